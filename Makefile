@@ -1,0 +1,36 @@
+# The two commands of the README. Both set up everything from a bare Python >= 3.11 and may be run in either order.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test lint lock clean
+demo: $(READY)
+	$(BIN)/headwater demo
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+lint: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+$(READY): requirements/dev.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Headwater needs Python >= 3.11, this is " + sys.version.split()[0] + ": make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.9"
+	$(BIN)/uv pip sync --python $(BIN)/python --require-hashes requirements/dev.txt
+	$(BIN)/uv pip install --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	touch $@
+
+# Universal locks with hashes and without index addresses: one for development, one for each bundle and the container.
+COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header
+lock:
+	$(COMPILE) --extra dev --no-emit-package headwater -o requirements/dev.txt
+	for extra in control serving data training; do $(COMPILE) --extra $$extra --no-emit-package headwater -c requirements/dev.txt -o requirements/$$extra.txt; done
+
+clean:
+	-$(BIN)/headwater local down
+	rm -rf .headwater $(VENV)

@@ -1,0 +1,21 @@
+"""Headwater: the whole loop of an ML product on AWS, as one Pulumi program.
+
+Importing this package loads nothing heavy; `connect` brings in boto3 when it is called.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from headwater.client import Headwater
+
+__version__ = "0.1.0"
+__all__ = ["__version__", "connect"]
+
+
+def connect(stack: str | None = None) -> Headwater:
+    """Connect to a deployed stack: see `headwater.client.connect`."""
+    from headwater import client
+
+    return client.connect(stack)

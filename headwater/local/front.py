@@ -1,0 +1,90 @@
+"""The local cloud's one door: every AWS API call comes in here, and goes to a room of ours or to moto.
+
+Moto's backends are plain Python objects that lose updates under concurrency (DynamoDB transactions most of all), so one
+lock stands round its dispatch. A room's own answer is given outside that lock: a Lambda invocation may last minutes and
+calls back into this door.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs
+
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.wrappers import Request, Response
+
+
+@dataclass(frozen=True)
+class ApiCall:
+    """One AWS API call as it came in."""
+
+    service: str
+    """The signing name, such as ``"s3"``, ``"lambda"``, ``"states"``, ``"execute-api"``; empty if it isn't signed."""
+    operation: str
+    """Of the JSON and query protocols, such as ``"RunTask"``; empty for REST services: look at the method and path."""
+    access_key: str
+    """Who signed it; empty if nobody did."""
+    request: Request
+
+    def json(self) -> Any:
+        """The body as JSON; an empty body is an empty object."""
+        return json.loads(self.request.get_data(cache=True) or b"{}")
+
+    def form(self) -> dict[str, str]:
+        """The body of a query-protocol call (SNS, IAM, EC2, ...)."""
+        return {key: values[0] for key, values in parse_qs(self.request.get_data(cache=True).decode()).items()}
+
+
+Answer = Callable[[ApiCall], Response | None]
+"""Answers a call, or None to let the next one (at last moto) answer."""
+
+
+class Front:
+    """The WSGI application: tries each room's answer in turn, then moto under the lock."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self._moto = DomainDispatcherApplication(create_backend_app)
+        self._answers: list[Answer] = []
+
+    def add(self, answer: Answer) -> None:
+        """Let ``answer`` see each call before moto does."""
+        self._answers.append(answer)
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        call = parse(environ)
+        for answer in self._answers:
+            if (response := answer(call)) is not None:
+                return response(environ, start_response)
+        return self.moto(environ, start_response)
+
+    def moto(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Moto's answer, under the lock."""
+        with self.lock:
+            return list(self._moto(environ, start_response))
+
+
+def parse(environ: dict[str, Any]) -> ApiCall:
+    """Read who calls what from the SigV4 header and the protocol's own marks.
+
+    The body is read here, once, into ``environ``: rooms and moto each wrap it in a request of their own, and a slow
+    uploader must not hold the lock.
+    """
+    body = Request(environ).get_data(cache=False)
+    environ["wsgi.input"], environ["CONTENT_LENGTH"] = io.BytesIO(body), str(len(body))
+    request = Request(environ)
+    service = access_key = ""
+    scope = request.headers.get("Authorization", "").partition("Credential=")[2].partition(",")[0].split("/")
+    if len(scope) >= 5:
+        access_key, service = scope[0], scope[-2]
+    elif credential := request.args.get("X-Amz-Credential", ""):
+        access_key, *_, service, _ = credential.split("/")
+    operation = request.headers.get("X-Amz-Target", "").rpartition(".")[2]
+    if not operation and request.mimetype == "application/x-www-form-urlencoded":
+        operation = parse_qs(request.get_data(cache=True).decode("utf-8", "replace")).get("Action", [""])[0]
+    return ApiCall(service=service, operation=operation, access_key=access_key, request=request)

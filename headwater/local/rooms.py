@@ -1,0 +1,13 @@
+"""Which rooms the local cloud has, in the order in which they open."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from headwater.local.cloud import Cloud, Room
+
+
+def furnish(cloud: Cloud) -> list[Room]:
+    """Make every room of ``cloud``."""
+    return []

@@ -1,0 +1,389 @@
+"""What a model product is made of: sources, feature views and models, declared in ``pipelines/<product>/product.py``.
+
+Declarations are frozen values that can be imported without AWS and without any heavy library. `load_catalog` reads
+every product, checks each name that one declaration uses of another, and is run before anything is deployed.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+import pkgutil
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+from typing import Annotated, Any, Literal, Self, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from headwater.errors import InvalidRequest
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
+"""Lower-case words joined by underscores, at most 48 characters: safe in keys, ARNs, SQL and URLs."""
+
+Reference = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
+"""``package.module:attribute``: imported only where it runs, so a declaration stays light."""
+
+D = TypeVar("D")
+N = TypeVar("N", "Source", "FeatureView", "Model")
+
+
+class InvalidProduct(InvalidRequest):
+    """A declaration is wrong in itself or names something that doesn't exist."""
+
+
+class Declaration(BaseModel):
+    """A frozen value that refuses unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Source(Declaration):
+    """Rows that users upload under ``landing/<name>/``, one file at a time (CSV, Parquet or JSON lines)."""
+
+    name: Name
+    description: str = ""
+    contract: Reference
+    """A pandera ``DataFrameSchema``; every row that fails it goes to quarantine with its reasons."""
+    keys: tuple[str, ...] = ()
+    """Columns that together name a row; of two rows alike in a file the first is kept."""
+    sql: str = "SELECT * FROM landed"
+    """From the validated rows (``landed``) to the curated ones, one row each: adds times, renames, casts. DuckDB's
+    dialect, time zone UTC."""
+    event_time: str | None = None
+    """Curated column: when it happened (timestamp, UTC)."""
+    available_time: str | None = None
+    """Curated column: when the row could first be known (timestamp, UTC); by default the event time."""
+    max_rejected: Annotated[float, Field(ge=0, le=1)] = 0.01
+    """Share of rows that may be rejected before the file is refused whole."""
+
+
+class Feature(Declaration):
+    """One value of a feature view: a number; booleans and counts are numbers too."""
+
+    name: Name
+    description: str = ""
+
+
+class FeatureView(Declaration):
+    """What is known of an entity as time goes by: one row for each entity and moment its values change."""
+
+    name: Name
+    description: str = ""
+    owner: str = ""
+    entity: tuple[Name, ...] = Field(min_length=1)
+    """Join keys; the SQL yields a column for each and a model's request inputs carry them."""
+    sources: tuple[Name, ...] = Field(min_length=1)
+    sql: str
+    """Over the sources' curated rows (a table each), yields the entity's columns, ``event_time``, ``available_time``
+    (timestamps, UTC) and one column a feature."""
+    features: tuple[Feature, ...] = Field(min_length=1)
+    ttl: timedelta
+    """A value older than this, counted from its event time, is missing."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.ttl <= timedelta(0):
+            raise ValueError(f"feature view {self.name!r}: ttl is {self.ttl}, it must be positive")
+        _refuse_repeats(f"feature view {self.name!r}", [feature.name for feature in self.features])
+        return self
+
+
+class RequestInput(Declaration):
+    """One value that a prediction request carries.
+
+    A ``timestamp`` reaches the model as three numbers, ``<name>_hour`` (0 to 23.98), ``<name>_weekday`` (Monday 0) and
+    ``<name>_month`` (1 to 12), in ``timezone``; see `headwater.features.inputs`.
+    """
+
+    name: Name
+    kind: Literal["number", "category", "timestamp"]
+    description: str = ""
+    required: bool = True
+    minimum: float | None = None
+    maximum: float | None = None
+    timezone: str = "UTC"
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        try:
+            ZoneInfo(self.timezone)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"request input {self.name!r}: unknown time zone {self.timezone!r}") from error
+        return self
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The model's columns that this input becomes."""
+        if self.kind == "timestamp":
+            return (f"{self.name}_hour", f"{self.name}_weekday", f"{self.name}_month")
+        return (self.name,)
+
+
+class Examples(Declaration):
+    """The rows a model learns from: one for each request that could have come."""
+
+    sources: tuple[Name, ...] = Field(min_length=1)
+    sql: str
+    """Over the sources' curated rows, yields a column for each request input and entity key, the label, and
+    ``asked_at`` (timestamp, UTC: when the request would have come) if the model has features or is split by time."""
+    label: Name
+    positive: str = ""
+    """For a classifier, what label 1 means, in words."""
+
+
+class Uniform(Declaration):
+    """A number between ``low`` and ``high``, searched on a log scale if ``log``."""
+
+    low: float
+    high: float
+    log: bool = False
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
+            raise ValueError(f"search range {self.low} to {self.high}: low must be below high")
+        if self.log and self.low <= 0:
+            raise ValueError(f"search range {self.low} to {self.high}: a log scale needs low above 0")
+        return self
+
+
+class Integers(Declaration):
+    """A whole number from ``low`` to ``high``, both included."""
+
+    low: int
+    high: int
+    log: bool = False
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.low > self.high or (self.log and self.low < 1):
+            raise ValueError(f"search range {self.low} to {self.high}: low must not be above high, nor below 1 if log")
+        return self
+
+
+class Choice(Declaration):
+    """One of ``values``."""
+
+    values: tuple[str | int | float | bool, ...] = Field(min_length=1)
+
+
+class Search(Declaration):
+    """A hyperparameter search: ``trials`` fits, judged on the last part of the training rows."""
+
+    space: Mapping[str, Uniform | Integers | Choice] = Field(default_factory=dict)
+    trials: Annotated[int, Field(ge=1, le=1000)] = 1
+    seed: int = 0
+
+
+class Holdout(Declaration):
+    """Which examples are kept back to judge the model: the latest ones, or without time a fixed random share."""
+
+    last: timedelta | None = None
+    """Examples asked within this time before the newest one; later than all training rows."""
+    share: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Share of rows, the latest if the examples carry ``asked_at``, else drawn by a hash of the row's position."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if (self.last is None) == (self.share is None):
+            raise ValueError("holdout: give exactly one of last and share")
+        return self
+
+
+Metric = Literal["roc_auc", "average_precision", "log_loss", "brier", "accuracy", "rmse", "mae", "r2"]
+LOWER_IS_BETTER: frozenset[str] = frozenset({"log_loss", "brier", "rmse", "mae"})
+CLASSIFICATION_METRICS: frozenset[str] = frozenset({"roc_auc", "average_precision", "log_loss", "brier", "accuracy"})
+
+
+class Gate(Declaration):
+    """What a candidate must reach on the held-out rows before it may be registered as ready."""
+
+    metric: Metric
+    at_least: float | None = None
+    at_most: float | None = None
+    champion_margin: float | None = None
+    """How much worse a candidate may be than the champion (the version behind ``production``) on the same rows."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.at_least is None and self.at_most is None and self.champion_margin is None:
+            raise ValueError(f"gate on {self.metric}: give at_least, at_most or champion_margin")
+        return self
+
+
+class Schedule(Declaration):
+    """When something runs again, in EventBridge Scheduler's words: ``rate(7 days)`` or ``cron(0 6 ? * MON *)``."""
+
+    expression: Annotated[
+        str, StringConstraints(pattern=r"^(rate\([1-9]\d* (minute|minutes|hour|hours|day|days)\)|cron\([^)]+\))$")
+    ]
+    timezone: str = "UTC"
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.expression.startswith("cron(") and len(self.expression[5:-1].split()) != 6:
+            raise ValueError(
+                f"schedule {self.expression!r}: cron takes six fields (minute hour day month weekday year)"
+            )
+        return self
+
+
+class Model(Declaration):
+    """What is learnt, from what, how it is judged and when it is learnt again."""
+
+    name: Name
+    description: str = ""
+    owner: str = ""
+    task: Literal["classification", "regression"]
+    inputs: tuple[RequestInput, ...] = Field(min_length=1)
+    features: tuple[str, ...] = ()
+    """``view.feature`` each, looked up for the entity in the request's inputs at the request's time."""
+    examples: Examples
+    train: Reference
+    """``fit(params, inputs, label) -> sklearn.pipeline.Pipeline``: fits a frame with `columns` to a label series."""
+    search: Search = Search()
+    holdout: Holdout
+    gates: tuple[Gate, ...] = Field(min_length=1)
+    retrain: Schedule | None = None
+    promotion: Literal["automatic", "manual"] = "automatic"
+    """Whether a staged candidate that answers its golden requests becomes ``production`` by itself."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        _refuse_repeats(f"model {self.name!r}", self.columns)
+        for gate in self.gates:
+            if (gate.metric in CLASSIFICATION_METRICS) != (self.task == "classification"):
+                raise ValueError(f"model {self.name!r}: {gate.metric} doesn't judge a {self.task}")
+        return self
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The frame's columns as the pipeline and the ONNX graph take them: inputs first, then ``view__feature``."""
+        return tuple(column for entry in self.inputs for column in entry.columns) + tuple(
+            feature.replace(".", "__") for feature in self.features
+        )
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """The columns that hold text; all others hold numbers."""
+        return tuple(entry.name for entry in self.inputs if entry.kind == "category")
+
+    @property
+    def views(self) -> tuple[str, ...]:
+        """The feature views that it uses, in the order of their first feature."""
+        return tuple(dict.fromkeys(feature.partition(".")[0] for feature in self.features))
+
+
+class Product(Declaration):
+    """One folder of ``pipelines/``: what its ``product.py`` calls ``PRODUCT``."""
+
+    sources: tuple[Source, ...] = ()
+    views: tuple[FeatureView, ...] = ()
+    models: tuple[Model, ...] = ()
+
+
+class Catalog(Declaration):
+    """Every product's declarations, with each name resolved."""
+
+    sources: Mapping[str, Source]
+    views: Mapping[str, FeatureView]
+    models: Mapping[str, Model]
+
+    def source(self, name: str) -> Source:
+        """The source called ``name``; raises `InvalidProduct` if there is none."""
+        return _known("source", self.sources, name)
+
+    def view(self, name: str) -> FeatureView:
+        """The feature view called ``name``; raises `InvalidProduct` if there is none."""
+        return _known("feature view", self.views, name)
+
+    def model(self, name: str) -> Model:
+        """The model called ``name``; raises `InvalidProduct` if there is none."""
+        return _known("model", self.models, name)
+
+    def views_of(self, source: str) -> tuple[FeatureView, ...]:
+        """The feature views that are computed from ``source``."""
+        return tuple(view for view in self.views.values() if source in view.sources)
+
+
+def catalog(products: Iterable[Product]) -> Catalog:
+    """Put products together and check every name that one declaration uses of another.
+
+    Raises
+    ------
+    InvalidProduct
+        Two declarations of a kind share a name, or one names what doesn't exist.
+    """
+    products = tuple(products)
+    sources = _by_name("source", [source for product in products for source in product.sources])
+    views = _by_name("feature view", [view for product in products for view in product.views])
+    models = _by_name("model", [model for product in products for model in product.models])
+    for view in views.values():
+        for source in view.sources:
+            _known("source", sources, source, asker=f"feature view {view.name!r}")
+    for model in models.values():
+        asker = f"model {model.name!r}"
+        inputs = {entry.name for entry in model.inputs}
+        for source in model.examples.sources:
+            _known("source", sources, source, asker=asker)
+        for reference in model.features:
+            view = _known("feature view", views, reference.partition(".")[0], asker=asker)
+            _known("feature", {f"{view.name}.{entry.name}": entry for entry in view.features}, reference, asker=asker)
+            if missing := [key for key in view.entity if key not in inputs]:
+                raise InvalidProduct(
+                    f"{asker}: feature {reference!r} is looked up by {', '.join(missing)}, which no request input "
+                    f"carries. Inputs: {', '.join(sorted(inputs))}"
+                )
+    return Catalog(sources=sources, views=views, models=models)
+
+
+def load_catalog(package: str = "pipelines") -> Catalog:
+    """Import every ``<package>/<product>/product.py`` and put their ``PRODUCT`` together.
+
+    Raises
+    ------
+    InvalidProduct
+        A folder's ``product.py`` defines no ``PRODUCT``, or `catalog` refuses them together.
+    """
+    root = importlib.import_module(package)
+    products = []
+    for folder in sorted(entry.name for entry in pkgutil.iter_modules(root.__path__) if entry.ispkg):
+        module = importlib.import_module(f"{package}.{folder}.product")
+        product = getattr(module, "PRODUCT", None)
+        if not isinstance(product, Product):
+            raise InvalidProduct(f"{module.__name__} must define PRODUCT = Product(...); it holds {product!r}")
+        products.append(product)
+    return catalog(products)
+
+
+def resolve(reference: str) -> Any:
+    """Import what a `Reference` names.
+
+    Raises
+    ------
+    InvalidProduct
+        The module or the attribute doesn't exist.
+    """
+    module, _, attribute = reference.partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise InvalidProduct(f"{reference!r} can't be imported: {error}") from error
+
+
+def _by_name(kind: str, declarations: Sequence[N]) -> dict[str, N]:
+    _refuse_repeats(f"the {kind}s", [declaration.name for declaration in declarations])
+    return {declaration.name: declaration for declaration in declarations}
+
+
+def _refuse_repeats(owner: str, names: Sequence[str]) -> None:
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise InvalidProduct(f"{owner}: {', '.join(map(repr, repeated))} declared more than once")
+
+
+def _known(kind: str, declared: Mapping[str, D], name: str, asker: str = "") -> D:
+    if name in declared:
+        return declared[name]
+    choices = ", ".join(sorted(declared)) or "none"
+    raise InvalidProduct(f"{asker}{': ' if asker else ''}unknown {kind} {name!r}. Declared: {choices}")

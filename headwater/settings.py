@@ -1,0 +1,73 @@
+"""What a function must be told, as one typed class: checked when it is deployed, read when it starts.
+
+A handler's module declares a subclass of `FunctionSettings`. The component that deploys the handler builds the
+Lambda's environment with `FunctionSettings.environment`, so a variable that is missing or misspelt stops the
+deployment instead of the first request.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any, Self, TypeVar
+
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+T = TypeVar("T")
+
+
+class FunctionSettings(BaseSettings):
+    """A function's environment. Field ``registry_table`` is the variable ``HEADWATER_REGISTRY_TABLE``."""
+
+    model_config = SettingsConfigDict(env_prefix="HEADWATER_", frozen=True, extra="ignore")
+
+    @classmethod
+    def environment(cls, **values: Any) -> dict[str, Any]:
+        """The environment variables that set ``values``; a value may be an output that isn't known yet.
+
+        Raises
+        ------
+        ValueError
+            A value has no field, or a field without a default has no value.
+        """
+        prefix = str(cls.model_config.get("env_prefix", ""))
+        required = {name for name, field in cls.model_fields.items() if field.is_required()}
+        unknown, missing = sorted(values.keys() - cls.model_fields.keys()), sorted(required - values.keys())
+        if unknown or missing:
+            raise ValueError(
+                f"{cls.__module__}.{cls.__qualname__}: "
+                + "; ".join(
+                    [f"no such setting: {', '.join(unknown)}"] * bool(unknown)
+                    + [f"not given: {', '.join(missing)}"] * bool(missing)
+                )
+                + f". It declares {', '.join(cls.model_fields)}."
+            )
+        return {f"{prefix}{name}".upper(): value for name, value in values.items()}
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+        """Read the settings back from a Lambda's environment, checking every value.
+
+        Raises
+        ------
+        pydantic.ValidationError
+            A value doesn't have the field's type.
+        """
+        prefix = str(cls.model_config.get("env_prefix", ""))
+        fields = {
+            name: environment[key] for name in cls.model_fields if (key := f"{prefix}{name}".upper()) in environment
+        }
+        return cls.model_validate_strings(fields)
+
+
+def at_init(build: Callable[[], T]) -> Callable[[], T]:
+    """Build a handler's service once: in Lambda's init phase (which has a full CPU), elsewhere on first use.
+
+    The deployment and the tests import handler modules for their `Settings` without the environment that the
+    service needs, so nothing is built at import outside a Lambda.
+    """
+    once = cache(build)
+    if "AWS_LAMBDA_RUNTIME_API" in os.environ:
+        once()
+    return once
