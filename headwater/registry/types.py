@@ -1,0 +1,258 @@
+"""What training hands over, what the registry remembers, and what serving loads.
+
+`Package` and `Candidate` are the two files that a training run leaves behind; both are JSON, need no user code to be
+read, and refuse fields they don't know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints, model_validator
+
+from headwater.model import Name, RequestInput
+
+ONNX_FILE, PACKAGE_FILE, CANDIDATE_FILE, GOLDEN_FILE = "model.onnx", "package.json", "candidate.json", "golden.json"
+
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Alias = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,47}$")]
+RunId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,80}$")]
+"""The name of the state machine's execution."""
+VersionNumber = Annotated[int, Field(ge=1)]
+
+
+class Value(BaseModel):
+    """A frozen value that refuses unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Pointer(Value):
+    """One version of one S3 object: what it names can't change."""
+
+    bucket: str = Field(min_length=1)
+    key: str = Field(min_length=1)
+    version_id: str = Field(min_length=1)
+
+
+class PackageFeature(Value):
+    """A feature as serving looks it up."""
+
+    name: str
+    """``view.feature``, as requests and answers call it."""
+    column: str
+    """The model's column: ``view__feature``."""
+    view: Name
+    entity: tuple[Name, ...] = Field(min_length=1)
+    """Request inputs whose values name the entity, in the view's order."""
+    ttl_seconds: Annotated[float, Field(gt=0)]
+    """A value whose event time is longer ago than this is missing."""
+
+    @property
+    def feature(self) -> str:
+        """The feature's name within its view."""
+        return self.name.partition(".")[2]
+
+
+class Output(Value):
+    """Where the prediction stands among the ONNX graph's outputs."""
+
+    name: str
+    """The output's name in the graph, such as ``"probabilities"``."""
+    column: Annotated[int, Field(ge=0)] = 0
+    """Its column: of a two-class classifier 1, of a regressor 0."""
+
+
+class Package(Value):
+    """``package.json``: all that serving needs. It names no version, for it is written before there is one.
+
+    The ONNX graph takes one tensor a column, shape (n, 1): text for `categories` ("" when missing), float32 for all
+    others (NaN when missing).
+    """
+
+    format: Literal[1] = 1
+    model: Name
+    run_id: RunId
+    description: str = ""
+    task: Literal["classification", "regression"]
+    positive: str = ""
+    """For a classifier, what label 1 means, in words."""
+    inputs: tuple[RequestInput, ...] = Field(min_length=1)
+    columns: tuple[str, ...] = Field(min_length=1)
+    categories: tuple[str, ...] = ()
+    features: tuple[PackageFeature, ...] = ()
+    onnx: Pointer
+    sha256: Sha256
+    """Of the ONNX file's bytes; checked each time they are loaded."""
+    output: Output
+    data_version: str
+    """Id of the snapshot of curated files that the training rows came from."""
+    metrics: Mapping[str, FiniteFloat]
+    """On the held-out rows."""
+    code_version: str
+    """What trained it: the container image's digest, or the commit."""
+    created_at: AwareDatetime
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        expected = tuple(column for entry in self.inputs for column in entry.columns)
+        expected += tuple(feature.column for feature in self.features)
+        if self.columns != expected:
+            raise ValueError(f"columns are {self.columns}; the inputs and features give {expected}")
+        categories = tuple(entry.name for entry in self.inputs if entry.kind == "category")
+        if self.categories != categories:
+            raise ValueError(f"categories are {self.categories}; the inputs give {categories}")
+        names = {entry.name for entry in self.inputs}
+        for feature in self.features:
+            if unknown := [key for key in feature.entity if key not in names]:
+                raise ValueError(f"feature {feature.name!r} is looked up by {unknown}, which is no input")
+        return self
+
+
+class GateOutcome(Value):
+    """How a candidate stood before one rule."""
+
+    metric: str
+    rule: Literal["at_least", "at_most", "champion_margin"]
+    value: float | None
+    """What the candidate reached; None if it couldn't be computed (then the gate is failed)."""
+    limit: float
+    """What it had to reach, in the metric's unit; for ``champion_margin`` the champion's figure with the margin."""
+    passed: bool
+    reason: str = ""
+    """One line for people, such as ``roc_auc 0.701 is below 0.715``."""
+
+
+class Parity(Value):
+    """How far the ONNX graph is from the scikit-learn pipeline it was made from, on held-out rows."""
+
+    rows: Annotated[int, Field(ge=0)]
+    largest_difference: float
+    tolerance: float
+    passed: bool
+
+
+class Candidate(Value):
+    """``candidate.json``: a trained model and the case for it."""
+
+    format: Literal[1] = 1
+    model: Name
+    run_id: RunId
+    package: Pointer
+    golden: Pointer | None = None
+    """Requests with known answers (`GoldenSet`); without them nothing can be staged."""
+    metrics: Mapping[str, FiniteFloat]
+    champion: Mapping[str, FiniteFloat] | None = None
+    """The champion's metrics on the same rows; None if there is none."""
+    champion_version: VersionNumber | None = None
+    """Which version that was: automatic promotion replaces this one and no other."""
+    inputs_alone: Mapping[str, FiniteFloat] | None = None
+    """Metrics of the same fit without features."""
+    gates: tuple[GateOutcome, ...] = Field(min_length=1)
+    parity: Parity
+    parameters: Mapping[str, str | int | float | bool] = Field(default_factory=dict)
+    rows: Mapping[str, int] = Field(default_factory=dict)
+    """How many examples there were, by part: ``train``, ``holdout``."""
+    data_version: str
+    code_version: str
+    promotion: Literal["automatic", "manual"] = "manual"
+    created_at: AwareDatetime
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """Why it can't serve, one line each; empty if it can."""
+        reasons = [gate.reason or f"{gate.metric} is {gate.value}, {gate.rule.replace('_', ' ')} {gate.limit}"
+                   for gate in self.gates if not gate.passed]  # fmt: skip
+        if not self.parity.passed:
+            reasons.append(
+                f"the ONNX graph differs from the trained pipeline by up to {self.parity.largest_difference:g} on "
+                f"{self.parity.rows} rows (tolerance {self.parity.tolerance:g})"
+            )
+        return tuple(reasons)
+
+
+class GoldenRequest(Value):
+    """A request as the API takes it, and the answers it must get."""
+
+    instances: tuple[Mapping[str, Any], ...] = Field(min_length=1, max_length=100)
+    features: tuple[Mapping[str, float | None], ...] | None = None
+    """``view.feature`` -> value for each instance, instead of the online look-up; None: looked up online, and the
+    answers aren't compared."""
+    as_of: AwareDatetime | None = None
+    expected: tuple[float, ...]
+    """What the trained pipeline answers, an entry for each instance."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        for name, given in (("features", self.features), ("expected", self.expected)):
+            if given is not None and len(given) != len(self.instances):
+                raise ValueError(f"{len(self.instances)} instances but {len(given)} {name}")
+        return self
+
+
+class GoldenSet(Value):
+    """``golden.json``: what a candidate must answer through the deployed function before it may serve."""
+
+    model: Name
+    run_id: RunId
+    tolerance: Annotated[float, Field(gt=0)] = 1e-4
+    requests: tuple[GoldenRequest, ...] = Field(min_length=1)
+
+
+class Status(StrEnum):
+    """Whether a version may serve."""
+
+    READY = "READY"
+    REJECTED = "REJECTED"
+
+
+class ModelVersion(Value):
+    """A registered candidate under its number."""
+
+    model: Name
+    version: VersionNumber
+    status: Status
+    reasons: tuple[str, ...] = ()
+    """Why it was rejected."""
+    registered_at: datetime
+    candidate: Candidate
+
+    @property
+    def run_id(self) -> str:
+        """The training run that it came from."""
+        return self.candidate.run_id
+
+    @property
+    def package(self) -> Pointer:
+        """Its ``package.json``."""
+        return self.candidate.package
+
+    @property
+    def metrics(self) -> Mapping[str, float]:
+        """Its metrics on the held-out rows."""
+        return self.candidate.metrics
+
+
+class AliasMove(Value):
+    """One entry of an alias's log. The log is append-only; the alias itself is its last entry."""
+
+    model: Name
+    alias: Alias
+    sequence: Annotated[int, Field(ge=1)]
+    before: VersionNumber | None
+    """What the alias pointed at; None if it didn't exist."""
+    to: VersionNumber | None
+    """What it points at since; None if it was taken away."""
+    at: datetime
+    by: str = ""
+    why: str = ""
+    write_id: str
+    """Names this very write, so that a writer whose answer was lost recognises its own."""
+
+
+def run_key(model: str, run_id: str, file: str) -> str:
+    """The key in the artifacts bucket of a file that a training run left behind."""
+    return f"runs/{model}/{run_id}/{file}"
