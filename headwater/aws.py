@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from functools import cache
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import boto3
@@ -16,11 +19,72 @@ CONFIG = Config(
     user_agent_extra="headwater",
 )
 
+_using: ContextVar[Clients | None] = ContextVar("headwater_clients", default=None)
 
-@cache
-def client(service: str) -> Any:
-    """The client for ``service``, such as ``"s3"``, in the environment's region; safe to share among threads."""
-    return boto3.client(service, config=CONFIG)  # type: ignore[call-overload]
+
+class Clients:
+    """boto3 clients of one session, made when they are first asked for; safe to share among threads.
+
+    Parameters
+    ----------
+    session : callable, optional
+        Makes the session; by default what the environment says.
+    endpoint_url : str, optional
+        Where every service answers; by default AWS_ENDPOINT_URL, else AWS.
+    """
+
+    def __init__(
+        self, session: Callable[[], boto3.Session] = boto3.Session, *, endpoint_url: str | None = None
+    ) -> None:
+        self._new_session = session
+        self._endpoint_url = endpoint_url
+        self._session: boto3.Session | None = None
+        self._made: dict[str, Any] = {}
+        # Making a client isn't thread-safe; using one is.
+        self._lock = threading.Lock()
+
+    def __call__(self, service: str) -> Any:
+        """The client for ``service``, such as ``"s3"``."""
+        with self._lock:
+            if service not in self._made:
+                session = self.session
+                self._made[service] = session.client(service, config=CONFIG, endpoint_url=self._endpoint_url)  # type: ignore[call-overload]
+            return self._made[service]
+
+    @property
+    def session(self) -> boto3.Session:
+        """The session that the clients share."""
+        if self._session is None:
+            self._session = self._new_session()
+        return self._session
+
+
+class _Client:
+    """`client`: those of the environment, or within `using` those that it was given."""
+
+    def __init__(self) -> None:
+        self._environment = Clients()
+
+    def __call__(self, service: str) -> Any:
+        """The client for ``service``, such as ``"s3"``, in the environment's region; safe to share among threads."""
+        return (_using.get() or self._environment)(service)
+
+    def cache_clear(self) -> None:
+        """Forget every client: the environment has changed."""
+        self._environment = Clients()
+
+
+client = _Client()
+
+
+@contextmanager
+def using(clients: Clients) -> Iterator[None]:
+    """Let `client` answer with ``clients`` inside the block, in this thread: how one process talks to two stacks."""
+    token = _using.set(clients)
+    try:
+        yield
+    finally:
+        _using.reset(token)
 
 
 def error_code(error: Exception) -> str:
