@@ -1,0 +1,341 @@
+"""The registry's verbs: register a candidate, move an alias, say what an alias points at and how it came to."""
+
+from __future__ import annotations
+
+import random
+import time
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Protocol, Self
+
+from headwater.registry.errors import (
+    AliasMoved,
+    AliasNotFound,
+    ModelNotRegistered,
+    NothingToRollBackTo,
+    RegistryBusy,
+    VersionNotFound,
+    VersionNotReady,
+)
+from headwater.registry.store import RegistryStore, Scalar, WriteRefused
+from headwater.registry.types import AliasMove, Candidate, ModelVersion, Status
+
+PRODUCTION, STAGING = "production", "staging"
+_TRIES = 12
+_NAMES = "MODEL#"
+
+
+class RegistrySettings(Protocol):
+    """The settings that a `Registry` needs."""
+
+    @property
+    def registry_table(self) -> str:
+        """The registry's DynamoDB table."""
+
+
+class Registry:
+    """Versions of models and the aliases that say which one serves.
+
+    Versions never change once registered; aliases do, each move in one transaction with its log entry. Every write
+    carries an id of its own, so a writer whose answer was lost finds out by reading instead of guessing.
+
+    Parameters
+    ----------
+    store : RegistryStore
+        The table.
+    now : callable
+        The time, UTC, that entries are stamped with.
+    pause : callable
+        Called with seconds before a contended write is tried again.
+    """
+
+    def __init__(
+        self,
+        store: RegistryStore,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._store = store
+        self._now = now
+        self._pause = pause
+
+    @classmethod
+    def from_settings(cls, settings: RegistrySettings) -> Self:
+        """The registry in the table that ``settings`` name."""
+        return cls(RegistryStore(settings.registry_table))
+
+    # -- versions -----------------------------------------------------------------------------------------------
+
+    def register(self, candidate: Candidate) -> ModelVersion:
+        """Give ``candidate`` the model's next number, READY if it passed everything and REJECTED with reasons if not.
+
+        A run is registered once: doing it again, also after a lost answer, gives the version it already has.
+
+        Raises
+        ------
+        RegistryBusy
+            Other writers kept coming first.
+        """
+        pk, run = f"MODEL#{candidate.model}", f"RUN#{candidate.run_id}"
+        for attempt in range(_TRIES):
+            if known := self._store.get(pk, run):
+                return self.version(candidate.model, known["version"])
+            counter = self._store.get(pk, "COUNTER")
+            count = int(counter["count"]) if counter else 0
+            entry = ModelVersion(
+                model=candidate.model,
+                version=count + 1,
+                status=Status.REJECTED if candidate.failures else Status.READY,
+                reasons=candidate.failures,
+                registered_at=self._now(),
+                candidate=candidate,
+            )
+            store = self._store
+            next_count: dict[str, Scalar] = {"pk": pk, "sk": "COUNTER", "count": entry.version}
+            writes = [
+                store.put(next_count, only_if="#count = :count", count=count)
+                if counter
+                else store.put(next_count, only_if=_ABSENT),
+                store.put(_version_item(pk, entry), only_if=_ABSENT),
+                store.put({"pk": pk, "sk": run, "version": entry.version}, only_if=_ABSENT),
+                store.put({"pk": _NAMES, "sk": f"NAME#{entry.model}"}),
+            ]
+            try:
+                store.transact(writes)
+            except WriteRefused:
+                self._back_off(attempt)
+            else:
+                return entry
+        if known := self._store.get(pk, run):
+            return self.version(candidate.model, known["version"])
+        raise RegistryBusy(f"run {candidate.run_id!r} of model {candidate.model!r} couldn't be registered: "
+                           f"{_TRIES} times another writer came first")  # fmt: skip
+
+    def models(self) -> tuple[str, ...]:
+        """The names of all models that have a version, sorted."""
+        return tuple(item["sk"].removeprefix("NAME#") for item in self._store.query(_NAMES, "NAME#"))
+
+    def versions(self, model: str) -> tuple[ModelVersion, ...]:
+        """All versions of ``model``, oldest first; raises `ModelNotRegistered` if there is none."""
+        found = tuple(map(_version, self._store.query(f"MODEL#{model}", "VERSION#")))
+        if not found:
+            raise self._unknown_model(model)
+        return found
+
+    def version(self, model: str, number: int) -> ModelVersion:
+        """Version ``number`` of ``model``; raises `ModelNotRegistered` or `VersionNotFound`."""
+        item = self._store.get(f"MODEL#{model}", _version_key(number))
+        if item is None:
+            newest = self.versions(model)[-1].version
+            raise VersionNotFound(f"model {model!r} has no version {number}; its versions are 1 to {newest}")
+        return _version(item)
+
+    # -- aliases ------------------------------------------------------------------------------------------------
+
+    def aliases(self, model: str) -> dict[str, int]:
+        """What each alias of ``model`` points at."""
+        items = self._store.query(f"MODEL#{model}", "ALIAS#")
+        return {item["sk"].removeprefix("ALIAS#"): item["to"] for item in items}
+
+    def resolve(self, model: str, alias: str) -> ModelVersion:
+        """The version that ``alias`` points at.
+
+        Raises
+        ------
+        ModelNotRegistered, AliasNotFound
+            The message lists what there is.
+        """
+        current = self._store.get(f"MODEL#{model}", f"ALIAS#{alias}")
+        if current is None:
+            newest = self.versions(model)[-1].version
+            aliases = ", ".join(f"{name} -> {to}" for name, to in self.aliases(model).items()) or "none"
+            raise AliasNotFound(f"model {model!r} has no alias {alias!r}. Aliases: {aliases}; versions: 1 to {newest}")
+        return self.version(model, current["to"])
+
+    def promote(
+        self,
+        model: str,
+        *,
+        alias: str,
+        to: int,
+        expected: int | None,
+        by: str = "",
+        why: str = "",
+        write_id: str | None = None,
+    ) -> AliasMove:
+        """Point ``alias`` at version ``to`` if it still points at ``expected``.
+
+        Parameters
+        ----------
+        model : str
+            Registered model name.
+        alias : str
+            Alias to move, such as ``"production"``.
+        to : int
+            Version number; it must be READY.
+        expected : int or None
+            Version that the caller believes the alias points at; None if it should not exist yet.
+        by, why : str
+            Who moves it and for what; kept in the log.
+        write_id : str, optional
+            Names this move among all others. A caller that may be run twice for one decision (a retried task) passes
+            the same id again and gets the move that was made; by default each call is a move of its own.
+
+        Returns
+        -------
+        AliasMove
+            The move as logged: sequence number, before, to, who, when (UTC).
+
+        Raises
+        ------
+        ModelNotRegistered
+            The model has no version.
+        VersionNotReady
+            ``to`` doesn't exist or was rejected.
+        AliasMoved
+            The alias points elsewhere by now. Nothing was changed; read it again and decide anew.
+        """
+        return self._move(model, alias, to, expected, by=by, why=why, write_id=write_id)
+
+    def withdraw(self, model: str, *, alias: str, expected: int, by: str = "", why: str = "") -> AliasMove:
+        """Take ``alias`` away if it still points at ``expected``; raises `AliasMoved` if not."""
+        return self._move(model, alias, None, expected, by=by, why=why, write_id=None)
+
+    def rollback(self, model: str, *, alias: str = PRODUCTION, by: str = "", why: str = "rollback") -> AliasMove:
+        """Point ``alias`` back at the version before its last move; a second call undoes the first.
+
+        Raises
+        ------
+        AliasNotFound, NothingToRollBackTo, VersionNotReady, AliasMoved
+            There is no alias, it was never moved, or somebody else moves it right now.
+        """
+        current = self.resolve(model, alias).version
+        last = self.log(model, alias)[-1]
+        if last.before is None:
+            raise NothingToRollBackTo(f"{model}@{alias} points at version {current}, the first that its log knows")
+        return self.promote(model, alias=alias, to=last.before, expected=current, by=by, why=why)
+
+    def log(self, model: str, alias: str) -> tuple[AliasMove, ...]:
+        """Every move of ``alias``, oldest first; empty if it never existed."""
+        return tuple(_move(item) for item in self._store.query(f"MODEL#{model}", f"LOG#{alias}#"))
+
+    def _move(
+        self, model: str, alias: str, to: int | None, expected: int | None, *, by: str, why: str, write_id: str | None
+    ) -> AliasMove:
+        pk, write_id = f"MODEL#{model}", write_id or uuid.uuid4().hex
+        for attempt in range(_TRIES):
+            last = self._last_move(model, alias)
+            if last is not None and last.write_id == write_id:
+                return last
+            if to is not None:
+                self._check_ready(model, to)
+            current = last.to if last else None
+            if current != expected:
+                raise AliasMoved(
+                    f"{model}@{alias} points at {_words(current)}, not at {_words(expected)} as expected; "
+                    "nothing was changed",
+                    next_steps=[f"headwater models show {model}"],
+                )
+            move = AliasMove(
+                model=model,
+                alias=alias,
+                sequence=last.sequence + 1 if last else 1,
+                before=current,
+                to=to,
+                at=self._now(),
+                by=by,
+                why=why,
+                write_id=write_id,
+            )
+            try:
+                self._store.transact(self._writes(pk, move))
+            except WriteRefused:
+                # Lost answer or lost race: the log, which is append-only, tells which.
+                entry = self._store.get(pk, _log_key(alias, move.sequence))
+                if entry is not None and entry["write_id"] == write_id:
+                    return _move(entry)
+                self._back_off(attempt)
+            else:
+                return move
+        raise RegistryBusy(f"{model}@{alias} couldn't be moved: {_TRIES} times another writer came first")
+
+    def _writes(self, pk: str, move: AliasMove) -> list[dict[str, Any]]:
+        store, sk = self._store, f"ALIAS#{move.alias}"
+        # The log entry of the next number doesn't exist: that alone serialises all movers of one alias.
+        writes = [store.put(_move_item(pk, move), only_if=_ABSENT)]
+        if move.to is None:
+            return [*writes, store.delete(pk, sk, only_if="#to = :before", before=move.before)]
+        pointer: dict[str, Scalar] = {
+            "pk": pk,
+            "sk": sk,
+            "to": move.to,
+            "sequence": move.sequence,
+            "write_id": move.write_id,
+        }
+        if move.before is None:
+            writes.append(store.put(pointer, only_if=_ABSENT))
+        else:
+            writes.append(store.put(pointer, only_if="#to = :before", before=move.before))
+        ready = store.check(pk, _version_key(move.to), only_if="#status = :ready", ready=Status.READY.value)
+        return [*writes, ready]
+
+    def _last_move(self, model: str, alias: str) -> AliasMove | None:
+        newest = self._store.newest(f"MODEL#{model}", f"LOG#{alias}#")
+        return _move(newest) if newest else None
+
+    def _check_ready(self, model: str, number: int) -> None:
+        try:
+            version = self.version(model, number)
+        except VersionNotFound as error:
+            raise VersionNotReady(error.message) from error
+        if version.status is not Status.READY:
+            raise VersionNotReady(f"version {number} of model {model!r} was rejected: {'; '.join(version.reasons)}")
+
+    def _unknown_model(self, model: str) -> ModelNotRegistered:
+        known = ", ".join(self.models()) or "none"
+        return ModelNotRegistered(f"no version of model {model!r} is registered. Registered: {known}")
+
+    def _back_off(self, attempt: int) -> None:
+        # Full jitter: writers that collided once shouldn't collide again.
+        self._pause(random.uniform(0, min(1.0, 0.01 * 2**attempt)))  # noqa: S311
+
+
+_ABSENT = "attribute_not_exists(pk)"
+
+
+def _version_key(number: int) -> str:
+    return f"VERSION#{number:08d}"
+
+
+def _log_key(alias: str, sequence: int) -> str:
+    return f"LOG#{alias}#{sequence:08d}"
+
+
+def _version_item(pk: str, entry: ModelVersion) -> dict[str, Scalar]:
+    return {
+        "pk": pk,
+        "sk": _version_key(entry.version),
+        "version": entry.version,
+        "status": entry.status.value,
+        "run_id": entry.run_id,
+        "document": entry.model_dump_json(),
+    }
+
+
+def _version(item: dict[str, Any]) -> ModelVersion:
+    return ModelVersion.model_validate_json(item["document"])
+
+
+def _move_item(pk: str, move: AliasMove) -> dict[str, Scalar]:
+    entry = move.model_dump(mode="json", exclude={"model", "alias"})
+    return {"pk": pk, "sk": _log_key(move.alias, move.sequence), "model": move.model, "alias": move.alias, **entry}
+
+
+def _move(item: dict[str, Any]) -> AliasMove:
+    return AliasMove.model_validate({name: value for name, value in item.items() if name not in {"pk", "sk"}})
+
+
+def _words(version: int | None) -> str:
+    return "no version" if version is None else f"version {version}"
