@@ -1,0 +1,184 @@
+"""From a request's inputs to the model's columns: the one piece of code that both training and serving run.
+
+Pure Python over `RequestInput` declarations. A number becomes a float (NaN when missing), a category text ("" when
+missing), a timestamp three numbers in the input's time zone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from numbers import Integral, Real
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from headwater.features.errors import InvalidInput, Problem
+from headwater.model import RequestInput
+
+LARGEST_FLOAT32 = 3.4028234663852886e38
+LONGEST_TEXT = 1024
+NAN = math.nan
+
+Encoded = float | str
+
+
+def encode(inputs: Sequence[RequestInput], instance: Mapping[str, Any]) -> dict[str, Encoded]:
+    """The model's columns for one request instance, in the order of the inputs.
+
+    Parameters
+    ----------
+    inputs : sequence of RequestInput
+        What the model declares (or its package repeats).
+    instance : mapping
+        Input name to value, as it came from JSON; None (or NaN for a number) means missing.
+
+    Raises
+    ------
+    InvalidInput
+        With every problem at once: unknown, missing, mistyped and out-of-range inputs.
+    """
+    if not isinstance(instance, Mapping):
+        raise InvalidInput([Problem("instance", _given(instance), "an object of input names and values")])
+    names = [entry.name for entry in inputs]
+    unknown = instance.keys() - set(names)
+    problems = [Problem(str(name), "unknown input", f"one of {', '.join(names)}") for name in unknown]
+    columns: dict[str, Encoded] = {}
+    for entry in inputs:
+        value = instance.get(entry.name)
+        if is_missing(value) and entry.required:
+            problems.append(Problem(entry.name, "missing", expectation(entry)))
+            continue
+        try:
+            columns.update(zip(entry.columns, encode_value(entry, value), strict=True))
+        except InvalidInput as error:
+            problems += error.problems
+    if problems:
+        raise InvalidInput(sorted(problems, key=lambda problem: problem.field))
+    return columns
+
+
+def encode_value(entry: RequestInput, value: Any) -> tuple[Encoded, ...]:
+    """The columns of one input's value; a missing value is accepted, required or not.
+
+    Raises
+    ------
+    InvalidInput
+        The value has another type than the input, or lies outside its range.
+    """
+    if is_missing(value):
+        return ("",) if entry.kind == "category" else (NAN,) * len(entry.columns)
+    return _ENCODERS[entry.kind](entry, value)
+
+
+def is_missing(value: Any) -> bool:
+    """Whether ``value`` says that nothing is known: None, NaN, NaT, or empty text."""
+    if isinstance(value, str):
+        return not value
+    # NaN and pandas' NaT are the values that don't equal themselves.
+    return value is None or ((_is_number(value) or isinstance(value, datetime)) and bool(value != value))
+
+
+def entity_text(value: Any) -> str | None:
+    """A join key's value as text, the same for 12, 12.0 and "12"; None when missing.
+
+    Raises
+    ------
+    InvalidInput
+        The value is neither text nor a number.
+    """
+    if is_missing(value):
+        return None
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Integral) and abs(value) < 10**30:
+        return str(int(value))
+    if _is_number(value) and math.isfinite(number := _float(value)):
+        return str(int(number)) if number.is_integer() else repr(number)
+    raise InvalidInput([Problem("entity key", _given(value), "text or a number")])
+
+
+def expectation(entry: RequestInput) -> str:
+    """What an input takes, in words: ``a number from 0 to 5000``."""
+    if entry.kind == "category":
+        return "text"
+    if entry.kind == "timestamp":
+        return 'a time such as "2013-05-01T10:00:00Z" (UTC unless it carries an offset)'
+    if entry.minimum is None and entry.maximum is None:
+        return "a number"
+    if entry.maximum is None:
+        return f"a number of at least {entry.minimum:g}"
+    return f"a number up to {entry.maximum:g}" if entry.minimum is None else (
+        f"a number from {entry.minimum:g} to {entry.maximum:g}"
+    )  # fmt: skip
+
+
+def _number(entry: RequestInput, value: Any) -> tuple[Encoded, ...]:
+    # What float32 can't hold would reach the ONNX graph as infinity.
+    if not _is_number(value) or not abs(number := _float(value)) <= LARGEST_FLOAT32:
+        raise _refusal(entry, value)
+    if (entry.minimum is not None and number < entry.minimum) or (entry.maximum is not None and number > entry.maximum):
+        raise _refusal(entry, value)
+    return (number,)
+
+
+def _category(entry: RequestInput, value: Any) -> tuple[Encoded, ...]:
+    try:
+        text = entity_text(value)
+    except InvalidInput:
+        raise _refusal(entry, value) from None
+    # JSON can carry half of a surrogate pair, which no UTF-8 text (a key, a tensor) can.
+    if text is None or len(text) > LONGEST_TEXT or any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise _refusal(entry, value)
+    return (text,)
+
+
+def _timestamp(entry: RequestInput, value: Any) -> tuple[Encoded, ...]:
+    try:
+        moment = local_time(value, entry.timezone)
+    except (TypeError, ValueError, OverflowError):
+        raise _refusal(entry, value) from None
+    return (moment.hour + moment.minute / 60, float(moment.weekday()), float(moment.month))
+
+
+def local_time(value: Any, timezone: str = "UTC") -> datetime:
+    """``value`` (a datetime or ISO 8601 text; UTC unless it carries an offset) in ``timezone``."""
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value.strip())
+    if not isinstance(value, datetime):
+        raise TypeError(f"{value!r} is neither a datetime nor text")
+    moment = value if value.tzinfo else value.replace(tzinfo=UTC)
+    return moment.astimezone(ZoneInfo(timezone))
+
+
+_ENCODERS: Mapping[str, Callable[[RequestInput, Any], tuple[Encoded, ...]]] = {
+    "number": _number,
+    "category": _category,
+    "timestamp": _timestamp,
+}
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real | Decimal)
+
+
+def _float(value: Any) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # a whole number beyond 1.8e308
+        return math.inf
+
+
+def _refusal(entry: RequestInput, value: Any) -> InvalidInput:
+    return InvalidInput([Problem(entry.name, _given(value), expectation(entry))])
+
+
+def _given(value: Any) -> str:
+    # A million digits can't be turned into text (and needn't be).
+    if isinstance(value, int) and abs(value) > 10**30:
+        return "a number of more than 30 digits"
+    text = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
