@@ -65,6 +65,8 @@ class Front:
 
     def moto(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Moto's answer, under the lock."""
+        # The look at the body for the operation's name, and a room that passed, have read the input.
+        environ["wsgi.input"].seek(0)
         with self.lock:
             return list(self._moto(environ, start_response))
 
