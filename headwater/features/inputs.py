@@ -94,7 +94,7 @@ def entity_text(value: Any) -> str | None:
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, Integral) and abs(value) < 10**30:
+    if isinstance(value, Integral) and abs(int(value)) < 10**30:
         return str(int(value))
     if _is_number(value) and math.isfinite(number := _float(value)):
         return str(int(number)) if number.is_integer() else repr(number)

@@ -1,0 +1,1 @@
+"""Handlers of the features capability, one trigger a file."""

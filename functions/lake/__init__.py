@@ -1,0 +1,1 @@
+"""Handlers of the lake capability, one trigger a file."""

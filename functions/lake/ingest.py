@@ -1,0 +1,46 @@
+"""A file that landed becomes curated rows, unless it breaks its contract. Files too large for this go to the container."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from functions.observability import observe
+from headwater.lake.types import Upload
+from headwater.model import load_catalog
+from headwater.settings import FunctionSettings, at_init
+
+if TYPE_CHECKING:
+    from headwater.lake.service import Lake
+
+logger, tracer, metrics, entry = observe("lake")
+
+
+class Settings(FunctionSettings):
+    """What this function must be told."""
+
+    lake_bucket: str
+    registry_table: str
+
+
+@at_init
+def service() -> Lake:
+    # Imported here: the deployment reads `Settings` where DuckDB and pandas needn't be installed.
+    from headwater.lake.service import Lake
+
+    settings = Settings()
+    return Lake(load_catalog(), bucket=settings.lake_bucket, table=settings.registry_table)
+
+
+@entry
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Validate and curate one upload."""
+    upload = Upload.model_validate(event["upload"])
+    logger.append_keys(run_id=upload.id, source=upload.source)
+    ingestion = service().ingest(upload)
+    metrics.add_metric("RowsIngested", MetricUnit.Count, ingestion.rows_out)
+    metrics.add_metric("RowsQuarantined", MetricUnit.Count, ingestion.rows_rejected)
+    logger.info("file ingested", extra={"ingestion": ingestion.model_dump(mode="json")})
+    return ingestion.model_dump(mode="json")

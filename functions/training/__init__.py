@@ -1,0 +1,1 @@
+"""Handlers of the training capability, one trigger a file."""
