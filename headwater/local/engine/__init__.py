@@ -1,0 +1,24 @@
+"""An engine for Pulumi programs on the local cloud, without the Pulumi CLI.
+
+The program runs unchanged in an interpreter of its own and speaks to this engine over Pulumi's own protocol. State and
+history are kept in the bucket ``state`` in the format and layout of Pulumi's own backend.
+"""
+
+from headwater.local.engine.errors import DeployError, ProjectError, StateError
+from headwater.local.engine.events import Deployment, OnEvent, ResourceEvent
+from headwater.local.engine.run import deploy, destroy, preview, resources
+from headwater.local.engine.state import ResourceState
+
+__all__ = [
+    "DeployError",
+    "Deployment",
+    "OnEvent",
+    "ProjectError",
+    "ResourceEvent",
+    "ResourceState",
+    "StateError",
+    "deploy",
+    "destroy",
+    "preview",
+    "resources",
+]

@@ -1,0 +1,171 @@
+"""Where the state lives: a bucket with the layout of Pulumi's own backend, so that the real CLI reads it."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import platform
+import subprocess
+import time
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import psutil
+from botocore.exceptions import BotoCoreError, ClientError
+
+from headwater.local.engine.errors import StateError
+from headwater.local.provider.aws import Aws
+
+BUCKET: Final = "state"
+
+
+class Backend(Protocol):
+    """Keeps one stack's checkpoint and history, and lets one update at a time touch them."""
+
+    def load(self) -> Any | None:
+        """The checkpoint as last saved; None if there is no such stack."""
+
+    def save(self, checkpoint: Mapping[str, Any]) -> None:
+        """Replace the checkpoint."""
+
+    def record(self, update: Mapping[str, Any], checkpoint: Mapping[str, Any]) -> None:
+        """Add an update to the history."""
+
+    def lock(self) -> None:
+        """Begin an update; raises `StateError` if another one is under way."""
+
+    def unlock(self) -> None:
+        """End the update."""
+
+
+class BucketBackend:
+    """The backend in the S3 bucket ``state``; the bucket is made, versioned and encrypted, if it isn't there.
+
+    Parameters
+    ----------
+    aws : Aws
+        The cloud.
+    project, stack : str
+        Whose state.
+    """
+
+    def __init__(self, aws: Aws, project: str, stack: str) -> None:
+        self._s3 = aws.client("s3")
+        self._stack = f".pulumi/stacks/{project}/{stack}.json"
+        self._history = f".pulumi/history/{project}/{stack}/{stack}"
+        self._locks = f".pulumi/locks/organization/{project}/{stack}/"
+        self._lock = ""
+        self._region = aws.region
+
+    def prepare(self) -> None:
+        """Make the bucket if it isn't there."""
+        try:
+            self._s3.head_bucket(Bucket=BUCKET)
+        except ClientError:
+            where = {} if self._region == "us-east-1" else {"LocationConstraint": self._region}
+            arguments: dict[str, Any] = {"CreateBucketConfiguration": where} if where else {}
+            self._s3.create_bucket(Bucket=BUCKET, **arguments)
+            self._s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+            rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
+            self._s3.put_bucket_encryption(Bucket=BUCKET, ServerSideEncryptionConfiguration={"Rules": [rule]})
+            self._put(".pulumi/meta.yaml", b"version: 1\n")
+        except BotoCoreError as error:
+            raise StateError(f"the cloud doesn't answer: {error}") from error
+
+    def load(self) -> Any | None:
+        """The checkpoint as last saved; None if there is no such stack."""
+        try:
+            body = self._s3.get_object(Bucket=BUCKET, Key=self._stack)["Body"].read()
+        except ClientError as error:
+            if error.response["Error"]["Code"] in ("NoSuchKey", "NoSuchBucket", "404"):
+                return None
+            raise StateError(f"the stack's state can't be read: {error}") from error
+        except BotoCoreError as error:
+            raise StateError(f"the cloud doesn't answer: {error}") from error
+        try:
+            return json.loads(body)
+        except ValueError as error:
+            raise StateError(f"s3://{BUCKET}/{self._stack} isn't JSON: {error}") from error
+
+    def save(self, checkpoint: Mapping[str, Any]) -> None:
+        """Replace the checkpoint."""
+        self._put(self._stack, json.dumps(checkpoint, indent=4).encode())
+
+    def record(self, update: Mapping[str, Any], checkpoint: Mapping[str, Any]) -> None:
+        """Add an update to the history; first what happened, then the checkpoint, as Pulumi does."""
+        name = f"{self._history}-{time.time_ns()}"
+        self._put(f"{name}.history.json", json.dumps(update, indent=4).encode())
+        self._put(f"{name}.checkpoint.json", json.dumps(checkpoint, indent=4).encode())
+
+    def lock(self) -> None:
+        """Begin an update; raises `StateError` if another one is under way."""
+        mine = f"{self._locks}{uuid.uuid4()}.json"
+        note = {
+            "pid": os.getpid(),
+            "username": getpass.getuser(),
+            "hostname": platform.node(),
+            "timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        }
+        self._put(mine, json.dumps(note).encode())
+        self._lock = mine
+        for key in [item["Key"] for item in self._list_locks() if item["Key"] != mine]:
+            self._respect(key)
+
+    def unlock(self) -> None:
+        """End the update."""
+        if self._lock:
+            self._s3.delete_object(Bucket=BUCKET, Key=self._lock)
+            self._lock = ""
+
+    def _list_locks(self) -> list[dict[str, Any]]:
+        return list(self._s3.list_objects_v2(Bucket=BUCKET, Prefix=self._locks).get("Contents", ()))
+
+    def _respect(self, key: str) -> None:
+        try:
+            holder = json.loads(self._s3.get_object(Bucket=BUCKET, Key=key)["Body"].read())
+        except (ClientError, ValueError):
+            return  # released in between
+        # A lock of a process of this machine that is no more is nobody's.
+        if holder.get("hostname") == platform.node() and not psutil.pid_exists(int(holder.get("pid", 0))):
+            self._s3.delete_object(Bucket=BUCKET, Key=key)
+            return
+        self.unlock()
+        raise StateError(
+            f"another update holds the stack: {holder.get('username')}@{holder.get('hostname')} "
+            f"(process {holder.get('pid')}) since {holder.get('timestamp')}; wait for it, or delete s3://{BUCKET}/{key}"
+        )
+
+    def _put(self, key: str, body: bytes) -> None:
+        try:
+            self._s3.put_object(Bucket=BUCKET, Key=key, Body=body)
+        except (ClientError, BotoCoreError) as error:
+            raise StateError(f"the stack's state can't be written: {error}") from error
+
+
+def describe_source(root: Path) -> dict[str, str]:
+    """Which code was deployed: git's head, branch, author and whether the tree was dirty. Empty outside of git."""
+    asked = {
+        "git.head": ("rev-parse", "HEAD"),
+        "git.headName": ("symbolic-ref", "--quiet", "HEAD"),
+        "git.author": ("log", "-1", "--format=%an"),
+        "git.author.email": ("log", "-1", "--format=%ae"),
+        "git.committer": ("log", "-1", "--format=%cn"),
+        "git.committer.email": ("log", "-1", "--format=%ce"),
+    }
+    answers = {key: _git(root, *arguments) for key, arguments in asked.items()}
+    if not answers["git.head"]:
+        return {}
+    described = {key: answer for key, answer in answers.items() if answer}
+    described["git.dirty"] = "true" if _git(root, "status", "--porcelain") else "false"
+    return described
+
+
+def _git(root: Path, *arguments: str) -> str:
+    try:
+        done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

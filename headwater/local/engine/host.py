@@ -1,0 +1,94 @@
+"""Runs the user's Pulumi program, unchanged, in an interpreter of its own: what Pulumi's Python language host does.
+
+Started as a script by the engine, with one argument: a JSON file that says what to run, and to which an ``outcome`` is
+written. Imports nothing of Headwater, so that the program's own imports decide what is loaded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import runpy
+import sys
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+
+def main(order_file: Path) -> int:
+    """Run the program that the order describes; 0 if it ended well."""
+    order = json.loads(order_file.read_text())
+    root, program = Path(order["root"]), Path(order["program"])
+    # The project's root is importable, as it is where the project is installed.
+    sys.path.insert(0, str(root))
+    os.chdir(program if program.is_dir() else program.parent)
+    sys.argv = [str(program)]
+    outcome: dict[str, Any] = {"error": None}
+    try:
+        _run(order, program)
+    except BaseException as error:
+        outcome = _describe(error, root)
+    order_file.with_suffix(".outcome").write_text(json.dumps(outcome))
+    return 0 if outcome["error"] is None else 1
+
+
+def _run(order: dict[str, Any], program: Path) -> None:
+    import pulumi
+    import pulumi.runtime
+
+    pulumi.runtime.reset_options(
+        project=order["project"],
+        stack=order["stack"],
+        root_directory=order["root"],
+        monitor_address=order["monitor"],
+        engine_address=order["engine"],
+        parallel=order["parallel"],
+        preview=order["preview"],
+        organization="organization",
+    )
+    pulumi.runtime.set_all_config(order["config"], order["secret_keys"])
+    # Unfinished futures are what a failed program leaves; asyncio's complaints about them would hide the failure.
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+
+    def body() -> None:
+        runpy.run_path(str(program), run_name="__main__")
+
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    # Each registration waits in a thread for its answer.
+    loop.set_default_executor(ThreadPoolExecutor(max_workers=order["parallel"] * 4))
+    try:
+        loop.run_until_complete(pulumi.runtime.run_in_stack(body))  # type: ignore[no-untyped-call]
+    finally:
+        for task in asyncio.all_tasks(loop):
+            task.cancel()
+            with suppress(BaseException):
+                loop.run_until_complete(task)
+        loop.close()
+
+
+def _describe(error: BaseException, root: Path) -> dict[str, Any]:
+    """The error in one line with its place in the program, and the whole traceback."""
+    place = ""
+    seen: BaseException | None = error
+    while seen is not None and not place:
+        for frame in traceback.extract_tb(seen.__traceback__):
+            file = Path(frame.filename)
+            if root in file.parents and "site-packages" not in file.parts:
+                place = f"{file.relative_to(root)}:{frame.lineno}"
+        seen = seen.__cause__ or seen.__context__
+    return {
+        "error": " ".join(f"{type(error).__name__}: {error}".split()),
+        "place": place,
+        "traceback": "".join(traceback.format_exception(error)),
+        # The monitor went away: the engine knows why, and better.
+        "stopped": type(error).__name__ == "RunError" and "monitor has terminated" in str(error),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

@@ -1,0 +1,297 @@
+"""Deployments from beginning to end: lock, load, run the program, delete what is left over, record."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from headwater.local.engine.backend import BucketBackend, describe_source
+from headwater.local.engine.errors import DeployError
+from headwater.local.engine.events import Deployment, OnEvent, ResourceEvent
+from headwater.local.engine.ledger import Ledger
+from headwater.local.engine.monitor import HOST, PARALLEL, serving
+from headwater.local.engine.project import Project, read_project
+from headwater.local.engine.secrets import Secrets
+from headwater.local.engine.state import ResourceState, from_checkpoint, to_checkpoint
+from headwater.local.engine.steps import Steps, Stopped
+from headwater.local.provider.aws import Aws
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+OnMessage = Callable[[str], None]
+
+
+def deploy(
+    project: Path,
+    stack: str,
+    *,
+    environment: Mapping[str, str],
+    config: Mapping[str, str] | None = None,
+    on_event: OnEvent | None = None,
+    on_message: OnMessage | None = None,
+    message: str = "",
+) -> Deployment:
+    """Bring the cloud to what the Pulumi program says: ``pulumi up --yes``.
+
+    Parameters
+    ----------
+    project : Path
+        The folder with Pulumi.yaml.
+    stack : str
+        The stack's name.
+    environment : mapping of str to str
+        AWS_* variables that lead to the cloud; the program gets them too.
+    config : mapping of str to str, optional
+        Settings that come before those in Pulumi.<stack>.yaml.
+    on_event : callable, optional
+        Told of each step, from several threads but one at a time.
+    on_message : callable, optional
+        Told of each line that the program logs or prints.
+    message : str
+        A word for the history.
+
+    Returns
+    -------
+    Deployment
+        Outputs, the number of changes by operation, and all resources.
+
+    Raises
+    ------
+    DeployError
+        A resource or the program failed. What succeeded is in the state, and the next deployment goes on from there.
+    """
+    update = _Update(read_project(project, stack, config or {}), environment, on_event, on_message)
+    with update.recorded("update", message):
+        update.run_program()
+        update.steps.delete_unregistered()
+    return update.result()
+
+
+def preview(
+    project: Path,
+    stack: str,
+    *,
+    environment: Mapping[str, str],
+    config: Mapping[str, str] | None = None,
+    on_event: OnEvent | None = None,
+    on_message: OnMessage | None = None,
+) -> Deployment:
+    """Say what `deploy` would do; nothing is changed, neither in the cloud nor in the state. Parameters as there."""
+    update = _Update(read_project(project, stack, config or {}), environment, on_event, on_message, preview=True)
+    with update.failing_clearly():
+        update.run_program()
+        update.steps.delete_unregistered()
+    return update.result()
+
+
+def destroy(
+    project: Path,
+    stack: str,
+    *,
+    environment: Mapping[str, str],
+    config: Mapping[str, str] | None = None,
+    on_event: OnEvent | None = None,
+    message: str = "",
+) -> Deployment:
+    """Delete every resource of the stack, dependents first: ``pulumi destroy --yes``. Parameters as for `deploy`."""
+    update = _Update(read_project(project, stack, config or {}), environment, on_event, None)
+    with update.recorded("destroy", message):
+        update.steps.delete_unregistered()
+    return update.result()
+
+
+def resources(project: Path, stack: str, *, environment: Mapping[str, str]) -> tuple[ResourceState, ...]:
+    """What the state says is there; empty if the stack was never deployed."""
+    described = read_project(project, stack, {})
+    checkpoint = BucketBackend(Aws(environment), described.name, stack).load()
+    if checkpoint is None:
+        return ()
+    return tuple(from_checkpoint(checkpoint, _passphrase(environment), described.directory)[0])
+
+
+class _Update:
+    """One run over one stack."""
+
+    def __init__(
+        self,
+        project: Project,
+        environment: Mapping[str, str],
+        on_event: OnEvent | None,
+        on_message: OnMessage | None,
+        *,
+        preview: bool = False,
+    ) -> None:
+        self._project = project
+        self._environment = environment
+        self._on_event = on_event or _ignore
+        self._on_message = on_message
+        self._messages: list[str] = []
+        self._preview = preview
+        self._backend = BucketBackend(Aws(environment), project.name, project.stack)
+        self._secrets = Secrets(_passphrase(environment))
+        if preview:
+            self._open()
+
+    def _open(self) -> None:
+        checkpoint = self._backend.load()
+        known: list[ResourceState] = []
+        if checkpoint is not None:
+            known, pending, self._secrets = from_checkpoint(
+                checkpoint, _passphrase(self._environment), self._project.directory
+            )
+            for begun in pending:
+                self._say(
+                    f'warning: {begun.type} "{begun.name}": an interrupted deployment had begun to create it; '
+                    "if it came to be, nothing knows of it"
+                )
+        self.steps = Steps(
+            Ledger(known, None if self._preview else self._write),
+            self._environment,
+            self._project.config,
+            stack=self._project.stack,
+            project=self._project.name,
+            preview=self._preview,
+            on_event=self._on_event,
+        )
+
+    def result(self) -> Deployment:
+        """What it came to."""
+        return Deployment(
+            dict(self.steps.outputs),
+            dict(self.steps.changes),
+            tuple(self.steps.ledger.resources()),
+            tuple(self._messages),
+        )
+
+    @contextmanager
+    def recorded(self, kind: str, message: str) -> Iterator[None]:
+        """Hold the stack's lock, and leave a line in its history however it ends."""
+        self._backend.prepare()
+        self._backend.lock()
+        try:
+            self._open()
+            start, succeeded = int(time.time()), False
+            try:
+                with self.failing_clearly():
+                    yield
+                succeeded = True
+            finally:
+                checkpoint = self._checkpoint(self.steps.ledger.resources(), [])
+                self._backend.save(checkpoint)
+                self._backend.record(self._history(kind, message, start, succeeded), checkpoint)
+        finally:
+            self._backend.unlock()
+
+    @contextmanager
+    def failing_clearly(self) -> Iterator[None]:
+        """Raise the one error that says why the run stopped."""
+        try:
+            yield
+        except Stopped:
+            if self.steps.failure is None:
+                raise
+            raise self.steps.failure from None
+
+    def run_program(self) -> None:
+        """Run the user's program against this engine; raises `DeployError` if it or a resource failed."""
+        with (
+            tempfile.TemporaryDirectory(prefix="headwater-program-") as folder,
+            serving(self._project, self.steps, self._say) as address,
+        ):
+            order = Path(folder) / "order.json"
+            order.write_text(json.dumps(self._order(address)))
+            # -P: the script's own folder stays off the import path.
+            child = subprocess.Popen(
+                [sys.executable, "-P", str(HOST), str(order)],
+                env=self._program_environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+            printed: list[str] = []
+            try:
+                with child.stdout or open(os.devnull) as lines:  # noqa: PTH123
+                    for line in lines:
+                        printed.append(line.rstrip())
+                        self._say(line.rstrip())
+                child.wait()
+            finally:
+                if child.poll() is None:
+                    child.kill()
+                    child.wait()
+            answer = order.with_suffix(".outcome")
+            outcome = json.loads(answer.read_text()) if answer.is_file() else None
+        self._judge(outcome, child.returncode, printed)
+
+    def _judge(self, outcome: dict[str, Any] | None, code: int, printed: list[str]) -> None:
+        if self.steps.failure is not None:
+            raise self.steps.failure
+        if outcome is None:
+            last = next((line for line in reversed(printed) if line.strip()), "it printed nothing")
+            raise DeployError(f"the program ended with exit code {code}: {last}", traceback="\n".join(printed))
+        if outcome["error"] is not None:
+            place = f"{outcome['place']}: " if outcome["place"] else ""
+            raise DeployError(f"the program failed: {place}{outcome['error']}", traceback=outcome["traceback"])
+
+    def _order(self, address: str) -> dict[str, Any]:
+        return {
+            "project": self._project.name,
+            "stack": self._project.stack,
+            "root": str(self._project.root),
+            "program": str(self._project.program),
+            "monitor": address,
+            "engine": address,
+            "parallel": PARALLEL,
+            "preview": self._preview,
+            "config": dict(self._project.config),
+            "secret_keys": [],
+        }
+
+    def _program_environment(self) -> dict[str, str]:
+        # The person's own AWS variables must not reach a program that is meant for this cloud.
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        return {**inherited, **self._environment, "PYTHONUNBUFFERED": "1", "GRPC_VERBOSITY": "ERROR"}
+
+    def _write(self, known: list[ResourceState], pending: list[ResourceState]) -> None:
+        self._backend.save(self._checkpoint(known, pending))
+
+    def _checkpoint(self, known: list[ResourceState], pending: list[ResourceState]) -> dict[str, Any]:
+        stack = f"organization/{self._project.name}/{self._project.stack}"
+        return to_checkpoint(stack, known, pending, self._secrets)
+
+    def _history(self, kind: str, message: str, start: int, succeeded: bool) -> dict[str, Any]:
+        return {
+            "version": 0,
+            "kind": kind,
+            "startTime": start,
+            "message": message,
+            "environment": {"exec.kind": "headwater.embedded", **describe_source(self._project.root)},
+            "config": dict(self._project.config),
+            "result": "succeeded" if succeeded else "failed",
+            "endTime": int(time.time()),
+            "resourceChanges": dict(self.steps.changes),
+        }
+
+    def _say(self, line: str) -> None:
+        self._messages.append(line)
+        if self._on_message is not None:
+            self._on_message(line)
+
+
+def _passphrase(environment: Mapping[str, str]) -> str:
+    name = "PULUMI_CONFIG_PASSPHRASE"
+    return environment.get(name) or os.environ.get(name, "")
+
+
+def _ignore(_: ResourceEvent) -> None:
+    pass

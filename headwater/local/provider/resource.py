@@ -1,0 +1,312 @@
+"""What every resource type of the local AWS provider is made of.
+
+A type is a class with its properties declared and four verbs over boto3. Everything that holds for all types lives
+here: names, defaults, tags, check, diff, and what the outputs are made of.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from botocore.exceptions import ClientError
+
+from headwater.local.provider.aws import Aws
+from headwater.local.provider.values import UNKNOWN, Asset, Properties, has_unknown
+
+REGISTRY: dict[str, Resource] = {}
+DEFAULTS = "__defaults"  # names of the inputs that the check filled in, as the real provider keeps them
+
+
+class ProviderError(Exception):
+    """What the provider refuses or AWS refused, in one line."""
+
+
+@dataclass(frozen=True)
+class CheckFailure:
+    """An input that can't be right: which one (or "") and why."""
+
+    property: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Diff:
+    """What changed: each property with whether it makes a new resource."""
+
+    changes: Mapping[str, bool] = field(default_factory=dict)
+    delete_before_replace: bool = False
+
+    @property
+    def replaces(self) -> list[str]:
+        """Properties that can't be changed in place."""
+        return [name for name, replaces in self.changes.items() if replaces]
+
+
+@dataclass(frozen=True)
+class Name:
+    """How a type's physical name comes about when the program gives none: ``name-1a2b3c4``."""
+
+    property: str = "name"
+    limit: int = 0  # characters; 0 is no limit
+    prefix: str = ""
+    suffix: Callable[[Properties], str] = lambda _: ""
+    lower: bool = False
+
+    def make(self, logical: str, inputs: Properties, seed: bytes) -> str:
+        """The name; the same seed gives the same name."""
+        base = f"{logical.lower() if self.lower else logical}-"
+        name = f"{self.prefix}{base}{hashlib.sha256(seed).hexdigest()[:7]}{self.suffix(inputs)}"
+        if self.limit and len(name) > self.limit:
+            raise ProviderError(f"name {base!r} plus 7 random characters is longer than {self.limit}")
+        return name
+
+
+@dataclass
+class Call:
+    """One verb on one resource: the cloud, what is wanted, and what is known."""
+
+    aws: Aws
+    service: str
+    inputs: Properties
+    id: str = ""
+    old: Properties = field(default_factory=dict)  # inputs before an update
+    outputs: Properties = field(default_factory=dict)  # as last known
+
+    @property
+    def client(self) -> Any:
+        """The boto3 client of the type's own service."""
+        return self.aws.client(self.service)
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The tags to set: the program's and the provider's default ones."""
+        return dict(self.inputs.get("tagsAll") or {})
+
+    def get(self, *names: str) -> Properties:
+        """Those of the inputs that were given."""
+        return {name: self.inputs[name] for name in names if self.inputs.get(name) is not None}
+
+    def changed(self, *names: str) -> bool:
+        """Whether an update changes any of these inputs."""
+        return any(self.inputs.get(name) != self.old.get(name) for name in names)
+
+    def keep(self, identity: str) -> str:
+        """Note that the resource exists from here on, so that a later failure in the same create doesn't lose it."""
+        self.id = identity
+        return identity
+
+    def removed_tags(self) -> list[str]:
+        """Tags of the old inputs that the new ones don't have."""
+        return sorted(set(self.old.get("tagsAll") or {}) - set(self.tags))
+
+
+class Resource:
+    """A resource type; subclasses declare properties and say what the four verbs do.
+
+    ``create`` returns the id. ``read`` returns what the cloud says (camelCase), None if the resource is gone; the
+    outputs are the inputs overlaid with it. A type that leaves out ``update`` has no property that can change in place.
+    """
+
+    token: ClassVar[str]
+    service: ClassVar[str]
+    required: ClassVar[Collection[str]] = ()
+    optional: ClassVar[Collection[str]] = ()
+    replace: ClassVar[Collection[str]] = ()  # a change makes a new resource
+    defaults: ClassVar[Mapping[str, Any]] = {}
+    documents: ClassVar[Collection[str]] = ()  # JSON as a string; compared by meaning
+    unordered: ClassVar[Collection[str]] = ()  # lists without an order
+    name: ClassVar[Name | None] = None
+    tagged: ClassVar[bool] = False
+    regional: ClassVar[bool] = True
+
+    def __init_subclass__(cls, kind: str = "", **rest: Any) -> None:
+        super().__init_subclass__(**rest)
+        if kind:
+            cls.token = kind
+            REGISTRY[kind] = cls()
+
+    def create(self, call: Call) -> str:
+        """Make the resource and return its id."""
+        raise NotImplementedError
+
+    def read(self, call: Call) -> Properties | None:
+        """What the cloud says of the resource ``call.id``, or None if there is none."""
+        raise NotImplementedError
+
+    def update(self, call: Call) -> None:
+        """Bring the resource from ``call.old`` to ``call.inputs``."""
+        raise ProviderError(f"{self.token} has nothing that can be changed in place")
+
+    def delete(self, call: Call) -> None:
+        """Remove the resource; one that is gone already is no error (the caller sees to that)."""
+        raise NotImplementedError
+
+    def problems(self, inputs: Properties) -> list[CheckFailure]:
+        """What is wrong with the inputs beside missing and unknown ones."""
+        del inputs
+        return []
+
+    # --- what holds for all types ------------------------------------------------------------------------------------
+
+    def known_inputs(self) -> set[str]:
+        """Names of every input that the type takes."""
+        names = {*self.required, *self.optional, *self.defaults}
+        if self.name:
+            names.add(self.name.property)
+        if self.tagged:
+            names |= {"tags", "tagsAll"}
+        if self.regional:
+            names.add("region")
+        return names
+
+    def check(
+        self, aws: Aws, logical: str, old: Properties, new: Properties, seed: bytes
+    ) -> tuple[Properties, list[CheckFailure]]:
+        """The inputs with defaults and a name, and what is wrong with them."""
+        inputs = {name: value for name, value in new.items() if value is not None and name != DEFAULTS}
+        failures = [
+            CheckFailure(
+                name, f"the local AWS provider doesn't know {name!r} of {self.token}: add it in {self.module()}"
+            )
+            for name in sorted(set(inputs) - self.known_inputs())
+        ]
+        failures += [
+            CheckFailure(name, f"missing required property {name!r}") for name in self.required if name not in inputs
+        ]
+        region = inputs.get("region", aws.region)
+        if self.regional and region not in (aws.region, UNKNOWN):
+            failures.append(CheckFailure("region", f"the local cloud is in {aws.region}, not in {region}"))
+        filled = [
+            name for name, value in self.defaults.items() if inputs.setdefault(name, value) is value and name not in new
+        ]
+        for name in self.documents:
+            if isinstance(inputs.get(name), dict | list) and not has_unknown(inputs[name]):
+                inputs[name] = json.dumps(inputs[name])
+            failures += _document_problems(name, inputs.get(name))
+        if self.name and self.name.property not in inputs:
+            filled.append(self.name.property)
+            inputs[self.name.property] = (
+                old[self.name.property]
+                if self.name.property in old.get(DEFAULTS, ())
+                else self.name.make(logical, inputs, seed)
+            )
+        if self.tagged:
+            tags = {**aws.default_tags, **inputs["tags"]} if isinstance(inputs.get("tags"), dict) else aws.default_tags
+            if inputs.get("tags") is UNKNOWN:
+                tags = UNKNOWN  # type: ignore[assignment]
+            if tags:
+                inputs["tagsAll"] = tags
+        if not failures:
+            failures = self.problems(inputs)
+        if filled:
+            inputs[DEFAULTS] = sorted(filled)
+        return inputs, failures
+
+    def diff(self, old: Properties, new: Properties) -> Diff:
+        """Compare checked inputs."""
+        changes = {
+            name: name in self.replace or name == "region"
+            for name in sorted({*old, *new} - {DEFAULTS, "tags"})
+            if self._normal(name, old.get(name)) != self._normal(name, new.get(name))
+        }
+        # Two resources can't have one name: a given name that stays must be free before the new one is made.
+        name = self.name.property if self.name else None
+        stays = name is not None and name not in changes and name not in new.get(DEFAULTS, ())
+        return Diff(changes, delete_before_replace=stays and any(changes.values()))
+
+    def outputs(self, call: Call) -> Properties | None:
+        """All outputs of an existing resource, None if there is none."""
+        try:
+            found = self.read(call)
+        except ClientError as error:
+            if not is_missing(error):
+                raise
+            found = None
+        if found is None:
+            return None
+        outputs = {name: value for name, value in call.inputs.items() if name != DEFAULTS}
+        outputs |= {"region": call.aws.region} if self.regional else {}
+        if self.tagged:
+            outputs["tagsAll"] = call.tags
+        return {**outputs, **found, "id": call.id}
+
+    def observed_inputs(self, inputs: Properties, outputs: Properties) -> Properties:
+        """The inputs as the cloud has them: what a refresh or an import finds.
+
+        Without inputs to compare with (an import), everything that the type takes and the cloud tells.
+        """
+        if not inputs:
+            return {name: outputs[name] for name in sorted(self.known_inputs() & set(outputs))}
+        return {
+            name: value
+            if name not in outputs or self._normal(name, outputs[name]) == self._normal(name, value)
+            else outputs[name]
+            for name, value in inputs.items()
+        }
+
+    @classmethod
+    def module(cls) -> str:
+        """The file to look into, as a person would write it."""
+        return cls.__module__.replace(".", "/") + ".py"
+
+    def _normal(self, name: str, value: Any) -> Any:
+        if isinstance(value, Asset):
+            return value.hash
+        if name in self.documents and isinstance(value, str):
+            try:
+                return json.loads(value)
+            except ValueError:
+                return value
+        if name in self.unordered and isinstance(value, list):
+            return sorted(value, key=lambda item: json.dumps(item, sort_keys=True, default=str))
+        return None if value in ({}, []) else value
+
+
+class Put(Resource):
+    """A type whose create and update are one idempotent call, such as a bucket's settings."""
+
+    def put(self, call: Call) -> None:
+        """Bring about what ``call.inputs`` says."""
+        raise NotImplementedError
+
+    def identity(self, call: Call) -> str:
+        """The id, which follows from the inputs."""
+        raise NotImplementedError
+
+    def create(self, call: Call) -> str:
+        """Put, and name."""
+        self.put(call)
+        return self.identity(call)
+
+    def update(self, call: Call) -> None:
+        """Put again."""
+        self.put(call)
+
+
+def is_missing(error: ClientError) -> bool:
+    """Whether AWS says that the thing isn't there (each service has its own word for it)."""
+    code = str(error.response.get("Error", {}).get("Code", ""))
+    return (
+        code == "404"
+        or code.startswith("NoSuch")
+        or any(word in code for word in ("NotFound", "DoesNotExist", "NonExistent"))
+    )
+
+
+def document(text: Any) -> Any:
+    """A JSON document as a value, whichever way it was given."""
+    return json.loads(text) if isinstance(text, str) else text
+
+
+def _document_problems(name: str, value: Any) -> list[CheckFailure]:
+    if not isinstance(value, str):
+        return []
+    try:
+        json.loads(value)
+    except ValueError as error:
+        return [CheckFailure(name, f"not JSON: {error}")]
+    return []

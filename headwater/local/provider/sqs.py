@@ -1,0 +1,114 @@
+"""SQS: queues and their policies."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, ClassVar
+
+from headwater.local.provider.resource import Call, Name, Put, Resource
+from headwater.local.provider.values import Properties
+
+_ATTRIBUTES = {
+    "visibilityTimeoutSeconds": "VisibilityTimeout",
+    "messageRetentionSeconds": "MessageRetentionPeriod",
+    "maxMessageSize": "MaximumMessageSize",
+    "delaySeconds": "DelaySeconds",
+    "receiveWaitTimeSeconds": "ReceiveMessageWaitTimeSeconds",
+    "redrivePolicy": "RedrivePolicy",
+    "redriveAllowPolicy": "RedriveAllowPolicy",
+    "policy": "Policy",
+    "kmsMasterKeyId": "KmsMasterKeyId",
+    "kmsDataKeyReusePeriodSeconds": "KmsDataKeyReusePeriodSeconds",
+    "sqsManagedSseEnabled": "SqsManagedSseEnabled",
+    "fifoQueue": "FifoQueue",
+    "contentBasedDeduplication": "ContentBasedDeduplication",
+}
+
+
+def _attributes(call: Call) -> dict[str, str]:
+    return {
+        api: str(value).lower() if isinstance(value, bool) else str(value)
+        for name, api in _ATTRIBUTES.items()
+        if (value := call.inputs.get(name)) is not None and value is not False
+    }
+
+
+class Queue(Resource, kind="aws:sqs/queue:Queue"):
+    service = "sqs"
+    name = Name(limit=80, suffix=lambda inputs: ".fifo" if inputs.get("fifoQueue") else "")
+    optional = tuple(_ATTRIBUTES)
+    defaults: ClassVar = {
+        "visibilityTimeoutSeconds": 30,
+        "messageRetentionSeconds": 345600,
+        "delaySeconds": 0,
+        "receiveWaitTimeSeconds": 0,
+        "fifoQueue": False,
+    }
+    replace = ("name", "fifoQueue")
+    documents = ("policy", "redrivePolicy", "redriveAllowPolicy")
+    tagged = True
+
+    def create(self, call: Call) -> str:
+        made = call.client.create_queue(QueueName=call.inputs["name"], Attributes=_attributes(call), tags=call.tags)
+        return str(made["QueueUrl"])
+
+    def read(self, call: Call) -> Properties:
+        found = call.client.get_queue_attributes(QueueUrl=call.id, AttributeNames=["All"])["Attributes"]
+        numbers = {name: int(found[api]) for name, api in _ATTRIBUTES.items() if found.get(api, "").isdecimal()}
+        texts = {name: found[_ATTRIBUTES[name]] for name in self.documents if _ATTRIBUTES[name] in found}
+        return {"name": found["QueueArn"].split(":")[-1], "arn": found["QueueArn"], "url": call.id, **numbers, **texts}
+
+    def update(self, call: Call) -> None:
+        gone = {api: "" for name, api in _ATTRIBUTES.items() if name in call.old and name not in call.inputs}
+        call.client.set_queue_attributes(QueueUrl=call.id, Attributes={**_attributes(call), **gone})
+        if call.tags:
+            call.client.tag_queue(QueueUrl=call.id, Tags=call.tags)
+        if call.removed_tags():
+            call.client.untag_queue(QueueUrl=call.id, TagKeys=call.removed_tags())
+
+    def delete(self, call: Call) -> None:
+        call.client.delete_queue(QueueUrl=call.id)
+
+
+class _QueueAttribute(Put):
+    """One attribute of a queue as a resource of its own; the id is the queue's URL."""
+
+    service = "sqs"
+    replace = ("queueUrl",)
+    property: ClassVar[str]
+
+    def identity(self, call: Call) -> str:
+        return str(call.inputs["queueUrl"])
+
+    def put(self, call: Call) -> None:
+        value: Any = call.inputs[self.property]
+        attributes = {_ATTRIBUTES[self.property]: value}
+        call.client.set_queue_attributes(QueueUrl=call.inputs["queueUrl"], Attributes=attributes)
+
+    def read(self, call: Call) -> Properties | None:
+        name = _ATTRIBUTES[self.property]
+        found = call.client.get_queue_attributes(QueueUrl=call.id, AttributeNames=["All"])["Attributes"].get(name)
+        if not found:
+            return None
+        return {"queueUrl": call.id, self.property: found if isinstance(found, str) else json.dumps(found)}
+
+    def delete(self, call: Call) -> None:
+        call.client.set_queue_attributes(QueueUrl=call.id, Attributes={_ATTRIBUTES[self.property]: ""})
+
+
+class QueuePolicy(_QueueAttribute, kind="aws:sqs/queuePolicy:QueuePolicy"):
+    property = "policy"
+    required = ("queueUrl", "policy")
+    documents = ("policy",)
+
+
+class RedrivePolicy(_QueueAttribute, kind="aws:sqs/redrivePolicy:RedrivePolicy"):
+    property = "redrivePolicy"
+    required = ("queueUrl", "redrivePolicy")
+    documents = ("redrivePolicy",)
+
+
+class RedriveAllowPolicy(_QueueAttribute, kind="aws:sqs/redriveAllowPolicy:RedriveAllowPolicy"):
+    property = "redriveAllowPolicy"
+    required = ("queueUrl", "redriveAllowPolicy")
+    documents = ("redriveAllowPolicy",)
