@@ -139,6 +139,11 @@ class Registry:
         items = self._store.query(f"MODEL#{model}", "ALIAS#")
         return {item["sk"].removeprefix("ALIAS#"): item["to"] for item in items}
 
+    def current(self, model: str, alias: str) -> int | None:
+        """The version that ``alias`` points at, in one read; None if there is no such alias."""
+        item = self._store.get(f"MODEL#{model}", f"ALIAS#{alias}")
+        return item["to"] if item else None
+
     def resolve(self, model: str, alias: str) -> ModelVersion:
         """The version that ``alias`` points at.
 
@@ -147,12 +152,12 @@ class Registry:
         ModelNotRegistered, AliasNotFound
             The message lists what there is.
         """
-        current = self._store.get(f"MODEL#{model}", f"ALIAS#{alias}")
+        current = self.current(model, alias)
         if current is None:
             newest = self.versions(model)[-1].version
             aliases = ", ".join(f"{name} -> {to}" for name, to in self.aliases(model).items()) or "none"
             raise AliasNotFound(f"model {model!r} has no alias {alias!r}. Aliases: {aliases}; versions: 1 to {newest}")
-        return self.version(model, current["to"])
+        return self.version(model, current)
 
     def promote(
         self,

@@ -179,8 +179,8 @@ class GoldenRequest(Value):
 
     instances: tuple[Mapping[str, Any], ...] = Field(min_length=1, max_length=100)
     features: tuple[Mapping[str, float | None], ...] | None = None
-    """``view.feature`` -> value for each instance, instead of the online look-up; None: looked up online, and the
-    answers aren't compared."""
+    """``view.feature`` -> value for each instance, instead of the online look-up; None: looked up online, and if
+    the model has features, the answers aren't compared."""
     as_of: AwareDatetime | None = None
     expected: tuple[float, ...]
     """What the trained pipeline answers, an entry for each instance."""

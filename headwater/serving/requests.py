@@ -1,0 +1,146 @@
+"""A prediction request as it came from the wire, checked before anything is spent on it.
+
+Plain Python instead of pydantic: this runs for every request, and its errors must name the instance and the field.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NoReturn
+
+from headwater.features.errors import InvalidInput
+from headwater.features.inputs import Encoded, encode, local_time
+from headwater.model import RequestInput
+from headwater.serving.errors import BodyTooLarge, InvalidBody
+
+LONGEST_BODY = 256 * 1024
+MOST_INSTANCES = 100
+_FIELDS = ("instances", "as_of", "features")
+_MOST_PROBLEMS = 10
+
+Features = dict[str, float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionRequest:
+    """A body whose outer shape is right; the instances are judged by the model's inputs (`columns`)."""
+
+    instances: Sequence[Mapping[str, Any]]
+    as_of: datetime | None = None
+    features: Sequence[Features] | None = None
+    """Values that replace the online look-up, an entry for each instance."""
+
+
+def parse(body: bytes, features: Sequence[str]) -> PredictionRequest:
+    """Read a request's body.
+
+    Parameters
+    ----------
+    body : bytes
+        JSON, at most 256 KiB.
+    features : sequence of str
+        The model's features, ``view.feature``: what a request may replace.
+
+    Raises
+    ------
+    BodyTooLarge, InvalidBody
+        The message says what was given and what was expected, with the instance's index.
+    """
+    if len(body) > LONGEST_BODY:
+        raise BodyTooLarge(f"the body has {len(body)} bytes; at most {LONGEST_BODY} are read")
+    try:
+        document = json.loads(body, parse_constant=_refuse_constant)
+    # Text that isn't UTF-8 is a ValueError too; a thousand open brackets are a RecursionError.
+    except (ValueError, RecursionError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise InvalidBody(f"the body is not JSON: {reason}") from error
+    if not isinstance(document, dict):
+        raise InvalidBody(f"the body is {_given(document)}, expected an object with {', '.join(_FIELDS)}")
+    if unknown := sorted(document.keys() - set(_FIELDS)):
+        raise InvalidBody(f"{unknown[0]}: unknown field, expected one of {', '.join(_FIELDS)}")
+    instances = document.get("instances")
+    if not isinstance(instances, list) or not 1 <= len(instances) <= MOST_INSTANCES:
+        given = f"{len(instances)} instances" if isinstance(instances, list) else _given(instances)
+        raise InvalidBody(f"instances: {given}, expected a list of 1 to {MOST_INSTANCES} objects")
+    replaced = document.get("features")
+    return PredictionRequest(
+        instances,
+        _as_of(document.get("as_of")),
+        None if replaced is None else _features(replaced, len(instances), features),
+    )
+
+
+def columns(inputs: Sequence[RequestInput], instances: Sequence[Mapping[str, Any]]) -> list[dict[str, Encoded]]:
+    """The model's columns for each instance; raises `InvalidBody` that names each instance, field and problem."""
+    rows, problems = [], []
+    for index, instance in enumerate(instances):
+        try:
+            rows.append(encode(inputs, instance))
+        except InvalidInput as error:
+            problems += [f"instance {index}: {problem}" for problem in error.problems]
+    if problems:
+        more = f"; and {len(problems) - _MOST_PROBLEMS} more" if len(problems) > _MOST_PROBLEMS else ""
+        raise InvalidBody("; ".join(problems[:_MOST_PROBLEMS]) + more)
+    return rows
+
+
+def _as_of(value: Any) -> datetime | None:
+    if value is None:
+        return None
+    try:
+        return local_time(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InvalidBody(f'as_of: {_given(value)}, expected a time such as "2013-05-01T10:00:00Z"') from error
+
+
+def _features(value: Any, count: int, known: Sequence[str]) -> list[Features]:
+    if not isinstance(value, list) or len(value) != count:
+        given = f"{len(value)} entries" if isinstance(value, list) else _given(value)
+        raise InvalidBody(f"features: {given}, expected a list with an object for each of the {count} instances")
+    rows = []
+    for index, entry in enumerate(value):
+        if not isinstance(entry, dict):
+            raise InvalidBody(f"instance {index}: features: {_given(entry)}, expected an object of names and numbers")
+        row: Features = dict.fromkeys(known)
+        for name, number in entry.items():
+            if name not in row:
+                choices = ", ".join(known) or "none, the model has no features"
+                raise InvalidBody(f"instance {index}: features: {_given(name)} is no feature of this model: {choices}")
+            row[name] = _number(index, name, number)
+        rows.append(row)
+    return rows
+
+
+def _number(index: int, name: str, value: Any) -> float | None:
+    if value is None:
+        return None
+    try:
+        number = float(value) if isinstance(value, int | float) else math.nan
+    except OverflowError:
+        number = math.nan
+    # Beyond float32 the graph would see infinity.
+    if abs(number) <= 3.4028234663852886e38:
+        return number
+    raise InvalidBody(f"instance {index}: features: {name}: {_given(value)}, expected a number or null")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON value; a missing value is null")
+
+
+def _given(value: Any) -> str:
+    if value is None:
+        return "missing"
+    if isinstance(value, int) and abs(value) > 10**30:
+        return "a number of more than 30 digits"
+    text = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def dump(body: Mapping[str, Any]) -> str:
+    """A response's body as JSON."""
+    return json.dumps(body, separators=(",", ":"), allow_nan=False)
