@@ -1,0 +1,1 @@
+"""Who hears of an alarm: every event is kept, repeats are counted, and people are told once."""
