@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
@@ -18,11 +20,15 @@ from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from headwater.local.clock import Clock
+from headwater.local.embedded_metrics import metrics_in
 from headwater.local.front import Front
 
 ACCOUNT_ID = "123456789012"
 ACCESS_KEY, SECRET_KEY = "AKIAHEADWATERLOCAL00", "local-cloud-only-not-a-secret"
 
+_METRICS_A_CALL = 1000
+_LOG_BATCH_BYTES = 1_048_576
+_LOG_EVENT_BYTES = 256_000  # an event may hold 1 MiB by now, but readers still expect 256 KB
 
 R = TypeVar("R")
 
@@ -73,7 +79,10 @@ class Cloud:
         self.rooms: list[Room] = []
         self._requested_port = port
         self._server: BaseWSGIServer | None = None
+        self.principals: dict[str, str] = {}
+        """Role ARN by access key id, of every key that `credentials_for` gave out."""
         self._log_lock = threading.Lock()
+        self._log_streams: set[tuple[str, str]] = set()
         self.client = cache(self._client)
 
     @property
@@ -104,6 +113,16 @@ class Cloud:
             "AWS_REGION": self.region,
             "AWS_DEFAULT_REGION": self.region,
         }
+
+    def credentials_for(self, role_arn: str) -> dict[str, str]:
+        """The variables that make a client of this cloud act as ``role_arn``.
+
+        The same role always gets the same key, so that a stack that is brought up again finds its own.
+        """
+        digest = base64.b32encode(hashlib.sha256(role_arn.encode()).digest()).decode()
+        access_key = "ASIA" + digest[:16]
+        self.principals[access_key] = role_arn
+        return {"AWS_ACCESS_KEY_ID": access_key, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
 
     def __enter__(self) -> Self:
         from headwater.local.rooms import furnish
@@ -148,19 +167,36 @@ class Cloud:
         )
 
     def write_log(self, group: str, stream: str, lines: Iterable[str]) -> None:
-        """Append ``lines`` to CloudWatch Logs; the group and the stream are made if they aren't there."""
-        events = [{"timestamp": time.time_ns() // 1_000_000, "message": line} for line in lines if line]
-        if not events:
+        """Append ``lines`` to CloudWatch Logs; the group and the stream are made if they aren't there.
+
+        Lines in the embedded metric format become metrics as well, as CloudWatch does it.
+        """
+        kept = [line for line in lines if line]
+        if not kept:
             return
-        logs = self.client("logs")
         with self._log_lock:
+            logs = self.client("logs")
+            for batch in _log_batches(kept):
+                try:
+                    self._put_log_events(logs, group, stream, batch)
+                except logs.exceptions.ResourceNotFoundException:
+                    # Someone deleted the group since we made sure that it is there.
+                    self._log_streams.discard((group, stream))
+                    self._put_log_events(logs, group, stream, batch)
+        for line in kept:
+            for metric in metrics_in(line):
+                self.put_metric(metric.namespace, metric.name, metric.values, metric.dimensions, unit=metric.unit)
+
+    def _put_log_events(self, logs: Any, group: str, stream: str, events: list[dict[str, Any]]) -> None:
+        if (group, stream) not in self._log_streams:
             for make, arguments in (
                 (logs.create_log_group, {"logGroupName": group}),
                 (logs.create_log_stream, {"logGroupName": group, "logStreamName": stream}),
             ):
                 with suppress(logs.exceptions.ResourceAlreadyExistsException):
                     make(**arguments)
-            logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=events)
+            self._log_streams.add((group, stream))
+        logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=events)
 
     def put_metric(
         self,
@@ -172,16 +208,34 @@ class Cloud:
         unit: str = "Count",
     ) -> None:
         """Publish what the AWS service itself would publish, stamped with the cloud's clock."""
-        self.client("cloudwatch").put_metric_data(
-            Namespace=namespace,
-            MetricData=[
-                {
-                    "MetricName": name,
-                    "Dimensions": [{"Name": key, "Value": value} for key, value in dimensions.items()],
-                    "Timestamp": self.clock.now(),
-                    "Value": value,
-                    "Unit": unit,
-                }
-                for value in values
-            ],
-        )
+        for start in range(0, len(values), _METRICS_A_CALL):
+            self.client("cloudwatch").put_metric_data(
+                Namespace=namespace,
+                MetricData=[
+                    {
+                        "MetricName": name,
+                        "Dimensions": [{"Name": key, "Value": value} for key, value in dimensions.items()],
+                        "Timestamp": self.clock.now(),
+                        "Value": value,
+                        "Unit": unit,
+                    }
+                    for value in values[start : start + _METRICS_A_CALL]
+                ],
+            )
+
+
+def _log_batches(lines: Sequence[str]) -> Iterator[list[dict[str, Any]]]:
+    """PutLogEvents takes 1 MiB and 10,000 events, an event 1 MiB with 26 bytes of overhead."""
+    now = time.time_ns() // 1_000_000
+    batch: list[dict[str, Any]] = []
+    size = 0
+    for line in lines:
+        message = line.encode()[:_LOG_EVENT_BYTES].decode("utf-8", "ignore")
+        needed = len(message.encode()) + 26
+        if batch and (size + needed > _LOG_BATCH_BYTES or len(batch) == 10_000):
+            yield batch
+            batch, size = [], 0
+        batch.append({"timestamp": now, "message": message})
+        size += needed
+    if batch:
+        yield batch
