@@ -10,4 +10,8 @@ if TYPE_CHECKING:
 
 def furnish(cloud: Cloud) -> list[Room]:
     """Make every room of ``cloud``."""
-    return []
+    from headwater.local import containers
+
+    return [
+        *containers.rooms(cloud),
+    ]
