@@ -46,7 +46,10 @@ class Source(Declaration):
     contract: Reference
     """A pandera ``DataFrameSchema``; every row that fails it goes to quarantine with its reasons."""
     keys: tuple[str, ...] = ()
-    """Columns that together name a row; of two rows alike in a file the first is kept."""
+    """Columns that together name a row; of two rows alike in a file the first is kept, of rows alike in several files
+    that of the file which was ingested last (if the curated rows still have these columns)."""
+    missing: tuple[str, ...] = ("",)
+    """What stands in a CSV file for a value that is missing."""
     sql: str = "SELECT * FROM landed"
     """From the validated rows (``landed``) to the curated ones, one row each: adds times, renames, casts. DuckDB's
     dialect, time zone UTC."""

@@ -8,8 +8,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
+
+from botocore.exceptions import ClientError
 
 from headwater.aws import client, error_code
 from headwater.features.errors import OnlineStoreBusy
@@ -84,6 +87,8 @@ class OnlineStore:
             DynamoDB throttled until all retries were spent. What was written stays; calling again is safe.
         """
         changed = 0
+        # Taken here: which clients are in use is known to this thread, not to those of the pool.
+        put = partial(self._put, client("dynamodb"))
         with ThreadPoolExecutor(self._workers, thread_name_prefix="online-write") as pool:
             for chunk in _chunks(writes, KEYS_A_READ * self._workers):
                 present = {_text(raw["pk"]): _order(raw) for raw in self._read([write.key for write in chunk])}
@@ -92,7 +97,7 @@ class OnlineStore:
                     for write in chunk
                     if (write.item.event_time, write.item.available_time, write.revision) > present.get(write.key, ())
                 ]
-                changed += sum(pool.map(self._put, due))
+                changed += sum(pool.map(put, due))
         return changed
 
     def _read(self, keys: Sequence[str]) -> Iterator[dict[str, Any]]:
@@ -102,7 +107,7 @@ class OnlineStore:
                 # Under throttling DynamoDB answers a part and hands the rest back, without an error.
                 try:
                     answer = client("dynamodb").batch_get_item(RequestItems={self.table: {"Keys": pending}})
-                except client("dynamodb").exceptions.ClientError as error:
+                except ClientError as error:
                     if error_code(error) not in THROTTLES:
                         raise
                 else:
@@ -117,11 +122,11 @@ class OnlineStore:
                     f"{ATTEMPTS} attempts; ask again later"
                 )
 
-    def _put(self, write: OnlineWrite) -> bool:
+    def _put(self, dynamodb: Any, write: OnlineWrite) -> bool:
         item = _raw(write)
         for attempt in range(ATTEMPTS):
             try:
-                client("dynamodb").put_item(
+                dynamodb.put_item(
                     TableName=self.table,
                     Item=item,
                     ConditionExpression=NEWER,
@@ -131,7 +136,7 @@ class OnlineStore:
                         ":r": item["revision"],
                     },
                 )
-            except client("dynamodb").exceptions.ClientError as error:
+            except ClientError as error:
                 if error_code(error) == "ConditionalCheckFailedException":
                     return False
                 if error_code(error) not in THROTTLES:

@@ -1,0 +1,173 @@
+"""The feature store's verbs: offline rows of a view for a snapshot, and the newest values online."""
+
+# ruff: noqa: S608 - names in SQL are declared by products and quoted
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import duckdb
+from pydantic import BaseModel, ConfigDict
+
+from headwater.features.errors import InvalidView
+from headwater.features.history import AVAILABLE, EVENT, newest_last
+from headwater.features.offline import compute, offline_key
+from headwater.features.online import OnlineItem, microseconds, online_key
+from headwater.features.store import OnlineStore, OnlineWrite
+from headwater.lake.database import literal, quoted, write_parquet
+from headwater.lake.errors import NoData
+from headwater.lake.service import Lake
+from headwater.lake.types import Snapshot
+from headwater.model import Catalog, FeatureView
+
+BATCH = 5_000
+GRACE = 7 * 24 * 3600
+"""Seconds that an expired item stays, for questions about the recent past."""
+
+
+class Materialised(BaseModel):
+    """What a materialisation did."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    view: str
+    data_version: str
+    rows: int
+    """Offline rows of the view."""
+    entities: int
+    """Entities with a row that is available by now."""
+    written: int
+    """Online items that it changed."""
+
+
+class Features:
+    """Computes, keeps and materialises feature views.
+
+    Parameters
+    ----------
+    catalog : Catalog
+    lake : Lake
+        Where the sources' rows come from and the offline rows are kept.
+    online : OnlineStore, optional
+        Where the newest values go; only `materialise` needs it.
+    now : callable
+        The time, UTC: what becomes available later isn't materialised yet.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        lake: Lake,
+        *,
+        online: OnlineStore | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._catalog = catalog
+        self._lake = lake
+        self._online = online
+        self._now = now
+
+    def ensure(self, connection: duckdb.DuckDBPyConnection, view: FeatureView, snapshot: Snapshot) -> str:
+        """A table of the view's offline rows for ``snapshot``: read if they are kept already, else computed and kept.
+
+        Parameters
+        ----------
+        connection : DuckDBPyConnection
+            With the snapshot's tables (`Lake.tables`).
+        view : FeatureView
+        snapshot : Snapshot
+            Of the view's sources, and maybe more.
+
+        Returns
+        -------
+        str
+            The table's name.
+        """
+        key, table = offline_key(view, snapshot), f"__view_{view.name}"
+        known = self._lake.objects.newest(key)
+        with TemporaryDirectory(prefix="headwater-features-") as scratch:
+            path = Path(scratch) / "rows.parquet"
+            if known is not None:
+                self._lake.objects.fetch(known, path)
+                connection.execute(
+                    f"CREATE OR REPLACE TEMP TABLE {quoted(table)} AS SELECT * FROM read_parquet({literal(str(path))})"
+                )
+            else:
+                compute(connection, view, table)
+                write_parquet(connection, f"SELECT * FROM {quoted(table)}", path)
+                self._lake.objects.put(key, path)
+        return table
+
+    def materialise_source(self, source: str) -> list[Materialised]:
+        """Materialise every view that stands on ``source``; one whose other sources have no data yet has to wait."""
+        done = []
+        for view in self._catalog.views_of(source):
+            try:
+                done.append(self.materialise(view.name))
+            except NoData:
+                continue
+        return done
+
+    def materialise(self, name: str) -> Materialised:
+        """Bring the newest available value of each of a view's entities online.
+
+        May run twice, beside itself, or late: an item only ever gives way to a newer one, so all orders end the same.
+
+        Raises
+        ------
+        NoData
+            A source of the view has no rows yet.
+        OnlineStoreBusy
+            Throttled until all retries were spent; what was written stays, and running it again does the rest.
+        """
+        if self._online is None:
+            raise ValueError("these features were made without an online store")
+        view = self._catalog.view(name)
+        snapshot = self._lake.snapshot(view.sources)
+        with self._lake.tables(snapshot) as connection:
+            table = self.ensure(connection, view, snapshot)
+            newest = f"__newest_{view.name}"
+            connection.execute(
+                f"CREATE TEMP TABLE {quoted(newest)} AS SELECT * FROM {quoted(table)} "
+                f"WHERE greatest({EVENT}, {AVAILABLE}) <= make_timestamp(?) QUALIFY row_number() OVER "
+                f"(PARTITION BY {', '.join(map(quoted, view.entity))} ORDER BY {_descending(view)}) = 1",
+                [microseconds(self._now())],
+            )
+            written = self._online.write(_writes(connection, view, newest, snapshot.revision))
+            rows, entities = (
+                int((connection.execute(f"SELECT count(*) FROM {quoted(counted)}").fetchone() or (0,))[0])
+                for counted in (table, newest)
+            )
+        return Materialised(view=name, data_version=snapshot.id, rows=rows, entities=entities, written=written)
+
+
+def _descending(view: FeatureView) -> str:
+    return ", ".join(
+        f"{part.removesuffix(' NULLS FIRST')} DESC{' NULLS LAST' if part.endswith('NULLS FIRST') else ''}"
+        for part in newest_last(view).split(", ")
+    )
+
+
+def _writes(
+    connection: duckdb.DuckDBPyConnection, view: FeatureView, table: str, revision: int
+) -> Iterator[OnlineWrite]:
+    names = [feature.name for feature in view.features]
+    result = connection.execute(
+        f"SELECT {', '.join(map(quoted, view.entity))}, epoch_us({EVENT}), epoch_us({AVAILABLE}), "
+        f"{', '.join(map(quoted, names))} FROM {quoted(table)}"
+    )
+    width, ttl = len(view.entity), round(view.ttl.total_seconds())
+    while rows := result.fetchmany(BATCH):
+        for row in rows:
+            entity, event, available, values = row[:width], row[width], row[width + 1], row[width + 2 :]
+            key = online_key(view.name, entity)
+            if key is None:
+                raise InvalidView(f"feature view {view.name!r}: the key of entity {str(entity)[:200]} is too long")
+            yield OnlineWrite(
+                key=key,
+                item=OnlineItem(event, available, dict(zip(names, values, strict=True))),
+                revision=revision,
+                expires=event // 1_000_000 + ttl + GRACE,
+            )

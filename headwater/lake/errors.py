@@ -1,0 +1,25 @@
+"""What can go wrong between an upload and a curated row."""
+
+from __future__ import annotations
+
+from headwater.errors import HeadwaterError, InvalidRequest, NotFound, Refused
+
+
+class FileRefused(Refused):
+    """A file breaks its contract beyond the limit, or can't be read as what it claims to be. None of its rows count."""
+
+
+class NotAnUpload(InvalidRequest):
+    """An event that doesn't say which version of which object was created."""
+
+
+class SourceFailed(HeadwaterError):
+    """A source's own SQL or contract fails on good rows: the product is wrong, not the file."""
+
+
+class NoData(NotFound):
+    """A source has no curated file yet."""
+
+
+class VersionGone(NotFound):
+    """A pinned S3 version doesn't exist any more."""

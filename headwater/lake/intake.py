@@ -1,0 +1,29 @@
+"""One upload starts one run, however often its event comes."""
+
+from __future__ import annotations
+
+from headwater.lake.store import Executions
+from headwater.lake.types import Upload
+
+
+class Intake:
+    """Starts the ingestion state machine.
+
+    Parameters
+    ----------
+    ingestion_arn : str
+        The state machine.
+    """
+
+    def __init__(self, ingestion_arn: str) -> None:
+        self._executions = Executions(ingestion_arn)
+
+    def start(self, upload: Upload) -> bool:
+        """Start the run of ``upload``; say whether this call did it.
+
+        The run is named after bucket, key and version id, and Step Functions gives a name once (in ninety days): a
+        second event finds the name taken. The object that S3's console makes for a folder starts nothing.
+        """
+        if upload.is_folder:
+            return False
+        return self._executions.start(upload.id, {"upload": upload.model_dump()})

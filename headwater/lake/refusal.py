@@ -1,0 +1,88 @@
+"""How a failed ingestion is remembered, and the cause of a failed state in one line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from headwater.lake.store import Ledger
+from headwater.lake.types import Ingestion, IngestionStatus, Upload, Value
+
+LONGEST_CAUSE = 2000
+
+
+class Refusal(Value):
+    """A failure as Step Functions tells it."""
+
+    error: str
+    cause: str
+
+
+class Refusals:
+    """Records why files were refused.
+
+    Parameters
+    ----------
+    table : str
+        The registry table.
+    now : callable
+        The time, UTC.
+    """
+
+    def __init__(self, table: str, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._ledger = Ledger(table)
+        self._now = now
+
+    def record(self, upload: Upload, *, error: Mapping[str, Any]) -> Refusal:
+        """See to it that the registry says why ``upload`` failed.
+
+        Ingestion itself records what it refuses, in more detail than the failure of its task can tell. What dies
+        without a word (out of memory, out of time) is recorded here.
+
+        Parameters
+        ----------
+        upload : Upload
+        error : mapping
+            ``Error`` and ``Cause`` as a Catch hands them on.
+        """
+        known = self._ledger.ingestion(upload)
+        if known is not None and known.status is IngestionStatus.REFUSED and known.reasons:
+            return Refusal(error="FileRefused", cause=known.reasons[0])
+        name, cause = str(error.get("Error", "")), one_line(error.get("Cause"))
+        cause = cause or "the ingestion stopped without saying why"
+        self._ledger.record(
+            Ingestion(
+                source=upload.source,
+                file=upload.file,
+                upload=upload,
+                status=IngestionStatus.REFUSED,
+                reasons=(f"{name}: {cause}" if name else cause,),
+                at=self._now(),
+            )
+        )
+        return Refusal(error=name or "IngestionFailed", cause=cause)
+
+
+def one_line(cause: Any) -> str:
+    """The cause of a failed state in one line: what a function raised, how a container ended, or the text as it is."""
+    try:
+        told = json.loads(cause)
+    except (TypeError, ValueError):
+        told = None
+    text = str(cause or "")
+    if isinstance(told, Mapping):
+        if "errorMessage" in told:
+            text = str(told["errorMessage"])
+        elif containers := told.get("Containers") or told.get("containers"):
+            text = "; ".join(_ending(container) for container in containers)
+            reason = told.get("StoppedReason") or told.get("stoppedReason")
+            text = f"{text} ({reason})" if reason else text
+    return " ".join(text.split())[:LONGEST_CAUSE]
+
+
+def _ending(container: Mapping[str, Any]) -> str:
+    low = {str(name).lower(): value for name, value in container.items()}
+    ending = f"container {low.get('name')} exited with code {low.get('exitcode', 'unknown')}"
+    return f"{ending}: {low['reason']}" if low.get("reason") else ending
