@@ -1,0 +1,41 @@
+"""The bundles, where Lambda fetches them: in the artifacts bucket, named by what is in them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pulumi
+import pulumi_aws as aws
+
+from infra.buckets import PrivateBucket
+from infra.bundles import PLATFORMS, ROOT, Target, build_all
+from infra.config import Config
+from infra.function import Code
+from infra.tags import tags
+
+CACHE = Path(".headwater/bundles")
+
+
+class Bundles(pulumi.ComponentResource):
+    """Each bundle as an object; a change in code is a new key, and only the functions on it are updated."""
+
+    def __init__(
+        self, name: str, *, config: Config, bucket: PrivateBucket, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("headwater:index:Bundles", name, {}, opts)
+        platform = None if config.bundle_platform == "host" else PLATFORMS[config.architecture]
+        built = build_all(Target(python=config.python, platform=platform), cache_directory=ROOT / CACHE)
+        self.code = {}
+        for bundle in built.values():
+            uploaded = aws.s3.BucketObjectv2(
+                f"bundle-{bundle.name}",
+                bucket=bucket.ready,
+                key=bundle.key,
+                source=pulumi.FileAsset(str(bundle.path)),
+                content_type="application/zip",
+                tags=tags(capability="code"),
+                # The key holds the content's hash. Another zlib may pack the same content into other bytes.
+                opts=pulumi.ResourceOptions(parent=self, ignore_changes=["source"]),
+            )
+            self.code[bundle.name] = Code(bundle=bundle, bucket=uploaded.bucket, key=uploaded.key)
+        self.register_outputs({})

@@ -1,0 +1,163 @@
+"""Ingestion: what happens to an upload, from the event to online features."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pulumi
+
+import functions.features.materialise
+import functions.lake.ingest
+import functions.lake.intake
+import functions.lake.refuse
+from infra.buckets import PrivateBucket
+from infra.containers import Containers
+from infra.function import Foundation, Function, FunctionArgs
+from infra.grants import Grant, together
+from infra.lake import LANDING, QUARANTINE, Uploads, UploadsArgs
+from infra.machine import StateMachine, StateMachineArgs
+from infra.tables import Table
+
+LAKE, FEATURES = "lake", "features"
+MAX_TIMEOUT = timedelta(minutes=15)
+# Registry items of the lake: which file counts, and what became of each upload.
+SOURCES, INGESTIONS = "SOURCE#", "INGESTION#"
+
+
+@dataclass(frozen=True, kw_only=True)
+class IngestionArgs:
+    """What ingestion reads, writes and runs on."""
+
+    foundation: Foundation
+    lake: PrivateBucket
+    registry: Table
+    features: Table
+    containers: Containers
+
+
+class Ingestion(pulumi.ComponentResource):
+    """An upload becomes curated rows and online features, or a refusal with its reasons; once, however often told.
+
+    Files above the setting ``functionLimitBytes`` are ingested by the container task.
+    """
+
+    def __init__(self, name: str, args: IngestionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("headwater:index:Ingestion", name, {}, opts)
+        self._args = args
+        self._child = pulumi.ResourceOptions(parent=self)
+        ingest, refuse, materialise = self._ingest(), self._refuse(), self._materialise()
+        self.machine = StateMachine(
+            name,
+            StateMachineArgs(
+                config=args.foundation.config,
+                capability=LAKE,
+                definition=Path("pipelines/ingestion.asl.json"),
+                values={
+                    "FunctionLimitBytes": args.foundation.config.function_limit_bytes,
+                    "IngestFunctionArn": ingest.arn,
+                    "MaterialiseFunctionArn": materialise.arn,
+                    "RefuseFunctionArn": refuse.arn,
+                    **args.containers.places,
+                },
+                grants=[
+                    together(*(function.grant_invoke() for function in (ingest, materialise, refuse))),
+                    args.containers.grant_run(),
+                ],
+                topic=args.foundation.topic,
+            ),
+            opts=self._child,
+        )
+        Uploads(
+            "uploads",
+            UploadsArgs(bucket=args.lake, intake=self._intake(), dead_letters=args.foundation.dead_letters),
+            opts=self._child,
+        )
+        self.register_outputs({"arn": self.machine.arn})
+
+    def _intake(self) -> Function:
+        return Function(
+            "lake-intake",
+            FunctionArgs(
+                foundation=self._args.foundation,
+                capability=LAKE,
+                handler=functions.lake.intake,
+                settings={"ingestion_arn": self.machine.arn},
+                bundle="control",
+                memory_mib=256,
+                timeout=timedelta(seconds=30),
+                grants=[self.machine.grant_start()],
+            ),
+            opts=self._child,
+        )
+
+    def _ingest(self) -> Function:
+        args = self._args
+        return Function(
+            "lake-ingest",
+            FunctionArgs(
+                foundation=args.foundation,
+                capability=LAKE,
+                handler=functions.lake.ingest,
+                settings={"lake_bucket": args.lake.ready, "registry_table": args.registry.name},
+                bundle="data",
+                memory_mib=3008,
+                disk_mib=2048,
+                timeout=MAX_TIMEOUT,
+                grants=[grant_ingest(args.lake, args.registry)],
+            ),
+            opts=self._child,
+        )
+
+    def _refuse(self) -> Function:
+        return Function(
+            "lake-refuse",
+            FunctionArgs(
+                foundation=self._args.foundation,
+                capability=LAKE,
+                handler=functions.lake.refuse,
+                settings={"registry_table": self._args.registry.name},
+                bundle="control",
+                memory_mib=256,
+                timeout=timedelta(seconds=30),
+                grants=[self._args.registry.grant_read_write(INGESTIONS, SOURCES)],
+            ),
+            opts=self._child,
+        )
+
+    def _materialise(self) -> Function:
+        args = self._args
+        return Function(
+            "features-materialise",
+            FunctionArgs(
+                foundation=args.foundation,
+                capability=FEATURES,
+                handler=functions.features.materialise,
+                settings={
+                    "lake_bucket": args.lake.ready,
+                    "registry_table": args.registry.name,
+                    "features_table": args.features.name,
+                },
+                bundle="data",
+                memory_mib=3008,
+                disk_mib=4096,
+                timeout=MAX_TIMEOUT,
+                grants=[
+                    args.lake.grant_read("curated/", "features/"),
+                    args.lake.grant_write("features/"),
+                    args.registry.grant_read(SOURCES, INGESTIONS),
+                    args.features.grant_read_write(),
+                ],
+            ),
+            opts=self._child,
+        )
+
+
+def grant_ingest(lake: PrivateBucket, registry: Table) -> Grant:
+    """To ingest an upload: the same for the function and the container."""
+    return together(
+        lake.grant_read(LANDING, "curated/", QUARANTINE.prefix),
+        lake.grant_write("curated/", QUARANTINE.prefix),
+        registry.grant_read_write(SOURCES, INGESTIONS),
+    )

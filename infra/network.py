@@ -1,0 +1,110 @@
+"""The network that containers run in: two public subnets, a way out, nobody in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pulumi
+import pulumi_aws as aws
+
+from infra.buckets import Account
+from infra.tags import physical_name, tags
+
+CAPABILITY = "network"
+CIDR = "10.42.0.0/24"
+SUBNETS = ("10.42.0.0/26", "10.42.0.64/26")
+
+
+class Network(pulumi.ComponentResource):
+    """A VPC in two zones for tasks that run for minutes.
+
+    Tasks have public addresses and a security group that lets nothing in: a NAT gateway would cost more a month than
+    all the training (docs/decisions/0013). S3 and DynamoDB are reached through gateway endpoints, which cost nothing.
+    """
+
+    def __init__(self, name: str, *, account: Account, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("headwater:index:Network", name, {}, opts)
+        self._child = pulumi.ResourceOptions(parent=self)
+        self.vpc = aws.ec2.Vpc(
+            name,
+            cidr_block=CIDR,
+            enable_dns_hostnames=True,
+            enable_dns_support=True,
+            tags=self._tags(name),
+            opts=self._child,
+        )
+        routes = self._way_out(name)
+        zones = aws.get_availability_zones(state="available").names
+        self.subnet_ids = pulumi.Output.all(*self._subnets(name, zones, routes))
+        for service in ("s3", "dynamodb"):
+            aws.ec2.VpcEndpoint(
+                f"{name}-{service}",
+                vpc_id=self.vpc.id,
+                service_name=f"com.amazonaws.{account.region}.{service}",
+                vpc_endpoint_type="Gateway",
+                route_table_ids=[routes.id],
+                tags=self._tags(f"{name}-{service}"),
+                opts=self._child,
+            )
+        self.security_group_id = self._security(name)
+        self.register_outputs({"vpc_id": self.vpc.id})
+
+    def _tags(self, name: str) -> dict[str, str]:
+        return tags(capability=CAPABILITY, Name=physical_name(name))
+
+    def _way_out(self, name: str) -> aws.ec2.RouteTable:
+        gateway = aws.ec2.InternetGateway(name, vpc_id=self.vpc.id, tags=self._tags(name), opts=self._child)
+        routes = aws.ec2.RouteTable(name, vpc_id=self.vpc.id, tags=self._tags(name), opts=self._child)
+        aws.ec2.Route(
+            f"{name}-out",
+            route_table_id=routes.id,
+            destination_cidr_block="0.0.0.0/0",
+            gateway_id=gateway.id,
+            opts=self._child,
+        )
+        return routes
+
+    def _subnets(self, name: str, zones: Sequence[str], routes: aws.ec2.RouteTable) -> list[pulumi.Output[str]]:
+        ids = []
+        for number, (cidr, zone) in enumerate(zip(SUBNETS, zones, strict=False), start=1):
+            subnet = aws.ec2.Subnet(
+                f"{name}-public-{number}",
+                vpc_id=self.vpc.id,
+                cidr_block=cidr,
+                availability_zone=zone,
+                # A task asks for its address; nothing that happens to be put here gets one.
+                map_public_ip_on_launch=False,
+                tags=self._tags(f"{name}-public-{number}"),
+                opts=self._child,
+            )
+            association = aws.ec2.RouteTableAssociation(
+                f"{name}-public-{number}", subnet_id=subnet.id, route_table_id=routes.id, opts=self._child
+            )
+            ids.append(pulumi.Output.all(subnet.id, association.id).apply(lambda known: str(known[0])))
+        return ids
+
+    def _security(self, name: str) -> pulumi.Output[str]:
+        # The default group lets its members talk to each other; nobody is to be in it.
+        aws.ec2.DefaultSecurityGroup(
+            name, vpc_id=self.vpc.id, ingress=[], egress=[], tags=self._tags(f"{name}-default"), opts=self._child
+        )
+        group = aws.ec2.SecurityGroup(
+            name,
+            name=physical_name(name),
+            vpc_id=self.vpc.id,
+            description="Container tasks: nothing comes in, HTTPS goes out",
+            ingress=[],
+            # The resolver of the VPC isn't subject to security groups: no rule for DNS is needed.
+            egress=[
+                {
+                    "description": "HTTPS to AWS",
+                    "protocol": "tcp",
+                    "from_port": 443,
+                    "to_port": 443,
+                    "cidr_blocks": ["0.0.0.0/0"],
+                }
+            ],
+            tags=self._tags(name),
+            opts=self._child,
+        )
+        return group.id

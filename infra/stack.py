@@ -1,0 +1,164 @@
+"""The whole stack: every component once, in the order in which they stand on each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from headwater.model import Catalog
+from infra.alarm_manager import AlarmManager, AlarmManagerArgs
+from infra.alarms import AlarmTopic, DeadLetters
+from infra.buckets import Account, Expiry, PrivateBucket, PrivateBucketArgs
+from infra.code import Bundles
+from infra.config import Config
+from infra.containers import Containers, ContainersArgs
+from infra.description import describe
+from infra.function import Foundation
+from infra.grants import Grant
+from infra.images import ImageRepository, ImageRepositoryArgs
+from infra.ingestion import Ingestion, IngestionArgs, grant_ingest
+from infra.lake import QUARANTINE
+from infra.network import Network
+from infra.serving import Serving, ServingArgs
+from infra.tables import Table, TableArgs
+from infra.training import MODELS, RUNS, Schedules, SchedulesArgs, Training, TrainingArgs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Storage:
+    """Where everything is kept."""
+
+    lake: PrivateBucket
+    artifacts: PrivateBucket
+    predictions: PrivateBucket
+    features: Table
+    registry: Table
+
+
+def build_stack(config: Config, catalog: Catalog) -> None:
+    """Declare every resource of the stack and what it says of itself."""
+    account = Account.current()
+    storage = _storage(config, account)
+    topic = AlarmTopic("alarms", account=account)
+    foundation = Foundation(
+        config=config,
+        code=Bundles("code", config=config, bucket=storage.artifacts).code,
+        topic=topic,
+        dead_letters=DeadLetters("dead-letters", account=account, topic=topic),
+    )
+    AlarmManager("alarm-manager", AlarmManagerArgs(foundation=foundation, registry=storage.registry))
+    containers = _containers(foundation, account, storage)
+    serving = Serving(
+        "serving",
+        ServingArgs(
+            foundation=foundation,
+            artifacts=storage.artifacts,
+            predictions=storage.predictions,
+            registry=storage.registry,
+            features=storage.features,
+        ),
+    )
+    ingestion = Ingestion(
+        "ingestion",
+        IngestionArgs(
+            foundation=foundation,
+            lake=storage.lake,
+            registry=storage.registry,
+            features=storage.features,
+            containers=containers,
+        ),
+    )
+    training = Training(
+        "training",
+        TrainingArgs(
+            foundation=foundation,
+            lake=storage.lake,
+            artifacts=storage.artifacts,
+            registry=storage.registry,
+            containers=containers,
+            serving=serving,
+        ),
+    )
+    Schedules(
+        "retraining",
+        SchedulesArgs(
+            account=account,
+            machine=training.machine,
+            models=catalog.models,
+            dead_letters=foundation.dead_letters,
+        ),
+    )
+    describe(
+        {
+            "region": account.region,
+            "lake_bucket": storage.lake.name,
+            "artifacts_bucket": storage.artifacts.name,
+            "predictions_bucket": storage.predictions.name,
+            "features_table": storage.features.name,
+            "registry_table": storage.registry.name,
+            "ingestion_arn": ingestion.machine.arn,
+            "training_arn": training.machine.arn,
+            "predict_function": serving.predict.name,
+            "api_url": serving.url,
+            "alarm_topic_arn": topic.arn,
+            "cluster": containers.cluster.name,
+        }
+    )
+
+
+def _storage(config: Config, account: Account) -> Storage:
+    def bucket(name: str, *, access_logs: PrivateBucket | None, capability: str = "", **more: bool) -> PrivateBucket:
+        expiries = {
+            "access-logs": [Expiry(prefix="", days=config.log_retention_days)],
+            "lake": [QUARANTINE],
+        }.get(name, [])
+        return PrivateBucket(
+            name,
+            PrivateBucketArgs(
+                config=config,
+                account=account,
+                capability=capability or name,
+                # The bucket's name, once it may be written to.
+                access_logs=access_logs.writable if access_logs else None,
+                expiries=expiries,
+                **more,
+            ),
+        )
+
+    logs = bucket("access-logs", access_logs=None)
+    return Storage(
+        lake=bucket("lake", access_logs=logs, announces=True),
+        artifacts=bucket("artifacts", access_logs=logs, capability="training"),
+        predictions=bucket("predictions", access_logs=logs, capability="serving"),
+        features=Table("features", TableArgs(config=config, capability="features", sorted=False, expires=True)),
+        registry=Table("registry", TableArgs(config=config, capability="registry", sorted=True)),
+    )
+
+
+def _containers(foundation: Foundation, account: Account, storage: Storage) -> Containers:
+    images = ImageRepository(
+        "training", ImageRepositoryArgs(foundation=foundation, account=account, artifacts=storage.artifacts)
+    )
+    return Containers(
+        "containers",
+        ContainersArgs(
+            config=foundation.config,
+            account=account,
+            network=Network("network", account=account),
+            images=images,
+            settings={
+                "lake_bucket": storage.lake.ready,
+                "artifacts_bucket": storage.artifacts.ready,
+                "registry_table": storage.registry.name,
+            },
+            grants=_container_grants(storage),
+        ),
+    )
+
+
+def _container_grants(storage: Storage) -> list[Grant]:
+    return [
+        grant_ingest(storage.lake, storage.registry),
+        storage.artifacts.grant_read(RUNS),
+        storage.artifacts.grant_write(RUNS),
+        storage.registry.grant_read(MODELS),
+    ]
