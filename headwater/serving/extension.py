@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
+from contextlib import suppress
 
 _API = "/2020-01-01/extension"
 
@@ -42,11 +44,19 @@ class Extension:
         answer = self._ask("POST", "register", headers, body)
         self._id = answer.headers["Lambda-Extension-Identifier"] or ""
         if not self._id:
+            self.close()
             raise ExtensionRefused(f"extension {self.name!r} was registered without an identifier")
 
     def wait_for_invocation(self) -> None:
         """Say that all work is done, and return when the next invocation begins."""
         self._ask("GET", "event/next", {"Lambda-Extension-Identifier": self._id})
+
+    def close(self) -> None:
+        """Drop the connection; a thread that waits on it gets an `OSError`."""
+        if self._connection.sock is not None:
+            with suppress(OSError):
+                self._connection.sock.shutdown(socket.SHUT_RDWR)
+        self._connection.close()
 
     def _ask(
         self, method: str, path: str, headers: dict[str, str], body: str | None = None
@@ -60,5 +70,6 @@ class Extension:
             self._connection.close()
             raise
         if answer.status != 200:
+            self._connection.close()
             raise ExtensionRefused(f"{method} {path}: {answer.status} {content[:500].decode(errors='replace')}")
         return answer

@@ -63,6 +63,8 @@ class WriteAfterResponse:
         self._extension, self._head_start = extension, head_start
         self._added: list[PredictionRecord] = []
         self._closed: queue.SimpleQueue[list[PredictionRecord]] = queue.SimpleQueue()
+        self._stopped = False
+        self._thread = threading.Thread(target=self._run, name="prediction-log", daemon=True)
 
     def start(self) -> None:
         """Register the extension, which must happen before the runtime asks for its first event, and start waiting.
@@ -73,7 +75,14 @@ class WriteAfterResponse:
             Lambda doesn't take the extension.
         """
         self._extension.register()
-        threading.Thread(target=self._run, name="prediction-log", daemon=True).start()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread. Lambda ends the process instead; for everything else that starts one."""
+        self._stopped = True
+        self._extension.close()
+        self._closed.put([])
+        self._thread.join(timeout=5)
 
     def add(self, record: PredictionRecord) -> None:
         """Have ``record`` written once the invocation is over and answered."""
@@ -85,12 +94,13 @@ class WriteAfterResponse:
         self._closed.put(records)
 
     def _run(self) -> None:
-        while True:
+        while not self._stopped:
             try:
                 self._extension.wait_for_invocation()
             except Exception as error:  # A thread that ends would leave each later invocation hanging to its time-out.
-                self._on_failure(None, error)
-                time.sleep(0.1)
+                if not self._stopped:
+                    self._on_failure(None, error)
+                    time.sleep(0.1)
                 continue
             records = self._closed.get()
             # After a failed wait more than one invocation may have been closed by now.

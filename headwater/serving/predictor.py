@@ -87,11 +87,10 @@ class Predictor:
             feed[name] = np.array(values, dtype=kind).reshape(-1, 1)
         try:
             output = self._session.run(self._outputs, feed)[0]
+            numbers: list[float] = (output[:, self._column] if output.ndim > 1 else output).tolist()
         # onnxruntime's errors share no class but Exception.
         except Exception as error:
             raise PredictionFailed(f"{self.package.model} version {self.version} failed: {error}") from error
-        column = output[:, self._column] if output.ndim > 1 else output
-        numbers: list[float] = column.tolist()
         if len(numbers) != len(rows) or not all(map(math.isfinite, numbers)):
             raise PredictionFailed(f"{self.package.model} version {self.version} gave {numbers} for {len(rows)} rows")
         return numbers

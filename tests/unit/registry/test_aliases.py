@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import pytest
 
@@ -44,7 +45,7 @@ def test_a_second_promotion_with_a_stale_expectation_is_refused(versions: Regist
 
 
 def test_a_rejected_version_never_serves(versions: Registry) -> None:
-    with pytest.raises(VersionNotReady, match="version 4 of model 'delays' was rejected: roc_auc is 0.6"):
+    with pytest.raises(VersionNotReady, match=r"version 4 of model 'delays' was rejected: roc_auc is 0\.6"):
         promote(versions, 4, None)
     with pytest.raises(VersionNotReady, match="no version 9"):
         promote(versions, 9, None)
@@ -119,7 +120,7 @@ def test_every_acknowledged_move_of_racing_movers_is_in_the_log(versions: Regist
         acknowledged = [write for writes in pool.map(move_five_times, range(4)) for write in writes]
     log = versions.log("delays", "production")
     assert sorted(move.write_id for move in log[1:]) == sorted(acknowledged)
-    assert all(later.before == earlier.to for earlier, later in zip(log, log[1:], strict=False))
+    assert all(later.before == earlier.to for earlier, later in pairwise(log))
 
 
 def test_a_rollback_goes_to_the_version_before_the_last_move(versions: Registry) -> None:
@@ -138,7 +139,7 @@ def test_a_first_version_has_nothing_to_roll_back_to(versions: Registry) -> None
 
 def test_an_unknown_alias_is_told_which_there_are(versions: Registry) -> None:
     versions.promote("delays", alias="staging", to=2, expected=None)
-    with pytest.raises(AliasNotFound, match="no alias 'production'. Aliases: staging -> 2; versions: 1 to 4"):
+    with pytest.raises(AliasNotFound, match=r"no alias 'production'\. Aliases: staging -> 2; versions: 1 to 4"):
         versions.resolve("delays", "production")
 
 

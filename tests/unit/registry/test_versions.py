@@ -72,7 +72,7 @@ def test_models_are_listed_by_name(registry: Registry) -> None:
 
 def test_an_unknown_model_is_told_which_there_are(registry: Registry) -> None:
     registry.register(candidate())
-    with pytest.raises(ModelNotRegistered, match="no version of model 'wine' is registered. Registered: delays"):
+    with pytest.raises(ModelNotRegistered, match=r"no version of model 'wine' is registered\. Registered: delays"):
         registry.version("wine", 1)
 
 

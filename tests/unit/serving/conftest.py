@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from headwater.registry.service import Registry
+from headwater.registry.store import ArtifactStore, RegistryStore
+from tests.unit.registry.cases import TABLE, mocked_aws
+from tests.unit.serving.cases import make_cloud
+
+
+@pytest.fixture
+def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
+    with mocked_aws(monkeypatch):
+        make_cloud()
+        yield Registry(RegistryStore(TABLE), pause=lambda _: None)
+
+
+@pytest.fixture
+def artifacts(registry: Registry) -> ArtifactStore:
+    return ArtifactStore("artifacts")
