@@ -1,0 +1,1 @@
+"""CloudWatch alarms, evaluated by the local cloud's clock."""
