@@ -11,7 +11,11 @@ if TYPE_CHECKING:
 def furnish(cloud: Cloud) -> list[Room]:
     """Make every room of ``cloud``."""
     from headwater.local import containers
+    from headwater.local.events import EventsRoom
+    from headwater.local.workflows import Workflows
 
     return [
+        EventsRoom(cloud),
         *containers.rooms(cloud),
+        Workflows(cloud),
     ]
