@@ -29,7 +29,7 @@ from headwater.local.provider.values import Properties
 __all__ = ["Aws", "CheckFailure", "Diff", "LocalProvider", "PartialFailure", "ProviderError", "State"]
 
 # Pulumi's module of a type -> our file, where the two differ.
-_FILES = {"lambda": "lambda_", "vpc": "ec2", "index": "data"}
+_FILES = {"lambda": "lambda_"}
 
 
 @dataclass(frozen=True)

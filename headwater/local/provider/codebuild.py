@@ -1,0 +1,70 @@
+"""CodeBuild projects."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from headwater.local.provider.resource import Call, Name, Resource
+from headwater.local.provider.shape import tag_list
+from headwater.local.provider.values import Properties
+
+
+class Project(Resource, kind="aws:codebuild/project:Project"):
+    service = "codebuild"
+    name = Name(limit=255)
+    required = ("artifacts", "environment", "serviceRole", "source")
+    optional = (
+        "description",
+        "cache",
+        "logsConfig",
+        "vpcConfig",
+        "sourceVersion",
+        "concurrentBuildLimit",
+        "encryptionKey",
+    )
+    defaults: ClassVar = {"buildTimeout": 60, "queuedTimeout": 480, "badgeEnabled": False}
+    replace = ("name",)
+    tagged = True
+
+    def create(self, call: Call) -> str:
+        return str(call.client.create_project(**self._arguments(call))["project"]["arn"])
+
+    def read(self, call: Call) -> Properties | None:
+        name = call.inputs.get("name", call.id.split("/")[-1])
+        found = call.client.batch_get_projects(names=[name])["projects"]
+        return (
+            {"name": found[0]["name"], "arn": found[0]["arn"], "serviceRole": found[0]["serviceRole"]}
+            if found
+            else None
+        )
+
+    def update(self, call: Call) -> None:
+        call.client.update_project(**self._arguments(call))
+
+    def delete(self, call: Call) -> None:
+        call.client.delete_project(name=call.inputs["name"])
+
+    @staticmethod
+    def _arguments(call: Call) -> dict[str, Any]:
+        arguments = call.get("name", "description", "artifacts", "cache", "serviceRole", "vpcConfig", "sourceVersion",
+                             "concurrentBuildLimit", "encryptionKey")  # fmt: skip
+        arguments["source"] = dict(call.inputs["source"])
+        arguments["environment"] = {
+            "imagePullCredentialsType": "CODEBUILD",
+            "privilegedMode": False,
+            **call.inputs["environment"],
+        }
+        variables = arguments["environment"].get("environmentVariables")
+        if variables:
+            typed = [{"type": "PLAINTEXT", **variable} for variable in variables]
+            arguments["environment"]["environmentVariables"] = typed
+        arguments["timeoutInMinutes"] = call.inputs["buildTimeout"]
+        arguments["queuedTimeoutInMinutes"] = call.inputs["queuedTimeout"]
+        logs = call.inputs.get("logsConfig") or {}
+        spelled = {
+            key: {"status": "ENABLED", **logs[given]}
+            for given, key in (("cloudwatchLogs", "cloudWatchLogs"), ("s3Logs", "s3Logs"))
+            if given in logs
+        }
+        arguments |= {"logsConfig": spelled} if spelled else {}
+        return {**arguments, "tags": tag_list(call.tags, key="key", value="value")}

@@ -1,0 +1,66 @@
+"""Step Functions state machines."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from headwater.local.provider.resource import Call, Name, Resource
+from headwater.local.provider.shape import tag_list
+from headwater.local.provider.values import Properties
+
+
+class StateMachine(Resource, kind="aws:sfn/stateMachine:StateMachine"):
+    service = "stepfunctions"
+    name = Name(limit=80)
+    required = ("definition", "roleArn")
+    optional = ("loggingConfiguration", "tracingConfiguration", "encryptionConfiguration")
+    defaults: ClassVar = {"type": "STANDARD", "publish": False}
+    replace = ("name", "type")
+    documents = ("definition",)
+    tagged = True
+
+    def create(self, call: Call) -> str:
+        made = call.client.create_state_machine(
+            name=call.inputs["name"],
+            type=call.inputs["type"],
+            tags=tag_list(call.tags, key="key", value="value"),
+            **self._settings(call),
+        )
+        return str(made["stateMachineArn"])
+
+    def read(self, call: Call) -> Properties:
+        found = call.client.describe_state_machine(stateMachineArn=call.id)
+        return {
+            "arn": call.id,
+            "name": found["name"],
+            "status": found["status"],
+            "type": found["type"],
+            "definition": found["definition"],
+            "roleArn": found["roleArn"],
+            "creationDate": found["creationDate"].isoformat(),
+        }
+
+    def update(self, call: Call) -> None:
+        call.client.update_state_machine(stateMachineArn=call.id, **self._settings(call))
+        if call.tags:
+            call.client.tag_resource(resourceArn=call.id, tags=tag_list(call.tags, key="key", value="value"))
+        if call.removed_tags():
+            call.client.untag_resource(resourceArn=call.id, tagKeys=call.removed_tags())
+
+    def delete(self, call: Call) -> None:
+        call.client.delete_state_machine(stateMachineArn=call.id)
+
+    @staticmethod
+    def _settings(call: Call) -> dict[str, Any]:
+        settings = call.get("definition", "roleArn", "tracingConfiguration", "encryptionConfiguration")
+        logging = call.inputs.get("loggingConfiguration")
+        if logging:
+            settings["loggingConfiguration"] = {
+                key: logging[key] for key in ("level", "includeExecutionData") if key in logging
+            }
+            if logging.get("logDestination"):
+                group = {"cloudWatchLogsLogGroup": {"logGroupArn": logging["logDestination"]}}
+                settings["loggingConfiguration"]["destinations"] = [group]
+        elif call.old.get("loggingConfiguration"):
+            settings["loggingConfiguration"] = {"level": "OFF"}
+        return settings
