@@ -1,0 +1,43 @@
+"""`headwater alarms`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from headwater.cli.command import StackOption, command, group
+from headwater.cli.output import Answer, note, table
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from headwater.client.alarms import AlarmView
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    command(group("alarms", "What watches the stack.", app), "list")(list_alarms)
+
+
+def list_alarms(stack: StackOption = None) -> Answer:
+    """List the stack's alarms, those that are going off first."""
+    import headwater
+
+    found = headwater.connect(stack).alarms()
+    return Answer([alarm.model_dump(mode="json") for alarm in found], lambda console: _show(console, found))
+
+
+def _show(console: Console, found: list[AlarmView]) -> None:
+    from rich.text import Text
+
+    styles = {"ALARM": "bold red", "OK": "green"}
+    rows = [
+        (entry.name, Text(entry.state, style=styles.get(entry.state, "dim")), entry.since, entry.told, entry.suppressed)
+        for entry in found
+    ]
+    console.print(table(("alarm", "state", "since (UTC)", "people know", "counted"), rows))
+    going_off = [alarm for alarm in found if alarm.state == "ALARM"]
+    for alarm in going_off:
+        console.print(f"{alarm.name}: {alarm.reason}", markup=False)
+    note(f"{len(going_off)} of {len(found)} alarms are going off")

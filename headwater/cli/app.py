@@ -1,0 +1,37 @@
+"""All commands. The modules here import nothing heavy: what a command needs it imports when it runs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from headwater import __version__
+from headwater.cli import alarms, demo, ingestions, local, models, pipelines, predict, products
+
+app = typer.Typer(
+    name="headwater",
+    help="A whole ML platform for AWS that is one Pulumi program; it runs on this machine too.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+for part in (demo, local, ingestions, pipelines, models, predict, alarms, products):
+    part.add_to(app)

@@ -1,0 +1,62 @@
+"""A model's card, as people read it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from headwater.cli.output import show, table
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from headwater.client.models import ModelCard
+
+
+def show_card(console: Console, card: ModelCard) -> None:
+    """Print who it is, how it was judged and where it came from."""
+    aliases = f", serves as {' and '.join(card.aliases)}" if card.aliases else ""
+    console.print(f"[bold]{card.model}[/bold] version {card.version} of {card.versions}: {card.status}{aliases}")
+    for reason in card.reasons:
+        console.print(f"  rejected: {reason}", markup=False, style="red")
+    console.print(_metrics(card))
+    for gate in card.gates:
+        rule = str(gate["rule"]).replace("_", " ")
+        reached = f"{gate['metric']} {show(gate['value'])}, {rule} {show(gate['limit'])}"
+        console.print(f"{_mark(gate['passed'])} gate: {reached}")
+    parity = card.parity
+    difference = f"at most {parity['largest_difference']:.1g} on {parity['rows']:,} rows"
+    console.print(f"{_mark(parity['passed'])} parity: ONNX differs from scikit-learn by {difference}")
+    facts = {
+        "registered": show(card.registered_at) + " UTC",
+        "rows": ", ".join(f"{count:,} {part}" for part, count in card.rows.items()),
+        "parameters": ", ".join(f"{name}={show(value)}" for name, value in card.parameters.items()),
+        "run": card.run_id,
+        "data version": card.data_version,
+        "code": card.code_version,
+    }
+    console.print()
+    for name, fact in facts.items():
+        if fact:
+            console.print(f"{name:<13} {fact}", markup=False)
+    for move in card.log[-5:]:
+        console.print(f"{'production':<13} -> {move.to} at {show(move.at)} UTC {move.why}".rstrip(), markup=False)
+
+
+def _mark(passed: bool) -> str:
+    return "[green]✓[/green]" if passed else "[red]✗[/red]"
+
+
+def _metrics(card: ModelCard) -> object:
+    columns = ["held-out rows", "this version"]
+    others = []
+    if card.champion is not None:
+        columns.append("champion")
+        others.append(card.champion)
+    if card.inputs_alone is not None:
+        columns.append("inputs alone")
+        others.append(card.inputs_alone)
+    rows = [
+        (name, f"{value:.4f}", *(f"{other[name]:.4f}" if name in other else "" for other in others))
+        for name, value in sorted(card.metrics.items())
+    ]
+    return table(columns, rows)

@@ -1,0 +1,83 @@
+"""How a command is declared: a function that answers; ``--json`` and ``--debug`` come with every one."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from headwater.cli.output import Answer, as_json, data_console
+
+JSON = "--json"
+DEBUG = "--debug"
+
+StackOption = Annotated[
+    str | None,
+    typer.Option(
+        "--stack",
+        "-s",
+        envvar="HEADWATER_STACK",
+        help="Stack to talk to; by default the local cloud that runs in this project.",
+        show_default=False,
+    ),
+]
+PortOption = Annotated[
+    int | None,
+    typer.Option(
+        "--port",
+        envvar="HEADWATER_PORT",
+        min=0,
+        max=65535,
+        help="Port of the local cloud on 127.0.0.1; 0 takes a free one. [default: 4610]",
+        show_default=False,
+    ),
+]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask for confirmation.")]
+_JsonOption = Annotated[bool, typer.Option(JSON, help="Print one line of JSON to stdout, also on failure.")]
+_DebugOption = Annotated[bool, typer.Option(DEBUG, help="Show the whole traceback of a failure.")]
+
+
+def group(name: str, summary: str, parent: typer.Typer) -> typer.Typer:
+    """Add a group of commands to ``parent``."""
+    made = typer.Typer(name=name, help=summary, no_args_is_help=True, rich_markup_mode=None)
+    parent.add_typer(made)
+    return made
+
+
+def command(app: typer.Typer, name: str) -> Callable[[Callable[..., Answer]], Callable[..., None]]:
+    """Add a command to ``app``: its answer is printed as JSON or shown, whichever was asked for.
+
+    A command that needs to know reads ``--json`` through `wants_json`.
+    """
+
+    def register(function: Callable[..., Answer]) -> Callable[..., None]:
+        @functools.wraps(function)
+        def run(*, as_json_line: bool, debug: bool, **arguments: object) -> None:  # noqa: ARG001 (read by `main`)
+            answer = function(**arguments)
+            if as_json_line:
+                typer.echo(as_json(answer.data))
+            elif answer.show is not None:
+                answer.show(data_console())
+
+        common = (("as_json_line", _JsonOption), ("debug", _DebugOption))
+        signature = inspect.signature(function)
+        extra = [
+            inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=annotation)
+            for key, annotation in common
+        ]
+        run.__signature__ = signature.replace(  # type: ignore[attr-defined]
+            parameters=[*signature.parameters.values(), *extra], return_annotation=None
+        )
+        run.__annotations__ = {**function.__annotations__, **dict(common), "return": None}
+        app.command(name)(run)
+        return run
+
+    return register
+
+
+def wants_json(context: typer.Context) -> bool:
+    """Whether the running command was given ``--json``."""
+    return bool(context.params.get("as_json_line"))

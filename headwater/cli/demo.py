@@ -1,0 +1,116 @@
+"""`headwater demo`."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from headwater.cli.command import PortOption, command
+from headwater.cli.output import Answer, note, table
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from headwater.demo import Outcome
+
+_MONTHS = ("January", "February", "March", "April")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    command(app, "demo")(demo)
+
+
+def demo(
+    months: Annotated[
+        int, typer.Option("--months", min=1, max=4, help="How many months of 2013 to upload, from January on.")
+    ] = 4,
+    every: Annotated[
+        int, typer.Option("--every", min=1, help="Upload every n-th flight only: quicker, and a weaker model.")
+    ] = 1,
+    keep: Annotated[
+        bool, typer.Option("--keep/--stop", help="Leave the local cloud running at the end, or stop it.")
+    ] = True,
+    port: PortOption = None,
+) -> Answer:
+    """Make a served model of real flights, on this machine, through the deployed resources."""
+    from headwater.cli.laptop import bring_up, interruptible, take_down
+    from headwater.cli.progress import Stages
+    from headwater.client import connect
+    from headwater.client.stack import LOCAL, home, project
+    from headwater.demo import run
+
+    started = time.monotonic()
+    stages = Stages()
+    words = f"{_MONTHS[0]}{f' to {_MONTHS[months - 1]}' if months > 1 else ''} 2013"
+    note(f"Real flights out of New York, {words}: from files to a served model, on this machine.\n")
+    with interruptible(home()):
+        up = bring_up(stages, project(), home(), port)
+        cloud = connect(LOCAL)
+        outcome = run(cloud, stages, months=range(1, months + 1), every=every)
+    if not keep:
+        take_down(home())
+    seconds = {**stages.seconds, "total": round(time.monotonic() - started, 2)}
+    line = outcome.line(resources=up.resources, api=cloud.stack.api_url, seconds=seconds)
+    return Answer(line, lambda console: _show(console, outcome, seconds["total"], keep=keep))
+
+
+def _show(console: Console, outcome: Outcome, total: float, *, keep: bool) -> None:
+    from headwater.cli.card import show_card
+
+    console.print(_flights(outcome))
+    console.print()
+    show_card(console, outcome.card)
+    _compare(console, outcome)
+    console.print(f"\nDone in {total:.0f} s. ", end="")
+    if not keep:
+        console.print("The local cloud is stopped.")
+        return
+    console.print("The local cloud goes on; look around:\n")
+    first = outcome.predictions[0]
+    instance = f'{{"carrier": "{first.flight[:2]}", "origin": "{first.origin}", "dest": "{first.dest}", '
+    for step in (
+        "headwater models show flight_delay",
+        "headwater pipeline list",
+        "headwater ingestions list flights",
+        f"headwater predict flight_delay --as-of {first.asked} \\\n"
+        f'    --input \'{instance}"distance": 1000, "sched_dep": "{first.scheduled}"}}\'',
+        "headwater init my_model          # your own model",
+        "headwater local down             # stops everything and forgets it",
+    ):
+        console.print(f"  {step}", markup=False, style="bold", soft_wrap=True)
+
+
+def _flights(outcome: Outcome) -> object:
+    from rich.text import Text
+
+    rows = []
+    for flight in outcome.predictions:
+        if flight.arrival_delay_minutes is None:
+            happened = Text("never arrived", style="dim")
+        elif flight.late:
+            happened = Text(f"{flight.arrival_delay_minutes} min late", style="red")
+        else:
+            minutes = flight.arrival_delay_minutes
+            happened = Text(f"{minutes} min late" if minutes > 0 else f"{-minutes} min early", style="green")
+        rows.append((
+            flight.flight, f"{flight.origin} -> {flight.dest}", f"{flight.scheduled[11:16]}", f"{flight.asked[11:16]}",
+            f"{flight.probability:6.1%}", happened, len(flight.missing_features) or "",
+        ))  # fmt: skip
+    day = outcome.predictions[0].scheduled[:10]
+    columns = ("flight", "route", "departs (UTC)", "asked at", "more than 15 min late", "really", "features missing")
+    return table(
+        columns,
+        rows,
+        title=f"\nFlights of {day}, of which the model knows nothing but what was known when it was asked",
+    )
+
+
+def _compare(console: Console, outcome: Outcome) -> None:
+    card = outcome.card
+    alone = (card.inputs_alone or {}).get("roc_auc")
+    beside = f", {alone:.4f} with the request's inputs alone" if alone is not None else ""
+    figure = f"[bold]{card.metrics['roc_auc']:.4f}[/bold] with history features{beside}"
+    console.print(f"\nROC AUC on the last 30 days, which it never saw: {figure}")

@@ -1,0 +1,88 @@
+"""What went wrong, in one line with what to do, and the exit code that says which kind it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from headwater.errors import HeadwaterError, InvalidRequest, NotAllowed, NotFound
+
+INTERRUPTED = 130
+_UNREACHABLE = ("EndpointConnectionError", "ConnectTimeoutError", "ConnectionClosedError", "ReadTimeoutError")
+_NO_CREDENTIALS = ("NoCredentialsError", "PartialCredentialsError", "ProfileNotFound", "TokenRetrievalError")
+_DENIED = frozenset({
+    "AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "UnrecognizedClientException",
+    "InvalidClientTokenId", "ExpiredToken", "ExpiredTokenException", "SignatureDoesNotMatch", "403",
+})  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A failure as ``--json`` prints it and as a person reads it."""
+
+    reason: str
+    message: str
+    next: Sequence[str] = field(default_factory=tuple)
+    exit_code: int = 1
+
+    def data(self) -> dict[str, Any]:
+        """``{"status", "reason", "message", "next"}``."""
+        fields = asdict(self)
+        fields.pop("exit_code")
+        return {"status": "failed", **fields, "next": list(self.next)}
+
+
+def failure(error: BaseException) -> Failure:
+    """The failure that ``error`` means to a person."""
+    if isinstance(error, KeyboardInterrupt):
+        return Failure("Interrupted", "interrupted", exit_code=INTERRUPTED)
+    if isinstance(error, HeadwaterError):
+        return Failure(error.reason, error.message, error.next_steps, error.exit_code)
+    if type(error).__module__.startswith("pydantic"):
+        return Failure("InvalidProduct", "\n".join(problems(error)), exit_code=InvalidRequest.exit_code)
+    if type(error).__module__.startswith("botocore"):
+        return _of_aws(error)
+    if hasattr(error, "headwater_failure"):
+        # The local cloud imports nothing of Headwater; its errors carry their words themselves.
+        return Failure(**error.headwater_failure)
+    return Failure(
+        type(error).__name__,
+        f"{type(error).__name__}: {' '.join(str(error).split()) or 'no message'}",
+        ("run it again with --debug for the whole traceback",),
+    )
+
+
+def problems(error: Any) -> list[str]:
+    """One line for each thing that a pydantic ``ValidationError`` found wrong."""
+    return [
+        f"{'.'.join([str(error.title), *map(str, problem['loc'])])}: {problem['msg'].removeprefix('Value error, ')}"
+        for problem in error.errors(include_url=False)
+    ]
+
+
+def _of_aws(error: BaseException) -> Failure:
+    kind = type(error).__name__
+    if kind in _NO_CREDENTIALS:
+        return Failure(
+            "NoCredentials",
+            f"no AWS credentials: {error}",
+            ("aws configure, or set AWS_PROFILE", "headwater local up, for a cloud on this machine"),
+            NotAllowed.exit_code,
+        )
+    if kind == "NoRegionError":
+        return Failure("NoRegion", "no AWS region: set AWS_REGION", ("export AWS_REGION=eu-central-1",))
+    if kind in _UNREACHABLE:
+        return Failure("Unreachable", str(error), ("headwater local status", "check AWS_ENDPOINT_URL and the network"))
+    response = getattr(error, "response", None) or {}
+    code = str(response.get("Error", {}).get("Code", kind))
+    words = str(response.get("Error", {}).get("Message", error))
+    operation = getattr(error, "operation_name", "")
+    message = f"AWS answered {code}{f' to {operation}' if operation else ''}: {' '.join(words.split())}"
+    if code in _DENIED:
+        return Failure(
+            code, message, ("check which identity is used: aws sts get-caller-identity",), NotAllowed.exit_code
+        )
+    if code.startswith("NoSuch") or code.endswith(("NotFound", "NotFoundException", "DoesNotExist")):
+        return Failure(code, message, exit_code=NotFound.exit_code)
+    return Failure(code, message)

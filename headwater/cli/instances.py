@@ -1,0 +1,82 @@
+"""Instances to predict, as people have them: JSON on the command line, or a file."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from headwater.errors import InvalidRequest
+
+
+def read_instances(inputs: Sequence[str], file: Path | None) -> list[dict[str, Any]]:
+    """All instances that were given, those of ``inputs`` first.
+
+    Raises
+    ------
+    InvalidRequest
+        None were given, or one can't be read; the message says which.
+    """
+    found = [_object(text, f"--input {number}") for number, text in enumerate(inputs, start=1)]
+    if file is not None:
+        found += _read(file)
+    if not found:
+        raise InvalidRequest(
+            "no instance was given: pass --input '{\"name\": value}' or --file rows.csv",
+            next_steps=["headwater predict --help"],
+        )
+    return found
+
+
+def _read(file: Path) -> list[dict[str, Any]]:
+    if str(file) == "-":
+        text = sys.stdin.read()
+    else:
+        try:
+            text = file.read_text(encoding="utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InvalidRequest(f"{file} can't be read: {error}") from error
+    if file.suffix.lower() == ".csv" or (str(file) == "-" and text.lstrip()[:1] not in {"[", "{"}):
+        return [{name: _value(cell) for name, cell in row.items()} for row in csv.DictReader(io.StringIO(text))]
+    try:
+        whole = json.loads(text)
+    except ValueError:
+        lines = [line for line in text.splitlines() if line.strip()]
+        return [_object(line, f"{file} line {number}") for number, line in enumerate(lines, start=1)]
+    if isinstance(whole, dict):
+        whole = whole["instances"] if isinstance(whole.get("instances"), list) else [whole]
+    if not isinstance(whole, list) or not all(isinstance(entry, dict) for entry in whole):
+        raise InvalidRequest(f"{file} must hold a list of objects, one for each instance")
+    return whole
+
+
+def _object(text: str, where: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise InvalidRequest(f"{where} is no JSON: {error}. Write it like '{{\"rooms\": 4}}'") from error
+    if not isinstance(value, dict):
+        raise InvalidRequest(f'{where} must be an object like {{"rooms": 4}}, not {text}')
+    return value
+
+
+def _value(cell: str | None) -> str | int | float | None:
+    """A CSV's cell as JSON would say it: the API takes numbers for numbers."""
+    if cell is None or cell in {"", "NA"}:
+        return None
+    for number in (int, float):
+        try:
+            value = number(cell)
+        except ValueError:
+            continue
+        # "007" and "nan" are text; so is a zip code that would lose its zero.
+        return (
+            value
+            if value == value and not (cell.lstrip("-").startswith("0") and cell.isdigit() and cell != "0")
+            else cell
+        )
+    return cell

@@ -1,0 +1,147 @@
+"""`headwater local`: AWS on this machine, with this project deployed on it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from headwater.cli.command import PortOption, command, group, wants_json
+from headwater.cli.output import Answer, as_json, note, table
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from headwater.cli.laptop import Up
+    from headwater.client.logs import LogLine
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    local = group("local", "AWS on this machine, with this project deployed on it.", app)
+    command(local, "up")(up)
+    command(local, "status")(status)
+    command(local, "down")(down)
+    command(local, "logs")(logs)
+    command(local, "env")(env)
+    command(group("clock", "The local cloud's time, by which schedules and alarms live.", local), "advance")(advance)
+
+
+def up(port: PortOption = None) -> Answer:
+    """Start the local cloud and deploy this project; if it runs, deploy what has changed."""
+    from headwater.cli.laptop import bring_up, interruptible
+    from headwater.cli.progress import Stages
+    from headwater.client.stack import home, project
+
+    stages = Stages()
+    with interruptible(home()):
+        made = bring_up(stages, project(), home(), port)
+    return Answer({**made.data(), "seconds": stages.seconds}, lambda console: _show_up(console, made))
+
+
+def status() -> Answer:
+    """Say whether the local cloud runs, where, and what is on it; exits 3 if it doesn't."""
+    from headwater.cli.laptop import running
+    from headwater.client.stack import home
+
+    seen = running(home())
+    facts = {
+        "status": "running",
+        "endpoint": seen.endpoint,
+        "pid": seen.pid,
+        "started_at": seen.started_at,
+        "memory_mib": seen.memory_mib,
+        "home": str(home()),
+    }
+    return Answer(facts, lambda console: _show_facts(console, facts))
+
+
+def down() -> Answer:
+    """Stop the local cloud and every process it started, and forget what was on it."""
+    from headwater.cli.laptop import take_down
+    from headwater.client.stack import home
+
+    was_running = take_down(home())
+    note("stopped; nothing of it runs any more" if was_running else "no local cloud runs here")
+    return Answer({"status": "stopped", "was_running": was_running})
+
+
+def env() -> Answer:
+    """Print the variables that lead any AWS client to the local cloud: eval "$(headwater local env)"."""
+    import shlex
+
+    from headwater.cli.laptop import running
+    from headwater.client.stack import LOCAL, home
+
+    variables = {**running(home()).environment(), "HEADWATER_STACK": LOCAL}
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
+    return Answer(variables, lambda console: console.print("\n".join(lines), markup=False, soft_wrap=True))
+
+
+def advance(
+    by: Annotated[str, typer.Argument(help="Such as 90s, 15m, 6h or 7d.", show_default=False)],
+) -> Answer:
+    """Move the local cloud's clock forward: schedules and alarms that fall due on the way happen."""
+    from headwater.cli.laptop import advance_clock, duration
+    from headwater.client.stack import home
+
+    now = advance_clock(home(), duration(by))
+    note(f"the local cloud's time is {now} now")
+    return Answer({"now": now})
+
+
+def logs(
+    context: typer.Context,
+    function: Annotated[
+        str | None, typer.Argument(help="Part of a function's, task's or machine's name.", show_default=False)
+    ] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
+    since: Annotated[str, typer.Option("--since", help="How far back, such as 90s, 15m, 6h or 7d.")] = "1h",
+) -> Answer:
+    """Print what the deployed functions, tasks and machines logged."""
+    from headwater.cli.laptop import duration
+    from headwater.client import connect
+    from headwater.client.stack import LOCAL
+
+    cloud = connect(LOCAL)
+    start = time.time() - duration(since).total_seconds()
+    found = cloud.logs(function, since=start)
+    if not follow:
+        return Answer([line.model_dump(mode="json") for line in found], lambda console: _show_lines(console, found))
+    from headwater.cli.output import data_console
+
+    seen: set[str] = set()
+    while True:
+        fresh = [line for line in found if line.id not in seen]
+        seen |= {line.id for line in fresh}
+        if wants_json(context):
+            for line in fresh:
+                typer.echo(as_json(line.model_dump(mode="json")))
+        else:
+            _show_lines(data_console(), fresh)
+        time.sleep(1)
+        # A line may come a little later than its own time says.
+        found = cloud.logs(function, since=max(start, time.time() - 60))
+
+
+def _show_up(console: Console, made: Up) -> None:
+    console.print(table(("output", "value"), sorted(made.deployment.outputs.items())))
+    for line in (
+        "look at it:   headwater local status, headwater local logs --follow, headwater alarms list",
+        "use it:       headwater upload SOURCE FILE --wait, headwater pipeline start MODEL --watch",
+        'any AWS tool: eval "$(headwater local env)"; aws s3 ls',
+        "stop it:      headwater local down",
+    ):
+        note(line)
+
+
+def _show_facts(console: Console, facts: dict[str, object]) -> None:
+    for name, fact in facts.items():
+        console.print(f"{name:<11} {fact}", markup=False)
+
+
+def _show_lines(console: Console, lines: list[LogLine]) -> None:
+    for line in lines:
+        console.print(f"[dim]{line.at:%H:%M:%S} {line.group}[/dim] ", end="", soft_wrap=True)
+        console.print(line.message, markup=False, soft_wrap=True)

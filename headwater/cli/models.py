@@ -1,0 +1,107 @@
+"""`headwater models`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from headwater.cli.command import StackOption, YesOption, command, group
+from headwater.cli.output import Answer, is_terminal, note, table
+
+if TYPE_CHECKING:
+    from headwater.registry.types import AliasMove
+
+ModelArgument = Annotated[str, typer.Argument(help="Model's name.", show_default=False)]
+AliasOption = Annotated[str, typer.Option("--alias", "-a", help="Alias to move.")]
+WhyOption = Annotated[str, typer.Option("--why", help="Reason, kept in the alias's log.", show_default=False)]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    models = group("models", "Registered models and which version of each serves.", app)
+    command(models, "list")(list_models)
+    command(models, "show")(show_model)
+    command(models, "promote")(promote)
+    command(models, "rollback")(rollback)
+
+
+def list_models(stack: StackOption = None) -> Answer:
+    """List the registered models."""
+    import headwater
+
+    found = headwater.connect(stack).models.list()
+    rows = [
+        (
+            entry.model,
+            f"version {entry.production}" if entry.production else "none",
+            entry.versions,
+            entry.newest_status,
+            ", ".join(f"{name} {value:.4f}" for name, value in sorted(entry.metrics.items())),
+            entry.registered_at,
+        )
+        for entry in found
+    ]
+    columns = ("model", "serves", "versions", "newest", "metrics", "registered (UTC)")
+    if not found:
+        note("no model was trained yet; next: headwater pipeline start MODEL --watch")
+        return Answer([])
+    return Answer(
+        [entry.model_dump(mode="json") for entry in found], lambda console: console.print(table(columns, rows))
+    )
+
+
+def show_model(
+    model: ModelArgument,
+    version: Annotated[
+        int | None, typer.Option("--version", "-v", help="By default the one that serves.", show_default=False)
+    ] = None,
+    stack: StackOption = None,
+) -> Answer:
+    """Show a version's card: its metrics beside the champion's, its gates, and where it came from."""
+    import headwater
+    from headwater.cli.card import show_card
+
+    card = headwater.connect(stack).models.show(model, version)
+    return Answer(card.model_dump(mode="json"), lambda console: show_card(console, card))
+
+
+def promote(
+    model: ModelArgument,
+    version: Annotated[int, typer.Argument(help="Version that is to serve.", show_default=False)],
+    alias: AliasOption = "production",
+    why: WhyOption = "",
+    yes: YesOption = False,
+    stack: StackOption = None,
+) -> Answer:
+    """Let an alias point at a version: one write, and warm functions follow within seconds."""
+    import headwater
+
+    cloud = headwater.connect(stack)
+    _confirm(f"Point {model}@{alias} of stack {cloud.stack.name!r} at version {version}?", yes)
+    return _moved(cloud.models.promote(model, version, alias=alias, why=why))
+
+
+def rollback(
+    model: ModelArgument, alias: AliasOption = "production", yes: YesOption = False, stack: StackOption = None
+) -> Answer:
+    """Point an alias back at the version before its last move; a second time undoes the first."""
+    import headwater
+
+    cloud = headwater.connect(stack)
+    _confirm(f"Point {model}@{alias} of stack {cloud.stack.name!r} back at the version before?", yes)
+    return _moved(cloud.models.rollback(model, alias=alias))
+
+
+def _confirm(question: str, yes: bool) -> None:
+    # Without a terminal nobody can answer: a script that got this far means it.
+    import sys
+
+    if not yes and is_terminal() and sys.stdin.isatty() and not typer.confirm(question, err=True):
+        raise typer.Abort
+
+
+def _moved(move: AliasMove) -> Answer:
+    before = f"version {move.before}" if move.before else "nothing"
+    note(f"{move.model}@{move.alias} points at version {move.to} now, before at {before}")
+    return Answer(move.model_dump(mode="json"))

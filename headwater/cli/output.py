@@ -1,0 +1,98 @@
+"""What a command shows: data to stdout, everything else to stderr, and nothing that moves without a terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command found out, for machines and for people."""
+
+    data: Any
+    """Plain values: what ``--json`` prints, in one line."""
+    show: Callable[[Console], None] | None = None
+    """Prints it for people on the console of stdout; by default nothing is printed."""
+
+
+def as_json(data: Any) -> str:
+    """One line of JSON; times become ISO 8601, values of the domain their fields."""
+    return json.dumps(data, default=_plain, ensure_ascii=False)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if hasattr(value, "model_dump"):
+        return value.model_dump(mode="json")
+    return str(value)
+
+
+def is_terminal(stream: Any = None) -> bool:
+    """Whether a person watches: a terminal that can redraw a line, and no CI."""
+    stream = stream or sys.stderr
+    return bool(stream.isatty()) and os.environ.get("TERM", "") != "dumb" and not os.environ.get("CI")
+
+
+@cache
+def _console(stderr: bool, _stream: int) -> Console:
+    from rich.console import Console
+
+    # Without a terminal, wide enough that no table is cut: the reader is grep or a log.
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(
+        stderr=stderr, highlight=False, soft_wrap=not stream.isatty(), width=None if stream.isatty() else 200
+    )
+
+
+def data_console() -> Console:
+    """Where data goes: stdout."""
+    return _console(False, id(sys.stdout))
+
+
+def note_console() -> Console:
+    """Where everything else goes: stderr."""
+    return _console(True, id(sys.stderr))
+
+
+def note(message: str) -> None:
+    """Say something beside the data."""
+    note_console().print(message)
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None) -> Table:
+    """A table in the house's look: no frame, so that it can be cut and pasted; numbers to the right."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    rows = [list(row) for row in rows]
+    made = Table(box=SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", pad_edge=False)
+    for index, column in enumerate(columns):
+        numbers = bool(rows) and all(isinstance(row[index], int | float) for row in rows)
+        made.add_column(column, justify="right" if numbers else "left", overflow="fold")
+    for row in rows:
+        made.add_row(*(cell if isinstance(cell, Text) else Text(show(cell)) for cell in row))
+    return made
+
+
+def show(value: object) -> str:
+    """A value as people read it: nothing for None, four digits of a fraction, seconds of a time."""
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%d %H:%M:%S")
+    return str(value)

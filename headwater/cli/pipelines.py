@@ -1,0 +1,96 @@
+"""`headwater pipeline`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from headwater.cli.command import StackOption, command, group
+from headwater.cli.output import Answer, note, table
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from headwater.client.pipelines import Run
+    from headwater.client.service import Headwater
+
+TimeoutOption = Annotated[float, typer.Option("--timeout", help="Seconds to wait.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    pipeline = group("pipeline", "Training runs: from pinned data to a promoted model.", app)
+    command(pipeline, "start")(start)
+    command(pipeline, "watch")(watch)
+    command(pipeline, "list")(list_runs)
+
+
+def start(
+    model: Annotated[str, typer.Argument(help="Model to train.", show_default=False)],
+    follow: Annotated[bool, typer.Option("--watch", "-w", help="Follow it to its end.")] = False,
+    reason: Annotated[str, typer.Option("--reason", help="Why, kept with the run.")] = "by hand",
+    timeout: TimeoutOption = 3600,
+    stack: StackOption = None,
+) -> Answer:
+    """Start a training run."""
+    import headwater
+
+    cloud = headwater.connect(stack)
+    run = cloud.pipelines.start(model, reason=reason)
+    note(f"run {run.id} of {model} started")
+    if follow:
+        return _follow(cloud, run.id, timeout)
+    note(f"next: headwater pipeline watch {run.id}")
+    return Answer(run.model_dump(mode="json"))
+
+
+def watch(
+    run: Annotated[str, typer.Argument(help="Run's id, as start and list give it.", show_default=False)],
+    timeout: TimeoutOption = 3600,
+    stack: StackOption = None,
+) -> Answer:
+    """Follow a run to its end; exits 1 if it failed and 5 if its model was rejected by a gate."""
+    import headwater
+
+    return _follow(headwater.connect(stack), run, timeout)
+
+
+def list_runs(
+    model: Annotated[str | None, typer.Argument(help="Only this model's.", show_default=False)] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many, the newest first.")] = 20,
+    stack: StackOption = None,
+) -> Answer:
+    """List training runs, the newest first."""
+    import headwater
+
+    found = headwater.connect(stack).pipelines.list(model, limit=limit)
+    return Answer([run.model_dump(mode="json") for run in found], lambda console: _show(console, found))
+
+
+def _follow(cloud: Headwater, run_id: str, timeout: float) -> Answer:
+    """A line a state as it is entered; rejection by a gate is an answer that scripts must notice."""
+    from headwater.cli.progress import Stages
+    from headwater.client.pipelines import Rejected
+
+    with Stages().stage("run", f"run {run_id}") as stage:
+        run = cloud.pipelines.watch(run_id, timeout=timeout, on_step=stage.update)
+        stage.update(f"{run.status.lower()}{f', version {run.version}' if run.version else ''}")
+    if run.rejected:
+        raise Rejected(run)
+    return Answer(run.model_dump(mode="json"), lambda console: _show(console, [run]))
+
+
+def _show(console: Console, runs: list[Run]) -> None:
+    if not runs:
+        note("no model was trained yet; next: headwater pipeline start MODEL --watch")
+        return
+    rows = [
+        (run.id, run.model, run.status, f"version {run.version}" if run.version else "", run.started_at,
+         "" if run.seconds is None else f"{run.seconds:.1f} s")
+        for run in runs
+    ]  # fmt: skip
+    console.print(table(("run", "model", "status", "outcome", "started (UTC)", "took"), rows))
+    for run in runs:
+        if run.cause:
+            console.print(f"{run.id}: {run.cause}", markup=False)

@@ -1,0 +1,90 @@
+"""`headwater predict`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from headwater.cli.command import StackOption, command
+from headwater.cli.output import Answer, note, table
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    command(app, "predict")(predict)
+
+
+def predict(
+    model: Annotated[str, typer.Argument(help="Model that serves.", show_default=False)],
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option("--input", "-i", help="One instance as JSON; may be given more than once.", show_default=False),
+    ] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            "--file", "-f", help="Instances: a JSON list, JSON lines, or CSV; - for stdin.", show_default=False
+        ),
+    ] = None,
+    as_of: Annotated[
+        str | None,
+        typer.Option(
+            "--as-of", help="Time at which features are looked at, ISO 8601; now by default.", show_default=False
+        ),
+    ] = None,
+    alias: Annotated[
+        str | None,
+        typer.Option("--alias", "-a", help="Which version answers; production by default.", show_default=False),
+    ] = None,
+    stack: StackOption = None,
+) -> Answer:
+    """Ask the deployed API for predictions."""
+    import headwater
+    from headwater.cli.instances import read_instances
+    from headwater.client.predictions import MAX_INSTANCES
+
+    instances = read_instances(inputs or [], file)
+    moment = _time(as_of) if as_of else None
+    cloud = headwater.connect(stack)
+    answers = [
+        cloud.predict(model, instances[start : start + MAX_INSTANCES], as_of=moment, alias=alias)
+        for start in range(0, len(instances), MAX_INSTANCES)
+    ]
+    answer = {**answers[0], "predictions": [entry for part in answers for entry in part["predictions"]]}
+    if len(answers) > 1:
+        answer["request_ids"] = [part["request_id"] for part in answers]
+    return Answer(answer, lambda console: _show(console, instances, answer))
+
+
+def _time(text: str) -> datetime:
+    from datetime import UTC
+
+    from headwater.errors import InvalidRequest
+
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InvalidRequest(f"--as-of {text!r} is no time: write 2013-05-01T10:00:00Z") from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _show(console: Console, instances: list[dict[str, Any]], answer: dict[str, Any]) -> None:
+    inputs = list(dict.fromkeys(name for instance in instances for name in instance))
+    value = "probability" if "probability" in answer["predictions"][0] else "value"
+    missing = any(entry.get("missing_features") for entry in answer["predictions"])
+    rows = [
+        (
+            *(instance.get(name) for name in inputs),
+            entry[value],
+            *([", ".join(entry.get("missing_features") or ())] * missing),
+        )
+        for instance, entry in zip(instances, answer["predictions"], strict=True)
+    ]
+    console.print(table((*inputs, value, *(["missing features"] * missing)), rows))
+    note(f"{answer['model']} version {answer['version']} ({answer['alias']}), request {answer['request_id']}")

@@ -1,0 +1,52 @@
+"""What can go wrong between a client and a stack."""
+
+from __future__ import annotations
+
+from headwater.errors import HeadwaterError, InvalidRequest, NotFound
+
+
+class NoStack(NotFound):
+    """No deployed stack has that name here, or none was named and no local cloud runs."""
+
+
+class Unreachable(HeadwaterError):
+    """The stack's API or the local cloud doesn't answer."""
+
+
+class BadUpload(InvalidRequest):
+    """The file can't be uploaded as it is."""
+
+
+class IngestionFailed(HeadwaterError):
+    """The ingestion of an uploaded file failed for another reason than the file itself."""
+
+
+class RunNotFound(NotFound):
+    """The training machine has no run of that id."""
+
+
+class RunFailed(HeadwaterError):
+    """A training run failed; its cause is in the message."""
+
+
+class TookTooLong(HeadwaterError):
+    """What was waited for hasn't happened in time; it may still."""
+
+
+class PredictionRefused(InvalidRequest):
+    """The API answered a prediction request with an error; `status` and `reason` are its own."""
+
+    def __init__(self, message: str, *, status: int, reason: str, request_id: str) -> None:
+        super().__init__(
+            message, next_steps=[f"headwater local logs shows what the function said ({request_id})"] * (status >= 500)
+        )
+        self.status = status
+        self.request_id = request_id
+        self._reason = reason
+        # 404 is not found, 403 not allowed, all else the request's fault below 500 and the platform's from there.
+        self.exit_code = {404: 3, 403: 4}.get(status, 2 if status < 500 else 1)  # type: ignore[misc]
+
+    @property
+    def reason(self) -> str:
+        """The API's own name for what is wrong."""
+        return self._reason

@@ -1,0 +1,157 @@
+"""Registered models: which versions there are, which one serves, and moving that."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from headwater.client.stack import StackDescription
+from headwater.registry.service import PRODUCTION, Registry
+from headwater.registry.store import RegistryStore
+from headwater.registry.types import AliasMove, ModelVersion
+
+
+class ModelSummary(BaseModel):
+    """One model in a list."""
+
+    model_config = ConfigDict(frozen=True)
+
+    model: str
+    production: int | None
+    """The version that serves; None if none does."""
+    aliases: dict[str, int]
+    versions: int
+    newest: int
+    newest_status: str
+    metrics: dict[str, float]
+    """Of the version that serves, else of the newest, on the rows held back from its training."""
+    registered_at: datetime
+
+
+class ModelCard(BaseModel):
+    """What is known of one version of a model."""
+
+    model_config = ConfigDict(frozen=True)
+
+    model: str
+    version: int
+    status: str
+    reasons: tuple[str, ...]
+    aliases: tuple[str, ...]
+    registered_at: datetime
+    run_id: str
+    metrics: dict[str, float]
+    champion: dict[str, float] | None
+    inputs_alone: dict[str, float] | None
+    gates: tuple[dict[str, Any], ...]
+    parity: dict[str, Any]
+    parameters: dict[str, Any]
+    rows: dict[str, int]
+    data_version: str
+    code_version: str
+    versions: int
+    log: tuple[AliasMove, ...]
+    """Moves of ``production``, oldest first."""
+
+
+class Models:
+    """The verbs on models; ``headwater.connect().models``."""
+
+    def __init__(self, stack: StackDescription, using: Callable[[], AbstractContextManager[None]]) -> None:
+        self._using = using
+        with using():
+            self._registry = Registry(RegistryStore(stack.registry_table))
+
+    def list(self) -> list[ModelSummary]:
+        """Every registered model, by name."""
+        with self._using():
+            return [self._summary(model) for model in self._registry.models()]
+
+    def show(self, model: str, version: int | None = None) -> ModelCard:
+        """The card of a version: by default the one that serves, else the newest.
+
+        Raises
+        ------
+        ModelNotRegistered, VersionNotFound
+            The message lists what there is.
+        """
+        with self._using():
+            versions = self._registry.versions(model)
+            aliases = self._registry.aliases(model)
+            number = version or aliases.get(PRODUCTION) or versions[-1].version
+            entry = self._registry.version(model, number)
+            log = self._registry.log(model, PRODUCTION)
+        return _card(entry, aliases, len(versions), log)
+
+    def promote(self, model: str, version: int, *, alias: str = PRODUCTION, why: str = "") -> AliasMove:
+        """Point ``alias`` at ``version``, from wherever it points now.
+
+        Raises
+        ------
+        ModelNotRegistered, VersionNotReady
+            There is no such version, or it was rejected.
+        AliasMoved
+            Somebody else moved it at the same moment; nothing was changed.
+        """
+        with self._using():
+            self._registry.version(model, version)
+            expected = self._registry.aliases(model).get(alias)
+            return self._registry.promote(model, alias=alias, to=version, expected=expected, by=_me(), why=why)
+
+    def rollback(self, model: str, *, alias: str = PRODUCTION, why: str = "rollback") -> AliasMove:
+        """Point ``alias`` back at the version before its last move; a second call undoes the first."""
+        with self._using():
+            return self._registry.rollback(model, alias=alias, by=_me(), why=why)
+
+    def _summary(self, model: str) -> ModelSummary:
+        versions, aliases = self._registry.versions(model), self._registry.aliases(model)
+        serving = aliases.get(PRODUCTION)
+        newest = versions[-1]
+        shown = next((entry for entry in versions if entry.version == serving), newest)
+        return ModelSummary(
+            model=model,
+            production=serving,
+            aliases=aliases,
+            versions=len(versions),
+            newest=newest.version,
+            newest_status=newest.status.value,
+            metrics=dict(shown.metrics),
+            registered_at=shown.registered_at,
+        )
+
+
+def _card(entry: ModelVersion, aliases: dict[str, int], versions: int, log: tuple[AliasMove, ...]) -> ModelCard:
+    candidate = entry.candidate
+    return ModelCard(
+        model=entry.model,
+        version=entry.version,
+        status=entry.status.value,
+        reasons=entry.reasons,
+        aliases=tuple(name for name, to in sorted(aliases.items()) if to == entry.version),
+        registered_at=entry.registered_at,
+        run_id=entry.run_id,
+        metrics=dict(candidate.metrics),
+        champion=dict(candidate.champion) if candidate.champion is not None else None,
+        inputs_alone=dict(candidate.inputs_alone) if candidate.inputs_alone is not None else None,
+        gates=tuple(gate.model_dump() for gate in candidate.gates),
+        parity=candidate.parity.model_dump(),
+        parameters=dict(candidate.parameters),
+        rows=dict(candidate.rows),
+        data_version=candidate.data_version,
+        code_version=candidate.code_version,
+        versions=versions,
+        log=log,
+    )
+
+
+def _me() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        # A container's user may have no name.
+        return ""

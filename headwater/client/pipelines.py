@@ -1,0 +1,209 @@
+"""Training runs: executions of the stack's training machine. A run's id is its execution's name."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from headwater.aws import client, error_code
+from headwater.client.errors import RunFailed, RunNotFound
+from headwater.client.stack import StackDescription
+from headwater.client.waiting import wait_for
+from headwater.errors import Refused
+
+_OVER = frozenset({"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"})
+_MISSING = frozenset({"ExecutionDoesNotExist", "InvalidArn", "ValidationException"})
+_STEPS = {
+    "Prepare": "pinning the data, building the point-in-time training set",
+    "Train": "training in a container: search, fit, evaluation, ONNX",
+    "Register": "registering the candidate",
+    "Stage": "answering golden requests as staging",
+    "Promote": "moving the production alias",
+}
+
+
+class Run(BaseModel):
+    """One training run."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    model: str
+    reason: str
+    status: str
+    """Step Functions' own: RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED."""
+    started_at: datetime
+    stopped_at: datetime | None = None
+    version: int | None = None
+    """The version that the candidate became."""
+    outcome: str | None = None
+    """READY or REJECTED."""
+    cause: str = ""
+    """Why it failed."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended, well or not."""
+        return self.status in _OVER
+
+    @property
+    def rejected(self) -> bool:
+        """Whether it ended well, but its candidate failed a gate."""
+        return self.outcome == "REJECTED"
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took; None while it runs."""
+        return None if self.stopped_at is None else (self.stopped_at - self.started_at).total_seconds()
+
+
+class Rejected(Refused):
+    """The run's candidate failed a gate: it is registered, and never serves."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(
+            f"version {run.version} of {run.model} was rejected by its gates; what served before serves on",
+            next_steps=[f"headwater models show {run.model} --version {run.version}"],
+        )
+
+
+class Pipelines:
+    """The verbs on training runs; ``headwater.connect().pipelines``."""
+
+    def __init__(self, stack: StackDescription, using: Callable[[], AbstractContextManager[None]]) -> None:
+        self._arn = stack.training_arn
+        self._using = using
+
+    def start(self, model: str, *, reason: str = "by hand") -> Run:
+        """Start a training run; it goes on by itself."""
+        name = f"{model[:48]}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+        with self._using():
+            client("stepfunctions").start_execution(
+                stateMachineArn=self._arn, name=name, input=json.dumps({"model": model, "reason": reason})
+            )
+        return self.get(name)
+
+    def get(self, run_id: str) -> Run:
+        """A run as it stands; raises `RunNotFound`."""
+        with self._using():
+            return self._get(run_id)
+
+    def list(self, model: str | None = None, *, limit: int = 20) -> list[Run]:
+        """Runs of ``model``, or of all models, the newest first."""
+        with self._using():
+            pages = client("stepfunctions").get_paginator("list_executions").paginate(stateMachineArn=self._arn)
+            runs = (self._get(entry["name"]) for page in pages for entry in page["executions"])
+            # Step Functions promises the newest first; moto answers the other way round.
+            found = sorted((run for run in runs if model in (None, run.model)), key=_age, reverse=True)
+        return list(islice(found, limit))
+
+    def watch(self, run_id: str, *, timeout: float = 3600, on_step: Callable[[str], None] = lambda _: None) -> Run:
+        """Wait for a run's end.
+
+        Parameters
+        ----------
+        run_id : str
+            As `start` gave it.
+        timeout : float
+            Seconds.
+        on_step : callable
+            Told in words what the run is doing, whenever that changes.
+
+        Returns
+        -------
+        Run
+            A run that succeeded; look at `Run.rejected`.
+
+        Raises
+        ------
+        RunNotFound, RunFailed, TookTooLong
+            There is no such run, it failed (the message says why), or it isn't over in time.
+        """
+        last = ""
+
+        def look() -> Run | None:
+            nonlocal last
+            with self._using():
+                run = self._get(run_id)
+                if run.is_over:
+                    return run
+                if (step := self._step(run_id)) and step != last:
+                    on_step(_STEPS.get(step, step))
+                    last = step
+            return None
+
+        run = wait_for(look, what=f"run {run_id}", timeout=timeout)
+        if run.status != "SUCCEEDED":
+            raise RunFailed(
+                f"run {run.id} of {run.model} {run.status.lower().replace('_', ' ')}: {run.cause}",
+                next_steps=["headwater local logs"],
+            )
+        return run
+
+    def _execution(self, run_id: str) -> str:
+        return f"{self._arn.replace(':stateMachine:', ':execution:')}:{run_id}"
+
+    def _get(self, run_id: str) -> Run:
+        try:
+            told = client("stepfunctions").describe_execution(executionArn=self._execution(run_id))
+        except client("stepfunctions").exceptions.ClientError as error:
+            if error_code(error) not in _MISSING:
+                raise
+            raise RunNotFound(f"there is no run {run_id!r}", next_steps=["headwater pipeline list"]) from error
+        given, ended = _json(told.get("input")), _json(told.get("output"))
+        registered = ended.get("registered") or {}
+        return Run(
+            id=run_id,
+            model=str(given.get("model", "")),
+            reason=str(given.get("reason", "")),
+            status=told["status"],
+            started_at=told["startDate"],
+            stopped_at=told.get("stopDate"),
+            version=registered.get("version"),
+            outcome=registered.get("status"),
+            cause=_cause(told),
+        )
+
+    def _step(self, run_id: str) -> str:
+        """The state that was entered last."""
+        history = client("stepfunctions").get_execution_history(
+            executionArn=self._execution(run_id), reverseOrder=True, maxResults=50, includeExecutionData=False
+        )
+        entered = [event for event in history["events"] if "stateEnteredEventDetails" in event]
+        newest = max(entered, key=lambda event: event["id"], default=None)
+        return str(newest["stateEnteredEventDetails"]["name"]) if newest else ""
+
+
+def _age(run: Run) -> datetime:
+    return run.started_at
+
+
+def _json(text: Any) -> dict[str, Any]:
+    try:
+        value = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _cause(told: dict[str, Any]) -> str:
+    """Why a run failed, in one line."""
+    if told["status"] in {"RUNNING", "SUCCEEDED"}:
+        return ""
+    cause = str(told.get("cause") or "")
+    # A function's own words are what helps; of a container, how it ended.
+    inner = _json(cause)
+    words = inner.get("errorMessage") or cause
+    for container in inner.get("Containers") or inner.get("containers") or ():
+        low = {str(key).lower(): value for key, value in container.items()}
+        words = (
+            f"container {low.get('name')} exited with code {low.get('exitcode')}: {low.get('reason') or 'see its log'}"
+        )
+    return f"{told.get('error') or told['status']}: {' '.join(str(words).split())}"

@@ -1,0 +1,107 @@
+"""Prediction requests: signed with SigV4, as the API's IAM authorisation asks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import urllib3
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+
+from headwater.aws import Clients
+from headwater.client.errors import PredictionRefused, Unreachable
+from headwater.errors import NotAllowed
+
+MAX_INSTANCES = 100
+
+
+class Api:
+    """The stack's HTTP API.
+
+    Parameters
+    ----------
+    url : str
+        Where it answers.
+    clients : Clients
+        Whose session signs.
+    region : str
+        That the signature names.
+    """
+
+    def __init__(self, url: str, clients: Clients, region: str) -> None:
+        self._url = url.rstrip("/")
+        self._clients = clients
+        self._region = region
+        self._pool = urllib3.PoolManager(
+            timeout=urllib3.Timeout(connect=5, read=60),
+            retries=urllib3.Retry(connect=3, read=0, other=0, backoff_factor=0.2),
+        )
+
+    def predict(
+        self,
+        model: str,
+        instances: Sequence[Mapping[str, Any]],
+        *,
+        as_of: datetime | None = None,
+        alias: str | None = None,
+        features: Sequence[Mapping[str, float | None]] | None = None,
+    ) -> dict[str, Any]:
+        """Ask for predictions; the answer as docs/architecture.md gives it (The API)."""
+        body: dict[str, Any] = {"instances": list(instances)}
+        if as_of is not None:
+            body["as_of"] = as_of.isoformat()
+        if features is not None:
+            body["features"] = list(features)
+        query = f"?{urlencode({'alias': alias})}" if alias else ""
+        return self.send("POST", f"/models/{quote(model, safe='')}/predictions{query}", body)
+
+    def card(self, model: str) -> dict[str, Any]:
+        """The card of the version that serves."""
+        return self.send("GET", f"/models/{quote(model, safe='')}")
+
+    def send(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
+        """Send one signed request; the answer's body.
+
+        Raises
+        ------
+        PredictionRefused
+            The API answered with an error.
+        Unreachable
+            It didn't answer.
+        """
+        content = b"" if body is None else json.dumps(body, allow_nan=False, default=str).encode()
+        request = AWSRequest(method, self._url + path, data=content, headers={"Content-Type": "application/json"})
+        credentials = self._clients.session.get_credentials()
+        if credentials is None:
+            raise NotAllowed("no AWS credentials to sign the request with", next_steps=["aws configure"])
+        SigV4Auth(credentials.get_frozen_credentials(), "execute-api", self._region).add_auth(request)
+        try:
+            answer = self._pool.request(method, self._url + path, body=content, headers=dict(request.headers.items()))
+        except urllib3.exceptions.HTTPError as error:
+            raise Unreachable(
+                f"the API at {self._url} doesn't answer: {error}", next_steps=["headwater local status"]
+            ) from error
+        if answer.status >= 400:
+            raise _refusal(answer.status, answer.data)
+        result: dict[str, Any] = json.loads(answer.data)
+        return result
+
+
+def _refusal(status: int, data: bytes) -> PredictionRefused:
+    try:
+        words = json.loads(data)
+    except ValueError:
+        words = {"message": data.decode("utf-8", "replace").strip()}
+    if not isinstance(words, dict):
+        words = {"message": str(words)}
+    return PredictionRefused(
+        words.get("message") or f"the API answered {status} without a word",
+        status=status,
+        reason=words.get("reason")
+        or {403: "Forbidden", 404: "NotFound", 429: "TooManyRequests"}.get(status, f"Http{status}"),
+        request_id=words.get("request_id") or "",
+    )

@@ -1,0 +1,148 @@
+"""The verbs of a deployed stack."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from headwater.aws import Clients, using
+from headwater.client import lake
+from headwater.client.alarms import AlarmView, alarms
+from headwater.client.logs import LogLine, read_logs
+from headwater.client.models import Models
+from headwater.client.pipelines import Pipelines
+from headwater.client.predictions import Api
+from headwater.client.stack import StackDescription
+from headwater.lake.types import Ingestion
+
+
+class Headwater:
+    """A deployed stack; made by `headwater.connect`. Safe to share among threads.
+
+    Parameters
+    ----------
+    stack : StackDescription
+        What the stack says of itself.
+    clients : Clients
+        The AWS clients that lead to it.
+
+    Attributes
+    ----------
+    pipelines : Pipelines
+        Training runs: start, list, get, watch.
+    models : Models
+        Registered models: list, show, promote, rollback.
+    """
+
+    def __init__(self, stack: StackDescription, clients: Clients) -> None:
+        self.stack = stack
+        self._clients = clients
+        self._api = Api(stack.api_url, clients, stack.region)
+        self.pipelines = Pipelines(stack, self._using)
+        self.models = Models(stack, self._using)
+
+    def _using(self) -> AbstractContextManager[None]:
+        return using(self._clients)
+
+    def client(self, service: str) -> Any:
+        """The boto3 client for ``service`` that leads to this stack."""
+        return self._clients(service)
+
+    def upload(self, source: str, path: str | Path, *, name: str | None = None) -> lake.SentFile:
+        """Upload a file to a source; its ingestion starts by itself.
+
+        Parameters
+        ----------
+        source : str
+            Source that a product declares.
+        path : path
+            CSV, Parquet or JSON lines.
+        name : str, optional
+            File name in the lake; a file uploaded under the same name again replaces the rows of the first.
+
+        Raises
+        ------
+        BadUpload
+            There is no such file, or it is too large.
+        """
+        with self._using():
+            return lake.upload(self.stack, source, Path(path), name)
+
+    def wait(self, sent: lake.SentFile, *, timeout: float = 900) -> Ingestion:
+        """Wait until an uploaded file is ingested and the features that stand on it are online.
+
+        Raises
+        ------
+        FileRefused, IngestionFailed
+            It wasn't; the message says why.
+        TookTooLong
+            It isn't over within ``timeout`` seconds.
+        """
+        with self._using():
+            return lake.wait_for_ingestion(self.stack, sent, timeout)
+
+    def ingestions(self, source: str | None = None) -> tuple[Ingestion, ...]:
+        """What became of every upload to ``source``, or to all sources; the newest first."""
+        with self._using():
+            return lake.ingestions(self.stack, source)
+
+    def predict(
+        self,
+        model: str,
+        instances: Sequence[Mapping[str, Any]],
+        *,
+        as_of: datetime | None = None,
+        alias: str | None = None,
+        features: Sequence[Mapping[str, float | None]] | None = None,
+    ) -> dict[str, Any]:
+        """Ask the API for predictions.
+
+        Parameters
+        ----------
+        model : str
+            Model that serves.
+        instances : sequence of mapping
+            1 to 100 requests: input name to value.
+        as_of : datetime, optional
+            The time at which features are looked at (with its time zone); by default now.
+        alias : str, optional
+            Which version answers; by default ``production``.
+        features : sequence of mapping, optional
+            ``view.feature`` to value for each instance, instead of the online look-up.
+
+        Returns
+        -------
+        dict
+            ``model``, ``version``, ``alias``, ``request_id`` and ``predictions``, one for each instance.
+
+        Raises
+        ------
+        PredictionRefused
+            The request is malformed, or no version serves; `reason` and `status` are the API's.
+        """
+        return self._api.predict(model, instances, as_of=as_of, alias=alias, features=features)
+
+    def card(self, model: str) -> dict[str, Any]:
+        """The serving version's card, as the API gives it."""
+        return self._api.card(model)
+
+    def alarms(self) -> list[AlarmView]:
+        """Every alarm of the stack, those that are going off first."""
+        with self._using():
+            return alarms(self.stack)
+
+    def logs(self, function: str | None = None, *, since: float = 0) -> list[LogLine]:
+        """Lines of the log groups whose name contains ``function``, oldest first.
+
+        Parameters
+        ----------
+        function : str, optional
+            Part of a log group's name; by default all groups of the stack.
+        since : float
+            Only lines from this time on, seconds since 1970.
+        """
+        with self._using():
+            return read_logs(self.stack, function, since=since)

@@ -1,0 +1,140 @@
+"""Which stack is meant, where it is, and the AWS clients that lead there."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import boto3
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from headwater.aws import Clients, error_code
+from headwater.client.errors import NoStack
+
+LOCAL = "local"
+"""The stack that `headwater local up` deploys."""
+CLOUD_FILE = Path("local") / "cloud.json"
+
+
+class StackDescription(BaseModel):
+    """What a stack says of itself in the SSM parameter ``/headwater/<stack>``: the outputs of its program."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str
+    region: str
+    lake_bucket: str
+    artifacts_bucket: str
+    predictions_bucket: str
+    features_table: str
+    registry_table: str
+    ingestion_arn: str
+    training_arn: str
+    predict_function: str
+    api_url: str
+    alarm_topic_arn: str
+    cluster: str
+
+
+def project(start: Path | None = None) -> Path:
+    """The Headwater project that one stands in: the nearest folder upwards with ``Pulumi.yaml`` and ``infra/``.
+
+    Raises
+    ------
+    NoStack
+        There is none.
+    """
+    here = (start or Path.cwd()).absolute()
+    for folder in (here, *here.parents):
+        if (folder / "Pulumi.yaml").is_file() and (folder / "infra").is_dir():
+            return folder
+    raise NoStack(
+        f"{here} is not inside a Headwater project (a folder with Pulumi.yaml and infra/)",
+        next_steps=["cd into your clone of Headwater"],
+    )
+
+
+def home(start: Path | None = None) -> Path:
+    """Where a project keeps its local cloud: HEADWATER_HOME, else ``.headwater`` in the `project`."""
+    if given := os.environ.get("HEADWATER_HOME"):
+        return Path(given).absolute()
+    return project(start) / ".headwater"
+
+
+def local_environment() -> Mapping[str, str] | None:
+    """The variables that lead to the local cloud that runs in this project; None if none does."""
+    try:
+        state = json.loads((home() / CLOUD_FILE).read_text(encoding="utf-8"))
+        environment = state["environment"]
+        os.kill(int(state["pid"]), 0)
+    except (NoStack, OSError, ValueError, KeyError, TypeError):
+        # Not in a project, no cloud, half a file, or one that was killed: all mean that none runs.
+        return None
+    return dict(environment)
+
+
+def clients_of(environment: Mapping[str, str]) -> Clients:
+    """The clients that those variables lead to, without touching this process's own environment."""
+
+    def session() -> boto3.Session:
+        return boto3.Session(
+            aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+            aws_session_token=environment.get("AWS_SESSION_TOKEN"),
+            region_name=environment["AWS_REGION"],
+        )
+
+    return Clients(session, endpoint_url=environment["AWS_ENDPOINT_URL"])
+
+
+def find(stack: str | None = None) -> tuple[StackDescription, Clients]:
+    """Find a stack by its name, else by HEADWATER_STACK, else the local cloud's.
+
+    AWS_ENDPOINT_URL, if set, decides where to look even for ``local``.
+
+    Raises
+    ------
+    NoStack
+        It isn't deployed where the credentials lead, or none was named and no local cloud runs.
+    """
+    name = stack or os.environ.get("HEADWATER_STACK")
+    start = ["headwater local up"]
+    clients = Clients()
+    if (name or LOCAL) == LOCAL and "AWS_ENDPOINT_URL" not in os.environ:
+        environment = local_environment()
+        if environment is None and name is None:
+            raise NoStack(
+                "no stack is named and no local cloud runs: pass --stack, or headwater local up", next_steps=start
+            )
+        if environment is None:
+            raise NoStack(f"no stack {name!r}: run headwater local up", next_steps=start)
+        clients = clients_of(environment)
+    return describe(clients, name or LOCAL), clients
+
+
+def describe(clients: Clients, name: str) -> StackDescription:
+    """Read what the stack called ``name`` says of itself."""
+    ssm = clients("ssm")
+    try:
+        answer: dict[str, Any] = ssm.get_parameter(Name=f"/headwater/{name}")
+    except ssm.exceptions.ClientError as error:
+        if error_code(error) != "ParameterNotFound":
+            raise
+        where = clients.session.region_name or "the default region"
+        steps = (
+            ["headwater local up"] if name == LOCAL else [f"pulumi up -s {name}", "check AWS_PROFILE and AWS_REGION"]
+        )
+        raise NoStack(
+            f"no stack {name!r} in {where}: it has no parameter /headwater/{name}", next_steps=steps
+        ) from error
+    try:
+        return StackDescription.model_validate({"name": name, **json.loads(answer["Parameter"]["Value"])})
+    except ValidationError as error:
+        missing = ", ".join(".".join(map(str, problem["loc"])) for problem in error.errors())
+        raise NoStack(
+            f"stack {name!r} was deployed by another version of Headwater: its description lacks {missing}",
+            next_steps=["deploy it again with this version"],
+        ) from error

@@ -1,0 +1,185 @@
+"""The whole way, from files to predictions, through the deployed resources only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Protocol
+
+from headwater.client import Headwater
+from headwater.client.models import ModelCard
+from headwater.client.pipelines import Rejected
+from headwater.client.waiting import wait_for
+from headwater.demo.flights import Departure, departures, month_files
+
+MODEL = "flight_delay"
+YEAR = 2013
+ASKED = 12
+INGESTION_TIMEOUT, TRAINING_TIMEOUT = 900.0, 1800.0
+ALIAS_TIMEOUT, LOG_TIMEOUT = 30.0, 30.0
+
+
+class Stage(Protocol):
+    """A stage as somebody follows it."""
+
+    def update(self, detail: str) -> None:
+        """Say what it is doing, or did."""
+
+
+class Narrator(Protocol):
+    """Follows the stages."""
+
+    def stage(self, key: str, title: str) -> AbstractContextManager[Stage]:
+        """Follow one stage."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A real flight, what the model said two hours before it, and what happened."""
+
+    flight: str
+    origin: str
+    dest: str
+    scheduled: str
+    asked: str
+    probability: float
+    late: bool | None
+    arrival_delay_minutes: int | None
+    missing_features: tuple[str, ...]
+    request_id: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a demo came to."""
+
+    dataset_rows: int
+    card: ModelCard
+    predictions: tuple[Prediction, ...]
+    logged: int
+    """How many of the predictions are in the predictions bucket."""
+
+    def line(self, *, resources: int, api: str, seconds: dict[str, float]) -> dict[str, Any]:
+        """What ``headwater demo --json`` prints."""
+        return {
+            "resources": resources,
+            "dataset_rows": self.dataset_rows,
+            "model": self.card.model,
+            "version": self.card.version,
+            "roc_auc": self.card.metrics["roc_auc"],
+            "predictions": [asdict(prediction) for prediction in self.predictions],
+            "api": api,
+            "seconds": seconds,
+        }
+
+
+def run(cloud: Headwater, narrator: Narrator, *, months: Sequence[int], every: int = 1) -> Outcome:
+    """Upload real flights, let the stack make a served model of them, and ask it.
+
+    Parameters
+    ----------
+    cloud : Headwater
+        A deployed stack.
+    narrator : Narrator
+        Told what happens.
+    months : sequence of int
+        Months of 2013 to upload; the flights asked about are those of the first day after them.
+    every : int
+        Upload every n-th flight only.
+
+    Raises
+    ------
+    HeadwaterError
+        A stage failed; says why.
+    """
+    rows = _upload(cloud, narrator, months, every)
+    version = _train(cloud, narrator)
+    predictions = _ask(cloud, narrator, date(YEAR, max(months) + 1, 1), version)
+    logged = _await_log(cloud, narrator, predictions)
+    return Outcome(rows, cloud.models.show(MODEL, version), predictions, logged)
+
+
+def _upload(cloud: Headwater, narrator: Narrator, months: Sequence[int], every: int) -> int:
+    with TemporaryDirectory(prefix="headwater-demo-") as folder, narrator.stage("upload", "upload") as stage:
+        files = month_files(Path(folder), months, every=every)
+        sent = []
+        for file in files:
+            stage.update(f"{file.path.name}: {file.rows:,} rows")
+            sent.append(cloud.upload(file.source, file.path))
+        size = sum(entry.size for entry in sent) / 1e6
+        stage.update(f"{len(sent)} files, {size:.1f} MB, put under s3://{cloud.stack.lake_bucket}/landing/")
+    with narrator.stage("ingest", "ingestion and features") as stage:
+        done = []
+        for number, entry in enumerate(sent):
+            stage.update(f"{number} of {len(sent)} files checked, curated, and their features brought online")
+            done.append(cloud.wait(entry, timeout=INGESTION_TIMEOUT))
+        rows = sum(entry.rows_out for entry in done)
+        rejected = sum(entry.rows_rejected for entry in done)
+        stage.update(f"{rows:,} rows curated, {rejected:,} in quarantine; newest features online")
+    return rows
+
+
+def _train(cloud: Headwater, narrator: Narrator) -> int:
+    with narrator.stage("train", "training pipeline") as stage:
+        started = cloud.pipelines.start(MODEL, reason="demo")
+        ended = cloud.pipelines.watch(started.id, timeout=TRAINING_TIMEOUT, on_step=stage.update)
+        if ended.rejected or ended.version is None:
+            raise Rejected(ended)
+        card = cloud.models.show(MODEL, ended.version)
+        counts = ", ".join(f"{count:,} {part}" for part, count in card.rows.items())
+        stage.update(f"version {ended.version} serves as {' and '.join(card.aliases)}; rows: {counts}")
+    return ended.version
+
+
+def _ask(cloud: Headwater, narrator: Narrator, day: date, version: int) -> tuple[Prediction, ...]:
+    with narrator.stage("predict", "predictions") as stage:
+        flights = departures(day, ASKED)
+        found = tuple(_predict(cloud, flight, version) for flight in flights)
+        stage.update(f"{len(found)} real flights of {day:%-d %B %Y}, asked two hours before departure")
+    return found
+
+
+def _predict(cloud: Headwater, flight: Departure, version: int) -> Prediction:
+    def answer() -> dict[str, Any] | None:
+        # A warm function learns of a promotion within seconds.
+        said = cloud.predict(MODEL, [flight.inputs], as_of=flight.as_of)
+        return said if said["version"] == version else None
+
+    said = wait_for(answer, what=f"an answer of version {version}", timeout=ALIAS_TIMEOUT)
+    prediction = said["predictions"][0]
+    return Prediction(
+        flight=flight.flight,
+        origin=flight.inputs["origin"],
+        dest=flight.inputs["dest"],
+        scheduled=flight.scheduled.isoformat(),
+        asked=flight.as_of.isoformat(),
+        probability=prediction["probability"],
+        late=flight.late,
+        arrival_delay_minutes=flight.arrival_delay_minutes,
+        missing_features=tuple(prediction["missing_features"]),
+        request_id=said["request_id"],
+    )
+
+
+def _await_log(cloud: Headwater, narrator: Narrator, predictions: Sequence[Prediction]) -> int:
+    """The log is written after the answers went out; see that it is there."""
+    wanted = {prediction.request_id for prediction in predictions}
+    s3, bucket = cloud.client("s3"), cloud.stack.predictions_bucket
+    today = datetime.now(UTC).date()
+
+    def look() -> int | None:
+        pages = s3.get_paginator("list_objects_v2").paginate(
+            Bucket=bucket, Prefix=f"{MODEL}/", StartAfter=f"{MODEL}/date={date.fromordinal(today.toordinal() - 1)}"
+        )
+        keys = (entry["Key"] for page in pages for entry in page.get("Contents", ()))
+        logged = {Path(key).stem for key in keys} & wanted
+        return len(logged) if logged == wanted else None
+
+    with narrator.stage("log", "prediction log") as stage:
+        logged = wait_for(look, what="the predictions in the predictions bucket", timeout=LOG_TIMEOUT)
+        stage.update(f"{logged} predictions in s3://{bucket}/{MODEL}/, written after their answers")
+    return logged

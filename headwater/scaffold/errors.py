@@ -1,0 +1,13 @@
+"""What can keep a new product from being written."""
+
+from __future__ import annotations
+
+from headwater.errors import InvalidRequest, Refused
+
+
+class BadName(InvalidRequest):
+    """A product can't have that name."""
+
+
+class AlreadyThere(Refused):
+    """A file of that name exists; nothing was written."""
