@@ -13,7 +13,7 @@ import functions.alarms.manage
 from infra.alarms import CAPABILITY
 from infra.function import Foundation, Function, FunctionArgs
 from infra.grants import Grant, Text, allow, policy_document, require_tls
-from infra.tables import Table
+from infra.tables import ALARMS, Table
 from infra.tags import physical_name, tags
 
 
@@ -53,7 +53,7 @@ class AlarmManager(pulumi.ComponentResource):
                 bundle="control",
                 memory_mib=256,
                 timeout=timedelta(minutes=2),
-                grants=[args.registry.grant_read_write("ALARM#"), *grants],
+                grants=[args.registry.grant_read_write(ALARMS), *grants],
             ),
             opts=self._child,
         )

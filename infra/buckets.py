@@ -125,7 +125,8 @@ class PrivateBucket(pulumi.ComponentResource):
                     "Effect": "Allow",
                     "Principal": {"Service": "logging.s3.amazonaws.com"},
                     "Action": "s3:PutObject",
-                    "Resource": [pulumi.Output.concat(self.arn, "/*")],
+                    # Not a list: moto knows the permission by this form only.
+                    "Resource": pulumi.Output.concat(self.arn, "/*"),
                     "Condition": {"StringEquals": {"aws:SourceAccount": args.account.id}},
                 }
             )

@@ -105,7 +105,7 @@ def require_tls(*resources: Text) -> dict[str, Any]:
     return {
         "Sid": "RefusePlainText",
         "Effect": "Deny",
-        "Principal": "*",
+        "Principal": {"AWS": "*"},
         "Action": "*",
         "Resource": list(resources),
         "Condition": {"Bool": {"aws:SecureTransport": "false"}},

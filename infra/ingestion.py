@@ -18,12 +18,10 @@ from infra.function import Foundation, Function, FunctionArgs
 from infra.grants import Grant, together
 from infra.lake import LANDING, QUARANTINE, Uploads, UploadsArgs
 from infra.machine import StateMachine, StateMachineArgs
-from infra.tables import Table
+from infra.tables import SOURCES, Table
 
 LAKE, FEATURES = "lake", "features"
 MAX_TIMEOUT = timedelta(minutes=15)
-# Registry items of the lake: which file counts, and what became of each upload.
-SOURCES, INGESTIONS = "SOURCE#", "INGESTION#"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +119,7 @@ class Ingestion(pulumi.ComponentResource):
                 bundle="control",
                 memory_mib=256,
                 timeout=timedelta(seconds=30),
-                grants=[self._args.registry.grant_read_write(INGESTIONS, SOURCES)],
+                grants=[self._args.registry.grant_read_write(SOURCES)],
             ),
             opts=self._child,
         )
@@ -146,7 +144,7 @@ class Ingestion(pulumi.ComponentResource):
                 grants=[
                     args.lake.grant_read("curated/", "features/"),
                     args.lake.grant_write("features/"),
-                    args.registry.grant_read(SOURCES, INGESTIONS),
+                    args.registry.grant_read(SOURCES),
                     args.features.grant_read_write(),
                 ],
             ),
@@ -159,5 +157,5 @@ def grant_ingest(lake: PrivateBucket, registry: Table) -> Grant:
     return together(
         lake.grant_read(LANDING, "curated/", QUARANTINE.prefix),
         lake.grant_write("curated/", QUARANTINE.prefix),
-        registry.grant_read_write(SOURCES, INGESTIONS),
+        registry.grant_read_write(SOURCES),
     )

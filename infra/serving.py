@@ -13,7 +13,7 @@ import functions.serving.predict
 from infra.alarms import Threshold
 from infra.buckets import PrivateBucket
 from infra.function import Foundation, Function, FunctionArgs
-from infra.tables import Table
+from infra.tables import MODELS, Table
 from infra.tags import physical_name, tags
 
 CAPABILITY = "serving"
@@ -88,7 +88,7 @@ class Serving(pulumi.ComponentResource):
                 timeout=PREDICT_TIMEOUT,
                 reserved_concurrency=self._config.predict_concurrency,
                 grants=[
-                    args.registry.grant_read("MODEL#"),
+                    args.registry.grant_read(MODELS),
                     args.features.grant_read(),
                     args.artifacts.grant_read("runs/"),
                     args.predictions.grant_write(),

@@ -19,8 +19,8 @@ from infra.ingestion import Ingestion, IngestionArgs, grant_ingest
 from infra.lake import QUARANTINE
 from infra.network import Network
 from infra.serving import Serving, ServingArgs
-from infra.tables import Table, TableArgs
-from infra.training import MODELS, RUNS, Schedules, SchedulesArgs, Training, TrainingArgs
+from infra.tables import MODELS, Table, TableArgs
+from infra.training import RUNS, Schedules, SchedulesArgs, Training, TrainingArgs
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,12 @@ from infra.config import Config
 from infra.grants import Grant, allow
 from infra.tags import physical_name, tags
 
+# What the registry's keys begin with, one prefix a capability (docs/architecture.md).
+SOURCES = "SOURCE#"
+MODELS = "MODEL#"
+"""Each model's items (``MODEL#<model>``) and the list of their names (``MODEL#``)."""
+ALARMS = "ALARM#"
+
 READ = ("dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query")
 # A transaction is authorised by what its parts do; ConditionCheckItem has an action of its own.
 WRITE = ("dynamodb:ConditionCheckItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
@@ -62,6 +68,10 @@ class Table(pulumi.ComponentResource):
         Never to delete: what is written into the registry stays, and online items expire.
         """
         return self._grant((*READ, *WRITE), prefixes)
+
+    def grant_delete(self, *prefixes: str) -> Grant:
+        """To delete items whose ``pk`` starts with one of ``prefixes``."""
+        return self._grant(["dynamodb:DeleteItem"], prefixes)
 
     def _grant(self, actions: Sequence[str], prefixes: Sequence[str]) -> Grant:
         conditions = (

@@ -23,11 +23,10 @@ from infra.function import Foundation, Function, FunctionArgs
 from infra.grants import Role, together
 from infra.machine import StateMachine, StateMachineArgs
 from infra.serving import Serving
-from infra.tables import Table
+from infra.tables import MODELS, SOURCES, Table
 from infra.tags import physical_name, tags
 
 CAPABILITY = "training"
-MODELS = "MODEL#"
 RUNS = "runs/"
 
 
@@ -95,7 +94,7 @@ class Training(pulumi.ComponentResource):
                     args.lake.grant_write("features/"),
                     args.artifacts.grant_read(RUNS),
                     args.artifacts.grant_write(RUNS),
-                    args.registry.grant_read("SOURCE#", MODELS),
+                    args.registry.grant_read(SOURCES, MODELS),
                 ],
             ),
             opts=self._child,
@@ -137,6 +136,8 @@ class Training(pulumi.ComponentResource):
                 grants=[
                     args.artifacts.grant_read(RUNS),
                     args.registry.grant_read_write(MODELS),
+                    # The alias of a first version that fails its golden requests is withdrawn.
+                    args.registry.grant_delete(MODELS),
                     args.serving.predict.grant_invoke(),
                 ],
             ),
