@@ -12,9 +12,11 @@ def furnish(cloud: Cloud) -> list[Room]:
     """Make every room of ``cloud``."""
     from headwater.local import containers
     from headwater.local.events import EventsRoom
+    from headwater.local.functions import Functions
     from headwater.local.workflows import Workflows
 
     return [
+        Functions(cloud),
         EventsRoom(cloud),
         *containers.rooms(cloud),
         Workflows(cloud),

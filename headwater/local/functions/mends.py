@@ -1,0 +1,68 @@
+"""Where moto's own Lambda falls short: fields that it forgets, and calls that would start Docker under the lock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from moto.awslambda.models import LambdaBackend, LambdaFunction
+
+# Request field -> attribute; CreateFunction, UpdateFunctionConfiguration and every answer.
+_FORGOTTEN = {"LoggingConfig": "logging_config", "DeadLetterConfig": "dead_letter_config"}
+
+_put_invoke_config = LambdaBackend.put_function_event_invoke_config
+_original = {name: getattr(LambdaFunction, name) for name in ("__init__", "get_configuration", "update_configuration")}
+
+
+def apply(invoke_later: Callable[[str, bytes], object]) -> None:
+    """Make moto keep what it forgets, and hand calls from inside moto to ``invoke_later(arn, payload)``.
+
+    Inside moto the one lock is held and the function would call back into it; so these invocations, which on AWS are
+    asynchronous (SNS, S3, CloudWatch Logs), go to the queue.
+    """
+
+    def initialise(self: Any, account_id: str, spec: dict[str, Any], *args: Any, **more: Any) -> None:
+        _original["__init__"](self, account_id, spec, *args, **more)
+        _remember(self, spec)
+
+    def update_configuration(self: Any, updates: dict[str, Any]) -> Any:
+        _remember(self, updates)
+        return _original["update_configuration"](self, updates)
+
+    def get_configuration(self: Any, on_create: bool = False) -> Any:
+        described = _original["get_configuration"](self, on_create)
+        group = {"LogFormat": "Text", "LogGroup": f"/aws/lambda/{self.function_name}"}
+        described["LoggingConfig"] = group | getattr(self, "logging_config", {})
+        if getattr(self, "dead_letter_config", {}).get("TargetArn"):
+            described["DeadLetterConfig"] = self.dead_letter_config
+        return described
+
+    def invoke(self: Any, body: str, request_headers: Any, response_headers: Any) -> bytes:
+        del request_headers, response_headers
+        invoke_later(self.function_arn, (body or "{}").encode())
+        return b""
+
+    def put_invoke_config(self: Any, function_name: str, config: dict[str, Any]) -> Any:
+        # Moto appends, and answers with the first for ever.
+        self.get_function(function_name).event_invoke_config.clear()
+        return _put_invoke_config(self, function_name, config)
+
+    def update_invoke_config(self: Any, function_name: str, config: dict[str, Any]) -> Any:
+        configured = self.get_function(function_name).event_invoke_config
+        return put_invoke_config(self, function_name, {**(configured[-1].config if configured else {}), **config})
+
+    for name, mended in (
+        ("__init__", initialise),
+        ("update_configuration", update_configuration),
+        ("get_configuration", get_configuration),
+        ("invoke", invoke),
+    ):
+        setattr(LambdaFunction, name, mended)
+    setattr(LambdaBackend, "put_function_event_invoke_config", put_invoke_config)  # noqa: B010 - mypy allows no other
+    setattr(LambdaBackend, "update_function_event_invoke_config", update_invoke_config)  # noqa: B010
+
+
+def _remember(function: Any, spec: dict[str, Any]) -> None:
+    for field, attribute in _FORGOTTEN.items():
+        if spec.get(field) is not None:
+            setattr(function, attribute, spec[field])
