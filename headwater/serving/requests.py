@@ -21,6 +21,7 @@ LONGEST_BODY = 256 * 1024
 MOST_INSTANCES = 100
 _FIELDS = ("instances", "as_of", "features")
 _MOST_PROBLEMS = 10
+_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 
 Features = dict[str, float | None]
 
@@ -143,4 +144,4 @@ def _given(value: Any) -> str:
 
 def dump(body: Mapping[str, Any]) -> str:
     """A response's body as JSON."""
-    return json.dumps(body, separators=(",", ":"), allow_nan=False)
+    return _ENCODER.encode(body)
