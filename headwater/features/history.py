@@ -24,9 +24,10 @@ POSITION = "__position"
 def entity_sql(column: str, kind: str) -> str:
     """A join key as text, as `headwater.features.inputs.entity_text` writes it; NULL when missing."""
     if kind in {"DOUBLE", "FLOAT"} or kind.startswith("DECIMAL"):
+        number = f"CAST({column} AS DOUBLE)"
+        whole, other = f"CAST(TRY_CAST({number} AS HUGEINT) AS VARCHAR)", f"CAST({number} AS VARCHAR)"
         return (
-            f"CASE WHEN isfinite(CAST({column} AS DOUBLE)) THEN CASE WHEN {column} = trunc({column}) "
-            f"THEN CAST(TRY_CAST({column} AS HUGEINT) AS VARCHAR) ELSE CAST(CAST({column} AS DOUBLE) AS VARCHAR) END END"
+            f"CASE WHEN isfinite({number}) THEN CASE WHEN {number} = trunc({number}) THEN {whole} ELSE {other} END END"
         )
     return f"nullif(CAST({column} AS VARCHAR), '')"
 

@@ -1,0 +1,198 @@
+"""What the container does: from a training set to a candidate, judged and compiled."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from headwater.model import Catalog, Model
+from headwater.registry.errors import AliasNotFound, ModelNotRegistered
+from headwater.registry.service import PRODUCTION, Registry
+from headwater.registry.store import ArtifactStore
+from headwater.registry.types import (
+    CANDIDATE_FILE,
+    GOLDEN_FILE,
+    ONNX_FILE,
+    PACKAGE_FILE,
+    Candidate,
+    ModelVersion,
+    Package,
+    PackageFeature,
+)
+from headwater.training.compiling import Graph, check_parity, compile_graph
+from headwater.training.dataset import Rows, load, split
+from headwater.training.describing import golden, profile
+from headwater.training.errors import InvalidExamples
+from headwater.training.judging import judge, measure
+from headwater.training.learning import Progress, fit, predict, search
+from headwater.training.store import RunFiles
+from headwater.training.types import PREPARED_FILE, PROFILE_FILE, TRAINING_SET_FILE, Prepared
+
+
+def _silent(_step: str, _facts: Mapping[str, Any]) -> None:
+    """Nobody listens."""
+
+
+class Training:
+    """Trains what `Preparation` prepared.
+
+    Parameters
+    ----------
+    catalog : Catalog
+    registry : Registry
+        Knows the champion.
+    artifacts_bucket : str
+        Holds the run's files.
+    code_version : str
+        What trains: the image's digest, or a commit.
+    progress : callable
+        Told of each step and its facts.
+    now : callable
+        The time, UTC, that files are stamped with.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        registry: Registry,
+        artifacts_bucket: str,
+        *,
+        code_version: str = "unknown",
+        progress: Progress = _silent,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._catalog = catalog
+        self._registry = registry
+        self._artifacts = ArtifactStore(artifacts_bucket)
+        self._code_version = code_version
+        self._progress = progress
+        self._now = now
+
+    def train(self, model_name: str, run_id: str) -> Candidate:
+        """Search, fit, judge, compile; leave the run's files and say what came out.
+
+        The candidate's file is written last: while it isn't there, the run has no outcome. A second call for the same
+        run does the same again, with the same figures.
+
+        Raises
+        ------
+        InvalidExamples, FitFailed, CompilationFailed
+            The product is at fault; the message says where.
+        """
+        model = self._catalog.model(model_name)
+        files = RunFiles(self._artifacts.bucket, model.name, run_id)
+        prepared, rows = self._load(model, files)
+        train, held_out = split(model, rows)
+        self._progress("loaded", {"train": len(train), "holdout": len(held_out)})
+        parameters = search(model, train, self._progress)
+        pipeline = fit(model, parameters, train.columns, train.label)
+        self._progress("fitted", {"parameters": parameters})
+        body, output = compile_graph(model, pipeline)
+        graph = Graph(body, output)
+        parity = check_parity(model, pipeline, graph, held_out.columns)
+        self._progress("compiled", {"bytes": len(body), "largest_difference": parity.largest_difference})
+
+        # What is judged is what serves: the graph.
+        predictions = graph.predict(held_out.columns)
+        metrics = measure(model.task, held_out.label, predictions)
+        inputs_alone = self._inputs_alone(model, parameters, train, held_out)
+        champion, champion_metrics, no_champion = self._champion(model, held_out)
+        gates = judge(model, metrics, champion_metrics, no_champion)
+        self._progress("judged", {"metrics": metrics, "inputs_alone": inputs_alone, "champion": champion_metrics})
+
+        package = Package(
+            model=model.name,
+            run_id=run_id,
+            description=model.description,
+            task=model.task,
+            positive=model.examples.positive,
+            inputs=model.inputs,
+            columns=model.columns,
+            categories=model.categories,
+            features=self._features(model),
+            onnx=files.put(ONNX_FILE, body),
+            sha256=hashlib.sha256(body).hexdigest(),
+            output=output,
+            data_version=prepared.data_version,
+            metrics=metrics,
+            code_version=self._code_version,
+            created_at=self._now(),
+        )
+        files.put_value(PROFILE_FILE, profile(model, run_id, train, predictions))
+        expected = predict(model, pipeline, held_out.columns)
+        candidate = Candidate(
+            model=model.name,
+            run_id=run_id,
+            package=files.put_value(PACKAGE_FILE, package),
+            golden=files.put_value(GOLDEN_FILE, golden(model, run_id, held_out, expected)),
+            metrics=metrics,
+            champion=champion_metrics,
+            champion_version=champion.version if champion else None,
+            inputs_alone=inputs_alone,
+            gates=gates,
+            parity=parity,
+            parameters=parameters,
+            rows={"train": len(train), "holdout": len(held_out)},
+            data_version=prepared.data_version,
+            code_version=self._code_version,
+            promotion=model.promotion,
+            created_at=self._now(),
+        )
+        files.put_value(CANDIDATE_FILE, candidate)
+        return candidate
+
+    def _load(self, model: Model, files: RunFiles) -> tuple[Prepared, Rows]:
+        prepared, body = files.get_value(PREPARED_FILE, Prepared), files.get(TRAINING_SET_FILE)
+        if prepared is None or body is None:
+            raise InvalidExamples(
+                f"run {files.run_id!r} of model {model.name!r} has no training set in s3://{files.bucket}",
+                next_steps=[f"headwater pipeline start {model.name}"],
+            )
+        with TemporaryDirectory(prefix="headwater-training-") as scratch:
+            path = Path(scratch) / TRAINING_SET_FILE
+            path.write_bytes(body)
+            return prepared, load(model, path)
+
+    def _inputs_alone(
+        self, model: Model, parameters: Mapping[str, Any], train: Rows, held_out: Rows
+    ) -> dict[str, float] | None:
+        """What the same fit reaches without any feature; None if the model has none."""
+        if not model.features:
+            return None
+        columns = [name for entry in model.inputs for name in entry.columns]
+        pipeline = fit(model, parameters, train.columns[columns], train.label)
+        return measure(model.task, held_out.label, predict(model, pipeline, held_out.columns[columns]))
+
+    def _champion(self, model: Model, held_out: Rows) -> tuple[ModelVersion | None, dict[str, float] | None, str]:
+        """The version that serves, its metrics on the same rows, and why there are none if there are none."""
+        try:
+            version = self._registry.resolve(model.name, PRODUCTION)
+        except (ModelNotRegistered, AliasNotFound):
+            return None, None, "there is no champion yet"
+        package = self._artifacts.load(version.package, Package)
+        graph = Graph.of(package, self._artifacts.read(package.onnx))
+        lacking = sorted(set(package.columns) - set(model.columns))
+        changed = sorted(set(package.columns) & (set(package.categories) ^ set(model.categories)))
+        if lacking or changed or package.task != model.task:
+            why = f"columns {', '.join(lacking or changed)}" if lacking or changed else f"it is a {package.task}"
+            return version, None, f"not compared with version {version.version}, which answers other rows ({why})"
+        predictions = graph.predict(held_out.columns)
+        return version, measure(model.task, held_out.label, predictions), ""
+
+    def _features(self, model: Model) -> tuple[PackageFeature, ...]:
+        views = {name: self._catalog.view(name) for name in model.views}
+        return tuple(
+            PackageFeature(
+                name=reference,
+                column=reference.replace(".", "__"),
+                view=view.name,
+                entity=view.entity,
+                ttl_seconds=view.ttl.total_seconds(),
+            )
+            for reference in model.features
+            for view in [views[reference.partition(".")[0]]]
+        )

@@ -1,0 +1,172 @@
+"""Flights out of New York: what is uploaded, what is known of airports and carriers, and the model that asks."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from headwater.model import (
+    Examples,
+    Feature,
+    FeatureView,
+    Gate,
+    Holdout,
+    Integers,
+    Model,
+    Product,
+    RequestInput,
+    Schedule,
+    Search,
+    Source,
+    Uniform,
+)
+
+OWNER = "flights team"
+
+FLIGHTS = Source(
+    name="flights",
+    description="Every scheduled departure of a month, with its outcome.",
+    contract="pipelines.flights.contracts:FLIGHTS",
+    keys=("time_hour", "carrier", "flight", "origin"),
+    missing=("", "NA"),
+    # The file has no moment of arrival. In the air for air_time, then on the ground: three quarters of an hour for both
+    # taxiways and the report is later than nearly all flights need, so nothing is used before it could be known.
+    sql="""
+        SELECT *,
+            time_hour + to_minutes(minute) AS sched_dep,
+            time_hour + to_minutes(minute) + to_minutes(CAST(dep_delay + air_time AS BIGINT) + 45) AS landed_at
+        FROM landed
+    """,
+    event_time="sched_dep",
+    available_time="landed_at",
+)
+
+WEATHER = Source(
+    name="weather",
+    description="Hourly observations at the three airports.",
+    contract="pipelines.flights.contracts:WEATHER",
+    keys=("origin", "time_hour"),
+    missing=("", "NA"),
+    sql="SELECT *, time_hour + INTERVAL 1 HOUR AS known_at FROM landed",
+    event_time="time_hour",
+    available_time="known_at",
+)
+
+DELAYS = (
+    Feature(name="late_rate_6h", description="Share of flights that arrived more than 15 minutes late, last 6 hours"),
+    Feature(name="mean_delay_6h", description="Mean arrival delay in minutes, last 6 hours"),
+    Feature(name="flights_6h", description="Flights that landed in the last 6 hours"),
+    Feature(name="late_rate_24h", description="Share of flights that arrived more than 15 minutes late, last 24 hours"),
+    Feature(name="mean_delay_24h", description="Mean arrival delay in minutes, last 24 hours"),
+    Feature(name="flights_24h", description="Flights that landed in the last 24 hours"),
+)
+
+
+def delays(name: str, entity: tuple[str, ...], description: str) -> FeatureView:
+    """How late the flights were that share ``entity`` and landed lately: a row for each landing."""
+    keys = ", ".join(entity)
+    return FeatureView(
+        name=name,
+        description=description,
+        owner=OWNER,
+        entity=entity,
+        sources=("flights",),
+        # Delays are whole minutes, and sums of whole numbers are exact in any order: same data, same values.
+        sql=f"""
+            WITH landings AS (
+                SELECT {keys}, landed_at, CAST(arr_delay AS BIGINT) AS delay, CAST(arr_delay > 15 AS BIGINT) AS late
+                FROM flights
+                WHERE arr_delay IS NOT NULL AND landed_at IS NOT NULL
+            )
+            SELECT DISTINCT {keys}, landed_at AS event_time, landed_at AS available_time,
+                sum(late) OVER six / count(*) OVER six AS late_rate_6h,
+                sum(delay) OVER six / count(*) OVER six AS mean_delay_6h,
+                count(*) OVER six AS flights_6h,
+                sum(late) OVER day / count(*) OVER day AS late_rate_24h,
+                sum(delay) OVER day / count(*) OVER day AS mean_delay_24h,
+                count(*) OVER day AS flights_24h
+            FROM landings
+            WINDOW
+                six AS (PARTITION BY {keys} ORDER BY landed_at
+                        RANGE BETWEEN INTERVAL 6 HOURS PRECEDING AND CURRENT ROW),
+                day AS (PARTITION BY {keys} ORDER BY landed_at
+                        RANGE BETWEEN INTERVAL 24 HOURS PRECEDING AND CURRENT ROW)
+        """,  # noqa: S608 - the keys are written above
+        features=DELAYS,
+        ttl=timedelta(hours=24),
+    )
+
+
+ORIGIN = delays("origin_delays", ("origin",), "Flights that left this airport.")
+CARRIER = delays("carrier_delays", ("carrier",), "This airline's flights out of New York.")
+DEST = delays("dest_delays", ("dest",), "Flights from New York to this airport.")
+
+AIRPORT_WEATHER = FeatureView(
+    name="origin_weather",
+    description="The last observation at the airport of departure, known an hour after it was made.",
+    owner=OWNER,
+    entity=("origin",),
+    sources=("weather",),
+    sql="""
+        SELECT origin, time_hour AS event_time, known_at AS available_time,
+            temp, dewp, humid, wind_speed, precip, pressure, visib
+        FROM weather
+    """,
+    features=(
+        Feature(name="temp", description="Degrees Fahrenheit"),
+        Feature(name="dewp", description="Dew point, degrees Fahrenheit"),
+        Feature(name="humid", description="Relative humidity, per cent"),
+        Feature(name="wind_speed", description="Miles an hour"),
+        Feature(name="precip", description="Inches in the hour"),
+        Feature(name="pressure", description="Millibars at sea level"),
+        Feature(name="visib", description="Visibility in miles"),
+    ),
+    ttl=timedelta(hours=6),
+)
+
+FLIGHT_DELAY = Model(
+    name="flight_delay",
+    description="Will this flight arrive more than 15 minutes late? Asked two hours before its scheduled departure.",
+    owner=OWNER,
+    task="classification",
+    inputs=(
+        RequestInput(name="carrier", kind="category", description="Airline, two letters"),
+        RequestInput(name="origin", kind="category", description="Airport of departure: EWR, JFK or LGA"),
+        RequestInput(name="dest", kind="category", description="Airport of arrival"),
+        RequestInput(name="distance", kind="number", minimum=1, maximum=12000, description="Miles"),
+        RequestInput(
+            name="sched_dep", kind="timestamp", timezone="America/New_York", description="Scheduled departure"
+        ),
+    ),
+    features=(
+        *(f"{view.name}.{feature.name}" for view in (ORIGIN, CARRIER, DEST) for feature in view.features),
+        *(f"origin_weather.{name}" for name in ("dewp", "humid", "wind_speed", "precip", "pressure", "visib")),
+    ),
+    examples=Examples(
+        sources=("flights",),
+        # A flight that was cancelled or diverted never arrived, neither late nor in time.
+        sql="""
+            SELECT carrier, origin, dest, distance, sched_dep, sched_dep - INTERVAL 2 HOURS AS asked_at,
+                CAST(arr_delay > 15 AS INTEGER) AS late
+            FROM flights
+            WHERE arr_delay IS NOT NULL
+            ORDER BY sched_dep, carrier, flight, origin
+        """,
+        label="late",
+        positive="arrives more than 15 minutes late",
+    ),
+    train="pipelines.flights.train:fit",
+    search=Search(
+        space={
+            "learning_rate": Uniform(low=0.04, high=0.12, log=True),
+            "max_leaf_nodes": Integers(low=7, high=31, log=True),
+            "l2_regularization": Uniform(low=0.1, high=30, log=True),
+        },
+        trials=4,
+    ),
+    holdout=Holdout(last=timedelta(days=30)),
+    gates=(Gate(metric="roc_auc", at_least=0.70), Gate(metric="roc_auc", champion_margin=0.005)),
+    retrain=Schedule(expression="rate(7 days)"),
+    promotion="automatic",
+)
+
+PRODUCT = Product(sources=(FLIGHTS, WEATHER), views=(ORIGIN, CARRIER, DEST, AIRPORT_WEATHER), models=(FLIGHT_DELAY,))

@@ -1,0 +1,98 @@
+"""The container's entry point: what is too long or too large for a function.
+
+python -m pipelines.task train <model> <run id>
+python -m pipelines.task ingest '<upload as JSON>'
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from pydantic import ValidationError
+
+from headwater.errors import HeadwaterError
+from headwater.lake.types import Upload
+from headwater.model import load_catalog
+from headwater.settings import FunctionSettings
+
+USAGE = "usage: python -m pipelines.task train <model> <run id> | ingest <upload as JSON>"
+
+
+class Settings(FunctionSettings):
+    """What the container must be told."""
+
+    lake_bucket: str
+    artifacts_bucket: str
+    registry_table: str
+    code_version: str = "unknown"
+    """What runs: the image's digest."""
+
+
+def train(settings: Settings, logger: Logger, model: str, run_id: str) -> None:
+    """Train a run that was prepared; on failure leave the reason beside the run's files."""
+    from headwater.registry.service import Registry
+    from headwater.training.service import Training
+    from headwater.training.store import RunFiles
+    from headwater.training.types import FAILURE_FILE, Failure
+
+    def tell(step: str, facts: Mapping[str, Any]) -> None:
+        logger.info(step, extra=dict(facts))
+
+    training = Training(
+        load_catalog(),
+        Registry.from_settings(settings),
+        settings.artifacts_bucket,
+        code_version=settings.code_version,
+        progress=tell,
+    )
+    try:
+        candidate = training.train(model, run_id)
+    except Exception as error:
+        message = error.message if isinstance(error, HeadwaterError) else f"{type(error).__name__}: {error}"
+        failure = Failure(error=type(error).__name__, message=" ".join(message.split()))
+        RunFiles(settings.artifacts_bucket, model, run_id).put_value(FAILURE_FILE, failure)
+        raise
+    logger.info("candidate", extra={"metrics": dict(candidate.metrics), "failures": candidate.failures})
+
+
+def ingest(settings: Settings, logger: Logger, upload: Upload) -> None:
+    """Ingest a file, as the function does with smaller ones."""
+    from headwater.lake.service import Lake
+
+    lake = Lake(load_catalog(), bucket=settings.lake_bucket, table=settings.registry_table)
+    logger.info("file ingested", extra={"ingestion": lake.ingest(upload).model_dump(mode="json")})
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Do what the arguments say; 0 if it is done, 1 if it failed, 2 if they say nothing that is known."""
+    logger = Logger(service="training" if arguments[:1] == ["train"] else "lake")
+    try:
+        match list(arguments):
+            case ["train", model, run_id]:
+                logger.append_keys(run_id=run_id, model=model)
+                train(Settings(), logger, model, run_id)
+            case ["ingest", text]:
+                upload = Upload.model_validate_json(text)
+                logger.append_keys(run_id=upload.id, source=upload.source)
+                ingest(Settings(), logger, upload)
+            case _:
+                logger.error(USAGE)
+                return 2
+    except HeadwaterError as error:
+        logger.error(f"{error.reason}: {error.message}")
+        return 1
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, entry['loc']))}: {entry['msg']}" for entry in error.errors())
+        logger.error(f"not configured, or called wrongly: {problems}")
+        return 2
+    except Exception as error:
+        logger.exception(f"{type(error).__name__}: {error}")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
