@@ -180,5 +180,7 @@ def without_marks(inputs: Properties) -> Properties:
 def _reason(error: Exception) -> str:
     if isinstance(error, ClientError):
         detail = error.response.get("Error", {})
+        if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") in (500, 501):
+            return f"the local cloud failed on {error.operation_name}: moto may not have it"
         return f"{detail.get('Code', 'Error')}: {detail.get('Message', '')} ({error.operation_name})"
     return " ".join(str(error).split()) or type(error).__name__

@@ -315,6 +315,9 @@ class FunctionEventInvokeConfig(Put, kind="aws:lambda/functionEventInvokeConfig:
         arguments = renamed(call.inputs, names)
         if call.inputs.get("destinationConfig"):
             arguments["DestinationConfig"] = pascal(call.inputs["destinationConfig"])
+        if call.old:
+            # Moto keeps the first configuration that was put and answers with that one.
+            call.client.delete_function_event_invoke_config(**self._key(call))
         call.client.put_function_event_invoke_config(**self._key(call), **arguments)
 
     def read(self, call: Call) -> Properties:

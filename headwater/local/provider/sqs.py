@@ -109,6 +109,15 @@ class RedrivePolicy(_QueueAttribute, kind="aws:sqs/redrivePolicy:RedrivePolicy")
 
 
 class RedriveAllowPolicy(_QueueAttribute, kind="aws:sqs/redriveAllowPolicy:RedriveAllowPolicy"):
+    """Which queues may give up into this one: permission only, which the local cloud doesn't judge.
+
+    Moto takes the attribute and forgets it, so what was set lives in the state alone.
+    """
+
     property = "redriveAllowPolicy"
     required = ("queueUrl", "redriveAllowPolicy")
     documents = ("redriveAllowPolicy",)
+
+    def read(self, call: Call) -> Properties:
+        call.client.get_queue_attributes(QueueUrl=call.id, AttributeNames=["QueueArn"])
+        return {"queueUrl": call.id}
