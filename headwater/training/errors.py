@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headwater.errors import HeadwaterError, InvalidRequest, NotFound
+from headwater.errors import HeadwaterError, InvalidRequest
 
 
 class InvalidExamples(InvalidRequest):
@@ -15,7 +15,3 @@ class CompilationFailed(HeadwaterError):
 
 class FitFailed(HeadwaterError):
     """The product's train function raised, or gave something that isn't a fitted scikit-learn pipeline."""
-
-
-class RunNotFound(NotFound):
-    """There is no run of that id."""

@@ -1,20 +1,18 @@
-"""A run's files in the artifacts bucket and the executions of its state machine: the only boto3 of this package."""
+"""A run's files in the artifacts bucket: the only boto3 of this package."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from botocore.exceptions import ClientError
 from pydantic import BaseModel, ValidationError
 
 from headwater.aws import client, error_code
 from headwater.registry.types import Pointer, run_key
+from headwater.training.types import FAILURE_FILE, Failure
 
 GONE = frozenset({"NoSuchKey", "404"})
-UNKNOWN_RUN = frozenset({"ExecutionDoesNotExist", "InvalidArn"})
 V = TypeVar("V", bound=BaseModel)
 
 
@@ -74,42 +72,6 @@ class RunFiles:
             return None
 
 
-class ExecutionStore:
-    """Executions of one state machine."""
-
-    def __init__(self, arn: str) -> None:
-        self.arn = arn
-        self._stepfunctions = client("stepfunctions")
-
-    def arn_of(self, name: str) -> str:
-        """The ARN of the execution called ``name``."""
-        return f"{self.arn.replace(':stateMachine:', ':execution:', 1)}:{name}"
-
-    def start(self, name: str, given: Mapping[str, Any]) -> str:
-        """Start an execution; its ARN."""
-        answer = self._stepfunctions.start_execution(stateMachineArn=self.arn, name=name, input=json.dumps(given))
-        return str(answer["executionArn"])
-
-    def describe(self, name: str) -> dict[str, Any] | None:
-        """What Step Functions says of an execution; None if there is none."""
-        try:
-            answer: dict[str, Any] = self._stepfunctions.describe_execution(executionArn=self.arn_of(name))
-        except ClientError as error:
-            if error_code(error) in UNKNOWN_RUN:
-                return None
-            raise
-        return answer
-
-    def list(self) -> Iterator[dict[str, Any]]:
-        """All executions, the newest first, without input and output."""
-        pages = self._stepfunctions.get_paginator("list_executions").paginate(stateMachineArn=self.arn)
-        for page in pages:
-            yield from page["executions"]
-
-    def history(self, name: str) -> Iterator[dict[str, Any]]:
-        """An execution's events, the oldest first."""
-        pages = self._stepfunctions.get_paginator("get_execution_history").paginate(
-            executionArn=self.arn_of(name), includeExecutionData=False
-        )
-        for page in pages:
-            yield from page["events"]
+def failure_of(bucket: str, model: str, run_id: str) -> Failure | None:
+    """Why a run's container gave up, in its own words; None if it left none. Step Functions has its exit code alone."""
+    return RunFiles(bucket, model, run_id).get_value(FAILURE_FILE, Failure)
