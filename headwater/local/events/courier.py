@@ -105,9 +105,11 @@ class Courier:
     def deliver(self, delivery: Delivery) -> None:
         """Try once, here and now; what fails transiently is tried again by the courier."""
         delivery.since = delivery.since or self._cloud.clock.now()
+        copies = 2 if self.deliver_twice else 1
         with self._changed:
-            self._under_way += 1
-        self._try(delivery)
+            self._under_way += copies
+        for _ in range(copies):
+            self._try(delivery)
 
     @contextmanager
     def reordered(self) -> Iterator[None]:

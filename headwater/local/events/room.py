@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from headwater.local.events import intercept_sns, targets
+from headwater.local.events import (
+    intercept,
+    intercept_scheduler,  # noqa: F401 -- importing them is what patches moto
+    intercept_sns,  # noqa: F401
+    targets,
+)
 from headwater.local.events.courier import Courier, Delivery
 from headwater.local.events.permissions import check_may_invoke
 from headwater.local.events.rules import Rules
+from headwater.local.events.scheduler import Schedules
 from headwater.local.events.sns import Topics
 from headwater.local.events.transform import dump
 
@@ -29,6 +36,8 @@ class EventsRoom:
         stand what at-least-once delivery permits.
     rules : Rules
         Matches events with rules.
+    schedules : Schedules
+        Fires what has a time, by the cloud's clock.
     topics : Topics
         Brings messages to subscriptions; ``topics.outbox.directory`` holds the e-mails.
     """
@@ -38,13 +47,19 @@ class EventsRoom:
         self.courier = Courier(cloud)
         self.rules = Rules(cloud, self.courier)
         self.topics = Topics(cloud, self.courier)
+        self.schedules = Schedules(cloud, self.courier, self.rules)
 
     def open(self) -> None:
         self.courier.open()
-        intercept_sns.desk.room = self
+        intercept.desk.room = self
+        clock = self._cloud.clock
+        clock.keep(self.schedules)
+        attend = partial(clock.attend, self.schedules, self._cloud.stopped)
+        threading.Thread(target=attend, name="schedules", daemon=True).start()
 
     def close(self) -> None:
-        intercept_sns.desk.room = None
+        intercept.desk.room = None
+        self._cloud.clock.forget(self.schedules)
         self.courier.close()
 
     @property
