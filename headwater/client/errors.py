@@ -43,8 +43,9 @@ class PredictionRefused(InvalidRequest):
         self.status = status
         self.request_id = request_id
         self._reason = reason
-        # 404 is not found, 403 not allowed, all else the request's fault below 500 and the platform's from there.
-        self.exit_code = {404: 3, 403: 4}.get(status, 2 if status < 500 else 1)  # type: ignore[misc]
+        # 404 is not found, 403 not allowed, too many is nobody's fault; all else
+        # is the request's below 500 and the platform's from there.
+        self.exit_code = {403: 4, 404: 3, 429: 1}.get(status, 2 if status < 500 else 1)  # type: ignore[misc]
 
     @property
     def reason(self) -> str:

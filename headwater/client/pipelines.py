@@ -17,6 +17,8 @@ from headwater.client.errors import RunFailed, RunNotFound
 from headwater.client.stack import StackDescription
 from headwater.client.waiting import wait_for
 from headwater.errors import Refused
+from headwater.lake.refusal import one_line
+from headwater.training.store import failure_of
 
 _OVER = frozenset({"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"})
 _MISSING = frozenset({"ExecutionDoesNotExist", "InvalidArn", "ValidationException"})
@@ -40,7 +42,7 @@ class Run(BaseModel):
     status: str
     """Step Functions' own: RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED."""
     started_at: datetime
-    stopped_at: datetime | None = None
+    finished_at: datetime | None = None
     version: int | None = None
     """The version that the candidate became."""
     outcome: str | None = None
@@ -49,7 +51,7 @@ class Run(BaseModel):
     """Why it failed."""
 
     @property
-    def is_over(self) -> bool:
+    def is_finished(self) -> bool:
         """Whether it has ended, well or not."""
         return self.status in _OVER
 
@@ -61,7 +63,7 @@ class Run(BaseModel):
     @property
     def seconds(self) -> float | None:
         """How long it took; None while it runs."""
-        return None if self.stopped_at is None else (self.stopped_at - self.started_at).total_seconds()
+        return None if self.finished_at is None else (self.finished_at - self.started_at).total_seconds()
 
 
 class Rejected(Refused):
@@ -79,6 +81,7 @@ class Pipelines:
 
     def __init__(self, stack: StackDescription, using: Callable[[], AbstractContextManager[None]]) -> None:
         self._arn = stack.training_arn
+        self._artifacts_bucket = stack.artifacts_bucket
         self._using = using
 
     def start(self, model: str, *, reason: str = "by hand") -> Run:
@@ -132,7 +135,7 @@ class Pipelines:
             nonlocal last
             with self._using():
                 run = self._get(run_id)
-                if run.is_over:
+                if run.is_finished:
                     return run
                 if (step := self._step(run_id)) and step != last:
                     on_step(_STEPS.get(step, step))
@@ -159,17 +162,27 @@ class Pipelines:
             raise RunNotFound(f"there is no run {run_id!r}", next_steps=["headwater pipeline list"]) from error
         given, ended = _json(told.get("input")), _json(told.get("output"))
         registered = ended.get("registered") or {}
+        model = str(given.get("model", ""))
         return Run(
             id=run_id,
-            model=str(given.get("model", "")),
+            model=model,
             reason=str(given.get("reason", "")),
             status=told["status"],
             started_at=told["startDate"],
-            stopped_at=told.get("stopDate"),
+            finished_at=told.get("stopDate"),
             version=registered.get("version"),
             outcome=registered.get("status"),
-            cause=_cause(told),
+            cause=self._cause(told, model, run_id),
         )
+
+    def _cause(self, told: dict[str, Any], model: str, run_id: str) -> str:
+        """Why a run failed, in one line."""
+        if told["status"] in {"RUNNING", "SUCCEEDED"}:
+            return ""
+        # Of a container Step Functions knows its exit code alone.
+        exited = "exit" in str(told.get("cause") or "").lower()
+        failure = failure_of(self._artifacts_bucket, model, run_id) if exited and model else None
+        return f"{failure.error}: {failure.message}" if failure else _one_line(told)
 
     def _step(self, run_id: str) -> str:
         """The state that was entered last."""
@@ -193,17 +206,6 @@ def _json(text: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _cause(told: dict[str, Any]) -> str:
-    """Why a run failed, in one line."""
-    if told["status"] in {"RUNNING", "SUCCEEDED"}:
-        return ""
-    cause = str(told.get("cause") or "")
-    # A function's own words are what helps; of a container, how it ended.
-    inner = _json(cause)
-    words = inner.get("errorMessage") or cause
-    for container in inner.get("Containers") or inner.get("containers") or ():
-        low = {str(key).lower(): value for key, value in container.items()}
-        words = (
-            f"container {low.get('name')} exited with code {low.get('exitcode')}: {low.get('reason') or 'see its log'}"
-        )
-    return f"{told.get('error') or told['status']}: {' '.join(str(words).split())}"
+def _one_line(told: dict[str, Any]) -> str:
+    """What Step Functions says: a function's own words, or how a container ended."""
+    return ": ".join(part for part in (str(told.get("error") or told["status"]), one_line(told.get("cause"))) if part)

@@ -41,6 +41,10 @@ class Api:
             retries=urllib3.Retry(connect=3, read=0, other=0, backoff_factor=0.2),
         )
 
+    def close(self) -> None:
+        """Close the connections that are kept open."""
+        self._pool.clear()
+
     def predict(
         self,
         model: str,

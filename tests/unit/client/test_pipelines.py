@@ -1,0 +1,90 @@
+"""Training runs are the machine's executions: started by name, listed the newest first, watched to their end."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from moto.stepfunctions.models import stepfunctions_backends
+
+from headwater import aws
+from headwater.client import Headwater
+from headwater.client.errors import RunFailed, RunNotFound, TookTooLong
+
+MACHINE = {"StartAt": "S", "States": {"S": {"Type": "Succeed"}}}
+
+
+@pytest.fixture
+def machine(stack: Headwater) -> Any:
+    aws.client("stepfunctions").create_state_machine(
+        name="headwater-dev-training", definition=json.dumps(MACHINE), roleArn="arn:aws:iam::123456789012:role/any"
+    )
+    aws.client("s3").create_bucket(Bucket="artifacts")
+    (made,) = stepfunctions_backends["123456789012"]["us-east-1"].state_machines
+    return made
+
+
+def end(machine: Any, run_id: str, status: str, **more: Any) -> None:
+    (run,) = (run for run in machine.executions if run.name == run_id)
+    run.status = status
+    for name, value in more.items():
+        setattr(run, name, value)
+
+
+def test_a_run_carries_its_model_and_why_it_was_started(stack: Headwater, machine: Any) -> None:
+    run = stack.pipelines.start("delays", reason="a test")
+    assert (run.model, run.reason, run.status, run.is_finished) == ("delays", "a test", "RUNNING", False)
+    assert run.id.startswith("delays-")
+
+
+def test_runs_of_one_model_are_listed(stack: Headwater, machine: Any) -> None:
+    first, second = stack.pipelines.start("delays"), stack.pipelines.start("prices")
+    assert {run.id for run in stack.pipelines.list()} == {first.id, second.id}
+    assert [run.id for run in stack.pipelines.list("prices")] == [second.id]
+    assert len(stack.pipelines.list(limit=1)) == 1
+
+
+def test_watching_answers_with_the_version_that_the_run_made(stack: Headwater, machine: Any) -> None:
+    run = stack.pipelines.start("delays")
+    output = json.dumps({"registered": {"version": 3, "status": "REJECTED"}})
+    end(machine, run.id, "SUCCEEDED", output=output)
+    ended = stack.pipelines.watch(run.id, timeout=5)
+    assert (ended.version, ended.rejected) == (3, True)
+
+
+def test_a_failed_run_says_why_in_one_line(stack: Headwater, machine: Any) -> None:
+    run = stack.pipelines.start("delays")
+    cause = json.dumps({"errorMessage": "no data for source 'flights'", "errorType": "NoData"})
+    end(machine, run.id, "FAILED", error="NoData", cause=cause)
+    with pytest.raises(RunFailed, match=r"of delays failed: NoData: no data for source 'flights'$"):
+        stack.pipelines.watch(run.id, timeout=5)
+
+
+def test_a_container_that_failed_tells_its_exit_code(stack: Headwater, machine: Any) -> None:
+    run = stack.pipelines.start("delays")
+    cause = json.dumps({"Containers": [{"Name": "training", "ExitCode": 137, "Reason": "OutOfMemory"}]})
+    end(machine, run.id, "FAILED", error="States.TaskFailed", cause=cause)
+    with pytest.raises(RunFailed, match="container training exited with code 137: OutOfMemory"):
+        stack.pipelines.watch(run.id, timeout=5)
+
+
+def test_a_container_that_left_its_reason_is_quoted(stack: Headwater, machine: Any) -> None:
+    run = stack.pipelines.start("delays")
+    failure = json.dumps({"error": "InvalidExamples", "message": "no row has a label"})
+    aws.client("s3").put_object(Bucket="artifacts", Key=f"runs/delays/{run.id}/failure.json", Body=failure)
+    cause = json.dumps({"Containers": [{"Name": "training", "ExitCode": 1}]})
+    end(machine, run.id, "FAILED", error="States.TaskFailed", cause=cause)
+    with pytest.raises(RunFailed, match="failed: InvalidExamples: no row has a label"):
+        stack.pipelines.watch(run.id, timeout=5)
+
+
+def test_a_run_that_does_not_exist_is_not_found(stack: Headwater, machine: Any) -> None:
+    with pytest.raises(RunNotFound, match="no run 'other'"):
+        stack.pipelines.get("other")
+
+
+def test_watching_gives_up_in_time(stack: Headwater, machine: Any) -> None:
+    run = stack.pipelines.start("delays")
+    with pytest.raises(TookTooLong, match=f"run {run.id}: nothing came of it within"):
+        stack.pipelines.watch(run.id, timeout=0.3)

@@ -1,0 +1,127 @@
+"""A client finds everything from a stack's name, and says what to do when there is none."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from headwater import aws
+from headwater.client import connect
+from headwater.client.errors import NoStack
+from headwater.client.stack import home, local_environment, project
+from tests.unit.client.conftest import OUTPUTS, describe
+
+
+def write_cloud(pid: int, endpoint: str) -> None:
+    environment = {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_REGION": "eu-west-1",
+    }
+    file = home() / "local" / "cloud.json"
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps({"pid": pid, "environment": environment}))
+
+
+def test_a_stack_is_found_by_its_name(account: None) -> None:
+    describe("dev", OUTPUTS)
+    assert connect("dev").stack.lake_bucket == "lake"
+
+
+def test_the_environment_may_name_the_stack(account: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    describe("dev", OUTPUTS)
+    monkeypatch.setenv("HEADWATER_STACK", "dev")
+    assert connect().stack.name == "dev"
+
+
+def test_without_a_name_and_a_local_cloud_the_error_says_what_to_start() -> None:
+    with pytest.raises(NoStack, match="no stack is named and no local cloud runs") as caught:
+        connect()
+    assert "headwater local up" in caught.value.next_steps
+
+
+def test_local_without_a_local_cloud_says_how_to_start_one() -> None:
+    with pytest.raises(NoStack, match="no stack 'local': run headwater local up"):
+        connect("local")
+
+
+def test_a_stack_that_was_never_deployed_is_not_found(account: None) -> None:
+    with pytest.raises(NoStack, match="no stack 'prod' in us-east-1") as caught:
+        connect("prod")
+    assert caught.value.exit_code == 3
+    assert "pulumi up -s prod" in caught.value.next_steps
+
+
+def test_a_description_of_another_version_names_what_it_lacks(account: None) -> None:
+    describe("old", {key: value for key, value in OUTPUTS.items() if key not in {"api_url", "cluster"}})
+    with pytest.raises(NoStack, match="lacks api_url, cluster"):
+        connect("old")
+
+
+def test_outputs_that_a_later_version_adds_do_no_harm(account: None) -> None:
+    describe("new", {**OUTPUTS, "console_url": "https://example.org"})
+    assert connect("new").stack.name == "new"
+
+
+def test_a_cloud_whose_process_is_gone_does_not_run() -> None:
+    write_cloud(pid=2**22 + 7, endpoint="http://127.0.0.1:1")
+    assert local_environment() is None
+
+
+def test_half_a_cloud_file_is_no_cloud() -> None:
+    file = home() / "local" / "cloud.json"
+    file.parent.mkdir(parents=True)
+    file.write_text('{"pid": 1')
+    assert local_environment() is None
+
+
+def test_the_local_cloud_is_reached_without_touching_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+
+    class Ssm(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            seen.append(self.headers["Authorization"])
+            body = json.dumps({"Parameter": {"Name": "/headwater/local", "Value": json.dumps(OUTPUTS)}}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    before = dict(os.environ)
+    with HTTPServer(("127.0.0.1", 0), Ssm) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        write_cloud(os.getpid(), f"http://127.0.0.1:{server.server_port}")
+        assert connect().stack.name == "local"
+        server.shutdown()
+    assert "Credential=local/" in seen[0]
+    assert "/eu-west-1/ssm/" in seen[0]
+    assert dict(os.environ) == before
+
+
+def test_two_stacks_keep_their_own_clients(account: None) -> None:
+    here = aws.client("s3")
+    with aws.using(aws.Clients(endpoint_url="http://127.0.0.1:1")):
+        assert aws.client("s3") is not here
+        assert aws.client("s3").meta.endpoint_url == "http://127.0.0.1:1"
+    assert aws.client("s3") is here
+
+
+def test_the_project_is_found_from_any_folder_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "clone" / "infra").mkdir(parents=True)
+    (tmp_path / "clone" / "Pulumi.yaml").touch()
+    deep = tmp_path / "clone" / "pipelines" / "mine"
+    deep.mkdir(parents=True)
+    assert project(deep) == tmp_path / "clone"
+    monkeypatch.delenv("HEADWATER_HOME")
+    assert home(deep) == tmp_path / "clone" / ".headwater"
+    with pytest.raises(NoStack, match="not inside a Headwater project"):
+        project(tmp_path)
