@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
 import boto3
+import botocore.session
 from botocore.config import Config
 
 # A function that is invoked by `aws.lambda_.Invocation` may build a container: 15 minutes, and some for the answer.
@@ -20,7 +22,7 @@ class Aws:
     Parameters
     ----------
     environment : mapping of str to str
-        AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION; nothing is read from files or `os.environ`.
+        AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION; nothing else is read.
     default_tags : mapping of str to str
         Tags for every resource that takes tags.
     """
@@ -54,7 +56,11 @@ class Aws:
 
     @cached_property
     def _session(self) -> boto3.Session:
+        # Neither a profile nor files of the person's own may reach a cloud that is given by these variables alone.
+        nothing = (None, None, os.devnull, None)
+        variables = {"profile": (None, None, None, None), "config_file": nothing, "credentials_file": nothing}
         return boto3.Session(
+            botocore_session=botocore.session.Session(variables),
             aws_access_key_id=self.environment.get("AWS_ACCESS_KEY_ID"),
             aws_secret_access_key=self.environment.get("AWS_SECRET_ACCESS_KEY"),
             aws_session_token=self.environment.get("AWS_SESSION_TOKEN"),

@@ -17,7 +17,9 @@ TRUST = {
     "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}],
 }
 ALLOW = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}
-HANDLER = "def handler(event, context):\n    if event.get('fail'):\n        raise ValueError('as asked')\n    return event\n"
+HANDLER = (
+    "def handler(event, context):\n    if event.get('fail'):\n        raise ValueError('as asked')\n    return event\n"
+)
 
 
 def archive(text: str = HANDLER) -> Asset:
@@ -153,9 +155,7 @@ def test_a_repository_has_policies(begin, cloud: Cloud) -> None:
         imageScanningConfiguration={"scanOnPush": True},
         encryptionConfigurations=[{"encryptionType": "AES256"}],
     )
-    repository.update(
-        forceDelete=True, encryptionConfigurations=[{"encryptionType": "AES256"}], tags={"a": "b"}
-    )
+    repository.update(forceDelete=True, encryptionConfigurations=[{"encryptionType": "AES256"}], tags={"a": "b"})
     assert state.outputs["repositoryUrl"].endswith(f"/{state.id}")
     selection = {"tagStatus": "untagged", "countType": "imageCountMoreThan", "countNumber": 3}
     rules = {"rules": [{"rulePriority": 1, "selection": selection, "action": {"type": "expire"}}]}

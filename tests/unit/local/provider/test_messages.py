@@ -152,9 +152,7 @@ def test_an_http_api_answers_where_the_cloud_says(begin, cloud: Cloud) -> None:
     integration.update(**inputs, timeoutMilliseconds=5000)
     route = begin("aws:apigatewayv2/route:Route", "predict")
     route.create(apiId=state.id, routeKey="GET /models", target=f"integrations/{identity}")
-    route.update(
-        apiId=state.id, routeKey="GET /models", target=f"integrations/{identity}", authorizationType="AWS_IAM"
-    )
+    route.update(apiId=state.id, routeKey="GET /models", target=f"integrations/{identity}", authorizationType="AWS_IAM")
     stage = begin("aws:apigatewayv2/stage:Stage", "default")
     made = stage.create(apiId=state.id, name="$default", autoDeploy=True)
     endpoint = cloud.client("apigatewayv2").get_api(ApiId=state.id)["ApiEndpoint"]
@@ -171,9 +169,7 @@ def test_a_network_is_built_and_taken_down(begin, cloud: Cloud, zone: str) -> No
     assert outputs["defaultSecurityGroupId"].startswith("sg-")
     gateway = begin("aws:ec2/internetGateway:InternetGateway", "net").create(vpcId=home).id
     table = begin("aws:ec2/routeTable:RouteTable", "net").create(vpcId=home, tags={"Name": "net"}).id
-    begin("aws:ec2/route:Route", "out").create(
-        routeTableId=table, destinationCidrBlock="0.0.0.0/0", gatewayId=gateway
-    )
+    begin("aws:ec2/route:Route", "out").create(routeTableId=table, destinationCidrBlock="0.0.0.0/0", gatewayId=gateway)
     subnet = begin("aws:ec2/subnet:Subnet", "net")
     place = {"vpcId": home, "cidrBlock": "10.42.0.0/26", "availabilityZone": zone}
     identity = subnet.create(**place).id
