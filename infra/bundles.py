@@ -1,56 +1,38 @@
 """The three zips that functions run from: a lock's packages for the configured platform, and our own code.
 
-A bundle is named by the hash of what is in it, so nothing changed means nothing deployed. Building costs seconds, so a
-bundle is kept under ``.headwater/bundles`` by the hash of what goes into it: lock, sources, platform and this file.
+A bundle is named by the hash of what is in it, so nothing changed means nothing deployed. Bundles are kept under
+``.headwater/bundles``; after a change of our own code only that is packed anew, behind the packages.
 """
 
 from __future__ import annotations
 
 import ast
 import hashlib
-import json
-import os
-import re
 import shutil
-import subprocess
 import tempfile
-import zipfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import uv
+from infra.packages import (
+    MAX_UNZIPPED_BYTES,
+    PRUNED,
+    SERVICES,
+    BundleError,
+    File,
+    Target,
+    append,
+    pack_lock,
+    remember,
+    remembered,
+    without_command_line,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
-MAX_UNZIPPED_BYTES = 250 * 1024 * 1024
-"""Lambda's limit for a function's code, layers included."""
-
-PLATFORMS: Mapping[str, str] = {"x86_64": "x86_64-manylinux_2_28", "arm64": "aarch64-manylinux_2_28"}
-"""Lambda's Python runtimes run on Amazon Linux 2023 (glibc 2.34), which takes wheels up to this."""
-
-# What the `headwater` command needs and no handler imports: the base dependencies of pyproject come with every lock.
-COMMAND_LINE = frozenset(
-    {"annotated-doc", "colorama", "markdown-it-py", "mdurl", "pygments", "rich", "shellingham", "typer"}
-)
-# botocore describes 440 services in 24 MB; bundles keep these. `_check_services` stops the build when our code asks
-# for another one, and the local cloud runs the very same zips.
-SERVICES = frozenset(
-    {"cloudwatch", "codebuild", "dynamodb", "ecr", "lambda", "s3", "sns", "sqs", "ssm", "stepfunctions", "sts"}
-)
-# Parts that nothing imports when a package is used: test suites, and onnxruntime's tools for making models.
-PRUNED = re.compile(
-    r"(^|/)(__pycache__|tests?|testing/_private|_pyinstaller|f2py)/"
-    r"|^onnxruntime/(tools|transformers|quantization|datasets|backend)/"
-    r"|^bin/|\.(pyc|pyi|pyx|pxd|h|c|cpp|lib|a)$|\.dist-info/(RECORD|REQUESTED|INSTALLER|direct_url\.json|uv_cache\.json)$|^\.lock$"
-)
-# pandas and numpy import these under their public names.
-KEPT = re.compile(r"^(pandas/_testing|numpy/testing|pandera)/")
-
-
-class BundleError(Exception):
-    """A bundle can't be built as it is described; the message says what to do."""
+KEPT = 4
+"""How many zips of a bundle stay in the cache: enough to go back and forth between branches."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,16 +53,8 @@ RECIPES: Sequence[Recipe] = (
         name="control",
         sources=(
             *_BASE,
-            "headwater/alarms",
-            "headwater/features",
-            "headwater/images",
-            "headwater/lake",
-            "headwater/serving",
-            "functions/alarms",
-            "functions/images",
-            "functions/lake",
-            "functions/registry",
-            "functions/serving",
+            *(f"headwater/{name}" for name in ("alarms", "features", "images", "lake", "serving")),
+            *(f"functions/{name}" for name in ("alarms", "images", "lake", "registry", "serving")),
         ),
     ),
     Recipe(name="serving", sources=(*_BASE, "headwater/features", "headwater/serving", "functions/serving")),
@@ -88,26 +62,12 @@ RECIPES: Sequence[Recipe] = (
         name="data",
         sources=(
             *_BASE,
-            "headwater/features",
-            "headwater/lake",
-            "headwater/training",
-            "functions/features",
-            "functions/lake",
-            "functions/training",
+            *(f"headwater/{name}" for name in ("features", "lake", "training")),
+            *(f"functions/{name}" for name in ("features", "lake", "training")),
             "pipelines",
         ),
     ),
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Target:
-    """The platform that wheels are chosen for."""
-
-    python: str
-    """Such as ``"3.12"``."""
-    platform: str | None
-    """As uv calls it; None for the machine that this runs on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +77,7 @@ class Bundle:
     name: str
     path: Path
     sha256: str
-    """Of the files' names, modes and contents: the same wherever it was built, whatever zlib compressed it."""
+    """Of the files' names, modes and contents."""
     unzipped_bytes: int
 
     @property
@@ -143,36 +103,24 @@ def build(recipe: Recipe, target: Target, cache_directory: Path, root: Path = RO
     lock = root / "requirements" / f"{recipe.name}.txt"
     if not lock.is_file():
         raise BundleError(f"bundle {recipe.name!r}: {lock.relative_to(root)} is missing; `make lock` writes it")
-    ours = dict(_our_files(recipe, root))
+    # Read once: what is hashed is what is packed, even if somebody is just editing it.
+    ours = [File.read(name, path) for name, path in sorted(_our_files(recipe, root))]
     _check_services(recipe, ours)
-    requirements = without_command_line(lock.read_text())
-    wanted = _key(recipe, target, requirements, ours)
-    note = cache_directory / f"{recipe.name}-{wanted[:32]}.json"
-    if found := _cached(note):
-        return found
-    cache_directory.mkdir(parents=True, exist_ok=True)
-    # In the cache's directory: uv links files instead of copying them where the file system lets it.
-    with tempfile.TemporaryDirectory(dir=cache_directory, prefix=f"{recipe.name}-") as scratch:
-        site = Path(scratch, "site")
-        _install(recipe, target, requirements, site)
-        files = {**dict(_their_files(site)), **ours}
-        bundle = _pack(recipe, files, cache_directory, Path(scratch, "bundle.zip"))
-    written = note.with_suffix(f".{os.getpid()}")
-    written.write_text(json.dumps({"zip": bundle.path.name, "sha256": bundle.sha256, "bytes": bundle.unzipped_bytes}))
-    written.replace(note)
+    packages = pack_lock(recipe.name, without_command_line(lock.read_text()), target, cache_directory)
+    digest = hashlib.sha256(packages.sha256.encode())
+    path = cache_directory / f"{recipe.name}-{_digest_of(ours, digest.copy())}.zip"
+    if (packed := remembered(path)) is None:
+        with tempfile.TemporaryDirectory(dir=cache_directory, prefix=f"{recipe.name}-") as scratch:
+            whole = Path(shutil.copyfile(packages.path, Path(scratch, "bundle.zip")))
+            packed = remember(append(whole, ours, digest), path)
     _forget_older(recipe, cache_directory)
-    return bundle
-
-
-def without_command_line(lock: str) -> str:
-    """``lock`` without `COMMAND_LINE`: an entry is a line that starts with a name, and what is indented below."""
-    kept, keeping = [], True
-    for line in lock.splitlines():
-        if line and not line[0].isspace() and not line.startswith("#"):
-            keeping = re.split(r"[=\s\[;]", line, maxsplit=1)[0].lower() not in COMMAND_LINE
-        if keeping:
-            kept.append(line)
-    return "\n".join(kept) + "\n"
+    size = packages.unzipped_bytes + packed.unzipped_bytes
+    if size > MAX_UNZIPPED_BYTES:
+        raise BundleError(
+            f"bundle {recipe.name!r} is {size / 2**20:.0f} MiB unzipped, Lambda takes {MAX_UNZIPPED_BYTES // 2**20}, "
+            f"of which our own code and the products are {packed.unzipped_bytes / 2**20:.0f}"
+        )
+    return Bundle(name=recipe.name, path=path, sha256=packed.sha256, unzipped_bytes=size)
 
 
 def _our_files(recipe: Recipe, root: Path) -> Iterator[tuple[str, Path]]:
@@ -187,117 +135,43 @@ def _our_files(recipe: Recipe, root: Path) -> Iterator[tuple[str, Path]]:
                 yield name, path
 
 
-def _their_files(site: Path) -> Iterator[tuple[str, Path]]:
-    for path in site.rglob("*"):
-        name = path.relative_to(site).as_posix()
-        if not path.is_file() or (PRUNED.search(name) and not KEPT.search(name)):
-            continue
-        parts = name.split("/")
-        if parts[:2] == ["botocore", "data"] and len(parts) > 3 and parts[2] not in SERVICES:
-            continue
-        yield name, path
+def _digest_of(files: Sequence[File], digest: hashlib._Hash) -> str:
+    """What `append` would make of ``digest``, without packing."""
+    for file in files:
+        file.update(digest)
+    return digest.hexdigest()
 
 
-def _check_services(recipe: Recipe, ours: Mapping[str, Path]) -> None:
+def _check_services(recipe: Recipe, ours: Sequence[File]) -> None:
     """Stop when our code makes a client for a service whose description the bundle leaves out."""
-    for name, path in ours.items():
-        if path.suffix != ".py":
+    for file in ours:
+        if not file.name.endswith(".py"):
             continue
-        for node in ast.walk(_parsed(path, path.stat().st_mtime_ns)):
-            if not (isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant)):
-                continue
-            called = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
-            service = node.args[0].value
-            if called == "client" and service not in SERVICES:
+        for line, service in _clients(file.content):
+            if service not in SERVICES:
                 raise BundleError(
-                    f"bundle {recipe.name!r}: {name} line {node.lineno} uses the AWS service {service!r}, "
-                    f"which bundles leave out. Add it to SERVICES in infra/bundles.py"
+                    f"bundle {recipe.name!r}: {file.name} line {line} uses the AWS service {service!r}, "
+                    f"which bundles leave out. Add it to SERVICES in infra/packages.py"
                 )
 
 
 @cache
-def _parsed(path: Path, _: int) -> ast.Module:
-    return ast.parse(path.read_bytes(), filename=str(path))
+def _clients(source: bytes) -> tuple[tuple[int, str], ...]:
+    """The lines that call ``client("<service>")``; most sources are in several bundles."""
+    found = []
+    if b"client(" not in source:
+        return ()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+            called = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+            if called == "client":
+                found.append((node.lineno, str(node.args[0].value)))
+    return tuple(found)
 
 
-def _key(recipe: Recipe, target: Target, requirements: str, ours: Mapping[str, Path]) -> str:
-    digest = hashlib.sha256(Path(__file__).read_bytes())
-    digest.update(f"{recipe}{target}{'' if target.platform else _host()}\0{requirements}\0".encode())
-    for name, path in sorted(ours.items()):
-        digest.update(f"{name}\0{path.stat().st_size}\0".encode() + path.read_bytes())
-    return digest.hexdigest()
-
-
-def _host() -> str:
-    system = os.uname()
-    return f"{system.sysname} {system.machine}"
-
-
-def _cached(note: Path) -> Bundle | None:
-    try:
-        known = json.loads(note.read_text())
-    except (OSError, ValueError):
-        return None
-    path = note.parent / known["zip"]
-    if not path.is_file():
-        return None
-    return Bundle(name=path.name.split("-")[0], path=path, sha256=known["sha256"], unzipped_bytes=known["bytes"])
-
-
-def _install(recipe: Recipe, target: Target, requirements: str, site: Path) -> None:
-    site.mkdir()
-    lock = site.parent / "requirements.txt"
-    lock.write_text(requirements)
-    command = [uv.find_uv_bin(), "pip", "install", "--quiet", "--target", str(site), "--requirement", str(lock)]
-    command += ["--require-hashes", "--no-deps", "--python-version", target.python]
-    if target.platform:
-        command += ["--python-platform", target.platform, "--only-binary", ":all:"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise BundleError(
-            f"bundle {recipe.name!r} for Python {target.python} on {target.platform or 'this machine'}: "
-            f"uv can't install requirements/{recipe.name}.txt:\n{done.stderr.strip()}"
-        )
-
-
-def _pack(recipe: Recipe, files: Mapping[str, Path], cache_directory: Path, scratch: Path) -> Bundle:
-    """Zip the files so that equal contents give equal bytes: sorted, one date, two modes."""
-    unzipped = sum(path.stat().st_size for path in files.values())
-    if unzipped > MAX_UNZIPPED_BYTES:
-        raise BundleError(
-            f"bundle {recipe.name!r} is {unzipped / 2**20:.0f} MiB unzipped, Lambda takes "
-            f"{MAX_UNZIPPED_BYTES // 2**20}. The largest parts: {_largest(files)}"
-        )
-    digest = hashlib.sha256()
-    # Level 1: half the size of storing, a fifth of the time of the default level, which saves a tenth more.
-    with zipfile.ZipFile(scratch, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        for name, path in sorted(files.items()):
-            content, mode = path.read_bytes(), 0o755 if os.access(path, os.X_OK) else 0o644
-            digest.update(f"{name}\0{mode}\0{len(content)}\0".encode() + content)
-            entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
-            entry.external_attr, entry.create_system = (0o100000 | mode) << 16, 3
-            entry.compress_type = zipfile.ZIP_STORED if name.endswith((".gz", ".zip")) else zipfile.ZIP_DEFLATED
-            archive.writestr(entry, content)
-    path = cache_directory / f"{recipe.name}-{digest.hexdigest()}.zip"
-    shutil.move(scratch, path)
-    return Bundle(name=recipe.name, path=path, sha256=digest.hexdigest(), unzipped_bytes=unzipped)
-
-
-def _largest(files: Mapping[str, Path]) -> str:
-    sizes: dict[str, int] = {}
-    for name, path in files.items():
-        top = name.split("/")[0]
-        sizes[top] = sizes.get(top, 0) + path.stat().st_size
-    largest: Iterable[tuple[str, int]] = sorted(sizes.items(), key=lambda item: -item[1])[:5]
-    return ", ".join(f"{name} {size / 2**20:.0f} MiB" for name, size in largest)
-
-
-def _forget_older(recipe: Recipe, cache_directory: Path, keep: int = 4) -> None:
-    """Each change of a source makes a new zip; the last few are enough to go back and forth between branches."""
-    notes = sorted(cache_directory.glob(f"{recipe.name}-*.json"), key=lambda path: path.stat().st_mtime)
-    for note in notes[:-keep]:
-        note.unlink(missing_ok=True)
-    wanted = {found.path for note in notes[-keep:] if (found := _cached(note))}
-    for path in cache_directory.glob(f"{recipe.name}-*.zip"):
-        if path not in wanted:
+def _forget_older(recipe: Recipe, cache_directory: Path) -> None:
+    for name in (recipe.name, f"packages-{recipe.name}"):
+        zips = sorted(cache_directory.glob(f"{name}-*.zip"), key=lambda path: path.stat().st_mtime)
+        for path in zips[:-KEPT]:
             path.unlink(missing_ok=True)
+            path.with_suffix(".json").unlink(missing_ok=True)

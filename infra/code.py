@@ -8,9 +8,10 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.buckets import PrivateBucket
-from infra.bundles import PLATFORMS, ROOT, Target, build_all
+from infra.bundles import ROOT, build_all
 from infra.config import Config
 from infra.function import Code
+from infra.packages import PLATFORMS, Target
 from infra.tags import tags
 
 CACHE = Path(".headwater/bundles")

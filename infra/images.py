@@ -15,10 +15,11 @@ import pulumi_aws as aws
 
 import functions.images.build
 from infra.buckets import Account, PrivateBucket
-from infra.bundles import PRUNED, ROOT
+from infra.bundles import ROOT
 from infra.config import Config
 from infra.function import Foundation, Function, FunctionArgs
 from infra.grants import Grant, Role, Text, allow, together, write_logs
+from infra.packages import PRUNED
 from infra.tags import physical_name, tags
 
 CAPABILITY = "images"
