@@ -99,11 +99,11 @@ def report_stale(model: str, alias: str, error: Exception) -> None:
 def predict(model: str) -> Response[str]:
     """Predict for each instance of the request."""
     started = time.perf_counter()
-    event, context = app.current_event, app.lambda_context
-    alias = (event.query_string_parameters or {}).get("alias", PRODUCTION)
+    event, request_id = app.current_event.raw_event, app.lambda_context.aws_request_id
+    alias = _alias(event)
     logger.append_keys(model=model, alias=alias)
     serving, log = services()
-    answer = serving.predict(model, _body(event.raw_event), request_id=context.aws_request_id, alias=alias)
+    answer = serving.predict(model, _body(event), request_id=request_id, alias=alias)
     log.add(answer.record)
     logger.append_keys(version=answer.record.version, run_id=answer.record.run_id)
     metrics.add_dimension("model", model)
@@ -119,8 +119,7 @@ def predict(model: str) -> Response[str]:
 @app.get("/models/<model>")
 def card(model: str) -> Response[str]:
     """The card of the version that serves."""
-    alias = (app.current_event.query_string_parameters or {}).get("alias", PRODUCTION)
-    return _json(HTTPStatus.OK, services().serving.card(model, alias))
+    return _json(HTTPStatus.OK, services().serving.card(model, _alias(app.current_event.raw_event)))
 
 
 @app.exception_handler(HeadwaterError)  # type: ignore[untyped-decorator]
@@ -158,6 +157,11 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         return app.resolve(event, context)
     finally:
         services().log.close()
+
+
+def _alias(event: dict[str, Any]) -> str:
+    alias: str = (event.get("queryStringParameters") or {}).get("alias", PRODUCTION)
+    return alias
 
 
 def _body(event: dict[str, Any]) -> bytes:

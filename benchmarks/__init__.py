@@ -1,0 +1,1 @@
+"""Speed claims, each run beside the peer that it is made against. Not tests: nothing fails on a time."""
