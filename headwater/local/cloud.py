@@ -33,7 +33,7 @@ _LOG_EVENT_BYTES = 256_000  # an event may hold 1 MiB by now, but readers still 
 R = TypeVar("R")
 
 
-class _RequestHandler(MotoRequestHandler):
+class RequestHandler(MotoRequestHandler):
     """Keeps connections open, answers without Nagle's delay, and doesn't print each request."""
 
     protocol_version = "HTTP/1.1"
@@ -130,7 +130,7 @@ class Cloud:
         self.directory.mkdir(parents=True, exist_ok=True)
         self.rooms = furnish(self)
         self._server = make_server(
-            "127.0.0.1", self._requested_port, self.front, threaded=True, request_handler=_RequestHandler
+            "127.0.0.1", self._requested_port, self.front, threaded=True, request_handler=RequestHandler
         )
         # Moto's Step Functions interpreter calls back to this port.
         os.environ["MOTO_PORT"] = str(self.port)

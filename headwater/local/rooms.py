@@ -13,10 +13,13 @@ def furnish(cloud: Cloud) -> list[Room]:
     from headwater.local import containers
     from headwater.local.events import EventsRoom
     from headwater.local.functions import Functions
+    from headwater.local.http_api import HttpApis
     from headwater.local.workflows import Workflows
 
+    functions = Functions(cloud)
     return [
-        Functions(cloud),
+        functions,
+        HttpApis(cloud, functions),
         EventsRoom(cloud),
         *containers.rooms(cloud),
         Workflows(cloud),

@@ -16,11 +16,11 @@ from headwater.local.functions.code import BOOT, interpreter, runtime_folder
 from headwater.local.functions.configuration import exists, look_up
 from headwater.local.functions.environment import Environment
 from headwater.local.functions.invoke_api import InvokeApi, check_payload
-from headwater.local.functions.platform_log import PlatformLog
 from headwater.local.functions.pool import Pool, PoolRetiredError
 from headwater.local.functions.queue import AsynchronousInvocations
 from headwater.local.functions.sources import EventSources
 from headwater.local.functions.types import Function, Invocation, LambdaError, Outcome, throttled
+from headwater.local.telemetry import Telemetry
 
 _TICK_SECONDS = 0.1
 _IDLE_SECONDS = 300.0
@@ -42,7 +42,7 @@ class Functions:
         self._retiring: list[Pool] = []
         self._lock = threading.Lock()
         self._in_flight: Counter[str] = Counter()
-        self._log = PlatformLog(cloud)
+        self._log = Telemetry(cloud, "AWS/Lambda")
         self._stopped = threading.Event()
         self._queue = AsynchronousInvocations(cloud, self)
         self._sources = EventSources(cloud, self)
@@ -143,7 +143,7 @@ class Functions:
         name = function.name
         with self._lock:
             if function.reserved_concurrency is not None and self._in_flight[name] >= function.reserved_concurrency:
-                self._log.metric(name, "Throttles", 1)
+                self._log.metric("Throttles", 1, FunctionName=name)
                 raise throttled()
             self._in_flight[name] += 1
         try:
@@ -151,14 +151,14 @@ class Functions:
         finally:
             with self._lock:
                 self._in_flight[name] -= 1
-        self._log.metric(name, "Invocations", 1)
-        self._log.metric(name, "Errors", 1 if outcome.function_error else 0)
-        self._log.metric(name, "Duration", outcome.duration_ms, "Milliseconds")
+        self._log.metric("Invocations", 1, FunctionName=name)
+        self._log.metric("Errors", 1 if outcome.function_error else 0, FunctionName=name)
+        self._log.metric("Duration", outcome.duration_ms, "Milliseconds", FunctionName=name)
         return outcome
 
     def count(self, function: str, name: str) -> None:
         """Count something in AWS/Lambda."""
-        self._log.metric(function, name, 1)
+        self._log.metric(name, 1, FunctionName=function)
 
     def flush_logs(self) -> None:
         """Write out what functions have logged and counted so far."""

@@ -1,4 +1,4 @@
-"""Log lines and metrics of functions: collected on the request path, written from a thread of their own."""
+"""Log lines and metrics of AWS's own services: collected on the request path, written from a thread of its own."""
 
 from __future__ import annotations
 
@@ -10,20 +10,31 @@ from headwater.local.cloud import Cloud
 
 _FLUSH_SECONDS = 0.2
 
+_Dimensions = tuple[tuple[str, str], ...]
+
 _logger = logging.getLogger(__name__)
 
 
-class PlatformLog:
-    """What Lambda tells CloudWatch."""
+class Telemetry:
+    """What one service tells CloudWatch.
 
-    def __init__(self, cloud: Cloud) -> None:
+    Parameters
+    ----------
+    cloud : Cloud
+        Whose CloudWatch.
+    namespace : str
+        Of the metrics, such as ``"AWS/Lambda"``.
+    """
+
+    def __init__(self, cloud: Cloud, namespace: str) -> None:
         self._cloud = cloud
+        self._namespace = namespace
         self._lock = threading.Condition()
         self._lines: dict[tuple[str, str], list[str]] = defaultdict(list)
-        self._metrics: dict[tuple[str, str, str], list[float]] = defaultdict(list)
+        self._metrics: dict[tuple[str, str, _Dimensions], list[float]] = defaultdict(list)
         self._writing = threading.Lock()
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="lambda-log", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"telemetry-{namespace}", daemon=True)
 
     def start(self) -> None:
         """Begin to write."""
@@ -45,12 +56,12 @@ class PlatformLog:
                 self._lock.notify_all()
             self._lines[group, stream].append(text)
 
-    def metric(self, function: str, name: str, value: float, unit: str = "Count") -> None:
-        """One value of a metric in AWS/Lambda."""
+    def metric(self, name: str, value: float, unit: str = "Count", **dimensions: str) -> None:
+        """One value of a metric."""
         with self._lock:
             if not self._lines and not self._metrics:
                 self._lock.notify_all()
-            self._metrics[function, name, unit].append(value)
+            self._metrics[name, unit, tuple(dimensions.items())].append(value)
 
     def flush(self) -> None:
         """Write all that was collected; when this returns it can be read."""
@@ -61,11 +72,11 @@ class PlatformLog:
             try:
                 for (group, stream), texts in lines.items():
                     self._cloud.write_log(group, stream, texts)
-                for (function, name, unit), values in metrics.items():
-                    self._cloud.put_metric("AWS/Lambda", name, values, {"FunctionName": function}, unit=unit)
+                for (name, unit, dimensions), values in metrics.items():
+                    self._cloud.put_metric(self._namespace, name, values, dict(dimensions), unit=unit)
             except Exception:
-                # A function works on without its log, as on AWS; the daemon's own log tells.
-                _logger.exception("the log of a function couldn't be written")
+                # The service works on without its log, as on AWS; the daemon's own log tells.
+                _logger.exception("what %s logged couldn't be written", self._namespace)
 
     def _run(self) -> None:
         while not self._stopped.is_set():

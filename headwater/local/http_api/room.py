@@ -1,0 +1,163 @@
+"""The HTTP API room: a port for each API that is created, closed when the API is deleted."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from moto.apigatewayv2.models import Api, ApiGatewayV2Backend, Stage, apigatewayv2_backends
+from werkzeug.serving import BaseWSGIServer, make_server
+from werkzeug.wrappers import Request, Response
+
+from headwater.local.cloud import Cloud, RequestHandler
+from headwater.local.front import ApiCall
+from headwater.local.functions import Functions
+from headwater.local.http_api.gateway import PAYLOAD_BYTES, Gateway
+from headwater.local.http_api.payload import HttpRequest, HttpResponse, message
+from headwater.local.telemetry import Telemetry
+
+_STAGE = re.compile(r"/v2/apis/(?P<api>[^/]+)/stages/(?P<stage>[^/]+)")
+# Of one connection, not of the resource behind it; HTTP/1.1 says that a gateway keeps them to itself.
+_HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "upgrade", "content-length", "date", "server"}
+
+_original_init = Api.__init__
+_original_delete = ApiGatewayV2Backend.delete_api
+
+
+class HttpApis:
+    """Serves HTTP APIs; a room of the cloud.
+
+    Parameters
+    ----------
+    cloud : Cloud
+        Where the APIs are defined.
+    functions : Functions
+        What their integrations call.
+    """
+
+    def __init__(self, cloud: Cloud, functions: Functions) -> None:
+        self._cloud = cloud
+        self._functions = functions
+        self._telemetry = Telemetry(cloud, "AWS/ApiGateway")
+        self._lock = threading.Lock()
+        self._servers: dict[str, BaseWSGIServer] = {}
+        self.allows: Callable[[str, str], bool] = lambda _key, _arn: True
+        """(access key id, execute-api ARN) -> may it invoke? The identity room puts its judgement here."""
+        cloud.front.add(self._update_stage)
+        _mend(self._opened, self._closed)
+
+    def open(self) -> None:
+        """Start to write logs and metrics; ports open with their APIs."""
+        self._telemetry.start()
+
+    def close(self) -> None:
+        """Close every port."""
+        for api_id in tuple(self._servers):
+            self._closed(api_id)
+        self._telemetry.close()
+
+    def flush_logs(self) -> None:
+        """Write out access logs and metrics that were collected so far."""
+        self._telemetry.flush()
+
+    def _opened(self, api: Any) -> None:
+        if api.protocol_type != "HTTP":
+            return
+        gateway = Gateway(self._cloud, api, self._functions, self._telemetry, lambda key, arn: self.allows(key, arn))
+        server = make_server("127.0.0.1", 0, _Application(gateway), threaded=True, request_handler=RequestHandler)
+        with self._lock:
+            self._servers[api.api_id] = server
+        name = f"http-api-{api.api_id}"
+        threading.Thread(target=server.serve_forever, args=(0.1,), name=name, daemon=True).start()
+        api.api_endpoint = f"http://127.0.0.1:{server.port}"
+
+    def _closed(self, api_id: str) -> None:
+        with self._lock:
+            server = self._servers.pop(api_id, None)
+        if server is not None:
+            server.shutdown()
+            server.server_close()
+
+    def _update_stage(self, call: ApiCall) -> Response | None:
+        """UpdateStage, which moto doesn't have."""
+        match = _STAGE.fullmatch(call.request.path)
+        if match is None or call.request.method != "PATCH" or call.service not in ("apigateway", ""):
+            return None
+        with self._cloud.front.lock:
+            api = apigatewayv2_backends[self._cloud.account_id][self._cloud.region].apis.get(match["api"])
+            stage = api.stages.get(match["stage"]) if api is not None else None
+            if api is None or stage is None:
+                body = json.dumps({"message": "Invalid stage identifier specified"})
+                headers = {"x-amzn-ErrorType": "NotFoundException"}
+                return Response(body, 404, headers, mimetype="application/json")
+            changed = Stage(api, {**stage.config, **call.json(), "stageName": stage.name})
+            changed.created = stage.created
+            api.stages[stage.name] = changed
+            return Response(json.dumps(changed.to_json()), 200, mimetype="application/json")
+
+
+class _Application:
+    """The WSGI side of one API."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        request = Request(environ)
+        if (request.content_length or 0) > PAYLOAD_BYTES:
+            answer = message(413, "Request Entity Too Large")
+            # What isn't read would be taken for the next request on this connection.
+            answer.headers.append(("connection", "close"))
+        else:
+            answer = self._gateway.handle(_wire(request))
+        return _wsgi(answer)(environ, start_response)
+
+
+def _wire(request: Request) -> HttpRequest:
+    target = str(request.environ.get("RAW_URI") or request.environ.get("REQUEST_URI") or request.path)
+    path, _, query = target.partition("?")
+    headers = list(request.headers.items())
+    port = request.host.rpartition(":")[2]
+    names = {name.lower() for name, _ in headers}
+    forwarded = {
+        "x-forwarded-for": request.remote_addr or "127.0.0.1",
+        "x-forwarded-port": port,
+        "x-forwarded-proto": "http",
+    }
+    headers += [(name, value) for name, value in forwarded.items() if name not in names]
+    return HttpRequest(
+        method=request.method,
+        path=path or "/",
+        query=query,
+        headers=headers,
+        body=request.get_data(),
+        source_ip=request.remote_addr or "127.0.0.1",
+        protocol=str(request.environ.get("SERVER_PROTOCOL", "HTTP/1.1")),
+    )
+
+
+def _wsgi(answer: HttpResponse) -> Response:
+    response = Response(answer.body, answer.status)
+    response.headers.remove("content-type")
+    for name, value in answer.headers:
+        if name.lower() not in _HOP_BY_HOP or (name, value) == ("connection", "close"):
+            response.headers.add(name, value)
+    return response
+
+
+def _mend(opened: Callable[[Any], None], closed: Callable[[str], None]) -> None:
+    """Let moto tell of its APIs: their address is part of the answer to CreateApi."""
+
+    def initialise(self: Any, *args: Any, **more: Any) -> None:
+        _original_init(self, *args, **more)
+        opened(self)
+
+    def delete(self: Any, api_id: str) -> None:
+        _original_delete(self, api_id)
+        closed(api_id)
+
+    for kind, name, mended in ((Api, "__init__", initialise), (ApiGatewayV2Backend, "delete_api", delete)):
+        setattr(kind, name, mended)
