@@ -1,0 +1,323 @@
+"""The local cloud as a background server: what ``headwater local up``, ``down``, ``status`` and ``logs`` do."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import psutil
+from werkzeug.wrappers import Response
+
+from headwater.local.cloud import ACCESS_KEY, SECRET_KEY, Cloud
+from headwater.local.front import ApiCall
+
+DEFAULT_PORT = 4610
+_RECORD, _LOG = "cloud.json", "cloud.log"
+_START_SECONDS, _STOP_SECONDS = 60.0, 30.0
+_HEALTH, _CLOCK, _ADVANCE = "/_headwater/health", "/_headwater/clock", "/_headwater/clock/advance"
+
+
+class LocalCloudError(Exception):
+    """The local cloud can't do what was asked.
+
+    Parameters
+    ----------
+    reason : str
+        For programs, such as ``"port_in_use"``.
+    message : str
+        What is wrong.
+    next_step : str
+        What to do about it.
+    """
+
+    def __init__(self, reason: str, message: str, next_step: str) -> None:
+        super().__init__(f"{message}. {next_step}")
+        self.reason, self.message, self.next_step = reason, message, next_step
+
+
+@dataclass(frozen=True)
+class Running:
+    """A local cloud in the background."""
+
+    pid: int
+    port: int
+    started: float
+    """When its process was created (seconds since 1970): a pid alone may be someone else's by now."""
+    directory: str
+    region: str
+    already: bool = False
+    """It was up before `up` was called."""
+
+    @property
+    def endpoint(self) -> str:
+        """What ``AWS_ENDPOINT_URL`` must hold."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def log(self) -> Path:
+        """The file that the server writes its log to."""
+        return Path(self.directory) / _LOG
+
+    def environment(self) -> dict[str, str]:
+        """The variables that lead any AWS client to this cloud."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+            "AWS_REGION": self.region,
+            "AWS_DEFAULT_REGION": self.region,
+        }
+
+    def health(self) -> dict[str, Any]:
+        """What the server says of itself; raises `OSError` if it doesn't answer."""
+        return _get(self.endpoint + _HEALTH)
+
+    def now(self) -> str:
+        """The cloud's time (ISO 8601, UTC)."""
+        return str(_get(self.endpoint + _CLOCK)["now"])
+
+    def advance(self, by: timedelta) -> str:
+        """Move the cloud's clock forward; what falls due on the way has run when this returns the new time."""
+        return str(_get(self.endpoint + _ADVANCE, {"seconds": by.total_seconds()})["now"])
+
+
+def up(directory: Path, *, port: int = DEFAULT_PORT, region: str = "us-east-1") -> Running:
+    """Start a local cloud in the background, or find the one that runs already.
+
+    Parameters
+    ----------
+    directory : Path
+        Where it keeps its files, record (``cloud.json``) and log (``cloud.log``).
+    port : int
+        Port on 127.0.0.1; 0 takes a free one.
+    region : str
+        Its region.
+
+    Returns
+    -------
+    Running
+        Healthy. ``already`` says whether it was up before; then its port may be another than asked for.
+
+    Raises
+    ------
+    LocalCloudError
+        The port is taken by another program, or the server didn't come up.
+    """
+    directory = directory.resolve()
+    directory.mkdir(parents=True, exist_ok=True)
+    with _exclusively(directory):
+        if (found := status(directory)) is not None:
+            return Running(**{**asdict(found), "already": True})
+        if port:
+            _check_port(port)
+        (directory / _RECORD).unlink(missing_ok=True)
+        command = [
+            sys.executable,
+            "-m",
+            "headwater.local.daemon",
+            str(directory),
+            "--port",
+            str(port),
+            "--region",
+            region,
+        ]
+        with (directory / _LOG).open("ab") as log:
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, close_fds=True
+            )
+        return _await_health(directory, process)
+
+
+def down(directory: Path) -> bool:
+    """Stop the cloud of ``directory`` and all it started; False if none ran.
+
+    Raises
+    ------
+    LocalCloudError
+        It doesn't end.
+    """
+    directory = directory.resolve()
+    record = _read_record(directory)
+    process = _process_of(record) if record is not None else None
+    if process is None:
+        (directory / _RECORD).unlink(missing_ok=True)
+        return False
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process.terminate()
+        try:
+            process.wait(_STOP_SECONDS)
+        except psutil.TimeoutExpired:
+            # Its children end with it, whatever ends it.
+            process.kill()
+            try:
+                process.wait(_STOP_SECONDS)
+            except psutil.TimeoutExpired:
+                raise LocalCloudError(
+                    "did_not_stop", f"process {process.pid} of the local cloud doesn't end", "End it by hand"
+                ) from None
+    (directory / _RECORD).unlink(missing_ok=True)
+    return True
+
+
+def status(directory: Path) -> Running | None:
+    """The cloud of ``directory``, if it runs and answers; a record that a killed server left behind doesn't count."""
+    record = _read_record(directory.resolve())
+    if record is None or _process_of(record) is None:
+        return None
+    try:
+        healthy = record.health().get("pid") == record.pid
+    except (OSError, ValueError):
+        return None
+    return record if healthy else None
+
+
+def log_file(directory: Path) -> Path:
+    """Where the cloud of ``directory`` writes its log, running or not."""
+    return directory.resolve() / _LOG
+
+
+def _await_health(directory: Path, process: subprocess.Popen[bytes]) -> Running:
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        if (code := process.poll()) is not None:
+            last = (directory / _LOG).read_text(errors="replace").strip().splitlines()[-1:]
+            said = f": {last[0]}" if last else ""
+            raise LocalCloudError(
+                "did_not_start", f"the local cloud ended with code {code}{said}", f"Its log is {directory / _LOG}"
+            )
+        if (running := status(directory)) is not None and running.pid == process.pid:
+            # It outlives us: nobody will wait for it, and Popen would warn of that.
+            process.returncode = 0
+            return running
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    raise LocalCloudError(
+        "did_not_start",
+        f"the local cloud didn't answer within {_START_SECONDS:.0f} s",
+        f"Its log is {directory / _LOG}",
+    )
+
+
+def _check_port(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise LocalCloudError(
+                "port_in_use",
+                f"port {port} is used by another program",
+                "Stop that program, or choose another port (0 takes a free one)",
+            ) from error
+
+
+@contextlib.contextmanager
+def _exclusively(directory: Path) -> Iterator[None]:
+    """Two `up` at once must not start two servers."""
+    import fcntl
+
+    with (directory / "cloud.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _read_record(directory: Path) -> Running | None:
+    try:
+        return Running(**json.loads((directory / _RECORD).read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _process_of(record: Running) -> psutil.Process | None:
+    """The recorded process; None if it is gone, or its pid was given to another."""
+    try:
+        process = psutil.Process(record.pid)
+        # Within a second: the boot time that this is computed from is rounded on some systems.
+        same = abs(process.create_time() - record.started) < 1 and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return None
+    return process if same else None
+
+
+def _get(url: str, body: Any = None) -> dict[str, Any]:
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})  # noqa: S310 - our own address
+    with urllib.request.urlopen(request, timeout=600 if body else 5) as response:  # noqa: S310
+        answer: dict[str, Any] = json.load(response)
+        return answer
+
+
+class Admin:
+    """The addresses under ``/_headwater``, which AWS doesn't have."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+
+    def __call__(self, call: ApiCall) -> Response | None:
+        """Health and clock."""
+        request, clock = call.request, self._cloud.clock
+        match request.method, request.path:
+            case "GET", path if path == _HEALTH:
+                return _json({"status": "ok", "pid": os.getpid(), "port": self._cloud.port})
+            case "GET", path if path == _CLOCK:
+                return _json({"now": clock.now().isoformat()})
+            case "POST", path if path == _ADVANCE:
+                try:
+                    seconds = float(call.json()["seconds"])
+                    return _json({"now": clock.advance(timedelta(seconds=seconds)).isoformat()})
+                except (KeyError, TypeError, ValueError, OverflowError) as error:
+                    return _json({"message": f"seconds must be a number that isn't negative: {error}"}, 400)
+        return None
+
+
+def _json(body: Any, code: int = 200) -> Response:
+    return Response(json.dumps(body), code, mimetype="application/json")
+
+
+def serve(directory: Path, port: int, region: str) -> None:
+    """Serve a cloud until SIGTERM or SIGINT; the record is there while it answers."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    cloud = Cloud(directory, port=port, region=region)
+    cloud.front.add(Admin(cloud))
+    with cloud:
+        record = Running(os.getpid(), cloud.port, psutil.Process().create_time(), str(directory), region)
+        # Renamed into place: a reader sees all of it or nothing.
+        draft = directory / f"{_RECORD}.{os.getpid()}"
+        draft.write_text(json.dumps(asdict(record)))
+        draft.replace(directory / _RECORD)
+        ended.wait()
+        (directory / _RECORD).unlink(missing_ok=True)
+
+
+def main() -> None:
+    """``python -m headwater.local.daemon DIRECTORY [--port N] [--region R]``: serve in the foreground."""
+    parser = argparse.ArgumentParser(prog="headwater.local.daemon")
+    parser.add_argument("directory", type=Path)
+    parser.add_argument("--port", type=int, default=DEFAULT_PORT)
+    parser.add_argument("--region", default="us-east-1")
+    arguments = parser.parse_args()
+    serve(arguments.directory.resolve(), arguments.port, arguments.region)
+
+
+if __name__ == "__main__":
+    main()
