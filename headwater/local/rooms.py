@@ -14,10 +14,12 @@ def furnish(cloud: Cloud) -> list[Room]:
     from headwater.local.events import EventsRoom
     from headwater.local.functions import Functions
     from headwater.local.http_api import HttpApis
+    from headwater.local.mends.room import Mends
     from headwater.local.workflows import Workflows
 
     functions = Functions(cloud)
     return [
+        Mends(cloud),
         functions,
         HttpApis(cloud, functions),
         EventsRoom(cloud),

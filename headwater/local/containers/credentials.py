@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import boto3
@@ -14,12 +13,8 @@ from headwater.local.cloud import Cloud
 def role_environment(cloud: Cloud, role_arn: str | None) -> dict[str, str]:
     """What leads a process to this cloud, as that role; without a role it has no key, as on AWS."""
     variables = cloud.environment()
-    issue: Callable[[str], dict[str, str]] | None = getattr(cloud, "credentials_for", None)
-    if issue is None:
-        return variables
     if role_arn:
-        credentials: dict[str, str] = issue(role_arn)
-        return variables | credentials
+        return variables | cloud.credentials_for(role_arn)
     return {
         name: value for name, value in variables.items() if name not in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
     }

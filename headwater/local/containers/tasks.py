@@ -18,6 +18,7 @@ from headwater.local.containers.credentials import role_environment
 from headwater.local.containers.logs import LogStream
 from headwater.local.containers.runner import CannotPull, Container, find_image, start
 from headwater.local.containers.store import ImageStore
+from headwater.local.mends.patch import Patches
 from headwater.local.processes import Process
 
 _LOOK_SECONDS = 0.1  # how often a task's memory is measured
@@ -36,7 +37,7 @@ class Tasks:
         self._cloud = cloud
         self._store = store
         self._processes: dict[str, list[Process]] = {}
-        self._undo = ExitStack()
+        self._patches = Patches()
 
     def open(self) -> None:
         """Take RunTask and StopTask over, behind moto's own checks and in front of its own pretence."""
@@ -63,17 +64,13 @@ class Tasks:
                 return {"CPU": 0, "MEMORY": 0, "PORTS": [], "PORTS_UDP": []}
             return dict(requirements(definition))
 
-        self._patch("run_task", run)
-        self._patch("stop_task", stop)
-        self._patch("_calculate_task_resource_requirements", staticmethod(require))
-
-    def _patch(self, name: str, ours: Any) -> None:
-        self._undo.callback(setattr, EC2ContainerServiceBackend, name, EC2ContainerServiceBackend.__dict__[name])
-        setattr(EC2ContainerServiceBackend, name, ours)
+        self._patches.set(ecs, "run_task", run)
+        self._patches.set(ecs, "stop_task", stop)
+        self._patches.set(ecs, "_calculate_task_resource_requirements", staticmethod(require))
 
     def close(self) -> None:
         """Kill every task."""
-        self._undo.close()
+        self._patches.close()
         for processes in list(self._processes.values()):
             for process in processes:
                 process.kill()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import time
+import uuid
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ import pytest
 
 from headwater.local.cloud import Cloud
 
-DEADLINE_SECONDS = 30
+DEADLINE_SECONDS = 60
 
 
 def eventually(look: Callable[[], Any]) -> Any:
@@ -42,10 +43,11 @@ class Fargate:
     """Runs containers in a cluster and waits for them."""
 
     cloud: Cloud
+    cluster: str
     network: Mapping[str, Any]
 
     def register(self, image: str, **container: Any) -> str:
-        """A task definition of one container named ``main`` that logs to ``/tasks``."""
+        """A task definition of one container named ``main`` that logs to the cluster's group."""
         definition = self.cloud.client("ecs").register_task_definition(
             family="tests",
             requiresCompatibilities=["FARGATE"],
@@ -59,7 +61,7 @@ class Fargate:
                     "logConfiguration": {
                         "logDriver": "awslogs",
                         "options": {
-                            "awslogs-group": "/tasks",
+                            "awslogs-group": f"/{self.cluster}",
                             "awslogs-region": self.cloud.region,
                             "awslogs-stream-prefix": "run",
                         },
@@ -73,7 +75,7 @@ class Fargate:
     def start(self, definition: str, **override: Any) -> str:
         """Run a task; returns its ARN."""
         answer = self.cloud.client("ecs").run_task(
-            cluster="tests",
+            cluster=self.cluster,
             taskDefinition=definition,
             launchType="FARGATE",
             networkConfiguration={"awsvpcConfiguration": self.network},
@@ -83,7 +85,7 @@ class Fargate:
 
     def describe(self, task: str) -> dict[str, Any]:
         """The task as DescribeTasks has it."""
-        return dict(self.cloud.client("ecs").describe_tasks(cluster="tests", tasks=[task])["tasks"][0])
+        return dict(self.cloud.client("ecs").describe_tasks(cluster=self.cluster, tasks=[task])["tasks"][0])
 
     def stopped(self, task: str) -> dict[str, Any]:
         """The task, when it has stopped."""
@@ -92,22 +94,24 @@ class Fargate:
 
     def lines(self, task: str) -> list[str]:
         """What the task printed."""
-        stream = f"run/main/{task.rpartition('/')[2]}"
-        events = self.cloud.client("logs").get_log_events(
-            logGroupName="/tasks", logStreamName=stream, startFromHead=True
-        )
+        logs, stream = self.cloud.client("logs"), f"run/main/{task.rpartition('/')[2]}"
+        try:
+            events = logs.get_log_events(logGroupName=f"/{self.cluster}", logStreamName=stream, startFromHead=True)
+        except logs.exceptions.ResourceNotFoundException:
+            return []  # it said nothing yet
         return [event["message"] for event in events["events"]]
 
 
 @pytest.fixture(scope="session")
 def fargate(cloud: Cloud) -> Fargate:
     """A cluster with a network and a log group."""
-    cloud.client("ecs").create_cluster(clusterName="tests")
-    cloud.client("logs").create_log_group(logGroupName="/tasks")
+    name = f"tests-{uuid.uuid4().hex[:8]}"  # each folder of tests that borrows this fixture has a cluster of its own
+    cloud.client("ecs").create_cluster(clusterName=name)
+    cloud.client("logs").create_log_group(logGroupName=f"/{name}")
     ec2 = cloud.client("ec2")
     subnet = ec2.describe_subnets()["Subnets"][0]["SubnetId"]
     group = ec2.describe_security_groups()["SecurityGroups"][0]["GroupId"]
-    return Fargate(cloud, {"subnets": [subnet], "securityGroups": [group], "assignPublicIp": "ENABLED"})
+    return Fargate(cloud, name, {"subnets": [subnet], "securityGroups": [group], "assignPublicIp": "ENABLED"})
 
 
 BUILDSPEC = """
@@ -234,12 +238,12 @@ EVERYTHING = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allo
 @pytest.fixture(scope="session")
 def image(cloud: Cloud) -> str:
     """The reference, by digest, of an image that was built and pushed by CodeBuild."""
-    project = make_project(cloud, "task-image")
+    project = make_project(cloud, f"task-image-{uuid.uuid4().hex[:8]}")
     project.upload({"Dockerfile": DOCKERFILE, "app/task.py": TASK})
     build = project.built(project.start())
     assert build["buildStatus"] == "SUCCEEDED", project.lines(build)
-    (found,) = cloud.client("ecr").describe_images(repositoryName="task-image")["imageDetails"]
-    return f"{project.registry}/task-image@{found['imageDigest']}"
+    (found,) = cloud.client("ecr").describe_images(repositoryName=project.name)["imageDetails"]
+    return f"{project.registry}/{project.name}@{found['imageDigest']}"
 
 
 @pytest.fixture

@@ -79,7 +79,7 @@ def test_a_task_above_its_memory_is_killed(fargate: Fargate, image: str) -> None
 def test_a_running_task_can_be_stopped_and_keeps_the_reason(fargate: Fargate, image: str) -> None:
     task = fargate.start(fargate.register(image), command=["wait"])
     eventually(lambda: fargate.describe(task)["lastStatus"] == "RUNNING" and fargate.lines(task))
-    fargate.cloud.client("ecs").stop_task(cluster="tests", task=task, reason="enough")
+    fargate.cloud.client("ecs").stop_task(cluster=fargate.cluster, task=task, reason="enough")
     stopped = fargate.stopped(task)
     assert (stopped["stopCode"], stopped["stoppedReason"]) == ("UserInitiated", "enough")
     assert stopped["containers"][0]["exitCode"] == 143

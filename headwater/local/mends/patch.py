@@ -1,0 +1,45 @@
+"""Replaces attributes of moto's classes and modules while a local cloud is open, and puts them back."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Any
+
+_MISSING = object()
+
+
+class Patches:
+    """What was replaced, in order; `close` undoes it."""
+
+    def __init__(self) -> None:
+        self._undo = ExitStack()
+
+    def set(self, owner: Any, name: str, value: Any) -> Any:
+        """Let ``owner.name`` be ``value``; returns what it was (a method as it is called: ``original(self, …)``)."""
+        before = getattr(owner, name)
+        # What the class itself holds: getattr would unwrap a staticmethod, and an inherited one must stay inherited.
+        own = vars(owner).get(name, _MISSING)
+        if own is _MISSING:
+            self._undo.callback(delattr, owner, name)
+        else:
+            self._undo.callback(setattr, owner, name, own)
+        setattr(owner, name, value)
+        return before
+
+    def item(self, owner: dict[Any, Any], key: Any, value: Any) -> None:
+        """Let ``owner[key]`` be ``value``."""
+        before = owner.get(key, _MISSING)
+        if before is _MISSING:
+            self._undo.callback(owner.pop, key, None)
+        else:
+            self._undo.callback(owner.__setitem__, key, before)
+        owner[key] = value
+
+    def remove(self, owner: dict[Any, Any], key: Any) -> None:
+        """Take ``owner[key]`` away, if it is there."""
+        if key in owner:
+            self._undo.callback(owner.__setitem__, key, owner.pop(key))
+
+    def close(self) -> None:
+        """Put everything back, last first."""
+        self._undo.close()

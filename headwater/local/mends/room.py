@@ -1,0 +1,23 @@
+"""Puts every mend in place while a cloud is open."""
+
+from __future__ import annotations
+
+from headwater.local.cloud import Cloud
+from headwater.local.mends import bucket_policies
+from headwater.local.mends.patch import Patches
+
+
+class Mends:
+    """The mends that need no room of their own; first in, last out."""
+
+    def __init__(self, _cloud: Cloud) -> None:
+        self._patches = Patches()
+        for mend in (bucket_policies.mend,):
+            mend(self._patches)
+
+    def open(self) -> None:
+        """Nothing to start."""
+
+    def close(self) -> None:
+        """Give moto its own methods back."""
+        self._patches.close()

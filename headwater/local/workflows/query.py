@@ -1,0 +1,62 @@
+"""JSONata for Step Functions: moto leaves its evaluator out, jsonata-python is one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+import jsonata
+from moto.stepfunctions.parser.asl.component.common.assign.assign_template_value_terminal import (
+    AssignTemplateValueTerminalLit,
+)
+from moto.stepfunctions.parser.asl.component.intrinsic import jsonata as intrinsics
+from moto.stepfunctions.parser.asl.eval import states, variable_store
+from moto.stepfunctions.parser.asl.jsonata import jsonata as bridge
+from moto.stepfunctions.parser.asl.parse.preprocessor import Preprocessor
+from moto.stepfunctions.parser.asl.utils.encoding import to_json_str
+
+from headwater.local.mends.patch import Patches
+
+_HASHES = {"MD5": "md5", "SHA-1": "sha1", "SHA-256": "sha256", "SHA-384": "sha384", "SHA-512": "sha512"}
+
+
+def evaluate(expression: str) -> Any:
+    """The value of ``expression`` as JSON has it."""
+    parsed = jsonata.Jsonata(expression)
+    parsed.register_lambda("hash", _hash)
+    parsed.register_lambda("uuid", lambda: str(uuid.uuid4()))
+    return _plain(parsed.evaluate(None))
+
+
+def _hash(value: Any, algorithm: str) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+    return hashlib.new(_HASHES[algorithm], text.encode(), usedforsecurity=False).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(one) for key, one in value.items()}
+    return [_plain(one) for one in value] if isinstance(value, list) else value
+
+
+def declare(bindings: dict[str, Any]) -> str:
+    """Declarations of variables in front of an expression; moto forgets to escape what a string holds."""
+    return "".join(f"{name}:={to_json_str(value, separators=(',', ':'))};" for name, value in bindings.items())
+
+
+def _assigned_literal(_: Any, ctx: Any) -> Any:
+    """A string of an Assign field; moto leaves JSON's escapes in."""
+    return AssignTemplateValueTerminalLit(value=json.loads(ctx.string_literal().getText(), strict=False))
+
+
+def install(patches: Patches) -> None:
+    """Give moto's interpreter its JSONata."""
+    patches.set(bridge, "_eval_jsonata", evaluate)
+    for module in (states, variable_store):
+        patches.set(module, "encode_jsonata_variable_declarations", declare)
+    patches.set(Preprocessor, "visitAssign_template_value_terminal_string_literal", _assigned_literal)
+    for name in ("$hash", "$uuid"):  # moto declares them as "not supported"
+        patches.remove(intrinsics._DECLARATION_BY_VARIABLE_REFERENCE, name)
