@@ -98,8 +98,7 @@ def check_payload(payload: bytes, *, asynchronous: bool = False) -> None:
     """
     limit = ASYNCHRONOUS_PAYLOAD_BYTES if asynchronous else SYNCHRONOUS_PAYLOAD_BYTES
     if len(payload) > limit:
-        operation = "InvokeAsync" if asynchronous else "InvokeFunction"
-        message = f"Request must be smaller than {limit} bytes for the {operation} operation"
+        message = f"Request must be smaller than {limit} bytes for the InvokeFunction operation"
         raise LambdaError(413, "RequestEntityTooLargeException", message)
     try:
         json.loads(payload or b"{}")
