@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import io
 import json
+import time
 import uuid
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -25,6 +27,15 @@ def zipped(**files: str) -> bytes:
         for name, source in files.items():
             archive.writestr(f"{name}.py", source)
     return buffer.getvalue()
+
+
+def eventually(condition: Callable[[], Any], within: float = 20.0) -> Any:
+    """What ``condition`` answers as soon as that is truthy."""
+    deadline = time.monotonic() + within
+    while not (answer := condition()):
+        assert time.monotonic() < deadline, f"not within {within} s"
+        time.sleep(0.01)
+    return answer
 
 
 @dataclass(frozen=True)
@@ -120,7 +131,8 @@ def deploy(cloud: Cloud) -> Iterator[Deploy]:
 
     yield make
     for function in made:
-        client.delete_function(FunctionName=function.name)
+        with suppress(client.exceptions.ResourceNotFoundException):
+            client.delete_function(FunctionName=function.name)
         iam.delete_role(RoleName=function.name)
 
 
