@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -56,7 +57,7 @@ def test_a_week_of_an_hourly_schedule_fires_168_times_in_order(
     times = [datetime.fromisoformat(body["at"]) for body in bodies]
     assert times == sorted(times)
     assert times[0] - before < timedelta(hours=1, minutes=1)
-    assert {later - earlier for earlier, later in zip(times, times[1:], strict=False)} == {timedelta(hours=1)}
+    assert {later - earlier for earlier, later in itertools.pairwise(times)} == {timedelta(hours=1)}
     assert {body["try"] for body in bodies} == {"1"}
 
 
