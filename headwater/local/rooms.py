@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 def furnish(cloud: Cloud) -> list[Room]:
     """Make every room of ``cloud``."""
     from headwater.local import containers
+    from headwater.local.alarms import AlarmsRoom
     from headwater.local.events import EventsRoom
     from headwater.local.functions import Functions
     from headwater.local.http_api import HttpApis
@@ -23,6 +24,7 @@ def furnish(cloud: Cloud) -> list[Room]:
         functions,
         HttpApis(cloud, functions),
         EventsRoom(cloud),
+        AlarmsRoom(cloud),
         *containers.rooms(cloud),
         Workflows(cloud),
     ]
