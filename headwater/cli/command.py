@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, get_type_hints
 
 import typer
 
@@ -63,15 +63,15 @@ def command(app: typer.Typer, name: str) -> Callable[[Callable[..., Answer]], Ca
                 answer.show(data_console())
 
         common = (("as_json_line", _JsonOption), ("debug", _DebugOption))
-        signature = inspect.signature(function)
+        # Typer reads the wrapper's signature, where the names in the function's annotations mean nothing.
+        hints = {**get_type_hints(function, include_extras=True), **dict(common), "return": None}
+        given = [entry.replace(annotation=hints[key]) for key, entry in inspect.signature(function).parameters.items()]
         extra = [
             inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=annotation)
             for key, annotation in common
         ]
-        run.__signature__ = signature.replace(  # type: ignore[attr-defined]
-            parameters=[*signature.parameters.values(), *extra], return_annotation=None
-        )
-        run.__annotations__ = {**function.__annotations__, **dict(common), "return": None}
+        run.__signature__ = inspect.Signature([*given, *extra], return_annotation=None)  # type: ignore[attr-defined]
+        run.__annotations__ = hints
         app.command(name)(run)
         return run
 

@@ -43,9 +43,8 @@ def failure(error: BaseException) -> Failure:
         return Failure("InvalidProduct", "\n".join(problems(error)), exit_code=InvalidRequest.exit_code)
     if type(error).__module__.startswith("botocore"):
         return _of_aws(error)
-    if hasattr(error, "headwater_failure"):
-        # The local cloud imports nothing of Headwater; its errors carry their words themselves.
-        return Failure(**error.headwater_failure)
+    if type(error).__module__.startswith(("headwater.local", "infra")):
+        return _of_local(error)
     return Failure(
         type(error).__name__,
         f"{type(error).__name__}: {' '.join(str(error).split()) or 'no message'}",
@@ -59,6 +58,17 @@ def problems(error: Any) -> list[str]:
         f"{'.'.join([str(error.title), *map(str, problem['loc'])])}: {problem['msg'].removeprefix('Value error, ')}"
         for problem in error.errors(include_url=False)
     ]
+
+
+def _of_local(error: BaseException) -> Failure:
+    """The local cloud and its engine import nothing of Headwater; their errors carry their words themselves."""
+    message = str(getattr(error, "message", "") or error)
+    steps = tuple(step for step in [getattr(error, "next_step", "")] if step)
+    traceback = str(getattr(error, "traceback", "")).strip()
+    if traceback:
+        steps = (*steps, "the program's own traceback: run it again with --debug")
+    reason = str(getattr(error, "reason", "") or type(error).__name__)
+    return Failure(reason, message, steps)
 
 
 def _of_aws(error: BaseException) -> Failure:

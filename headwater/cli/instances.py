@@ -6,15 +6,27 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from headwater.errors import InvalidRequest
 
 
-def read_instances(inputs: Sequence[str], file: Path | None) -> list[dict[str, Any]]:
+def read_instances(
+    inputs: Sequence[str], file: Path | None, kinds: Callable[[], Mapping[str, str]]
+) -> list[dict[str, Any]]:
     """All instances that were given, those of ``inputs`` first.
+
+    Parameters
+    ----------
+    inputs : sequence of str
+        A JSON object each.
+    file : Path, optional
+        A JSON list, JSON lines, or CSV with a header; ``-`` for stdin.
+    kinds : callable
+        Input name to kind, as the model's card has them; asked for a CSV file only, which doesn't say what is a number.
 
     Raises
     ------
@@ -23,7 +35,7 @@ def read_instances(inputs: Sequence[str], file: Path | None) -> list[dict[str, A
     """
     found = [_object(text, f"--input {number}") for number, text in enumerate(inputs, start=1)]
     if file is not None:
-        found += _read(file)
+        found += _read(file, kinds)
     if not found:
         raise InvalidRequest(
             "no instance was given: pass --input '{\"name\": value}' or --file rows.csv",
@@ -32,7 +44,7 @@ def read_instances(inputs: Sequence[str], file: Path | None) -> list[dict[str, A
     return found
 
 
-def _read(file: Path) -> list[dict[str, Any]]:
+def _read(file: Path, kinds: Callable[[], Mapping[str, str]]) -> list[dict[str, Any]]:
     if str(file) == "-":
         text = sys.stdin.read()
     else:
@@ -41,7 +53,11 @@ def _read(file: Path) -> list[dict[str, Any]]:
         except (OSError, UnicodeDecodeError) as error:
             raise InvalidRequest(f"{file} can't be read: {error}") from error
     if file.suffix.lower() == ".csv" or (str(file) == "-" and text.lstrip()[:1] not in {"[", "{"}):
-        return [{name: _value(cell) for name, cell in row.items()} for row in csv.DictReader(io.StringIO(text))]
+        known = kinds()
+        return [
+            {name: _value(cell, known.get(name)) for name, cell in row.items()}
+            for row in csv.DictReader(io.StringIO(text))
+        ]
     try:
         whole = json.loads(text)
     except ValueError:
@@ -64,19 +80,13 @@ def _object(text: str, where: str) -> dict[str, Any]:
     return value
 
 
-def _value(cell: str | None) -> str | int | float | None:
-    """A CSV's cell as JSON would say it: the API takes numbers for numbers."""
+def _value(cell: str | None, kind: str | None) -> str | float | None:
+    """A CSV's cell as JSON would say it: the API takes numbers for numbers and text for text."""
     if cell is None or cell in {"", "NA"}:
         return None
-    for number in (int, float):
-        try:
-            value = number(cell)
-        except ValueError:
-            continue
-        # "007" and "nan" are text; so is a zip code that would lose its zero.
-        return (
-            value
-            if value == value and not (cell.lstrip("-").startswith("0") and cell.isdigit() and cell != "0")
-            else cell
-        )
+    if kind == "number":
+        # What is no number is left as it is: the API says so better.
+        with suppress(ValueError):
+            number = float(cell)
+            return int(number) if number.is_integer() else number
     return cell

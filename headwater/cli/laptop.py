@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from headwater.local.daemon import Running
     from headwater.local.engine import Deployment
 
-DEFAULT_PORT = 4610
 _SHOWN = {"create": "created", "update": "changed", "replace": "replaced", "delete": "deleted"}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -58,9 +57,8 @@ def bring_up(stages: Stages, project: Path, home: Path, port: int | None) -> Up:
     from headwater.local import daemon
 
     with stages.stage("cloud", "local cloud") as stage:
-        was_running = daemon.status(home / "local") is not None
-        running = daemon.up(home / "local", port=DEFAULT_PORT if port is None else port)
-        stage.update(f"{'runs already' if was_running else 'started'} at {running.endpoint}")
+        running = daemon.up(home / "local", port=daemon.DEFAULT_PORT if port is None else port)
+        stage.update(f"{'runs already' if running.already else 'started'} at {running.endpoint}")
     with stages.stage("deploy", "Pulumi program") as stage:
         return Up(running, _deploy(project, running, stage))
 
@@ -86,6 +84,14 @@ def _deploy(project: Path, running: Running, stage: Stage) -> Deployment:
     return deployment
 
 
+def deployed_resources(project: Path, running: Running) -> list[str]:
+    """The types of the cloud resources that the last deployment left."""
+    from headwater.local.engine import resources
+
+    found = resources(project, LOCAL, environment=running.environment())
+    return [resource.type for resource in found if resource.custom]
+
+
 def host_config() -> dict[str, str]:
     """What differs when the functions run on this very machine."""
     architecture = "arm64" if platform.machine().lower() in {"arm64", "aarch64"} else "x86_64"
@@ -106,10 +112,7 @@ def take_down(home: Path) -> bool:
     """Stop the local cloud; False if none ran."""
     from headwater.local import daemon
 
-    was_running = daemon.status(home / "local") is not None
-    # Also if none answers: one that was killed may have left processes and files.
-    daemon.down(home / "local")
-    return was_running
+    return daemon.down(home / "local")
 
 
 @contextmanager
@@ -129,10 +132,7 @@ def interruptible(home: Path) -> Iterator[None]:
 
 def advance_clock(home: Path, by: timedelta) -> str:
     """Move the local cloud's clock forward; its time then, ISO 8601."""
-    from headwater.local import daemon
-
-    running(home)
-    return daemon.advance(home / "local", by).isoformat()
+    return running(home).advance(by)
 
 
 def duration(text: str) -> timedelta:

@@ -42,17 +42,23 @@ def up(port: PortOption = None) -> Answer:
 
 def status() -> Answer:
     """Say whether the local cloud runs, where, and what is on it; exits 3 if it doesn't."""
-    from headwater.cli.laptop import running
-    from headwater.client.stack import home
+    from datetime import UTC, datetime
+
+    from headwater.cli.laptop import deployed_resources, running
+    from headwater.client.stack import LOCAL, home, project
 
     seen = running(home())
+    deployed = deployed_resources(project(), seen)
     facts = {
         "status": "running",
         "endpoint": seen.endpoint,
         "pid": seen.pid,
-        "started_at": seen.started_at,
-        "memory_mib": seen.memory_mib,
+        "up_since": datetime.fromtimestamp(seen.started, UTC).isoformat(timespec="seconds"),
+        "clock": seen.now(),
+        "stack": LOCAL if deployed else None,
+        "resources": len(deployed),
         "home": str(home()),
+        "log": str(seen.log),
     }
     return Answer(facts, lambda console: _show_facts(console, facts))
 

@@ -49,7 +49,10 @@ def predict(
     from headwater.cli.instances import read_instances
     from headwater.client.predictions import MAX_INSTANCES
 
-    instances = read_instances(inputs or [], file)
+    def kinds() -> dict[str, str]:
+        return {entry["name"]: entry["kind"] for entry in headwater.connect(stack).card(model)["inputs"]}
+
+    instances = read_instances(inputs or [], file, kinds)
     moment = _time(as_of) if as_of else None
     cloud = headwater.connect(stack)
     answers = [

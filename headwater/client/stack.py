@@ -17,6 +17,8 @@ from headwater.client.errors import NoStack
 LOCAL = "local"
 """The stack that `headwater local up` deploys."""
 CLOUD_FILE = Path("local") / "cloud.json"
+ACCESS_KEY, SECRET_KEY = "AKIAHEADWATERLOCAL00", "local-cloud-only-not-a-secret"
+"""`headwater.local.cloud` says the same; importing it would load moto, which takes a client half a second."""
 
 
 class StackDescription(BaseModel):
@@ -67,13 +69,19 @@ def home(start: Path | None = None) -> Path:
 def local_environment() -> Mapping[str, str] | None:
     """The variables that lead to the local cloud that runs in this project; None if none does."""
     try:
-        state = json.loads((home() / CLOUD_FILE).read_text(encoding="utf-8"))
-        environment = state["environment"]
-        os.kill(int(state["pid"]), 0)
+        record = json.loads((home() / CLOUD_FILE).read_text(encoding="utf-8"))
+        os.kill(int(record["pid"]), 0)
+        endpoint, region = f"http://127.0.0.1:{int(record['port'])}", str(record["region"])
     except (NoStack, OSError, ValueError, KeyError, TypeError):
         # Not in a project, no cloud, half a file, or one that was killed: all mean that none runs.
         return None
-    return dict(environment)
+    return {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+        "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region,
+    }
 
 
 def clients_of(environment: Mapping[str, str]) -> Clients:

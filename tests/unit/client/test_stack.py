@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+from dataclasses import asdict
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -14,19 +15,17 @@ from headwater import aws
 from headwater.client import connect
 from headwater.client.errors import NoStack
 from headwater.client.stack import home, local_environment, project
+from headwater.local.daemon import Running
 from tests.unit.client.conftest import OUTPUTS, describe
 
 
-def write_cloud(pid: int, endpoint: str) -> None:
-    environment = {
-        "AWS_ENDPOINT_URL": endpoint,
-        "AWS_ACCESS_KEY_ID": "local",
-        "AWS_SECRET_ACCESS_KEY": "local",
-        "AWS_REGION": "eu-west-1",
-    }
+def write_cloud(pid: int, port: int) -> Running:
+    """The record that a local cloud leaves."""
+    record = Running(pid, port, started=0, directory=str(home() / "local"), region="eu-west-1")
     file = home() / "local" / "cloud.json"
     file.parent.mkdir(parents=True)
-    file.write_text(json.dumps({"pid": pid, "environment": environment}))
+    file.write_text(json.dumps(asdict(record)))
+    return record
 
 
 def test_a_stack_is_found_by_its_name(account: None) -> None:
@@ -70,8 +69,12 @@ def test_outputs_that_a_later_version_adds_do_no_harm(account: None) -> None:
 
 
 def test_a_cloud_whose_process_is_gone_does_not_run() -> None:
-    write_cloud(pid=2**22 + 7, endpoint="http://127.0.0.1:1")
+    write_cloud(pid=2**22 + 7, port=1)
     assert local_environment() is None
+
+
+def test_the_environment_is_the_one_that_the_local_cloud_gives() -> None:
+    assert write_cloud(os.getpid(), 4610).environment() == local_environment()
 
 
 def test_half_a_cloud_file_is_no_cloud() -> None:
@@ -99,10 +102,10 @@ def test_the_local_cloud_is_reached_without_touching_the_environment(monkeypatch
     before = dict(os.environ)
     with HTTPServer(("127.0.0.1", 0), Ssm) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        write_cloud(os.getpid(), f"http://127.0.0.1:{server.server_port}")
+        write_cloud(os.getpid(), server.server_port)
         assert connect().stack.name == "local"
         server.shutdown()
-    assert "Credential=local/" in seen[0]
+    assert "Credential=AKIAHEADWATERLOCAL00/" in seen[0]
     assert "/eu-west-1/ssm/" in seen[0]
     assert dict(os.environ) == before
 

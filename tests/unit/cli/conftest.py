@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from headwater import aws
+from headwater.cli import main
+from tests.unit.client.conftest import OUTPUTS, describe
+from tests.unit.registry.cases import make_table, mocked_aws
+
+
+class Result(NamedTuple):
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """The one line of stdout."""
+        (line,) = self.out.splitlines()
+        return json.loads(line)
+
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+    """Runs the command in this process, far from any stack of the person who tests."""
+    monkeypatch.setenv("HEADWATER_HOME", str(tmp_path / "home"))
+    for name in ("HEADWATER_STACK", "HEADWATER_DEBUG", "HEADWATER_PORT", "AWS_ENDPOINT_URL", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+
+    def run(*arguments: str) -> Result:
+        capsys.readouterr()
+        code = main(arguments)
+        out, err = capsys.readouterr()
+        return Result(code, out, err)
+
+    return run
+
+
+@pytest.fixture
+def stack(monkeypatch: pytest.MonkeyPatch, run: Run) -> Iterator[None]:
+    """A stack called dev, named by the environment."""
+    with mocked_aws(monkeypatch):
+        describe("dev", OUTPUTS)
+        make_table("registry")
+        aws.client("s3").create_bucket(Bucket="lake")
+        aws.client("s3").put_bucket_versioning(Bucket="lake", VersioningConfiguration={"Status": "Enabled"})
+        monkeypatch.setenv("HEADWATER_STACK", "dev")
+        yield
