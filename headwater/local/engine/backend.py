@@ -92,13 +92,13 @@ class BucketBackend:
 
     def save(self, checkpoint: Mapping[str, Any]) -> None:
         """Replace the checkpoint."""
-        self._put(self._stack, json.dumps(checkpoint, indent=4).encode())
+        self._put(self._stack, json.dumps(checkpoint).encode())
 
     def record(self, update: Mapping[str, Any], checkpoint: Mapping[str, Any]) -> None:
         """Add an update to the history; first what happened, then the checkpoint, as Pulumi does."""
         name = f"{self._history}-{time.time_ns()}"
-        self._put(f"{name}.history.json", json.dumps(update, indent=4).encode())
-        self._put(f"{name}.checkpoint.json", json.dumps(checkpoint, indent=4).encode())
+        self._put(f"{name}.history.json", json.dumps(update).encode())
+        self._put(f"{name}.checkpoint.json", json.dumps(checkpoint).encode())
 
     def lock(self) -> None:
         """Begin an update; raises `StateError` if another one is under way."""

@@ -62,7 +62,7 @@ def _run(order: dict[str, Any], program: Path) -> None:
     # Each registration waits in a thread for its answer.
     loop.set_default_executor(ThreadPoolExecutor(max_workers=order["parallel"] * 4))
     try:
-        loop.run_until_complete(pulumi.runtime.run_in_stack(body))  # type: ignore[no-untyped-call]
+        loop.run_until_complete(pulumi.runtime.run_in_stack(body))
     finally:
         for task in asyncio.all_tasks(loop):
             task.cancel()
@@ -73,16 +73,17 @@ def _run(order: dict[str, Any], program: Path) -> None:
 
 def _describe(error: BaseException, root: Path) -> dict[str, Any]:
     """The error in one line with its place in the program, and the whole traceback."""
-    place = ""
+    place, cause = "", error
     seen: BaseException | None = error
-    while seen is not None and not place:
+    # The SDK wraps what the program raised once for each resource that depends on it: the innermost one is the cause.
+    while seen is not None:
         for frame in traceback.extract_tb(seen.__traceback__):
             file = Path(frame.filename)
-            if root in file.parents and "site-packages" not in file.parts:
-                place = f"{file.relative_to(root)}:{frame.lineno}"
+            if root in file.parents and "site-packages" not in file.parts and file != Path(__file__):
+                place, cause = f"{file.relative_to(root)}:{frame.lineno}", seen
         seen = seen.__cause__ or seen.__context__
     return {
-        "error": " ".join(f"{type(error).__name__}: {error}".split()),
+        "error": " ".join(f"{type(cause).__name__}: {cause}".split()),
         "place": place,
         "traceback": "".join(traceback.format_exception(error)),
         # The monitor went away: the engine knows why, and better.

@@ -82,11 +82,11 @@ class Ledger:
                 del self._old[resource.urn]
         self._save()
 
-    def unregistered(self) -> list[ResourceState]:
-        """What must be deleted now: replaced or no longer wanted, each before what it depends on."""
+    def unregistered(self) -> list[list[ResourceState]]:
+        """What must be deleted now, replaced or no longer wanted: in waves, of which none needs what goes before it."""
         with self._condition:
             dropped = [resource for urn, resource in self._old.items() if urn not in self._new]
-            return _dependents_first(sorted([*self._leaving, *dropped], key=lambda item: -self._order[item.urn]))
+            return _waves(sorted([*self._leaving, *dropped], key=lambda item: -self._order[item.urn]))
 
     def dependents(self, urn: str) -> list[ResourceState]:
         """Old resources, not yet registered anew, of which a property depends on that one."""
@@ -145,15 +145,16 @@ class Ledger:
                 self._written = upto
 
 
-def _dependents_first(resources: list[ResourceState]) -> list[ResourceState]:
-    """The same resources, each before all that it depends on; otherwise in the order given."""
-    ordered: list[ResourceState] = []
+def _waves(resources: list[ResourceState]) -> list[list[ResourceState]]:
+    """The same resources, each in an earlier wave than all that it depends on."""
+    waves: list[list[ResourceState]] = []
     waiting = list(resources)
     while waiting:
         needed = {urn for resource in waiting for urn in resource.needs() - {resource.urn}}
         free = [resource for resource in waiting if resource.urn not in needed]
         if not free:
-            return ordered + waiting  # a circle: the order of creation decides
-        ordered += free
+            # A circle, which Pulumi never writes: the order of creation decides.
+            return [*waves, *([resource] for resource in waiting)]
+        waves.append(free)
         waiting = [resource for resource in waiting if resource.urn in needed]
-    return ordered
+    return waves

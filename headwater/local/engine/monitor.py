@@ -39,7 +39,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         self._project = project
         self._steps = steps
 
-    def GetDeploymentInfo(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+    def GetDeploymentInfo(self, _request: Any, _context: grpc.ServicerContext) -> Any:  # noqa: N802
         """What this engine can do."""
         return resource_pb2.DeploymentInfo(
             project=self._project.name,
@@ -93,7 +93,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
             state = self._steps.read(goal, request.id)
         return resource_pb2.ReadResourceResponse(urn=state.urn, id=state.id, properties=to_struct(state.outputs))
 
-    def Invoke(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+    def Invoke(self, request: Any, _context: grpc.ServicerContext) -> Any:  # noqa: N802
         """Answer a data source."""
         try:
             answer = self._steps.invoke(request.tok, from_struct(request.args), request.provider)
@@ -102,7 +102,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
             return resource_pb2.ResourceInvokeResponse(failures=[failure])
         return resource_pb2.ResourceInvokeResponse(**{"return": to_struct(answer)})
 
-    def SignalAndWaitForShutdown(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+    def SignalAndWaitForShutdown(self, _request: Any, _context: grpc.ServicerContext) -> Any:  # noqa: N802
         """The program has ended; deletions need nothing of it (there are no hooks)."""
         return empty_pb2.Empty()
 
@@ -118,23 +118,23 @@ class Engine(engine_pb2_grpc.EngineServicer):
         self._on_message = on_message
         self._root = ""
 
-    def Log(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+    def Log(self, request: Any, _context: grpc.ServicerContext) -> Any:  # noqa: N802
         """One line of the program's log; debugging is left out."""
         if request.severity != engine_pb2.DEBUG:
             level = engine_pb2.LogSeverity.Name(request.severity).lower()
             self._on_message(f"{level}: {request.message}" if level != "info" else request.message)
         return empty_pb2.Empty()
 
-    def GetRootResource(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+    def GetRootResource(self, _request: Any, _context: grpc.ServicerContext) -> Any:  # noqa: N802
         """The stack's URN."""
         return engine_pb2.GetRootResourceResponse(urn=self._root)
 
-    def SetRootResource(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+    def SetRootResource(self, request: Any, _context: grpc.ServicerContext) -> Any:  # noqa: N802
         """Note the stack's URN."""
         self._root = request.urn
         return engine_pb2.SetRootResourceResponse()
 
-    def RequirePulumiVersion(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+    def RequirePulumiVersion(self, _request: Any, _context: grpc.ServicerContext) -> Any:  # noqa: N802
         """The engine has the SDK's own version: whatever the program asks of the CLI, it must ask of that."""
         return engine_pb2.RequirePulumiVersionResponse()
 

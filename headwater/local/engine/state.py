@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -108,7 +109,7 @@ def to_checkpoint(
     """
     spelled = [_spell(resource, secrets) for resource in resources]
     begun = [{"resource": _spell(resource, secrets), "type": "creating"} for resource in pending]
-    engine = f"v{version('pulumi')}"
+    engine = _engine_version()
     latest: dict[str, Any] = {
         "manifest": {"time": now(), "magic": hashlib.sha256(engine.encode()).hexdigest(), "version": engine},
         "resources": spelled,
@@ -148,6 +149,11 @@ def from_checkpoint(
     return resources, pending, secrets
 
 
+@cache
+def _engine_version() -> str:
+    return f"v{version('pulumi')}"
+
+
 def _spell(resource: ResourceState, secrets: Secrets) -> dict[str, Any]:
     spelled: dict[str, Any] = {"urn": resource.urn, "custom": resource.custom, "type": resource.type}
     spelled |= {key: getattr(resource, name) for name, key in _OPTIONAL.items() if getattr(resource, name)}
@@ -160,6 +166,8 @@ def _spell(resource: ResourceState, secrets: Secrets) -> dict[str, Any]:
 
 
 def _read(spelled: Mapping[str, Any], secrets: Secrets, base: Path | None) -> ResourceState:
+    optional: dict[str, Any] = {name: spelled[key] for name, key in _OPTIONAL.items() if key in spelled}
+    optional |= {name: tuple(spelled[key]) for name, key in _LISTS.items() if spelled.get(key)}
     return ResourceState(
         urn=spelled["urn"],
         type=spelled["type"],
@@ -167,6 +175,5 @@ def _read(spelled: Mapping[str, Any], secrets: Secrets, base: Path | None) -> Re
         inputs=decode(spelled.get("inputs") or {}, base=base, decrypt=secrets.decrypt),
         outputs=decode(spelled.get("outputs") or {}, base=base, decrypt=secrets.decrypt),
         property_dependencies=spelled.get("propertyDependencies") or {},
-        **{name: spelled[key] for name, key in _OPTIONAL.items() if key in spelled},
-        **{name: tuple(spelled[key]) for name, key in _LISTS.items() if spelled.get(key)},
+        **optional,
     )

@@ -11,18 +11,22 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any
 
 from headwater.local.engine.errors import DeployError
 from headwater.local.engine.events import OnEvent, Operation, ResourceEvent
-from headwater.local.engine.goal import Goal, make_urn
+from headwater.local.engine.goal import Goal
+from headwater.local.engine.inputs import hashed, ignoring
 from headwater.local.engine.ledger import Ledger
+from headwater.local.engine.providers import Providers, only_aws
 from headwater.local.engine.state import PROVIDER_TYPE, STACK_TYPE, ResourceState, now
 from headwater.local.provider import LocalProvider, PartialFailure, ProviderError, State
 from headwater.local.provider.resource import Diff
 from headwater.local.provider.values import UNKNOWN, Properties, Secret, has_secret, plain
+
+_DELETIONS = 8  # at a time
 
 
 class Stopped(Exception):
@@ -64,14 +68,11 @@ class Steps:
         self.changes: Counter[str] = Counter()
         self.outputs: Properties = {}
         self.failure: DeployError | None = None
-        self._environment = environment
-        self._config = config
-        self._stack, self._project = stack, project
         self._on_event = on_event
         self._lock = threading.Lock()
         self._seen: set[str] = set()
         self._cleared: set[str] = set()  # deleted ahead of a replacement: their own registration creates them anew
-        self._providers: dict[str, LocalProvider] = {}
+        self._providers = Providers(ledger, environment, config, stack=stack, project=project)
 
     # --- registrations -----------------------------------------------------------------------------------------------
 
@@ -92,6 +93,11 @@ class Steps:
             return self._custom(goal)
         except (ProviderError, ValueError, OSError) as error:
             raise self._failed(goal.urn, str(error)) from error
+        except Stopped:
+            raise
+        except Exception as error:
+            # A mistake of the provider's own must stop the deployment as clearly as a refusal of the cloud.
+            raise self._failed(goal.urn, f"{type(error).__name__}: {error}") from error
 
     def register_outputs(self, urn: str, outputs: Properties) -> None:
         """Note what a component says of itself; the stack's outputs are the deployment's."""
@@ -106,7 +112,7 @@ class Steps:
         """Look up a resource that exists outside of the program (``Type.get``)."""
         if self.failure is not None:
             raise Stopped
-        provider, reference = self._provider_of(goal)
+        provider, reference = self._providers.of(goal)
         try:
             found = provider.read(goal.type, identity, {})
         except ProviderError as error:
@@ -126,8 +132,8 @@ class Steps:
             if state is None:
                 raise ProviderError(f"there is no {arguments['urn']}")
             return {"urn": state.urn, "id": state.id, "state": state.outputs}
-        _only_aws(token)
-        return self._provider(reference or self._default_provider("")).invoke(token, plain(arguments))
+        only_aws(token)
+        return self._providers.at(reference or self._providers.default("")).invoke(token, plain(arguments))
 
     def _component(self, goal: Goal) -> ResourceState:
         old = self.ledger.old(goal.urn, goal.aliases)
@@ -138,23 +144,22 @@ class Steps:
         return state
 
     def _provider_resource(self, goal: Goal) -> ResourceState:
-        _only_aws(goal.type.removeprefix(PROVIDER_TYPE))
+        only_aws(goal.type.removeprefix(PROVIDER_TYPE))
         old = self.ledger.old(goal.urn, goal.aliases)
         identity = old.id if old else str(uuid.uuid5(uuid.NAMESPACE_URL, goal.urn))
         state = self._state(goal, State(identity, goal.inputs, goal.inputs), "")
         operation: Operation = "create" if old is None else "same" if old.inputs == state.inputs else "update"
-        with self._lock:
-            self._providers[f"{goal.urn}::{identity}"] = LocalProvider(self._environment, state.plain_inputs)
+        self._providers.add(state)
         self.ledger.settle(state)
         self._tell(state, operation, "done")
         return state
 
     def _custom(self, goal: Goal) -> ResourceState:
-        provider, reference = self._provider_of(goal)
+        provider, reference = self._providers.of(goal)
         old = self.ledger.old(goal.urn, goal.aliases)
         if old is not None and (old.external or goal.urn in self._cleared):
             old = None
-        wanted = _ignoring(goal, old)
+        wanted = ignoring(goal, old)
         inputs = self._check(goal, provider, wanted, old)
         if goal.import_id and (old is None or old.id != goal.import_id):
             return self._import(goal, provider, reference, inputs)
@@ -242,14 +247,18 @@ class Steps:
 
     def delete_unregistered(self) -> None:
         """Delete what was replaced and what the program no longer has, dependents first."""
-        waiting = self.ledger.unregistered()
-        protected = [state for state in waiting if state.protect and not state.delete]
+        waves = self.ledger.unregistered()
+        protected = [state for wave in waves for state in wave if state.protect and not state.delete]
         if protected:
-            first = protected[0]
-            raise self._failed(first.urn, "protected: take the protection off and deploy that before it can be deleted")
-        going = {state.urn for state in waiting}
-        for state in waiting:
-            self.delete(state, going)
+            reason = "protected: take the protection off and deploy that before it can be deleted"
+            raise self._failed(protected[0].urn, reason)
+        going = {state.urn for wave in waves for state in wave}
+        with ThreadPoolExecutor(max_workers=_DELETIONS, thread_name_prefix="delete") as pool:
+            for wave in waves:
+                # The whole wave ends, also if one deletion of it fails.
+                outcomes = [pool.submit(self.delete, state, going) for state in wave]
+                for outcome in outcomes:
+                    outcome.result()
 
     def delete(self, state: ResourceState, going: set[str] | None = None, *, count: bool = True) -> None:
         """Delete one resource; ``going`` are those that go in the same deployment."""
@@ -261,7 +270,7 @@ class Steps:
                 return
             if not spared and not silent:
                 try:
-                    provider = self._provider(state.provider)
+                    provider = self._providers.at(state.provider)
                     provider.delete(state.type, state.id, state.plain_inputs, state.plain_outputs)
                 except ProviderError as error:
                     raise step.failed(str(error)) from error
@@ -276,7 +285,7 @@ class Steps:
                 if old.urn in urns and name in dependent.inputs
             }
             inputs = dependent.plain_inputs
-            provider = self._provider(dependent.provider)
+            provider = self._providers.at(dependent.provider)
             if moving and provider.diff(dependent.type, inputs, {**inputs, **moving}).replaces:
                 self._clear(dependent)
                 self._cleared.add(dependent.urn)
@@ -289,7 +298,7 @@ class Steps:
     ) -> Properties:
         """The checked inputs, plain; raises `ProviderError` naming the first thing that is wrong with them."""
         before = old.plain_inputs if old else {}
-        plain_wanted = _hashed(plain(wanted))
+        plain_wanted = hashed(plain(wanted))
         inputs, failures = provider.check(
             goal.type, goal.name, before, plain_wanted, hashlib.sha256((seed or goal.urn).encode()).digest()
         )
@@ -330,55 +339,6 @@ class Steps:
             created=old.created if old else moment,
             modified=moment,
         )
-
-    # --- providers ---------------------------------------------------------------------------------------------------
-
-    def _provider_of(self, goal: Goal) -> tuple[LocalProvider, str]:
-        _only_aws(goal.type)
-        reference = goal.provider or self._default_provider(goal.version)
-        return self._provider(reference), reference
-
-    def _default_provider(self, version: str) -> str:
-        """The provider for resources that name none; it stands in the state as Pulumi's own does."""
-        kind = f"{PROVIDER_TYPE}aws"
-        name = "_".join(["default", *version.split(".")]) if version else "default"
-        urn = make_urn(self._stack, self._project, "", kind, name)
-        identity = str(uuid.uuid5(uuid.NAMESPACE_URL, urn))
-        reference = f"{urn}::{identity}"
-        with self._lock:
-            known = reference in self._providers
-            settings = {
-                key.removeprefix("aws:"): value for key, value in self._config.items() if key.startswith("aws:")
-            }
-            if not known:
-                self._providers[reference] = LocalProvider(self._environment, settings)
-        if not known and version:
-            inputs = {**settings, "version": version}
-            old = self.ledger.old(urn)
-            moment = now()
-            self.ledger.settle(
-                ResourceState(
-                    urn,
-                    kind,
-                    True,
-                    identity,
-                    inputs,
-                    inputs,
-                    created=old.created if old else moment,
-                    modified=old.modified if old else moment,
-                ),  # fmt: skip
-                save=False,
-            )
-        return reference
-
-    def _provider(self, reference: str) -> LocalProvider:
-        with self._lock:
-            if reference not in self._providers:
-                # Of an earlier deployment: its settings are in the state.
-                urn = reference.rsplit("::", 1)[0]
-                known = self.ledger.new(urn) or self.ledger.old(urn)
-                self._providers[reference] = LocalProvider(self._environment, known.plain_inputs if known else {})
-            return self._providers[reference]
 
     # --- telling -----------------------------------------------------------------------------------------------------
 
@@ -432,53 +392,3 @@ class _Step:
     def _say(self, status: str, detail: str) -> None:
         seconds = time.monotonic() - self._started if status != "started" else 0.0
         self._steps._tell(self._state, self._operation, status, detail, seconds, count=self._count)
-
-
-def _only_aws(token: str) -> None:
-    package = token.split(":")[0]
-    if package != "aws":
-        raise ProviderError(f"the embedded engine has the provider of aws only, not of {package!r} ({token})")
-
-
-def _ignoring(goal: Goal, old: ResourceState | None) -> Properties:
-    """The wanted inputs, with those to be ignored as they were."""
-    if old is None or not goal.ignore_changes:
-        return goal.inputs
-    wanted = dict(goal.inputs)
-    for path in goal.ignore_changes:
-        _copy_path(path.replace("[", ".").replace("]", "").replace('"', "").split("."), old.plain_inputs, wanted)
-    return wanted
-
-
-def _copy_path(path: Sequence[str], source: Any, target: Any) -> None:
-    head, rest = path[0], path[1:]
-    if head == "*" and isinstance(target, dict):
-        for key in list(target):
-            _copy_path([key, *rest], source, target)
-    elif not isinstance(target, dict) or not isinstance(source, Mapping):
-        return
-    elif not rest:
-        if head in source:
-            target[head] = source[head]
-        else:
-            target.pop(head, None)
-    elif isinstance(target.get(head), dict):
-        target[head] = dict(target[head])
-        _copy_path(rest, source.get(head) or {}, target[head])
-
-
-def _hashed(value: Any) -> Any:
-    """The same values, with assets that carry the hash of what they hold."""
-    from headwater.local.provider.values import Asset
-
-    match value:
-        case Asset():
-            return value.hashed()
-        case dict():
-            return {key: _hashed(item) for key, item in value.items()}
-        case list():
-            return [_hashed(item) for item in value]
-    return value
-
-
-Reporter = Callable[[str], None]

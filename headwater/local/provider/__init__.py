@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError, ClientError
 
 from headwater.local.provider.aws import Aws
@@ -28,6 +29,7 @@ from headwater.local.provider.values import Properties
 
 __all__ = ["Aws", "CheckFailure", "Diff", "LocalProvider", "PartialFailure", "ProviderError", "State"]
 
+_FAILURES = (ClientError, BotoCoreError, Boto3Error, ProviderError, OSError)
 # Pulumi's module of a type -> our file, where the two differ.
 _FILES = {"lambda": "lambda_"}
 
@@ -102,7 +104,7 @@ class LocalProvider:
         try:
             call.id = kind.create(call)
             outputs = kind.outputs(call)
-        except (ClientError, BotoCoreError, ProviderError, OSError) as error:
+        except _FAILURES as error:
             if not call.id:
                 raise ProviderError(_reason(error)) from error
             raise PartialFailure(_reason(error), State(call.id, inputs, {**inputs, "id": call.id})) from error
@@ -116,7 +118,7 @@ class LocalProvider:
         call = Call(self.aws, kind.service, inputs, id=identity, outputs=outputs or {})
         try:
             found = kind.outputs(call)
-        except (ClientError, BotoCoreError) as error:
+        except (ClientError, BotoCoreError, Boto3Error) as error:
             raise ProviderError(_reason(error)) from error
         return None if found is None else State(identity, kind.observed_inputs(inputs, found), found)
 
@@ -127,7 +129,7 @@ class LocalProvider:
         try:
             kind.update(call)
             found = kind.outputs(call)
-        except (ClientError, BotoCoreError, ProviderError, OSError) as error:
+        except _FAILURES as error:
             raise ProviderError(_reason(error)) from error
         if found is None:
             raise ProviderError(f"{identity!r} is gone: it was deleted behind Pulumi's back")
@@ -141,7 +143,7 @@ class LocalProvider:
         except ClientError as error:
             if not is_missing(error):
                 raise ProviderError(_reason(error)) from error
-        except (BotoCoreError, OSError) as error:
+        except (BotoCoreError, Boto3Error, OSError) as error:
             raise ProviderError(_reason(error)) from error
 
     def invoke(self, token: str, arguments: Properties) -> Properties:
@@ -153,7 +155,7 @@ class LocalProvider:
             raise ProviderError(f"the local AWS provider has no {token}: add it in headwater/local/provider/data.py")
         try:
             return source(self.aws, arguments)
-        except (ClientError, BotoCoreError) as error:
+        except (ClientError, BotoCoreError, Boto3Error) as error:
             raise ProviderError(_reason(error)) from error
 
 

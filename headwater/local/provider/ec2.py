@@ -271,23 +271,13 @@ def _permissions(rules: Any) -> list[dict[str, Any]]:
     return permissions
 
 
-class SecurityGroup(_Tagged, kind="aws:ec2/securityGroup:SecurityGroup"):
-    name = Name(limit=255)
-    optional = ("vpcId", "ingress", "egress")
-    defaults: ClassVar = {"description": "Managed by Pulumi", "revokeRulesOnDelete": False}
-    replace = ("name", "description", "vpcId")
+class _Group(_Tagged):
+    """A security group with its rules."""
+
     unordered = ("ingress", "egress")
 
-    def create(self, call: Call) -> str:
-        names = {"name": "GroupName", "description": "Description", "vpcId": "VpcId"}
-        call.keep(call.client.create_security_group(**renamed(call.inputs, names))["GroupId"])
-        # AWS lets everything out of a new group; the program says what may go out, as the real provider has it.
-        _revoke_all(call, ingress=False)
-        self._authorize(call)
-        self.tag(call)
-        return call.id
-
-    def _authorize(self, call: Call) -> None:
+    def authorize(self, call: Call) -> None:
+        """Let in and out what the inputs say; nothing else must be let by then."""
         ingress, egress = _permissions(call.inputs.get("ingress")), _permissions(call.inputs.get("egress"))
         if ingress:
             call.client.authorize_security_group_ingress(GroupId=call.id, IpPermissions=ingress)
@@ -308,8 +298,24 @@ class SecurityGroup(_Tagged, kind="aws:ec2/securityGroup:SecurityGroup"):
         if call.changed("ingress", "egress"):
             _revoke_all(call, ingress=True)
             _revoke_all(call, ingress=False)
-            self._authorize(call)
+            self.authorize(call)
         self.tag(call)
+
+
+class SecurityGroup(_Group, kind="aws:ec2/securityGroup:SecurityGroup"):
+    name = Name(limit=255)
+    optional = ("vpcId", "ingress", "egress")
+    defaults: ClassVar = {"description": "Managed by Pulumi", "revokeRulesOnDelete": False}
+    replace = ("name", "description", "vpcId")
+
+    def create(self, call: Call) -> str:
+        names = {"name": "GroupName", "description": "Description", "vpcId": "VpcId"}
+        call.keep(call.client.create_security_group(**renamed(call.inputs, names))["GroupId"])
+        # AWS lets everything out of a new group; the program says what may go out, as the real provider has it.
+        _revoke_all(call, ingress=False)
+        self.authorize(call)
+        self.tag(call)
+        return call.id
 
     def delete(self, call: Call) -> None:
         call.client.delete_security_group(GroupId=call.id)
@@ -323,10 +329,9 @@ def _revoke_all(call: Call, *, ingress: bool) -> None:
         revoke(GroupId=call.id, IpPermissions=rules)
 
 
-class DefaultSecurityGroup(SecurityGroup, kind="aws:ec2/defaultSecurityGroup:DefaultSecurityGroup"):
+class DefaultSecurityGroup(_Group, kind="aws:ec2/defaultSecurityGroup:DefaultSecurityGroup"):
     """The group that a VPC is born with: taken over, never made or deleted."""
 
-    name = None
     required = ("vpcId",)
     optional = ("ingress", "egress")
     defaults: ClassVar = {"revokeRulesOnDelete": False}
@@ -343,7 +348,7 @@ class DefaultSecurityGroup(SecurityGroup, kind="aws:ec2/defaultSecurityGroup:Def
         call.keep(found[0]["GroupId"])
         _revoke_all(call, ingress=True)
         _revoke_all(call, ingress=False)
-        self._authorize(call)
+        self.authorize(call)
         self.tag(call)
         return call.id
 

@@ -139,7 +139,7 @@ class Resource:
 
     def update(self, call: Call) -> None:
         """Bring the resource from ``call.old`` to ``call.inputs``."""
-        raise ProviderError(f"{self.token} has nothing that can be changed in place")
+        raise ProviderError(f"{self.token} {call.id!r} has nothing that can be changed in place")
 
     def delete(self, call: Call) -> None:
         """Remove the resource; one that is gone already is no error (the caller sees to that)."""
@@ -195,9 +195,11 @@ class Resource:
                 else self.name.make(logical, inputs, seed)
             )
         if self.tagged:
-            tags = {**aws.default_tags, **inputs["tags"]} if isinstance(inputs.get("tags"), dict) else aws.default_tags
+            tags: Any = (
+                {**aws.default_tags, **inputs["tags"]} if isinstance(inputs.get("tags"), dict) else aws.default_tags
+            )
             if inputs.get("tags") is UNKNOWN:
-                tags = UNKNOWN  # type: ignore[assignment]
+                tags = UNKNOWN
             if tags:
                 inputs["tagsAll"] = tags
         if not failures:

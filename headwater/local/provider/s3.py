@@ -248,6 +248,11 @@ class BucketLogging(_Setting, kind="aws:s3/bucketLogging:BucketLogging"):
         call.client.put_bucket_logging(Bucket=call.id, BucketLoggingStatus={})
 
 
+_HEADERS = (
+    "contentType", "contentEncoding", "cacheControl", "serverSideEncryption", "bucketKeyEnabled", "storageClass",
+)  # fmt: skip
+
+
 class BucketObject(Resource, kind="aws:s3/bucketObjectv2:BucketObjectv2"):
     service = "s3"
     name = Name("key")
@@ -259,8 +264,7 @@ class BucketObject(Resource, kind="aws:s3/bucketObjectv2:BucketObjectv2"):
     tagged = True
 
     def create(self, call: Call) -> str:
-        arguments: Properties = pascal(call.get("contentType", "contentEncoding", "cacheControl", "serverSideEncryption",
-                                                "bucketKeyEnabled", "storageClass"))  # fmt: skip
+        arguments: Properties = pascal(call.get(*_HEADERS))
         arguments |= {"Metadata": call.inputs["metadata"]} if call.inputs.get("metadata") else {}
         arguments |= {"SSEKMSKeyId": call.inputs["kmsKeyId"]} if call.inputs.get("kmsKeyId") else {}
         bucket, key = call.inputs["bucket"], call.inputs["key"]

@@ -150,7 +150,7 @@ def test_a_failing_apply_is_told_too(program) -> None:
 
 def test_a_program_that_cannot_be_compiled_is_told(program) -> None:
     program.write("def (\n")
-    with pytest.raises(engine.DeployError, match="the program failed: .*SyntaxError"):
+    with pytest.raises(engine.DeployError, match=r"the program failed: .*SyntaxError"):
         program.deploy()
 
 
