@@ -17,6 +17,7 @@ from moto.events.models import EventPattern, EventsBackend, Rule
 from moto.events.responses import EventsHandler
 from moto.s3 import notifications
 from moto.s3.models import S3Backend
+from moto.s3.responses import S3Response
 
 from headwater.local.events import pattern, s3, transform
 
@@ -28,6 +29,8 @@ class _Desk:
     """Which room is open; a process has one local cloud at a time."""
 
     room: EventsRoom | None = None
+    is_tagging = False
+    """A PutObjectTagging call is being answered (under the front's lock, so there is one at most)."""
 
 
 desk = _Desk()
@@ -135,6 +138,31 @@ def _get_s3_event(original: Callable[..., Any]) -> Callable[..., Any]:
     return get_s3_event
 
 
+def _put_object_tagging(original: Callable[..., Any]) -> Callable[..., Any]:
+    def put_object_tagging(self: S3Response) -> Any:
+        desk.is_tagging = True
+        try:
+            return original(self)
+        finally:
+            desk.is_tagging = False
+
+    return put_object_tagging
+
+
+def _send_event(original: Callable[..., Any]) -> Callable[..., Any]:
+    # Moto tells of tags with each upload, where S3 does so when tags were put by a call of their own; and it tells of
+    # an upload in parts twice.
+    def send_event(account_id: str, event_name: str, bucket: Any, key: Any) -> None:
+        kinds = notifications.S3NotificationEvent
+        is_tagging = event_name == kinds.OBJECT_TAGGING_PUT_EVENT
+        is_single = event_name in (kinds.OBJECT_CREATED_PUT_EVENT, kinds.OBJECT_CREATED_POST_EVENT)
+        is_noise = (is_tagging and not desk.is_tagging) or (is_single and getattr(key, "multipart", None) is not None)
+        if desk.room is None or not is_noise:
+            original(account_id, event_name, bucket, key)
+
+    return send_event
+
+
 def _invoke_awslambda(original: Callable[..., Any]) -> Callable[..., Any]:
     # Moto would run the function under its lock, in the middle of PutObject.
     def invoke(account_id: str, event_body: Any, fn_arn: str, region_name: str) -> None:
@@ -170,6 +198,8 @@ wrap(EventsBackend, "put_targets", _put_targets)
 setattr(EventPattern, "load", staticmethod(_load(EventPattern.load)))  # noqa: B010
 wrap(EventPattern, "matches_event", _matches_event)
 wrap(EventsHandler, "test_event_pattern", _test_event_pattern)
+wrap(notifications, "send_event", _send_event)
+wrap(S3Response, "put_object_tagging", _put_object_tagging)
 wrap(notifications, "_send_event_bridge_message", _send_event_bridge_message)
 wrap(notifications, "_get_s3_event", _get_s3_event)
 wrap(notifications, "_invoke_awslambda", _invoke_awslambda)

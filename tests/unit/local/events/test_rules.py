@@ -85,6 +85,33 @@ def test_an_upload_reaches_a_function_with_all_that_s3_tells(
     events.settle()
 
 
+def test_each_way_to_make_an_object_is_told_once(cloud: Cloud, queue: MakeQueue, events: EventsRoom) -> None:
+    watch_bucket(cloud, "ways")
+    target = queue("ways")
+    put_rule(cloud, "ways", {"Arn": target.arn}, source=["aws.s3"], detail={"bucket": {"name": ["ways"]}})
+    s3 = cloud.client("s3")
+    s3.put_object(Bucket="ways", Key="put", Body=b"1")
+    s3.copy_object(Bucket="ways", Key="copy", CopySource={"Bucket": "ways", "Key": "put"})
+    upload = s3.create_multipart_upload(Bucket="ways", Key="parts")["UploadId"]
+    part = s3.upload_part(Bucket="ways", Key="parts", UploadId=upload, PartNumber=1, Body=b"12")
+    s3.complete_multipart_upload(
+        Bucket="ways",
+        Key="parts",
+        UploadId=upload,
+        MultipartUpload={"Parts": [{"ETag": part["ETag"], "PartNumber": 1}]},
+    )
+    s3.put_object_tagging(Bucket="ways", Key="put", Tagging={"TagSet": [{"Key": "a", "Value": "b"}]})
+    events.settle()
+    received = sorted(target.bodies(), key=lambda event: event["detail"]["object"]["sequencer"])
+    assert [(event["detail-type"], event["detail"].get("reason")) for event in received] == [
+        ("Object Created", "PutObject"),
+        ("Object Created", "CopyObject"),
+        ("Object Created", "CompleteMultipartUpload"),
+        ("Object Tags Added", None),
+    ]
+    assert [event["detail"]["object"]["size"] for event in received[:3]] == [1, 1, 2]
+
+
 def test_a_delete_marker_is_told_as_such(cloud: Cloud, queue: MakeQueue, events: EventsRoom) -> None:
     watch_bucket(cloud, "deletions")
     target = queue("deletions")
