@@ -15,11 +15,14 @@ def furnish(cloud: Cloud) -> list[Room]:
     from headwater.local.events import EventsRoom
     from headwater.local.functions import Functions
     from headwater.local.http_api import HttpApis
+    from headwater.local.identity import Identity
     from headwater.local.mends.room import Mends
     from headwater.local.workflows import Workflows
 
+    identity = Identity(cloud)  # first: it judges a call before anybody answers it
     functions = Functions(cloud)
     return [
+        identity,
         Mends(cloud),
         functions,
         HttpApis(cloud, functions),

@@ -7,6 +7,7 @@ written. Imports nothing of Headwater, so that the program's own imports decide 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import logging
 import os
@@ -17,6 +18,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+_LONGEST_TRACEBACK = 200
 
 
 def main(order_file: Path) -> int:
@@ -74,18 +77,21 @@ def _run(order: dict[str, Any], program: Path) -> None:
 def _describe(error: BaseException, root: Path) -> dict[str, Any]:
     """The error in one line with its place in the program, and the whole traceback."""
     place, cause = "", error
-    seen: BaseException | None = error
     # The SDK wraps what the program raised once for each resource that depends on it: the innermost one is the cause.
-    while seen is not None:
-        for frame in traceback.extract_tb(seen.__traceback__):
-            file = Path(frame.filename)
+    # One exception that many awaited is chained to itself in circles, and its traceback grows with each of them.
+    chain: dict[int, BaseException] = {}
+    link: BaseException | None = error
+    while link is not None and id(link) not in chain:
+        chain[id(link)] = link
+        for frame, line in itertools.islice(traceback.walk_tb(link.__traceback__), _LONGEST_TRACEBACK):
+            file = Path(frame.f_code.co_filename)
             if root in file.parents and "site-packages" not in file.parts and file != Path(__file__):
-                place, cause = f"{file.relative_to(root)}:{frame.lineno}", seen
-        seen = seen.__cause__ or seen.__context__
+                place, cause = f"{file.relative_to(root)}:{line}", link
+        link = link.__cause__ or link.__context__
     return {
         "error": " ".join(f"{type(cause).__name__}: {cause}".split()),
         "place": place,
-        "traceback": "".join(traceback.format_exception(error)),
+        "traceback": "".join(traceback.format_exception(cause, limit=-_LONGEST_TRACEBACK, chain=False)),
         # The monitor went away: the engine knows why, and better.
         "stopped": type(error).__name__ == "RunError" and "monitor has terminated" in str(error),
     }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -22,6 +21,7 @@ from headwater.local.engine.project import Project, read_project
 from headwater.local.engine.secrets import Secrets
 from headwater.local.engine.state import ResourceState, from_checkpoint, to_checkpoint
 from headwater.local.engine.steps import Steps, Stopped
+from headwater.local.processes import Process
 from headwater.local.provider.aws import Aws
 
 if TYPE_CHECKING:
@@ -209,29 +209,26 @@ class _Update:
         ):
             order = Path(folder) / "order.json"
             order.write_text(json.dumps(self._order(address)))
-            # -P: the script's own folder stays off the import path.
-            child = subprocess.Popen(
-                [sys.executable, "-P", str(HOST), str(order)],
-                env=self._program_environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-            )
             printed: list[str] = []
+
+            def hear(line: str) -> None:
+                printed.append(line.rstrip())
+                self._say(line.rstrip())
+
+            # -P: the script's own folder stays off the import path.
+            child = Process.start(
+                [sys.executable, "-P", str(HOST), str(order)],
+                cwd=self._project.root,
+                env=self._program_environment(),
+                on_line=hear,
+            )
             try:
-                with child.stdout or open(os.devnull) as lines:  # noqa: PTH123
-                    for line in lines:
-                        printed.append(line.rstrip())
-                        self._say(line.rstrip())
-                child.wait()
+                code = child.wait()
             finally:
-                if child.poll() is None:
-                    child.kill()
-                    child.wait()
+                child.kill()
             answer = order.with_suffix(".outcome")
             outcome = json.loads(answer.read_text()) if answer.is_file() else None
-        self._judge(outcome, child.returncode, printed)
+        self._judge(outcome, code, printed)
 
     def _judge(self, outcome: dict[str, Any] | None, code: int, printed: list[str]) -> None:
         if self.steps.failure is not None:
