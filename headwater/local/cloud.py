@@ -16,12 +16,11 @@ from typing import Any, Protocol, Self, TypeVar
 
 import boto3
 from botocore.config import Config
-from moto.moto_server.werkzeug_app import MotoRequestHandler
-from werkzeug.serving import BaseWSGIServer, make_server
 
 from headwater.local.clock import Clock
 from headwater.local.embedded_metrics import metrics_in
 from headwater.local.front import Front
+from headwater.local.serving import Server
 
 ACCOUNT_ID = "123456789012"
 ACCESS_KEY, SECRET_KEY = "AKIAHEADWATERLOCAL00", "local-cloud-only-not-a-secret"
@@ -31,16 +30,6 @@ _LOG_BATCH_BYTES = 1_048_576
 _LOG_EVENT_BYTES = 256_000  # an event may hold 1 MiB by now, but readers still expect 256 KB
 
 R = TypeVar("R")
-
-
-class RequestHandler(MotoRequestHandler):
-    """Keeps connections open, answers without Nagle's delay, and doesn't print each request."""
-
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-
-    def log_request(self, *_: object) -> None:
-        pass
 
 
 class Room(Protocol):
@@ -78,7 +67,8 @@ class Cloud:
         self.workers = ThreadPoolExecutor(max_workers=64, thread_name_prefix="cloud")
         self.rooms: list[Room] = []
         self._requested_port = port
-        self._server: BaseWSGIServer | None = None
+        self._server: Server | None = None
+        self._clients: list[Any] = []
         self.principals: dict[str, str] = {}
         """Role ARN by access key id, of every key that `credentials_for` gave out."""
         self._log_lock = threading.Lock()
@@ -125,16 +115,16 @@ class Cloud:
         return {"AWS_ACCESS_KEY_ID": access_key, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
 
     def __enter__(self) -> Self:
+        from headwater.local.long_poll import LongPoll
         from headwater.local.rooms import furnish
 
         self.directory.mkdir(parents=True, exist_ok=True)
         self.rooms = furnish(self)
-        self._server = make_server(
-            "127.0.0.1", self._requested_port, self.front, threaded=True, request_handler=RequestHandler
-        )
+        # Last, so that every room has had its say about the call.
+        self.front.add(LongPoll(self))
+        self._server = Server(self.front, self._requested_port, name="front")
         # Moto's Step Functions interpreter calls back to this port.
         os.environ["MOTO_PORT"] = str(self.port)
-        threading.Thread(target=self._server.serve_forever, name="front", daemon=True).start()
         try:
             for room in self.rooms:
                 room.open()
@@ -152,12 +142,13 @@ class Cloud:
         for room in reversed(self.rooms):
             room.close()
         if self._server is not None:
-            self._server.shutdown()
-            self._server.server_close()
+            self._server.close()
         self.workers.shutdown(wait=False, cancel_futures=True)
+        for client in self._clients:
+            client.close()
 
     def _client(self, service: str) -> Any:
-        return boto3.client(  # type: ignore[call-overload]
+        made: Any = boto3.client(  # type: ignore[call-overload]
             service,
             region_name=self.region,
             endpoint_url=self.endpoint,
@@ -165,6 +156,8 @@ class Cloud:
             aws_secret_access_key=SECRET_KEY,
             config=Config(retries={"total_max_attempts": 1}, max_pool_connections=64, read_timeout=960),
         )
+        self._clients.append(made)
+        return made
 
     def write_log(self, group: str, stream: str, lines: Iterable[str]) -> None:
         """Append ``lines`` to CloudWatch Logs; the group and the stream are made if they aren't there.

@@ -7,7 +7,6 @@ calls back into this door.
 
 from __future__ import annotations
 
-import io
 import json
 import threading
 from collections.abc import Callable, Iterable
@@ -17,6 +16,8 @@ from urllib.parse import parse_qs
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.wrappers import Request, Response
+
+from headwater.local.serving import read_body
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,7 @@ def parse(environ: dict[str, Any]) -> ApiCall:
     The body is read here, once, into ``environ``: rooms and moto each wrap it in a request of their own, and a slow
     uploader must not hold the lock.
     """
-    body = Request(environ).get_data(cache=False)
-    environ["wsgi.input"], environ["CONTENT_LENGTH"] = io.BytesIO(body), str(len(body))
+    read_body(environ)
     request = Request(environ)
     service = access_key = ""
     scope = request.headers.get("Authorization", "").partition("Credential=")[2].partition(",")[0].split("/")

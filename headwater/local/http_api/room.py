@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from moto.apigatewayv2.models import Api, ApiGatewayV2Backend, Stage, apigatewayv2_backends
-from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.wrappers import Request, Response
 
-from headwater.local.cloud import Cloud, RequestHandler
+from headwater.local.cloud import Cloud
 from headwater.local.front import ApiCall
 from headwater.local.functions import Functions
-from headwater.local.http_api.gateway import PAYLOAD_BYTES, Gateway
-from headwater.local.http_api.payload import HttpRequest, HttpResponse, message
+from headwater.local.http_api.gateway import Gateway
+from headwater.local.http_api.payload import HttpRequest, HttpResponse
+from headwater.local.serving import Server, read_body
 from headwater.local.telemetry import Telemetry
 
 _STAGE = re.compile(r"/v2/apis/(?P<api>[^/]+)/stages/(?P<stage>[^/]+)")
@@ -43,7 +43,7 @@ class HttpApis:
         self._functions = functions
         self._telemetry = Telemetry(cloud, "AWS/ApiGateway")
         self._lock = threading.Lock()
-        self._servers: dict[str, BaseWSGIServer] = {}
+        self._servers: dict[str, Server] = {}
         self.allows: Callable[[str, str], bool] = lambda _key, _arn: True
         """(access key id, execute-api ARN) -> may it invoke? The identity room puts its judgement here."""
         cloud.front.add(self._update_stage)
@@ -67,19 +67,16 @@ class HttpApis:
         if api.protocol_type != "HTTP":
             return
         gateway = Gateway(self._cloud, api, self._functions, self._telemetry, lambda key, arn: self.allows(key, arn))
-        server = make_server("127.0.0.1", 0, _Application(gateway), threaded=True, request_handler=RequestHandler)
+        server = Server(_Application(gateway), name=f"http-api-{api.api_id}")
         with self._lock:
             self._servers[api.api_id] = server
-        name = f"http-api-{api.api_id}"
-        threading.Thread(target=server.serve_forever, args=(0.1,), name=name, daemon=True).start()
         api.api_endpoint = f"http://127.0.0.1:{server.port}"
 
     def _closed(self, api_id: str) -> None:
         with self._lock:
             server = self._servers.pop(api_id, None)
         if server is not None:
-            server.shutdown()
-            server.server_close()
+            server.close()
 
     def _update_stage(self, call: ApiCall) -> Response | None:
         """UpdateStage, which moto doesn't have."""
@@ -106,17 +103,11 @@ class _Application:
         self._gateway = gateway
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        request = Request(environ)
-        if (request.content_length or 0) > PAYLOAD_BYTES:
-            answer = message(413, "Request Entity Too Large")
-            # What isn't read would be taken for the next request on this connection.
-            answer.headers.append(("connection", "close"))
-        else:
-            answer = self._gateway.handle(_wire(request))
-        return _wsgi(answer)(environ, start_response)
+        body = read_body(environ)
+        return _wsgi(self._gateway.handle(_wire(Request(environ), body)))(environ, start_response)
 
 
-def _wire(request: Request) -> HttpRequest:
+def _wire(request: Request, body: bytes) -> HttpRequest:
     target = str(request.environ.get("RAW_URI") or request.environ.get("REQUEST_URI") or request.path)
     path, _, query = target.partition("?")
     headers = list(request.headers.items())
@@ -133,7 +124,7 @@ def _wire(request: Request) -> HttpRequest:
         path=path or "/",
         query=query,
         headers=headers,
-        body=request.get_data(),
+        body=body,
         source_ip=request.remote_addr or "127.0.0.1",
         protocol=str(request.environ.get("SERVER_PROTOCOL", "HTTP/1.1")),
     )
@@ -143,7 +134,7 @@ def _wsgi(answer: HttpResponse) -> Response:
     response = Response(answer.body, answer.status)
     response.headers.remove("content-type")
     for name, value in answer.headers:
-        if name.lower() not in _HOP_BY_HOP or (name, value) == ("connection", "close"):
+        if name.lower() not in _HOP_BY_HOP:
             response.headers.add(name, value)
     return response
 
