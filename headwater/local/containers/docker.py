@@ -45,7 +45,8 @@ def install_shims(folder: Path) -> None:
     for name in ("docker", "aws"):
         shim = folder / name
         module = f"{__spec__.name if __spec__ else __name__} {name}"
-        shim.write_text(f"#!/bin/sh\nPYTHONPATH='{source}' exec '{sys.executable}' -m {module} \"$@\"\n")
+        # -P: a build context has a folder `headwater` of its own, and a build runs inside it.
+        shim.write_text(f"#!/bin/sh\nPYTHONPATH='{source}' exec '{sys.executable}' -P -m {module} \"$@\"\n")
         shim.chmod(0o755)
 
 
