@@ -16,6 +16,7 @@ from headwater.local.front import ApiCall
 from headwater.local.functions import Functions
 from headwater.local.http_api.gateway import Gateway
 from headwater.local.http_api.payload import HttpRequest, HttpResponse
+from headwater.local.identity import Identity
 from headwater.local.serving import Server, read_body
 from headwater.local.telemetry import Telemetry
 
@@ -44,8 +45,6 @@ class HttpApis:
         self._telemetry = Telemetry(cloud, "AWS/ApiGateway")
         self._lock = threading.Lock()
         self._servers: dict[str, Server] = {}
-        self.allows: Callable[[str, str], bool] = lambda _key, _arn: True
-        """(access key id, execute-api ARN) -> may it invoke? The identity room puts its judgement here."""
         cloud.front.add(self._update_stage)
         _mend(self._opened, self._closed)
 
@@ -66,11 +65,16 @@ class HttpApis:
     def _opened(self, api: Any) -> None:
         if api.protocol_type != "HTTP":
             return
-        gateway = Gateway(self._cloud, api, self._functions, self._telemetry, lambda key, arn: self.allows(key, arn))
+        gateway = Gateway(self._cloud, api, self._functions, self._telemetry, self._allows)
         server = Server(_Application(gateway), name=f"http-api-{api.api_id}")
         with self._lock:
             self._servers[api.api_id] = server
         api.api_endpoint = f"http://127.0.0.1:{server.port}"
+
+    def _allows(self, key: str, arn: str) -> bool:
+        """Whether a key may execute-api:Invoke there: the developer's own may, a role's if its policies say so."""
+        role = self._cloud.principals.get(key)
+        return role is None or self._cloud.room(Identity).judge(role, "execute-api:Invoke", arn).allowed
 
     def _closed(self, api_id: str) -> None:
         with self._lock:
