@@ -52,21 +52,6 @@ class Services(NamedTuple):
     log: PredictionLog
 
 
-@at_init
-def services() -> Services:
-    """The predict path and the prediction log."""
-    settings = Settings()
-    artifacts = ArtifactStore(settings.artifacts_bucket)
-    models = ServingModels(
-        Registry.from_settings(settings),
-        artifacts,
-        refresh_after=settings.alias_refresh_seconds,
-        stale_after=settings.alias_stale_seconds,
-        on_stale=report_stale,
-    )
-    return Services(Serving(models, OnlineStore(settings.features_table)), prediction_log(settings.predictions_bucket))
-
-
 def prediction_log(bucket: str) -> PredictionLog:
     """In a Lambda a log that writes after the response, elsewhere one that writes at once."""
     write = PredictionStore(bucket).write
@@ -93,6 +78,21 @@ def report_stale(model: str, alias: str, error: Exception) -> None:
     """Log and count that an alias is served from memory because the registry doesn't answer."""
     logger.warning("the registry doesn't answer", exc_info=error, extra={"model": model, "alias": alias})
     metrics.add_metric("StaleAliases", MetricUnit.Count, 1)
+
+
+@at_init
+def services() -> Services:
+    """The predict path and the prediction log. Stands below what it calls: in a Lambda it is built right here."""
+    settings = Settings()
+    artifacts = ArtifactStore(settings.artifacts_bucket)
+    models = ServingModels(
+        Registry.from_settings(settings),
+        artifacts,
+        refresh_after=settings.alias_refresh_seconds,
+        stale_after=settings.alias_stale_seconds,
+        on_stale=report_stale,
+    )
+    return Services(Serving(models, OnlineStore(settings.features_table)), prediction_log(settings.predictions_bucket))
 
 
 @app.post("/models/<model>/predictions")
