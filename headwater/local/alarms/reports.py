@@ -119,7 +119,7 @@ def reason_data(
         "threshold": float(alarm.threshold),
         "evaluatedDatapoints": [
             {"timestamp": clock_time(start)}
-            | ({} if point is None else {"sampleCount": point.samples, "value": point.value})
+            | ({} if point is None else {"sampleCount": float(point.samples), "value": point.value})
             for start, point in reversed(list(zip(starts, evaluated, strict=True)))
         ],
     }

@@ -10,6 +10,7 @@ from moto.events.models import EventsBackend, Rule
 from moto.scheduler.exceptions import ScheduleGroupNotFound
 from moto.scheduler.exceptions import ValidationException as ScheduleInvalid
 from moto.scheduler.models import EventBridgeSchedulerBackend, Schedule
+from moto.scheduler.responses import EventBridgeSchedulerResponse
 
 from headwater.local.events import expressions, intercept
 
@@ -58,6 +59,18 @@ def _create_or_update_schedule(original: Callable[..., Any]) -> Callable[..., An
     return put_schedule
 
 
+def _update_schedule_response(original: Callable[..., Any]) -> Callable[..., Any]:
+    # Moto forgets this parameter in an update.
+    def update_schedule(self: EventBridgeSchedulerResponse) -> str:
+        answer: str = original(self)
+        name = self.uri.split("?")[0].split("/")[-1]
+        schedule = self.scheduler_backend.get_schedule(self._get_param("GroupName"), name)
+        schedule.action_after_completion = self._get_param("ActionAfterCompletion")
+        return answer
+
+    return update_schedule
+
+
 def _note(arn: str) -> None:
     if desk.room is not None:
         desk.room.schedules.note(arn)
@@ -67,3 +80,4 @@ intercept.wrap(EventsBackend, "put_rule", _put_rule)
 intercept.wrap(EventsBackend, "enable_rule", _enable_rule)
 intercept.wrap(EventBridgeSchedulerBackend, "create_schedule", _create_or_update_schedule)
 intercept.wrap(EventBridgeSchedulerBackend, "update_schedule", _create_or_update_schedule)
+intercept.wrap(EventBridgeSchedulerResponse, "update_schedule", _update_schedule_response)
