@@ -80,34 +80,6 @@ def report_stale(model: str, alias: str, error: Exception) -> None:
     metrics.add_metric("StaleAliases", MetricUnit.Count, 1)
 
 
-def prediction_log(bucket: str) -> PredictionLog:
-    """In a Lambda a log that writes after the response, elsewhere one that writes at once."""
-    write = PredictionStore(bucket).write
-    if "AWS_LAMBDA_RUNTIME_API" not in os.environ:
-        return WriteAtOnce(write, on_failure=report_unlogged)
-    log = WriteAfterResponse(
-        write,
-        on_failure=report_unlogged,
-        extension=Extension("prediction-log", os.environ["AWS_LAMBDA_RUNTIME_API"]),
-    )
-    log.start()
-    return log
-
-
-def report_unlogged(record: PredictionRecord | None, error: Exception) -> None:
-    """Log and count a prediction that couldn't be written down."""
-    extra = {"key": record.key, "model": record.model, "version": record.version} if record else {}
-    logger.error("the prediction log failed", exc_info=error, extra=extra)
-    with single_metric(name="PredictionLogFailures", unit=MetricUnit.Count, value=1, namespace=NAMESPACE) as metric:
-        metric.add_dimension("service", "serving")
-
-
-def report_stale(model: str, alias: str, error: Exception) -> None:
-    """Log and count that an alias is served from memory because the registry doesn't answer."""
-    logger.warning("the registry doesn't answer", exc_info=error, extra={"model": model, "alias": alias})
-    metrics.add_metric("StaleAliases", MetricUnit.Count, 1)
-
-
 @at_init
 def services() -> Services:
     """The predict path and the prediction log. Stands below what it calls: in a Lambda it is built right here."""
@@ -123,7 +95,6 @@ def services() -> Services:
     return Services(Serving(models, OnlineStore(settings.features_table)), prediction_log(settings.predictions_bucket))
 
 
-# Below what it uses: in a Lambda it is built on this very line.
 @app.post("/models/<model>/predictions")
 def predict(model: str) -> Response[str]:
     """Predict for each instance of the request."""
