@@ -130,7 +130,9 @@ class Config(BaseModel):
         try:
             return cls.model_validate({key: _parse(cls, key, value) for key, value in given.items()})
         except ValidationError as error:
-            raise InvalidConfig(f"stack {pulumi.get_stack()!r}: " + "; ".join(map(_explain, error.errors()))) from error
+            problems = "; ".join(map(_explain, error.errors()))
+            # Without its cause, which says the same in pydantic's words and is what an engine would show.
+            raise InvalidConfig(f"stack {pulumi.get_stack()!r}: {problems}") from None
 
 
 def _parse(model: type[BaseModel], key: str, value: str) -> Any:

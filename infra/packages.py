@@ -32,6 +32,7 @@ COMMAND_LINE = frozenset(
 # another one, and the local cloud runs the very same zips.
 SERVICES = frozenset(
     {"cloudwatch", "codebuild", "dynamodb", "ecr", "lambda", "s3", "sns", "sqs", "ssm", "stepfunctions", "sts"}
+    | {"xray"}  # the X-Ray SDK makes a client when it is imported
 )
 # Parts that nothing imports when a package is used: test suites, and onnxruntime's tools for making models.
 PRUNED = re.compile(

@@ -1,0 +1,88 @@
+"""What tests of the infrastructure share: a cloud in a process of its own, and the deployed stack as a graph."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from headwater.local.engine import Deployment, ResourceState
+
+ROOT = Path(__file__).resolve().parents[2]
+STACK = "local"
+CONFIG = {
+    "headwater:alarmEmails": '["on-call@example.com"]',
+    "headwater:alarmWebhooks": '["https://chat.example.com/hook"]',
+    "headwater:tags": '{"CostCentre": "42"}',
+}
+
+_SERVE = """
+import json, sys
+from pathlib import Path
+from headwater.local.cloud import Cloud
+with Cloud(Path(sys.argv[1])) as cloud:
+    print(json.dumps(cloud.environment()), flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def cloud_beside(directory: Path) -> Iterator[Mapping[str, str]]:
+    """The environment of a local cloud in another process: moto's state belongs to a process, and tests share ours."""
+    log = directory / "cloud.log"
+    directory.mkdir(parents=True, exist_ok=True)
+    with log.open("w") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-c", _SERVE, str(directory / "cloud")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            cwd=ROOT,
+        )
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            line = process.stdout.readline()
+            assert line, log.read_text()
+            yield json.loads(line)
+        finally:
+            process.stdin.close()
+            process.stdout.close()
+            process.wait(timeout=30)
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The resources of a deployment."""
+
+    deployment: Deployment
+
+    def all(self, kind: str) -> list[ResourceState]:
+        """Those of one type, such as ``aws:s3/bucket:Bucket``; a rule about none would be no rule."""
+        found = [resource for resource in self.deployment.resources if resource.type == kind]
+        assert found, f"the stack has no {kind}"
+        return found
+
+    def beside(self, resource: ResourceState, kind: str) -> ResourceState:
+        """The resource of type ``kind`` with the same parent and name."""
+        found = [other for other in self.all(kind) if (other.parent, other.name) == (resource.parent, resource.name)]
+        assert len(found) == 1, f"{resource.name} has {len(found)} {kind} beside it"
+        return found[0]
+
+    def custom(self) -> list[ResourceState]:
+        """Everything that AWS knows of."""
+        return [
+            resource
+            for resource in self.deployment.resources
+            if resource.custom and not resource.type.startswith("pulumi:")
+        ]
+
+    def outputs(self, kind: str) -> dict[str, dict[str, Any]]:
+        """The outputs of each resource of a type, by its name."""
+        return {resource.name: resource.plain_outputs for resource in self.all(kind)}

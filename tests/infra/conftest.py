@@ -1,0 +1,23 @@
+"""The whole stack, deployed once a session by the embedded engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import pytest
+
+from headwater.local.engine import deploy
+from tests.infra.cases import CONFIG, ROOT, STACK, Graph, cloud_beside
+
+
+@pytest.fixture(scope="session")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
+    """The variables that lead to a cloud for these tests alone."""
+    with cloud_beside(tmp_path_factory.mktemp("infra")) as environment:
+        yield environment
+
+
+@pytest.fixture(scope="session")
+def graph(aws: Mapping[str, str]) -> Graph:
+    """The deployed stack `local`, with somebody to tell of alarms."""
+    return Graph(deploy(ROOT, STACK, environment=aws, config=CONFIG))

@@ -1,0 +1,176 @@
+"""The zips that functions run from."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from infra.bundles import RECIPES, Bundle, Recipe, build, build_all
+from infra.code import CACHE
+from infra.images import pack_context
+from infra.packages import COMMAND_LINE, BundleError, File, Target, append, remembered, without_command_line
+from tests.infra.cases import ROOT
+
+HOST = Target(python=f"{sys.version_info.major}.{sys.version_info.minor}", platform=None)
+HANDLERS = {
+    "control": ["alarms.manage", "images.build", "lake.intake", "lake.refuse", "registry.promote", "registry.register",
+                "serving.stage"],
+    "serving": ["serving.predict"],
+    "data": ["features.materialise", "lake.ingest", "training.prepare"],
+}  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def bundles() -> dict[str, Bundle]:
+    # The project's own cache: what `local up` built needn't be built again.
+    return build_all(HOST, cache_directory=ROOT / CACHE)
+
+
+def project(directory: Path, lock: str = "") -> Path:
+    """A project with one module and a lock."""
+    (directory / "requirements").mkdir(parents=True)
+    (directory / "requirements" / "control.txt").write_text(lock)
+    (directory / "ours").mkdir()
+    (directory / "ours" / "module.py").write_text("answer = 42\n")
+    return directory
+
+
+RECIPE = Recipe(name="control", sources=("ours",))
+
+
+def test_bundles_are_far_from_the_limit_and_serving_is_small(bundles: dict[str, Bundle]) -> None:
+    sizes = {name: bundle.unzipped_bytes / 2**20 for name, bundle in bundles.items()}
+    assert sizes["control"] < 30
+    assert sizes["serving"] < 140
+    assert sizes["data"] < 200
+
+
+@pytest.mark.parametrize("name", [recipe.name for recipe in RECIPES])
+def test_nothing_of_the_developers_machine_travels(bundles: dict[str, Bundle], name: str) -> None:
+    with zipfile.ZipFile(bundles[name].path) as archive:
+        names = archive.namelist()
+        assert len(names) == len(set(names))
+        assert not [path for path in names if "/tests/" in path or path.endswith(".pyc")]
+        for package in (
+            "headwater/local",
+            "headwater/cli",
+            "headwater/demo",
+            "infra",
+            "tests",
+            "moto",
+            "pulumi",
+            "rich",
+        ):
+            assert not [path for path in names if path.startswith(f"{package}/")], package
+        assert "headwater/settings.py" in names
+        assert ("pipelines/flights/product.py" in names) == (name == "data")
+
+
+@pytest.mark.parametrize("name", [recipe.name for recipe in RECIPES])
+def test_every_handler_can_be_imported_from_its_bundle_alone(
+    bundles: dict[str, Bundle], name: str, tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(bundles[name].path) as archive:
+        archive.extractall(tmp_path)
+    heavy = {"serving": "onnxruntime, numpy", "data": "duckdb, pandas, pandera.pandas"}.get(name, "botocore")
+    handlers = "\n".join(f"import functions.{handler}" for handler in HANDLERS[name])
+    code = f"import sys; sys.path[:0] = [{str(tmp_path)!r}]\nimport boto3, {heavy}\n{handlers}\nprint(boto3.__file__)"
+    # -I -S: neither this environment's packages nor its variables.
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": os.environ["PATH"], "AWS_DEFAULT_REGION": "us-east-1"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(str(tmp_path))
+
+
+def test_equal_contents_give_equal_bytes(tmp_path: Path) -> None:
+    first, second = (
+        build(RECIPE, HOST, tmp_path / f"cache-{number}", project(tmp_path / f"project-{number}")) for number in (1, 2)
+    )
+    assert first.sha256 == second.sha256
+    assert first.path.read_bytes() == second.path.read_bytes()
+    assert first.key == f"code/control-{first.sha256}.zip"
+
+
+def test_a_changed_source_gives_another_bundle_and_an_unchanged_one_the_same(tmp_path: Path) -> None:
+    root = project(tmp_path / "project")
+    first = build(RECIPE, HOST, tmp_path / "cache", root)
+    written = first.path.stat().st_mtime_ns
+    assert build(RECIPE, HOST, tmp_path / "cache", root) == first
+    assert first.path.stat().st_mtime_ns == written
+    (root / "ours" / "module.py").write_text("answer = 43\n")
+    assert build(RECIPE, HOST, tmp_path / "cache", root).sha256 != first.sha256
+
+
+def test_the_right_to_execute_is_kept(tmp_path: Path) -> None:
+    import hashlib
+
+    path = tmp_path / "some.zip"
+    append(
+        path, [File(name="run", mode=0o755, content=b"#!"), File(name="say", mode=0o644, content=b"")], hashlib.sha256()
+    )
+    with zipfile.ZipFile(path) as archive:
+        assert [entry.external_attr >> 16 & 0o777 for entry in archive.infolist()] == [0o755, 0o644]
+
+
+def test_a_zip_without_its_note_is_built_again(tmp_path: Path) -> None:
+    bundle = build(RECIPE, HOST, tmp_path / "cache", project(tmp_path / "project"))
+    bundle.path.with_suffix(".json").write_text("{")
+    assert remembered(bundle.path) is None
+    assert build(RECIPE, HOST, tmp_path / "cache", tmp_path / "project") == bundle
+
+
+def test_a_missing_lock_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match=r"requirements/control.txt is missing; `make lock` writes it"):
+        build(RECIPE, HOST, tmp_path / "cache", tmp_path)
+
+
+def test_a_missing_source_is_named(tmp_path: Path) -> None:
+    root = project(tmp_path / "project")
+    with pytest.raises(BundleError, match=r"there is no theirs; see RECIPES"):
+        build(Recipe(name="control", sources=("theirs",)), HOST, tmp_path / "cache", root)
+
+
+def test_a_lock_without_hashes_is_refused(tmp_path: Path) -> None:
+    root = project(tmp_path / "project", lock="six==1.17.0\n")
+    with pytest.raises(BundleError, match=r"uv can't install requirements/control.txt"):
+        build(RECIPE, HOST, tmp_path / "cache", root)
+
+
+def test_code_for_an_aws_service_that_bundles_leave_out_is_refused(tmp_path: Path) -> None:
+    root = project(tmp_path / "project")
+    (root / "ours" / "store.py").write_text("\nclient('sagemaker').create_model()\n")
+    with pytest.raises(BundleError, match=r"ours/store.py line 2 uses the AWS service 'sagemaker'.*SERVICES"):
+        build(RECIPE, HOST, tmp_path / "cache", root)
+
+
+def test_a_lock_loses_the_command_lines_packages_and_nothing_else() -> None:
+    lock = (ROOT / "requirements" / "control.txt").read_text()
+    kept = without_command_line(lock)
+    assert not [line for line in kept.splitlines() if line.split("==")[0] in COMMAND_LINE]
+    assert "boto3==" in kept
+    assert "pydantic==" in kept
+
+    def names(text: str) -> set[str]:
+        return {line.split("==")[0] for line in text.splitlines() if line[:1].isalpha()}
+
+    assert names(kept) == names(lock) - COMMAND_LINE
+
+
+def test_the_images_context_holds_what_the_dockerfile_copies_and_no_laptop_code(tmp_path: Path) -> None:
+    first, second = pack_context(ROOT, tmp_path / "a"), pack_context(ROOT, tmp_path / "b")
+    assert first.sha256 == second.sha256
+    assert first.path.read_bytes() == second.path.read_bytes()
+    with zipfile.ZipFile(first.path) as archive:
+        names = archive.namelist()
+    assert {"pipelines/Dockerfile", "requirements/training.txt", "headwater/model.py"} <= set(names)
+    assert not [name for name in names if name.startswith(("headwater/local", "headwater/cli", "infra", "tests"))]

@@ -1,0 +1,92 @@
+"""Deploying again, and what stops a deployment before anything is made."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from headwater.local.engine import DeployError, deploy, preview
+from tests.infra.cases import CONFIG, ROOT, STACK, Graph
+
+pytestmark = pytest.mark.cloud
+
+PROGRAM = f"""
+import sys
+sys.path.insert(0, {str(ROOT)!r})
+from datetime import timedelta
+from pathlib import Path
+import pulumi
+from infra.alarms import AlarmTopic, DeadLetters
+from infra.buckets import Account
+from infra.bundles import Bundle
+from infra.config import Config
+from infra.function import Code, Foundation, Function, FunctionArgs
+import functions.alarms.manage
+
+account = Account.current()
+topic = AlarmTopic("alarms", account=account)
+code = Code(
+    bundle=Bundle(name="control", path=Path("none.zip"), sha256="0", unzipped_bytes=0),
+    bucket=pulumi.Output.from_input("no-bucket"),
+    key=pulumi.Output.from_input("none.zip"),
+)
+foundation = Foundation(
+    config=Config(),
+    code={{"control": code}},
+    topic=topic,
+    dead_letters=DeadLetters("dead-letters", account=account, topic=topic),
+)
+Function(
+    "wrong",
+    FunctionArgs(
+        foundation=foundation,
+        capability="alarms",
+        handler=functions.alarms.manage,
+        settings={{**topic_settings}},
+        bundle="control",
+        memory_mib=256,
+        timeout=timedelta(seconds=1),
+    ),
+)
+"""
+
+
+def program(directory: Path, settings: str) -> Path:
+    """A project whose only function gets ``settings``."""
+    (directory / "Pulumi.yaml").write_text("name: wrong\nruntime: python\n")
+    (directory / "__main__.py").write_text(PROGRAM.replace("{**topic_settings}", settings))
+    return directory
+
+
+def test_a_second_deployment_changes_nothing(graph: Graph, aws: Mapping[str, str]) -> None:
+    again = deploy(ROOT, STACK, environment=aws, config=CONFIG)
+    assert again.changes.keys() == {"same"}
+    assert again.outputs == graph.deployment.outputs
+
+
+def test_a_setting_that_the_handler_does_not_declare_stops_the_deployment(
+    aws: Mapping[str, str], tmp_path: Path
+) -> None:
+    project = program(tmp_path, '{"registry_tabel": "registry"}')
+    with pytest.raises(DeployError, match="no such setting: registry_tabel; not given: registry_table"):
+        deploy(project, "wrong", environment=aws)
+
+
+def test_a_setting_of_the_wrong_type_stops_the_function_from_being_made(aws: Mapping[str, str], tmp_path: Path) -> None:
+    # The value is an output: only once it is known can its type be seen.
+    project = program(tmp_path, '{"registry_table": topic.topic.name, "repeat_after_seconds": topic.topic.name}')
+    with pytest.raises(DeployError, match="repeat_after_seconds"):
+        deploy(project, "wrong", environment=aws)
+
+
+def test_a_wrong_setting_stops_the_program_before_anything_is_made(aws: Mapping[str, str]) -> None:
+    with pytest.raises(DeployError, match="stack 'other': headwater:logRetentionDays is 8: Input should be 1, 3"):
+        preview(ROOT, "other", environment=aws, config={"headwater:logRetentionDays": "8"})
+
+
+def test_the_description_is_json_that_holds_every_output(graph: Graph) -> None:
+    (parameter,) = graph.all("aws:ssm/parameter:Parameter")
+    assert json.loads(parameter.plain_inputs["value"]).keys() == graph.deployment.outputs.keys()
