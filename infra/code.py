@@ -35,8 +35,7 @@ class Bundles(pulumi.ComponentResource):
                 source=pulumi.FileAsset(str(bundle.path)),
                 content_type="application/zip",
                 tags=tags(capability="code"),
-                # The key holds the content's hash. Another zlib may pack the same content into other bytes.
-                opts=pulumi.ResourceOptions(parent=self, ignore_changes=["source"]),
+                opts=pulumi.ResourceOptions(parent=self),
             )
             self.code[bundle.name] = Code(bundle=bundle, bucket=uploaded.bucket, key=uploaded.key)
         self.register_outputs({})
