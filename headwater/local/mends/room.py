@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from headwater.local.cloud import Cloud
-from headwater.local.mends import bucket_policies
+from headwater.local.mends import bucket_policies, dynamodb_requests, dynamodb_tokens
 from headwater.local.mends.patch import Patches
 
 
 class Mends:
     """The mends that need no room of their own; first in, last out."""
 
-    def __init__(self, _cloud: Cloud) -> None:
+    def __init__(self, cloud: Cloud) -> None:
         self._patches = Patches()
-        for mend in (bucket_policies.mend,):
-            mend(self._patches)
+        bucket_policies.mend(self._patches)
+        dynamodb_tokens.mend(self._patches, cloud.clock.now)
+        cloud.front.add(dynamodb_requests.answer)
 
     def open(self) -> None:
         """Nothing to start."""

@@ -1,0 +1,119 @@
+"""DynamoDB refuses and repeats as on AWS."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from headwater.local.cloud import Cloud
+
+
+@pytest.fixture
+def table(cloud: Cloud) -> str:
+    """A table keyed by pk."""
+    name = f"mended-{uuid.uuid4().hex[:8]}"
+    cloud.client("dynamodb").create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    return name
+
+
+def item(key: str, **more: Any) -> dict[str, Any]:
+    return {"pk": {"S": key}} | more
+
+
+def put_once(table: str, key: str) -> list[dict[str, Any]]:
+    return [{"Put": {"TableName": table, "Item": item(key), "ConditionExpression": "attribute_not_exists(pk)"}}]
+
+
+def refusal(raised: pytest.ExceptionInfo[ClientError]) -> tuple[str, str]:
+    error = raised.value.response["Error"]
+    return error["Code"], error["Message"]
+
+
+def test_a_transaction_sent_again_with_its_token_succeeds_without_writing(cloud: Cloud, table: str) -> None:
+    dynamodb, token = cloud.client("dynamodb"), uuid.uuid4().hex
+    dynamodb.transact_write_items(TransactItems=put_once(table, "a"), ClientRequestToken=token)
+    dynamodb.delete_item(TableName=table, Key=item("a"))
+    dynamodb.transact_write_items(TransactItems=put_once(table, "a"), ClientRequestToken=token)
+    assert "Item" not in dynamodb.get_item(TableName=table, Key=item("a"))
+
+
+def test_a_token_is_not_for_another_transaction(cloud: Cloud, table: str) -> None:
+    dynamodb, token = cloud.client("dynamodb"), uuid.uuid4().hex
+    dynamodb.transact_write_items(TransactItems=put_once(table, "a"), ClientRequestToken=token)
+    with pytest.raises(ClientError) as raised:
+        dynamodb.transact_write_items(TransactItems=put_once(table, "b"), ClientRequestToken=token)
+    assert refusal(raised)[0] == "IdempotentParameterMismatchException"
+
+
+def test_a_cancelled_transaction_may_be_tried_again_with_its_token(cloud: Cloud, table: str) -> None:
+    dynamodb, token = cloud.client("dynamodb"), uuid.uuid4().hex
+    dynamodb.put_item(TableName=table, Item=item("a"))
+    with pytest.raises(dynamodb.exceptions.TransactionCanceledException):
+        dynamodb.transact_write_items(TransactItems=put_once(table, "a"), ClientRequestToken=token)
+    dynamodb.delete_item(TableName=table, Key=item("a"))
+    dynamodb.transact_write_items(TransactItems=put_once(table, "a"), ClientRequestToken=token)
+    assert "Item" in dynamodb.get_item(TableName=table, Key=item("a"))
+
+
+def test_a_token_is_forgotten_after_ten_minutes(cloud: Cloud, table: str) -> None:
+    dynamodb, token = cloud.client("dynamodb"), uuid.uuid4().hex
+    dynamodb.transact_write_items(TransactItems=put_once(table, "a"), ClientRequestToken=token)
+    cloud.clock.advance(timedelta(minutes=11))
+    with pytest.raises(dynamodb.exceptions.TransactionCanceledException):
+        dynamodb.transact_write_items(TransactItems=put_once(table, "a"), ClientRequestToken=token)
+
+
+def test_batches_have_their_limits(cloud: Cloud, table: str) -> None:
+    dynamodb = cloud.client("dynamodb")
+    writes = [{"PutRequest": {"Item": item(str(number))}} for number in range(26)]
+    with pytest.raises(ClientError) as raised:
+        dynamodb.batch_write_item(RequestItems={table: writes})
+    assert refusal(raised) == ("ValidationException", "Too many items requested for the BatchWriteItem call")
+    dynamodb.batch_write_item(RequestItems={table: writes[:25]})
+    with pytest.raises(ClientError) as raised:
+        dynamodb.batch_get_item(RequestItems={table: {"Keys": [item(str(number)) for number in range(101)]}})
+    assert refusal(raised)[0] == "ValidationException"
+
+
+def test_an_item_above_400_kb_is_refused(cloud: Cloud, table: str) -> None:
+    with pytest.raises(ClientError) as raised:
+        cloud.client("dynamodb").put_item(TableName=table, Item=item("a", v={"S": "x" * 410 * 1024}))
+    assert refusal(raised) == ("ValidationException", "Item size has exceeded the maximum allowed size")
+
+
+@pytest.mark.parametrize("number", ["1" * 39, "0." + "3" * 39, "-1." + "7" * 38])
+def test_a_number_of_more_than_38_digits_is_refused(cloud: Cloud, table: str, number: str) -> None:
+    with pytest.raises(ClientError) as raised:
+        cloud.client("dynamodb").put_item(TableName=table, Item=item("a", v={"M": {"deep": {"N": number}}}))
+    assert "more than 38 significant digits" in refusal(raised)[1]
+
+
+@pytest.mark.parametrize("number", ["1" * 38, "0." + "3" * 38, "1" + "0" * 60, "-0.5"])
+def test_a_number_of_38_digits_is_kept(cloud: Cloud, table: str, number: str) -> None:
+    cloud.client("dynamodb").put_item(TableName=table, Item=item("a", v={"N": number}))
+
+
+@pytest.mark.parametrize(
+    ("operation", "arguments"),
+    [
+        ("put_item", {"Item": item("a"), "ConditionExpression": "attribute_not_exists(pk)"}),
+        ("delete_item", {"Key": item("a"), "ConditionExpression": "attribute_not_exists(pk)"}),
+        ("query", {"KeyConditionExpression": "pk = :pk"}),
+    ],
+)
+def test_a_value_that_no_expression_uses_is_refused(
+    cloud: Cloud, table: str, operation: str, arguments: dict[str, Any]
+) -> None:
+    values = {":unused": {"N": "1"}} | ({":pk": {"S": "a"}} if operation == "query" else {})
+    with pytest.raises(ClientError) as raised:
+        getattr(cloud.client("dynamodb"), operation)(TableName=table, ExpressionAttributeValues=values, **arguments)
+    assert "ExpressionAttributeValues unused in expressions: keys: {:unused}" in refusal(raised)[1]
