@@ -255,6 +255,11 @@ class Model(Declaration):
     @model_validator(mode="after")
     def _check(self) -> Self:
         _refuse_repeats(f"model {self.name!r}", self.columns)
+        if self.examples.label in {entry.name for entry in self.inputs}:
+            raise ValueError(
+                f"model {self.name!r}: label {self.examples.label!r} is also a request input: the answer would be its "
+                "own clue"
+            )
         for gate in self.gates:
             if (gate.metric in CLASSIFICATION_METRICS) != (self.task == "classification"):
                 raise ValueError(f"model {self.name!r}: {gate.metric} doesn't judge a {self.task}")

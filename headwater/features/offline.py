@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 
 import duckdb
 
@@ -14,8 +15,7 @@ from headwater.lake.database import columns_of, quoted
 from headwater.lake.types import Snapshot
 from headwater.model import FeatureView
 
-NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",
-           "UHUGEINT", "FLOAT", "DOUBLE", "BOOLEAN", "DECIMAL")  # fmt: skip
+NUMBERS = re.compile(r"(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DOUBLE|BOOLEAN|DECIMAL\(\d+,\d+\))$")
 
 
 def offline_key(view: FeatureView, snapshot: Snapshot) -> str:
@@ -74,12 +74,12 @@ def _check(view: FeatureView, kinds: dict[str, str]) -> None:
     problems += [
         f"feature {feature.name!r} is {kinds[feature.name]}, expected a number"
         for feature in view.features
-        if not kinds.get(feature.name, "DOUBLE").startswith(NUMBERS)
+        if not NUMBERS.match(kinds.get(feature.name, "DOUBLE"))
     ]
     problems += [
         f"join key {key!r} is {kinds[key]}, expected text or a number"
         for key in view.entity
-        if not kinds.get(key, "VARCHAR").startswith(("VARCHAR", *NUMBERS))
+        if kinds.get(key, "VARCHAR") != "VARCHAR" and not NUMBERS.match(kinds[key])
     ]
     if problems:
         raise InvalidView(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
 import numpy
 import onnxruntime
 import pandas
+from sklearn.compose import ColumnTransformer
+from sklearn.pipeline import Pipeline
 
 from headwater.model import Model
 from headwater.registry.types import Output, Package, Parity
@@ -42,8 +45,12 @@ def compile_graph(model: Model, pipeline: Any) -> tuple[bytes, Output]:
         for name in model.columns
     ]
     try:
-        options = {"zipmap": False} if model.task == "classification" else None
-        graph = to_onnx(pipeline, initial_types=types, options=options)
+        with warnings.catch_warnings():
+            # skl2onnx hands booleans to protobuf as whole numbers, which protobuf 6 warns of and 7 refuses.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            warnings.simplefilter("ignore", UserWarning)
+            options = {"zipmap": False} if model.task == "classification" else None
+            graph = to_onnx(_from_columns(model, pipeline), initial_types=types, options=options)
     except Exception as error:
         said = " ".join(str(error).split())[:500]
         raise CompilationFailed(
@@ -54,6 +61,20 @@ def compile_graph(model: Model, pipeline: Any) -> tuple[bytes, Output]:
     if model.task == "classification":
         return graph.SerializeToString(), Output(name=names[1], column=1)
     return graph.SerializeToString(), Output(name=names[0], column=0)
+
+
+def _from_columns(model: Model, pipeline: Any) -> Pipeline:
+    """The pipeline with a first step that puts the columns side by side, as a data frame has them.
+
+    skl2onnx knows that of a ColumnTransformer alone; any other first step it would give the first column only.
+    """
+    steps = list(pipeline.steps) if isinstance(pipeline, Pipeline) else [("model", pipeline)]
+    if model.categories or isinstance(steps[0][1], ColumnTransformer):
+        return pipeline if isinstance(pipeline, Pipeline) else Pipeline(steps)
+    columns = list(model.columns)
+    beside = ColumnTransformer([("columns", "passthrough", columns)])
+    beside.fit(pandas.DataFrame(0.0, index=range(2), columns=columns))
+    return Pipeline([("beside", beside), *steps])
 
 
 class Graph:
@@ -150,4 +171,5 @@ def spread(frame: pandas.DataFrame, count: int) -> pandas.DataFrame:
 
 def places(length: int, count: int) -> list[int]:
     """At most ``count`` positions, evenly spread over ``length``."""
-    return sorted({index * (length - 1) // max(count - 1, 1) for index in range(min(count, length))}) if length else []
+    count = min(count, length)
+    return [index * (length - 1) // max(count - 1, 1) for index in range(count)]

@@ -75,6 +75,10 @@ def split(model: Model, rows: Rows) -> tuple[Rows, Rows]:
             raise InvalidExamples(
                 f"model {model.name!r}: of {len(rows):,} examples none is left {words}; see its holdout"
             )
+    if empty := [name for name in model.columns if train.columns[name].isna().all()]:
+        raise InvalidExamples(
+            f"model {model.name!r}: {', '.join(empty)} is missing in all {len(train):,} training examples"
+        )
     if model.task == "classification" and train.label.nunique() < 2:
         raise InvalidExamples(
             f"model {model.name!r}: all {len(train):,} training examples have label {train.label.iloc[0]}"

@@ -31,6 +31,9 @@ _REGRESSION: Mapping[str, Callable[[Any, Any], float]] = {
 def measure(task: str, label: Any, predicted: Any) -> dict[str, float]:
     """Every metric of the task that is defined on these rows (a single class has no ROC curve)."""
     label, predicted = numpy.asarray(label), numpy.asarray(predicted, dtype="float64")
+    if task == "classification":
+        # Sums of float32 may pass 1 by a hair, which scikit-learn's metrics refuse.
+        predicted = numpy.clip(predicted, 0.0, 1.0)
     values: dict[str, float] = {}
     for name, metric in (_CLASSIFICATION if task == "classification" else _REGRESSION).items():
         if name in {"roc_auc", "average_precision"} and len(numpy.unique(label)) < 2:

@@ -1,0 +1,123 @@
+"""Buckets and tables as a stack has them, on moto; used by the tests of lake, features, training and their handlers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import duckdb
+import pandera.pandas as pa
+import pytest
+from moto import mock_aws
+
+from headwater.aws import client
+from headwater.lake.service import Lake
+from headwater.lake.types import Pointer, Upload
+from headwater.model import Catalog, Product, Source, catalog
+
+LAKE, ARTIFACTS, REGISTRY, FEATURES = "lake", "artifacts", "registry", "features"
+ENVIRONMENT = {
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_DEFAULT_REGION": "eu-central-1",
+    "AWS_REGION": "eu-central-1",
+    "POWERTOOLS_TRACE_DISABLED": "1",
+    "POWERTOOLS_METRICS_NAMESPACE": "Headwater",
+    "HEADWATER_LAKE_BUCKET": LAKE,
+    "HEADWATER_ARTIFACTS_BUCKET": ARTIFACTS,
+    "HEADWATER_REGISTRY_TABLE": REGISTRY,
+    "HEADWATER_FEATURES_TABLE": FEATURES,
+}
+
+READINGS = pa.DataFrameSchema(
+    {
+        "sensor": pa.Column(str),
+        "level": pa.Column(int, pa.Check.in_range(0, 100)),
+        "note": pa.Column(str, nullable=True),
+        "ok": pa.Column(bool),
+    },
+    coerce=True,
+    strict="filter",
+)
+
+READINGS_SOURCE = Source(
+    name="readings", contract="tests.unit.lake.world:READINGS", keys=("sensor",), max_rejected=0.25
+)
+HEADER = "sensor,level,note,ok\n"
+
+
+@dataclass
+class World:
+    """What a stack's storage holds, and a way to upload."""
+
+    sequence: Iterator[int] = field(default_factory=lambda: count(0x617F08299329D189))
+
+    def upload(self, key: str, body: bytes | str, *, sequencer: str | None = None) -> Upload:
+        """Put an object as a user would, and tell what S3's event would tell."""
+        body = body.encode() if isinstance(body, str) else body
+        answer = client("s3").put_object(Bucket=LAKE, Key=key, Body=body)
+        return Upload(
+            bucket=LAKE,
+            key=key,
+            version_id=answer["VersionId"],
+            size=len(body),
+            sequencer=sequencer or f"{next(self.sequence):016X}",
+        )
+
+    def lake(self, *sources: Source) -> Lake:
+        """A lake that knows ``sources``."""
+        return Lake(self.catalog(*(sources or (READINGS_SOURCE,))), bucket=LAKE, table=REGISTRY)
+
+    def catalog(self, *sources: Source) -> Catalog:
+        """A catalog of nothing but ``sources``."""
+        return catalog([Product(sources=sources)])
+
+    def rows(self, pointer: Pointer) -> list[dict[str, Any]]:
+        """The rows of a Parquet object."""
+        body = client("s3").get_object(Bucket=pointer.bucket, Key=pointer.key, VersionId=pointer.version_id)["Body"]
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "rows.parquet"
+            path.write_bytes(body.read())
+            relation = duckdb.read_parquet(str(path))
+            return [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
+
+    def keys(self, bucket: str = LAKE, prefix: str = "") -> list[str]:
+        """The keys of a bucket."""
+        answer = client("s3").list_objects_v2(Bucket=bucket, Prefix=prefix)
+        return [entry["Key"] for entry in answer.get("Contents", [])]
+
+    def online(self) -> dict[str, Mapping[str, Any]]:
+        """All online items by key."""
+        return {item["pk"]["S"]: item for item in client("dynamodb").scan(TableName=FEATURES)["Items"]}
+
+
+@contextmanager
+def new_world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """An empty stack's storage."""
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    with mock_aws():
+        client.cache_clear()
+        for bucket in (LAKE, ARTIFACTS):
+            client("s3").create_bucket(
+                Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
+            )  # fmt: skip
+            client("s3").put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+        for table, names in ((REGISTRY, ("pk", "sk")), (FEATURES, ("pk",))):
+            client("dynamodb").create_table(
+                TableName=table,
+                KeySchema=[
+                    {"AttributeName": name, "KeyType": kind}
+                    for name, kind in zip(names, ("HASH", "RANGE"), strict=False)
+                ],
+                AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in names],
+                BillingMode="PAY_PER_REQUEST",
+            )
+        yield World()
+    client.cache_clear()

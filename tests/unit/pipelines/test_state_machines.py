@@ -1,0 +1,97 @@
+"""The state machines' files: every task is bounded, retried with jitter and caught, and every expression is JSONata."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonata
+import pytest
+
+import pipelines
+
+FOLDER = Path(pipelines.__path__[0])
+MACHINES = ("ingestion", "training")
+PLACES = {
+    "ingestion": {"IngestFunctionArn", "MaterialiseFunctionArn", "RefuseFunctionArn", "FunctionLimitBytes"},
+    "training": {"PrepareFunctionArn", "RegisterFunctionArn", "StageFunctionArn", "PromoteFunctionArn"},
+}
+CONTAINER = {"ClusterArn", "TaskDefinitionArn", "SubnetIds", "SecurityGroupId"}
+
+
+def text(name: str) -> str:
+    return (FOLDER / f"{name}.asl.json").read_text(encoding="utf-8")
+
+
+def machine(name: str) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(text(name))
+    return told
+
+
+def tasks(name: str) -> dict[str, dict[str, Any]]:
+    return {key: state for key, state in machine(name)["States"].items() if state["Type"] == "Task"}
+
+
+def expressions(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for inner in value.values():
+            yield from expressions(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from expressions(inner)
+    elif isinstance(value, str) and value.startswith("{%"):
+        yield value.removeprefix("{%").removesuffix("%}").strip()
+
+
+@pytest.mark.parametrize("name", MACHINES)
+def test_the_placeholders_are_those_that_infra_fills_in(name: str) -> None:
+    assert set(re.findall(r"\$\{(\w+)\}", text(name))) == PLACES[name] | CONTAINER
+
+
+@pytest.mark.parametrize("name", MACHINES)
+def test_every_task_is_bounded_retried_with_jitter_and_caught(name: str) -> None:
+    assert machine(name)["TimeoutSeconds"] > 0
+    for key, task in tasks(name).items():
+        assert task["TimeoutSeconds"] <= machine(name)["TimeoutSeconds"], key
+        assert all(retry["JitterStrategy"] == "FULL" and retry["MaxAttempts"] >= 4 for retry in task["Retry"]), key
+        assert [caught["ErrorEquals"] for caught in task["Catch"]] == [["States.ALL"]], key
+
+
+@pytest.mark.parametrize("name", MACHINES)
+def test_every_failure_ends_in_the_one_state_that_fails_with_its_cause(name: str) -> None:
+    states = machine(name)["States"]
+    fails = [key for key, state in states.items() if state["Type"] == "Fail"]
+    assert fails == ["Failed"]
+    targets = {caught["Next"] for task in tasks(name).values() for caught in task["Catch"]}
+    assert targets <= {"Failed", "Refuse"}
+    reached = {state["Next"] for state in states.values() if "Next" in state} | targets | {machine(name)["StartAt"]}
+    reached |= {choice["Next"] for state in states.values() for choice in state.get("Choices", ())}
+    reached |= {state["Default"] for state in states.values() if "Default" in state}
+    assert reached == set(states)
+
+
+@pytest.mark.parametrize("name", MACHINES)
+def test_every_expression_is_jsonata(name: str) -> None:
+    found = list(expressions(json.loads(re.sub(r"\$\{\w+\}", "1", text(name)))))
+    assert len(found) > 10
+    for expression in found:
+        jsonata.Jsonata(expression)
+
+
+def test_the_source_of_an_upload_is_read_from_its_key() -> None:
+    payload = tasks("ingestion")["Materialise"]["Arguments"]["Payload"]["source"]
+    (expression,) = expressions(payload)
+    compiled = jsonata.Jsonata(expression.replace("$upload", "upload"))
+    assert compiled.evaluate({"upload": {"key": "landing/flights/2013/01.csv"}}) == "flights"
+
+
+def test_the_container_is_told_the_upload_as_json() -> None:
+    override = tasks("ingestion")["IngestInContainer"]["Arguments"]["Overrides"]["ContainerOverrides"][0]
+    assert override["Name"] == "training"
+    (expression,) = expressions(override["Command"])
+    upload = {"bucket": "b", "key": 'landing/s/a "b" 😀.csv', "version_id": "v", "size": 5, "sequencer": "0A"}
+    told = jsonata.Jsonata(expression.replace("$upload", "upload")).evaluate({"upload": upload})
+    assert json.loads(told) == upload
