@@ -134,8 +134,9 @@ def push(arguments: Sequence[str]) -> None:
             imageDigest=sha256,
         )
     except ClientError as error:
+        known = error.response.get("Error", {})
         # The very same image under the very same tag: a push of it has nothing to do.
-        if error.response.get("Error", {}).get("Code") != "ImageAlreadyExistsException":
+        if known.get("Code") != "ImageAlreadyExistsException" or sha256 not in known.get("Message", ""):
             raise Refused(str(error)) from None
     _say(f"{match['tag'] or 'latest'}: digest: {sha256} size: {len(manifest)}")
 

@@ -188,7 +188,8 @@ def _checked(instruction: Instruction) -> Instruction:
 
 def _refuse_what_needs_a_root(instruction: Instruction) -> None:
     """RUN really runs, on the host: an absolute path would mean the host's file, not the image's."""
-    text = " ".join(command(instruction)[2:]) if not instruction.value.startswith("[") else instruction.value
+    words = command(instruction)
+    text = instruction.value if not instruction.value.startswith("[") else shlex.join(words)
     lexer = shlex.shlex(text, posix=True, punctuation_chars="();<>|&=,[]")
     lexer.whitespace_split = False
     lexer.wordchars += ":@%+{}$!#^*?"
