@@ -100,7 +100,7 @@ class ImageRepository(pulumi.ComponentResource):
             source=pulumi.FileAsset(str(context.path)),
             content_type="application/zip",
             tags=tags(capability=CAPABILITY),
-            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["source"]),
+            opts=pulumi.ResourceOptions(parent=self),
         )
         project = self._project(args, uploaded)
         build = Function(
