@@ -6,11 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 from moto.awslambda.models import LambdaBackend, LambdaFunction
+from moto.sqs.models import sqs_backends
 
 # Request field -> attribute; CreateFunction, UpdateFunctionConfiguration and every answer.
 _FORGOTTEN = {"LoggingConfig": "logging_config", "DeadLetterConfig": "dead_letter_config"}
 
 _put_invoke_config = LambdaBackend.put_function_event_invoke_config
+_create_mapping = LambdaBackend.create_event_source_mapping
 _original = {name: getattr(LambdaFunction, name) for name in ("__init__", "get_configuration", "update_configuration")}
 
 
@@ -51,6 +53,13 @@ def apply(invoke_later: Callable[[str, bytes], object]) -> None:
         configured = self.get_function(function_name).event_invoke_config
         return put_invoke_config(self, function_name, {**(configured[-1].config if configured else {}), **config})
 
+    def create_mapping(self: Any, spec: dict[str, Any]) -> Any:
+        mapping = _create_mapping(self, spec)
+        # Moto would invoke inside SendMessage, message by message; `EventSources` polls instead.
+        for queue in sqs_backends[self.account_id][self.region_name].queues.values():
+            queue.lambda_event_source_mappings.clear()
+        return mapping
+
     for name, mended in (
         ("__init__", initialise),
         ("update_configuration", update_configuration),
@@ -59,6 +68,7 @@ def apply(invoke_later: Callable[[str, bytes], object]) -> None:
     ):
         setattr(LambdaFunction, name, mended)
     setattr(LambdaBackend, "put_function_event_invoke_config", put_invoke_config)  # noqa: B010 - mypy allows no other
+    setattr(LambdaBackend, "create_event_source_mapping", create_mapping)  # noqa: B010
     setattr(LambdaBackend, "update_function_event_invoke_config", update_invoke_config)  # noqa: B010
 
 

@@ -48,7 +48,6 @@ class Functions:
         self._sources = EventSources(cloud, self)
         self._housekeeper = threading.Thread(target=self._keep_house, name="lambda-housekeeper", daemon=True)
         cloud.front.add(InvokeApi(cloud, self))
-        cloud.front.add(self._sources.answer)
         mends.apply(lambda arn, payload: self.invoke_later(arn, payload))
 
     def open(self) -> None:
