@@ -20,6 +20,7 @@ from headwater.registry.types import (
     PACKAGE_FILE,
     Candidate,
     ModelVersion,
+    Output,
     Package,
     PackageFeature,
 )
@@ -104,24 +105,7 @@ class Training:
         gates = judge(model, metrics, champion_metrics, no_champion)
         self._progress("judged", {"metrics": metrics, "inputs_alone": inputs_alone, "champion": champion_metrics})
 
-        package = Package(
-            model=model.name,
-            run_id=run_id,
-            description=model.description,
-            task=model.task,
-            positive=model.examples.positive,
-            inputs=model.inputs,
-            columns=model.columns,
-            categories=model.categories,
-            features=self._features(model),
-            onnx=files.put(ONNX_FILE, body),
-            sha256=hashlib.sha256(body).hexdigest(),
-            output=output,
-            data_version=prepared.data_version,
-            metrics=metrics,
-            code_version=self._code_version,
-            created_at=self._now(),
-        )
+        package = self._package(model, files, body, output, prepared.data_version, metrics)
         files.put_value(PROFILE_FILE, profile(model, run_id, train, predictions))
         expected = predict(model, pipeline, held_out.columns)
         candidate = Candidate(
@@ -144,6 +128,35 @@ class Training:
         )
         files.put_value(CANDIDATE_FILE, candidate)
         return candidate
+
+    def _package(
+        self,
+        model: Model,
+        files: RunFiles,
+        body: bytes,
+        output: Output,
+        data_version: str,
+        metrics: Mapping[str, float],
+    ) -> Package:
+        """Store the graph, and say all that serving needs of it."""
+        return Package(
+            model=model.name,
+            run_id=files.run_id,
+            description=model.description,
+            task=model.task,
+            positive=model.examples.positive,
+            inputs=model.inputs,
+            columns=model.columns,
+            categories=model.categories,
+            features=self._features(model),
+            onnx=files.put(ONNX_FILE, body),
+            sha256=hashlib.sha256(body).hexdigest(),
+            output=output,
+            data_version=data_version,
+            metrics=metrics,
+            code_version=self._code_version,
+            created_at=self._now(),
+        )
 
     def _load(self, model: Model, files: RunFiles) -> tuple[Prepared, Rows]:
         prepared, body = files.get_value(PREPARED_FILE, Prepared), files.get(TRAINING_SET_FILE)
