@@ -22,18 +22,16 @@ class EmbeddedMetric:
     unit: str
 
 
-def metrics_in(line: str) -> Iterator[EmbeddedMetric]:
-    """The metrics in ``line``; none if it isn't in the format. What is malformed is skipped, as CloudWatch does."""
+def metrics_in(line: str) -> tuple[EmbeddedMetric, ...]:
+    """The metrics in ``line``; none if it isn't in the format or is malformed, which CloudWatch passes over as well."""
     if '"_aws"' not in line:
-        return
+        return ()
     try:
         root = json.loads(line)
         directives = root["_aws"]["CloudWatchMetrics"]
-    except (ValueError, KeyError, TypeError):
-        return
-    for directive in directives if isinstance(directives, list) else ():
-        if isinstance(directive, dict) and isinstance(directive.get("Namespace"), str):
-            yield from _of_directive(directive, root)
+        return tuple(metric for directive in directives for metric in _of_directive(directive, root))
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return ()
 
 
 def _of_directive(directive: Mapping[str, Any], root: Mapping[str, Any]) -> Iterator[EmbeddedMetric]:
@@ -47,5 +45,5 @@ def _of_directive(directive: Mapping[str, Any], root: Mapping[str, Any]) -> Iter
             numbers = tuple(float(item) for item in values if isinstance(item, int | float))
             if numbers:
                 yield EmbeddedMetric(
-                    directive["Namespace"], metric["Name"], numbers, dimensions, metric.get("Unit", "None")
+                    str(directive["Namespace"]), metric["Name"], numbers, dimensions, metric.get("Unit", "None")
                 )

@@ -93,8 +93,6 @@ class _RequestHandler(MotoRequestHandler):
 
     def run_wsgi(self) -> None:
         """Answer one request."""
-        if self.headers.get("Expect", "").lower().strip() == "100-continue":
-            self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         if _QUICK_ACKNOWLEDGEMENT is not None and self.headers.get("Content-Length", "0") != "0":
             # A client that sends head and body apart, with Nagle's algorithm on, waits 40 ms for us to acknowledge.
             self.connection.setsockopt(socket.IPPROTO_TCP, _QUICK_ACKNOWLEDGEMENT, 1)
