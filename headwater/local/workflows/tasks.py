@@ -150,7 +150,7 @@ def _mend_ecs(patches: Patches, clients: _Clients) -> None:
 
     def wait_for(self: Any, env: Any, sync_resolver: Any, **others: Any) -> Any:
         outcome = wait(self, env=env, sync_resolver=sync_resolver, **others)
-        if outcome is None:  # a timeout, or the execution was stopped
+        if not isinstance(outcome, dict):  # a timeout, or the execution was stopped
             sync_resolver.stop()
         return outcome
 
