@@ -131,8 +131,8 @@ class Config(BaseModel):
             return cls.model_validate({key: _parse(cls, key, value) for key, value in given.items()})
         except ValidationError as error:
             problems = "; ".join(map(_explain, error.errors()))
-            # Without its cause, which says the same in pydantic's words and is what an engine would show.
-            raise InvalidConfig(f"stack {pulumi.get_stack()!r}: {problems}") from None
+        # Outside of the block: pydantic's own words, which an engine would show as the cause, say the same worse.
+        raise InvalidConfig(f"stack {pulumi.get_stack()!r}: {problems}")
 
 
 def _parse(model: type[BaseModel], key: str, value: str) -> Any:
