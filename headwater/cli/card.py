@@ -21,7 +21,7 @@ def show_card(console: Console, card: ModelCard) -> None:
     console.print(_metrics(card))
     for gate in card.gates:
         rule = str(gate["rule"]).replace("_", " ")
-        reached = f"{gate['metric']} {show(gate['value'])}, {rule} {show(gate['limit'])}"
+        reached = gate["reason"] or f"{gate['metric']} {show(gate['value'])}, {rule} {show(gate['limit'])}"
         console.print(f"{_mark(gate['passed'])} gate: {reached}")
     parity = card.parity
     difference = f"at most {parity['largest_difference']:.1g} on {parity['rows']:,} rows"

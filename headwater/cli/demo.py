@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING, Annotated
 
@@ -70,13 +71,11 @@ def _show(console: Console, outcome: Outcome, total: float, *, keep: bool) -> No
         return
     console.print("The local cloud goes on; look around:\n")
     first = outcome.predictions[0]
-    instance = f'{{"carrier": "{first.flight[:2]}", "origin": "{first.origin}", "dest": "{first.dest}", '
     for step in (
         "headwater models show flight_delay",
         "headwater pipeline list",
         "headwater ingestions list flights",
-        f"headwater predict flight_delay --as-of {first.asked} \\\n"
-        f'    --input \'{instance}"distance": 1000, "sched_dep": "{first.scheduled}"}}\'',
+        f"headwater predict flight_delay --as-of {first.asked} \\\n    --input '{json.dumps(first.inputs)}'",
         "headwater init my_model          # your own model",
         "headwater local down             # stops everything and forgets it",
     ):
@@ -95,10 +94,12 @@ def _flights(outcome: Outcome) -> object:
         else:
             minutes = flight.arrival_delay_minutes
             happened = Text(f"{minutes} min late" if minutes > 0 else f"{-minutes} min early", style="green")
-        rows.append((
-            flight.flight, f"{flight.origin} -> {flight.dest}", f"{flight.scheduled[11:16]}", f"{flight.asked[11:16]}",
-            f"{flight.probability:6.1%}", happened, len(flight.missing_features) or "",
-        ))  # fmt: skip
+        route = f"{flight.inputs['origin']} -> {flight.inputs['dest']}"
+        probability = f"{flight.probability:6.1%}"
+        missing = len(flight.missing_features) or ""
+        rows.append(
+            (flight.flight, route, flight.scheduled[11:16], flight.asked[11:16], probability, happened, missing)
+        )
     day = outcome.predictions[0].scheduled[:10]
     columns = ("flight", "route", "departs (UTC)", "asked at", "more than 15 min late", "really", "features missing")
     return table(

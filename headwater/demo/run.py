@@ -42,8 +42,8 @@ class Prediction:
     """A real flight, what the model said two hours before it, and what happened."""
 
     flight: str
-    origin: str
-    dest: str
+    inputs: dict[str, Any]
+    """What the request carried."""
     scheduled: str
     asked: str
     probability: float
@@ -153,8 +153,7 @@ def _predict(cloud: Headwater, flight: Departure, version: int) -> Prediction:
     prediction = said["predictions"][0]
     return Prediction(
         flight=flight.flight,
-        origin=flight.inputs["origin"],
-        dest=flight.inputs["dest"],
+        inputs=flight.inputs,
         scheduled=flight.scheduled.isoformat(),
         asked=flight.as_of.isoformat(),
         probability=prediction["probability"],

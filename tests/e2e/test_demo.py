@@ -1,0 +1,68 @@
+"""The whole demo path on a slice of the data, through the command, on a cloud of its own."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.projects import ROOT, Project, processes_of
+
+pytestmark = pytest.mark.cloud
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """This very tree, with a home elsewhere: the cloud of whoever runs the tests is never touched."""
+    return Project(ROOT, tmp_path / "home")
+
+
+def test_real_flights_become_a_served_model_twice_with_the_same_figures(project: Project) -> None:
+    try:
+        result = project.run("demo", "--json", "--months", "2")
+        assert result.code == 0, result.err
+        assert len(result.out.splitlines()) == 1
+        first = result.json
+        assert list(first) == [
+            "resources", "dataset_rows", "model", "version", "roc_auc", "predictions", "api", "seconds",
+        ]  # fmt: skip
+        assert (first["model"], first["version"]) == ("flight_delay", 1)
+        assert first["resources"] > 100
+        assert first["dataset_rows"] > 50_000
+        # The request's inputs alone reach 0.66; far above 0.75 is leakage.
+        assert 0.67 < first["roc_auc"] < 0.80
+        assert first["api"].startswith("http://127.0.0.1:")
+        assert {"cloud", "deploy", "upload", "ingest", "train", "predict", "log", "total"} <= first["seconds"].keys()
+        assert len(first["predictions"]) == 12
+        assert all(0 < entry["probability"] < 1 for entry in first["predictions"])
+        assert len({entry["request_id"] for entry in first["predictions"]}) == 12
+        # The online store knew what was known by then.
+        assert any(entry["missing_features"] == [] for entry in first["predictions"])
+        assert "✓ training pipeline" in result.err
+        assert not {"\x1b", "\r"} & set(result.err)
+
+        second = project.done("demo", "--months", "2", "--stop")
+        assert second["version"] == 2
+        assert second["roc_auc"] == first["roc_auc"]
+        answers = [[entry["probability"] for entry in line["predictions"]] for line in (first, second)]
+        assert answers[0] == answers[1]
+        assert processes_of(project.home) == []
+    finally:
+        project.run("local", "down")
+
+
+def test_ctrl_c_leaves_nothing_behind(project: Project) -> None:
+    demo = project.start("demo", "--months", "1")
+    deadline = time.monotonic() + 120
+    while not (project.home / "local" / "cloud.json").exists():
+        assert demo.poll() is None, demo.communicate()
+        assert time.monotonic() < deadline, "the local cloud didn't start"
+        time.sleep(0.1)
+    demo.send_signal(signal.SIGINT)
+    out, err = demo.communicate(timeout=90)
+    assert demo.returncode == 130, err
+    assert out == ""
+    assert "interrupted" in err
+    assert processes_of(project.home) == []

@@ -1,0 +1,53 @@
+"""A newcomer's own table, by the README's commands alone: init, check, up, upload, start, predict, down."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.projects import Project, processes_of
+
+pytestmark = pytest.mark.cloud
+
+
+def test_a_table_unlike_flights_becomes_a_served_model(tmp_path: Path) -> None:
+    project = Project.copy(tmp_path)
+    made = project.done("init", "quick_sale", "--task", "classification")
+    assert "pipelines/quick_sale/product.py" in made["files"]
+    assert "quick_sale" in project.done("check")["models"]
+    try:
+        up = project.done("local", "up")
+        assert up["resources"] > 100
+        again = project.done("local", "up")
+        assert again["endpoint"] == up["endpoint"]
+        assert not {"create", "update", "replace", "delete"} & {kind for kind, n in again["changes"].items() if n}
+        sample = "pipelines/quick_sale/sample.csv"
+        (ingested,) = project.done("upload", "quick_sale_rows", sample, "--wait")
+        assert (ingested["status"], ingested["rows_out"]) == ("INGESTED", 600)
+        run = project.done("pipeline", "start", "quick_sale", "--watch")
+        assert (run["status"], run["version"], run["outcome"]) == ("SUCCEEDED", 1, "READY")
+        card = project.done("models", "show", "quick_sale")
+        assert card["metrics"]["roc_auc"] > 0.65
+        one = project.done("predict", "quick_sale", "--input", '{"rooms": 1, "area": 30, "district": "station"}')
+        assert one["version"] == 1
+        assert 0.5 < one["predictions"][0]["probability"] <= 1
+        many = project.done("predict", "quick_sale", "--file", sample_without_label(project.root / sample))
+        assert len(many["predictions"]) == 150
+        assert project.refused("predict", "quick_sale", "--input", '{"rooms": "x"}')[0] == 2
+        assert project.done("alarms", "list")
+        assert project.done("local", "logs", "serving-predict")
+        assert project.done("local", "status")["resources"] == up["resources"]
+    finally:
+        down = project.run("local", "down", "--json")
+    assert down.json == {"status": "stopped", "was_running": True}
+    assert processes_of(project.home) == []
+    assert project.refused("local", "status")[0] == 3
+    assert project.refused("models", "list")[1]["reason"] == "NoStack"
+
+
+def sample_without_label(sample: Path) -> str:
+    lines = [line.rpartition(",")[0] for line in sample.read_text().splitlines()[:151]]
+    file = sample.with_name("requests.csv")
+    file.write_text("\n".join(lines) + "\n")
+    return str(file)

@@ -1,0 +1,125 @@
+"""Bad requests and bad models through the deployed system: a documented answer for each."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headwater.client import Headwater
+from headwater.client.errors import PredictionRefused, RunFailed
+from headwater.client.predictions import Api
+from headwater.client.stack import clients_of, local_environment
+from tests.projects import Project
+
+pytestmark = pytest.mark.cloud
+
+HOUSE = {"rooms": 4, "area": 120, "district": "harbour"}
+
+
+@pytest.fixture
+def house(served: Project, deployed: Headwater) -> Headwater:
+    return deployed
+
+
+@pytest.mark.parametrize(
+    ("instances", "words"),
+    [
+        ([], "instances"),
+        ([{"rooms": 4}], "area"),
+        ([{**HOUSE, "rooms": "four"}], "rooms"),
+        ([{**HOUSE, "rooms": 1000}], "rooms"),
+        ([HOUSE, {**HOUSE, "garden": True}], "garden"),
+        ([HOUSE] * 101, "100"),
+    ],
+)
+def test_a_malformed_request_is_answered_with_400_and_the_field(
+    house: Headwater, instances: list[dict[str, Any]], words: str
+) -> None:
+    with pytest.raises(PredictionRefused, match=words) as caught:
+        house.predict("house_price", instances)
+    assert (caught.value.status, caught.value.exit_code) == (400, 2)
+    assert caught.value.request_id
+
+
+def test_an_unknown_model_is_answered_with_404(deployed: Headwater) -> None:
+    with pytest.raises(PredictionRefused, match="castle_price") as caught:
+        deployed.predict("castle_price", [HOUSE])
+    assert (caught.value.status, caught.value.exit_code) == (404, 3)
+
+
+def test_an_alias_that_does_not_exist_is_answered_with_404(house: Headwater) -> None:
+    with pytest.raises(PredictionRefused, match="canary") as caught:
+        house.predict("house_price", [HOUSE], alias="canary")
+    assert caught.value.status == 404
+
+
+def test_a_category_never_seen_and_none_at_all_are_answered(house: Headwater) -> None:
+    answer = house.predict("house_price", [HOUSE, {**HOUSE, "district": "moon"}, {"rooms": 4, "area": 120}])
+    values = [entry["value"] for entry in answer["predictions"]]
+    assert all(50_000 < value < 1_000_000 for value in values)
+
+
+def test_an_unsigned_request_is_forbidden(deployed: Headwater) -> None:
+    import urllib3
+
+    pool = urllib3.PoolManager()
+    answer = pool.request(
+        "POST", f"{deployed.stack.api_url}/models/house_price/predictions", json={"instances": [HOUSE]}
+    )
+    pool.clear()
+    assert answer.status == 403
+
+
+def test_a_request_signed_with_an_unknown_key_is_forbidden(deployed: Headwater) -> None:
+    environment = {**(local_environment() or {}), "AWS_ACCESS_KEY_ID": "AKIANOBODY0000000000"}
+    api = Api(deployed.stack.api_url, clients_of(environment), deployed.stack.region)
+    with pytest.raises(PredictionRefused) as caught:
+        api.predict("house_price", [HOUSE])
+    api.close()
+    assert (caught.value.status, caught.value.exit_code) == (403, 4)
+
+
+def test_the_answer_is_logged_as_it_was_given(house: Headwater) -> None:
+    import json
+
+    from headwater.client.waiting import wait_for
+
+    said = house.predict("house_price", [HOUSE])
+    s3, bucket = house.client("s3"), house.stack.predictions_bucket
+
+    def look() -> dict[str, Any] | None:
+        listed = s3.list_objects_v2(Bucket=bucket, Prefix="house_price/date=").get("Contents", ())
+        keys = [entry["Key"] for entry in listed if said["request_id"] in entry["Key"]]
+        return json.loads(s3.get_object(Bucket=bucket, Key=keys[0])["Body"].read()) if keys else None
+
+    logged = wait_for(look, what="the logged prediction", timeout=30)
+    assert logged["predictions"][0]["value"] == said["predictions"][0]["value"]
+    assert logged["predictions"][0]["inputs"] == HOUSE
+    assert logged["version"] == said["version"]
+
+
+def test_a_train_function_that_raises_fails_its_run_with_its_own_words(deployed: Headwater, tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text("rooms\n" + "".join(f"{number % 9 + 1}\n" for number in range(80)))
+    deployed.wait(deployed.upload("steady_rows", file), timeout=120)
+    run = deployed.pipelines.start("broken")
+    with pytest.raises(RunFailed, match="this train function is broken on purpose"):
+        deployed.pipelines.watch(run.id, timeout=240)
+    assert deployed.pipelines.get(run.id).status == "FAILED"
+
+
+def test_training_an_unknown_model_or_without_data_says_so(deployed: Headwater) -> None:
+    with pytest.raises(RunFailed, match="no model 'castle_price'"):
+        deployed.pipelines.watch(deployed.pipelines.start("castle_price").id, timeout=120)
+    with pytest.raises(RunFailed, match="no data for source 'flights'"):
+        deployed.pipelines.watch(deployed.pipelines.start("flight_delay").id, timeout=120)
+
+
+def test_the_model_that_serves_can_be_moved_and_moved_back(house: Headwater) -> None:
+    before = house.models.show("house_price").version
+    assert house.card("house_price")["version"] == before
+    assert house.predict("house_price", [HOUSE], as_of=datetime.now(UTC))["version"] == before
+    assert house.pipelines.list("house_price")[0].outcome == "READY"

@@ -1,0 +1,124 @@
+"""Bad files through the deployed system: each is refused with a clear reason, and what counted before still does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from headwater.client import Headwater
+from headwater.client.errors import IngestionFailed
+from headwater.lake.errors import FileRefused
+from headwater.lake.types import IngestionStatus
+from tests.projects import Project
+
+pytestmark = pytest.mark.cloud
+
+
+def send(deployed: Headwater, folder: Path, source: str, text: str, name: str = "rows.csv") -> object:
+    file = folder / name
+    file.write_text(text)
+    return deployed.wait(deployed.upload(source, file), timeout=120)
+
+
+def test_an_unknown_source_is_refused_with_the_known_ones(deployed: Headwater, tmp_path: Path) -> None:
+    with pytest.raises(FileRefused, match=r"unknown source\. Declared: .*flights, house_price_rows"):
+        send(deployed, tmp_path, "hauses", "rooms\n3\n")
+    (entry,) = deployed.ingestions("hauses")
+    assert entry.status is IngestionStatus.REFUSED
+
+
+def test_wrong_columns_are_named(deployed: Headwater, tmp_path: Path) -> None:
+    with pytest.raises(FileRefused, match=r"area.*district.*price"):
+        send(deployed, tmp_path, "house_price_rows", "rooms,areas\n3,70\n", "wrong-columns.csv")
+
+
+@pytest.mark.parametrize("text", ["", "rooms,area,district,price\n"])
+def test_an_empty_file_is_refused(deployed: Headwater, tmp_path: Path, text: str) -> None:
+    with pytest.raises(FileRefused, match=r"empty|no row"):
+        send(deployed, tmp_path, "house_price_rows", text, f"empty-{len(text)}.csv")
+
+
+def test_a_file_that_is_not_what_it_says_is_refused(deployed: Headwater, tmp_path: Path) -> None:
+    with pytest.raises(FileRefused, match="parquet"):
+        send(deployed, tmp_path, "house_price_rows", "rooms\n3\n", "rows.parquet")
+
+
+def test_a_few_bad_rows_go_to_quarantine_and_the_good_ones_count(
+    deployed: Headwater, sample: Path, tmp_path: Path
+) -> None:
+    rows = sample.read_text().splitlines()[:60]
+    rows[7] = "-1,70.0,harbour,100000"
+    entry = send(deployed, tmp_path, "house_price_rows", "\n".join(rows) + "\n", "some-bad.csv")
+    assert (entry.rows_in, entry.rows_out, entry.rows_rejected) == (59, 58, 1)  # type: ignore[attr-defined]
+    assert "rooms" in entry.reasons[0]  # type: ignore[attr-defined]
+    place = entry.quarantine  # type: ignore[attr-defined]
+    assert deployed.client("s3").head_object(Bucket=place.bucket, Key=place.key, VersionId=place.version_id)
+
+
+def test_too_many_bad_rows_refuse_the_file_and_the_version_before_still_counts(
+    deployed: Headwater, sample: Path, tmp_path: Path
+) -> None:
+    good = "\n".join(sample.read_text().splitlines()[:40]) + "\n"
+    first = send(deployed, tmp_path, "house_price_rows", good, "replaced.csv")
+    bad = good.replace("harbour", "harbour").replace("\n3,", "\n-3,")
+    with pytest.raises(FileRefused, match=r"rows rejected \(limit 5%\)"):
+        send(deployed, tmp_path, "house_price_rows", bad, "replaced.csv")
+    kept = deployed.client("dynamodb").get_item(
+        TableName=deployed.stack.registry_table,
+        Key={"pk": {"S": "SOURCE#house_price_rows"}, "sk": {"S": "FILE#replaced.csv"}},
+    )["Item"]
+    assert first.curated.version_id in kept["curated"]["S"]  # type: ignore[attr-defined]
+
+
+def test_a_file_sent_twice_is_two_versions_of_one_file(deployed: Headwater, sample: Path, tmp_path: Path) -> None:
+    text = "\n".join(sample.read_text().splitlines()[:30]) + "\n"
+    runs = {send(deployed, tmp_path, "house_price_rows", text, "twice.csv").upload.id for _ in range(2)}  # type: ignore[attr-defined]
+    assert len(runs) == 2
+    twice = [entry for entry in deployed.ingestions("house_price_rows") if entry.file == "twice.csv"]
+    assert [entry.status for entry in twice] == [IngestionStatus.INGESTED] * 2
+    files = deployed.client("dynamodb").query(
+        TableName=deployed.stack.registry_table,
+        KeyConditionExpression="pk = :pk AND begins_with(sk, :sk)",
+        ExpressionAttributeValues={":pk": {"S": "SOURCE#house_price_rows"}, ":sk": {"S": "FILE#twice"}},
+    )
+    assert files["Count"] == 1
+
+
+def test_an_event_that_comes_again_starts_no_second_run(deployed: Headwater, sample: Path) -> None:
+    sent = deployed.upload("house_price_rows", sample, name="event-twice.csv")
+    deployed.wait(sent, timeout=120)
+    event = {
+        "source": "aws.s3",
+        "detail-type": "Object Created",
+        "detail": {
+            "bucket": {"name": sent.bucket},
+            "object": {"key": sent.key, "version-id": sent.version_id, "size": sent.size, "sequencer": "00AA"},
+        },
+    }
+    import json
+
+    answer = deployed.client("lambda").invoke(
+        FunctionName="headwater-local-lake-intake", Payload=json.dumps(event).encode()
+    )
+    assert json.loads(answer["Payload"].read()) == {"run_id": sent.run_id, "started": False}
+
+
+def test_a_product_that_is_wrong_fails_its_run_and_says_so(deployed: Headwater, tmp_path: Path) -> None:
+    """A handler that raises: the error reaches the state machine, the registry and whoever waits."""
+    with pytest.raises(IngestionFailed, match="nosuch"):
+        send(deployed, tmp_path, "broken_rows", "rooms\n3\n")
+    (entry,) = deployed.ingestions("broken_rows")
+    assert entry.status is IngestionStatus.REFUSED
+    assert "nosuch" in entry.reasons[0]
+    failed = deployed.client("stepfunctions").list_executions(
+        stateMachineArn=deployed.stack.ingestion_arn, statusFilter="FAILED"
+    )["executions"]
+    assert entry.upload.id in {run["name"] for run in failed}
+
+
+def test_the_command_tells_a_refusal_by_its_exit_code(project: Project, tmp_path: Path) -> None:
+    file = tmp_path / "empty.csv"
+    file.touch()
+    code, failure = project.refused("upload", "house_price_rows", str(file), "--wait")
+    assert (code, failure["reason"]) == (5, "FileRefused")
