@@ -15,6 +15,7 @@ from moto.ecs.models import EC2ContainerServiceBackend
 
 from headwater.local.cloud import Cloud
 from headwater.local.containers.credentials import role_environment
+from headwater.local.containers.execution_role import missing
 from headwater.local.containers.logs import LogStream
 from headwater.local.containers.runner import CannotPull, Container, find_image, start
 from headwater.local.containers.store import ImageStore
@@ -182,11 +183,15 @@ class Tasks:
         if unknown := by_name.keys() - {container["name"] for container in definition.container_definitions}:
             raise _CannotStart(f"Override for container named {min(unknown)} is not a container in the TaskDefinition.")
         role = overrides.get("taskRoleArn") or getattr(definition, "task_role_arn", None)
+        execution_role = overrides.get("executionRoleArn") or getattr(definition, "execution_role_arn", None)
         try:
             containers = [Container.read(one, by_name.get(one["name"], {})) for one in definition.container_definitions]
             images = [find_image(self._cloud, self._store, container.image) for container in containers]
         except (CannotPull, ValueError) as error:
             raise _CannotStart(str(error)) from None
+        for container in containers:
+            if problem := missing(self._cloud, execution_role, container, _stream(task, container)):
+                raise _CannotStart(problem)
         logs = ExitStack()
         with logs:
             for number, (container, image, shown) in enumerate(zip(containers, images, task.containers, strict=True)):
@@ -226,7 +231,7 @@ class Tasks:
                     "times: failed to create Cloudwatch log stream: ResourceNotFoundException: The specified log group "
                     f"does not exist: {group}"
                 )
-        stream = LogStream(self._cloud, group, f"{prefix}/{container.name}/{task.task_arn.split('/')[-1]}")
+        stream = LogStream(self._cloud, group, _stream(task, container))
         logs.callback(stream.close)
         return stream.line
 
@@ -261,6 +266,11 @@ class Tasks:
         process.kill()
         with self._cloud.front.lock:
             task.containers[number]["reason"] = _OUT_OF_MEMORY
+
+
+def _stream(task: Any, container: Container) -> str:
+    """The log stream of one container of a task."""
+    return f"{(container.log or {}).get('awslogs-stream-prefix')}/{container.name}/{task.task_arn.split('/')[-1]}"
 
 
 def _exit_code(process: Process, timeout: float) -> int | None:

@@ -102,6 +102,13 @@ class Identity:
             return _access_denied(call, f"the local cloud can't judge {error}: teach headwater/local/identity about it")
         return None
 
+    def refusal(self, role: str, action: str, resource: str) -> str:
+        """Why ``role`` may not do what AWS does for it; empty if it may. Recorded like a call."""
+        try:
+            return self._refuse(role, Need(action, resource))
+        except CannotJudge as error:
+            return f"the local cloud can't judge {error}"
+
     def _refuse(self, role: str, need: Need) -> str:
         decision = self.judge(role, need.action, need.resource, need.context)
         record = RoleCall(role, need.action, need.resource, decision.allowed)

@@ -44,6 +44,7 @@ class Fargate:
 
     cloud: Cloud
     cluster: str
+    execution_role: str
     network: Mapping[str, Any]
 
     def register(self, image: str, **container: Any) -> str:
@@ -54,6 +55,7 @@ class Fargate:
             networkMode="awsvpc",
             cpu="256",
             memory=container.pop("task_memory", "512"),
+            executionRoleArn=container.pop("execution_role", self.execution_role),
             containerDefinitions=[
                 {
                     "name": "main",
@@ -108,10 +110,12 @@ def fargate(cloud: Cloud) -> Fargate:
     name = f"tests-{uuid.uuid4().hex[:8]}"  # each folder of tests that borrows this fixture has a cluster of its own
     cloud.client("ecs").create_cluster(clusterName=name)
     cloud.client("logs").create_log_group(logGroupName=f"/{name}")
-    ec2 = cloud.client("ec2")
+    iam, ec2 = cloud.client("iam"), cloud.client("ec2")
+    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust("ecs-tasks"))["Role"]["Arn"]
+    iam.put_role_policy(RoleName=name, PolicyName="all", PolicyDocument=EVERYTHING)
     subnet = ec2.describe_subnets()["Subnets"][0]["SubnetId"]
     group = ec2.describe_security_groups()["SecurityGroups"][0]["GroupId"]
-    return Fargate(cloud, name, {"subnets": [subnet], "securityGroups": [group], "assignPublicIp": "ENABLED"})
+    return Fargate(cloud, name, role, {"subnets": [subnet], "securityGroups": [group], "assignPublicIp": "ENABLED"})
 
 
 BUILDSPEC = """

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import uuid
 from typing import Any
 
-from tests.unit.local.containers.conftest import Fargate, eventually
+import pytest
+
+from tests.unit.local.containers.conftest import Fargate, eventually, trust
 
 
 def test_a_task_runs_its_image_and_its_lines_are_logged(fargate: Fargate, image: str) -> None:
@@ -105,3 +108,32 @@ def test_a_command_that_isnt_in_the_image_fails_to_start(fargate: Fargate, image
     stopped = fargate.stopped(fargate.start(fargate.register(image, entryPoint=["no-such-program"])))
     assert stopped["stopCode"] == "TaskFailedToStart"
     assert 'CannotStartContainerError: exec: "no-such-program"' in stopped["stoppedReason"]
+
+
+@pytest.mark.parametrize(
+    ("without", "reason"),
+    [
+        ("ecr:GetAuthorizationToken", "unable to retrieve ecr registry auth"),
+        ("ecr:BatchGetImage", "CannotPullContainerError"),
+        ("logs:CreateLogStream", "failed to validate logger args"),
+    ],
+)
+def test_a_task_whose_execution_role_lacks_a_grant_fails_to_start(
+    fargate: Fargate, image: str, without: str, reason: str
+) -> None:
+    iam, name = fargate.cloud.client("iam"), f"execution-{uuid.uuid4().hex[:8]}"
+    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust("ecs-tasks"))["Role"]["Arn"]
+    statements = [{"Effect": "Allow", "NotAction": without, "Resource": "*"}]
+    policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
+    iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=policy)
+    stopped = fargate.stopped(fargate.start(fargate.register(image, execution_role=role)))
+    assert stopped["stopCode"] == "TaskFailedToStart"
+    assert reason in stopped["stoppedReason"]
+    assert without in stopped["stoppedReason"]
+
+
+def test_a_task_calls_with_its_own_role_and_no_more(fargate: Fargate, image: str) -> None:
+    environment = "import os; print(os.environ.get('AWS_ACCESS_KEY_ID', 'no key'))"
+    task = fargate.start(fargate.register(image, entryPoint=["python", "-c", environment]))
+    fargate.stopped(task)
+    assert fargate.lines(task) == ["no key"]
