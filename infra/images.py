@@ -189,20 +189,18 @@ class ImageRepository(pulumi.ComponentResource):
         )
 
 
-# No bashisms: the local cloud follows it with stand-ins for `docker` and `aws`. They are Python, so they aren't called
-# from within the context, where they would find its `headwater` before their own.
+# No bashisms: the local cloud follows it with stand-ins for `docker` and `aws`.
 BUILDSPEC = """\
 version: 0.2
 phases:
   pre_build:
     commands:
-      - cd /
       - aws ecr get-login-password --region "$AWS_REGION" | docker login --username AWS --password-stdin "$REGISTRY"
   build:
     commands:
       - >-
-        docker build --file "$CODEBUILD_SRC_DIR/pipelines/Dockerfile" --tag "$REPOSITORY_URI:$IMAGE_TAG"
-        ${BASE_IMAGE:+--build-arg "BASE_IMAGE=$BASE_IMAGE"} "$CODEBUILD_SRC_DIR"
+        docker build --file pipelines/Dockerfile --tag "$REPOSITORY_URI:$IMAGE_TAG"
+        ${BASE_IMAGE:+--build-arg "BASE_IMAGE=$BASE_IMAGE"} .
       - docker push "$REPOSITORY_URI:$IMAGE_TAG"
 """
 
