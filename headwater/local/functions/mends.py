@@ -8,15 +8,13 @@ from typing import Any
 from moto.awslambda.models import LambdaBackend, LambdaFunction
 from moto.sqs.models import sqs_backends
 
+from headwater.local.mends.patch import Patches
+
 # Request field -> attribute; CreateFunction, UpdateFunctionConfiguration and every answer.
 _FORGOTTEN = {"LoggingConfig": "logging_config", "DeadLetterConfig": "dead_letter_config"}
 
-_put_invoke_config = LambdaBackend.put_function_event_invoke_config
-_create_mapping = LambdaBackend.create_event_source_mapping
-_original = {name: getattr(LambdaFunction, name) for name in ("__init__", "get_configuration", "update_configuration")}
 
-
-def apply(invoke_later: Callable[[str, bytes], object]) -> None:
+def apply(patches: Patches, invoke_later: Callable[[str, bytes], object]) -> None:
     """Make moto keep what it forgets, and hand calls from inside moto to ``invoke_later(arn, payload)``.
 
     Inside moto the one lock is held and the function would call back into it; so these invocations, which on AWS are
@@ -24,15 +22,15 @@ def apply(invoke_later: Callable[[str, bytes], object]) -> None:
     """
 
     def initialise(self: Any, account_id: str, spec: dict[str, Any], *args: Any, **more: Any) -> None:
-        _original["__init__"](self, account_id, spec, *args, **more)
+        original_init(self, account_id, spec, *args, **more)
         _remember(self, spec)
 
     def update_configuration(self: Any, updates: dict[str, Any]) -> Any:
         _remember(self, updates)
-        return _original["update_configuration"](self, updates)
+        return original_update(self, updates)
 
     def get_configuration(self: Any, on_create: bool = False) -> Any:
-        described = _original["get_configuration"](self, on_create)
+        described = original_get(self, on_create)
         group = {"LogFormat": "Text", "LogGroup": f"/aws/lambda/{self.function_name}"}
         described["LoggingConfig"] = group | getattr(self, "logging_config", {})
         if getattr(self, "dead_letter_config", {}).get("TargetArn"):
@@ -47,29 +45,26 @@ def apply(invoke_later: Callable[[str, bytes], object]) -> None:
     def put_invoke_config(self: Any, function_name: str, config: dict[str, Any]) -> Any:
         # Moto appends, and answers with the first for ever.
         self.get_function(function_name).event_invoke_config.clear()
-        return _put_invoke_config(self, function_name, config)
+        return original_put(self, function_name, config)
 
     def update_invoke_config(self: Any, function_name: str, config: dict[str, Any]) -> Any:
         configured = self.get_function(function_name).event_invoke_config
         return put_invoke_config(self, function_name, {**(configured[-1].config if configured else {}), **config})
 
     def create_mapping(self: Any, spec: dict[str, Any]) -> Any:
-        mapping = _create_mapping(self, spec)
+        mapping = original_create(self, spec)
         # Moto would invoke inside SendMessage, message by message; `EventSources` polls instead.
         for queue in sqs_backends[self.account_id][self.region_name].queues.values():
             queue.lambda_event_source_mappings.clear()
         return mapping
 
-    for name, mended in (
-        ("__init__", initialise),
-        ("update_configuration", update_configuration),
-        ("get_configuration", get_configuration),
-        ("invoke", invoke),
-    ):
-        setattr(LambdaFunction, name, mended)
-    setattr(LambdaBackend, "put_function_event_invoke_config", put_invoke_config)  # noqa: B010 - mypy allows no other
-    setattr(LambdaBackend, "create_event_source_mapping", create_mapping)  # noqa: B010
-    setattr(LambdaBackend, "update_function_event_invoke_config", update_invoke_config)  # noqa: B010
+    original_init = patches.set(LambdaFunction, "__init__", initialise)
+    original_update = patches.set(LambdaFunction, "update_configuration", update_configuration)
+    original_get = patches.set(LambdaFunction, "get_configuration", get_configuration)
+    patches.set(LambdaFunction, "invoke", invoke)
+    original_put = patches.set(LambdaBackend, "put_function_event_invoke_config", put_invoke_config)
+    patches.set(LambdaBackend, "update_function_event_invoke_config", update_invoke_config)
+    original_create = patches.set(LambdaBackend, "create_event_source_mapping", create_mapping)
 
 
 def _remember(function: Any, spec: dict[str, Any]) -> None:

@@ -20,6 +20,7 @@ from headwater.local.functions.pool import Pool, PoolRetiredError
 from headwater.local.functions.queue import AsynchronousInvocations
 from headwater.local.functions.sources import EventSources
 from headwater.local.functions.types import Function, Invocation, LambdaError, Outcome, throttled
+from headwater.local.mends.patch import Patches
 from headwater.local.telemetry import Telemetry
 
 _TICK_SECONDS = 0.1
@@ -48,7 +49,8 @@ class Functions:
         self._sources = EventSources(cloud, self)
         self._housekeeper = threading.Thread(target=self._keep_house, name="lambda-housekeeper", daemon=True)
         cloud.front.add(InvokeApi(cloud, self))
-        mends.apply(lambda arn, payload: self.invoke_later(arn, payload))
+        self._patches = Patches()
+        mends.apply(self._patches, lambda arn, payload: self.invoke_later(arn, payload))
 
     def open(self) -> None:
         """Lay out the runtime client and start to keep house."""
@@ -74,6 +76,7 @@ class Functions:
         if self._housekeeper.is_alive():
             self._housekeeper.join()
         self._log.close()
+        self._patches.close()
 
     def invoke(
         self,

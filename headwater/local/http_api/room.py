@@ -17,15 +17,13 @@ from headwater.local.functions import Functions
 from headwater.local.http_api.gateway import Gateway
 from headwater.local.http_api.payload import HttpRequest, HttpResponse
 from headwater.local.identity import Identity
+from headwater.local.mends.patch import Patches
 from headwater.local.serving import Server, read_body
 from headwater.local.telemetry import Telemetry
 
 _STAGE = re.compile(r"/v2/apis/(?P<api>[^/]+)/stages/(?P<stage>[^/]+)")
 # Of one connection, not of the resource behind it; HTTP/1.1 says that a gateway keeps them to itself.
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "upgrade", "content-length", "date", "server"}
-
-_original_init = Api.__init__
-_original_delete = ApiGatewayV2Backend.delete_api
 
 
 class HttpApis:
@@ -46,7 +44,8 @@ class HttpApis:
         self._lock = threading.Lock()
         self._servers: dict[str, Server] = {}
         cloud.front.add(self._update_stage)
-        _mend(self._opened, self._closed)
+        self._patches = Patches()
+        _mend(self._patches, self._opened, self._closed)
 
     def open(self) -> None:
         """Start to write logs and metrics; ports open with their APIs."""
@@ -57,6 +56,7 @@ class HttpApis:
         for api_id in tuple(self._servers):
             self._closed(api_id)
         self._telemetry.close()
+        self._patches.close()
 
     def flush_logs(self) -> None:
         """Write out access logs and metrics that were collected so far."""
@@ -143,16 +143,16 @@ def _wsgi(answer: HttpResponse) -> Response:
     return response
 
 
-def _mend(opened: Callable[[Any], None], closed: Callable[[str], None]) -> None:
+def _mend(patches: Patches, opened: Callable[[Any], None], closed: Callable[[str], None]) -> None:
     """Let moto tell of its APIs: their address is part of the answer to CreateApi."""
 
     def initialise(self: Any, *args: Any, **more: Any) -> None:
-        _original_init(self, *args, **more)
+        original_init(self, *args, **more)
         opened(self)
 
     def delete(self: Any, api_id: str) -> None:
-        _original_delete(self, api_id)
+        original_delete(self, api_id)
         closed(api_id)
 
-    for kind, name, mended in ((Api, "__init__", initialise), (ApiGatewayV2Backend, "delete_api", delete)):
-        setattr(kind, name, mended)
+    original_init = patches.set(Api, "__init__", initialise)
+    original_delete = patches.set(ApiGatewayV2Backend, "delete_api", delete)
