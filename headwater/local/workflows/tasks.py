@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import threading
+import uuid
 from collections.abc import Callable
 from datetime import datetime
 from functools import cache
@@ -49,7 +50,7 @@ class _Clients:
         with self._lock:
             if (role, service) not in self._known:
                 credentials = self._cloud.credentials_for(role) if role else self._cloud.environment()
-                self._known[role, service] = boto3.client(  # type: ignore[call-overload]
+                client = boto3.client(  # type: ignore[call-overload]
                     service,
                     region_name=region,
                     endpoint_url=self._cloud.endpoint,
@@ -62,7 +63,14 @@ class _Clients:
                         max_pool_connections=64,
                     ),
                 )
+                # Every answer of AWS has an id, and moto's interpreter counts on it.
+                client.meta.events.register("after-call", _with_request_id)
+                self._known[role, service] = client
             return self._known[role, service]
+
+
+def _with_request_id(parsed: dict[str, Any], **_: Any) -> None:
+    parsed["ResponseMetadata"].setdefault("RequestId", str(uuid.uuid4()))
 
 
 def install(cloud: Cloud, patches: Patches) -> None:
