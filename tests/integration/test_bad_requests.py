@@ -112,7 +112,7 @@ def test_a_train_function_that_raises_fails_its_run_with_its_own_words(deployed:
 
 
 def test_training_an_unknown_model_or_without_data_says_so(deployed: Headwater) -> None:
-    with pytest.raises(RunFailed, match="no model 'castle_price'"):
+    with pytest.raises(RunFailed, match="unknown model 'castle_price'"):
         deployed.pipelines.watch(deployed.pipelines.start("castle_price").id, timeout=120)
     with pytest.raises(RunFailed, match="no data for source 'flights'"):
         deployed.pipelines.watch(deployed.pipelines.start("flight_delay").id, timeout=120)
