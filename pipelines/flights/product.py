@@ -165,7 +165,8 @@ FLIGHT_DELAY = Model(
     ),
     holdout=Holdout(last=timedelta(days=30)),
     gates=(Gate(metric="roc_auc", at_least=0.70), Gate(metric="roc_auc", champion_margin=0.005)),
-    retrain=Schedule(expression="rate(7 days)"),
+    # Not rate(7 days): that fires first when it is deployed, before there is any data.
+    retrain=Schedule(expression="cron(0 6 ? * MON *)"),
     promotion="automatic",
 )
 
