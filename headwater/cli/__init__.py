@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from headwater.cli.command import DEBUG, JSON
+from headwater.cli.failures import INTERRUPTED
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,6 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except (Exception, KeyboardInterrupt) as error:
         return _fail(error, wants_json=wants_json, wants_debug=wants_debug)
+    if code == INTERRUPTED:
+        # Typer turns Ctrl-C into this exit code by itself, without a word.
+        return _fail(KeyboardInterrupt(), wants_json=wants_json, wants_debug=False)
     return code if isinstance(code, int) else 0
 
 

@@ -26,7 +26,13 @@ def add_to(app: typer.Typer) -> None:
 
 def demo(
     months: Annotated[
-        int, typer.Option("--months", min=1, max=4, help="How many months of 2013 to upload, from January on.")
+        int,
+        typer.Option(
+            "--months",
+            min=1,
+            max=4,
+            help="How many months of 2013 to upload, from January on; after less than three the model fails its gate.",
+        ),
     ] = 4,
     every: Annotated[
         int, typer.Option("--every", min=1, help="Upload every n-th flight only: quicker, and a weaker model.")

@@ -77,7 +77,7 @@ def _follow(cloud: Headwater, run_id: str, timeout: float) -> Answer:
         run = cloud.pipelines.watch(run_id, timeout=timeout, on_step=stage.update)
         stage.update(f"{run.status.lower()}{f', version {run.version}' if run.version else ''}")
     if run.rejected:
-        raise Rejected(run)
+        raise Rejected(run, cloud.models.show(run.model, run.version).reasons)
     return Answer(run.model_dump(mode="json"), lambda console: _show(console, [run]))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from itertools import islice
@@ -69,9 +69,10 @@ class Run(BaseModel):
 class Rejected(Refused):
     """The run's candidate failed a gate: it is registered, and never serves."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, reasons: Sequence[str] = ()) -> None:
+        why = f": {'; '.join(reasons)}" if reasons else ""
         super().__init__(
-            f"version {run.version} of {run.model} was rejected by its gates; what served before serves on",
+            f"version {run.version} of {run.model} was rejected by its gates{why}. What served before serves on",
             next_steps=[f"headwater models show {run.model} --version {run.version}"],
         )
 

@@ -128,7 +128,7 @@ def _train(cloud: Headwater, narrator: Narrator) -> int:
         started = cloud.pipelines.start(MODEL, reason="demo")
         ended = cloud.pipelines.watch(started.id, timeout=TRAINING_TIMEOUT, on_step=stage.update)
         if ended.rejected or ended.version is None:
-            raise Rejected(ended)
+            raise Rejected(ended, cloud.models.show(MODEL, ended.version).reasons)
         card = cloud.models.show(MODEL, ended.version)
         counts = ", ".join(f"{count:,} {part}" for part, count in card.rows.items())
         stage.update(f"version {ended.version} serves as {' and '.join(card.aliases)}; rows: {counts}")

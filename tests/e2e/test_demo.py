@@ -12,6 +12,9 @@ from tests.projects import ROOT, Project, processes_of
 
 pytestmark = pytest.mark.cloud
 
+SLICE = ("--months", "4", "--every", "3")
+"""Every third flight of the demo's own months, judged on April as the demo's is; fewer months fail the model's gate."""
+
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
@@ -21,7 +24,7 @@ def project(tmp_path: Path) -> Project:
 
 def test_real_flights_become_a_served_model_twice_with_the_same_figures(project: Project) -> None:
     try:
-        result = project.run("demo", "--json", "--months", "2")
+        result = project.run("demo", "--json", *SLICE)
         assert result.code == 0, result.err
         assert len(result.out.splitlines()) == 1
         first = result.json
@@ -30,9 +33,9 @@ def test_real_flights_become_a_served_model_twice_with_the_same_figures(project:
         ]  # fmt: skip
         assert (first["model"], first["version"]) == ("flight_delay", 1)
         assert first["resources"] > 100
-        assert first["dataset_rows"] > 50_000
+        assert first["dataset_rows"] > 40_000
         # The request's inputs alone reach 0.66; far above 0.75 is leakage.
-        assert 0.67 < first["roc_auc"] < 0.80
+        assert 0.70 <= first["roc_auc"] < 0.76
         assert first["api"].startswith("http://127.0.0.1:")
         assert {"cloud", "deploy", "upload", "ingest", "train", "predict", "log", "total"} <= first["seconds"].keys()
         assert len(first["predictions"]) == 12
@@ -43,7 +46,7 @@ def test_real_flights_become_a_served_model_twice_with_the_same_figures(project:
         assert "✓ training pipeline" in result.err
         assert not {"\x1b", "\r"} & set(result.err)
 
-        second = project.done("demo", "--months", "2", "--stop")
+        second = project.done("demo", *SLICE, "--stop")
         assert second["version"] == 2
         assert second["roc_auc"] == first["roc_auc"]
         answers = [[entry["probability"] for entry in line["predictions"]] for line in (first, second)]
