@@ -70,10 +70,11 @@ def _deploy(project: Path, running: Running, stage: Stage) -> Deployment:
 
     def on_event(event: Any) -> None:
         nonlocal done
-        if event.status == "done":
-            done += 1
+        if event.status == "done" and not event.type.startswith(("headwater:", "pulumi:")):
+            done += 1  # components are no resources of the cloud
         stage.update(f"{done} resources, {event.operation} {event.type.rpartition('/')[2] or event.type} {event.name}")
 
+    stage.update("packing the functions' code")
     deployment = deploy(project, LOCAL, environment=running.environment(), config=host_config(), on_event=on_event)
     changes = ", ".join(
         f"{count} {_SHOWN[kind]}" for kind, count in deployment.changes.items() if kind in _SHOWN and count
