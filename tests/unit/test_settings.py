@@ -18,7 +18,7 @@ def test_the_environment_names_each_setting_with_the_prefix() -> None:
 
 
 def test_a_misspelt_setting_is_named_together_with_those_that_exist() -> None:
-    with pytest.raises(ValueError, match="no such setting: registy_table; not given: registry_table.*declares"):
+    with pytest.raises(ValueError, match=r"no such setting: registy_table; not given: registry_table.*declares"):
         Settings.environment(registy_table="registry")
 
 

@@ -118,4 +118,4 @@ def test_a_join_key_is_the_same_text_however_its_number_is_written(value: Any) -
 def test_sql_and_python_write_join_keys_alike(value: float) -> None:
     kind = "BIGINT" if isinstance(value, int) else "DOUBLE"
     query = f"SELECT {entity_sql('x', kind)} FROM (SELECT CAST(? AS {kind}) AS x)"  # noqa: S608
-    assert duckdb.execute(query, [value]).fetchone() == (entity_text(value),)
+    assert duckdb.execute(query, [value]).fetchall() == [(entity_text(value),)]

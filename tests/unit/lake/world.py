@@ -83,8 +83,10 @@ class World:
         with TemporaryDirectory() as folder:
             path = Path(folder) / "rows.parquet"
             path.write_bytes(body.read())
-            relation = duckdb.read_parquet(str(path))
-            return [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
+            # A connection of its own: the module's is every test's, with whatever result they left unread.
+            with duckdb.connect() as connection:
+                relation = connection.read_parquet(str(path))
+                return [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
 
     def keys(self, bucket: str = LAKE, prefix: str = "") -> list[str]:
         """The keys of a bucket."""

@@ -88,5 +88,5 @@ class AliasLog(RuleBasedStateMachine):
 
 TestAliasLog = AliasLog.TestCase
 TestAliasLog.settings = settings(
-    max_examples=15, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=8, stateful_step_count=10, deadline=None, suppress_health_check=list(HealthCheck)
 )
