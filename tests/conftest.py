@@ -1,7 +1,7 @@
 """How the tests share the machine: what shares a cloud shares a process.
 
-Moto's state belongs to its process, and every `mock_aws` wipes it: the tests of the local cloud, one cloud for all, must
-not run among tests that mock AWS. So they are one group of pytest-xdist; so are the tests that share a deployed stack.
+Moto's state belongs to its process, and every `mock_aws` wipes it: the tests of the local cloud, one cloud for all,
+must not run among tests that mock AWS. So they are one group of pytest-xdist; so are those that share a deployed stack.
 """
 
 from __future__ import annotations
