@@ -15,6 +15,7 @@ from infra.grants import Grant, Role, Text, allow, together, write_logs
 from infra.images import ImageRepository
 from infra.network import Network
 from infra.tags import physical_name, tags
+from pipelines import task
 
 CAPABILITY = "training"
 CONTAINER = "training"
@@ -119,7 +120,8 @@ class Containers(pulumi.ComponentResource):
 
 
 def _container(args: ContainersArgs, log_group: pulumi.Output[str]) -> dict[str, Any]:
-    environment = {f"HEADWATER_{name.upper()}": value for name, value in args.settings.items()}
+    digest = args.images.image.apply(lambda image: image.partition("@")[2])
+    environment = task.Settings.environment(**args.settings, code_version=digest)
     return {
         "name": CONTAINER,
         "image": args.images.image,
