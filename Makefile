@@ -4,12 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint lock clean
+.PHONY: demo test setup lint lock clean
 demo: $(READY)
 	$(BIN)/headwater demo
 
 test: $(READY)
 	$(BIN)/python -m pytest
+
+setup: $(READY)
 
 lint: $(READY)
 	$(BIN)/ruff format --check .
