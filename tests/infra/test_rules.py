@@ -238,6 +238,7 @@ def test_containers_run_an_image_by_digest_that_nobody_can_move(graph: Graph) ->
         assert container["logConfiguration"]["logDriver"] == "awslogs"
         assert not container.get("privileged")
         assert {variable["name"] for variable in container["environment"]} <= {
+            "HEADWATER_CODE_VERSION",
             "HEADWATER_LAKE_BUCKET",
             "HEADWATER_ARTIFACTS_BUCKET",
             "HEADWATER_REGISTRY_TABLE",
