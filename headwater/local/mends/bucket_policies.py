@@ -9,15 +9,15 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-l
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 from moto.iam.access_control import IAMPolicy, PermissionResult
 from moto.s3.models import FakeBucket
 
+from headwater.local.identity.policy import holds
 from headwater.local.mends.patch import Patches
 
-_CALL = {"aws:securetransport": "true"}
+_CALL = {"aws:securetransport": ("true",)}
 
 
 def mend(patches: Patches) -> None:
@@ -34,25 +34,6 @@ def permission(policy: bytes | None, action: str, resource: str) -> Any:
     applying = [
         {name: value for name, value in statement.items() if name != "Condition"}
         for statement in statements
-        if _holds(statement.get("Condition", {}))
+        if holds(statement.get("Condition", {}), _CALL)
     ]
     return IAMPolicy(json.dumps({**document, "Statement": applying})).is_action_permitted(action, resource)
-
-
-def _holds(conditions: Mapping[str, Mapping[str, Any]]) -> bool:
-    """Every operator and every key of a condition must hold."""
-    return all(
-        _matches(operator, _CALL.get(key.lower()), expected)
-        for operator, keys in conditions.items()
-        for key, expected in keys.items()
-    )
-
-
-def _matches(operator: str, actual: str | None, expected: Any) -> bool:
-    if operator == "Null":
-        return (actual is None) == (str(expected).lower() == "true")
-    if actual is None:
-        # The negated operators hold for a key that isn't there, as do all with IfExists.
-        return operator.endswith("IfExists") or "Not" in operator
-    wanted = [str(value).lower() for value in (expected if isinstance(expected, list) else [expected])]
-    return (actual in wanted) != ("Not" in operator)
