@@ -34,7 +34,7 @@ def main(order_file: Path) -> int:
     try:
         _run(order, program)
     except BaseException as error:
-        outcome = _describe(error, root)
+        outcome = describe(error, root)
     order_file.with_suffix(".outcome").write_text(json.dumps(outcome))
     return 0 if outcome["error"] is None else 1
 
@@ -74,7 +74,7 @@ def _run(order: dict[str, Any], program: Path) -> None:
         loop.close()
 
 
-def _describe(error: BaseException, root: Path) -> dict[str, Any]:
+def describe(error: BaseException, root: Path) -> dict[str, Any]:
     """The error in one line with its place in the program, and the whole traceback."""
     place, cause = "", error
     # The SDK wraps what the program raised once for each resource that depends on it: the innermost one is the cause.

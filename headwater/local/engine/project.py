@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ class Project:
     stack: str
     program: Path  # a folder with __main__.py, or a file
     config: Mapping[str, str]  # full keys, such as headwater:region
+    encrypted: Mapping[str, Any] = field(default_factory=dict)  # settings as the file spells them, {"secure": ...}
+    salt: str = ""  # with which the file's settings are encrypted
 
     @property
     def directory(self) -> Path:
@@ -29,7 +31,7 @@ class Project:
         return self.program if self.program.is_dir() else self.program.parent
 
 
-def read_project(root: Path, stack: str, overrides: Mapping[str, str]) -> Project:
+def read_project(root: Path, stack: str, overrides: Mapping[str, str], *, encrypted: bool = False) -> Project:
     """Read the project in the folder ``root``.
 
     Parameters
@@ -40,6 +42,8 @@ def read_project(root: Path, stack: str, overrides: Mapping[str, str]) -> Projec
         The stack; its settings are in Pulumi.<stack>.yaml, if there is one.
     overrides : mapping of str to str
         Settings that come before the files'. A key without a namespace belongs to the project.
+    encrypted : bool
+        Whether encrypted settings are handed on as they are, or refused.
 
     Raises
     ------
@@ -58,9 +62,15 @@ def read_project(root: Path, stack: str, overrides: Mapping[str, str]) -> Projec
     if not (program / "__main__.py").is_file() and not program.is_file():
         raise ProjectError(f"{root / 'Pulumi.yaml'}: no program at {program}: expected __main__.py there")
     config = _project_defaults(name, described.get("config"))
-    config |= _stack_settings(root / f"Pulumi.{stack}.yaml", name)
+    file = root / f"Pulumi.{stack}.yaml"
+    settings = _stack_settings(file, name)
+    secure = {key: value for key, value in settings.items() if isinstance(value, dict) and "secure" in value}
+    if secure and not encrypted:
+        raise ProjectError(f"{file}: {next(iter(secure))} is encrypted; the embedded engine reads plain settings only")
+    config |= {key: _text(value) for key, value in settings.items() if key not in secure}
     config |= {_full(name, key): value for key, value in overrides.items()}
-    return Project(root, name, stack, program, config)
+    secure = {key: value for key, value in secure.items() if key not in config}
+    return Project(root, name, stack, program, config, secure, str(_load(file).get("encryptionsalt") or ""))
 
 
 def _load(file: Path, *, needed: bool = False) -> dict[str, Any]:
@@ -89,14 +99,11 @@ def _project_defaults(name: str, config: Any) -> dict[str, str]:
     return defaults
 
 
-def _stack_settings(file: Path, name: str) -> dict[str, str]:
+def _stack_settings(file: Path, name: str) -> dict[str, Any]:
     settings = _load(file).get("config") or {}
     if not isinstance(settings, dict):
         raise ProjectError(f"{file}: `config` should be a mapping of settings")
-    for key, value in settings.items():
-        if isinstance(value, dict) and "secure" in value:
-            raise ProjectError(f"{file}: {key} is encrypted; the embedded engine reads plain settings only")
-    return {_full(name, key): _text(value) for key, value in settings.items()}
+    return {_full(name, key): value for key, value in settings.items()}
 
 
 def _full(name: str, key: str) -> str:

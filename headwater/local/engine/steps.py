@@ -182,7 +182,7 @@ class Steps:
         self, goal: Goal, provider: LocalProvider, reference: str, inputs: Properties, operation: Operation = "create",
         *, leaving: ResourceState | None = None, detail: str = "",
     ) -> ResourceState:  # fmt: skip
-        planned = self._state(goal, State("", inputs, inputs), reference)
+        planned = self._state(goal, State("", inputs, provider.plan(goal.type, inputs, {})), reference)
         with self._step(planned, operation, detail) as step:
             if self.preview:
                 self.ledger.settle(planned, leaving=leaving)
@@ -204,7 +204,8 @@ class Steps:
         self, goal: Goal, provider: LocalProvider, reference: str, inputs: Properties, old: ResourceState, diff: Diff
     ) -> ResourceState:
         detail = ", ".join(diff.changes) or "finish what failed"
-        planned = self._state(goal, State(old.id, inputs, {**old.plain_outputs, **inputs}), reference, old)
+        outputs = provider.plan(goal.type, inputs, old.plain_outputs)
+        planned = self._state(goal, State(old.id, inputs, outputs), reference, old)
         with self._step(planned, "update", detail) as step:
             if self.preview:
                 self.ledger.settle(planned)

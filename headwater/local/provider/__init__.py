@@ -25,7 +25,7 @@ from headwater.local.provider.resource import (
     Resource,
     is_missing,
 )
-from headwater.local.provider.values import Properties
+from headwater.local.provider.values import UNKNOWN, Properties
 
 __all__ = ["Aws", "CheckFailure", "Diff", "LocalProvider", "PartialFailure", "ProviderError", "State"]
 
@@ -96,6 +96,11 @@ class LocalProvider:
     def diff(self, token: str, old: Properties, new: Properties) -> Diff:
         """What differs between checked inputs, and what of it makes a new resource."""
         return resource_type(token).diff(old, new)
+
+    def plan(self, token: str, inputs: Properties, outputs: Properties) -> Properties:
+        """The outputs as far as a preview can tell them; ``outputs`` are those before an update, empty for a creation."""
+        moving = dict.fromkeys(set(resource_type(token).recomputed) & set(outputs), UNKNOWN)
+        return {**outputs, **moving, **without_marks(inputs)}
 
     def create(self, token: str, inputs: Properties) -> State:
         """Make the resource; raises `PartialFailure` if it came to be and something after that failed."""

@@ -117,6 +117,7 @@ class Resource:
     optional: ClassVar[Collection[str]] = ()
     replace: ClassVar[Collection[str]] = ()  # a change makes a new resource
     defaults: ClassVar[Mapping[str, Any]] = {}
+    recomputed: ClassVar[Collection[str]] = ()  # outputs that any update may change
     documents: ClassVar[Collection[str]] = ()  # JSON as a string; compared by meaning
     unordered: ClassVar[Collection[str]] = ()  # lists without an order
     name: ClassVar[Name | None] = None
