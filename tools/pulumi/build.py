@@ -56,7 +56,9 @@ def build(go: str, version: str, program: Path) -> int:
     packages = len(listed.stdout.splitlines())
     # -s -w leave out what only debuggers read; -v names each package as it is compiled.
     command = [go, "build", "-v", "-trimpath", "-ldflags", f"-s -w -X {VERSION_VARIABLE}={version}", "-o", str(program)]
-    process = subprocess.Popen([*command, PACKAGE], cwd=HERE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [*command, PACKAGE], cwd=HERE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
     assert process.stderr is not None  # noqa: S101 - asked for
     compiled, told, complaints = 0, 0.0, []
     for line in process.stderr:
@@ -78,7 +80,9 @@ def build(go: str, version: str, program: Path) -> int:
 def say(words: str, *, moving: bool = False) -> None:
     """One line on stderr; in a terminal a moving one is written over by the next."""
     terminal = sys.stderr.isatty()
-    print(f"\r\x1b[K{words}" if terminal else words, end="" if moving and terminal else "\n", file=sys.stderr, flush=True)  # noqa: T201
+    print(
+        f"\r\x1b[K{words}" if terminal else words, end="" if moving and terminal else "\n", file=sys.stderr, flush=True
+    )  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -67,7 +67,9 @@ def _candidates() -> list[Path]:
 def _ask(program: Path) -> Cli | None:
     environment = {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"}
     try:
-        done = subprocess.run([program, "version"], env=environment, capture_output=True, text=True, check=True, timeout=60)
+        done = subprocess.run(
+            [program, "version"], env=environment, capture_output=True, text=True, check=True, timeout=60
+        )
     except (OSError, subprocess.SubprocessError):
         return None
     version = _parse(done.stdout)

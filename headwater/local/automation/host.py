@@ -127,7 +127,9 @@ def _raised_later(text: str, root: Path) -> dict[str, Any] | None:
     for block in text.split("Traceback (most recent call last):\n")[1:]:
         lines = block.splitlines()
         places = [found for line in lines if (found := _FRAME.match(line))]
-        ours = [found for found in places if root in Path(found["file"]).parents and "site-packages" not in found["file"]]
+        ours = [
+            found for found in places if root in Path(found["file"]).parents and "site-packages" not in found["file"]
+        ]
         raised = next((line for line in lines if line and not line.startswith(" ")), "")
         if ours and raised:
             place = f"{Path(ours[-1]['file']).relative_to(root)}:{ours[-1]['line']}"

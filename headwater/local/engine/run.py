@@ -36,6 +36,7 @@ def deploy(
     *,
     environment: Mapping[str, str],
     config: Mapping[str, str] | None = None,
+    refresh: bool = False,
     on_event: OnEvent | None = None,
     on_message: OnMessage | None = None,
     message: str = "",
@@ -52,6 +53,8 @@ def deploy(
         AWS_* variables that lead to the cloud; the program gets them too.
     config : mapping of str to str, optional
         Settings that come before those in Pulumi.<stack>.yaml.
+    refresh : bool
+        Look at every resource first, so that what was changed behind Pulumi's back is put right.
     on_event : callable, optional
         Told of each step, from several threads but one at a time.
     on_message : callable, optional
@@ -71,6 +74,8 @@ def deploy(
     """
     update = _Update(read_project(project, stack, config or {}), environment, on_event, on_message)
     with update.recorded("update", message):
+        if refresh:
+            update.steps.refresh()
         update.run_program()
         update.steps.delete_unregistered()
     return update.result()
@@ -106,6 +111,21 @@ def destroy(
     update = _Update(read_project(project, stack, config or {}), environment, on_event, None)
     with update.recorded("destroy", message):
         update.steps.delete_unregistered()
+    return update.result()
+
+
+def refresh(
+    project: Path,
+    stack: str,
+    *,
+    environment: Mapping[str, str],
+    on_event: OnEvent | None = None,
+    message: str = "",
+) -> Deployment:
+    """Bring the state to what the cloud has, and change nothing there: ``pulumi refresh --yes``. Parameters as above."""
+    update = _Update(read_project(project, stack, {}), environment, on_event, None)
+    with update.recorded("refresh", message):
+        update.steps.refresh()
     return update.result()
 
 

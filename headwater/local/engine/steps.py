@@ -21,12 +21,13 @@ from headwater.local.engine.goal import Goal
 from headwater.local.engine.inputs import hashed, ignoring
 from headwater.local.engine.ledger import Ledger
 from headwater.local.engine.providers import Providers, only_aws
+from headwater.local.engine.refresh import look_anew, what_moved
 from headwater.local.engine.state import PROVIDER_TYPE, STACK_TYPE, ResourceState, now
 from headwater.local.provider import LocalProvider, PartialFailure, ProviderError, State
 from headwater.local.provider.resource import Diff
 from headwater.local.provider.values import UNKNOWN, Properties, Secret, has_secret, plain
 
-_DELETIONS = 8  # at a time
+_DELETIONS = 8  # at a time, as are looks at resources
 
 
 class Stopped(Exception):
@@ -243,6 +244,24 @@ class Steps:
         self.ledger.settle(state)
         self._tell(state, "import", "done")
         return state
+
+    # --- looking anew ------------------------------------------------------------------------------------------------
+
+    def refresh(self) -> None:
+        """Take up what was changed, or deleted, behind Pulumi's back: the state tells what the cloud has."""
+        known = [state for state in self.ledger.known() if state.custom and not state.type.startswith(PROVIDER_TYPE)]
+        with ThreadPoolExecutor(max_workers=_DELETIONS, thread_name_prefix="refresh") as pool:
+            for outcome in [pool.submit(self._look_at, state) for state in known]:
+                outcome.result()
+
+    def _look_at(self, state: ResourceState) -> None:
+        try:
+            found = look_anew(state, self._providers.at(state.provider))
+        except ProviderError as error:
+            raise self._failed(state.urn, str(error), "refresh") from error
+        if found is not state:
+            self.ledger.found(state, found)
+        self._tell(state, "refresh", "done", what_moved(state, found), count=False)
 
     # --- deletion ----------------------------------------------------------------------------------------------------
 

@@ -12,10 +12,11 @@ from headwater.local.plugin.server import serving
 
 def main() -> int:
     """Serve until the engine ends, or ends us."""
-    # Ctrl-C reaches the whole process group; it is the engine that says what it means (`Cancel`).
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     ended = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    # An engine ends its plugins by SIGINT, and kills them five seconds later; they have process groups of their own,
+    # so that Ctrl-C in a terminal doesn't reach them.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
     engine = os.getppid()
     with serving(os.environ) as port:
         print(port, flush=True)  # noqa: T201 - the protocol
