@@ -50,7 +50,7 @@ EngineOption = Annotated[
     typer.Option(
         "--engine",
         envvar="HEADWATER_ENGINE",
-        help="What deploys: the engine that comes with Headwater, or the Pulumi CLI (on PATH, or built by `make pulumi`).",
+        help="What deploys: Headwater's own engine, or the Pulumi CLI (on PATH, or built by `make pulumi`).",
     ),
 ]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask for confirmation.")]

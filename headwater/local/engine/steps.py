@@ -126,7 +126,7 @@ class Steps:
         self._tell(state, "read", "done")
         return state
 
-    def invoke(self, token: str, arguments: Properties, reference: str) -> Properties:
+    def invoke(self, token: str, arguments: Properties, reference: str, version: str = "") -> Properties:
         """Answer a data source."""
         if token == "pulumi:pulumi:getResource":  # noqa: S105 - Pulumi's word for a function's name
             state = self.ledger.new(arguments["urn"])
@@ -134,7 +134,7 @@ class Steps:
                 raise ProviderError(f"there is no {arguments['urn']}")
             return {"urn": state.urn, "id": state.id, "state": state.outputs}
         only_aws(token)
-        return self._providers.at(reference or self._providers.default("")).invoke(token, plain(arguments))
+        return self._providers.at(reference or self._providers.default(version)).invoke(token, plain(arguments))
 
     def _component(self, goal: Goal) -> ResourceState:
         old = self.ledger.old(goal.urn, goal.aliases)

@@ -17,8 +17,8 @@ NAME: Final = "pulumi-resource-aws"
 def launcher(folder: Path) -> Path:
     """Write the program by which the engine starts the plugin with this very Python; the folder to put on PATH.
 
-    A script of the package's own couldn't know its Python, and an entry point would stand beside `python` in the virtual
-    environment: there ``pulumi up -s dev`` would find it too, and deploy to AWS with the wrong provider.
+    A script of the package's own couldn't know its Python. An entry point would stand beside `python` in the virtual
+    environment, where ``pulumi up -s dev`` would find it too, and deploy to AWS with the wrong provider.
     """
     folder.mkdir(parents=True, exist_ok=True)
     program = folder / NAME

@@ -125,6 +125,10 @@ class LocalProvider:
             found = kind.outputs(call)
         except (ClientError, BotoCoreError, Boto3Error) as error:
             raise ProviderError(_reason(error)) from error
+        except KeyError as error:
+            if inputs:
+                raise
+            raise ProviderError(f"{token} can't be imported: {identity!r} doesn't tell its {error.args[0]}") from error
         return None if found is None else State(identity, kind.observed_inputs(inputs, found), found)
 
     def update(self, token: str, identity: str, old: Properties, new: Properties, outputs: Properties) -> State:
