@@ -25,14 +25,25 @@ def says(told: Any, wanted: Any, *, unordered: bool = False) -> bool:
             return False
         if not unordered:
             return all(map(says, told, wanted))
-        left = list(told)
-        for item in wanted:
-            match = next((other for other in left if says(other, item)), None)
-            if match is None:
-                return False
-            left.remove(match)
-        return True
+        return _pair(told, wanted)
     return told == wanted or (_is_nothing(told) and _is_nothing(wanted))
+
+
+def _pair(told: list[Any], wanted: list[Any]) -> bool:
+    """Whether each wanted item has a told one of its own that says it (Kuhn's augmenting paths)."""
+    taken: dict[int, int] = {}
+
+    def place(item: int, tried: set[int]) -> bool:
+        for index, other in enumerate(told):
+            if index in tried or not says(other, wanted[item]):
+                continue
+            tried.add(index)
+            if index not in taken or place(taken[index], tried):
+                taken[index] = item
+                return True
+        return False
+
+    return all(place(item, set()) for item in range(len(wanted)))
 
 
 def told_tags(told: Mapping[str, str], given: Mapping[str, str], default: Mapping[str, str]) -> Properties:
