@@ -125,7 +125,7 @@ class _Update:
         self, project: Path, stack: str, cli: Cli, folder: Path, environment: Mapping[str, str],
         config: Mapping[str, str], on_event: OnEvent | None, on_message: OnMessage | None,
     ) -> None:  # fmt: skip
-        self._project: Project = read_project(project, stack, config, encrypted=True)
+        self._project: Project = read_project(project, stack, config)
         self._cli, self._folder, self._environment = cli, folder.resolve(), environment
         self._on_event, self._on_message = on_event, on_message
         self._heard = _Heard()

@@ -29,6 +29,10 @@ def pulumi_variables(environment: Mapping[str, str], folder: Path) -> dict[str, 
     return {
         "PULUMI_BACKEND_URL": backend_url(environment),
         _PASSPHRASE: environment.get(_PASSPHRASE, ""),
+        # Moto sends no checksums; without this the CLI's S3 client complains of each answer.
+        "AWS_RESPONSE_CHECKSUM_VALIDATION": "when_required",
+        # A copy of the state before each of its hundreds of writes: the bucket keeps its versions anyway.
+        "PULUMI_DIY_BACKEND_DISABLE_CHECKPOINT_BACKUPS": "true",
         "PATH": os.pathsep.join([plugin, *others]),
     }
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import yaml
 
-from headwater.local.engine.errors import ProjectError
+from headwater.local.engine.errors import ProjectError, StateError
+from headwater.local.engine.secrets import Secrets
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Project:
     stack: str
     program: Path  # a folder with __main__.py, or a file
     config: Mapping[str, str]  # full keys, such as headwater:region
-    encrypted: Mapping[str, Any] = field(default_factory=dict)  # settings as the file spells them, {"secure": ...}
+    encrypted: Mapping[str, Any] = field(default_factory=dict)  # the other settings, as the file has them: {"secure": …}
     salt: str = ""  # with which the file's settings are encrypted
 
     @property
@@ -30,8 +31,28 @@ class Project:
         """The program's working directory, from which relative paths of assets count."""
         return self.program if self.program.is_dir() else self.program.parent
 
+    def decrypted(self, passphrase: str) -> dict[str, str]:
+        """The encrypted settings in clear.
 
-def read_project(root: Path, stack: str, overrides: Mapping[str, str], *, encrypted: bool = False) -> Project:
+        Raises
+        ------
+        ProjectError
+            The file has no salt, or another passphrase was used.
+        """
+        if not self.encrypted:
+            return {}
+        file, name = self.root / f"Pulumi.{self.stack}.yaml", next(iter(self.encrypted))
+        if not self.salt:
+            raise ProjectError(f"{file}: {name} is encrypted, but not with a passphrase: there is no encryptionsalt")
+        secrets = Secrets(passphrase, self.salt)
+        try:
+            return {key: secrets.reveal(str(value["secure"])) for key, value in self.encrypted.items()}
+        except (StateError, ValueError) as error:
+            words = "doesn't open: PULUMI_CONFIG_PASSPHRASE isn't what it was encrypted with"
+            raise ProjectError(f"{file}: {name} {words}") from error
+
+
+def read_project(root: Path, stack: str, overrides: Mapping[str, str]) -> Project:
     """Read the project in the folder ``root``.
 
     Parameters
@@ -42,8 +63,6 @@ def read_project(root: Path, stack: str, overrides: Mapping[str, str], *, encryp
         The stack; its settings are in Pulumi.<stack>.yaml, if there is one.
     overrides : mapping of str to str
         Settings that come before the files'. A key without a namespace belongs to the project.
-    encrypted : bool
-        Whether encrypted settings are handed on as they are, or refused.
 
     Raises
     ------
@@ -65,8 +84,6 @@ def read_project(root: Path, stack: str, overrides: Mapping[str, str], *, encryp
     file = root / f"Pulumi.{stack}.yaml"
     settings = _stack_settings(file, name)
     secure = {key: value for key, value in settings.items() if isinstance(value, dict) and "secure" in value}
-    if secure and not encrypted:
-        raise ProjectError(f"{file}: {next(iter(secure))} is encrypted; the embedded engine reads plain settings only")
     config |= {key: _text(value) for key, value in settings.items() if key not in secure}
     config |= {_full(name, key): value for key, value in overrides.items()}
     secure = {key: value for key, value in secure.items() if key not in config}

@@ -131,7 +131,7 @@ def refresh(
 
 def resources(project: Path, stack: str, *, environment: Mapping[str, str]) -> tuple[ResourceState, ...]:
     """What the state says is there; empty if the stack was never deployed."""
-    return tuple(load_state(read_project(project, stack, {}, encrypted=True), environment)[0])
+    return tuple(load_state(read_project(project, stack, {}), environment)[0])
 
 
 def load_state(
@@ -168,6 +168,7 @@ class _Update:
         self._on_message = on_message
         self._messages: list[str] = []
         self._preview = preview
+        self._decrypted = project.decrypted(_passphrase(environment))
         self._backend = BucketBackend(Aws(environment), project.name, project.stack)
         if preview:
             self._open()
@@ -179,7 +180,7 @@ class _Update:
         self.steps = Steps(
             Ledger(known, None if self._preview else self._write),
             self._environment,
-            self._project.config,
+            {**self._project.config, **self._decrypted},
             stack=self._project.stack,
             project=self._project.name,
             preview=self._preview,
@@ -273,8 +274,8 @@ class _Update:
             "engine": address,
             "parallel": PARALLEL,
             "preview": self._preview,
-            "config": dict(self._project.config),
-            "secret_keys": [],
+            "config": {**self._project.config, **self._decrypted},
+            "secret_keys": sorted(self._decrypted),
         }
 
     def _program_environment(self) -> dict[str, str]:

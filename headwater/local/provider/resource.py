@@ -247,7 +247,10 @@ class Resource:
         Without inputs to compare with (an import), everything that the type takes and the cloud tells.
         """
         if not inputs:
-            return {name: outputs[name] for name in sorted(self.known_inputs() & set(outputs))}
+            # The region is the provider's: a program that doesn't name it wouldn't be met by a state that does.
+            told = {name: outputs[name] for name in sorted(self.known_inputs() & set(outputs) - {"region"})}
+            filled = {name: value for name, value in self.defaults.items() if name not in told}
+            return {**filled, **told, **({DEFAULTS: sorted(filled)} if filled else {})}
         observed = {name: inputs[name] for name in (DEFAULTS,) if name in inputs}
         for name, value in inputs.items():
             if name in outputs:

@@ -25,7 +25,9 @@ class Engine:
 
     stub: Any
 
-    def check(self, kind: str, name: str, new: Properties, old: Properties | None = None) -> tuple[Properties, list[str]]:
+    def check(
+        self, kind: str, name: str, new: Properties, old: Properties | None = None
+    ) -> tuple[Properties, list[str]]:
         """Checked inputs and failures."""
         answer = self.stub.Check(
             provider_pb2.CheckRequest(

@@ -115,7 +115,8 @@ def test_an_import_is_told_everything_and_a_missing_thing_is_no_id(engine: Engin
     s3 = cloud.client("s3")
     s3.create_bucket(Bucket="plugin-import")
     s3.put_bucket_tagging(
-        Bucket="plugin-import", Tagging={"TagSet": [{"Key": "who", "Value": "me"}, {"Key": "Project", "Value": "tests"}]}
+        Bucket="plugin-import",
+        Tagging={"TagSet": [{"Key": "who", "Value": "me"}, {"Key": "Project", "Value": "tests"}]},
     )
     identity, inputs, outputs = engine.read(BUCKET, "plugin-import")
     assert identity == "plugin-import"
@@ -155,7 +156,9 @@ def test_settings_of_the_official_provider_are_taken_and_mean_nothing(engine: En
     checked = engine.stub.CheckConfig(provider_pb2.CheckRequest(news=to_struct(settings)))
     assert (from_struct(checked.inputs), list(checked.failures)) == (settings, [])
     moved = engine.stub.DiffConfig(
-        provider_pb2.DiffRequest(old_inputs=to_struct(settings), news=to_struct({**settings, "s3UsePathStyle": "false"}))
+        provider_pb2.DiffRequest(
+            old_inputs=to_struct(settings), news=to_struct({**settings, "s3UsePathStyle": "false"})
+        )
     )
     assert (list(moved.diffs), list(moved.replaces)) == (["s3UsePathStyle"], [])
     answer = engine.stub.Configure(provider_pb2.ConfigureRequest(args=to_struct(settings)))
