@@ -50,7 +50,7 @@ def main() -> None:
         signal.signal(number, lambda *_: ended.set())
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
-    print(port, flush=True)
+    print(port, flush=True)  # noqa: T201 - the protocol
     ended.wait()
     server.stop(1).wait()
 

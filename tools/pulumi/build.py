@@ -1,6 +1,6 @@
 """`make pulumi`: the Pulumi CLI, built once from its Go module at the version in go.mod, into the user's cache.
 
-Prints the program's path to stdout. Needs nothing but Go and a Python; `headwater local up --engine pulumi` looks there.
+Prints the program's path. Needs nothing but Go and a Python. `headwater local up --engine pulumi` looks there.
 """
 
 from __future__ import annotations
@@ -37,20 +37,20 @@ def main() -> int:
             draft.replace(program)
         finally:
             draft.unlink(missing_ok=True)
-    print(program)  # noqa: T201 - data goes to stdout
+    print(program)
     return 0
 
 
 def wanted_version() -> str:
     """The version that go.mod requires."""
     found = re.search(r"^\s*github\.com/pulumi/pulumi/pkg/v3 v(\S+)", (HERE / "go.mod").read_text(), re.MULTILINE)
-    assert found is not None, "go.mod requires no github.com/pulumi/pulumi/pkg/v3"  # noqa: S101
+    assert found is not None, "go.mod requires no github.com/pulumi/pulumi/pkg/v3"
     return found[1]
 
 
 def build(go: str, version: str, program: Path) -> int:
     """Run the Go build, telling how far it is; its exit code."""
-    say(f"building the Pulumi CLI {version} (some minutes the first time, 2 GB of Go's caches)")
+    say(f"building the Pulumi CLI {version} (some minutes the first time, 2 GB in Go's caches)")
     started = time.monotonic()
     listed = subprocess.run([go, "list", "-deps", PACKAGE], cwd=HERE, capture_output=True, text=True, check=False)
     packages = len(listed.stdout.splitlines())
@@ -59,7 +59,7 @@ def build(go: str, version: str, program: Path) -> int:
     process = subprocess.Popen(
         [*command, PACKAGE], cwd=HERE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
-    assert process.stderr is not None  # noqa: S101 - asked for
+    assert process.stderr is not None
     compiled, told, complaints = 0, 0.0, []
     for line in process.stderr:
         if line.startswith(("go: ", "# ")) or " " in line.strip():
@@ -80,9 +80,8 @@ def build(go: str, version: str, program: Path) -> int:
 def say(words: str, *, moving: bool = False) -> None:
     """One line on stderr; in a terminal a moving one is written over by the next."""
     terminal = sys.stderr.isatty()
-    print(
-        f"\r\x1b[K{words}" if terminal else words, end="" if moving and terminal else "\n", file=sys.stderr, flush=True
-    )  # noqa: T201
+    end = "" if moving and terminal else "\n"
+    print(f"\r\x1b[K{words}" if terminal else words, end=end, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,9 @@ class Project:
     stack: str
     program: Path  # a folder with __main__.py, or a file
     config: Mapping[str, str]  # full keys, such as headwater:region
-    encrypted: Mapping[str, Any] = field(default_factory=dict)  # the other settings, as the file has them: {"secure": …}
+    encrypted: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # the other settings, as the file has them: {"secure": …}
     salt: str = ""  # with which the file's settings are encrypted
 
     @property

@@ -122,7 +122,7 @@ def refresh(
     on_event: OnEvent | None = None,
     message: str = "",
 ) -> Deployment:
-    """Bring the state to what the cloud has; change nothing there: ``pulumi refresh --yes``. Parameters as for `deploy`."""
+    """Bring the state to what the cloud has, as ``pulumi refresh --yes`` does. Parameters as for `deploy`."""
     update = _Update(read_project(project, stack, {}), environment, on_event, None)
     with update.recorded("refresh", message):
         update.steps.refresh()

@@ -1,4 +1,4 @@
-"""``pulumi-resource-aws``: serves the provider on a free port of this machine and prints the port, as engines expect."""
+"""``pulumi-resource-aws``: serves the provider on a free port and prints the port, as engines expect."""
 
 from __future__ import annotations
 

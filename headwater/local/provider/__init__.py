@@ -98,7 +98,7 @@ class LocalProvider:
         return resource_type(token).diff(old, new)
 
     def plan(self, token: str, inputs: Properties, outputs: Properties) -> Properties:
-        """The outputs as far as a preview can tell them; ``outputs`` are those before an update, empty for a creation."""
+        """The outputs as far as a preview can tell; ``outputs`` are those before an update, empty for a creation."""
         moving = dict.fromkeys(set(resource_type(token).recomputed) & set(outputs), UNKNOWN)
         return {**outputs, **moving, **without_marks(inputs)}
 

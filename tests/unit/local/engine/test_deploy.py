@@ -272,9 +272,9 @@ def test_a_project_that_isnt_one_is_refused_in_one_line(tmp_path, content: str |
 def test_encrypted_settings_are_read_with_the_passphrase_and_stay_secret(program) -> None:
     # Written by Pulumi 3.259 with the empty passphrase: pulumi config set --secret a:token hush
     file = program.root / "Pulumi.dev.yaml"
-    file.write_text(
-        "config:\n  a:token:\n    secure: v1:AKUVKc1q4uvyFAkY:k5kb3g0vp3vqeUEOleF966zwsQU=\nencryptionsalt: v1:PS6GzK47IHM=:v1:IHvwt5HcYt2jrnv3:rsRDwWxhLcXRcfYO2vsRD79pI4Lu7w==\n"
-    )
+    secure = "v1:AKUVKc1q4uvyFAkY:k5kb3g0vp3vqeUEOleF966zwsQU="
+    salt = "v1:PS6GzK47IHM=:v1:IHvwt5HcYt2jrnv3:rsRDwWxhLcXRcfYO2vsRD79pI4Lu7w=="
+    file.write_text(f"config:\n  a:token:\n    secure: {secure}\nencryptionsalt: {salt}\n")
     program.write('pulumi.export("token", pulumi.Config("a").require_secret("token"))')
     assert program.deploy("dev").outputs == {"token": "hush"}
     stack = next(state for state in program.resources("dev") if state.type == "pulumi:pulumi:Stack")

@@ -23,8 +23,8 @@ PROGRAM = """
     role = aws.iam.Role(f"{project}-role", description="reads", assume_role_policy='{"Statement": []}')
     group = aws.cloudwatch.LogGroup(f"{project}-log", retention_in_days=7)
     alarm = aws.cloudwatch.MetricAlarm(
-        f"{project}-alarm", comparison_operator="GreaterThanThreshold", evaluation_periods=1, period=60, statistic="Sum",
-        metric_name="Errors", namespace="AWS/Lambda", threshold=1, alarm_actions=[topic.arn],
+        f"{project}-alarm", comparison_operator="GreaterThanThreshold", evaluation_periods=1, period=60,
+        statistic="Sum", metric_name="Errors", namespace="AWS/Lambda", threshold=1, alarm_actions=[topic.arn],
     )
     for name, value in (("url", queue.url), ("topic", topic.arn), ("role", role.name), ("log", group.name)):
         pulumi.export(name, value)

@@ -39,8 +39,9 @@ def test_a_resource_lives_from_check_to_delete(engine: Engine, cloud: Cloud) -> 
 
 def test_wrong_inputs_are_failures_that_name_what_is_wrong(engine: Engine) -> None:
     _, failures = engine.check(QUEUE, "q", {"colour": "red", "region": "eu-west-1"})
+    unknown = "doesn't know 'colour' of aws:sqs/queue:Queue: add it in headwater/local/provider/sqs.py"
     assert failures == [
-        "the local AWS provider doesn't know 'colour' of aws:sqs/queue:Queue: add it in headwater/local/provider/sqs.py",
+        f"the local AWS provider {unknown}",
         "the local cloud is in us-east-1, not in eu-west-1",
     ]
     with pytest.raises(grpc.RpcError) as refused:
