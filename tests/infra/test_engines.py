@@ -32,7 +32,6 @@ LISTED = (
     ("ec2", "describe_internet_gateways", "InternetGateways", "OwnerId"),
     ("ec2", "describe_route_tables", "RouteTables", "OwnerId"),
     ("ecr", "describe_repositories", "repositories", "repositoryName"),
-    ("ecs", "list_clusters", "clusterArns", ""),
     ("ecs", "list_task_definitions", "taskDefinitionArns", ""),
     ("events", "list_rules", "Rules", "Name"),
     ("iam", "list_policies", "Policies", "PolicyName"),
@@ -57,8 +56,13 @@ def inventory(environment: Mapping[str, str]) -> dict[str, list[str]]:
     aws, found = Aws(environment), {}
     for service, operation, path, name in LISTED:
         items = getattr(aws.client(service), operation)(**NEEDED.get((service, operation), {})).get(path, [])
+        # Moto lists what was deleted a moment ago; AWS soon doesn't.
+        items = [item for item in items if not isinstance(item, dict) or item.get("State") != "deleted"]
         names = [str(item.get(name, "") if name else item) for item in items]
         found[f"{service}.{operation}"] = sorted(re.sub(r"127\.0\.0\.1:\d+", "cloud", entry) for entry in names)
+    ecs = aws.client("ecs")
+    clusters = ecs.describe_clusters(clusters=ecs.list_clusters()["clusterArns"])["clusters"]
+    found["ecs.clusters"] = [cluster["clusterName"] for cluster in clusters if cluster["status"] == "ACTIVE"]
     s3 = aws.client("s3")
     objects = [
         f"{bucket}/{item['Key']}"

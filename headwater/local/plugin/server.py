@@ -91,9 +91,13 @@ class ProviderServicer(provider_pb2_grpc.ResourceProviderServicer):
         """Take up the settings; those that lead the official provider to an endpoint mean nothing here."""
         if problems := self._config_problems():
             context.abort(grpc.StatusCode.FAILED_PRECONDITION, problems[0])
-        config = plain(from_struct(request.args))
-        config |= {key.rpartition(":")[2]: value for key, value in request.variables.items()} if not config else {}
-        self._provider = LocalProvider(self._environment, config)
+        # Older engines tell the settings as variables only: "aws:config:region".
+        given = {key.rpartition(":")[2]: value for key, value in request.variables.items()}
+        given |= plain(from_struct(request.args))
+        # What isn't known yet, in a preview, is left out.
+        self._provider = LocalProvider(
+            self._environment, {name: value for name, value in given.items() if not has_unknown(value)}
+        )
         return provider_pb2.ConfigureResponse(acceptSecrets=True, supportsPreview=True)
 
     def _config_problems(self) -> list[str]:
