@@ -7,6 +7,7 @@ both begin first, each on a worker of its own; whatever has its cloud in a proce
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,9 @@ from hypothesis import HealthCheck, settings
 # A busy machine must not fail a property: no test asserts a time.
 settings.register_profile("headwater", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("headwater")
+
+# Before scikit-learn loads OpenMP: threads that spin while they wait are slowest where others want the cores, too.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 TESTS = Path(__file__).parent
 BESIDE = (
