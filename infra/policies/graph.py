@@ -119,12 +119,16 @@ class Graph:
 
         What isn't known before the deployment is told by the dependency that the program made with it.
         """
+        path = by.split(".")
+        depends = target.urn in resource.property_dependencies.get(path[0], ())
         try:
-            value = resource.get(*by.split("."))
+            value = resource.get(*path)
         except Unknown:
-            return target.urn in resource.property_dependencies.get(by.split(".", maxsplit=1)[0], ())
-        known = {target.props[key] for key in _IDENTITIES if isinstance(target.props.get(key), str)}
-        return value in known if isinstance(value, str) else False
+            return depends
+        identities = [target.props.get(key) for key in _IDENTITIES]
+        if value is None or value in identities:
+            return value is not None
+        return depends and any(isinstance(identity, _UnknownValue) for identity in identities)
 
 
 class State(Protocol):
