@@ -6,7 +6,7 @@ process. Nothing here but `__main__.py` imports Pulumi.
 """
 
 from infra.policies.exemptions import EXEMPTIONS, exempt
-from infra.policies.graph import UNKNOWN, Graph, Resource, Unknown, of_states
+from infra.policies.graph import UNKNOWN, Resource, of_states
 from infra.policies.judge import Report, Violation, judge
 from infra.policies.rule import Rule
 from infra.policies.rules import RULES
@@ -15,11 +15,9 @@ __all__ = [
     "EXEMPTIONS",
     "RULES",
     "UNKNOWN",
-    "Graph",
     "Report",
     "Resource",
     "Rule",
-    "Unknown",
     "Violation",
     "exempt",
     "judge",

@@ -7,7 +7,7 @@ A CLI without Python's language host can start this very file instead: ``--polic
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ def policy(rule: Rule) -> StackValidationPolicy:
     def validate(args: StackValidationArgs, report_violation: ReportViolation) -> None:
         report = judge(map(resource, args.resources), [rule])
         for violation in report.violations:
-            report_violation(f"{violation.resource.name}: {violation.message}", violation.resource.urn)
+            report_violation(violation.message, violation.resource.urn)
         for _, _, reason in report.undecided:
             # Pulumi says so, and asks again when the stack is deployed.
             raise reason.cause or reason
@@ -72,7 +72,6 @@ def resource(given: PolicyResource) -> Resource:
         urn=given.urn,
         props=_plain(given.props),
         parent=given.parent.urn if given.parent else "",
-        dependencies=[other.urn for other in given.dependencies],
         property_dependencies={
             name: [other.urn for other in others] for name, others in given.property_dependencies.items()
         },
@@ -95,10 +94,9 @@ def _known(read: Callable[[Any], Any], key: Any) -> Any:
         return unknown(error)
 
 
-def policies(rules: Iterable[Rule] = RULES.values()) -> list[StackValidationPolicy]:
-    """The pack's policies."""
-    return [*map(policy, rules), UNUSED]
-
-
 if __name__ == "__main__":
-    PolicyPack(name="headwater", policies=list(policies()), enforcement_level=EnforcementLevel.MANDATORY)
+    PolicyPack(
+        name="headwater",
+        policies=[*map(policy, RULES.values()), UNUSED],
+        enforcement_level=EnforcementLevel.MANDATORY,
+    )

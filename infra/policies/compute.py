@@ -18,6 +18,7 @@ PROJECT = "aws:codebuild/project:Project"
 LATEST_PYTHON: Final = "3.14"
 DEFAULT_MEMORY_MIB: Final = 128
 DEFAULT_TIMEOUT_SECONDS: Final = 3
+_AWS_KEY: Final = "alias/aws/s3"  # CodeBuild's own choice
 
 
 @rule("L1", f"{SOLUTIONS}, Serverless", FUNCTION)
@@ -138,8 +139,8 @@ def build_privileges(project: Resource, _: Graph) -> Iterator[str]:
 
 @rule("CB4", SOLUTIONS, PROJECT)
 def build_key(project: Resource, _: Graph) -> Iterator[str]:
-    """A build encrypts what it leaves with a key of KMS."""
-    if not project.has("encryptionKey"):
+    """A build encrypts what it leaves with a key of KMS that was chosen for it."""
+    if str(project.get("encryptionKey", default=_AWS_KEY)).endswith(_AWS_KEY):
         yield "it names no key: set encryptionKey"
 
 

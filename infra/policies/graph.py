@@ -47,8 +47,6 @@ class Resource:
     """Outputs, in camelCase; a value that isn't known yet is `UNKNOWN`."""
     parent: str = ""
     """The parent's URN."""
-    dependencies: Sequence[str] = ()
-    """URNs."""
     property_dependencies: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Property -> URNs of the resources that its value was made from."""
 
@@ -97,15 +95,10 @@ class Graph:
 
     def __init__(self, resources: Iterable[Resource]) -> None:
         self.resources = tuple(resources)
-        self._by_urn = {resource.urn: resource for resource in self.resources}
 
     def all(self, *types: str) -> Iterator[Resource]:
         """The resources of some types."""
         return (resource for resource in self.resources if resource.type in types)
-
-    def at(self, urn: str) -> Resource | None:
-        """The resource with that URN."""
-        return self._by_urn.get(urn)
 
     def settings(self, target: Resource, kind: str, by: str) -> list[Resource]:
         """The resources of type ``kind`` whose property ``by`` names ``target``.
@@ -128,7 +121,9 @@ class Graph:
         identities = [target.props.get(key) for key in _IDENTITIES]
         if value is None or value in identities:
             return value is not None
-        return depends and any(isinstance(identity, _UnknownValue) for identity in identities)
+        # Not every provider repeats a resource's id among its outputs.
+        unsure = "id" not in target.props or any(isinstance(identity, _UnknownValue) for identity in identities)
+        return depends and unsure
 
 
 class State(Protocol):
@@ -149,8 +144,6 @@ class State(Protocol):
     @property
     def plain_outputs(self) -> Mapping[str, Any]: ...
     @property
-    def dependencies(self) -> Sequence[str]: ...
-    @property
     def property_dependencies(self) -> Mapping[str, Sequence[str]]: ...
 
 
@@ -163,7 +156,6 @@ def of_states(states: Iterable[State]) -> list[Resource]:
             urn=state.urn,
             props={"id": state.id, **state.plain_inputs, **state.plain_outputs},
             parent=state.parent,
-            dependencies=state.dependencies,
             property_dependencies=state.property_dependencies,
         )
         for state in states

@@ -49,13 +49,14 @@ def judge(resources: Iterable[Resource], rules: Iterable[Rule] = RULES.values())
     Returns
     -------
     Report
-        Violations in the order of the rules; nothing is raised for one.
+        Violations in the order of the rules and URNs; nothing is raised for one.
     """
     graph, report, rules = Graph(resources), Report(), tuple(rules)
     exemptions = declared(graph.resources)
     used: set[Exemption] = set()
+    ordered = sorted(graph.resources, key=lambda resource: resource.urn)
     for rule in rules:
-        for resource in graph.resources:
+        for resource in ordered:
             if rule.applies_to(resource):
                 used |= _apply(rule, resource, graph, exemptions, report)
     asked = {rule.id for rule in rules}

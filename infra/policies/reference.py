@@ -20,6 +20,10 @@ and held against a stack by
 * the tests, over the deployed stack.
 
 A rule that needs a value which a preview can't know yet is judged when the stack is deployed; Pulumi says which.
+A CLI without Python's language host starts the pack as an executable: `--policy-pack infra/policies/__main__.py`.
+
+A component exempts its own children, and says why: `self.register_outputs({..., EXEMPTIONS: [exempt("S1", "...")]})`.
+A grant on what can't be named says why: `allow(..., wildcard="...")`. An exemption that nothing needs fails the tests.
 """
 
 

@@ -177,7 +177,7 @@ BROKEN: Mapping[str, Sequence[Made]] = {
     "ECS4": [[made(_CLUSTER)], [made(_CLUSTER, settings=[{"name": "containerInsights", "value": "disabled"}])]],
     "ECS7": [[containers({"name": "a", "logConfiguration": {"logDriver": "awslogs"}}, {"name": "b"})]],
     "CB3": [[made(_PROJECT, environment={"privilegedMode": True})]],
-    "CB4": [[made(_PROJECT)]],
+    "CB4": [[made(_PROJECT)], [made(_PROJECT, encryptionKey="arn:aws:kms:us-east-1:1:alias/aws/s3")]],
     "CB5": [[made(_PROJECT)], [made(_PROJECT, environment={"image": "somebody/builder:latest"})]],
     "SNS3": [[TOPIC], [TOPIC, beside(_TOPIC_POLICY, TOPIC, "arn", policy=refusal("sns:Subscribe", "*"))]],
     "SNSRedrivePolicy": [[made(_SUBSCRIPTION)], [made(_SUBSCRIPTION, redrivePolicy="")]],
