@@ -117,7 +117,8 @@ def task_environment(task: Resource, _: Graph) -> Iterator[str]:
 @rule("ECS4", SOLUTIONS, "aws:ecs/cluster:Cluster")
 def cluster_insights(cluster: Resource, _: Graph) -> Iterator[str]:
     """A cluster has Container Insights."""
-    settings = {item.get("name"): item.get("value") for item in cluster.items("settings")}
+    count = len(cluster.items("settings"))
+    settings = {cluster.get("settings", n, "name"): cluster.get("settings", n, "value") for n in range(count)}
     if settings.get("containerInsights") not in ("enabled", "enhanced"):
         yield "nothing measures its tasks: set containerInsights to enabled"
 
