@@ -27,6 +27,7 @@ from infra.packages import (
     pack_lock,
     remember,
     remembered,
+    with_bytecode,
     without_command_line,
 )
 
@@ -112,7 +113,7 @@ def build(recipe: Recipe, target: Target, cache_directory: Path, root: Path = RO
     if (packed := remembered(path)) is None:
         with tempfile.TemporaryDirectory(dir=cache_directory, prefix=f"{recipe.name}-") as scratch:
             whole = Path(shutil.copyfile(packages.path, Path(scratch, "bundle.zip")))
-            packed = remember(append(whole, ours, digest), path)
+            packed = remember(append(whole, with_bytecode(ours, target), digest), path)
     _forget_older(recipe, cache_directory)
     size = packages.unzipped_bytes + packed.unzipped_bytes
     if size > MAX_UNZIPPED_BYTES:

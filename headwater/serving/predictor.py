@@ -16,6 +16,9 @@ from headwater.registry.types import ModelVersion, Package
 from headwater.serving.errors import ArtifactCorrupted, PredictionFailed
 
 _TEXT, _NUMBER = "tensor(string)", "tensor(float)"
+# As dtypes: made from a class for each array they cost a third of it.
+_FLOAT32 = np.dtype(np.float32)
+_ELEMENT = {_TEXT: np.dtype(np.object_), _NUMBER: _FLOAT32}
 
 
 class Predictor:
@@ -53,10 +56,8 @@ class Predictor:
         self._outputs = [package.output.name]
         feature_of = {feature.column: feature.name for feature in package.features}
         taken = {entry.name: entry.type for entry in self._session.get_inputs()}
-        inputs = [name for name in taken if name not in feature_of]
-        self._texts = [name for name in inputs if taken[name] == _TEXT]
-        self._numbers = [name for name in inputs if taken[name] == _NUMBER]
-        self._looked_up = {name: feature_of[name] for name in taken if name in feature_of}
+        self._inputs = [(name, _ELEMENT[kind]) for name, kind in taken.items() if name not in feature_of]
+        self._looked_up = [(name, feature_of[name]) for name in taken if name in feature_of]
 
     @classmethod
     def load(cls, artifacts: ArtifactStore, version: ModelVersion) -> Predictor:
@@ -81,10 +82,10 @@ class Predictor:
         PredictionFailed
             The graph failed, or gave NaN or infinity.
         """
-        feed = _tensors(self._texts, [[row[name] for row in rows] for name in self._texts], np.object_)
-        given: list[list[Any]] = [[row[name] for row in rows] for name in self._numbers]
-        given += [[row[feature] for row in features] for feature in self._looked_up.values()]
-        feed |= _tensors([*self._numbers, *self._looked_up], given, np.float32)
+        # Each column is a tensor of its own, of shape (rows, 1); None becomes NaN.
+        feed = {name: np.array([[row[name]] for row in rows], kind) for name, kind in self._inputs}
+        for name, feature in self._looked_up:
+            feed[name] = np.array([[row[feature]] for row in features], _FLOAT32)
         try:
             output = self._session.run(self._outputs, feed)[0]
             numbers: list[float] = (output[:, self._column] if output.ndim > 1 else output).tolist()
@@ -94,13 +95,6 @@ class Predictor:
         if len(numbers) != len(rows) or not all(map(math.isfinite, numbers)):
             raise PredictionFailed(f"{self.package.model} version {self.version} gave {numbers} for {len(rows)} rows")
         return numbers
-
-
-def _tensors(names: Sequence[str], columns: Sequence[Sequence[Any]], kind: type) -> dict[str, Any]:
-    """A tensor of shape (rows, 1) for each column, all cut from one array; None becomes NaN among numbers."""
-    if not names:
-        return {}
-    return dict(zip(names, np.array(columns, kind)[:, :, np.newaxis], strict=True))
 
 
 def _session(package: Package, graph: bytes) -> Any:
