@@ -10,6 +10,7 @@ import ast
 import hashlib
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -156,13 +157,19 @@ def _check_services(recipe: Recipe, ours: Sequence[File]) -> None:
                 )
 
 
+_parsing = threading.Lock()
+
+
 @cache
 def _clients(source: bytes) -> tuple[tuple[int, str], ...]:
     """The lines that call ``client("<service>")``; most sources are in several bundles."""
     found = []
     if b"client(" not in source:
         return ()
-    for node in ast.walk(ast.parse(source)):
+    # Python 3.11 counts the parser's depth once for all threads, and fails when two of them parse at a time.
+    with _parsing:
+        tree = ast.parse(source)
+    for node in ast.walk(tree):
         if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
             called = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
             if called == "client":

@@ -102,6 +102,33 @@ def test_equal_contents_give_equal_bytes(tmp_path: Path) -> None:
     assert first.key == f"code/control-{first.sha256}.zip"
 
 
+def test_modules_come_compiled_and_are_found_where_lambda_cannot_write(tmp_path: Path) -> None:
+    root = project(tmp_path / "project")
+    (root / "ours" / "broken.py").write_text("def :\n")
+    bundle = build(RECIPE, HOST, tmp_path / "cache", root)
+    with zipfile.ZipFile(bundle.path) as archive:
+        compiled = [name for name in archive.namelist() if name.endswith(".pyc")]
+        archive.extractall(tmp_path / "task")
+    assert compiled == [f"ours/__pycache__/module.{sys.implementation.cache_tag}.pyc"]
+    # The source is newer than its bytecode and says something else: the bytecode is believed all the same.
+    (tmp_path / "task" / "ours" / "module.py").write_text("answer = 0\n")
+    code = "import ours.module as m; print(m.answer, m.__loader__.get_code(m.__name__).co_filename)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path / "task"
+    )
+    assert done.stdout.split()[0] == "42"
+
+
+def test_a_python_that_cannot_be_had_leaves_a_bundle_of_sources(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UV_PYTHON_DOWNLOADS", "never")
+    other = Target(python="3.99", platform=None)
+    bundle = build(Recipe(name="control", sources=("ours",)), other, tmp_path / "cache", project(tmp_path / "project"))
+    with zipfile.ZipFile(bundle.path) as archive:
+        assert archive.namelist() == ["ours/module.py"]
+
+
 def test_a_changed_source_gives_another_bundle_and_an_unchanged_one_the_same(tmp_path: Path) -> None:
     root = project(tmp_path / "project")
     first = build(RECIPE, HOST, tmp_path / "cache", root)

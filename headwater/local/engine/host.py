@@ -53,6 +53,8 @@ def _run(order: dict[str, Any], program: Path) -> None:
         preview=order["preview"],
         organization="organization",
     )
+    # The engine shows no debug messages, and the SDK waits until each of its thousand arrives: a second of each run.
+    pulumi.log.debug = lambda *_args, **_kwargs: None
     pulumi.runtime.set_all_config(order["config"], order["secret_keys"])
     # Unfinished futures are what a failed program leaves; asyncio's complaints about them would hide the failure.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
