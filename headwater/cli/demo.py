@@ -100,7 +100,8 @@ def _flights(outcome: Outcome) -> object:
             happened = Text(f"{flight.arrival_delay_minutes} min late", style="red")
         else:
             minutes = flight.arrival_delay_minutes
-            happened = Text(f"{minutes} min late" if minutes > 0 else f"{-minutes} min early", style="green")
+            words = f"{minutes} min late" if minutes > 0 else f"{-minutes} min early" if minutes else "on time"
+            happened = Text(words, style="green")
         route = f"{flight.inputs['origin']} -> {flight.inputs['dest']}"
         probability = f"{flight.probability:6.1%}"
         missing = len(flight.missing_features) or ""

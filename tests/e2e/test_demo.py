@@ -47,6 +47,13 @@ def test_real_flights_become_a_served_model_twice_with_the_same_figures(project:
         assert "✓ training pipeline" in result.err
         assert not {"\x1b", "\r"} & set(result.err)
 
+        following = project.start("local", "logs", "predict", "--follow")
+        assert following.stdout is not None
+        assert "serving-predict" in following.stdout.readline()
+        following.send_signal(signal.SIGINT)
+        _, said = following.communicate(timeout=30)
+        assert (following.returncode, said.strip()) == (0, "stopped following")
+
         second = project.done("demo", *SLICE, "--stop")
         assert second["version"] == 2
         assert second["roc_auc"] == first["roc_auc"]
