@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from headwater.cli.command import Engine
 from headwater.cli.output import note
+from headwater.cli.policies import obey
 from headwater.cli.progress import Stage, Stages
 from headwater.client.stack import LOCAL
 from headwater.errors import InvalidRequest, NotFound
@@ -111,6 +112,7 @@ def _deploy(project: Path, running: Running, stage: Stage, cli: Cli | None, *, r
     resources = sum(resource.custom for resource in deployment.resources)
     by = "the embedded engine" if cli is None else f"the Pulumi CLI {cli}"
     stage.update(f"{resources} resources: {changes or 'nothing changed'} (by {by})")
+    obey(deployment.resources)
     return deployment
 
 

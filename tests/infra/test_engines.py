@@ -14,7 +14,8 @@ import pytest
 from headwater.local import automation
 from headwater.local.engine import ResourceState, deploy, destroy
 from headwater.local.provider import Aws
-from tests.infra.cases import CONFIG, ROOT, STACK, Graph, cloud_beside
+from tests.clouds import cloud_beside
+from tests.infra.cases import CONFIG, ROOT, STACK, Graph
 
 pytestmark = pytest.mark.cloud
 
@@ -112,8 +113,8 @@ def cli() -> automation.Cli:
 def beside(cli: automation.Cli, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Mapping[str, str], Path]]:
     """A second cloud, for the CLI, and its folder."""
     folder = tmp_path_factory.mktemp("engines")
-    with cloud_beside(folder) as environment:
-        yield environment, folder
+    with cloud_beside(folder) as cloud:
+        yield cloud.environment(), folder
 
 
 def test_both_engines_leave_the_same_stack(

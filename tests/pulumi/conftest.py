@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import textwrap
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import pytest
 from headwater.local import automation, engine
 from headwater.local.engine.backend import BucketBackend
 from headwater.local.provider import Aws
-from tests.infra.cases import cloud_beside
+from tests.clouds import cloud_beside
 from tests.pulumi import language_host
 
 STACK = "local"
@@ -35,8 +35,8 @@ def cli() -> automation.Cli:
 @pytest.fixture(scope="module")
 def cloud(cli: automation.Cli, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
     """The variables that lead to a cloud for these tests alone."""
-    with cloud_beside(tmp_path_factory.mktemp("pulumi")) as environment:
-        yield environment
+    with cloud_beside(tmp_path_factory.mktemp("pulumi")) as cloud:
+        yield cloud.environment()
 
 
 @dataclass
@@ -121,6 +121,3 @@ def small(
     yield made
     if made.resources():
         engine.destroy(tmp_path, STACK, environment=cloud)
-
-
-Deploys = Callable[[Small], engine.Deployment]

@@ -83,8 +83,14 @@ class Update:
     def _run_program(self) -> None:
         import runpy
 
+        import pulumi
+
+        # As in the embedded engine's host: the CLI is asked for no debug messages, and each of the SDK's is waited for.
+        pulumi.log.debug = lambda *_args, **_kwargs: None
+        main_file = self._program / "__main__.py" if self._program.is_dir() else self._program
+        sys.path.insert(0, str(main_file.parent))
         try:
-            runpy.run_path(str(self._program), run_name="__main__")
+            runpy.run_path(str(main_file), run_name="__main__")
         except BaseException as error:
             self._failure = error
             raise

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headwater.local import engine
-from headwater.local.cloud import Cloud
 from headwater.local.provider.drift import says
+from tests.clouds import CloudBeside
 
 PROGRAM = """
     project = pulumi.get_project()
@@ -41,7 +41,7 @@ def test_nothing_that_the_program_made_looks_changed(program) -> None:
     assert {event.detail for event in told} == {""}
 
 
-def test_what_was_changed_or_deleted_by_hand_is_found_and_put_right(program, cloud: Cloud) -> None:
+def test_what_was_changed_or_deleted_by_hand_is_found_and_put_right(program, cloud: CloudBeside) -> None:
     made = program.write(PROGRAM).deploy().outputs
     s3, bucket = cloud.client("s3"), "engine-tests-refreshed"
     cloud.client("sqs").set_queue_attributes(QueueUrl=made["url"], Attributes={"VisibilityTimeout": "5"})
@@ -80,7 +80,7 @@ def test_what_was_changed_or_deleted_by_hand_is_found_and_put_right(program, clo
     assert program.deploy().changes.keys() == {"same"}
 
 
-def test_a_deployment_may_look_first(program, cloud: Cloud) -> None:
+def test_a_deployment_may_look_first(program, cloud: CloudBeside) -> None:
     program.write('secret = aws.ssm.Parameter("p", name="/engine/refresh", type="String", value="right")')
     program.deploy()
     cloud.client("ssm").put_parameter(Name="/engine/refresh", Value="wrong", Overwrite=True)
