@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,65 +12,12 @@ import pytest
 
 from headwater.local import automation
 from headwater.local.engine import ResourceState, deploy, destroy
-from headwater.local.provider import Aws
 from tests.clouds import cloud_beside
 from tests.infra.cases import CONFIG, ROOT, STACK, Graph
+from tests.infra.inventory import inventory
+from tests.pulumi_cli import needed_cli
 
 pytestmark = pytest.mark.cloud
-
-# Every service that the stack has something of: operation, path to the list, what names an item there.
-LISTED = (
-    ("apigatewayv2", "get_apis", "Items", "Name"),
-    ("cloudwatch", "describe_alarms", "MetricAlarms", "AlarmName"),
-    ("cloudwatch", "list_dashboards", "DashboardEntries", "DashboardName"),
-    ("codebuild", "list_projects", "projects", ""),
-    ("dynamodb", "list_tables", "TableNames", ""),
-    ("ec2", "describe_security_groups", "SecurityGroups", "GroupName"),
-    ("ec2", "describe_subnets", "Subnets", "CidrBlock"),
-    ("ec2", "describe_vpcs", "Vpcs", "CidrBlock"),
-    ("ec2", "describe_vpc_endpoints", "VpcEndpoints", "ServiceName"),
-    ("ec2", "describe_internet_gateways", "InternetGateways", "OwnerId"),
-    ("ec2", "describe_route_tables", "RouteTables", "OwnerId"),
-    ("ecr", "describe_repositories", "repositories", "repositoryName"),
-    ("ecs", "list_task_definitions", "taskDefinitionArns", ""),
-    ("events", "list_rules", "Rules", "Name"),
-    ("iam", "list_policies", "Policies", "PolicyName"),
-    ("iam", "list_roles", "Roles", "RoleName"),
-    ("kms", "list_aliases", "Aliases", "AliasName"),
-    ("lambda", "list_functions", "Functions", "FunctionName"),
-    ("logs", "describe_log_groups", "logGroups", "logGroupName"),
-    ("s3", "list_buckets", "Buckets", "Name"),
-    ("scheduler", "list_schedules", "Schedules", "Name"),
-    ("scheduler", "list_schedule_groups", "ScheduleGroups", "Name"),
-    ("sns", "list_subscriptions", "Subscriptions", "Endpoint"),
-    ("sns", "list_topics", "Topics", "TopicArn"),
-    ("sqs", "list_queues", "QueueUrls", ""),
-    ("ssm", "describe_parameters", "Parameters", "Name"),
-    ("stepfunctions", "list_state_machines", "stateMachines", "name"),
-)
-NEEDED = {("iam", "list_policies"): {"Scope": "Local"}}
-
-
-def inventory(environment: Mapping[str, str]) -> dict[str, list[str]]:
-    """What the cloud has, as its services tell."""
-    aws, found = Aws(environment), {}
-    for service, operation, path, name in LISTED:
-        items = getattr(aws.client(service), operation)(**NEEDED.get((service, operation), {})).get(path, [])
-        # Moto lists what was deleted a moment ago; AWS soon doesn't.
-        items = [item for item in items if not isinstance(item, dict) or item.get("State") != "deleted"]
-        names = [str(item.get(name, "") if name else item) for item in items]
-        found[f"{service}.{operation}"] = sorted(re.sub(r"127\.0\.0\.1:\d+", "cloud", entry) for entry in names)
-    ecs = aws.client("ecs")
-    clusters = ecs.describe_clusters(clusters=ecs.list_clusters()["clusterArns"])["clusters"]
-    found["ecs.clusters"] = [cluster["clusterName"] for cluster in clusters if cluster["status"] == "ACTIVE"]
-    s3 = aws.client("s3")
-    objects = [
-        f"{bucket}/{item['Key']}"
-        for bucket in found["s3.list_buckets"]
-        if bucket != "state" and "-access-logs-" not in bucket
-        for item in s3.list_objects_v2(Bucket=bucket).get("Contents", ())
-    ]
-    return {**found, "s3.objects": sorted(objects)}
 
 
 def graph_of(resources: tuple[ResourceState, ...]) -> dict[str, Any]:
@@ -100,13 +46,8 @@ def graph_of(resources: tuple[ResourceState, ...]) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def cli() -> automation.Cli:
-    """The CLI, if there is one (tests/pulumi/conftest.py says the same)."""
-    try:
-        return automation.find()
-    except automation.NoPulumi as missing:
-        if os.environ.get("HEADWATER_TEST_PULUMI") == "required":
-            raise
-        pytest.skip(f"{missing}: make pulumi")
+    """The CLI; without one these tests are skipped."""
+    return needed_cli()
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +59,7 @@ def beside(cli: automation.Cli, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 def test_both_engines_leave_the_same_stack(
-    graph: Graph, aws: Mapping[str, str], beside: tuple[Mapping[str, str], Path], cli: automation.Cli
+    graph: Graph, beside: tuple[Mapping[str, str], Path], cli: automation.Cli
 ) -> None:
     environment, folder = beside
     empty = inventory(environment)
@@ -129,7 +70,7 @@ def test_both_engines_leave_the_same_stack(
     assert theirs.keys() == ours.keys()
     differ = [urn for urn in ours if theirs[urn] != ours[urn]]
     assert [theirs[urn] for urn in differ] == [ours[urn] for urn in differ]
-    assert inventory(environment) == inventory(aws)
+    assert inventory(environment) == graph.inventory
     assert deployed.changes == graph.deployment.changes
 
     # Unchanged code changes nothing, whichever engine looks; and what the cloud says is what was deployed.

@@ -17,19 +17,15 @@ from headwater.local.engine.backend import BucketBackend
 from headwater.local.provider import Aws
 from tests.clouds import cloud_beside
 from tests.pulumi import language_host
+from tests.pulumi_cli import needed_cli
 
 STACK = "local"
 
 
 @pytest.fixture(scope="session")
 def cli() -> automation.Cli:
-    """The CLI; without one these tests are skipped, unless somebody (CI) says that there must be one."""
-    try:
-        return automation.find()
-    except automation.NoPulumi as missing:
-        if os.environ.get("HEADWATER_TEST_PULUMI") == "required":
-            raise
-        pytest.skip(f"{missing}: make pulumi")
+    """The CLI; without one these tests are skipped."""
+    return needed_cli()
 
 
 @pytest.fixture(scope="module")
