@@ -24,7 +24,7 @@ def project(tmp_path: Path) -> Project:
 
 
 def test_real_flights_become_a_served_model_twice_with_the_same_figures(project: Project) -> None:
-    # Where there is a Pulumi CLI it deploys the first time, and the engine that comes with Headwater goes on from there.
+    # Where there is a Pulumi CLI it deploys the first time, and Headwater's own engine goes on from there.
     engine, by = ("pulumi", "the Pulumi CLI 3.") if pulumi_cli() else ("embedded", "the embedded engine")
     try:
         result = project.run("demo", "--json", "--engine", engine, *SLICE)

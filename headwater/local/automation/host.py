@@ -118,7 +118,7 @@ class Update:
     def describe(self, error: BaseException) -> dict[str, Any]:
         """Why it stopped, in one line: what the program raised, or what the CLI said."""
         if self._failure is not None:
-            described: dict[str, Any] = _describer()(self._failure, self._root)
+            described: dict[str, Any] = _describer()(self._failure, self._root, Path(__file__))
             return {**described, "program": True}
         if (found := _raised_later("\n".join(self._said), self._root)) is not None:
             return found
@@ -143,7 +143,7 @@ def _raised_later(text: str, root: Path) -> dict[str, Any] | None:
     return None
 
 
-def _describer() -> Callable[[BaseException, Path], dict[str, Any]]:
+def _describer() -> Callable[[BaseException, Path, Path], dict[str, Any]]:
     """The embedded host's own words for what a program raised; its file is loaded by its path, see above."""
     file = Path(__file__).parents[1] / "engine" / "host.py"
     spec = importlib.util.spec_from_file_location("headwater_embedded_host", file)
@@ -151,7 +151,7 @@ def _describer() -> Callable[[BaseException, Path], dict[str, Any]]:
     assert spec.loader is not None  # noqa: S101
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    describe: Callable[[BaseException, Path], dict[str, Any]] = module.describe
+    describe: Callable[[BaseException, Path, Path], dict[str, Any]] = module.describe
     return describe
 
 
