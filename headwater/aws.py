@@ -44,7 +44,7 @@ class Clients:
         self, session: Callable[[], boto3.Session] = _environment_session, *, endpoint_url: str | None = None
     ) -> None:
         self._new_session = session
-        self._endpoint_url = endpoint_url
+        self.endpoint_url = endpoint_url
         self._session: boto3.Session | None = None
         self._made: dict[str, Any] = {}
         # Making a client isn't thread-safe; using one is.
@@ -55,7 +55,7 @@ class Clients:
         with self._lock:
             if service not in self._made:
                 session = self.session
-                self._made[service] = session.client(service, config=CONFIG, endpoint_url=self._endpoint_url)  # type: ignore[call-overload]
+                self._made[service] = session.client(service, config=CONFIG, endpoint_url=self.endpoint_url)  # type: ignore[call-overload]
             return self._made[service]
 
     @property
