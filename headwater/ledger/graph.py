@@ -90,7 +90,9 @@ def latest_of(checkpoint: Any) -> Mapping[str, Any]:
         raise FileUnreadable("not a checkpoint of Pulumi: it has no `checkpoint`")
     if checkpoint.get("version") != 3:
         raise FileUnreadable(f"a checkpoint of version {checkpoint.get('version')!r}; 3 is known")
-    found = checkpoint["checkpoint"].get("latest") or {}
+    found = checkpoint["checkpoint"].get("latest")
+    if found is None:
+        return {}
     if not isinstance(found, Mapping):
         raise FileUnreadable("not a checkpoint of Pulumi: `latest` is no object")
     return found
