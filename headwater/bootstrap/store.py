@@ -160,5 +160,6 @@ def check_key(key: str) -> None:
         if error_code(error) not in {"NotFoundException", "ValidationException"}:
             raise
         raise KeyNotFound(f"no KMS key {key!r} here: expected an id, an ARN, or alias/<name>") from error
-    if not found["Enabled"] or found["KeyUsage"] != "ENCRYPT_DECRYPT":
-        raise KeyNotFound(f"KMS key {key!r} can't encrypt: it is {found['KeyState']}, for {found['KeyUsage']}")
+    usage = found.get("KeyUsage", "ENCRYPT_DECRYPT")
+    if not found["Enabled"] or usage != "ENCRYPT_DECRYPT":
+        raise KeyNotFound(f"KMS key {key!r} can't encrypt: it is {found['KeyState']}, for {usage}")

@@ -149,8 +149,7 @@ def checkout(project: Path, commit: str) -> Iterator[Path]:
     top = Path(_git(project, "rev-parse", "--show-toplevel", check=True).stdout.strip())
     with tempfile.TemporaryDirectory(prefix="headwater-restore-") as folder:
         tree = Path(folder) / "tree"
-        # A person's hooks are for their own checkouts.
-        _git(top, "-c", "core.hooksPath=/dev/null", "worktree", "add", "--detach", str(tree), commit, check=True)
+        _git(top, "worktree", "add", "--detach", str(tree), commit, check=True)
         try:
             root = tree / project.resolve().relative_to(top.resolve())
             _share(project, root)
@@ -203,7 +202,9 @@ def _run(command: Sequence[str]) -> str:
 
 
 def _git(folder: Path, *arguments: str, check: bool = False) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=False)
+    # A person's hooks are for their own checkouts.
+    command = ["git", "-c", "core.hooksPath=/dev/null", "-C", str(folder), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if check and done.returncode:
         raise HeadwaterError(f"git {arguments[0]} failed: {' '.join(done.stderr.split())}")
     return done

@@ -9,7 +9,7 @@ import pytest
 
 from headwater.ledger.difference import difference
 from headwater.ledger.errors import FileUnreadable
-from headwater.ledger.graph import Graph, graph_of, providers_of
+from headwater.ledger.graph import SECRET_MARK, SIGNATURE, Graph, graph_of, providers_of
 from headwater.ledger.types import Difference
 from tests.unit.ledger.world import cli_checkpoint, resource_of, with_delay
 
@@ -51,10 +51,10 @@ def test_what_differs_from_run_to_run_makes_no_difference() -> None:
         lambda found: found.update(protect=True),
         lambda found: found.update(dependencies=[]),
         lambda found: found.update(delete=True),
-        lambda found: found["inputs"].update(redrivePolicy={"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "ciphertext": "v1:a:b"}),
+        lambda found: found["inputs"].update(redrivePolicy={SIGNATURE: SECRET_MARK[SIGNATURE], "ciphertext": "v1:a:b"}),
         lambda found: found.update(urn=found["urn"].replace("::jobs", "::work")),
     ],
-)  # fmt: skip
+)
 def test_what_the_program_says_makes_a_difference(change: Any) -> None:
     changed = cli_checkpoint()
     change(resource_of(changed, "jobs"))

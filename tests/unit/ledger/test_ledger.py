@@ -217,7 +217,7 @@ def test_the_history_of_another_backend_can_be_added_as_often_as_one_likes(world
     exported = json.dumps([
         {"version": 2, "kind": "update", "startTime": "2013-05-01T13:00:00.000Z", "endTime": "2013-05-01T13:01:00.000Z",
          "message": "two", "result": "succeeded", "environment": {"git.head": "c0ffee"}, "resourceChanges": {"same": 4},
-         "config": {"a:b": {"value": "1", "secret": False}, "a:o": {"value": "{}", "objectValue": {"x": 1}, "secret": False},
+         "config": {"a:b": {"value": "1", "secret": False}, "a:o": {"value": "{}", "objectValue": {"x": 1}},
                     "a:s": {"value": "shown", "secret": True}}},
         {"version": 1, "kind": "update", "startTime": "2013-05-01T12:00:00.000Z", "endTime": "2013-05-01T12:00:10.000Z",
          "message": "first", "result": "succeeded", "environment": {}, "config": {}},
