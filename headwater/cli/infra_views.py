@@ -158,7 +158,10 @@ def _counts(update: Update) -> str:
 
 
 def _oddities(update: Update) -> list[str]:
-    jumped = "it didn't begin where the update before it ended: the state was changed outside of any update"
+    jumped = (
+        "it didn't begin where the update before it ended: "
+        "the state was changed outside of any update, or an update was killed"
+    )
     return [*update.problems, *([jumped] if update.jumped else [])]
 
 

@@ -204,7 +204,10 @@ def _run(command: Sequence[str]) -> str:
 def _git(folder: Path, *arguments: str, check: bool = False) -> subprocess.CompletedProcess[str]:
     # A person's hooks are for their own checkouts.
     command = ["git", "-c", "core.hooksPath=/dev/null", "-C", str(folder), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError as error:
+        raise HeadwaterError("there is no git on PATH, and the program of the time lies in it") from error
     if check and done.returncode:
         raise HeadwaterError(f"git {arguments[0]} failed: {' '.join(done.stderr.split())}")
     return done

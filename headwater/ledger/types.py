@@ -145,7 +145,7 @@ class Update(Value):
     before_graph: str = ""
     jumped: bool | None = None
     """Whether the state it began with isn't the one that the update before left: `pulumi stack import`, `state delete`,
-    a restored backup. None if one of the two isn't known."""
+    a restored backup, an update that was killed. None if one of the two isn't known."""
     problems: tuple[str, ...] = ()
     source: Literal["backend", "export"] = "backend"
     """Whether it comes from the state bucket or from ``pulumi stack history --json``."""

@@ -148,29 +148,39 @@ def test_an_update_is_listed_before_its_checkpoint_is_there(world: World) -> Non
     assert world.ledger.updates(OF)[0].problems == ()
 
 
-@pytest.mark.parametrize(
-    ("history", "says"),
-    [(b"{half", "not JSON"), (b"[]", "AttributeError"), (b"{}", "KeyError"), (b"\x1f\x8bnonsense", "not JSON"),
-     (b"\x28\xb5\x2f\xfdx", "zstd"), (b'{"kind": 1, "result": "x", "startTime": 1, "endTime": 1}', "kind")],
-)  # fmt: skip
-def test_a_corrupt_history_file_is_an_update_of_which_little_is_known(world: World, history: bytes, says: str) -> None:
-    world.update(cli_checkpoint(), history=history)
-    world.tell()
-    (update,) = world.ledger.updates(OF)
-    assert (update.kind, update.result, update.ended_at) == ("unknown", "unknown", NOON + timedelta(seconds=10))
-    assert says in update.problems[0]
-    assert "\n" not in update.problems[0]
-    assert update.digest  # its checkpoint could be read
+CORRUPT_HISTORIES = {
+    b"{half": "not JSON",
+    b"[]": "AttributeError",
+    b"{}": "KeyError",
+    b"\x1f\x8bnonsense": "not JSON",
+    b"\x28\xb5\x2f\xfdx": "zstd",
+    b'{"kind": 1, "result": "x", "startTime": 1, "endTime": 1}': "kind",
+}
 
 
-@pytest.mark.parametrize("checkpoint", [b"not json", b'{"version": 2}', b"[]", b"\x28\xb5\x2f\xfdx"])
-def test_a_corrupt_checkpoint_is_said_to_be_one(world: World, checkpoint: bytes) -> None:
-    world.update(checkpoint)
+def test_a_corrupt_history_file_is_an_update_of_which_little_is_known(world: World) -> None:
+    for body in CORRUPT_HISTORIES:
+        world.update(cli_checkpoint(), history=body)
     world.tell()
-    (update,) = world.ledger.updates(OF)
-    assert "the checkpoint can't be read" in update.problems[0]
-    with pytest.raises(StateUnknown, match="the checkpoint can't be read"):
-        world.ledger.graph(update)
+    for update, says in zip(world.ledger.updates(OF), CORRUPT_HISTORIES.values(), strict=True):
+        assert (update.kind, update.result) == ("unknown", "unknown")
+        assert says in update.problems[0]
+        assert "\n" not in update.problems[0]
+        assert update.digest  # its checkpoint could be read
+    assert world.ledger.updates(OF)[0].ended_at == NOON + timedelta(seconds=10)  # when the file was written
+
+
+def test_a_corrupt_checkpoint_is_said_to_be_one(world: World) -> None:
+    corrupt = [b"not json", b'{"version": 2}', b"[]", b"\x28\xb5\x2f\xfdx"]
+    for body in corrupt:
+        world.update(body)
+    world.tell()
+    updates = world.ledger.updates(OF)
+    assert len(updates) == len(corrupt)
+    for update in updates:
+        assert "the checkpoint can't be read" in update.problems[0]
+        with pytest.raises(StateUnknown, match="the checkpoint can't be read"):
+            world.ledger.graph(update)
 
 
 def test_an_update_is_named_by_its_id_a_prefix_or_its_place(world: World) -> None:
@@ -239,10 +249,10 @@ def test_the_history_of_another_backend_can_be_added_as_often_as_one_likes(world
     assert (first.source, bool(first.digest), second.source) == ("backend", True, "export")
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[1]", '[{"kind": "update"}]', "[[]]"])
-def test_what_is_no_exported_history_is_refused_whole(world: World, text: str) -> None:
-    with pytest.raises(FileUnreadable):
-        world.ledger.import_history(OF, text)
+def test_what_is_no_exported_history_is_refused_whole(world: World) -> None:
+    for text in ("", "{}", "[1]", '[{"kind": "update"}]', "[[]]"):
+        with pytest.raises(FileUnreadable):
+            world.ledger.import_history(OF, text)
     assert world.contents() == []
 
 
