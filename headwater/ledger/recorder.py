@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from headwater.ledger.reading import read_existed, read_history, read_lock, written_at
 from headwater.ledger.store import GraphStore, LedgerTable, Moment, StateBucket
@@ -12,7 +12,6 @@ from headwater.ledger.types import Circumstances, Existed, Happened, HistoryFile
 HAPPENED, EXISTED, CIRCUMSTANCES = "HISTORY", "STATE", "CONTEXT"
 UNREADABLE, READABLE = 1, 2
 _EMPTY = b'{"version":3,"checkpoint":{"latest":null}}'
-_SECOND = timedelta(seconds=1)
 
 
 class Recorder:
@@ -96,7 +95,7 @@ class Recorder:
                 continue
             read = read_lock(self._state.read(each) or b"")
             # One clock, the client's, wrote both; it tells a lock of the next update in the same second.
-            if read is not None and read[1] <= at_ns(file.ns) + _SECOND:
+            if read is not None and read[1] <= at_ns(file.ns):
                 held.append((each, *read))
         # Whoever came while it was held gave up again: the first one is the holder.
         return min(held, key=lambda entry: entry[2], default=None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Literal, Self
 
@@ -227,5 +227,6 @@ def update_id(of: StackName, ns: int, more: str = "") -> str:
 
 
 def at_ns(ns: int) -> datetime:
-    """The time that ``ns`` nanoseconds since 1970 are."""
-    return datetime.fromtimestamp(ns // 1_000_000_000, UTC)
+    """The time that ``ns`` nanoseconds since 1970 are, to the microsecond."""
+    seconds, rest = divmod(ns, 1_000_000_000)
+    return datetime.fromtimestamp(seconds, UTC) + timedelta(microseconds=rest // 1000)
