@@ -103,6 +103,10 @@ def _grant_read_state(account: Account, bucket: str) -> Grant:
     arn = f"arn:{account.partition}:s3:::{bucket}"
     only_there = {"StringLike": {"s3:prefix": [f"{prefix}*" for prefix in READ]}}
     return together(
-        allow(["s3:GetObject", "s3:GetObjectVersion"], *(f"{arn}/{prefix}*" for prefix in READ)),
+        allow(
+            ["s3:GetObject", "s3:GetObjectVersion"],
+            *(f"{arn}/{prefix}*" for prefix in READ),
+            wildcard="Pulumi's backend names files after updates, steps and holders of locks",
+        ),
         allow(["s3:ListBucket", "s3:ListBucketVersions"], arn, conditions=only_there),
     )

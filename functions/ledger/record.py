@@ -24,7 +24,7 @@ class Settings(FunctionSettings):
     artifacts_bucket: str
 
 
-service = at_init(lambda: Ledger.from_settings(Settings()))
+service = at_init(lambda: Ledger.from_settings(Settings.from_environment()))
 
 
 @entry

@@ -33,7 +33,7 @@ class RegisterRequest(Value):
 @at_init
 def services() -> tuple[Registry, ArtifactStore]:
     """The registry and the files of training runs."""
-    settings = Settings()
+    settings = Settings.from_environment()
     return Registry.from_settings(settings), ArtifactStore(settings.artifacts_bucket)
 
 
