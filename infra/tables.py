@@ -17,6 +17,7 @@ SOURCES = "SOURCE#"
 MODELS = "MODEL#"
 """Each model's items (``MODEL#<model>``) and the list of their names (``MODEL#``)."""
 ALARMS = "ALARM#"
+LEDGER = "LEDGER#"
 
 READ = ("dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query")
 # A transaction is authorised by what its parts do; ConditionCheckItem has an action of its own.

@@ -11,6 +11,7 @@ from typing import Any
 from headwater.aws import Clients, using
 from headwater.client import lake
 from headwater.client.alarms import AlarmView, alarms
+from headwater.client.infrastructure import Infrastructure
 from headwater.client.logs import LogLine, read_logs
 from headwater.client.models import Models
 from headwater.client.pipelines import Pipelines
@@ -35,6 +36,8 @@ class Headwater:
         Training runs: start, list, get, watch.
     models : Models
         Registered models: list, show, promote, rollback.
+    infra : Infrastructure
+        The infrastructure's history: history, show, diff, at, sync, restore_plan.
     """
 
     def __init__(self, stack: StackDescription, clients: Clients) -> None:
@@ -43,6 +46,7 @@ class Headwater:
         self._api = Api(stack.api_url, clients, stack.region)
         self.pipelines = Pipelines(stack, self._using)
         self.models = Models(stack, self._using)
+        self.infra = Infrastructure(stack, self._using)
 
     def _using(self) -> AbstractContextManager[None]:
         return using(self._clients)

@@ -32,7 +32,8 @@ LEAVES = [path for path, command in commands() if not hasattr(command, "commands
 def test_every_command_of_the_issue_is_there() -> None:
     wanted = """demo; local up; local status; local down; local logs; local clock advance; local env; upload;
     pipeline start; pipeline watch; pipeline list; models list; models show; models promote; models rollback; predict;
-    ingestions list; alarms list; init; check"""
+    ingestions list; alarms list; init; check; bootstrap; infra history; infra show; infra diff; infra at; infra sync;
+    infra restore"""
     assert {" ".join(path) for path in LEAVES} == {" ".join(name.split()) for name in wanted.split(";")}
 
 
