@@ -6,18 +6,24 @@ import os
 import subprocess
 import textwrap
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from headwater import aws
+from headwater.ledger.service import Ledger
+from headwater.ledger.store import GraphStore, LedgerTable, StateBucket
 from headwater.local import automation, engine
 from headwater.local.engine.backend import BucketBackend
+from headwater.local.engine.bucket import BUCKET
 from headwater.local.provider import Aws
 from tests.clouds import cloud_beside
 from tests.pulumi import language_host
 from tests.pulumi_cli import needed_cli
+from tests.unit.registry.cases import make_table
 
 STACK = "local"
 
@@ -117,3 +123,17 @@ def small(
     yield made
     if made.resources():
         engine.destroy(tmp_path, STACK, environment=cloud)
+
+
+@contextmanager
+def ledger_beside(small: Small) -> Iterator[Ledger]:
+    """A ledger of that cloud's state bucket, as a stack would have it."""
+    registry, artifacts = f"{small.name}-registry", f"{small.name}-artifacts"
+    small.aws.client("s3").create_bucket(Bucket=artifacts)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in small.environment.items():
+            patch.setenv(name, value)
+        aws.client.cache_clear()
+        make_table(registry)
+        yield Ledger(StateBucket(BUCKET), LedgerTable(registry), GraphStore(artifacts))
+    aws.client.cache_clear()

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 
 import pytest
 
+from headwater.ledger.types import StackName
 from headwater.local import engine
-from headwater.local.engine.backend import BUCKET
-from tests.pulumi.conftest import STACK, Small
+from headwater.local.engine.bucket import BUCKET
+from tests.pulumi.conftest import STACK, Small, ledger_beside
 
 pytestmark = pytest.mark.cloud
 
@@ -83,12 +83,24 @@ def test_a_stack_lives_from_its_first_up_to_its_end(small: Small) -> None:
     assert small.destroy().changes == {"delete": 6}
     assert inventory(small) == {"queues": [], "tables": [], "parameters": [], "buckets": []}
     assert small.resources() == ()
-    history = small.aws.client("s3").list_objects_v2(Bucket=BUCKET, Prefix=f".pulumi/history/{small.name}/{STACK}/")
-    kinds = [item["Key"] for item in history["Contents"] if item["Key"].endswith(".history.json")]
-    updates = [json.load(small.aws.client("s3").get_object(Bucket=BUCKET, Key=key)["Body"]) for key in sorted(kinds)]
-    assert [update["kind"] for update in updates] == ["update"] * 6 + ["destroy"]
-    assert [update["result"] for update in updates] == ["succeeded"] * 4 + ["failed", "succeeded", "succeeded"]
-    assert updates[0]["message"] == "the first"
+
+    # What the CLI left behind is the ledger's: each update, and what each of them changed.
+    stack = StackName(project=small.name, stack=STACK)
+    with ledger_beside(small) as ledger:
+        ledger.sync()
+        updates = ledger.updates(stack)
+        in_place, anew, gone = (ledger.diff(*pair) for pair in ((updates[1], updates[2]), updates[2:4], updates[5:]))
+    assert [update.kind for update in updates] == ["update"] * 6 + ["destroy"]
+    assert [update.result for update in updates] == ["succeeded"] * 4 + ["failed", "succeeded", "succeeded"]
+    assert updates[0].message == "the first"
+    assert updates[0].digest == updates[1].digest != updates[2].digest
+    (queue,) = in_place.changed
+    assert [(queue.name, each.path, each.before, each.after) for each in queue.properties] == [
+        (f"{small.name}-jobs", "visibilityTimeoutSeconds", 60, 90)
+    ]
+    assert {"hashKey"} <= {each.path for each in next(iter(anew.changed)).properties}
+    assert len(gone.removed) >= 6
+    assert not gone.added
 
 
 def test_plain_commands_work_in_a_shell_that_knows_the_cloud(small: Small) -> None:
