@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, HTTPClientError
 from pydantic import BaseModel, ValidationError
 
 from headwater.aws import client, error_code
@@ -22,7 +22,7 @@ _CONTENTION = {"TransactionConflictException", "TransactionInProgressException",
 
 
 class WriteRefused(Exception):
-    """A transaction changed nothing: a condition failed, or others wrote the same items at that moment."""
+    """A transaction wasn't acknowledged: a condition failed, others wrote the same items, or the answer was lost."""
 
 
 class RegistryStore:
@@ -64,13 +64,17 @@ class RegistryStore:
         Raises
         ------
         WriteRefused
-            Nothing was changed *by this call*; whether an earlier try of it was applied (its answer may have been
+            Not acknowledged. Whether it, or an earlier try of it, was applied after all (its answer may have been
             lost) is for the caller to find out.
         """
         try:
             self._dynamodb.transact_write_items(TransactItems=list(writes))
+        except HTTPClientError as error:
+            # The answer was lost on its way: whether the write was applied is unknown.
+            raise WriteRefused(str(error)) from error
         except ClientError as error:
-            if error_code(error) == "TransactionCanceledException" or error_code(error) in _CONTENTION:
+            unknown = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)) >= 500
+            if error_code(error) == "TransactionCanceledException" or error_code(error) in _CONTENTION or unknown:
                 raise WriteRefused(str(error)) from error
             raise
 
