@@ -8,6 +8,7 @@ import sys
 import threading
 from array import array
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -18,9 +19,6 @@ from headwater.versions.types import Entry, RangeRef
 if TYPE_CHECKING:
     import duckdb
 
-LARGEST = 65_536
-"""Rows of a range, at most."""
-_MASK = 16_384 - 1
 _COLUMNS = ", ".join(Entry._fields)
 
 
@@ -28,15 +26,23 @@ class NoParquet(HeadwaterError):
     """What reads and writes Parquet isn't installed here."""
 
 
-def ends(path: str) -> bool:
-    """Whether a range ends after ``path``: so for one path in 16,384, by the path alone."""
-    found = hashlib.blake2b(path.encode(), digest_size=8).digest()
-    return not int.from_bytes(found[-2:], "big") & _MASK
+@dataclass(frozen=True)
+class Cut:
+    """Where a range ends: by the path alone, so that most trees with a path in common have a range in common."""
 
+    one_in: int = 16_384
+    """Paths, on average, to one that a range ends after; a power of two up to 65,536."""
+    largest: int = 65_536
+    """Rows of a range, at most."""
 
-def is_closed(part: RangeRef) -> bool:
-    """Whether a range ends where it does whatever comes after it."""
-    return part.rows >= LARGEST or ends(part.last)
+    def ends(self, path: str) -> bool:
+        """Whether a range ends after ``path``: if the last digits of its BLAKE2b hash of 8 bytes are zero."""
+        found = hashlib.blake2b(path.encode(), digest_size=8).digest()
+        return int.from_bytes(found[-2:], "big") % self.one_in == 0
+
+    def is_closed(self, part: RangeRef) -> bool:
+        """Whether a range ends where it does whatever comes after it."""
+        return part.rows >= self.largest or self.ends(part.last)
 
 
 def describe(rows: Sequence[Entry]) -> RangeRef:

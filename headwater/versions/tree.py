@@ -7,10 +7,10 @@ from bisect import bisect_left
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Protocol
 
 from headwater.versions.errors import Corrupt
-from headwater.versions.ranges import LARGEST, Codec, describe, ends, is_closed
-from headwater.versions.store import Objects
+from headwater.versions.ranges import Codec, Cut, describe
 from headwater.versions.types import PREFIX, Change, Entry, RangeRef, Root, digest
 
 Edit = tuple[str, Entry | None]
@@ -31,16 +31,29 @@ def root_key(name: str) -> str:
     return f"{PREFIX}roots/{name}.json"
 
 
+class Store(Protocol):
+    """Where ranges and roots are kept."""
+
+    def keep(self, key: str, body: bytes) -> None:
+        """Store ``body`` under ``key``, which is named by it; on return it is there."""
+
+    def read(self, key: str) -> bytes | None:
+        """The bytes under ``key``; None if there are none."""
+
+
 class Trees:
     """Reads and writes trees.
 
     Parameters
     ----------
-    objects : Objects
+    objects : Store
+    cut : Cut
+        Must be the same for everyone who writes the lake, or equal trees don't share ranges.
     """
 
-    def __init__(self, objects: Objects) -> None:
+    def __init__(self, objects: Store, cut: Cut = Cut()) -> None:
         self._objects = objects
+        self._cut = cut
         self._codec = Codec()
         self._recent: OrderedDict[str, list[Entry]] = OrderedDict()
         self._lock = threading.Lock()
@@ -130,12 +143,16 @@ class Trees:
         The outcome depends on the entries alone, not on how they came together: a range is kept as it is when nothing
         in it changed and what comes before it ends where it did.
         """
-        with _Writer(self._objects, self._codec, root) as writer:
+        with _Writer(self._objects, self._codec, self._cut, root) as writer:
             coming = _Peekable(edits)
             for number, part in enumerate(root.ranges):
                 is_last = number == len(root.ranges) - 1
                 untouched = coming.peek() is None or (coming.peek() or ("",))[0] > part.last
-                if untouched and writer.is_between and (is_closed(part) or (is_last and coming.peek() is None)):
+                if (
+                    untouched
+                    and writer.is_between
+                    and (self._cut.is_closed(part) or (is_last and coming.peek() is None))
+                ):
                     writer.keep(part)
                     continue
                 for entry in self.rows(part):
@@ -181,8 +198,8 @@ class _Peekable:
 class _Writer:
     """Cuts entries into ranges and stores them, a few at a time."""
 
-    def __init__(self, objects: Objects, codec: Codec, before: Root) -> None:
-        self._objects, self._codec = objects, codec
+    def __init__(self, objects: Store, codec: Codec, cut: Cut, before: Root) -> None:
+        self._objects, self._codec, self._cut = objects, codec, cut
         self._kept = {part.id for part in before.ranges}
         self._rows: list[Entry] = []
         self._parts: list[RangeRef] = []
@@ -219,7 +236,7 @@ class _Writer:
 
     def add(self, entry: Entry) -> None:
         self._rows.append(entry)
-        if len(self._rows) >= LARGEST or ends(entry.path):
+        if len(self._rows) >= self._cut.largest or self._cut.ends(entry.path):
             self._flush()
 
     def _flush(self) -> None:
