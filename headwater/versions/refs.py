@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from headwater.registry.store import RegistryStore, Scalar, WriteRefused
 from headwater.versions.errors import Collected, RefMoved, RefsBusy
@@ -28,6 +28,14 @@ class Ref:
     commit: str
     staged: str | None
     sequence: int
+
+
+class _Last(NamedTuple):
+    """Where a ref stands: by itself, or if it was deleted by its log."""
+
+    commit: str | None
+    sequence: int
+    at: datetime
 
 
 class Refs:
@@ -122,15 +130,13 @@ class Refs:
         RefsBusy
             Other writers kept coming first.
         """
-        write_id = write_id or uuid.uuid4().hex
+        given, write_id = write_id, write_id or uuid.uuid4().hex
         for attempt in range(TRIES):
+            if given and (made := self.made(given)) is not None:
+                return made
             last = self._last(kind, name)
-            if last is not None and last.write_id == write_id:
-                return last
-            current = last.to if last else None
+            current = last.commit if last else None
             if current != expected:
-                if (made := self.made(kind, name, write_id)) is not None:
-                    return made
                 raise RefMoved(
                     f"{kind} {name!r} of dataset {self.dataset!r} points at {_words(current)}, not at "
                     f"{_words(expected)} as expected; nothing was changed",
@@ -144,7 +150,7 @@ class Refs:
             )  # fmt: skip
             before_try()
             try:
-                self._store.transact(self._writes(move, parents))
+                self._store.transact(self._writes(move, parents, once=given is not None))
             except WriteRefused:
                 # Lost answer or lost race: the log, which is append-only, tells which.
                 entry = self._store.get(self._pk, _log_key(move))
@@ -159,16 +165,20 @@ class Refs:
             f"{kind} {name!r} of dataset {self.dataset!r} couldn't be moved: {TRIES} times another writer came first"
         )
 
-    def _writes(self, move: RefMove, parents: Sequence[str]) -> list[dict[str, Any]]:
+    def _writes(self, move: RefMove, parents: Sequence[str], *, once: bool) -> list[dict[str, Any]]:
         store, pk, sk = self._store, self._pk, _ref_key(move.kind, move.name)
         entry = {key: value for key, value in move.model_dump(mode="json").items() if key != "dataset"}
         # The log entry of the next number doesn't exist: that alone serialises all movers of one ref.
         writes = [store.put({"pk": pk, "sk": _log_key(move), **entry}, only_if=_ABSENT)]
+        if once:
+            # A caller who may come again finds its move by this, however many moves came after it.
+            made: dict[str, Scalar] = {"pk": pk, "sk": _write_key(move.write_id), "log": _log_key(move)}
+            writes.append(store.put(made, only_if=_ABSENT))
         if move.to is None:
             return [*writes, store.delete(pk, sk, only_if="#commit = :before", before=move.before)]
         ref: dict[str, Scalar] = {
             "pk": pk, "sk": sk, "kind": move.kind, "name": move.name, "commit": move.to, "staged": move.staged,
-            "sequence": move.sequence, "write_id": move.write_id,
+            "sequence": move.sequence, "write_id": move.write_id, "at": entry["at"],
         }  # fmt: skip
         if move.before is None:
             writes.append(store.put(ref, only_if=_ABSENT))
@@ -198,13 +208,18 @@ class Refs:
                     f"commit {commit[:12]} of dataset {self.dataset!r} was given to gc, for no branch or tag led to it"
                 )
 
-    def _last(self, kind: Kind, name: str) -> RefMove | None:
+    def _last(self, kind: Kind, name: str) -> _Last | None:
+        if (item := self._store.get(self._pk, _ref_key(kind, name))) is not None:
+            return _Last(item["commit"], item["sequence"], datetime.fromisoformat(item["at"]))
+        # Never made, or deleted: only the log knows.
         newest = self._store.newest(self._pk, f"LOG#{kind}#{name}#")
-        return _move(newest) if newest else None
+        return _Last(newest["to"], newest["sequence"], datetime.fromisoformat(newest["at"])) if newest else None
 
-    def made(self, kind: Kind, name: str, write_id: str) -> RefMove | None:
-        """The move of that write id; None if there is none."""
-        return next((move for move in self.log(kind, name) if move.write_id == write_id), None)
+    def made(self, write_id: str) -> RefMove | None:
+        """The move that a caller named so; None if there is none."""
+        known = self._store.get(self._pk, _write_key(write_id))
+        entry = self._store.get(self._pk, known["log"]) if known else None
+        return _move(entry) if entry else None
 
 
 def datasets(store: RegistryStore) -> tuple[str, ...]:
@@ -218,6 +233,10 @@ def _ref_key(kind: Kind, name: str) -> str:
 
 def _log_key(move: RefMove) -> str:
     return f"LOG#{move.kind}#{move.name}#{move.sequence:08d}"
+
+
+def _write_key(write_id: str) -> str:
+    return f"WRITE#{write_id}"
 
 
 def _condemned_key(commit: str) -> str:

@@ -234,7 +234,7 @@ class Writer:
     ) -> Committed:
         given, write_id = write_id, write_id or uuid.uuid4().hex
         for attempt in range(TRIES):
-            if given and (made := self._refs.made("branch", branch, given)) and made.to:
+            if given and (made := self._refs.made(given)) and made.to:
                 return Committed(made.to, self._history.get(made.to), made)
             started = self._shared.elapsed()
             head = self._refs.get("branch", branch)
