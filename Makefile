@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test setup lint lock clean
+.PHONY: demo test setup lint lock reference clean
 demo: $(READY)
 	$(BIN)/headwater demo
 
@@ -32,6 +32,10 @@ COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-ver
 lock:
 	$(COMPILE) --extra dev --no-emit-package headwater -o requirements/dev.txt
 	for extra in control serving data training; do $(COMPILE) --extra $$extra --no-emit-package headwater -c requirements/dev.txt -o requirements/$$extra.txt; done
+
+# Pages of docs/reference that are made from the code; a test fails when one is stale.
+reference: $(READY)
+	$(BIN)/python -m tests.infra.reference
 
 clean:
 	-$(BIN)/headwater local down

@@ -10,7 +10,7 @@ import pulumi
 import pulumi_aws as aws
 
 import functions.alarms.manage
-from infra.alarms import CAPABILITY
+from infra.alarms import CAPABILITY, DeadLetters
 from infra.function import Foundation, Function, FunctionArgs
 from infra.grants import Grant, Text, allow, policy_document, require_tls
 from infra.tables import ALARMS, Table
@@ -36,7 +36,7 @@ class AlarmManager(pulumi.ComponentResource):
         super().__init__("headwater:index:AlarmManager", name, {}, opts)
         self._child = pulumi.ResourceOptions(parent=self)
         foundation = args.foundation
-        recipients, grants = self._recipients(foundation.config.alarm_emails)
+        recipients, grants = self._recipients(foundation.config.alarm_emails, foundation.dead_letters)
         function = Function(
             "alarms-manage",
             FunctionArgs(
@@ -69,7 +69,7 @@ class AlarmManager(pulumi.ComponentResource):
         )
         self.register_outputs({})
 
-    def _recipients(self, emails: Sequence[str]) -> tuple[Text, list[Grant]]:
+    def _recipients(self, emails: Sequence[str], dead_letters: DeadLetters) -> tuple[Text, list[Grant]]:
         """The topic that e-mail goes out by, and the right to publish to it; empty without addresses."""
         if not emails:
             return "", []
@@ -83,7 +83,12 @@ class AlarmManager(pulumi.ComponentResource):
         )
         for number, address in enumerate(emails, start=1):
             aws.sns.TopicSubscription(
-                f"{name}-{number}", topic=topic.arn, protocol="email", endpoint=address, opts=self._child
+                f"{name}-{number}",
+                topic=topic.arn,
+                protocol="email",
+                endpoint=address,
+                redrive_policy=dead_letters.redrive_policy(),
+                opts=self._child,
             )
         return topic.arn, [allow(["sns:Publish"], topic.arn)]
 

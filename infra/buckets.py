@@ -10,9 +10,11 @@ import pulumi_aws as aws
 
 from infra.config import Config
 from infra.grants import Grant, Text, allow, object_arns, policy_document, require_tls
+from infra.policies import EXEMPTIONS, exempt
 from infra.tags import physical_name, tags
 
 ABORT_UPLOADS_AFTER_DAYS = 7
+_BELOW_A_PREFIX = "objects below a prefix are named by who writes them"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +79,12 @@ class PrivateBucket(pulumi.ComponentResource):
         self.name, self.arn = self.bucket.bucket, self.bucket.arn
         self._encrypt(name)
         self._limit(name, args)
-        if args.access_logs is not None:
+        exemptions = []
+        if args.access_logs is None:
+            exemptions.append(
+                exempt("S1", "it holds the access logs: logging its own accesses to itself would never end")
+            )
+        else:
             aws.s3.BucketLogging(
                 name,
                 bucket=self.name,
@@ -87,7 +94,7 @@ class PrivateBucket(pulumi.ComponentResource):
             )
         if args.announces:
             aws.s3.BucketNotification(name, bucket=self.name, eventbridge=True, opts=self._child)
-        self.register_outputs({"name": self.name, "arn": self.arn})
+        self.register_outputs({"name": self.name, "arn": self.arn, EXEMPTIONS: exemptions})
 
     def _encrypt(self, name: str) -> None:
         versioning = aws.s3.BucketVersioning(
@@ -142,14 +149,16 @@ class PrivateBucket(pulumi.ComponentResource):
         """
         return Grant(
             statements=[
-                *allow(["s3:GetObject", "s3:GetObjectVersion"], *self._arns(prefixes)).statements,
+                *allow(
+                    ["s3:GetObject", "s3:GetObjectVersion"], *self._arns(prefixes), wildcard=_BELOW_A_PREFIX
+                ).statements,
                 *allow(["s3:ListBucket", "s3:ListBucketVersions"], self.arn).statements,
             ]
         )
 
     def grant_write(self, *prefixes: str) -> Grant:
         """To write objects under ``prefixes``; not to delete: a version that was written stays."""
-        return allow(["s3:PutObject", "s3:AbortMultipartUpload"], *self._arns(prefixes))
+        return allow(["s3:PutObject", "s3:AbortMultipartUpload"], *self._arns(prefixes), wildcard=_BELOW_A_PREFIX)
 
     def _arns(self, prefixes: Sequence[str]) -> list[Text]:
         return [object_arns(self.arn, prefix) for prefix in prefixes or ("",)]

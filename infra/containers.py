@@ -14,6 +14,7 @@ from infra.config import Config
 from infra.grants import Grant, Role, Text, allow, together, write_logs
 from infra.images import ImageRepository
 from infra.network import Network
+from infra.policies import EXEMPTIONS, exempt
 from infra.tags import physical_name, tags
 from pipelines import task
 
@@ -22,6 +23,7 @@ CONTAINER = "training"
 """As the state machines call it in their overrides."""
 MANAGED_RULE = "StepFunctionsGetEventsForECSTaskRule"
 """By it Step Functions learns that a task of ``runTask.sync`` stopped; it makes the rule itself, once an account."""
+_TASKS = "the cluster's tasks: one has no ARN before it is started"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +79,8 @@ class Containers(pulumi.ComponentResource):
             tags=tags(capability=CAPABILITY),
             opts=self._child,
         )
-        self.register_outputs({"cluster": self.cluster.name})
+        exemption = exempt("ECS2", "the names of two buckets and a table and the image's digest: nothing secret")
+        self.register_outputs({"cluster": self.cluster.name, EXEMPTIONS: [exemption]})
 
     @property
     def places(self) -> dict[str, Text]:
@@ -94,9 +97,14 @@ class Containers(pulumi.ComponentResource):
         tasks = self.cluster.name.apply(lambda name: self._account.arn("ecs", f"task/{name}/*"))
         return together(
             allow(["ecs:RunTask"], self.task.arn, conditions={"ArnEquals": {"ecs:cluster": self.cluster.arn}}),
-            allow(["ecs:DescribeTasks", "ecs:StopTask"], tasks),
+            allow(["ecs:DescribeTasks", "ecs:StopTask"], tasks, wildcard=_TASKS),
             # Tags that a task takes over from its definition count as tagging.
-            allow(["ecs:TagResource"], tasks, conditions={"StringEquals": {"ecs:CreateAction": "RunTask"}}),
+            allow(
+                ["ecs:TagResource"],
+                tasks,
+                conditions={"StringEquals": {"ecs:CreateAction": "RunTask"}},
+                wildcard=_TASKS,
+            ),
             self._task_role.grant_pass("ecs-tasks.amazonaws.com"),
             self._execution_role.grant_pass("ecs-tasks.amazonaws.com"),
             allow(
@@ -126,7 +134,6 @@ def _container(args: ContainersArgs, log_group: pulumi.Output[str]) -> dict[str,
         "name": CONTAINER,
         "image": args.images.image,
         "essential": True,
-        # Names of buckets and tables, nothing secret: cdk-nag's ECS2 wants no variables at all (docs/decisions/0014).
         "environment": [{"name": name, "value": value} for name, value in environment.items()],
         # Not read-only: Fargate mounts an empty volume as root's, and the container, who isn't root, needs a /tmp.
         "readonlyRootFilesystem": False,

@@ -16,6 +16,8 @@ from infra.alarms import AlarmTopic, DeadLetters, Threshold
 from infra.bundles import Bundle
 from infra.config import Config
 from infra.grants import TRACING, Grant, Role, Text, allow, write_logs
+from infra.policies import EXEMPTIONS, exempt
+from infra.policies.compute import LATEST_PYTHON
 from infra.tags import physical_name, tags
 
 METRICS_NAMESPACE = "Headwater"
@@ -119,7 +121,11 @@ class Function(pulumi.ComponentResource):
             opts=self._child,
         )
         self._watch(name, args)
-        self.register_outputs({"name": self.name, "arn": self.arn})
+        exemptions = []
+        if foundation.config.python != LATEST_PYTHON:
+            reason = "functions run the Python that the locks are made for and tested with: the setting pythonVersion"
+            exemptions.append(exempt("L1", reason))
+        self.register_outputs({"name": self.name, "arn": self.arn, EXEMPTIONS: exemptions})
 
     def grant_invoke(self) -> Grant:
         """To call the function and wait for its answer."""

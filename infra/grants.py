@@ -6,7 +6,6 @@ resource are listed in `WITHOUT_RESOURCE`, each with the reason, and nothing els
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
+from infra.policies import EXEMPTIONS, exempt
 from infra.tags import physical_name, tags
 
 Text = str | pulumi.Output[str]
@@ -47,6 +47,8 @@ class Statement:
     actions: Sequence[str]
     resources: Sequence[Text]
     conditions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    wildcard: str = ""
+    """Why a resource holds an asterisk: the reason of an exemption from IAM5."""
 
     def __post_init__(self) -> None:
         if any(isinstance(resource, str) and resource == "*" for resource in self.resources):
@@ -73,9 +75,15 @@ class Grant:
     statements: Sequence[Statement]
 
 
-def allow(actions: Sequence[str], *resources: Text, conditions: Mapping[str, Mapping[str, Any]] | None = None) -> Grant:
-    """The grant of ``actions`` on ``resources``."""
-    return Grant(statements=[Statement(actions=actions, resources=resources, conditions=conditions or {})])
+def allow(
+    actions: Sequence[str],
+    *resources: Text,
+    conditions: Mapping[str, Mapping[str, Any]] | None = None,
+    wildcard: str = "",
+) -> Grant:
+    """The grant of ``actions`` on ``resources``; ``wildcard`` says why one of them holds an asterisk."""
+    statement = Statement(actions=actions, resources=resources, conditions=conditions or {}, wildcard=wildcard)
+    return Grant(statements=[statement])
 
 
 def together(*grants: Grant) -> Grant:
@@ -92,7 +100,11 @@ LOG_DELIVERY = allow([action for action in WITHOUT_RESOURCE if action.startswith
 
 def write_logs(group: aws.cloudwatch.LogGroup) -> Grant:
     """To write into a log group that exists; nobody may make one, or it would have no retention."""
-    return allow(["logs:CreateLogStream", "logs:PutLogEvents"], pulumi.Output.concat(group.arn, ":*"))
+    return allow(
+        ["logs:CreateLogStream", "logs:PutLogEvents"],
+        pulumi.Output.concat(group.arn, ":*"),
+        wildcard="a log stream is made by who writes it, under a name that isn't known before",
+    )
 
 
 def policy_document(statements: Sequence[Mapping[str, Any]]) -> pulumi.Output[str]:
@@ -137,17 +149,18 @@ class Role(pulumi.ComponentResource):
             tags=tags(capability=capability),
             opts=child,
         )
+        statements = together(*grants).statements
         self.policy = aws.iam.RolePolicy(
             name,
             name="grants",
             role=self.role.name,
-            policy=policy_document([statement.document() for grant in grants for statement in grant.statements]),
+            policy=policy_document([statement.document() for statement in statements]),
             opts=child,
         )
         self.arn = self.role.arn
         # Whoever uses the role waits until it may do what it was granted.
         self.ready = pulumi.Output.all(self.role.arn, self.policy.id).apply(lambda known: str(known[0]))
-        self.register_outputs({"arn": self.arn})
+        self.register_outputs({"arn": self.arn, EXEMPTIONS: _exemptions(statements)})
 
     def grant_pass(self, to: str) -> Grant:
         """To hand this role to the AWS service ``to``."""
@@ -159,20 +172,13 @@ def object_arns(bucket_arn: pulumi.Output[str], prefix: str) -> pulumi.Output[st
     return pulumi.Output.concat(bucket_arn, "/", prefix, "*")
 
 
-def is_wildcard(statement: Mapping[str, Any]) -> bool:
-    """Whether a statement is for every resource."""
-    resources = statement["Resource"]
-    return "*" in ([resources] if isinstance(resources, str) else resources)
-
-
-def unexplained_wildcards(policy: str) -> list[str]:
-    """Actions that ``policy`` allows on ``*`` without being in `WITHOUT_RESOURCE`, or that hold a wildcard."""
-    found = []
-    for statement in json.loads(policy)["Statement"]:
-        if statement["Effect"] != "Allow":
-            continue
-        actions = [statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"]
-        found += [action for action in actions if "*" in action]
-        if is_wildcard(statement):
-            found += [action for action in actions if action not in WITHOUT_RESOURCE]
-    return found
+def _exemptions(statements: Sequence[Statement]) -> list[dict[str, Any]]:
+    """What the wildcards of a role are excused with, each reason once."""
+    reasons: dict[str, list[Text]] = {}
+    for statement in statements:
+        if "*" in [resource for resource in statement.resources if isinstance(resource, str)]:
+            for action in statement.actions:
+                reasons.setdefault(WITHOUT_RESOURCE[action], []).append(f"{action} on *")
+        elif statement.wildcard:
+            reasons.setdefault(statement.wildcard, []).extend(statement.resources)
+    return [exempt("IAM5", reason, of=of) for reason, of in reasons.items()]

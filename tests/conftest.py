@@ -1,11 +1,13 @@
 """How the tests share the machine: what shares a cloud shares a process.
 
-Moto's state belongs to its process, and every `mock_aws` wipes it: the tests of the local cloud, one cloud for all,
-must not run among tests that mock AWS. So they are one group of pytest-xdist; so are those that share a deployed stack.
+Moto's state belongs to its process, and every `mock_aws` wipes it, which takes seconds once many of moto's services are
+loaded. So the tests that mock AWS are one group of pytest-xdist, those that look into a local cloud are another, and
+both begin first, each on a worker of its own; whatever has its cloud in a process beside follows, the longest first.
 """
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -15,14 +17,34 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("headwater", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("headwater")
 
+# Before scikit-learn loads OpenMP: threads that spin while they wait are slowest where others want the cores, too.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 TESTS = Path(__file__).parent
-SHARED = ("unit/local", "infra", "integration")
+BESIDE = (
+    "e2e/test_demo.py",
+    "integration",
+    "e2e/test_own_model.py",
+    "infra",
+    "unit/local/engine",
+    "unit/local/provider",
+    "unit/scaffold/test_write.py",
+)
+"""Tests that start processes for all that they need."""
+ORDER = ("unit", "unit/local", *BESIDE)
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Group every test by the stack or cloud that it shares, else by its file."""
-    for item in items:
-        where = item.path.relative_to(TESTS).as_posix()
-        group = next((folder for folder in SHARED if where.startswith(f"{folder}/")), where)
+    """Group every test by the process that it needs, and put the groups in their order."""
+    groups = {item: _group(item.path.relative_to(TESTS).as_posix()) for item in items}
+    for item, group in groups.items():
         item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: ORDER.index(groups[item]))
+
+
+def _group(where: str) -> str:
+    """The longest name in `ORDER` that the path begins with."""
+    found = [name for name in ORDER if f"{where}/".startswith(f"{name}/")]
+    assert found, f"tests/{where} belongs to no group: add it to ORDER in tests/conftest.py"
+    return max(found, key=len)

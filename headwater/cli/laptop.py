@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headwater.cli.output import note
+from headwater.cli.policies import obey
 from headwater.cli.progress import Stage, Stages
 from headwater.client.stack import LOCAL
 from headwater.errors import InvalidRequest, NotFound
@@ -82,6 +83,7 @@ def _deploy(project: Path, running: Running, stage: Stage) -> Deployment:
     stage.update(
         f"{sum(resource.custom for resource in deployment.resources)} resources: {changes or 'nothing changed'}"
     )
+    obey(deployment.resources)
     return deployment
 
 

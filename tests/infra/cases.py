@@ -1,12 +1,7 @@
-"""What tests of the infrastructure share: a cloud in a process of its own, and the deployed stack as a graph."""
+"""What tests of the infrastructure share: the deployed stack as a graph."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,41 +15,6 @@ CONFIG = {
     "headwater:alarmWebhooks": '["https://chat.example.com/hook"]',
     "headwater:tags": '{"CostCentre": "42"}',
 }
-
-_SERVE = """
-import json, sys
-from pathlib import Path
-from headwater.local.cloud import Cloud
-with Cloud(Path(sys.argv[1])) as cloud:
-    print(json.dumps(cloud.environment()), flush=True)
-    sys.stdin.read()
-"""
-
-
-@contextmanager
-def cloud_beside(directory: Path) -> Iterator[Mapping[str, str]]:
-    """The environment of a local cloud in another process: moto's state belongs to a process, and tests share ours."""
-    log = directory / "cloud.log"
-    directory.mkdir(parents=True, exist_ok=True)
-    with log.open("w") as errors:
-        process = subprocess.Popen(
-            [sys.executable, "-c", _SERVE, str(directory / "cloud")],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-            cwd=ROOT,
-        )
-        assert process.stdin is not None
-        assert process.stdout is not None
-        try:
-            line = process.stdout.readline()
-            assert line, log.read_text()
-            yield json.loads(line)
-        finally:
-            process.stdin.close()
-            process.stdout.close()
-            process.wait(timeout=30)
 
 
 @dataclass(frozen=True)

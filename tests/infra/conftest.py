@@ -7,14 +7,15 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from headwater.local.engine import deploy
-from tests.infra.cases import CONFIG, ROOT, STACK, Graph, cloud_beside
+from tests.clouds import cloud_beside
+from tests.infra.cases import CONFIG, ROOT, STACK, Graph
 
 
 @pytest.fixture(scope="session")
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
     """The variables that lead to a cloud for these tests alone."""
-    with cloud_beside(tmp_path_factory.mktemp("infra")) as environment:
-        yield environment
+    with cloud_beside(tmp_path_factory.mktemp("infra")) as cloud:
+        yield cloud.environment()
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from headwater.model import Catalog, InvalidProduct, Source
-from infra.grants import Statement, UnnamedResource, allow, together, unexplained_wildcards
+from infra.grants import Statement, UnnamedResource, allow, together
 from infra.machine import InvalidDefinition, fill
 from infra.products import check
 
@@ -28,16 +28,6 @@ def test_actions_without_a_resource_may_be_granted_on_everything() -> None:
 def test_grants_add_up() -> None:
     both = together(allow(["sns:Publish"], "arn:topic"), allow(["sqs:SendMessage"], "arn:queue"))
     assert [statement.actions for statement in both.statements] == [["sns:Publish"], ["sqs:SendMessage"]]
-
-
-def test_wildcards_in_a_policy_are_found() -> None:
-    statements = [
-        {"Effect": "Allow", "Action": "s3:*", "Resource": ["arn:aws:s3:::one"]},
-        {"Effect": "Allow", "Action": ["sqs:SendMessage"], "Resource": "*"},
-        {"Effect": "Allow", "Action": ["xray:PutTraceSegments"], "Resource": ["*"]},
-        {"Effect": "Deny", "Action": "*", "Resource": ["*"]},
-    ]
-    assert unexplained_wildcards(json.dumps({"Statement": statements})) == ["s3:*", "sqs:SendMessage"]
 
 
 def test_conditions_are_part_of_the_statement() -> None:

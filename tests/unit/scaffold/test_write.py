@@ -43,7 +43,7 @@ def test_a_new_product_passes_its_checks_and_its_tests(project: Path, task: Task
     checked = run(project, "headwater.cli", "check", "--json")
     assert (checked.returncode, checked.stderr) == (0, "")
     assert '"models": ["house_price"]' in checked.stdout
-    tested = run(project, "pytest", "-q", "-p", "no:cacheprovider", str(made.files[-1]))
+    tested = run(project, "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", str(made.files[-1]))
     assert tested.returncode == 0, tested.stdout
 
 

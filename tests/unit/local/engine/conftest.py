@@ -1,4 +1,4 @@
-"""Small Pulumi programs, each in a project of its own on the shared cloud."""
+"""Small Pulumi programs, each in a project of its own on a cloud that they share."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from headwater.local import engine
-from headwater.local.cloud import Cloud
+from tests.clouds import CloudBeside, cloud_beside
 
 
 @dataclass
@@ -60,8 +60,15 @@ class Program:
         ]
 
 
+@pytest.fixture(scope="session")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudBeside]:
+    """A cloud in another process, as engines have it."""
+    with cloud_beside(tmp_path_factory.mktemp("engine")) as cloud:
+        yield cloud
+
+
 @pytest.fixture
-def program(cloud: Cloud, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Program]:
+def program(cloud: CloudBeside, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Program]:
     """An empty project named after the test; its stacks are destroyed afterwards."""
     name = request.node.name[5:35].strip("_").replace("_", "-")
     (tmp_path / "infra").mkdir()
@@ -74,7 +81,7 @@ def program(cloud: Cloud, tmp_path: Path, request: pytest.FixtureRequest) -> Ite
 
 
 @pytest.fixture
-def queues(cloud: Cloud, program: Program) -> Callable[[], Counter[str]]:
+def queues(cloud: CloudBeside, program: Program) -> Callable[[], Counter[str]]:
     """Counts the cloud's queues whose names start with the project's."""
 
     def count() -> Counter[str]:

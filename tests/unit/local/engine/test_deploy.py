@@ -7,7 +7,7 @@ import json
 import pytest
 
 from headwater.local import engine
-from headwater.local.cloud import Cloud
+from tests.clouds import CloudBeside
 
 TWO_QUEUES = """
     import json
@@ -37,7 +37,7 @@ def test_a_program_is_deployed_once_and_then_nothing_changes(program, queues) ->
     assert queues() == {}
 
 
-def test_a_change_is_made_in_place_and_what_is_left_out_goes(program, queues, cloud: Cloud) -> None:
+def test_a_change_is_made_in_place_and_what_is_left_out_goes(program, queues, cloud: CloudBeside) -> None:
     url = program.write(TWO_QUEUES).deploy().outputs["url"]
     program.write(TWO_QUEUES.replace("seconds=60", "seconds=90"))
     changed = program.deploy()
@@ -71,7 +71,7 @@ def test_a_replacement_is_made_before_the_old_one_goes_and_dependents_follow(pro
     assert not any(resource.delete for resource in program.resources())
 
 
-def test_a_resource_with_a_name_of_its_own_goes_before_its_replacement_comes(program, cloud: Cloud) -> None:
+def test_a_resource_with_a_name_of_its_own_goes_before_its_replacement_comes(program, cloud: CloudBeside) -> None:
     text = """
         role = aws.iam.Role("named", name="engine-tests-named", path="/PATH/", assume_role_policy={"Statement": []})
         statement = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
@@ -108,7 +108,7 @@ def test_a_failed_creation_stops_what_needs_it_and_the_next_deployment_goes_on(p
     assert queues() == {"first": 1, "bad": 1, "last": 1}
 
 
-def test_what_was_made_but_failed_halfway_is_finished_by_the_next_deployment(program, cloud: Cloud) -> None:
+def test_what_was_made_but_failed_halfway_is_finished_by_the_next_deployment(program, cloud: CloudBeside) -> None:
     text = 'aws.s3.Bucket("half", bucket="engine-tests-half", tags={"KEY": "v"})'
     program.write(text.replace("KEY", "aws:reserved"))
     with pytest.raises(engine.DeployError, match="create failed: InvalidTag"):
@@ -195,7 +195,7 @@ def test_settings_come_from_files_and_from_the_caller(program) -> None:
     assert outputs == {"days": 9, "tags": {"team": "ml"}, "more": "yes", "region": "us-east-1"}
 
 
-def test_a_program_runs_in_its_own_folder_and_sees_this_cloud_alone(program, cloud: Cloud, monkeypatch) -> None:
+def test_a_program_runs_in_its_own_folder_and_sees_this_cloud_alone(program, cloud: CloudBeside, monkeypatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "someone")
     (program.root / "beside.py").write_text("WORD = 'found'\n")
     program.write(
@@ -221,7 +221,7 @@ def test_a_program_runs_in_its_own_folder_and_sees_this_cloud_alone(program, clo
     assert json.loads(outputs["policy"])["Statement"] == [statement]
 
 
-def test_files_are_compared_by_what_is_in_them(program, cloud: Cloud) -> None:
+def test_files_are_compared_by_what_is_in_them(program, cloud: CloudBeside) -> None:
     bundle = program.root / "bundle.zip"
     bundle.write_bytes(b"one")
     program.write(

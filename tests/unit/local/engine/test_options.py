@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from headwater.local import engine
-from headwater.local.cloud import Cloud
+from tests.clouds import CloudBeside
 
 
 def test_components_hold_their_children(program) -> None:
@@ -47,7 +47,7 @@ def test_a_protected_resource_is_not_deleted(program, queues) -> None:
     assert program.write(text.replace("PROTECT", "False")).deploy().changes == {"same": 2}
 
 
-def test_a_retained_resource_outlives_the_stack(program, queues, cloud: Cloud) -> None:
+def test_a_retained_resource_outlives_the_stack(program, queues, cloud: CloudBeside) -> None:
     program.write('aws.sqs.Queue(pulumi.get_project() + "-left", opts=pulumi.ResourceOptions(retain_on_delete=True))\n')
     url = next(resource.id for resource in program.deploy().resources if "sqs" in resource.type)
     program.destroy()
@@ -88,7 +88,7 @@ def test_replace_on_changes_and_delete_before_replace_are_obeyed(program) -> Non
     assert program.did() == ["delete Queue q", "replace Queue q"]
 
 
-def test_something_that_exists_is_imported_and_something_else_is_looked_up(program, cloud: Cloud) -> None:
+def test_something_that_exists_is_imported_and_something_else_is_looked_up(program, cloud: CloudBeside) -> None:
     url = cloud.client("sqs").create_queue(QueueName="engine-tests-imported")["QueueUrl"]
     text = """
         queue = aws.sqs.Queue(
@@ -106,7 +106,7 @@ def test_something_that_exists_is_imported_and_something_else_is_looked_up(progr
     assert "import" not in program.deploy().changes
 
 
-def test_a_provider_of_ones_own_gives_default_tags(program, cloud: Cloud) -> None:
+def test_a_provider_of_ones_own_gives_default_tags(program, cloud: CloudBeside) -> None:
     text = """
         provider = aws.Provider("ours", region="us-east-1", default_tags={"tags": {"Team": "TEAM"}})
         queue = aws.sqs.Queue("q", tags={"a": "b"}, opts=pulumi.ResourceOptions(provider=provider))

@@ -10,18 +10,18 @@ from typing import Any
 import pytest
 
 from headwater.local import engine
-from headwater.local.cloud import Cloud
 from headwater.local.engine.secrets import Secrets
+from tests.clouds import CloudBeside
 
 
-def stored(cloud: Cloud, prefix: str) -> dict[str, Any]:
+def stored(cloud: CloudBeside, prefix: str) -> dict[str, Any]:
     """The objects under a prefix of the state bucket, by key."""
     s3 = cloud.client("s3")
     keys = [item["Key"] for item in s3.list_objects_v2(Bucket="state", Prefix=prefix).get("Contents", ())]
     return {key: json.loads(s3.get_object(Bucket="state", Key=key)["Body"].read()) for key in keys}
 
 
-def test_the_state_is_a_checkpoint_that_pulumi_reads(program, cloud: Cloud) -> None:
+def test_the_state_is_a_checkpoint_that_pulumi_reads(program, cloud: CloudBeside) -> None:
     program.write('aws.sqs.Queue("q", tags={"a": "b"})\n').deploy()
     (file,) = stored(cloud, f".pulumi/stacks/{program.name}/").values()
     assert file["version"] == 3
@@ -40,7 +40,7 @@ def test_the_state_is_a_checkpoint_that_pulumi_reads(program, cloud: Cloud) -> N
     assert s3.get_object(Bucket="state", Key=".pulumi/meta.yaml")["Body"].read() == b"version: 1\n"
 
 
-def test_every_update_leaves_a_line_in_the_history(program, cloud: Cloud) -> None:
+def test_every_update_leaves_a_line_in_the_history(program, cloud: CloudBeside) -> None:
     (program.root / ".gitignore").write_text("*\n")
     for command in (["init", "-q"], ["add", "-f", "Pulumi.yaml"], ["commit", "-q", "-m", "first"]):
         identity = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
@@ -65,7 +65,7 @@ def test_every_update_leaves_a_line_in_the_history(program, cloud: Cloud) -> Non
     assert [len(one["checkpoint"]["latest"]["resources"]) for one in checkpoints] == [3, 3, 0]
 
 
-def test_secrets_are_encrypted_in_the_state_and_open_again(program, cloud: Cloud) -> None:
+def test_secrets_are_encrypted_in_the_state_and_open_again(program, cloud: CloudBeside) -> None:
     program.environment = {**program.environment, "PULUMI_CONFIG_PASSPHRASE": "correct horse"}
     program.write(
         """
@@ -100,7 +100,7 @@ def test_the_cipher_is_the_one_of_pulumis_passphrase_provider() -> None:
     assert secrets.encrypt({"a": 1}) == sealed
 
 
-def test_a_second_update_at_the_same_time_is_refused(program, cloud: Cloud) -> None:
+def test_a_second_update_at_the_same_time_is_refused(program, cloud: CloudBeside) -> None:
     key = f".pulumi/locks/organization/{program.name}/local/other.json"
     note = {"pid": 1, "username": "ada", "hostname": "elsewhere", "timestamp": "2013-01-01T00:00:00Z"}
     s3 = cloud.client("s3")
@@ -112,7 +112,7 @@ def test_a_second_update_at_the_same_time_is_refused(program, cloud: Cloud) -> N
     assert program.deploy().changes == {"same": 1}
 
 
-def test_the_lock_of_a_process_that_is_no_more_is_taken_over(program, cloud: Cloud) -> None:
+def test_the_lock_of_a_process_that_is_no_more_is_taken_over(program, cloud: CloudBeside) -> None:
     import platform
 
     ended = subprocess.Popen(["true"])
@@ -128,7 +128,7 @@ def test_the_lock_of_a_process_that_is_no_more_is_taken_over(program, cloud: Clo
 
 
 @pytest.mark.parametrize("content", [b"not json", b'{"version": 2}', b'{"version": 3}', b"[]"])
-def test_a_corrupt_state_is_told_in_one_line_and_left_alone(program, cloud: Cloud, content: bytes) -> None:
+def test_a_corrupt_state_is_told_in_one_line_and_left_alone(program, cloud: CloudBeside, content: bytes) -> None:
     key = f".pulumi/stacks/{program.name}/broken.json"
     cloud.client("s3").create_bucket(Bucket="state")
     cloud.client("s3").put_object(Bucket="state", Key=key, Body=content)
@@ -139,7 +139,7 @@ def test_a_corrupt_state_is_told_in_one_line_and_left_alone(program, cloud: Clou
     assert cloud.client("s3").get_object(Bucket="state", Key=key)["Body"].read() == content
 
 
-def test_an_interrupted_creation_is_mentioned(program, cloud: Cloud) -> None:
+def test_an_interrupted_creation_is_mentioned(program, cloud: CloudBeside) -> None:
     program.write('aws.sqs.Queue("q")\n').deploy()
     key = f".pulumi/stacks/{program.name}/local.json"
     state = stored(cloud, key)[key]

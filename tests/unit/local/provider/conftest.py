@@ -1,4 +1,4 @@
-"""A provider on the shared cloud, and the life that every resource type must be able to lead."""
+"""A provider on a cloud that the tests share, and the life that every resource type must be able to lead."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from headwater.local.cloud import Cloud
 from headwater.local.provider import LocalProvider, State
+from tests.clouds import CloudBeside, cloud_beside
 
 
 @dataclass
@@ -84,7 +84,14 @@ Begin = Callable[[str, str], Life]
 
 
 @pytest.fixture(scope="session")
-def provider(cloud: Cloud) -> LocalProvider:
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudBeside]:
+    """A cloud in another process, as providers have it."""
+    with cloud_beside(tmp_path_factory.mktemp("provider")) as cloud:
+        yield cloud
+
+
+@pytest.fixture(scope="session")
+def provider(cloud: CloudBeside) -> LocalProvider:
     """A provider with one default tag."""
     return LocalProvider(cloud.environment(), {"defaultTags": '{"tags": {"Project": "tests"}}'})
 

@@ -8,9 +8,9 @@ import zipfile
 
 import pytest
 
-from headwater.local.cloud import Cloud
 from headwater.local.provider import LocalProvider, ProviderError
 from headwater.local.provider.values import ARCHIVE, ASSET, Asset
+from tests.clouds import CloudBeside
 
 TRUST = {
     "Version": "2012-10-17",
@@ -34,7 +34,7 @@ def role(begin) -> str:
     return arn
 
 
-def test_a_role_has_policies_of_its_own_and_of_others(begin, cloud: Cloud) -> None:
+def test_a_role_has_policies_of_its_own_and_of_others(begin, cloud: CloudBeside) -> None:
     role = begin("aws:iam/role:Role", "role")
     name = role.create(assumeRolePolicy=TRUST, description="tests").id
     role.update(assumeRolePolicy={**TRUST, "Id": "x"}, maxSessionDuration=7200, tags={"a": "b"})
@@ -48,7 +48,7 @@ def test_a_role_has_policies_of_its_own_and_of_others(begin, cloud: Cloud) -> No
     assert len(cloud.client("iam").list_attached_role_policies(RoleName=name)["AttachedPolicies"]) == 1
 
 
-def test_a_function_is_made_called_and_changed(begin, cloud: Cloud, role: str) -> None:
+def test_a_function_is_made_called_and_changed(begin, cloud: CloudBeside, role: str) -> None:
     function = begin("aws:lambda/function:Function", "echo")
     inputs = {"role": role, "handler": "main.handler", "runtime": "python3.11"}
     more = {
@@ -84,7 +84,7 @@ def test_a_function_is_made_called_and_changed(begin, cloud: Cloud, role: str) -
     begin("aws:lambda/alias:Alias", "live").create(name="live", functionName=state.id, functionVersion="$LATEST")
 
 
-def test_a_mapping_feeds_a_function_from_a_queue(begin, cloud: Cloud, role: str) -> None:
+def test_a_mapping_feeds_a_function_from_a_queue(begin, cloud: CloudBeside, role: str) -> None:
     function = begin("aws:lambda/function:Function", "fed")
     name = function.create(role=role, handler="main.handler", runtime="python3.11", code=archive()).id
     queue = begin("aws:sqs/queue:Queue", "feed").create().outputs["arn"]
@@ -121,7 +121,7 @@ def test_a_zip_is_taken_as_it_is_and_files_are_packed(tmp_path) -> None:
     assert packed.read("main.py").decode() == HANDLER
 
 
-def test_a_task_definition_changes_by_a_new_revision(begin, cloud: Cloud) -> None:
+def test_a_task_definition_changes_by_a_new_revision(begin, cloud: CloudBeside) -> None:
     cluster = begin("aws:ecs/cluster:Cluster", "cluster")
     arn = cluster.create(settings=[{"name": "containerInsights", "value": "enabled"}]).id
     cluster.update(settings=[{"name": "containerInsights", "value": "disabled"}], tags={"a": "b"})
@@ -147,7 +147,7 @@ def test_a_task_definition_changes_by_a_new_revision(begin, cloud: Cloud) -> Non
     task.update(**inputs, tags={"a": "b"})
 
 
-def test_a_repository_has_policies(begin, cloud: Cloud) -> None:
+def test_a_repository_has_policies(begin, cloud: CloudBeside) -> None:
     repository = begin("aws:ecr/repository:Repository", "Images")
     state = repository.create(
         forceDelete=True,
@@ -165,7 +165,7 @@ def test_a_repository_has_policies(begin, cloud: Cloud) -> None:
     begin("aws:ecr/repositoryPolicy:RepositoryPolicy", "images").create(repository=state.id, policy=policy)
 
 
-def test_a_build_project_is_kept(begin, cloud: Cloud, role: str) -> None:
+def test_a_build_project_is_kept(begin, cloud: CloudBeside, role: str) -> None:
     project = begin("aws:codebuild/project:Project", "images")
     inputs = {
         "serviceRole": role,

@@ -6,12 +6,12 @@ import json
 
 import pytest
 
-from headwater.local.cloud import Cloud
+from tests.clouds import CloudBeside
 
 POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}]}
 
 
-def test_a_queue_gives_up_into_another_one(begin, cloud: Cloud) -> None:
+def test_a_queue_gives_up_into_another_one(begin, cloud: CloudBeside) -> None:
     dead = begin("aws:sqs/queue:Queue", "dead").create(messageRetentionSeconds=1209600, sqsManagedSseEnabled=True)
     queue = begin("aws:sqs/queue:Queue", "jobs")
     redrive = json.dumps({"deadLetterTargetArn": dead.outputs["arn"], "maxReceiveCount": 3})
@@ -27,7 +27,7 @@ def test_a_queue_gives_up_into_another_one(begin, cloud: Cloud) -> None:
     assert cloud.client("sqs").list_queue_tags(QueueUrl=state.id)["Tags"] == {"Project": "tests"}
 
 
-def test_a_topic_delivers_to_a_queue(begin, cloud: Cloud) -> None:
+def test_a_topic_delivers_to_a_queue(begin, cloud: CloudBeside) -> None:
     topic = begin("aws:sns/topic:Topic", "alarms")
     arn = topic.create(displayName="Alarms").id
     topic.update(displayName="All alarms", tags={"a": "b"})
@@ -41,7 +41,7 @@ def test_a_topic_delivers_to_a_queue(begin, cloud: Cloud) -> None:
     assert len(cloud.client("sns").list_subscriptions_by_topic(TopicArn=arn)["Subscriptions"]) == 1
 
 
-def test_a_rule_has_a_target(begin, cloud: Cloud) -> None:
+def test_a_rule_has_a_target(begin, cloud: CloudBeside) -> None:
     queue = begin("aws:sqs/queue:Queue", "queue").create().outputs["arn"]
     rule = begin("aws:cloudwatch/eventRule:EventRule", "uploads")
     name = rule.create(eventPattern={"source": ["aws.s3"]}, description="uploads").id
@@ -59,7 +59,7 @@ def test_a_rule_has_a_target(begin, cloud: Cloud) -> None:
     assert target.replaces(rule="another", arn=queue) == ["rule"]
 
 
-def test_a_schedule_lives_in_a_group(begin, cloud: Cloud) -> None:
+def test_a_schedule_lives_in_a_group(begin, cloud: CloudBeside) -> None:
     group = begin("aws:scheduler/scheduleGroup:ScheduleGroup", "group").create(tags={"a": "b"})
     schedule = begin("aws:scheduler/schedule:Schedule", "daily")
     inputs = {
@@ -78,7 +78,7 @@ def test_a_schedule_lives_in_a_group(begin, cloud: Cloud) -> None:
     assert (found["State"], found["Target"]["RetryPolicy"]["MaximumRetryAttempts"]) == ("DISABLED", 1)
 
 
-def test_an_alarm_is_put_and_changed(begin, cloud: Cloud) -> None:
+def test_an_alarm_is_put_and_changed(begin, cloud: CloudBeside) -> None:
     alarm = begin("aws:cloudwatch/metricAlarm:MetricAlarm", "errors")
     inputs = {
         "comparisonOperator": "GreaterThanThreshold",
@@ -102,7 +102,7 @@ def test_an_alarm_without_a_metric_is_refused(provider) -> None:
     assert [failure.reason for failure in failures] == ["an alarm needs `metric_name` or `metric_queries`"]
 
 
-def test_a_log_group_keeps_what_it_is_told_to(begin, cloud: Cloud) -> None:
+def test_a_log_group_keeps_what_it_is_told_to(begin, cloud: CloudBeside) -> None:
     group = begin("aws:cloudwatch/logGroup:LogGroup", "logs")
     name = group.create(retentionInDays=7).id
     group.update(retentionInDays=30, tags={"a": "b"})
@@ -121,7 +121,7 @@ def test_a_dashboard_is_compared_by_meaning(begin) -> None:
     dashboard.update(dashboardName="board", dashboardBody={"widgets": [{"type": "text", "properties": {}}]})
 
 
-def test_a_state_machine_is_changed_in_place(begin, cloud: Cloud) -> None:
+def test_a_state_machine_is_changed_in_place(begin, cloud: CloudBeside) -> None:
     role = begin("aws:iam/role:Role", "sfn").create(assumeRolePolicy=POLICY).outputs["arn"]
     logs = begin("aws:cloudwatch/logGroup:LogGroup", "logs").create().outputs["arn"]
     definition = {"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}
@@ -137,7 +137,7 @@ def test_a_state_machine_is_changed_in_place(begin, cloud: Cloud) -> None:
     assert machine.replaces(name="x", definition=definition, roleArn=role) == ["name"]
 
 
-def test_an_http_api_answers_where_the_cloud_says(begin, cloud: Cloud) -> None:
+def test_an_http_api_answers_where_the_cloud_says(begin, cloud: CloudBeside) -> None:
     api = begin("aws:apigatewayv2/api:Api", "api")
     state = api.create(protocolType="HTTP", corsConfiguration={"allowOrigins": ["*"]})
     api.update(protocolType="HTTP", description="models", tags={"a": "b"})
@@ -162,7 +162,7 @@ def test_an_http_api_answers_where_the_cloud_says(begin, cloud: Cloud) -> None:
 
 
 @pytest.mark.parametrize("zone", ["us-east-1a"])
-def test_a_network_is_built_and_taken_down(begin, cloud: Cloud, zone: str) -> None:
+def test_a_network_is_built_and_taken_down(begin, cloud: CloudBeside, zone: str) -> None:
     vpc = begin("aws:ec2/vpc:Vpc", "net")
     home = vpc.create(cidrBlock="10.42.0.0/24").id
     outputs = vpc.update(cidrBlock="10.42.0.0/24", enableDnsHostnames=True, tags={"Name": "net"}).outputs

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from headwater.local.cloud import Cloud
 from headwater.local.provider import LocalProvider
 from headwater.local.provider.values import ARCHIVE, ASSET, Asset
+from tests.clouds import CloudBeside
 
 
-def test_a_bucket_gets_a_name_and_default_tags_and_is_emptied_if_asked(begin, cloud: Cloud) -> None:
+def test_a_bucket_gets_a_name_and_default_tags_and_is_emptied_if_asked(begin, cloud: CloudBeside) -> None:
     bucket = begin("aws:s3/bucket:Bucket", "Lake")
     state = bucket.create(forceDestroy=True, tags={"a": "b"})
     s3 = cloud.client("s3")
@@ -27,7 +27,9 @@ def test_a_bucket_gets_a_name_and_default_tags_and_is_emptied_if_asked(begin, cl
     assert bucket.replaces(bucket="another", forceDestroy=True) == ["bucket"]
 
 
-def test_a_bucket_with_objects_stays_unless_it_may_be_emptied(begin, cloud: Cloud, provider: LocalProvider) -> None:
+def test_a_bucket_with_objects_stays_unless_it_may_be_emptied(
+    begin, cloud: CloudBeside, provider: LocalProvider
+) -> None:
     bucket = begin("aws:s3/bucket:Bucket", "full")
     state = bucket.create()
     cloud.client("s3").put_object(Bucket=state.id, Key="left", Body=b"behind")
@@ -86,7 +88,7 @@ def test_a_setting_of_a_bucket_is_put_changed_and_taken_off(begin, token: str, f
     assert setting.replaces(bucket="another", **second) == ["bucket"]
 
 
-def test_a_buckets_accesses_are_logged_to_another(begin, cloud: Cloud) -> None:
+def test_a_buckets_accesses_are_logged_to_another(begin, cloud: CloudBeside) -> None:
     source, target = begin("aws:s3/bucket:Bucket", "source"), begin("aws:s3/bucket:Bucket", "target")
     source, target = source.create().id, target.create(forceDestroy=True).id
     policy = {
@@ -107,7 +109,7 @@ def test_a_buckets_accesses_are_logged_to_another(begin, cloud: Cloud) -> None:
     assert cloud.client("s3").get_bucket_logging(Bucket=source)["LoggingEnabled"]["TargetPrefix"] == "b/"
 
 
-def test_an_object_is_uploaded_again_only_if_its_contents_differ(begin, cloud: Cloud, tmp_path: Path) -> None:
+def test_an_object_is_uploaded_again_only_if_its_contents_differ(begin, cloud: CloudBeside, tmp_path: Path) -> None:
     bucket = begin("aws:s3/bucket:Bucket", "objects").create().id
     begin("aws:s3/bucketVersioning:BucketVersioning", "objects").create(
         bucket=bucket, versioningConfiguration={"status": "Enabled"}
@@ -141,7 +143,7 @@ def test_a_folder_as_archive_has_the_hash_of_what_is_in_it(tmp_path: Path) -> No
     assert archive.hashed() != before
 
 
-def test_a_table_is_made_whole_and_changes_in_place(begin, cloud: Cloud) -> None:
+def test_a_table_is_made_whole_and_changes_in_place(begin, cloud: CloudBeside) -> None:
     inputs = {
         "attributes": [{"name": "pk", "type": "S"}, {"name": "sk", "type": "S"}],
         "hashKey": "pk",
@@ -171,7 +173,7 @@ def test_a_table_is_made_whole_and_changes_in_place(begin, cloud: Cloud) -> None
     assert table.replaces(**{**inputs, "hashKey": "sk"}) == ["hashKey"]
 
 
-def test_a_parameter_keeps_its_value_and_counts_its_versions(begin, cloud: Cloud) -> None:
+def test_a_parameter_keeps_its_value_and_counts_its_versions(begin, cloud: CloudBeside) -> None:
     parameter = begin("aws:ssm/parameter:Parameter", "stack")
     parameter.create(name="/tests/stack", type="String", value=json.dumps({"a": 1}))
     changed = parameter.update(name="/tests/stack", type="String", value=json.dumps({"a": 2}))
@@ -179,7 +181,7 @@ def test_a_parameter_keeps_its_value_and_counts_its_versions(begin, cloud: Cloud
     assert cloud.client("ssm").get_parameter(Name="/tests/stack")["Parameter"]["Value"] == '{"a": 2}'
 
 
-def test_a_key_has_an_alias_and_turns(begin, cloud: Cloud) -> None:
+def test_a_key_has_an_alias_and_turns(begin, cloud: CloudBeside) -> None:
     key = begin("aws:kms/key:Key", "key")
     identity = key.create(description="tests", deletionWindowInDays=7).id
     alias = begin("aws:kms/alias:Alias", "key")

@@ -1,0 +1,25 @@
+"""Writes docs/reference/policies.md from the stack as deployed on a local cloud of its own: ``make reference``."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from headwater.local.engine import deploy
+from infra.policies import judge, of_states
+from infra.policies.reference import render
+from tests.infra.cases import CONFIG, ROOT, STACK, cloud_beside
+
+PAGE = ROOT / "docs/reference/policies.md"
+
+
+def main() -> None:
+    """Deploy, judge, write."""
+    with tempfile.TemporaryDirectory() as folder, cloud_beside(Path(folder)) as environment:
+        deployment = deploy(ROOT, STACK, environment=environment, config=CONFIG)
+    PAGE.parent.mkdir(parents=True, exist_ok=True)
+    PAGE.write_text(render(judge(of_states(deployment.resources))))
+
+
+if __name__ == "__main__":
+    main()
