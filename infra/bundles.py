@@ -53,7 +53,7 @@ RECIPES: Sequence[Recipe] = (
         name="control",
         sources=(
             *_BASE,
-            *(f"headwater/{name}" for name in ("alarms", "features", "images", "lake", "serving")),
+            *(f"headwater/{name}" for name in ("alarms", "features", "images", "lake", "serving", "versions")),
             *(f"functions/{name}" for name in ("alarms", "images", "lake", "registry", "serving")),
         ),
     ),
@@ -62,8 +62,8 @@ RECIPES: Sequence[Recipe] = (
         name="data",
         sources=(
             *_BASE,
-            *(f"headwater/{name}" for name in ("features", "lake", "training")),
-            *(f"functions/{name}" for name in ("features", "lake", "training")),
+            *(f"headwater/{name}" for name in ("features", "lake", "training", "versions")),
+            *(f"functions/{name}" for name in ("features", "lake", "registry", "training")),
             "pipelines",
         ),
     ),

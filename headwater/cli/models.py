@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -24,6 +25,7 @@ def add_to(app: typer.Typer) -> None:
     command(models, "show")(show_model)
     command(models, "promote")(promote)
     command(models, "rollback")(rollback)
+    command(models, "training-set")(training_set)
 
 
 def list_models(stack: StackOption = None) -> Answer:
@@ -91,6 +93,22 @@ def rollback(
     cloud = headwater.connect(stack)
     _confirm(f"Point {model}@{alias} of stack {cloud.stack.name!r} back at the version before?", yes)
     return _moved(cloud.models.rollback(model, alias=alias))
+
+
+def training_set(
+    model: ModelArgument,
+    version: Annotated[int, typer.Argument(help="Version whose table is wanted.", show_default=False)],
+    to: Annotated[
+        Path, typer.Option("--to", help="Parquet file to write; replaced if there is one.", show_default=False)
+    ],
+    stack: StackOption = None,
+) -> Answer:
+    """Make the table that a version learnt from again, from the commits that it pinned, byte for byte."""
+    import headwater
+
+    made = headwater.connect(stack).models.training_set(model, version, to)
+    note(f"{to}: the bytes that version {version} of {model} learnt from (sha256 {made.sha256})")
+    return Answer({"model": model, "version": version, "file": str(to), "sha256": made.sha256})
 
 
 def _confirm(question: str, yes: bool) -> None:

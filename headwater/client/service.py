@@ -34,7 +34,7 @@ class Headwater:
     pipelines : Pipelines
         Training runs: start, list, get, watch.
     models : Models
-        Registered models: list, show, promote, rollback.
+        Registered models: list, show, promote, rollback, training_set.
     """
 
     def __init__(self, stack: StackDescription, clients: Clients) -> None:

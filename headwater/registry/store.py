@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError, HTTPClientError
@@ -108,13 +108,22 @@ class ArtifactStore:
         """The JSON that ``pointer`` names, read as ``kind``; raises `ArtifactInvalid` if it is none."""
         return _parse(self.read(pointer), kind, f"s3://{pointer.bucket}/{pointer.key}")
 
+    def newest(self, key: str) -> Pointer:
+        """What ``key`` was last written as; raises `ArtifactNotFound` if it never was."""
+        answer = self._ask(self._s3.head_object, {"Bucket": self.bucket, "Key": key})
+        return Pointer(bucket=self.bucket, key=key, version_id=answer["VersionId"])
+
     def load_newest(self, key: str, kind: type[V]) -> V:
         """The JSON under ``key`` as it was last written, read as ``kind``."""
         return _parse(self._get({"Bucket": self.bucket, "Key": key}), kind, f"s3://{self.bucket}/{key}")
 
     def _get(self, request: Mapping[str, str]) -> bytes:
+        body: bytes = self._ask(self._s3.get_object, request)["Body"].read()
+        return body
+
+    def _ask(self, call: Callable[..., Any], request: Mapping[str, str]) -> Any:
         try:
-            body: bytes = self._s3.get_object(**request)["Body"].read()
+            return call(**request)
         except ClientError as error:
             if error_code(error) in {"NoSuchKey", "NoSuchVersion", "NoSuchBucket", "404"}:
                 raise ArtifactNotFound(
@@ -122,7 +131,6 @@ class ArtifactStore:
                     f"(version {request.get('VersionId', 'newest')}): {error_code(error)}"
                 ) from error
             raise
-        return body
 
 
 def _parse(body: bytes, kind: type[V], where: str) -> V:
