@@ -10,11 +10,15 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import time
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any, NamedTuple, TypeVar
 
 from aws_lambda_powertools import Logger, Metrics, Tracer
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import AmazonCloudWatchEMFProvider
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 NAMESPACE = "Headwater"
@@ -63,3 +67,47 @@ def observe(capability: str) -> Observability:
         return logger.inject_lambda_context(traced, clear_state=True)
 
     return Observability(logger, tracer, metrics, entry)
+
+
+class MetricLine:
+    """A line of metrics (EMF) that is written often: Powertools makes it once, then only values and time change.
+
+    Powertools checks and serialises each metric anew for every request, which costs a warm prediction more than its
+    model does. What it makes of these metrics, dimensions and metadata is the same each time.
+
+    Parameters
+    ----------
+    capability : str
+        The Powertools service; a dimension.
+    metrics : mapping
+        Metric's name to its unit.
+    dimensions, metadata : mapping
+        What the metrics are counted by, and what stands beside them.
+    """
+
+    def __init__(
+        self,
+        capability: str,
+        metrics: Mapping[str, MetricUnit],
+        *,
+        dimensions: Mapping[str, str],
+        metadata: Mapping[str, Any],
+    ) -> None:
+        provider = AmazonCloudWatchEMFProvider(namespace=NAMESPACE, service=capability)
+        for name, value in dimensions.items():
+            provider.add_dimension(name, value)
+        for name, unit in metrics.items():
+            provider.add_metric(name, unit, 0)
+        for name, value in metadata.items():
+            provider.add_metadata(name, value)
+        document: dict[str, Any] = dict(provider.serialize_metric_set())
+        definition = json.dumps(document.pop("_aws")["CloudWatchMetrics"])
+        fixed = json.dumps({name: value for name, value in document.items() if name not in metrics})
+        self._beginning = '{"_aws": {"Timestamp": '
+        self._middle = f', "CloudWatchMetrics": {definition}}}, {fixed[1:-1]}, '
+
+    def write(self, values: Mapping[str, float], **metadata: str) -> None:
+        """Print the line with a value for each metric, and with what is known of this invocation alone."""
+        now = int(time.time() * 1000)
+        changing: dict[str, Any] = {name: [value] for name, value in values.items()}
+        print(f"{self._beginning}{now}{self._middle}{json.dumps(changing | metadata)[1:]}")  # noqa: T201

@@ -1,6 +1,6 @@
 """Headwater: the whole loop of an ML product on AWS, as one Pulumi program.
 
-Importing this package loads nothing heavy; `connect` brings in boto3 when it is called.
+Importing this package loads nothing heavy; `connect` brings in botocore when it is called.
 """
 
 from __future__ import annotations

@@ -12,15 +12,17 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Self, TypeVar
 
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict
 
 T = TypeVar("T")
 
+PREFIX = "HEADWATER_"
 
-class FunctionSettings(BaseSettings):
+
+class FunctionSettings(BaseModel):
     """A function's environment. Field ``registry_table`` is the variable ``HEADWATER_REGISTRY_TABLE``."""
 
-    model_config = SettingsConfigDict(env_prefix="HEADWATER_", frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     @classmethod
     def environment(cls, **values: Any) -> dict[str, Any]:
@@ -31,7 +33,6 @@ class FunctionSettings(BaseSettings):
         ValueError
             A value has no field, or a field without a default has no value.
         """
-        prefix = str(cls.model_config.get("env_prefix", ""))
         required = {name for name, field in cls.model_fields.items() if field.is_required()}
         unknown, missing = sorted(values.keys() - cls.model_fields.keys()), sorted(required - values.keys())
         if unknown or missing:
@@ -43,22 +44,23 @@ class FunctionSettings(BaseSettings):
                 )
                 + f". It declares {', '.join(cls.model_fields)}."
             )
-        return {f"{prefix}{name}".upper(): value for name, value in values.items()}
+        return {_variable(name): value for name, value in values.items()}
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> Self:
-        """Read the settings back from a Lambda's environment, checking every value.
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
+        """Read the settings from a Lambda's environment, by default this process's own, checking every value.
 
         Raises
         ------
         pydantic.ValidationError
-            A value doesn't have the field's type.
+            A value is missing or doesn't have the field's type.
         """
-        prefix = str(cls.model_config.get("env_prefix", ""))
-        fields = {
-            name: environment[key] for name in cls.model_fields if (key := f"{prefix}{name}".upper()) in environment
-        }
+        fields = {name: environment[key] for name in cls.model_fields if (key := _variable(name)) in environment}
         return cls.model_validate_strings(fields)
+
+
+def _variable(name: str) -> str:
+    return f"{PREFIX}{name}".upper()
 
 
 def at_init(build: Callable[[], T]) -> Callable[[], T]:

@@ -10,6 +10,7 @@ import ast
 import hashlib
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from infra.packages import (
     pack_lock,
     remember,
     remembered,
+    with_bytecode,
     without_command_line,
 )
 
@@ -112,7 +114,7 @@ def build(recipe: Recipe, target: Target, cache_directory: Path, root: Path = RO
     if (packed := remembered(path)) is None:
         with tempfile.TemporaryDirectory(dir=cache_directory, prefix=f"{recipe.name}-") as scratch:
             whole = Path(shutil.copyfile(packages.path, Path(scratch, "bundle.zip")))
-            packed = remember(append(whole, ours, digest), path)
+            packed = remember(append(whole, with_bytecode(ours, target), digest), path)
     _forget_older(recipe, cache_directory)
     size = packages.unzipped_bytes + packed.unzipped_bytes
     if size > MAX_UNZIPPED_BYTES:
@@ -155,13 +157,19 @@ def _check_services(recipe: Recipe, ours: Sequence[File]) -> None:
                 )
 
 
+_parsing = threading.Lock()
+
+
 @cache
 def _clients(source: bytes) -> tuple[tuple[int, str], ...]:
     """The lines that call ``client("<service>")``; most sources are in several bundles."""
     found = []
     if b"client(" not in source:
         return ()
-    for node in ast.walk(ast.parse(source)):
+    # Python 3.11 counts the parser's depth once for all threads, and fails when two of them parse at a time.
+    with _parsing:
+        tree = ast.parse(source)
+    for node in ast.walk(tree):
         if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
             called = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
             if called == "client":

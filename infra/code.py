@@ -9,6 +9,7 @@ import pulumi_aws as aws
 
 from infra.buckets import PrivateBucket
 from infra.bundles import ROOT, build_all
+from infra.bytecode import interpreter
 from infra.config import Config
 from infra.function import Code
 from infra.packages import PLATFORMS, Target
@@ -26,6 +27,12 @@ class Bundles(pulumi.ComponentResource):
         super().__init__("headwater:index:Bundles", name, {}, opts)
         platform = None if config.bundle_platform == "host" else PLATFORMS[config.architecture]
         built = build_all(Target(python=config.python, platform=platform), cache_directory=ROOT / CACHE)
+        if interpreter(config.python) is None:
+            pulumi.log.warn(
+                f"no Python {config.python} here, and uv can't fetch one: the bundles hold sources alone, which each "
+                f"cold start compiles. Install it (uv python install {config.python}) or set pythonVersion",
+                resource=self,
+            )
         self.code = {}
         for bundle in built.values():
             uploaded = aws.s3.BucketObjectv2(

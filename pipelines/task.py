@@ -83,11 +83,11 @@ def main(arguments: Sequence[str]) -> int:
         match list(arguments):
             case ["train", model, run_id]:
                 logger.append_keys(run_id=run_id, model=model)
-                train(Settings(), logger, model, run_id)
+                train(Settings.from_environment(), logger, model, run_id)
             case ["ingest", text]:
                 upload = Upload.model_validate_json(text)
                 logger.append_keys(run_id=upload.id, source=upload.source)
-                ingest(Settings(), logger, upload)
+                ingest(Settings.from_environment(), logger, upload)
             case _:
                 logger.error(USAGE)
                 return 2

@@ -33,7 +33,7 @@ class Settings(FunctionSettings):
 @at_init
 def manager() -> AlarmManager:
     """The alarm manager with its recipients."""
-    settings = Settings()
+    settings = Settings.from_environment()
     recipients: list[Recipient] = [
         Webhook(url, insecure=settings.allow_http_webhooks) for url in settings.webhooks.split()
     ]

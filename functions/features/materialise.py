@@ -32,7 +32,7 @@ def service() -> Features:
     from headwater.features.store import OnlineStore
     from headwater.lake.service import Lake
 
-    settings = Settings()
+    settings = Settings.from_environment()
     catalog = load_catalog()
     lake = Lake(catalog, bucket=settings.lake_bucket, table=settings.registry_table)
     return Features(catalog, lake, online=OnlineStore(settings.features_table))

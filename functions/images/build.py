@@ -28,7 +28,7 @@ class Settings(FunctionSettings):
 @at_init
 def images() -> Images:
     """The repository and the project that builds into it."""
-    settings = Settings()
+    settings = Settings.from_environment()
     return Images(settings.repository_uri, settings.build_project)
 
 

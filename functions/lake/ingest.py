@@ -32,7 +32,7 @@ def service() -> Lake:
     # Imported here: the deployment reads `Settings` where DuckDB and pandas needn't be installed.
     from headwater.lake.service import Lake
 
-    settings = Settings()
+    settings = Settings.from_environment()
     return Lake(
         load_catalog(),
         bucket=settings.lake_bucket,

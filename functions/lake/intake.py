@@ -22,7 +22,7 @@ class Settings(FunctionSettings):
     """The ingestion state machine."""
 
 
-service = at_init(lambda: Intake(Settings().ingestion_arn))
+service = at_init(lambda: Intake(Settings.from_environment().ingestion_arn))
 
 
 @entry

@@ -27,7 +27,7 @@ class Settings(FunctionSettings):
 def service() -> Refusals:
     from headwater.lake.refusal import Refusals
 
-    return Refusals(Settings().registry_table)
+    return Refusals(Settings.from_environment().registry_table)
 
 
 @entry

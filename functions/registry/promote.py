@@ -41,7 +41,7 @@ class PromoteRequest(Value):
 @at_init
 def registry() -> Registry:
     """The model registry."""
-    return Registry.from_settings(Settings())
+    return Registry.from_settings(Settings.from_environment())
 
 
 @entry

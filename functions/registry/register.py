@@ -40,7 +40,7 @@ def service() -> Registration:
     from headwater.training.registration import Registration
     from headwater.versions.service import Versions
 
-    settings = Settings()
+    settings = Settings.from_environment()
     return Registration(
         Registry.from_settings(settings),
         ArtifactStore(settings.artifacts_bucket),

@@ -36,7 +36,7 @@ class StageRequest(Value):
 @at_init
 def staging() -> Staging:
     """The registry, the golden requests and the function that must answer them."""
-    settings = Settings()
+    settings = Settings.from_environment()
     return Staging(
         Registry.from_settings(settings),
         ArtifactStore(settings.artifacts_bucket),

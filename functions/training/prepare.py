@@ -30,7 +30,7 @@ def service() -> Preparation:
     # Imported here: the deployment reads `Settings` where DuckDB needn't be installed.
     from headwater.training.prepare import Preparation
 
-    settings = Settings()
+    settings = Settings.from_environment()
     return Preparation.over(
         load_catalog(),
         lake_bucket=settings.lake_bucket,

@@ -68,6 +68,7 @@ def _show(console: Console, outcome: Outcome, total: float, *, keep: bool) -> No
     from headwater.cli.card import show_card
 
     console.print(_flights(outcome))
+    _explain_missing(console, outcome)
     console.print()
     show_card(console, outcome.card)
     _compare(console, outcome)
@@ -99,7 +100,8 @@ def _flights(outcome: Outcome) -> object:
             happened = Text(f"{flight.arrival_delay_minutes} min late", style="red")
         else:
             minutes = flight.arrival_delay_minutes
-            happened = Text(f"{minutes} min late" if minutes > 0 else f"{-minutes} min early", style="green")
+            words = f"{minutes} min late" if minutes > 0 else f"{-minutes} min early" if minutes else "on time"
+            happened = Text(words, style="green")
         route = f"{flight.inputs['origin']} -> {flight.inputs['dest']}"
         probability = f"{flight.probability:6.1%}"
         missing = len(flight.missing_features) or ""
@@ -113,6 +115,17 @@ def _flights(outcome: Outcome) -> object:
         rows,
         title=f"\nFlights of {day}, of which the model knows nothing but what was known when it was asked",
     )
+
+
+def _explain_missing(console: Console, outcome: Outcome) -> None:
+    missing = sorted({name.partition(".")[0] for flight in outcome.predictions for name in flight.missing_features})
+    if missing:
+        console.print(
+            f"Missing: of {', '.join(missing)} the online store knew nothing that was still valid: the newest value "
+            "was older than the view's TTL (the uploads end at midnight), or there was none. It counts as unknown, as "
+            "it did in training, and the answer names it.",
+            style="dim",
+        )
 
 
 def _compare(console: Console, outcome: Outcome) -> None:

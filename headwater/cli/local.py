@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from headwater.cli.laptop import Up
+    from headwater.client import Headwater
     from headwater.client.logs import LogLine
 
 
@@ -115,20 +117,31 @@ def logs(
     found = cloud.logs(function, since=start)
     if not follow:
         return Answer([line.model_dump(mode="json") for line in found], lambda console: _show_lines(console, found))
+    try:
+        _follow(cloud, function, found, since=start, as_lines_of_json=wants_json(context))
+    except KeyboardInterrupt:
+        # How following ends, as the option says: nothing was interrupted.
+        note("\nstopped following")
+        raise typer.Exit from None
+
+
+def _follow(
+    cloud: Headwater, function: str | None, found: Sequence[LogLine], *, since: float, as_lines_of_json: bool
+) -> NoReturn:
     from headwater.cli.output import data_console
 
     seen: set[str] = set()
     while True:
         fresh = [line for line in found if line.id not in seen]
         seen |= {line.id for line in fresh}
-        if wants_json(context):
+        if as_lines_of_json:
             for line in fresh:
                 typer.echo(as_json(line.model_dump(mode="json")))
         else:
             _show_lines(data_console(), fresh)
         time.sleep(1)
         # A line may come a little later than its own time says.
-        found = cloud.logs(function, since=max(start, time.time() - 60))
+        found = cloud.logs(function, since=max(since, time.time() - 60))
 
 
 def _show_up(console: Console, made: Up) -> None:

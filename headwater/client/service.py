@@ -48,7 +48,7 @@ class Headwater:
         return using(self._clients)
 
     def client(self, service: str) -> Any:
-        """The boto3 client for ``service`` that leads to this stack."""
+        """The client for ``service`` that leads to this stack."""
         return self._clients(service)
 
     def upload(self, source: str, path: str | Path, *, name: str | None = None) -> lake.SentFile:

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import boto3
+from botocore.session import Session
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from headwater.aws import Clients, error_code
+from headwater.aws import Clients, error_code, new_session
 from headwater.client.errors import NoStack
 
 LOCAL = "local"
@@ -87,13 +87,12 @@ def local_environment() -> Mapping[str, str] | None:
 def clients_of(environment: Mapping[str, str]) -> Clients:
     """The clients that those variables lead to, without touching this process's own environment."""
 
-    def session() -> boto3.Session:
-        return boto3.Session(
-            aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
-            aws_session_token=environment.get("AWS_SESSION_TOKEN"),
-            region_name=environment["AWS_REGION"],
+    def session() -> Session:
+        made = new_session(environment["AWS_REGION"])
+        made.set_credentials(
+            environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"], environment.get("AWS_SESSION_TOKEN")
         )
+        return made
 
     return Clients(session, endpoint_url=environment["AWS_ENDPOINT_URL"])
 
@@ -131,7 +130,7 @@ def describe(clients: Clients, name: str) -> StackDescription:
     except ssm.exceptions.ClientError as error:
         if error_code(error) != "ParameterNotFound":
             raise
-        where = clients.session.region_name or "the default region"
+        where = clients.session.get_config_variable("region") or "the default region"
         steps = (
             ["headwater local up"] if name == LOCAL else [f"pulumi up -s {name}", "check AWS_PROFILE and AWS_REGION"]
         )

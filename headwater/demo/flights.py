@@ -12,7 +12,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -97,14 +97,15 @@ def month_files(folder: Path, months: Sequence[int], *, every: int = 1, data: Pa
     return sorted(made, key=lambda file: (file.path.stem[-2:], file.source != "weather"))
 
 
-def departures(day: date, count: int, *, data: Path | None = None) -> list[Departure]:
-    """``count`` flights of ``day``, spread evenly over those scheduled from 6 to 12 o'clock."""
+def departures(day: date, count: int, *, first: time, last: time, data: Path | None = None) -> list[Departure]:
+    """``count`` flights of ``day``, spread evenly over those scheduled from ``first`` to ``last``, New York's time."""
+    earliest, latest = (moment.hour * 100 + moment.minute for moment in (first, last))
     with _lines(data or data_folder(), "flights") as lines:
         wanted = (",".join(map(str, (day.year, day.month, day.day))) + ",").encode()
         header = next(lines)
         text = io.StringIO((header + b"".join(line for line in lines if line.startswith(wanted))).decode())
     rows = sorted(
-        (row for row in csv.DictReader(text) if 600 <= int(row["sched_dep_time"]) < 1200),
+        (row for row in csv.DictReader(text) if earliest <= int(row["sched_dep_time"]) <= latest),
         key=lambda row: (int(row["sched_dep_time"]), row["carrier"], int(row["flight"])),
     )
     return [_departure(rows[index * len(rows) // count]) for index in range(min(count, len(rows)))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol
@@ -18,7 +18,10 @@ from headwater.demo.flights import Departure, departures, month_files
 
 MODEL = "flight_delay"
 YEAR = 2013
-ASKED = 12
+# The data's last flights land at half past four in the night after it. Its last weather is that of 23:00 and counts for
+# 6 hours, until 5:00, when those are asked about that leave at 7:00. One later flight shows what happens then.
+EARLY, NOON = (time(6, 30), time(7)), (time(12), time(13))
+ASKED_EARLY, ASKED_AT_NOON = 11, 1
 INGESTION_TIMEOUT, TRAINING_TIMEOUT = 900.0, 1800.0
 ALIAS_TIMEOUT, LOG_TIMEOUT = 30.0, 30.0
 
@@ -137,7 +140,8 @@ def _train(cloud: Headwater, narrator: Narrator) -> int:
 
 def _ask(cloud: Headwater, narrator: Narrator, day: date, version: int) -> tuple[Prediction, ...]:
     with narrator.stage("predict", "predictions") as stage:
-        flights = departures(day, ASKED)
+        flights = departures(day, ASKED_EARLY, first=EARLY[0], last=EARLY[1])
+        flights += departures(day, ASKED_AT_NOON, first=NOON[0], last=NOON[1])
         found = tuple(_predict(cloud, flight, version) for flight in flights)
         stage.update(f"{len(found)} real flights of {day:%-d %B %Y}, asked two hours before departure")
     return found

@@ -1,4 +1,4 @@
 """The feature store: one definition of a feature view gives training sets (point in time) and online values.
 
-`inputs` and `online` are what serving needs and load nothing heavier than boto3; the rest needs DuckDB.
+`inputs` and `online` are what serving needs and load nothing heavier than botocore; the rest needs DuckDB.
 """

@@ -23,6 +23,8 @@ NAN = math.nan
 
 Encoded = float | str
 
+_JSON_NUMBERS = frozenset({float, int})
+
 
 def encode(inputs: Sequence[RequestInput], instance: Mapping[str, Any]) -> dict[str, Encoded]:
     """The model's columns for one request instance, in the order of the inputs.
@@ -41,19 +43,25 @@ def encode(inputs: Sequence[RequestInput], instance: Mapping[str, Any]) -> dict[
     """
     if not isinstance(instance, Mapping):
         raise InvalidInput([Problem("instance", _given(instance), "an object of input names and values")])
-    names = [entry.name for entry in inputs]
-    unknown = instance.keys() - set(names)
-    problems = [Problem(str(name), "unknown input", f"one of {', '.join(names)}") for name in unknown]
+    problems: list[Problem] = []
     columns: dict[str, Encoded] = {}
+    known = 0
     for entry in inputs:
-        value = instance.get(entry.name)
+        name = entry.name
+        known += name in instance
+        value = instance.get(name)
         if is_missing(value) and entry.required:
-            problems.append(Problem(entry.name, "missing", expectation(entry)))
+            problems.append(Problem(name, "missing", expectation(entry)))
             continue
         try:
             columns.update(zip(entry.columns, encode_value(entry, value), strict=True))
         except InvalidInput as error:
             problems += error.problems
+    if known != len(instance):
+        names = [entry.name for entry in inputs]
+        problems += [
+            Problem(str(name), "unknown input", f"one of {', '.join(names)}") for name in instance.keys() - set(names)
+        ]
     if problems:
         raise InvalidInput(sorted(problems, key=lambda problem: problem.field))
     return columns
@@ -74,10 +82,16 @@ def encode_value(entry: RequestInput, value: Any) -> tuple[Encoded, ...]:
 
 def is_missing(value: Any) -> bool:
     """Whether ``value`` says that nothing is known: None, NaN, NaT, or empty text."""
-    if isinstance(value, str):
+    # What JSON knows is told by its very type: asking an abstract class costs more than all the rest of an input.
+    kind = type(value)
+    if kind is str:
         return not value
     # NaN and pandas' NaT are the values that don't equal themselves.
-    return value is None or ((_is_number(value) or isinstance(value, datetime)) and bool(value != value))
+    if kind is float:
+        return bool(value != value)
+    if value is None or isinstance(value, str):
+        return not value
+    return (_is_number(value) or isinstance(value, datetime)) and bool(value != value)
 
 
 def entity_text(value: Any) -> str | None:
@@ -131,7 +145,7 @@ def _category(entry: RequestInput, value: Any) -> tuple[Encoded, ...]:
     except InvalidInput:
         raise _refusal(entry, value) from None
     # JSON can carry half of a surrogate pair, which no UTF-8 text (a key, a tensor) can.
-    if text is None or len(text) > LONGEST_TEXT or any("\ud800" <= letter <= "\udfff" for letter in text):
+    if text is None or len(text) > LONGEST_TEXT or not (text.isascii() or _is_whole(text)):
         raise _refusal(entry, value)
     return (text,)
 
@@ -161,8 +175,12 @@ _ENCODERS: Mapping[str, Callable[[RequestInput, Any], tuple[Encoded, ...]]] = {
 }
 
 
+def _is_whole(text: str) -> bool:
+    return not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
 def _is_number(value: Any) -> bool:
-    return isinstance(value, Real | Decimal)
+    return type(value) in _JSON_NUMBERS or isinstance(value, Real | Decimal)
 
 
 def _float(value: Any) -> float:

@@ -1,6 +1,6 @@
 """The newest values of entities, for a request that is being answered: one round trip for all of its views.
 
-Needs boto3 and nothing heavier.
+Needs botocore and nothing heavier.
 
 store = OnlineStore("headwater-dev-features")
 lookups = plan(package.features, [{"origin": "JFK", "carrier": "B6", ...}, ...])     # a list for each instance

@@ -1,4 +1,4 @@
-"""The lake's objects in S3 and its items in the registry table: the only boto3 of this package."""
+"""The lake's objects in S3 and its items in the registry table: the only calls to AWS of this package."""
 
 from __future__ import annotations
 

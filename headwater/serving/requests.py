@@ -19,10 +19,8 @@ from headwater.serving.errors import BodyTooLarge, InvalidBody
 
 LONGEST_BODY = 256 * 1024
 MOST_INSTANCES = 100
-_FIELDS = ("instances", "as_of", "features")
+_FIELDS = dict.fromkeys(("instances", "as_of", "features"))
 _MOST_PROBLEMS = 10
-_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
-
 Features = dict[str, float | None]
 
 
@@ -54,15 +52,16 @@ def parse(body: bytes, features: Sequence[str]) -> PredictionRequest:
     if len(body) > LONGEST_BODY:
         raise BodyTooLarge(f"the body has {len(body)} bytes; at most {LONGEST_BODY} are read")
     try:
-        document = json.loads(body, parse_constant=_refuse_constant)
+        document = _DECODER.decode(body.decode("utf-8", "surrogatepass"))
     # Text that isn't UTF-8 is a ValueError too; a thousand open brackets are a RecursionError.
     except (ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise InvalidBody(f"the body is not JSON: {reason}") from error
     if not isinstance(document, dict):
         raise InvalidBody(f"the body is {_given(document)}, expected an object with {', '.join(_FIELDS)}")
-    if unknown := sorted(document.keys() - set(_FIELDS)):
-        raise InvalidBody(f"{unknown[0]}: unknown field, expected one of {', '.join(_FIELDS)}")
+    if not document.keys() <= _FIELDS.keys():
+        unknown = min(document.keys() - _FIELDS.keys())
+        raise InvalidBody(f"{unknown}: unknown field, expected one of {', '.join(_FIELDS)}")
     instances = document.get("instances")
     if not isinstance(instances, list) or not 1 <= len(instances) <= MOST_INSTANCES:
         given = f"{len(instances)} instances" if isinstance(instances, list) else _given(instances)
@@ -131,6 +130,11 @@ def _number(index: int, name: str, value: Any) -> float | None:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON value; a missing value is null")
+
+
+# `json.loads` and `json.dumps` make theirs anew for each call with options.
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 
 
 def _given(value: Any) -> str:

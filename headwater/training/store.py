@@ -1,4 +1,4 @@
-"""A run's files in the artifacts bucket: the only boto3 of this package."""
+"""A run's files in the artifacts bucket: the only calls to AWS of this package."""
 
 from __future__ import annotations
 

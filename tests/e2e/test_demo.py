@@ -41,10 +41,18 @@ def test_real_flights_become_a_served_model_twice_with_the_same_figures(project:
         assert len(first["predictions"]) == 12
         assert all(0 < entry["probability"] < 1 for entry in first["predictions"])
         assert len({entry["request_id"] for entry in first["predictions"]}) == 12
-        # The online store knew what was known by then.
-        assert any(entry["missing_features"] == [] for entry in first["predictions"])
+        # The online store knew what was known by then: the weather of the evening before until five o'clock.
+        weather = [any("weather" in name for name in entry["missing_features"]) for entry in first["predictions"]]
+        assert weather == [False] * 11 + [True]
         assert "✓ training pipeline" in result.err
         assert not {"\x1b", "\r"} & set(result.err)
+
+        following = project.start("local", "logs", "predict", "--follow")
+        assert following.stdout is not None
+        assert "serving-predict" in following.stdout.readline()
+        following.send_signal(signal.SIGINT)
+        _, said = following.communicate(timeout=30)
+        assert (following.returncode, said.strip()) == (0, "stopped following")
 
         second = project.done("demo", *SLICE, "--stop")
         assert second["version"] == 2

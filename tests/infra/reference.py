@@ -8,15 +8,16 @@ from pathlib import Path
 from headwater.local.engine import deploy
 from infra.policies import judge, of_states
 from infra.policies.reference import render
-from tests.infra.cases import CONFIG, ROOT, STACK, cloud_beside
+from tests.clouds import cloud_beside
+from tests.infra.cases import CONFIG, ROOT, STACK
 
 PAGE = ROOT / "docs/reference/policies.md"
 
 
 def main() -> None:
     """Deploy, judge, write."""
-    with tempfile.TemporaryDirectory() as folder, cloud_beside(Path(folder)) as environment:
-        deployment = deploy(ROOT, STACK, environment=environment, config=CONFIG)
+    with tempfile.TemporaryDirectory() as folder, cloud_beside(Path(folder)) as cloud:
+        deployment = deploy(ROOT, STACK, environment=cloud.environment(), config=CONFIG)
     PAGE.parent.mkdir(parents=True, exist_ok=True)
     PAGE.write_text(render(judge(of_states(deployment.resources))))
 

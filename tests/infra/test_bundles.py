@@ -54,7 +54,7 @@ def test_nothing_of_the_developers_machine_travels(bundles: dict[str, Bundle], n
     with zipfile.ZipFile(bundles[name].path) as archive:
         names = archive.namelist()
         assert len(names) == len(set(names))
-        assert not [path for path in names if "/tests/" in path or path.endswith(".pyc")]
+        assert not [path for path in names if "/tests/" in path]
         for package in (
             "headwater/local",
             "headwater/cli",
@@ -78,7 +78,8 @@ def test_every_handler_can_be_imported_from_its_bundle_alone(
         archive.extractall(tmp_path)
     heavy = {"serving": "onnxruntime, numpy", "data": "duckdb, pandas, pandera.pandas"}.get(name, "botocore")
     handlers = "\n".join(f"import functions.{handler}" for handler in HANDLERS[name])
-    code = f"import sys; sys.path[:0] = [{str(tmp_path)!r}]\nimport boto3, {heavy}\n{handlers}\nprint(boto3.__file__)"
+    imports = f"import botocore, {heavy}\n{handlers}"
+    code = f"import sys; sys.path[:0] = [{str(tmp_path)!r}]\n{imports}\nprint(botocore.__file__)"
     # -I -S: neither this environment's packages nor its variables.
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-c", code],
@@ -98,6 +99,33 @@ def test_equal_contents_give_equal_bytes(tmp_path: Path) -> None:
     assert first.sha256 == second.sha256
     assert first.path.read_bytes() == second.path.read_bytes()
     assert first.key == f"code/control-{first.sha256}.zip"
+
+
+def test_modules_come_compiled_and_are_found_where_lambda_cannot_write(tmp_path: Path) -> None:
+    root = project(tmp_path / "project")
+    (root / "ours" / "broken.py").write_text("def :\n")
+    bundle = build(RECIPE, HOST, tmp_path / "cache", root)
+    with zipfile.ZipFile(bundle.path) as archive:
+        compiled = [name for name in archive.namelist() if name.endswith(".pyc")]
+        archive.extractall(tmp_path / "task")
+    assert compiled == [f"ours/__pycache__/module.{sys.implementation.cache_tag}.pyc"]
+    # The source is newer than its bytecode and says something else: the bytecode is believed all the same.
+    (tmp_path / "task" / "ours" / "module.py").write_text("answer = 0\n")
+    code = "import ours.module as m; print(m.answer, m.__loader__.get_code(m.__name__).co_filename)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path / "task"
+    )
+    assert done.stdout.split()[0] == "42"
+
+
+def test_a_python_that_cannot_be_had_leaves_a_bundle_of_sources(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UV_PYTHON_DOWNLOADS", "never")
+    other = Target(python="3.99", platform=None)
+    bundle = build(Recipe(name="control", sources=("ours",)), other, tmp_path / "cache", project(tmp_path / "project"))
+    with zipfile.ZipFile(bundle.path) as archive:
+        assert archive.namelist() == ["ours/module.py"]
 
 
 def test_a_changed_source_gives_another_bundle_and_an_unchanged_one_the_same(tmp_path: Path) -> None:
@@ -156,7 +184,7 @@ def test_a_lock_loses_the_command_lines_packages_and_nothing_else() -> None:
     lock = (ROOT / "requirements" / "control.txt").read_text()
     kept = without_command_line(lock)
     assert not [line for line in kept.splitlines() if line.split("==")[0] in COMMAND_LINE]
-    assert "boto3==" in kept
+    assert "botocore==" in kept
     assert "pydantic==" in kept
 
     def names(text: str) -> set[str]:

@@ -31,7 +31,7 @@ def test_what_was_deployed_is_what_the_function_reads(monkeypatch: pytest.Monkey
     environment = Settings.environment(registry_table="registry", repeat_after_seconds="5")
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert Settings() == Settings.from_environment(environment)  # type: ignore[call-arg]
+    assert Settings.from_environment() == Settings.from_environment(environment)
     assert Settings.from_environment(environment).repeat_after_seconds == 5
 
 

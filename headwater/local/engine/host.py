@@ -53,12 +53,19 @@ def _run(order: dict[str, Any], program: Path) -> None:
         preview=order["preview"],
         organization="organization",
     )
+    # The engine shows no debug messages, and the SDK waits until each of its thousand arrives: a second of each run.
+    pulumi.log.debug = lambda *_args, **_kwargs: None
     pulumi.runtime.set_all_config(order["config"], order["secret_keys"])
     # Unfinished futures are what a failed program leaves; asyncio's complaints about them would hide the failure.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
 
+    # The file, not its folder: there Python would look for bytecode, which knows its source's date by the second only,
+    # and a program that was just edited would run as it was.
+    main_file = program / "__main__.py" if program.is_dir() else program
+
     def body() -> None:
-        runpy.run_path(str(program), run_name="__main__")
+        sys.path.insert(0, str(main_file.parent))
+        runpy.run_path(str(main_file), run_name="__main__")
 
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)

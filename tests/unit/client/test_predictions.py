@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-import boto3
 import pytest
+from botocore.session import Session
 
-from headwater.aws import Clients
+from headwater.aws import Clients, new_session
 from headwater.client.errors import PredictionRefused, Unreachable
 from headwater.client.predictions import Api
 from headwater.errors import NotAllowed
@@ -53,7 +53,13 @@ class Fake:
 
 
 def clients(**credentials: str) -> Clients:
-    return Clients(lambda: boto3.Session(region_name="eu-west-1", **credentials))
+    def session() -> Session:
+        made = new_session("eu-west-1")
+        if credentials:
+            made.set_credentials(**credentials)
+        return made
+
+    return Clients(session)
 
 
 @pytest.fixture
@@ -66,7 +72,7 @@ def fake() -> Iterator[Fake]:
 
 @pytest.fixture
 def api(fake: Fake) -> Iterator[Api]:
-    made = Api(fake.url, clients(aws_access_key_id="key", aws_secret_access_key="secret"), "eu-west-1")
+    made = Api(fake.url, clients(access_key="key", secret_key="secret"), "eu-west-1")
     yield made
     made.close()
 
@@ -112,7 +118,7 @@ def test_an_error_that_is_not_the_apis_own_is_told_all_the_same(api: Api, fake: 
 
 
 def test_an_api_that_does_not_answer_is_unreachable() -> None:
-    api = Api("http://127.0.0.1:1", clients(aws_access_key_id="key", aws_secret_access_key="secret"), "eu-west-1")
+    api = Api("http://127.0.0.1:1", clients(access_key="key", secret_key="secret"), "eu-west-1")
     with pytest.raises(Unreachable, match=r"http://127\.0\.0\.1:1 doesn't answer"):
         api.predict("delays", [{}])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import zipfile
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 
 import pytest
@@ -43,8 +43,10 @@ def test_a_slice_keeps_every_nth_flight_and_all_weather(tmp_path: Path) -> None:
 
 
 def test_flights_to_ask_about_are_real_ones_of_that_day(real: Sequence[dict[str, str]]) -> None:
-    asked = departures(date(2013, 5, 1), 12)
+    asked = departures(date(2013, 5, 1), 12, first=time(6, 30), last=time(7))
     assert len(asked) == 12
+    assert {flight.inputs["origin"] for flight in asked} == {"EWR", "JFK", "LGA"}
+    assert len({flight.inputs["carrier"] for flight in asked}) >= 5
     assert asked == sorted(asked, key=lambda flight: flight.scheduled)
     for flight in asked:
         carrier, number = flight.flight.split()
@@ -59,7 +61,7 @@ def test_flights_to_ask_about_are_real_ones_of_that_day(real: Sequence[dict[str,
 
 
 def test_a_flight_is_asked_about_two_hours_before_it_should_leave() -> None:
-    first = departures(date(2013, 5, 1), 1)[0]
+    first = departures(date(2013, 5, 1), 1, first=time(6), last=time(12))[0]
     # 6:00 in New York, in summer.
     assert first.scheduled == datetime(2013, 5, 1, 10, 0, tzinfo=UTC)
     assert first.as_of == datetime(2013, 5, 1, 8, 0, tzinfo=UTC)

@@ -171,7 +171,7 @@ def test_the_training_set_is_what_requests_would_have_seen(world: World, tmp_pat
     rows = training_set(BUYS, "run-1", tmp_path)
     assert (prepared.rows, prepared.rows + prepared.unlabelled) == (len(rows), 900)
     lake = Lake(catalog, bucket=LAKE, table=REGISTRY)
-    with lake.tables(lake.snapshot(["visits"])) as tables:
+    with lake.tables(lake.pin(["visits"])) as tables:
         history = tables.execute(
             "SELECT shop, seen_at, bought FROM visits WHERE shop IS NOT NULL ORDER BY 2"
         ).fetchall()
@@ -184,7 +184,7 @@ def test_the_training_set_is_what_requests_would_have_seen(world: World, tmp_pat
         assert value == expected or (expected is None and numpy.isnan(value))
 
 
-def test_preparing_a_run_twice_keeps_its_first_snapshot(world: World) -> None:
+def test_preparing_a_run_twice_keeps_the_commits_that_it_pinned_first(world: World) -> None:
     catalog = products()
     land(world, catalog)
     first = preparation(catalog).prepare("buys", "run-1")
@@ -286,8 +286,8 @@ def test_online_values_after_materialising_equal_the_offline_ones_at_that_time(w
     store = OnlineStore(FEATURES)
     features = Features(catalog, lake, online=store, now=lambda: now)
     features.materialise("habits")
-    with lake.tables(lake.snapshot(["visits"])) as tables:
-        table = features.ensure(tables, catalog.view("habits"), lake.snapshot(["visits"]))
+    with lake.tables(lake.pin(["visits"])) as tables:
+        table = features.ensure(tables, catalog.view("habits"), lake.pin(["visits"]))
         tables.execute(
             "CREATE TABLE asked AS SELECT unnest(['n', 's', 'w', 'nosuch']) AS shop, ?::TIMESTAMP AS asked_at",
             [now.replace(tzinfo=None)],

@@ -36,7 +36,7 @@ def test_intake_starts_one_run_for_an_upload_and_answers_with_its_name(world: Wo
     upload = world.upload("landing/weather/2013-01.csv", GOOD)
     assert intake.handler(event(upload), Context()) == {"run_id": upload.id, "started": True}
     assert intake.handler(event(upload), Context())["run_id"] == upload.id
-    arn = intake.Settings().ingestion_arn
+    arn = intake.Settings.from_environment().ingestion_arn
     assert len(client("stepfunctions").list_executions(stateMachineArn=arn)["executions"]) == 1
 
 

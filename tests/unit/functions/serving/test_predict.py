@@ -122,6 +122,61 @@ def test_an_unknown_path_is_a_404_of_the_same_shape(serving: Registry) -> None:
         404, {"reason": "NotFound", "message": "there is no GET /", "request_id": "request-1"})  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", PATH),
+        ("POST", "/models/delays"),
+        ("DELETE", "/models/delays"),
+        ("GET", "/models/"),
+        ("GET", "/models/delays/"),
+        ("POST", f"{PATH}/1"),
+        ("POST", f"/v1{PATH}"),
+    ],
+)
+def test_a_path_with_the_wrong_method_and_one_that_is_almost_right_are_unknown(
+    serving: Registry, method: str, path: str
+) -> None:
+    event = post(path, B6)
+    event["requestContext"]["http"]["method"] = method
+    status, answer = ask(event)
+    assert (status, answer["reason"], answer["message"]) == (404, "NotFound", f"there is no {method} {path}")
+    assert logged() == []
+
+
+def test_an_event_without_query_headers_or_body_is_answered_in_words(serving: Registry) -> None:
+    # API Gateway leaves out what a request doesn't have.
+    event = post(PATH, B6)
+    for absent in ("queryStringParameters", "headers"):
+        del event[absent]
+    assert ask(event)[0] == 200
+    del event["body"]
+    assert ask(event)[0] == 400
+
+
+def test_a_name_that_can_be_none_is_an_unknown_model(serving: Registry) -> None:
+    for path, query in ((PATH.replace("delays", "%64elays"), {}), (PATH, {"alias": ""}), (PATH, {"alias": "a,b"})):
+        assert ask(post(path, B6, **query))[1]["reason"] == "UnknownModel"
+
+
+def test_each_request_is_counted_once_and_under_its_own_version(
+    serving: Registry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    serving.register(leave_run("run-2", seed=1))
+    serving.promote("delays", alias="staging", to=2, expected=None)
+    for number, alias in enumerate(("production", "staging", "production")):
+        ask(post(PATH, {"instances": B6["instances"] * (number + 1)}, alias=alias), f"request-{number}")
+    counted = metrics(capsys.readouterr().out, "Predictions")
+    assert [(line["request_id"], line["version"], line["run_id"], line["Predictions"]) for line in counted] == [
+        ("request-0", 1, "run-1", [1]), ("request-1", 2, "run-2", [2]), ("request-2", 1, "run-1", [3])]  # fmt: skip
+    for line in counted:
+        (described,) = line["_aws"]["CloudWatchMetrics"]
+        assert sorted(described["Dimensions"][0]) == ["model", "service"]
+        assert {entry["Name"]: entry["Unit"] for entry in described["Metrics"]} == {
+            "Predictions": "Count", "MissingFeatures": "Count", "Latency": "Milliseconds"}  # fmt: skip
+        assert abs(line["_aws"]["Timestamp"] / 1000 - datetime.now(UTC).timestamp()) < 60
+
+
 def test_the_card_is_that_of_the_version_that_serves(serving: Registry) -> None:
     status, card = ask(get("/models/delays"))
     assert (status, card["version"], card["metrics"]) == (200, 1, {"roc_auc": 0.72})
