@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy
@@ -21,11 +23,21 @@ from headwater.registry.types import Candidate, GoldenSet, ModelVersion, Package
 from headwater.training.compiling import Graph
 from headwater.training.dataset import load, split
 from headwater.training.describing import Profile
-from headwater.training.errors import CompilationFailed, FitFailed, InvalidExamples
+from headwater.training.errors import (
+    CompilationFailed,
+    FitFailed,
+    InvalidExamples,
+    NotReproduced,
+    NotReproducible,
+)
 from headwater.training.prepare import Preparation
+from headwater.training.rebuilding import rebuild
+from headwater.training.registration import Registration
 from headwater.training.service import Training
 from headwater.training.store import RunFiles
 from headwater.training.types import TRAINING_SET_FILE
+from headwater.versions.service import Versions
+from pipelines.task import LOCK
 from tests.unit.lake.world import ARTIFACTS, LAKE, REGISTRY, World
 from tests.unit.training.products import BUYS, EXPENSIVE, HERE, PRICE, houses, products, visits
 
@@ -48,7 +60,9 @@ def registry() -> Registry:
 def run(model: Model, run_id: str = "run-1") -> Candidate:
     catalog = products(model)
     preparation(catalog).prepare(model.name, run_id)
-    return Training(catalog, registry(), ARTIFACTS, code_version="abc", now=lambda: NOW).train(model.name, run_id)
+    return Training(catalog, registry(), ARTIFACTS, code_version="abc", lock=LOCK, now=lambda: NOW).train(
+        model.name, run_id
+    )
 
 
 def promote(candidate: Candidate) -> ModelVersion:
@@ -190,8 +204,68 @@ def test_preparing_a_run_twice_keeps_the_commits_that_it_pinned_first(world: Wor
     first = preparation(catalog).prepare("buys", "run-1")
     client("s3").delete_object(Bucket=ARTIFACTS, Key="runs/buys/run-1/prepared.json")
     land(world, catalog, visits(seed=2))
-    assert preparation(catalog).prepare("buys", "run-1") == first
+    again = preparation(catalog).prepare("buys", "run-1")
+    assert (again.data_version, again.data, again.commits) == (first.data_version, first.data, first.commits)
+    assert again.training_set.sha256 == first.training_set.sha256
     assert preparation(catalog).prepare("buys", "run-2").data_version != first.data_version
+
+
+def test_an_old_version_s_training_set_is_rebuilt_byte_for_byte_whatever_became_of_the_data(
+    world: World, tmp_path: Path
+) -> None:
+    catalog = products()
+    land(world, catalog)
+    run(BUYS, "run-1")
+    version = registered("run-1")
+    was = RunFiles(ARTIFACTS, "buys", "run-1").get(TRAINING_SET_FILE)
+    # All that came of the first upload is overwritten or gone, and the product is declared otherwise by now.
+    land(world, catalog, visits(seed=2))
+    for key in [*world.keys(prefix="features/"), *world.keys(ARTIFACTS, "runs/")]:
+        client("s3").delete_object(Bucket=LAKE if key.startswith("features/") else ARTIFACTS, Key=key)
+    path = tmp_path / "rebuilt.parquet"
+    made = rebuild(version, lake_bucket=LAKE, registry_table=REGISTRY, path=path)
+    assert path.read_bytes() == was
+    assert made.sha256 == hashlib.sha256(was or b"").hexdigest()
+    assert [file.name for file in tmp_path.iterdir()] == ["rebuilt.parquet"]
+    run(BUYS, "run-2")
+    second = registered("run-2")
+    rebuild(second, lake_bucket=LAKE, registry_table=REGISTRY, path=path)
+    assert path.read_bytes() == RunFiles(ARTIFACTS, "buys", "run-2").get(TRAINING_SET_FILE) != was
+
+
+def test_a_training_set_that_comes_out_differently_is_told_and_not_written(world: World, tmp_path: Path) -> None:
+    land(world, products(), source="houses")
+    made = run(PRICE)
+    version, path = registered("run-1", "price"), tmp_path / "rebuilt.parquet"
+    assert made.training_set is not None
+    other = made.training_set.model_copy(update={"sha256": "0" * 64, "written_by": "duckdb 0.1"})
+    forged = version.model_copy(update={"candidate": made.model_copy(update={"training_set": other})})
+    with pytest.raises(NotReproduced, match=r"recorded is 0{64}; it was written by duckdb 0.1, here is duckdb"):
+        rebuild(forged, lake_bucket=LAKE, registry_table=REGISTRY, path=path)
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(NotReproducible, match="model 'price' version 1 was registered without a record"):
+        rebuild(
+            version.model_copy(update={"commit": None}), lake_bucket=LAKE, registry_table=REGISTRY, path=path
+        )  # fmt: skip
+
+
+def test_a_version_s_commit_holds_what_was_learnt_from_and_with_what(world: World) -> None:
+    land(world, products(), source="houses")
+    candidate = run(PRICE)
+    version = registered("run-1", "price")
+    dataset = Versions(LAKE, REGISTRY).dataset("models/price")
+    assert [entry.path for entry in dataset.files("v1")] == [
+        "candidate.json", "data_version.json", "definition.json", "golden.json", "model.onnx", "package.json",
+        "profile.json", "requirements.txt",
+    ]  # fmt: skip
+    assert dataset.read("requirements.txt", "v1") == LOCK.read_bytes()
+    head = Versions(LAKE, REGISTRY).dataset("sources/houses").resolve()
+    assert candidate.commits == package(candidate)[0].commits == {"houses": head}
+    assert version.commit == dataset.resolve()
+
+
+def registered(run_id: str, model: str = "buys") -> ModelVersion:
+    return Registration(registry(), ArtifactStore(ARTIFACTS), Versions(LAKE, REGISTRY)).register(model, run_id)
 
 
 def test_a_model_without_data_says_what_to_upload(world: World) -> None:
