@@ -31,7 +31,8 @@ LEAVES = [path for path, command in commands() if not hasattr(command, "commands
 
 def test_every_command_of_the_issue_is_there() -> None:
     wanted = """demo; local up; local status; local down; local logs; local clock advance; local env; upload;
-    pipeline start; pipeline watch; pipeline list; models list; models show; models promote; models rollback; predict;
+    pipeline start; pipeline watch; pipeline list; models list; models show; models promote; models rollback;
+    models training-set; predict;
     ingestions list; alarms list; init; check"""
     assert {" ".join(path) for path in LEAVES} == {" ".join(name.split()) for name in wanted.split(";")}
 
