@@ -12,7 +12,9 @@ from typing import Any, Literal
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ConnectionClosedError
+from moto.core import DEFAULT_ACCOUNT_ID
 from moto.core.models import botocore_stubber
+from moto.s3.models import s3_backends
 
 from headwater import aws
 from headwater.versions.dataset import Dataset
@@ -54,8 +56,8 @@ class Wire:
 
     def __call__(self, event_name: str, request: Any, **_: Any) -> Any:
         operation = event_name.rpartition(".")[2]
+        fault = self.fault(operation)  # without the lock: it may make calls of its own
         with self._lock:
-            fault = self.fault(operation)
             self._dead = self._dead or fault == "kill"
             if self._dead:
                 raise Killed
@@ -108,6 +110,22 @@ class World:
     def open(self, **more: Any) -> Versions:
         """What another process would see."""
         return Versions(LAKE, TABLE, now=lambda: self.time, pause=lambda _: None, **more)
+
+    def restart(self, fault: Callable[[str], Fault] | None = None) -> None:
+        """Forget all that a process knew; the next one meets ``fault``."""
+        self.wire.revive()
+        if fault is not None:
+            self.wire.fault = fault
+        self.versions = self.open()
+        self.data = self.versions.dataset("flights")
+
+    def pass_time(self, **by: float) -> None:
+        """Let time pass for us and, by making everything older, for S3."""
+        self.tick(**by)
+        for bucket in s3_backends[DEFAULT_ACCOUNT_ID]["aws"].buckets.values():
+            for key in bucket.keys:
+                for version in bucket.keys.getlist(key):
+                    version.last_modified -= timedelta(**by)
 
     def tick(self, **by: float) -> None:
         self.time += timedelta(**(by or {"minutes": 1}))
