@@ -184,6 +184,16 @@ class Objects:
                 return entry._replace(checksum=value, algorithm=algorithm)
         return entry._replace(checksum=checksums.of(self.stream(entry)), algorithm=checksums.SHA256)
 
+    def is_newest(self, entry: Entry) -> bool:
+        """Whether a pinned version is the newest of its key."""
+        try:
+            seen = self._s3.head_object(Bucket=entry.bucket, Key=entry.key)
+        except ClientError as error:
+            if error_code(error) in GONE:
+                return False
+            raise _denied(error, entry.bucket, entry.key) from error
+        return bool(seen["VersionId"] == entry.version_id)
+
     def head(self, entry: Entry) -> Mapping[str, Any]:
         """What S3 says of a pinned version; raises `VersionGone` or `NotReadable`."""
         seen: Mapping[str, Any] = self._pinned(self._s3.head_object, entry, ChecksumMode="ENABLED")
@@ -220,7 +230,9 @@ class Objects:
     def _put_parts(self, origin: str, path: str, file: Path, size: int) -> Entry:
         bucket, _, prefix = origin.partition("/")
         where: dict[str, Any] = {"Bucket": bucket, "Key": prefix + path}
-        where["UploadId"] = self._s3.create_multipart_upload(**where, ChecksumAlgorithm="SHA256")["UploadId"]
+        where["UploadId"] = self._s3.create_multipart_upload(
+            **where, ChecksumAlgorithm="SHA256", ChecksumType="COMPOSITE"
+        )["UploadId"]
         done, digests = [], []
         try:
             for number, body in enumerate(checksums.file_parts(file), start=1):

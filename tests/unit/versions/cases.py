@@ -17,6 +17,8 @@ from moto.core.models import botocore_stubber
 from moto.s3.models import s3_backends
 
 from headwater import aws
+from headwater.local.mends import s3_parts
+from headwater.local.mends.patch import Patches
 from headwater.versions.dataset import Dataset
 from headwater.versions.service import Versions
 from headwater.versions.types import Entry
@@ -153,8 +155,13 @@ class World:
 @contextmanager
 def world() -> Iterator[World]:
     """A new world in a new moto."""
-    with pytest.MonkeyPatch.context() as patch, mocked_aws(patch):
-        yield World()
+    patches = Patches()
+    s3_parts.mend(patches)
+    try:
+        with pytest.MonkeyPatch.context() as patch, mocked_aws(patch):
+            yield World()
+    finally:
+        patches.close()
 
 
 def make_bucket(name: str, *, versioned: bool = True) -> None:

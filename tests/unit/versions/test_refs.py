@@ -217,5 +217,3 @@ def test_the_wire_is_between_us_and_moto(world: World) -> None:
     world.commit({"a": "1"})
     assert world.wire.calls.count("TransactWriteItems") == 1
     assert world.wire.calls.count("PutObject") == 4  # the file, its range, the root, the commit
-
-
