@@ -151,7 +151,7 @@ def _targets(folder: Path, wanted: Iterable[Entry]) -> dict[str, Path]:
     if unsafe:
         raise UnsafePath(
             f"{len(unsafe)} paths can't be files in {folder}: {'; '.join(unsafe[:SHOWN])}; nothing was written",
-            next_steps=["headwater data show-file DATASET PATH prints one file of any path"],
+            next_steps=["headwater data cat DATASET PATH prints the file of any path"],
         )
     return targets
 
@@ -199,7 +199,7 @@ def _check_links(folder: Path, due: Iterable[Entry]) -> None:
         for parent in _parents(entry.path):
             if parent not in looked and _target(folder, parent).is_symlink():
                 raise UnsafePath(
-                    f"{_target(folder, parent)} is a link, and files of the dataset belong below it; nothing was written"
+                    f"{_target(folder, parent)} is a link, and files of the dataset belong below; nothing was written"
                 )
             looked.add(parent)
 

@@ -8,6 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -270,13 +271,20 @@ class Objects:
         self._s3.delete_object(Bucket=self.bucket, Key=key, VersionId=version_id)
 
 
-def invoke(arn: str, message: Mapping[str, Any]) -> Any:
-    """What a Lambda function answers to ``message``; raises `HookRefused` if it fails."""
-    answer = client("lambda").invoke(FunctionName=arn, Payload=json.dumps(message).encode())
-    said = json.loads(answer["Payload"].read() or b"null")
-    if answer.get("FunctionError"):
-        raise HookRefused(f"{arn} failed: {said.get('errorMessage') if isinstance(said, dict) else said}")
-    return said
+class Functions:
+    """Lambda functions, asked with the clients that were in use when this was made."""
+
+    def __init__(self) -> None:
+        self._context = copy_context()
+
+    def invoke(self, arn: str, message: Mapping[str, Any]) -> Any:
+        """What a function answers to ``message``; raises `HookRefused` if it fails."""
+        functions = self._context.run(client, "lambda")
+        answer = functions.invoke(FunctionName=arn, Payload=json.dumps(message).encode())
+        said = json.loads(answer["Payload"].read() or b"null")
+        if answer.get("FunctionError"):
+            raise HookRefused(f"{arn} failed: {said.get('errorMessage') if isinstance(said, dict) else said}")
+        return said
 
 
 def answered_at(answer: Mapping[str, Any]) -> datetime:

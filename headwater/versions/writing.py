@@ -26,7 +26,7 @@ from headwater.versions.hooks import Event, Hook, Hooks, Proposal
 from headwater.versions.merging import Strategy, merged
 from headwater.versions.refs import Ref, Refs
 from headwater.versions.staging import Progress, differences, origin_of, pinned, unlike
-from headwater.versions.store import Objects
+from headwater.versions.store import Functions, Objects
 from headwater.versions.tree import EMPTY, Edit, Trees, sorted_edits
 from headwater.versions.types import PLACES, PREFIX, Commit, Entry, RefMove, Root, check_ref, place_of
 
@@ -46,6 +46,7 @@ class Shared:
     trees: Trees
     history: History
     table: RegistryStore
+    functions: Functions
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
     pause: Callable[[float], None] = time.sleep
     elapsed: Callable[[], float] = time.monotonic

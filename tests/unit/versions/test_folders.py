@@ -62,7 +62,7 @@ def test_files_that_someone_changed_are_left_alone_unless_forced(world: World, t
     world.data.checkout(folder, "main~1")
     for name in ("a", "b", "mine"):
         (folder / name).write_text(f"edited {name}")
-    with pytest.raises(LocalChanges, match="3 files .*: a, mine, b; nothing was written"):
+    with pytest.raises(LocalChanges, match=r"3 files .*: a, mine, b; nothing was written"):
         world.data.checkout(folder)
     assert found(folder)["a"] == "edited a"
     world.data.checkout(folder, force=True)

@@ -32,7 +32,7 @@ def test_a_pre_commit_hook_refuses_and_nothing_changes(world: World) -> None:
     world.commit({"a": "1", "b": "2"})
     world.data.hooks.add("pre-commit", "keep", f"{__name__}:no_removals")
     assert [hook.name for hook in world.data.hooks.all()] == ["keep"]
-    with pytest.raises(HookRefused, match="pre-commit hook 'keep' of dataset 'flights' refused: .*b would be gone"):
+    with pytest.raises(HookRefused, match=r"pre-commit hook 'keep' of dataset 'flights' refused: .*b would be gone"):
         world.commit({"b": None})
     assert world.content() == {"a": "1", "b": "2"}
     world.data.hooks.remove("pre-commit", "keep")

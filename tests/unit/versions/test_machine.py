@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
@@ -9,12 +10,15 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from headwater.versions import checksums
 from headwater.versions.errors import Conflicts, NothingToCommit, RefExists, RevisionNotFound
 from tests.unit.versions import cases
 
+EXAMPLES = int(os.environ.get("HEADWATER_DATASET_EXAMPLES", "5"))
 PATHS = st.sampled_from(["a", "b", "c/d"])
 TEXTS = st.one_of(st.none(), st.sampled_from(["1", "2", "3"]))
 BRANCHES = st.sampled_from(["main", "x"])
+SUMS = {text: checksums.of([text.encode()]) for text in "0123"}
 
 
 class Datasets(RuleBasedStateMachine):
@@ -174,12 +178,13 @@ class Datasets(RuleBasedStateMachine):
                 name: self.ids[number] for name, number in refs.items()
             }
         for number in self.branches.values():
-            assert self.world.content(self.ids[number]) == self.contents[number]
+            found = {entry.path: entry.content for entry in self.world.data.files(self.ids[number])}
+            assert found == {path: (1, "SHA256", SUMS[text]) for path, text in self.contents[number].items()}
         for name, log in self.logs.items():
             assert [move.to or "" for move in self.world.data.moves(name)] == log
 
 
 TestDatasets = Datasets.TestCase
 TestDatasets.settings = settings(
-    max_examples=8, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=EXAMPLES, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck)
 )
