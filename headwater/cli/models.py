@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from headwater.cli.command import StackOption, YesOption, command, group
-from headwater.cli.output import Answer, is_terminal, note, table
+from headwater.cli.output import Answer, confirm, note, table
 
 if TYPE_CHECKING:
     from headwater.registry.types import AliasMove
@@ -80,7 +80,7 @@ def promote(
     import headwater
 
     cloud = headwater.connect(stack)
-    _confirm(f"Point {model}@{alias} of stack {cloud.stack.name!r} at version {version}?", yes)
+    confirm(f"Point {model}@{alias} of stack {cloud.stack.name!r} at version {version}?", yes)
     return _moved(cloud.models.promote(model, version, alias=alias, why=why))
 
 
@@ -91,7 +91,7 @@ def rollback(
     import headwater
 
     cloud = headwater.connect(stack)
-    _confirm(f"Point {model}@{alias} of stack {cloud.stack.name!r} back at the version before?", yes)
+    confirm(f"Point {model}@{alias} of stack {cloud.stack.name!r} back at the version before?", yes)
     return _moved(cloud.models.rollback(model, alias=alias))
 
 
@@ -109,14 +109,6 @@ def training_set(
     made = headwater.connect(stack).models.training_set(model, version, to)
     note(f"{to}: the bytes that version {version} of {model} learnt from (sha256 {made.sha256})")
     return Answer({"model": model, "version": version, "file": str(to), "sha256": made.sha256})
-
-
-def _confirm(question: str, yes: bool) -> None:
-    # Without a terminal nobody can answer: a script that got this far means it.
-    import sys
-
-    if not yes and is_terminal() and sys.stdin.isatty() and not typer.confirm(question, err=True):
-        raise typer.Abort
 
 
 def _moved(move: AliasMove) -> Answer:

@@ -110,11 +110,11 @@ def _add_refs(shared: Shared, found: _Reachable, grace: timedelta, wanted: set[t
         for move in refs.moves():
             moves.setdefault((move.kind, move.name), []).append(move)
         for log in moves.values():
-            # The last entry is the ref; the one before a recent one is what was left behind by it.
             recent = [move for move in log if shared.now() - move.at <= grace]
-            kept = [log[-1], *recent, *(log[move.sequence - 2] for move in recent if move.sequence > 1)]
-            found.add_commits([name for move in kept for name in (move.to, move.before) if name], wanted)
-            for move in kept:
+            # The last entry is the ref; a recent move also keeps what it left behind.
+            before = [log[move.sequence - 2] for move in recent if move.sequence > 1]
+            for move in (log[-1], *recent, *before):
+                found.add_commits([move.to] if move.to else [], wanted)
                 if move.staged:
                     found.add_root(move.staged, wanted)
 

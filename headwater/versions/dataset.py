@@ -59,7 +59,7 @@ class Dataset:
         self._shared = shared
         self._objects, self._trees, self._history = shared.objects, shared.trees, shared.history
         self._refs = Refs(shared.table, name, now=shared.now, pause=shared.pause)
-        self.hooks = Hooks(shared.table, name)
+        self.hooks = Hooks(shared.table, name, shared.functions)
         self._writer = Writer(name, shared, self._refs, self.hooks, hooks or {})
 
     # -- looking ------------------------------------------------------------------------------------------------

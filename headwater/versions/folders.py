@@ -106,6 +106,7 @@ def checkout(
     due = [entry for entry in wanted if not _holds(targets[entry.path], entry, known.get(entry.path))]
     paths = {entry.path for entry in wanted}
     old = [path for path in known if path not in paths and _target(folder, path).exists()]
+    _check_links(folder, due)
     if not force:
         _check_unchanged(folder, due, old, known)
 
@@ -150,7 +151,7 @@ def _targets(folder: Path, wanted: Iterable[Entry]) -> dict[str, Path]:
     if unsafe:
         raise UnsafePath(
             f"{len(unsafe)} paths can't be files in {folder}: {'; '.join(unsafe[:SHOWN])}; nothing was written",
-            next_steps=["headwater data show-file DATASET PATH prints one file of any path"],
+            next_steps=["headwater data cat DATASET PATH prints the file of any path"],
         )
     return targets
 
@@ -191,11 +192,26 @@ def _holds(target: Path, entry: Entry, known: list[Any] | None) -> bool:
     return checksums.file_matches(target, entry.size, entry.checksum, entry.algorithm)
 
 
+def _check_links(folder: Path, due: Iterable[Entry]) -> None:
+    """Nothing is written through a link, wherever it leads."""
+    looked: set[str] = set()
+    for entry in due:
+        for parent in _parents(entry.path):
+            if parent not in looked and _target(folder, parent).is_symlink():
+                raise UnsafePath(
+                    f"{_target(folder, parent)} is a link, and files of the dataset belong below; nothing was written"
+                )
+            looked.add(parent)
+
+
 def _check_unchanged(folder: Path, due: Iterable[Entry], old: Iterable[str], known: Mapping[str, list[Any]]) -> None:
     changed = []
+    going = {_target(folder, path) for path in old}
     for path in [*(entry.path for entry in due), *old]:
         target = _target(folder, path)
         if not os.path.lexists(target):
+            continue
+        if target.is_dir() and not target.is_symlink() and going.issuperset(_below(target)):
             continue
         if path not in known or target.is_symlink() or not target.is_file() or known[path][1:] != _stamp(target):
             changed.append(path)
@@ -205,6 +221,10 @@ def _check_unchanged(folder: Path, due: Iterable[Entry], old: Iterable[str], kno
             f"{len(changed)} files in {folder} aren't what the last checkout wrote: {shown}; nothing was written",
             next_steps=["--force overwrites them"],
         )
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.rglob("*") if not path.is_dir() or path.is_symlink())
 
 
 def _fetch(objects: Objects, entry: Entry, folder: Path, target: Path) -> None:
@@ -229,6 +249,8 @@ def _fetch(objects: Objects, entry: Entry, folder: Path, target: Path) -> None:
                 f"committed was {entry.checksum}"
             )
         Path(name).chmod(0o644)
+        if target.is_dir() and not target.is_symlink():
+            target.rmdir()  # empty by now, or it is in the way and stays
         Path(name).replace(target)
     except BaseException:
         Path(name).unlink(missing_ok=True)

@@ -12,7 +12,7 @@ from headwater.errors import HeadwaterError
 from headwater.model import resolve
 from headwater.registry.store import RegistryStore
 from headwater.versions.errors import HookRefused, InvalidName
-from headwater.versions.store import invoke
+from headwater.versions.store import Functions
 from headwater.versions.types import Change, Commit, Entry
 
 Event = Literal["pre-commit", "pre-merge"]
@@ -88,10 +88,12 @@ class Hooks:
     ----------
     store : RegistryStore
     dataset : str
+    functions : Functions
     """
 
-    def __init__(self, store: RegistryStore, dataset: str) -> None:
+    def __init__(self, store: RegistryStore, dataset: str, functions: Functions) -> None:
         self._store, self._dataset, self._pk = store, dataset, f"DATA#{dataset}"
+        self._functions = functions
 
     def all(self) -> tuple[HookEntry, ...]:
         """Every hook, by event and name."""
@@ -123,7 +125,7 @@ class Hooks:
             One said no, or couldn't be asked: a rule that can't be checked isn't kept.
         """
         asked: list[tuple[str, Callable[[], Hook]]] = [
-            (entry.name, partial(_hook, entry.target)) for entry in self.all() if entry.event == proposal.event
+            (entry.name, partial(self._hook, entry.target)) for entry in self.all() if entry.event == proposal.event
         ]
         asked += [(getattr(hook, "__name__", "hook"), partial(_same, hook)) for hook in given.get(proposal.event, ())]
         for name, find in asked:
@@ -135,21 +137,19 @@ class Hooks:
                     f"{proposal.event} hook {name!r} of dataset {self._dataset!r} refused: {said}"
                 ) from error
 
+    def _hook(self, target: str) -> Hook:
+        if not target.startswith("arn:"):
+            found: Hook = resolve(target)
+            return found
+        return partial(self._ask_function, target)
 
-def _hook(target: str) -> Hook:
-    if not target.startswith("arn:"):
-        found: Hook = resolve(target)
-        return found
-    return partial(_ask_function, target)
+    def _ask_function(self, arn: str, proposal: Proposal) -> None:
+        said = self._functions.invoke(arn, proposal.message())
+        if not isinstance(said, dict) or not isinstance(said.get("allow"), bool):
+            raise HookRefused(f'{arn} answered {said!r}, expected {{"allow": true or false, "reason": "…"}}')
+        if not said["allow"]:
+            raise HookRefused(str(said.get("reason") or "no reason was given"))
 
 
 def _same(hook: Hook) -> Hook:
     return hook
-
-
-def _ask_function(arn: str, proposal: Proposal) -> None:
-    said = invoke(arn, proposal.message())
-    if not isinstance(said, dict) or not isinstance(said.get("allow"), bool):
-        raise HookRefused(f'{arn} answered {said!r}, expected {{"allow": true or false, "reason": "…"}}')
-    if not said["allow"]:
-        raise HookRefused(str(said.get("reason") or "no reason was given"))

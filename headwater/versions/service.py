@@ -14,7 +14,7 @@ from headwater.versions.history import History
 from headwater.versions.hooks import Event, Hook
 from headwater.versions.refs import datasets
 from headwater.versions.staging import Progress
-from headwater.versions.store import Objects
+from headwater.versions.store import Functions, Objects
 from headwater.versions.tree import Trees
 from headwater.versions.types import check_dataset
 from headwater.versions.writing import Shared, no_progress
@@ -59,6 +59,7 @@ class Versions:
             trees=trees,
             history=History(objects, trees),
             table=RegistryStore(table) if isinstance(table, str) else table,
+            functions=Functions(),
             now=now,
             pause=pause,
             elapsed=elapsed,

@@ -8,6 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -184,6 +185,16 @@ class Objects:
                 return entry._replace(checksum=value, algorithm=algorithm)
         return entry._replace(checksum=checksums.of(self.stream(entry)), algorithm=checksums.SHA256)
 
+    def is_newest(self, entry: Entry) -> bool:
+        """Whether a pinned version is the newest of its key."""
+        try:
+            seen = self._s3.head_object(Bucket=entry.bucket, Key=entry.key)
+        except ClientError as error:
+            if error_code(error) in GONE:
+                return False
+            raise _denied(error, entry.bucket, entry.key) from error
+        return bool(seen["VersionId"] == entry.version_id)
+
     def head(self, entry: Entry) -> Mapping[str, Any]:
         """What S3 says of a pinned version; raises `VersionGone` or `NotReadable`."""
         seen: Mapping[str, Any] = self._pinned(self._s3.head_object, entry, ChecksumMode="ENABLED")
@@ -220,7 +231,9 @@ class Objects:
     def _put_parts(self, origin: str, path: str, file: Path, size: int) -> Entry:
         bucket, _, prefix = origin.partition("/")
         where: dict[str, Any] = {"Bucket": bucket, "Key": prefix + path}
-        where["UploadId"] = self._s3.create_multipart_upload(**where, ChecksumAlgorithm="SHA256")["UploadId"]
+        where["UploadId"] = self._s3.create_multipart_upload(
+            **where, ChecksumAlgorithm="SHA256", ChecksumType="COMPOSITE"
+        )["UploadId"]
         done, digests = [], []
         try:
             for number, body in enumerate(checksums.file_parts(file), start=1):
@@ -258,13 +271,20 @@ class Objects:
         self._s3.delete_object(Bucket=self.bucket, Key=key, VersionId=version_id)
 
 
-def invoke(arn: str, message: Mapping[str, Any]) -> Any:
-    """What a Lambda function answers to ``message``; raises `HookRefused` if it fails."""
-    answer = client("lambda").invoke(FunctionName=arn, Payload=json.dumps(message).encode())
-    said = json.loads(answer["Payload"].read() or b"null")
-    if answer.get("FunctionError"):
-        raise HookRefused(f"{arn} failed: {said.get('errorMessage') if isinstance(said, dict) else said}")
-    return said
+class Functions:
+    """Lambda functions, asked with the clients that were in use when this was made."""
+
+    def __init__(self) -> None:
+        self._context = copy_context()
+
+    def invoke(self, arn: str, message: Mapping[str, Any]) -> Any:
+        """What a function answers to ``message``; raises `HookRefused` if it fails."""
+        functions = self._context.run(client, "lambda")
+        answer = functions.invoke(FunctionName=arn, Payload=json.dumps(message).encode())
+        said = json.loads(answer["Payload"].read() or b"null")
+        if answer.get("FunctionError"):
+            raise HookRefused(f"{arn} failed: {said.get('errorMessage') if isinstance(said, dict) else said}")
+        return said
 
 
 def answered_at(answer: Mapping[str, Any]) -> datetime:

@@ -68,7 +68,7 @@ def to_arrow(objects: Objects, entries: Iterable[Entry]) -> pyarrow.Table:
     with duckdb.connect() as connection, TemporaryDirectory(prefix="headwater-rows-") as folder:
         to_duckdb(objects, entries, connection, "rows", Path(folder))
         try:
-            table: pyarrow.Table = connection.execute("SELECT * FROM rows").to_arrow_table()
+            table: pyarrow.Table = connection.sql("SELECT * FROM rows").to_arrow_table()
         except ImportError as error:
             raise NotATable("Arrow tables need pyarrow", next_steps=["pip install pyarrow"]) from error
         return table

@@ -19,6 +19,7 @@ Edit = tuple[str, Entry | None]
 _REMEMBERED = 4
 _UNDER_WAY = 4
 EMPTY = Root()
+CUT = Cut()
 
 
 def range_key(name: str) -> str:
@@ -51,7 +52,7 @@ class Trees:
         Must be the same for everyone who writes the lake, or equal trees don't share ranges.
     """
 
-    def __init__(self, objects: Store, cut: Cut = Cut()) -> None:
+    def __init__(self, objects: Store, cut: Cut = CUT) -> None:
         self._objects = objects
         self._cut = cut
         self._codec = Codec()

@@ -26,7 +26,7 @@ from headwater.versions.hooks import Event, Hook, Hooks, Proposal
 from headwater.versions.merging import Strategy, merged
 from headwater.versions.refs import Ref, Refs
 from headwater.versions.staging import Progress, differences, origin_of, pinned, unlike
-from headwater.versions.store import Objects
+from headwater.versions.store import Functions, Objects
 from headwater.versions.tree import EMPTY, Edit, Trees, sorted_edits
 from headwater.versions.types import PLACES, PREFIX, Commit, Entry, RefMove, Root, check_ref, place_of
 
@@ -46,6 +46,7 @@ class Shared:
     trees: Trees
     history: History
     table: RegistryStore
+    functions: Functions
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
     pause: Callable[[float], None] = time.sleep
     elapsed: Callable[[], float] = time.monotonic
@@ -134,6 +135,7 @@ class Writer:
             known = self._root_of(head)
             if (head and head.commit) != (began and began.commit):
                 self._check_untouched(branch, self._root_of(began), known, dict(wanted))
+            self._check_kept(known, wanted, placed)
             base = head.staged if head else None
             if placed:
                 base = self._trees.apply(self._trees.root(base), placed).id
@@ -315,6 +317,18 @@ class Writer:
         ]
         if touched:
             raise self._conflict(f"this commit and another one to branch {branch!r} at the same time", touched)
+
+    def _check_kept(self, known: Root, wanted: Sequence[Edit], placed: Sequence[Edit]) -> None:
+        """A version under ``data/`` is gc's to judge, unless the branch holds it or nothing newer is there."""
+        just_now = {entry for _, entry in placed}
+        for path, entry in wanted:
+            if entry is None or entry in just_now or not entry.origin.startswith(f"{self._objects.bucket}/{PLACES}"):
+                continue
+            if self._trees.find(known, path) != entry and not self._objects.is_newest(entry):
+                raise NotPinnable(
+                    f"s3://{entry.bucket}/{entry.key} version {entry.version_id} was replaced, and gc may take it: "
+                    "merge or revert a commit that holds it, or stage its bytes again"
+                )
 
     def _conflict(self, between: str, paths: Sequence[str]) -> Conflicts:
         shown = ", ".join(map(repr, paths[:SHOWN_PATHS])) + (" …" if len(paths) > SHOWN_PATHS else "")

@@ -33,7 +33,10 @@ def test_every_command_of_the_issue_is_there() -> None:
     wanted = """demo; local up; local status; local down; local logs; local clock advance; local env; upload;
     pipeline start; pipeline watch; pipeline list; models list; models show; models promote; models rollback;
     models training-set; predict;
-    ingestions list; alarms list; init; check"""
+    ingestions list; alarms list; init; check; data list; data status; data commit; data log; data show; data diff;
+    data ls; data blame; data revert; data merge; data reset; data tag; data moves; data branch create;
+    data branch list; data branch delete; data hook add; data hook list; data hook remove; data checkout; data upload;
+    data import; data verify; data cat; data gc"""
     assert {" ".join(path) for path in LEAVES} == {" ".join(name.split()) for name in wanted.split(";")}
 
 

@@ -12,9 +12,13 @@ from typing import Any, Literal
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ConnectionClosedError
+from moto.core import DEFAULT_ACCOUNT_ID
 from moto.core.models import botocore_stubber
+from moto.s3.models import s3_backends
 
 from headwater import aws
+from headwater.local.mends import s3_parts
+from headwater.local.mends.patch import Patches
 from headwater.versions.dataset import Dataset
 from headwater.versions.service import Versions
 from headwater.versions.types import Entry
@@ -54,8 +58,8 @@ class Wire:
 
     def __call__(self, event_name: str, request: Any, **_: Any) -> Any:
         operation = event_name.rpartition(".")[2]
+        fault = self.fault(operation)  # without the lock: it may make calls of its own
         with self._lock:
-            fault = self.fault(operation)
             self._dead = self._dead or fault == "kill"
             if self._dead:
                 raise Killed
@@ -109,6 +113,22 @@ class World:
         """What another process would see."""
         return Versions(LAKE, TABLE, now=lambda: self.time, pause=lambda _: None, **more)
 
+    def restart(self, fault: Callable[[str], Fault] | None = None) -> None:
+        """Forget all that a process knew; the next one meets ``fault``."""
+        self.wire.revive()
+        if fault is not None:
+            self.wire.fault = fault
+        self.versions = self.open()
+        self.data = self.versions.dataset("flights")
+
+    def pass_time(self, **by: float) -> None:
+        """Let time pass for us and, by making everything older, for S3."""
+        self.tick(**by)
+        for bucket in s3_backends[DEFAULT_ACCOUNT_ID]["aws"].buckets.values():
+            for key in bucket.keys:
+                for version in bucket.keys.getlist(key):
+                    version.last_modified -= timedelta(**by)
+
     def tick(self, **by: float) -> None:
         self.time += timedelta(**(by or {"minutes": 1}))
 
@@ -135,8 +155,13 @@ class World:
 @contextmanager
 def world() -> Iterator[World]:
     """A new world in a new moto."""
-    with pytest.MonkeyPatch.context() as patch, mocked_aws(patch):
-        yield World()
+    patches = Patches()
+    s3_parts.mend(patches)
+    try:
+        with pytest.MonkeyPatch.context() as patch, mocked_aws(patch):
+            yield World()
+    finally:
+        patches.close()
 
 
 def make_bucket(name: str, *, versioned: bool = True) -> None:

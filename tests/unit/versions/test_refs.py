@@ -80,7 +80,7 @@ def refs(*, pause: Callable[[float], None] = lambda _: None) -> Refs:
 
 def test_racing_writers_lose_no_move_and_make_none_twice(world: World) -> None:
     """32 writers on one branch; a fifth of the writes is throttled, and of some the answer is lost for good."""
-    chance, ticks, history = random.Random(7), Ticks(), list[Attempt]()  # noqa: S311
+    chance, ticks, history = random.Random(7), Ticks(), list[Attempt]()
 
     def fault(operation: str) -> Fault:
         if operation != "TransactWriteItems":
@@ -217,5 +217,3 @@ def test_the_wire_is_between_us_and_moto(world: World) -> None:
     world.commit({"a": "1"})
     assert world.wire.calls.count("TransactWriteItems") == 1
     assert world.wire.calls.count("PutObject") == 4  # the file, its range, the root, the commit
-
-

@@ -130,7 +130,8 @@ def test_revisions_go_back_by_steps_by_time_and_by_digits(world: World) -> None:
     ids = [world.commit({"a": str(number)}) for number in range(3)]
     world.data.tag("v1", "main~1")
     for revision, expected in {
-        "main": 2, "branch:main": 2, "main~": 1, "main~2": 0, "v1": 1, "tag:v1": 1, "v1~1": 0, ids[0]: 0, ids[1][:12]: 1,
+        "main": 2, "branch:main": 2, "main~": 1, "main~2": 0, "v1": 1, "tag:v1": 1, "v1~1": 0,
+        ids[0]: 0, ids[1][:12]: 1,
         "main@{2026-11-01T00:02:30Z}": 1, "main@{2026-11-01T00:01:00}": 0, "main@{2026-12-01}~1": 1,
     }.items():  # fmt: skip
         assert world.data.resolve(revision) == ids[expected], revision
