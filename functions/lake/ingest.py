@@ -1,4 +1,4 @@
-"""A file that landed becomes curated rows and a commit, unless it breaks its contract. Larger ones go to the container."""
+"""A file that landed becomes curated rows and a commit, unless it breaks its contract. The container takes larger ones."""
 
 from __future__ import annotations
 
