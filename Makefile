@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 # scikit-learn and Pulumi anew: 8 seconds of CPU each.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test setup lint lock reference clean
+.PHONY: demo test setup lint lock reference pulumi clean
 demo: $(READY)
 	$(BIN)/headwater demo
 
@@ -22,6 +22,10 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The real Pulumi CLI, for `headwater local up --engine pulumi` and its tests; needs Go, some minutes once.
+pulumi:
+	$(PYTHON) tools/pulumi/build.py
 
 $(READY): requirements/dev.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Headwater needs Python >= 3.11, this is " + sys.version.split()[0] + ": make PYTHON=python3.11")'

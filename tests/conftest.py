@@ -26,6 +26,7 @@ BESIDE = (
     "integration",
     "e2e/test_own_model.py",
     "infra",
+    "pulumi",
     "unit/local/engine",
     "unit/local/provider",
     "unit/scaffold/test_write.py",

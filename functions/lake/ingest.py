@@ -1,4 +1,4 @@
-"""A file that landed becomes curated rows and a commit, unless it breaks its contract. The container takes larger ones."""
+"""A file that landed becomes curated rows and a commit, unless it breaks its contract. Large ones: in the container."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
+from enum import StrEnum
 from typing import Annotated, get_type_hints
 
 import typer
@@ -33,6 +34,23 @@ PortOption = Annotated[
         max=65535,
         help="Port of the local cloud on 127.0.0.1; 0 takes a free one. [default: 4610]",
         show_default=False,
+    ),
+]
+
+
+class Engine(StrEnum):
+    """What deploys on the local cloud."""
+
+    EMBEDDED = "embedded"
+    PULUMI = "pulumi"
+
+
+EngineOption = Annotated[
+    Engine,
+    typer.Option(
+        "--engine",
+        envvar="HEADWATER_ENGINE",
+        help="What deploys: Headwater's own engine, or the Pulumi CLI (on PATH, or built by `make pulumi`).",
     ),
 ]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask for confirmation.")]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from headwater.cli.command import PortOption, command
+from headwater.cli.command import Engine, EngineOption, PortOption, command
 from headwater.cli.output import Answer, note, table
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def demo(
         bool, typer.Option("--keep/--stop", help="Leave the local cloud running at the end, or stop it.")
     ] = True,
     port: PortOption = None,
+    engine: EngineOption = Engine.EMBEDDED,
 ) -> Answer:
     """Make a served model of real flights, on this machine, through the deployed resources."""
     from headwater.cli.laptop import bring_up, interruptible, take_down
@@ -57,7 +58,7 @@ def demo(
     words = f"{_MONTHS[0]}{f' to {_MONTHS[months - 1]}' if months > 1 else ''} 2013"
     note(f"Real flights out of New York, {words}: from files to a served model, on this machine.\n")
     with interruptible(home()):
-        up = bring_up(stages, project(), home(), port)
+        up = bring_up(stages, project(), home(), port, engine=engine)
         cloud = connect(LOCAL)
         outcome = run(cloud, stages, months=range(1, months + 1), every=every, retrain=retrain)
     if not keep:

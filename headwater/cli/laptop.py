@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import platform
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from headwater.cli.command import Engine
 from headwater.cli.output import note
 from headwater.cli.policies import obey
 from headwater.cli.progress import Stage, Stages
@@ -18,6 +19,7 @@ from headwater.client.stack import LOCAL
 from headwater.errors import InvalidRequest, NotFound
 
 if TYPE_CHECKING:
+    from headwater.local.automation import Cli
     from headwater.local.daemon import Running
     from headwater.local.engine import Deployment
 
@@ -36,6 +38,7 @@ class Up:
 
     running: Running
     deployment: Deployment
+    engine: Engine
 
     @property
     def resources(self) -> int:
@@ -47,26 +50,74 @@ class Up:
         return {
             "status": "running",
             "endpoint": self.running.endpoint,
+            "engine": self.engine.value,
             "resources": self.resources,
             "changes": dict(self.deployment.changes),
             "outputs": dict(self.deployment.outputs),
         }
 
 
-def bring_up(stages: Stages, project: Path, home: Path, port: int | None) -> Up:
-    """Start the local cloud unless it runs, and deploy the project on it; what hasn't changed stays as it is."""
+def bring_up(
+    stages: Stages,
+    project: Path,
+    home: Path,
+    port: int | None,
+    *,
+    engine: Engine = Engine.EMBEDDED,
+    refresh: bool = False,
+) -> Up:
+    """Start the local cloud unless it runs, and deploy the project on it; what hasn't changed stays as it is.
+
+    Raises
+    ------
+    headwater.local.automation.NoPulumi
+        The engine is to be the Pulumi CLI, and there is none. Nothing was started.
+    """
     from headwater.local import daemon
 
+    cli = _find_cli() if engine is Engine.PULUMI else None
     with stages.stage("cloud", "local cloud") as stage:
         running = daemon.up(home / "local", port=daemon.DEFAULT_PORT if port is None else port)
         stage.update(f"{'runs already' if running.already else 'started'} at {running.endpoint}")
     with stages.stage("deploy", "Pulumi program") as stage:
-        return Up(running, _deploy(project, running, stage))
+        return Up(running, _deploy(project, running, stage, cli, refresh=refresh), engine)
 
 
-def _deploy(project: Path, running: Running, stage: Stage) -> Deployment:
-    from headwater.local.engine import deploy
+def _find_cli() -> Cli:
+    from headwater.local.automation import find
 
+    return find()
+
+
+def _deploy(project: Path, running: Running, stage: Stage, cli: Cli | None, *, refresh: bool) -> Deployment:
+    """Deploy with the Pulumi CLI, or without one with the embedded engine, and tell what came of it."""
+    stage.update("packing the functions' code")
+    wanted: dict[str, Any] = {
+        "environment": running.environment(),
+        "config": host_config(),
+        "refresh": refresh,
+        "on_event": _follow(stage),
+    }
+    if cli is None:
+        from headwater.local import engine
+
+        deployment = engine.deploy(project, LOCAL, **wanted)
+    else:
+        from headwater.local import automation
+
+        deployment = automation.deploy(project, LOCAL, cli=cli, folder=Path(running.directory), **wanted)
+    changes = ", ".join(
+        f"{count} {_SHOWN[kind]}" for kind, count in deployment.changes.items() if kind in _SHOWN and count
+    )
+    resources = sum(resource.custom for resource in deployment.resources)
+    by = "the embedded engine" if cli is None else f"the Pulumi CLI {cli}"
+    stage.update(f"{resources} resources: {changes or 'nothing changed'} (by {by})")
+    obey(deployment.resources)
+    return deployment
+
+
+def _follow(stage: Stage) -> Callable[[Any], None]:
+    """Shows each step of a deployment as it comes."""
     done = 0
 
     def on_event(event: Any) -> None:
@@ -75,16 +126,7 @@ def _deploy(project: Path, running: Running, stage: Stage) -> Deployment:
             done += 1  # components are no resources of the cloud
         stage.update(f"{done} resources, {event.operation} {event.type.rpartition('/')[2] or event.type} {event.name}")
 
-    stage.update("packing the functions' code")
-    deployment = deploy(project, LOCAL, environment=running.environment(), config=host_config(), on_event=on_event)
-    changes = ", ".join(
-        f"{count} {_SHOWN[kind]}" for kind, count in deployment.changes.items() if kind in _SHOWN and count
-    )
-    stage.update(
-        f"{sum(resource.custom for resource in deployment.resources)} resources: {changes or 'nothing changed'}"
-    )
-    obey(deployment.resources)
-    return deployment
+    return on_event
 
 
 def deployed_resources(project: Path, running: Running) -> list[str]:
@@ -99,6 +141,14 @@ def host_config() -> dict[str, str]:
     """What differs when the functions run on this very machine."""
     architecture = "arm64" if platform.machine().lower() in {"arm64", "aarch64"} else "x86_64"
     return {"bundlePlatform": "host", "architecture": architecture}
+
+
+def environment(running: Running) -> dict[str, str]:
+    """The variables that lead AWS clients, Pulumi's CLI and our own command to the local cloud."""
+    from headwater.local.automation import pulumi_variables
+
+    variables = running.environment()
+    return {**variables, **pulumi_variables(variables, Path(running.directory)), "HEADWATER_STACK": LOCAL}
 
 
 def running(home: Path) -> Running:

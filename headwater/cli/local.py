@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from headwater.cli.command import PortOption, command, group, wants_json
+from headwater.cli.command import Engine, EngineOption, PortOption, command, group, wants_json
 from headwater.cli.output import Answer, as_json, note, table
 
 if TYPE_CHECKING:
@@ -30,7 +30,13 @@ def add_to(app: typer.Typer) -> None:
     command(group("clock", "The local cloud's time, by which schedules and alarms live.", local), "advance")(advance)
 
 
-def up(port: PortOption = None) -> Answer:
+def up(
+    port: PortOption = None,
+    engine: EngineOption = Engine.EMBEDDED,
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="Look at every resource first, and put right what was changed by hand.")
+    ] = False,
+) -> Answer:
     """Start the local cloud and deploy this project; if it runs, deploy what has changed."""
     from headwater.cli.laptop import bring_up, interruptible
     from headwater.cli.progress import Stages
@@ -38,7 +44,7 @@ def up(port: PortOption = None) -> Answer:
 
     stages = Stages()
     with interruptible(home()):
-        made = bring_up(stages, project(), home(), port)
+        made = bring_up(stages, project(), home(), port, engine=engine, refresh=refresh)
     return Answer({**made.data(), "seconds": stages.seconds}, lambda console: _show_up(console, made))
 
 
@@ -76,14 +82,16 @@ def down() -> Answer:
 
 
 def env() -> Answer:
-    """Print the variables that lead any AWS client to the local cloud: eval "$(headwater local env)"."""
+    """Print the variables that lead AWS clients and Pulumi to the local cloud: eval "$(headwater local env)"."""
     import shlex
 
-    from headwater.cli.laptop import running
-    from headwater.client.stack import LOCAL, home
+    from headwater.cli.laptop import environment, running
+    from headwater.client.stack import home
 
-    variables = {**running(home()).environment(), "HEADWATER_STACK": LOCAL}
-    lines = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
+    variables = environment(running(home()))
+    # A profile or a session of the person's own would come before these credentials with some tools.
+    lines = ["unset AWS_PROFILE AWS_DEFAULT_PROFILE AWS_SESSION_TOKEN PULUMI_CONFIG_PASSPHRASE_FILE"]
+    lines += [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
     return Answer(variables, lambda console: console.print("\n".join(lines), markup=False, soft_wrap=True))
 
 
@@ -149,7 +157,7 @@ def _show_up(console: Console, made: Up) -> None:
     for line in (
         "look at it:   headwater local status, headwater local logs --follow, headwater alarms list",
         "use it:       headwater upload SOURCE FILE --wait, headwater pipeline start MODEL --watch",
-        'any AWS tool: eval "$(headwater local env)"; aws s3 ls',
+        'any AWS tool: eval "$(headwater local env)"; aws s3 ls; pulumi refresh -s local',
         "stop it:      headwater local down",
     ):
         note(line)

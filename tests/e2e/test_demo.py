@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.projects import ROOT, Project, processes_of
+from tests.pulumi_cli import pulumi_cli
 
 pytestmark = pytest.mark.cloud
 
@@ -23,8 +24,10 @@ def project(tmp_path: Path) -> Project:
 
 
 def test_real_flights_become_a_served_model_twice_with_the_same_figures(project: Project) -> None:
+    # Where there is a Pulumi CLI it deploys the first time, and Headwater's own engine goes on from there.
+    engine, by = ("pulumi", "the Pulumi CLI 3.") if pulumi_cli() else ("embedded", "the embedded engine")
     try:
-        result = project.run("demo", "--json", "--retrain", *SLICE)
+        result = project.run("demo", "--json", "--retrain", "--engine", engine, *SLICE)
         assert result.code == 0, result.err
         assert len(result.out.splitlines()) == 1
         first = result.json
@@ -45,6 +48,7 @@ def test_real_flights_become_a_served_model_twice_with_the_same_figures(project:
         weather = [any("weather" in name for name in entry["missing_features"]) for entry in first["predictions"]]
         assert weather == [False] * 11 + [True]
         assert "✓ training pipeline" in result.err
+        assert f"created (by {by}" in result.err
         # February was corrected: a new commit, a second version of it, and the first one's table as it was.
         corrected = first["correction"]
         assert (corrected["file"], corrected["retrained"]) == ("flights-2013-02.csv", 2)

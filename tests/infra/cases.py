@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ class Graph:
     """The resources of a deployment."""
 
     deployment: Deployment
+    inventory: Mapping[str, list[str]]
+    """What the cloud had right after it."""
 
     def all(self, kind: str) -> list[ResourceState]:
         """Those of one type, such as ``aws:s3/bucket:Bucket``; a rule about none would be no rule."""

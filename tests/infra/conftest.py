@@ -9,6 +9,7 @@ import pytest
 from headwater.local.engine import deploy
 from tests.clouds import cloud_beside
 from tests.infra.cases import CONFIG, ROOT, STACK, Graph
+from tests.infra.inventory import inventory
 
 
 @pytest.fixture(scope="session")
@@ -21,4 +22,5 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]
 @pytest.fixture(scope="session")
 def graph(aws: Mapping[str, str]) -> Graph:
     """The deployed stack `local`, with somebody to tell of alarms."""
-    return Graph(deploy(ROOT, STACK, environment=aws, config=CONFIG))
+    deployment = deploy(ROOT, STACK, environment=aws, config=CONFIG)
+    return Graph(deployment, inventory(aws))

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pulumi
+import pulumi_aws
 import pytest
 import yaml
 from pulumi.runtime.config import CONFIG, set_all_config
 
+from headwater.local.daemon import DEFAULT_PORT
 from infra.config import Config, InvalidConfig
 from infra.tags import InvalidStackName, stack, tags
 from tests.infra.cases import ROOT
@@ -102,3 +105,24 @@ def test_every_setting_is_documented() -> None:
     for name in Config.model_fields.keys() - plain:
         after = source.split(f"    {name}:", 1)[1].split("\n", 1)[1]
         assert after.lstrip().startswith('"""'), f"{name} has no docstring"
+
+
+def test_the_official_provider_is_led_to_the_local_cloud_for_every_service_of_the_program() -> None:
+    settings = yaml.safe_load((ROOT / "Pulumi.local.yaml").read_text())["config"]
+    (endpoints,) = settings["aws:endpoints"]
+    assert set(endpoints.values()) == {f"http://127.0.0.1:{DEFAULT_PORT}"}
+    used = {
+        # Pulumi's module -> the official provider's word for the services behind it.
+        "apigatewayv2": ("apigatewayv2",), "cloudwatch": ("cloudwatch", "events", "logs"), "lambda_": ("lambda",),
+    }  # fmt: skip
+    modules = {
+        found
+        for file in (ROOT / "infra").glob("*.py")
+        for found in re.findall(r"\baws\.(\w+)\.[A-Z]", file.read_text())
+    }
+    assert modules
+    assert {service for module in modules for service in used.get(module, (module,))} <= endpoints.keys()
+    for name in (key.removeprefix("aws:") for key in settings if key.startswith("aws:")):
+        assert hasattr(pulumi_aws.config.vars._ExportableConfig, re.sub(r"([A-Z])", r"_\1", name).lower()), (
+            f"aws:{name} is no setting"
+        )

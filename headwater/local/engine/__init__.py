@@ -6,7 +6,7 @@ history are kept in the bucket ``state`` in the format and layout of Pulumi's ow
 
 from headwater.local.engine.errors import DeployError, ProjectError, StateError
 from headwater.local.engine.events import Deployment, OnEvent, ResourceEvent
-from headwater.local.engine.run import deploy, destroy, preview, resources
+from headwater.local.engine.run import deploy, destroy, preview, refresh, resources
 from headwater.local.engine.state import ResourceState
 
 __all__ = [
@@ -20,5 +20,6 @@ __all__ = [
     "deploy",
     "destroy",
     "preview",
+    "refresh",
     "resources",
 ]

@@ -34,7 +34,7 @@ def main(order_file: Path) -> int:
     try:
         _run(order, program)
     except BaseException as error:
-        outcome = _describe(error, root)
+        outcome = describe(error, root)
     order_file.with_suffix(".outcome").write_text(json.dumps(outcome))
     return 0 if outcome["error"] is None else 1
 
@@ -81,8 +81,8 @@ def _run(order: dict[str, Any], program: Path) -> None:
         loop.close()
 
 
-def _describe(error: BaseException, root: Path) -> dict[str, Any]:
-    """The error in one line with its place in the program, and the whole traceback."""
+def describe(error: BaseException, root: Path, host: Path = Path(__file__)) -> dict[str, Any]:
+    """The error in one line with its place in the program, and the whole traceback; frames of ``host`` are ours."""
     place, cause = "", error
     # The SDK wraps what the program raised once for each resource that depends on it: the innermost one is the cause.
     # One exception that many awaited is chained to itself in circles, and its traceback grows with each of them.
@@ -92,7 +92,7 @@ def _describe(error: BaseException, root: Path) -> dict[str, Any]:
         chain[id(link)] = link
         for frame, line in itertools.islice(traceback.walk_tb(link.__traceback__), _LONGEST_TRACEBACK):
             file = Path(frame.f_code.co_filename)
-            if root in file.parents and "site-packages" not in file.parts and file != Path(__file__):
+            if root in file.parents and "site-packages" not in file.parts and file != host:
                 place, cause = f"{file.relative_to(root)}:{line}", link
         link = link.__cause__ or link.__context__
     return {

@@ -52,6 +52,20 @@ class Ledger:
         with self._condition:
             return self._new.get(urn)
 
+    def known(self) -> list[ResourceState]:
+        """The resources that the deployment starts from, but those that only wait for their deletion."""
+        with self._condition:
+            return list(self._old.values())
+
+    def found(self, resource: ResourceState, now: ResourceState | None) -> None:
+        """A resource that the deployment starts from is another by now, or gone (None)."""
+        with self._condition:
+            if now is None:
+                del self._old[resource.urn]
+            else:
+                self._old[resource.urn] = now
+        self._save()
+
     def begin(self, resource: ResourceState) -> None:
         """A creation starts: if the process ends before it does, the state tells."""
         with self._condition:

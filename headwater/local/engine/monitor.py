@@ -96,7 +96,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
     def Invoke(self, request: Any, _context: grpc.ServicerContext) -> Any:  # noqa: N802
         """Answer a data source."""
         try:
-            answer = self._steps.invoke(request.tok, from_struct(request.args), request.provider)
+            answer = self._steps.invoke(request.tok, from_struct(request.args), request.provider, request.version)
         except ProviderError as error:
             failure = provider_pb2.CheckFailure(property="", reason=str(error))
             return resource_pb2.ResourceInvokeResponse(failures=[failure])

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from headwater.local.engine.errors import ProjectError
+from headwater.local.engine.errors import ProjectError, StateError
+from headwater.local.engine.secrets import Secrets
 
 
 @dataclass(frozen=True)
@@ -22,11 +23,35 @@ class Project:
     stack: str
     program: Path  # a folder with __main__.py, or a file
     config: Mapping[str, str]  # full keys, such as headwater:region
+    encrypted: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # the other settings, as the file has them: {"secure": …}
+    salt: str = ""  # with which the file's settings are encrypted
 
     @property
     def directory(self) -> Path:
         """The program's working directory, from which relative paths of assets count."""
         return self.program if self.program.is_dir() else self.program.parent
+
+    def decrypted(self, passphrase: str) -> dict[str, str]:
+        """The encrypted settings in clear.
+
+        Raises
+        ------
+        ProjectError
+            The file has no salt, or another passphrase was used.
+        """
+        if not self.encrypted:
+            return {}
+        file, name = self.root / f"Pulumi.{self.stack}.yaml", next(iter(self.encrypted))
+        if not self.salt:
+            raise ProjectError(f"{file}: {name} is encrypted, but not with a passphrase: there is no encryptionsalt")
+        secrets = Secrets(passphrase, self.salt)
+        try:
+            return {key: secrets.reveal(str(value["secure"])) for key, value in self.encrypted.items()}
+        except (StateError, ValueError) as error:
+            words = "doesn't open: PULUMI_CONFIG_PASSPHRASE isn't what it was encrypted with"
+            raise ProjectError(f"{file}: {name} {words}") from error
 
 
 def read_project(root: Path, stack: str, overrides: Mapping[str, str]) -> Project:
@@ -58,9 +83,13 @@ def read_project(root: Path, stack: str, overrides: Mapping[str, str]) -> Projec
     if not (program / "__main__.py").is_file() and not program.is_file():
         raise ProjectError(f"{root / 'Pulumi.yaml'}: no program at {program}: expected __main__.py there")
     config = _project_defaults(name, described.get("config"))
-    config |= _stack_settings(root / f"Pulumi.{stack}.yaml", name)
+    file = root / f"Pulumi.{stack}.yaml"
+    settings = _stack_settings(file, name)
+    secure = {key: value for key, value in settings.items() if isinstance(value, dict) and "secure" in value}
+    config |= {key: _text(value) for key, value in settings.items() if key not in secure}
     config |= {_full(name, key): value for key, value in overrides.items()}
-    return Project(root, name, stack, program, config)
+    secure = {key: value for key, value in secure.items() if key not in config}
+    return Project(root, name, stack, program, config, secure, str(_load(file).get("encryptionsalt") or ""))
 
 
 def _load(file: Path, *, needed: bool = False) -> dict[str, Any]:
@@ -89,14 +118,11 @@ def _project_defaults(name: str, config: Any) -> dict[str, str]:
     return defaults
 
 
-def _stack_settings(file: Path, name: str) -> dict[str, str]:
+def _stack_settings(file: Path, name: str) -> dict[str, Any]:
     settings = _load(file).get("config") or {}
     if not isinstance(settings, dict):
         raise ProjectError(f"{file}: `config` should be a mapping of settings")
-    for key, value in settings.items():
-        if isinstance(value, dict) and "secure" in value:
-            raise ProjectError(f"{file}: {key} is encrypted; the embedded engine reads plain settings only")
-    return {_full(name, key): _text(value) for key, value in settings.items()}
+    return {_full(name, key): value for key, value in settings.items()}
 
 
 def _full(name: str, key: str) -> str:

@@ -36,6 +36,7 @@ def deploy(
     *,
     environment: Mapping[str, str],
     config: Mapping[str, str] | None = None,
+    refresh: bool = False,
     on_event: OnEvent | None = None,
     on_message: OnMessage | None = None,
     message: str = "",
@@ -52,6 +53,8 @@ def deploy(
         AWS_* variables that lead to the cloud; the program gets them too.
     config : mapping of str to str, optional
         Settings that come before those in Pulumi.<stack>.yaml.
+    refresh : bool
+        Look at every resource first, so that what was changed behind Pulumi's back is put right.
     on_event : callable, optional
         Told of each step, from several threads but one at a time.
     on_message : callable, optional
@@ -71,6 +74,8 @@ def deploy(
     """
     update = _Update(read_project(project, stack, config or {}), environment, on_event, on_message)
     with update.recorded("update", message):
+        if refresh:
+            update.steps.refresh()
         update.run_program()
         update.steps.delete_unregistered()
     return update.result()
@@ -109,13 +114,40 @@ def destroy(
     return update.result()
 
 
+def refresh(
+    project: Path,
+    stack: str,
+    *,
+    environment: Mapping[str, str],
+    on_event: OnEvent | None = None,
+    message: str = "",
+) -> Deployment:
+    """Bring the state to what the cloud has, as ``pulumi refresh --yes`` does. Parameters as for `deploy`."""
+    update = _Update(read_project(project, stack, {}), environment, on_event, None)
+    with update.recorded("refresh", message):
+        update.steps.refresh()
+    return update.result()
+
+
 def resources(project: Path, stack: str, *, environment: Mapping[str, str]) -> tuple[ResourceState, ...]:
     """What the state says is there; empty if the stack was never deployed."""
-    described = read_project(project, stack, {})
-    checkpoint = BucketBackend(Aws(environment), described.name, stack).load()
+    return tuple(load_state(read_project(project, stack, {}), environment)[0])
+
+
+def load_state(
+    project: Project, environment: Mapping[str, str]
+) -> tuple[list[ResourceState], list[ResourceState], Secrets]:
+    """Resources, creations that were begun and not ended, and what the secrets are encrypted with.
+
+    Raises
+    ------
+    StateError
+        The state can't be read, or isn't one.
+    """
+    checkpoint = BucketBackend(Aws(environment), project.name, project.stack).load()
     if checkpoint is None:
-        return ()
-    return tuple(from_checkpoint(checkpoint, _passphrase(environment), described.directory)[0])
+        return [], [], Secrets(_passphrase(environment))
+    return from_checkpoint(checkpoint, _passphrase(environment), project.directory)
 
 
 class _Update:
@@ -136,27 +168,19 @@ class _Update:
         self._on_message = on_message
         self._messages: list[str] = []
         self._preview = preview
+        self._decrypted = project.decrypted(_passphrase(environment))
         self._backend = BucketBackend(Aws(environment), project.name, project.stack)
-        self._secrets = Secrets(_passphrase(environment))
         if preview:
             self._open()
 
     def _open(self) -> None:
-        checkpoint = self._backend.load()
-        known: list[ResourceState] = []
-        if checkpoint is not None:
-            known, pending, self._secrets = from_checkpoint(
-                checkpoint, _passphrase(self._environment), self._project.directory
-            )
-            for begun in pending:
-                self._say(
-                    f'warning: {begun.type} "{begun.name}": an interrupted deployment had begun to create it; '
-                    "if it came to be, nothing knows of it"
-                )
+        known, pending, self._secrets = load_state(self._project, self._environment)
+        for begun in pending:
+            self._say(interrupted(begun))
         self.steps = Steps(
             Ledger(known, None if self._preview else self._write),
             self._environment,
-            self._project.config,
+            {**self._project.config, **self._decrypted},
             stack=self._project.stack,
             project=self._project.name,
             preview=self._preview,
@@ -250,13 +274,13 @@ class _Update:
             "engine": address,
             "parallel": PARALLEL,
             "preview": self._preview,
-            "config": dict(self._project.config),
-            "secret_keys": [],
+            "config": {**self._project.config, **self._decrypted},
+            "secret_keys": sorted(self._decrypted),
         }
 
     def _program_environment(self) -> dict[str, str]:
-        # The person's own AWS variables must not reach a program that is meant for this cloud.
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        # The person's own AWS and Pulumi variables must not reach a program that is meant for this cloud.
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PULUMI_"))}
         return {**inherited, **self._environment, "PYTHONUNBUFFERED": "1", "GRPC_VERBOSITY": "ERROR"}
 
     def _write(self, known: list[ResourceState], pending: list[ResourceState]) -> None:
@@ -285,9 +309,17 @@ class _Update:
             self._on_message(line)
 
 
+def interrupted(begun: ResourceState) -> str:
+    """The warning about a creation that was begun and isn't known to have ended."""
+    return (
+        f'warning: {begun.type} "{begun.name}": an interrupted deployment had begun to create it; '
+        "if it came to be, nothing knows of it"
+    )
+
+
 def _passphrase(environment: Mapping[str, str]) -> str:
-    name = "PULUMI_CONFIG_PASSPHRASE"
-    return environment.get(name) or os.environ.get(name, "")
+    # The person's own passphrase is for stacks on AWS.
+    return environment.get("PULUMI_CONFIG_PASSPHRASE", "")
 
 
 def _ignore(_: ResourceEvent) -> None:

@@ -52,6 +52,11 @@ class Secrets:
             self._known[json.dumps(json.loads(text), sort_keys=True)] = ciphertext
         return json.loads(text)
 
+    def reveal(self, ciphertext: str) -> str:
+        """The text of an encrypted setting, which is no JSON; raises as `decrypt`."""
+        with self._lock:
+            return self._open(ciphertext)
+
     def described(self) -> dict[str, Any] | None:
         """What the state says about its secrets; None if there were none."""
         return {"type": "passphrase", "state": {"salt": self.salt}} if self.salt else None

@@ -21,12 +21,13 @@ from headwater.local.engine.goal import Goal
 from headwater.local.engine.inputs import hashed, ignoring
 from headwater.local.engine.ledger import Ledger
 from headwater.local.engine.providers import Providers, only_aws
+from headwater.local.engine.refresh import look_anew, what_moved
 from headwater.local.engine.state import PROVIDER_TYPE, STACK_TYPE, ResourceState, now
 from headwater.local.provider import LocalProvider, PartialFailure, ProviderError, State
 from headwater.local.provider.resource import Diff
 from headwater.local.provider.values import UNKNOWN, Properties, Secret, has_secret, plain
 
-_DELETIONS = 8  # at a time
+_DELETIONS = 8  # at a time, as are looks at resources
 
 
 class Stopped(Exception):
@@ -125,7 +126,7 @@ class Steps:
         self._tell(state, "read", "done")
         return state
 
-    def invoke(self, token: str, arguments: Properties, reference: str) -> Properties:
+    def invoke(self, token: str, arguments: Properties, reference: str, version: str = "") -> Properties:
         """Answer a data source."""
         if token == "pulumi:pulumi:getResource":  # noqa: S105 - Pulumi's word for a function's name
             state = self.ledger.new(arguments["urn"])
@@ -133,7 +134,7 @@ class Steps:
                 raise ProviderError(f"there is no {arguments['urn']}")
             return {"urn": state.urn, "id": state.id, "state": state.outputs}
         only_aws(token)
-        return self._providers.at(reference or self._providers.default("")).invoke(token, plain(arguments))
+        return self._providers.at(reference or self._providers.default(version)).invoke(token, plain(arguments))
 
     def _component(self, goal: Goal) -> ResourceState:
         old = self.ledger.old(goal.urn, goal.aliases)
@@ -182,7 +183,7 @@ class Steps:
         self, goal: Goal, provider: LocalProvider, reference: str, inputs: Properties, operation: Operation = "create",
         *, leaving: ResourceState | None = None, detail: str = "",
     ) -> ResourceState:  # fmt: skip
-        planned = self._state(goal, State("", inputs, inputs), reference)
+        planned = self._state(goal, State("", inputs, provider.plan(goal.type, inputs, {})), reference)
         with self._step(planned, operation, detail) as step:
             if self.preview:
                 self.ledger.settle(planned, leaving=leaving)
@@ -204,7 +205,8 @@ class Steps:
         self, goal: Goal, provider: LocalProvider, reference: str, inputs: Properties, old: ResourceState, diff: Diff
     ) -> ResourceState:
         detail = ", ".join(diff.changes) or "finish what failed"
-        planned = self._state(goal, State(old.id, inputs, {**old.plain_outputs, **inputs}), reference, old)
+        outputs = provider.plan(goal.type, inputs, old.plain_outputs)
+        planned = self._state(goal, State(old.id, inputs, outputs), reference, old)
         with self._step(planned, "update", detail) as step:
             if self.preview:
                 self.ledger.settle(planned)
@@ -242,6 +244,24 @@ class Steps:
         self.ledger.settle(state)
         self._tell(state, "import", "done")
         return state
+
+    # --- looking anew ------------------------------------------------------------------------------------------------
+
+    def refresh(self) -> None:
+        """Take up what was changed, or deleted, behind Pulumi's back: the state tells what the cloud has."""
+        known = [state for state in self.ledger.known() if state.custom and not state.type.startswith(PROVIDER_TYPE)]
+        with ThreadPoolExecutor(max_workers=_DELETIONS, thread_name_prefix="refresh") as pool:
+            for outcome in [pool.submit(self._look_at, state) for state in known]:
+                outcome.result()
+
+    def _look_at(self, state: ResourceState) -> None:
+        try:
+            found = look_anew(state, self._providers.at(state.provider))
+        except ProviderError as error:
+            raise self._failed(state.urn, str(error), "refresh") from error
+        if found is not state:
+            self.ledger.found(state, found)
+        self._tell(state, "refresh", "done", what_moved(state, found), count=False)
 
     # --- deletion ----------------------------------------------------------------------------------------------------
 

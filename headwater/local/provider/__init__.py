@@ -25,7 +25,7 @@ from headwater.local.provider.resource import (
     Resource,
     is_missing,
 )
-from headwater.local.provider.values import Properties
+from headwater.local.provider.values import UNKNOWN, Properties
 
 __all__ = ["Aws", "CheckFailure", "Diff", "LocalProvider", "PartialFailure", "ProviderError", "State"]
 
@@ -97,6 +97,11 @@ class LocalProvider:
         """What differs between checked inputs, and what of it makes a new resource."""
         return resource_type(token).diff(old, new)
 
+    def plan(self, token: str, inputs: Properties, outputs: Properties) -> Properties:
+        """The outputs as far as a preview can tell; ``outputs`` are those before an update, empty for a creation."""
+        moving = dict.fromkeys(set(resource_type(token).recomputed) & set(outputs), UNKNOWN)
+        return {**outputs, **moving, **without_marks(inputs)}
+
     def create(self, token: str, inputs: Properties) -> State:
         """Make the resource; raises `PartialFailure` if it came to be and something after that failed."""
         kind = resource_type(token)
@@ -120,6 +125,10 @@ class LocalProvider:
             found = kind.outputs(call)
         except (ClientError, BotoCoreError, Boto3Error) as error:
             raise ProviderError(_reason(error)) from error
+        except KeyError as error:
+            if inputs:
+                raise
+            raise ProviderError(f"{token} can't be imported: {identity!r} doesn't tell its {error.args[0]}") from error
         return None if found is None else State(identity, kind.observed_inputs(inputs, found), found)
 
     def update(self, token: str, identity: str, old: Properties, new: Properties, outputs: Properties) -> State:

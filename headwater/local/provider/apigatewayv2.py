@@ -41,6 +41,12 @@ class Api(Resource, kind="aws:apigatewayv2/api:Api"):
         return {
             "name": found["Name"],
             "protocolType": found["ProtocolType"],
+            "description": found.get("Description") or None,
+            "version": found.get("Version") or None,
+            "corsConfiguration": camel(found["CorsConfiguration"]) if found.get("CorsConfiguration") else None,
+            "disableExecuteApiEndpoint": found.get("DisableExecuteApiEndpoint", False),
+            "routeSelectionExpression": found.get("RouteSelectionExpression"),
+            "tagsAll": found.get("Tags", {}),
             # What answers there is the cloud's to say: on the laptop it is a port of this machine.
             "apiEndpoint": found["ApiEndpoint"],
             "arn": _arn(call, f"/apis/{call.id}"),
@@ -73,8 +79,11 @@ class Integration(Resource, kind="aws:apigatewayv2/integration:Integration"):
 
     def read(self, call: Call) -> Properties:
         found = call.client.get_integration(ApiId=call.inputs["apiId"], IntegrationId=call.id)
-        keys = ("IntegrationType", "IntegrationUri", "IntegrationMethod", "PayloadFormatVersion", "TimeoutInMillis")
-        read = camel({key: found[key] for key in keys if key in found})
+        keys = (
+            "IntegrationType", "IntegrationUri", "IntegrationMethod", "PayloadFormatVersion", "TimeoutInMillis",
+            "ConnectionType", "CredentialsArn", "Description", "IntegrationSubtype", "RequestParameters",
+        )  # fmt: skip
+        read = camel({key: found[key] for key in keys if found.get(key)}, keep=("RequestParameters",))
         if "timeoutInMillis" in read:
             read["timeoutMilliseconds"] = read.pop("timeoutInMillis")
         return read  # type: ignore[no-any-return]
@@ -105,7 +114,7 @@ class Route(Resource, kind="aws:apigatewayv2/route:Route"):
     def read(self, call: Call) -> Properties:
         found = call.client.get_route(ApiId=call.inputs["apiId"], RouteId=call.id)
         read: Properties = camel(
-            {key: found[key] for key in ("RouteKey", "Target", "AuthorizationType") if key in found}
+            {key: found[key] for key in ("RouteKey", "Target", "AuthorizationType", "ApiKeyRequired") if key in found}
         )
         return read
 
@@ -145,6 +154,11 @@ class Stage(Resource, kind="aws:apigatewayv2/stage:Stage"):
             "executionArn": call.aws.arn("execute-api", f"{api}/{call.id}"),
             "invokeUrl": f"{endpoint}/" if call.id == "$default" else f"{endpoint}/{call.id}",
             "autoDeploy": found.get("AutoDeploy", False),
+            "description": found.get("Description") or None,
+            "stageVariables": found.get("StageVariables") or None,
+            "accessLogSettings": camel(found["AccessLogSettings"]) if found.get("AccessLogSettings") else None,
+            "defaultRouteSettings": camel(found["DefaultRouteSettings"]) if found.get("DefaultRouteSettings") else None,
+            "tagsAll": found.get("Tags", {}),
         }
 
     def update(self, call: Call) -> None:

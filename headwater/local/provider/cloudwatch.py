@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from headwater.local.provider.resource import Call, CheckFailure, Name, Put, Resource
-from headwater.local.provider.shape import camel, pascal, renamed, tag_list
+from headwater.local.provider.shape import camel, pascal, renamed, tag_list, tag_map
 from headwater.local.provider.values import Properties
 
 
@@ -41,6 +41,8 @@ class LogGroup(Resource, kind="aws:cloudwatch/logGroup:LogGroup"):
             "name": call.id,
             "arn": group["arn"].removesuffix(":*"),
             "retentionInDays": group.get("retentionInDays", 0),
+            "kmsKeyId": group.get("kmsKeyId"),
+            "tagsAll": call.client.list_tags_log_group(logGroupName=call.id)["tags"],
         }
 
     def update(self, call: Call) -> None:
@@ -146,7 +148,16 @@ class MetricAlarm(Put, kind="aws:cloudwatch/metricAlarm:MetricAlarm"):
             return None
         read = {name: found[0][api] for name, api in _ALARM.items() if found[0].get(api) not in (None, [], "")}
         dimensions = {item["Name"]: item["Value"] for item in found[0].get("Dimensions") or ()}
-        return {**read, "arn": found[0]["AlarmArn"], **({"dimensions": dimensions} if dimensions else {})}
+        tags = call.client.list_tags_for_resource(ResourceARN=found[0]["AlarmArn"])["Tags"]
+        gone = {name: None for name in ("alarmActions", "okActions", "insufficientDataActions") if name not in read}
+        return {
+            **gone,
+            **read,
+            "arn": found[0]["AlarmArn"],
+            "dimensions": dimensions or None,
+            "metricQueries": [_told_query(query) for query in found[0].get("Metrics") or ()] or None,
+            "tagsAll": tag_map(tags),
+        }
 
     def delete(self, call: Call) -> None:
         call.client.delete_alarms(AlarmNames=[call.id])
@@ -161,6 +172,16 @@ def _query(query: Properties) -> dict[str, Any]:
         stat = renamed(metric, {"period": "Period", "stat": "Stat", "unit": "Unit"})
         spelled["MetricStat"] = {"Metric": about, **stat}
     return spelled
+
+
+def _told_query(found: Properties) -> Properties:
+    query: Properties = camel({key: value for key, value in found.items() if key != "MetricStat"})
+    if "MetricStat" in found:
+        stat = found["MetricStat"]
+        about: Properties = camel({key: value for key, value in stat["Metric"].items() if key != "Dimensions"})
+        about |= camel({key: value for key, value in stat.items() if key != "Metric"})
+        query["metric"] = {**about, "dimensions": tag_map(stat["Metric"].get("Dimensions"), key="Name")}
+    return query
 
 
 class Dashboard(Put, kind="aws:cloudwatch/dashboard:Dashboard"):
@@ -229,11 +250,12 @@ class EventRule(Put, kind="aws:cloudwatch/eventRule:EventRule"):
         read = camel(
             {
                 key: found[key]
-                for key in ("Description", "EventPattern", "ScheduleExpression", "State")
+                for key in ("Description", "EventPattern", "ScheduleExpression", "State", "RoleArn")
                 if found.get(key)
             }
         )
-        return {"name": name, "arn": found["Arn"], "eventBusName": bus or "default", **read}
+        tags = tag_map(call.client.list_tags_for_resource(ResourceARN=found["Arn"])["Tags"])
+        return {"name": name, "arn": found["Arn"], "eventBusName": bus or "default", "tagsAll": tags, **read}
 
     def delete(self, call: Call) -> None:
         bus, _, name = call.id.rpartition("/")
@@ -290,7 +312,10 @@ class EventTarget(Put, kind="aws:cloudwatch/eventTarget:EventTarget"):
         if target is None:
             return None
         names = {"Arn": "arn", "RoleArn": "roleArn", "Input": "input", "InputPath": "inputPath"}
-        return renamed(target, names)
+        told = {"roleArn": None, "input": None, "inputPath": None, **renamed(target, names)}
+        for api, name in (("DeadLetterConfig", "deadLetterConfig"), ("RetryPolicy", "retryPolicy")):
+            told[name] = camel(target[api]) if target.get(api) else None
+        return told
 
     def delete(self, call: Call) -> None:
         call.client.remove_targets(**self._rule(call), Ids=[call.inputs["targetId"]])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from headwater.local.provider.resource import Call, Name, Resource
-from headwater.local.provider.shape import tag_list
+from headwater.local.provider.shape import tag_list, tag_map
 from headwater.local.provider.values import Properties
 
 
@@ -32,11 +32,21 @@ class Project(Resource, kind="aws:codebuild/project:Project"):
     def read(self, call: Call) -> Properties | None:
         name = call.inputs.get("name", call.id.split("/")[-1])
         found = call.client.batch_get_projects(names=[name])["projects"]
-        return (
-            {"name": found[0]["name"], "arn": found[0]["arn"], "serviceRole": found[0]["serviceRole"]}
-            if found
-            else None
-        )
+        if not found:
+            return None
+        project = found[0]
+        logs = project.get("logsConfig") or {}
+        told = {
+            key: logs[api] for api, key in (("cloudWatchLogs", "cloudwatchLogs"), ("s3Logs", "s3Logs")) if api in logs
+        }
+        return {
+            **{key: project[key] for key in ("name", "arn", "serviceRole", "artifacts", "source", "environment")},
+            "description": project.get("description") or None,
+            "buildTimeout": project["timeoutInMinutes"],
+            "queuedTimeout": project["queuedTimeoutInMinutes"],
+            "logsConfig": told or None,
+            "tagsAll": tag_map(project.get("tags"), key="key", value="value"),
+        }
 
     def update(self, call: Call) -> None:
         call.client.update_project(**self._arguments(call))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from headwater.local.provider.resource import Call, Name, Resource
-from headwater.local.provider.shape import renamed, tag_list
+from headwater.local.provider.shape import renamed, tag_list, tag_map
 from headwater.local.provider.values import Properties
 
 
@@ -64,7 +64,17 @@ class Table(Resource, kind="aws:dynamodb/table:Table"):
         ttl = call.client.describe_time_to_live(TableName=call.id)["TimeToLiveDescription"]
         backups = call.client.describe_continuous_backups(TableName=call.id)["ContinuousBackupsDescription"]
         recovery = backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"] == "ENABLED"
+        tags = call.client.list_tags_of_resource(ResourceArn=table["TableArn"])["Tags"]
+        stream = table.get("StreamSpecification") or {}
+        encryption = table.get("SSEDescription") or {}
         read: Properties = {
+            "tagsAll": tag_map(tags),
+            "streamEnabled": stream.get("StreamEnabled", False),
+            "streamViewType": stream.get("StreamViewType"),
+            "serverSideEncryption": {
+                "enabled": encryption.get("Status") in ("ENABLED", "ENABLING", "UPDATING"),
+                **({"kmsKeyArn": encryption["KMSMasterKeyArn"]} if "KMSMasterKeyArn" in encryption else {}),
+            },
             "name": table["TableName"],
             "arn": table["TableArn"],
             "attributes": [

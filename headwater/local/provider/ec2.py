@@ -6,7 +6,7 @@ import hashlib
 from typing import Any, ClassVar
 
 from headwater.local.provider.resource import Call, Name, ProviderError, Resource
-from headwater.local.provider.shape import pascal, renamed, tag_list
+from headwater.local.provider.shape import pascal, renamed, tag_list, tag_map
 from headwater.local.provider.values import Properties
 
 
@@ -54,6 +54,8 @@ class Vpc(_Tagged, kind="aws:ec2/vpc:Vpc"):
             **flags,
             "arn": call.aws.arn("ec2", f"vpc/{call.id}"),
             "cidrBlock": found["CidrBlock"],
+            "instanceTenancy": found["InstanceTenancy"],
+            "tagsAll": tag_map(found.get("Tags")),
             "ownerId": found.get("OwnerId", call.aws.account_id),
             "dhcpOptionsId": found.get("DhcpOptionsId", ""),
             "mainRouteTableId": table,
@@ -98,6 +100,8 @@ class Subnet(_Tagged, kind="aws:ec2/subnet:Subnet"):
             "availabilityZone": found["AvailabilityZone"],
             "availabilityZoneId": found.get("AvailabilityZoneId", ""),
             "mapPublicIpOnLaunch": found["MapPublicIpOnLaunch"],
+            "assignIpv6AddressOnCreation": found.get("AssignIpv6AddressOnCreation", False),
+            "tagsAll": tag_map(found.get("Tags")),
             "ownerId": found.get("OwnerId", call.aws.account_id),
         }
 
@@ -123,7 +127,7 @@ class InternetGateway(_Tagged, kind="aws:ec2/internetGateway:InternetGateway"):
         found = call.client.describe_internet_gateways(InternetGatewayIds=[call.id])["InternetGateways"][0]
         attached = [attachment["VpcId"] for attachment in found["Attachments"]]
         read = {"arn": call.aws.arn("ec2", f"internet-gateway/{call.id}"), "ownerId": call.aws.account_id}
-        return {**read, **({"vpcId": attached[0]} if attached else {})}
+        return {**read, "vpcId": attached[0] if attached else None, "tagsAll": tag_map(found.get("Tags"))}
 
     def update(self, call: Call) -> None:
         if call.changed("vpcId"):
@@ -152,7 +156,8 @@ class RouteTable(_Tagged, kind="aws:ec2/routeTable:RouteTable"):
     def read(self, call: Call) -> Properties:
         found = call.client.describe_route_tables(RouteTableIds=[call.id])["RouteTables"][0]
         arn = call.aws.arn("ec2", f"route-table/{call.id}")
-        return {"arn": arn, "vpcId": found["VpcId"], "ownerId": found.get("OwnerId", call.aws.account_id)}
+        owner, tags = found.get("OwnerId", call.aws.account_id), tag_map(found.get("Tags"))
+        return {"arn": arn, "vpcId": found["VpcId"], "ownerId": owner, "tagsAll": tags}
 
     def delete(self, call: Call) -> None:
         call.client.delete_route_table(RouteTableId=call.id)
@@ -173,7 +178,10 @@ class Route(Resource, kind="aws:ec2/route:Route"):
         tables = call.client.describe_route_tables(RouteTableIds=[call.inputs["routeTableId"]])["RouteTables"]
         for route in tables[0]["Routes"]:
             if route.get("DestinationCidrBlock") == call.inputs["destinationCidrBlock"]:
-                return {"state": route.get("State", "active"), "origin": route.get("Origin", "CreateRoute")}
+                targets = {name: route.get(name[0].upper() + name[1:]) or None for name in self.optional}
+                if targets["vpcEndpointId"] is None and str(targets["gatewayId"]).startswith("vpce-"):
+                    targets["vpcEndpointId"] = targets.pop("gatewayId")
+                return {**targets, "state": route.get("State", "active"), "origin": route.get("Origin", "CreateRoute")}
         return None
 
     def update(self, call: Call) -> None:
@@ -232,6 +240,10 @@ class VpcEndpoint(_Tagged, kind="aws:ec2/vpcEndpoint:VpcEndpoint"):
             "vpcId": found[0]["VpcId"],
             "serviceName": found[0]["ServiceName"],
             "state": found[0]["State"],
+            "vpcEndpointType": found[0]["VpcEndpointType"],
+            "routeTableIds": found[0].get("RouteTableIds") or None,
+            "subnetIds": found[0].get("SubnetIds") or None,
+            "tagsAll": tag_map(found[0].get("Tags")),
             "ownerId": call.aws.account_id,
             "networkInterfaceIds": found[0].get("NetworkInterfaceIds", []),
         }
@@ -271,6 +283,26 @@ def _permissions(rules: Any) -> list[dict[str, Any]]:
     return permissions
 
 
+def _told_rules(permissions: list[dict[str, Any]]) -> list[Properties]:
+    """The rules in Pulumi's spelling; AWS has merged those that differ in their sources and descriptions alone."""
+    rules: list[Properties] = []
+    for permission in permissions:
+        protocol = permission["IpProtocol"]
+        ports = {"fromPort": permission.get("FromPort", 0), "toPort": permission.get("ToPort", 0)}
+        by_word: dict[str, Properties] = {}
+        for api, key, name in (
+            ("IpRanges", "CidrIp", "cidrBlocks"),
+            ("Ipv6Ranges", "CidrIpv6", "ipv6CidrBlocks"),
+            ("PrefixListIds", "PrefixListId", "prefixListIds"),
+            ("UserIdGroupPairs", "GroupId", "securityGroups"),
+        ):
+            for item in permission.get(api) or ():
+                rule = by_word.setdefault(item.get("Description", ""), {"protocol": protocol, **ports})
+                rule.setdefault(name, []).append(item[key])
+        rules += [{**rule, **({"description": word} if word else {})} for word, rule in by_word.items()]
+    return rules
+
+
 class _Group(_Tagged):
     """A security group with its rules."""
 
@@ -292,6 +324,9 @@ class _Group(_Tagged):
             "description": found["Description"],
             "vpcId": found.get("VpcId", ""),
             "ownerId": found["OwnerId"],
+            "ingress": _told_rules(found["IpPermissions"]),
+            "egress": _told_rules(found["IpPermissionsEgress"]),
+            "tagsAll": tag_map(found.get("Tags")),
         }
 
     def update(self, call: Call) -> None:

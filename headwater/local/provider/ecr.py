@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from headwater.local.provider.resource import Call, Name, Put, Resource
-from headwater.local.provider.shape import renamed, tag_list
+from headwater.local.provider.shape import renamed, tag_list, tag_map
 from headwater.local.provider.values import Properties
 
 
@@ -36,6 +36,10 @@ class Repository(Resource, kind="aws:ecr/repository:Repository"):
             "name": call.id,
             "arn": found["repositoryArn"],
             "registryId": found["registryId"],
+            "encryptionConfigurations": [found["encryptionConfiguration"]]
+            if "encryptionConfiguration" in found
+            else None,
+            "tagsAll": tag_map(call.client.list_tags_for_resource(resourceArn=found["repositoryArn"])["tags"]),
             "repositoryUrl": found["repositoryUri"],
             "imageTagMutability": found["imageTagMutability"],
             "imageScanningConfiguration": found.get("imageScanningConfiguration", {"scanOnPush": False}),

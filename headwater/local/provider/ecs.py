@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from botocore.exceptions import ClientError
 
 from headwater.local.provider.resource import Call, CheckFailure, Name, Put, Resource
-from headwater.local.provider.shape import tag_list
+from headwater.local.provider.shape import tag_list, tag_map
 from headwater.local.provider.values import Properties
 
 
@@ -29,10 +29,18 @@ class Cluster(Resource, kind="aws:ecs/cluster:Cluster"):
         return str(made["cluster"]["clusterArn"])
 
     def read(self, call: Call) -> Properties | None:
-        found = call.client.describe_clusters(clusters=[call.id], include=["SETTINGS"])["clusters"]
+        found = call.client.describe_clusters(clusters=[call.id], include=["SETTINGS", "TAGS", "CONFIGURATIONS"])[
+            "clusters"
+        ]
         if not found or found[0]["status"] == "INACTIVE":
             return None
-        return {"arn": call.id, "name": found[0]["clusterName"]}
+        return {
+            "arn": call.id,
+            "name": found[0]["clusterName"],
+            "settings": found[0].get("settings") or None,
+            "configuration": found[0].get("configuration") or None,
+            "tagsAll": tag_map(found[0].get("tags"), key="key", value="value"),
+        }
 
     def update(self, call: Call) -> None:
         if call.changed("settings", "configuration"):
@@ -67,7 +75,13 @@ class ClusterCapacityProviders(Put, kind="aws:ecs/clusterCapacityProviders:Clust
         found = call.client.describe_clusters(clusters=[call.id])["clusters"]
         if not found or found[0]["status"] == "INACTIVE":
             return None
-        return {"clusterName": call.id, "capacityProviders": found[0].get("capacityProviders", [])}
+        strategies = found[0].get("defaultCapacityProviderStrategy") or None
+        providers = found[0].get("capacityProviders") or None
+        return {
+            "clusterName": call.id,
+            "capacityProviders": providers,
+            "defaultCapacityProviderStrategies": strategies,
+        }
 
     def delete(self, call: Call) -> None:
         call.client.put_cluster_capacity_providers(
@@ -115,15 +129,20 @@ class TaskDefinition(Resource, kind="aws:ecs/taskDefinition:TaskDefinition"):
     def read(self, call: Call) -> Properties | None:
         arn = call.outputs.get("arn", call.id)
         try:
-            found = call.client.describe_task_definition(taskDefinition=arn)["taskDefinition"]
+            answer = call.client.describe_task_definition(taskDefinition=arn, include=["TAGS"])
         except ClientError as error:
             if error.response["Error"]["Code"] == "ClientException":
                 return None
             raise
+        found = answer["taskDefinition"]
         if found["status"] == "INACTIVE":
             return None
         arn = found["taskDefinitionArn"]
+        # Its containers need no look: a revision never changes.
+        told = {key: found[key] for key in self.optional if found.get(key)}
         return {
+            **told,
+            "tagsAll": tag_map(answer.get("tags"), key="key", value="value"),
             "family": found["family"],
             "arn": arn,
             "arnWithoutRevision": arn.rsplit(":", 1)[0],

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from urllib.parse import unquote
 
 from headwater.local.provider.resource import Call, Name, Put, Resource, document
-from headwater.local.provider.shape import renamed, tag_list
+from headwater.local.provider.shape import renamed, tag_list, tag_map
 from headwater.local.provider.values import Properties
 
 
@@ -46,7 +46,9 @@ class Role(_Iam, kind="aws:iam/role:Role"):
             "assumeRolePolicy": _text(role["AssumeRolePolicyDocument"]),
             "createDate": role["CreateDate"].isoformat(),
             "maxSessionDuration": role.get("MaxSessionDuration", 3600),
-            **({"description": role["Description"]} if role.get("Description") else {}),
+            "description": role.get("Description") or None,
+            "permissionsBoundary": (role.get("PermissionsBoundary") or {}).get("PermissionsBoundaryArn"),
+            "tagsAll": tag_map(role.get("Tags")),
         }
 
     def update(self, call: Call) -> None:
@@ -142,6 +144,8 @@ class Policy(_Iam, kind="aws:iam/policy:Policy"):
             "path": policy["Path"],
             "policyId": policy["PolicyId"],
             "attachmentCount": policy["AttachmentCount"],
+            "description": policy.get("Description") or None,
+            "tagsAll": tag_map(policy.get("Tags")),
             "policy": _text(version["PolicyVersion"]["Document"]),
         }
 

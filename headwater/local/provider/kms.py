@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from headwater.local.provider.resource import Call, Name, Resource
-from headwater.local.provider.shape import renamed, tag_list
+from headwater.local.provider.shape import renamed, tag_list, tag_map
 from headwater.local.provider.values import Properties
 
 
@@ -52,7 +52,14 @@ class Key(Resource, kind="aws:kms/key:Key"):
         if key["KeyState"] == "PendingDeletion":
             return None
         policy = call.client.get_key_policy(KeyId=call.id, PolicyName="default")["Policy"]
-        read = {"arn": key["Arn"], "keyId": key["KeyId"], "isEnabled": key["Enabled"], "policy": policy}
+        tags = call.client.list_resource_tags(KeyId=call.id)["Tags"]
+        told: Properties = {
+            "description": key.get("Description") or None,
+            "keyUsage": key["KeyUsage"],
+            "multiRegion": key.get("MultiRegion", False),
+            "tagsAll": tag_map(tags, key="TagKey", value="TagValue"),
+        }
+        read = {**told, "arn": key["Arn"], "keyId": key["KeyId"], "isEnabled": key["Enabled"], "policy": policy}
         return {**read, "enableKeyRotation": call.client.get_key_rotation_status(KeyId=call.id)["KeyRotationEnabled"]}
 
     def update(self, call: Call) -> None:
@@ -88,7 +95,10 @@ class Alias(Resource, kind="aws:kms/alias:Alias"):
             for alias in page["Aliases"]:
                 if alias["AliasName"] == call.id:
                     key = call.aws.arn("kms", f"key/{alias['TargetKeyId']}")
-                    return {"name": call.id, "arn": alias["AliasArn"], "targetKeyArn": key}
+                    target = call.inputs.get("targetKeyId", alias["TargetKeyId"])
+                    same = str(target).rpartition("/")[2] == alias["TargetKeyId"]
+                    told = target if same else alias["TargetKeyId"]
+                    return {"name": call.id, "arn": alias["AliasArn"], "targetKeyArn": key, "targetKeyId": told}
         return None
 
     def update(self, call: Call) -> None:

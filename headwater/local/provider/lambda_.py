@@ -27,6 +27,12 @@ _CONFIGURATION = {
     "layers": "Layers",
 }
 _NESTED = ("ephemeralStorage", "tracingConfig", "deadLetterConfig", "loggingConfig", "snapStart", "environment")
+_TOLD = {
+    "ephemeralStorage": "EphemeralStorage",
+    "tracingConfig": "TracingConfig",
+    "deadLetterConfig": "DeadLetterConfig",
+    "loggingConfig": "LoggingConfig",
+}
 _CODE = ("code", "s3Bucket", "s3Key", "s3ObjectVersion", "imageUri", "sourceCodeHash")
 
 
@@ -44,6 +50,7 @@ class Function(Resource, kind="aws:lambda/function:Function"):
         "skipDestroy": False,
     }
     replace = ("name", "packageType")
+    recomputed = ("lastModified", "codeSha256", "sourceCodeSize", "version", "qualifiedArn", "qualifiedInvokeArn")
     tagged = True
 
     def problems(self, inputs: Properties) -> list[CheckFailure]:
@@ -95,9 +102,16 @@ class Function(Resource, kind="aws:lambda/function:Function"):
             if configuration.get(api) not in (None, "", []) and name != "layers"
         }
         environment = configuration.get("Environment", {}).get("Variables")
+        told: Properties = {name: camel(configuration[api]) for name, api in _TOLD.items() if configuration.get(api)}
+        gone = {name: None for name in (*_TOLD, "description") if name not in {**read, **told}}
         return {
+            **gone,
             **read,
-            **({"environment": {"variables": environment}} if environment else {}),
+            **told,
+            "environment": {"variables": environment} if environment else None,
+            "packageType": configuration.get("PackageType", "Zip"),
+            "reservedConcurrentExecutions": found.get("Concurrency", {}).get("ReservedConcurrentExecutions", -1),
+            "tagsAll": found.get("Tags", {}),
             "architectures": configuration.get("Architectures", ["x86_64"]),
             "arn": arn,
             "invokeArn": f"{invoke}/{arn}/invocations",
@@ -241,8 +255,19 @@ class Permission(Resource, kind="aws:lambda/permission:Permission"):
             raise ProviderError("a permission can't be read without its function")
         qualifier = renamed(call.inputs, {"qualifier": "Qualifier"})
         policy = json.loads(call.client.get_policy(FunctionName=call.inputs["function"], **qualifier)["Policy"])
-        known = [statement["Sid"] for statement in policy["Statement"]]
-        return {"statementId": call.id} if call.id in known else None
+        found = next((statement for statement in policy["Statement"] if statement["Sid"] == call.id), None)
+        if found is None:
+            return None
+        principal = found["Principal"]
+        named = next(iter(principal.values())) if isinstance(principal, dict) else principal
+        condition = found.get("Condition") or {}
+        return {
+            "statementId": call.id,
+            "action": found["Action"],
+            "principal": named,
+            "sourceArn": (condition.get("ArnLike") or condition.get("ArnEquals") or {}).get("AWS:SourceArn"),
+            "sourceAccount": (condition.get("StringEquals") or {}).get("AWS:SourceAccount"),
+        }
 
     def delete(self, call: Call) -> None:
         qualifier = renamed(call.inputs, {"qualifier": "Qualifier"})
@@ -323,7 +348,9 @@ class FunctionEventInvokeConfig(Put, kind="aws:lambda/functionEventInvokeConfig:
     def read(self, call: Call) -> Properties:
         found = call.client.get_function_event_invoke_config(**self._key(call))
         names = {"MaximumEventAgeInSeconds": "maximumEventAgeInSeconds", "MaximumRetryAttempts": "maximumRetryAttempts"}
-        return renamed(found, names)
+        # AWS tells empty destinations where none were set.
+        targets = {key: item for key, item in (found.get("DestinationConfig") or {}).items() if item}
+        return {**renamed(found, names), "destinationConfig": camel(targets) if targets else None}
 
     def delete(self, call: Call) -> None:
         call.client.delete_function_event_invoke_config(**self._key(call))

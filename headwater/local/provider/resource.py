@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 from botocore.exceptions import ClientError
 
 from headwater.local.provider.aws import Aws
+from headwater.local.provider.drift import says, told_tags
 from headwater.local.provider.values import UNKNOWN, Asset, Properties, has_unknown
 
 REGISTRY: dict[str, Resource] = {}
@@ -107,8 +108,9 @@ class Call:
 class Resource:
     """A resource type; subclasses declare properties and say what the four verbs do.
 
-    ``create`` returns the id. ``read`` returns what the cloud says (camelCase), None if the resource is gone; the
-    outputs are the inputs overlaid with it. A type that leaves out ``update`` has no property that can change in place.
+    ``create`` returns the id. ``read`` returns what the cloud says (camelCase; a property as None if it could be there
+    and isn't; ``tagsAll`` as far as tags are told), None if the resource is gone; the outputs are the inputs overlaid
+    with it. A type that leaves out ``update`` has no property that can change in place.
     """
 
     token: ClassVar[str]
@@ -117,6 +119,7 @@ class Resource:
     optional: ClassVar[Collection[str]] = ()
     replace: ClassVar[Collection[str]] = ()  # a change makes a new resource
     defaults: ClassVar[Mapping[str, Any]] = {}
+    recomputed: ClassVar[Collection[str]] = ()  # outputs that any update may change
     documents: ClassVar[Collection[str]] = ()  # JSON as a string; compared by meaning
     unordered: ClassVar[Collection[str]] = ()  # lists without an order
     name: ClassVar[Name | None] = None
@@ -233,8 +236,10 @@ class Resource:
         outputs = {name: value for name, value in call.inputs.items() if name != DEFAULTS}
         outputs |= {"region": call.aws.region} if self.regional else {}
         if self.tagged:
-            outputs["tagsAll"] = call.tags
-        return {**outputs, **found, "id": call.id}
+            told = found.get("tagsAll", call.tags)
+            found = {**found, **told_tags(told, call.inputs.get("tags") or {}, call.aws.default_tags)}
+        # A property that is told as None was taken away behind Pulumi's back.
+        return {name: value for name, value in {**outputs, **found, "id": call.id}.items() if value is not None}
 
     def observed_inputs(self, inputs: Properties, outputs: Properties) -> Properties:
         """The inputs as the cloud has them: what a refresh or an import finds.
@@ -242,13 +247,21 @@ class Resource:
         Without inputs to compare with (an import), everything that the type takes and the cloud tells.
         """
         if not inputs:
-            return {name: outputs[name] for name in sorted(self.known_inputs() & set(outputs))}
-        return {
-            name: value
-            if name not in outputs or self._normal(name, outputs[name]) == self._normal(name, value)
-            else outputs[name]
-            for name, value in inputs.items()
-        }
+            # The region is the provider's: a program that doesn't name it wouldn't be met by a state that does.
+            told = {name: outputs[name] for name in sorted(self.known_inputs() & set(outputs) - {"region"})}
+            filled = {name: value for name, value in self.defaults.items() if name not in told}
+            return {**filled, **told, **({DEFAULTS: sorted(filled)} if filled else {})}
+        observed = {name: inputs[name] for name in (DEFAULTS,) if name in inputs}
+        for name, value in inputs.items():
+            if name in outputs:
+                observed[name] = value if self._says(name, outputs[name], value) else outputs[name]
+        return observed
+
+    def _says(self, name: str, told: Any, wanted: Any) -> bool:
+        told, wanted = self._normal(name, told), self._normal(name, wanted)
+        if name in ("tags", "tagsAll", *self.documents):
+            return bool(told == wanted)
+        return says(told, wanted, unordered=name in self.unordered)
 
     @classmethod
     def module(cls) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 from typing import Any, ClassVar
 
+from botocore.exceptions import ClientError
+
 from headwater.local.provider.resource import Call, Name, ProviderError, Put, Resource
-from headwater.local.provider.shape import pascal, tag_list
+from headwater.local.provider.shape import camel, pascal, renamed, tag_list, tag_map
 from headwater.local.provider.values import Asset, Properties
 
 
@@ -38,6 +40,7 @@ class Bucket(Resource, kind="aws:s3/bucket:Bucket"):
             "bucketDomainName": f"{call.id}.s3.{suffix}",
             "bucketRegionalDomainName": f"{call.id}.s3.{call.aws.region}.{suffix}",
             "bucketRegion": call.aws.region,
+            "tagsAll": _told_tags(call),
         }
 
     def update(self, call: Call) -> None:
@@ -50,6 +53,15 @@ class Bucket(Resource, kind="aws:s3/bucket:Bucket"):
         if call.inputs.get("forceDestroy"):
             empty(call.client, call.id)
         call.client.delete_bucket(Bucket=call.id)
+
+
+def _told_tags(call: Call) -> dict[str, str]:
+    try:
+        return tag_map(call.client.get_bucket_tagging(Bucket=call.id)["TagSet"])
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "NoSuchTagSet":
+            return {}
+        raise
 
 
 def empty(s3: Any, bucket: str) -> None:
@@ -107,8 +119,14 @@ class BucketEncryption(
         )
 
     def read(self, call: Call) -> Properties:
-        call.client.get_bucket_encryption(Bucket=call.id)
-        return {"bucket": call.id}
+        found = call.client.get_bucket_encryption(Bucket=call.id)["ServerSideEncryptionConfiguration"]["Rules"]
+        rules = []
+        for rule in found:
+            default = rule.get("ApplyServerSideEncryptionByDefault", {})
+            names = {"SSEAlgorithm": "sseAlgorithm", "KMSMasterKeyID": "kmsMasterKeyId"}
+            told: Properties = {"applyServerSideEncryptionByDefault": renamed(default, names)}
+            rules.append({**told, **renamed(rule, {"BucketKeyEnabled": "bucketKeyEnabled"})})
+        return {"bucket": call.id, "rules": rules}
 
     def delete(self, call: Call) -> None:
         call.client.delete_bucket_encryption(Bucket=call.id)
@@ -176,8 +194,8 @@ class BucketLifecycle(_Setting, kind="aws:s3/bucketLifecycleConfiguration:Bucket
         )
 
     def read(self, call: Call) -> Properties:
-        call.client.get_bucket_lifecycle_configuration(Bucket=call.id)
-        return {"bucket": call.id}
+        found = call.client.get_bucket_lifecycle_configuration(Bucket=call.id)["Rules"]
+        return {"bucket": call.id, "rules": [_told_rule(rule) for rule in found]}
 
     def delete(self, call: Call) -> None:
         call.client.delete_bucket_lifecycle(Bucket=call.id)
@@ -190,6 +208,18 @@ def _lifecycle_filter(given: Properties) -> Properties:
         return {"And": {**pascal({key: value for key, value in both.items() if key != "tags"}), **tags}}
     filters: Properties = pascal(given)
     return filters or {"Prefix": ""}
+
+
+def _told_rule(found: Properties) -> Properties:
+    """A lifecycle rule in Pulumi's spelling."""
+    rule: Properties = camel({key: value for key, value in found.items() if key not in ("ID", "Filter", "Prefix")})
+    given = found.get("Filter") or {}
+    told: Properties = camel({key: value for key, value in given.items() if key != "And"})
+    if "And" in given:
+        both = given["And"]
+        tags = {"tags": tag_map(both["Tags"])} if both.get("Tags") else {}
+        told["and"] = {**camel({key: value for key, value in both.items() if key != "Tags"}), **tags}
+    return {**rule, "id": found["ID"], "filter": told}
 
 
 class BucketNotification(_Setting, kind="aws:s3/bucketNotification:BucketNotification"):
@@ -261,6 +291,7 @@ class BucketObject(Resource, kind="aws:s3/bucketObjectv2:BucketObjectv2"):
                 "serverSideEncryption", "kmsKeyId", "bucketKeyEnabled", "sourceHash", "storageClass")  # fmt: skip
     defaults: ClassVar = {"forceDestroy": False}
     replace = ("bucket", "key")
+    recomputed = ("etag", "versionId")
     tagged = True
 
     def create(self, call: Call) -> str:
@@ -289,6 +320,10 @@ class BucketObject(Resource, kind="aws:s3/bucketObjectv2:BucketObjectv2"):
             "etag": found["ETag"].strip('"'),
             "versionId": found.get("VersionId", ""),
             "contentType": found["ContentType"],
+            "cacheControl": found.get("CacheControl"),
+            "contentEncoding": found.get("ContentEncoding"),
+            "metadata": found.get("Metadata") or None,
+            "tagsAll": tag_map(call.client.get_object_tagging(Bucket=bucket, Key=key)["TagSet"]),
         }
 
     def update(self, call: Call) -> None:

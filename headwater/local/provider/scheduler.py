@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from headwater.local.provider.resource import Call, Name, Resource
-from headwater.local.provider.shape import pascal, renamed, tag_list
+from headwater.local.provider.shape import camel, pascal, renamed, tag_list, tag_map
 from headwater.local.provider.values import Properties
 
 
@@ -22,7 +22,8 @@ class ScheduleGroup(Resource, kind="aws:scheduler/scheduleGroup:ScheduleGroup"):
     def read(self, call: Call) -> Properties:
         found = call.client.get_schedule_group(Name=call.id)
         dates = {name: found[key].isoformat() for name, key in _DATES.items() if key in found}
-        return {"name": call.id, "arn": found["Arn"], "state": found["State"], **dates}
+        tags = tag_map(call.client.list_tags_for_resource(ResourceArn=found["Arn"])["Tags"])
+        return {"name": call.id, "arn": found["Arn"], "state": found["State"], "tagsAll": tags, **dates}
 
     def update(self, call: Call) -> None:
         if call.tags:
@@ -64,7 +65,8 @@ class Schedule(Resource, kind="aws:scheduler/schedule:Schedule"):
     def read(self, call: Call) -> Properties:
         found = call.client.get_schedule(**self._key(call.id))
         read = {name: found[key] for name, key in _SCHEDULE.items() if key in found and not name.endswith("Date")}
-        return {**read, "arn": found["Arn"]}
+        window: Properties = camel(found["FlexibleTimeWindow"])
+        return {**read, "arn": found["Arn"], "flexibleTimeWindow": window, "target": _told_target(found["Target"])}
 
     def update(self, call: Call) -> None:
         call.client.update_schedule(**self._arguments(call))
@@ -101,3 +103,22 @@ class Schedule(Resource, kind="aws:scheduler/schedule:Schedule"):
             "FlexibleTimeWindow": pascal(call.inputs["flexibleTimeWindow"]),
             "Target": target,
         }
+
+
+def _told_target(found: Properties) -> Properties:
+    """The target in Pulumi's spelling."""
+    target: Properties = camel({key: value for key, value in found.items() if key != "EcsParameters"})
+    if "eventBridgeParameters" in target:
+        target["eventbridgeParameters"] = target.pop("eventBridgeParameters")
+    if "EcsParameters" in found:
+        given = found["EcsParameters"]
+        target["ecsParameters"] = camel({key: value for key, value in given.items() if key != "NetworkConfiguration"})
+        network = given.get("NetworkConfiguration", {}).get("awsvpcConfiguration")
+        if network:
+            public = network.get("AssignPublicIp") == "ENABLED"
+            target["ecsParameters"]["networkConfiguration"] = {
+                "subnets": network["Subnets"],
+                "securityGroups": network.get("SecurityGroups") or [],
+                "assignPublicIp": public,
+            }
+    return target

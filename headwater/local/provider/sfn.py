@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from headwater.local.provider.resource import Call, Name, Resource
-from headwater.local.provider.shape import tag_list
+from headwater.local.provider.shape import tag_list, tag_map
 from headwater.local.provider.values import Properties
 
 
@@ -38,6 +38,11 @@ class StateMachine(Resource, kind="aws:sfn/stateMachine:StateMachine"):
             "definition": found["definition"],
             "roleArn": found["roleArn"],
             "creationDate": found["creationDate"].isoformat(),
+            "tracingConfiguration": found.get("tracingConfiguration"),
+            "loggingConfiguration": _told_logging(found.get("loggingConfiguration") or {}),
+            "tagsAll": tag_map(
+                call.client.list_tags_for_resource(resourceArn=call.id)["tags"], key="key", value="value"
+            ),
         }
 
     def update(self, call: Call) -> None:
@@ -64,3 +69,13 @@ class StateMachine(Resource, kind="aws:sfn/stateMachine:StateMachine"):
         elif call.old.get("loggingConfiguration"):
             settings["loggingConfiguration"] = {"level": "OFF"}
         return settings
+
+
+def _told_logging(found: Properties) -> Properties | None:
+    """The logging in Pulumi's spelling, which knows one destination; None if nothing is logged."""
+    if not found or (found.get("level", "OFF") == "OFF" and not found.get("destinations")):
+        return None
+    told: Properties = {key: found[key] for key in ("level", "includeExecutionData") if key in found}
+    for destination in found.get("destinations") or ():
+        told["logDestination"] = destination["cloudWatchLogsLogGroup"]["logGroupArn"]
+    return told

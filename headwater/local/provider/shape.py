@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 
@@ -36,6 +36,11 @@ def camel(value: Any, *, keep: Collection[str] = ()) -> Any:
 def renamed(given: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
     """Those of the properties that ``names`` knows, under the API's names; None is left out."""
     return {api: given[name] for name, api in names.items() if given.get(name) is not None}
+
+
+def tag_map(tags: Iterable[Mapping[str, str]] | None, *, key: str = "Key", value: str = "Value") -> dict[str, str]:
+    """Tags as Pulumi has them: the way back of `tag_list`."""
+    return {tag[key]: tag[value] for tag in tags or ()}
 
 
 def tag_list(tags: Mapping[str, str], *, key: str = "Key", value: str = "Value") -> list[dict[str, str]]:

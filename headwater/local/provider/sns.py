@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from headwater.local.provider.resource import Call, Name, Put, Resource
-from headwater.local.provider.shape import renamed, tag_list
+from headwater.local.provider.shape import renamed, tag_list, tag_map
 from headwater.local.provider.values import Properties
 
 _TOPIC = {
@@ -49,8 +49,11 @@ class Topic(Resource, kind="aws:sns/topic:Topic"):
     def read(self, call: Call) -> Properties:
         found = call.client.get_topic_attributes(TopicArn=call.id)["Attributes"]
         read = {
-            name: found[_TOPIC[name]] for name in ("displayName", "policy", "kmsMasterKeyId") if found.get(_TOPIC[name])
+            name: found.get(_TOPIC[name]) or None
+            for name in ("displayName", "policy", "kmsMasterKeyId", "deliveryPolicy")
         }
+        read |= {name: found.get(_TOPIC[name]) == "true" for name in ("fifoTopic", "contentBasedDeduplication")}
+        read["tagsAll"] = tag_map(call.client.list_tags_for_resource(ResourceArn=call.id)["Tags"])
         return {"arn": call.id, "name": call.id.split(":")[-1], "owner": found["Owner"], **read}
 
     def update(self, call: Call) -> None:

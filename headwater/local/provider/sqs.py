@@ -23,6 +23,7 @@ _ATTRIBUTES = {
     "fifoQueue": "FifoQueue",
     "contentBasedDeduplication": "ContentBasedDeduplication",
 }
+_FLAGS = ("sqsManagedSseEnabled", "fifoQueue", "contentBasedDeduplication")
 
 
 def _attributes(call: Call) -> dict[str, str]:
@@ -56,7 +57,12 @@ class Queue(Resource, kind="aws:sqs/queue:Queue"):
         found = call.client.get_queue_attributes(QueueUrl=call.id, AttributeNames=["All"])["Attributes"]
         numbers = {name: int(found[api]) for name, api in _ATTRIBUTES.items() if found.get(api, "").isdecimal()}
         texts = {name: found[_ATTRIBUTES[name]] for name in self.documents if _ATTRIBUTES[name] in found}
-        return {"name": found["QueueArn"].split(":")[-1], "arn": found["QueueArn"], "url": call.id, **numbers, **texts}
+        texts |= {name: None for name in self.documents if name not in texts and name != "redriveAllowPolicy"}
+        # Of a queue that isn't FIFO nothing is told about that.
+        flags = {name: found.get(_ATTRIBUTES[name], "false") == "true" for name in _FLAGS}
+        told = {**numbers, **texts, **flags, "kmsMasterKeyId": found.get("KmsMasterKeyId") or None}
+        told["tagsAll"] = call.client.list_queue_tags(QueueUrl=call.id).get("Tags", {})
+        return {**told, "name": found["QueueArn"].split(":")[-1], "arn": found["QueueArn"], "url": call.id}
 
     def update(self, call: Call) -> None:
         gone = {api: "" for name, api in _ATTRIBUTES.items() if name in call.old and name not in call.inputs}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from headwater.local.provider.resource import Call, CheckFailure, Name, Resource
-from headwater.local.provider.shape import renamed, tag_list
+from headwater.local.provider.shape import renamed, tag_list, tag_map
 from headwater.local.provider.values import Properties
 
 
@@ -16,6 +16,7 @@ class Parameter(Resource, kind="aws:ssm/parameter:Parameter"):
     optional = ("value", "insecureValue", "description", "keyId", "allowedPattern", "overwrite")
     defaults: ClassVar = {"tier": "Standard", "dataType": "text"}
     replace = ("name", "dataType")
+    recomputed = ("version",)
     tagged = True
 
     def problems(self, inputs: Properties) -> list[CheckFailure]:
@@ -46,7 +47,15 @@ class Parameter(Resource, kind="aws:ssm/parameter:Parameter"):
     def read(self, call: Call) -> Properties:
         found = call.client.get_parameter(Name=call.id, WithDecryption=True)["Parameter"]
         key = "insecureValue" if "insecureValue" in call.inputs else "value"
+        about = [{"Key": "Name", "Option": "Equals", "Values": [call.id]}]
+        described = call.client.describe_parameters(ParameterFilters=about)["Parameters"]
+        more: Properties = described[0] if described else {}
+        tags = call.client.list_tags_for_resource(ResourceType="Parameter", ResourceId=call.id)["TagList"]
         return {
+            "description": more.get("Description") or None,
+            "tier": more.get("Tier", "Standard"),
+            "dataType": found.get("DataType", "text"),
+            "tagsAll": tag_map(tags),
             "name": found["Name"],
             "arn": found["ARN"],
             "type": found["Type"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from headwater.local.provider.resource import Call, Resource
-from headwater.local.provider.shape import tag_list
+from headwater.local.provider.shape import tag_list, tag_map
 from headwater.local.provider.values import Properties
 
 
@@ -33,7 +33,18 @@ class _Rule(Resource):
     def read(self, call: Call) -> Properties | None:
         found = call.client.describe_security_group_rules(SecurityGroupRuleIds=[call.id])["SecurityGroupRules"]
         arn = call.aws.arn("ec2", f"security-group-rule/{call.id}")
-        return {"arn": arn, "securityGroupRuleId": call.id} if found else None
+        if not found:
+            return None
+        rule = found[0]
+        told = {
+            "securityGroupId": rule["GroupId"],
+            "ipProtocol": rule["IpProtocol"],
+            "cidrIpv4": rule.get("CidrIpv4"),
+            "cidrIpv6": rule.get("CidrIpv6"),
+            "description": rule.get("Description") or None,
+            "tagsAll": tag_map(rule.get("Tags")),
+        }
+        return {**told, "arn": arn, "securityGroupRuleId": call.id}
 
     def update(self, call: Call) -> None:
         if call.tags:

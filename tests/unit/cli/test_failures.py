@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError, NoRegionError
 from pydantic import ValidationError
@@ -9,6 +11,7 @@ from pydantic import ValidationError
 from headwater.cli.failures import failure
 from headwater.errors import HeadwaterError, InvalidRequest, NotAllowed, NotFound, Refused
 from headwater.model import Holdout, RequestInput, Search
+from tests.unit.cli.conftest import Run
 
 
 def answered(code: str) -> ClientError:
@@ -78,3 +81,19 @@ def test_an_error_nobody_thought_of_says_how_to_see_more() -> None:
     told = failure(ZeroDivisionError("division by\n zero"))
     assert told.message == "ZeroDivisionError: division by zero"
     assert any("--debug" in step for step in told.next)
+
+
+def test_without_a_pulumi_cli_nothing_is_started_and_the_error_says_what_to_do(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "infra").mkdir()
+    (tmp_path / "Pulumi.yaml").write_text("name: nothing\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    result = run("local", "up", "--engine", "pulumi", "--json")
+    assert result.code == 1
+    assert result.json["reason"] == "NoPulumi"
+    assert result.json["message"].startswith("the Pulumi CLI >= ")
+    assert result.json["next"][0].startswith("make pulumi")
+    assert not (tmp_path / "home").exists()

@@ -269,10 +269,23 @@ def test_a_project_that_isnt_one_is_refused_in_one_line(tmp_path, content: str |
     assert "\n" not in str(refused.value)
 
 
-def test_encrypted_settings_are_refused_clearly(program) -> None:
-    (program.root / "Pulumi.dev.yaml").write_text("config:\n  a:token:\n    secure: v1:abc\n")
-    with pytest.raises(engine.ProjectError, match="a:token is encrypted"):
-        program.write("").preview("dev")
+def test_encrypted_settings_are_read_with_the_passphrase_and_stay_secret(program) -> None:
+    # Written by Pulumi 3.259 with the empty passphrase: pulumi config set --secret a:token hush
+    file = program.root / "Pulumi.dev.yaml"
+    secure = "v1:AKUVKc1q4uvyFAkY:k5kb3g0vp3vqeUEOleF966zwsQU="
+    salt = "v1:PS6GzK47IHM=:v1:IHvwt5HcYt2jrnv3:rsRDwWxhLcXRcfYO2vsRD79pI4Lu7w=="
+    file.write_text(f"config:\n  a:token:\n    secure: {secure}\nencryptionsalt: {salt}\n")
+    program.write('pulumi.export("token", pulumi.Config("a").require_secret("token"))')
+    assert program.deploy("dev").outputs == {"token": "hush"}
+    stack = next(state for state in program.resources("dev") if state.type == "pulumi:pulumi:Stack")
+    assert repr(stack.outputs) == "{'token': Secret(…)}"
+    wrong = {**program.environment, "PULUMI_CONFIG_PASSPHRASE": "wrong"}
+    with pytest.raises(engine.ProjectError, match=r"a:token doesn't open: PULUMI_CONFIG_PASSPHRASE isn't what"):
+        engine.preview(program.root, "dev", environment=wrong)
+    file.write_text("config:\n  a:token:\n    secure: v1:abc\n")
+    with pytest.raises(engine.ProjectError, match="a:token is encrypted, but not with a passphrase"):
+        program.preview("dev")
+    file.unlink()
 
 
 def test_a_cloud_that_isnt_there_is_told_in_one_line(program) -> None:
