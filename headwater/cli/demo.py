@@ -38,8 +38,8 @@ def demo(
         int, typer.Option("--every", min=1, help="Upload every n-th flight only: quicker, and a weaker model.")
     ] = 1,
     retrain: Annotated[
-        bool, typer.Option("--retrain", help="Train a second version on the corrected upload: half a minute more.")
-    ] = False,
+        bool, typer.Option("--retrain/--no-retrain", help="Train a second version on the corrected upload, or don't.")
+    ] = True,
     keep: Annotated[
         bool, typer.Option("--keep/--stop", help="Leave the local cloud running at the end, or stop it.")
     ] = True,

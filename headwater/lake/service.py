@@ -29,7 +29,9 @@ from headwater.lake.types import (
     dataset_of,
 )
 from headwater.model import Catalog, Source
+from headwater.registry.store import RegistryStore
 from headwater.versions.errors import HookRefused
+from headwater.versions.refs import Refs
 from headwater.versions.service import Versions
 from headwater.versions.types import MAIN
 
@@ -70,7 +72,8 @@ class Lake:
         self.catalog = catalog
         self.objects = Objects(bucket)
         self.ledger = Ledger(table)
-        self.versions = Versions(bucket, table, now=now, pause=pause)
+        self._registry = RegistryStore(table)
+        self.versions = Versions(bucket, self._registry, now=now, pause=pause)
         self._committing = Committing(self.versions, self.objects, pause=pause)
         self._code_version = code_version
         self._now = now
@@ -174,10 +177,11 @@ class Lake:
         commits: dict[str, PinnedCommit] = {}
         lacking = []
         for source in sorted(set(sources)):
-            dataset = self.versions.dataset(dataset_of(source))
-            heads = [ref for ref in dataset.refs() if (ref.kind, ref.name) == ("branch", MAIN)]
-            if heads and dataset.tree(heads[0].commit).rows:
-                commits[source] = PinnedCommit(commit=heads[0].commit, revision=heads[0].sequence)
+            name = dataset_of(source)
+            # Branch and revision in one read: neither may be older than the other.
+            head = Refs(self._registry, name).get("branch", MAIN)
+            if head is not None and self.versions.dataset(name).tree(head.commit).rows:
+                commits[source] = PinnedCommit(commit=head.commit, revision=head.sequence)
             else:
                 lacking.append(source)
         if lacking:

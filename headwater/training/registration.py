@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
+from headwater.lake import types as lake
 from headwater.lake.committing import insist
 from headwater.registry.service import Registry
 from headwater.registry.store import ArtifactStore
@@ -53,7 +55,7 @@ class Registration:
         self._registry, self._artifacts, self._versions, self._pause = registry, artifacts, versions, pause
 
     def register(self, model: str, run_id: str) -> ModelVersion:
-        """Commit a run's files, give its candidate a number, and tag the commit with it (``v7``).
+        """Commit a run's files, give its candidate a number, and tag the commit and those of its data with it.
 
         A run is committed, registered and tagged once, however often this is called and wherever it was cut short.
 
@@ -112,9 +114,12 @@ class Registration:
             return ()
 
     def _tag(self, version: ModelVersion, commit: str) -> None:
-        dataset, name = self._versions.dataset(dataset_of(version.model)), f"v{version.version}"
-        try:
-            dataset.tag(name, commit, by=AUTHOR, why=f"run {version.run_id} {version.status.value}")
-        except RefExists:
-            # By a call before this one. Of a name that somebody else took the version's record stays the truth.
-            return
+        """Name the version's files by its number, and the data that it learnt from: tags keep both from gc."""
+        number = f"v{version.version}"
+        tags = [(dataset_of(version.model), number, commit)]
+        for source, pinned in version.candidate.commits.items():
+            tags.append((lake.dataset_of(source), f"models/{version.model}/{number}", pinned))
+        for dataset, name, at in tags:
+            # By a call before this one; of a name that somebody else took the version's record stays the truth.
+            with suppress(RefExists):
+                self._versions.dataset(dataset).tag(name, at, by=AUTHOR, why=f"run {version.run_id}")

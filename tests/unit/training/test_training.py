@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy
 import pytest
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.s3.models import s3_backends
 
 from headwater.aws import client
 from headwater.features.history import historical
@@ -36,6 +38,7 @@ from headwater.training.registration import Registration
 from headwater.training.service import Training
 from headwater.training.store import RunFiles
 from headwater.training.types import TRAINING_SET_FILE
+from headwater.versions.errors import RevisionNotFound
 from headwater.versions.service import Versions
 from pipelines.task import LOCK
 from tests.unit.lake.world import ARTIFACTS, LAKE, REGISTRY, World
@@ -218,8 +221,10 @@ def test_an_old_version_s_training_set_is_rebuilt_byte_for_byte_whatever_became_
     run(BUYS, "run-1")
     version = registered("run-1")
     was = RunFiles(ARTIFACTS, "buys", "run-1").get(TRAINING_SET_FILE)
-    # All that came of the first upload is overwritten or gone, and the product is declared otherwise by now.
+    # All that came of the first upload is overwritten or gone, the history of the source as well, and nothing that
+    # no ref leads to is there any more.
     land(world, catalog, visits(seed=2))
+    forget_history()
     for key in [*world.keys(prefix="features/"), *world.keys(ARTIFACTS, "runs/")]:
         client("s3").delete_object(Bucket=LAKE if key.startswith("features/") else ARTIFACTS, Key=key)
     path = tmp_path / "rebuilt.parquet"
@@ -261,7 +266,26 @@ def test_a_version_s_commit_holds_what_was_learnt_from_and_with_what(world: Worl
     assert dataset.read("requirements.txt", "v1") == LOCK.read_bytes()
     head = Versions(LAKE, REGISTRY).dataset("sources/houses").resolve()
     assert candidate.commits == package(candidate)[0].commits == {"houses": head}
+    assert Versions(LAKE, REGISTRY).dataset("sources/houses").resolve("models/price/v1") == head
     assert version.commit == dataset.resolve()
+
+
+def forget_history() -> None:
+    """Point the source at a commit without a past; a month later gc takes what no ref leads to."""
+    visits = Versions(LAKE, REGISTRY).dataset("sources/visits")
+    entries = [(entry.path, entry) for entry in visits.files()]
+    stray = visits.commit("A third delivery", edits=[(path, entry._replace(size=1)) for path, entry in entries]).id
+    visits.delete_ref("main")
+    visits.commit("Start anew", edits=entries)
+    month = timedelta(days=30)
+    for bucket in s3_backends[DEFAULT_ACCOUNT_ID]["aws"].buckets.values():
+        for key in bucket.keys:
+            for version in bucket.keys.getlist(key):
+                version.last_modified -= month
+    versions = Versions(LAKE, REGISTRY, now=lambda: datetime.now(UTC) + month)
+    assert versions.gc(dry_run=False).commits > 0
+    with pytest.raises(RevisionNotFound):
+        versions.dataset("sources/visits").commit_of(stray)
 
 
 def registered(run_id: str, model: str = "buys") -> ModelVersion:
