@@ -52,7 +52,7 @@ class Clients:
 
     def __init__(self, session: Callable[[], Session] = new_session, *, endpoint_url: str | None = None) -> None:
         self._new_session = session
-        self._endpoint_url = endpoint_url
+        self.endpoint_url = endpoint_url
         self._session: Session | None = None
         self._made: dict[str, Any] = {}
         # Making a client isn't thread-safe; using one is.
@@ -63,7 +63,7 @@ class Clients:
         with self._lock:
             if service not in self._made:
                 session = self.session
-                self._made[service] = session.create_client(service, config=CONFIG, endpoint_url=self._endpoint_url)
+                self._made[service] = session.create_client(service, config=CONFIG, endpoint_url=self.endpoint_url)
             return self._made[service]
 
     @property

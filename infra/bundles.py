@@ -55,8 +55,11 @@ RECIPES: Sequence[Recipe] = (
         name="control",
         sources=(
             *_BASE,
-            *(f"headwater/{name}" for name in ("alarms", "features", "images", "lake", "serving", "versions")),
-            *(f"functions/{name}" for name in ("alarms", "images", "lake", "registry", "serving")),
+            *(
+                f"headwater/{name}"
+                for name in ("alarms", "features", "images", "lake", "ledger", "serving", "versions")
+            ),
+            *(f"functions/{name}" for name in ("alarms", "images", "lake", "ledger", "registry", "serving")),
         ),
     ),
     Recipe(name="serving", sources=(*_BASE, "headwater/features", "headwater/serving", "functions/serving")),

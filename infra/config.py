@@ -58,6 +58,10 @@ class Config(BaseModel):
     bundle_platform: Literal["lambda", "host"] = "lambda"
     """Whether bundles hold wheels for Lambda's Linux or for the machine that runs this program (the local cloud)."""
 
+    state_bucket: Annotated[str, StringConstraints(pattern=r"^$|^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")] = ""
+    """The bucket of Pulumi's backend, as `headwater bootstrap` made it; empty (another backend): no infrastructure
+    ledger is deployed, and `headwater infra sync --history` fills it from `pulumi stack history --json`."""
+
     function_limit_bytes: Annotated[int, Field(ge=1, le=500_000_000)] = 64_000_000
     """A larger upload is ingested by the container: a CSV takes some twenty times its size in memory."""
     training_cpu: int = 2048

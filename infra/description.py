@@ -23,6 +23,8 @@ OUTPUTS = (
     "api_url",
     "alarm_topic_arn",
     "cluster",
+    "project",
+    "state_bucket",
 )
 
 

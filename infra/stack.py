@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import pulumi
+
 from headwater.model import Catalog
 from infra.alarm_manager import AlarmManager, AlarmManagerArgs
 from infra.alarms import AlarmTopic, DeadLetters
@@ -17,6 +19,7 @@ from infra.grants import Grant
 from infra.images import ImageRepository, ImageRepositoryArgs
 from infra.ingestion import Ingestion, IngestionArgs, grant_ingest
 from infra.lake import QUARANTINE
+from infra.ledger import InfrastructureLedger, InfrastructureLedgerArgs
 from infra.network import Network
 from infra.serving import Serving, ServingArgs
 from infra.tables import MODELS, Table, TableArgs
@@ -87,6 +90,17 @@ def build_stack(config: Config, catalog: Catalog) -> None:
             dead_letters=foundation.dead_letters,
         ),
     )
+    if config.state_bucket:
+        InfrastructureLedger(
+            "infrastructure-ledger",
+            InfrastructureLedgerArgs(
+                foundation=foundation,
+                account=account,
+                state_bucket=config.state_bucket,
+                artifacts=storage.artifacts,
+                registry=storage.registry,
+            ),
+        )
     describe(
         {
             "region": account.region,
@@ -101,6 +115,8 @@ def build_stack(config: Config, catalog: Catalog) -> None:
             "api_url": serving.url,
             "alarm_topic_arn": topic.arn,
             "cluster": containers.cluster.name,
+            "project": pulumi.get_project(),
+            "state_bucket": config.state_bucket,
         }
     )
 

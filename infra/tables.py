@@ -20,6 +20,7 @@ ALARMS = "ALARM#"
 DATASETS = "DATA#"
 """The list of datasets' names; ``DATA#<dataset>`` are a dataset's branches, tags, hooks and their log."""
 SOURCE_DATA, MODEL_DATA = "DATA#sources/", "DATA#models/"
+LEDGER = "LEDGER#"
 
 READ = ("dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query")
 # A transaction is authorised by what its parts do; ConditionCheckItem has an action of its own.

@@ -12,6 +12,7 @@ from typing import Any
 from headwater.aws import Clients, using
 from headwater.client import lake
 from headwater.client.alarms import AlarmView, alarms
+from headwater.client.infrastructure import Infrastructure
 from headwater.client.logs import LogLine, read_logs
 from headwater.client.models import Models
 from headwater.client.pipelines import Pipelines
@@ -39,6 +40,8 @@ class Headwater:
         Registered models: list, show, promote, rollback, training_set.
     data : Versions
         Data version control: datasets, their commits, branches and tags, and gc.
+    infra : Infrastructure
+        The infrastructure's history: history, show, diff, at, sync, restore_plan.
     """
 
     def __init__(self, stack: StackDescription, clients: Clients) -> None:
@@ -47,6 +50,7 @@ class Headwater:
         self._api = Api(stack.api_url, clients, stack.region)
         self.pipelines = Pipelines(stack, self._using)
         self.models = Models(stack, self._using)
+        self.infra = Infrastructure(stack, self._using)
 
     @cached_property
     def data(self) -> Versions:

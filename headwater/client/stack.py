@@ -16,6 +16,8 @@ from headwater.client.errors import NoStack
 
 LOCAL = "local"
 """The stack that `headwater local up` deploys."""
+STATE_BUCKET = "state"
+"""Pulumi's backend on the local cloud; `headwater.local.engine` says the same."""
 CLOUD_FILE = Path("local") / "cloud.json"
 ACCESS_KEY, SECRET_KEY = "AKIAHEADWATERLOCAL00", "local-cloud-only-not-a-secret"
 """`headwater.local.cloud` says the same; importing it would load moto, which takes a client half a second."""
@@ -39,6 +41,10 @@ class StackDescription(BaseModel):
     api_url: str
     alarm_topic_arn: str
     cluster: str
+    project: str = "headwater"
+    """Of Pulumi: with the stack's name it is what the infrastructure ledger calls the stack."""
+    state_bucket: str = ""
+    """Of Pulumi's backend; empty if the stack was deployed without a ledger of its updates."""
 
 
 def project(start: Path | None = None) -> Path:
@@ -108,18 +114,29 @@ def find(stack: str | None = None) -> tuple[StackDescription, Clients]:
         It isn't deployed where the credentials lead, or none was named and no local cloud runs.
     """
     name = stack or os.environ.get("HEADWATER_STACK")
-    start = ["headwater local up"]
-    clients = Clients()
-    if (name or LOCAL) == LOCAL and "AWS_ENDPOINT_URL" not in os.environ:
-        environment = local_environment()
-        if environment is None and name is None:
-            raise NoStack(
-                "no stack is named and no local cloud runs: pass --stack, or headwater local up", next_steps=start
-            )
-        if environment is None:
-            raise NoStack(f"no stack {name!r}: run headwater local up", next_steps=start)
-        clients = clients_of(environment)
+    clients = clients_for(name)
     return describe(clients, name or LOCAL), clients
+
+
+def clients_for(name: str | None) -> Clients:
+    """The clients that lead to where the stack called ``name`` is, or is to be: for ``local`` the cloud that runs here.
+
+    Raises
+    ------
+    NoStack
+        No local cloud runs.
+    """
+    if (name or LOCAL) != LOCAL or "AWS_ENDPOINT_URL" in os.environ:
+        return Clients(endpoint_url=os.environ.get("AWS_ENDPOINT_URL"))
+    environment = local_environment()
+    start = ["headwater local up"]
+    if environment is None and name is None:
+        raise NoStack(
+            "no stack is named and no local cloud runs: pass --stack, or headwater local up", next_steps=start
+        )
+    if environment is None:
+        raise NoStack(f"no stack {name!r}: run headwater local up", next_steps=start)
+    return clients_of(environment)
 
 
 def describe(clients: Clients, name: str) -> StackDescription:

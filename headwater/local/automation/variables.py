@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlencode, urlsplit
 
-from headwater.local.engine.backend import BUCKET
+from headwater.local.engine.bucket import BUCKET
 from headwater.local.plugin import launcher
 
 _PASSPHRASE: Final = "PULUMI_CONFIG_PASSPHRASE"  # noqa: S105 - a variable's name

@@ -6,20 +6,18 @@ import getpass
 import json
 import os
 import platform
-import subprocess
 import time
 import uuid
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, Final, Protocol
+from datetime import UTC, datetime
+from typing import Any, Protocol
 
 import psutil
 from botocore.exceptions import BotoCoreError, ClientError
 
+from headwater.local.engine.bucket import BUCKET, make_bucket
 from headwater.local.engine.errors import StateError
 from headwater.local.provider.aws import Aws
-
-BUCKET: Final = "state"
 
 
 class Backend(Protocol):
@@ -65,12 +63,7 @@ class BucketBackend:
         try:
             self._s3.head_bucket(Bucket=BUCKET)
         except ClientError:
-            where = {} if self._region == "us-east-1" else {"LocationConstraint": self._region}
-            arguments: dict[str, Any] = {"CreateBucketConfiguration": where} if where else {}
-            self._s3.create_bucket(Bucket=BUCKET, **arguments)
-            self._s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
-            rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
-            self._s3.put_bucket_encryption(Bucket=BUCKET, ServerSideEncryptionConfiguration={"Rules": [rule]})
+            make_bucket(self._s3, self._region)
             self._put(".pulumi/meta.yaml", b"version: 1\n")
         except BotoCoreError as error:
             raise StateError(f"the cloud doesn't answer: {error}") from error
@@ -107,7 +100,7 @@ class BucketBackend:
             "pid": os.getpid(),
             "username": getpass.getuser(),
             "hostname": platform.node(),
-            "timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "timestamp": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
         }
         self._put(mine, json.dumps(note).encode())
         self._lock = mine
@@ -143,29 +136,3 @@ class BucketBackend:
             self._s3.put_object(Bucket=BUCKET, Key=key, Body=body)
         except (ClientError, BotoCoreError) as error:
             raise StateError(f"the stack's state can't be written: {error}") from error
-
-
-def describe_source(root: Path) -> dict[str, str]:
-    """Which code was deployed: git's head, branch, author and whether the tree was dirty. Empty outside of git."""
-    asked = {
-        "git.head": ("rev-parse", "HEAD"),
-        "git.headName": ("symbolic-ref", "--quiet", "HEAD"),
-        "git.author": ("log", "-1", "--format=%an"),
-        "git.author.email": ("log", "-1", "--format=%ae"),
-        "git.committer": ("log", "-1", "--format=%cn"),
-        "git.committer.email": ("log", "-1", "--format=%ce"),
-    }
-    answers = {key: _git(root, *arguments) for key, arguments in asked.items()}
-    if not answers["git.head"]:
-        return {}
-    described = {key: answer for key, answer in answers.items() if answer}
-    described["git.dirty"] = "true" if _git(root, "status", "--porcelain") else "false"
-    return described
-
-
-def _git(root: Path, *arguments: str) -> str:
-    try:
-        done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from headwater.local.engine.backend import BucketBackend, describe_source
+from headwater.local.engine.backend import BucketBackend
+from headwater.local.engine.describing import commit_title, describe_update
 from headwater.local.engine.errors import DeployError
 from headwater.local.engine.events import Deployment, OnEvent, ResourceEvent
 from headwater.local.engine.ledger import Ledger
@@ -295,8 +296,8 @@ class _Update:
             "version": 0,
             "kind": kind,
             "startTime": start,
-            "message": message,
-            "environment": {"exec.kind": "headwater.embedded", **describe_source(self._project.root)},
+            "message": message or commit_title(self._project.root),
+            "environment": describe_update(self._project.root),
             "config": dict(self._project.config),
             "result": "succeeded" if succeeded else "failed",
             "endTime": int(time.time()),

@@ -36,7 +36,8 @@ def test_every_command_of_the_issue_is_there() -> None:
     ingestions list; alarms list; init; check; data list; data status; data commit; data log; data show; data diff;
     data ls; data blame; data revert; data merge; data reset; data tag; data moves; data branch create;
     data branch list; data branch delete; data hook add; data hook list; data hook remove; data checkout; data upload;
-    data import; data verify; data cat; data gc"""
+    data import; data verify; data cat; data gc;
+    bootstrap; infra history; infra show; infra diff; infra at; infra sync; infra restore"""
     assert {" ".join(path) for path in LEAVES} == {" ".join(name.split()) for name in wanted.split(";")}
 
 

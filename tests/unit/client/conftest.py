@@ -23,6 +23,8 @@ OUTPUTS = {
     "api_url": "http://127.0.0.1:1",
     "alarm_topic_arn": "arn:aws:sns:us-east-1:123456789012:headwater-dev-alarms",
     "cluster": "headwater-dev",
+    "project": "headwater",
+    "state_bucket": "state",
 }
 
 

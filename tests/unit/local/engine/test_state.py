@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -61,6 +62,12 @@ def test_every_update_leaves_a_line_in_the_history(program, cloud: CloudBeside) 
     assert updates[0]["environment"]["git.author"] == "Ada"
     assert updates[0]["environment"]["git.dirty"] == "false"
     assert len(updates[0]["environment"]["git.head"]) == 40
+    assert updates[0]["message"] == "first"  # the commit's, as the CLI has it
+    cli = json.loads((Path(__file__).parents[2] / "ledger" / "cli-history.json").read_text())
+    assert updates[0].keys() == cli.keys()
+    # But for the environment variables and flags that the CLI was called with, and environments of Pulumi Cloud.
+    ours = {key for key in cli["environment"] if not key.startswith(("pulumi.env.", "pulumi.flag.", "stack."))}
+    assert updates[0]["environment"].keys() == ours
     checkpoints = [content for key, content in files.items() if key.endswith(".checkpoint.json")]
     assert [len(one["checkpoint"]["latest"]["resources"]) for one in checkpoints] == [3, 3, 0]
 

@@ -1,0 +1,1 @@
+"""Handlers of the infrastructure ledger, one trigger a file."""

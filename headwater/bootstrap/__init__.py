@@ -1,0 +1,1 @@
+"""What must exist before the first deployment: the bucket that Pulumi keeps its state in."""

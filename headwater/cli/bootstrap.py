@@ -1,0 +1,64 @@
+"""`headwater bootstrap`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from headwater.cli.command import command
+from headwater.cli.output import Answer, note
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from headwater.bootstrap.service import Bootstrapped
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    command(app, "bootstrap")(bootstrap)
+
+
+def bootstrap(
+    stack: Annotated[
+        str,
+        typer.Option(
+            "--stack", "-s", envvar="HEADWATER_STACK", help="Stack to prepare for; local: the local cloud that runs."
+        ),
+    ] = "dev",
+    bucket: Annotated[
+        str | None,
+        typer.Option(
+            "--bucket", help="Bucket's name. [default: headwater-state-<account>-<region>]", show_default=False
+        ),
+    ] = None,
+    kms_key: Annotated[
+        str | None,
+        typer.Option(
+            "--kms-key",
+            help="Id, ARN or alias/NAME of the KMS key that encrypts the stack's secrets; a passphrase by default.",
+            show_default=False,
+        ),
+    ] = None,
+) -> Answer:
+    """Make the bucket for Pulumi's state, or bring its settings up to date, and say how Pulumi is told to use it."""
+    from headwater.aws import using
+    from headwater.bootstrap.service import bootstrap as make
+    from headwater.client.stack import LOCAL, STATE_BUCKET, clients_for
+
+    clients = clients_for(stack)
+    with using(clients):
+        made = make(
+            stack,
+            bucket=bucket or (STATE_BUCKET if stack == LOCAL else None),
+            kms_key=kms_key,
+            endpoint=clients.endpoint_url,
+        )
+    note(f"state bucket {made.bucket} in {made.region}: {'made' if made.created else 'was there, settings applied'}")
+    return Answer(made.model_dump(mode="json"), lambda console: _show(console, made))
+
+
+def _show(console: Console, made: Bootstrapped) -> None:
+    for line in made.commands:
+        console.print(line, markup=False, soft_wrap=True)

@@ -1,0 +1,156 @@
+"""The infrastructure's history: which updates there were, what they left, what differs, and what existed when."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from functools import cached_property
+
+from headwater.client.stack import StackDescription
+from headwater.errors import InvalidRequest
+from headwater.ledger.errors import NoLedger, StateUnknown
+from headwater.ledger.graph import Graph
+from headwater.ledger.restore import RestorePlan, lost_data, plan
+from headwater.ledger.service import Ledger, Synced
+from headwater.ledger.store import GraphStore, Holdings, LedgerTable, StateBucket
+from headwater.ledger.types import Difference, Resource, StackName, Standing, Update, Value
+
+
+class UpdateCard(Value):
+    """An update with what it left and what it changed."""
+
+    update: Update
+    resources: tuple[Resource, ...] = ()
+    """What existed afterwards; empty if that isn't known: `Update.problems` says why."""
+    changes: Difference | None = None
+    """From what it began with; None if that isn't known."""
+
+
+class Infrastructure:
+    """The verbs on the infrastructure's history; ``headwater.connect().infra``.
+
+    An update is named by its id, by four or more of the id's first characters that no other id has, by ``latest`` or by
+    ``latest~<n>``.
+    """
+
+    def __init__(self, stack: StackDescription, using: Callable[[], AbstractContextManager[None]]) -> None:
+        self._using = using
+        self._state_bucket = stack.state_bucket
+        self.name = StackName(project=stack.project, stack=stack.name)
+        self._stack = stack
+
+    @cached_property
+    def _ledger(self) -> Ledger:
+        # Made when it is first asked for, inside `_using`: its clients cost a tenth of a second.
+        stack = self._stack
+        return Ledger(
+            StateBucket(stack.state_bucket), LedgerTable(stack.registry_table), GraphStore(stack.artifacts_bucket)
+        )
+
+    def history(self, of: StackName | None = None) -> list[Update]:
+        """Every update of the stack, or of another one whose state lies in the same bucket; the newest first."""
+        with self._using():
+            return list(reversed(self._ledger.updates(of or self.name)))
+
+    def stacks(self) -> list[StackName]:
+        """Every stack that the ledger knows of, removed ones included."""
+        with self._using():
+            return self._ledger.stacks()
+
+    def show(self, update: str = "latest", of: StackName | None = None) -> UpdateCard:
+        """One update, what existed after it, and what it changed.
+
+        Raises
+        ------
+        UpdateNotFound, AmbiguousUpdate
+            No update, or more than one, is called that.
+        """
+        with self._using():
+            found = self._ledger.find(of or self.name, update)
+            try:
+                after = self._ledger.graph(found)
+            except StateUnknown:
+                return UpdateCard(update=found)
+            return UpdateCard(
+                update=found, resources=after.resources, changes=self._ledger.changes(of or self.name, found)
+            )
+
+    def diff(self, before: str, after: str = "latest", of: StackName | None = None) -> Difference:
+        """What differs between what existed after two updates, property by property.
+
+        Secrets are never decrypted: where both sides have one, whether they differ isn't known, and it says so.
+
+        Raises
+        ------
+        UpdateNotFound, AmbiguousUpdate
+            No update, or more than one, is called that.
+        StateUnknown
+            The checkpoint of one of them is missing or can't be read.
+        """
+        with self._using():
+            whose = of or self.name
+            return self._ledger.diff(self._ledger.find(whose, before), self._ledger.find(whose, after))
+
+    def at(self, time: datetime, of: StackName | None = None) -> Standing:
+        """Which infrastructure existed at ``time`` (with its time zone).
+
+        Raises
+        ------
+        NothingExistedYet
+            No update had ended by then.
+        StateUnknown
+            What the last one left isn't known.
+        """
+        if time.tzinfo is None:
+            raise InvalidRequest(f"{time.isoformat()} has no time zone: write {time.isoformat()}Z for UTC")
+        with self._using():
+            return self._ledger.at(of or self.name, time.astimezone(UTC))
+
+    def sync(self, exported: str | None = None) -> Synced:
+        """Rebuild the ledger from the state bucket, or add the updates of ``pulumi stack history --json``.
+
+        Parameters
+        ----------
+        exported : str, optional
+            That command's output, for users of another backend.
+
+        Raises
+        ------
+        NoLedger
+            The stack was deployed without a state bucket, and there is no output of that command either.
+        StateBucketMissing, FileUnreadable
+            There is no such bucket, or the text is something else.
+        """
+        with self._using():
+            if exported is not None:
+                return self._ledger.import_history(self.name, exported)
+            if not self._state_bucket:
+                raise NoLedger(
+                    f"stack {self.name.stack!r} was deployed without the setting headwater:stateBucket",
+                    next_steps=[
+                        "headwater bootstrap, and deploy again",
+                        f"pulumi stack history --json -s {self.name.stack} | headwater infra sync --history -",
+                    ],
+                )
+            return self._ledger.sync()
+
+    def restore_plan(self, update: str) -> RestorePlan:
+        """What it takes to bring the stack back to what ``update`` left, and why it may be refused; changes nothing.
+
+        `headwater infra restore` carries it out.
+        """
+        with self._using():
+            target, current = self._ledger.find(self.name, update), self._ledger.find(self.name, "latest")
+            return plan(target, self._known(current), self._known(target), Holdings().of)
+
+    def _known(self, update: Update) -> Graph | None:
+        try:
+            return self._ledger.graph(update)
+        except StateUnknown:
+            return None
+
+    def lost_data(self, resources: list[Resource], how: str) -> list[str]:
+        """A reason against it for each resource that holds data and would be ``deleted`` or ``replaced``."""
+        with self._using():
+            return lost_data(resources, how, Holdings().of)
