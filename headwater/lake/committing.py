@@ -91,7 +91,9 @@ class Committing:
             # Asked again: the commit may have been made, and superseded, by a run beside this one.
             return insist(made, self._pause).id
         except HookRefused as error:
-            raise error.__cause__ or error from error
+            if isinstance(error.__cause__, Superseded):
+                raise error.__cause__ from error
+            raise
 
     def _keeps_order(self, path: str, curated: Pointer) -> Hook:
         """A hook that refuses to put an earlier upload in a later one's place, on whatever the branch holds by then."""
