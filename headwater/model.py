@@ -47,7 +47,7 @@ class Source(Declaration):
     """A pandera ``DataFrameSchema``; every row that fails it goes to quarantine with its reasons."""
     keys: tuple[str, ...] = ()
     """Columns that together name a row; of two rows alike in a file the first is kept, of rows alike in several files
-    that of the file which was ingested last (if the curated rows still have these columns)."""
+    that of the file which landed last (if the curated rows still have these columns)."""
     missing: tuple[str, ...] = ("",)
     """What stands in a CSV file for a value that is missing."""
     sql: str = "SELECT * FROM landed"

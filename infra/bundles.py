@@ -55,7 +55,10 @@ RECIPES: Sequence[Recipe] = (
         name="control",
         sources=(
             *_BASE,
-            *(f"headwater/{name}" for name in ("alarms", "features", "images", "lake", "ledger", "serving")),
+            *(
+                f"headwater/{name}"
+                for name in ("alarms", "features", "images", "lake", "ledger", "serving", "versions")
+            ),
             *(f"functions/{name}" for name in ("alarms", "images", "lake", "ledger", "registry", "serving")),
         ),
     ),
@@ -64,8 +67,8 @@ RECIPES: Sequence[Recipe] = (
         name="data",
         sources=(
             *_BASE,
-            *(f"headwater/{name}" for name in ("features", "lake", "training")),
-            *(f"functions/{name}" for name in ("features", "lake", "training")),
+            *(f"headwater/{name}" for name in ("features", "lake", "training", "versions")),
+            *(f"functions/{name}" for name in ("features", "lake", "registry", "training")),
             "pipelines",
         ),
     ),

@@ -16,11 +16,21 @@ from infra.buckets import PrivateBucket
 from infra.containers import Containers
 from infra.function import Foundation, Function, FunctionArgs
 from infra.grants import Grant, together
-from infra.lake import LANDING, QUARANTINE, Uploads, UploadsArgs
+from infra.lake import (
+    CURATED,
+    FEATURES,
+    LANDING,
+    QUARANTINE,
+    STAGED,
+    Uploads,
+    UploadsArgs,
+    grant_commit,
+    grant_read_sources,
+)
 from infra.machine import StateMachine, StateMachineArgs
-from infra.tables import SOURCES, Table
+from infra.tables import SOURCE_DATA, SOURCES, Table
 
-LAKE, FEATURES = "lake", "features"
+LAKE = "lake"
 MAX_TIMEOUT = timedelta(minutes=15)
 
 
@@ -98,7 +108,11 @@ class Ingestion(pulumi.ComponentResource):
                 foundation=args.foundation,
                 capability=LAKE,
                 handler=functions.lake.ingest,
-                settings={"lake_bucket": args.lake.ready, "registry_table": args.registry.name},
+                settings={
+                    "lake_bucket": args.lake.ready,
+                    "registry_table": args.registry.name,
+                    "code_version": args.foundation.code["data"].bundle.sha256,
+                },
                 bundle="data",
                 memory_mib=3008,
                 disk_mib=2048,
@@ -119,7 +133,11 @@ class Ingestion(pulumi.ComponentResource):
                 bundle="control",
                 memory_mib=256,
                 timeout=timedelta(seconds=30),
-                grants=[self._args.registry.grant_read_write(SOURCES)],
+                grants=[
+                    self._args.registry.grant_read_write(SOURCES),
+                    # Whether what failed had been committed.
+                    self._args.registry.grant_read(SOURCE_DATA),
+                ],
             ),
             opts=self._child,
         )
@@ -130,7 +148,7 @@ class Ingestion(pulumi.ComponentResource):
             "features-materialise",
             FunctionArgs(
                 foundation=args.foundation,
-                capability=FEATURES,
+                capability="features",
                 handler=functions.features.materialise,
                 settings={
                     "lake_bucket": args.lake.ready,
@@ -142,9 +160,9 @@ class Ingestion(pulumi.ComponentResource):
                 disk_mib=4096,
                 timeout=MAX_TIMEOUT,
                 grants=[
-                    args.lake.grant_read("curated/", "features/"),
-                    args.lake.grant_write("features/"),
-                    args.registry.grant_read(SOURCES),
+                    grant_read_sources(args.lake, args.registry),
+                    args.lake.grant_read(FEATURES),
+                    args.lake.grant_write(FEATURES),
                     args.features.grant_read_write(),
                 ],
             ),
@@ -155,7 +173,8 @@ class Ingestion(pulumi.ComponentResource):
 def grant_ingest(lake: PrivateBucket, registry: Table) -> Grant:
     """To ingest an upload: the same for the function and the container."""
     return together(
-        lake.grant_read(LANDING, "curated/", QUARANTINE.prefix),
-        lake.grant_write("curated/", QUARANTINE.prefix),
+        lake.grant_read(LANDING, CURATED, STAGED, QUARANTINE.prefix),
+        lake.grant_write(CURATED, QUARANTINE.prefix),
         registry.grant_read_write(SOURCES),
+        grant_commit(lake, registry, SOURCE_DATA),
     )

@@ -11,12 +11,29 @@ import pulumi_aws as aws
 from infra.alarms import DeadLetters
 from infra.buckets import Expiry, PrivateBucket
 from infra.function import Function
+from infra.grants import Grant, together
+from infra.tables import DATASETS, SOURCE_DATA, Table
 from infra.tags import physical_name, tags
 
 CAPABILITY = "lake"
 LANDING = "landing/"
 QUARANTINE = Expiry(prefix="quarantine/", days=180)
-"""Rejected rows are kept for people to look at; no snapshot ever pins them."""
+"""Rejected rows are kept for people to look at; no commit ever pins them."""
+CURATED, FEATURES, VERSIONS = "curated/", "features/", "versions/"
+STAGED = "data/sources/"
+"""Files that somebody uploaded to a branch of a source's dataset."""
+
+
+def grant_commit(lake: PrivateBucket, registry: Table, datasets: str) -> Grant:
+    """To read datasets whose items begin with ``datasets``, and to move their branches and tags."""
+    return together(
+        lake.grant_read(VERSIONS), lake.grant_write(VERSIONS), registry.grant_read_write(datasets, keys=[DATASETS])
+    )
+
+
+def grant_read_sources(lake: PrivateBucket, registry: Table) -> Grant:
+    """To pin the sources' commits and to read what they hold."""
+    return together(lake.grant_read(CURATED, STAGED, VERSIONS), registry.grant_read(SOURCE_DATA))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,9 @@ SOURCES = "SOURCE#"
 MODELS = "MODEL#"
 """Each model's items (``MODEL#<model>``) and the list of their names (``MODEL#``)."""
 ALARMS = "ALARM#"
+DATASETS = "DATA#"
+"""The list of datasets' names; ``DATA#<dataset>`` are a dataset's branches, tags, hooks and their log."""
+SOURCE_DATA, MODEL_DATA = "DATA#sources/", "DATA#models/"
 LEDGER = "LEDGER#"
 
 READ = ("dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query")
@@ -63,21 +66,20 @@ class Table(pulumi.ComponentResource):
         """To read items whose ``pk`` starts with one of ``prefixes``; without any, all items. Never to scan."""
         return self._grant(READ, prefixes)
 
-    def grant_read_write(self, *prefixes: str) -> Grant:
-        """To read and write items whose ``pk`` starts with one of ``prefixes``; without any, all items.
+    def grant_read_write(self, *prefixes: str, keys: Sequence[str] = ()) -> Grant:
+        """To read and write items whose ``pk`` starts with one of ``prefixes`` or is one of ``keys``.
+
+        Without any, all items.
 
         Never to delete: what is written into the registry stays, and online items expire.
         """
-        return self._grant((*READ, *WRITE), prefixes)
+        return self._grant((*READ, *WRITE), prefixes, keys)
 
     def grant_delete(self, *prefixes: str) -> Grant:
         """To delete items whose ``pk`` starts with one of ``prefixes``."""
         return self._grant(["dynamodb:DeleteItem"], prefixes)
 
-    def _grant(self, actions: Sequence[str], prefixes: Sequence[str]) -> Grant:
-        conditions = (
-            {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [f"{prefix}*" for prefix in prefixes]}}
-            if prefixes
-            else None
-        )
+    def _grant(self, actions: Sequence[str], prefixes: Sequence[str], keys: Sequence[str] = ()) -> Grant:
+        patterns = [*(f"{prefix}*" for prefix in prefixes), *keys]
+        conditions = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": patterns}} if patterns else None
         return allow(actions, self.arn, conditions=conditions)

@@ -21,9 +21,10 @@ from infra.buckets import Account, PrivateBucket
 from infra.containers import Containers
 from infra.function import Foundation, Function, FunctionArgs
 from infra.grants import Role, together
+from infra.lake import FEATURES, grant_commit, grant_read_sources
 from infra.machine import StateMachine, StateMachineArgs
 from infra.serving import Serving
-from infra.tables import MODELS, SOURCES, Table
+from infra.tables import MODEL_DATA, MODELS, SOURCE_DATA, Table
 from infra.tags import physical_name, tags
 
 CAPABILITY = "training"
@@ -90,11 +91,11 @@ class Training(pulumi.ComponentResource):
                 disk_mib=4096,
                 timeout=timedelta(minutes=15),
                 grants=[
-                    args.lake.grant_read("curated/", "features/"),
-                    args.lake.grant_write("features/"),
+                    grant_read_sources(args.lake, args.registry),
+                    args.lake.grant_read(FEATURES),
+                    args.lake.grant_write(FEATURES),
                     args.artifacts.grant_read(RUNS),
                     args.artifacts.grant_write(RUNS),
-                    args.registry.grant_read(SOURCES, MODELS),
                 ],
             ),
             opts=self._child,
@@ -108,11 +109,22 @@ class Training(pulumi.ComponentResource):
                 foundation=args.foundation,
                 capability="registry",
                 handler=functions.registry.register,
-                settings={"registry_table": args.registry.name, "artifacts_bucket": args.artifacts.ready},
-                bundle="control",
+                settings={
+                    "registry_table": args.registry.name,
+                    "artifacts_bucket": args.artifacts.ready,
+                    "lake_bucket": args.lake.ready,
+                },
+                # The trees of commits are Parquet files.
+                bundle="data",
                 memory_mib=512,
-                timeout=timedelta(minutes=1),
-                grants=[args.artifacts.grant_read(RUNS), args.registry.grant_read_write(MODELS)],
+                timeout=timedelta(minutes=2),
+                grants=[
+                    args.artifacts.grant_read(RUNS),
+                    args.registry.grant_read_write(MODELS),
+                    grant_commit(args.lake, args.registry, MODEL_DATA),
+                    # Tags what the version learnt from.
+                    args.registry.grant_read_write(SOURCE_DATA),
+                ],
             ),
             opts=self._child,
         )

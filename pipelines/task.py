@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -19,6 +20,9 @@ from headwater.model import load_catalog
 from headwater.settings import FunctionSettings
 
 USAGE = "usage: python -m pipelines.task train <model> <run id> | ingest <upload as JSON>"
+
+LOCK = Path(__file__).resolve().parents[1] / "requirements" / "training.txt"
+"""What is installed in the image, which holds the file at the same place."""
 
 
 class Settings(FunctionSettings):
@@ -46,6 +50,7 @@ def train(settings: Settings, logger: Logger, model: str, run_id: str) -> None:
         Registry.from_settings(settings),
         settings.artifacts_bucket,
         code_version=settings.code_version,
+        lock=LOCK,
         progress=tell,
     )
     try:
@@ -62,7 +67,12 @@ def ingest(settings: Settings, logger: Logger, upload: Upload) -> None:
     """Ingest a file, as the function does with smaller ones."""
     from headwater.lake.service import Lake
 
-    lake = Lake(load_catalog(), bucket=settings.lake_bucket, table=settings.registry_table)
+    lake = Lake(
+        load_catalog(),
+        bucket=settings.lake_bucket,
+        table=settings.registry_table,
+        code_version=settings.code_version,
+    )
     logger.info("file ingested", extra={"ingestion": lake.ingest(upload).model_dump(mode="json")})
 
 

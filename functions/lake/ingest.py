@@ -1,4 +1,4 @@
-"""A file that landed becomes curated rows, unless it breaks its contract. Larger files go to the container."""
+"""A file that landed becomes curated rows and a commit, unless it breaks its contract. Large ones: in the container."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ class Settings(FunctionSettings):
 
     lake_bucket: str
     registry_table: str
+    code_version: str
+    """The hash of the bundle that this function is in."""
 
 
 @at_init
@@ -31,12 +33,17 @@ def service() -> Lake:
     from headwater.lake.service import Lake
 
     settings = Settings.from_environment()
-    return Lake(load_catalog(), bucket=settings.lake_bucket, table=settings.registry_table)
+    return Lake(
+        load_catalog(),
+        bucket=settings.lake_bucket,
+        table=settings.registry_table,
+        code_version=settings.code_version,
+    )
 
 
 @entry
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Validate and curate one upload."""
+    """Validate, curate and commit one upload."""
     upload = Upload.model_validate(event["upload"])
     logger.append_keys(run_id=upload.id, source=upload.source)
     ingestion = service().ingest(upload)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
@@ -10,8 +10,11 @@ from functions.observability import observe
 from headwater.model import Name
 from headwater.registry.service import Registry
 from headwater.registry.store import ArtifactStore
-from headwater.registry.types import CANDIDATE_FILE, Candidate, RunId, Value, run_key
+from headwater.registry.types import RunId, Value
 from headwater.settings import FunctionSettings, at_init
+
+if TYPE_CHECKING:
+    from headwater.training.registration import Registration
 
 logger, tracer, metrics, entry = observe("registry")
 
@@ -21,6 +24,7 @@ class Settings(FunctionSettings):
 
     registry_table: str
     artifacts_bucket: str
+    lake_bucket: str
 
 
 class RegisterRequest(Value):
@@ -31,22 +35,27 @@ class RegisterRequest(Value):
 
 
 @at_init
-def services() -> tuple[Registry, ArtifactStore]:
-    """The registry and the files of training runs."""
+def service() -> Registration:
+    # Imported here: the deployment reads `Settings` where DuckDB needn't be installed.
+    from headwater.training.registration import Registration
+    from headwater.versions.service import Versions
+
     settings = Settings.from_environment()
-    return Registry.from_settings(settings), ArtifactStore(settings.artifacts_bucket)
+    return Registration(
+        Registry.from_settings(settings),
+        ArtifactStore(settings.artifacts_bucket),
+        Versions(settings.lake_bucket, settings.registry_table),
+    )
 
 
 @entry
 def handler(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
-    """Register a run's candidate, once, and say what became of it and how it is to be promoted."""
+    """Commit and register a run's candidate, once, and say what became of it and how it is to be promoted."""
     request = RegisterRequest.model_validate(event)
     logger.append_keys(model=request.model, run_id=request.run_id)
-    registry, artifacts = services()
-    candidate = artifacts.load_newest(run_key(request.model, request.run_id, CANDIDATE_FILE), Candidate)
-    version = registry.register(candidate)
+    version = service().register(request.model, request.run_id)
     logger.append_keys(version=version.version)
-    logger.info("registered", extra={"status": version.status, "reasons": version.reasons})
+    logger.info("registered", extra={"status": version.status, "reasons": version.reasons, "commit": version.commit})
     return {
         "model": version.model,
         "version": version.version,

@@ -7,7 +7,19 @@ from typing import Annotated
 import typer
 
 from headwater import __version__
-from headwater.cli import alarms, bootstrap, demo, infra, ingestions, local, models, pipelines, predict, products
+from headwater.cli import (
+    alarms,
+    bootstrap,
+    data,
+    demo,
+    infra,
+    ingestions,
+    local,
+    models,
+    pipelines,
+    predict,
+    products,
+)
 
 app = typer.Typer(
     name="headwater",
@@ -33,5 +45,5 @@ def _root(
     pass
 
 
-for part in (demo, local, bootstrap, ingestions, pipelines, models, predict, infra, alarms, products):
+for part in (demo, local, bootstrap, ingestions, pipelines, models, data, predict, infra, alarms, products):
     part.add_to(app)

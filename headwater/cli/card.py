@@ -32,6 +32,8 @@ def show_card(console: Console, card: ModelCard) -> None:
         "parameters": ", ".join(f"{name}={show(value)}" for name, value in card.parameters.items()),
         "run": card.run_id,
         "data version": card.data_version,
+        **{f"  {source}": f"commit {commit}" for source, commit in sorted(card.commits.items())},
+        "files": f"commit {card.commit} of models/{card.model}" if card.commit else "",
         "code": card.code_version,
     }
     console.print()

@@ -37,6 +37,9 @@ def demo(
     every: Annotated[
         int, typer.Option("--every", min=1, help="Upload every n-th flight only: quicker, and a weaker model.")
     ] = 1,
+    retrain: Annotated[
+        bool, typer.Option("--retrain/--no-retrain", help="Train a second version on the corrected upload, or don't.")
+    ] = True,
     keep: Annotated[
         bool, typer.Option("--keep/--stop", help="Leave the local cloud running at the end, or stop it.")
     ] = True,
@@ -57,7 +60,7 @@ def demo(
     with interruptible(home()):
         up = bring_up(stages, project(), home(), port, engine=engine)
         cloud = connect(LOCAL)
-        outcome = run(cloud, stages, months=range(1, months + 1), every=every)
+        outcome = run(cloud, stages, months=range(1, months + 1), every=every, retrain=retrain)
     if not keep:
         take_down(home())
     seconds = {**stages.seconds, "total": round(time.monotonic() - started, 2)}
@@ -73,6 +76,7 @@ def _show(console: Console, outcome: Outcome, total: float, *, keep: bool) -> No
     console.print()
     show_card(console, outcome.card)
     _compare(console, outcome)
+    _explain_correction(console, outcome)
     console.print(f"\nDone in {total:.0f} s. ", end="")
     if not keep:
         console.print("The local cloud is stopped.")
@@ -83,11 +87,24 @@ def _show(console: Console, outcome: Outcome, total: float, *, keep: bool) -> No
         "headwater models show flight_delay",
         "headwater pipeline list",
         "headwater ingestions list flights",
+        f"headwater models training-set flight_delay {outcome.card.version} --to training_set.parquet",
         f"headwater predict flight_delay --as-of {first.asked} \\\n    --input '{json.dumps(first.inputs)}'",
         "headwater init my_model          # your own model",
         "headwater local down             # stops everything and forgets it",
     ):
         console.print(f"  {step}", markup=False, style="bold", soft_wrap=True)
+
+
+def _explain_correction(console: Console, outcome: Outcome) -> None:
+    done, card = outcome.correction, outcome.card
+    console.print(
+        f"\n{done.file} was then uploaded again with {done.rows_changed:,} rows corrected: commit {done.commit[:12]} "
+        f"took the place of {done.commit_before[:12]}. What version {card.version} learnt from was made again from the "
+        f"latter, byte for byte (sha256 {done.training_set_sha256[:12]}).",
+        soft_wrap=True,
+    )
+    if done.retrained is not None:
+        console.print(f"Version {done.retrained} learnt from the corrected file and serves now.")
 
 
 def _flights(outcome: Outcome) -> object:

@@ -71,10 +71,20 @@ def _show(console: Console, found: list[Ingestion]) -> None:
         note("nothing was uploaded yet; next: headwater upload SOURCE FILE --wait")
         return
     rows = [
-        (entry.source, entry.file, entry.status.value, entry.rows_in, entry.rows_out, entry.rows_rejected, entry.at)
+        (
+            entry.source,
+            entry.file,
+            entry.status.value,
+            entry.rows_in,
+            entry.rows_out,
+            entry.rows_rejected,
+            "superseded" if entry.superseded else (entry.commit or "")[:12],
+            entry.at,
+        )
         for entry in found
     ]
-    console.print(table(("source", "file", "status", "rows in", "rows out", "rejected", "at (UTC)"), rows))
+    columns = ("source", "file", "status", "rows in", "rows out", "rejected", "commit", "at (UTC)")
+    console.print(table(columns, rows))
     for entry in found:
         for reason in entry.reasons[:3]:
             console.print(f"{entry.file}: {reason}", markup=False)

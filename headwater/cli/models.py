@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from headwater.cli.command import StackOption, YesOption, command, group
-from headwater.cli.output import Answer, is_terminal, note, table
+from headwater.cli.output import Answer, confirm, note, table
 
 if TYPE_CHECKING:
     from headwater.registry.types import AliasMove
@@ -24,6 +25,7 @@ def add_to(app: typer.Typer) -> None:
     command(models, "show")(show_model)
     command(models, "promote")(promote)
     command(models, "rollback")(rollback)
+    command(models, "training-set")(training_set)
 
 
 def list_models(stack: StackOption = None) -> Answer:
@@ -78,7 +80,7 @@ def promote(
     import headwater
 
     cloud = headwater.connect(stack)
-    _confirm(f"Point {model}@{alias} of stack {cloud.stack.name!r} at version {version}?", yes)
+    confirm(f"Point {model}@{alias} of stack {cloud.stack.name!r} at version {version}?", yes)
     return _moved(cloud.models.promote(model, version, alias=alias, why=why))
 
 
@@ -89,16 +91,24 @@ def rollback(
     import headwater
 
     cloud = headwater.connect(stack)
-    _confirm(f"Point {model}@{alias} of stack {cloud.stack.name!r} back at the version before?", yes)
+    confirm(f"Point {model}@{alias} of stack {cloud.stack.name!r} back at the version before?", yes)
     return _moved(cloud.models.rollback(model, alias=alias))
 
 
-def _confirm(question: str, yes: bool) -> None:
-    # Without a terminal nobody can answer: a script that got this far means it.
-    import sys
+def training_set(
+    model: ModelArgument,
+    version: Annotated[int, typer.Argument(help="Version whose table is wanted.", show_default=False)],
+    to: Annotated[
+        Path, typer.Option("--to", help="Parquet file to write; replaced if there is one.", show_default=False)
+    ],
+    stack: StackOption = None,
+) -> Answer:
+    """Make the table that a version learnt from again, from the commits that it pinned, byte for byte."""
+    import headwater
 
-    if not yes and is_terminal() and sys.stdin.isatty() and not typer.confirm(question, err=True):
-        raise typer.Abort
+    made = headwater.connect(stack).models.training_set(model, version, to)
+    note(f"{to}: the bytes that version {version} of {model} learnt from (sha256 {made.sha256})")
+    return Answer({"model": model, "version": version, "file": str(to), "sha256": made.sha256})
 
 
 def _moved(move: AliasMove) -> Answer:

@@ -71,6 +71,16 @@ def note(message: str) -> None:
     note_console().print(message)
 
 
+def confirm(question: str, yes: bool) -> None:
+    """Go on if a person says so, or was told to ask nobody; raises `typer.Abort` if not."""
+    # Without a terminal nobody can answer: a script that got this far means it.
+    if not yes and is_terminal() and sys.stdin.isatty():
+        import typer
+
+        if not typer.confirm(question, err=True):
+            raise typer.Abort
+
+
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None) -> Table:
     """A table in the house's look: no frame, so that it can be cut and pasted; numbers to the right."""
     from rich.box import SIMPLE_HEAD

@@ -6,7 +6,7 @@ In a terminal the line of the stage at work moves; elsewhere only finished lines
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -76,3 +76,17 @@ class Stages:
         note_console().print(
             f"{mark} {escape(stage.title):<{_WIDTH}} {seconds:6.1f} s   [dim]{escape(stage.detail)}[/dim]".rstrip()
         )
+
+
+@contextmanager
+def counting(title: str) -> Iterator[Callable[[int], None]]:
+    """Count things as they are dealt with, on a bar of unknown length; without a terminal nothing is shown."""
+    if not is_terminal():
+        yield lambda _: None
+        return
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TextColumn("{task.completed:,}"), TimeElapsedColumn())
+    with Progress(*columns, console=note_console(), transient=True) as progress:
+        task = progress.add_task(title, total=None)
+        yield lambda more: progress.advance(task, more)

@@ -17,6 +17,10 @@ class BadUpload(InvalidRequest):
     """The file can't be uploaded as it is."""
 
 
+class BadTarget(InvalidRequest):
+    """Nothing can be written there, or not by what is installed here."""
+
+
 class IngestionFailed(HeadwaterError):
     """The ingestion of an uploaded file failed for another reason than the file itself."""
 

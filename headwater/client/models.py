@@ -6,14 +6,16 @@ import getpass
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from headwater.client.errors import BadTarget
 from headwater.client.stack import StackDescription
 from headwater.registry.service import PRODUCTION, Registry
 from headwater.registry.store import RegistryStore
-from headwater.registry.types import AliasMove, ModelVersion
+from headwater.registry.types import AliasMove, ModelVersion, TrainingSet
 
 
 class ModelSummary(BaseModel):
@@ -53,6 +55,12 @@ class ModelCard(BaseModel):
     parameters: dict[str, Any]
     rows: dict[str, int]
     data_version: str
+    commits: dict[str, str]
+    """The commit of each source that it learnt from."""
+    commit: str | None
+    """The commit of ``models/<model>`` that holds its files."""
+    training_set_sha256: str | None
+    """Of the Parquet file that it learnt from, which `Models.training_set` makes again."""
     code_version: str
     versions: int
     log: tuple[AliasMove, ...]
@@ -63,7 +71,7 @@ class Models:
     """The verbs on models; ``headwater.connect().models``."""
 
     def __init__(self, stack: StackDescription, using: Callable[[], AbstractContextManager[None]]) -> None:
-        self._using = using
+        self._stack, self._using = stack, using
         with using():
             self._registry = Registry(RegistryStore(stack.registry_table))
 
@@ -108,6 +116,44 @@ class Models:
         with self._using():
             return self._registry.rollback(model, alias=alias, by=_me(), why=why)
 
+    def training_set(self, model: str, version: int, path: str | Path) -> TrainingSet:
+        """Make the table that a version learnt from again, from the commits that it pinned, byte for byte.
+
+        Parameters
+        ----------
+        model : str
+        version : int
+        path : path
+            The Parquet file to write; replaced if there is one.
+
+        Raises
+        ------
+        NotReproducible
+            The version's record doesn't say from what.
+        NotReproduced
+            Other bytes came out; nothing is written.
+        BadTarget
+            The folder doesn't exist, or the packages that read the lake aren't installed.
+        """
+        target = Path(path).absolute()
+        if not target.parent.is_dir():
+            raise BadTarget(f"{target.parent} is no folder: give a file in one that exists")
+        try:
+            from headwater.training.rebuilding import rebuild
+        except ImportError as error:
+            raise BadTarget(
+                f"a training set is made by DuckDB and pandas, which aren't installed: {error}",
+                next_steps=["pip install 'headwater[data]'"],
+            ) from error
+        with self._using():
+            entry = self._registry.version(model, version)
+            return rebuild(
+                entry,
+                lake_bucket=self._stack.lake_bucket,
+                registry_table=self._stack.registry_table,
+                path=target,
+            )
+
     def _summary(self, model: str) -> ModelSummary:
         versions, aliases = self._registry.versions(model), self._registry.aliases(model)
         serving = aliases.get(PRODUCTION)
@@ -143,6 +189,9 @@ def _card(entry: ModelVersion, aliases: dict[str, int], versions: int, log: tupl
         parameters=dict(candidate.parameters),
         rows=dict(candidate.rows),
         data_version=candidate.data_version,
+        commits=dict(candidate.commits),
+        commit=entry.commit,
+        training_set_sha256=candidate.training_set.sha256 if candidate.training_set else None,
         code_version=candidate.code_version,
         versions=versions,
         log=log,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from headwater.client.pipelines import Pipelines
 from headwater.client.predictions import Api
 from headwater.client.stack import StackDescription
 from headwater.lake.types import Ingestion
+from headwater.versions.service import Versions
 
 
 class Headwater:
@@ -35,7 +37,9 @@ class Headwater:
     pipelines : Pipelines
         Training runs: start, list, get, watch.
     models : Models
-        Registered models: list, show, promote, rollback.
+        Registered models: list, show, promote, rollback, training_set.
+    data : Versions
+        Data version control: datasets, their commits, branches and tags, and gc.
     infra : Infrastructure
         The infrastructure's history: history, show, diff, at, sync, restore_plan.
     """
@@ -47,6 +51,12 @@ class Headwater:
         self.pipelines = Pipelines(stack, self._using)
         self.models = Models(stack, self._using)
         self.infra = Infrastructure(stack, self._using)
+
+    @cached_property
+    def data(self) -> Versions:
+        """The datasets of the lake."""
+        with self._using():
+            return Versions(self.stack.lake_bucket, self.stack.registry_table)
 
     def _using(self) -> AbstractContextManager[None]:
         return using(self._clients)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Protocol
+from typing import Any
 
 from headwater.client import Headwater
 from headwater.client.models import ModelCard
 from headwater.client.pipelines import Rejected
 from headwater.client.waiting import wait_for
+from headwater.demo.correction import Correction, correct_and_go_back
 from headwater.demo.flights import Departure, departures, month_files
+from headwater.demo.narrating import Narrator
 
 MODEL = "flight_delay"
 YEAR = 2013
@@ -24,20 +25,6 @@ EARLY, NOON = (time(6, 30), time(7)), (time(12), time(13))
 ASKED_EARLY, ASKED_AT_NOON = 11, 1
 INGESTION_TIMEOUT, TRAINING_TIMEOUT = 900.0, 1800.0
 ALIAS_TIMEOUT, LOG_TIMEOUT = 30.0, 30.0
-
-
-class Stage(Protocol):
-    """A stage as somebody follows it."""
-
-    def update(self, detail: str) -> None:
-        """Say what it is doing, or did."""
-
-
-class Narrator(Protocol):
-    """Follows the stages."""
-
-    def stage(self, key: str, title: str) -> AbstractContextManager[Stage]:
-        """Follow one stage."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +52,7 @@ class Outcome:
     predictions: tuple[Prediction, ...]
     logged: int
     """How many of the predictions are in the predictions bucket."""
+    correction: Correction
 
     def line(self, *, resources: int, api: str, seconds: dict[str, float]) -> dict[str, Any]:
         """What ``headwater demo --json`` prints."""
@@ -77,11 +65,14 @@ class Outcome:
             "predictions": [asdict(prediction) for prediction in self.predictions],
             "api": api,
             "seconds": seconds,
+            "correction": asdict(self.correction),
         }
 
 
-def run(cloud: Headwater, narrator: Narrator, *, months: Sequence[int], every: int = 1) -> Outcome:
-    """Upload real flights, let the stack make a served model of them, and ask it.
+def run(
+    cloud: Headwater, narrator: Narrator, *, months: Sequence[int], every: int = 1, retrain: bool = False
+) -> Outcome:
+    """Upload real flights, let the stack make a served model of them, ask it; then correct an upload and go back.
 
     Parameters
     ----------
@@ -93,6 +84,8 @@ def run(cloud: Headwater, narrator: Narrator, *, months: Sequence[int], every: i
         Months of 2013 to upload; the flights asked about are those of the first day after them.
     every : int
         Upload every n-th flight only.
+    retrain : bool
+        Train again on the corrected upload.
 
     Raises
     ------
@@ -103,7 +96,17 @@ def run(cloud: Headwater, narrator: Narrator, *, months: Sequence[int], every: i
     version = _train(cloud, narrator)
     predictions = _ask(cloud, narrator, date(YEAR, max(months) + 1, 1), version)
     logged = _await_log(cloud, narrator, predictions)
-    return Outcome(rows, cloud.models.show(MODEL, version), predictions, logged)
+    card = cloud.models.show(MODEL, version)
+    correction = correct_and_go_back(
+        cloud,
+        narrator,
+        card,
+        months=months,
+        every=every,
+        timeout=INGESTION_TIMEOUT,
+        retrain=(lambda: _train(cloud, narrator, "retrain")) if retrain else None,
+    )
+    return Outcome(rows, card, predictions, logged, correction)
 
 
 def _upload(cloud: Headwater, narrator: Narrator, months: Sequence[int], every: int) -> int:
@@ -126,8 +129,8 @@ def _upload(cloud: Headwater, narrator: Narrator, months: Sequence[int], every: 
     return rows
 
 
-def _train(cloud: Headwater, narrator: Narrator) -> int:
-    with narrator.stage("train", "training pipeline") as stage:
+def _train(cloud: Headwater, narrator: Narrator, key: str = "train") -> int:
+    with narrator.stage(key, "training pipeline") as stage:
         started = cloud.pipelines.start(MODEL, reason="demo")
         ended = cloud.pipelines.watch(started.id, timeout=TRAINING_TIMEOUT, on_step=stage.update)
         if ended.rejected or ended.version is None:

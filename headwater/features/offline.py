@@ -1,4 +1,4 @@
-"""A feature view's rows for a snapshot: computed by its SQL, checked, kept as Parquet."""
+"""A feature view's rows for a data version: computed by its SQL, checked, kept as Parquet."""
 
 # ruff: noqa: S608 - names in SQL are declared by products and quoted
 from __future__ import annotations
@@ -12,19 +12,24 @@ import duckdb
 from headwater.features.errors import InvalidView
 from headwater.features.history import AVAILABLE, EVENT, entity_sql, moment_sql, newest_last
 from headwater.lake.database import columns_of, quoted
-from headwater.lake.types import Snapshot
+from headwater.lake.types import DataVersion
 from headwater.model import FeatureView
 
 NUMBERS = re.compile(r"(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DOUBLE|BOOLEAN|DECIMAL\(\d+,\d+\))$")
 
 
-def offline_key(view: FeatureView, snapshot: Snapshot) -> str:
-    """Where the rows of ``view`` for ``snapshot`` are kept: another definition or other data, another key."""
+def offline_key(view: FeatureView, version: DataVersion) -> str:
+    """Where the rows of ``view`` for ``version`` are kept: another definition or other data, another key."""
     definition = json.dumps(
         [view.sql, view.entity, [feature.name for feature in view.features], sorted(view.sources)]
     )  # fmt: skip
     digest = hashlib.sha256(definition.encode()).hexdigest()[:12]
-    return f"features/{view.name}/{snapshot.only(view.sources).id}-{digest}.parquet"
+    return f"features/{view.name}/{version.only(view.sources).id}-{digest}.parquet"
+
+
+def table_of(view: FeatureView) -> str:
+    """What the table of a view's offline rows is called."""
+    return f"__view_{view.name}"
 
 
 def compute(connection: duckdb.DuckDBPyConnection, view: FeatureView, table: str) -> int:

@@ -1,4 +1,4 @@
-"""The feature store's verbs: offline rows of a view for a snapshot, and the newest values online."""
+"""The feature store's verbs: offline rows of a view for a data version, and the newest values online."""
 
 # ruff: noqa: S608 - names in SQL are declared by products and quoted
 from __future__ import annotations
@@ -13,13 +13,13 @@ from pydantic import BaseModel, ConfigDict
 
 from headwater.features.errors import InvalidView
 from headwater.features.history import AVAILABLE, EVENT, newest_last
-from headwater.features.offline import compute, offline_key
+from headwater.features.offline import compute, offline_key, table_of
 from headwater.features.online import OnlineItem, microseconds, online_key
 from headwater.features.store import OnlineStore, OnlineWrite
 from headwater.lake.database import literal, quoted, write_parquet
 from headwater.lake.errors import NoData
 from headwater.lake.service import Lake
-from headwater.lake.types import Snapshot
+from headwater.lake.types import DataVersion
 from headwater.model import Catalog, FeatureView
 
 BATCH = 5_000
@@ -69,15 +69,15 @@ class Features:
         self._online = online
         self._now = now
 
-    def ensure(self, connection: duckdb.DuckDBPyConnection, view: FeatureView, snapshot: Snapshot) -> str:
-        """A table of the view's offline rows for ``snapshot``: read if they are kept already, else computed and kept.
+    def ensure(self, connection: duckdb.DuckDBPyConnection, view: FeatureView, version: DataVersion) -> str:
+        """A table of the view's offline rows for ``version``: read if they are kept already, else computed and kept.
 
         Parameters
         ----------
         connection : DuckDBPyConnection
-            With the snapshot's tables (`Lake.tables`).
+            With the version's tables (`Lake.tables`).
         view : FeatureView
-        snapshot : Snapshot
+        version : DataVersion
             Of the view's sources, and maybe more.
 
         Returns
@@ -85,7 +85,7 @@ class Features:
         str
             The table's name.
         """
-        key, table = offline_key(view, snapshot), f"__view_{view.name}"
+        key, table = offline_key(view, version), table_of(view)
         known = self._lake.objects.newest(key)
         with TemporaryDirectory(prefix="headwater-features-") as scratch:
             path = Path(scratch) / "rows.parquet"
@@ -125,9 +125,9 @@ class Features:
         if self._online is None:
             raise ValueError("these features were made without an online store")
         view = self._catalog.view(name)
-        snapshot = self._lake.snapshot(view.sources)
-        with self._lake.tables(snapshot) as connection:
-            table = self.ensure(connection, view, snapshot)
+        version = self._lake.pin(view.sources)
+        with self._lake.tables(version) as connection:
+            table = self.ensure(connection, view, version)
             newest = f"__newest_{view.name}"
             connection.execute(
                 f"CREATE TEMP TABLE {quoted(newest)} AS SELECT * FROM {quoted(table)} "
@@ -135,12 +135,12 @@ class Features:
                 f"(PARTITION BY {', '.join(map(quoted, view.entity))} ORDER BY {_descending(view)}) = 1",
                 [microseconds(self._now())],
             )
-            written = self._online.write(_writes(connection, view, newest, snapshot.revision))
+            written = self._online.write(_writes(connection, view, newest, version.revision))
             rows, entities = (
                 int((connection.execute(f"SELECT count(*) FROM {quoted(counted)}").fetchone() or (0,))[0])
                 for counted in (table, newest)
             )
-        return Materialised(view=name, data_version=snapshot.id, rows=rows, entities=entities, written=written)
+        return Materialised(view=name, data_version=version.id, rows=rows, entities=entities, written=written)
 
 
 def _descending(view: FeatureView) -> str:

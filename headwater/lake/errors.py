@@ -18,8 +18,8 @@ class SourceFailed(HeadwaterError):
 
 
 class NoData(NotFound):
-    """A source has no curated file yet."""
+    """A source's dataset holds no file yet."""
 
 
-class VersionGone(NotFound):
-    """A pinned S3 version doesn't exist any more."""
+class Superseded(Refused):
+    """A later upload of the same file counts already."""

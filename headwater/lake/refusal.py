@@ -8,7 +8,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from headwater.lake.store import Ledger
-from headwater.lake.types import Ingestion, IngestionStatus, Upload, Value
+from headwater.lake.types import Ingestion, IngestionStatus, Upload, Value, dataset_of
+from headwater.registry.store import RegistryStore
+from headwater.versions.refs import Refs
 
 LONGEST_CAUSE = 2000
 
@@ -33,13 +35,15 @@ class Refusals:
 
     def __init__(self, table: str, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._ledger = Ledger(table)
+        self._store = RegistryStore(table)
         self._now = now
 
     def record(self, upload: Upload, *, error: Mapping[str, Any]) -> Refusal:
         """See to it that the registry says why ``upload`` failed.
 
         Ingestion itself records what it refuses, in more detail than the failure of its task can tell. What dies
-        without a word (out of memory, out of time) is recorded here.
+        without a word (out of memory, out of time) is recorded here. If that was after its rows had been committed they
+        count, and the registry says so.
 
         Parameters
         ----------
@@ -52,6 +56,12 @@ class Refusals:
             return Refusal(error="FileRefused", cause=known.reasons[0])
         name, cause = str(error.get("Error", "")), one_line(error.get("Cause"))
         cause = cause or "the ingestion stopped without saying why"
+        refusal = Refusal(error=name or "IngestionFailed", cause=cause)
+        if known is not None and known.status is IngestionStatus.INGESTED:
+            made = Refs(self._store, dataset_of(upload.source)).made(upload.id)
+            if made is not None:
+                self._ledger.record(known.model_copy(update={"commit": made.to}))
+                return refusal
         self._ledger.record(
             Ingestion(
                 source=upload.source,
@@ -62,7 +72,7 @@ class Refusals:
                 at=self._now(),
             )
         )
-        return Refusal(error=name or "IngestionFailed", cause=cause)
+        return refusal
 
 
 def one_line(cause: Any) -> str:

@@ -1,9 +1,10 @@
-"""The lake's verbs: ingest an upload, pin what counts as a snapshot, read a snapshot as tables."""
+"""The lake's verbs: ingest an upload, pin what counts right now, read what was pinned as tables."""
 
 # ruff: noqa: S608 - names in SQL are declared by products or quoted; values are parameters or literals of our own
 from __future__ import annotations
 
-from collections import Counter
+import hashlib
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -12,12 +13,27 @@ from tempfile import TemporaryDirectory
 
 import duckdb
 
+from headwater.lake.committing import Committing
 from headwater.lake.database import columns_of, connect, literal, quoted
-from headwater.lake.errors import FileRefused, NoData
+from headwater.lake.errors import FileRefused, NoData, Superseded
 from headwater.lake.ingestion import Curation, curate
 from headwater.lake.store import Ledger, Objects
-from headwater.lake.types import LANDING, Ingestion, IngestionStatus, PinnedFile, Pointer, Snapshot, Upload
+from headwater.lake.types import (
+    LANDING,
+    DataVersion,
+    Ingestion,
+    IngestionStatus,
+    PinnedCommit,
+    Pointer,
+    Upload,
+    dataset_of,
+)
 from headwater.model import Catalog, Source
+from headwater.registry.store import RegistryStore
+from headwater.versions.errors import HookRefused
+from headwater.versions.refs import Refs
+from headwater.versions.service import Versions
+from headwater.versions.types import MAIN
 
 LONGEST_NAME = 800
 """Bytes of a file's name: its curated and quarantined keys are longer and S3 allows 1,024."""
@@ -25,7 +41,7 @@ SHOWN_REASONS = 20
 
 
 class Lake:
-    """The sources' files: landed, curated and pinned.
+    """The sources' files: landed, curated, committed and pinned.
 
     Parameters
     ----------
@@ -35,22 +51,37 @@ class Lake:
         The lake's bucket.
     table : str
         The registry table.
+    code_version : str
+        What ingests; kept with each commit.
     now : callable
         The time, UTC, that records are stamped with.
+    pause : callable
+        Called with seconds before a contended write is tried again.
     """
 
     def __init__(
-        self, catalog: Catalog, *, bucket: str, table: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        catalog: Catalog,
+        *,
+        bucket: str,
+        table: str,
+        code_version: str = "",
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self.catalog = catalog
         self.objects = Objects(bucket)
         self.ledger = Ledger(table)
+        self._registry = RegistryStore(table)
+        self.versions = Versions(bucket, self._registry, now=now, pause=pause)
+        self._committing = Committing(self.versions, self.objects, pause=pause)
+        self._code_version = code_version
         self._now = now
 
     def ingest(self, upload: Upload) -> Ingestion:
-        """Validate and curate ``upload``, and let it count unless a later version of its file does.
+        """Validate and curate ``upload``, and commit it unless a later version of its file is committed already.
 
-        Calling it again for the same upload changes nothing: what was ingested stays as it is, and only a move that
+        Calling it again for the same upload changes nothing: what was ingested stays as it is, and only a commit that
         a crash left out is made good.
 
         Raises
@@ -59,32 +90,49 @@ class Lake:
             No row of the file counts; what counted before still does. The registry holds the reasons.
         SourceFailed
             The source's SQL fails on good rows.
+        RefsBusy
+            The commit couldn't be made for others that kept coming first; calling it again does the rest.
         """
         known = self.ledger.ingestion(upload)
         if known is None or known.status is not IngestionStatus.INGESTED:
             known = self.ledger.record(self._ingest(upload))
-        assert known.curated is not None  # noqa: S101 - an ingested file has its rows somewhere
-        counts = self.ledger.move(upload, known.curated)
-        return known.model_copy(update={"counts": counts})
+        if known.settled:
+            return known
+        try:
+            known = known.model_copy(update={"commit": self._committing.commit(known)})
+        except Superseded:
+            known = known.model_copy(update={"superseded": True})
+        except HookRefused as error:
+            refused = known.model_copy(update={"status": IngestionStatus.REFUSED, "curated": None, "rows_out": 0})
+            raise self._refused(refused, FileRefused(error.message)) from error
+        return self.ledger.record(known)
 
     def _ingest(self, upload: Upload) -> Ingestion:
         outcome = Ingestion(
-            source=upload.source, file=upload.file, upload=upload, status=IngestionStatus.REFUSED, at=self._now()
+            source=upload.source,
+            file=upload.file,
+            upload=upload,
+            status=IngestionStatus.REFUSED,
+            code_version=self._code_version,
+            at=self._now(),
         )
         with TemporaryDirectory(prefix="headwater-ingest-") as scratch:
             folder, done = Path(scratch), None
             try:
                 source = self._source(upload)
                 landed = folder / "landed"
-                self.objects.fetch(_landed(upload), landed)
+                order = self.objects.fetch(_landed(upload), landed)._replace(sequencer=upload.order)
                 done = curate(source, upload, landed, folder)
                 outcome = self._with_quarantine(outcome, upload, done)
                 if done.refusal:
                     raise FileRefused(done.refusal)
-                curated = self.objects.put(f"curated/{upload.source}/{upload.stem}.parquet", done.curated)
+                key = f"curated/{upload.source}/{upload.path}"
+                curated = self.objects.put(key, done.curated, order.metadata)
             except FileRefused as error:
                 raise self._refused(outcome, error) from error
-        return outcome.model_copy(update={"status": IngestionStatus.INGESTED, "curated": curated})
+        return outcome.model_copy(
+            update={"status": IngestionStatus.INGESTED, "curated": curated, "contract": _contract(source)}
+        )
 
     def _source(self, upload: Upload) -> Source:
         if not upload.key.startswith(f"{LANDING}/") or not upload.source or not upload.file:
@@ -118,42 +166,50 @@ class Lake:
         self.ledger.record(outcome.model_copy(update={"reasons": (message, *outcome.reasons)}))
         return FileRefused(message, next_steps=["correct the file and upload it again"])
 
-    def snapshot(self, sources: Sequence[str]) -> Snapshot:
-        """Pin the version of every file of ``sources`` that counts right now.
+    def pin(self, sources: Sequence[str]) -> DataVersion:
+        """Pin the commit of each of ``sources`` that its branch points at right now.
 
         Raises
         ------
         NoData
-            A source has none.
+            A source has none, or it holds no file.
         """
-        names = tuple(sorted(set(sources)))
-        files = [entry for name in names for entry in self.ledger.files(name)]
-        present = Counter(entry.source for entry in files)
-        if lacking := [name for name in names if not present[name]]:
+        commits: dict[str, PinnedCommit] = {}
+        lacking = []
+        for source in sorted(set(sources)):
+            name = dataset_of(source)
+            # Branch and revision in one read: neither may be older than the other.
+            head = Refs(self._registry, name).get("branch", MAIN)
+            if head is not None and self.versions.dataset(name).tree(head.commit).rows:
+                commits[source] = PinnedCommit(commit=head.commit, revision=head.sequence)
+            else:
+                lacking.append(source)
+        if lacking:
             raise NoData(
                 f"no data for source {', '.join(map(repr, lacking))}: nothing was uploaded yet, or it was refused",
                 next_steps=[f"headwater upload {lacking[0]} FILE.csv"],
             )
-        return Snapshot(sources=names, files=tuple(files))
+        return DataVersion(commits=commits)
 
     @contextmanager
-    def tables(self, snapshot: Snapshot) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A database with a view of each source's curated rows, from the pinned versions alone.
+    def tables(self, version: DataVersion) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A database with a view of each source's curated rows, from the pinned commits alone.
 
         Files are put together by column name; a column that a file lacks is NULL. Of rows in several files with the
-        same keys, the one whose file was ingested last is seen.
+        same keys, the one whose file landed last is seen.
         """
         with TemporaryDirectory(prefix="headwater-lake-") as scratch:
             folder = Path(scratch)
             connection = connect(folder / "spill")
             try:
-                for source in snapshot.sources:
-                    # By revision: a later file's rows come later.
-                    files = sorted((entry for entry in snapshot.files if entry.source == source), key=_by_revision)
+                for source, commit in version.ids.items():
                     parts = folder / source
                     parts.mkdir()
-                    paths = self.objects.fetch_all([entry.at for entry in files], parts)
-                    self._view(connection, source, paths)
+                    pinned = [
+                        Pointer(bucket=entry.bucket, key=entry.key, version_id=entry.version_id)
+                        for entry in self.versions.dataset(dataset_of(source)).files(commit)
+                    ]
+                    self._view(connection, source, self.objects.fetch_in_order(pinned, parts))
                 yield connection
             finally:
                 connection.close()
@@ -165,7 +221,7 @@ class Lake:
         keys = self.catalog.source(source).keys
         columns = columns_of(connection, source)
         if len(paths) > 1 and keys and all(key in columns for key in keys):
-            # File names are numbered by revision, so the last one is the one that was ingested last.
+            # File names are numbered as the files landed.
             by = ", ".join(map(quoted, keys))
             connection.execute(
                 f"CREATE OR REPLACE VIEW {quoted(source)} AS SELECT * EXCLUDE (filename, file_row_number) FROM "
@@ -174,8 +230,9 @@ class Lake:
             )
 
 
-def _by_revision(entry: PinnedFile) -> tuple[int, str]:
-    return entry.revision, entry.file
+def _contract(source: Source) -> str:
+    """Which rules the rows kept: the contract's place, and a hash of all that the source declares."""
+    return f"{source.contract} {hashlib.sha256(source.model_dump_json().encode()).hexdigest()[:12]}"
 
 
 def _landed(upload: Upload) -> Pointer:

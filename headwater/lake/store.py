@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import random
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,10 +12,9 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from headwater.aws import client, error_code
-from headwater.lake.errors import VersionGone
-from headwater.lake.types import Ingestion, IngestionStatus, PinnedFile, Pointer, Upload
+from headwater.lake.types import Ingestion, IngestionStatus, Order, Pointer, Upload
+from headwater.versions.errors import VersionGone
 
-ATTEMPTS = 12
 GONE = frozenset({"NoSuchVersion", "NoSuchKey", "404", "InvalidArgument"})
 
 
@@ -28,31 +25,46 @@ class Objects:
         self.bucket = bucket
         self._s3 = client("s3")
 
-    def fetch(self, pointer: Pointer, path: Path) -> None:
-        """Write the bytes that ``pointer`` names to ``path``; raises `VersionGone` if they are no more."""
+    def fetch(self, pointer: Pointer, path: Path) -> Order:
+        """Write the bytes that ``pointer`` names to ``path``; when they landed. Raises `VersionGone`."""
+        answer = self._version(self._s3.get_object, pointer)
+        with path.open("wb") as file:
+            for chunk in answer["Body"].iter_chunks(1 << 20):
+                file.write(chunk)
+        return Order.of(answer["Metadata"], answer["LastModified"])
+
+    def order(self, pointer: Pointer) -> Order:
+        """When what ``pointer`` names landed; raises `VersionGone`."""
+        answer = self._version(self._s3.head_object, pointer)
+        return Order.of(answer["Metadata"], answer["LastModified"])
+
+    def _version(self, call: Callable[..., Any], pointer: Pointer) -> Any:
         try:
-            answer = self._s3.get_object(Bucket=pointer.bucket, Key=pointer.key, VersionId=pointer.version_id)
+            return call(Bucket=pointer.bucket, Key=pointer.key, VersionId=pointer.version_id)
         except ClientError as error:
             if error_code(error) in GONE:
                 raise VersionGone(
                     f"s3://{pointer.bucket}/{pointer.key} has no version {pointer.version_id} (any more)"
                 ) from error
             raise
-        with path.open("wb") as file:
-            for chunk in answer["Body"].iter_chunks(1 << 20):
-                file.write(chunk)
 
-    def fetch_all(self, pointers: list[Pointer], folder: Path) -> list[Path]:
-        """Write each pointer's bytes to a file of its own in ``folder``, a few at a time."""
-        paths = [folder / f"{number:06}.parquet" for number in range(len(pointers))]
+    def fetch_in_order(self, pointers: Sequence[Pointer], folder: Path) -> list[Path]:
+        """Write each pointer's bytes to a file of its own in ``folder``; the files, as they landed.
+
+        Of files that landed at the same moment the order is that of ``pointers``.
+        """
+        fetched = [folder / f"fetched-{number}" for number in range(len(pointers))]
         with ThreadPoolExecutor(8, thread_name_prefix="fetch") as pool:
-            list(pool.map(self.fetch, pointers, paths))
-        return paths
+            orders = list(pool.map(self.fetch, pointers, fetched))
+        in_order = sorted(range(len(pointers)), key=lambda number: (orders[number], number))
+        return [fetched[number].rename(folder / f"{place:06}.parquet") for place, number in enumerate(in_order)]
 
-    def put(self, key: str, path: Path) -> Pointer:
-        """Store a file's bytes as a new version of ``key``."""
+    def put(self, key: str, path: Path, metadata: Mapping[str, str] | None = None) -> Pointer:
+        """Store a file's bytes as a new version of ``key``, with a checksum that stands for them."""
         with path.open("rb") as body:
-            answer = self._s3.put_object(Bucket=self.bucket, Key=key, Body=body)
+            answer = self._s3.put_object(
+                Bucket=self.bucket, Key=key, Body=body, ChecksumAlgorithm="SHA256", Metadata=dict(metadata or {})
+            )
         return Pointer(bucket=self.bucket, key=key, version_id=answer["VersionId"])
 
     def newest(self, key: str) -> Pointer | None:
@@ -67,19 +79,16 @@ class Objects:
 
 
 class Ledger:
-    """What the registry table knows of sources: which version of each file counts, and what became of each upload.
+    """What the registry table knows of uploads.
 
     Parameters
     ----------
     table : str
-    pause : callable
-        Called with seconds before a contended write is tried again.
     """
 
-    def __init__(self, table: str, *, pause: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, table: str) -> None:
         self.table = table
         self._dynamodb = client("dynamodb")
-        self._pause = pause
 
     def ingestion(self, upload: Upload) -> Ingestion | None:
         """What became of ``upload``; None if nothing is known."""
@@ -92,26 +101,33 @@ class Ledger:
         return tuple(sorted(found, key=lambda entry: entry.at, reverse=True))
 
     def record(self, ingestion: Ingestion) -> Ingestion:
-        """Remember what became of an upload; the first success stays, whoever comes later.
+        """Remember what became of an upload.
+
+        A success that is settled (it has its commit, or never will) stays, whoever comes later; of two that aren't yet
+        the first stays; anything else gives way.
 
         Returns
         -------
         Ingestion
-            What the registry holds now: this one, or the success of a run beside this one.
+            What the registry holds now: this one, or that of a run beside this one.
         """
+        item = {
+            "pk": {"S": _source(ingestion.source)},
+            "sk": {"S": _ingestion(ingestion.upload)},
+            "status": {"S": ingestion.status.value},
+            "document": {"S": ingestion.model_dump_json()},
+        }
+        condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(settled)"}
+        if ingestion.settled:
+            item["settled"] = {"N": "1"}
+        elif ingestion.status is IngestionStatus.INGESTED:
+            condition = {
+                "ConditionExpression": "attribute_not_exists(pk) OR #status <> :ingested",
+                "ExpressionAttributeNames": {"#status": "status"},
+                "ExpressionAttributeValues": {":ingested": {"S": IngestionStatus.INGESTED.value}},
+            }
         try:
-            self._dynamodb.put_item(
-                TableName=self.table,
-                Item={
-                    "pk": {"S": _source(ingestion.source)},
-                    "sk": {"S": _ingestion(ingestion.upload)},
-                    "status": {"S": ingestion.status.value},
-                    "document": {"S": ingestion.model_dump_json()},
-                },
-                ConditionExpression="attribute_not_exists(pk) OR #status <> :ingested",
-                ExpressionAttributeNames={"#status": "status"},
-                ExpressionAttributeValues={":ingested": {"S": IngestionStatus.INGESTED.value}},
-            )
+            self._dynamodb.put_item(TableName=self.table, Item=item, **condition)
         except ClientError as error:
             if error_code(error) != "ConditionalCheckFailedException":
                 raise
@@ -120,69 +136,6 @@ class Ledger:
             assert present is not None  # noqa: S101 - the condition failed, so there is one, and none is ever deleted
             return present
         return ingestion
-
-    def move(self, upload: Upload, curated: Pointer) -> bool:
-        """Let ``curated`` count as its file's version unless a later upload's does; say whether it counts now.
-
-        The order is S3's own, so events that come twice, late or out of order end in the same state. The write names
-        the upload that it is for: refused, the writer reads back and recognises its own, whose answer was lost.
-        """
-        for attempt in range(ATTEMPTS):
-            revision = self._next_revision(upload.source)
-            try:
-                self._dynamodb.put_item(
-                    TableName=self.table,
-                    Item={
-                        "pk": {"S": _source(upload.source)},
-                        "sk": {"S": f"FILE#{_fitting(upload.file)}"},
-                        "sequencer": {"S": upload.order},
-                        "revision": {"N": str(revision)},
-                        "write_id": {"S": upload.id},
-                        "file": {"S": upload.file},
-                        "curated": {"S": curated.model_dump_json()},
-                    },
-                    # A file's revision only grows, even if a writer with an earlier upload drew the later number.
-                    ConditionExpression="attribute_not_exists(pk) OR (sequencer < :sequencer AND revision < :revision)",
-                    ExpressionAttributeValues={
-                        ":sequencer": {"S": upload.order},
-                        ":revision": {"N": str(revision)},
-                    },
-                )
-            except ClientError as error:
-                if error_code(error) != "ConditionalCheckFailedException":
-                    raise
-            else:
-                return True
-            present = self._get(_source(upload.source), f"FILE#{_fitting(upload.file)}")
-            if present is not None:
-                if present["write_id"]["S"] == upload.id:
-                    return True
-                if present["sequencer"]["S"] >= upload.order:
-                    return False
-            self._pause(random.uniform(0, min(1.0, 0.01 * 2**attempt)))  # noqa: S311
-        raise RuntimeError(f"{upload.key}: {ATTEMPTS} times another writer of the same file came first")
-
-    def files(self, source: str) -> list[PinnedFile]:
-        """The version of each of the source's files that counts, by file name."""
-        return [
-            PinnedFile(
-                source=source,
-                file=item["file"]["S"],
-                at=Pointer(**json.loads(item["curated"]["S"])),
-                revision=int(item["revision"]["N"]),
-            )
-            for item in self._query(source, "FILE#")
-        ]
-
-    def _next_revision(self, source: str) -> int:
-        answer = self._dynamodb.update_item(
-            TableName=self.table,
-            Key={"pk": {"S": _source(source)}, "sk": {"S": "COUNTER"}},
-            UpdateExpression="ADD revision :one",
-            ExpressionAttributeValues={":one": {"N": "1"}},
-            ReturnValues="UPDATED_NEW",
-        )
-        return int(answer["Attributes"]["revision"]["N"])
 
     def _get(self, pk: str, sk: str) -> dict[str, Any] | None:
         answer = self._dynamodb.get_item(

@@ -1,13 +1,14 @@
-"""Uploads, what became of them, and snapshots: frozen values without any heavy import."""
+"""Uploads, what became of them, and data versions: frozen values without any heavy import."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from enum import StrEnum
 from pathlib import PurePosixPath
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
@@ -103,6 +104,11 @@ class Upload(Value):
         return name[: -len(self.suffix)] if self.suffix in SUFFIXES and len(name) > len(self.suffix) else name
 
     @property
+    def path(self) -> str:
+        """Its path in the source's dataset: another file is never the same path."""
+        return f"{self.file}.parquet"
+
+    @property
     def order(self) -> str:
         """The sequencer in a form that compares as text: S3 says to pad the shorter one with zeros on the right."""
         return self.sequencer.upper().ljust(LONGEST_SEQUENCER, "0")
@@ -130,44 +136,86 @@ class Ingestion(Value):
     """Rows whose keys an earlier row of the file has; in quarantine too, but not held against the file."""
     reasons: tuple[str, ...] = ()
     """Why rows, or the whole file, were refused, the most frequent first."""
+    contract: str = ""
+    """The rows' contract and a hash of the source's declaration."""
+    code_version: str = ""
+    """What ingested it: the hash of the functions' bundle, or the image's digest."""
     curated: Pointer | None = None
     quarantine: Pointer | None = None
-    counts: bool = False
-    """Whether this version of the file was the newest one when it was ingested."""
+    commit: str | None = None
+    """The commit of the source's dataset that took it in; its rows count from then on."""
+    superseded: bool = False
+    """Whether a later upload of the file was committed before it, so that it never counted."""
     at: AwareDatetime
 
-
-class PinnedFile(Value):
-    """A curated file at the version that counted when the snapshot was taken."""
-
-    source: str
-    file: str
-    at: Pointer
-    revision: int
-    """Grows with each change of the source: of two files, the one that changed later has the higher one."""
+    @property
+    def settled(self) -> bool:
+        """Whether it is decided for good that, or that not, its rows were taken in."""
+        return self.commit is not None or self.superseded
 
 
-class Snapshot(Value):
-    """The curated files of some sources, pinned: reading it gives the same rows for ever."""
+class Order(NamedTuple):
+    """When a file landed; S3's own words, kept with the curated version that it became."""
 
-    sources: tuple[str, ...]
-    files: tuple[PinnedFile, ...]
+    landed: datetime
+    sequencer: str
+    """Padded (`Upload.order`); empty if the version isn't ingestion's."""
+
+    @classmethod
+    def of(cls, metadata: Mapping[str, str], written: datetime) -> Self:
+        """What a curated version's metadata say; of a version without any, when it was written."""
+        landed = metadata.get("landed")
+        return cls(datetime.fromisoformat(landed) if landed else written, metadata.get("sequencer", ""))
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """As a curated version keeps it."""
+        return {"landed": self.landed.isoformat(), "sequencer": self.sequencer}
+
+    def precedes(self, other: Order) -> bool:
+        """Whether, of two versions of one file, this is the earlier one.
+
+        The sequencer decides: an upload in parts carries the time at which it was begun.
+        """
+        if self.sequencer and other.sequencer:
+            return self.sequencer < other.sequencer
+        return self.landed < other.landed
+
+
+class PinnedCommit(Value):
+    """What a source's branch pointed at."""
+
+    commit: str
+    revision: int = Field(ge=1)
+    """How often the branch had moved: grows with each change, also with one that goes back to an older commit."""
+
+
+class DataVersion(Value):
+    """A commit of each of some sources: reading it gives the same rows for ever."""
+
+    commits: Mapping[str, PinnedCommit] = Field(min_length=1)
+    """By source."""
 
     @property
     def id(self) -> str:
-        """The *data version*: the same for the same pinned files."""
-        pinned = sorted([entry.source, entry.file, entry.at.key, entry.at.version_id] for entry in self.files)
-        return hashlib.sha256(json.dumps(pinned).encode()).hexdigest()
+        """The same for the same commits, whoever pinned them when."""
+        return hashlib.sha256(json.dumps(sorted(self.ids.items())).encode()).hexdigest()
 
-    def only(self, sources: Sequence[str]) -> Snapshot:
+    @property
+    def ids(self) -> dict[str, str]:
+        """Each source's commit."""
+        return {source: pinned.commit for source, pinned in self.commits.items()}
+
+    def only(self, sources: Sequence[str]) -> DataVersion:
         """The part of it that is about ``sources``."""
-        kept = tuple(sorted(set(sources)))
-        return Snapshot(sources=kept, files=tuple(entry for entry in self.files if entry.source in kept))
+        return DataVersion(commits={source: self.commits[source] for source in sorted(set(sources))})
 
     @property
     def revision(self) -> int:
-        """Grows as the sources change: a later snapshot of the same sources has a higher one."""
-        newest: dict[str, int] = {}
-        for entry in self.files:
-            newest[entry.source] = max(entry.revision, newest.get(entry.source, 0))
-        return sum(newest.values())
+        """Grows as the sources change: a later one of the same sources has a higher one."""
+        return sum(pinned.revision for pinned in self.commits.values())
+
+
+def dataset_of(source: str) -> str:
+    """The dataset that a source's curated files are committed to."""
+    return f"sources/{source}"

@@ -68,10 +68,16 @@ class Registry:
 
     # -- versions -----------------------------------------------------------------------------------------------
 
-    def register(self, candidate: Candidate) -> ModelVersion:
+    def register(self, candidate: Candidate, *, commit: str | None = None) -> ModelVersion:
         """Give ``candidate`` the model's next number, READY if it passed everything and REJECTED with reasons if not.
 
         A run is registered once: doing it again, also after a lost answer, gives the version it already has.
+
+        Parameters
+        ----------
+        candidate : Candidate
+        commit : str, optional
+            Id of the commit that holds the candidate's files.
 
         Raises
         ------
@@ -91,6 +97,7 @@ class Registry:
                 reasons=candidate.failures,
                 registered_at=self._now(),
                 candidate=candidate,
+                commit=commit,
             )
             store = self._store
             next_count: dict[str, Scalar] = {"pk": pk, "sk": "COUNTER", "count": entry.version}

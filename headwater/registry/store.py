@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, HTTPClientError
 from pydantic import BaseModel, ValidationError
 
 from headwater.aws import client, error_code
@@ -22,7 +22,7 @@ _CONTENTION = {"TransactionConflictException", "TransactionInProgressException",
 
 
 class WriteRefused(Exception):
-    """A transaction changed nothing: a condition failed, or others wrote the same items at that moment."""
+    """A transaction wasn't acknowledged: a condition failed, others wrote the same items, or the answer was lost."""
 
 
 class RegistryStore:
@@ -64,13 +64,17 @@ class RegistryStore:
         Raises
         ------
         WriteRefused
-            Nothing was changed *by this call*; whether an earlier try of it was applied (its answer may have been
+            Not acknowledged. Whether it, or an earlier try of it, was applied after all (its answer may have been
             lost) is for the caller to find out.
         """
         try:
             self._dynamodb.transact_write_items(TransactItems=list(writes))
+        except HTTPClientError as error:
+            # The answer was lost on its way: whether the write was applied is unknown.
+            raise WriteRefused(str(error)) from error
         except ClientError as error:
-            if error_code(error) == "TransactionCanceledException" or error_code(error) in _CONTENTION:
+            unknown = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)) >= 500
+            if error_code(error) == "TransactionCanceledException" or error_code(error) in _CONTENTION or unknown:
                 raise WriteRefused(str(error)) from error
             raise
 
@@ -104,13 +108,22 @@ class ArtifactStore:
         """The JSON that ``pointer`` names, read as ``kind``; raises `ArtifactInvalid` if it is none."""
         return _parse(self.read(pointer), kind, f"s3://{pointer.bucket}/{pointer.key}")
 
+    def newest(self, key: str) -> Pointer:
+        """What ``key`` was last written as; raises `ArtifactNotFound` if it never was."""
+        answer = self._ask(self._s3.head_object, {"Bucket": self.bucket, "Key": key})
+        return Pointer(bucket=self.bucket, key=key, version_id=answer["VersionId"])
+
     def load_newest(self, key: str, kind: type[V]) -> V:
         """The JSON under ``key`` as it was last written, read as ``kind``."""
         return _parse(self._get({"Bucket": self.bucket, "Key": key}), kind, f"s3://{self.bucket}/{key}")
 
     def _get(self, request: Mapping[str, str]) -> bytes:
+        body: bytes = self._ask(self._s3.get_object, request)["Body"].read()
+        return body
+
+    def _ask(self, call: Callable[..., Any], request: Mapping[str, str]) -> Any:
         try:
-            body: bytes = self._s3.get_object(**request)["Body"].read()
+            return call(**request)
         except ClientError as error:
             if error_code(error) in {"NoSuchKey", "NoSuchVersion", "NoSuchBucket", "404"}:
                 raise ArtifactNotFound(
@@ -118,7 +131,6 @@ class ArtifactStore:
                     f"(version {request.get('VersionId', 'newest')}): {error_code(error)}"
                 ) from error
             raise
-        return body
 
 
 def _parse(body: bytes, kind: type[V], where: str) -> V:

@@ -89,7 +89,9 @@ class Package(Value):
     """Of the ONNX file's bytes; checked each time they are loaded."""
     output: Output
     data_version: str
-    """Id of the snapshot of curated files that the training rows came from."""
+    """Names the commits that the training rows came from."""
+    commits: Mapping[str, Sha256] = Field(default_factory=dict)
+    """Those commits, by source."""
     metrics: Mapping[str, FiniteFloat]
     """On the held-out rows."""
     code_version: str
@@ -135,6 +137,16 @@ class Parity(Value):
     passed: bool
 
 
+class TrainingSet(Value):
+    """The table that a model learnt from, and enough to see whether another one is the same."""
+
+    at: Pointer
+    sha256: Sha256
+    """Of the Parquet file's bytes."""
+    written_by: str
+    """Program and version: another one may write the same rows in other bytes."""
+
+
 class Candidate(Value):
     """``candidate.json``: a trained model and the case for it."""
 
@@ -157,6 +169,11 @@ class Candidate(Value):
     rows: Mapping[str, int] = Field(default_factory=dict)
     """How many examples there were, by part: ``train``, ``holdout``."""
     data_version: str
+    commits: Mapping[str, Sha256] = Field(default_factory=dict)
+    """The commit of each source that the rows came from."""
+    training_set: TrainingSet | None = None
+    files: Mapping[str, Pointer] = Field(default_factory=dict)
+    """What else of the run's files belongs to the version, by name: profile, lock, pinned data, definition."""
     code_version: str
     promotion: Literal["automatic", "manual"] = "manual"
     created_at: AwareDatetime
@@ -219,6 +236,8 @@ class ModelVersion(Value):
     """Why it was rejected."""
     registered_at: datetime
     candidate: Candidate
+    commit: Sha256 | None = None
+    """The commit of the dataset ``models/<model>`` that holds its files."""
 
     @property
     def run_id(self) -> str:

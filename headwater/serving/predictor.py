@@ -32,6 +32,8 @@ class Predictor:
         The ONNX file.
     version : int
         Its number in the registry.
+    commit : str, optional
+        The commit that holds its files.
 
     Raises
     ------
@@ -41,8 +43,8 @@ class Predictor:
         It has, but isn't a graph that takes the package's columns and gives its output.
     """
 
-    def __init__(self, package: Package, graph: bytes, version: int) -> None:
-        self.package, self.version = package, version
+    def __init__(self, package: Package, graph: bytes, version: int, commit: str | None = None) -> None:
+        self.package, self.version, self.commit = package, version, commit
         self.label = "probability" if package.task == "classification" else "value"
         self.features = tuple(feature.name for feature in package.features)
         digest = hashlib.sha256(graph).hexdigest()
@@ -63,7 +65,7 @@ class Predictor:
     def load(cls, artifacts: ArtifactStore, version: ModelVersion) -> Predictor:
         """Fetch a version's package and graph, each at its pinned S3 version."""
         package = artifacts.load(version.package, Package)
-        return cls(package, artifacts.read(package.onnx), version.version)
+        return cls(package, artifacts.read(package.onnx), version.version, version.commit)
 
     def predict(
         self, rows: Sequence[Mapping[str, float | str]], features: Sequence[Mapping[str, float | None]]

@@ -108,6 +108,8 @@ class Serving:
             "metrics": dict(package.metrics),
             "run_id": package.run_id,
             "data_version": package.data_version,
+            "commits": dict(package.commits),
+            "artifacts": predictor.commit,
             "code_version": package.code_version,
             "created_at": package.created_at.isoformat(),
         }

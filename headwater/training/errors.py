@@ -1,8 +1,8 @@
-"""What can go wrong between a snapshot and a candidate."""
+"""What can go wrong between pinned data and a candidate."""
 
 from __future__ import annotations
 
-from headwater.errors import HeadwaterError, InvalidRequest
+from headwater.errors import HeadwaterError, InvalidRequest, NotFound, Refused
 
 
 class InvalidExamples(InvalidRequest):
@@ -15,3 +15,11 @@ class CompilationFailed(HeadwaterError):
 
 class FitFailed(HeadwaterError):
     """The product's train function raised, or gave something that isn't a fitted scikit-learn pipeline."""
+
+
+class NotReproducible(NotFound):
+    """A version's record doesn't say what its training set was made from."""
+
+
+class NotReproduced(Refused):
+    """A training set that was made again has other bytes than the one that a version learnt from."""

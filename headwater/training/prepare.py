@@ -3,7 +3,8 @@
 # ruff: noqa: S608 - names in SQL are declared by products and quoted
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Self
@@ -17,13 +18,22 @@ from headwater.features.inputs import encode_value
 from headwater.features.service import Features
 from headwater.lake.database import columns_of, quoted, without_zones, write_parquet
 from headwater.lake.service import Lake
-from headwater.lake.types import Snapshot
-from headwater.model import Catalog, Model, RequestInput
+from headwater.model import Catalog, FeatureView, Model, Product, RequestInput
+from headwater.registry.types import TrainingSet
 from headwater.training.errors import InvalidExamples
 from headwater.training.store import RunFiles
-from headwater.training.types import ASKED, LABEL, PREPARED_FILE, SNAPSHOT_FILE, TRAINING_SET_FILE, Prepared
+from headwater.training.types import (
+    ASKED,
+    DATA_VERSION_FILE,
+    DEFINITION_FILE,
+    LABEL,
+    PREPARED_FILE,
+    TRAINING_SET_FILE,
+    Prepared,
+)
 
 EXAMPLES = "__examples"
+WRITER = f"duckdb {duckdb.__version__}"
 
 
 class Preparation:
@@ -51,9 +61,9 @@ class Preparation:
         return cls(catalog, lake, Features(catalog, lake), artifacts_bucket)
 
     def prepare(self, model_name: str, run_id: str) -> Prepared:
-        """Write ``snapshot.json`` and ``training_set.parquet`` of a run.
+        """Pin a run's data, and write its ``data_version.json``, ``definition.json`` and ``training_set.parquet``.
 
-        The snapshot is pinned once: a second call for the run, also one after a crash, works on the same data.
+        The data are pinned once: a second call for the run, also one after a crash, works on the same commits.
 
         Raises
         ------
@@ -66,48 +76,86 @@ class Preparation:
         files = RunFiles(self._bucket, model.name, run_id)
         if done := files.get_value(PREPARED_FILE, Prepared):
             return done
-        sources = {*model.examples.sources, *(name for view in self._views(model) for name in view.sources)}
-        snapshot = files.put_first(SNAPSHOT_FILE, self._lake.snapshot(sorted(sources)))
-        with self._lake.tables(snapshot) as connection, TemporaryDirectory(prefix="headwater-prepare-") as scratch:
+        definition = self.definition(model)
+        sources = [source.name for source in definition.sources]
+        version, pinned = files.put_first(DATA_VERSION_FILE, self._lake.pin(sources))
+        with self._lake.tables(version) as connection, TemporaryDirectory(prefix="headwater-prepare-") as scratch:
             path = Path(scratch) / TRAINING_SET_FILE
-            rows, unlabelled = self.write(connection, model, snapshot, path)
-            files.put_file(TRAINING_SET_FILE, path)
+            offline = {view.name: self._features.ensure(connection, view, version) for view in definition.views}
+            rows, unlabelled = write(connection, model, definition.views, offline, path)
+            at = files.put_file(TRAINING_SET_FILE, path)
+            written = TrainingSet(at=at, sha256=sha256(path), written_by=WRITER)
         prepared = Prepared(
-            model=model.name, run_id=run_id, data_version=snapshot.id, rows=rows, unlabelled=unlabelled
-        )  # fmt: skip
+            model=model.name,
+            run_id=run_id,
+            data_version=version.id,
+            commits=version.ids,
+            training_set=written,
+            data=pinned,
+            definition=files.put_value(DEFINITION_FILE, definition),
+            rows=rows,
+            unlabelled=unlabelled,
+        )
         files.put_value(PREPARED_FILE, prepared)
         return prepared
 
-    def write(
-        self, connection: duckdb.DuckDBPyConnection, model: Model, snapshot: Snapshot, path: Path
-    ) -> tuple[int, int]:
-        """Write a model's training set from a snapshot's tables; how many rows it has, and how many had no label."""
-        make_examples(connection, model)
-        offline = {view.name: self._features.ensure(connection, view, snapshot) for view in self._views(model)}
-        views = {view.name: view for view in self._views(model)}
-        joined = historical(connection, EXAMPLES, views, offline, model.features) if model.features else None
-        frame = (connection.sql(f"SELECT * FROM {EXAMPLES}") if joined is None else joined).df()
-        labelled = frame[frame[model.examples.label].notna()]
-        training_set = encoded(model, labelled)
-        if training_set.empty:
-            raise InvalidExamples(f"model {model.name!r}: no example has a label")
-        connection.register("__training_set", training_set)
-        columns = ", ".join(
-            f"CAST({quoted(name)} AS {'VARCHAR' if name in model.categories else 'FLOAT'}) AS {quoted(name)}"
-            for name in model.columns
-        )
-        others = [name for name in training_set.columns if name not in model.columns]
-        # By time, then by everything: an order that doesn't depend on how many threads ran the SQL.
-        order = [name for name in (ASKED, *model.columns, *others) if name in training_set.columns]
-        ordered = (
-            f"SELECT {columns}, {', '.join(map(quoted, others))} FROM __training_set "
-            f"ORDER BY {', '.join(map(quoted, dict.fromkeys(order)))}"
-        )
-        write_parquet(connection, ordered, path)
-        return len(training_set), len(frame) - len(labelled)
+    def definition(self, model: Model) -> Product:
+        """The model with the views and sources that its rows are made from, and no others."""
+        views = tuple(self._catalog.view(name) for name in model.views)
+        sources = sorted({*model.examples.sources, *(source for view in views for source in view.sources)})
+        return Product(sources=tuple(map(self._catalog.source, sources)), views=views, models=(model,))
 
-    def _views(self, model: Model) -> list[Any]:
-        return [self._catalog.view(name) for name in model.views]
+
+def sha256(path: Path) -> str:
+    """Of a file's bytes, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write(
+    connection: duckdb.DuckDBPyConnection,
+    model: Model,
+    views: Sequence[FeatureView],
+    offline: Mapping[str, str],
+    path: Path,
+) -> tuple[int, int]:
+    """Write a model's training set from a data version's tables; how many rows it has, and how many had no label.
+
+    Equal rows become equal bytes, whatever the order in which threads found them.
+
+    Parameters
+    ----------
+    connection : DuckDBPyConnection
+        With the data version's tables (`Lake.tables`).
+    model : Model
+    views : sequence of FeatureView
+        Those that the model uses.
+    offline : mapping
+        View name to the table of its offline rows.
+    path : Path
+    """
+    make_examples(connection, model)
+    known = {view.name: view for view in views}
+    joined = historical(connection, EXAMPLES, known, offline, model.features) if model.features else None
+    frame = (connection.sql(f"SELECT * FROM {EXAMPLES}") if joined is None else joined).df()
+    labelled = frame[frame[model.examples.label].notna()]
+    training_set = encoded(model, labelled)
+    if training_set.empty:
+        raise InvalidExamples(f"model {model.name!r}: no example has a label")
+    connection.register("__training_set", training_set)
+    columns = ", ".join(
+        f"CAST({quoted(name)} AS {'VARCHAR' if name in model.categories else 'FLOAT'}) AS {quoted(name)}"
+        for name in model.columns
+    )
+    others = [name for name in training_set.columns if name not in model.columns]
+    # By time, then by everything: an order that doesn't depend on how many threads ran the SQL.
+    order = [name for name in (ASKED, *model.columns, *others) if name in training_set.columns]
+    ordered = (
+        f"SELECT {columns}, {', '.join(map(quoted, others))} FROM __training_set "
+        f"ORDER BY {', '.join(map(quoted, dict.fromkeys(order)))}"
+    )
+    write_parquet(connection, ordered, path)
+    return len(training_set), len(frame) - len(labelled)
 
 
 def make_examples(connection: duckdb.DuckDBPyConnection, model: Model) -> None:

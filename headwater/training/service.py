@@ -31,7 +31,15 @@ from headwater.training.errors import InvalidExamples
 from headwater.training.judging import judge, measure
 from headwater.training.learning import Progress, fit, predict, search
 from headwater.training.store import RunFiles
-from headwater.training.types import PREPARED_FILE, PROFILE_FILE, TRAINING_SET_FILE, Prepared
+from headwater.training.types import (
+    DATA_VERSION_FILE,
+    DEFINITION_FILE,
+    LOCK_FILE,
+    PREPARED_FILE,
+    PROFILE_FILE,
+    TRAINING_SET_FILE,
+    Prepared,
+)
 
 
 def _silent(_step: str, _facts: Mapping[str, Any]) -> None:
@@ -50,6 +58,8 @@ class Training:
         Holds the run's files.
     code_version : str
         What trains: the image's digest, or a commit.
+    lock : Path, optional
+        The lock file of what is installed here; kept with the run.
     progress : callable
         Told of each step and its facts.
     now : callable
@@ -63,6 +73,7 @@ class Training:
         artifacts_bucket: str,
         *,
         code_version: str = "unknown",
+        lock: Path | None = None,
         progress: Progress = _silent,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -70,6 +81,7 @@ class Training:
         self._registry = registry
         self._artifacts = ArtifactStore(artifacts_bucket)
         self._code_version = code_version
+        self._lock = lock
         self._progress = progress
         self._now = now
 
@@ -105,8 +117,14 @@ class Training:
         gates = judge(model, metrics, champion_metrics, no_champion)
         self._progress("judged", {"metrics": metrics, "inputs_alone": inputs_alone, "champion": champion_metrics})
 
-        package = self._package(model, files, body, output, prepared.data_version, metrics)
-        files.put_value(PROFILE_FILE, profile(model, run_id, train, predictions))
+        package = self._package(model, files, body, output, prepared, metrics)
+        others = {
+            DATA_VERSION_FILE: prepared.data,
+            DEFINITION_FILE: prepared.definition,
+            PROFILE_FILE: files.put_value(PROFILE_FILE, profile(model, run_id, train, predictions)),
+        }
+        if self._lock is not None:
+            others[LOCK_FILE] = files.put_file(LOCK_FILE, self._lock)
         expected = predict(model, pipeline, held_out.columns)
         candidate = Candidate(
             model=model.name,
@@ -122,6 +140,9 @@ class Training:
             parameters=parameters,
             rows={"train": len(train), "holdout": len(held_out)},
             data_version=prepared.data_version,
+            commits=prepared.commits,
+            training_set=prepared.training_set,
+            files=others,
             code_version=self._code_version,
             promotion=model.promotion,
             created_at=self._now(),
@@ -135,7 +156,7 @@ class Training:
         files: RunFiles,
         body: bytes,
         output: Output,
-        data_version: str,
+        prepared: Prepared,
         metrics: Mapping[str, float],
     ) -> Package:
         """Store the graph, and say all that serving needs of it."""
@@ -152,22 +173,23 @@ class Training:
             onnx=files.put(ONNX_FILE, body),
             sha256=hashlib.sha256(body).hexdigest(),
             output=output,
-            data_version=data_version,
+            data_version=prepared.data_version,
+            commits=prepared.commits,
             metrics=metrics,
             code_version=self._code_version,
             created_at=self._now(),
         )
 
     def _load(self, model: Model, files: RunFiles) -> tuple[Prepared, Rows]:
-        prepared, body = files.get_value(PREPARED_FILE, Prepared), files.get(TRAINING_SET_FILE)
-        if prepared is None or body is None:
+        prepared = files.get_value(PREPARED_FILE, Prepared)
+        if prepared is None:
             raise InvalidExamples(
                 f"run {files.run_id!r} of model {model.name!r} has no training set in s3://{files.bucket}",
                 next_steps=[f"headwater pipeline start {model.name}"],
             )
         with TemporaryDirectory(prefix="headwater-training-") as scratch:
             path = Path(scratch) / TRAINING_SET_FILE
-            path.write_bytes(body)
+            path.write_bytes(self._artifacts.read(prepared.training_set.at))
             return prepared, load(model, path)
 
     def _inputs_alone(

@@ -26,15 +26,16 @@ class RunFiles:
     def put(self, file: str, body: bytes) -> Pointer:
         """Store ``body`` as a new version of ``file``."""
         key = run_key(self.model, self.run_id, file)
-        answer = self._s3.put_object(Bucket=self.bucket, Key=key, Body=body)
+        # A checksum that stands for the bytes: committing them needn't read them.
+        answer = self._s3.put_object(Bucket=self.bucket, Key=key, Body=body, ChecksumAlgorithm="SHA256")
         return Pointer(bucket=self.bucket, key=key, version_id=answer["VersionId"])
 
     def put_value(self, file: str, value: BaseModel) -> Pointer:
         """Store ``value`` as JSON."""
         return self.put(file, value.model_dump_json(indent=2).encode())
 
-    def put_first(self, file: str, value: V) -> V:
-        """Store ``value`` unless there is one already; what is there now. Two writers get the same answer."""
+    def put_first(self, file: str, value: V) -> tuple[V, Pointer]:
+        """Store ``value`` unless there is one; what is there now, and where. Two writers get the same answer."""
         key = run_key(self.model, self.run_id, file)
         body = value.model_dump_json(indent=2).encode()
         try:
@@ -43,13 +44,15 @@ class RunFiles:
             if error_code(error) not in {"PreconditionFailed", "ConditionalRequestConflict"}:
                 raise
         # Read back in any case: refused, the one that is there may be our own, whose answer was lost.
-        return self.get_value(file, type(value)) or value
+        answer = self._s3.get_object(Bucket=self.bucket, Key=key)
+        present = type(value).model_validate_json(answer["Body"].read())
+        return present, Pointer(bucket=self.bucket, key=key, version_id=answer["VersionId"])
 
     def put_file(self, file: str, path: Path) -> Pointer:
         """Store the bytes at ``path``."""
         key = run_key(self.model, self.run_id, file)
         with path.open("rb") as body:
-            answer = self._s3.put_object(Bucket=self.bucket, Key=key, Body=body)
+            answer = self._s3.put_object(Bucket=self.bucket, Key=key, Body=body, ChecksumAlgorithm="SHA256")
         return Pointer(bucket=self.bucket, key=key, version_id=answer["VersionId"])
 
     def get(self, file: str) -> bytes | None:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pydantic import BaseModel, ConfigDict
 
-SNAPSHOT_FILE, TRAINING_SET_FILE, PREPARED_FILE = "snapshot.json", "training_set.parquet", "prepared.json"
-PROFILE_FILE, FAILURE_FILE = "profile.json", "failure.json"
+from headwater.registry.types import Pointer, TrainingSet
+
+DATA_VERSION_FILE, DEFINITION_FILE = "data_version.json", "definition.json"
+TRAINING_SET_FILE, PREPARED_FILE = "training_set.parquet", "prepared.json"
+PROFILE_FILE, LOCK_FILE, FAILURE_FILE = "profile.json", "requirements.txt", "failure.json"
 ASKED, LABEL = "asked_at", "__label"
 """Columns of the training set beside the model's own; a timestamp input's moment is kept under the input's name."""
 
@@ -22,9 +27,21 @@ class Prepared(Value):
     model: str
     run_id: str
     data_version: str
+    commits: Mapping[str, str]
+    """The commit of each source that the rows came from."""
+    training_set: TrainingSet
+    data: Pointer
+    """``data_version.json``, a `DataVersion`: what was pinned."""
+    definition: Pointer
+    """``definition.json``, a `Product`: the model and all that its rows are made by, as they were declared."""
     rows: int
     unlabelled: int
     """Examples without a label, left out."""
+
+
+def dataset_of(model: str) -> str:
+    """The dataset that the files of a model's versions are committed to."""
+    return f"models/{model}"
 
 
 class Failure(Value):

@@ -32,7 +32,7 @@ def test_real_flights_become_a_served_model_twice_with_the_same_figures(project:
         assert len(result.out.splitlines()) == 1
         first = result.json
         assert list(first) == [
-            "resources", "dataset_rows", "model", "version", "roc_auc", "predictions", "api", "seconds",
+            "resources", "dataset_rows", "model", "version", "roc_auc", "predictions", "api", "seconds", "correction",
         ]  # fmt: skip
         assert (first["model"], first["version"]) == ("flight_delay", 1)
         assert first["resources"] > 100
@@ -49,6 +49,16 @@ def test_real_flights_become_a_served_model_twice_with_the_same_figures(project:
         assert weather == [False] * 11 + [True]
         assert "✓ training pipeline" in result.err
         assert f"created (by {by}" in result.err
+        # February was corrected: a new commit, a second version of it, and the first one's table as it was.
+        corrected = first["correction"]
+        assert (corrected["file"], corrected["retrained"]) == ("flights-2013-02.csv", 2)
+        assert corrected["rows_changed"] > 100
+        before, after = (project.done("models", "show", "flight_delay", "--version", number) for number in ("1", "2"))
+        assert (before["commits"]["flights"], after["commits"]["flights"]) == (
+            corrected["commit_before"], corrected["commit"]
+        )  # fmt: skip
+        assert before["commits"]["weather"] == after["commits"]["weather"]
+        assert before["training_set_sha256"] == corrected["training_set_sha256"] != after["training_set_sha256"]
         assert not {"\x1b", "\r"} & set(result.err)
 
         following = project.start("local", "logs", "predict", "--follow")
@@ -58,8 +68,8 @@ def test_real_flights_become_a_served_model_twice_with_the_same_figures(project:
         _, said = following.communicate(timeout=30)
         assert (following.returncode, said.strip()) == (0, "stopped following")
 
-        second = project.done("demo", *SLICE, "--stop")
-        assert second["version"] == 2
+        second = project.done("demo", *SLICE, "--no-retrain", "--stop")
+        assert second["version"] == 3
         assert second["roc_auc"] == first["roc_auc"]
         answers = [[entry["probability"] for entry in line["predictions"]] for line in (first, second)]
         assert answers[0] == answers[1]

@@ -18,10 +18,9 @@ from tests.infra.cases import ROOT
 
 HOST = Target(python=f"{sys.version_info.major}.{sys.version_info.minor}", platform=None)
 HANDLERS = {
-    "control": ["alarms.manage", "images.build", "lake.intake", "lake.refuse", "registry.promote", "registry.register",
-                "serving.stage"],
+    "control": ["alarms.manage", "images.build", "lake.intake", "lake.refuse", "registry.promote", "serving.stage"],
     "serving": ["serving.predict"],
-    "data": ["features.materialise", "lake.ingest", "training.prepare"],
+    "data": ["features.materialise", "lake.ingest", "registry.register", "training.prepare"],
 }  # fmt: skip
 
 

@@ -120,6 +120,12 @@ def test_training_an_unknown_model_or_without_data_says_so(deployed: Headwater) 
 
 def test_the_model_that_serves_can_be_moved_and_moved_back(house: Headwater) -> None:
     before = house.models.show("house_price").version
-    assert house.card("house_price")["version"] == before
+    card = house.card("house_price")
+    assert card["version"] == before
+    # The card names what it learnt from and its own files; both are there by name as well.
+    source, files = house.data.dataset("sources/house_price_rows"), house.data.dataset("models/house_price")
+    assert card["commits"] == {"house_price_rows": source.resolve(f"models/house_price/v{before}")}
+    assert card["artifacts"] == files.resolve(f"v{before}")
+    assert "requirements.txt" in {entry.path for entry in files.files(f"v{before}")}
     assert house.predict("house_price", [HOUSE], as_of=datetime.now(UTC))["version"] == before
     assert house.pipelines.list("house_price")[0].outcome == "READY"

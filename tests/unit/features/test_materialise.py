@@ -1,4 +1,4 @@
-"""Offline rows of a snapshot, and the newest values online."""
+"""Offline rows of a data version, and the newest values online."""
 
 from __future__ import annotations
 

@@ -12,18 +12,29 @@ import duckdb
 import pytest
 
 from headwater.aws import client
-from headwater.lake.errors import FileRefused, NoData, SourceFailed, VersionGone
+from headwater.lake.errors import FileRefused, NoData, SourceFailed
 from headwater.lake.service import Lake
 from headwater.lake.types import IngestionStatus, Upload
 from headwater.model import Source
-from tests.unit.lake.world import HEADER, LAKE, READINGS_SOURCE, World
+from headwater.versions.errors import VersionGone
+from headwater.versions.hooks import Proposal
+from headwater.versions.types import Entry
+from tests.unit.lake.world import HEADER, LAKE, READINGS_SOURCE, REGISTRY, World
 
 GOOD = HEADER + "a,1,,true\nb,2,x,false\nc,3,,1\nd,4,,no\n"
 
 
+class Dead(BaseException):
+    """The process is gone."""
+
+
 def levels(lake: Lake) -> dict[str, int]:
-    with lake.tables(lake.snapshot(["readings"])) as tables:
+    with lake.tables(lake.pin(["readings"])) as tables:
         return dict(tables.execute("SELECT sensor, level FROM readings ORDER BY ALL").fetchall())
+
+
+def committed(lake: Lake) -> list[Entry]:
+    return list(lake.versions.dataset("sources/readings").files())
 
 
 def refusal(lake: Lake, upload: Upload) -> str:
@@ -38,9 +49,9 @@ def refusal(lake: Lake, upload: Upload) -> str:
 
 def test_good_rows_become_typed_parquet(world: World) -> None:
     done = world.lake().ingest(world.upload("landing/readings/one.csv", GOOD))
-    assert (done.status, done.rows_in, done.rows_out, done.counts) == (IngestionStatus.INGESTED, 4, 4, True)
+    assert (done.status, done.rows_in, done.rows_out, done.settled) == (IngestionStatus.INGESTED, 4, 4, True)
     assert done.curated is not None
-    assert done.curated.key == "curated/readings/one.parquet"
+    assert done.curated.key == "curated/readings/one.csv.parquet"
     assert world.rows(done.curated)[:2] == [
         {"sensor": "a", "level": 1, "note": None, "ok": True},
         {"sensor": "b", "level": 2, "note": "x", "ok": False},
@@ -98,7 +109,7 @@ def test_more_bad_rows_than_the_limit_refuse_the_file_whole(world: World) -> Non
     )
     assert world.keys(prefix="curated/") == []
     with pytest.raises(NoData, match="no data for source 'readings'"):
-        lake.snapshot(["readings"])
+        lake.pin(["readings"])
 
 
 @pytest.mark.parametrize(
@@ -131,7 +142,7 @@ def test_odd_names_are_ingested_under_their_own_name(world: World, name: str) ->
     lake = world.lake()
     done = lake.ingest(world.upload(f"landing/readings/{name}", GOOD))
     assert done.rows_out == 4
-    assert [entry.file for entry in lake.snapshot(["readings"]).files] == [name]
+    assert [entry.path for entry in committed(lake)] == [f"{name}.parquet"]
     assert levels(lake)["d"] == 4
 
 
@@ -182,14 +193,14 @@ def test_a_file_that_comes_twice_is_ingested_once(world: World) -> None:
 def test_a_corrected_file_takes_the_place_of_the_first_and_a_refused_correction_does_not(world: World) -> None:
     lake = world.lake()
     lake.ingest(world.upload("landing/readings/one.csv", GOOD))
-    before = lake.snapshot(["readings"])
+    before = lake.pin(["readings"])
     lake.ingest(world.upload("landing/readings/one.csv", GOOD.replace("a,1", "a,50")))
-    after = lake.snapshot(["readings"])
+    after = lake.pin(["readings"])
     assert levels(lake)["a"] == 50
     assert after.revision > before.revision
     assert after.id != before.id
     refusal(lake, world.upload("landing/readings/one.csv", "nonsense\n1\n"))
-    assert lake.snapshot(["readings"]) == after
+    assert lake.pin(["readings"]) == after
     with lake.tables(before) as tables:
         assert tables.execute("SELECT level FROM readings WHERE sensor = 'a'").fetchall() == [(1,)]
 
@@ -215,29 +226,111 @@ def test_events_in_any_order_and_twice_end_with_the_version_that_s3_made_last(wo
         assert levels(lake)["a"] == 30
 
 
-@pytest.mark.parametrize("lost", [1, 2])
-def test_a_write_whose_answer_was_lost_is_recognised_as_ones_own(world: World, lost: int) -> None:
+@pytest.mark.parametrize(
+    ("operation", "lost"), [("PutItem", 1), ("TransactWriteItems", 1), ("PutItem", 2), ("Query", 1), ("GetItem", 3)]
+)
+def test_whatever_dies_or_loses_its_answer_a_retry_commits_once_and_loses_nothing(
+    world: World, operation: str, lost: int
+) -> None:
+    """Between the curated file, its record, its commit and the commit's record, there is a crash each."""
     lake, upload = world.lake(), world.upload("landing/readings/one.csv", GOOD)
     calls = iter(range(1, 100))
 
     def lose(**_: Any) -> None:
         if next(calls) == lost:
-            raise ConnectionError("the answer got lost")
+            raise Dead
 
-    # The write took effect; only its answer doesn't arrive.
-    client("dynamodb").meta.events.register("after-call.dynamodb.PutItem", lose)
-    with pytest.raises(ConnectionError):
+    # The call took effect; nothing that would come after it happens.
+    client("dynamodb").meta.events.register(f"after-call.dynamodb.{operation}", lose)
+    with pytest.raises(Dead):
         lake.ingest(upload)
     done = lake.ingest(upload)
-    assert (done.status, done.counts, done.rows_out) == (IngestionStatus.INGESTED, True, 4)
-    (pinned,) = lake.snapshot(["readings"]).files
-    assert pinned.at == done.curated
+    assert (done.status, done.rows_out) == (IngestionStatus.INGESTED, 4)
+    assert lake.ledger.ingestion(upload) == done
+    (logged,) = lake.versions.dataset("sources/readings").log()
+    assert logged.id == done.commit
+    (entry,) = committed(lake)
+    assert done.curated is not None
+    assert (entry.key, entry.version_id) == (done.curated.key, done.curated.version_id)
+    assert levels(lake)["d"] == 4
 
 
-def test_of_rows_in_two_files_the_one_ingested_last_is_seen(world: World) -> None:
+def test_a_commit_tells_where_its_rows_came_from(world: World) -> None:
+    lake = Lake(world.catalog(READINGS_SOURCE), bucket=LAKE, table=REGISTRY, code_version="abc")
+    upload = world.upload("landing/readings/one.csv", GOOD + "e,101,,true\na,7,,true\n")
+    done = lake.ingest(upload)
+    (logged,) = lake.versions.dataset("sources/readings").log()
+    assert (logged.commit.message, logged.commit.author) == ("Ingest one.csv: 4 rows", "ingestion")
+    meta = dict(logged.commit.meta)
+    assert meta.pop("contract").startswith("tests.unit.lake.world:READINGS ")
+    assert done.quarantine is not None
+    assert meta == {
+        "upload": f"s3://lake/landing/readings/one.csv?versionId={upload.version_id}",
+        "upload_id": upload.id,
+        "rows_in": "6",
+        "rows_out": "4",
+        "rows_rejected": "1",
+        "rows_repeated": "1",
+        "quarantine": f"s3://lake/{done.quarantine.key}?versionId={done.quarantine.version_id}",
+        "code_version": "abc",
+    }
+
+
+def test_an_earlier_upload_that_comes_late_is_superseded_and_makes_no_commit(world: World) -> None:
     lake = world.lake()
-    lake.ingest(world.upload("landing/readings/b.csv", GOOD))
+    early = world.upload("landing/readings/one.csv", GOOD)
+    late = lake.ingest(world.upload("landing/readings/one.csv", GOOD.replace("a,1", "a,50")))
+    before = lake.pin(["readings"])
+    done = lake.ingest(early)
+    assert (done.superseded, done.commit, late.superseded) == (True, None, False)
+    assert lake.pin(["readings"]) == before
+    assert lake.ledger.ingestion(early) == lake.ingest(early) == done
+    assert levels(lake)["a"] == 50
+
+
+def test_two_files_that_differ_in_their_suffix_alone_both_count(world: World) -> None:
+    lake = world.lake()
+    lake.ingest(world.upload("landing/readings/one.csv", GOOD))
+    lake.ingest(world.upload("landing/readings/one.tsv", "sensor\tlevel\tnote\tok\nz\t9\t\ttrue\n"))
+    assert [entry.path for entry in committed(lake)] == ["one.csv.parquet", "one.tsv.parquet"]
+    assert levels(lake) == {"a": 1, "b": 2, "c": 3, "d": 4, "z": 9}
+
+
+def test_a_rule_of_the_dataset_refuses_the_file_and_the_registry_says_so(world: World) -> None:
+    lake = world.lake()
+    lake.versions.dataset("sources/readings").hooks.add("pre-commit", "few", f"{__name__}:no_more_than_three_rows")
+    message = refusal(lake, world.upload("landing/readings/one.csv", GOOD))
+    assert "pre-commit hook 'few' of dataset 'sources/readings' refused: ValueError: 4 rows" in message
+    with pytest.raises(NoData):
+        lake.pin(["readings"])
+
+
+def no_more_than_three_rows(proposal: Proposal) -> None:
+    if int(proposal.commit.meta["rows_out"]) > 3:
+        raise ValueError(f"{proposal.commit.meta['rows_out']} rows")
+
+
+def test_a_source_whose_branch_was_reset_or_reverted_is_pinned_as_it_is_now(world: World) -> None:
+    lake = world.lake()
+    for level in (1, 2):
+        lake.ingest(world.upload("landing/readings/one.csv", GOOD.replace("a,1", f"a,{level}")))
+    dataset, newest = lake.versions.dataset("sources/readings"), lake.pin(["readings"])
+    dataset.reset("main~1")
+    older = lake.pin(["readings"])
+    assert levels(lake)["a"] == 1
+    # What is online must give way to what was brought back.
+    assert older.revision > newest.revision
+    dataset.reset(newest.ids["readings"])
+    assert lake.pin(["readings"]).id == newest.id
+    dataset.revert(newest.ids["readings"])
+    assert levels(lake)["a"] == 1
+
+
+def test_of_rows_in_two_files_the_one_that_landed_last_is_seen_whichever_was_ingested_last(world: World) -> None:
+    lake = world.lake()
+    first = world.upload("landing/readings/b.csv", GOOD)
     lake.ingest(world.upload("landing/readings/a.csv", HEADER + "a,77,,true\nz,5,,true\n"))
+    lake.ingest(first)
     assert levels(lake) == {"a": 77, "b": 2, "c": 3, "d": 4, "z": 5}
 
 
@@ -248,7 +341,7 @@ def test_a_column_that_older_files_lack_is_null_in_their_rows(world: World) -> N
     )
     lake = world.lake(wider)
     lake.ingest(world.upload("landing/readings/new.csv", HEADER + "b,2,,true\n"))
-    with lake.tables(lake.snapshot(["readings"])) as tables:
+    with lake.tables(lake.pin(["readings"])) as tables:
         assert tables.execute("SELECT sensor, twice FROM readings ORDER BY 1").fetchall() == [("a", None), ("b", 4)]
 
 

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from headwater.aws import client
 from headwater.lake.refusal import Refusals, one_line
 from headwater.lake.store import Ledger
 from headwater.lake.types import IngestionStatus
@@ -59,3 +60,20 @@ def test_a_success_is_never_overwritten_by_a_late_failure(world: World) -> None:
     known = lake.ledger.ingestion(upload)
     assert known is not None
     assert known.status is IngestionStatus.INGESTED
+
+
+def test_what_died_after_its_commit_counts_and_the_registry_says_so(world: World) -> None:
+    lake, upload = world.lake(), world.upload("landing/readings/one.csv", "sensor,level,note,ok\na,1,,true\n")
+    done = lake.ingest(upload)
+    # The process died before it could note the commit.
+    document = done.model_copy(update={"commit": None}).model_dump_json()
+    client("dynamodb").update_item(
+        TableName=REGISTRY,
+        Key={"pk": {"S": "SOURCE#readings"}, "sk": {"S": f"INGESTION#{upload.version_id}#one.csv"}},
+        UpdateExpression="SET #document = :document REMOVE settled",
+        ExpressionAttributeNames={"#document": "document"},
+        ExpressionAttributeValues={":document": {"S": document}},
+    )
+    refusal = Refusals(REGISTRY).record(upload, error={"Error": "States.Timeout", "Cause": ""})
+    assert refusal.error == "States.Timeout"
+    assert lake.ledger.ingestion(upload) == done

@@ -41,7 +41,7 @@ def test_every_name_that_the_product_uses_exists() -> None:
 
 def test_a_landing_is_known_only_after_the_flight_was_on_the_ground(world: World, files: list[Path]) -> None:
     _, lake = landed(world, files)
-    with lake.tables(lake.snapshot(["flights"])) as tables:
+    with lake.tables(lake.pin(["flights"])) as tables:
         early = tables.execute(
             "SELECT count(*) FILTER (landed_at < sched_dep + to_minutes(CAST(dep_delay + air_time AS BIGINT))), "
             "count(*) FILTER (landed_at IS NULL AND arr_delay IS NOT NULL), count(*) FROM flights"
@@ -57,12 +57,12 @@ def test_features_are_what_one_counts_by_hand(world: World, files: list[Path]) -
     from headwater.features.history import historical
     from headwater.features.service import Features
 
-    snapshot = lake.snapshot(["flights", "weather"])
+    version = lake.pin(["flights", "weather"])
     assert preparation.prepare("flight_delay", "run-1").rows > 2500
-    with lake.tables(snapshot) as tables:
+    with lake.tables(version) as tables:
         make_examples(tables, FLIGHT_DELAY)
         store = Features(catalog, lake)
-        offline = {name: store.ensure(tables, catalog.view(name), snapshot) for name in FLIGHT_DELAY.views}
+        offline = {name: store.ensure(tables, catalog.view(name), version) for name in FLIGHT_DELAY.views}
         rows = historical(tables, "__examples", catalog.views, offline, FLIGHT_DELAY.features).df()
         flights = tables.execute("SELECT * FROM flights WHERE arr_delay IS NOT NULL").df()
     for _, row in rows.iloc[500::400].iterrows():

@@ -122,8 +122,8 @@ def golden(run_id: str, model: Trained, *, off_by: float = 0.0) -> GoldenSet:
     )
 
 
-def make_cloud() -> None:
-    """Tables and versioned buckets as the infrastructure makes them."""
+def make_cloud(*more: str) -> None:
+    """Tables and versioned buckets as the infrastructure makes them; ``more`` buckets than serving knows."""
     make_table()
     client("dynamodb").create_table(
         TableName="features",
@@ -131,7 +131,7 @@ def make_cloud() -> None:
         AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
         BillingMode="PAY_PER_REQUEST",
     )
-    for bucket in ("artifacts", "predictions"):
+    for bucket in ("artifacts", "predictions", *more):
         client("s3").create_bucket(Bucket=bucket)
         client("s3").put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
 

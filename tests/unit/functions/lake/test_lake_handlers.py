@@ -10,8 +10,9 @@ import pytest
 from functions.lake import ingest, intake, refuse
 from headwater.aws import client
 from headwater.lake.errors import FileRefused
+from headwater.versions.service import Versions
 from tests.unit.lake.invocation import Context
-from tests.unit.lake.world import World
+from tests.unit.lake.world import LAKE, REGISTRY, World
 
 HEADER = "origin,temp,dewp,humid,wind_dir,wind_speed,wind_gust,precip,pressure,visib,time_hour\n"
 GOOD = HEADER + "JFK,39.0,26,59.4,270,10.4,,0,1012,10,2013-01-01T06:00:00Z\n"
@@ -43,7 +44,8 @@ def test_intake_starts_one_run_for_an_upload_and_answers_with_its_name(world: Wo
 def test_ingest_answers_with_what_became_of_the_upload(world: World) -> None:
     upload = world.upload("landing/weather/2013-01.csv", GOOD)
     answer = ingest.handler({"upload": upload.model_dump()}, Context())
-    assert (answer["status"], answer["rows_out"], answer["counts"]) == ("INGESTED", 1, True)
+    assert (answer["status"], answer["rows_out"], answer["code_version"]) == ("INGESTED", 1, "abc")
+    assert answer["commit"] == Versions(LAKE, REGISTRY).dataset("sources/weather").resolve()
     assert json.loads(json.dumps(answer)) == answer
 
 

@@ -8,39 +8,93 @@ import pytest
 from pydantic import ValidationError
 
 from functions.registry import promote, register
+from headwater.aws import client
 from headwater.registry.errors import AliasMoved, ArtifactInvalid, ArtifactNotFound
 from headwater.registry.service import Registry
 from headwater.registry.store import RegistryStore
+from headwater.versions.dataset import Dataset
+from headwater.versions.service import Versions
 from tests.unit.functions.serving.cases import Context
 from tests.unit.registry.cases import TABLE, candidate, mocked_aws
-from tests.unit.serving.cases import make_cloud, put
+from tests.unit.serving.cases import leave_run, make_cloud, put, trained
 
 CONTEXT = Context()
 
 
 @pytest.fixture
 def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
-    environment = register.Settings.environment(registry_table=TABLE, artifacts_bucket="artifacts")
+    environment = register.Settings.environment(
+        registry_table=TABLE, artifacts_bucket="artifacts", lake_bucket="lake"
+    )  # fmt: skip
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     with mocked_aws(monkeypatch):
-        make_cloud()
-        register.services.cache_clear()  # type: ignore[attr-defined]
+        make_cloud("lake")
+        register.service.cache_clear()  # type: ignore[attr-defined]
         promote.registry.cache_clear()  # type: ignore[attr-defined]
         yield Registry(RegistryStore(TABLE), pause=lambda _: None)
 
 
 def test_a_run_is_registered_once_however_often_the_task_runs(registry: Registry) -> None:
-    put("runs/delays/run-1/candidate.json", candidate(promotion="automatic", champion_version=3))
+    made = leave_run()
+    put("runs/delays/run-1/candidate.json", made.model_copy(update={"promotion": "automatic", "champion_version": 3}))
     event = {"model": "delays", "run_id": "run-1"}
     answers = [register.handler(event, CONTEXT) for _ in range(2)]  # type: ignore[arg-type]
     assert answers[0] == answers[1] == {
         "model": "delays", "version": 1, "status": "READY", "reasons": [], "promotion": "automatic", "champion": 3
     }  # fmt: skip
+    dataset = models()
+    (logged,) = dataset.log()
+    assert registry.version("delays", 1).commit == logged.id == dataset.resolve("v1")
+    assert [entry.path for entry in dataset.files("v1")] == [
+        "candidate.json", "golden.json", "model.onnx", "package.json"
+    ]  # fmt: skip
+    assert dataset.read("model.onnx", "v1") == trained().graph
+    assert (logged.commit.meta["run_id"], logged.commit.meta["roc_auc"]) == ("run-1", "0.72")
+
+
+@pytest.mark.parametrize(("operation", "lost"), [("TransactWriteItems", number) for number in (1, 2, 3)])
+def test_a_registration_that_dies_between_commit_version_and_tag_is_made_good(
+    registry: Registry, operation: str, lost: int
+) -> None:
+    class Dead(BaseException):
+        """The process is gone."""
+
+    calls = iter(range(1, 100))
+
+    def die(**_: object) -> None:
+        if next(calls) == lost:
+            raise Dead
+
+    leave_run()
+    client("dynamodb").meta.events.register(f"after-call.dynamodb.{operation}", die)
+    event = {"model": "delays", "run_id": "run-1"}
+    with pytest.raises(Dead):
+        register.handler(event, CONTEXT)  # type: ignore[arg-type]
+    assert register.handler(event, CONTEXT)["version"] == 1  # type: ignore[arg-type]
+    assert len(registry.versions("delays")) == len(list(models().log())) == 1
+    assert models().resolve("v1") == registry.version("delays", 1).commit
+
+
+def test_each_version_s_commit_holds_its_own_files_and_no_others(registry: Registry) -> None:
+    for number, run_id in enumerate(("run-1", "run-2")):
+        made = leave_run(run_id, seed=number)
+        if number:
+            put(f"runs/delays/{run_id}/candidate.json", made.model_copy(update={"golden": None}))
+        register.handler({"model": "delays", "run_id": run_id}, CONTEXT)  # type: ignore[arg-type]
+    changes = {change.path: change.kind for change in models().diff("v1", "v2")}
+    assert changes == {
+        "candidate.json": "changed", "golden.json": "removed", "model.onnx": "changed", "package.json": "changed"
+    }  # fmt: skip
+
+
+def models() -> Dataset:
+    return Versions("lake", TABLE).dataset("models/delays")
 
 
 def test_a_rejected_candidate_is_an_outcome_and_not_a_failure(registry: Registry) -> None:
-    put("runs/delays/run-1/candidate.json", candidate(passed=False))
+    made = leave_run()
+    put("runs/delays/run-1/candidate.json", candidate(passed=False, package=made.package))
     answer = register.handler({"model": "delays", "run_id": "run-1"}, CONTEXT)  # type: ignore[arg-type]
     assert (answer["status"], answer["reasons"]) == ("REJECTED", ["roc_auc is 0.6, at least 0.7"])
 

@@ -1,4 +1,4 @@
-"""What the project relies on in S3: conditional writes. Moto has them; this test says so if it ever loses them."""
+"""What the project relies on in S3: conditional writes, which moto has, and parts, which are mended."""
 
 from __future__ import annotations
 
@@ -57,3 +57,20 @@ def test_a_write_if_nothing_changed_is_refused_after_a_change(cloud: Cloud, buck
     with pytest.raises(ClientError) as raised:
         s3.put_object(Body=b"3", IfMatch=first, **place)
     assert code(raised) == "PreconditionFailed"
+
+
+def test_a_part_of_an_object_can_be_read_and_its_composite_checksum_counts_the_parts(cloud: Cloud, bucket: str) -> None:
+    s3, place = cloud.client("s3"), {"Bucket": bucket, "Key": "k"}
+    upload = s3.create_multipart_upload(ChecksumAlgorithm="SHA256", **place)["UploadId"]
+    bodies = [b"x" * (5 << 20), b"last"]
+    tags = [
+        s3.upload_part(UploadId=upload, PartNumber=n, Body=body, ChecksumAlgorithm="SHA256", **place)["ETag"]
+        for n, body in enumerate(bodies, start=1)
+    ]
+    parts = [{"ETag": tag, "PartNumber": n} for n, tag in enumerate(tags, start=1)]
+    s3.complete_multipart_upload(UploadId=upload, MultipartUpload={"Parts": parts}, **place)
+    seen = s3.head_object(ChecksumMode="ENABLED", **place)
+    assert (seen["ChecksumSHA256"][-2:], seen["ChecksumType"]) == ("-2", "COMPOSITE")
+    part = s3.get_object(PartNumber=2, **place)
+    assert (part["Body"].read(), part["PartsCount"]) == (b"last", 2)
+    assert s3.get_object(**place)["ContentLength"] == sum(map(len, bodies))

@@ -1,0 +1,231 @@
+"""`headwater data`: commits, branches and tags. What moves bytes is in `data_files`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from headwater.cli import data_files, data_refs
+from headwater.cli.command import StackOption, command, group
+from headwater.cli.data_options import (
+    BranchOption,
+    DatasetArgument,
+    LimitOption,
+    MessageOption,
+    MetaOption,
+    RevisionArgument,
+    author,
+    committed,
+    dataset,
+    texts,
+)
+from headwater.cli.output import Answer, note, table
+from headwater.cli.progress import counting
+
+if TYPE_CHECKING:
+    from headwater.versions.dataset import Logged
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    data = group("data", "Data version control: commits, branches and merges over S3 versions.", app)
+    command(data, "list")(list_datasets)
+    command(data, "status")(status)
+    command(data, "commit")(commit)
+    command(data, "log")(log)
+    command(data, "show")(show_commit)
+    command(data, "diff")(diff)
+    command(data, "ls")(ls)
+    command(data, "blame")(blame)
+    command(data, "revert")(revert)
+    command(data, "merge")(merge)
+    data_refs.add_to(data)
+    data_files.add_to(data)
+
+
+def list_datasets(stack: StackOption = None) -> Answer:
+    """List the datasets and what their main branch holds."""
+    import headwater
+    from headwater.versions.errors import RevisionNotFound
+
+    versions = headwater.connect(stack).data
+    rows: list[tuple[Any, ...]] = []
+    for name in versions.datasets():
+        data = versions.dataset(name)
+        branches = sum(ref.kind == "branch" for ref in data.refs())
+        try:
+            head, tree = data.commit_of(), data.tree()
+        except RevisionNotFound:
+            rows.append((name, branches, None, None, "", None))
+            continue
+        rows.append((name, branches, tree.rows, tree.size, head.id[:12], head.commit.time))
+    if not rows:
+        note("no dataset yet; next: headwater data upload DATASET FOLDER -m MESSAGE")
+    columns = ("dataset", "branches", "files", "bytes", "main", "committed (UTC)")
+    return Answer(
+        [dict(zip(("dataset", "branches", "files", "bytes", "commit", "time"), row, strict=True)) for row in rows],
+        lambda console: console.print(table(columns, rows)) if rows else None,
+    )
+
+
+def status(name: DatasetArgument, branch: BranchOption = "main", stack: StackOption = None) -> Answer:
+    """Show where a branch's files are staged, and what is staged there and not committed yet."""
+    data = dataset(name, stack)
+    with counting("looking") as progress:
+        staged = [(path, "gone" if found is None else "staged") for path, found in data.status(branch, progress)]
+    note(f"staged in s3://{data.place(branch)}: {len(staged)} paths differ from the last commit")
+    return Answer(
+        [{"path": path, "state": state} for path, state in staged],
+        lambda console: console.print(table(("path", "state"), staged)) if staged else None,
+    )
+
+
+def commit(
+    name: DatasetArgument,
+    message: MessageOption,
+    branch: BranchOption = "main",
+    meta: MetaOption = None,
+    allow_empty: Annotated[bool, typer.Option("--allow-empty", help="Commit even if nothing changed.")] = False,
+    stack: StackOption = None,
+) -> Answer:
+    """Commit what changed in the branch's place in S3; `headwater data status` shows where that is."""
+    kept = texts(meta)
+    with counting("listing") as progress:
+        done = dataset(name, stack).commit(
+            message, branch=branch, meta=kept, author=author(), allow_empty=allow_empty, progress=progress
+        )
+    return committed(done, branch)
+
+
+def log(
+    name: DatasetArgument, revision: RevisionArgument = "main", limit: LimitOption = 20, stack: StackOption = None
+) -> Answer:
+    """Show the commits that a revision stands on, newest first."""
+    from itertools import islice
+
+    found = list(islice(dataset(name, stack).log(revision), limit))
+    rows = [
+        (one.id[:12], one.commit.time, one.commit.author, one.commit.message, _pairs(one.commit.meta)) for one in found
+    ]
+    columns = ("commit", "time (UTC)", "author", "message", "meta")
+    return Answer([_shown(one) for one in found], lambda console: console.print(table(columns, rows)))
+
+
+def show_commit(name: DatasetArgument, revision: RevisionArgument = "main", stack: StackOption = None) -> Answer:
+    """Show a commit and how it differs from its first parent."""
+    data = dataset(name, stack)
+    found = data.commit_of(revision)
+    changes = list(data.changes(found.id))
+    tree = data.tree(found.id)
+    shown = {
+        **_shown(found),
+        "files": tree.rows,
+        "bytes": tree.size,
+        "ranges": len(tree.ranges),
+        "changes": [{"path": change.path, "kind": change.kind} for change in changes],
+    }
+
+    def show(console: Any) -> None:
+        for key, value in shown.items():
+            if key != "changes":
+                console.print(f"{key:<10} {_pairs(value) if key == 'meta' else value}", markup=False)
+        if changes:
+            console.print(table(("kind", "path"), [(change.kind, change.path) for change in changes]))
+
+    return Answer(shown, show)
+
+
+def diff(
+    name: DatasetArgument,
+    before: RevisionArgument,
+    after: RevisionArgument = "main",
+    stack: StackOption = None,
+) -> Answer:
+    """Show how two commits differ, path by path."""
+    changes = list(dataset(name, stack).diff(before, after))
+    rows = [
+        (
+            change.kind,
+            change.path,
+            change.before.size if change.before else None,
+            change.after.size if change.after else None,
+        )
+        for change in changes
+    ]
+    note(f"{len(rows)} paths differ")
+    return Answer(
+        [dict(zip(("kind", "path", "bytes_before", "bytes_after"), row, strict=True)) for row in rows],
+        lambda console: console.print(table(("kind", "path", "bytes before", "after"), rows)) if rows else None,
+    )
+
+
+def ls(
+    name: DatasetArgument,
+    revision: RevisionArgument = "main",
+    path: Annotated[str, typer.Argument(help="Folder or file; by default all.", show_default=False)] = "",
+    stack: StackOption = None,
+) -> Answer:
+    """List what a commit holds in a folder."""
+    found = list(dataset(name, stack).ls(revision, path))
+    rows = [(one.path, one.size, one.files, one.entry.version_id if one.entry else "") for one in found]
+    columns = ("path", "bytes", "files", "version")
+    return Answer(
+        [dict(zip(columns, row, strict=True)) for row in rows], lambda console: console.print(table(columns, rows))
+    )
+
+
+def blame(
+    name: DatasetArgument,
+    path: Annotated[str, typer.Argument(help="Path in the dataset.", show_default=False)],
+    revision: RevisionArgument = "main",
+    stack: StackOption = None,
+) -> Answer:
+    """Show which commit gave a path the version that it has."""
+    found = dataset(name, stack).blame(path, revision)
+    rows = [(found.id[:12], found.commit.time, found.commit.author, found.commit.message, _pairs(found.commit.meta))]
+    return Answer(
+        _shown(found),
+        lambda console: console.print(table(("commit", "time (UTC)", "author", "message", "meta"), rows)),
+    )
+
+
+def revert(
+    name: DatasetArgument,
+    revision: RevisionArgument,
+    branch: BranchOption = "main",
+    message: MessageOption = "",
+    stack: StackOption = None,
+) -> Answer:
+    """Undo what one commit changed, in a new commit."""
+    return committed(dataset(name, stack).revert(revision, branch=branch, message=message, author=author()), branch)
+
+
+def merge(
+    name: DatasetArgument,
+    source: Annotated[str, typer.Argument(help="Branch or other revision to bring in.", show_default=False)],
+    into: Annotated[str, typer.Option("--into", help="Branch that takes it.")] = "main",
+    strategy: Annotated[
+        str | None,
+        typer.Option("--strategy", help="Whose version wins a conflict: ours (--into) or theirs.", show_default=False),
+    ] = None,
+    message: MessageOption = "",
+    stack: StackOption = None,
+) -> Answer:
+    """Bring what a branch changed into another; the same path changed on both sides is a conflict."""
+    from typing import cast
+
+    if strategy not in {None, "ours", "theirs"}:
+        raise typer.BadParameter(f"--strategy {strategy}: expected ours or theirs")
+    done = dataset(name, stack).merge(
+        source, into=into, strategy=cast("Any", strategy), message=message, author=author()
+    )
+    return committed(done, into)
+
+
+def _shown(found: Logged) -> dict[str, Any]:
+    return {"commit": found.id, **found.commit.model_dump(mode="json")}
+
+
+def _pairs(meta: Any) -> str:
+    return ", ".join(f"{key}={value}" for key, value in sorted(meta.items()))

@@ -1,0 +1,141 @@
+"""`headwater data`: what moves or reads bytes, and gc."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from headwater.cli.command import StackOption, YesOption, command
+from headwater.cli.data_options import (
+    BranchOption,
+    DatasetArgument,
+    MessageOption,
+    MetaOption,
+    RevisionArgument,
+    author,
+    committed,
+    dataset,
+    texts,
+)
+from headwater.cli.output import Answer, confirm, note, table
+from headwater.cli.progress import counting
+
+FolderArgument = Annotated[Path, typer.Argument(help="Folder on this machine.", show_default=False)]
+
+
+def add_to(data: typer.Typer) -> None:
+    """Add the commands."""
+    command(data, "checkout")(checkout)
+    command(data, "upload")(upload)
+    command(data, "import")(import_prefix)
+    command(data, "verify")(verify)
+    command(data, "cat")(cat)
+    command(data, "gc")(gc)
+
+
+def checkout(
+    name: DatasetArgument,
+    revision: RevisionArgument,
+    folder: FolderArgument,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite files that were changed since.")] = False,
+    stack: StackOption = None,
+) -> Answer:
+    """Make a folder hold a commit's files; only what differs is fetched."""
+    with counting("checking out") as progress:
+        done = dataset(name, stack).checkout(folder, revision, force=force, progress=progress)
+    note(f"{folder} holds {done.commit[:12]}: {done.written} written, {done.removed} removed, {done.kept} kept")
+    return Answer(done._asdict())
+
+
+def upload(
+    name: DatasetArgument,
+    folder: FolderArgument,
+    message: MessageOption,
+    branch: BranchOption = "main",
+    delete: Annotated[bool, typer.Option("--delete", help="Take out what the folder lacks.")] = False,
+    meta: MetaOption = None,
+    stack: StackOption = None,
+) -> Answer:
+    """Commit a folder's files to a branch; those it has already aren't sent."""
+    kept = texts(meta)
+    with counting("uploading") as progress:
+        done = dataset(name, stack).upload(
+            folder, message, branch=branch, delete=delete, meta=kept, author=author(), progress=progress
+        )
+    return committed(done, branch)
+
+
+def import_prefix(
+    name: DatasetArgument,
+    uri: Annotated[str, typer.Argument(help="s3://bucket/folder, of a bucket with versions.", show_default=False)],
+    message: MessageOption,
+    branch: BranchOption = "main",
+    meta: MetaOption = None,
+    stack: StackOption = None,
+) -> Answer:
+    """Commit what lies under a prefix now, without copying it; done again, what changed there."""
+    kept = texts(meta)
+    with counting("listing") as progress:
+        done = dataset(name, stack).import_prefix(
+            uri, message, branch=branch, meta=kept, author=author(), progress=progress
+        )
+    return committed(done, branch)
+
+
+def verify(
+    name: DatasetArgument,
+    revision: RevisionArgument = "main",
+    read_bytes: Annotated[
+        bool, typer.Option("--bytes", help="Read every object and don't rely on S3's checksums.")
+    ] = False,
+    stack: StackOption = None,
+) -> Answer:
+    """Name every file of a commit whose version is gone, changed or not readable; exits with 1 if there is one."""
+    from headwater.errors import HeadwaterError
+
+    data = dataset(name, stack)
+    with counting("verifying") as progress:
+        problems = list(data.verify(revision, read_bytes=read_bytes, progress=progress))
+    if problems:
+        named = [f"{problem.kind}: {problem.entry.path}: {problem.message}" for problem in problems]
+        raise HeadwaterError("\n".join([f"{len(problems)} files of {revision} aren't as they were committed:", *named]))
+    rows = data.tree(revision).rows
+    note(f"all {rows:,} files are there as they were committed")
+    return Answer({"files": rows, "problems": []})
+
+
+def cat(
+    name: DatasetArgument,
+    path: Annotated[str, typer.Argument(help="Path in the dataset.", show_default=False)],
+    revision: RevisionArgument = "main",
+    stack: StackOption = None,
+) -> Answer:
+    """Print the bytes that a path has in a commit."""
+    body = dataset(name, stack).read(path, revision)
+
+    def show(_: object) -> None:
+        sys.stdout.buffer.write(body)
+        sys.stdout.flush()
+
+    return Answer({"path": path, "bytes": len(body), "text": body.decode("utf-8", "replace")}, show)
+
+
+def gc(
+    run: Annotated[bool, typer.Option("--run", help="Delete; without it gc only counts.")] = False,
+    yes: YesOption = False,
+    stack: StackOption = None,
+) -> Answer:
+    """Count, and with --run delete, what no branch, tag or move of the last days leads to."""
+    import headwater
+
+    cloud = headwater.connect(stack)
+    if run:
+        confirm(f"Delete what nothing leads to in s3://{cloud.stack.lake_bucket}, for ever?", yes)
+    with counting("collecting") as progress:
+        done = cloud.data.gc(dry_run=not run, progress=progress)
+    columns = ("commits", "roots", "ranges", "files")
+    note("deleted:" if run else "would be deleted; --run does it:")
+    return Answer(done._asdict(), lambda console: console.print(table(columns, [done[:4]])))

@@ -1,0 +1,203 @@
+"""Entries, roots, commits and moves of refs: frozen values without any heavy import."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Literal, NamedTuple
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+from headwater.versions.errors import InvalidName
+
+PREFIX = "versions/"
+"""Where ranges, roots and commits lie in the lake."""
+PLACES = "data/"
+"""Where files that are uploaded to a branch lie in the lake; gc may take versions here and nowhere else."""
+MAIN = "main"
+LARGEST_PATH = 1024
+"""Bytes of a path, and of a key."""
+
+Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Kind = Literal["branch", "tag"]
+
+_DATASET = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*(/[A-Za-z0-9][A-Za-z0-9_.-]*)*")
+_REF = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
+
+
+class Value(BaseModel):
+    """A frozen value that refuses unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Entry(NamedTuple):
+    """A path of a tree, pinned to one version of one S3 object, whose key is the origin's prefix and the path."""
+
+    path: str
+    origin: str
+    """``<bucket>/<prefix>``."""
+    version_id: str
+    size: int
+    """Bytes."""
+    checksum: str
+    """Base64; of an object that was uploaded in parts followed by ``-<parts>``."""
+    algorithm: str
+    """``SHA256`` or ``CRC64NVME``."""
+
+    @property
+    def bucket(self) -> str:
+        """Where the object lies."""
+        return self.origin.partition("/")[0]
+
+    @property
+    def key(self) -> str:
+        """The object's key."""
+        return self.origin.partition("/")[2] + self.path
+
+    @property
+    def content(self) -> tuple[int, str, str]:
+        """Equal for entries that hold the same bytes."""
+        return self.size, self.algorithm, self.checksum
+
+
+class Change(NamedTuple):
+    """How one path differs between two trees: it was added (no ``before``), removed (no ``after``) or changed."""
+
+    path: str
+    before: Entry | None
+    after: Entry | None
+
+    @property
+    def kind(self) -> str:
+        """``added``, ``removed``, ``changed``, or ``repinned`` if another version holds the same bytes."""
+        if self.before is None:
+            return "added"
+        if self.after is None:
+            return "removed"
+        return "repinned" if self.before.content == self.after.content else "changed"
+
+
+class RangeRef(Value):
+    """A range as its root lists it."""
+
+    id: Hash
+    first: str
+    last: str
+    rows: int = Field(ge=1)
+    size: int = Field(ge=0)
+    """Sum of the entries' sizes."""
+    pins: Hash
+    """Of paths and version ids alone: a listing tells whether they are still the newest, without the range."""
+
+
+class Root(Value):
+    """A whole tree: its ranges in the order of their paths."""
+
+    format: Literal[1] = 1
+    ranges: tuple[RangeRef, ...] = ()
+
+    @property
+    def rows(self) -> int:
+        """Paths in the tree."""
+        return sum(part.rows for part in self.ranges)
+
+    @property
+    def size(self) -> int:
+        """Sum of the entries' sizes, bytes."""
+        return sum(part.size for part in self.ranges)
+
+    @property
+    def id(self) -> str:
+        """The sha256 of `document`: equal trees have equal ids."""
+        return digest(self.document)
+
+    @property
+    def document(self) -> bytes:
+        """The stored bytes."""
+        return canonical(self.model_dump(mode="json"))
+
+
+class Commit(Value):
+    """A tree, where it came from, and why."""
+
+    format: Literal[1] = 1
+    dataset: str
+    root: Hash
+    parents: tuple[Hash, ...] = Field(max_length=2)
+    """None of a first commit, two of a merge: first the branch that it was merged into."""
+    generation: int = Field(ge=1)
+    """One more than the highest of its parents': an order that needs no clock."""
+    author: str
+    time: AwareDatetime
+    """UTC; not before its parents', even if the clock ran backwards."""
+    message: str
+    meta: Mapping[str, str] = Field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """The sha256 of `document`."""
+        return digest(self.document)
+
+    @property
+    def document(self) -> bytes:
+        """The stored bytes."""
+        return canonical(self.model_dump(mode="json"))
+
+
+class RefMove(Value):
+    """One entry of a ref's log. The log is append-only; the ref itself is its last entry."""
+
+    dataset: str
+    kind: Kind
+    name: str
+    sequence: int = Field(ge=1)
+    before: Hash | None
+    """The commit that it pointed at; None if it didn't exist."""
+    to: Hash | None
+    """The commit that it points at since; None if it was deleted."""
+    staged: Hash | None = None
+    """Root of what the branch's place held when it was last committed; None if it never was."""
+    at: datetime
+    """Never before the entry before it, even if the clock ran backwards."""
+    by: str = ""
+    why: str = ""
+    write_id: str
+    """Names this very write, so that a writer whose answer was lost recognises its own."""
+
+
+def canonical(document: object) -> bytes:
+    """JSON with sorted keys, without spaces, in UTF-8."""
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def digest(document: bytes) -> str:
+    """sha256, hexadecimal."""
+    return hashlib.sha256(document).hexdigest()
+
+
+def check_dataset(name: str) -> str:
+    """``name``, if a dataset can be called that; raises `InvalidName`."""
+    if not _DATASET.fullmatch(name) or len(name) > 128:
+        raise InvalidName(
+            f"{name!r} can't be a dataset's name: expected words of letters, digits, _ . - separated by /, at most 128"
+        )
+    return name
+
+
+def check_ref(kind: Kind, name: str) -> str:
+    """``name``, if a branch or tag can be called that; raises `InvalidName`."""
+    if not _REF.fullmatch(name) or len(name) > 128 or re.fullmatch(r"[0-9a-f]{64}", name):
+        raise InvalidName(
+            f"{name!r} can't be a {kind}'s name: expected words of letters, digits, _ . - separated by /, at most 128, "
+            "and not a commit's id"
+        )
+    return name
+
+
+def place_of(bucket: str, dataset: str, branch: str) -> str:
+    """The origin whose objects are staged for a branch: no name holds an ``@``, so no two places overlap."""
+    return f"{bucket}/{PLACES}{dataset}@{branch}/"

@@ -1,0 +1,64 @@
+"""Whether every pinned version is still there, readable and what was committed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Literal, NamedTuple
+
+from headwater.versions import checksums
+from headwater.versions.errors import NotReadable, VersionGone
+from headwater.versions.staging import Progress
+from headwater.versions.store import Objects, ordered
+from headwater.versions.types import Entry
+
+
+class Problem(NamedTuple):
+    """What is wrong with one entry."""
+
+    entry: Entry
+    kind: Literal["gone", "changed", "denied"]
+    message: str
+
+
+def verify(objects: Objects, entries: Iterable[Entry], read_bytes: bool, progress: Progress) -> Iterator[Problem]:
+    """The problems of ``entries``, in their order; many are looked at at once, few are held."""
+
+    def look(entry: Entry) -> Problem | None:
+        try:
+            return _look(objects, entry, read_bytes)
+        except VersionGone as error:
+            return Problem(entry, "gone", error.message)
+        except NotReadable as error:
+            return Problem(entry, "denied", error.message.partition(";")[0])
+
+    for problem in ordered(look, entries):
+        progress(1)
+        if problem is not None:
+            yield problem
+
+
+def _look(objects: Objects, entry: Entry, read_bytes: bool) -> Problem | None:
+    seen = objects.head(entry)
+    where = f"s3://{entry.bucket}/{entry.key} version {entry.version_id}"
+    if seen["ContentLength"] != entry.size:
+        return Problem(entry, "changed", f"{where} has {seen['ContentLength']:,} bytes, committed were {entry.size:,}")
+    kept = seen.get(f"Checksum{entry.algorithm}")
+    # Without a checksum of its own there is nothing but the bytes to tell.
+    found = kept if kept is not None and not read_bytes else checksum_of(objects, entry)
+    if found != entry.checksum:
+        return Problem(entry, "changed", f"{where} has {entry.algorithm} {found}, committed was {entry.checksum}")
+    return None
+
+
+def checksum_of(objects: Objects, entry: Entry) -> str:
+    """The checksum of a pinned version's bytes, computed as the entry's was."""
+    count = checksums.parts(entry.checksum)
+    if count is None:
+        return checksums.of(objects.stream(entry), entry.algorithm)
+    digests = []
+    for number in range(1, count + 1):
+        state = checksums.start(entry.algorithm)
+        for chunk in objects.stream(entry, number):
+            state.update(chunk)
+        digests.append(state.digest())
+    return checksums.of_parts(digests)
