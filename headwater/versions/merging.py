@@ -32,7 +32,9 @@ def merged(trees: Trees, bases: Sequence[Root], ours: Root, theirs: Root, strate
 
     With several bases (histories that crossed) a path is settled only if every base settles it the same way.
     """
-    settled = [dict(_settle(trees.diff(base, ours), trees.diff(base, theirs))) for base in bases]
+    settled = [
+        dict(_settle(trees.diff(base, ours, checked=True), trees.diff(base, theirs, checked=True))) for base in bases
+    ]
     edits: list[Edit] = []
     conflicts: list[str] = []
     for path in sorted(set[str]().union(*settled)):

@@ -127,6 +127,26 @@ class Codec:
             found = self._open().execute(f"SELECT {_COLUMNS} FROM read_parquet({literal(path)})").fetchall()
         return list(map(Entry._make, found))
 
+    def differences(self, old: Sequence[bytes], new: Sequence[bytes]) -> list[tuple[Entry | None, Entry | None]]:
+        """What differs between the rows of two groups of Parquet files, in no order; DuckDB looks at all the others."""
+        if not old or not new:
+            rows = [entry for body in (old or new) for entry in self.decode(body)]
+            return [(entry, None) if old else (None, entry) for entry in rows]
+        with self._lock, TemporaryDirectory(prefix="headwater-range-") as scratch:
+            sides = []
+            for name, bodies in (("old", old), ("new", new)):
+                paths = [Path(scratch) / f"{name}{number}.parquet" for number in range(len(bodies))]
+                for path, body in zip(paths, bodies, strict=True):
+                    path.write_bytes(body)
+                sides.append(f"read_parquet([{', '.join(map(literal, paths))}])")
+            columns = ", ".join(f"{side}.{name}" for side in ("o", "n") for name in Entry._fields)
+            unlike = " OR ".join(f"o.{name} IS DISTINCT FROM n.{name}" for name in Entry._fields)
+            found = self._open().execute(
+                f"SELECT {columns} FROM {sides[0]} o FULL JOIN {sides[1]} n ON o.path = n.path WHERE {unlike}"
+            )
+            width = len(Entry._fields)
+            return [(_entry(row[:width]), _entry(row[width:])) for row in found.fetchall()]
+
     def _open(self) -> duckdb.DuckDBPyConnection:
         if self._connection is None:
             try:
@@ -141,6 +161,10 @@ class Codec:
                 config={"threads": 1, "memory_limit": "100MB", "autoinstall_known_extensions": False}
             )
         return self._connection
+
+
+def _entry(values: Sequence[Any]) -> Entry | None:
+    return None if values[0] is None else Entry._make(values)
 
 
 def literal(path: Path) -> str:

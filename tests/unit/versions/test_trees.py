@@ -89,6 +89,7 @@ def test_a_diff_is_what_differs_and_leads_from_one_to_the_other(one: dict[str, i
     assert [change.path for change in changes] == sorted(
         path for path in one.keys() | other.keys() if one.get(path) != other.get(path)
     )
+    assert list(TREES.diff(before, after, checked=True)) == changes
     assert TREES.apply(before, edits_of(changes)) == after
     assert TREES.apply(after, [(change.path, change.before) for change in changes]) == before
 
