@@ -76,7 +76,7 @@ class Environment:
         self._outcome: Outcome | None = None
         self._report: Report | None = None
         self._init_failure: Callable[[str], Outcome] | None = None
-        self._closed = self._claimed = self._ready = False
+        self._closed = self._gone = self._claimed = self._ready = False
         self._tail: deque[str] = deque()
         self._tail_bytes = 0
         self._deadline = 0.0
@@ -197,8 +197,9 @@ class Environment:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
+        # First the process, then its connections: a runtime that loses one while it waits logs a traceback.
         self._process.kill()
-        self._server.close()
+        self._let_go()
 
     def wait_closed(self, timeout: float) -> None:
         """Wait until the process is gone."""
@@ -292,9 +293,9 @@ class Environment:
         if freed:
             self._free()
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._sequence > client.seen)
+            self._changed.wait_for(lambda: self._gone or (self._sequence > client.seen and not self._closed))
             client.waiting, client.seen = False, self._sequence
-            return not self._closed
+            return not self._gone
 
     def _all_wait(self) -> bool:
         clients = (self._runtime, *self._extensions.values())
@@ -383,8 +384,15 @@ class Environment:
                     self._record(_exit(words, self._invocation.request_id))
                 self._finish()
             self._changed.notify_all()
-        self._server.close()
+        self._let_go()
         self._on_change(self)
+
+    def _let_go(self) -> None:
+        """The process is gone: what waits for it to be asked something waits no more."""
+        with self._changed:
+            self._gone = True
+            self._changed.notify_all()
+        self._server.close()
 
 
 def _exit(words: str, request_id: str) -> Outcome:

@@ -171,3 +171,13 @@ def test_a_deleted_function_leaves_no_process(deploy: Deploy, functions: Functio
     pid = function().payload
     cloud.client("lambda").delete_function(FunctionName=function.name)
     eventually(lambda: not psutil.pid_exists(pid))
+
+
+def test_an_environment_that_is_no_longer_needed_ends_without_a_word(deploy: Deploy) -> None:
+    function = deploy("import os\ndef handler(event, context): return os.getpid()")
+    first = function().payload
+    function.change(Environment={"Variables": {"ANOTHER": "configuration gives the waiting environment up"}})
+    assert function().payload != first
+    eventually(lambda: not psutil.pid_exists(first))
+    # A runtime whose connection is cut while it waits for an invocation logs that as an error, with a traceback.
+    assert not [line for line in function.lines() if "Traceback" in line or "ERROR" in line]
