@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -181,3 +182,17 @@ def test_an_environment_that_is_no_longer_needed_ends_without_a_word(deploy: Dep
     eventually(lambda: not psutil.pid_exists(first))
     # A runtime whose connection is cut while it waits for an invocation logs that as an error, with a traceback.
     assert not [line for line in function.lines() if "Traceback" in line or "ERROR" in line]
+
+
+def test_each_caller_gets_its_own_answer_however_many_share_an_environment(
+    deploy: Deploy, functions: Functions
+) -> None:
+    function = deploy("def handler(event, context): return event")
+
+    def ask(number: int) -> bytes:
+        return functions.invoke(function.name, str(number).encode()).payload
+
+    # More callers than the machine has cores: some wake up only when their environment works for someone else.
+    with ThreadPoolExecutor(32) as callers:
+        answers = list(callers.map(ask, range(1000)))
+    assert answers == [str(number).encode() for number in range(1000)]
