@@ -7,6 +7,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError, NoCredenti
 from pydantic import ValidationError
 
 from headwater.cli.failures import failure
+from headwater.cli.output import note
 from headwater.errors import HeadwaterError, InvalidRequest, NotAllowed, NotFound, Refused
 from headwater.model import Holdout, RequestInput, Search
 
@@ -78,3 +79,9 @@ def test_an_error_nobody_thought_of_says_how_to_see_more() -> None:
     told = failure(ZeroDivisionError("division by\n zero"))
     assert told.message == "ZeroDivisionError: division by zero"
     assert any("--debug" in step for step in told.next)
+
+
+def test_a_note_says_a_name_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    name = "a [b] [/bold] " + "long " * 60
+    note(f"uploaded {name}")
+    assert capsys.readouterr().err == f"uploaded {name}\n"
