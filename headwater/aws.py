@@ -5,6 +5,7 @@ They are botocore's, the same that boto3 hands out: importing boto3 around them 
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,11 +31,19 @@ _using: ContextVar[Clients | None] = ContextVar("headwater_clients", default=Non
 _LOADER = Loader()
 
 
-def new_session(region: str | None = None) -> Session:
-    """A session with the environment's configuration and credentials, in ``region`` if one is given."""
-    session = Session()
+def new_session(region: str | None = None, *, without_profile: bool = False) -> Session:
+    """A session with the environment's configuration and credentials.
+
+    Parameters
+    ----------
+    region : str, optional
+        By default AWS_REGION, which every other tool of AWS obeys, else what botocore finds.
+    without_profile : bool
+        Whether AWS_PROFILE counts for nothing: what it says of AWS needn't hold elsewhere.
+    """
+    session = Session({"profile": (None, [], None, None)} if without_profile else None)
     session.register_component("data_loader", _LOADER)
-    if region is not None:
+    if region := region or os.environ.get("AWS_REGION"):
         session.set_config_variable("region", region)
     return session
 

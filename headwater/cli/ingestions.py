@@ -37,7 +37,7 @@ def upload(
 
     # Before the first one is sent: half an upload is hard to think about.
     if missing := [str(path) for path in files if not path.is_file()]:
-        raise BadUpload(f"no such file: {', '.join(missing)}")
+        raise BadUpload(f"no such file (a folder is none): {', '.join(missing)}")
     cloud = headwater.connect(stack)
     sent = []
     for path in files:

@@ -68,7 +68,8 @@ def note_console() -> Console:
 
 def note(message: str) -> None:
     """Say something beside the data."""
-    note_console().print(message)
+    # A file's name may hold what Rich takes for markup, and a path is copied whole.
+    note_console().print(message, markup=False, soft_wrap=True)
 
 
 def confirm(question: str, yes: bool) -> None:

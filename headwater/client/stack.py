@@ -94,7 +94,7 @@ def clients_of(environment: Mapping[str, str]) -> Clients:
     """The clients that those variables lead to, without touching this process's own environment."""
 
     def session() -> Session:
-        made = new_session(environment["AWS_REGION"])
+        made = new_session(environment["AWS_REGION"], without_profile=True)
         made.set_credentials(
             environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"], environment.get("AWS_SESSION_TOKEN")
         )

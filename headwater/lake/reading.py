@@ -68,7 +68,9 @@ def read(connection: duckdb.DuckDBPyConnection, upload: Upload, path: Path, miss
         )
         connection.execute(f"CREATE OR REPLACE TABLE raw AS SELECT row_number() OVER () AS {ROW}, * FROM {reader}")
     except (duckdb.Error, OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
-        said = " ".join(str(error).replace(str(path), upload.file).split())
+        # DuckDB quotes our own SQL below its words.
+        words = str(error).partition("\nLINE ")[0].replace(str(path), upload.file)
+        said = " ".join(words.split())
         raise FileRefused(f"can't be read as {upload.suffix.lstrip('.')}: {said[:300]}") from error
     return Landed(tuple(name for name in columns_of(connection, "raw") if name != ROW))
 

@@ -141,7 +141,13 @@ def up(directory: Path, *, port: int = DEFAULT_PORT, region: str = "us-east-1") 
             process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, close_fds=True
             )
-        return _await_health(directory, process)
+        try:
+            return _await_health(directory, process)
+        except BaseException:
+            # Ctrl-C too: `down` can't find a server that hasn't left its record yet.
+            process.kill()
+            process.wait()
+            raise
 
 
 def down(directory: Path) -> bool:
@@ -206,8 +212,6 @@ def _await_health(directory: Path, process: subprocess.Popen[bytes]) -> Running:
             process.returncode = 0
             return running
         time.sleep(0.02)
-    process.kill()
-    process.wait()
     raise LocalCloudError(
         "did_not_start",
         f"the local cloud didn't answer within {_START_SECONDS:.0f} s",

@@ -216,7 +216,9 @@ class Registry:
         return self._move(model, alias, None, expected, by=by, why=why, write_id=None)
 
     def rollback(self, model: str, *, alias: str = PRODUCTION, by: str = "", why: str = "rollback") -> AliasMove:
-        """Point ``alias`` back at the version before its last move; a second call undoes the first.
+        """Point ``alias`` back at the version before its last change; a second call undoes the first.
+
+        A move to the version that served already (the same promotion made twice) is in the log and changed nothing.
 
         Raises
         ------
@@ -224,8 +226,8 @@ class Registry:
             There is no alias, it was never moved, or somebody else moves it right now.
         """
         current = self.resolve(model, alias).version
-        last = self.log(model, alias)[-1]
-        if last.before is None:
+        last = next((move for move in reversed(self.log(model, alias)) if move.before != current), None)
+        if last is None or last.before is None:
             raise NothingToRollBackTo(f"{model}@{alias} points at version {current}, the first that its log knows")
         return self.promote(model, alias=alias, to=last.before, expected=current, by=by, why=why)
 

@@ -33,6 +33,21 @@ class _Client:
     waiting: bool = False
 
 
+@dataclass
+class _Work:
+    """An invocation that was handed over, and what became of it.
+
+    The environment may work on the next one before whoever waits for this one's outcome wakes up: nothing of it is
+    kept in the environment itself.
+    """
+
+    invocation: Invocation
+    report: Report
+    deadline: float
+    outcome: Outcome | None = None
+    responded: float = 0.0
+
+
 class EnvironmentGoneError(Exception):
     """The process ended between two invocations: take another."""
 
@@ -72,15 +87,11 @@ class Environment:
         self._runtime = _Client("runtime")
         self._extensions: dict[str, _Client] = {}
         self._sequence = 0
-        self._invocation: Invocation | None = None
-        self._outcome: Outcome | None = None
-        self._report: Report | None = None
+        self._work: _Work | None = None
         self._init_failure: Callable[[str], Outcome] | None = None
-        self._closed = self._claimed = self._ready = False
+        self._closed = self._gone = self._claimed = self._ready = False
         self._tail: deque[str] = deque()
         self._tail_bytes = 0
-        self._deadline = 0.0
-        self._responded = 0.0
         self._init_duration: float | None = None
         self.peak_memory = 0
         self.started = self.idle_since = time.monotonic()
@@ -101,7 +112,7 @@ class Environment:
     def idle(self) -> bool:
         """It waits for an invocation."""
         with self._changed:
-            return not (self._closed or self._claimed) and self._all_wait() and self._invocation is None
+            return not (self._closed or self._claimed) and self._all_wait() and self._work is None
 
     def claim(self) -> None:
         """It isn't idle from here on, until the invocation that `run` is given next is finished."""
@@ -146,25 +157,22 @@ class Environment:
             self._tail_bytes = 0
             self._line(start_line(invocation.request_id, version))
             began = time.monotonic()
-            self._report = Report(invocation.request_id, began, function.memory, init_duration=self._init_duration)
+            report = Report(invocation.request_id, began, function.memory, init_duration=self._init_duration)
             self._init_duration = None
-            self._invocation, self._outcome = invocation, None
-            self._deadline = began + function.timeout
+            work = self._work = _Work(invocation, report, began + function.timeout)
             self._sequence += 1
             self._changed.notify_all()
-            self._changed.wait_for(lambda: self._outcome is not None, function.timeout)
-            if self._outcome is None:
-                self._settle_timeout()
-            assert self._outcome is not None  # noqa: S101
+            self._changed.wait_for(lambda: work.outcome is not None, function.timeout)
+            if work.outcome is None:
+                self._settle_timeout(work)
+            assert work.outcome is not None  # noqa: S101
             outcome = replace(
-                self._outcome,
+                work.outcome,
                 request_id=invocation.request_id,
                 executed_version=version,
-                log_tail=self._finished_tail(),
-                duration_ms=(self._responded - began) * 1000,
+                duration_ms=(work.responded - began) * 1000,
             )
-            timed_out = self._report.status == "timeout"
-        if timed_out:
+        if report.status == "timeout":
             self.close()
         return outcome
 
@@ -176,8 +184,8 @@ class Environment:
                 return False
             if not self._ready and now > self.started + INIT_SECONDS + self.function.timeout:
                 self._init_failure = self._timeout
-            elif self._invocation is not None and self._outcome is not None and now > self._deadline:
-                self._line(f"{_now()} {self._invocation.request_id} {self._timeout_words()}")
+            elif (work := self._work) is not None and work.outcome is not None and now > work.deadline:
+                self._line(f"{_now()} {work.invocation.request_id} {self._timeout_words()}")
             else:
                 return False
         self.close()
@@ -197,8 +205,9 @@ class Environment:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
+        # First the process, then its connections: a runtime that loses one while it waits logs a traceback.
         self._process.kill()
-        self._server.close()
+        self._let_go()
 
     def wait_closed(self, timeout: float) -> None:
         """Wait until the process is gone."""
@@ -211,10 +220,10 @@ class Environment:
         if not self._wait_for_next(self._runtime):
             return None
         with self._changed:
-            invocation = self._invocation
-            if invocation is None:
+            if (work := self._work) is None:
                 return None
-            deadline = time.time() + max(self._deadline - time.monotonic(), 0)
+            invocation = work.invocation
+            deadline = time.time() + max(work.deadline - time.monotonic(), 0)
             headers = [
                 ("Lambda-Runtime-Aws-Request-Id", invocation.request_id),
                 ("Lambda-Runtime-Deadline-Ms", str(int(deadline * 1000))),
@@ -272,12 +281,12 @@ class Environment:
         if not self._wait_for_next(client):
             return None
         with self._changed:
-            invocation = self._invocation
-            if invocation is None:
+            if (work := self._work) is None:
                 return None
+            invocation = work.invocation
             event = {
                 "eventType": "INVOKE",
-                "deadlineMs": int((time.time() + max(self._deadline - time.monotonic(), 0)) * 1000),
+                "deadlineMs": int((time.time() + max(work.deadline - time.monotonic(), 0)) * 1000),
                 "requestId": invocation.request_id,
                 "invokedFunctionArn": invocation.invoked_arn,
                 "tracing": {"type": "X-Amzn-Trace-Id", "value": invocation.trace_id},
@@ -292,9 +301,9 @@ class Environment:
         if freed:
             self._free()
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._sequence > client.seen)
+            self._changed.wait_for(lambda: self._gone or (self._sequence > client.seen and not self._closed))
             client.waiting, client.seen = False, self._sequence
-            return not self._closed
+            return not self._gone
 
     def _all_wait(self) -> bool:
         clients = (self._runtime, *self._extensions.values())
@@ -302,52 +311,52 @@ class Environment:
 
     def _free(self) -> None:
         self._process.drain()
-        if self.peak_memory == 0 and self._outcome is not None:
-            self.measure()  # else the first report would have no figure
         with self._changed:
             if not self._ready:
                 self._ready = True
                 self._init_duration = time.monotonic() - self.started
-            if self._invocation is not None and self._outcome is not None:
-                self._finish()
+            if self._work is not None and self._work.outcome is not None:
+                self._finish(self._work)
             self.idle_since = time.monotonic()
         self._on_change(self)
 
     def _settle(self, request_id: str, outcome: Outcome) -> Answer:
         # The function printed before it answered, but the pipe may be behind the socket.
         self._process.drain()
+        if self.peak_memory == 0:
+            self.measure()  # else the first report would have no figure
         with self._changed:
-            if self._invocation is None or self._invocation.request_id != request_id or self._outcome is not None:
+            work = self._work
+            if work is None or work.invocation.request_id != request_id or work.outcome is not None:
                 return failure(400, "InvalidRequestID", f"no invocation {request_id} is being worked on")
-            self._record(outcome)
+            self._record(work, outcome)
         return Answer(202, b'{"status":"OK"}')
 
     # How an invocation ends. All with the lock held.
 
-    def _record(self, outcome: Outcome) -> None:
-        self._outcome = outcome
-        self._responded = time.monotonic()
+    def _record(self, work: _Work, outcome: Outcome) -> None:
+        work.responded = time.monotonic()
+        work.outcome = replace(outcome, log_tail=self._tail_of(work))
         self._changed.notify_all()
 
-    def _settle_timeout(self) -> None:
-        assert self._invocation is not None and self._report is not None  # noqa: S101, PT018
-        self._report.status = "timeout"
-        self._line(f"{_now()} {self._invocation.request_id} {self._timeout_words()}")
-        self._record(self._timeout(self._invocation.request_id))
+    def _settle_timeout(self, work: _Work) -> None:
+        request_id = work.invocation.request_id
+        work.report.status = "timeout"
+        self._line(f"{_now()} {request_id} {self._timeout_words()}")
+        self._record(work, self._timeout(request_id))
 
-    def _finish(self) -> None:
+    def _finish(self, work: _Work) -> None:
         """The runtime and every extension are done: the log says so, and the environment can be used again."""
-        assert self._report is not None and self._invocation is not None  # noqa: S101, PT018
-        self._line(end_line(self._invocation.request_id))
-        self._line(report_line(self._report, self._responded, self.peak_memory))
-        self._invocation = None
+        for line in self._ending(work):
+            self._line(line)
+        self._work = None
         self._claimed = False
 
-    def _finished_tail(self) -> str:
-        assert self._report is not None  # noqa: S101
-        ending = end_line(self._report.request_id), report_line(self._report, self._responded, self.peak_memory)
-        lines = self._tail if self._invocation is None else (*self._tail, *ending)
-        return "".join(line + "\n" for line in lines)[-_TAIL_BYTES:]
+    def _ending(self, work: _Work) -> tuple[str, str]:
+        return end_line(work.report.request_id), report_line(work.report, work.responded, self.peak_memory)
+
+    def _tail_of(self, work: _Work) -> str:
+        return "".join(line + "\n" for line in (*self._tail, *self._ending(work)))[-_TAIL_BYTES:]
 
     def _on_line(self, line: str) -> None:
         with self._changed:
@@ -375,16 +384,22 @@ class Environment:
             if not self._ready and self._init_failure is None:
                 self._line(words)
                 self._init_failure = partial(_exit, words)
-            if self._invocation is not None:
-                if self._outcome is None:
-                    assert self._report is not None  # noqa: S101
-                    self._report.status, self._report.error_type = "error", "Runtime.ExitError"
-                    self._line(f"RequestId: {self._invocation.request_id} Error: {words}")
-                    self._record(_exit(words, self._invocation.request_id))
-                self._finish()
+            if (work := self._work) is not None:
+                if work.outcome is None:
+                    work.report.status, work.report.error_type = "error", "Runtime.ExitError"
+                    self._line(f"RequestId: {work.invocation.request_id} Error: {words}")
+                    self._record(work, _exit(words, work.invocation.request_id))
+                self._finish(work)
+            self._changed.notify_all()
+        self._let_go()
+        self._on_change(self)
+
+    def _let_go(self) -> None:
+        """The process is gone: what waits for it to be asked something waits no more."""
+        with self._changed:
+            self._gone = True
             self._changed.notify_all()
         self._server.close()
-        self._on_change(self)
 
 
 def _exit(words: str, request_id: str) -> Outcome:

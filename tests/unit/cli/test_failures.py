@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError, NoCredenti
 from pydantic import ValidationError
 
 from headwater.cli.failures import failure
+from headwater.cli.output import note
 from headwater.errors import HeadwaterError, InvalidRequest, NotAllowed, NotFound, Refused
 from headwater.model import Holdout, RequestInput, Search
 from tests.unit.cli.conftest import Run
@@ -97,3 +98,9 @@ def test_without_a_pulumi_cli_nothing_is_started_and_the_error_says_what_to_do(
     assert result.json["message"].startswith("the Pulumi CLI >= ")
     assert result.json["next"][0].startswith("make pulumi")
     assert not (tmp_path / "home").exists()
+
+
+def test_a_note_says_a_name_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    name = "a [b] [/bold] " + "long " * 60
+    note(f"uploaded {name}")
+    assert capsys.readouterr().err == f"uploaded {name}\n"

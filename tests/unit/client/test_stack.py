@@ -99,6 +99,9 @@ def test_the_local_cloud_is_reached_without_touching_the_environment(monkeypatch
         def log_message(self, *_: object) -> None:
             pass
 
+    # What holds on AWS (a profile that isn't there, its settings, another region) doesn't lead astray here.
+    monkeypatch.setenv("AWS_PROFILE", "not-on-this-machine")
+    monkeypatch.setenv("AWS_REGION", "ap-south-1")
     before = dict(os.environ)
     with HTTPServer(("127.0.0.1", 0), Ssm) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
@@ -108,6 +111,12 @@ def test_the_local_cloud_is_reached_without_touching_the_environment(monkeypatch
     assert "Credential=AKIAHEADWATERLOCAL00/" in seen[0]
     assert "/eu-west-1/ssm/" in seen[0]
     assert dict(os.environ) == before
+
+
+def test_the_region_is_the_one_that_all_tools_of_aws_obey(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+    monkeypatch.setenv("AWS_REGION", "ap-south-1")
+    assert aws.Clients()("s3").meta.region_name == "ap-south-1"
 
 
 def test_two_stacks_keep_their_own_clients(account: None) -> None:

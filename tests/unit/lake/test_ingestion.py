@@ -133,7 +133,9 @@ def test_more_bad_rows_than_the_limit_refuse_the_file_whole(world: World) -> Non
 def test_what_cannot_be_ingested_is_refused_with_a_clear_error(
     world: World, key: str, body: bytes | str, words: str
 ) -> None:
-    assert words in refusal(world.lake(), world.upload(key, body))
+    said = refusal(world.lake(), world.upload(key, body))
+    assert words in said
+    assert "SELECT" not in said, "a user's file is at fault, not our SQL"
     assert world.keys(prefix="curated/") == []
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -155,3 +156,21 @@ def test_nothing_outlives_a_daemon_that_is_killed(killed: Killed) -> None:
 def test_the_next_up_starts_anew_where_one_was_killed(killed: Killed, running: Running) -> None:
     assert running.pid != killed.running.pid
     assert running.already is False
+
+
+def test_an_interrupted_start_leaves_no_server(tmp_path: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from headwater.local import daemon; daemon.up(Path(sys.argv[1]), port=0)"
+    )
+    starter = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], stderr=subprocess.DEVNULL)
+    servers: list[psutil.Process] = []
+
+    def started() -> bool:
+        servers[:] = psutil.Process(starter.pid).children()
+        return any("headwater.local.daemon" in each.cmdline() for each in servers)
+
+    eventually(started)
+    # Its server has no record yet: nobody but the one that started it knows of it.
+    starter.send_signal(signal.SIGINT)
+    assert starter.wait(30) != 0
+    assert not any(each.is_running() for each in servers)

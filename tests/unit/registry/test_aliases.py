@@ -131,8 +131,17 @@ def test_a_rollback_goes_to_the_version_before_the_last_move(versions: Registry)
     assert len(versions.log("delays", "production")) == 4
 
 
+def test_a_promotion_that_changed_nothing_is_no_version_to_roll_back_to(versions: Registry) -> None:
+    promote(versions, 1, None)
+    promote(versions, 3, 1)
+    promote(versions, 3, 3)
+    assert versions.rollback("delays").to == 1
+    assert versions.rollback("delays").to == 3
+
+
 def test_a_first_version_has_nothing_to_roll_back_to(versions: Registry) -> None:
     promote(versions, 1, None)
+    promote(versions, 1, 1)
     with pytest.raises(NothingToRollBackTo, match="version 1, the first"):
         versions.rollback("delays")
 

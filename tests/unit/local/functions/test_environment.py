@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -171,3 +172,27 @@ def test_a_deleted_function_leaves_no_process(deploy: Deploy, functions: Functio
     pid = function().payload
     cloud.client("lambda").delete_function(FunctionName=function.name)
     eventually(lambda: not psutil.pid_exists(pid))
+
+
+def test_an_environment_that_is_no_longer_needed_ends_without_a_word(deploy: Deploy) -> None:
+    function = deploy("import os\ndef handler(event, context): return os.getpid()")
+    first = function().payload
+    function.change(Environment={"Variables": {"ANOTHER": "configuration gives the waiting environment up"}})
+    assert function().payload != first
+    eventually(lambda: not psutil.pid_exists(first))
+    # A runtime whose connection is cut while it waits for an invocation logs that as an error, with a traceback.
+    assert not [line for line in function.lines() if "Traceback" in line or "ERROR" in line]
+
+
+def test_each_caller_gets_its_own_answer_however_many_share_an_environment(
+    deploy: Deploy, functions: Functions
+) -> None:
+    function = deploy("def handler(event, context): return event")
+
+    def ask(number: int) -> bytes:
+        return functions.invoke(function.name, str(number).encode()).payload
+
+    # More callers than the machine has cores: some wake up only when their environment works for someone else.
+    with ThreadPoolExecutor(32) as callers:
+        answers = list(callers.map(ask, range(1000)))
+    assert answers == [str(number).encode() for number in range(1000)]
