@@ -74,7 +74,8 @@ def _show_scaffold(console: Console, files: list[str], steps: object) -> None:
     for file in files:
         console.print(f"  {file}", markup=False)
     console.print(
-        "\nIt works as it is, on a sample of houses. Edit product.py, contracts.py, train.py and\nsample.csv (its test learns from it), then:"
+        "\nIt works as it is, on a sample of houses. Edit product.py, contracts.py, train.py and\n"
+        "sample.csv (its test learns from it), then:"
     )
     for step in steps if isinstance(steps, list) else ():
         console.print(f"  {step}", markup=False, style="bold")
