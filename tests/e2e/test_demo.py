@@ -87,7 +87,8 @@ def test_ctrl_c_leaves_nothing_behind(project: Project) -> None:
         time.sleep(0.1)
     demo.send_signal(signal.SIGINT)
     out, err = demo.communicate(timeout=90)
-    assert demo.returncode == 130, err
+    # A shell calls both 130. CPython ends by the signal itself if it came while a dataclass was being made (an `exec`).
+    assert demo.returncode in (130, -signal.SIGINT), err
     assert out == ""
     assert "interrupted" in err
     assert processes_of(project.home) == []

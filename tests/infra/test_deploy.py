@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
-from headwater.local.engine import DeployError, deploy, preview
+from headwater.local.engine import DeployError, deploy, destroy, preview
 from tests.infra.cases import CONFIG, ROOT, STACK, Graph
 
 pytestmark = pytest.mark.cloud
@@ -54,11 +54,17 @@ Function(
 """
 
 
-def program(directory: Path, settings: str) -> Path:
-    """A project whose only function gets ``settings``."""
-    (directory / "Pulumi.yaml").write_text("name: wrong\nruntime: python\n")
-    (directory / "__main__.py").write_text(PROGRAM.replace("{**topic_settings}", settings))
-    return directory
+@pytest.fixture
+def program(aws: Mapping[str, str], tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+    """Writes a project whose only function gets the given settings; what it made is gone afterwards."""
+
+    def write(settings: str) -> Path:
+        (tmp_path / "Pulumi.yaml").write_text("name: wrong\nruntime: python\n")
+        (tmp_path / "__main__.py").write_text(PROGRAM.replace("{**topic_settings}", settings))
+        return tmp_path
+
+    yield write
+    destroy(tmp_path, "wrong", environment=aws)
 
 
 def test_a_second_deployment_changes_nothing(graph: Graph, aws: Mapping[str, str]) -> None:
@@ -68,16 +74,18 @@ def test_a_second_deployment_changes_nothing(graph: Graph, aws: Mapping[str, str
 
 
 def test_a_setting_that_the_handler_does_not_declare_stops_the_deployment(
-    aws: Mapping[str, str], tmp_path: Path
+    aws: Mapping[str, str], program: Callable[[str], Path]
 ) -> None:
-    project = program(tmp_path, '{"registry_tabel": "registry"}')
+    project = program('{"registry_tabel": "registry"}')
     with pytest.raises(DeployError, match="no such setting: registry_tabel; not given: registry_table"):
         deploy(project, "wrong", environment=aws)
 
 
-def test_a_setting_of_the_wrong_type_stops_the_function_from_being_made(aws: Mapping[str, str], tmp_path: Path) -> None:
+def test_a_setting_of_the_wrong_type_stops_the_function_from_being_made(
+    aws: Mapping[str, str], program: Callable[[str], Path]
+) -> None:
     # The value is an output: only once it is known can its type be seen.
-    project = program(tmp_path, '{"registry_table": topic.topic.name, "repeat_after_seconds": topic.topic.name}')
+    project = program('{"registry_table": topic.topic.name, "repeat_after_seconds": topic.topic.name}')
     with pytest.raises(DeployError, match="repeat_after_seconds"):
         deploy(project, "wrong", environment=aws)
 

@@ -12,6 +12,7 @@ import time
 import uuid
 from typing import Any
 
+from moto.s3.models import FakeDeleteMarker
 from moto.s3.notifications import _detail_type
 
 _REASONS = {
@@ -46,7 +47,7 @@ def object_event(event_name: str, bucket: Any, key: Any, *, account: str, sequen
     event_name = str(getattr(event_name, "value", event_name))
     described: dict[str, Any] = {"key": key.name, "sequencer": sequencer}
     is_marker = event_name == "s3:ObjectRemoved:DeleteMarkerCreated"
-    if not is_marker:
+    if not is_marker and not isinstance(key, FakeDeleteMarker):
         described |= {"size": key.size, "etag": key.etag.replace('"', "")}
     if bucket.is_versioned and key.version_id:
         described["version-id"] = str(key.version_id)

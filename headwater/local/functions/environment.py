@@ -98,12 +98,13 @@ class Environment:
         self._server = RuntimeServer(self)
         scratch.mkdir(parents=True, exist_ok=True)
         log(f"INIT_START Runtime Version: {function.runtime}.local")
-        self._process = Process.start(
-            command,
-            cwd=function.code,
-            env={**variables, "AWS_LAMBDA_RUNTIME_API": self._server.address},
-            on_line=self._on_line,
-        )
+        with self._changed:  # a quick process asks for work before we know it
+            self._process = Process.start(
+                command,
+                cwd=function.code,
+                env={**variables, "AWS_LAMBDA_RUNTIME_API": self._server.address},
+                on_line=self._on_line,
+            )
         threading.Thread(target=self._watch, name=f"lambda-{function.name}", daemon=True).start()
 
     # What the pool asks.

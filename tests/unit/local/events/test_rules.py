@@ -112,16 +112,22 @@ def test_each_way_to_make_an_object_is_told_once(cloud: Cloud, queue: MakeQueue,
     assert [event["detail"]["object"]["size"] for event in received[:3]] == [1, 1, 2]
 
 
-def test_a_delete_marker_is_told_as_such(cloud: Cloud, queue: MakeQueue, events: EventsRoom) -> None:
+def test_a_delete_marker_is_told_as_such_and_so_is_its_end(cloud: Cloud, queue: MakeQueue, events: EventsRoom) -> None:
     watch_bucket(cloud, "deletions")
     target = queue("deletions")
     put_rule(cloud, "deletions", {"Arn": target.arn}, source=["aws.s3"], **{"detail-type": ["Object Deleted"]})
-    cloud.client("s3").put_object(Bucket="deletions", Key="k", Body=b"")
-    cloud.client("s3").delete_object(Bucket="deletions", Key="k")
+    s3, place = cloud.client("s3"), {"Bucket": "deletions", "Key": "k"}
+    version = s3.put_object(Body=b"", **place)["VersionId"]
+    marker = s3.delete_object(**place)["VersionId"]
     events.settle()
     (event,) = target.bodies()
     assert event["detail"]["deletion-type"] == "Delete Marker Created"
     assert event["detail"]["reason"] == "DeleteObject"
+    s3.delete_objects(Bucket="deletions", Delete={"Objects": [{"Key": "k", "VersionId": version}]})
+    s3.delete_objects(Bucket="deletions", Delete={"Objects": [{"Key": "k", "VersionId": marker}]})
+    events.settle()
+    (event,) = target.bodies()
+    assert event["detail"]["deletion-type"] == "Permanently Deleted"
 
 
 def test_a_function_that_doesnt_allow_the_rule_is_never_invoked_and_the_event_is_counted_as_failed(
