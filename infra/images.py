@@ -75,7 +75,7 @@ class ImageRepository(pulumi.ComponentResource):
             tags=tags(capability=CAPABILITY),
             opts=self._child,
         )
-        # Images of registered models are reproduced from their context; the last ones are kept for running tasks.
+        # An image that is gone is built again from its git commit; the last ones are kept for running tasks.
         aws.ecr.LifecyclePolicy(
             name,
             repository=self.repository.name,

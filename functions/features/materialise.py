@@ -41,7 +41,8 @@ def service() -> Features:
 @entry
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Materialise every view of ``event["source"]`` whose other sources have data as well."""
-    logger.append_keys(source=event["source"])
+    # A run that began before machines said their id doesn't know it.
+    logger.append_keys(run_id=event.get("run_id"), source=event["source"])
     done = service().materialise_source(event["source"])
     for result in done:
         logger.info("view materialised", extra=result.model_dump(mode="json"))

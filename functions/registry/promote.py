@@ -10,7 +10,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from functions.observability import observe
 from headwater.model import Name
 from headwater.registry.service import Registry
-from headwater.registry.types import Alias, Value, VersionNumber
+from headwater.registry.types import Alias, RunId, Value, VersionNumber
 from headwater.settings import FunctionSettings, at_init
 
 logger, tracer, metrics, entry = observe("registry")
@@ -31,6 +31,8 @@ class PromoteRequest(Value):
     expected: VersionNumber | None
     by: str = "training"
     why: str = ""
+    run_id: RunId | None = None
+    """The run that asks, for the log. None: a person, or a run that began before this field was there."""
 
     @property
     def write_id(self) -> str:
@@ -48,7 +50,7 @@ def registry() -> Registry:
 def handler(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
     """Move a model's alias, once, and say what it pointed to before."""
     request = PromoteRequest.model_validate(event)
-    logger.append_keys(model=request.model, version=request.to, alias=request.alias)
+    logger.append_keys(run_id=request.run_id, model=request.model, version=request.to, alias=request.alias)
     move = registry().promote(
         request.model,
         alias=request.alias,

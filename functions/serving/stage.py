@@ -10,7 +10,7 @@ from functions.observability import observe
 from headwater.model import Name
 from headwater.registry.service import Registry
 from headwater.registry.store import ArtifactStore
-from headwater.registry.types import Value, VersionNumber
+from headwater.registry.types import RunId, Value, VersionNumber
 from headwater.serving.staging import Staging
 from headwater.serving.store import PredictFunction
 from headwater.settings import FunctionSettings, at_init
@@ -31,6 +31,8 @@ class StageRequest(Value):
 
     model: Name
     version: VersionNumber
+    run_id: RunId | None = None
+    """The run that asks, for the log. None: a person, or a run that began before this field was there."""
 
 
 @at_init
@@ -48,7 +50,7 @@ def staging() -> Staging:
 def handler(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
     """Stage a version; an answer that differs from the training run's is an error, and the alias is put back."""
     request = StageRequest.model_validate(event)
-    logger.append_keys(model=request.model, version=request.version)
+    logger.append_keys(run_id=request.run_id, model=request.model, version=request.version)
     report = staging().stage(request.model, request.version)
     logger.info("the golden requests were answered as expected", extra=report.model_dump())
     return report.model_dump(mode="json")

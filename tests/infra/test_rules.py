@@ -14,7 +14,7 @@ from infra.description import OUTPUTS
 from infra.policies import judge, of_states
 from infra.policies.reference import render
 from infra.policies.tagging import UNTAGGED
-from tests.infra.cases import Graph
+from tests.infra.cases import ROOT, Graph
 from tests.infra.reference import PAGE
 
 pytestmark = pytest.mark.cloud
@@ -51,14 +51,14 @@ def test_names_say_which_stack_it_is(graph: Graph) -> None:
 
 
 def test_only_quarantine_and_access_logs_ever_expire(graph: Graph) -> None:
-    expiring = {}
+    expiring = set()
     for lifecycle in graph.all("aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration"):
         rules = lifecycle.plain_inputs["rules"]
         assert any("abortIncompleteMultipartUpload" in rule for rule in rules), lifecycle.name
         for rule in rules:
             if {"expiration", "noncurrentVersionExpiration", "transitions"} & rule.keys():
-                expiring[lifecycle.name] = rule["filter"]["prefix"]
-    assert expiring == {"lake": "quarantine/", "access-logs": ""}
+                expiring.add((lifecycle.name, rule["filter"]["prefix"]))
+    assert expiring == {("lake", "quarantine/"), ("access-logs", "")}
 
 
 def test_tables_are_on_demand_and_keyed_as_the_capabilities_expect(graph: Graph) -> None:
@@ -121,6 +121,11 @@ def test_what_can_fail_is_watched(graph: Graph) -> None:
     assert {("5xx", api["id"]), ("Latency", api["id"])} <= watched
     (queue,) = graph.outputs(QUEUE).values()
     assert ("ApproximateNumberOfMessagesVisible", queue["name"]) in watched
+
+
+def test_the_page_of_costs_counts_the_alarms_and_what_they_cost(graph: Graph) -> None:
+    alarms = len(graph.all(ALARM))
+    assert f"{alarms} alarms: ${(alarms - 10) * 0.10:.2f}" in (ROOT / "docs/cost.md").read_text()
 
 
 def test_state_machines_log_what_they_were_given_and_have_no_place_left(graph: Graph) -> None:

@@ -81,6 +81,14 @@ def test_every_expression_is_jsonata(name: str) -> None:
         jsonata.Jsonata(expression)
 
 
+@pytest.mark.parametrize("name", MACHINES)
+def test_every_function_is_told_whose_run_it_works_for(name: str) -> None:
+    for key, task in tasks(name).items():
+        if task["Resource"].endswith("lambda:invoke"):
+            # An upload carries its run's name: the machine is named after it.
+            assert {"run_id", "upload"} & task["Arguments"]["Payload"].keys(), key
+
+
 def test_the_source_of_an_upload_is_read_from_its_key() -> None:
     payload = tasks("ingestion")["Materialise"]["Arguments"]["Payload"]["source"]
     (expression,) = expressions(payload)

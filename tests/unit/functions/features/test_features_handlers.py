@@ -18,7 +18,8 @@ def test_the_views_of_a_source_go_online_and_a_source_without_data_changes_nothi
         module.service.cache_clear()  # type: ignore[attr-defined]
     upload = world.upload("landing/weather/2013-01.csv", ROWS)
     ingest.handler({"upload": upload.model_dump()}, Context())
-    (done,) = materialise.handler({"source": "weather"}, Context())["views"]
+    (done,) = materialise.handler({"source": "weather", "run_id": "run-1"}, Context())["views"]
+    assert materialise.logger.get_current_keys()["run_id"] == "run-1"
     assert (done["view"], done["rows"], done["entities"], done["written"]) == ("origin_weather", 2, 1, 1)
     assert world.online()["origin_weather|JFK"]["values"]["M"]["temp"] == {"N": "40.0"}
     assert materialise.handler({"source": "flights"}, Context()) == {"views": []}

@@ -118,6 +118,14 @@ def test_a_promotion_that_step_functions_tries_again_is_one_move(registry: Regis
     assert len(registry.log("delays", "production")) == 1
 
 
+def test_a_promotion_says_in_each_line_which_run_asked_for_it(registry: Registry) -> None:
+    registry.register(candidate())
+    event = {"model": "delays", "alias": "production", "to": 1, "expected": None, "run_id": "run-1"}
+    promote.handler(event, CONTEXT)  # type: ignore[arg-type]
+    keys = promote.logger.get_current_keys()
+    assert (keys["run_id"], keys["model"], keys["version"]) == ("run-1", "delays", 1)
+
+
 def test_the_same_promotion_after_a_rollback_is_a_new_move(registry: Registry) -> None:
     registry.register(candidate("run-1"))
     registry.register(candidate("run-2"))

@@ -41,7 +41,9 @@ def deployed(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> Lambda:
 
 def test_a_version_that_answers_as_it_should_is_staged(registry: Registry, deployed: Lambda) -> None:
     registry.register(leave_run())
-    report = stage.handler({"model": "delays", "version": 1}, Context())  # type: ignore[arg-type]
+    report = stage.handler({"model": "delays", "version": 1, "run_id": "run-1"}, Context())  # type: ignore[arg-type]
+    keys = stage.logger.get_current_keys()
+    assert (keys["run_id"], keys["model"], keys["version"]) == ("run-1", "delays", 1)
     assert (report["version"], report["requests"], report["compared"]) == (1, 4, 2)
     assert set(deployed.functions) == {"headwater-test-predict"}
     assert registry.current("delays", "staging") == 1
