@@ -1,0 +1,1 @@
+"""Data version control beside dvc: commit, diff, verify, and how they grow."""
