@@ -25,6 +25,8 @@ OUTPUTS = (
     "cluster",
     "project",
     "state_bucket",
+    "models",
+    "sources",
 )
 
 

@@ -117,6 +117,8 @@ def build_stack(config: Config, catalog: Catalog) -> None:
             "cluster": containers.cluster.name,
             "project": pulumi.get_project(),
             "state_bucket": config.state_bucket,
+            "models": ",".join(sorted(catalog.models)),
+            "sources": ",".join(sorted(catalog.sources)),
         }
     )
 

@@ -9,6 +9,10 @@ class NoStack(NotFound):
     """No deployed stack has that name here, or none was named and no local cloud runs."""
 
 
+class NotDeclared(NotFound):
+    """No product of the stack declares a model or source of that name."""
+
+
 class Unreachable(HeadwaterError):
     """The stack's API or the local cloud doesn't answer."""
 

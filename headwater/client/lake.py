@@ -47,11 +47,14 @@ def upload(stack: StackDescription, source: str, path: Path, name: str | None = 
     ------
     BadUpload
         There is no such file, it is too large for one PutObject, or the source's name can't be a folder's.
+    NotDeclared
+        The stack has no such source.
     """
     if not path.is_file():
         raise BadUpload(f"{path} {'is a folder' if path.is_dir() else 'does not exist'}: give a file to upload")
     if not source or "/" in source:
         raise BadUpload(f"{source!r} can't be a source's name")
+    stack.require_source(source)
     if (size := path.stat().st_size) > LARGEST_PUT:
         raise BadUpload(f"{path} has {size / 1024**3:.1f} GiB and S3 takes 5 in one upload: split it")
     file = name or path.name

@@ -81,12 +81,14 @@ class Pipelines:
     """The verbs on training runs; ``headwater.connect().pipelines``."""
 
     def __init__(self, stack: StackDescription, using: Callable[[], AbstractContextManager[None]]) -> None:
+        self._stack = stack
         self._arn = stack.training_arn
         self._artifacts_bucket = stack.artifacts_bucket
         self._using = using
 
     def start(self, model: str, *, reason: str = "by hand") -> Run:
-        """Start a training run; it goes on by itself."""
+        """Start a training run; it goes on by itself. Raises `NotDeclared` if there is no such model."""
+        self._stack.require_model(model)
         name = f"{model[:48]}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
         with self._using():
             client("stepfunctions").start_execution(

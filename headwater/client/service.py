@@ -81,6 +81,8 @@ class Headwater:
         ------
         BadUpload
             There is no such file, or it is too large.
+        NotDeclared
+            The stack has no such source.
         """
         with self._using():
             return lake.upload(self.stack, source, Path(path), name)

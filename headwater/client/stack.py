@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from botocore.session import Session
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from headwater.aws import Clients, error_code, new_session
-from headwater.client.errors import NoStack
+from headwater.client.errors import NoStack, NotDeclared
 
 LOCAL = "local"
 """The stack that `headwater local up` deploys."""
@@ -21,6 +21,14 @@ STATE_BUCKET = "state"
 CLOUD_FILE = Path("local") / "cloud.json"
 ACCESS_KEY, SECRET_KEY = "AKIAHEADWATERLOCAL00", "local-cloud-only-not-a-secret"
 """`headwater.local.cloud` says the same; importing it would load moto, which takes a client half a second."""
+
+
+def _names(given: Any) -> Any:
+    return tuple(filter(None, given.split(","))) if isinstance(given, str) else given
+
+
+Names = Annotated[tuple[str, ...] | None, BeforeValidator(_names)]
+"""Comma-joined in a stack's outputs; None if the stack was deployed before it told them."""
 
 
 class StackDescription(BaseModel):
@@ -45,6 +53,22 @@ class StackDescription(BaseModel):
     """Of Pulumi: with the stack's name it is what the infrastructure ledger calls the stack."""
     state_bucket: str = ""
     """Of Pulumi's backend; empty if the stack was deployed without a ledger of its updates."""
+    models: Names = None
+    sources: Names = None
+
+    def require_model(self, name: str) -> None:
+        """Raise `NotDeclared` if the stack has no model called ``name``, as far as it tells its models."""
+        _require("model", self.models, name, stack=self.name)
+
+    def require_source(self, name: str) -> None:
+        """Raise `NotDeclared` if the stack has no source called ``name``, as far as it tells its sources."""
+        _require("source", self.sources, name, stack=self.name)
+
+
+def _require(kind: str, known: Sequence[str] | None, name: str, *, stack: str) -> None:
+    if known is not None and name not in known:
+        there = f"its {kind}s are {', '.join(known)}" if known else f"it has no {kind}s"
+        raise NotDeclared(f"stack {stack!r} has no {kind} {name!r}: {there}")
 
 
 def project(start: Path | None = None) -> Path:

@@ -13,7 +13,7 @@ import pytest
 
 from headwater import aws
 from headwater.client import connect
-from headwater.client.errors import NoStack
+from headwater.client.errors import NoStack, NotDeclared
 from headwater.client.stack import home, local_environment, project
 from headwater.local.daemon import Running
 from tests.unit.client.conftest import OUTPUTS, describe
@@ -66,6 +66,26 @@ def test_a_description_of_another_version_names_what_it_lacks(account: None) -> 
 def test_outputs_that_a_later_version_adds_do_no_harm(account: None) -> None:
     describe("new", {**OUTPUTS, "console_url": "https://example.org"})
     assert connect("new").stack.name == "new"
+
+
+def test_a_model_or_source_that_the_stack_does_not_have_is_refused_before_anything_starts(
+    account: None, tmp_path: Path
+) -> None:
+    describe("dev", {**OUTPUTS, "models": "delay,price", "sources": ""})
+    stack, file = connect("dev"), tmp_path / "one.csv"
+    file.write_text("a\n1\n")
+    with pytest.raises(NotDeclared, match="stack 'dev' has no model 'nosuch': its models are delay, price") as caught:
+        stack.pipelines.start("nosuch")
+    assert caught.value.exit_code == 3
+    with pytest.raises(NotDeclared, match="stack 'dev' has no source 'nosource': it has no sources"):
+        stack.upload("nosource", file)
+    stack.stack.require_model("price")
+
+
+def test_a_stack_that_does_not_tell_its_models_and_sources_is_asked_nothing_beforehand(account: None) -> None:
+    describe("old", OUTPUTS)
+    connect("old").stack.require_model("any")
+    connect("old").stack.require_source("any")
 
 
 def test_a_cloud_whose_process_is_gone_does_not_run() -> None:
