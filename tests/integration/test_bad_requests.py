@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from headwater.client import Headwater
-from headwater.client.errors import PredictionRefused, RunFailed
+from headwater.client.errors import NotDeclared, PredictionRefused, RunFailed
 from headwater.client.predictions import Api
 from headwater.client.stack import clients_of, local_environment
 from tests.projects import Project
@@ -112,8 +113,18 @@ def test_a_train_function_that_raises_fails_its_run_with_its_own_words(deployed:
 
 
 def test_training_an_unknown_model_or_without_data_says_so(deployed: Headwater) -> None:
+    with pytest.raises(
+        NotDeclared, match="has no model 'castle_price': its models are broken, flight_delay, house_price"
+    ):
+        deployed.pipelines.start("castle_price")
+    # A schedule of a model that is gone by now doesn't ask a client.
+    deployed.client("stepfunctions").start_execution(
+        stateMachineArn=deployed.stack.training_arn,
+        name="castle_price-by-schedule",
+        input=json.dumps({"model": "castle_price", "reason": "schedule"}),
+    )
     with pytest.raises(RunFailed, match="unknown model 'castle_price'"):
-        deployed.pipelines.watch(deployed.pipelines.start("castle_price").id, timeout=120)
+        deployed.pipelines.watch("castle_price-by-schedule", timeout=120)
     with pytest.raises(RunFailed, match="no data for source 'flights'"):
         deployed.pipelines.watch(deployed.pipelines.start("flight_delay").id, timeout=120)
 

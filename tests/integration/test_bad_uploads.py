@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from headwater.client import Headwater
-from headwater.client.errors import IngestionFailed
+from headwater.client.errors import IngestionFailed, NotDeclared
+from headwater.client.waiting import wait_for
 from headwater.lake.errors import FileRefused
 from headwater.lake.types import IngestionStatus
 from tests.projects import Project
@@ -27,10 +28,14 @@ def pinned(deployed: Headwater) -> dict[str, str]:
 
 
 def test_an_unknown_source_is_refused_with_the_known_ones(deployed: Headwater, tmp_path: Path) -> None:
-    with pytest.raises(FileRefused, match=r"unknown source\. Declared: .*flights, house_price_rows"):
+    with pytest.raises(NotDeclared, match=r"has no source 'hauses': its sources are .*flights, house_price_rows"):
         send(deployed, tmp_path, "hauses", "rooms\n3\n")
-    (entry,) = deployed.ingestions("hauses")
+    # Anybody may put a file there without asking a client.
+    bucket = deployed.stack.lake_bucket
+    deployed.client("s3").put_object(Bucket=bucket, Key="landing/hauses/rows.csv", Body=b"rooms\n3\n")
+    (entry,) = wait_for(lambda: deployed.ingestions("hauses") or None, what="the refusal", timeout=120)
     assert entry.status is IngestionStatus.REFUSED
+    assert "unknown source. Declared: " in entry.reasons[0]
 
 
 def test_wrong_columns_are_named(deployed: Headwater, tmp_path: Path) -> None:
