@@ -64,10 +64,6 @@ class AlarmTopic(pulumi.ComponentResource):
         self.arn = pulumi.Output.all(self.topic.arn, policy.id).apply(lambda known: str(known[0]))
         self.register_outputs({"arn": self.arn})
 
-    def grant_publish(self) -> Grant:
-        """To publish to the topic."""
-        return allow(["sns:Publish"], self.topic.arn)
-
     def watch(
         self,
         name: str,

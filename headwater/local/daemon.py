@@ -193,11 +193,6 @@ def status(directory: Path) -> Running | None:
     return record if healthy else None
 
 
-def log_file(directory: Path) -> Path:
-    """Where the cloud of ``directory`` writes its log, running or not."""
-    return directory.resolve() / _LOG
-
-
 def _await_health(directory: Path, process: subprocess.Popen[bytes]) -> Running:
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
