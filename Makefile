@@ -31,8 +31,8 @@ $(READY): requirements/dev.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Headwater needs Python >= 3.11, this is " + sys.version.split()[0] + ": make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.9"
-	$(BIN)/uv pip sync --python $(BIN)/python --require-hashes requirements/dev.txt
-	$(BIN)/uv pip install --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements/dev.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	touch $@
 
 # Universal locks with hashes and without index addresses: one for development, one for each bundle and the container.

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from headwater.lake.types import Ingestion
 
+SHOWN_REASONS = 3
+
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
@@ -86,5 +88,7 @@ def _show(console: Console, found: list[Ingestion]) -> None:
     columns = ("source", "file", "status", "rows in", "rows out", "rejected", "commit", "at (UTC)")
     console.print(table(columns, rows))
     for entry in found:
-        for reason in entry.reasons[:3]:
+        for reason in entry.reasons[:SHOWN_REASONS]:
             console.print(f"{entry.file}: {reason}", markup=False)
+        if (hidden := len(entry.reasons) - SHOWN_REASONS) > 0:
+            console.print(f"{entry.file}: and {hidden} more, see --json", markup=False)

@@ -20,6 +20,7 @@ from headwater.lake.types import Upload
 from headwater.model import Source, resolve
 
 CHUNK = 200_000
+SHOWN_RULES = 3
 SHOWN_ROWS = 3
 
 
@@ -67,9 +68,11 @@ def curate(source: Source, upload: Upload, path: Path, folder: Path) -> Curation
             _write_quarantine(connection, [*reasons, *repeated], landed.malformed, quarantine)
         refusal = ""
         summary = _summary(reasons)
+        more = f"; and {len(summary) - SHOWN_RULES} rules more" if len(summary) > SHOWN_RULES else ""
         if len(rejected) > source.max_rejected * rows_in or len(rejected) == rows_in:
             limit = f"{source.max_rejected * 100:.4g}%"
-            refusal = f"{len(rejected):,} of {rows_in:,} rows rejected (limit {limit}): {'; '.join(summary[:3])}"
+            shown = "; ".join(summary[:SHOWN_RULES]) + more
+            refusal = f"{len(rejected):,} of {rows_in:,} rows rejected (limit {limit}): {shown}"
         curated = folder / "curated.parquet"
         rows_out = 0 if refusal else _write_curated(connection, source, curated)
     finally:

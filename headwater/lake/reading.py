@@ -60,11 +60,14 @@ def read(connection: duckdb.DuckDBPyConnection, upload: Upload, path: Path, miss
     try:
         if upload.suffix in DELIMITED:
             return _read_delimited(connection, path, gzipped=upload.file.lower().endswith(".gz"), missing=missing)
+        gzipped = upload.file.lower().endswith(".gz")
+        if upload.suffix in JSON_LINES and _starts_with(b"[", path, gzipped=gzipped):
+            raise FileRefused("the file is a JSON array, expected one object a line; jq -c '.[]' makes lines of it")
         reader = (
             f"read_parquet({literal(str(path))})"
             if upload.suffix == ".parquet"
             else f"read_json({literal(str(path))}, format='newline_delimited', compression="
-            f"'{'gzip' if upload.file.lower().endswith('.gz') else 'none'}')"
+            f"'{'gzip' if gzipped else 'none'}')"
         )
         connection.execute(f"CREATE OR REPLACE TABLE raw AS SELECT row_number() OVER () AS {ROW}, * FROM {reader}")
     except (duckdb.Error, OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
@@ -119,6 +122,12 @@ def _read_delimited(
     )
     connection.execute("DROP TABLE parsed")
     return Landed(tuple(header), malformed)
+
+
+def _starts_with(first: bytes, path: Path, *, gzipped: bool) -> bool:
+    """Whether a file's first bytes that aren't white space are ``first``."""
+    with gzip.open(path, "rb") if gzipped else path.open("rb") as file:
+        return file.read(LONGEST_HEADER).lstrip().startswith(first)
 
 
 def _header(path: Path, *, gzipped: bool) -> tuple[list[str], str]:

@@ -126,6 +126,7 @@ def test_more_bad_rows_than_the_limit_refuse_the_file_whole(world: World) -> Non
         ("landing/readings/one.csv.gz", b"not gzip", "can't be read as csv"),
         ("landing/readings/one.parquet", b"PAR1 it says", "can't be read as parquet"),
         ("landing/readings/one.jsonl", "{broken\n", "can't be read as jsonl"),
+        ("landing/readings/one.json", '[{"level": 1}, {"level": 2}]', "expected one object a line"),
         ("landing/readings/one.xlsx", b"PK", "can't tell from the name 'one.xlsx'"),
         ("landing/readings/" + "x" * 900 + ".csv", GOOD, "longer than 800 bytes"),
     ],
