@@ -68,9 +68,9 @@ def curate(source: Source, upload: Upload, path: Path, folder: Path) -> Curation
             _write_quarantine(connection, [*reasons, *repeated], landed.malformed, quarantine)
         refusal = ""
         summary = _summary(reasons)
-        more = f"; and {len(summary) - SHOWN_RULES} rules more" if len(summary) > SHOWN_RULES else ""
         if len(rejected) > source.max_rejected * rows_in or len(rejected) == rows_in:
             limit = f"{source.max_rejected * 100:.4g}%"
+            more = f"; and {len(summary) - SHOWN_RULES} rules more" if len(summary) > SHOWN_RULES else ""
             shown = "; ".join(summary[:SHOWN_RULES]) + more
             refusal = f"{len(rejected):,} of {rows_in:,} rows rejected (limit {limit}): {shown}"
         curated = folder / "curated.parquet"

@@ -7,6 +7,7 @@ import csv
 import gzip
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from io import BufferedReader
 from itertools import islice
 from pathlib import Path
 
@@ -57,10 +58,10 @@ def read(connection: duckdb.DuckDBPyConnection, upload: Upload, path: Path, miss
         )
     if path.stat().st_size == 0:
         raise FileRefused("the file is empty")
+    gzipped = upload.file.lower().endswith(".gz")
     try:
         if upload.suffix in DELIMITED:
-            return _read_delimited(connection, path, gzipped=upload.file.lower().endswith(".gz"), missing=missing)
-        gzipped = upload.file.lower().endswith(".gz")
+            return _read_delimited(connection, path, gzipped=gzipped, missing=missing)
         if upload.suffix in JSON_LINES and _starts_with(b"[", path, gzipped=gzipped):
             raise FileRefused("the file is a JSON array, expected one object a line; jq -c '.[]' makes lines of it")
         reader = (
@@ -124,15 +125,20 @@ def _read_delimited(
     return Landed(tuple(header), malformed)
 
 
+def _open(path: Path, *, gzipped: bool) -> gzip.GzipFile | BufferedReader:
+    """The file's bytes as they were before they were packed."""
+    return gzip.open(path, "rb") if gzipped else path.open("rb")
+
+
 def _starts_with(first: bytes, path: Path, *, gzipped: bool) -> bool:
     """Whether a file's first bytes that aren't white space are ``first``."""
-    with gzip.open(path, "rb") if gzipped else path.open("rb") as file:
+    with _open(path, gzipped=gzipped) as file:
         return file.read(LONGEST_HEADER).lstrip().startswith(first)
 
 
 def _header(path: Path, *, gzipped: bool) -> tuple[list[str], str]:
     """The names in the first line, and what separates them."""
-    with gzip.open(path, "rb") if gzipped else path.open("rb") as file:
+    with _open(path, gzipped=gzipped) as file:
         first = b"".join(islice(iter(lambda: file.readline(LONGEST_HEADER), b""), 1)).decode("utf-8-sig")
     delimiter = max(",\t;|", key=lambda letter: (first.count(letter), letter == ","))
     names = next(csv.reader([first], delimiter=delimiter, strict=True), [])

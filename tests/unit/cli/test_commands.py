@@ -51,6 +51,20 @@ def test_ingestions_show_their_reasons(run: Run) -> None:
     assert run("ingestions", "list", "streets", "--json").json == []
 
 
+def test_ingestions_count_the_reasons_that_they_do_not_show(run: Run) -> None:
+    upload = Upload(bucket="lake", key="landing/houses/a.csv", version_id="v", size=1, sequencer="0")
+    aws.client("s3").put_object(Bucket="lake", Key=upload.key, Body=b"a")
+    entry = Ingestion(
+        source="houses", file="a.csv", upload=upload, status=IngestionStatus.REFUSED,
+        reasons=("one", "two", "three", "four", "five"), at=datetime(2026, 1, 1, tzinfo=UTC),
+    )  # fmt: skip
+    Ledger("registry").record(entry)
+    done = run("ingestions", "list")
+    assert "a.csv: three\na.csv: and 2 more, see --json" in done.out
+    assert "four" not in done.out
+    assert run("ingestions", "list", "--json").json[0]["reasons"][3:] == ["four", "five"]
+
+
 def test_models_are_listed_shown_and_moved(run: Run) -> None:
     registry = Registry(RegistryStore("registry"))
     for number in (1, 2):
