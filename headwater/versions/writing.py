@@ -236,10 +236,12 @@ class Writer:
     ) -> Committed:
         given, write_id = write_id, write_id or uuid.uuid4().hex
         for attempt in range(TRIES):
-            if given and (made := self._refs.made(given)) and made.to:
-                return Committed(made.to, self._history.get(made.to), made)
             started = self._shared.elapsed()
             head = self._refs.get("branch", branch)
+            # After the head was read: what isn't made by now isn't in this head, so a head that holds exactly the draft
+            # owes it to another write. The other way round, a twin between the two reads would look like that.
+            if given and (made := self._refs.made(given)) and made.to:
+                return Committed(made.to, self._history.get(made.to), made)
             draft = draft_on(head)
             name, commit = self._commit(branch, head, draft, author=author, meta=meta)
             try:

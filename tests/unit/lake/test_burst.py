@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from typing import Any
 
 from headwater.aws import client
 from headwater.lake.committing import Committing
@@ -60,3 +61,34 @@ def test_a_burst_of_files_and_of_versions_of_one_file_ends_in_the_log_each_once(
     assert versions[-1].curated is not None
     assert counts["again.csv.parquet"] == versions[-1].curated.version_id
     assert len(counts) == WRITERS + 1
+
+
+def test_an_event_whose_twin_commits_between_any_two_of_its_calls_gets_the_same_commit(world: World) -> None:
+    wire = Wire()
+    for service in ("s3", "dynamodb"):
+        wire.attach(client(service))
+
+    def commit(one: Ingestion) -> str:
+        return Committing(Versions(LAKE, REGISTRY, pause=lambda _: None), Objects(LAKE), pause=lambda _: None).commit(
+            one
+        )
+
+    commit(ingested("first.csv", "A1"))
+    counted = ingested("counted.csv", "A1")
+    wire.calls = []
+    commit(counted)
+    for place in range(len(wire.calls)):
+        one = ingested(f"{place}.csv", "A1")
+        twins: list[str] = []
+        calls = iter(range(1000))
+
+        def fault(
+            _: str, one: Ingestion = one, place: int = place, twins: list[str] = twins, calls: Any = calls
+        ) -> None:
+            if next(calls) == place:
+                twins.append(commit(one))
+
+        wire.fault = fault
+        mine = commit(one)
+        wire.fault = lambda _: None
+        assert twins == [mine], f"the twin came before call {place}"
