@@ -6,7 +6,9 @@ every product, checks each name that one declaration uses of another, and is run
 
 from __future__ import annotations
 
+import hashlib
 import importlib
+import json
 import math
 import pkgutil
 from collections.abc import Iterable, Mapping, Sequence
@@ -68,6 +70,10 @@ class Feature(Declaration):
     description: str = ""
 
 
+_SAID_OF_A_VIEW = {"description", "owner"}
+"""What a view's values don't depend on."""
+
+
 class FeatureView(Declaration):
     """What is known of an entity as time goes by: one row for each entity and moment its values change."""
 
@@ -90,6 +96,13 @@ class FeatureView(Declaration):
             raise ValueError(f"feature view {self.name!r}: ttl is {self.ttl}, it must be positive")
         _refuse_repeats(f"feature view {self.name!r}", [feature.name for feature in self.features])
         return self
+
+    @property
+    def version(self) -> str:
+        """Twelve hexadecimal digits that name the definition: alike in all that its values depend on, alike here."""
+        definition = self.model_dump(mode="json", exclude=_SAID_OF_A_VIEW)
+        definition["features"] = [feature.name for feature in self.features]
+        return hashlib.sha256(json.dumps(definition, sort_keys=True).encode()).hexdigest()[:12]
 
 
 class RequestInput(Declaration):

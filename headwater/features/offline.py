@@ -3,8 +3,6 @@
 # ruff: noqa: S608 - names in SQL are declared by products and quoted
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 
 import duckdb
@@ -20,11 +18,7 @@ NUMBERS = re.compile(r"(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DOUBLE|BOOLEA
 
 def offline_key(view: FeatureView, version: DataVersion) -> str:
     """Where the rows of ``view`` for ``version`` are kept: another definition or other data, another key."""
-    definition = json.dumps(
-        [view.sql, view.entity, [feature.name for feature in view.features], sorted(view.sources)]
-    )  # fmt: skip
-    digest = hashlib.sha256(definition.encode()).hexdigest()[:12]
-    return f"features/{view.name}/{version.only(view.sources).id}-{digest}.parquet"
+    return f"features/{view.name}/{version.only(view.sources).id}-{view.version}.parquet"
 
 
 def table_of(view: FeatureView) -> str:
