@@ -11,16 +11,20 @@ from tempfile import TemporaryDirectory
 import duckdb
 from pydantic import BaseModel, ConfigDict
 
+from headwater.features.definitions import Definitions
 from headwater.features.errors import InvalidView
 from headwater.features.history import AVAILABLE, EVENT, newest_last
 from headwater.features.offline import compute, offline_key, table_of
 from headwater.features.online import OnlineItem, microseconds, online_key
+from headwater.features.records import Materialisation, Materialisations
+from headwater.features.statistics import keep_statistics
 from headwater.features.store import OnlineStore, OnlineWrite
 from headwater.lake.database import literal, quoted, write_parquet
 from headwater.lake.errors import NoData
 from headwater.lake.service import Lake
 from headwater.lake.types import DataVersion
 from headwater.model import Catalog, FeatureView
+from headwater.registry.store import RegistryStore
 
 BATCH = 5_000
 GRACE = 7 * 24 * 3600
@@ -72,6 +76,8 @@ class Features:
     def ensure(self, connection: duckdb.DuckDBPyConnection, view: FeatureView, version: DataVersion) -> str:
         """A table of the view's offline rows for ``version``: read if they are kept already, else computed and kept.
 
+        Their statistics are kept with them (`headwater.features.statistics`).
+
         Parameters
         ----------
         connection : DuckDBPyConnection
@@ -98,6 +104,7 @@ class Features:
                 compute(connection, view, table)
                 write_parquet(connection, f"SELECT * FROM {quoted(table)}", path)
                 self._lake.objects.put(key, path)
+        keep_statistics(self._lake.objects, connection, view, version, table)
         return table
 
     def materialise_source(self, source: str) -> list[Materialised]:
@@ -126,6 +133,8 @@ class Features:
             raise ValueError("these features were made without an online store")
         view = self._catalog.view(name)
         version = self._lake.pin(view.sources)
+        registry = RegistryStore(self._lake.ledger.table)
+        Definitions(registry, now=self._now).remember(view, [self._catalog.source(name) for name in view.sources])
         with self._lake.tables(version) as connection:
             table = self.ensure(connection, view, version)
             newest = f"__newest_{view.name}"
@@ -140,7 +149,17 @@ class Features:
                 int((connection.execute(f"SELECT count(*) FROM {quoted(counted)}").fetchone() or (0,))[0])
                 for counted in (table, newest)
             )
-        return Materialised(view=name, data_version=version.id, rows=rows, entities=entities, written=written)
+        done = Materialised(view=name, data_version=version.id, rows=rows, entities=entities, written=written)
+        Materialisations(registry).record(
+            Materialisation(
+                **done.model_dump(),
+                version=view.version,
+                commits=version.ids,
+                at=self._now(),
+                last_at=self._now(),
+            )
+        )
+        return done
 
 
 def _descending(view: FeatureView) -> str:
