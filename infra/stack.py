@@ -119,6 +119,7 @@ def build_stack(config: Config, catalog: Catalog) -> None:
             "state_bucket": config.state_bucket,
             "models": ",".join(sorted(catalog.models)),
             "sources": ",".join(sorted(catalog.sources)),
+            "views": ",".join(sorted(catalog.views)),
         }
     )
 

@@ -112,25 +112,28 @@ class Definitions:
         UnknownView, UnknownViewVersion
             It was never declared; the message lists what was.
         DefinitionChanged
-            Its name isn't what this version of Headwater would call it.
+            It would be called otherwise by now: the module of its transform was changed, or Headwater.
         """
-        return self.definition(view, version).view
+        found = self.definition(view, version).view
+        if found.version != version:
+            raise DefinitionChanged(
+                f"feature view {view!r}: the definition kept as {version} would be called {found.version} by now",
+                next_steps=["use the code that declared it"],
+            )
+        return found
 
     def definition(self, view: str, version: str) -> Definition:
-        """The definition ``version`` of ``view`` with its sources; raises like `get`."""
+        """The definition ``version`` of ``view`` with its sources, to be looked at; raises like `current`.
+
+        Whether it can still be computed (a transform's code may have changed), only `get` says.
+        """
         item = self._store.get(f"VIEW#{view}", f"DEFINITION#{version}")
         if item is None:
             there = ", ".join(entry.version for entry in self.versions(view))
             raise UnknownViewVersion(
                 f"feature view {view!r} has no version {version!r}. Versions, oldest first: {there}"
             )
-        found = _definition(item)
-        if found.view.version != version:
-            raise DefinitionChanged(
-                f"feature view {view!r}: the definition kept as {version} would be called {found.view.version} by now",
-                next_steps=["use the version of Headwater that kept it"],
-            )
-        return found
+        return _definition(item)
 
     def current(self, view: str) -> Definition:
         """The definition that is declared now: as of the last materialisation; raises `UnknownView`."""

@@ -52,3 +52,11 @@ class UnknownFeature(NotFound):
 
 class DefinitionChanged(Refused):
     """A definition that was kept can't be read as what it was: this version of Headwater means something else by it."""
+
+
+class NeverMaterialised(NotFound):
+    """The feature view is declared, but nothing was computed of it yet."""
+
+
+class NothingToCompare(NotFound):
+    """The feature view has but one materialisation."""

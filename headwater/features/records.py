@@ -29,9 +29,11 @@ class Materialisation(BaseModel):
     rows: int
     """Offline rows."""
     entities: int
-    """Entities with a row that was available."""
+    """Entities with a row that was available the last time."""
     written: int
     """Online items that the first run changed."""
+    newest_event: AwareDatetime | None
+    """Of the rows that were available the last time."""
     at: AwareDatetime
     """When it was first done."""
     last_at: AwareDatetime
@@ -65,7 +67,9 @@ class Materialisations:
         """
         before = self.newest(done.view, done.version)
         if before is not None and before.data_version == done.data_version:
-            done = before.model_copy(update={"last_at": max(before.last_at, done.last_at)})
+            # What became available since may be newer.
+            now = {"last_at": done.last_at, "newest_event": done.newest_event, "entities": done.entities}
+            done = before.model_copy(update=now if done.last_at > before.last_at else {})
         key = f"MATERIALISATION#{done.version}#{done.at.isoformat(timespec='microseconds')}#{done.data_version[:12]}"
         write = self._store.put({"pk": f"VIEW#{done.view}", "sk": key, "document": done.model_dump_json()})
         for attempt in range(_TRIES):

@@ -11,13 +11,13 @@ from tempfile import TemporaryDirectory
 import duckdb
 from pydantic import BaseModel, ConfigDict
 
+from headwater.features.counting import keep_statistics
 from headwater.features.definitions import Definitions
 from headwater.features.errors import InvalidView
 from headwater.features.history import AVAILABLE, EVENT, newest_last
 from headwater.features.offline import compute, offline_key, table_of
 from headwater.features.online import OnlineItem, microseconds, online_key
 from headwater.features.records import Materialisation, Materialisations
-from headwater.features.statistics import keep_statistics
 from headwater.features.store import OnlineStore, OnlineWrite
 from headwater.lake.database import literal, quoted, write_parquet
 from headwater.lake.errors import NoData
@@ -149,12 +149,14 @@ class Features:
                 int((connection.execute(f"SELECT count(*) FROM {quoted(counted)}").fetchone() or (0,))[0])
                 for counted in (table, newest)
             )
+            newest_event = (connection.execute(f"SELECT max({EVENT}) FROM {quoted(newest)}").fetchone() or (None,))[0]
         done = Materialised(view=name, data_version=version.id, rows=rows, entities=entities, written=written)
         Materialisations(registry).record(
             Materialisation(
                 **done.model_dump(),
                 version=view.version,
                 commits=version.ids,
+                newest_event=newest_event and newest_event.replace(tzinfo=UTC),
                 at=self._now(),
                 last_at=self._now(),
             )

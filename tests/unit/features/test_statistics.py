@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headwater.aws import client
+from headwater.features.counting import describe
 from headwater.features.records import Materialisations
-from headwater.features.statistics import SHARES, describe, read_statistics
+from headwater.features.statistics import SHARES, read_statistics
 from headwater.lake.store import Objects
 from headwater.model import Feature, FeatureView
 from headwater.registry.store import RegistryStore
@@ -76,6 +77,7 @@ def test_a_materialisation_leaves_its_statistics_with_its_rows_and_a_record(worl
     records = Materialisations(RegistryStore(REGISTRY))
     (first,) = records.all("last_sale")
     assert (first.version, first.rows, first.entities, first.written, first.at) == (LAST.version, 2, 2, 2, NOW)
+    assert first.newest_event == datetime(2013, 1, 1, 2, tzinfo=UTC)
     seen = read_statistics(Objects(LAKE), "last_sale", first.version, first.data_version)
     assert seen is not None
     assert (seen.rows, seen.features["amount"].mean, seen.features["twice"].maximum) == (2, 1.5, 4.0)
