@@ -115,6 +115,8 @@ class Feature(Declaration):
         return self
 
 
+RESERVED = frozenset({"event_time", "available_time", "asked_at", "rowid"})
+"""Columns that tables of features have besides keys and features."""
 _SAID_OF_A_VIEW = {"description", "owner", "freshness", "schedule", "transform", "aggregate"}
 """What a view's values don't depend on, and what `FeatureView.version` looks at by itself."""
 
@@ -153,6 +155,8 @@ class FeatureView(Declaration):
         for field, value in (("ttl", self.ttl), ("freshness", self.freshness)):
             if value is not None and value <= timedelta(0):
                 raise ValueError(f"{where}: {field} is {value}, it must be positive")
+        if taken := sorted(RESERVED & {*self.entity, *(feature.name for feature in self.features)}):
+            raise ValueError(f"{where}: {', '.join(map(repr, taken))} has a meaning already; choose another name")
         refuse_repeats(where, [*self.entity, *(feature.name for feature in self.features)])
         ways = {"sql": self.sql, "aggregate": self.aggregate, "transform": self.transform}
         given = [way for way, value in ways.items() if value is not None]

@@ -14,7 +14,9 @@ from pydantic import BaseModel, ConfigDict
 from headwater.features.counting import keep_statistics
 from headwater.features.definitions import Definitions
 from headwater.features.errors import InvalidView
-from headwater.features.history import AVAILABLE, EVENT, newest_last
+from headwater.features.checks import check_values
+from headwater.features.columns import AVAILABLE, EVENT, newest_last
+from headwater.features.engine import DuckDB
 from headwater.features.offline import compute, offline_key, table_of
 from headwater.features.online import OnlineItem, microseconds, online_key
 from headwater.features.records import Materialisation, Materialisations
@@ -100,6 +102,8 @@ class Features:
                 connection.execute(
                     f"CREATE OR REPLACE TEMP TABLE {quoted(table)} AS SELECT * FROM read_parquet({literal(str(path))})"
                 )
+                # What is checked may have been declared since.
+                check_values(DuckDB(connection), view, table)
             else:
                 compute(connection, view, table)
                 write_parquet(connection, f"SELECT * FROM {quoted(table)}", path)
