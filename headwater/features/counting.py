@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 
-from headwater.features.history import EVENT
+from headwater.features.columns import EVENT
 from headwater.features.statistics import BARS, SHARES, FeatureStatistics, Statistics, statistics_key
 from headwater.lake.database import quoted
 from headwater.lake.store import Objects

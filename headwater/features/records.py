@@ -35,9 +35,9 @@ class Materialisation(BaseModel):
     newest_event: AwareDatetime | None
     """Of the rows that were available the last time."""
     at: AwareDatetime
-    """When it was first done."""
+    """The moment whose newest values it brought online; taken before anything was read."""
     last_at: AwareDatetime
-    """When it was last done: the newest values were online then."""
+    """The same of the last run: what was available by then is online."""
 
 
 class Materialisations:

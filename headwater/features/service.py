@@ -11,12 +11,12 @@ from tempfile import TemporaryDirectory
 import duckdb
 from pydantic import BaseModel, ConfigDict
 
-from headwater.features.counting import keep_statistics
-from headwater.features.definitions import Definitions
-from headwater.features.errors import InvalidView
 from headwater.features.checks import check_values
 from headwater.features.columns import AVAILABLE, EVENT, newest_last
+from headwater.features.counting import keep_statistics
+from headwater.features.definitions import Definitions
 from headwater.features.engine import DuckDB
+from headwater.features.errors import InvalidView
 from headwater.features.offline import compute, offline_key, table_of
 from headwater.features.online import OnlineItem, microseconds, online_key
 from headwater.features.records import Materialisation, Materialisations
@@ -137,6 +137,7 @@ class Features:
             raise ValueError("these features were made without an online store")
         view = self._catalog.view(name)
         version = self._lake.pin(view.sources)
+        moment = self._now()
         registry = RegistryStore(self._lake.ledger.table)
         Definitions(registry, now=self._now).remember(view, [self._catalog.source(name) for name in view.sources])
         with self._lake.tables(version) as connection:
@@ -146,7 +147,7 @@ class Features:
                 f"CREATE TEMP TABLE {quoted(newest)} AS SELECT * FROM {quoted(table)} "
                 f"WHERE greatest({EVENT}, {AVAILABLE}) <= make_timestamp(?) QUALIFY row_number() OVER "
                 f"(PARTITION BY {', '.join(map(quoted, view.entity))} ORDER BY {_descending(view)}) = 1",
-                [microseconds(self._now())],
+                [microseconds(moment)],
             )
             written = self._online.write(_writes(connection, view, newest, version.revision))
             rows, entities = (
@@ -161,8 +162,8 @@ class Features:
                 version=view.version,
                 commits=version.ids,
                 newest_event=newest_event and newest_event.replace(tzinfo=UTC),
-                at=self._now(),
-                last_at=self._now(),
+                at=moment,
+                last_at=moment,
             )
         )
         return done
