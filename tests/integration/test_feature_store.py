@@ -49,6 +49,9 @@ def test_a_tampered_online_item_raises_an_alarm_that_names_it(
     assert (mismatch["entity"], mismatch["feature"]) == (["JFK"], "temp")
     assert (mismatch["online"], mismatch["offline"]) == (30.5, 39.5)
 
+    # The alarm looks at five minutes at a time.
+    project.done("local", "clock", "advance", "5m")
+
     def gone_off() -> object:
         alarms = deployed.alarms()
         return next((alarm for alarm in alarms if alarm.name == f"{name}-differences" and alarm.told == "ALARM"), None)
