@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from headwater.features.lineage import Lineage, Use
     from headwater.features.statistics import FeatureStatistics
     from headwater.model import Feature
+    from headwater.serving.skew import Skew
 
 BARS = "▁▂▃▄▅▆▇█"
 SHORT = 12
@@ -165,6 +166,29 @@ def show_difference(console: Console, found: Difference) -> None:
         return
     rows = [_compared(change) for change in found.features]
     columns = ("feature", "missing", "mean", "sd", "min", "max", "mean moved (sd)", "before", "after")
+    console.print(table(columns, rows))
+
+
+def show_skew(console: Console, found: Skew) -> None:
+    """A line a feature, the most skewed first."""
+    versions = ", ".join(map(str, found.versions))
+    console.print(
+        f"{found.model} (version {versions}) on {found.day}: {found.predictions:,} predictions of {found.requests:,} "
+        "requests that looked features up",
+        markup=False,
+    )
+    rows = [
+        (
+            entry.feature,
+            f"{entry.share:.1%}",
+            entry.different,
+            entry.missing_online,
+            entry.missing_offline,
+            entry.mean_difference,
+        )
+        for entry in found.features
+    ]
+    columns = ("feature", "skewed", "other value", "missing online", "missing offline", "mean difference")
     console.print(table(columns, rows))
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import builtins
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from headwater.client.errors import BadFrame
+from headwater.client.errors import BadFrame, BadTarget
 from headwater.client.frames import Frame, columns_of, with_columns
 from headwater.client.stack import StackDescription
 from headwater.features.errors import UnknownFeature
@@ -18,12 +18,14 @@ from headwater.features.online import plan, read_online
 from headwater.features.searching import Found
 from headwater.features.store import OnlineStore
 from headwater.lake.store import Objects
+from headwater.registry.service import Registry
 from headwater.registry.store import ArtifactStore, RegistryStore
 from headwater.registry.types import PackageFeature
 
 if TYPE_CHECKING:
     from headwater.features.difference import Difference
     from headwater.features.lineage import Lineage
+    from headwater.serving.skew import Skew
 
 
 class Features:
@@ -142,6 +144,51 @@ class Features:
             added[f"{view}__status"].append(answer.status.value)
             added[f"{view}__age_seconds"].append(answer.age_seconds)
         return with_columns(entities, added, texts={f"{view}__status" for view in views})
+
+    def skew(self, model: str, day: date | None = None, *, limit: int = 1000) -> Skew:
+        """How often the feature values of logged predictions aren't those that training would have seen.
+
+        Parameters
+        ----------
+        model : str
+        day : date, optional
+            Of the requests, UTC; by default the last one that has any.
+        limit : int
+            At most that many requests of the day are compared, spread over it.
+
+        Raises
+        ------
+        NothingLogged
+            Nothing was asked of the model on that day, or nothing was looked up.
+        ModelNotRegistered
+            There is no such model.
+        BadTarget
+            The packages that read the lake aren't installed.
+        """
+        try:
+            from headwater.serving.skew import SkewMeasure
+        except ImportError as error:
+            raise BadTarget(
+                f"features are computed by DuckDB and pandas, which aren't installed: {error}",
+                next_steps=["pip install 'headwater[data]'"],
+            ) from error
+        from headwater.serving.errors import NothingLogged
+        from headwater.serving.store import PredictionStore
+
+        stack = self._stack
+        with self._using():
+            registry = RegistryStore(stack.registry_table)
+            Registry(registry).versions(model)
+            log = PredictionStore(stack.predictions_bucket)
+            days = log.days(model)
+            if not days or (day is not None and day not in days):
+                there = f"there are some of {days[0]} to {days[-1]}" if days else "there are none at all"
+                raise NothingLogged(
+                    f"no predictions of model {model!r} were logged{f' on {day}' if day else ''}: {there}"
+                )
+            day = day or days[-1]
+            measure = SkewMeasure(registry, ArtifactStore(stack.artifacts_bucket), stack.lake_bucket)
+            return measure.measure(model, day, log.records(model, day, limit=limit))
 
     def _wanted(self, features: Sequence[str]) -> builtins.list[PackageFeature]:
         if isinstance(features, str) or not features:
