@@ -11,10 +11,10 @@ from tempfile import TemporaryDirectory
 import duckdb
 from pydantic import BaseModel, ConfigDict
 
-from headwater.features.errors import InvalidView
 from headwater.features.checks import check_values
 from headwater.features.columns import AVAILABLE, EVENT, newest_last
 from headwater.features.engine import DuckDB
+from headwater.features.errors import InvalidView
 from headwater.features.offline import compute, offline_key, table_of
 from headwater.features.online import OnlineItem, microseconds, online_key
 from headwater.features.store import OnlineStore, OnlineWrite
