@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from headwater.features.difference import Difference, FeatureChange, Side
     from headwater.features.finding import ViewDetails, ViewStatistics
     from headwater.features.lineage import Lineage, Use
+    from headwater.features.parity import ViewParity
     from headwater.features.statistics import FeatureStatistics
     from headwater.model import Feature
     from headwater.serving.skew import Skew
@@ -166,6 +167,16 @@ def show_difference(console: Console, found: Difference) -> None:
         return
     rows = [_compared(change) for change in found.features]
     columns = ("feature", "missing", "mean", "sd", "min", "max", "mean moved (sd)", "before", "after")
+    console.print(table(columns, rows))
+
+
+def show_parity(console: Console, found: Sequence[ViewParity]) -> None:
+    """A line a view."""
+    rows = [
+        (entry.view, entry.version, entry.at, entry.sampled, entry.equal, entry.newer, entry.in_flight)
+        for entry in found
+    ]
+    columns = ("view", "definition", "as of (UTC)", "sampled", "equal", "newer online", "in flight")
     console.print(table(columns, rows))
 
 

@@ -27,6 +27,7 @@ def add_to(app: typer.Typer) -> None:
     command(features, "stats")(stats)
     command(features, "diff")(diff)
     command(features, "search")(search)
+    command(features, "parity")(parity)
     command(features, "skew")(skew)
 
 
@@ -110,6 +111,22 @@ def search(
 
     found = headwater.connect(stack).features.search(" ".join(words))
     return Answer(found.model_dump(mode="json"), lambda console: _show_search(console, found))
+
+
+def parity(
+    view: Annotated[str | None, typer.Argument(help="Only this feature view.", show_default=False)] = None,
+    stack: StackOption = None,
+) -> Answer:
+    """Compare a sample of online items with the offline rows; exits with 1 if one differs."""
+    import headwater
+    from headwater.cli.feature_views import show_parity
+    from headwater.features.errors import OnlineDiffers
+
+    found = headwater.connect(stack).features.parity(view)
+    if different := sum(entry.different for entry in found):
+        named = [str(mismatch) for entry in found for mismatch in entry.mismatches]
+        raise OnlineDiffers("\n".join([f"{different} entities aren't online what they are offline:", *named]))
+    return Answer([entry.model_dump(mode="json") for entry in found], lambda console: show_parity(console, found))
 
 
 def skew(

@@ -60,3 +60,7 @@ class NeverMaterialised(NotFound):
 
 class NothingToCompare(NotFound):
     """The feature view has but one materialisation."""
+
+
+class OnlineDiffers(HeadwaterError):
+    """The online store doesn't hold what the offline rows say."""

@@ -163,6 +163,18 @@ def test_one_materialisation_has_nothing_to_be_compared_with(run: Run, monkeypat
         assert "has one materialisation, and two are compared" in alone.err
 
 
+def test_parity_is_told_and_a_difference_fails_with_both_values(world: World, run: Run) -> None:
+    (view,) = run("features", "parity", "--json").json
+    assert (view["view"], view["sampled"], view["equal"], view["different"]) == ("last_sale", 3, 3, 0)
+    assert SECOND.version in run("features", "parity", "last_sale").out
+    key = next(key for key in world.online() if key.endswith("c"))
+    client("dynamodb").delete_item(TableName="features", Key={"pk": {"S": key}})
+    done = run("features", "parity")
+    assert (done.code, done.out) == (1, "")
+    assert "last_sale.thrice of c: online missing (MISSING, event None), offline 180.0" in done.err
+    assert run("features", "parity", "unseen").code == 3
+
+
 def test_skew_needs_a_day_that_is_one(world: World, run: Run) -> None:
     assert run("features", "skew", "habit", "--day", "yesterday").code == 2
     client("s3").create_bucket(Bucket="predictions", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
