@@ -1,6 +1,6 @@
 """Runs the notebook of docs/ on the stack that is meant, and writes what it says into it.
 
-    headwater local up && python -m tests.notebook
+headwater local up && python -m tests.notebook
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ def run(path: Path = NOTEBOOK) -> dict[str, Any]:
     # What a terminal would colour, a page wouldn't.
     os.environ |= {"NO_COLOR": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
     notebook = nbformat.read(path, as_version=4)
-    NotebookClient(notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(Path.cwd())}}).execute()
+    NotebookClient(
+        notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(Path.cwd())}}
+    ).execute()
     for cell in notebook.cells:
         cell.metadata = {}
     notebook.metadata = {
