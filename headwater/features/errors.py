@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from headwater.errors import HeadwaterError, InvalidRequest
+from headwater.errors import HeadwaterError, InvalidRequest, NotFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,14 @@ class InvalidInput(InvalidRequest):
 
 class InvalidView(InvalidRequest):
     """A feature view's SQL fails, or yields something else than its declaration says."""
+
+
+class InvalidEntityRows(InvalidRequest):
+    """Rows that features were asked for can't be looked up: no table, no keys, no times, or of the wrong types."""
+
+
+class UnknownFeature(NotFound):
+    """A feature that was asked for isn't declared."""
 
 
 class OnlineStoreBusy(HeadwaterError):
