@@ -33,10 +33,21 @@ def run(path: Path = NOTEBOOK) -> dict[str, Any]:
     }
     for number, cell in enumerate((cell for cell in notebook.cells if cell.cell_type == "code"), 1):
         cell.execution_count = number
-        for output in cell.outputs:
-            output.pop("execution_count", None)
+        cell.outputs = _joined(cell.outputs)
     made: dict[str, Any] = json.loads(nbformat.writes(notebook))
     return made
+
+
+def _joined(outputs: list[Any]) -> list[Any]:
+    """The outputs, with what was printed in one piece: where a kernel cuts it depends on its haste."""
+    joined: list[Any] = []
+    for output in outputs:
+        output.pop("execution_count", None)
+        if joined and output.output_type == "stream" and joined[-1].get("name") == output.name:
+            joined[-1].text += output.text
+        else:
+            joined.append(output)
+    return joined
 
 
 def text(notebook: dict[str, Any]) -> str:

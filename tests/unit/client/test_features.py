@@ -102,9 +102,9 @@ def test_a_training_set_comes_in_the_frame_s_own_kind_with_its_own_columns_untou
 
 def test_another_definition_can_be_tried_without_being_declared(stack: Headwater) -> None:
     rows = [{"shop": "a", "asked_at": NOW}]
-    tried = SECOND.model_copy(update={"ttl": timedelta(days=2)})
-    assert stack.features.historical(rows, WANTED[:1])[0]["last_sale__amount"] is None
-    assert stack.features.historical(rows, WANTED[:1], views=[tried])[0]["last_sale__amount"] == 30.0
+    tried = SECOND.model_copy(update={"ttl": timedelta(hours=6)})
+    assert stack.features.historical(rows, WANTED[:1])[0]["last_sale__amount"] == 30.0
+    assert stack.features.historical(rows, WANTED[:1], views=[tried])[0]["last_sale__amount"] is None
     assert stack.features.show("last_sale").definition.view == SECOND
     other = SECOND.model_copy(update={"sources": ("other",)})
     with pytest.raises(InvalidProduct, match="unknown source 'other'"):
