@@ -62,11 +62,12 @@ def test_parity_is_told_and_a_difference_fails_with_both_values(world: World, ru
     (view,) = run("features", "parity", "--json").json
     assert (view["view"], view["sampled"], view["equal"], view["different"]) == ("last_sale", 3, 3, 0)
     assert SECOND.version in run("features", "parity", "last_sale").out
-    key = next(key for key in world.online() if key.endswith("c"))
-    client("dynamodb").delete_item(TableName="features", Key={"pk": {"S": key}})
+    items = world.online()
+    at = {shop: next(key for key in items if key.endswith(shop)) for shop in "ac"}
+    client("dynamodb").put_item(TableName="features", Item={**items[at["a"]], "pk": {"S": at["c"]}})
     done = run("features", "parity")
     assert (done.code, done.out) == (1, "")
-    assert "last_sale.thrice of c: online missing (MISSING, event None), offline 180.0" in done.err
+    assert "last_sale.thrice of c: online 90.0 (FOUND, event 2013-01-01 03:00:00+00:00), offline 180.0" in done.err
     assert run("features", "parity", "unseen").code == 3
 
 
