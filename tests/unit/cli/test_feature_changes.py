@@ -53,9 +53,13 @@ def test_one_materialisation_has_nothing_to_be_compared_with(run: Run, monkeypat
         assert "no product declares a feature view" in nothing.err
         land(empty, "1.csv")
         features(FIRST).materialise("last_sale")
+        assert run("features", "list", "--json").json[0]["state"] == "LATE"
         alone = run("features", "diff", "last_sale")
         assert alone.code == 3
         assert "has one materialisation, and two are compared" in alone.err
+        describe("dev", {**OUTPUTS, "views": "another"})
+        assert [view["state"] for view in run("features", "list", "--json").json] == ["NEVER", "RETIRED"]
+        assert run("features", "parity", "--json").json == []
 
 
 def test_parity_is_told_and_a_difference_fails_with_both_values(world: World, run: Run) -> None:
