@@ -1,4 +1,4 @@
-"""A transaction costs what it touches. Moto copies each table whole, before every TransactWriteItems, to roll back with.
+"""A transaction costs what it touches. Moto copies each table whole before every TransactWriteItems, to roll back.
 
 So n transactions in a table that grows take n² time, and the copies, which hold each other in circles, fill the memory
 before they are collected. Here the items that a transaction names are kept, and put back if it is cancelled.
