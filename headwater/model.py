@@ -6,9 +6,7 @@ every product, checks each name that one declaration uses of another, and is run
 
 from __future__ import annotations
 
-import hashlib
 import importlib
-import json
 import math
 import pkgutil
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,28 +14,21 @@ from datetime import timedelta
 from typing import Annotated, Any, Literal, Self, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
-from headwater.errors import InvalidRequest
-
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
-"""Lower-case words joined by underscores, at most 48 characters: safe in keys, ARNs, SQL and URLs."""
-
-Reference = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
-"""``package.module:attribute``: imported only where it runs, so a declaration stays light."""
+from headwater.views import Aggregations as Aggregations
+from headwater.views import Declaration as Declaration
+from headwater.views import Feature as Feature
+from headwater.views import FeatureView as FeatureView
+from headwater.views import InvalidProduct as InvalidProduct
+from headwater.views import Name as Name
+from headwater.views import Reference as Reference
+from headwater.views import Schedule as Schedule
+from headwater.views import Window as Window
+from headwater.views import refuse_repeats
 
 D = TypeVar("D")
 N = TypeVar("N", "Source", "FeatureView", "Model")
-
-
-class InvalidProduct(InvalidRequest):
-    """A declaration is wrong in itself or names something that doesn't exist."""
-
-
-class Declaration(BaseModel):
-    """A frozen value that refuses unknown fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Source(Declaration):
@@ -61,48 +52,6 @@ class Source(Declaration):
     """Curated column: when the row could first be known (timestamp, UTC); by default the event time."""
     max_rejected: Annotated[float, Field(ge=0, le=1)] = 0.01
     """Share of rows that may be rejected before the file is refused whole."""
-
-
-class Feature(Declaration):
-    """One value of a feature view: a number; booleans and counts are numbers too."""
-
-    name: Name
-    description: str = ""
-
-
-_SAID_OF_A_VIEW = {"description", "owner"}
-"""What a view's values don't depend on."""
-
-
-class FeatureView(Declaration):
-    """What is known of an entity as time goes by: one row for each entity and moment its values change."""
-
-    name: Name
-    description: str = ""
-    owner: str = ""
-    entity: tuple[Name, ...] = Field(min_length=1)
-    """Join keys; the SQL yields a column for each and a model's request inputs carry them."""
-    sources: tuple[Name, ...] = Field(min_length=1)
-    sql: str
-    """Over the sources' curated rows (a table each), yields the entity's columns, ``event_time``, ``available_time``
-    (timestamps, UTC) and one column a feature."""
-    features: tuple[Feature, ...] = Field(min_length=1)
-    ttl: timedelta
-    """A value older than this, counted from its event time, is missing."""
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.ttl <= timedelta(0):
-            raise ValueError(f"feature view {self.name!r}: ttl is {self.ttl}, it must be positive")
-        _refuse_repeats(f"feature view {self.name!r}", [feature.name for feature in self.features])
-        return self
-
-    @property
-    def version(self) -> str:
-        """Twelve hexadecimal digits that name the definition: alike in all that its values depend on, alike here."""
-        definition = self.model_dump(mode="json", exclude=_SAID_OF_A_VIEW)
-        definition["features"] = [feature.name for feature in self.features]
-        return hashlib.sha256(json.dumps(definition, sort_keys=True).encode()).hexdigest()[:12]
 
 
 class RequestInput(Declaration):
@@ -238,23 +187,6 @@ class Gate(Declaration):
         return self
 
 
-class Schedule(Declaration):
-    """When something runs again, in EventBridge Scheduler's words: ``rate(7 days)`` or ``cron(0 6 ? * MON *)``."""
-
-    expression: Annotated[
-        str, StringConstraints(pattern=r"^(rate\([1-9]\d* (minute|minutes|hour|hours|day|days)\)|cron\([^)]+\))$")
-    ]
-    timezone: str = "UTC"
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.expression.startswith("cron(") and len(self.expression[5:-1].split()) != 6:
-            raise ValueError(
-                f"schedule {self.expression!r}: cron takes six fields (minute hour day month weekday year)"
-            )
-        return self
-
-
 class Model(Declaration):
     """What is learnt, from what, how it is judged and when it is learnt again."""
 
@@ -280,7 +212,7 @@ class Model(Declaration):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        _refuse_repeats(f"model {self.name!r}", [*self.columns, *(feature.name for feature in self.on_demand)])
+        refuse_repeats(f"model {self.name!r}", [*self.columns, *(feature.name for feature in self.on_demand)])
         if self.examples.label in {entry.name for entry in self.inputs}:
             raise ValueError(
                 f"model {self.name!r}: label {self.examples.label!r} is also a request input: the answer would be its "
@@ -353,9 +285,11 @@ def catalog(products: Iterable[Product]) -> Catalog:
     sources = _by_name("source", [source for product in products for source in product.sources])
     views = _by_name("feature view", [view for product in products for view in product.views])
     models = _by_name("model", [model for product in products for model in product.models])
-    for view in views.values():
+    for name, view in views.items():
         for source in view.sources:
             _known("source", sources, source, asker=f"feature view {view.name!r}")
+        times = sources[view.sources[0]]
+        views[name] = view.timed(times.event_time, times.available_time)
     for model in models.values():
         asker = f"model {model.name!r}"
         inputs = {entry.name for entry in model.inputs}
@@ -407,13 +341,8 @@ def resolve(reference: str) -> Any:
 
 
 def _by_name(kind: str, declarations: Sequence[N]) -> dict[str, N]:
-    _refuse_repeats(f"the {kind}s", [declaration.name for declaration in declarations])
+    refuse_repeats(f"the {kind}s", [declaration.name for declaration in declarations])
     return {declaration.name: declaration for declaration in declarations}
-
-
-def _refuse_repeats(owner: str, names: Sequence[str]) -> None:
-    if repeated := sorted({name for name in names if names.count(name) > 1}):
-        raise InvalidProduct(f"{owner}: {', '.join(map(repr, repeated))} declared more than once")
 
 
 def _known(kind: str, declared: Mapping[str, D], name: str, asker: str = "") -> D:

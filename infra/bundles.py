@@ -47,7 +47,7 @@ class Recipe:
     """Our packages and modules, relative to the project. Never `headwater.local`, the command line or `infra`."""
 
 
-_GROUND = tuple(f"headwater/{name}.py" for name in ("__init__", "aws", "errors", "model", "settings"))
+_GROUND = tuple(f"headwater/{name}.py" for name in ("__init__", "aws", "errors", "model", "settings", "views"))
 _BASE = (*_GROUND, "functions/__init__.py", "functions/observability.py", "headwater/registry")
 # A bundle holds the capabilities that its handlers use and no others: a change elsewhere must not restart them.
 RECIPES: Sequence[Recipe] = (

@@ -27,6 +27,7 @@ OUTPUTS = (
     "state_bucket",
     "models",
     "sources",
+    "views",
 )
 
 

@@ -28,7 +28,7 @@ from infra.lake import (
     grant_read_sources,
 )
 from infra.machine import StateMachine, StateMachineArgs
-from infra.tables import SOURCE_DATA, SOURCES, Table
+from infra.tables import SOURCE_DATA, SOURCES, VIEWS, Table
 
 LAKE = "lake"
 MAX_TIMEOUT = timedelta(minutes=15)
@@ -163,6 +163,7 @@ class Ingestion(pulumi.ComponentResource):
                     grant_read_sources(args.lake, args.registry),
                     args.lake.grant_read(FEATURES),
                     args.lake.grant_write(FEATURES),
+                    args.registry.grant_read_write(VIEWS),
                     args.features.grant_read_write(),
                 ],
             ),

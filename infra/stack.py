@@ -21,6 +21,7 @@ from infra.ingestion import Ingestion, IngestionArgs, grant_ingest
 from infra.lake import QUARANTINE
 from infra.ledger import InfrastructureLedger, InfrastructureLedgerArgs
 from infra.network import Network
+from infra.parity import FeatureParity, FeatureParityArgs
 from infra.serving import Serving, ServingArgs
 from infra.tables import MODELS, Table, TableArgs
 from infra.training import RUNS, Schedules, SchedulesArgs, Training, TrainingArgs
@@ -68,6 +69,12 @@ def build_stack(config: Config, catalog: Catalog) -> None:
             registry=storage.registry,
             features=storage.features,
             containers=containers,
+        ),
+    )
+    FeatureParity(
+        "features-parity",
+        FeatureParityArgs(
+            foundation=foundation, lake=storage.lake, registry=storage.registry, features=storage.features
         ),
     )
     training = Training(
@@ -119,6 +126,7 @@ def build_stack(config: Config, catalog: Catalog) -> None:
             "state_bucket": config.state_bucket,
             "models": ",".join(sorted(catalog.models)),
             "sources": ",".join(sorted(catalog.sources)),
+            "views": ",".join(sorted(catalog.views)),
         }
     )
 

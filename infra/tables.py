@@ -16,6 +16,8 @@ from infra.tags import physical_name, tags
 SOURCES = "SOURCE#"
 MODELS = "MODEL#"
 """Each model's items (``MODEL#<model>``) and the list of their names (``MODEL#``)."""
+VIEWS = "VIEW#"
+"""Each feature view's definitions and materialisations (``VIEW#<view>``) and the list of the views (``VIEW#``)."""
 ALARMS = "ALARM#"
 DATASETS = "DATA#"
 """The list of datasets' names; ``DATA#<dataset>`` are a dataset's branches, tags, hooks and their log."""

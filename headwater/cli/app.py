@@ -12,6 +12,7 @@ from headwater.cli import (
     bootstrap,
     data,
     demo,
+    features,
     infra,
     ingestions,
     local,
@@ -45,5 +46,5 @@ def _root(
     pass
 
 
-for part in (demo, local, bootstrap, ingestions, pipelines, models, data, predict, infra, alarms, products):
+for part in (demo, local, bootstrap, ingestions, pipelines, models, features, data, predict, infra, alarms, products):
     part.add_to(app)

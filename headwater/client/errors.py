@@ -59,3 +59,7 @@ class PredictionRefused(InvalidRequest):
     def reason(self) -> str:
         """The API's own name for what is wrong."""
         return self._reason
+
+
+class BadFrame(InvalidRequest):
+    """What was given is no table, or lacks a column."""

@@ -12,6 +12,7 @@ from typing import Any
 from headwater.aws import Clients, using
 from headwater.client import lake
 from headwater.client.alarms import AlarmView, alarms
+from headwater.client.features import Features
 from headwater.client.infrastructure import Infrastructure
 from headwater.client.logs import LogLine, read_logs
 from headwater.client.models import Models
@@ -40,6 +41,8 @@ class Headwater:
         Registered models: list, show, promote, rollback, training_set.
     data : Versions
         Data version control: datasets, their commits, branches and tags, and gc.
+    features : Features
+        Feature views: online values, list, show, lineage, stats, diff, search.
     infra : Infrastructure
         The infrastructure's history: history, show, diff, at, sync, restore_plan.
     """
@@ -57,6 +60,11 @@ class Headwater:
         """The datasets of the lake."""
         with self._using():
             return Versions(self.stack.lake_bucket, self.stack.registry_table)
+
+    @cached_property
+    def features(self) -> Features:
+        """The feature store."""
+        return Features(self.stack, self._using)
 
     def _using(self) -> AbstractContextManager[None]:
         return using(self._clients)

@@ -55,6 +55,7 @@ class StackDescription(BaseModel):
     """Of Pulumi's backend; empty if the stack was deployed without a ledger of its updates."""
     models: Names = None
     sources: Names = None
+    views: Names = None
 
     def require_model(self, name: str) -> None:
         """Raise `NotDeclared` if the stack has no model called ``name``, as far as it tells its models."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from headwater.errors import HeadwaterError, InvalidRequest
+from headwater.errors import HeadwaterError, InvalidRequest, NotFound, Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +36,27 @@ class OnlineStoreBusy(HeadwaterError):
     """DynamoDB kept throttling after all retries; nothing is lost, the same call may be made again."""
 
     http_status = 503
+
+
+class UnknownView(NotFound):
+    """No feature view of that name was ever materialised."""
+
+
+class UnknownViewVersion(NotFound):
+    """The feature view was never declared like that."""
+
+
+class UnknownFeature(NotFound):
+    """The feature view has no feature of that name."""
+
+
+class DefinitionChanged(Refused):
+    """A definition that was kept can't be read as what it was: this version of Headwater means something else by it."""
+
+
+class NeverMaterialised(NotFound):
+    """The feature view is declared, but nothing was computed of it yet."""
+
+
+class NothingToCompare(NotFound):
+    """The feature view has but one materialisation."""

@@ -4,43 +4,30 @@ Of an entity's rows those are known at a moment whose event time *and* available
 counts: by event time, then by available time, then (rows alike in both) the one whose values are largest, compared
 feature by feature in declared order, a missing value being the smallest. If its event time is more than the TTL before
 the moment, nothing is known. `headwater.features.online` answers by the same rule.
+
+A view's offline rows are kept without those that can't be an answer (`headwater.features.offline.compute_on`), so that
+an entity's rows, in order, became known one after the other. Finding the answer to an example is then a binary search
+among its entity's rows; the features of the rows found, and of no others, are read last.
 """
 
 # ruff: noqa: S608 - names in SQL are declared by products and quoted
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 import duckdb
+import numpy as np
+import numpy.typing as npt
 
+from headwater.features.columns import ASKED, EVENT, KNOWN, entity_sql, moment_sql
 from headwater.features.errors import InvalidView
+from headwater.features.online import microseconds
 from headwater.lake.database import columns_of, quoted
 from headwater.model import FeatureView
 
-EVENT, AVAILABLE, ASKED = "event_time", "available_time", "asked_at"
 POSITION = "__position"
-
-
-def entity_sql(column: str, kind: str) -> str:
-    """A join key as text, as `headwater.features.inputs.entity_text` writes it; NULL when missing."""
-    if kind in {"DOUBLE", "FLOAT"} or kind.startswith("DECIMAL"):
-        number = f"CAST({column} AS DOUBLE)"
-        whole, other = f"CAST(TRY_CAST({number} AS HUGEINT) AS VARCHAR)", f"CAST({number} AS VARCHAR)"
-        return (
-            f"CASE WHEN isfinite({number}) THEN CASE WHEN {number} = trunc({number}) THEN {whole} ELSE {other} END END"
-        )
-    return f"nullif(CAST({column} AS VARCHAR), '')"
-
-
-def moment_sql(column: str, kind: str) -> str:
-    """A time in UTC without a zone."""
-    return f"timezone('UTC', {column})" if kind == "TIMESTAMP WITH TIME ZONE" else f"CAST({column} AS TIMESTAMP)"
-
-
-def newest_last(view: FeatureView) -> str:
-    """An ORDER BY list by which an entity's newest row comes last; decides ties."""
-    ties = "".join(f", {quoted(feature.name)} NULLS FIRST" for feature in view.features)
-    return f"{EVENT}, {AVAILABLE}{ties}"
+Integers = npt.NDArray[np.int64]
 
 
 def historical(
@@ -49,6 +36,9 @@ def historical(
     views: Mapping[str, FeatureView],
     offline: Mapping[str, str],
     features: Sequence[str],
+    *,
+    asked: str = ASKED,
+    as_known_at: datetime | None = None,
 ) -> duckdb.DuckDBPyRelation:
     """The examples with the features' values as they were known at each one's ``asked_at``.
 
@@ -60,74 +50,115 @@ def historical(
     views : mapping
         Feature views by name.
     offline : mapping
-        View name to the table of its offline rows: the entity's columns as text, ``event_time``, ``available_time``
-        and the features.
+        View name to the table of its offline rows as `headwater.features.offline.compute` leaves them, in its order.
     features : sequence of str
         ``view.feature`` each.
+    asked : str
+        What ``asked_at`` is called.
+    as_known_at : datetime, optional
+        What became known later counts for no example, however late that one was asked. UTC unless it has a zone.
 
     Returns
     -------
     DuckDBPyRelation
-        Every row of ``examples``, in order, with a column ``view__feature`` for each feature.
+        Every row of ``examples``, in order, with a column ``view__feature`` for each feature. To be read before the
+        next call on the connection.
 
     Raises
     ------
     InvalidView
-        ``examples`` lacks a join key or ``asked_at``.
+        ``examples`` lacks a join key or ``asked_at``, or offline rows are in another order.
     """
     present = columns_of(connection, examples)
     wanted: dict[str, list[str]] = {}
     for reference in features:
         view, _, feature = reference.partition(".")
         wanted.setdefault(view, []).append(feature)
-    lacking = sorted({key for name in wanted for key in (*views[name].entity, ASKED) if key not in present})
+    lacking = sorted({key for name in wanted for key in (*views[name].entity, asked) if key not in present})
     if lacking:
         raise InvalidView(f"examples lack {', '.join(lacking)}; they have {', '.join(present)}")
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE __asked AS SELECT row_number() OVER () AS {POSITION}, * FROM {quoted(examples)}"
     )
+    moment = f"epoch_us({moment_sql(quoted(asked), present[asked])})"
     joins = []
     for number, (name, chosen) in enumerate(wanted.items()):
+        view_, rows = views[name], offline[name]
+        connection.register("__found", _found(connection, view_, rows, present, moment, as_known_at))
+        columns = "".join(f", {quoted(feature)} AS {quoted(f'{name}__{feature}')}" for feature in chosen)
+        table = f"__known_{number}"
         connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE __known_{number} AS "
-            + _answers(views[name], offline[name], chosen, present)
-        )  # fmt: skip
-        joins.append(f"LEFT JOIN __known_{number} USING ({POSITION})")
+            f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT found.{POSITION}{columns} "
+            f"FROM __found AS found JOIN {quoted(rows)} AS known ON found.row = known.rowid "
+            f"WHERE found.at - epoch_us(known.{EVENT}) <= {round(view_.ttl.total_seconds() * 1e6)}"
+        )
+        connection.unregister("__found")
+        joins.append(f"LEFT JOIN {table} USING ({POSITION})")
     columns = "".join(f", {quoted(reference.replace('.', '__'))}" for reference in features)
     return connection.sql(
         f"SELECT __asked.* EXCLUDE ({POSITION}){columns} FROM __asked {' '.join(joins)} ORDER BY {POSITION}"
     )
 
 
-def _answers(view: FeatureView, offline: str, chosen: Sequence[str], present: Mapping[str, str]) -> str:
-    """A query: for each asked position that something is known of, the chosen features' columns.
-
-    An ASOF join finds the row that became known last, which isn't always the newest: a late row may tell of an earlier
-    moment. So rows that were not the newest of their entity when they became known are left out first; of the rest, the
-    one that became known last *is* the newest.
-    """
+def _found(
+    connection: duckdb.DuckDBPyConnection,
+    view: FeatureView,
+    offline: str,
+    present: Mapping[str, str],
+    moment: str,
+    as_known_at: datetime | None,
+) -> dict[str, Integers]:
+    """For each example that something is known of: its position, when it was asked and the number of the newest row."""
     keys = [quoted(key) for key in view.entity]
-    partition = ", ".join(keys)
-    known_at = f"greatest({EVENT}, {AVAILABLE})"
-    asked = ", ".join(
-        entity_sql(key, present[name]) + f" AS {key}" for key, name in zip(keys, view.entity, strict=True)
+    names = ", ".join(keys)
+    # Numbers of rows: a table's rows are numbered in the order in which they were put in.
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE __entities AS SELECT {names}, min(rowid) AS first, max(rowid) + 1 AS after, "
+        f"count(*) AS rows FROM {quoted(offline)} GROUP BY {names}"
     )
-    ttl = round(view.ttl.total_seconds() * 1e6)
-    columns = ", ".join(f"known.{quoted(name)} AS {quoted(f'{view.name}__{name}')}" for name in chosen)
-    same = " AND ".join(f"asked.{key} = known.{key}" for key in keys)
-    return f"""
-        WITH ranked AS (
-            SELECT *, {known_at} AS known_at,
-                row_number() OVER (PARTITION BY {partition} ORDER BY {newest_last(view)}) AS age_rank
-            FROM {quoted(offline)}
-        ), known AS (
-            SELECT * FROM ranked
-            QUALIFY age_rank = max(age_rank) OVER (
-                PARTITION BY {partition} ORDER BY known_at RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
-        ), asked AS (
-            SELECT {POSITION}, {moment_sql(ASKED, present[ASKED])} AS {ASKED}, {asked} FROM __asked
-        )
-        SELECT asked.{POSITION}, {columns}
-        FROM asked ASOF JOIN known ON {same} AND asked.{ASKED} >= known.known_at
-        WHERE epoch_us(asked.{ASKED}) - epoch_us(known.{EVENT}) <= {ttl}
-        """
+    same = " AND ".join(
+        f"{entity_sql(f'asked.{key}', present[name])} = entity.{key}"
+        for key, name in zip(keys, view.entity, strict=True)
+    )
+    asked = connection.execute(
+        f"SELECT asked.{POSITION}, {moment} AS __at, entity.first, entity.after FROM __asked AS asked "
+        f"JOIN __entities AS entity ON {same} WHERE __at IS NOT NULL"
+    ).fetchnumpy()
+    known: Integers = np.ascontiguousarray(
+        connection.execute(f"SELECT epoch_us({KNOWN}) AS known FROM {quoted(offline)}").fetchnumpy()["known"]
+    )
+    if connection.execute("SELECT 1 FROM __entities WHERE after - first <> rows LIMIT 1").fetchall():
+        raise InvalidView(f"feature view {view.name!r}: the rows of {offline!r} aren't in the order of its entities")
+    at: Integers = np.asarray(asked["__at"])
+    until = at if as_known_at is None else np.minimum(at, microseconds(as_known_at))
+    row = newest_before(known, np.asarray(asked["first"]), np.asarray(asked["after"]), until)
+    something = row >= 0
+    return {POSITION: np.asarray(asked[POSITION])[something], "at": at[something], "row": row[something]}
+
+
+def newest_before(known: Integers, first: Integers, after: Integers, until: Integers) -> Integers:
+    """Of stretches of rows, each in ascending order, the last row that isn't later than a moment.
+
+    Parameters
+    ----------
+    known : array of int64, shape (rows,)
+        When each row became known.
+    first, after : array of int64, shape (questions,)
+        The stretch ``first <= row < after`` that a question is about.
+    until : array of int64, shape (questions,)
+        The questions' moments, in the unit of ``known``.
+
+    Returns
+    -------
+    array of int64, shape (questions,)
+        Numbers of rows; -1 where all of a stretch is later.
+    """
+    low, high = first.copy(), after.copy()
+    # All questions at once, a halving a step: Python would take a step for each.
+    while (open_ := low < high).any():
+        middle = (low + high) >> 1
+        # An empty stretch at the end has no middle; nothing comes of what it reads.
+        is_known = known[np.minimum(middle, len(known) - 1)] <= until
+        low = np.where(open_ & is_known, middle + 1, low)
+        high = np.where(open_ & ~is_known, middle, high)
+    return np.where(low > first, low - 1, -1)

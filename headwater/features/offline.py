@@ -1,24 +1,26 @@
-"""A feature view's rows for a data version: computed by its SQL, checked, kept as Parquet."""
+"""A feature view's rows for a data version: computed by what it declares, checked, kept as Parquet."""
 
 # ruff: noqa: S608 - names in SQL are declared by products and quoted
 from __future__ import annotations
 
-import re
-
 import duckdb
 
+from headwater.features.aggregations import make_rows
+from headwater.features.checks import check_values
+from headwater.features.columns import AVAILABLE, EVENT, KNOWN, entity_sql, moment_sql, newest_last, value_sql
+from headwater.features.engine import NUMBERS, DuckDB, Engine
 from headwater.features.errors import InvalidView
-from headwater.features.history import AVAILABLE, EVENT, entity_sql, moment_sql, newest_last
-from headwater.lake.database import columns_of, quoted
+from headwater.lake.database import quoted
 from headwater.lake.types import DataVersion
 from headwater.model import FeatureView
 
-NUMBERS = re.compile(r"(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DOUBLE|BOOLEAN|DECIMAL\(\d+,\d+\))$")
+LAYOUT = 2
+"""Of the kept rows; another one makes other keys. 2: in order, without rows that can't be an answer."""
 
 
 def offline_key(view: FeatureView, version: DataVersion) -> str:
     """Where the rows of ``view`` for ``version`` are kept: another definition or other data, another key."""
-    return f"features/{view.name}/{version.only(view.sources).id}-{view.version}.parquet"
+    return f"features/{view.name}/{version.only(view.sources).id}-{view.version}-{LAYOUT}.parquet"
 
 
 def table_of(view: FeatureView) -> str:
@@ -27,36 +29,60 @@ def table_of(view: FeatureView) -> str:
 
 
 def compute(connection: duckdb.DuckDBPyConnection, view: FeatureView, table: str) -> int:
-    """Run the view's SQL over the sources' tables and put its rows, in order, into ``table``; say how many.
+    """Compute the view over the sources' tables and put its rows, in order, into ``table``; say how many.
+
+    See `compute_on`, which this calls with DuckDB.
+    """
+    return compute_on(DuckDB(connection), view, table)
+
+
+def compute_on(engine: Engine, view: FeatureView, table: str) -> int:
+    """Compute the view over the sources' tables and put its rows into ``table``; say how many.
 
     Join keys become text, times UTC in microseconds, features numbers of float32's precision (what a model sees of
-    them), NULL where they are NaN or infinite. Rows without a key or an event time tell nothing and are left out.
+    them), NULL where they are NaN or infinite. Rows without a key or an event time tell nothing and are left out, and
+    so are those that weren't the newest of their entity when they became known: no question can have them as its
+    answer. So an entity's rows, in order, both happened and became known one after the other, no two at once.
 
     Raises
     ------
     InvalidView
-        The SQL fails, or a column is missing or of the wrong type.
+        The SQL or the transform fails, a column is missing or of the wrong type, or a feature's check fails.
     """
     raw = f"__raw_{table}"
-    try:
-        connection.execute(f"CREATE OR REPLACE TEMP TABLE {quoted(raw)} AS {view.sql}")
-    except duckdb.Error as error:
-        raise InvalidView(f"feature view {view.name!r}: its SQL fails: {' '.join(str(error).split())[:500]}") from error
-    kinds = columns_of(connection, raw)
+    if view.aggregate:
+        make_rows(engine, view, raw)
+    elif view.transform:
+        engine.transform(view, raw)
+    else:
+        try:
+            engine.make(raw, view.sql or "")
+        except engine.failures as error:
+            said = " ".join(str(error).split())[:500]
+            raise InvalidView(f"feature view {view.name!r}: its SQL fails: {said}") from error
+    kinds = engine.columns(f"SELECT * FROM {quoted(raw)}")
     _check(view, kinds)
-    keys = [f"{entity_sql(quoted(key), kinds[key])} AS {quoted(key)}" for key in view.entity]
-    times = [f"{moment_sql(quoted(time), kinds[time])} AS {time}" for time in (EVENT, AVAILABLE)]
-    values = [f"{_value(quoted(feature.name))} AS {quoted(feature.name)}" for feature in view.features]
-    filled = " AND ".join(f"{quoted(key)} IS NOT NULL" for key in view.entity)
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE {quoted(table)} AS SELECT DISTINCT * FROM "
-        f"(SELECT {', '.join([*keys, *times, *values])} FROM {quoted(raw)}) "
-        f"WHERE {filled} AND {EVENT} IS NOT NULL AND {AVAILABLE} IS NOT NULL "
-        f"ORDER BY {', '.join(map(quoted, view.entity))}, {newest_last(view)}"
+    engine.make(table, _answers(view, raw, kinds))
+    engine.drop(raw)
+    check_values(engine, view, table)
+    return int(engine.row(f"SELECT count(*) FROM {quoted(table)}")[0])
+
+
+def _answers(view: FeatureView, raw: str, kinds: dict[str, str]) -> str:
+    """A query for the rows that can be an answer, in order."""
+    partition = ", ".join(map(quoted, view.entity))
+    columns = [f"{entity_sql(quoted(key), kinds[key])} AS {quoted(key)}" for key in view.entity]
+    columns += [f"{moment_sql(quoted(time), kinds[time])} AS {time}" for time in (EVENT, AVAILABLE)]
+    columns += [f"{value_sql(quoted(feature.name))} AS {quoted(feature.name)}" for feature in view.features]
+    names = ", ".join((partition, EVENT, AVAILABLE, *(quoted(feature.name) for feature in view.features)))
+    filled = " AND ".join(f"{name} IS NOT NULL" for name in (*map(quoted, view.entity), EVENT, AVAILABLE))
+    # Of an entity's rows with the newest last, one counts if none after it was known as early.
+    return (
+        f"SELECT {names} FROM (SELECT *, min({KNOWN}) OVER (PARTITION BY {partition} ORDER BY {newest_last(view)} "
+        f"ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING) AS __newer_known FROM "
+        f"(SELECT {', '.join(columns)} FROM {quoted(raw)}) AS named WHERE {filled}) AS followed "
+        f"WHERE __newer_known IS NULL OR __newer_known > {KNOWN} ORDER BY {partition}, {EVENT}"
     )
-    connection.execute(f"DROP TABLE {quoted(raw)}")
-    row = connection.execute(f"SELECT count(*) FROM {quoted(table)}").fetchone()
-    return int(row[0]) if row else 0
 
 
 def _check(view: FeatureView, kinds: dict[str, str]) -> None:
@@ -81,13 +107,8 @@ def _check(view: FeatureView, kinds: dict[str, str]) -> None:
         if kinds.get(key, "VARCHAR") != "VARCHAR" and not NUMBERS.match(kinds[key])
     ]
     if problems:
+        way = "transform" if view.transform else "SQL"
         raise InvalidView(
-            f"feature view {view.name!r}: its SQL yields {'; '.join(problems)}. It yields "
+            f"feature view {view.name!r}: its {way} yields {'; '.join(problems)}. It yields "
             f"{', '.join(f'{name} {kind}' for name, kind in kinds.items())}"
         )
-
-
-def _value(column: str) -> str:
-    # Sums of floats may differ in their last bit from run to run; in float32 they don't.
-    single = f"TRY_CAST({column} AS FLOAT)"
-    return f"CASE WHEN isfinite({single}) THEN CAST({single} AS DOUBLE) END"

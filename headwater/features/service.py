@@ -11,16 +11,22 @@ from tempfile import TemporaryDirectory
 import duckdb
 from pydantic import BaseModel, ConfigDict
 
+from headwater.features.checks import check_values
+from headwater.features.columns import AVAILABLE, EVENT, newest_last
+from headwater.features.counting import keep_statistics
+from headwater.features.definitions import Definitions
+from headwater.features.engine import DuckDB
 from headwater.features.errors import InvalidView
-from headwater.features.history import AVAILABLE, EVENT, newest_last
 from headwater.features.offline import compute, offline_key, table_of
 from headwater.features.online import OnlineItem, microseconds, online_key
+from headwater.features.records import Materialisation, Materialisations
 from headwater.features.store import OnlineStore, OnlineWrite
 from headwater.lake.database import literal, quoted, write_parquet
 from headwater.lake.errors import NoData
 from headwater.lake.service import Lake
 from headwater.lake.types import DataVersion
 from headwater.model import Catalog, FeatureView
+from headwater.registry.store import RegistryStore
 
 BATCH = 5_000
 GRACE = 7 * 24 * 3600
@@ -72,6 +78,8 @@ class Features:
     def ensure(self, connection: duckdb.DuckDBPyConnection, view: FeatureView, version: DataVersion) -> str:
         """A table of the view's offline rows for ``version``: read if they are kept already, else computed and kept.
 
+        Their statistics are kept with them (`headwater.features.statistics`).
+
         Parameters
         ----------
         connection : DuckDBPyConnection
@@ -94,10 +102,13 @@ class Features:
                 connection.execute(
                     f"CREATE OR REPLACE TEMP TABLE {quoted(table)} AS SELECT * FROM read_parquet({literal(str(path))})"
                 )
+                # What is checked may have been declared since.
+                check_values(DuckDB(connection), view, table)
             else:
                 compute(connection, view, table)
                 write_parquet(connection, f"SELECT * FROM {quoted(table)}", path)
                 self._lake.objects.put(key, path)
+        keep_statistics(self._lake.objects, connection, view, version, table)
         return table
 
     def materialise_source(self, source: str) -> list[Materialised]:
@@ -126,6 +137,9 @@ class Features:
             raise ValueError("these features were made without an online store")
         view = self._catalog.view(name)
         version = self._lake.pin(view.sources)
+        moment = self._now()
+        registry = RegistryStore(self._lake.ledger.table)
+        Definitions(registry, now=self._now).remember(view, [self._catalog.source(name) for name in view.sources])
         with self._lake.tables(version) as connection:
             table = self.ensure(connection, view, version)
             newest = f"__newest_{view.name}"
@@ -133,14 +147,26 @@ class Features:
                 f"CREATE TEMP TABLE {quoted(newest)} AS SELECT * FROM {quoted(table)} "
                 f"WHERE greatest({EVENT}, {AVAILABLE}) <= make_timestamp(?) QUALIFY row_number() OVER "
                 f"(PARTITION BY {', '.join(map(quoted, view.entity))} ORDER BY {_descending(view)}) = 1",
-                [microseconds(self._now())],
+                [microseconds(moment)],
             )
             written = self._online.write(_writes(connection, view, newest, version.revision))
             rows, entities = (
                 int((connection.execute(f"SELECT count(*) FROM {quoted(counted)}").fetchone() or (0,))[0])
                 for counted in (table, newest)
             )
-        return Materialised(view=name, data_version=version.id, rows=rows, entities=entities, written=written)
+            newest_event = (connection.execute(f"SELECT max({EVENT}) FROM {quoted(newest)}").fetchone() or (None,))[0]
+        done = Materialised(view=name, data_version=version.id, rows=rows, entities=entities, written=written)
+        Materialisations(registry).record(
+            Materialisation(
+                **done.model_dump(),
+                version=view.version,
+                commits=version.ids,
+                newest_event=newest_event and newest_event.replace(tzinfo=UTC),
+                at=moment,
+                last_at=moment,
+            )
+        )
+        return done
 
 
 def _descending(view: FeatureView) -> str:

@@ -50,6 +50,8 @@ class PackageFeature(Value):
     """Request inputs whose values name the entity, in the view's order."""
     ttl_seconds: Annotated[float, Field(gt=0)]
     """A value whose event time is longer ago than this is missing."""
+    version: str | None = None
+    """Of the view's definition when the model was trained (`FeatureView.version`); None in packages that don't say."""
 
     @property
     def feature(self) -> str:

@@ -227,6 +227,7 @@ class Training:
                 view=view.name,
                 entity=view.entity,
                 ttl_seconds=view.ttl.total_seconds(),
+                version=view.version,
             )
             for reference in model.features
             for view in [views[reference.partition(".")[0]]]

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headwater.features.errors import InvalidInput
-from headwater.features.history import entity_sql
+from headwater.features.columns import entity_sql
 from headwater.features.inputs import encode, encode_value, entity_text
 from headwater.model import RequestInput
 

@@ -102,6 +102,9 @@ def test_a_model_with_history_is_trained_judged_and_handed_over(world: World, tm
     made, graph = package(candidate)
     assert made.columns == BUYS.columns == graph.columns
     assert made.code_version == "abc"
+    # Which definition of each view it learnt from stays known when the product declares another one.
+    views = products(BUYS).views
+    assert {(entry.view, entry.version) for entry in made.features} == {(n, views[n].version) for n in BUYS.views}
     train, held_out = split(BUYS, training_set(BUYS, "run-1", tmp_path))
     assert train.asked["asked_at"].max() < held_out.asked["asked_at"].min()
     body = RunFiles(ARTIFACTS, "buys", "run-1").get("profile.json")

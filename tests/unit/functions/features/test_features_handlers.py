@@ -1,11 +1,15 @@
-"""The handler that materialises what stands on a source."""
+"""The handlers that materialise what stands on a source, and that compare online with offline."""
 
 from __future__ import annotations
 
-from functions.features import materialise
+import pytest
+
+from functions.features import materialise, parity
 from functions.lake import ingest
+from headwater.aws import client
+from headwater.local.embedded_metrics import metrics_in
 from tests.unit.lake.invocation import Context
-from tests.unit.lake.world import World
+from tests.unit.lake.world import FEATURES, World
 
 ROWS = """origin,temp,dewp,humid,wind_dir,wind_speed,wind_gust,precip,pressure,visib,time_hour
 JFK,39.0,26,59.4,270,10.4,,0,1012,10,2013-01-01T06:00:00Z
@@ -23,3 +27,34 @@ def test_the_views_of_a_source_go_online_and_a_source_without_data_changes_nothi
     assert (done["view"], done["rows"], done["entities"], done["written"]) == ("origin_weather", 2, 1, 1)
     assert world.online()["origin_weather|JFK"]["values"]["M"]["temp"] == {"N": "40.0"}
     assert materialise.handler({"source": "flights"}, Context()) == {"views": []}
+
+
+def test_parity_counts_what_differs_and_logs_each_value(
+    world: World, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    for module in (ingest.service, materialise.service, parity.parity):
+        module.cache_clear()  # type: ignore[attr-defined]
+    assert parity.handler({}, Context()) == {"views": []}
+    last = ROWS.splitlines()[-1]
+    two = f"{ROWS}{last.replace('JFK', 'EWR').replace('40.0', '30.0')}\n"
+    ingest.handler({"upload": world.upload("landing/weather/2013-01.csv", two).model_dump()}, Context())
+    materialise.handler({"source": "weather"}, Context())
+    (found,) = parity.handler({}, Context())["views"]
+    assert (found["view"], found["sampled"], found["different"]) == ("origin_weather", 2, 0)
+    # What is said of Newark is said of Kennedy too.
+    items = world.online()
+    (kennedy,), (newark,) = ([key for key in items if place in key] for place in ("JFK", "EWR"))
+    client("dynamodb").put_item(TableName=FEATURES, Item={**items[newark], "pk": {"S": kennedy}})
+    capsys.readouterr()
+    parity.handler({}, Context())
+    lines = capsys.readouterr().out.splitlines()
+    counted = {metric.name: metric for line in lines for metric in metrics_in(line)}
+    assert counted["FeatureParityDifferences"].values == (1.0,)
+    assert (counted["FeatureParityDifferences"].namespace, counted["FeatureParityCompared"].values) == (
+        "Headwater",
+        (2.0,),
+    )
+    assert counted["FeatureParityDifferences"].dimensions == {"service": "features"}
+    (told,) = (vars(record) for record in caplog.records if record.levelname == "ERROR")
+    assert (told["view"], told["entity"], told["feature"]) == ("origin_weather", ["JFK"], "temp")
+    assert (told["online"], told["offline"]) == (30.0, 40.0)

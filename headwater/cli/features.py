@@ -1,0 +1,150 @@
+"""`headwater features`: which views there are, what they are made of, and how their values look."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from headwater.cli.command import StackOption, command, group
+from headwater.cli.output import Answer, note, table
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from headwater.features.finding import ViewSummary
+    from headwater.features.searching import Found
+
+ViewArgument = Annotated[str, typer.Argument(help="Feature view's name.", show_default=False)]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    features = group("features", "The feature store: views, where they come from and how their values look.", app)
+    command(features, "list")(list_views)
+    command(features, "show")(show_view)
+    command(features, "lineage")(lineage)
+    command(features, "stats")(stats)
+    command(features, "diff")(diff)
+    command(features, "search")(search)
+
+
+def list_views(stack: StackOption = None) -> Answer:
+    """List the feature views and how fresh each one's online values are."""
+    import headwater
+
+    found = headwater.connect(stack).features.list()
+    return Answer([entry.model_dump(mode="json") for entry in found], lambda console: _show_list(console, found))
+
+
+def show_view(view: ViewArgument, stack: StackOption = None) -> Answer:
+    """Show a view's definition, its features, its earlier versions and the models that use it."""
+    import headwater
+    from headwater.cli.feature_views import show_details
+
+    found = headwater.connect(stack).features.show(view)
+    return Answer(found.model_dump(mode="json"), lambda console: show_details(console, found))
+
+
+def lineage(
+    name: Annotated[str, typer.Argument(help="Feature view, or view.feature.", show_default=False)],
+    stack: StackOption = None,
+) -> Answer:
+    """Show what a view or feature is computed from, and which model versions use it."""
+    import headwater
+    from headwater.cli.feature_views import show_lineage
+
+    found = headwater.connect(stack).features.lineage(name)
+    return Answer(found.model_dump(mode="json"), lambda console: show_lineage(console, found))
+
+
+def stats(
+    view: ViewArgument,
+    at: Annotated[
+        str | None,
+        typer.Argument(
+            help="First digits of a data version or of a definition's version; the last materialisation by default.",
+            show_default=False,
+        ),
+    ] = None,
+    stack: StackOption = None,
+) -> Answer:
+    """Show how a view's values are spread, feature by feature, as of one materialisation."""
+    import headwater
+    from headwater.cli.feature_views import show_statistics
+
+    found = headwater.connect(stack).features.stats(view, at)
+    return Answer(found.model_dump(mode="json"), lambda console: show_statistics(console, found))
+
+
+def diff(
+    view: ViewArgument,
+    before: Annotated[
+        str | None,
+        typer.Argument(
+            help="First digits of a definition's version or of a data version; by default the last but one "
+            "materialisation.",
+            show_default=False,
+        ),
+    ] = None,
+    after: Annotated[
+        str | None, typer.Argument(help="The same; by default the last materialisation.", show_default=False)
+    ] = None,
+    stack: StackOption = None,
+) -> Answer:
+    """Show what changed in a view: its definition, and the spread of its values."""
+    import headwater
+    from headwater.cli.feature_views import show_difference
+
+    found = headwater.connect(stack).features.diff(view, before, after)
+    return Answer(found.model_dump(mode="json"), lambda console: show_difference(console, found))
+
+
+def search(
+    words: Annotated[list[str], typer.Argument(help="Words to look for.", show_default=False)],
+    stack: StackOption = None,
+) -> Answer:
+    """Search names, descriptions, owners, entities and sources; the best match comes first."""
+    import headwater
+
+    found = headwater.connect(stack).features.search(" ".join(words))
+    return Answer(found.model_dump(mode="json"), lambda console: _show_search(console, found))
+
+
+def _show_list(console: Console, found: tuple[ViewSummary, ...]) -> None:
+    from rich.text import Text
+
+    from headwater.cli.feature_views import duration
+
+    if not found:
+        note("no product declares a feature view; docs/tutorial-features.md shows how")
+        return
+    styles = {"FRESH": "green", "LATE": "bold red", "BEHIND": "yellow", "NEVER": "dim"}
+    rows = [
+        (
+            entry.view,
+            ", ".join(entry.entity),
+            len(entry.features),
+            entry.owner,
+            entry.version,
+            duration(entry.ttl),
+            entry.entities,
+            entry.materialised_at,
+            entry.newest_event,
+            Text(entry.state.value, style=styles[entry.state.value]),
+        )
+        for entry in found
+    ]
+    columns = ("view", "entity", "features", "owner", "version", "TTL", "entities", "materialised (UTC)",
+               "newest event (UTC)", "state")  # fmt: skip
+    console.print(table(columns, rows))
+
+
+def _show_search(console: Console, found: Found) -> None:
+    if found.hits:
+        rows = [(hit.name, hit.description, hit.owner, ", ".join(hit.matched)) for hit in found.hits]
+        console.print(table(("name", "description", "owner", "matched"), rows))
+    else:
+        note("nothing matches; headwater features list shows all views")
+    if found.suggestions:
+        note(f"did you mean {', '.join(found.suggestions)}?")

@@ -1,0 +1,97 @@
+"""Tables as callers have them: a pandas frame, an Arrow table or a list of mappings; an answer is of the same kind."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from headwater.client.errors import BadFrame
+
+Frame = Any
+"""A ``pandas.DataFrame``, a ``pyarrow.Table`` or a sequence of mappings."""
+Columns = Mapping[str, Sequence[Any]]
+
+
+def kind_of(frame: Frame) -> str:
+    """``pandas``, ``pyarrow`` or ``mappings``; neither library is imported for it.
+
+    Raises
+    ------
+    BadFrame
+        It is none of them.
+    """
+    library = type(frame).__module__.partition(".")[0]
+    if library == "pandas" and hasattr(frame, "columns"):
+        return "pandas"
+    if library == "pyarrow" and hasattr(frame, "column_names"):
+        return "pyarrow"
+    if isinstance(frame, Sequence) and all(isinstance(row, Mapping) for row in frame):
+        return "mappings"
+    raise BadFrame(
+        f"{type(frame).__module__}.{type(frame).__name__} is no table: give a pandas DataFrame, an Arrow table or a "
+        "list of mappings"
+    )
+
+
+def columns_of(frame: Frame, names: Sequence[str]) -> dict[str, list[Any]]:
+    """Columns as lists of plain Python values, None where one is missing.
+
+    Raises
+    ------
+    BadFrame
+        The table lacks one.
+    """
+    kind = kind_of(frame)
+    if kind == "mappings" and not frame:
+        return {name: [] for name in names}
+    present = _names(frame, kind)
+    if lacking := [name for name in names if name not in present]:
+        raise BadFrame(
+            f"the table lacks {', '.join(lacking)}; its columns are {', '.join(map(str, present)) or 'none'}"
+        )
+    if kind == "mappings":
+        return {name: [row.get(name) for row in frame] for name in names}
+    if kind == "pyarrow":
+        return {name: frame.column(name).to_pylist() for name in names}
+    return {
+        name: [None if gone else value for value, gone in zip(frame[name].tolist(), frame[name].isna(), strict=True)]
+        for name in names
+    }
+
+
+def with_columns(frame: Frame, added: Columns, *, texts: Collection[str] = ()) -> Frame:
+    """A table like ``frame`` with ``added`` after its own columns; ``frame`` itself stays as it is.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame, pyarrow.Table or sequence of mapping
+    added : mapping
+        Values by column, one for each row: numbers, or None where one is missing.
+    texts : collection of str
+        The columns of ``added`` that hold text.
+    """
+    kind = kind_of(frame)
+    if kind == "mappings":
+        return [
+            {**row, **{name: values[place] for name, values in added.items()}} for place, row in enumerate(frame)
+        ]  # fmt: skip
+    if kind == "pyarrow":
+        import pyarrow
+
+        for name, values in added.items():
+            column = pyarrow.array(values, type=pyarrow.string() if name in texts else pyarrow.float64())
+            frame = frame.append_column(name, column)
+        return frame
+    import pandas
+
+    columns = {
+        name: pandas.Series(values, index=frame.index, dtype="str" if name in texts else "float64")
+        for name, values in added.items()
+    }
+    return pandas.concat([frame, pandas.DataFrame(columns, index=frame.index)], axis="columns")
+
+
+def _names(frame: Frame, kind: str) -> list[Any]:
+    if kind == "mappings":
+        return list(dict.fromkeys(name for row in frame for name in row))
+    return list(frame.columns) if kind == "pandas" else list(frame.column_names)

@@ -1,0 +1,104 @@
+"""What runs a feature view's SQL: DuckDB here, Spark in `headwater.features.spark`. Both take DuckDB's dialect."""
+
+# ruff: noqa: S608 - names in SQL are declared by products and quoted
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import duckdb
+
+from headwater.features.errors import InvalidView
+from headwater.lake.database import quoted
+from headwater.model import FeatureView, resolve
+
+NUMBERS = re.compile(r"(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DOUBLE|BOOLEAN|DECIMAL\(\d+,\d+\))$")
+"""DuckDB's types that count as numbers."""
+
+
+class Engine(Protocol):
+    """Tables by name, queries in DuckDB's dialect, times in UTC."""
+
+    name: str
+    failures: tuple[type[Exception], ...]
+    """What it raises for a query that is wrong."""
+
+    def columns(self, query: str) -> dict[str, str]:
+        """A query's columns in order, each with its type in DuckDB's words."""
+        ...
+
+    def make(self, table: str, query: str) -> None:
+        """Make or replace a table of a query's rows."""
+        ...
+
+    def drop(self, table: str) -> None:
+        """Forget a table."""
+        ...
+
+    def row(self, query: str) -> tuple[Any, ...]:
+        """The first row of a query."""
+        ...
+
+    def transform(self, view: FeatureView, table: str) -> None:
+        """Make a table of what the view's Python makes of its sources."""
+        ...
+
+
+class DuckDB:
+    """An `Engine` on a connection.
+
+    Parameters
+    ----------
+    connection : DuckDBPyConnection
+        With the sources' tables.
+    """
+
+    name = "DuckDB"
+    failures: tuple[type[Exception], ...] = (duckdb.Error,)
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+
+    def columns(self, query: str) -> dict[str, str]:
+        """See `Engine`."""
+        return {row[0]: row[1] for row in self._connection.execute(f"DESCRIBE {query}").fetchall()}
+
+    def make(self, table: str, query: str) -> None:
+        """See `Engine`; the rows keep the query's order."""
+        self._connection.execute(f"CREATE OR REPLACE TEMP TABLE {quoted(table)} AS {query}")
+
+    def drop(self, table: str) -> None:
+        """See `Engine`."""
+        self._connection.execute(f"DROP TABLE IF EXISTS {quoted(table)}")
+
+    def row(self, query: str) -> tuple[Any, ...]:
+        """See `Engine`."""
+        row: tuple[Any, ...] = self._connection.execute(query).fetchall()[0]
+        return row
+
+    def transform(self, view: FeatureView, table: str) -> None:
+        """See `Engine`; raises `InvalidView` for whatever the Python raises."""
+        where = f"feature view {view.name!r}: transform {view.transform}"
+        function = resolve(view.transform or "")
+        tables: Mapping[str, duckdb.DuckDBPyRelation] = {
+            source: self._connection.sql(f"SELECT * FROM {quoted(source)}") for source in view.sources
+        }
+        handed = f"__handed_{table}"
+        try:
+            rows = function(tables)
+        except Exception as error:
+            said = " ".join(str(error).split())[:500]
+            raise InvalidView(f"{where} fails: {type(error).__name__}: {said}") from error
+        try:
+            if isinstance(rows, duckdb.DuckDBPyRelation):
+                rows.create_view(handed, replace=True)
+            else:
+                self._connection.register(handed, rows)
+        except (duckdb.Error, TypeError) as error:
+            raise InvalidView(
+                f"{where} returned {type(rows).__name__}, expected a DuckDB relation of the given ones, a pandas frame "
+                "or an Arrow table"
+            ) from error
+        self.make(table, f"SELECT * FROM {quoted(handed)}")
+        self._connection.execute(f"DROP VIEW {quoted(handed)}")

@@ -1,0 +1,153 @@
+"""What a feature view stands on and who stands on it: sources and their contracts, the view, model versions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from pydantic import BaseModel, ConfigDict, computed_field
+
+from headwater.features.definitions import Definition
+from headwater.lake.types import dataset_of
+from headwater.registry.errors import ArtifactInvalid, ArtifactNotFound
+from headwater.registry.service import Registry
+from headwater.registry.store import ArtifactStore, RegistryStore
+from headwater.registry.types import ModelVersion, Package
+from headwater.versions.refs import Refs
+from headwater.versions.types import MAIN
+
+READERS = 8
+
+
+class Value(BaseModel):
+    """A frozen value that refuses unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Use(Value):
+    """A model version that looks features of a view up."""
+
+    model: str
+    version: int
+    status: str
+    aliases: tuple[str, ...]
+    view: str
+    view_version: str | None
+    """Of the view's definition; None if the model's package is older than that it says so."""
+    features: tuple[str, ...]
+    """Of that view."""
+
+
+class SourceOfView(Value):
+    """A source that a view reads."""
+
+    source: str
+    description: str
+    contract: str
+    """Where its contract is declared; empty if the definition was kept without its sources."""
+    commit: str | None
+    """What its branch ``main`` points at now; None if it has no data."""
+    materialised: str | None
+    """The commit that the view's last materialisation read."""
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def behind(self) -> bool:
+        """Whether it has data that the last materialisation didn't read."""
+        return self.commit is not None and self.commit != self.materialised
+
+
+class Lineage(Value):
+    """From sources through a view to the models."""
+
+    view: str
+    version: str
+    feature: str | None
+    """The one feature that was asked for; None for all."""
+    features: tuple[str, ...]
+    sources: tuple[SourceOfView, ...]
+    uses: tuple[Use, ...]
+
+
+class Uses:
+    """Which model versions use which views, as their packages say.
+
+    Parameters
+    ----------
+    registry : Registry
+    artifacts : ArtifactStore
+    """
+
+    def __init__(self, registry: Registry, artifacts: ArtifactStore) -> None:
+        self._registry = registry
+        self._artifacts = artifacts
+
+    def of(self, view: str) -> tuple[Use, ...]:
+        """The model versions that use ``view``: by model, the newest first.
+
+        Each registered version's package is read: a small file each, several at once.
+        """
+        found = []
+        for model in self._registry.models():
+            aliases = self._registry.aliases(model)
+            versions = sorted(self._registry.versions(model), key=lambda entry: -entry.version)
+            with ThreadPoolExecutor(READERS, thread_name_prefix="packages") as pool:
+                packages = pool.map(self._package, versions)
+                for entry, package in zip(versions, packages, strict=True):
+                    if package is not None and (use := _use(entry, package, aliases, view)) is not None:
+                        found.append(use)
+        return tuple(found)
+
+    def _package(self, entry: ModelVersion) -> Package | None:
+        try:
+            return self._artifacts.load(entry.package, Package)
+        except (ArtifactNotFound, ArtifactInvalid):
+            # A version whose files are gone can't serve; it is no reason to answer nothing about the others.
+            return None
+
+
+def _use(entry: ModelVersion, package: Package, aliases: dict[str, int], view: str) -> Use | None:
+    features = [feature for feature in package.features if feature.view == view]
+    if not features:
+        return None
+    return Use(
+        model=entry.model,
+        version=entry.version,
+        status=entry.status.value,
+        aliases=tuple(sorted(name for name, to in aliases.items() if to == entry.version)),
+        view=view,
+        view_version=features[0].version,
+        features=tuple(feature.feature for feature in features),
+    )
+
+
+def sources_of(store: RegistryStore, definition: Definition, materialised: dict[str, str]) -> tuple[SourceOfView, ...]:
+    """The sources of a view, and where each one's branch stands beside what was last read of it."""
+    declared = {source.name: source for source in definition.sources}
+    found = []
+    for name in definition.view.sources:
+        head = Refs(store, dataset_of(name)).get("branch", MAIN)
+        source = declared.get(name)
+        found.append(
+            SourceOfView(
+                source=name,
+                description=source.description if source else "",
+                contract=source.contract if source else "",
+                commit=head.commit if head else None,
+                materialised=materialised.get(name),
+            )
+        )
+    return tuple(found)
+
+
+def trace(definition: Definition, feature: str | None, sources: Sequence[SourceOfView], uses: Sequence[Use]) -> Lineage:
+    """Put together what a view, or one of its features, stands on and what stands on it."""
+    return Lineage(
+        view=definition.view.name,
+        version=definition.version,
+        feature=feature,
+        features=(feature,) if feature else tuple(entry.name for entry in definition.view.features),
+        sources=tuple(sources),
+        uses=tuple(use for use in uses if feature is None or feature in use.features),
+    )

@@ -1,0 +1,298 @@
+"""Does the online store hold what the offline rows say? For a sample of entities, view by view.
+
+Both sides are asked the same question: what was known of this entity when the newest row became known that the view's
+last materialisation brought online? Offline the point-in-time join answers, as it does for training, from the rows of
+the data version that was materialised; online the look-up of a prediction does. The values must be the same float32.
+
+What may differ by right isn't counted as a difference:
+
+* the online item is of a *newer* event: it was streamed, or a later materialisation was faster than this check;
+* the event is the same, but a source has data that wasn't materialised yet, or another materialisation ended during
+  the check: a correction may be under way.
+
+An online item that is older than the offline row, or isn't there, is a difference whatever else happens: a newer event
+never gives way to an older one. So is an item of an event that is yet to come.
+Entities that are online alone aren't found: that would take a scan.
+"""
+
+# ruff: noqa: S608 - names in SQL are declared by products and quoted
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from enum import StrEnum
+
+import duckdb
+from pydantic import BaseModel, ConfigDict
+
+from headwater.features.columns import ASKED, EVENT, KNOWN
+from headwater.features.definitions import Definition
+from headwater.features.history import historical
+from headwater.features.lineage import sources_of
+from headwater.features.online import OnlineAnswer, ReadsItems, ValueStatus, microseconds, plan, read_online
+from headwater.features.records import Materialisation, Materialisations
+from headwater.features.service import Features
+from headwater.lake.database import quoted
+from headwater.lake.service import Lake
+from headwater.lake.types import DataVersion, PinnedCommit
+from headwater.model import Catalog, FeatureView
+from headwater.registry.store import RegistryStore
+from headwater.registry.types import PackageFeature
+
+SAMPLE = 200
+"""Entities of a view that are compared."""
+SHOWN = 20
+"""Differences of a view that are told one by one."""
+
+
+class Value(BaseModel):
+    """A frozen value that refuses unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Mismatch(Value):
+    """One value that isn't online what it is offline."""
+
+    view: str
+    entity: tuple[str, ...]
+    feature: str
+    online: float | None
+    """None if it is missing."""
+    offline: float | None
+    online_status: str
+    online_event: datetime | None
+    offline_event: datetime | None
+
+    def __str__(self) -> str:
+        return (
+            f"{self.view}.{self.feature} of {', '.join(self.entity)}: online {_said(self.online)} "
+            f"({self.online_status}, event {self.online_event}), offline {_said(self.offline)} (event "
+            f"{self.offline_event})"
+        )
+
+
+class ViewParity(Value):
+    """How the online items of a view's sample compare with its offline rows."""
+
+    view: str
+    version: str
+    data_version: str
+    at: datetime
+    """The moment that both sides were asked about."""
+    sampled: int
+    """Entities with a value within the TTL that were drawn."""
+    equal: int
+    """Of these, those that are alike in every feature."""
+    newer: int
+    """Those whose online item is of a newer event."""
+    in_flight: int
+    """Those that differ while a correction may be under way."""
+    different: int
+    mismatches: tuple[Mismatch, ...]
+    """At most `SHOWN`."""
+
+
+class _Outcome(StrEnum):
+    EQUAL = "equal"
+    NEWER = "newer"
+    MAYBE = "maybe"
+    """It differs in the values of the same event."""
+    DIFFERENT = "different"
+
+
+class Parity:
+    """The check.
+
+    Parameters
+    ----------
+    catalog : Catalog
+    lake : Lake
+    online : OnlineStore
+    registry : RegistryStore
+        The registry table.
+    now : callable
+        The time, UTC.
+    sample : int
+        Entities of a view that are compared.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        lake: Lake,
+        online: ReadsItems,
+        registry: RegistryStore,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        sample: int = SAMPLE,
+    ) -> None:
+        self._catalog = catalog
+        self._lake = lake
+        self._online = online
+        self._registry = registry
+        self._now = now
+        self._sample = sample
+        self._features = Features(catalog, lake, now=now)
+        self._materialisations = Materialisations(registry)
+
+    def check(self) -> tuple[ViewParity, ...]:
+        """Check every declared view that was ever materialised."""
+        return tuple(found for name in sorted(self._catalog.views) if (found := self.check_view(name)) is not None)
+
+    def check_view(self, name: str) -> ViewParity | None:
+        """Check one view; None if its definition was never materialised.
+
+        The sample is another one each day and the same all day, whoever draws it.
+        """
+        view = self._catalog.view(name)
+        record = self._materialisations.newest(name, view.version)
+        if record is None:
+            return None
+        commits = {source: PinnedCommit(commit=commit, revision=1) for source, commit in record.commits.items()}
+        version = DataVersion(commits=commits)
+        with self._lake.tables(version) as connection:
+            table = self._features.ensure(connection, view, version)
+            moment = _newest(connection, table, record.last_at)
+            entities = _draw(connection, view, table, moment, self._now(), self._sample)
+            offline = _offline(connection, view, table)
+        online = self._read(view, entities, moment)
+        now = microseconds(self._now())
+        compared = [
+            (_compare(answer, values, event, now), entity, answer, values, event)
+            for entity, answer, (values, event) in zip(entities, online, offline, strict=True)
+        ]
+        counts = {outcome: sum(found[0] is outcome for found in compared) for outcome in _Outcome}
+        doubtful = _Outcome.MAYBE if counts[_Outcome.MAYBE] and not self._in_flight(view, record) else None
+        mismatches = [
+            mismatch
+            for outcome, entity, answer, values, event in compared
+            if outcome in (_Outcome.DIFFERENT, doubtful)
+            for mismatch in _mismatches(view, entity, answer, values, event)
+        ]
+        maybe = counts[_Outcome.MAYBE]
+        return ViewParity(
+            view=name,
+            version=view.version,
+            data_version=record.data_version,
+            at=moment,
+            sampled=len(entities),
+            equal=counts[_Outcome.EQUAL],
+            newer=counts[_Outcome.NEWER],
+            in_flight=0 if doubtful else maybe,
+            different=counts[_Outcome.DIFFERENT] + (maybe if doubtful else 0),
+            mismatches=tuple(mismatches[:SHOWN]),
+        )
+
+    def _read(self, view: FeatureView, entities: Sequence[tuple[str, ...]], moment: datetime) -> list[OnlineAnswer]:
+        wanted = [
+            PackageFeature(
+                name=f"{view.name}.{feature.name}",
+                column=f"{view.name}__{feature.name}",
+                view=view.name,
+                entity=view.entity,
+                ttl_seconds=view.ttl.total_seconds(),
+                version=view.version,
+            )
+            for feature in view.features
+        ]
+        rows = [dict(zip(view.entity, entity, strict=True)) for entity in entities]
+        return read_online(self._online, [lookup for row in plan(wanted, rows) for lookup in row], moment)
+
+    def _in_flight(self, view: FeatureView, record: Materialisation) -> bool:
+        """Whether a correction may be under way: asked after both sides were read."""
+        definition = Definition(version=view.version, view=view, at=record.at)
+        if any(source.behind for source in sources_of(self._registry, definition, dict(record.commits))):
+            return True
+        return self._materialisations.newest(view.name, view.version) != record
+
+
+def _newest(connection: duckdb.DuckDBPyConnection, table: str, until: datetime) -> datetime:
+    """When the last row became known by ``until``, from when on nothing changes; ``until`` if there is none."""
+    ((newest,),) = connection.execute(
+        f"SELECT max({KNOWN}) FROM {quoted(table)} WHERE {KNOWN} <= make_timestamp(?)", [microseconds(until)]
+    ).fetchall()
+    return newest.replace(tzinfo=UTC) if newest else until
+
+
+def _draw(
+    connection: duckdb.DuckDBPyConnection, view: FeatureView, table: str, moment: datetime, now: datetime, size: int
+) -> list[tuple[str, ...]]:
+    """Entities that something is known of at ``moment``, in the order of a hash of the day and their key."""
+    keys = ", ".join(map(quoted, view.entity))
+    drawn = connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE __drawn AS SELECT {keys}, max({EVENT}) AS event, make_timestamp(?) AS {ASKED} "
+        f"FROM {quoted(table)} WHERE {KNOWN} <= make_timestamp(?) GROUP BY {keys} "
+        f"HAVING max({EVENT}) >= make_timestamp(?) "
+        f"ORDER BY md5(concat_ws('|', ?, {keys})), {keys} LIMIT ?",
+        [
+            microseconds(moment),
+            microseconds(moment),
+            microseconds(moment - view.ttl),
+            now.strftime("%Y-%m-%d"),
+            size,
+        ],
+    ).execute(f"SELECT {keys} FROM __drawn")
+    return [tuple(row) for row in drawn.fetchall()]
+
+
+def _offline(
+    connection: duckdb.DuckDBPyConnection, view: FeatureView, table: str
+) -> list[tuple[tuple[float | None, ...], datetime]]:
+    """Of each drawn entity, what the point-in-time join says of it and the event that this is of."""
+    references = [f"{view.name}.{feature.name}" for feature in view.features]
+    found = historical(connection, "__drawn", {view.name: view}, {view.name: table}, references)
+    columns = ", ".join(["event", *(quoted(reference.replace(".", "__")) for reference in references)])
+    rows = found.project(columns).fetchall()
+    return [(tuple(values), event.replace(tzinfo=UTC)) for event, *values in rows]
+
+
+def _compare(answer: OnlineAnswer, values: Sequence[float | None], event: datetime, now: int) -> _Outcome:
+    if answer.event_time is not None and answer.event_time > event:
+        # What hasn't happened yet can't have been written by right.
+        return _Outcome.DIFFERENT if microseconds(answer.event_time) > now else _Outcome.NEWER
+    if all(same(online, offline) for online, offline in zip(answer.values.values(), values, strict=True)):
+        return _Outcome.EQUAL
+    return _Outcome.MAYBE if answer.event_time == event else _Outcome.DIFFERENT
+
+
+def _mismatches(
+    view: FeatureView,
+    entity: tuple[str, ...],
+    answer: OnlineAnswer,
+    values: Sequence[float | None],
+    event: datetime,
+) -> Iterator[Mismatch]:
+    for feature, offline in zip(view.features, values, strict=True):
+        online = answer.values.get(feature.name)
+        # An item of the future is wrong in whatever it holds: it would keep every event before it out.
+        if answer.status is ValueStatus.FUTURE or not same(online, offline):
+            yield Mismatch(
+                view=view.name,
+                entity=entity,
+                feature=feature.name,
+                online=online,
+                offline=offline,
+                online_status=answer.status.value,
+                online_event=answer.event_time,
+                offline_event=event,
+            )
+
+
+def same(one: float | None, other: float | None) -> bool:
+    """Whether two values are the same float32, or both missing."""
+    if one is None or other is None:
+        return one is other
+    return _single(one) == _single(other)
+
+
+def _single(value: float) -> float:
+    try:
+        return float(struct.unpack("f", struct.pack("f", value))[0])
+    except OverflowError:
+        return value
+
+
+def _said(value: float | None) -> str:
+    return "missing" if value is None else repr(value)

@@ -1,0 +1,97 @@
+"""Which materialisations there were, in the registry: of which definition, from which data, how much came of it."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Mapping
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from headwater.registry.errors import RegistryBusy
+from headwater.registry.store import RegistryStore, WriteRefused
+
+_TRIES = 8
+
+
+class Materialisation(BaseModel):
+    """A view's newest values went online: one for each definition and data version, however often it was run."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    view: str
+    version: str
+    """Of the view's definition."""
+    data_version: str
+    """Of the view's sources."""
+    commits: Mapping[str, str]
+    """The commit of each source."""
+    rows: int
+    """Offline rows."""
+    entities: int
+    """Entities with a row that was available the last time."""
+    written: int
+    """Online items that the first run changed."""
+    newest_event: AwareDatetime | None
+    """Of the rows that were available the last time."""
+    at: AwareDatetime
+    """The moment whose newest values it brought online; taken before anything was read."""
+    last_at: AwareDatetime
+    """The same of the last run: what was available by then is online."""
+
+
+class Materialisations:
+    """The materialisations of each view.
+
+    Parameters
+    ----------
+    store : RegistryStore
+        The registry table.
+    pause : callable
+        Called with seconds before a contended write is tried again.
+    """
+
+    def __init__(self, store: RegistryStore, *, pause: Callable[[float], None] = time.sleep) -> None:
+        self._store = store
+        self._pause = pause
+
+    def record(self, done: Materialisation) -> Materialisation:
+        """Remember that a materialisation was done; one that only repeats the last moves that one's `last_at`.
+
+        Two at once may each leave a record of the same; both are true.
+
+        Raises
+        ------
+        RegistryBusy
+            The write was never acknowledged; materialising again is safe.
+        """
+        before = self.newest(done.view, done.version)
+        if before is not None and before.data_version == done.data_version:
+            # What became available since may be newer.
+            now = {"last_at": done.last_at, "newest_event": done.newest_event, "entities": done.entities}
+            done = before.model_copy(update=now if done.last_at > before.last_at else {})
+        key = f"MATERIALISATION#{done.version}#{done.at.isoformat(timespec='microseconds')}#{done.data_version[:12]}"
+        write = self._store.put({"pk": f"VIEW#{done.view}", "sk": key, "document": done.model_dump_json()})
+        for attempt in range(_TRIES):
+            try:
+                self._store.transact([write])
+            except WriteRefused:
+                # Written twice it is the same item.
+                self._pause(random.uniform(0, min(1.0, 0.02 * 2**attempt)))  # noqa: S311
+            else:
+                return done
+        raise RegistryBusy(f"feature view {done.view!r}: its materialisation couldn't be recorded in {_TRIES} tries")
+
+    def newest(self, view: str, version: str) -> Materialisation | None:
+        """The last materialisation of a definition; None if there was none."""
+        item = self._store.newest(f"VIEW#{view}", f"MATERIALISATION#{version}#")
+        return Materialisation.model_validate_json(item["document"]) if item else None
+
+    def all(self, view: str) -> tuple[Materialisation, ...]:
+        """Every materialisation of a view, whatever its definition, oldest first."""
+        found = self._store.query(f"VIEW#{view}", "MATERIALISATION#")
+        return tuple(
+            sorted(
+                (Materialisation.model_validate_json(item["document"]) for item in found), key=lambda entry: entry.at
+            )
+        )

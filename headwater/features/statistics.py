@@ -1,0 +1,79 @@
+"""What a view's offline rows look like, feature by feature: kept in the lake, once for each data version.
+
+`headwater.features.counting` makes them; to read them takes nothing heavier than botocore.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from headwater.lake.store import Objects
+
+SHARES = (0.0, 0.01, 0.05, 0.1, 0.25, 0.4, 0.5, 0.6, 0.75, 0.9, 0.95, 0.99, 1.0)
+"""Of which values the quantiles are the upper bound."""
+BARS = 16
+"""How many parts of equal width the histogram has."""
+
+
+class FeatureStatistics(BaseModel):
+    """One feature's values over all offline rows."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    missing: float
+    """Share of the rows that have no value; 0 if there are no rows."""
+    mean: float | None
+    deviation: float | None
+    """Of the sample; None below two values."""
+    distinct: int
+    """How many different values, within some percent (HyperLogLog)."""
+    quantiles: tuple[float, ...]
+    """At `SHARES`, between two values in proportion; empty if every row lacks the feature."""
+    histogram: tuple[int, ...]
+    """Values in each of `BARS` parts of equal width from the smallest to the largest; one part if all are alike."""
+
+    @property
+    def minimum(self) -> float | None:
+        """The smallest value."""
+        return self.quantiles[0] if self.quantiles else None
+
+    @property
+    def maximum(self) -> float | None:
+        """The largest value."""
+        return self.quantiles[-1] if self.quantiles else None
+
+
+class Statistics(BaseModel):
+    """A view's offline rows for a data version."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    view: str
+    version: str
+    """Of the view's definition."""
+    data_version: str
+    rows: int
+    entities: int
+    first_event: AwareDatetime | None
+    last_event: AwareDatetime | None
+    features: Mapping[str, FeatureStatistics]
+
+
+def statistics_key(view: str, version: str, data_version: str) -> str:
+    """Where the statistics of a definition's rows for a data version of its sources are kept."""
+    return f"features/statistics/{view}/{data_version}-{version}.json"
+
+
+def read_statistics(objects: Objects, view: str, version: str, data_version: str) -> Statistics | None:
+    """The statistics that were kept; None if there are none."""
+    known = objects.newest(statistics_key(view, version, data_version))
+    if known is None:
+        return None
+    with TemporaryDirectory(prefix="headwater-statistics-") as scratch:
+        path = Path(scratch) / "statistics.json"
+        objects.fetch(known, path)
+        return Statistics.model_validate_json(path.read_bytes())

@@ -1,0 +1,220 @@
+"""Feature views: what is known of an entity, declared in one of three ways: SQL, aggregations over time, or Python.
+
+Part of `headwater.model`, which hands all of it on; import it from there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+from collections import Counter
+from collections.abc import Iterable
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from headwater.errors import InvalidRequest
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
+"""Lower-case words joined by underscores, at most 48 characters: safe in keys, ARNs, SQL and URLs."""
+
+Reference = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
+"""``package.module:attribute``: imported only where it runs, so a declaration stays light."""
+
+
+class InvalidProduct(InvalidRequest):
+    """A declaration is wrong in itself or names something that doesn't exist."""
+
+
+class Declaration(BaseModel):
+    """A frozen value that refuses unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Schedule(Declaration):
+    """When something runs again, in EventBridge Scheduler's words: ``rate(7 days)`` or ``cron(0 6 ? * MON *)``."""
+
+    expression: Annotated[
+        str, StringConstraints(pattern=r"^(rate\([1-9]\d* (minute|minutes|hour|hours|day|days)\)|cron\([^)]+\))$")
+    ]
+    timezone: str = "UTC"
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.expression.startswith("cron(") and len(self.expression[5:-1].split()) != 6:
+            raise ValueError(
+                f"schedule {self.expression!r}: cron takes six fields (minute hour day month weekday year)"
+            )
+        return self
+
+
+class Window(Declaration):
+    """A feature without SQL: ``function`` of ``of`` over the entity's rows of the last ``over``.
+
+    A row exactly as old as ``over`` still counts. ``count`` without ``of`` counts rows; everything else leaves out rows
+    where ``of`` is missing, NaN or infinite. Nothing left: ``count`` and ``distinct`` are 0, the others are missing.
+    ``last`` is the value of the newest row: by event time, then by available time, then the largest.
+    """
+
+    function: Literal["count", "sum", "mean", "min", "max", "last", "distinct"]
+    """``distinct`` counts exactly: the sketches of DuckDB and Spark differ, and DuckDB's is 13 % off."""
+    of: str = ""
+    """An SQL expression over the source's columns, DuckDB's dialect: a column, or ``arr_delay > 15``."""
+    over: timedelta
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.over <= timedelta(0):
+            raise ValueError(f"{self.function} over {self.over}: a window must be longer than nothing")
+        if not self.of and self.function != "count":
+            raise ValueError(f"{self.function}: say what of, such as of='amount'")
+        return self
+
+
+class Aggregations(Declaration):
+    """That a view's features are windows over its one source's rows, each row known from its available time on."""
+
+    where: str = ""
+    """An SQL condition: the rows that count."""
+    event_time: str | None = None
+    """The source's column that windows are measured on; by default the source's own event time."""
+    available_time: str | None = None
+    """The source's column from which on a row is known; by default the source's own, or the event time."""
+    decay: bool = False
+    """What windows end at. False: at the entity's newest event; a value stands until the next one, or until the TTL.
+    True: at the moment of the question; a value changes also when a row leaves the window. Online that is seen with the
+    next materialisation, so give such a view a `schedule`."""
+
+
+class Feature(Declaration):
+    """One value of a feature view: a number; booleans and counts are numbers too.
+
+    It is kept in float32's precision, which is what a model sees of it. Text is no feature yet: let a request input
+    carry it.
+    """
+
+    name: Name
+    description: str = ""
+    kind: Literal["number", "integer", "boolean"] = "number"
+    """``integer``: whole, and small enough (2^24) to be exact; ``boolean``: 0 or 1. Checked when it is computed."""
+    aggregate: Window | None = None
+    """What it is, in a view that declares `aggregate`."""
+    minimum: float | None = None
+    maximum: float | None = None
+    max_missing: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Largest share of the view's rows in which it may be missing."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
+            raise ValueError(f"feature {self.name!r}: minimum {self.minimum:g} is above maximum {self.maximum:g}")
+        return self
+
+
+RESERVED = frozenset({"event_time", "available_time", "asked_at", "rowid"})
+"""Columns that tables of features have besides keys and features."""
+_SAID_OF_A_VIEW = {"description", "owner", "freshness", "schedule", "transform", "aggregate"}
+"""What a view's values don't depend on, and what `FeatureView.version` looks at by itself."""
+
+
+class FeatureView(Declaration):
+    """What is known of an entity as time goes by: one row for each entity and moment its values change.
+
+    Exactly one of `sql`, `aggregate` and `transform` says what the rows are.
+    """
+
+    name: Name
+    description: str = ""
+    owner: str = ""
+    entity: tuple[Name, ...] = Field(min_length=1)
+    """Join keys; the rows have a column for each and a model's request inputs carry them."""
+    sources: tuple[Name, ...] = Field(min_length=1)
+    sql: str | None = None
+    """Over the sources' curated rows (a table each), yields the entity's columns, ``event_time``, ``available_time``
+    (timestamps, UTC) and one column a feature. DuckDB's dialect; Spark runs what sqlglot makes of it."""
+    aggregate: Aggregations | None = None
+    """Each feature is a `Window` over the rows of the one source."""
+    transform: Reference | None = None
+    """``rows(tables)`` takes a DuckDB relation for each source by name and returns a relation, a pandas frame or an
+    Arrow table with the columns that `sql` would yield. Nothing is copied out of DuckDB that it doesn't ask for."""
+    features: tuple[Feature, ...] = Field(min_length=1)
+    ttl: timedelta
+    """A value older than this, counted from its event time, is missing."""
+    freshness: timedelta | None = None
+    """How old the newest event that the view knows of may become before it counts as stale."""
+    schedule: Schedule | None = None
+    """When it is materialised besides after each ingestion."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        where = f"feature view {self.name!r}"
+        for field, value in (("ttl", self.ttl), ("freshness", self.freshness)):
+            if value is not None and value <= timedelta(0):
+                raise ValueError(f"{where}: {field} is {value}, it must be positive")
+        if taken := sorted(RESERVED & {*self.entity, *(feature.name for feature in self.features)}):
+            raise ValueError(f"{where}: {', '.join(map(repr, taken))} has a meaning already; choose another name")
+        refuse_repeats(where, [*self.entity, *(feature.name for feature in self.features)])
+        ways = {"sql": self.sql, "aggregate": self.aggregate, "transform": self.transform}
+        given = [way for way, value in ways.items() if value is not None]
+        if len(given) != 1:
+            raise ValueError(f"{where}: give exactly one of {', '.join(ways)}, not {' and '.join(given) or 'none'}")
+        if self.aggregate and len(self.sources) != 1:
+            raise ValueError(f"{where}: aggregations are over one source, not {', '.join(self.sources)}; join with sql")
+        for feature in self.features:
+            if (feature.aggregate is None) != (self.aggregate is None):
+                has = "has no aggregate" if self.aggregate else "has an aggregate, which only a view's own gives sense"
+                raise ValueError(f"{where}: feature {feature.name!r} {has}")
+        return self
+
+    @property
+    def version(self) -> str:
+        """Twelve hexadecimal digits that name the definition: alike in all that its values depend on, alike here.
+
+        A transform counts with its module's source, not with what that imports.
+        """
+        definition: dict[str, Any] = self.model_dump(mode="json", exclude=_SAID_OF_A_VIEW)
+        definition["features"] = [feature.name for feature in self.features]
+        if self.aggregate:
+            definition["aggregate"] = self.aggregate.model_dump(mode="json")
+            definition["windows"] = [
+                feature.aggregate.model_dump(mode="json") for feature in self.features if feature.aggregate
+            ]
+        if self.transform:
+            definition["transform"] = [self.transform, hashlib.sha256(_source_of(self.transform)).hexdigest()]
+        return hashlib.sha256(json.dumps(definition, sort_keys=True).encode()).hexdigest()[:12]
+
+    def timed(self, event_time: str | None, available_time: str | None) -> Self:
+        """The view with the times of its source where its aggregations name none; raises `InvalidProduct` if there
+        is no event time at all."""
+        if self.aggregate is None:
+            return self
+        event = self.aggregate.event_time or event_time
+        if event is None:
+            raise InvalidProduct(
+                f"feature view {self.name!r}: aggregations need an event time; neither they nor source "
+                f"{self.sources[0]!r} names one"
+            )
+        times = {"event_time": event, "available_time": self.aggregate.available_time or available_time or event}
+        return self.model_copy(update={"aggregate": self.aggregate.model_copy(update=times)})
+
+
+def refuse_repeats(owner: str, names: Iterable[str]) -> None:
+    """Raise `InvalidProduct` if a name comes more than once."""
+    if repeated := sorted(name for name, times in Counter(names).items() if times > 1):
+        raise InvalidProduct(f"{owner}: {', '.join(map(repr, repeated))} declared more than once")
+
+
+def _source_of(reference: str) -> bytes:
+    """The text of a reference's module, which isn't run for that."""
+    module = reference.partition(":")[0]
+    try:
+        spec = importlib.util.find_spec(module)
+    except ImportError:
+        spec = None
+    if spec is None or spec.origin is None or not Path(spec.origin).is_file():
+        raise InvalidProduct(f"{reference!r}: there is no module {module} with a source file")
+    return Path(spec.origin).read_bytes()

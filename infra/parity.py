@@ -1,0 +1,98 @@
+"""The daily check that the online store holds what the offline rows say, and its alarm."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pulumi
+import pulumi_aws as aws
+
+import functions.features.parity
+from infra.alarms import Threshold
+from infra.buckets import PrivateBucket
+from infra.function import METRICS_NAMESPACE, Foundation, Function, FunctionArgs
+from infra.lake import FEATURES, grant_read_sources
+from infra.tables import VIEWS, Table
+from infra.tags import physical_name, tags
+
+CAPABILITY = "features"
+# Not rate(1 day): that fires first when it is deployed, before there is any data.
+DAILY = "cron(40 5 * * ? *)"
+MAX_TIMEOUT = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureParityArgs:
+    """What is compared."""
+
+    foundation: Foundation
+    lake: PrivateBucket
+    registry: Table
+    features: Table
+
+
+class FeatureParity(pulumi.ComponentResource):
+    """A function that compares a sample of online items with the offline rows each day, and an alarm on a difference.
+
+    The alarm lasts until a day without one. It only reads, but for offline rows and statistics that were lost.
+    """
+
+    def __init__(self, name: str, args: FeatureParityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("headwater:index:FeatureParity", name, {}, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        self.function = Function(
+            name,
+            FunctionArgs(
+                foundation=args.foundation,
+                capability=CAPABILITY,
+                handler=functions.features.parity,
+                settings={
+                    "lake_bucket": args.lake.ready,
+                    "registry_table": args.registry.name,
+                    "features_table": args.features.name,
+                },
+                bundle="data",
+                memory_mib=3008,
+                disk_mib=4096,
+                timeout=MAX_TIMEOUT,
+                grants=[
+                    grant_read_sources(args.lake, args.registry),
+                    args.lake.grant_read(FEATURES),
+                    args.lake.grant_write(FEATURES),
+                    args.registry.grant_read(VIEWS),
+                    args.features.grant_read(),
+                ],
+            ),
+            opts=child,
+        )
+        rule = aws.cloudwatch.EventRule(
+            name,
+            name=physical_name(name),
+            description="Compares online features with offline ones.",
+            schedule_expression=DAILY,
+            tags=tags(capability=CAPABILITY),
+            opts=child,
+        )
+        permission = self.function.allow_invocation(name, service="events", source_arn=rule.arn)
+        aws.cloudwatch.EventTarget(
+            name,
+            rule=rule.name,
+            target_id="parity",
+            arn=self.function.arn,
+            dead_letter_config={"arn": args.foundation.dead_letters.arn},
+            retry_policy={"maximum_event_age_in_seconds": 3600, "maximum_retry_attempts": 10},
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[permission]),
+        )
+        args.foundation.topic.watch(
+            f"{name}-differences",
+            capability=CAPABILITY,
+            namespace=METRICS_NAMESPACE,
+            metric="FeatureParityDifferences",
+            dimensions={"service": CAPABILITY},
+            threshold=Threshold(above=0, statistic="Maximum", period=timedelta(days=1)),
+            says="Online features differ from offline ones. The function's log names view, entity, feature and both "
+            f"values: /aws/lambda/{physical_name(name)}",
+            parent=self,
+        )
+        self.register_outputs({"function": self.function.name})

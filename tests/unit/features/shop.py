@@ -1,0 +1,114 @@
+"""A stack whose one view was declared twice, with a model trained on the first definition: something to find."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from headwater.aws import client
+from headwater.features.service import Features
+from headwater.features.store import OnlineStore
+from headwater.lake.service import Lake
+from headwater.model import Catalog, Feature, FeatureView, Product, RequestInput, catalog
+from headwater.registry.service import Registry
+from headwater.registry.store import RegistryStore
+from headwater.registry.types import Candidate, Output, Package, PackageFeature, Pointer
+from tests.unit.client.conftest import OUTPUTS, describe
+from tests.unit.features.test_materialise import OTHER, SALES
+from tests.unit.lake.world import ARTIFACTS, FEATURES, LAKE, REGISTRY, World
+from tests.unit.registry.cases import candidate
+
+NOW = datetime(2013, 1, 1, 9, 30, tzinfo=UTC)
+FIRST = FeatureView(
+    name="last_sale",
+    description="What a shop sold last.",
+    owner="shops",
+    entity=("shop",),
+    sources=("sales",),
+    sql="""
+        SELECT shop, sold AS event_time, sold + INTERVAL 1 HOUR AS available_time, amount, amount * 2 AS twice
+        FROM sales
+    """,
+    features=(Feature(name="amount", description="Money taken, in euros"), Feature(name="twice")),
+    ttl=timedelta(hours=6),
+    freshness=timedelta(hours=12),
+)
+SECOND = FIRST.model_copy(
+    update={
+        "sql": (FIRST.sql or "").replace("amount * 2 AS twice", "amount * 3 AS thrice"),
+        "features": (Feature(name="amount", description="Money taken, in euros", minimum=0), Feature(name="thrice")),
+        "ttl": timedelta(hours=8),
+    }
+)
+UNSEEN = FeatureView(
+    name="unseen", entity=("shop",), sources=("other",), sql="FROM other", features=(Feature(name="amount"),),
+    ttl=timedelta(hours=6),
+)  # fmt: skip
+FILES = {
+    "1.csv": "shop,sold,amount\na,2013-01-01T00:00:00,1\nb,2013-01-01T02:00:00,2\n",
+    "2.csv": "shop,sold,amount\na,2013-01-01T03:00:00,30\nb,2013-01-01T04:00:00,\nc,2013-01-01T05:00:00,60\n",
+}
+
+
+def products(view: FeatureView = SECOND) -> Catalog:
+    """What is declared, with one of the two definitions."""
+    return catalog([Product(sources=(SALES, OTHER), views=(view, UNSEEN))])
+
+
+def features(view: FeatureView = SECOND, now: datetime = NOW) -> Features:
+    """The feature store with one of the two definitions."""
+    lake = Lake(products(view), bucket=LAKE, table=REGISTRY)
+    return Features(products(view), lake, online=OnlineStore(FEATURES, pause=lambda _: None), now=lambda: now)
+
+
+def land(world: World, name: str) -> None:
+    """Ingest one of `FILES`."""
+    Lake(products(), bucket=LAKE, table=REGISTRY).ingest(world.upload(f"landing/sales/{name}", FILES[name]))
+
+
+def fill(world: World) -> None:
+    """Two files, two definitions, two materialisations, and a model version on the first."""
+    describe("dev", {**OUTPUTS, "region": "eu-central-1", "views": "last_sale,unseen"})
+    land(world, "1.csv")
+    features(FIRST, NOW - timedelta(hours=1)).materialise("last_sale")
+    register("habit", FIRST)
+    land(world, "2.csv")
+    features().materialise("last_sale")
+
+
+def register(model: str, view: FeatureView, run_id: str = "run-1") -> Candidate:
+    """A model version that looks up the first feature of ``view``, and serves."""
+    names = [f"{view.name}.{view.features[0].name}"]
+    package = Package(
+        model=model,
+        run_id=run_id,
+        task="regression",
+        inputs=(RequestInput(name="shop", kind="category"),),
+        columns=("shop", *(name.replace(".", "__") for name in names)),
+        categories=("shop",),
+        features=tuple(
+            PackageFeature(
+                name=name,
+                column=name.replace(".", "__"),
+                view=view.name,
+                entity=view.entity,
+                ttl_seconds=view.ttl.total_seconds(),
+                version=view.version,
+            )
+            for name in names
+        ),
+        onnx=Pointer(bucket=ARTIFACTS, key="model.onnx", version_id="1"),
+        sha256="0" * 64,
+        output=Output(name="value"),
+        data_version="d" * 64,
+        metrics={},
+        code_version="abc",
+        created_at=NOW,
+    )
+    key = f"runs/{model}/{run_id}/package.json"
+    answer = client("s3").put_object(Bucket=ARTIFACTS, Key=key, Body=package.model_dump_json().encode())
+    pointer = Pointer(bucket=ARTIFACTS, key=key, version_id=answer["VersionId"])
+    made = candidate(run_id, model=model, package=pointer)
+    registry = Registry(RegistryStore(REGISTRY))
+    version = registry.register(made).version
+    registry.promote(model, alias="production", to=version, expected=None)
+    return made

@@ -1,0 +1,133 @@
+"""The parity check: what is online is what the offline rows say, or it is told which value isn't."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import numpy
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headwater.aws import client
+from headwater.features.online import OnlineItem, microseconds, online_key
+from headwater.features.parity import Parity, ViewParity, same
+from headwater.features.store import OnlineStore, OnlineWrite
+from headwater.lake.service import Lake
+from headwater.registry.store import RegistryStore
+from tests.unit.features.shop import NOW, SECOND, features, land, products
+from tests.unit.lake.world import FEATURES, LAKE, REGISTRY, World
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def filled(world: World) -> World:
+    for name in ("1.csv", "2.csv"):
+        land(world, name)
+    features().materialise("last_sale")
+    return world
+
+
+def check(now: datetime = NOW, sample: int = 200) -> ViewParity:
+    lake = Lake(products(), bucket=LAKE, table=REGISTRY)
+    store = OnlineStore(FEATURES)
+    (found,) = Parity(products(), lake, store, RegistryStore(REGISTRY), now=lambda: now, sample=sample).check()
+    return found
+
+
+def tamper(shop: str, event: datetime, amount: float | None, thrice: float | None) -> None:
+    """Put an item online that no materialisation wrote."""
+    key = online_key("last_sale", (shop,))
+    assert key is not None
+    moment = microseconds(event)
+    item = OnlineItem(
+        moment, moment + microseconds(NOW + HOUR) - microseconds(NOW), {"amount": amount, "thrice": thrice}
+    )
+    OnlineStore(FEATURES).write([OnlineWrite(key=key, item=item, revision=99, expires=2**32)])
+
+
+def test_what_a_materialisation_brought_online_is_what_the_offline_rows_say(filled: World) -> None:
+    found = check()
+    assert (found.sampled, found.equal, found.different, found.mismatches) == (3, 3, 0, ())
+    # Shop c's sale of five was known at six, and nothing later was when it was materialised.
+    assert (found.version, found.at) == (SECOND.version, NOW.replace(hour=6, minute=0))
+    assert check(NOW + timedelta(days=3)) == found
+
+
+def test_a_changed_value_is_told_with_view_entity_feature_and_both_values(filled: World) -> None:
+    tamper("a", NOW.replace(hour=3, minute=0), 30.0, 91.0)
+    found = check()
+    assert (found.equal, found.different) == (2, 1)
+    (mismatch,) = found.mismatches
+    assert (mismatch.view, mismatch.entity, mismatch.feature) == ("last_sale", ("a",), "thrice")
+    assert (mismatch.online, mismatch.offline) == (91.0, 90.0)
+    assert "last_sale.thrice of a: online 91.0 (FOUND" in str(mismatch)
+
+
+def test_a_missing_value_and_a_value_where_there_is_none_are_differences(filled: World) -> None:
+    tamper("a", NOW.replace(hour=3, minute=0), 30.0, None)
+    tamper("b", NOW.replace(hour=4, minute=0), 0.0, None)
+    told = [(entry.entity, entry.feature, entry.online, entry.offline) for entry in check().mismatches]
+    assert sorted(told) == [(("a",), "thrice", None, 90.0), (("b",), "amount", 0.0, None)]
+
+
+def test_an_item_that_is_gone_or_older_is_a_difference(filled: World) -> None:
+    for shop in ("a", "c"):
+        client("dynamodb").delete_item(TableName=FEATURES, Key={"pk": {"S": f"last_sale|{shop}"}})
+    tamper("c", NOW.replace(hour=2, minute=0), 60.0, 7.0)
+    found = check()
+    assert found.different == 2
+    assert {entry.entity[0]: entry.online_status for entry in found.mismatches} == {"a": "MISSING", "c": "FOUND"}
+
+
+def test_an_item_of_a_newer_event_is_none_unless_it_is_yet_to_come(filled: World) -> None:
+    tamper("a", NOW - HOUR, 5.0, 15.0)
+    found = check()
+    assert (found.newer, found.different) == (1, 0)
+    tamper("b", NOW + HOUR, 5.0, 15.0)
+    found = check()
+    assert (found.newer, found.different) == (1, 1)
+    assert found.mismatches[0].online_status == "FUTURE"
+
+
+def test_a_correction_that_may_be_under_way_is_no_difference_until_it_was_materialised(filled: World) -> None:
+    tamper("a", NOW.replace(hour=3, minute=0), 31.0, 93.0)
+    corrected = "shop,sold,amount\na,2013-01-01T03:00:00,31\n"
+    Lake(products(), bucket=LAKE, table=REGISTRY).ingest(filled.upload("landing/sales/3.csv", corrected))
+    found = check()
+    assert (found.in_flight, found.different) == (1, 0)
+    features(now=NOW + HOUR).materialise("last_sale")
+    found = check(NOW + HOUR)
+    assert (found.equal, found.in_flight, found.different) == (3, 0, 0)
+
+
+def test_the_sample_is_the_same_all_day_and_another_one_the_next(world: World) -> None:
+    rows = "".join(f"s{number},2013-01-01T03:00:00,{number}\n" for number in range(50))
+    lake = Lake(products(), bucket=LAKE, table=REGISTRY)
+    lake.ingest(world.upload("landing/sales/many.csv", f"shop,sold,amount\n{rows}"))
+    features().materialise("last_sale")
+    for number in range(50):
+        tamper(f"s{number}", NOW.replace(hour=3, minute=0), number + 0.5, number * 3.0)
+
+    def drawn(now: datetime) -> set[tuple[str, ...]]:
+        return {entry.entity for entry in check(now, sample=10).mismatches}
+
+    first = drawn(NOW)
+    assert len(first) == 10
+    assert drawn(NOW + HOUR) == first
+    assert drawn(NOW + 24 * HOUR) != first
+
+
+def test_a_view_that_was_never_materialised_is_left_out(world: World) -> None:
+    lake = Lake(products(), bucket=LAKE, table=REGISTRY)
+    assert Parity(products(), lake, OnlineStore(FEATURES), RegistryStore(REGISTRY)).check() == ()
+
+
+@given(value=st.floats(width=32, allow_nan=False))
+def test_values_are_the_same_if_they_are_the_same_float32(value: float) -> None:
+    assert same(value, value * (1 + 2**-40))
+    assert not same(value, None)
+    assert same(None, None)
+    with numpy.errstate(over="ignore"):
+        assert same(value, value + 1) is bool(numpy.float32(value) == numpy.float32(value + 1))
