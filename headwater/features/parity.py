@@ -186,17 +186,7 @@ class Parity:
         )
 
     def _read(self, view: FeatureView, entities: Sequence[tuple[str, ...]], moment: datetime) -> list[OnlineAnswer]:
-        wanted = [
-            PackageFeature(
-                name=f"{view.name}.{feature.name}",
-                column=f"{view.name}__{feature.name}",
-                view=view.name,
-                entity=view.entity,
-                ttl_seconds=view.ttl.total_seconds(),
-                version=view.version,
-            )
-            for feature in view.features
-        ]
+        wanted = [PackageFeature.of(view, feature.name) for feature in view.features]
         rows = [dict(zip(view.entity, entity, strict=True)) for entity in entities]
         return read_online(self._online, [lookup for row in plan(wanted, rows) for lookup in row], moment)
 

@@ -212,9 +212,10 @@ class Connection:
         if body or method in ("PUT", "POST"):
             headers["content-length"] = str(len(body))
         request = _Prepared(method, place.url + target, headers, body)
-        for _, response in self._client.meta.events.emit(self._event + operation, request=request):
-            if response is not None:
-                return _answer(response)
+        # Whoever answers first has answered: nobody after that is asked, as in botocore.
+        _, response = self._client.meta.events.emit_until_response(self._event + operation, request=request)
+        if response is not None:
+            return _answer(response)
         return place.send(method, target, headers, body)
 
     def _credentials(self) -> Credentials:

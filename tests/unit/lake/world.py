@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -18,6 +18,8 @@ from moto import mock_aws
 from headwater.aws import client
 from headwater.lake.service import Lake
 from headwater.lake.types import Pointer, Upload
+from headwater.local.mends import dynamodb_partiql
+from headwater.local.mends.patch import Patches
 from headwater.model import Catalog, Product, Source, catalog
 
 LAKE, ARTIFACTS, REGISTRY, FEATURES = "lake", "artifacts", "registry", "features"
@@ -105,7 +107,9 @@ def new_world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    with mock_aws():
+    patches = Patches()
+    dynamodb_partiql.mend(patches)
+    with mock_aws(), closing(patches):
         client.cache_clear()
         for bucket in (LAKE, ARTIFACTS):
             client("s3").create_bucket(
