@@ -89,15 +89,18 @@ class Materialiser:
     ----------
     lake : Lake
     online : OnlineStore
+    registry : RegistryStore
+        The registry table.
     ensure : callable
         Makes the table of a view's offline rows (`headwater.features.service.Features.ensure`).
     now : callable
         The time, UTC.
     """
 
-    def __init__(self, lake: Lake, online: OnlineStore, ensure: Ensure, *, now: Callable[[], datetime]) -> None:
-        self._lake, self._online, self._ensure, self._now = lake, online, ensure, now
-        self._registry = RegistryStore(lake.ledger.table)
+    def __init__(
+        self, lake: Lake, online: OnlineStore, registry: RegistryStore, ensure: Ensure, *, now: Callable[[], datetime]
+    ) -> None:
+        self._lake, self._online, self._registry, self._ensure, self._now = lake, online, registry, ensure, now
 
     def materialise(self, view: FeatureView, doing: Doing) -> Materialised:
         """Bring the view's values online; see `headwater.features.service.Features.materialise`."""

@@ -144,11 +144,15 @@ class Features:
         return self._materialiser.materialise(view, doing)
 
     @property
+    def _registry(self) -> RegistryStore:
+        return RegistryStore(self._lake.ledger.table)
+
+    @property
     def _definitions(self) -> Definitions:
-        return Definitions(RegistryStore(self._lake.ledger.table), now=self._now)
+        return Definitions(self._registry, now=self._now)
 
     @property
     def _materialiser(self) -> Materialiser:
         if self._online is None:
             raise ValueError("these features were made without an online store")
-        return Materialiser(self._lake, self._online, self.ensure, now=self._now)
+        return Materialiser(self._lake, self._online, self._registry, self.ensure, now=self._now)

@@ -73,7 +73,7 @@ def test_a_missing_value_and_a_value_where_there_is_none_are_differences(filled:
 
 def test_an_item_that_is_gone_or_older_is_a_difference(filled: World) -> None:
     for shop in ("a", "c"):
-        client("dynamodb").delete_item(TableName=FEATURES, Key={"pk": {"S": f"last_sale|{shop}"}})
+        client("dynamodb").delete_item(TableName=FEATURES, Key={"pk": {"S": f"shop|{shop}"}})
     tamper("c", NOW.replace(hour=2, minute=0), 60.0, 7.0)
     found = check()
     assert found.different == 2

@@ -16,11 +16,13 @@ import pytest
 from moto import mock_aws
 
 from headwater.aws import client
+from headwater.features.encoding import unpack
+from headwater.features.online import attribute_of
 from headwater.lake.service import Lake
 from headwater.lake.types import Pointer, Upload
 from headwater.local.mends import dynamodb_partiql
 from headwater.local.mends.patch import Patches
-from headwater.model import Catalog, Product, Source, catalog
+from headwater.model import Catalog, FeatureView, Product, Source, catalog
 
 LAKE, ARTIFACTS, REGISTRY, FEATURES = "lake", "artifacts", "registry", "features"
 ENVIRONMENT = {
@@ -99,6 +101,16 @@ class World:
     def online(self) -> dict[str, Mapping[str, Any]]:
         """All online items by key."""
         return {item["pk"]["S"]: item for item in client("dynamodb").scan(TableName=FEATURES)["Items"]}
+
+    def rows_online(self, view: FeatureView) -> dict[str, dict[str, float | None]]:
+        """Of every entity that has a value of the view's definition online, the features by name; by key."""
+        names = [feature.name for feature in view.features]
+        return {
+            key: dict(zip(names, unpack(item[attribute]["B"]).values, strict=True))
+            for attribute in [attribute_of(view.version)]
+            for key, item in self.online().items()
+            if attribute in item
+        }
 
 
 @contextmanager
