@@ -127,8 +127,14 @@ def _found(
     known: Integers = np.ascontiguousarray(
         connection.execute(f"SELECT epoch_us({KNOWN}) AS known FROM {quoted(offline)}").fetchnumpy()["known"]
     )
-    if connection.execute("SELECT 1 FROM __entities WHERE after - first <> rows LIMIT 1").fetchall():
-        raise InvalidView(f"feature view {view.name!r}: the rows of {offline!r} aren't in the order of its entities")
+    entities = connection.execute("SELECT first, after - first = rows AS whole FROM __entities").fetchnumpy()
+    # A row that isn't later than the one before it must be the first of another entity.
+    fallen = np.flatnonzero(known[1:] <= known[:-1]) + 1
+    if (
+        not np.asarray(entities["whole"]).all()
+        or not np.isin(fallen, np.asarray(entities["first"]), assume_unique=True).all()
+    ):
+        raise InvalidView(f"feature view {view.name!r}: the rows of {offline!r} aren't in the order of compute")
     at: Integers = np.asarray(asked["__at"])
     until = at if as_known_at is None else np.minimum(at, microseconds(as_known_at))
     row = newest_before(known, np.asarray(asked["first"]), np.asarray(asked["after"]), until)
