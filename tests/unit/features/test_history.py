@@ -164,7 +164,7 @@ def test_rows_in_another_order_than_they_are_computed_in_are_refused(rows: str) 
         f"TIMESTAMP '2013-03-01' + to_minutes(total) AS event_time FROM (VALUES {rows}) AS t(shop, total))"
     )
     database().execute("CREATE OR REPLACE TABLE asked AS SELECT 'a' AS shop, TIMESTAMP '2013-03-01' AS asked_at")
-    with pytest.raises(InvalidView, match="rows of 'scattered' aren't in the order of compute"):
+    with pytest.raises(InvalidView, match="its offline rows aren't in the order of compute"):
         historical(database(), "asked", {"sales": view()}, {"sales": "scattered"}, ["sales.total"])
 
 
