@@ -139,7 +139,7 @@ def values_of(value: bytes, positions: Sequence[int]) -> tuple[float | None, ...
     negative = (mask & ~ordered) >> 31
     bits = ordered ^ (mask | negative * 0x7FFF_FFFF)
     numbers = layout.unpack(bits.to_bytes(VALUE_BYTES * count, "big"))
-    return tuple([number if (number := numbers[place]) == number else None for place in positions])  # noqa: PLR0124
+    return tuple([number if (number := numbers[place]) == number else None for place in positions])
 
 
 def check_size(view: str, features: int) -> None:
