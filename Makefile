@@ -8,12 +8,16 @@ READY := $(VENV)/.ready
 # scikit-learn and Pulumi anew: 8 seconds of CPU each.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test setup lint lock reference pulumi clean
+.PHONY: demo test nightly setup lint lock reference pulumi clean
 demo: $(READY)
 	$(BIN)/headwater demo
 
 test: $(READY)
 	$(BIN)/python -m pytest
+
+# What takes too long for every change: a thousand moves of each racing writer, two hundred runs with lost answers.
+nightly: $(READY)
+	HEADWATER_REF_MOVES=1000 HEADWATER_LOST_ANSWERS=200 $(BIN)/python -m pytest tests/unit/versions/test_refs.py tests/unit/versions/test_faults.py
 
 setup: $(READY)
 

@@ -85,6 +85,16 @@ class RequestInput(Declaration):
         return (self.name,)
 
 
+class OnDemand(Declaration):
+    """A feature that is computed from the request as it comes: a stage of the model's ONNX graph."""
+
+    name: Name
+    sql: str = Field(min_length=1, max_length=4096)
+    """An expression over the model's columns (``distance``, ``sched_dep_hour``, ``view.feature``) and the on-demand
+    features declared before it; the language is that of `headwater.training.on_demand`."""
+    description: str = ""
+
+
 class Examples(Declaration):
     """The rows a model learns from: one for each request that could have come."""
 
@@ -187,9 +197,12 @@ class Model(Declaration):
     inputs: tuple[RequestInput, ...] = Field(min_length=1)
     features: tuple[str, ...] = ()
     """``view.feature`` each, looked up for the entity in the request's inputs at the request's time."""
+    on_demand: tuple[OnDemand, ...] = ()
+    """Made from the request's inputs and the features when it comes; the graph takes no column for them."""
     examples: Examples
     train: Reference
-    """``fit(params, inputs, label) -> sklearn.pipeline.Pipeline``: fits a frame with `columns` to a label series."""
+    """``fit(params, inputs, label) -> sklearn.pipeline.Pipeline``: fits a frame with `columns`, and one for each
+    on-demand feature, to a label series."""
     search: Search = Search()
     holdout: Holdout
     gates: tuple[Gate, ...] = Field(min_length=1)
@@ -199,7 +212,7 @@ class Model(Declaration):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        refuse_repeats(f"model {self.name!r}", self.columns)
+        refuse_repeats(f"model {self.name!r}", [*self.columns, *(feature.name for feature in self.on_demand)])
         if self.examples.label in {entry.name for entry in self.inputs}:
             raise ValueError(
                 f"model {self.name!r}: label {self.examples.label!r} is also a request input: the answer would be its "

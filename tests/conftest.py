@@ -8,6 +8,7 @@ both begin first, each on a worker of its own; whatever has its cloud in a proce
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,10 @@ settings.load_profile("headwater")
 # Before scikit-learn loads OpenMP: threads that spin while they wait are slowest where others want the cores, too.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+# A shell lets its background jobs ignore Ctrl-C, and so would every process that a test starts and interrupts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 TESTS = Path(__file__).parent
 BESIDE = (
     "e2e/test_demo.py",
@@ -30,6 +35,7 @@ BESIDE = (
     "unit/local/engine",
     "unit/local/provider",
     "unit/scaffold/test_write.py",
+    "unit/features/test_spark.py",
 )
 """Tests that start processes for all that they need."""
 ORDER = ("unit", "unit/local", *BESIDE)

@@ -103,6 +103,14 @@ def _of_model(database: duckdb.DuckDBPyConnection, model: Model) -> Iterator[Pro
             yield Problem(where, f"train {model.train!r} is no function")
     except InvalidRequest as error:
         yield Problem(where, f"train: {error}")
+    if model.on_demand:
+        # Imported here: ONNX is slow to import and few models need it.
+        from headwater.training.on_demand import Stage
+
+        try:
+            Stage(model)
+        except InvalidRequest as error:
+            yield Problem(where, str(error).removeprefix(f"{where}: "))
     needed = [*(entry.name for entry in model.inputs), model.examples.label]
     if model.features or model.holdout.last is not None:
         needed.append("asked_at")

@@ -16,6 +16,7 @@ from headwater.model import Model
 from headwater.registry.types import Output, Package, Parity
 from headwater.training.errors import CompilationFailed
 from headwater.training.learning import predict
+from headwater.training.on_demand import Stage
 
 TOLERANCE = 1e-4
 PARITY_ROWS = 5_000
@@ -24,9 +25,9 @@ NEVER_SEEN = "\u2205 never seen"
 
 
 def compile_graph(model: Model, pipeline: Any) -> tuple[bytes, Output]:
-    """The ONNX graph of a pipeline, preprocessing included, and where its answer stands.
+    """The ONNX graph of a pipeline, on-demand features and preprocessing included, and where its answer stands.
 
-    One input a column, shape (n, 1): text or float32.
+    One input a column of the model, shape (n, 1): text or float32.
 
     Raises
     ------
@@ -42,7 +43,7 @@ def compile_graph(model: Model, pipeline: Any) -> tuple[bytes, Output]:
         )
     types = [
         (name, StringTensorType([None, 1]) if name in model.categories else FloatTensorType([None, 1]))
-        for name in model.columns
+        for name in _learnt_from(model)
     ]
     try:
         with warnings.catch_warnings():
@@ -57,10 +58,16 @@ def compile_graph(model: Model, pipeline: Any) -> tuple[bytes, Output]:
             f"{model.train}: the pipeline can't be made into ONNX: {said}",
             next_steps=["use steps that https://onnx.ai/sklearn-onnx/supported.html lists"],
         ) from error
+    if model.on_demand:
+        graph = Stage(model).before(graph)
     names = [output.name for output in graph.graph.output]
     if model.task == "classification":
         return graph.SerializeToString(), Output(name=names[1], column=1)
     return graph.SerializeToString(), Output(name=names[0], column=0)
+
+
+def _learnt_from(model: Model) -> list[str]:
+    return [*model.columns, *(feature.name for feature in model.on_demand)]
 
 
 def _from_columns(model: Model, pipeline: Any) -> Pipeline:
@@ -71,7 +78,7 @@ def _from_columns(model: Model, pipeline: Any) -> Pipeline:
     steps = list(pipeline.steps) if isinstance(pipeline, Pipeline) else [("model", pipeline)]
     if model.categories or isinstance(steps[0][1], ColumnTransformer):
         return pipeline if isinstance(pipeline, Pipeline) else Pipeline(steps)
-    columns = list(model.columns)
+    columns = _learnt_from(model)
     beside = ColumnTransformer([("columns", "passthrough", columns)])
     beside.fit(pandas.DataFrame(0.0, index=range(2), columns=columns))
     return Pipeline([("beside", beside), *steps])

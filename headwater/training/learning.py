@@ -9,13 +9,14 @@ from headwater.model import LOWER_IS_BETTER, Choice, Integers, Model, resolve
 from headwater.training.dataset import Rows, split_for_search
 from headwater.training.errors import FitFailed
 from headwater.training.judging import measure
+from headwater.training.on_demand import with_on_demand
 
 Parameters = Mapping[str, str | int | float | bool]
 Progress = Callable[[str, Mapping[str, Any]], None]
 
 
 def fit(model: Model, parameters: Parameters, columns: Any, label: Any) -> Any:
-    """Call the product's train function.
+    """Call the product's train function with the columns and what is made of them on demand.
 
     Raises
     ------
@@ -24,7 +25,7 @@ def fit(model: Model, parameters: Parameters, columns: Any, label: Any) -> Any:
     """
     train = resolve(model.train)
     try:
-        pipeline = train(dict(parameters), columns, label)
+        pipeline = train(dict(parameters), with_on_demand(model, columns), label)
     except Exception as error:
         said = " ".join(str(error).split())[:500]
         raise FitFailed(f"{model.train} failed with {dict(parameters)}: {type(error).__name__}: {said}") from error
@@ -36,6 +37,7 @@ def fit(model: Model, parameters: Parameters, columns: Any, label: Any) -> Any:
 
 def predict(model: Model, pipeline: Any, columns: Any) -> Any:
     """The positive class's probability, or the value, for each row."""
+    columns = with_on_demand(model, columns)
     return pipeline.predict_proba(columns)[:, 1] if model.task == "classification" else pipeline.predict(columns)
 
 

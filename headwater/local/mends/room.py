@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from headwater.local.cloud import Cloud
-from headwater.local.mends import bucket_policies, dynamodb_requests, dynamodb_tokens, s3_parts
+from headwater.local.mends import (
+    bucket_policies,
+    dynamodb_partiql,
+    dynamodb_requests,
+    dynamodb_tokens,
+    dynamodb_transactions,
+    s3_parts,
+)
 from headwater.local.mends.patch import Patches
 
 
@@ -13,7 +20,9 @@ class Mends:
     def __init__(self, cloud: Cloud) -> None:
         self._patches = Patches()
         bucket_policies.mend(self._patches)
+        dynamodb_partiql.mend(self._patches)
         dynamodb_tokens.mend(self._patches, cloud.clock.now)
+        dynamodb_transactions.mend(self._patches)
         s3_parts.mend(self._patches)
         cloud.front.add(dynamodb_requests.answer)
 

@@ -18,7 +18,7 @@ from headwater.features.history import historical
 from headwater.features.inputs import encode
 from headwater.lake.errors import NoData
 from headwater.lake.service import Lake
-from headwater.model import Catalog, Examples, Gate, Holdout, Model, RequestInput
+from headwater.model import Catalog, Examples, Gate, Holdout, Model, OnDemand, RequestInput
 from headwater.registry.service import PRODUCTION, Registry
 from headwater.registry.store import ArtifactStore, RegistryStore
 from headwater.registry.types import Candidate, GoldenSet, ModelVersion, Package, Status
@@ -115,9 +115,18 @@ def test_a_model_with_history_is_trained_judged_and_handed_over(world: World, tm
     assert registry().register(candidate).status is Status.READY
 
 
-def test_golden_requests_answer_through_inputs_and_graph_as_the_pipeline_did(world: World) -> None:
+ON_DEMAND = (
+    OnDemand(name="spends", sql="ln(1 + amount)"),
+    OnDemand(name="often", sql="CASE WHEN shop = 'n' AND habits.visits > 3 THEN spends ELSE 0 END"),
+)
+
+
+@pytest.mark.parametrize("on_demand", [(), ON_DEMAND], ids=["plain", "on demand"])
+def test_golden_requests_answer_through_inputs_and_graph_as_the_pipeline_did(
+    world: World, on_demand: tuple[OnDemand, ...]
+) -> None:
     land(world, products())
-    candidate = run(BUYS)
+    candidate = run(changed(BUYS, on_demand=on_demand))
     assert candidate.golden is not None
     golden = ArtifactStore(ARTIFACTS).load(candidate.golden, GoldenSet)
     made, graph = package(candidate)

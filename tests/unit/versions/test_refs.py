@@ -20,8 +20,8 @@ from tests.unit.registry.cases import TABLE
 from tests.unit.versions.cases import Fault, Wire, World, at_write
 
 WRITERS = 32
-MOVES = int(os.environ.get("HEADWATER_REF_MOVES", "4"))
-"""Moves of each writer; the nightly run asks for 1,000."""
+MOVES = int(os.environ.get("HEADWATER_REF_MOVES", "100"))
+"""Moves of each writer; `make nightly` asks for 1,000."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def test_racing_writers_lose_no_move_and_make_none_twice(world: World) -> None:
     # No retries of botocore's: each lost answer and each throttle is ours to deal with.
     store = RegistryStore(TABLE)
     store._dynamodb = impatient(world.wire)
-    turn = threading.Semaphore(3)  # a few at a time, or most time goes into losing races
+    turn = threading.Semaphore(2)  # a few at a time, or most time goes into losing races
 
     def write(writer: int) -> None:
         mine = Refs(store, "flights", now=lambda: datetime(2026, 1, 1, tzinfo=UTC), pause=lambda _: None)

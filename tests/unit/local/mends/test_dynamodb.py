@@ -117,3 +117,54 @@ def test_a_value_that_no_expression_uses_is_refused(
     with pytest.raises(ClientError) as raised:
         getattr(cloud.client("dynamodb"), operation)(TableName=table, ExpressionAttributeValues=values, **arguments)
     assert "ExpressionAttributeValues unused in expressions: keys: {:unused}" in refusal(raised)[1]
+
+
+def test_a_cancelled_transaction_leaves_every_item_and_the_stream_as_they_were(cloud: Cloud, table: str) -> None:
+    dynamodb = cloud.client("dynamodb")
+    dynamodb.update_table(
+        TableName=table, StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
+    )
+    before = [item("changed", n={"N": "1"}), item("deleted", n={"N": "2"}), item("replaced", n={"N": "3"})]
+    for one in before:
+        dynamodb.put_item(TableName=table, Item=one)
+    writes: list[dict[str, Any]] = [
+        {"Update": {"TableName": table, "Key": item("changed"), "UpdateExpression": "SET n = :n",
+                    "ExpressionAttributeValues": {":n": {"N": "9"}}}},
+        {"Delete": {"TableName": table, "Key": item("deleted")}},
+        {"Put": {"TableName": table, "Item": item("replaced", n={"N": "9"})}},
+        {"Put": {"TableName": table, "Item": item("new")}},
+        {"ConditionCheck": {"TableName": table, "Key": item("other"), "ConditionExpression": "attribute_exists(pk)"}},
+    ]  # fmt: skip
+    with pytest.raises(dynamodb.exceptions.TransactionCanceledException):
+        dynamodb.transact_write_items(TransactItems=writes)
+    assert sorted(dynamodb.scan(TableName=table)["Items"], key=lambda found: found["pk"]["S"]) == before
+    streams = cloud.client("dynamodbstreams")
+    stream = streams.list_streams(TableName=table)["Streams"][0]["StreamArn"]
+    (shard,) = streams.describe_stream(StreamArn=stream)["StreamDescription"]["Shards"]
+    start = streams.get_shard_iterator(StreamArn=stream, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON")
+    records = streams.get_records(ShardIterator=start["ShardIterator"])["Records"]
+    assert [record["eventName"] for record in records] == ["INSERT"] * 3
+    dynamodb.transact_write_items(TransactItems=writes[:-1])
+    assert {found["pk"]["S"] for found in dynamodb.scan(TableName=table)["Items"]} == {"changed", "replaced", "new"}
+
+
+def test_a_transaction_copies_what_it_names_and_not_the_table(cloud: Cloud, table: str) -> None:
+    """Moto's copies of whole tables made n transactions cost n² and filled the memory."""
+    from moto.core import DEFAULT_ACCOUNT_ID
+    from moto.dynamodb.models import dynamodb_backends
+
+    held = dynamodb_backends[DEFAULT_ACCOUNT_ID][cloud.client("dynamodb").meta.region_name].tables[table]
+    held.__dict__["copied"] = _RefusesToBeCopied()
+    cloud.client("dynamodb").transact_write_items(TransactItems=put_once(table, "a"))
+    assert held.get_item(*_key_of("a")) is not None
+
+
+class _RefusesToBeCopied:
+    def __deepcopy__(self, memo: dict[int, Any]) -> None:
+        raise AssertionError("the table was copied")
+
+
+def _key_of(text: str) -> tuple[Any]:
+    from moto.dynamodb.models.dynamo_type import DynamoType
+
+    return (DynamoType({"S": text}),)
