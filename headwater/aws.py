@@ -19,7 +19,6 @@ from botocore.session import Session
 CONFIG = Config(
     connect_timeout=5,
     read_timeout=60,
-    max_pool_connections=32,
     retries={"mode": "standard", "total_max_attempts": 5},
     tcp_keepalive=True,
     user_agent_extra="headwater",

@@ -120,14 +120,14 @@ class Signed:
 
 
 def sign(
-    key: Key, scope: str, method: str, path: str, query: str, headers: Mapping[str, str], payload: str
+    key: bytes, scope: str, method: str, path: str, query: str, headers: Mapping[str, str], payload: str
 ) -> tuple[str, str]:
     """The names of the signed headers and the signature.
 
     Parameters
     ----------
-    key : Key
-        Of the day.
+    key : bytes
+        Of the day (`signing_key`).
     scope : str
         ``<day>/<region>/<service>/aws4_request``.
     method : str
@@ -144,35 +144,16 @@ def sign(
     told = "".join([f"{name}:{headers[name]}\n" for name in ordered])
     canonical = f"{method}\n{path}\n{query}\n{told}\n{names}\n{payload}"
     text = f"AWS4-HMAC-SHA256\n{headers['x-amz-date']}\n{scope}\n{sha256(canonical.encode()).hexdigest()}"
-    return names, key.mac(text.encode())
-
-
-class Key:
-    """HMAC-SHA256 (RFC 2104) with a fixed key, whose part of the work is done once.
-
-    The standard library's gives the interpreter's lock away for each short text, which costs ten times the text itself
-    when other threads want it.
-    """
-
-    def __init__(self, key: bytes) -> None:
-        self._inner = sha256(bytes(byte ^ 0x36 for byte in key.ljust(64, b"\0")))
-        self._outer = sha256(bytes(byte ^ 0x5C for byte in key.ljust(64, b"\0")))
-
-    def mac(self, text: bytes) -> str:
-        """The authentication code of ``text`` in hexadecimal digits."""
-        inner, outer = self._inner.copy(), self._outer.copy()
-        inner.update(text)
-        outer.update(inner.digest())
-        return outer.hexdigest()
+    return names, hmac.digest(key, text.encode(), "sha256").hex()
 
 
 @lru_cache(maxsize=32)
-def signing_key(secret: str, day: str, region: str, service: str) -> Key:
+def signing_key(secret: str, day: str, region: str, service: str) -> bytes:
     """The key of a day (``20261101``), a region and a service."""
     key = f"AWS4{secret}".encode()
     for part in (day, region, service, "aws4_request"):
         key = hmac.digest(key, part.encode(), "sha256")
-    return Key(key)
+    return key
 
 
 @lru_cache(maxsize=4)

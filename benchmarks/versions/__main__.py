@@ -85,7 +85,7 @@ def manifest(folder: Path, file: Path) -> Path:
     return file
 
 
-def beside(table: Table, count: int, size: int) -> list[str]:
+def beside(table: Table, count: int, size: int, with_botocore: bool) -> list[str]:
     """Both sides on the same files; notes on what was checked."""
     python, dice = install(), random.Random(SEED)
     theirs: dict[str, Any] = {}
@@ -105,14 +105,19 @@ def beside(table: Table, count: int, size: int) -> list[str]:
         if python:
             theirs["again"] = run([python, script, "add", repository])["seconds"]
             theirs["diff"] = run([python, script, "diff", repository])
-        seen = ours("files", before, after)
+        alone = ours("files", before, after)
+        wired = ours("wire", before, after) if with_botocore else None
     diff = theirs["diff"]["seconds"] if theirs else None
-    row(table, f"commit {count:,} objects / dvc add", theirs.get("add"), seen["commit"], "5x", "")
+    row(table, f"commit {count:,} objects / dvc add", theirs.get("add"), alone["commit"], "5x", "")
     row(table, "  the folder's bytes as well (upload)", theirs.get("add"), sent["upload"], "", "")
-    row(table, "commit after 1% changed / dvc add", theirs.get("again"), seen["again"], "", "")
-    row(table, "diff of the two", diff, seen["diff"], "20x", "70x")
-    row(table, "verify (dvc has no such verb)", None, seen["verify"], "", "")
-    return checked(expected, theirs, seen, python)
+    row(table, "commit after 1% changed / dvc add", theirs.get("again"), alone["again"], "", "")
+    row(table, "diff of the two", diff, alone["diff"], "20x", "70x")
+    if wired:
+        row(table, "through botocore: commit", theirs.get("add"), wired["commit"], "", "")
+        row(table, "through botocore: after 1% changed", theirs.get("again"), wired["again"], "", "")
+        row(table, "through botocore: diff", diff, wired["diff"], "", "")
+    row(table, "verify (dvc has no such verb)", None, alone["verify"], "", "")
+    return [*checked(expected, theirs, alone, python), *(checked(expected, {}, wired, None) if wired else [])]
 
 
 def checked(
@@ -186,12 +191,13 @@ def main() -> None:
     parser.add_argument(
         "--sizes", type=int, nargs="*", default=[10_000, 100_000, 1_000_000], help="objects of the curve"
     )
+    parser.add_argument("--botocore", action="store_true", help="the comparison once more with botocore's work in it")
     arguments = parser.parse_args()
     shown: list[Any] = [f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"]
     if arguments.objects:
         columns = ("what", f"dvc {DVC}", "Headwater", "of it work (CPU)", "ratio", "floor", "aim")
         table = Table(*columns, title=f"{arguments.objects:,} files of {arguments.bytes:,} bytes")
-        notes = beside(table, arguments.objects, arguments.bytes)
+        notes = beside(table, arguments.objects, arguments.bytes, arguments.botocore)
         shown += [table, *notes]
         Console(width=150).print(*shown, sep="\n")
         shown = []

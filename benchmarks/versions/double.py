@@ -1,8 +1,8 @@
 """A bucket that answers at once: what is left of a measurement is the client's work.
 
-`wire` puts a `Bucket` behind a real client, whose HTTP requests are answered before they are sent: all that a process
-does but the network is in the measurement. With moto one would measure moto. A bucket counts the CPU seconds that it
-took itself.
+`Bucket` stands for botocore's S3 client, so that Headwater's own work is alone; `wire` puts the same bucket behind a
+real client, whose HTTP requests are answered before they are sent, so that botocore's work is in it as well. With moto
+one would measure moto. A bucket counts the CPU seconds that it took itself.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
-from urllib.parse import parse_qs, quote, unquote
+from urllib.parse import parse_qs, unquote, urlsplit
+from xml.sax.saxutils import escape
 
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ClientError
@@ -145,46 +146,61 @@ class Bucket:
         return sum(self._seconds.values())
 
     @contextmanager
-    def own(self) -> Iterator[None]:
-        """Count what this thread does within as the double's work."""
+    def _own(self, call: str) -> Iterator[None]:
         started, thread = time.thread_time(), threading.get_ident()
+        self.calls[call] += 1
         try:
             yield
         finally:
             self._seconds[thread] = self._seconds.get(thread, 0.0) + time.thread_time() - started
 
+    def get_bucket_versioning(self, **_: Any) -> dict[str, Any]:
+        return {"Status": "Enabled"}
+
+    def get_paginator(self, _operation: str) -> Bucket:
+        return self
+
+    def paginate(self, *, Prefix: str, **_: Any) -> Iterator[dict[str, Any]]:  # noqa: N803
+        marker = ""
+        while True:
+            page = self.list_object_versions(Prefix=Prefix, KeyMarker=marker)
+            yield page
+            if not page["IsTruncated"]:
+                return
+            marker = page["NextKeyMarker"]
+
     def list_object_versions(self, *, Prefix: str, KeyMarker: str = "", **_: Any) -> dict[str, Any]:  # noqa: N803
         assert Prefix == self._prefix, f"nobody lists {Prefix!r} here"
-        self.calls["list"] += 1
-        start = self.contents.after(KeyMarker[len(Prefix) :])
-        end = min(start + PAGE, len(self.contents))
-        found = []
-        for place in range(start, end):
-            path, version = self.contents.newest(place)
-            found.append({"Key": Prefix + path, "VersionId": version.id, "Size": version.size, "IsLatest": True})
-        last = found[-1]["Key"] if found else ""
-        return {"Versions": found, "IsTruncated": end < len(self.contents), "NextKeyMarker": last}
+        with self._own("list"):
+            start = self.contents.after(KeyMarker[len(Prefix) :])
+            end = min(start + PAGE, len(self.contents))
+            found = []
+            for place in range(start, end):
+                path, version = self.contents.newest(place)
+                found.append({"Key": Prefix + path, "VersionId": version.id, "Size": version.size, "IsLatest": True})
+            last = found[-1]["Key"] if found else ""
+            return {"Versions": found, "IsTruncated": end < len(self.contents), "NextKeyMarker": last}
 
     def head_object(self, *, Key: str, VersionId: str, **_: Any) -> dict[str, Any]:  # noqa: N803
-        self.calls["head"] += 1
-        version = self.contents.get(Key[len(self._prefix) :], VersionId)
-        if version is None:
-            raise ClientError({"Error": {"Code": "404", "Message": "Not Found"}}, "HeadObject")
-        return {"ContentLength": version.size, "ChecksumSHA256": version.sha256, "VersionId": VersionId}
+        with self._own("head"):
+            version = self.contents.get(Key[len(self._prefix) :], VersionId)
+            if version is None:
+                raise ClientError({"Error": {"Code": "404", "Message": "Not Found"}}, "HeadObject")
+            return {"ContentLength": version.size, "ChecksumSHA256": version.sha256, "VersionId": VersionId}
 
     def put_object(self, *, Key: str, Body: bytes, **_: Any) -> dict[str, Any]:  # noqa: N803
-        self.calls["put"] += 1
-        if not Key.startswith(self._prefix):
-            path = self._scratch / hashlib.sha256(Key.encode()).hexdigest()
-            path.write_bytes(Body)
-            self._kept[Key] = path
-        return {"VersionId": hashlib.md5(Key.encode()).hexdigest()}  # noqa: S324
+        with self._own("put"):
+            if not Key.startswith(self._prefix):
+                path = self._scratch / hashlib.sha256(Key.encode()).hexdigest()
+                path.write_bytes(Body)
+                self._kept[Key] = path
+            return {"VersionId": hashlib.md5(Key.encode()).hexdigest()}  # noqa: S324
 
     def get_object(self, *, Key: str, **_: Any) -> dict[str, Any]:  # noqa: N803
-        self.calls["get"] += 1
-        if Key not in self._kept:
-            raise ClientError({"Error": {"Code": "NoSuchKey", "Message": Key}}, "GetObject")
-        return {"Body": io.BytesIO(self._kept[Key].read_bytes())}
+        with self._own("get"):
+            if Key not in self._kept:
+                raise ClientError({"Error": {"Code": "NoSuchKey", "Message": Key}}, "GetObject")
+            return {"Body": io.BytesIO(self._kept[Key].read_bytes())}
 
 
 class Registry(RegistryStore):
@@ -217,20 +233,30 @@ class Registry(RegistryStore):
                 self._items[write["item"]["pk"], write["item"]["sk"]] = write["item"]
 
 
+class Direct(aws.Clients):
+    """Clients of which S3's is the bucket itself."""
+
+    def __init__(self, bucket: Bucket) -> None:
+        super().__init__()
+        self._bucket = bucket
+
+    def __call__(self, service: str) -> Any:
+        return self._bucket if service == "s3" else super().__call__(service)
+
+
 def wire(bucket: Bucket) -> aws.Clients:
-    """Clients whose requests to S3 are built and signed as ever; ``bucket`` answers."""
+    """Clients of which S3's is botocore's own: it validates, signs, retries and parses; ``bucket`` answers."""
     clients = aws.Clients(endpoint_url="http://s3.invalid")
 
     def answer(event_name: str, request: Any, **_: Any) -> AWSResponse:
-        with bucket.own():
-            path, _, query = request.url.partition("//")[2].partition("?")
-            host, _, key = path.partition("/")
-            key = unquote(key if host.startswith(f"{LAKE}.") else key.removeprefix(LAKE).removeprefix("/"))
-            asked = {name: values[0] for name, values in parse_qs(query).items()}
-            try:
-                status, headers, body = _respond(bucket, event_name.rpartition(".")[2], key, asked, request)
-            except ClientError as error:
-                status, headers, body = 404, {}, f"<Error><Code>{error.response['Error']['Code']}</Code></Error>".encode()
+        url = urlsplit(request.url)
+        key = unquote(url.path[1:])
+        key = key if url.netloc.startswith(f"{LAKE}.") else key.removeprefix(LAKE).removeprefix("/")
+        asked = {name: values[0] for name, values in parse_qs(url.query).items()}
+        try:
+            status, headers, body = _respond(bucket, event_name.rpartition(".")[2], key, asked, request)
+        except ClientError as error:
+            status, headers, body = 404, {}, f"<Error><Code>{error.response['Error']['Code']}</Code></Error>".encode()
         return AWSResponse(request.url, status, {"date": "Sun, 01 Nov 2026 00:00:00 GMT", **headers}, _Raw(body))
 
     clients("s3").meta.events.register_first("before-send.s3", answer)
@@ -249,7 +275,8 @@ def _respond(
         return 200, {}, b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
     if operation == "ListObjectVersions":
         page = bucket.list_object_versions(Prefix=asked["prefix"], KeyMarker=asked.get("key-marker", ""))
-        return 200, {}, _listing(page)
+        with bucket._own("render"):
+            return 200, {}, _listing(page)
     if operation == "HeadObject":
         seen = bucket.head_object(Key=key, VersionId=asked["versionId"])
         return 200, {
@@ -271,12 +298,12 @@ def _listing(page: Mapping[str, Any]) -> bytes:
     versions = "".join(
         f"<Version><ETag>&quot;d41d8cd98f00b204e9800998ecf8427e&quot;</ETag><Size>{item['Size']}</Size>"
         f"<ChecksumAlgorithm>SHA256</ChecksumAlgorithm><StorageClass>STANDARD</StorageClass>"
-        f"<Key>{quote(item['Key'])}</Key><VersionId>{item['VersionId']}</VersionId><IsLatest>true</IsLatest>"
+        f"<Key>{escape(item['Key'])}</Key><VersionId>{item['VersionId']}</VersionId><IsLatest>true</IsLatest>"
         f"<LastModified>{_WRITTEN:%Y-%m-%dT%H:%M:%S.000Z}</LastModified><Owner><ID>{'0' * 64}</ID></Owner></Version>"
         for item in page["Versions"]
     )
-    more = f"<NextKeyMarker>{quote(page['NextKeyMarker'])}</NextKeyMarker>" if page["IsTruncated"] else ""
+    more = f"<NextKeyMarker>{escape(page['NextKeyMarker'])}</NextKeyMarker>" if page["IsTruncated"] else ""
     return (
-        f"<ListVersionsResult><EncodingType>url</EncodingType><IsTruncated>{str(page['IsTruncated']).lower()}</IsTruncated>"
+        f"<ListVersionsResult><IsTruncated>{str(page['IsTruncated']).lower()}</IsTruncated>"
         f"{more}<NextVersionIdMarker>null</NextVersionIdMarker>{versions}</ListVersionsResult>"
     ).encode()

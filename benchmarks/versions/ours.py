@@ -1,6 +1,7 @@
 """Our side, in a process of its own: ``python -m benchmarks.versions.ours <what> <argument> …``. Prints JSON.
 
-``files BEFORE AFTER``: two manifests, path to (size, sha256), are committed, compared and verified. ``upload FOLDER``: a folder's bytes. ``numbered COUNT``: objects that only the
+``files BEFORE AFTER``, ``wire BEFORE AFTER``: two manifests, path to (size, sha256), are committed, compared and
+verified, without or with botocore. ``upload FOLDER``: a folder's bytes. ``numbered COUNT``: objects that only the
 double knows.
 """
 
@@ -16,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from benchmarks.versions.double import LAKE, Bucket, Files, Numbered, Registry, wire
+from benchmarks.versions.double import LAKE, Bucket, Direct, Files, Numbered, Registry, wire
 from headwater import aws
 from headwater.versions.dataset import Dataset
 from headwater.versions.service import Versions
@@ -31,9 +32,9 @@ LOST = 50
 class Side:
     """One lake; each use of `dataset` begins with nothing remembered."""
 
-    def __init__(self, contents: Files | Numbered, scratch: Path) -> None:
+    def __init__(self, contents: Files | Numbered, scratch: Path, *, with_botocore: bool = False) -> None:
         self.bucket = Bucket(contents, PLACE, scratch)
-        self._clients = wire(self.bucket)
+        self._clients = wire(self.bucket) if with_botocore else Direct(self.bucket)
         self._registry = Registry()
 
     def dataset(self) -> Dataset:
@@ -56,11 +57,11 @@ def megabytes() -> float | None:
     return int(found[1]) / 1024 if found else None
 
 
-def files(before: Path, after: Path, scratch: Path) -> dict[str, Any]:
+def files(before: Path, after: Path, scratch: Path, *, with_botocore: bool) -> dict[str, Any]:
     """Commit one state of the files, then the other; compare both; lose and change some and verify."""
     contents = Files()
     contents.put(json.loads(before.read_text()))
-    side = Side(contents, scratch)
+    side = Side(contents, scratch, with_botocore=with_botocore)
     first, _ = side.timed(lambda dataset: dataset.commit("before"))
     contents.put(json.loads(after.read_text()))
     second, _ = side.timed(lambda dataset: dataset.commit("after"))
@@ -137,7 +138,7 @@ def main() -> None:
         elif what == "numbered":
             measured = numbered(int(arguments[0]), scratch)
         else:
-            measured = files(Path(arguments[0]), Path(arguments[1]), scratch)
+            measured = files(Path(arguments[0]), Path(arguments[1]), scratch, with_botocore=what == "wire")
     print(json.dumps(measured))
 
 

@@ -11,38 +11,34 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from botocore.exceptions import ClientError
 
-from headwater.aws import CONFIG, client, error_code
-from headwater.signed import Signed
-from headwater.versions import checksums, listing
+from headwater.aws import client, error_code
+from headwater.versions import checksums
 from headwater.versions.errors import BucketNotVersioned, HookRefused, NotPinnable, NotReadable, VersionGone
-from headwater.versions.listing import Listed, Page
 from headwater.versions.types import Entry
 
 T = TypeVar("T")
 R = TypeVar("R")
 
-WORKERS = CONFIG.max_pool_connections
-"""S3 calls under way at once: as many connections as are kept."""
+WORKERS = 10
+"""S3 calls under way at once: as many connections as botocore keeps."""
 GONE = frozenset({"NoSuchVersion", "NoSuchKey", "404", "405", "MethodNotAllowed", "InvalidArgument", "400"})
 DENIED = frozenset({"AccessDenied", "403", "Forbidden"})
 _TAKEN = frozenset({"PreconditionFailed", "412"})
-_CHUNK, _BATCH = 1 << 20, 8
-_WITH_CHECKSUMS = {"x-amz-checksum-mode": "ENABLED"}
-_CHECKSUM_HEADERS = tuple((algorithm, f"x-amz-checksum-{algorithm.lower()}") for algorithm in checksums.TRUSTED)
+_CHUNK = 1 << 20
 
 
-class Seen(NamedTuple):
-    """What S3 says of a version without sending its bytes."""
+class Listed(NamedTuple):
+    """The newest version under a key."""
 
+    key: str
+    version_id: str | None
+    """None if the key was deleted: its newest version is a delete marker."""
     size: int
-    checksums: Mapping[str, str]
-    """S3's own, by algorithm, as far as they stand for the bytes."""
 
 
 class Stored(NamedTuple):
@@ -58,17 +54,15 @@ class Stored(NamedTuple):
 
 def ordered(call: Callable[[T], R], items: Iterable[T], workers: int = WORKERS) -> Iterator[R]:
     """The answers of ``call`` in the order of ``items``, with a few calls under way at once and no more held."""
-    pending: deque[Future[list[R]]] = deque()
-    iterator = iter(items)
+    pending: deque[Future[R]] = deque()
     with ThreadPoolExecutor(workers, thread_name_prefix="versions") as pool:
         try:
-            # A few at a time: handing over a single one would cost as much as asking S3 for it.
-            while batch := list(islice(iterator, _BATCH)):
-                pending.append(pool.submit(lambda batch=batch: [call(item) for item in batch]))
-                if len(pending) >= 2 * workers:
-                    yield from pending.popleft().result()
+            for item in items:
+                pending.append(pool.submit(call, item))
+                if len(pending) >= 4 * workers:
+                    yield pending.popleft().result()
             while pending:
-                yield from pending.popleft().result()
+                yield pending.popleft().result()
         finally:
             for future in pending:
                 future.cancel()
@@ -89,7 +83,6 @@ class Objects:
         self.bucket = bucket
         self.grace = grace
         self._s3 = client("s3")
-        self._signed = Signed("s3")
         self._versioned: set[str] = set()
         self._lock = threading.Lock()
 
@@ -155,25 +148,19 @@ class Objects:
 
     def newest(self, bucket: str, prefix: str) -> Iterator[Listed]:
         """The newest version of each key under ``prefix``, deleted ones included, in the order of the keys."""
+        pages = self._s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix)
         with ThreadPoolExecutor(1, thread_name_prefix="listing") as ahead:
-            coming = ahead.submit(self._page, bucket, prefix, None)
-            while True:
-                page = coming.result()
-                if page.more:
-                    coming = ahead.submit(self._page, bucket, prefix, page.more)
-                yield from page.listed
-                if not page.more:
-                    return
-
-    def _page(self, bucket: str, prefix: str, start: tuple[str, str] | None) -> Page:
-        parameters = [("encoding-type", "url"), ("prefix", prefix), ("versions", "")]
-        if start:
-            parameters += [("key-marker", start[0]), ("version-id-marker", start[1])]
-        answer = self._signed.get("ListObjectVersions", bucket, parameters=parameters)
-        if answer is not None:
-            return listing.read(answer.content)
-        markers = {"KeyMarker": start[0], "VersionIdMarker": start[1]} if start else {}
-        return listing.of(self._s3.list_object_versions(Bucket=bucket, Prefix=prefix, **markers))
+            iterator = iter(pages)
+            coming = ahead.submit(next, iterator, None)
+            while (page := coming.result()) is not None:
+                coming = ahead.submit(next, iterator, None)
+                found = [
+                    Listed(item["Key"], item["VersionId"], item["Size"])
+                    for item in page.get("Versions", ())
+                    if item["IsLatest"]
+                ]
+                gone = [Listed(item["Key"], None, 0) for item in page.get("DeleteMarkers", ()) if item["IsLatest"]]
+                yield from sorted(found + gone) if gone else found
 
     def pin(self, origin: str, path: str, version_id: str, size: int | None = None) -> Entry:
         """The entry of one version: with S3's own checksum, or if it has none, one that is computed once.
@@ -192,10 +179,11 @@ class Objects:
             )
         entry = Entry(path, origin, version_id, size or 0, "", "")
         seen = self.head(entry)
-        for algorithm, value in seen.checksums.items():
-            return entry._replace(size=seen.size, checksum=value, algorithm=algorithm)
-        checksum = checksums.of(self.stream(entry))
-        return entry._replace(size=seen.size, checksum=checksum, algorithm=checksums.SHA256)
+        entry = entry._replace(size=seen["ContentLength"])
+        for algorithm in checksums.TRUSTED:
+            if value := seen.get(f"Checksum{algorithm}"):
+                return entry._replace(checksum=value, algorithm=algorithm)
+        return entry._replace(checksum=checksums.of(self.stream(entry)), algorithm=checksums.SHA256)
 
     def is_newest(self, entry: Entry) -> bool:
         """Whether a pinned version is the newest of its key."""
@@ -207,17 +195,10 @@ class Objects:
             raise _denied(error, entry.bucket, entry.key) from error
         return bool(seen["VersionId"] == entry.version_id)
 
-    def head(self, entry: Entry) -> Seen:
+    def head(self, entry: Entry) -> Mapping[str, Any]:
         """What S3 says of a pinned version; raises `VersionGone` or `NotReadable`."""
-        parameters = (("versionId", entry.version_id),)
-        answer = self._signed.get("HeadObject", entry.bucket, entry.key, parameters, _WITH_CHECKSUMS)
-        if answer is not None:
-            told = answer.headers
-            known = [(algorithm, told.get(header)) for algorithm, header in _CHECKSUM_HEADERS]
-            return Seen(int(told["content-length"]), {algorithm: value for algorithm, value in known if value})
-        seen = self._pinned(self._s3.head_object, entry, ChecksumMode="ENABLED")
-        known = [(algorithm, seen.get(f"Checksum{algorithm}")) for algorithm in checksums.TRUSTED]
-        return Seen(seen["ContentLength"], {algorithm: value for algorithm, value in known if value})
+        seen: Mapping[str, Any] = self._pinned(self._s3.head_object, entry, ChecksumMode="ENABLED")
+        return seen
 
     def stream(self, entry: Entry, part: int | None = None) -> Iterator[bytes]:
         """The bytes of a pinned version, or of one of the parts it was uploaded in."""
