@@ -91,16 +91,7 @@ class _Client:
 
     def __call__(self, service: str) -> Any:
         """The client for ``service``, such as ``"s3"``, in the environment's region; safe to share among threads."""
-        return self._in_use(service)
-
-    @property
-    def session(self) -> Session:
-        """The session of the clients that are in use."""
-        return self._in_use.session
-
-    @property
-    def _in_use(self) -> Clients:
-        return _using.get() or self._environment
+        return (_using.get() or self._environment)(service)
 
     def cache_clear(self) -> None:
         """Forget every client: the environment has changed."""
