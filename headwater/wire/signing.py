@@ -65,13 +65,13 @@ class Signer:
         query : str
             As `canonical_query` writes it.
         headers : dict of str to str
-            All that are to be signed, ``host`` among them; lower-case names.
+            All that are to be signed, ``host`` among them; lower-case names. If the body's hash is there, it is taken.
         body : bytes
         at : float, optional
             Seconds since 1970; now by default.
         """
         date = _date(int(time.time() if at is None else at))
-        payload_hash = hashlib.sha256(body).hexdigest()
+        payload_hash = headers.get("x-amz-content-sha256") or hashlib.sha256(body).hexdigest()
         headers["x-amz-date"] = date
         if self._is_s3:
             headers["x-amz-content-sha256"] = payload_hash

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from headwater.local.cloud import Cloud
-from headwater.local.mends import bucket_policies, dynamodb_requests, dynamodb_tokens, s3_parts
+from headwater.local.mends import bucket_policies, dynamodb_requests, dynamodb_tokens, s3_listings, s3_parts
 from headwater.local.mends.patch import Patches
 
 
@@ -15,6 +15,7 @@ class Mends:
         bucket_policies.mend(self._patches)
         dynamodb_tokens.mend(self._patches, cloud.clock.now)
         s3_parts.mend(self._patches)
+        s3_listings.mend(self._patches)
         cloud.front.add(dynamodb_requests.answer)
 
     def open(self) -> None:
