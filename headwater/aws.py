@@ -62,6 +62,8 @@ class Clients:
     def __init__(self, session: Callable[[], Session] = new_session, *, endpoint_url: str | None = None) -> None:
         self._new_session = session
         self.endpoint_url = endpoint_url
+        self.connections: dict[str, Any] = {}
+        """What `headwater.wire` keeps beside the clients."""
         self._session: Session | None = None
         self._made: dict[str, Any] = {}
         # Making a client isn't thread-safe; using one is.
@@ -71,9 +73,16 @@ class Clients:
         """The client for ``service``, such as ``"s3"``."""
         with self._lock:
             if service not in self._made:
-                session = self.session
-                self._made[service] = session.create_client(service, config=CONFIG, endpoint_url=self.endpoint_url)
+                self._made[service] = self._make(service)
             return self._made[service]
+
+    def elsewhere(self, service: str, region: str) -> Any:
+        """A new client for ``service`` in another region."""
+        with self._lock:
+            return self._make(service, region_name=region)
+
+    def _make(self, service: str, **more: Any) -> Any:
+        return self.session.create_client(service, config=CONFIG, endpoint_url=self.endpoint_url, **more)
 
     @property
     def session(self) -> Session:
@@ -91,7 +100,12 @@ class _Client:
 
     def __call__(self, service: str) -> Any:
         """The client for ``service``, such as ``"s3"``, in the environment's region; safe to share among threads."""
-        return (_using.get() or self._environment)(service)
+        return self.in_use(service)
+
+    @property
+    def in_use(self) -> Clients:
+        """Where clients come from here and now."""
+        return _using.get() or self._environment
 
     def cache_clear(self) -> None:
         """Forget every client: the environment has changed."""

@@ -40,9 +40,9 @@ def verify(objects: Objects, entries: Iterable[Entry], read_bytes: bool, progres
 def _look(objects: Objects, entry: Entry, read_bytes: bool) -> Problem | None:
     seen = objects.head(entry)
     where = f"s3://{entry.bucket}/{entry.key} version {entry.version_id}"
-    if seen["ContentLength"] != entry.size:
-        return Problem(entry, "changed", f"{where} has {seen['ContentLength']:,} bytes, committed were {entry.size:,}")
-    kept = seen.get(f"Checksum{entry.algorithm}")
+    if seen.size != entry.size:
+        return Problem(entry, "changed", f"{where} has {seen.size:,} bytes, committed were {entry.size:,}")
+    kept = seen.checksums.get(entry.algorithm)
     # Without a checksum of its own there is nothing but the bytes to tell.
     found = kept if kept is not None and not read_bytes else checksum_of(objects, entry)
     if found != entry.checksum:

@@ -1,0 +1,169 @@
+"""Answers over a real connection: whole, in chunks, cut short, malformed, and from a server that hangs up."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+from botocore.exceptions import ConnectionClosedError, EndpointConnectionError, ReadTimeoutError, SSLError
+
+from headwater.wire import sockets as module
+from headwater.wire.sockets import Sockets
+
+HEAD = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
+Script = Callable[[socket.socket], object]
+
+
+class Server:
+    """Each connection is handled by the next script; None of them left hangs up."""
+
+    def __init__(self, *scripts: Script) -> None:
+        self.connections = 0
+        self._scripts = list(scripts)
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listening.getsockname()[1]
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        for script in self._scripts:
+            try:
+                connection, _ = self._listening.accept()
+            except OSError:
+                return
+            self.connections += 1
+            with connection:
+                script(connection)
+
+    def client(self, **options: object) -> Sockets:
+        given = {"verify": None, "connect_timeout": 5, "read_timeout": 5} | options
+        return Sockets(f"http://127.0.0.1:{self.port}", "127.0.0.1", self.port, **given)  # type: ignore[arg-type]
+
+    def close(self) -> None:
+        self._listening.close()
+        self._thread.join(timeout=10)
+
+
+@pytest.fixture
+def serving() -> Iterator[Callable[..., Server]]:
+    made: list[Server] = []
+
+    def serve(*scripts: Script) -> Server:
+        made.append(Server(*scripts))
+        return made[-1]
+
+    yield serve
+    for server in made:
+        server.close()
+
+
+def asked(connection: socket.socket) -> bool:
+    data = b""
+    while b"\r\n\r\n" not in data:
+        data += (more := connection.recv(65536))
+        if not more:
+            return False
+    return True
+
+
+def answering(*answers: bytes) -> Script:
+    """Answers request after request on one connection, a few bytes at a time."""
+
+    def script(connection: socket.socket) -> None:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for answer in answers:
+            if not asked(connection):
+                return
+            for start in range(0, len(answer), 7):
+                connection.sendall(answer[start : start + 7])
+
+    return script
+
+
+def test_a_connection_carries_one_answer_after_another(serving: Callable[..., Server]) -> None:
+    answers = [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-Twice: a\r\nx-twice:  b \r\n\r\nhello",
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"4;x=y\r\nwiki\r\nA\r\n0123456789\r\n0\r\nx-late: 1\r\n\r\n",
+        b"HTTP/1.1 204 No Content\r\nContent-Length: 9\r\n\r\n",
+        b"HTTP/1.1 404 Not Found\r\nContent-Length: 9\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + b"x" * 100000,
+    ]
+    server = serving(answering(*answers))
+    client = server.client()
+    first = client.exchange(HEAD, b"")
+    assert first == (200, {"content-length": "5", "x-twice": "a, b"}, b"hello")
+    assert client.exchange(HEAD, b"").body == b""
+    assert client.exchange(HEAD, b"").body == b"wiki0123456789"
+    assert client.exchange(HEAD, b"").status == 204
+    assert client.exchange(HEAD, b"", bodiless=True).status == 404
+    assert client.exchange(HEAD, b"").body == b"x" * 100000
+    assert server.connections == 1
+    client.close()
+
+
+def test_a_server_that_says_it_closes_is_believed(serving: Callable[..., Server]) -> None:
+    closing = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 1\r\n\r\n1"
+    endless = b"HTTP/1.1 200 OK\r\n\r\nuntil the end"
+    old = b"HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\n3"
+    server = serving(answering(closing), answering(endless), answering(old))
+    client = server.client()
+    assert [client.exchange(HEAD, b"").body for _ in range(3)] == [b"1", b"until the end", b"3"]
+    assert server.connections == 3
+
+
+def test_a_connection_that_was_closed_while_idle_is_replaced(
+    serving: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_IDLE_UNSEEN", 0.0)
+    whole = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1"
+    server = serving(answering(whole), answering(whole))
+    client = server.client()
+    client.exchange(HEAD, b"")
+    idle = client._idle[0][0]
+    idle.settimeout(5)
+    assert idle.recv(1, socket.MSG_PEEK) == b""  # the server has hung up
+    assert client.exchange(HEAD, b"").body == b"1"
+    assert server.connections == 2
+    client.close()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\nContent-Le",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort",
+        b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnone\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
+        b"SSH-2.0-OpenSSH\r\n\r\n",
+        b"HTTP/1.1 abc\r\n\r\n",
+    ],
+)
+def test_an_answer_that_is_cut_short_or_malformed_is_no_answer(serving: Callable[..., Server], answer: bytes) -> None:
+    client = serving(answering(answer)).client()
+    with pytest.raises(ConnectionClosedError):
+        client.exchange(HEAD, b"")
+    assert not client._idle
+
+
+def test_who_doesnt_answer_in_time_is_given_up(serving: Callable[..., Server]) -> None:
+    client = serving(lambda connection: connection.recv(65536) and connection.recv(1)).client(read_timeout=0.05)
+    with pytest.raises(ReadTimeoutError):
+        client.exchange(HEAD, b"")
+    assert not client._idle
+
+
+def test_nobody_there_and_no_tls_there_are_told_apart(serving: Callable[..., Server]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        free = taken.getsockname()[1]
+    options = {"verify": None, "connect_timeout": 5.0, "read_timeout": 5.0}
+    with pytest.raises(EndpointConnectionError):
+        Sockets(f"http://127.0.0.1:{free}", "127.0.0.1", free, **options).exchange(HEAD, b"")  # type: ignore[arg-type]
+    plain = serving(lambda connection: connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")).client(verify=True)
+    with pytest.raises(SSLError):
+        plain.exchange(HEAD, b"")
