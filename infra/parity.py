@@ -35,7 +35,7 @@ class FeatureParityArgs:
 class FeatureParity(pulumi.ComponentResource):
     """A function that compares a sample of online items with the offline rows each day, and an alarm on a difference.
 
-    The alarm lasts until a day without one. It only reads, but for offline rows and statistics that were lost.
+    The alarm lasts until a day's check finds none. It only reads, but for offline rows and statistics that were lost.
     """
 
     def __init__(self, name: str, args: FeatureParityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -90,7 +90,8 @@ class FeatureParity(pulumi.ComponentResource):
             namespace=METRICS_NAMESPACE,
             metric="FeatureParityDifferences",
             dimensions={"service": CAPABILITY},
-            threshold=Threshold(above=0, statistic="Maximum", period=timedelta(days=1)),
+            # Off within minutes, and until the next day's check: 288 periods are the day that CloudWatch allows.
+            threshold=Threshold(above=0, statistic="Maximum", period=timedelta(minutes=5), periods=288),
             says="Online features differ from offline ones. The function's log names view, entity, feature and both "
             f"values: /aws/lambda/{physical_name(name)}",
             parent=self,

@@ -117,7 +117,7 @@ def _in_order(view: FeatureView, rows: str) -> str:
         f"{name} AS (PARTITION BY {keys} ORDER BY __event RANGE BETWEEN {_micros(over)} PRECEDING AND CURRENT ROW)"
         for over, name in named.items()
     )
-    columns = _columns(view, _named_of(view), "__known", lambda window: f" OVER {named[window.over]}")
+    columns = _columns(view, _named, "__known", lambda window: f" OVER {named[window.over]}")
     table = f"FROM {quoted(rows)}"
     if view.aggregate and view.aggregate.decay:
         # Moments at which a row leaves a window are rows that count for nothing. Nothing comes late here.
@@ -203,12 +203,12 @@ def _aggregate(window: Window, of: str, over: str, table: str) -> str:
             return f"{function}({of}){over}"
 
 
-def _named_of(view: FeatureView) -> Value:
-    return lambda number: f"__of_{number}"
+def _named(number: int) -> str:
+    return f"__of_{number}"
 
 
 def _of_columns(view: FeatureView) -> list[str]:
-    return [f"__of_{number}" for number, window in enumerate(windows(view)) if window.of]
+    return [_named(number) for number, window in enumerate(windows(view)) if window.of]
 
 
 def _lengths(view: FeatureView) -> Sequence[timedelta]:

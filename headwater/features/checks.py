@@ -67,7 +67,8 @@ def _wanted(view: FeatureView, name: str) -> str:
 def _example(engine: Engine, view: FeatureView, table: str, name: str, condition: str) -> str:
     keys = ", ".join(map(quoted, view.entity))
     *entity, event, value = engine.row(
-        f"SELECT {keys}, {EVENT}, {quoted(name)} FROM {quoted(table)} WHERE {condition} ORDER BY {EVENT}, {keys} LIMIT 1"
+        f"SELECT {keys}, {EVENT}, {quoted(name)} FROM {quoted(table)} WHERE {condition} "
+        f"ORDER BY {EVENT}, {keys} LIMIT 1"
     )
     named = ", ".join(f"{key} {part!r}" for key, part in zip(view.entity, entity, strict=True))
     return f"{'nothing' if value is None else format(value, 'g')} for {named} at {event}"

@@ -32,6 +32,14 @@ class InvalidView(InvalidRequest):
     """A feature view's SQL fails, or yields something else than its declaration says."""
 
 
+class InvalidEntityRows(InvalidRequest):
+    """Rows that features were asked for can't be looked up: no table, no keys, no times, or of the wrong types."""
+
+
+class UnknownFeature(NotFound):
+    """A feature that was asked for isn't declared."""
+
+
 class OnlineStoreBusy(HeadwaterError):
     """DynamoDB kept throttling after all retries; nothing is lost, the same call may be made again."""
 
@@ -46,10 +54,6 @@ class UnknownViewVersion(NotFound):
     """The feature view was never declared like that."""
 
 
-class UnknownFeature(NotFound):
-    """The feature view has no feature of that name."""
-
-
 class DefinitionChanged(Refused):
     """A definition that was kept can't be read as what it was: this version of Headwater means something else by it."""
 
@@ -60,3 +64,7 @@ class NeverMaterialised(NotFound):
 
 class NothingToCompare(NotFound):
     """The feature view has but one materialisation."""
+
+
+class OnlineDiffers(HeadwaterError):
+    """The online store doesn't hold what the offline rows say."""

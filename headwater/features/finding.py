@@ -17,6 +17,7 @@ from headwater.features.records import Materialisation, Materialisations
 from headwater.features.searching import Found, search
 from headwater.features.statistics import Statistics, read_statistics
 from headwater.lake.store import Objects
+from headwater.model import Catalog, FeatureView, Product, catalog
 from headwater.registry.service import Registry
 from headwater.registry.store import ArtifactStore, RegistryStore
 
@@ -246,6 +247,30 @@ class Finding:
         if view in self._declared:
             raise _not_yet(view)
         raise unknown_view(view, sorted({*known, *self._declared}))
+
+    def catalog(self, names: Sequence[str], instead: Sequence[FeatureView] = ()) -> Catalog:
+        """Views and their sources as they are declared now, to compute with where the products' code isn't at hand.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Views.
+        instead : sequence of FeatureView
+            Definitions that count in place of the declared ones, or beside them.
+
+        Raises
+        ------
+        UnknownView, NeverMaterialised
+            There is no such view.
+        InvalidProduct
+            A definition of ``instead`` reads a source that no known view reads.
+        """
+        given = {view.name: view for view in instead}
+        definitions = [self.current(name) for name in dict.fromkeys(names) if name not in given]
+        known = [*definitions, *(self._definitions.all() if given else ())]
+        sources = {source.name: source for definition in known for source in definition.sources}
+        views = (*given.values(), *(definition.view for definition in definitions))
+        return catalog([Product(sources=tuple(sources.values()), views=views)])
 
     def _summary(self, definition: Definition) -> ViewSummary:
         view = definition.view

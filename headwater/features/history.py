@@ -56,7 +56,7 @@ def historical(
     asked : str
         What ``asked_at`` is called.
     as_known_at : datetime, optional
-        What became known later counts for no example, however late that one was asked. UTC unless it has a zone.
+        What became known later counts for no example, however late that one was asked. With a time zone.
 
     Returns
     -------

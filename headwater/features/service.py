@@ -3,10 +3,11 @@
 # ruff: noqa: S608 - names in SQL are declared by products and quoted
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, TypeAlias
 
 import duckdb
 from pydantic import BaseModel, ConfigDict
@@ -16,7 +17,9 @@ from headwater.features.columns import AVAILABLE, EVENT, newest_last
 from headwater.features.counting import keep_statistics
 from headwater.features.definitions import Definitions
 from headwater.features.engine import DuckDB
-from headwater.features.errors import InvalidView
+from headwater.features.entities import ENTITY_ROWS, take, views_of
+from headwater.features.errors import InvalidEntityRows, InvalidView
+from headwater.features.history import historical
 from headwater.features.offline import compute, offline_key, table_of
 from headwater.features.online import OnlineItem, microseconds, online_key
 from headwater.features.records import Materialisation, Materialisations
@@ -27,7 +30,14 @@ from headwater.lake.service import Lake
 from headwater.lake.types import DataVersion
 from headwater.model import Catalog, FeatureView
 from headwater.registry.store import RegistryStore
+from headwater.versions.types import MAIN
 
+if TYPE_CHECKING:
+    import pyarrow
+
+    from headwater.features.entities import EntityRows
+
+AsOf: TypeAlias = "str | datetime | Mapping[str, str] | DataVersion"
 BATCH = 5_000
 GRACE = 7 * 24 * 3600
 """Seconds that an expired item stays, for questions about the recent past."""
@@ -110,6 +120,71 @@ class Features:
                 self._lake.objects.put(key, path)
         keep_statistics(self._lake.objects, connection, view, version, table)
         return table
+
+    def historical(
+        self,
+        entity_rows: EntityRows,
+        features: Sequence[str],
+        *,
+        as_of: AsOf | None = None,
+        as_known_at: datetime | None = None,
+    ) -> pyarrow.Table:
+        """The point-in-time-correct frame: for each entity row what was known of its entity at its time.
+
+        Parameters
+        ----------
+        entity_rows : pandas.DataFrame, pyarrow.Table or DuckDBPyRelation
+            A column for each join key of the features' views and ``asked_at`` (or ``event_timestamp``): timestamps,
+            with a zone or in UTC. Other columns are handed through.
+        features : sequence of str
+            ``view.feature`` each.
+        as_of : str, datetime, mapping or DataVersion, optional
+            The data to read: a revision that each source has (``"main@{2026-11-01}"``, a tag), or one by source; a
+            time is where ``main`` pointed then. By default what counts now.
+        as_known_at : datetime, optional
+            The frame as it would have been built then: the data as of then, if `as_of` names no other, and of them
+            nothing that became known later. UTC if it has no zone.
+
+        Returns
+        -------
+        pyarrow.Table
+            Every entity row, in order, repeats and all, with a column ``view__feature`` for each feature; missing where
+            nothing was known within the view's TTL.
+
+        Raises
+        ------
+        UnknownFeature
+            A feature isn't declared.
+        InvalidEntityRows
+            Keys or times are missing or of the wrong type.
+        RevisionNotFound, NoData
+            A source has no such commit, or no data.
+        """
+        views = views_of(self._catalog, features)
+        sources = sorted({source for view in views.values() for source in view.sources})
+        if as_known_at is not None and as_known_at.tzinfo is None:
+            as_known_at = as_known_at.replace(tzinfo=UTC)
+        version = self._version(sources, as_known_at if as_of is None else as_of)
+        with self._lake.tables(version) as connection:
+            asked = take(connection, entity_rows, views, features)
+            offline = {name: self.ensure(connection, view, version) for name, view in views.items()}
+            joined = historical(connection, ENTITY_ROWS, views, offline, features, asked=asked, as_known_at=as_known_at)
+            try:
+                frame: pyarrow.Table = joined.to_arrow_table()
+            except ImportError as error:
+                raise InvalidEntityRows("the frame is an Arrow table", next_steps=["pip install pyarrow"]) from error
+            return frame
+
+    def _version(self, sources: Sequence[str], as_of: AsOf | None) -> DataVersion:
+        if as_of is None:
+            return self._lake.pin(sources)
+        if isinstance(as_of, DataVersion):
+            if lacking := [source for source in sources if source not in as_of.commits]:
+                raise NoData(f"data version {as_of.id[:12]} pins no commit of source {', '.join(map(repr, lacking))}")
+            return as_of.only(sources)
+        if isinstance(as_of, datetime):
+            return self._lake.at(sources, f"{MAIN}@{{{as_of.isoformat()}}}")
+        return self._lake.at(sources, as_of)
 
     def materialise_source(self, source: str) -> list[Materialised]:
         """Materialise every view that stands on ``source``; one whose other sources have no data yet has to wait."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -189,6 +189,33 @@ class Lake:
                 f"no data for source {', '.join(map(repr, lacking))}: nothing was uploaded yet, or it was refused",
                 next_steps=[f"headwater upload {lacking[0]} FILE.csv"],
             )
+        return DataVersion(commits=commits)
+
+    def at(self, sources: Sequence[str], revision: str | Mapping[str, str]) -> DataVersion:
+        """Pin the commit that ``revision`` names in each of ``sources``, or that named for each.
+
+        Parameters
+        ----------
+        sources : sequence of str
+        revision : str or mapping of str to str
+            As in `headwater.versions.revisions`: ``main@{2026-11-01}``, a tag; by source where they differ. A source
+            that a mapping leaves out is pinned as it is now.
+
+        Raises
+        ------
+        RevisionNotFound, InvalidRevision, AmbiguousRevision
+            A source has no such commit.
+        NoData
+            It holds no file.
+        """
+        commits: dict[str, PinnedCommit] = {}
+        for source in sorted(set(sources)):
+            named = revision if isinstance(revision, str) else revision.get(source, MAIN)
+            dataset = self.versions.dataset(dataset_of(source))
+            commit = dataset.resolve(named)
+            if not dataset.tree(commit).rows:
+                raise NoData(f"source {source!r} held no file at {named!r}")
+            commits[source] = PinnedCommit(commit=commit, revision=1)
         return DataVersion(commits=commits)
 
     @contextmanager

@@ -15,6 +15,7 @@ import duckdb
 import pandas
 
 from headwater.errors import InvalidRequest
+from headwater.features.offline import compute
 from headwater.lake.database import columns_of, quoted
 from headwater.model import Catalog, FeatureView, Model, Source, resolve
 
@@ -77,8 +78,22 @@ def _of_source(database: duckdb.DuckDBPyConnection, source: Source) -> Iterator[
 
 
 def _of_view(database: duckdb.DuckDBPyConnection, view: FeatureView) -> Iterator[Problem]:
-    needed = [*view.entity, "event_time", "available_time", *(feature.name for feature in view.features)]
-    yield from _of_query(database, f"feature view {view.name!r}", view.sql, view.sources, needed)
+    where = f"feature view {view.name!r}"
+    if view.sql:
+        needed = [*view.entity, "event_time", "available_time", *(feature.name for feature in view.features)]
+        yield from _of_query(database, where, view.sql, view.sources, needed)
+    elif view.aggregate and _there(database, view.sources):
+        try:
+            compute(database, view, "__checked")
+        except InvalidRequest as error:
+            yield Problem(where, str(error).removeprefix(f"{where}: "))
+    elif view.transform:
+        # Not called: a function may rightly expect rows.
+        try:
+            if not callable(resolve(view.transform)):
+                yield Problem(where, f"transform {view.transform!r} is no function")
+        except InvalidRequest as error:
+            yield Problem(where, f"transform: {error}")
 
 
 def _of_model(database: duckdb.DuckDBPyConnection, model: Model) -> Iterator[Problem]:
@@ -105,8 +120,7 @@ def _of_model(database: duckdb.DuckDBPyConnection, model: Model) -> Iterator[Pro
 def _of_query(
     database: duckdb.DuckDBPyConnection, where: str, sql: str, sources: Sequence[str], needed: Iterable[str]
 ) -> Iterator[Problem]:
-    present = {row[0] for row in database.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
-    if any(source not in present for source in sources):
+    if not _there(database, sources):
         return  # The source's own problem stands in the list already.
     try:
         columns = [entry[0] for entry in database.execute(f"SELECT * FROM ({sql}) LIMIT 0").description or ()]
@@ -115,6 +129,11 @@ def _of_query(
         return
     if missing := [name for name in dict.fromkeys(needed) if name not in columns]:
         yield Problem(where, f"sql yields no {', '.join(missing)}; it yields {', '.join(columns)}")
+
+
+def _there(database: duckdb.DuckDBPyConnection, sources: Sequence[str]) -> bool:
+    present = {row[0] for row in database.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+    return present.issuperset(sources)
 
 
 def _schema(contract: Any) -> Any:

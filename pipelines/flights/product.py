@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from headwater.model import (
+    Aggregations,
     Examples,
     Feature,
     FeatureView,
@@ -18,6 +19,7 @@ from headwater.model import (
     Search,
     Source,
     Uniform,
+    Window,
 )
 
 OWNER = "flights team"
@@ -51,47 +53,43 @@ WEATHER = Source(
     available_time="known_at",
 )
 
-DELAYS = (
-    Feature(name="late_rate_6h", description="Share of flights that arrived more than 15 minutes late, last 6 hours"),
-    Feature(name="mean_delay_6h", description="Mean arrival delay in minutes, last 6 hours"),
-    Feature(name="flights_6h", description="Flights that landed in the last 6 hours"),
-    Feature(name="late_rate_24h", description="Share of flights that arrived more than 15 minutes late, last 24 hours"),
-    Feature(name="mean_delay_24h", description="Mean arrival delay in minutes, last 24 hours"),
-    Feature(name="flights_24h", description="Flights that landed in the last 24 hours"),
-)
+
+def lately(hours: int) -> tuple[Feature, ...]:
+    """How late flights were in the last hours. Delays are whole minutes: sums of them are exact in any order."""
+    over, last = timedelta(hours=hours), f"last {hours} hours"
+    return (
+        Feature(
+            name=f"late_rate_{hours}h",
+            description=f"Share of flights that arrived more than 15 minutes late, {last}",
+            minimum=0,
+            maximum=1,
+            aggregate=Window(function="mean", of="arr_delay > 15", over=over),
+        ),
+        Feature(
+            name=f"mean_delay_{hours}h",
+            description=f"Mean arrival delay in minutes, {last}",
+            aggregate=Window(function="mean", of="arr_delay", over=over),
+        ),
+        Feature(
+            name=f"flights_{hours}h",
+            description=f"Flights that landed in the {last}",
+            kind="integer",
+            minimum=1,
+            aggregate=Window(function="count", over=over),
+        ),
+    )
 
 
 def delays(name: str, entity: tuple[str, ...], description: str) -> FeatureView:
     """How late the flights were that share ``entity`` and landed lately: a row for each landing."""
-    keys = ", ".join(entity)
     return FeatureView(
         name=name,
         description=description,
         owner=OWNER,
         entity=entity,
         sources=("flights",),
-        # Delays are whole minutes, and sums of whole numbers are exact in any order: same data, same values.
-        sql=f"""
-            WITH landings AS (
-                SELECT {keys}, landed_at, CAST(arr_delay AS BIGINT) AS delay, CAST(arr_delay > 15 AS BIGINT) AS late
-                FROM flights
-                WHERE arr_delay IS NOT NULL AND landed_at IS NOT NULL
-            )
-            SELECT DISTINCT {keys}, landed_at AS event_time, landed_at AS available_time,
-                sum(late) OVER six / count(*) OVER six AS late_rate_6h,
-                sum(delay) OVER six / count(*) OVER six AS mean_delay_6h,
-                count(*) OVER six AS flights_6h,
-                sum(late) OVER day / count(*) OVER day AS late_rate_24h,
-                sum(delay) OVER day / count(*) OVER day AS mean_delay_24h,
-                count(*) OVER day AS flights_24h
-            FROM landings
-            WINDOW
-                six AS (PARTITION BY {keys} ORDER BY landed_at
-                        RANGE BETWEEN INTERVAL 6 HOURS PRECEDING AND CURRENT ROW),
-                day AS (PARTITION BY {keys} ORDER BY landed_at
-                        RANGE BETWEEN INTERVAL 24 HOURS PRECEDING AND CURRENT ROW)
-        """,  # noqa: S608 - the keys are written above
-        features=DELAYS,
+        aggregate=Aggregations(where="arr_delay IS NOT NULL", event_time="landed_at", available_time="landed_at"),
+        features=(*lately(6), *lately(24)),
         ttl=timedelta(hours=24),
     )
 

@@ -13,6 +13,7 @@ from tests.unit.cli.conftest import Run
 from tests.unit.client.conftest import OUTPUTS, describe
 from tests.unit.features.shop import FIRST, SECOND, features, fill, land
 from tests.unit.lake.world import ARTIFACTS, World, new_world
+from tests.unit.serving.test_skew import log
 
 
 @pytest.fixture
@@ -160,3 +161,24 @@ def test_one_materialisation_has_nothing_to_be_compared_with(run: Run, monkeypat
         alone = run("features", "diff", "last_sale")
         assert alone.code == 3
         assert "has one materialisation, and two are compared" in alone.err
+
+
+def test_parity_is_told_and_a_difference_fails_with_both_values(world: World, run: Run) -> None:
+    (view,) = run("features", "parity", "--json").json
+    assert (view["view"], view["sampled"], view["equal"], view["different"]) == ("last_sale", 3, 3, 0)
+    assert SECOND.version in run("features", "parity", "last_sale").out
+    key = next(key for key in world.online() if key.endswith("c"))
+    client("dynamodb").delete_item(TableName="features", Key={"pk": {"S": key}})
+    done = run("features", "parity")
+    assert (done.code, done.out) == (1, "")
+    assert "last_sale.thrice of c: online missing (MISSING, event None), offline 180.0" in done.err
+    assert run("features", "parity", "unseen").code == 3
+
+
+def test_skew_needs_a_day_that_is_one(world: World, run: Run) -> None:
+    assert run("features", "skew", "habit", "--day", "yesterday").code == 2
+    client("s3").create_bucket(Bucket="predictions", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+    assert run("features", "skew", "habit").code == 3
+    log("r-1", {"c": 60.0, "a": 1.0})
+    assert "last_sale.amount" in run("features", "skew", "habit").out
+    assert run("features", "skew", "habit", "--json").json["features"][0]["share"] == 0.5

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from functools import cache
 from typing import Any
 
@@ -37,13 +37,17 @@ def at(minute: int) -> datetime:
     return START + timedelta(minutes=minute)
 
 
-Row = tuple[str | None, int, int, float | None, float | None]
+Row = tuple[str | None, int | None, int, int, float | None, float | None]
+"""Shop, till, minute of the event, minute from which on it is available, total, mean."""
+Asked = tuple[str | None, int | None, int]
 
 
 @cache
 def database() -> duckdb.DuckDBPyConnection:
     """Opened once: that takes longer than a join."""
-    return duckdb.connect(config={"threads": 1})
+    connection = duckdb.connect(config={"threads": 1})
+    connection.execute("SET TimeZone = 'America/New_York'")
+    return connection
 
 
 def table(name: str, kinds: dict[str, str], rows: Sequence[Sequence[Any]]) -> None:
@@ -54,78 +58,113 @@ def table(name: str, kinds: dict[str, str], rows: Sequence[Sequence[Any]]) -> No
         database().execute(f"INSERT INTO {name} VALUES {marks}", [value for row in rows for value in row])
 
 
-def joined(rows: list[Row], asked: list[tuple[str | None, int]]) -> list[tuple[Any, ...]]:
-    """What the join says: shop, minute asked, mean, total."""
-    kinds = {"shop": "VARCHAR", "event_time": "TIMESTAMP", "available_time": "TIMESTAMP"}
-    raw = [(shop, at(event), at(available), total, mean) for shop, event, available, total, mean in rows]
+def joined(rows: list[Row], asked: list[Asked], zoned: bool = False, until: int | None = None) -> list[tuple[Any, ...]]:
+    """What the join says: mean and total."""
+    kinds = {"shop": "VARCHAR", "till": "INTEGER", "event_time": "TIMESTAMP", "available_time": "TIMESTAMP"}
+    raw = [(shop, till, at(event), at(available), *values) for shop, till, event, available, *values in rows]
     table("raw", {**kinds, "total": "DOUBLE", "mean": "DOUBLE"}, raw)
-    table("examples", {"shop": "VARCHAR", "asked_at": "TIMESTAMP"}, [(shop, at(minute)) for shop, minute in asked])
-    compute(database(), view(), "offline")
-    relation = historical(
-        database(), "examples", {"sales": view()}, {"sales": "offline"}, ["sales.mean", "sales.total"]
+    # A key may be a number here and text there; a time may come from another zone.
+    zone = timezone(timedelta(hours=-7)) if zoned else None
+    moments = [at(minute).replace(tzinfo=UTC).astimezone(zone) if zoned else at(minute) for *_, minute in asked]
+    table(
+        "examples",
+        {"shop": "VARCHAR", "till": "DOUBLE", "asked_at": "TIMESTAMPTZ" if zoned else "TIMESTAMP"},
+        [(shop, till, moment) for (shop, till, _), moment in zip(asked, moments, strict=True)],
     )
-    assert relation.columns == ["shop", "asked_at", "sales__mean", "sales__total"]
-    return relation.fetchall()
+    sales = view(entity=("shop", "till"))
+    compute(database(), sales, "offline")
+    relation = historical(
+        database(),
+        "examples",
+        {"sales": sales},
+        {"sales": "offline"},
+        ["sales.mean", "sales.total"],
+        as_known_at=None if until is None else at(until).replace(tzinfo=UTC),
+    )
+    assert relation.columns == ["shop", "till", "asked_at", "sales__mean", "sales__total"]
+    # In order, repeats and all.
+    assert relation.project("shop, till").fetchall() == [(shop, till) for shop, till, _ in asked]
+    return relation.project("sales__mean, sales__total").fetchall()
 
 
-def oracle(rows: list[Row], asked: list[tuple[str | None, int]]) -> list[tuple[Any, ...]]:
+def oracle(rows: list[Row], asked: list[Asked], until: int = 99) -> list[tuple[Any, ...]]:
     """The documented rule, row by row."""
 
     def size(value: float | None) -> tuple[int, float]:
         return (0, 0.0) if value is None else (1, value)
 
-    answers = []
-    for shop, minute in asked:
-        known = [row for row in rows if shop and row[0] == shop and row[1] <= minute and row[2] <= minute]
-        newest = max(known, key=lambda row: (row[1], row[2], size(row[3]), size(row[4])), default=None)
-        if newest is None or minute - newest[1] > TTL:
-            answers.append((shop, at(minute), None, None))
-        else:
-            answers.append((shop, at(minute), newest[4], newest[3]))
+    answers: list[tuple[Any, ...]] = []
+    for shop, till, minute in asked:
+        now = min(minute, until)
+        known = [row for row in rows if shop and till and row[:2] == (shop, till) and max(row[2:4]) <= now]
+        newest = max(known, key=lambda row: (row[2], row[3], size(row[4]), size(row[5])), default=None)
+        found = newest is not None and minute - newest[2] <= TTL
+        answers.append((newest[5], newest[4]) if newest and found else (None, None))
     return answers
 
 
-# Few different moments, so that ties, late arrivals and TTL edges are common.
+# Few different moments and entities, so that ties, late arrivals, corrections, repeats and TTL edges are common.
 minutes = st.integers(0, 14)
-shops = st.sampled_from(["a", "b", "", None])
+entities = st.sampled_from([("a", 1), ("a", 1), ("a", 2), ("b", 1), ("", 1), (None, 1), ("a", None)])
 values = st.sampled_from([None, 0.0, 1.0, -2.5, 3.0])
-histories = st.lists(st.tuples(shops, minutes, minutes, values, values), max_size=25)
-questions = st.lists(st.tuples(shops, minutes), max_size=12)
+histories = st.lists(st.builds(lambda entity, *rest: (*entity, *rest), entities, minutes, minutes, values, values),
+                     min_size=4, max_size=25)  # fmt: skip
+questions = st.lists(st.builds(lambda entity, minute: (*entity, minute), entities, minutes), min_size=4, max_size=14)
 
 
-@settings(max_examples=50, deadline=None)
-@given(histories, questions)
-def test_every_example_gets_what_was_known_when_it_was_asked(
-    rows: list[Row], asked: list[tuple[str | None, int]]
+@settings(max_examples=60, deadline=None)
+@given(histories, questions, st.booleans())
+def test_every_example_gets_what_was_known_when_it_was_asked(rows: list[Row], asked: list[Asked], zoned: bool) -> None:
+    assert joined(rows, asked, zoned) == oracle(rows, asked)
+
+
+@settings(max_examples=25, deadline=None)
+@given(histories, questions, st.integers(0, 14))
+def test_a_set_as_of_a_day_holds_nothing_that_became_known_later(
+    rows: list[Row], asked: list[Asked], until: int
 ) -> None:
-    assert joined(rows, asked) == oracle(rows, asked)
+    then = [row for row in rows if max(row[2:4]) <= until]
+    assert joined(rows, asked, until=until) == oracle(rows, asked, until) == joined(then, asked)
 
 
 @settings(max_examples=25, deadline=None)
 @given(histories, questions, st.integers(0, 14), st.randoms())
 def test_what_became_available_later_never_changes_an_answer(
-    rows: list[Row], asked: list[tuple[str | None, int]], now: int, random: Any
+    rows: list[Row], asked: list[Asked], now: int, random: Any
 ) -> None:
-    asked = [(shop, min(minute, now)) for shop, minute in asked]
-    leaked = [row if row[2] <= now else (row[0], row[1], row[2], random.random(), None) for row in rows]
+    asked = [(shop, till, min(minute, now)) for shop, till, minute in asked]
+    leaked = [row if row[3] <= now else (*row[:4], random.random(), None) for row in rows]
     random.shuffle(leaked)
-    without = [row for row in rows if row[2] <= now]
+    without = [row for row in rows if row[3] <= now]
     assert joined(rows, asked) == joined(leaked, asked) == joined(without, asked)
 
 
+@settings(max_examples=25, deadline=None)
+@given(histories, questions, st.lists(st.integers(0, 24), max_size=6))
+def test_events_that_come_twice_change_nothing(rows: list[Row], asked: list[Asked], again: list[int]) -> None:
+    assert joined([*rows, *(rows[number % len(rows)] for number in again)], asked) == joined(rows, asked)
+
+
 def test_a_value_exactly_as_old_as_the_ttl_counts_and_one_older_does_not() -> None:
-    assert joined([("a", 0, 0, 1.0, 2.0)], [("a", TTL), ("a", TTL + 1)]) == [
-        ("a", at(TTL), 2.0, 1.0),
-        ("a", at(TTL + 1), None, None),
-    ]
+    assert joined([("a", 1, 0, 0, 1.0, 2.0)], [("a", 1, TTL), ("a", 1, TTL + 1)]) == [(2.0, 1.0), (None, None)]
 
 
 def test_a_late_row_about_an_earlier_moment_does_not_hide_the_newest() -> None:
-    assert joined([("a", 3, 3, 3.0, 3.0), ("a", 1, 4, 1.0, 1.0)], [("a", 5)]) == [("a", at(5), 3.0, 3.0)]
+    assert joined([("a", 1, 3, 3, 3.0, 3.0), ("a", 1, 1, 4, 1.0, 1.0)], [("a", 1, 5)]) == [(3.0, 3.0)]
 
 
 def test_a_row_available_before_it_happened_counts_from_its_event_time() -> None:
-    assert joined([("a", 3, 1, 3.0, 3.0)], [("a", 2), ("a", 3)])[0][2:] == (None, None)
+    assert joined([("a", 1, 3, 1, 3.0, 3.0)], [("a", 1, 2), ("a", 1, 3)]) == [(None, None), (3.0, 3.0)]
+
+
+def test_rows_in_another_order_than_they_are_computed_in_are_refused() -> None:
+    database().execute(
+        "CREATE OR REPLACE TABLE scattered AS SELECT * FROM (VALUES ('a', 1), ('b', 2), ('a', 3)) AS t(shop, total), "
+        "(SELECT TIMESTAMP '2013-03-01' AS event_time, TIMESTAMP '2013-03-01' AS available_time)"
+    )
+    database().execute("CREATE OR REPLACE TABLE asked AS SELECT 'a' AS shop, TIMESTAMP '2013-03-01' AS asked_at")
+    with pytest.raises(InvalidView, match="rows of 'scattered' aren't in the order of its entities"):
+        historical(database(), "asked", {"sales": view()}, {"sales": "scattered"}, ["sales.total"])
 
 
 def test_examples_with_a_time_zone_and_number_keys_find_their_rows() -> None:

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headwater.features.errors import InvalidInput
 from headwater.features.columns import entity_sql
+from headwater.features.errors import InvalidInput
 from headwater.features.inputs import encode, encode_value, entity_text
 from headwater.model import RequestInput
 

@@ -1,0 +1,283 @@
+"""Declared windows against a brute-force oracle in plain Python, and what is said of declarations that are wrong."""
+
+# ruff: noqa: DTZ001 - offline times are UTC without a zone
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import duckdb
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from headwater.features.errors import InvalidView
+from headwater.features.history import historical
+from headwater.features.offline import compute
+from headwater.model import (
+    Aggregations,
+    Feature,
+    FeatureView,
+    InvalidProduct,
+    Product,
+    Schedule,
+    Source,
+    Window,
+    catalog,
+)
+from tests.unit.features.test_history import at, database, table
+
+SHORT, LONG, TTL = 2, 5, 7
+FUNCTIONS = ("count", "sum", "mean", "min", "max", "last", "distinct")
+
+
+def windowed(decay: bool = False, where: str = "good", ttl: int = TTL) -> FeatureView:
+    """Each function over a short and a long window, and a count of rows."""
+    features = [
+        Feature(
+            name=f"{function}_{minutes}",
+            aggregate=Window(function=function, of="amount", over=timedelta(minutes=minutes)),
+        )
+        for function in FUNCTIONS
+        for minutes in (SHORT, LONG)
+    ]
+    rows = Feature(name="rows", aggregate=Window(function="count", over=timedelta(minutes=SHORT)))
+    return FeatureView(
+        name="windowed",
+        entity=("shop", "till"),
+        sources=("sales",),
+        aggregate=Aggregations(where=where, event_time="sold", available_time="told", decay=decay),
+        features=(*features, rows),
+        ttl=timedelta(minutes=ttl),
+    )
+
+
+Row = tuple[str | None, int, int, int, float | None, bool | None]
+"""Shop, till, minute sold, minute told, amount, good."""
+KINDS = {
+    "shop": "VARCHAR", "till": "INTEGER", "sold": "TIMESTAMP", "told": "TIMESTAMP", "amount": "DOUBLE",
+    "good": "BOOLEAN",
+}  # fmt: skip
+
+
+def joined(view: FeatureView, rows: Sequence[Row], asked: Sequence[tuple[str | None, int, int]]) -> list[Any]:
+    raw = [(shop, till, at(sold), at(told), amount, good) for shop, till, sold, told, amount, good in rows]
+    table("sales", KINDS, raw)
+    table(
+        "questions",
+        {"shop": "VARCHAR", "till": "INTEGER", "asked_at": "TIMESTAMP"},
+        [(shop, till, at(minute)) for shop, till, minute in asked],
+    )
+    compute(database(), view, "windows")
+    features = [f"{view.name}.{feature.name}" for feature in view.features]
+    relation = historical(database(), "questions", {view.name: view}, {view.name: "windows"}, features)
+    return [row[3:] for row in relation.fetchall()]
+
+
+def aggregated(rows: Sequence[Row], decay: bool, minute: int) -> tuple[Any, ...] | None:
+    """The documented rule for the rows of one entity, row by row."""
+    known = [row for row in rows if row[5] and max(row[2], row[3]) <= minute]
+    if not known:
+        return None
+    newest = max(row[2] for row in known)
+    # With decay the last change is when a row became known, or just after one left a window.
+    left = [row[2] + over for row in known for over in (SHORT, LONG) if row[2] + over < minute]
+    changed = max([*left, *(max(row[2], row[3]) for row in known)]) if decay else newest
+    if minute - changed > TTL:
+        return None
+    end = minute if decay else newest
+
+    def within(over: int) -> list[Row]:
+        return [row for row in known if end - over <= row[2] <= end]
+
+    answers: list[Any] = []
+    for function in FUNCTIONS:
+        for over in (SHORT, LONG):
+            counted = [row for row in within(over) if row[4] is not None and math.isfinite(row[4])]
+            amounts = [row[4] for row in counted if row[4] is not None]
+            newest_row = max(counted, key=lambda row: (row[2], max(row[2], row[3]), row[4]), default=None)
+            match function:
+                case "count":
+                    answers.append(len(amounts))
+                case "distinct":
+                    answers.append(len(set(amounts)))
+                case "sum":
+                    answers.append(sum(amounts) if amounts else None)
+                case "mean":
+                    answers.append(sum(amounts) / len(amounts) if amounts else None)
+                case "min":
+                    answers.append(min(amounts, default=None))
+                case "max":
+                    answers.append(max(amounts, default=None))
+                case "last":
+                    answers.append(newest_row[4] if newest_row else None)
+    return (*answers, len(within(SHORT)))
+
+
+def oracle(rows: Sequence[Row], asked: Sequence[tuple[str | None, int, int]], decay: bool) -> list[Any]:
+    answers = []
+    for shop, till, minute in asked:
+        mine = [row for row in rows if shop and row[0] == shop and row[1] == till]
+        found = aggregated(mine, decay, minute)
+        answers.append((None,) * (2 * len(FUNCTIONS) + 1) if found is None else single(found))
+    return answers
+
+
+def single(values: Sequence[Any]) -> tuple[Any, ...]:
+    """In float32's precision."""
+    return tuple(None if value is None else float(np.float32(value)) for value in values)
+
+
+# Few different moments: ties, late arrivals and window edges are common. Sums of quarters are exact in any order.
+minutes = st.integers(0, 14)
+entities = st.sampled_from([("a", 1), ("a", 1), ("a", 1), ("a", 2), ("b", 1), ("", 1), (None, 1)])
+amounts = st.sampled_from([None, 0.0, 1.25, -2.5, 3.0, 1e9, math.nan, math.inf])
+good = st.sampled_from([True, True, True, True, False, None])
+scattered = st.lists(
+    st.builds(lambda entity, *rest: (*entity, *rest), entities, minutes, minutes, amounts, good),
+    min_size=6,
+    max_size=18,
+)
+# Rows that are told in order are computed in another way, and of them those that are told at once in yet another.
+orderly = st.builds(
+    lambda rows, delay: [(*row[:3], row[2] + delay, *row[4:]) for row in rows], scattered, st.integers(0, 2)
+)
+histories = st.one_of(scattered, orderly, st.builds(lambda some, few: some + few[:2], orderly, scattered))
+questions = st.lists(
+    st.builds(lambda entity, minute: (*entity, minute), entities, st.integers(0, 24)), min_size=8, max_size=16
+)
+
+
+@settings(max_examples=60, deadline=None)
+@example([("a", 1, 3, 3, 3.0, True), ("a", 1, 3, 5, 1.25, True)], [("a", 1, 5)], False)  # corrected: the last is 1.25
+@given(histories, questions, st.booleans())
+def test_every_question_gets_what_one_counts_by_hand(rows: list[Row], asked: list[Any], decay: bool) -> None:
+    assert joined(windowed(decay), rows, asked) == oracle(rows, asked, decay)
+
+
+@settings(max_examples=25, deadline=None)
+@given(histories, questions, st.integers(0, 14), st.booleans(), st.randoms())
+def test_what_was_told_later_never_changes_an_answer(
+    rows: list[Row], asked: list[Any], now: int, decay: bool, random: Any
+) -> None:
+    asked = [(shop, till, min(minute, now)) for shop, till, minute in asked]
+    leaked = [row if row[3] <= now else (*row[:4], random.random(), True) for row in rows]
+    random.shuffle(leaked)
+    without = [row for row in rows if row[3] <= now]
+    view = windowed(decay)
+    assert joined(view, rows, asked) == joined(view, leaked, asked) == joined(view, without, asked)
+
+
+def test_a_value_stands_until_the_next_row_or_with_decay_until_a_row_leaves_its_window() -> None:
+    rows: list[Row] = [("a", 1, 0, 0, 1.0, True), ("a", 1, 1, 1, 2.0, True)]
+    asked = [("a", 1, minute) for minute in (1, 2, 3, 4, 6, 7, 8, 13, 14)]
+
+    def sums(decay: bool) -> list[tuple[Any, ...]]:
+        return [(row[2], row[3], row[-1]) for row in joined(windowed(decay), rows, asked)]
+
+    nothing = (None, None, None)
+    assert sums(decay=False) == [(3.0, 3.0, 2.0)] * 7 + [nothing] * 2
+    assert sums(decay=True) == [
+        (3.0, 3.0, 2.0), (3.0, 3.0, 2.0), (2.0, 3.0, 1.0), (None, 3.0, 0.0), (None, 2.0, 0.0), (None, None, 0.0),
+        (None, None, 0.0), (None, None, 0.0), nothing,
+    ]  # fmt: skip
+
+
+def test_times_come_from_the_source_and_keys_and_values_of_any_kind_are_aggregated() -> None:
+    source = Source(name="sales", contract="a.b:C", event_time="sold", available_time="told")
+    view = FeatureView(
+        name="kinds",
+        entity=("till",),
+        sources=("sales",),
+        aggregate=Aggregations(),
+        features=(
+            Feature(name="shops", aggregate=Window(function="distinct", of="shop", over=timedelta(hours=1))),
+            Feature(name="share", aggregate=Window(function="mean", of="amount > 1", over=timedelta(hours=1))),
+            Feature(name="named", aggregate=Window(function="count", of="nullif(shop, 'b')", over=timedelta(hours=1))),
+        ),
+        ttl=timedelta(hours=1),
+    )
+    view = catalog([Product(sources=(source,), views=(view,))]).view("kinds")
+    assert view.aggregate == Aggregations(event_time="sold", available_time="told")
+    connection = duckdb.connect(config={"threads": 1})
+    connection.execute(
+        "CREATE TABLE sales AS SELECT *, TIMESTAMPTZ '2013-03-01 00:00:00+00' AS sold, DATE '2013-03-02' AS told "
+        "FROM (VALUES (7.0, 'a', 1), (7.0, 'b', 2), (7.0, 'a', 3), (NULL, 'c', 4)) AS t(till, shop, amount)"
+    )
+    assert compute(connection, view, "kinds") == 1
+    assert connection.execute("SELECT * FROM kinds").fetchall() == [
+        ("7", datetime(2013, 3, 1), datetime(2013, 3, 2), 2.0, pytest.approx(2 / 3), 2.0)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("where", "of", "words"),
+    [
+        ("nosuch", "amount", "feature view 'windowed': its aggregations can't be made of 'sales': .*nosuch"),
+        ("", "nosuch", "can't be made of 'sales': .*nosuch"),
+        ("", "shop", "mean of 'shop', which is VARCHAR, expected a number"),
+    ],
+)
+def test_aggregations_of_what_is_not_there_say_so(where: str, of: str, words: str) -> None:
+    table("sales", KINDS, [])
+    mean = Feature(name="mean", aggregate=Window(function="mean", of=of, over=timedelta(hours=1)))
+    with pytest.raises(InvalidView, match=words):
+        compute(database(), windowed(where=where).model_copy(update={"features": (mean,)}), "windows")
+
+
+def test_a_time_that_is_none_is_refused() -> None:
+    table("sales", {**KINDS, "sold": "INTEGER"}, [])
+    with pytest.raises(InvalidView, match="sold is INTEGER, expected a timestamp"):
+        compute(database(), windowed(), "windows")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"sql": "SELECT 1"}, "exactly one of sql, aggregate, transform, not sql and aggregate"),
+        ({"aggregate": None}, "exactly one of .*, not none"),
+        ({"sources": ("sales", "other")}, "over one source, not sales, other"),
+        ({"features": (Feature(name="total"),)}, "feature 'total' has no aggregate"),
+        ({"aggregate": None, "sql": "SELECT 1"}, "'count_2' has an aggregate, which only"),
+        ({"freshness": timedelta(0)}, "freshness is 0:00:00, it must be positive"),
+        ({"entity": ("rowid",)}, "'rowid' has a meaning already"),
+        ({"entity": ("rows",)}, "'rows' declared more than once"),
+    ],
+)
+def test_a_view_is_declared_in_one_way(change: dict[str, Any], words: str) -> None:
+    given = {name: getattr(windowed(), name) for name in FeatureView.model_fields} | change
+    with pytest.raises((ValidationError, InvalidProduct), match=words):
+        FeatureView(**given)
+
+
+def test_a_window_must_be_of_something_and_last() -> None:
+    with pytest.raises(ValidationError, match="mean: say what of"):
+        Window(function="mean", over=timedelta(hours=1))
+    with pytest.raises(ValidationError, match="longer than nothing"):
+        Window(function="count", over=timedelta(0))
+
+
+def test_aggregations_without_any_event_time_are_refused() -> None:
+    view = windowed().model_copy(update={"aggregate": Aggregations()})
+    with pytest.raises(InvalidProduct, match="need an event time; neither they nor source 'sales' names one"):
+        catalog([Product(sources=(Source(name="sales", contract="a.b:C"),), views=(view,))])
+    with pytest.raises(ValueError, match="take the view from the catalog"):
+        compute(database(), view, "windows")
+
+
+def test_the_version_follows_what_values_depend_on_and_nothing_else() -> None:
+    view = windowed()
+    hourly = Schedule(expression="rate(1 hour)")
+    said = {"description": "d", "owner": "o", "freshness": timedelta(hours=1), "schedule": hourly}
+    checked = tuple(feature.model_copy(update={"maximum": 1.0, "kind": "integer"}) for feature in view.features)
+    assert view.model_copy(update={**said, "features": checked}).version == view.version
+    others = [windowed(decay=True), windowed(where="NOT good"), windowed(ttl=TTL + 1)]
+    window = view.features[0].aggregate
+    assert window is not None
+    longer = view.features[0].model_copy(update={"aggregate": window.model_copy(update={"over": timedelta(hours=1)})})
+    others.append(view.model_copy(update={"features": (longer, *view.features[1:])}))
+    assert len({view.version, *(other.version for other in others)}) == 5
