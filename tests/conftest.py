@@ -35,6 +35,7 @@ BESIDE = (
     "unit/local/engine",
     "unit/local/provider",
     "unit/scaffold/test_write.py",
+    "unit/features/test_spark.py",
 )
 """Tests that start processes for all that they need."""
 ORDER = ("unit", "unit/local", *BESIDE)

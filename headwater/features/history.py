@@ -27,6 +27,8 @@ from headwater.lake.database import columns_of, quoted
 from headwater.model import FeatureView
 
 POSITION = "__position"
+ROW = "__row"
+"""The number of an offline row, from 0."""
 Integers = npt.NDArray[np.int64]
 
 
@@ -50,7 +52,8 @@ def historical(
     views : mapping
         Feature views by name.
     offline : mapping
-        View name to the table of its offline rows as `headwater.features.offline.compute` leaves them, in its order.
+        View name to the table of its offline rows as `headwater.features.offline.compute` leaves them, in its order; or
+        to a view of its file with the rows' numbers as `ROW`.
     features : sequence of str
         ``view.feature`` each.
     asked : str
@@ -83,13 +86,13 @@ def historical(
     moment = f"epoch_us({moment_sql(quoted(asked), present[asked])})"
     joins = []
     for number, (name, chosen) in enumerate(wanted.items()):
-        view_, rows = views[name], offline[name]
+        view_, rows = views[name], _numbered(connection, offline[name])
         connection.register("__found", _found(connection, view_, rows, present, moment, as_known_at))
         columns = "".join(f", {quoted(feature)} AS {quoted(f'{name}__{feature}')}" for feature in chosen)
         table = f"__known_{number}"
         connection.execute(
             f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT found.{POSITION}{columns} "
-            f"FROM __found AS found JOIN {quoted(rows)} AS known ON found.row = known.rowid "
+            f"FROM __found AS found JOIN {rows} AS known ON found.row = known.{ROW} "
             f"WHERE found.at - epoch_us(known.{EVENT}) <= {round(view_.ttl.total_seconds() * 1e6)}"
         )
         connection.unregister("__found")
@@ -98,6 +101,13 @@ def historical(
     return connection.sql(
         f"SELECT __asked.* EXCLUDE ({POSITION}){columns} FROM __asked {' '.join(joins)} ORDER BY {POSITION}"
     )
+
+
+def _numbered(connection: duckdb.DuckDBPyConnection, offline: str) -> str:
+    """A view's rows with their numbers: those of a file have them, a table numbers its own as they were put in."""
+    if ROW in columns_of(connection, offline):
+        return quoted(offline)
+    return f"(SELECT *, rowid AS {ROW} FROM {quoted(offline)})"
 
 
 def _found(
@@ -111,10 +121,9 @@ def _found(
     """For each example that something is known of: its position, when it was asked and the number of the newest row."""
     keys = [quoted(key) for key in view.entity]
     names = ", ".join(keys)
-    # Numbers of rows: a table's rows are numbered in the order in which they were put in.
     connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE __entities AS SELECT {names}, min(rowid) AS first, max(rowid) + 1 AS after, "
-        f"count(*) AS rows FROM {quoted(offline)} GROUP BY {names}"
+        f"CREATE OR REPLACE TEMP TABLE __entities AS SELECT {names}, min({ROW}) AS first, max({ROW}) + 1 AS after, "
+        f"count(*) AS rows FROM {offline} GROUP BY {names}"
     )
     same = " AND ".join(
         f"{entity_sql(f'asked.{key}', present[name])} = entity.{key}"
@@ -125,10 +134,16 @@ def _found(
         f"JOIN __entities AS entity ON {same} WHERE __at IS NOT NULL"
     ).fetchnumpy()
     known: Integers = np.ascontiguousarray(
-        connection.execute(f"SELECT epoch_us({KNOWN}) AS known FROM {quoted(offline)}").fetchnumpy()["known"]
+        connection.execute(f"SELECT epoch_us({KNOWN}) AS known FROM {offline}").fetchnumpy()["known"]
     )
-    if connection.execute("SELECT 1 FROM __entities WHERE after - first <> rows LIMIT 1").fetchall():
-        raise InvalidView(f"feature view {view.name!r}: the rows of {offline!r} aren't in the order of its entities")
+    entities = connection.execute("SELECT first, after - first = rows AS whole FROM __entities").fetchnumpy()
+    # A row that isn't later than the one before it must be the first of another entity.
+    fallen = np.flatnonzero(known[1:] <= known[:-1]) + 1
+    if (
+        not np.asarray(entities["whole"]).all()
+        or not np.isin(fallen, np.asarray(entities["first"]), assume_unique=True).all()
+    ):
+        raise InvalidView(f"feature view {view.name!r}: its offline rows aren't in the order of compute")
     at: Integers = np.asarray(asked["__at"])
     until = at if as_known_at is None else np.minimum(at, microseconds(as_known_at))
     row = newest_before(known, np.asarray(asked["first"]), np.asarray(asked["after"]), until)

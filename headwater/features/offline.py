@@ -81,7 +81,8 @@ def _answers(view: FeatureView, raw: str, kinds: dict[str, str]) -> str:
         f"SELECT {names} FROM (SELECT *, min({KNOWN}) OVER (PARTITION BY {partition} ORDER BY {newest_last(view)} "
         f"ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING) AS __newer_known FROM "
         f"(SELECT {', '.join(columns)} FROM {quoted(raw)}) AS named WHERE {filled}) AS followed "
-        f"WHERE __newer_known IS NULL OR __newer_known > {KNOWN} ORDER BY {partition}, {EVENT}"
+        f"WHERE __newer_known IS NULL OR __newer_known > {KNOWN} "
+        f"ORDER BY {partition}, {EVENT}, {AVAILABLE}"
     )
 
 

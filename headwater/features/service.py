@@ -5,8 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, TypeAlias
 
 import duckdb
@@ -19,12 +17,12 @@ from headwater.features.definitions import Definitions
 from headwater.features.engine import DuckDB
 from headwater.features.entities import ENTITY_ROWS, take, views_of
 from headwater.features.errors import InvalidEntityRows, InvalidView
-from headwater.features.history import historical
+from headwater.features.history import ROW, historical
 from headwater.features.offline import compute, offline_key, table_of
 from headwater.features.online import OnlineItem, microseconds, online_key
 from headwater.features.records import Materialisation, Materialisations
 from headwater.features.store import OnlineStore, OnlineWrite
-from headwater.lake.database import literal, quoted, write_parquet
+from headwater.lake.database import literal, quoted, scratch_of, write_parquet
 from headwater.lake.errors import NoData
 from headwater.lake.service import Lake
 from headwater.lake.types import DataVersion
@@ -86,7 +84,7 @@ class Features:
         self._now = now
 
     def ensure(self, connection: duckdb.DuckDBPyConnection, view: FeatureView, version: DataVersion) -> str:
-        """A table of the view's offline rows for ``version``: read if they are kept already, else computed and kept.
+        """The view's offline rows for ``version``: those that are kept already, else computed and kept.
 
         Their statistics are kept with them (`headwater.features.statistics`).
 
@@ -101,23 +99,26 @@ class Features:
         Returns
         -------
         str
-            The table's name.
+            What they are called in the database, for as long as it is open; with their numbers as ``__row``.
         """
         key, table = offline_key(view, version), table_of(view)
         known = self._lake.objects.newest(key)
-        with TemporaryDirectory(prefix="headwater-features-") as scratch:
-            path = Path(scratch) / "rows.parquet"
-            if known is not None:
-                self._lake.objects.fetch(known, path)
-                connection.execute(
-                    f"CREATE OR REPLACE TEMP TABLE {quoted(table)} AS SELECT * FROM read_parquet({literal(str(path))})"
-                )
-                # What is checked may have been declared since.
-                check_values(DuckDB(connection), view, table)
-            else:
-                compute(connection, view, table)
-                write_parquet(connection, f"SELECT * FROM {quoted(table)}", path)
-                self._lake.objects.put(key, path)
+        # As long as the sources' files are there, this one is too: only what is asked of it is read.
+        path = scratch_of(connection) / f"{table}.parquet"
+        if known is not None:
+            self._lake.objects.fetch(known, path)
+        else:
+            compute(connection, view, table)
+            write_parquet(connection, f"SELECT * FROM {quoted(table)}", path)
+            connection.execute(f"DROP TABLE {quoted(table)}")
+            self._lake.objects.put(key, path)
+        connection.execute(
+            f"CREATE OR REPLACE TEMP VIEW {quoted(table)} AS SELECT * EXCLUDE (file_row_number), "
+            f"file_row_number AS {ROW} FROM read_parquet({literal(str(path))}, file_row_number = true)"
+        )
+        if known is not None:
+            # What is checked may have been declared since.
+            check_values(DuckDB(connection), view, table)
         keep_statistics(self._lake.objects, connection, view, version, table)
         return table
 

@@ -29,6 +29,13 @@ def connect(scratch: Path) -> duckdb.DuckDBPyConnection:
     return connection
 
 
+def scratch_of(connection: duckdb.DuckDBPyConnection) -> Path:
+    """The folder that a connection of `connect` spills to, made if need be."""
+    folder = Path(connection.execute("SELECT current_setting('temp_directory')").fetchall()[0][0])
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 def quoted(name: str) -> str:
     """``name`` as an identifier in SQL."""
     return '"' + name.replace('"', '""') + '"'

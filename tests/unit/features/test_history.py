@@ -157,13 +157,14 @@ def test_a_row_available_before_it_happened_counts_from_its_event_time() -> None
     assert joined([("a", 1, 3, 1, 3.0, 3.0)], [("a", 1, 2), ("a", 1, 3)]) == [(None, None), (3.0, 3.0)]
 
 
-def test_rows_in_another_order_than_they_are_computed_in_are_refused() -> None:
+@pytest.mark.parametrize("rows", ["('a', 1), ('b', 2), ('a', 3)", "('a', 2), ('a', 1), ('b', 3)"])
+def test_rows_in_another_order_than_they_are_computed_in_are_refused(rows: str) -> None:
     database().execute(
-        "CREATE OR REPLACE TABLE scattered AS SELECT * FROM (VALUES ('a', 1), ('b', 2), ('a', 3)) AS t(shop, total), "
-        "(SELECT TIMESTAMP '2013-03-01' AS event_time, TIMESTAMP '2013-03-01' AS available_time)"
+        "CREATE OR REPLACE TABLE scattered AS SELECT *, event_time AS available_time FROM (SELECT shop, total, "
+        f"TIMESTAMP '2013-03-01' + to_minutes(total) AS event_time FROM (VALUES {rows}) AS t(shop, total))"
     )
     database().execute("CREATE OR REPLACE TABLE asked AS SELECT 'a' AS shop, TIMESTAMP '2013-03-01' AS asked_at")
-    with pytest.raises(InvalidView, match="rows of 'scattered' aren't in the order of its entities"):
+    with pytest.raises(InvalidView, match="its offline rows aren't in the order of compute"):
         historical(database(), "asked", {"sales": view()}, {"sales": "scattered"}, ["sales.total"])
 
 

@@ -1,0 +1,1 @@
+"""The feature store beside Feast: the point-in-time join, materialising and reading online."""
