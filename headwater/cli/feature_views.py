@@ -173,10 +173,10 @@ def show_difference(console: Console, found: Difference) -> None:
 def show_parity(console: Console, found: Sequence[ViewParity]) -> None:
     """A line a view."""
     rows = [
-        (entry.view, entry.version, entry.at, entry.sampled, entry.equal, entry.newer, entry.in_flight)
+        (entry.view, entry.version, entry.at, entry.sampled, entry.equal, entry.newer, entry.in_flight, entry.deleted)
         for entry in found
     ]
-    columns = ("view", "definition", "as of (UTC)", "sampled", "equal", "newer online", "in flight")
+    columns = ("view", "definition", "as of (UTC)", "sampled", "equal", "newer online", "in flight", "deleted by age")
     console.print(table(columns, rows))
 
 

@@ -162,7 +162,7 @@ def _show_list(console: Console, found: tuple[ViewSummary, ...]) -> None:
     if not found:
         note("no product declares a feature view; docs/tutorial-features.md shows how")
         return
-    styles = {"FRESH": "green", "LATE": "bold red", "BEHIND": "yellow", "NEVER": "dim"}
+    styles = {"FRESH": "green", "LATE": "bold red", "BEHIND": "yellow", "NEVER": "dim", "RETIRED": "dim"}
     rows = [
         (
             entry.view,

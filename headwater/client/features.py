@@ -13,7 +13,7 @@ from headwater.client.errors import BadFrame, BadTarget
 from headwater.client.frames import Frame, columns_of, kind_of, with_columns
 from headwater.client.stack import StackDescription
 from headwater.features.errors import UnknownFeature
-from headwater.features.finding import Finding, ViewDetails, ViewStatistics, ViewSummary
+from headwater.features.finding import Finding, State, ViewDetails, ViewStatistics, ViewSummary
 from headwater.features.online import plan, read_online
 from headwater.features.searching import Found
 from headwater.features.store import OnlineStore
@@ -44,7 +44,7 @@ class Features:
                 RegistryStore(stack.registry_table),
                 Objects(stack.lake_bucket),
                 ArtifactStore(stack.artifacts_bucket),
-                declared=stack.views or (),
+                declared=stack.views,
             )
 
     def list(self) -> tuple[ViewSummary, ...]:
@@ -210,7 +210,7 @@ class Features:
         Parameters
         ----------
         view : str, optional
-            By default every view that was materialised.
+            By default every declared view that was materialised.
 
         Raises
         ------
@@ -227,7 +227,8 @@ class Features:
                 next_steps=["pip install 'headwater[data]'"],
             ) from error
         with self._using():
-            names = [view] if view else [entry.view for entry in self._finding.list() if entry.version]
+            unchecked = (State.NEVER, State.RETIRED)
+            names = [view] if view else [entry.view for entry in self._finding.list() if entry.state not in unchecked]
             declared = self._finding.catalog(names)
             lake = Lake(declared, bucket=self._stack.lake_bucket, table=self._stack.registry_table)
             online = OnlineStore(self._stack.features_table)

@@ -8,10 +8,11 @@ What may differ by right isn't counted as a difference:
 
 * the online item is of a *newer* event: it was streamed, or a later materialisation was faster than this check;
 * the event is the same, but a source has data that wasn't materialised yet, or another materialisation ended during
-  the check: a correction may be under way.
+  the check: a correction may be under way;
+* the online item isn't there, and DynamoDB was free to delete it: its value is past the TTL and the grace time.
 
-An online item that is older than the offline row, or isn't there, is a difference whatever else happens: a newer event
-never gives way to an older one. So is an item of an event that is yet to come.
+Any other online item that is older than the offline row, or isn't there, is a difference whatever else happens: a newer
+event never gives way to an older one. So is an item of an event that is yet to come.
 Entities that are online alone aren't found: that would take a scan.
 """
 
@@ -20,8 +21,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import duckdb
 from pydantic import BaseModel, ConfigDict
@@ -30,10 +34,11 @@ from headwater.features.columns import ASKED, EVENT, KNOWN
 from headwater.features.definitions import Definition
 from headwater.features.history import historical
 from headwater.features.lineage import sources_of
+from headwater.features.offline import offline_key
 from headwater.features.online import OnlineAnswer, ReadsItems, ValueStatus, microseconds, plan, read_online
 from headwater.features.records import Materialisation, Materialisations
-from headwater.features.service import Features
-from headwater.lake.database import quoted
+from headwater.features.service import GRACE, Features
+from headwater.lake.database import connect, quoted
 from headwater.lake.service import Lake
 from headwater.lake.types import DataVersion, PinnedCommit
 from headwater.model import Catalog, FeatureView
@@ -89,6 +94,8 @@ class ViewParity(Value):
     """Those whose online item is of a newer event."""
     in_flight: int
     """Those that differ while a correction may be under way."""
+    deleted: int
+    """Those without an online item, which may have been deleted by its age."""
     different: int
     mismatches: tuple[Mismatch, ...]
     """At most `SHOWN`."""
@@ -99,6 +106,7 @@ class _Outcome(StrEnum):
     NEWER = "newer"
     MAYBE = "maybe"
     """It differs in the values of the same event."""
+    DELETED = "deleted"
     DIFFERENT = "different"
 
 
@@ -152,7 +160,7 @@ class Parity:
             return None
         commits = {source: PinnedCommit(commit=commit, revision=1) for source, commit in record.commits.items()}
         version = DataVersion(commits=commits)
-        with self._lake.tables(version) as connection:
+        with self._connection(view, version) as connection:
             table = self._features.ensure(connection, view, version)
             moment = _newest(connection, table, record.last_at)
             entities = _draw(connection, view, table, moment, self._now(), self._sample)
@@ -160,7 +168,7 @@ class Parity:
         online = self._read(view, entities, moment)
         now = microseconds(self._now())
         compared = [
-            (_compare(answer, values, event, now), entity, answer, values, event)
+            (_compare(view, answer, values, event, now), entity, answer, values, event)
             for entity, answer, (values, event) in zip(entities, online, offline, strict=True)
         ]
         counts = {outcome: sum(found[0] is outcome for found in compared) for outcome in _Outcome}
@@ -181,9 +189,20 @@ class Parity:
             equal=counts[_Outcome.EQUAL],
             newer=counts[_Outcome.NEWER],
             in_flight=0 if doubtful else maybe,
+            deleted=counts[_Outcome.DELETED],
             different=counts[_Outcome.DIFFERENT] + (maybe if doubtful else 0),
             mismatches=tuple(mismatches[:SHOWN]),
         )
+
+    @contextmanager
+    def _connection(self, view: FeatureView, version: DataVersion) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A database in which the view's rows can be had; the sources' files are only fetched if its rows were lost."""
+        if self._lake.objects.newest(offline_key(view, version)) is None:
+            with self._lake.tables(version) as connection:
+                yield connection
+            return
+        with TemporaryDirectory(prefix="headwater-parity-") as scratch, closing(connect(Path(scratch))) as connection:
+            yield connection
 
     def _read(self, view: FeatureView, entities: Sequence[tuple[str, ...]], moment: datetime) -> list[OnlineAnswer]:
         wanted = [
@@ -248,12 +267,17 @@ def _offline(
     return [(tuple(values), event.replace(tzinfo=UTC)) for event, *values in rows]
 
 
-def _compare(answer: OnlineAnswer, values: Sequence[float | None], event: datetime, now: int) -> _Outcome:
+def _compare(
+    view: FeatureView, answer: OnlineAnswer, values: Sequence[float | None], event: datetime, now: int
+) -> _Outcome:
     if answer.event_time is not None and answer.event_time > event:
         # What hasn't happened yet can't have been written by right.
         return _Outcome.DIFFERENT if microseconds(answer.event_time) > now else _Outcome.NEWER
     if all(same(online, offline) for online, offline in zip(answer.values.values(), values, strict=True)):
         return _Outcome.EQUAL
+    if answer.status is ValueStatus.MISSING:
+        kept_until = event + view.ttl + timedelta(seconds=GRACE)
+        return _Outcome.DELETED if microseconds(kept_until) <= now else _Outcome.DIFFERENT
     return _Outcome.MAYBE if answer.event_time == event else _Outcome.DIFFERENT
 
 

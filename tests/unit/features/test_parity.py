@@ -77,8 +77,16 @@ def test_an_item_that_is_gone_or_older_is_a_difference(filled: World) -> None:
         client("dynamodb").delete_item(TableName=FEATURES, Key={"pk": {"S": f"last_sale|{shop}"}})
     tamper("c", NOW.replace(hour=2, minute=0), 60.0, 7.0)
     found = check()
-    assert found.different == 2
+    assert (found.different, found.deleted) == (2, 0)
     assert {entry.entity[0]: entry.online_status for entry in found.mismatches} == {"a": "MISSING", "c": "FOUND"}
+
+
+def test_an_item_that_may_have_been_deleted_by_its_age_is_no_difference(filled: World) -> None:
+    client("dynamodb").delete_item(TableName=FEATURES, Key={"pk": {"S": "last_sale|a"}})
+    # The sale of three is kept for its TTL of eight hours and seven days.
+    until = NOW.replace(hour=11, minute=0) + timedelta(days=7)
+    assert (check(until - HOUR).different, check(until - HOUR).deleted) == (1, 0)
+    assert (check(until).different, check(until).deleted) == (0, 1)
 
 
 def test_an_item_of_a_newer_event_is_none_unless_it_is_yet_to_come(filled: World) -> None:
@@ -117,6 +125,19 @@ def test_the_sample_is_the_same_all_day_and_another_one_the_next(world: World) -
     assert len(first) == 10
     assert drawn(NOW + HOUR) == first
     assert drawn(NOW + 24 * HOUR) != first
+
+
+def test_the_sources_files_are_fetched_only_if_the_offline_rows_were_lost(filled: World) -> None:
+    fetched: list[str] = []
+    client("s3").meta.events.register(
+        "before-parameter-build.s3.GetObject", lambda params, **_: fetched.append(params["Key"].split("/")[0])
+    )
+    assert check().equal == 3
+    assert "curated" not in fetched
+    for key in filled.keys(prefix="features/last_sale/"):
+        client("s3").delete_object(Bucket=LAKE, Key=key)
+    assert check().equal == 3
+    assert "curated" in fetched
 
 
 def test_a_view_that_was_never_materialised_is_left_out(world: World) -> None:
