@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from headwater.versions.errors import InvalidName, NotPinnable
 from headwater.versions.ranges import pins_of
-from headwater.versions.store import Listed, Objects, ordered
+from headwater.versions.store import Listed, Objects, together
 from headwater.versions.tree import Edit, Trees
 from headwater.versions.types import LARGEST_PATH, Entry, Root
 
@@ -92,13 +92,16 @@ def _compared(seen: list[Listed], rows: list[Entry]) -> Iterator[Found]:
 def pinned(objects: Objects, origin: str, found: Iterable[Found]) -> Iterator[Edit]:
     """The edits that ``found`` means, each new version with its checksum; S3 is asked concurrently."""
 
-    def pin(one: Found) -> Edit:
-        path, listed = one
-        if listed is None:
-            return path, None
-        assert listed.version_id is not None  # noqa: S101 - deleted ones were left out
-        if len(path.encode()) > LARGEST_PATH:
-            raise NotPinnable(f"{path[:80]!r}…: longer than {LARGEST_PATH} bytes")
-        return path, objects.pin(origin, path, listed.version_id, listed.size)
+    def pin(batch: list[Found]) -> list[Edit]:
+        new = []
+        for path, listed in batch:
+            if listed is None:
+                continue
+            if len(path.encode()) > LARGEST_PATH:
+                raise NotPinnable(f"{path[:80]!r}…: longer than {LARGEST_PATH} bytes")
+            assert listed.version_id is not None  # noqa: S101 - deleted ones were left out
+            new.append((path, listed.version_id))
+        entries = {entry.path: entry for entry in objects.pin_all(origin, new)}
+        return [(path, entries.get(path)) for path, _ in batch]
 
-    return ordered(pin, found)
+    return together(pin, found)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -26,14 +26,16 @@ from headwater.wire.connection import Answer, connection
 T = TypeVar("T")
 R = TypeVar("R")
 
-WORKERS = 32
-"""S3 calls under way at once. S3 takes some 30 ms for each, so that this many keep a core of Python busy."""
-_BATCH = 16
+WORKERS = 16
+"""S3 calls under way at once that carry bytes, each in a thread."""
+_ASKING, _BATCH = 2, 64
+"""Threads that ask S3 for what it knows of objects, and how many each asks for at once."""
 _WHOLE = 8 << 20
 """Bytes of an object that is read in one piece."""
 GONE = frozenset({"NoSuchVersion", "NoSuchKey", "404", "405", "MethodNotAllowed", "InvalidArgument", "400"})
 DENIED = frozenset({"AccessDenied", "403", "Forbidden"})
 _CHECKSUMS = [(algorithm, f"x-amz-checksum-{algorithm.lower()}") for algorithm in checksums.TRUSTED]
+_WITH_CHECKSUMS = {"x-amz-checksum-mode": "ENABLED"}
 _TAKEN = frozenset({"PreconditionFailed", "412"})
 _CHUNK = 1 << 20
 
@@ -66,26 +68,28 @@ class Stored(NamedTuple):
     """How long nobody has needed it as the newest: since it was written or, if a newer one is there, since that was."""
 
 
-def ordered(call: Callable[[T], R], items: Iterable[T], workers: int = WORKERS) -> Iterator[R]:
-    """The answers of ``call`` in the order of ``items``, with a few calls under way at once and no more held.
+def ordered(call: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+    """The answers of ``call`` in the order of ``items``, with a few calls under way at once and no more held."""
+    return _concurrent(call, iter(items), WORKERS)
 
-    After the first items a thread gets several at a time: handing over one costs as much as signing its request.
-    """
 
-    def several(batch: list[T]) -> list[R]:
-        return [call(item) for item in batch]
+def together(call: Callable[[list[T]], list[R]], items: Iterable[T]) -> Iterator[R]:
+    """The answers of ``call`` in the order of ``items``, of which it is given several at a time."""
+    coming = iter(items)
+    batches = iter(lambda: list(islice(coming, _BATCH)), [])
+    return chain.from_iterable(_concurrent(call, batches, _ASKING))
 
-    pending: deque[Future[list[R]]] = deque()
-    coming, taken = iter(items), 0
+
+def _concurrent(call: Callable[[T], R], items: Iterator[T], workers: int) -> Iterator[R]:
+    pending: deque[Future[R]] = deque()
     with ThreadPoolExecutor(workers, thread_name_prefix="versions") as pool:
         try:
-            while batch := list(islice(coming, 1 if taken < workers else _BATCH)):
-                taken += len(batch)
-                pending.append(pool.submit(several, batch))
-                if len(pending) >= 2 * workers:
-                    yield from pending.popleft().result()
+            for item in items:
+                pending.append(pool.submit(call, item))
+                if len(pending) >= 4 * workers:
+                    yield pending.popleft().result()
             while pending:
-                yield from pending.popleft().result()
+                yield pending.popleft().result()
         finally:
             for future in pending:
                 future.cancel()
@@ -180,26 +184,37 @@ class Objects:
                     if is_latest:
                         yield Listed(path, None, 0) if size is None else Listed(path, version_id, size)
 
-    def pin(self, origin: str, path: str, version_id: str, size: int | None = None) -> Entry:
-        """The entry of one version: with S3's own checksum, or if it has none, one that is computed once.
+    def pin(self, origin: str, path: str, version_id: str) -> Entry:
+        """The entry of one version; see `pin_all`."""
+        return self.pin_all(origin, [(path, version_id)])[0]
+
+    def pin_all(self, origin: str, found: Sequence[tuple[str, str]]) -> list[Entry]:
+        """The entries of versions (path, version id): with S3's own checksum, or if it has none, one computed once.
 
         Raises
         ------
         VersionGone, NotReadable, NotPinnable
         """
-        bucket, _, prefix = origin.partition("/")
-        if version_id == "null":
-            raise NotPinnable(
-                f"s3://{bucket}/{prefix}{path} was written before the bucket had versions: another write replaces it",
-                next_steps=[
-                    f"copy it onto itself: aws s3 cp s3://{bucket}/{prefix}{path} s3://{bucket}/{prefix}{path}"
-                ],
-            )
-        entry = Entry(path, origin, version_id, size or 0, "", "")
-        seen = self.head(entry)
+        entries = [Entry(path, origin, version_id, 0, "", "") for path, version_id in found]
+        for entry in entries:
+            if entry.version_id == "null":
+                raise NotPinnable(
+                    f"s3://{entry.bucket}/{entry.key} was written before the bucket had versions: another write "
+                    "replaces it",
+                    next_steps=[
+                        f"copy it onto itself: aws s3 cp s3://{entry.bucket}/{entry.key} s3://{entry.bucket}/{entry.key}"
+                    ],
+                )
+        pinned = []
+        for entry, seen in zip(entries, self.look(entries), strict=True):
+            if isinstance(seen, Exception):
+                raise seen
+            pinned.append(self._with_checksum(entry._replace(size=seen.size), seen))
+        return pinned
+
+    def _with_checksum(self, entry: Entry, seen: Seen) -> Entry:
         for algorithm, value in seen.checksums.items():
-            return Entry(path, origin, version_id, seen.size, value, algorithm)
-        entry = entry._replace(size=seen.size)
+            return entry._replace(checksum=value, algorithm=algorithm)
         return entry._replace(checksum=checksums.of(self.stream(entry)), algorithm=checksums.SHA256)
 
     def is_newest(self, entry: Entry) -> bool:
@@ -212,17 +227,26 @@ class Objects:
             raise _denied(error, entry.bucket, entry.key) from error
         return seen.headers.get("x-amz-version-id") == entry.version_id
 
-    def head(self, entry: Entry) -> Seen:
-        """What S3 says of a pinned version; raises `VersionGone` or `NotReadable`."""
-        headers = self._pinned("HeadObject", "HEAD", entry, {"x-amz-checksum-mode": "ENABLED"}).headers
-        kept = {name: headers[header] for name, header in _CHECKSUMS if header in headers}
-        return Seen(int(headers["content-length"]), kept)
+    def look(self, entries: Sequence[Entry]) -> list[Seen | Exception]:
+        """What S3 says of pinned versions, in their order; for those that it hasn't, `VersionGone` or `NotReadable`."""
+        found: dict[int, Seen | Exception] = {}
+        for bucket in {entry.bucket for entry in entries}:
+            places = [place for place, entry in enumerate(entries) if entry.bucket == bucket]
+            asked = [(entries[place].key, [("versionId", entries[place].version_id)]) for place in places]
+            answers = self._wire.request_all("HeadObject", "HEAD", bucket, asked, headers=_WITH_CHECKSUMS)
+            for place, answer in zip(places, answers, strict=True):
+                found[place] = _missing(answer, entries[place]) if isinstance(answer, ClientError) else _seen(answer)
+        return [found[place] for place in range(len(entries))]
 
     def stream(self, entry: Entry, part: int | None = None) -> Iterator[bytes]:
         """The bytes of a pinned version, or of one of the parts it was uploaded in."""
         if entry.size <= _WHOLE:
             query = [] if part is None else [("partNumber", str(part))]
-            yield self._pinned("GetObject", "GET", entry, {}, query).body
+            query.append(("versionId", entry.version_id))
+            try:
+                yield self._wire.request("GetObject", "GET", entry.bucket, entry.key, query=query).body
+            except ClientError as error:
+                raise _missing(error, entry) from error
             return
         more = {} if part is None else {"PartNumber": part}
         try:
@@ -230,20 +254,6 @@ class Objects:
         except ClientError as error:
             raise _missing(error, entry) from error
         yield from body.iter_chunks(_CHUNK)
-
-    def _pinned(
-        self,
-        operation: str,
-        method: str,
-        entry: Entry,
-        headers: Mapping[str, str],
-        query: Iterable[tuple[str, str]] = (),
-    ) -> Answer:
-        asked = [*query, ("versionId", entry.version_id)]
-        try:
-            return self._wire.request(operation, method, entry.bucket, entry.key, query=asked, headers=headers)
-        except ClientError as error:
-            raise _missing(error, entry) from error
 
     # -- what is staged -----------------------------------------------------------------------------------------
 
@@ -319,6 +329,11 @@ class Functions:
         if answer.get("FunctionError"):
             raise HookRefused(f"{arn} failed: {said.get('errorMessage') if isinstance(said, dict) else said}")
         return said
+
+
+def _seen(answer: Answer) -> Seen:
+    headers = answer.headers
+    return Seen(int(headers["content-length"]), {name: headers[one] for name, one in _CHECKSUMS if one in headers})
 
 
 def _missing(error: ClientError, entry: Entry) -> Exception:
