@@ -164,7 +164,7 @@ class Ingestion(pulumi.ComponentResource):
                     args.lake.grant_read(FEATURES),
                     args.lake.grant_write(FEATURES),
                     args.registry.grant_read_write(VIEWS),
-                    args.features.grant_read_write(),
+                    args.features.grant_write_batches(),
                 ],
             ),
             opts=self._child,

@@ -27,6 +27,8 @@ LEDGER = "LEDGER#"
 READ = ("dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query")
 # A transaction is authorised by what its parts do; ConditionCheckItem has an action of its own.
 WRITE = ("dynamodb:ConditionCheckItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
+# Conditional writes by the batch: BatchExecuteStatement is authorised by what its statements do.
+WRITE_BATCHES = ("dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +78,10 @@ class Table(pulumi.ComponentResource):
         Never to delete: what is written into the registry stays, and online items expire.
         """
         return self._grant((*READ, *WRITE), prefixes, keys)
+
+    def grant_write_batches(self) -> Grant:
+        """To read items and to write them by conditional statements in PartiQL, many at a time; all items."""
+        return self._grant((*READ, *WRITE_BATCHES), ())
 
     def grant_delete(self, *prefixes: str) -> Grant:
         """To delete items whose ``pk`` starts with one of ``prefixes``."""

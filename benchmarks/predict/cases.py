@@ -95,9 +95,15 @@ def save(case: Case, directory: Path) -> None:
         categories=CATEGORIES,
         features=tuple(
             PackageFeature(
-                name=f"delays.{name}", column=f"delays__{name}", view="delays", entity=("carrier",), ttl_seconds=86_400
+                name=f"delays.{name}",
+                column=f"delays__{name}",
+                view="delays",
+                entity=("carrier",),
+                ttl_seconds=86_400,
+                version="0123456789ab",
+                position=position,
             )
-            for name in FEATURES
+            for position, name in enumerate(FEATURES)
         ),
         onnx=pointer,
         sha256=hashlib.sha256(graph).hexdigest(),

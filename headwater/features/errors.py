@@ -46,6 +46,17 @@ class OnlineStoreBusy(HeadwaterError):
     http_status = 503
 
 
+class ItemTooLarge(InvalidRequest):
+    """An entity's online item would exceed DynamoDB's limit of 400 KB."""
+
+    def __init__(self, key: str, size: int, said: str) -> None:
+        super().__init__(
+            f"online item {key[:200]!r}: with another value of {size:,} bytes it would be too large ({said}); declare "
+            "fewer features in views with these join keys, or join keys in another order for some of the views"
+        )
+        self.key = key
+
+
 class UnknownView(NotFound):
     """No feature view of that name was ever materialised."""
 

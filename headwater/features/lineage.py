@@ -83,6 +83,15 @@ class Uses:
         self._registry = registry
         self._artifacts = artifacts
 
+    def served(self) -> frozenset[tuple[str, str]]:
+        """Each view and version of its definition that a model version with an alias looks up."""
+        found = set()
+        for model in self._registry.models():
+            for number in set(self._registry.aliases(model).values()):
+                package = self._package(self._registry.version(model, number))
+                found |= {(entry.view, entry.version) for entry in package.features if entry.version} if package else set()
+        return frozenset(found)
+
     def of(self, view: str) -> tuple[Use, ...]:
         """The model versions that use ``view``: by model, the newest first.
 

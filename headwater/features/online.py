@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
+from headwater.features.encoding import times_of, values_of
 from headwater.features.inputs import entity_text
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -30,7 +31,11 @@ class LookedUp(Protocol):
     @property
     def view(self) -> str: ...
     @property
+    def version(self) -> str | None: ...
+    @property
     def feature(self) -> str: ...
+    @property
+    def position(self) -> int | None: ...
     @property
     def entity(self) -> tuple[str, ...]: ...
     @property
@@ -39,29 +44,26 @@ class LookedUp(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """Features of one entity in one view."""
+    """Features of one entity in one version of a view."""
 
     view: str
+    version: str
+    """Of the view's definition: what a model was trained with is what it reads."""
+    entity: tuple[str, ...]
+    """The join keys' names, in the view's order."""
     key: tuple[str | None, ...]
-    """The entity's values as text (`entity_text`), in the view's order; None for one that the request lacks."""
+    """Their values as text (`entity_text`); None for one that the request lacks."""
     features: tuple[str, ...]
+    positions: tuple[int, ...]
+    """Of these features among all that the view declares."""
     ttl_seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class OnlineItem:
-    """What the online store holds of an entity; times in microseconds since 1970."""
-
-    event_time: int
-    available_time: int
-    values: Mapping[str, float | None]
 
 
 class ReadsItems(Protocol):
     """The reading half of `headwater.features.store.OnlineStore`."""
 
-    def read(self, keys: Sequence[str]) -> Mapping[str, OnlineItem]:
-        """The items that exist among ``keys``."""
+    def read(self, keys: Sequence[str], attributes: Sequence[str]) -> Mapping[str, Mapping[str, bytes]]:
+        """Of the items that exist among ``keys``, those of the ``attributes`` that they have."""
         ...
 
 
@@ -70,7 +72,7 @@ class ValueStatus(StrEnum):
 
     FOUND = "FOUND"
     MISSING = "MISSING"
-    """The store has no item for the entity, or the request doesn't say which entity."""
+    """The store has no value of this version of the view for the entity, or the request doesn't say which entity."""
     EXPIRED = "EXPIRED"
     """Its event time is longer ago than the view's TTL."""
     FUTURE = "FUTURE"
@@ -92,14 +94,28 @@ class OnlineAnswer:
 
 
 def plan(features: Sequence[LookedUp], instances: Sequence[Mapping[str, Any]]) -> list[list[Lookup]]:
-    """What to look up for each instance: one `Lookup` a view, in the order of the views' first feature."""
-    views: dict[str, tuple[tuple[str, ...], float, list[str]]] = {}
+    """What to look up for each instance: one `Lookup` a view, in the order of the views' first feature.
+
+    Raises
+    ------
+    ValueError
+        A feature doesn't say which version of its view it is of, or where it stands in it.
+    """
+    views: dict[tuple[str, str], tuple[LookedUp, list[str], list[int]]] = {}
     for entry in features:
-        views.setdefault(entry.view, (entry.entity, entry.ttl_seconds, []))[2].append(entry.feature)
+        if entry.version is None or entry.position is None:
+            raise ValueError(f"feature {entry.view}.{entry.feature} names no version of its view: train the model anew")
+        _, names, positions = views.setdefault((entry.view, entry.version), (entry, [], []))
+        names.append(entry.feature)
+        positions.append(entry.position)
+    planned = [
+        (view, version, entry.entity, tuple(names), tuple(positions), entry.ttl_seconds)
+        for (view, version), (entry, names, positions) in views.items()
+    ]
     return [
         [
-            Lookup(view, tuple(entity_text(instance.get(name)) for name in entity), tuple(names), ttl)
-            for view, (entity, ttl, names) in views.items()
+            Lookup(view, version, entity, tuple([entity_text(instance.get(name)) for name in entity]), names, places, ttl)
+            for view, version, entity, names, places, ttl in planned
         ]
         for instance in instances
     ]
@@ -108,7 +124,8 @@ def plan(features: Sequence[LookedUp], instances: Sequence[Mapping[str, Any]]) -
 def read_online(store: ReadsItems, lookups: Sequence[Lookup], as_of: datetime) -> list[OnlineAnswer]:
     """Answer every look-up, in order.
 
-    All keys go out together: one BatchGetItem for each hundred different ones.
+    All keys go out together: views with the same join keys share an item, so an entity is read once for all of them,
+    and one BatchGetItem is enough for a hundred entities.
 
     Parameters
     ----------
@@ -126,35 +143,61 @@ def read_online(store: ReadsItems, lookups: Sequence[Lookup], as_of: datetime) -
     """
     if as_of.tzinfo is None:
         raise ValueError(f"as_of {as_of} has no time zone")
-    keys = [online_key(lookup.view, lookup.key) for lookup in lookups]
-    items = store.read([key for key in dict.fromkeys(keys) if key is not None])
+    keys = [online_key(lookup.entity, lookup.key) for lookup in lookups]
+    attributes = list(dict.fromkeys([attribute_of(lookup.version) for lookup in lookups]))
+    items = store.read([key for key in dict.fromkeys(keys) if key is not None], attributes)
     now = microseconds(as_of)
     return [
         _answer(lookup, items.get(key) if key else None, now) for lookup, key in zip(lookups, keys, strict=True)
     ]  # fmt: skip
 
 
-def _answer(lookup: Lookup, item: OnlineItem | None, now: int) -> OnlineAnswer:
+def _answer(lookup: Lookup, item: Mapping[str, bytes] | None, now: int) -> OnlineAnswer:
     nothing: dict[str, float | None] = dict.fromkeys(lookup.features)
-    if item is None:
+    value = item.get(attribute_of(lookup.version)) if item else None
+    if value is None:
         return OnlineAnswer(lookup, ValueStatus.MISSING, nothing)
-    age = (now - item.event_time) / 1e6
-    event_time = EPOCH + timedelta(microseconds=item.event_time)
+    event, available, _ = times_of(value)
+    age = (now - event) / 1e6
+    event_time = EPOCH + timedelta(microseconds=event)
     # The same rule as the point-in-time join (`headwater.features.history`).
-    if item.available_time > now or item.event_time > now:
+    if available > now or event > now:
         return OnlineAnswer(lookup, ValueStatus.FUTURE, nothing, event_time, age)
-    if now - item.event_time > round(lookup.ttl_seconds * 1e6):
+    if now - event > round(lookup.ttl_seconds * 1e6):
         return OnlineAnswer(lookup, ValueStatus.EXPIRED, nothing, event_time, age)
-    values = {name: item.values.get(name) for name in lookup.features}
+    values = dict(zip(lookup.features, values_of(value, lookup.positions), strict=True))
     return OnlineAnswer(lookup, ValueStatus.FOUND, values, event_time, age)
 
 
-def online_key(view: str, key: Sequence[str | None]) -> str | None:
-    """An entity's partition key; None if a part is missing or no item could be that long."""
-    if any(part is None for part in key):
-        return None
-    encoded = "|".join([view, *(quote(str(part), safe="", errors="replace") for part in key)])
+def attribute_of(version: str) -> str:
+    """The attribute that holds a view version's value: no word that DynamoDB reserves, no digit first."""
+    return f"v{version}"
+
+
+def online_key(entity: Sequence[str], key: Sequence[str | None]) -> str | None:
+    """The partition key of an entity: ``origin,carrier|JFK|B6``.
+
+    Views with the same join keys in the same order share it. Another entity has another one: values are
+    percent-encoded, and names have neither a comma nor a bar.
+
+    Returns
+    -------
+    str or None
+        None if a part is missing or no item could be that long.
+    """
+    parts = [",".join(entity)]
+    for part in key:
+        if part is None:
+            return None
+        # What needs no encoding is most of it; half of a surrogate pair, which is no text, stays what it is.
+        parts.append(part if part.isalnum() and part.isascii() else quote(part, safe="", errors="surrogatepass"))
+    encoded = "|".join(parts)
     return encoded if len(encoded) <= LONGEST_KEY else None
+
+
+def entity_of(key: str) -> tuple[str, ...]:
+    """The values that a partition key was made of."""
+    return tuple(unquote(part, errors="surrogatepass") for part in key.split("|")[1:])
 
 
 def microseconds(moment: datetime) -> int:

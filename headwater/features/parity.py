@@ -34,10 +34,11 @@ from headwater.features.columns import ASKED, EVENT, KNOWN
 from headwater.features.definitions import Definition
 from headwater.features.history import historical
 from headwater.features.lineage import sources_of
+from headwater.features.materialising import GRACE
 from headwater.features.offline import offline_key
 from headwater.features.online import OnlineAnswer, ReadsItems, ValueStatus, microseconds, plan, read_online
 from headwater.features.records import Materialisation, Materialisations
-from headwater.features.service import GRACE, Features
+from headwater.features.service import Features
 from headwater.lake.database import connect, quoted
 from headwater.lake.service import Lake
 from headwater.lake.types import DataVersion, PinnedCommit
@@ -205,17 +206,7 @@ class Parity:
             yield connection
 
     def _read(self, view: FeatureView, entities: Sequence[tuple[str, ...]], moment: datetime) -> list[OnlineAnswer]:
-        wanted = [
-            PackageFeature(
-                name=f"{view.name}.{feature.name}",
-                column=f"{view.name}__{feature.name}",
-                view=view.name,
-                entity=view.entity,
-                ttl_seconds=view.ttl.total_seconds(),
-                version=view.version,
-            )
-            for feature in view.features
-        ]
+        wanted = [PackageFeature.of(view, feature.name) for feature in view.features]
         rows = [dict(zip(view.entity, entity, strict=True)) for entity in entities]
         return read_online(self._online, [lookup for row in plan(wanted, rows) for lookup in row], moment)
 

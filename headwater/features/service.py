@@ -3,25 +3,24 @@
 # ruff: noqa: S608 - names in SQL are declared by products and quoted
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeAlias
 
 import duckdb
-from pydantic import BaseModel, ConfigDict
 
+from headwater.errors import InvalidRequest, NotFound, Refused
 from headwater.features.checks import check_values
-from headwater.features.columns import AVAILABLE, EVENT, newest_last
 from headwater.features.counting import keep_statistics
 from headwater.features.definitions import Definitions
 from headwater.features.engine import DuckDB
 from headwater.features.entities import ENTITY_ROWS, take, views_of
-from headwater.features.errors import InvalidEntityRows, InvalidView
+from headwater.features.errors import InvalidEntityRows
 from headwater.features.history import ROW, historical
+from headwater.features.materialising import Doing, Materialised, Materialiser
 from headwater.features.offline import compute, offline_key, table_of
-from headwater.features.online import OnlineItem, microseconds, online_key
-from headwater.features.records import Materialisation, Materialisations
-from headwater.features.store import OnlineStore, OnlineWrite
+from headwater.features.store import OnlineStore
 from headwater.lake.database import literal, quoted, scratch_of, write_parquet
 from headwater.lake.errors import NoData
 from headwater.lake.service import Lake
@@ -36,24 +35,6 @@ if TYPE_CHECKING:
     from headwater.features.entities import EntityRows
 
 AsOf: TypeAlias = "str | datetime | Mapping[str, str] | DataVersion"
-BATCH = 5_000
-GRACE = 7 * 24 * 3600
-"""Seconds that an expired item stays, for questions about the recent past."""
-
-
-class Materialised(BaseModel):
-    """What a materialisation did."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    view: str
-    data_version: str
-    rows: int
-    """Offline rows of the view."""
-    entities: int
-    """Entities with a row that is available by now."""
-    written: int
-    """Online items that it changed."""
 
 
 class Features:
@@ -66,6 +47,8 @@ class Features:
         Where the sources' rows come from and the offline rows are kept.
     online : OnlineStore, optional
         Where the newest values go; only `materialise` needs it.
+    served : callable, optional
+        The views and versions of their definitions that serving models look up (`Uses.served`).
     now : callable
         The time, UTC: what becomes available later isn't materialised yet.
     """
@@ -76,11 +59,13 @@ class Features:
         lake: Lake,
         *,
         online: OnlineStore | None = None,
+        served: Callable[[], Set[tuple[str, str]]] = frozenset,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._catalog = catalog
         self._lake = lake
         self._online = online
+        self._served = served
         self._now = now
 
     def ensure(self, connection: duckdb.DuckDBPyConnection, view: FeatureView, version: DataVersion) -> str:
@@ -187,89 +172,65 @@ class Features:
             return self._lake.at(sources, f"{MAIN}@{{{as_of.isoformat()}}}")
         return self._lake.at(sources, as_of)
 
-    def materialise_source(self, source: str) -> list[Materialised]:
-        """Materialise every view that stands on ``source``; one whose other sources have no data yet has to wait."""
+    def materialise_source(self, source: str, doing: Doing = Doing()) -> list[Materialised]:
+        """Materialise every view that stands on ``source``; one whose other sources have no data yet has to wait.
+
+        Besides the definitions that are declared now those that a serving model was trained with, as long as they can
+        be computed; the answer says which couldn't and why.
+        """
         done = []
         for view in self._catalog.views_of(source):
+            with suppress(NoData):
+                done.append(self.materialise(view.name, doing=doing))
+        declared = {(view.name, view.version) for view in self._catalog.views.values()}
+        for name, version in sorted(self._served() - declared):
             try:
-                done.append(self.materialise(view.name))
+                view = self._definitions.get(name, version)
+                if source in view.sources:
+                    done.append(self._materialiser.materialise(view, doing))
             except NoData:
                 continue
+            except (NotFound, Refused, InvalidRequest) as error:
+                done.append(Materialised(view=name, version=version, skipped=error.message))
         return done
 
-    def materialise(self, name: str) -> Materialised:
+    def materialise(self, name: str, *, doing: Doing = Doing()) -> Materialised:
         """Bring the newest available value of each of a view's entities online.
 
-        May run twice, beside itself, or late: an item only ever gives way to a newer one, so all orders end the same.
+        Only entities whose newest row changed since the last time are written, and if neither data nor what is known
+        of them changed nothing is even computed. May run twice, beside itself, or late: an item only ever gives way
+        to a newer one, so all orders end the same. One that was killed is taken up where it was.
+
+        Parameters
+        ----------
+        name : str
+            The view, as it is declared now.
+        doing : Doing
+            Whether to go through all entities, whom to tell, when to stop.
 
         Raises
         ------
         NoData
             A source of the view has no rows yet.
-        OnlineStoreBusy
+        OnlineStoreBusy, RegistryBusy
             Throttled until all retries were spent; what was written stays, and running it again does the rest.
+        InvalidView, ItemTooLarge
+            The view can't be computed, or an entity's values don't fit an item.
         """
+        view = self._catalog.view(name)
+        self._definitions.remember(view, [self._catalog.source(source) for source in view.sources])
+        return self._materialiser.materialise(view, doing)
+
+    @property
+    def _registry(self) -> RegistryStore:
+        return RegistryStore(self._lake.ledger.table)
+
+    @property
+    def _definitions(self) -> Definitions:
+        return Definitions(self._registry, now=self._now)
+
+    @property
+    def _materialiser(self) -> Materialiser:
         if self._online is None:
             raise ValueError("these features were made without an online store")
-        view = self._catalog.view(name)
-        version = self._lake.pin(view.sources)
-        moment = self._now()
-        registry = RegistryStore(self._lake.ledger.table)
-        Definitions(registry, now=self._now).remember(view, [self._catalog.source(name) for name in view.sources])
-        with self._lake.tables(version) as connection:
-            table = self.ensure(connection, view, version)
-            newest = f"__newest_{view.name}"
-            connection.execute(
-                f"CREATE TEMP TABLE {quoted(newest)} AS SELECT * FROM {quoted(table)} "
-                f"WHERE greatest({EVENT}, {AVAILABLE}) <= make_timestamp(?) QUALIFY row_number() OVER "
-                f"(PARTITION BY {', '.join(map(quoted, view.entity))} ORDER BY {_descending(view)}) = 1",
-                [microseconds(moment)],
-            )
-            written = self._online.write(_writes(connection, view, newest, version.revision))
-            rows, entities = (
-                int((connection.execute(f"SELECT count(*) FROM {quoted(counted)}").fetchone() or (0,))[0])
-                for counted in (table, newest)
-            )
-            newest_event = (connection.execute(f"SELECT max({EVENT}) FROM {quoted(newest)}").fetchone() or (None,))[0]
-        done = Materialised(view=name, data_version=version.id, rows=rows, entities=entities, written=written)
-        Materialisations(registry).record(
-            Materialisation(
-                **done.model_dump(),
-                version=view.version,
-                commits=version.ids,
-                newest_event=newest_event and newest_event.replace(tzinfo=UTC),
-                at=moment,
-                last_at=moment,
-            )
-        )
-        return done
-
-
-def _descending(view: FeatureView) -> str:
-    return ", ".join(
-        f"{part.removesuffix(' NULLS FIRST')} DESC{' NULLS LAST' if part.endswith('NULLS FIRST') else ''}"
-        for part in newest_last(view).split(", ")
-    )
-
-
-def _writes(
-    connection: duckdb.DuckDBPyConnection, view: FeatureView, table: str, revision: int
-) -> Iterator[OnlineWrite]:
-    names = [feature.name for feature in view.features]
-    result = connection.execute(
-        f"SELECT {', '.join(map(quoted, view.entity))}, epoch_us({EVENT}), epoch_us({AVAILABLE}), "
-        f"{', '.join(map(quoted, names))} FROM {quoted(table)}"
-    )
-    width, ttl = len(view.entity), round(view.ttl.total_seconds())
-    while rows := result.fetchmany(BATCH):
-        for row in rows:
-            entity, event, available, values = row[:width], row[width], row[width + 1], row[width + 2 :]
-            key = online_key(view.name, entity)
-            if key is None:
-                raise InvalidView(f"feature view {view.name!r}: the key of entity {str(entity)[:200]} is too long")
-            yield OnlineWrite(
-                key=key,
-                item=OnlineItem(event, available, dict(zip(names, values, strict=True))),
-                revision=revision,
-                expires=event // 1_000_000 + ttl + GRACE,
-            )
+        return Materialiser(self._lake, self._online, self._registry, self.ensure, now=self._now)

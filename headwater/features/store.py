@@ -1,47 +1,46 @@
-"""The online store: one DynamoDB item an entity and view."""
+"""The online store: one DynamoDB item an entity and group of views with the same join keys.
+
+An item has its key ``pk``, an attribute ``v<version>`` (Binary, `headwater.features.encoding`) for each version of a
+view that was ever brought online, and ``expires``, the latest moment that any of them needs.
+"""
 
 from __future__ import annotations
 
-import math
 import random
 import time
+from base64 import b64decode, b64encode
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
 
-from headwater.aws import client, error_code
-from headwater.features.errors import OnlineStoreBusy
-from headwater.features.online import OnlineItem
+from headwater.aws import Clients, client, error_code
+from headwater.features.errors import ItemTooLarge, OnlineStoreBusy
+from headwater.features.online import attribute_of
+from headwater.wire.connection import Connection
 
 T = TypeVar("T")
 
-KEYS_A_READ = 100
+KEYS_A_READ, STATEMENTS_A_WRITE = 100, 25
 ATTEMPTS = 8
 THROTTLES = frozenset({"ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded"})
-# What DynamoDB's N can hold of a float: magnitudes from 1e-130 up to just below 1e126.
-SMALLEST, LARGEST = 1e-130, 9.9e125
-
-# Newer than what is there: by event time, then by available time, then by revision (corrected data), so that writes
-# end in the same state in whatever order they arrive.
-NEWER = (
-    "attribute_not_exists(pk) OR event_time < :e OR (event_time = :e AND (available_time < :a OR "
-    "(available_time = :a AND revision < :r)))"
-)
+_LOST = frozenset({"ConditionalCheckFailed", "DuplicateItem"})
+_PASSING = frozenset({
+    "InternalServerError", "ProvisionedThroughputExceeded", "RequestLimitExceeded", "ThrottlingError",
+    "TransactionConflict",
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class OnlineWrite:
-    """What one entity's item is to become."""
+    """What one entity's value of a view is to become, unless it is newer already."""
 
     key: str
-    item: OnlineItem
-    revision: int
-    """Of the data it was computed from: a correction of the same moment has a higher one."""
+    value: bytes
     expires: int
     """When DynamoDB may delete the item, in seconds since 1970."""
 
@@ -56,137 +55,207 @@ class OnlineStore:
     pause : callable
         Waits a number of seconds; tests hand in one that doesn't.
     workers : int
-        How many writes are under way at once.
+        How many hundreds of items are being written at once, and read.
     """
 
-    def __init__(self, table: str, *, pause: Callable[[float], None] = time.sleep, workers: int = 8) -> None:
+    def __init__(self, table: str, *, pause: Callable[[float], None] = time.sleep, workers: int = 16) -> None:
         self.table = table
         self._pause = pause
         self._workers = workers
+        self._connected: tuple[Clients, Connection] | None = None
 
-    def read(self, keys: Sequence[str]) -> dict[str, OnlineItem]:
-        """The items that exist among ``keys``: one BatchGetItem for each hundred.
+    # -- reading ------------------------------------------------------------------------------------------------
+
+    def read(self, keys: Sequence[str], attributes: Sequence[str]) -> dict[str, dict[str, bytes]]:
+        """Of the items that exist among ``keys``, those of the ``attributes`` that they have.
+
+        One BatchGetItem for each hundred keys, all of them at once. Only what is asked for comes over the wire.
 
         Raises
         ------
         OnlineStoreBusy
             Keys stayed unprocessed after all retries.
         """
-        return {_text(raw["pk"]): _item(raw) for raw in self._read(keys)}
+        chunks = list(_chunks(dict.fromkeys(keys), KEYS_A_READ))
+        dynamodb = self._dynamodb()
+        if len(chunks) == 1:
+            found = self._get(dynamodb, chunks[0], attributes)
+        elif chunks:
+            with ThreadPoolExecutor(min(len(chunks), self._workers), thread_name_prefix="online-read") as pool:
+                parts = pool.map(lambda chunk: self._get(dynamodb, chunk, attributes), chunks)
+                found = [item for part in parts for item in part]
+        else:
+            found = []
+        return {
+            item["pk"]["S"]: {name: b64decode(item[name]["B"]) for name in attributes if name in item}
+            for item in found
+        }  # fmt: skip
 
-    def write(self, writes: Iterable[OnlineWrite]) -> int:
-        """Write the items that are newer than what the store holds; say how many changed it.
+    def _get(
+        self, dynamodb: Connection, keys: Sequence[str], attributes: Sequence[str], *, consistent: bool = False
+    ) -> list[dict[str, Any]]:
+        request: dict[str, Any] = {"ProjectionExpression": ",".join(("pk", *attributes))}
+        if consistent:
+            request["ConsistentRead"] = True
+        pending = [{"pk": {"S": key}} for key in keys]
+        found: list[dict[str, Any]] = []
+        for attempt in range(ATTEMPTS):
+            # Under throttling DynamoDB answers a part and hands the rest back, without an error.
+            asked = {"RequestItems": {self.table: {"Keys": pending, **request}}}
+            answer = self._call(dynamodb, "BatchGetItem", asked)
+            found += answer["Responses"].get(self.table, [])
+            pending = answer.get("UnprocessedKeys", {}).get(self.table, {}).get("Keys", [])
+            if not pending:
+                return found
+            self._wait(attempt)
+        raise OnlineStoreBusy(
+            f"online store {self.table}: {len(pending)} of {len(keys)} keys still unprocessed after "
+            f"{ATTEMPTS} attempts; ask again later"
+        )
 
-        What the store already holds is found out by reading first, for a read of a hundred costs less than a hundred
-        refused writes. The condition of each write, not that read, keeps newer items safe from older ones. A write
-        whose answer was lost is simply refused the second time: what is there is what was to be written.
+    # -- writing ------------------------------------------------------------------------------------------------
+
+    def write(
+        self, version: str, writes: Iterable[OnlineWrite], *, written: Callable[[OnlineWrite, int], bool] | None = None
+    ) -> int:
+        """Let items have a view version's values, but for those that hold a newer one; say how many changed.
+
+        What the store holds is found out by reading first, for a read of a hundred costs less than a hundred refused
+        writes. The condition of each write, not that read, keeps newer values from older ones: a write that is refused
+        is decided anew on what the item is by then. One whose answer was lost finds its own value there.
+
+        Parameters
+        ----------
+        version : str
+            Of the view's definition.
+        writes : iterable of OnlineWrite
+            Each key once.
+        written : callable, optional
+            Called with the last write of each hundred once this and all before it are done, and how many they are.
+            Answers whether to go on: False ends the writing there, or a few hundred later.
 
         Raises
         ------
         OnlineStoreBusy
             DynamoDB throttled until all retries were spent. What was written stays; calling again is safe.
+        ItemTooLarge
+            An item would exceed DynamoDB's limit.
         """
-        changed = 0
-        # Taken here: which clients are in use is known to this thread, not to those of the pool.
-        put = partial(self._put, client("dynamodb"))
+        dynamodb = self._dynamodb()
+        changed, going = 0, True
+        under_way: deque[tuple[list[OnlineWrite], Future[int]]] = deque()
         with ThreadPoolExecutor(self._workers, thread_name_prefix="online-write") as pool:
-            for chunk in _chunks(writes, KEYS_A_READ * self._workers):
-                present = {_text(raw["pk"]): _order(raw) for raw in self._read([write.key for write in chunk])}
-                due = [
-                    write
-                    for write in chunk
-                    if (write.item.event_time, write.item.available_time, write.revision) > present.get(write.key, ())
-                ]
-                changed += sum(pool.map(put, due))
+            chunks = _chunks(writes, KEYS_A_READ)
+            while going or under_way:
+                chunk = next(chunks, None) if going else None
+                if chunk is None:
+                    going = False
+                else:
+                    under_way.append((chunk, pool.submit(self._write, dynamodb, version, chunk)))
+                # A few more than there are workers, so that none waits, and no more: they hold their rows.
+                while under_way and (not going or len(under_way) > self._workers + 4):
+                    done, future = under_way.popleft()
+                    changed += future.result()
+                    if written is not None and not written(done[-1], len(done)):
+                        going = False
         return changed
 
-    def _read(self, keys: Sequence[str]) -> Iterator[dict[str, Any]]:
-        for chunk in _chunks(dict.fromkeys(keys), KEYS_A_READ):
-            pending = [{"pk": {"S": key}} for key in chunk]
-            for attempt in range(ATTEMPTS):
-                # Under throttling DynamoDB answers a part and hands the rest back, without an error.
-                try:
-                    answer = client("dynamodb").batch_get_item(RequestItems={self.table: {"Keys": pending}})
-                except ClientError as error:
-                    if error_code(error) not in THROTTLES:
-                        raise
-                else:
-                    yield from answer["Responses"].get(self.table, [])
-                    pending = answer.get("UnprocessedKeys", {}).get(self.table, {}).get("Keys", [])
-                    if not pending:
-                        break
-                self._wait(attempt)
-            else:
-                raise OnlineStoreBusy(
-                    f"online store {self.table}: {len(pending)} of {len(chunk)} keys still unprocessed after "
-                    f"{ATTEMPTS} attempts; ask again later"
-                )
-
-    def _put(self, dynamodb: Any, write: OnlineWrite) -> bool:
-        item = _raw(write)
+    def _write(self, dynamodb: Connection, version: str, writes: Sequence[OnlineWrite]) -> int:
+        attribute = attribute_of(version)
+        pending, tried = {write.key: write for write in writes}, set[str]()
+        changed = 0
         for attempt in range(ATTEMPTS):
-            try:
-                dynamodb.put_item(
-                    TableName=self.table,
-                    Item=item,
-                    ConditionExpression=NEWER,
-                    ExpressionAttributeValues={
-                        ":e": item["event_time"],
-                        ":a": item["available_time"],
-                        ":r": item["revision"],
-                    },
-                )
-            except ClientError as error:
-                if error_code(error) == "ConditionalCheckFailedException":
-                    return False
-                if error_code(error) not in THROTTLES:
-                    raise
-                self._wait(attempt)
-            else:
-                return True
-        raise OnlineStoreBusy(f"online store {self.table}: still throttled after {ATTEMPTS} attempts; run it again")
+            items = {
+                item["pk"]["S"]: item
+                for item in self._get(dynamodb, list(pending), (attribute, "expires"), consistent=attempt > 0)
+            }
+            due: list[tuple[OnlineWrite, dict[str, Any]]] = []
+            for key, write in pending.items():
+                item = items.get(key)
+                there = b64decode(item[attribute]["B"]) if item and attribute in item else b""
+                if there < write.value:
+                    due.append((write, _statement(self.table, attribute, write, item)))
+                elif there == write.value and key in tried:
+                    # Ours: its answer was lost.
+                    changed += 1
+            outcomes = [
+                outcome
+                for batch in _chunks(due, STATEMENTS_A_WRITE)
+                for outcome in zip(batch, self._execute(dynamodb, batch), strict=True)
+            ]
+            changed += sum(done for _, done in outcomes)
+            pending = {write.key: write for (write, _), done in outcomes if not done}
+            tried.update(pending)
+            if not pending:
+                return changed
+            self._wait(attempt)
+        raise OnlineStoreBusy(
+            f"online store {self.table}: {len(pending)} of {len(writes)} items still not written after {ATTEMPTS} "
+            "attempts, throttled or written by others at that moment; run it again"
+        )
+
+    def _execute(self, dynamodb: Connection, batch: Sequence[tuple[OnlineWrite, dict[str, Any]]]) -> list[bool]:
+        """Whether each was done; one that wasn't may be tried again."""
+        answer = self._call(dynamodb, "BatchExecuteStatement", {"Statements": [statement for _, statement in batch]})
+        outcomes = []
+        for (write, _), response in zip(batch, answer["Responses"], strict=True):
+            error = response.get("Error")
+            code, message = (error.get("Code", ""), error.get("Message", "")) if error else ("", "")
+            if "size" in message.lower() and code == "ValidationError":
+                raise ItemTooLarge(write.key, len(write.value), message)
+            if error and code not in _LOST and code not in _PASSING:
+                raise ClientError({"Error": {"Code": code, "Message": message}}, "BatchExecuteStatement")
+            outcomes.append(not error)
+        return outcomes
+
+    def _dynamodb(self) -> Connection:
+        """One for the clients in use, which this thread knows and those of a pool don't."""
+        clients = client.in_use
+        if self._connected is None or self._connected[0] is not clients:
+            self._connected = (clients, Connection("dynamodb", clients, pause=self._pause))
+        return self._connected[1]
+
+    def _call(self, dynamodb: Connection, operation: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            return dynamodb.call(operation, payload)
+        except ClientError as error:
+            if error_code(error) in THROTTLES:
+                raise OnlineStoreBusy(f"online store {self.table}: throttled until all retries were spent") from error
+            raise
 
     def _wait(self, attempt: int) -> None:
         # Full jitter: throttled writers that wait equally long would come back all at once.
         self._pause(random.uniform(0, min(2.0, 0.02 * 2**attempt)))  # noqa: S311
 
 
-def number(value: Any) -> float | None:
-    """A feature's value as the online store can hold it; None for what is missing or not a finite number."""
-    if value is None:
-        return None
-    value = float(value)
-    if not math.isfinite(value) or abs(value) > LARGEST:
-        return None
-    return value if abs(value) >= SMALLEST else 0.0
+def _statement(table: str, attribute: str, write: OnlineWrite, item: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The conditional write, judged by what was just read of the item; None: there is none.
 
-
-def _raw(write: OnlineWrite) -> dict[str, Any]:
-    values = {name: number(value) for name, value in write.item.values.items()}
+    ``expires`` only ever grows: it is moved with the value if ours is later than what the item had when it was read,
+    under the condition that it is still no later; else it must still be late enough for us. An item that DynamoDB
+    deleted meanwhile has no ``expires`` and fulfils neither.
+    """
+    key, value = {"S": write.key}, {"B": b64encode(write.value).decode()}
+    expires = {"N": str(write.expires)}
+    if item is None:
+        return {
+            "Statement": f"INSERT INTO \"{table}\" VALUE {{'pk': ?, '{attribute}': ?, 'expires': ?}}",
+            "Parameters": [key, value, expires],
+        }
+    parameters = [value, key, expires]
+    later = int(item["expires"]["N"]) < write.expires
+    moved, limit = (' SET "expires" = ?', "<=") if later else ("", ">=")
+    if later:
+        parameters.insert(1, expires)
+    older = f'"{attribute}" IS MISSING'
+    if attribute in item:
+        older = f'"{attribute}" < ?'
+        parameters.append(value)
     return {
-        "pk": {"S": write.key},
-        "event_time": {"N": str(write.item.event_time)},
-        "available_time": {"N": str(write.item.available_time)},
-        "revision": {"N": str(write.revision)},
-        "expires": {"N": str(write.expires)},
-        "values": {"M": {name: {"NULL": True} if v is None else {"N": repr(v)} for name, v in values.items()}},
+        "Statement": f'UPDATE "{table}" SET "{attribute}" = ?{moved} '
+        f'WHERE "pk" = ? AND "expires" {limit} ? AND {older}',
+        "Parameters": parameters,
     }
-
-
-def _item(raw: Mapping[str, Any]) -> OnlineItem:
-    return OnlineItem(
-        event_time=int(raw["event_time"]["N"]),
-        available_time=int(raw["available_time"]["N"]),
-        values={name: float(value["N"]) if "N" in value else None for name, value in raw["values"]["M"].items()},
-    )
-
-
-def _order(raw: Mapping[str, Any]) -> tuple[int, ...]:
-    return tuple(int(raw[name]["N"]) for name in ("event_time", "available_time", "revision"))
-
-
-def _text(attribute: Mapping[str, str]) -> str:
-    return attribute["S"]
 
 
 def _chunks(values: Iterable[T], size: int) -> Iterator[list[T]]:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints, model_validator
 
-from headwater.model import Name, RequestInput
+from headwater.model import FeatureView, Name, RequestInput
 
 ONNX_FILE, PACKAGE_FILE, CANDIDATE_FILE, GOLDEN_FILE = "model.onnx", "package.json", "candidate.json", "golden.json"
 
@@ -52,6 +52,22 @@ class PackageFeature(Value):
     """A value whose event time is longer ago than this is missing."""
     version: str | None = None
     """Of the view's definition when the model was trained (`FeatureView.version`); None in packages that don't say."""
+    position: Annotated[int, Field(ge=0)] | None = None
+    """Its place among the features that the definition declares, which is where an online value has it; None in
+    packages that don't say, which can't be served."""
+
+    @classmethod
+    def of(cls, view: FeatureView, name: str) -> Self:
+        """The feature ``name`` of ``view`` as it is declared."""
+        return cls(
+            name=f"{view.name}.{name}",
+            column=f"{view.name}__{name}",
+            view=view.name,
+            entity=view.entity,
+            ttl_seconds=view.ttl.total_seconds(),
+            version=view.version,
+            position=[feature.name for feature in view.features].index(name),
+        )
 
     @property
     def feature(self) -> str:

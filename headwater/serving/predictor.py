@@ -53,6 +53,11 @@ class Predictor:
                 f"{package.model} version {version}: s3://{package.onnx.bucket}/{package.onnx.key} has sha256 "
                 f"{digest}, but {package.sha256} was registered"
             )
+        if unversioned := [entry.name for entry in package.features if entry.version is None or entry.position is None]:
+            raise ArtifactInvalid(
+                f"{package.model} version {version}: its package doesn't say which version of their views "
+                f"{', '.join(unversioned)} are of, so they can't be looked up; train the model anew"
+            )
         self._session = _session(package, graph)
         self._column = package.output.column
         self._outputs = [package.output.name]

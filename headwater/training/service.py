@@ -219,16 +219,5 @@ class Training:
         return version, measure(model.task, held_out.label, predictions), ""
 
     def _features(self, model: Model) -> tuple[PackageFeature, ...]:
-        views = {name: self._catalog.view(name) for name in model.views}
-        return tuple(
-            PackageFeature(
-                name=reference,
-                column=reference.replace(".", "__"),
-                view=view.name,
-                entity=view.entity,
-                ttl_seconds=view.ttl.total_seconds(),
-                version=view.version,
-            )
-            for reference in model.features
-            for view in [views[reference.partition(".")[0]]]
-        )
+        named = [reference.split(".", 1) for reference in model.features]
+        return tuple(PackageFeature.of(self._catalog.view(view), feature) for view, feature in named)

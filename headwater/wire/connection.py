@@ -245,9 +245,10 @@ class Connection:
         """What somebody answers in AWS's place."""
         request = Prepared(place.url, sent)
         try:
-            for _, response in self._client.meta.events.emit(self._event + ask.operation, request=request):
-                if response is not None:
-                    return received(response)
+            # Whoever answers first has answered: nobody after that is asked, as in botocore.
+            _, response = self._client.meta.events.emit_until_response(self._event + ask.operation, request=request)
+            if response is not None:
+                return received(response)
         except HTTPClientError as error:
             return error
         return None

@@ -14,6 +14,7 @@ from moto.dynamodb.models import dynamodb_backends
 
 from headwater.local.identity.policy import CannotJudge
 from headwater.local.identity.types import Need, Place
+from headwater.local.mends.dynamodb_partiql import understand
 
 # The parts of a transaction and the action that each of them needs; TransactWriteItems itself is no action.
 _PARTS = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"}
@@ -39,6 +40,8 @@ def needed(place: Place, operation: str, arguments: Mapping[str, Any]) -> Sequen
             _need(place, operation, table, [_key(place, table, part) for one in requests for part in one.values()])
             for table, requests in arguments["RequestItems"].items()
         ]
+    if operation == "BatchExecuteStatement":
+        return [_stated(place, entry) for entry in arguments["Statements"]]
     if operation in _ON_ITEMS:
         return [_need(place, operation, arguments["TableName"], [_key(place, arguments["TableName"], arguments)])]
     if operation == "Query":
@@ -55,6 +58,15 @@ def _need(
     known = [key for key in keys or () if key is not None]
     context = {"dynamodb:leadingkeys": known} if known else {}
     return Need(f"dynamodb:{operation}", f"{arn}/index/{index}" if index else arn, context)
+
+
+def _stated(place: Place, entry: Mapping[str, Any]) -> Need:
+    """What a statement in PartiQL needs: an action of its own for each verb."""
+    write = understand(entry["Statement"], entry.get("Parameters") or ())
+    if write is None:
+        raise CannotJudge(f"dynamodb:BatchExecuteStatement of {entry['Statement']}")
+    name = _partition_key(place, write.table)
+    return _need(place, write.action, write.table, [_text(write.key([name] if name else []).get(name or ""))])
 
 
 def _partition_key(place: Place, table: str, index: str | None = None) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from headwater.local.cloud import Cloud
 from headwater.local.mends import (
     bucket_policies,
+    dynamodb_partiql,
     dynamodb_requests,
     dynamodb_tokens,
     dynamodb_transactions,
@@ -20,6 +21,7 @@ class Mends:
     def __init__(self, cloud: Cloud) -> None:
         self._patches = Patches()
         bucket_policies.mend(self._patches)
+        dynamodb_partiql.mend(self._patches)
         dynamodb_tokens.mend(self._patches, cloud.clock.now)
         dynamodb_transactions.mend(self._patches)
         s3_parts.mend(self._patches)

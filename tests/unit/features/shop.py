@@ -85,17 +85,7 @@ def register(model: str, view: FeatureView, run_id: str = "run-1") -> Candidate:
         inputs=(RequestInput(name="shop", kind="category"),),
         columns=("shop", *(name.replace(".", "__") for name in names)),
         categories=("shop",),
-        features=tuple(
-            PackageFeature(
-                name=name,
-                column=name.replace(".", "__"),
-                view=view.name,
-                entity=view.entity,
-                ttl_seconds=view.ttl.total_seconds(),
-                version=view.version,
-            )
-            for name in names
-        ),
+        features=(PackageFeature.of(view, view.features[0].name),),
         onnx=Pointer(bucket=ARTIFACTS, key="model.onnx", version_id="1"),
         sha256="0" * 64,
         output=Output(name="value"),

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Set
 from datetime import UTC, datetime, timedelta
-from itertools import permutations
+from itertools import count, permutations
+from threading import Thread
+from typing import Any
 
 import pandera.pandas as pa
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from headwater.aws import client
+from headwater.features.history import historical
+from headwater.features.materialising import Doing, Materialised
+from headwater.features.online import microseconds, plan, read_online
+from headwater.features.progress import ProgressOf, Run
 from headwater.features.service import Features
 from headwater.features.store import OnlineStore
 from headwater.lake.errors import NoData
 from headwater.lake.service import Lake
+from headwater.lake.types import DataVersion
 from headwater.model import Catalog, Feature, FeatureView, Product, Source, catalog
-from tests.unit.lake.world import FEATURES, LAKE, REGISTRY, World
+from headwater.registry.store import RegistryStore
+from headwater.registry.types import PackageFeature
+from tests.unit.lake.world import FEATURES, LAKE, REGISTRY, World, new_world
 
 ROWS = pa.DataFrameSchema(
     {"shop": pa.Column(str), "sold": pa.Column("datetime64[us]"), "amount": pa.Column(float, nullable=True)},
@@ -59,8 +72,8 @@ def land(world: World, name: str, source: str = "sales") -> None:
     Lake(CATALOG, bucket=LAKE, table=REGISTRY).ingest(world.upload(f"landing/{source}/{name}", FILES[name]))
 
 
-def amounts(world: World) -> dict[str, str]:
-    return {key: item["values"]["M"]["amount"]["N"] for key, item in world.online().items()}
+def amounts(world: World, view: FeatureView = LAST) -> dict[str, float | None]:
+    return {key.removeprefix("shop|"): row["amount"] for key, row in world.rows_online(view).items()}
 
 
 def test_the_newest_row_of_each_entity_that_is_available_goes_online(world: World) -> None:
@@ -68,10 +81,10 @@ def test_the_newest_row_of_each_entity_that_is_available_goes_online(world: Worl
         land(world, name)
     done = features().materialise("last_sale")
     # The sale of shop c is known at ten; of two rows for shop a at three the file that came last counts.
-    assert amounts(world) == {"last_sale|a": "5.0", "last_sale|b": "2.0"}
+    assert amounts(world) == {"a": 5.0, "b": 2.0}
     assert (done.rows, done.entities, done.written) == (5, 2, 2)
     assert features(NOW + timedelta(hours=1)).materialise("last_sale").written == 1
-    assert amounts(world)["last_sale|c"] == "6.0"
+    assert amounts(world)["c"] == 6.0
 
 
 def test_materialising_again_changes_nothing_and_computes_nothing(world: World) -> None:
@@ -89,35 +102,211 @@ def test_a_correction_of_the_same_moment_replaces_its_value_online(world: World)
         world.upload("landing/sales/1.csv", FILES["1.csv"].replace(",1\n", ",100\n"))
     )
     features().materialise("last_sale")
-    assert amounts(world)["last_sale|a"] == "100.0"
+    assert amounts(world)["a"] == 100.0
 
 
-def test_any_order_of_files_and_materialisations_ends_in_the_same_values(world: World) -> None:
+def test_any_order_of_files_and_materialisations_ends_in_the_same_values(monkeypatch: pytest.MonkeyPatch) -> None:
     ends = []
     for order in permutations(["1.csv", "2.csv"]):
-        for key in world.online():
-            client("dynamodb").delete_item(TableName=FEATURES, Key={"pk": {"S": key}})
-        for name in order:
-            land(world, name)
-            features().materialise("last_sale")
-        features().materialise("last_sale")
-        ends.append(amounts(world))
-    assert ends[0] == ends[1] == {"last_sale|a": "3.0", "last_sale|b": "2.0"}
+        with new_world(monkeypatch) as world:
+            for name in order:
+                land(world, name)
+                features().materialise("last_sale")
+            ends.append(amounts(world))
+    assert ends[0] == ends[1] == {"a": 3.0, "b": 2.0}
 
 
-def test_a_killed_materialisation_that_is_started_again_does_the_rest(world: World) -> None:
+def test_only_what_changed_is_looked_at_and_nothing_at_all_if_nothing_did(world: World) -> None:
     land(world, "1.csv")
-    calls = iter(range(100))
+    assert features().materialise("last_sale").written == 2
+    land(world, "2.csv")
+    asked = watch("BatchGetItem")
+    told: list[tuple[str, int, int]] = []
+    done = features().materialise("last_sale", doing=Doing(progress=lambda *now: told.append(now)))
+    assert (done.entities, done.written, told) == (2, 1, [("last_sale", 1, 1)])
+    assert len(asked) == 1
+    objects = watch("GetObject", "s3")
+    again = features().materialise("last_sale")
+    assert (again.rows, again.entities, again.written, len(asked)) == (done.rows, 2, 0, 1)
+    # Only the commit was looked at, no rows.
+    assert all("/versions/" in request.url for request in objects)
+
+
+def test_what_becomes_known_later_comes_online_in_its_time_though_the_data_are_the_same(world: World) -> None:
+    land(world, "3.csv")
+    assert features().materialise("last_sale").written == 1
+    # Shop c's sale at nine is known from ten on.
+    assert features(NOW + timedelta(minutes=29)).materialise("last_sale").written == 0
+    assert features(NOW + timedelta(minutes=30)).materialise("last_sale").written == 1
+    assert amounts(world) == {"a": 5.0, "c": 6.0}
+
+
+def test_a_table_that_lost_items_is_filled_again_by_a_full_run(world: World) -> None:
+    land(world, "1.csv")
+    features().materialise("last_sale")
+    before = world.online()
+    client("dynamodb").delete_item(TableName=FEATURES, Key={"pk": {"S": "shop|a"}})
+    assert features().materialise("last_sale").written == 0
+    assert features().materialise("last_sale", doing=Doing(full=True)).written == 1
+    assert world.online() == before
+
+
+def test_killed_at_any_call_and_started_again_it_ends_as_if_nothing_had_been(world: World) -> None:
+    land(world, "1.csv")
+    features().materialise("last_sale")
+    land(world, "2.csv")
+    before = {table: client("dynamodb").scan(TableName=table)["Items"] for table in (REGISTRY, FEATURES)}
+    features().materialise("last_sale")
+    expected, calls, dies = world.online(), count(), [-1]
 
     def die(**_: object) -> None:
-        if next(calls) == 1:
+        if next(calls) == dies[0]:
             raise KeyboardInterrupt
 
-    client("dynamodb").meta.events.register("before-call.dynamodb.PutItem", die)
-    with pytest.raises(KeyboardInterrupt):
+    client("dynamodb").meta.events.register("before-send.dynamodb", die)
+    for call in count():
+        restore(before)
+        calls, dies[0] = count(), call
+        try:
+            features().materialise("last_sale")
+        except KeyboardInterrupt:
+            dies[0] = -1
+            features().materialise("last_sale")
+        else:
+            break
+        finally:
+            dies[0] = -1
+        assert world.online() == expected, call
+        assert features().materialise("last_sale").written == 0
+    # Definition, pin, progress, record and online items are more calls than these.
+    assert call > 8
+
+
+def test_told_to_stop_it_goes_on_from_there_the_next_time(world: World) -> None:
+    rows = "".join(f"s{number:04},2013-01-01T01:00:00,{number}\n" for number in range(2_500))
+    Lake(CATALOG, bucket=LAKE, table=REGISTRY).ingest(
+        world.upload("landing/sales/many.csv", f"shop,sold,amount\n{rows}")
+    )
+    lake = Lake(CATALOG, bucket=LAKE, table=REGISTRY)
+    few = Features(CATALOG, lake, online=OnlineStore(FEATURES, workers=1), now=lambda: NOW)
+    first = few.materialise("last_sale", doing=Doing(stop=lambda: True))
+    assert (first.complete, first.entities) == (False, 2_500)
+    assert 0 < first.written == len(world.online()) < 1_000
+    asked = watch("BatchGetItem")
+    second = few.materialise("last_sale")
+    assert (second.complete, first.written + second.written, len(world.online())) == (True, 2_500, 2_500)
+    # What was done isn't even read again.
+    assert sum(len(json.loads(one.body)["RequestItems"][FEATURES]["Keys"]) for one in asked) == second.written
+
+
+def test_an_older_run_that_sleeps_and_wakes_up_late_changes_nothing(world: World) -> None:
+    land(world, "1.csv")
+    features().materialise("last_sale")
+    correct(world, 2)
+    # A run reads the correction and falls asleep before it writes; meanwhile the correction is taken back.
+    asleep: list[object] = []
+
+    def meanwhile(**_: object) -> None:
+        if asleep:
+            return
+        asleep.append(True)
+        correct(world, 1)
         features().materialise("last_sale")
-    assert features().materialise("last_sale").written == 1
-    assert len(amounts(world)) == 2
+
+    client("dynamodb").meta.events.register("before-send.dynamodb.BatchExecuteStatement", meanwhile)
+    features().materialise("last_sale")
+    assert asleep
+    assert amounts(world) == {"a": 1.0, "b": 2.0}
+    assert features().materialise("last_sale").written == 0
+
+
+def test_a_run_that_finds_newer_data_under_way_reads_them_too(world: World) -> None:
+    land(world, "1.csv")
+    lake = Lake(CATALOG, bucket=LAKE, table=REGISTRY)
+    old = lake.pin(["sales"])
+    correct(world, 7)
+    new = lake.pin(["sales"])
+    progress = ProgressOf(RegistryStore(REGISTRY), "last_sale", LAST.version)
+    assert progress.begin(run(new)) is not None
+    assert progress.begin(run(old)) is None
+    features().materialise("last_sale")
+    assert amounts(world)["a"] == 7.0
+    known = progress.read()
+    assert (known.completed and known.completed.data_version, known.under_way) == (new.id, ())
+
+
+def test_two_at_once_end_as_one(world: World) -> None:
+    for name in FILES:
+        land(world, name)
+    results: list[int] = []
+    threads = [
+        Thread(target=lambda: results.append(features().materialise("last_sale").written)) for _ in range(3)
+    ]  # fmt: skip
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert amounts(world) == {"a": 5.0, "b": 2.0}
+    assert sum(results) >= 2
+
+
+EVENTS = st.tuples(
+    st.sampled_from("abc"), st.integers(0, 6), st.sampled_from([None, -1.0, -0.0, 0.0, 2.5, 1e-40])
+)  # fmt: skip
+
+
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.lists(EVENTS, min_size=1, max_size=5), min_size=1, max_size=2), st.integers(0, 9))
+def test_online_after_materialising_is_offline_at_that_time(
+    world: World, files: list[list[tuple[str, int, float | None]]], hour: int
+) -> None:
+    now = datetime(2013, 1, 1, hour, 30, tzinfo=UTC)
+    restore({REGISTRY: [], FEATURES: []})
+    lake = Lake(CATALOG, bucket=LAKE, table=REGISTRY)
+    for number, events in enumerate(files):
+        lines = [f"{shop},2013-01-01T{at:02}:00:00,{'' if value is None else value}" for shop, at, value in events]
+        lake.ingest(world.upload(f"landing/sales/{number}.csv", "\n".join(["shop,sold,amount", *lines, ""])))
+        features(now).materialise("last_sale")
+    with lake.tables(version := lake.pin(["sales"])) as tables:
+        table = features().ensure(tables, LAST, version)
+        tables.execute(
+            "CREATE TABLE asked AS SELECT unnest(['a', 'b', 'c', 'd']) AS shop, ?::TIMESTAMP AS asked_at",
+            [now.replace(tzinfo=None)],
+        )
+        wanted = ["last_sale.amount", "last_sale.twice"]
+        offline = historical(tables, "asked", CATALOG.views, {"last_sale": table}, wanted).fetchall()
+    lookups = plan([PackageFeature.of(LAST, name) for name in ("amount", "twice")], [{"shop": s} for s in "abcd"])
+    online = read_online(OnlineStore(FEATURES), [entry for row in lookups for entry in row], now)
+    assert [tuple(answer.values.values()) for answer in online] == [row[2:] for row in offline]
+
+
+def restore(tables: Mapping[str, list[dict[str, Any]]]) -> None:
+    """Let the tables hold what they held."""
+    for table, items in tables.items():
+        names = [part["AttributeName"] for part in client("dynamodb").describe_table(TableName=table)["Table"]["KeySchema"]]
+        for item in client("dynamodb").scan(TableName=table)["Items"]:
+            client("dynamodb").delete_item(TableName=table, Key={name: item[name] for name in names})
+        for item in items:
+            client("dynamodb").put_item(TableName=table, Item=item)
+
+
+def run(version: DataVersion) -> Run:
+    return Run(data_version=version.id, revision=version.revision, commits=version.ids, moment=microseconds(NOW))
+
+
+def correct(world: World, amount: int) -> None:
+    """Upload the first file again with another amount of shop a."""
+    body = FILES["1.csv"].replace(",1\n", f",{amount}\n")
+    Lake(CATALOG, bucket=LAKE, table=REGISTRY).ingest(world.upload("landing/sales/1.csv", body))
+
+
+def watch(operation: str, service: str = "dynamodb") -> list[Any]:
+    """An operation's requests from now on."""
+    seen: list[Any] = []
+    client(service).meta.events.register_first(
+        f"before-send.{service}.{operation}", lambda request, **_: seen.append(request)
+    )
+    return seen
 
 
 def test_a_view_waits_for_all_of_its_sources(world: World) -> None:
@@ -129,12 +318,32 @@ def test_a_view_waits_for_all_of_its_sources(world: World) -> None:
     assert [done.view for done in features().materialise_source("other")] == ["both"]
 
 
-def test_another_definition_of_a_view_is_computed_anew(world: World) -> None:
+def changed_catalog() -> Catalog:
+    changed = LAST.model_copy(
+        update={"sql": (LAST.sql or "").replace("amount, amount * 2", "amount + 1 AS amount, amount * 2")}
+    )
+    return catalog([Product(sources=(SALES, OTHER), views=(changed,))])
+
+
+def test_another_definition_lies_beside_the_old_one_which_is_kept_fresh_while_a_model_serves_it(world: World) -> None:
     land(world, "1.csv")
     features().materialise("last_sale")
-    changed = LAST.model_copy(
-        update={"sql": LAST.sql.replace("amount, amount * 2", "amount + 1 AS amount, amount * 2")}
-    )
-    other = catalog([Product(sources=(SALES, OTHER), views=(changed,))])
-    Features(other, Lake(other, bucket=LAKE, table=REGISTRY), online=OnlineStore(FEATURES)).materialise("last_sale")
-    assert len(world.keys(prefix="features/last_sale/")) == 2
+    other = changed_catalog()
+    served = {("last_sale", LAST.version), ("last_sale", "0" * 12), ("nosuch", "1" * 12)}
+
+    def deployed(served: Set[tuple[str, str]]) -> list[Materialised]:
+        lake = Lake(other, bucket=LAKE, table=REGISTRY)
+        made = Features(other, lake, online=OnlineStore(FEATURES), served=lambda: served, now=lambda: NOW)
+        return made.materialise_source("sales")
+
+    done = deployed(frozenset())
+    new = other.view("last_sale")
+    assert [entry.version for entry in done] == [new.version]
+    assert (amounts(world, new)["a"], amounts(world)["a"]) == (2.0, 1.0)
+    correct(world, 9)
+    done = deployed(served)
+    assert (amounts(world, new)["a"], amounts(world)["a"]) == (10.0, 9.0)
+    told = {entry.version: entry.skipped for entry in done}
+    assert told.keys() == {new.version, LAST.version, "0" * 12, "1" * 12}
+    assert "has no version '000000000000'" in told["0" * 12]
+    assert "no feature view 'nosuch'" in told["1" * 12]

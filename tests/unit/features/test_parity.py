@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headwater.aws import client
-from headwater.features.online import OnlineItem, microseconds, online_key
+from headwater.features.encoding import Row, pack
+from headwater.features.online import microseconds, online_key
 from headwater.features.parity import Parity, ViewParity, same
 from headwater.features.store import OnlineStore, OnlineWrite
 from headwater.lake.service import Lake
@@ -38,13 +39,11 @@ def check(now: datetime = NOW, sample: int = 200) -> ViewParity:
 
 def tamper(shop: str, event: datetime, amount: float | None, thrice: float | None) -> None:
     """Put an item online that no materialisation wrote."""
-    key = online_key("last_sale", (shop,))
+    key = online_key(("shop",), (shop,))
     assert key is not None
     moment = microseconds(event)
-    item = OnlineItem(
-        moment, moment + microseconds(NOW + HOUR) - microseconds(NOW), {"amount": amount, "thrice": thrice}
-    )
-    OnlineStore(FEATURES).write([OnlineWrite(key=key, item=item, revision=99, expires=2**32)])
+    row = Row(moment, moment + microseconds(NOW + HOUR) - microseconds(NOW), 99, (amount, thrice))
+    OnlineStore(FEATURES).write(SECOND.version, [OnlineWrite(key, pack(row), 2**32)])
 
 
 def test_what_a_materialisation_brought_online_is_what_the_offline_rows_say(filled: World) -> None:
@@ -74,7 +73,7 @@ def test_a_missing_value_and_a_value_where_there_is_none_are_differences(filled:
 
 def test_an_item_that_is_gone_or_older_is_a_difference(filled: World) -> None:
     for shop in ("a", "c"):
-        client("dynamodb").delete_item(TableName=FEATURES, Key={"pk": {"S": f"last_sale|{shop}"}})
+        client("dynamodb").delete_item(TableName=FEATURES, Key={"pk": {"S": f"shop|{shop}"}})
     tamper("c", NOW.replace(hour=2, minute=0), 60.0, 7.0)
     found = check()
     assert (found.different, found.deleted) == (2, 0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -16,9 +16,13 @@ import pytest
 from moto import mock_aws
 
 from headwater.aws import client
+from headwater.features.encoding import unpack
+from headwater.features.online import attribute_of
 from headwater.lake.service import Lake
 from headwater.lake.types import Pointer, Upload
-from headwater.model import Catalog, Product, Source, catalog
+from headwater.local.mends import dynamodb_partiql
+from headwater.local.mends.patch import Patches
+from headwater.model import Catalog, FeatureView, Product, Source, catalog
 
 LAKE, ARTIFACTS, REGISTRY, FEATURES = "lake", "artifacts", "registry", "features"
 ENVIRONMENT = {
@@ -98,6 +102,16 @@ class World:
         """All online items by key."""
         return {item["pk"]["S"]: item for item in client("dynamodb").scan(TableName=FEATURES)["Items"]}
 
+    def rows_online(self, view: FeatureView) -> dict[str, dict[str, float | None]]:
+        """Of every entity that has a value of the view's definition online, the features by name; by key."""
+        names = [feature.name for feature in view.features]
+        return {
+            key: dict(zip(names, unpack(item[attribute]["B"]).values, strict=True))
+            for attribute in [attribute_of(view.version)]
+            for key, item in self.online().items()
+            if attribute in item
+        }
+
 
 @contextmanager
 def new_world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
@@ -105,7 +119,9 @@ def new_world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    with mock_aws():
+    patches = Patches()
+    dynamodb_partiql.mend(patches)
+    with mock_aws(), closing(patches):
         client.cache_clear()
         for bucket in (LAKE, ARTIFACTS):
             client("s3").create_bucket(

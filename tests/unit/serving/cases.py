@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from headwater.aws import client
-from headwater.features.online import OnlineItem, microseconds
+from headwater.features.encoding import Row, pack
+from headwater.features.online import microseconds
 from headwater.model import RequestInput
 from headwater.registry.types import GoldenRequest, GoldenSet, Output, Package, PackageFeature, Pointer, Value
 from tests.unit.registry.cases import candidate, make_table
@@ -23,11 +24,18 @@ INPUTS = (
     RequestInput(name="carrier", kind="category"),
     RequestInput(name="distance", kind="number", required=False, minimum=0, maximum=10_000),
 )
+VIEW_VERSION = "0123456789ab"
 FEATURES = tuple(
     PackageFeature(
-        name=f"delays.{name}", column=f"delays__{name}", view="delays", entity=("carrier",), ttl_seconds=86_400
+        name=f"delays.{name}",
+        column=f"delays__{name}",
+        view="delays",
+        entity=("carrier",),
+        ttl_seconds=86_400,
+        version=VIEW_VERSION,
+        position=position,
     )
-    for name in ("rate_6h", "rate_24h")
+    for position, name in enumerate(("rate_6h", "rate_24h"))
 )
 COLUMNS = ("carrier", "distance", "delays__rate_6h", "delays__rate_24h")
 
@@ -155,21 +163,25 @@ def leave_run(run_id: str = "run-1", *, seed: int = 0, off_by: float = 0.0, grap
     return made
 
 
-def online(carrier: str, event_time: datetime, **values: float | None) -> tuple[str, OnlineItem]:
-    """An online item of the view ``delays`` as a store would read it."""
+def online(carrier: str, event_time: datetime, **values: float | None) -> tuple[str, dict[str, bytes]]:
+    """The online item of the view ``delays`` as a store would read it."""
     moment = microseconds(event_time)
-    return f"delays|{carrier}", OnlineItem(moment, moment, values)
+    row = Row(moment, moment, 1, (values.get("rate_6h"), values.get("rate_24h")))
+    return f"carrier|{carrier}", {f"v{VIEW_VERSION}": pack(row)}
 
 
-class Online(dict[str, OnlineItem]):
+class Online(dict[str, dict[str, bytes]]):
     """An online store in memory that counts its reads."""
 
     reads = 0
 
-    def read(self, keys: Sequence[str]) -> Mapping[str, OnlineItem]:
-        """The items that exist among ``keys``."""
+    def read(self, keys: Sequence[str], attributes: Sequence[str]) -> Mapping[str, Mapping[str, bytes]]:
+        """Of the items that exist among ``keys``, those of the ``attributes`` that they have."""
         self.reads += 1
-        return {key: self[key] for key in keys if key in self}
+        return {
+            key: {name: value for name, value in self[key].items() if name in attributes}
+            for key in keys if key in self
+        }  # fmt: skip
 
 
 def body(*instances: Mapping[str, Any], **fields: Any) -> bytes:

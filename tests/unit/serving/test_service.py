@@ -97,7 +97,7 @@ def test_throttled_reads_are_an_error_that_may_be_tried_again(
     registry: Registry, artifacts: ArtifactStore, serving: Serving
 ) -> None:
     class Throttled(Online):
-        def read(self, keys: object) -> dict[str, object]:
+        def read(self, keys: object, attributes: object) -> dict[str, dict[str, bytes]]:
             raise OnlineStoreBusy("keys stayed unprocessed")
 
     with pytest.raises(OnlineStoreBusy) as busy:

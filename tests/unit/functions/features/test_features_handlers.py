@@ -8,6 +8,7 @@ from functions.features import materialise, parity
 from functions.lake import ingest
 from headwater.aws import client
 from headwater.local.embedded_metrics import metrics_in
+from headwater.model import load_catalog
 from tests.unit.lake.invocation import Context
 from tests.unit.lake.world import FEATURES, World
 
@@ -25,7 +26,7 @@ def test_the_views_of_a_source_go_online_and_a_source_without_data_changes_nothi
     (done,) = materialise.handler({"source": "weather", "run_id": "run-1"}, Context())["views"]
     assert materialise.logger.get_current_keys()["run_id"] == "run-1"
     assert (done["view"], done["rows"], done["entities"], done["written"]) == ("origin_weather", 2, 1, 1)
-    assert world.online()["origin_weather|JFK"]["values"]["M"]["temp"] == {"N": "40.0"}
+    assert world.rows_online(load_catalog().view("origin_weather"))["origin|JFK"]["temp"] == 40.0
     assert materialise.handler({"source": "flights"}, Context()) == {"views": []}
 
 

@@ -13,7 +13,7 @@ from functions.serving import predict
 from headwater.aws import client
 from headwater.registry.service import Registry
 from tests.unit.functions.serving.cases import Context, get, post
-from tests.unit.serving.cases import leave_run, trained
+from tests.unit.serving.cases import leave_run, online, trained
 
 PATH = "/models/delays/predictions"
 B6 = {"instances": [{"carrier": "B6", "distance": 1.0}]}
@@ -45,23 +45,16 @@ def metrics(printed: str, name: str) -> list[dict[str, Any]]:
     return [document for document in documents if "_aws" in document and name in document]
 
 
-def put_online(carrier: str, event_time: datetime, rate_6h: str) -> None:
-    moment = str(int(event_time.timestamp() * 1e6))
-    client("dynamodb").put_item(
-        TableName="features",
-        Item={
-            "pk": {"S": f"delays|{carrier}"},
-            "event_time": {"N": moment},
-            "available_time": {"N": moment},
-            "values": {"M": {"rate_6h": {"N": rate_6h}, "rate_24h": {"NULL": True}}},
-        },
-    )
+def put_online(carrier: str, event_time: datetime, rate_6h: float) -> None:
+    key, values = online(carrier, event_time, rate_6h=rate_6h)
+    item = {name: {"B": value} for name, value in values.items()}
+    client("dynamodb").put_item(TableName="features", Item={"pk": {"S": key}, **item})
 
 
 def test_a_prediction_comes_with_what_made_it_and_is_logged(
     serving: Registry, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    put_online("B6", datetime.now(UTC) - timedelta(hours=1), "1.5")
+    put_online("B6", datetime.now(UTC) - timedelta(hours=1), 1.5)
     status, answer = ask(post(PATH, B6))
     prediction = answer["predictions"][0]
     expected = trained().probability(B6["instances"][0], {"delays.rate_6h": 1.5})

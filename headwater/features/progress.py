@@ -1,0 +1,193 @@
+"""How far the materialisations of a view's definition are: which are under way, and which was completed last.
+
+One item a definition in the registry, changed under a count, so that of two materialisations one always sees the other.
+From it follows what needs no writing: a row that was the newest of its entity, with the same values, in the completed
+materialisation *and* in every one under way is online already, or will be.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from headwater.lake.types import DataVersion, PinnedCommit
+from headwater.registry.errors import RegistryBusy
+from headwater.registry.store import RegistryStore, WriteRefused
+
+_TRIES = 12
+
+
+class Value(BaseModel):
+    """A frozen value that refuses unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Run(Value):
+    """A materialisation of some data at some moment, whoever works on it."""
+
+    data_version: str
+    revision: int
+    """Of the data: `DataVersion.revision`."""
+    commits: Mapping[str, str]
+    """By source."""
+    moment: int
+    """Microseconds since 1970: rows that become known later aren't brought online."""
+    full: bool = False
+    """Whether it writes every entity, whatever was written before."""
+    after: tuple[str, ...] | None = None
+    """All entities up to this one (its join keys' values, in their order) are done."""
+
+    @property
+    def version(self) -> DataVersion:
+        """The data, to be read."""
+        return DataVersion(commits={name: PinnedCommit(commit=commit, revision=1) for name, commit in self.commits.items()})
+
+
+class Progress(Value):
+    """What is known of a definition's materialisations."""
+
+    completed: Run | None = None
+    """The last that was: no row that another one of no higher revision may still write is missing or newer."""
+    next_known: int | None = None
+    """When the first of the completed one's rows becomes known that wasn't at its moment; microseconds since 1970."""
+    under_way: tuple[Run, ...] = ()
+
+    @property
+    def revision(self) -> int:
+        """The highest that any of them read."""
+        return max((run.revision for run in (*self.under_way, *([self.completed] if self.completed else []))), default=0)
+
+    def is_done(self, version: DataVersion, now: int) -> bool:
+        """Whether a materialisation of ``version`` at ``now`` would change nothing."""
+        done = self.completed is not None and self.completed.data_version == version.id
+        return done and (self.next_known is None or self.next_known > now)
+
+    def same(self, run: Run) -> Run | None:
+        """One under way that does the same, which may be joined (or, if its process died, ended)."""
+        alike = (run.data_version, run.full)
+        return next((other for other in self.under_way if (other.data_version, other.full) == alike), None)
+
+
+class ProgressOf:
+    """The progress of one definition of a view.
+
+    Parameters
+    ----------
+    store : RegistryStore
+        The registry table.
+    view, version : str
+        The view's name and its definition's version.
+    pause : callable
+        Called with seconds before a contended write is tried again.
+    """
+
+    def __init__(
+        self, store: RegistryStore, view: str, version: str, *, pause: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._store, self._pause = store, pause
+        self._pk, self._sk, self._name = f"VIEW#{view}", f"PROGRESS#{version}", f"feature view {view!r}"
+
+    def read(self) -> Progress:
+        """What is known now."""
+        return self._read()[0]
+
+    def begin(self, run: Run) -> tuple[Run, Progress] | None:
+        """Take a run up, or join one that does the same at its moment and from where it is.
+
+        Returns
+        -------
+        (Run, Progress) or None
+            The run, and what else there was at that moment. None if newer data are being brought online, or were:
+            pin anew.
+
+        Raises
+        ------
+        RegistryBusy
+            Other writers kept coming first.
+        """
+
+        def change(known: Progress) -> Progress:
+            if known.revision > run.revision or known.same(run):
+                return known
+            return known.model_copy(update={"under_way": (*known.under_way, run)})
+
+        known = self._change(change)
+        mine = known.same(run)
+        if known.revision > run.revision or mine is None:
+            return None
+        others = tuple(other for other in known.under_way if other != mine)
+        return mine, known.model_copy(update={"under_way": others})
+
+    def note(self, run: Run, after: Sequence[str]) -> None:
+        """Remember that all of a run's entities up to ``after`` are done; raises `RegistryBusy`."""
+        place = tuple(after)
+
+        def change(known: Progress) -> Progress:
+            return known.model_copy(
+                update={
+                    "under_way": tuple(
+                        other.model_copy(update={"after": max(place, other.after or place)})
+                        if (other.data_version, other.full, other.moment) == (run.data_version, run.full, run.moment)
+                        else other
+                        for other in known.under_way
+                    )
+                }
+            )
+
+        self._change(change)
+
+    def end(self, run: Run, next_known: int | None) -> None:
+        """A run is completed; raises `RegistryBusy`.
+
+        Runs of older data that are under way are forgotten: what they still write was looked at by this one, or they
+        began after it and gave way.
+        """
+
+        def change(known: Progress) -> Progress:
+            before = known.completed
+            alike = (run.data_version, run.full)
+            under_way = tuple(
+                other
+                for other in known.under_way
+                if other.revision >= run.revision and (other.data_version, other.full) != alike
+            )
+            done = run.model_copy(update={"after": None, "full": False})
+            if before is not None and (before.revision, before.moment) > (done.revision, done.moment):
+                return known.model_copy(update={"under_way": under_way})
+            return Progress(completed=done, next_known=next_known, under_way=under_way)
+
+        self._change(change)
+
+    def _read(self) -> tuple[Progress, int]:
+        item: dict[str, Any] | None = self._store.get(self._pk, self._sk)
+        if item is None:
+            return Progress(), 0
+        return Progress.model_validate_json(item["document"]), int(item["count"])
+
+    def _change(self, change: Callable[[Progress], Progress]) -> Progress:
+        """What there is after ``change``, which may be made again: a second time it changes nothing."""
+        for attempt in range(_TRIES):
+            known, count = self._read()
+            changed = change(known)
+            if changed == known:
+                return known
+            item = {"pk": self._pk, "sk": self._sk, "document": changed.model_dump_json(), "count": count + 1}
+            write = (
+                self._store.put(item, only_if="#count = :count", count=count)
+                if count
+                else self._store.put(item, only_if="attribute_not_exists(pk)")
+            )
+            try:
+                self._store.transact([write])
+            except WriteRefused:
+                # Another one was first, or our answer was lost: then the change is there already.
+                self._pause(random.uniform(0, min(1.0, 0.02 * 2**attempt)))  # noqa: S311
+            else:
+                return changed
+        raise RegistryBusy(f"{self._name}: its progress couldn't be written, {_TRIES} times another writer came first; "
+                           "run it again")  # fmt: skip

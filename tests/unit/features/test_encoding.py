@@ -1,0 +1,66 @@
+"""The online value's bytes order as the point-in-time join orders rows."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headwater.features.encoding import MOST_FEATURES, Row, check_size, pack, pack_all, single, unpack
+from headwater.features.errors import InvalidView
+
+TIMES = st.one_of(st.sampled_from([-1, 0, 1, 2**40]), st.integers(-(2**62), 2**62))
+TINY = 1.401298464324817e-45
+"""The smallest float32 above zero."""
+VALUES = st.one_of(
+    st.none(),
+    st.sampled_from([0.0, -0.0, TINY, -TINY, 1e-40, -1e-40, 3.4028234663852886e38, -3.4028234663852886e38, 1.0, -1.0]),
+    st.floats(allow_nan=True, allow_infinity=True),
+)
+ROWS = st.builds(
+    Row, TIMES, TIMES, st.one_of(st.sampled_from([0, 1, 2**32 - 1]), st.integers(0, 2**32 - 1)),
+    st.tuples(VALUES, VALUES, VALUES),
+)  # fmt: skip
+
+
+def documented(row: Row) -> tuple[float, ...]:
+    """The documented order: event time, available time, revision, then the values, a missing one the smallest."""
+    values = [single(value) for value in row.values]
+    return (*row[:3], *(-math.inf if value is None else value for value in values))
+
+
+@given(ROWS, ROWS, st.integers(0, 6))
+def test_bytes_are_in_the_order_of_the_rows(one: Row, other: Row, alike: int) -> None:
+    # Rows that differ only from some place on: drawn by themselves they would differ in the first.
+    flat = [*one[:3], *one.values][:alike] + [*other[:3], *other.values][alike:]
+    near = Row(flat[0], flat[1], flat[2], tuple(flat[3:]))
+    for left, right in ((one, other), (one, near)):
+        assert (pack(left) < pack(right)) == (documented(left) < documented(right))
+        assert (pack(left) == pack(right)) == (documented(left) == documented(right))
+
+
+@given(st.lists(ROWS, min_size=1, max_size=5))
+def test_what_is_packed_comes_back_one_by_one_and_all_at_once(rows: list[Row]) -> None:
+    for row in rows:
+        assert unpack(pack(row)) == Row(*row[:3], tuple(map(single, row.values)))
+    columns = [
+        np.array([math.nan if row.values[place] is None else row.values[place] for row in rows], dtype=np.float64)
+        for place in range(3)
+    ]
+    events, available = (np.array([row[place] for row in rows], dtype=np.int64) for place in (0, 1))
+    assert pack_all(events, available, 7, columns) == [pack(row._replace(revision=7)) for row in rows]
+
+
+@pytest.mark.parametrize("value", [b"", b"\x02" + bytes(20), bytes(21), b"\x01" + bytes(22)])
+def test_bytes_of_another_format_are_refused(value: bytes) -> None:
+    with pytest.raises(ValueError, match="isn't of format 1"):
+        unpack(value)
+
+
+def test_a_view_that_no_item_could_hold_is_refused_by_name() -> None:
+    check_size("wide", MOST_FEATURES)
+    with pytest.raises(InvalidView, match="'wide' has .* features; an online item holds"):
+        check_size("wide", MOST_FEATURES + 1)
