@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from headwater.versions.errors import InvalidName, NotPinnable
 from headwater.versions.ranges import pins_of
-from headwater.versions.store import Listed, Objects, ordered
+from headwater.versions.store import Listed, Objects, together
 from headwater.versions.tree import Edit, Trees
 from headwater.versions.types import LARGEST_PATH, Entry, Root
 
@@ -25,14 +25,14 @@ def differences(objects: Objects, trees: Trees, origin: str, known: Root, progre
     coming = next(listed, None)
     for part in known.ranges:
         seen: list[Listed] = []
-        while coming is not None and coming.key <= part.last:
+        while coming is not None and coming.path <= part.last:
             seen.append(coming)
             coming = next(listed, None)
         if len(seen) == part.rows and part.pins == pins_of(*_columns(seen)):
             continue
         yield from _compared(seen, trees.rows(part))
     while coming is not None:
-        yield coming.key, coming
+        yield coming.path, coming
         coming = next(listed, None)
 
 
@@ -40,14 +40,14 @@ def unlike(objects: Objects, origin: str, had: Iterator[Entry], progress: Progre
     """The same beside entries of that origin which are only a part of a tree; sorted by path."""
     entry = next(had, None)
     for one in _listed(objects, origin, progress):
-        while entry is not None and entry.path < one.key:
+        while entry is not None and entry.path < one.path:
             yield entry.path, None
             entry = next(had, None)
-        if entry is not None and entry.path == one.key:
+        if entry is not None and entry.path == one.path:
             known, entry = entry.version_id, next(had, None)
             if known == one.version_id:
                 continue
-        yield one.key, one
+        yield one.path, one
     while entry is not None:
         yield entry.path, None
         entry = next(had, None)
@@ -63,17 +63,17 @@ def origin_of(uri: str) -> str:
 
 
 def _columns(seen: list[Listed]) -> tuple[list[str], list[str]]:
-    return [one.key for one in seen], [one.version_id or "" for one in seen]
+    return [one.path for one in seen], [one.version_id or "" for one in seen]
 
 
 def _listed(objects: Objects, origin: str, progress: Progress) -> Iterator[Listed]:
     """The objects under ``origin``, by path; neither deleted ones nor the console's mark for the folder itself."""
     bucket, _, prefix = origin.partition("/")
-    start, count = len(prefix), 0
+    count = 0
     for one in objects.newest(bucket, prefix):
-        if one.version_id is None or len(one.key) == start:
+        if one.version_id is None or not one.path:
             continue
-        yield one._replace(key=one.key[start:])
+        yield one
         count += 1
         if count % 1000 == 0:
             progress(1000)
@@ -81,7 +81,7 @@ def _listed(objects: Objects, origin: str, progress: Progress) -> Iterator[Liste
 
 
 def _compared(seen: list[Listed], rows: list[Entry]) -> Iterator[Found]:
-    now = {one.key: one for one in seen}
+    now = {one.path: one for one in seen}
     before = {entry.path: entry.version_id for entry in rows}
     for path in sorted(now.keys() | before.keys()):
         one = now.get(path)
@@ -92,13 +92,16 @@ def _compared(seen: list[Listed], rows: list[Entry]) -> Iterator[Found]:
 def pinned(objects: Objects, origin: str, found: Iterable[Found]) -> Iterator[Edit]:
     """The edits that ``found`` means, each new version with its checksum; S3 is asked concurrently."""
 
-    def pin(one: Found) -> Edit:
-        path, listed = one
-        if listed is None:
-            return path, None
-        assert listed.version_id is not None  # noqa: S101 - deleted ones were left out
-        if len(path.encode()) > LARGEST_PATH:
-            raise NotPinnable(f"{path[:80]!r}…: longer than {LARGEST_PATH} bytes")
-        return path, objects.pin(origin, path, listed.version_id, listed.size)
+    def pin(batch: list[Found]) -> list[Edit]:
+        new = []
+        for path, listed in batch:
+            if listed is None:
+                continue
+            if len(path.encode()) > LARGEST_PATH:
+                raise NotPinnable(f"{path[:80]!r}…: longer than {LARGEST_PATH} bytes")
+            assert listed.version_id is not None  # noqa: S101 - deleted ones were left out
+            new.append((path, listed.version_id))
+        entries = {entry.path: entry for entry in objects.pin_all(origin, new)}
+        return [(path, entries.get(path)) for path, _ in batch]
 
-    return ordered(pin, found)
+    return together(pin, found)

@@ -12,12 +12,14 @@ import ssl
 import time
 import weakref
 from collections import deque
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from botocore.exceptions import (
     ConnectionClosedError,
     ConnectTimeoutError,
     EndpointConnectionError,
+    HTTPClientError,
     ReadTimeoutError,
     SSLError,
 )
@@ -26,7 +28,8 @@ from urllib3.util.wait import wait_for_read
 
 _IDLE_UNSEEN = 1.0
 """Seconds that a connection may be idle without a look whether the other side has closed it."""
-_KEPT = 64
+_KEPT = 128
+_NEW = 4
 _BLOCK = 65_536
 _LONGEST_HEAD = 262_144
 
@@ -67,14 +70,13 @@ class Sockets:
         self._idle: deque[tuple[socket.socket, float]] = deque()
         weakref.finalize(self, _close, self._idle)
 
-    def exchange(self, head: bytes, body: bytes, *, bodiless: bool = False) -> Received:
+    def exchange(self, request: bytes, *, bodiless: bool = False) -> Received:
         """Send a request and read its answer.
 
         Parameters
         ----------
-        head : bytes
-            Request line and headers, with the empty line.
-        body : bytes
+        request : bytes
+            Request line, headers, the empty line and the body.
         bodiless : bool
             Whether the answer has no body whatever its headers say: to HEAD.
 
@@ -82,16 +84,58 @@ class Sockets:
         ------
         EndpointConnectionError, ConnectTimeoutError, ReadTimeoutError, ConnectionClosedError, SSLError
         """
+        return self._end(self._begin(request), bodiless)
+
+    def exchange_all(self, requests: Sequence[bytes], *, bodiless: bool = False) -> list[Received | HTTPClientError]:
+        """The answers to several requests, each on a connection of its own; what `exchange` raises stands for one.
+
+        A few new connections are made at a time, for each takes a round trip or three, and those that are free are used
+        again: soon there are as many as requests.
+        """
+        outcomes: list[Received | HTTPClientError] = []
+        while len(outcomes) < len(requests):
+            wave = requests[len(outcomes) :][: len(self._idle) + _NEW]
+            begun: list[socket.socket | HTTPClientError] = []
+            try:
+                for request in wave:
+                    try:
+                        begun.append(self._begin(request))
+                    except HTTPClientError as error:
+                        begun.append(error)
+                while begun:
+                    connection = begun.pop(0)
+                    if isinstance(connection, HTTPClientError):
+                        outcomes.append(connection)
+                        continue
+                    try:
+                        outcomes.append(self._end(connection, bodiless))
+                    except HTTPClientError as error:
+                        outcomes.append(error)
+            finally:
+                for connection in begun:  # what was cut short
+                    if isinstance(connection, socket.socket):
+                        connection.close()
+        return outcomes
+
+    def _begin(self, request: bytes) -> socket.socket:
+        """A connection on which a request was sent."""
         connection = self._take() or self._connect()
         try:
-            connection.sendall(head + body)
-            answer, reusable = _receive(connection, bodiless)
-        except TimeoutError as error:
-            connection.close()
-            raise ReadTimeoutError(endpoint_url=self._url, error=error) from error
+            connection.sendall(request)
         except (OSError, Malformed) as error:
             connection.close()
-            raise ConnectionClosedError(endpoint_url=self._url, error=error) from error
+            raise self._named(error) from error
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _end(self, connection: socket.socket, bodiless: bool) -> Received:
+        try:
+            answer, reusable = _receive(connection, bodiless)
+        except (OSError, Malformed) as error:
+            connection.close()
+            raise self._named(error) from error
         except BaseException:
             connection.close()
             raise
@@ -100,6 +144,11 @@ class Sockets:
         else:
             connection.close()
         return answer
+
+    def _named(self, error: Exception) -> HTTPClientError:
+        """What botocore calls an error of a connection."""
+        kind = ReadTimeoutError if isinstance(error, TimeoutError) else ConnectionClosedError
+        return kind(endpoint_url=self._url, error=error)
 
     def close(self) -> None:
         """Close what is idle."""
