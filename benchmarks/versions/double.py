@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import selectors
 import socket
 import subprocess
 import sys
@@ -176,9 +177,10 @@ class Bucket:
                 f"<ChecksumType>FULL_OBJECT</ChecksumType><Size>{version.size}</Size><Owner><ID>{'0' * 64}</ID></Owner>"
                 "<StorageClass>STANDARD</StorageClass></Version>"
             )
-        more = (
-            f"<NextKeyMarker>{encoded}{quote_plus(path, safe='/')}</NextKeyMarker>" if end < len(self.contents) else ""
-        )
+        more = ""
+        if end < len(self.contents):
+            more = f"<NextKeyMarker>{encoded}{quote_plus(path, safe='/')}</NextKeyMarker>"
+            more += f"<NextVersionIdMarker>{self.contents.newest(end - 1)[1].id}</NextVersionIdMarker>"
         return (
             '<?xml version="1.0" encoding="UTF-8"?>\n<ListVersionsResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
             f"<Name>{LAKE}</Name><Prefix>{encoded}</Prefix><EncodingType>url</EncodingType><MaxKeys>{PAGE}</MaxKeys>"
@@ -198,33 +200,39 @@ def _about(version: Version) -> str:
 
 
 def serve(bucket: Bucket, listening: socket.socket) -> None:
-    """Answer every connection in a thread of its own."""
+    """Answer every connection, all in one thread: many would spend their time on Python's lock."""
+    waiting = selectors.DefaultSelector()
+    waiting.register(listening, selectors.EVENT_READ)
     while True:
-        connection, _ = listening.accept()
-        threading.Thread(target=_serve_one, args=(bucket, connection), daemon=True).start()
+        for key, _ in waiting.select():
+            if key.fileobj is listening:
+                connection, _ = listening.accept()
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                waiting.register(connection, selectors.EVENT_READ)
+            elif not _answer(bucket, key.fileobj):  # type: ignore[arg-type]
+                waiting.unregister(key.fileobj)
+                key.fileobj.close()  # type: ignore[union-attr]
 
 
-def _serve_one(bucket: Bucket, connection: socket.socket) -> None:
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+def _answer(bucket: Bucket, connection: socket.socket) -> bool:
+    """Read one request, of which all is on its way, and answer it; False if the client has gone."""
     data = b""
-    while True:
-        while (end := data.find(b"\r\n\r\n")) < 0:
-            if not (more := connection.recv(65536)):
-                return
-            data += more
-        head, data = data[:end].decode("latin-1"), data[end + 4 :]
-        method, target, _ = head.partition("\r\n")[0].split(" ")
-        body = b""
-        if method == "PUT":
-            length = int(head.lower().partition("content-length: ")[2].partition("\r\n")[0])
-            while len(data) < length:
-                data += connection.recv(1 << 20)
-            body, data = data[:length], data[length:]
-        status, headers, answer = bucket.answer(method, target, body)
-        if "Content-Length" not in headers:
-            headers += f"Content-Length: {len(answer)}\r\n"
-        date = "Date: Sun, 01 Nov 2026 00:00:00 GMT\r\n"
-        connection.sendall(f"HTTP/1.1 {status} Answer\r\n{date}{headers}\r\n".encode() + answer)
+    while (end := data.find(b"\r\n\r\n")) < 0:
+        if not (more := connection.recv(65536)):
+            return False
+        data += more
+    head, body = data[:end].decode("latin-1"), data[end + 4 :]
+    method, target, _ = head.partition("\r\n")[0].split(" ")
+    if method == "PUT":
+        length = int(head.lower().partition("content-length: ")[2].partition("\r\n")[0])
+        while len(body) < length:
+            body += connection.recv(1 << 20)
+    status, headers, answer = bucket.answer(method, target, body)
+    if "Content-Length" not in headers:
+        headers += f"Content-Length: {len(answer)}\r\n"
+    date = "Date: Sun, 01 Nov 2026 00:00:00 GMT\r\n"
+    connection.sendall(f"HTTP/1.1 {status} Answer\r\n{date}{headers}\r\n".encode() + answer)
+    return True
 
 
 class Served:

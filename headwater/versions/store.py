@@ -40,15 +40,6 @@ _TAKEN = frozenset({"PreconditionFailed", "412"})
 _CHUNK = 1 << 20
 
 
-class Listed(NamedTuple):
-    """The newest version of a path."""
-
-    path: str
-    version_id: str | None
-    """None if the key was deleted: its newest version is a delete marker."""
-    size: int
-
-
 class Seen(NamedTuple):
     """What S3 says of a version without its bytes."""
 
@@ -173,16 +164,22 @@ class Objects:
             )
         self._versioned.add(bucket)
 
-    def newest(self, bucket: str, prefix: str) -> Iterator[Listed]:
-        """The newest version of each path under ``prefix``, deleted ones included, in the order of the paths."""
+    def newest(self, bucket: str, prefix: str) -> Iterator[tuple[list[str], list[str]]]:
+        """What lies under ``prefix`` now, in the order of the paths: paths and version ids, up to a thousand at a time.
+
+        Neither what is deleted nor the object whose key is the prefix itself.
+        """
         with ThreadPoolExecutor(1, thread_name_prefix="listing") as ahead:
             listed = pages(self._wire, bucket, prefix)
             coming = ahead.submit(next, listed, None)
             while (page := coming.result()) is not None:
                 coming = ahead.submit(next, listed, None)
-                for path, version_id, is_latest, size, _ in page.rows:
-                    if is_latest:
-                        yield Listed(path, None, 0) if size is None else Listed(path, version_id, size)
+                if page.are_live and page.paths[:1] != [""]:
+                    yield page.paths, page.version_ids
+                    continue
+                rows = zip(page.paths, page.version_ids, page.latest, page.kinds, strict=True)
+                live = sorted((row[0], row[1]) for row in rows if row[0] and row[2] and row[3] == "Version")
+                yield [path for path, _ in live], [version_id for _, version_id in live]
 
     def pin(self, origin: str, path: str, version_id: str) -> Entry:
         """The entry of one version; see `pin_all`."""
@@ -301,14 +298,15 @@ class Objects:
         """Every version under ``prefix`` of the lake, newest first among those of one key."""
         last, newer = None, None
         for page in pages(self._wire, self.bucket, prefix):
+            rows = list(zip(page.paths, page.version_ids, page.latest, page.kinds, page.written, strict=True))
             # S3 lists the versions of a key newest first, but markers may be apart. Sorting is stable.
-            page.rows.sort(key=lambda row: row.written, reverse=True)
-            page.rows.sort(key=lambda row: (row.path, not row.is_latest))
-            for row in page.rows:
-                newer, written = newer if row.path == last else None, time_of(row.written)
+            rows.sort(key=lambda row: row[4], reverse=True)
+            rows.sort(key=lambda row: (row[0], not row[2]))
+            for path, version_id, is_latest, kind, at in rows:
+                newer, written = newer if path == last else None, time_of(at)
                 idle = page.answered - (newer or written)
-                last, newer = row.path, written
-                yield Stored(prefix + row.path, row.version_id, row.is_latest, row.size is None, idle)
+                last, newer = path, written
+                yield Stored(prefix + path, version_id, is_latest, kind == "DeleteMarker", idle)
 
     def delete(self, key: str, version_id: str) -> None:
         """Delete one version for ever; one that is gone already is as well."""

@@ -152,15 +152,20 @@ def signature(secret: str, date: str, scope: str, canonical: str) -> str:
     canonical : str
     """
     hashed = hashlib.sha256(canonical.encode()).hexdigest()
-    return hmac.digest(_key(secret, scope), f"{ALGORITHM}\n{date}\n{scope}\n{hashed}".encode(), "sha256").hex()
+    begun, ended = (state.copy() for state in _key(secret, scope))
+    begun.update(f"{ALGORITHM}\n{date}\n{scope}\n{hashed}".encode())
+    ended.update(begun.digest())
+    return ended.hexdigest()
 
 
 @lru_cache(maxsize=16)
-def _key(secret: str, scope: str) -> bytes:
+def _key(secret: str, scope: str) -> tuple[hashlib._Hash, hashlib._Hash]:
+    """The two states that HMAC (RFC 2104) begins with for one key; `hmac` makes them anew for each text."""
     key = f"AWS4{secret}".encode()
     for part in scope.split("/"):
         key = hmac.digest(key, part.encode(), "sha256")
-    return key
+    block = key.ljust(64, b"\0")
+    return hashlib.sha256(bytes(byte ^ 0x36 for byte in block)), hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
 
 
 @lru_cache(maxsize=2)
