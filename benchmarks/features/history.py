@@ -85,8 +85,8 @@ def main() -> None:
     if options.questions:
         table = Table(
             "rows an entity", "TTL", f"Feast {FEAST}", "work (CPU)", "peak", "Headwater", "work (CPU)", "peak", "ratio",
-            "of work", title=f"{options.questions:,} entity rows x {options.rows:,} rows x 10 features; floor 4x at 50, "
-            "50x at 500; aim 10x, 100x",
+            "of work", title=f"{options.questions:,} entity rows x {options.rows:,} rows x 10 features; "
+            "floor 4x at 50, 50x at 500; aim 10x, 100x",
         )  # fmt: skip
         notes: list[str] = []
         for each in options.each:

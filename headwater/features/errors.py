@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from headwater.errors import HeadwaterError, InvalidRequest, NotFound
+from headwater.errors import HeadwaterError, InvalidRequest, NotFound, Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,10 @@ class InvalidView(InvalidRequest):
 
 class InvalidEntityRows(InvalidRequest):
     """Rows that features were asked for can't be looked up: no table, no keys, no times, or of the wrong types."""
+
+
+class NeedsSpark(Refused):
+    """A view's rows for a data version aren't kept yet, and Spark is to compute them."""
 
 
 class UnknownFeature(NotFound):
