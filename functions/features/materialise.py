@@ -1,4 +1,4 @@
-"""A source has new rows: compute the feature views that stand on it and bring their newest values online."""
+"""A source has new rows, or it is time: bring what changed of the feature views online; stops before its own end."""
 
 from __future__ import annotations
 
@@ -16,11 +16,15 @@ if TYPE_CHECKING:
 
 logger, tracer, metrics, entry = observe("features")
 
+RESERVE = 60_000
+"""Milliseconds that are left when no more is begun: for what is under way, with its retries, and the answer."""
+
 
 class Settings(FunctionSettings):
     """What this function must be told."""
 
     lake_bucket: str
+    artifacts_bucket: str
     registry_table: str
     features_table: str
 
@@ -28,23 +32,45 @@ class Settings(FunctionSettings):
 @at_init
 def service() -> Features:
     # Imported here: the deployment reads `Settings` where DuckDB needn't be installed.
+    from headwater.features.lineage import Uses
     from headwater.features.service import Features
     from headwater.features.store import OnlineStore
     from headwater.lake.service import Lake
+    from headwater.registry.service import Registry
+    from headwater.registry.store import ArtifactStore
 
     settings = Settings.from_environment()
     catalog = load_catalog()
     lake = Lake(catalog, bucket=settings.lake_bucket, table=settings.registry_table)
-    return Features(catalog, lake, online=OnlineStore(settings.features_table))
+    uses = Uses(Registry.from_settings(settings), ArtifactStore(settings.artifacts_bucket))
+    return Features(catalog, lake, online=OnlineStore(settings.features_table), served=uses.served)
 
 
 @entry
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Materialise every view of ``event["source"]`` whose other sources have data as well."""
+    """Materialise the views of a source, one view, or all; asked again, go on where time ran out.
+
+    The event has ``source`` (the views that stand on it, and their versions that models serve), ``view`` (with
+    ``full``, if every entity is to be looked at), or neither: every view. The answer's ``complete`` says whether the
+    same event has to be sent again.
+    """
     # A run that began before machines said their id doesn't know it.
-    logger.append_keys(run_id=event.get("run_id"), source=event["source"])
-    done = service().materialise_source(event["source"])
+    logger.append_keys(run_id=event.get("run_id"), source=event.get("source"))
+    from headwater.features.materialising import Doing
+
+    doing = Doing(full=bool(event.get("full")), stop=lambda: context.get_remaining_time_in_millis() < RESERVE)
+    features = service()
+    if "source" in event:
+        done = features.materialise_source(event["source"], doing)
+    elif "view" in event:
+        done = [features.materialise(event["view"], doing=doing)]
+    else:
+        done = features.materialise_all(doing)
     for result in done:
-        logger.info("view materialised", extra=result.model_dump(mode="json"))
+        log = logger.warning if result.skipped else logger.info
+        log("view skipped" if result.skipped else "view materialised", extra=result.model_dump(mode="json"))
     metrics.add_metric("OnlineItemsWritten", MetricUnit.Count, sum(result.written for result in done))
-    return {"views": [result.model_dump(mode="json") for result in done]}
+    return {
+        "views": [result.model_dump(mode="json") for result in done],
+        "complete": all(result.complete for result in done),
+    }

@@ -87,10 +87,15 @@ class OnlineAnswer:
     status: ValueStatus
     values: Mapping[str, float | None] = field(default_factory=dict)
     """Each feature that was asked for; None unless found (a found item may hold None as well)."""
-    event_time: datetime | None = None
-    """Of the item, also of one that is expired or from the future."""
+    event_microseconds: int | None = None
+    """The event time of the value, also of one that is expired or from the future; since 1970."""
     age_seconds: float | None = None
-    """From the event time to `as_of`."""
+    """From the event time to `as_of`: the age of each of the features."""
+
+    @property
+    def event_time(self) -> datetime | None:
+        """The event time of the value, also of one that is expired or from the future."""
+        return None if self.event_microseconds is None else EPOCH + timedelta(microseconds=self.event_microseconds)
 
 
 def plan(features: Sequence[LookedUp], instances: Sequence[Mapping[str, Any]]) -> list[list[Lookup]]:
@@ -153,20 +158,17 @@ def read_online(store: ReadsItems, lookups: Sequence[Lookup], as_of: datetime) -
 
 
 def _answer(lookup: Lookup, item: Mapping[str, bytes] | None, now: int) -> OnlineAnswer:
-    nothing: dict[str, float | None] = dict.fromkeys(lookup.features)
     value = item.get(attribute_of(lookup.version)) if item else None
     if value is None:
-        return OnlineAnswer(lookup, ValueStatus.MISSING, nothing)
+        return OnlineAnswer(lookup, ValueStatus.MISSING, dict.fromkeys(lookup.features))
     event, available, _ = times_of(value)
-    age = (now - event) / 1e6
-    event_time = EPOCH + timedelta(microseconds=event)
+    age = now - event
     # The same rule as the point-in-time join (`headwater.features.history`).
-    if available > now or event > now:
-        return OnlineAnswer(lookup, ValueStatus.FUTURE, nothing, event_time, age)
-    if now - event > round(lookup.ttl_seconds * 1e6):
-        return OnlineAnswer(lookup, ValueStatus.EXPIRED, nothing, event_time, age)
-    values = dict(zip(lookup.features, values_of(value, lookup.positions), strict=True))
-    return OnlineAnswer(lookup, ValueStatus.FOUND, values, event_time, age)
+    if available <= now and 0 <= age <= round(lookup.ttl_seconds * 1e6):
+        values = dict(zip(lookup.features, values_of(value, lookup.positions), strict=True))
+        return OnlineAnswer(lookup, ValueStatus.FOUND, values, event, age / 1e6)
+    status = ValueStatus.FUTURE if available > now or age < 0 else ValueStatus.EXPIRED
+    return OnlineAnswer(lookup, status, dict.fromkeys(lookup.features), event, age / 1e6)
 
 
 def attribute_of(version: str) -> str:

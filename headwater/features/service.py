@@ -235,15 +235,26 @@ class Features:
         Besides the definitions that are declared now those that a serving model was trained with, as long as they can
         be computed; the answer says which couldn't and why.
         """
+        return self._materialise(lambda view: source in view.sources, doing)
+
+    def materialise_all(self, doing: Doing = Doing()) -> list[Materialised]:
+        """Materialise every view, as `materialise_source` does: for what became known since, or was declared anew."""
+        return self._materialise(lambda _: True, doing)
+
+    def _materialise(self, wanted: Callable[[FeatureView], bool], doing: Doing) -> list[Materialised]:
         done = []
-        for view in self._catalog.views_of(source):
+        for view in filter(wanted, self._catalog.views.values()):
+            if doing.stop():
+                return [*done, Materialised(view=view.name, version=view.version, complete=False)]
             with suppress(NoData):
                 done.append(self.materialise(view.name, doing=doing))
         declared = {(view.name, view.version) for view in self._catalog.views.values()}
         for name, version in sorted(self._served() - declared):
+            if doing.stop():
+                return [*done, Materialised(view=name, version=version, complete=False)]
             try:
                 view = self._definitions.get(name, version)
-                if source in view.sources:
+                if wanted(view):
                     done.append(self._materialiser.materialise(view, doing))
             except NoData:
                 continue
