@@ -106,10 +106,10 @@ class DuckDB:
                 rows.create_view(handed, replace=True)
             else:
                 self._connection.register(handed, rows)
+            self.make(table, f"SELECT * FROM {quoted(handed)}")
+            self._connection.execute(f"DROP VIEW {quoted(handed)}")
         except (duckdb.Error, TypeError) as error:
             raise InvalidView(
-                f"{where} returned {type(rows).__name__}, expected a DuckDB relation of the given ones, a pandas frame "
-                "or an Arrow table"
+                f"{where} returned {type(rows).__name__}, expected a relation of those given, a pandas frame or an "
+                f"Arrow table: {' '.join(str(error).split())[:500]}"
             ) from error
-        self.make(table, f"SELECT * FROM {quoted(handed)}")
-        self._connection.execute(f"DROP VIEW {quoted(handed)}")

@@ -26,6 +26,7 @@ from headwater.features.online import microseconds
 from headwater.lake.database import columns_of, quoted
 from headwater.model import FeatureView
 
+POSITION = "__position"
 ROW = "__row"
 """The number of an offline row, from 0."""
 Integers = npt.NDArray[np.int64]
@@ -81,7 +82,10 @@ def historical(
     if lacking:
         raise InvalidView(f"examples lack {', '.join(lacking)}; they have {', '.join(present)}")
     # A table of our own: what is read twice must be in one order.
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE __asked AS SELECT * FROM {quoted(examples)}")
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE __asked AS SELECT row_number() OVER () - 1 AS {POSITION}, * "
+        f"FROM {quoted(examples)}"
+    )
     asked_at = f"epoch_us({moment_sql(quoted(asked), present[asked])})"
     answers: dict[str, Values] = {}
     for name, chosen in wanted.items():
@@ -95,7 +99,7 @@ def historical(
         f", CASE WHEN NOT isnan({column}) THEN {column} END AS {column}"
         for column in (quoted(reference.replace(".", "__")) for reference in features)
     )
-    return connection.sql(f"SELECT __asked.*{columns} FROM __asked POSITIONAL JOIN __answers")
+    return connection.sql(f"SELECT __asked.* EXCLUDE ({POSITION}){columns} FROM __asked POSITIONAL JOIN __answers")
 
 
 def _numbered(connection: duckdb.DuckDBPyConnection, offline: str) -> str:
@@ -126,8 +130,8 @@ def _found(
     )
     asked = _arrays(
         connection,
-        f"SELECT asked.rowid AS position, {asked_at} AS moment, entity.first, entity.after FROM __asked AS asked "
-        f"JOIN __entities AS entity ON {same} WHERE moment IS NOT NULL",
+        f"SELECT asked.{POSITION} AS position, {asked_at} AS moment, entity.first, entity.after "
+        f"FROM __asked AS asked JOIN __entities AS entity ON {same} WHERE {asked_at} IS NOT NULL",
     )
     rows = _arrays(connection, f"SELECT epoch_us({EVENT}) AS event, epoch_us({KNOWN}) AS known FROM {offline}")
     entities = _arrays(connection, "SELECT first, after - first = rows AS whole FROM __entities")

@@ -77,6 +77,16 @@ def fails(tables: object) -> None:
     raise ZeroDivisionError("no\nshop")
 
 
+def lazy(tables: Mapping[str, duckdb.DuckDBPyRelation]) -> duckdb.DuckDBPyRelation:
+    """Fails when it is read."""
+    return tables["sales"].project("CAST(shop AS INTEGER) AS shop")
+
+
+def other(tables: object) -> pyarrow.Table:
+    """Something else than was declared."""
+    return pyarrow.table({"x": pyarrow.array([1], pyarrow.int32())})
+
+
 class Clock:
     """A day each time a file lands."""
 
@@ -123,12 +133,17 @@ def asked(hour: float, shop: str = "a") -> pandas.DataFrame:
 def test_every_row_comes_out_in_order_whatever_the_table_is(shop: Shop) -> None:
     hours, shops = [3.5, 4, 3.5, 12, 30], ["a", "a", "a", "b", "nosuch"]
     rows = pandas.DataFrame(
-        {"note": range(5), "shop": shops, "asked_at": [MIDNIGHT + timedelta(hours=hour) for hour in hours]}
+        {
+            "rowid": range(5),
+            "moment": [None] * 5,
+            "shop": shops,
+            "asked_at": [MIDNIGHT + timedelta(hours=hour) for hour in hours],
+        }
     )
     expected = [(21, 1, 2), (21, 20, 2), (21, 1, 2), (7, None, 1), (None, None, None)]
     frame = shop.features.historical(rows, BOTH)
-    assert frame.column_names == ["note", "shop", "asked_at", "day__total", "last__amount", "day__sales"]
-    assert frame["note"].to_pylist() == [0, 1, 2, 3, 4]
+    assert frame.column_names == ["rowid", "moment", "shop", "asked_at", "day__total", "last__amount", "day__sales"]
+    assert frame["rowid"].to_pylist() == [0, 1, 2, 3, 4]
     naive = rows.assign(asked_at=rows["asked_at"].dt.tz_localize(None)).rename(columns={"asked_at": "event_timestamp"})
     zones = [
         moment.to_pydatetime().astimezone(timezone(timedelta(hours=hour))) for hour, moment in enumerate(rows.asked_at)
@@ -215,9 +230,11 @@ def database(rows: str) -> duckdb.DuckDBPyConnection:
         (f"{HERE}:Clock", "feature view 'last': transform .*:Clock fails: TypeError"),
         (
             "builtins:len",
-            "returned int, expected a DuckDB relation of the given ones, a pandas frame or an Arrow table",
+            "returned int, expected a relation of those given, a pandas frame or an Arrow table",
         ),
-        ("builtins:list", "its transform yields no column 'shop'|returned list"),
+        ("builtins:list", "returned list, expected"),
+        (f"{HERE}:lazy", "returned DuckDBPyRelation, expected .*Could not convert string 'a' to INT32"),
+        (f"{HERE}:other", "its transform yields no column 'shop'; .* It yields x INTEGER"),
     ],
 )
 def test_a_transform_that_fails_says_where(transform: str, words: str) -> None:
