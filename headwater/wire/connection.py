@@ -19,25 +19,28 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from botocore import __version__ as botocore_version
-from botocore.exceptions import ClientError, ConnectTimeoutError, HTTPClientError, NoCredentialsError, ReadTimeoutError
+from botocore.exceptions import ClientError, NoCredentialsError
 from botocore.retries.quota import RetryQuota
 
-from headwater.aws import Clients, client
+from headwater.aws import Clients, client, error_code
 from headwater.wire.places import Place, Places, Prepared, Sent, received
 from headwater.wire.signing import Credentials, canonical_query, escaped_path
+from headwater.wire.sockets import UNANSWERED, Unanswered
 from headwater.wire.sockets import Received as Answer
 
 __all__ = ["Answer", "Connection", "connection"]
 
+# As in botocore's standard mode (botocore/retries/standard.py).
 _LONGEST_PAUSE = 20.0
-_RETRY_COST, _TIMEOUT_COST, _SUCCESS_GAIN = 5, 10, 1
-# Those of botocore's standard mode.
-_PASSING_STATUSES = frozenset({429, 500, 502, 503, 504})
-_PASSING_CODES = frozenset({
+_THROTTLED_PAUSE, _PAUSE, _PAUSES = 1.0, 0.05, {"dynamodb": 0.025}
+_THROTTLED_COST, _COST, _SUCCESS_GAIN = 5, 14, 1
+_PASSING_STATUSES = frozenset({500, 502, 503, 504})
+_PASSING_CODES = frozenset({"RequestTimeout", "RequestTimeoutException"})
+_THROTTLED_CODES = frozenset({
     "BandwidthLimitExceeded", "LimitExceededException", "PriorRequestNotComplete",
     "ProvisionedThroughputExceededException", "RequestLimitExceeded", "RequestThrottled", "RequestThrottledException",
-    "RequestTimeout", "RequestTimeoutException", "SlowDown", "Throttling", "ThrottlingException", "ThrottledException",
-    "TooManyRequestsException", "TransactionInProgressException",
+    "SlowDown", "Throttling", "ThrottlingException", "ThrottledException", "TooManyRequestsException",
+    "TransactionInProgressException",
 })  # fmt: skip
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 _MOVED = frozenset({301, 302, 307, 400})
@@ -75,6 +78,7 @@ class Connection:
         self._tries: int = self._client.meta.config.retries["total_max_attempts"]
         self._event = f"before-send.{self._client.meta.service_model.service_id.hyphenize()}."
         self._quota = RetryQuota()
+        self._shortest_pause = _PAUSES.get(service, _PAUSE)
         self._places = Places(service, clients)
 
     # -- the two kinds of requests ------------------------------------------------------------------------------
@@ -98,7 +102,7 @@ class Connection:
         ------
         ClientError
             The service's own class of it, as botocore's client would.
-        HTTPClientError
+        HTTPClientError, botocore's ConnectionError
             Nobody answered.
         """
         metadata = self._client.meta.service_model.metadata
@@ -146,7 +150,7 @@ class Connection:
         ------
         ClientError
             With S3's code; of an answer without a body (to HEAD) it is the status.
-        HTTPClientError
+        HTTPClientError, botocore's ConnectionError
             Nobody answered.
         """
         return self._send(_ask(operation, method, bucket, key, query, headers or {}, body))
@@ -178,12 +182,12 @@ class Connection:
 
         Raises
         ------
-        HTTPClientError
+        HTTPClientError, botocore's ConnectionError
             Nobody answered one of them.
         """
         asks = [_ask(operation, method, bucket, key, query, headers or {}, b"") for key, query in asked]
         credentials, place = self._credentials(), self._places.find(bucket)
-        outcomes: dict[int, Answer | HTTPClientError] = {}
+        outcomes: dict[int, Answer | Unanswered] = {}
         unsent: list[tuple[int, Sent]] = []
         for number, ask in enumerate(asks):
             sent = _signed(ask, place, credentials)
@@ -205,51 +209,54 @@ class Connection:
 
     # -- the one way --------------------------------------------------------------------------------------------
 
-    def _send(self, ask: _Ask, first: tuple[Answer | HTTPClientError, Credentials] | None = None) -> Answer:
+    def _send(self, ask: _Ask, first: tuple[Answer | Unanswered, Credentials] | None = None) -> Answer:
         """The answer to a request, of which ``first`` has come of the first try."""
         tries, spent, moved = 1, 0, False
         while True:
             outcome, credentials = first or self._once(ask)
             first = None
             failed: Exception
-            if isinstance(outcome, HTTPClientError):
+            throttled = False
+            if isinstance(outcome, Exception):
                 failed = outcome
-                cost = _TIMEOUT_COST if isinstance(failed, ConnectTimeoutError | ReadTimeoutError) else _RETRY_COST
             else:
                 if outcome.status < 300 and _is_whole(outcome):
                     self._quota.release(spent or _SUCCESS_GAIN)
                     return outcome
                 if not moved and (moved := self._follow(ask.bucket, outcome)):
                     continue
-                failed, cost = self._error(ask.operation, outcome, tries), _RETRY_COST
-                if not self._passes(failed, outcome, credentials):
+                failed = self._error(ask.operation, outcome, tries)
+                throttled = outcome.status == 429 or error_code(failed) in _THROTTLED_CODES
+                if not throttled and not self._passes(failed, outcome, credentials):
                     raise failed
+            cost = _THROTTLED_COST if throttled else _COST
             if tries >= self._tries or not self._quota.acquire(cost):
                 raise failed
-            # Full jitter, doubled with each try, as in botocore's standard mode.
-            self._pause(min(_LONGEST_PAUSE, random.random() * 2 ** (tries - 1)))  # noqa: S311
+            # Full jitter, doubled with each try.
+            base = _THROTTLED_PAUSE if throttled else self._shortest_pause
+            self._pause(random.random() * min(_LONGEST_PAUSE, base * 2 ** (tries - 1)))  # noqa: S311
             tries, spent = tries + 1, cost
 
-    def _once(self, ask: _Ask) -> tuple[Answer | HTTPClientError, Credentials]:
+    def _once(self, ask: _Ask) -> tuple[Answer | Unanswered, Credentials]:
         credentials, place = self._credentials(), self._places.find(ask.bucket)
         sent = _signed(ask, place, credentials)
         outcome = self._intercepted(ask, place, sent)
         if outcome is None:
             try:
                 outcome = place.transport.send(sent)
-            except HTTPClientError as error:
+            except UNANSWERED as error:
                 outcome = error
         return outcome, credentials
 
-    def _intercepted(self, ask: _Ask, place: Place, sent: Sent) -> Answer | HTTPClientError | None:
+    def _intercepted(self, ask: _Ask, place: Place, sent: Sent) -> Answer | Unanswered | None:
         """What somebody answers in AWS's place."""
         request = Prepared(place.url, sent)
         try:
-            # Whoever answers first has answered: nobody after that is asked, as in botocore.
+            # Unlike botocore, which lets everybody act and takes the first answer: what was answered isn't done twice.
             _, response = self._client.meta.events.emit_until_response(self._event + ask.operation, request=request)
             if response is not None:
                 return received(response)
-        except HTTPClientError as error:
+        except UNANSWERED as error:
             return error
         return None
 
@@ -282,7 +289,7 @@ class Connection:
     def _follow(self, bucket: str, answer: Answer) -> bool:
         """Whether an answer says that the bucket is in another region, which is remembered."""
         region = answer.headers.get("x-amz-bucket-region")
-        if not bucket or answer.status not in _MOVED or region in (None, self._client.meta.region_name):
+        if not bucket or answer.status not in _MOVED or region in (None, self._places.find(bucket).region):
             return False
         self._places.move(bucket, str(region))
         return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Sequence
 from types import SimpleNamespace
@@ -9,13 +10,12 @@ from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 from botocore.awsrequest import AWSPreparedRequest, HeadersDict
-from botocore.exceptions import HTTPClientError
 from botocore.httpsession import URLLib3Session
 from botocore.utils import get_environ_proxies
 
 from headwater.aws import Clients
 from headwater.wire.signing import Signer
-from headwater.wire.sockets import Received, Sockets
+from headwater.wire.sockets import UNANSWERED, Received, Sockets, Unanswered
 
 
 class Sent(NamedTuple):
@@ -38,9 +38,9 @@ class Transport(Protocol):
     """Carries requests to one host."""
 
     def send(self, sent: Sent) -> Received:
-        """The answer; raises `HTTPClientError` without one."""
+        """The answer; raises one of `UNANSWERED` without one."""
 
-    def send_all(self, sent: Sequence[Sent]) -> list[Received | HTTPClientError]:
+    def send_all(self, sent: Sequence[Sent]) -> list[Received | Unanswered]:
         """The answers to several requests of one method, which are under way together."""
 
 
@@ -53,6 +53,7 @@ class Place(NamedTuple):
     """As the header says it."""
     prefix: str
     """Of every path: ``/<bucket>`` where the bucket isn't in the host's name."""
+    region: str
     signer: Signer
     transport: Transport
 
@@ -107,11 +108,12 @@ class Places:
         base = f"{parts.scheme}://{parts.netloc}"
         if base not in self._transports:
             self._transports[base] = self._transport(base)
-        return Place(base, parts.netloc, prefix, Signer(name, region), self._transports[base])
+        return Place(base, parts.netloc, prefix, region, Signer(name, region), self._transports[base])
 
     def _transport(self, url: str) -> Transport:
         parts, config = urlsplit(url), self._client.meta.config
-        verify = self._clients.session.get_config_variable("ca_bundle") or True
+        ours = self._clients.session.get_config_variable("ca_bundle")
+        verify: Any = ours or os.environ.get("REQUESTS_CA_BUNDLE") or True
         if proxies := get_environ_proxies(url):
             timeout: Any = (config.connect_timeout, config.read_timeout)
             return _Proxied(url, URLLib3Session(verify=verify, proxies=proxies, timeout=timeout))
@@ -135,7 +137,7 @@ class _Direct:
     def send(self, sent: Sent) -> Received:
         return self._sockets.exchange(sent.head + sent.body, bodiless=sent.method == "HEAD")
 
-    def send_all(self, sent: Sequence[Sent]) -> list[Received | HTTPClientError]:
+    def send_all(self, sent: Sequence[Sent]) -> list[Received | Unanswered]:
         whole = [one.head + one.body for one in sent]
         return self._sockets.exchange_all(whole, bodiless=sent[0].method == "HEAD")
 
@@ -149,12 +151,12 @@ class _Proxied:
     def send(self, sent: Sent) -> Received:
         return received(self._session.send(Prepared(self._url, sent)))
 
-    def send_all(self, sent: Sequence[Sent]) -> list[Received | HTTPClientError]:
-        outcomes: list[Received | HTTPClientError] = []
+    def send_all(self, sent: Sequence[Sent]) -> list[Received | Unanswered]:
+        outcomes: list[Received | Unanswered] = []
         for one in sent:
             try:
                 outcomes.append(self.send(one))
-            except HTTPClientError as error:
+            except UNANSWERED as error:
                 outcomes.append(error)
         return outcomes
 

@@ -23,6 +23,7 @@ from botocore.exceptions import (
     ReadTimeoutError,
     SSLError,
 )
+from botocore.exceptions import ConnectionError as UnconnectedError
 from botocore.httpsession import get_cert_path
 from urllib3.util.wait import wait_for_read
 
@@ -32,6 +33,11 @@ _KEPT = 128
 _NEW = 4
 _BLOCK = 65_536
 _LONGEST_HEAD = 262_144
+
+
+UNANSWERED = (HTTPClientError, UnconnectedError)
+"""What botocore calls it if nobody answers; ``Unanswered`` as a type."""
+Unanswered = HTTPClientError | UnconnectedError
 
 
 class Received(NamedTuple):
@@ -45,6 +51,19 @@ class Received(NamedTuple):
 
 class Malformed(Exception):
     """An answer that isn't HTTP/1.1, or was cut short."""
+
+
+class Unbegun(Malformed):
+    """The connection was lost before the first byte of an answer."""
+
+
+class _Begun(NamedTuple):
+    """A request that was sent."""
+
+    connection: socket.socket
+    request: bytes
+    is_fresh: bool
+    """Whether the connection was made for it."""
 
 
 class Sockets:
@@ -86,53 +105,64 @@ class Sockets:
         """
         return self._end(self._begin(request), bodiless)
 
-    def exchange_all(self, requests: Sequence[bytes], *, bodiless: bool = False) -> list[Received | HTTPClientError]:
+    def exchange_all(self, requests: Sequence[bytes], *, bodiless: bool = False) -> list[Received | Unanswered]:
         """The answers to several requests, each on a connection of its own; what `exchange` raises stands for one.
 
         A few new connections are made at a time, for each takes a round trip or three, and those that are free are used
         again: soon there are as many as requests.
         """
-        outcomes: list[Received | HTTPClientError] = []
+        outcomes: list[Received | Unanswered] = []
         while len(outcomes) < len(requests):
             wave = requests[len(outcomes) :][: len(self._idle) + _NEW]
-            begun: list[socket.socket | HTTPClientError] = []
+            begun: deque[_Begun | Unanswered] = deque()
             try:
                 for request in wave:
                     try:
                         begun.append(self._begin(request))
-                    except HTTPClientError as error:
+                    except UNANSWERED as error:
                         begun.append(error)
                 while begun:
-                    connection = begun.pop(0)
-                    if isinstance(connection, HTTPClientError):
-                        outcomes.append(connection)
+                    one = begun.popleft()
+                    if not isinstance(one, _Begun):
+                        outcomes.append(one)
                         continue
                     try:
-                        outcomes.append(self._end(connection, bodiless))
-                    except HTTPClientError as error:
+                        outcomes.append(self._end(one, bodiless))
+                    except UNANSWERED as error:
                         outcomes.append(error)
             finally:
-                for connection in begun:  # what was cut short
-                    if isinstance(connection, socket.socket):
-                        connection.close()
+                for one in begun:  # what was cut short
+                    if isinstance(one, _Begun):
+                        one.connection.close()
         return outcomes
 
-    def _begin(self, request: bytes) -> socket.socket:
-        """A connection on which a request was sent."""
-        connection = self._take() or self._connect()
-        try:
-            connection.sendall(request)
-        except (OSError, Malformed) as error:
-            connection.close()
-            raise self._named(error) from error
-        except BaseException:
-            connection.close()
-            raise
-        return connection
+    def _begin(self, request: bytes) -> _Begun:
+        """Send a request, on a connection that is kept if there is one."""
+        while True:
+            kept = self._take()
+            connection = kept or self._connect()
+            try:
+                connection.sendall(request)
+            except OSError as error:
+                connection.close()
+                if kept is None or isinstance(error, TimeoutError):
+                    raise self._named(error) from error
+            except BaseException:
+                connection.close()
+                raise
+            else:
+                return _Begun(connection, request, kept is None)
 
-    def _end(self, connection: socket.socket, bodiless: bool) -> Received:
+    def _end(self, begun: _Begun, bodiless: bool) -> Received:
+        """The answer. If a connection that was kept is lost before it, the server had closed it: it is asked anew."""
+        connection = begun.connection
         try:
             answer, reusable = _receive(connection, bodiless)
+        except Unbegun as error:
+            connection.close()
+            if begun.is_fresh:
+                raise self._named(error) from error
+            return self._end(self._begin(begun.request), bodiless)
         except (OSError, Malformed) as error:
             connection.close()
             raise self._named(error) from error
@@ -214,7 +244,14 @@ def _tls(verify: bool | str) -> ssl.SSLContext:
 
 def _receive(connection: socket.socket, bodiless: bool) -> tuple[Received, bool]:
     """An answer, and whether the connection can carry another."""
-    data = b""
+    try:
+        data = connection.recv(_BLOCK)
+    except TimeoutError:
+        raise
+    except OSError as error:
+        raise Unbegun(str(error)) from error
+    if not data:
+        raise Unbegun("the connection was closed before the answer began")
     while True:
         while (end := data.find(b"\r\n\r\n")) < 0:
             if len(data) > _LONGEST_HEAD:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.credentials import Credentials
-from botocore.exceptions import ClientError, ConnectionClosedError, NoCredentialsError
+from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError, NoCredentialsError
 from botocore.session import Session
 
 from headwater import aws
@@ -165,13 +165,14 @@ def test_what_may_pass_is_tried_again_a_bounded_number_of_times() -> None:
     passing: list[tuple[int, Mapping[str, str], bytes] | Exception] = [
         (503, {}, b"<Error><Code>SlowDown</Code><Message>Please</Message></Error>"),
         (500, {}, b""),
-        ConnectionClosedError(endpoint_url="https://x"),
+        EndpointConnectionError(endpoint_url="https://x"),
         (400, {}, b'{"__type": "com.amazon#ThrottlingException", "message": "Rate exceeded"}'),
     ]
     service = Service(*passing, (200, {}, b"whole"))
     assert service.connection("s3").request("GetObject", "GET", "lake", "k").body == b"whole"
     assert len(service.paused) == 4
-    assert all(0 <= pause <= 2**number for number, pause in enumerate(service.paused))
+    # Throttles wait for a second and more, anything else twenty times less.
+    assert all(0 <= pause <= most for pause, most in zip(service.paused, (1, 0.1, 0.2, 8), strict=True))
     assert len({str(request.url) for request in service.asked}) == 1
     service = Service(*[(503, {}, b"")] * 9)
     with pytest.raises(ClientError, match="503") as caught:
@@ -186,7 +187,7 @@ def test_many_failures_use_up_what_retries_there_are() -> None:
     for _ in range(60):
         with pytest.raises(ClientError):
             wire.request("HeadObject", "HEAD", "lake", "k")
-    assert len(service.paused) == 100  # 500 tokens, 5 a retry
+    assert len(service.paused) == 35  # 500 tokens, 14 a retry
 
 
 def test_of_several_each_is_answered_refused_or_tried_again_by_itself() -> None:
@@ -203,6 +204,23 @@ def test_of_several_each_is_answered_refused_or_tried_again_by_itself() -> None:
     service = Service(*[ConnectionClosedError(endpoint_url="https://x")] * 5)
     with pytest.raises(ConnectionClosedError):
         service.connection("s3").request_all("GetObject", "GET", "lake", asked[:1])
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_a_refused_connection_is_tried_again(together: bool, serving: Callable[..., Any]) -> None:
+    server, paused = serving(), []
+    server.close()
+    clients = aws.Clients(lambda: signed_in("eu-west-1"), endpoint_url=f"http://127.0.0.1:{server.port}")
+    wire = Connection("s3", clients, pause=paused.append)
+
+    def ask() -> object:
+        if together:
+            return wire.request_all("HeadObject", "HEAD", "lake", [("k", [])])
+        return wire.request("HeadObject", "HEAD", "lake", "k")
+
+    with pytest.raises(EndpointConnectionError):
+        ask()
+    assert len(paused) == 4
 
 
 @pytest.mark.parametrize("together", [False, True])
@@ -266,8 +284,12 @@ def test_a_bucket_in_another_region_is_found_once() -> None:
     service = Service(moved, (200, {}, b"1"), (200, {}, b"2"))
     wire = service.connection("s3")
     assert [wire.request("GetObject", "GET", "lake", "k").body for _ in range(2)] == [b"1", b"2"]
+    refused = (400, {"x-amz-bucket-region": "ap-south-1"}, b"<Error><Code>InvalidRequest</Code></Error>")
+    service.answers.append(refused)
+    with pytest.raises(ClientError, match="InvalidRequest"):
+        wire.request("GetObject", "GET", "lake", "k")  # it is where the bucket is: nothing to follow
     hosts = [request.url.split("/")[2] for request in service.asked]
-    assert hosts == ["lake.s3.eu-west-1.amazonaws.com", *["lake.s3.ap-south-1.amazonaws.com"] * 2]
+    assert hosts == ["lake.s3.eu-west-1.amazonaws.com", *["lake.s3.ap-south-1.amazonaws.com"] * 3]
     assert "/ap-south-1/s3/" in service.asked[1].headers["authorization"]
 
 

@@ -90,6 +90,23 @@ def test_a_connection_that_was_closed_while_idle_is_replaced(
     client.close()
 
 
+@pytest.mark.parametrize("together", [False, True])
+def test_a_request_that_met_a_closed_connection_is_sent_anew(serving: Callable[..., Server], together: bool) -> None:
+    whole = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1"
+    server = serving(answering(whole), answering(whole), answering(b""))
+    client = server.client()
+    assert client.exchange(HEAD).body == b"1"
+    # The server hangs up after one answer, and nobody has looked.
+    if together:
+        assert [getattr(one, "body", None) for one in client.exchange_all([HEAD])] == [b"1"]
+    else:
+        assert client.exchange(HEAD).body == b"1"
+    assert server.connections == 2
+    with pytest.raises(ConnectionClosedError):
+        client.exchange(HEAD)  # the second one is closed as well, and the third doesn't answer
+    assert server.connections == 3
+
+
 @pytest.mark.parametrize(
     "answer",
     [
