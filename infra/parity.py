@@ -13,8 +13,9 @@ from infra.alarms import Threshold
 from infra.buckets import PrivateBucket
 from infra.function import METRICS_NAMESPACE, Foundation, Function, FunctionArgs
 from infra.lake import FEATURES, grant_read_sources
-from infra.tables import VIEWS, Table
+from infra.tables import MODELS, VIEWS, Table
 from infra.tags import physical_name, tags
+from infra.training import RUNS
 
 CAPABILITY = "features"
 # Not rate(1 day): that fires first when it is deployed, before there is any data.
@@ -28,6 +29,7 @@ class FeatureParityArgs:
 
     foundation: Foundation
     lake: PrivateBucket
+    artifacts: PrivateBucket
     registry: Table
     features: Table
 
@@ -49,6 +51,7 @@ class FeatureParity(pulumi.ComponentResource):
                 handler=functions.features.parity,
                 settings={
                     "lake_bucket": args.lake.ready,
+                    "artifacts_bucket": args.artifacts.ready,
                     "registry_table": args.registry.name,
                     "features_table": args.features.name,
                 },
@@ -60,7 +63,9 @@ class FeatureParity(pulumi.ComponentResource):
                     grant_read_sources(args.lake, args.registry),
                     args.lake.grant_read(FEATURES),
                     args.lake.grant_write(FEATURES),
-                    args.registry.grant_read(VIEWS),
+                    args.registry.grant_read(VIEWS, MODELS),
+                    # The packages say which definitions a model looks up.
+                    args.artifacts.grant_read(RUNS),
                     args.features.grant_read(),
                 ],
             ),

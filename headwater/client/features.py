@@ -210,7 +210,7 @@ class Features:
         Parameters
         ----------
         view : str, optional
-            By default every declared view that was materialised.
+            By default every declared view that was materialised, and older definitions that serving models look up.
 
         Raises
         ------
@@ -231,8 +231,9 @@ class Features:
             names = [view] if view else [entry.view for entry in self._finding.list() if entry.state not in unchecked]
             declared = self._finding.catalog(names)
             lake = Lake(declared, bucket=self._stack.lake_bucket, table=self._stack.registry_table)
-            online = OnlineStore(self._stack.features_table)
-            return Parity(declared, lake, online, RegistryStore(self._stack.registry_table)).check()
+            online, registry = OnlineStore(self._stack.features_table), RegistryStore(self._stack.registry_table)
+            served = frozenset if view else self._finding.served
+            return Parity(declared, lake, online, registry, served=served).check()
 
     def skew(self, model: str, day: date | None = None, *, limit: int = 1000) -> Skew:
         """How often the feature values of logged predictions aren't those that training would have seen.
@@ -292,5 +293,6 @@ class Features:
                 near = get_close_matches(name, known, n=3)
                 there = f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(known)}"
                 raise UnknownFeature(f"feature view {view.name!r} has no feature {name!r}; {there}")
-            wanted.append(PackageFeature.of(view, name.partition(".")[2]).model_copy(update={"version": definition.version}))
+            feature = PackageFeature.of(view, name.partition(".")[2])
+            wanted.append(feature.model_copy(update={"version": definition.version}))
         return wanted

@@ -233,6 +233,10 @@ class Finding:
         """Views and features whose names, descriptions, owners, entities or sources have the words."""
         return search(self._definitions.all(), words)
 
+    def served(self) -> frozenset[tuple[str, str]]:
+        """The views and versions of their definitions that serving models look up."""
+        return self._uses.served()
+
     def current(self, view: str) -> Definition:
         """The definition that is declared now.
 

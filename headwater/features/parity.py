@@ -20,8 +20,8 @@ Entities that are online alone aren't found: that would take a scan.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator, Sequence, Set
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -30,8 +30,9 @@ from tempfile import TemporaryDirectory
 import duckdb
 from pydantic import BaseModel, ConfigDict
 
+from headwater.errors import InvalidRequest, NotFound, Refused
 from headwater.features.columns import ASKED, EVENT, KNOWN
-from headwater.features.definitions import Definition
+from headwater.features.definitions import Definition, Definitions
 from headwater.features.history import historical
 from headwater.features.lineage import sources_of
 from headwater.features.materialising import GRACE
@@ -121,6 +122,8 @@ class Parity:
     online : OnlineStore
     registry : RegistryStore
         The registry table.
+    served : callable, optional
+        The views and versions of their definitions that serving models look up (`Uses.served`).
     now : callable
         The time, UTC.
     sample : int
@@ -134,6 +137,7 @@ class Parity:
         online: ReadsItems,
         registry: RegistryStore,
         *,
+        served: Callable[[], Set[tuple[str, str]]] = frozenset,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         sample: int = SAMPLE,
     ) -> None:
@@ -141,22 +145,31 @@ class Parity:
         self._lake = lake
         self._online = online
         self._registry = registry
+        self._served = served
         self._now = now
         self._sample = sample
         self._features = Features(catalog, lake, now=now)
         self._materialisations = Materialisations(registry)
 
     def check(self) -> tuple[ViewParity, ...]:
-        """Check every declared view that was ever materialised."""
-        return tuple(found for name in sorted(self._catalog.views) if (found := self.check_view(name)) is not None)
+        """Check every declared view that was ever materialised, and older definitions that a serving model looks up.
 
-    def check_view(self, name: str) -> ViewParity | None:
-        """Check one view; None if its definition was never materialised.
+        One that can't be computed any more is left out, as it is by materialisations.
+        """
+        declared = {(view.name, view.version): view for view in self._catalog.views.values()}
+        definitions, older = Definitions(self._registry), {}
+        for name, version in self._served() - declared.keys():
+            with suppress(NotFound, Refused, InvalidRequest):
+                older[name, version] = definitions.get(name, version)
+        views = [view for _, view in sorted({**declared, **older}.items())]
+        return tuple(found for view in views if (found := self.check_view(view)) is not None)
+
+    def check_view(self, view: FeatureView) -> ViewParity | None:
+        """Check one definition of a view; None if it was never materialised.
 
         The sample is another one each day and the same all day, whoever draws it.
         """
-        view = self._catalog.view(name)
-        record = self._materialisations.newest(name, view.version)
+        record = self._materialisations.newest(view.name, view.version)
         if record is None:
             return None
         commits = {source: PinnedCommit(commit=commit, revision=1) for source, commit in record.commits.items()}
@@ -182,7 +195,7 @@ class Parity:
         ]
         maybe = counts[_Outcome.MAYBE]
         return ViewParity(
-            view=name,
+            view=view.name,
             version=view.version,
             data_version=record.data_version,
             at=moment,

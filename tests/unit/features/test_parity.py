@@ -16,7 +16,7 @@ from headwater.features.parity import Parity, ViewParity, same
 from headwater.features.store import OnlineStore, OnlineWrite
 from headwater.lake.service import Lake
 from headwater.registry.store import RegistryStore
-from tests.unit.features.shop import NOW, SECOND, features, land, products
+from tests.unit.features.shop import FIRST, NOW, SECOND, features, land, products
 from tests.unit.lake.world import FEATURES, LAKE, REGISTRY, World
 
 HOUR = timedelta(hours=1)
@@ -107,6 +107,29 @@ def test_a_correction_that_may_be_under_way_is_no_difference_until_it_was_materi
     features(now=NOW + HOUR).materialise("last_sale")
     found = check(NOW + HOUR)
     assert (found.equal, found.in_flight, found.different) == (3, 0, 0)
+
+
+def test_an_older_definition_that_a_model_still_looks_up_is_checked_too(world: World) -> None:
+    land(world, "1.csv")
+    land(world, "2.csv")
+    features(FIRST).materialise("last_sale")
+    features(SECOND).materialise("last_sale")
+    lake = Lake(products(), bucket=LAKE, table=REGISTRY)
+
+    def found(*served: tuple[str, str]) -> list[tuple[str, int, int]]:
+        parity = Parity(
+            products(),
+            lake,
+            OnlineStore(FEATURES),
+            RegistryStore(REGISTRY),
+            served=lambda: set(served),
+            now=lambda: NOW,
+        )
+        return [(view.version, view.equal, view.different) for view in parity.check()]
+
+    assert found() == [(SECOND.version, 3, 0)]
+    both = found(("last_sale", FIRST.version), ("last_sale", "never-seen"), ("last_sale", SECOND.version))
+    assert sorted(both) == sorted([(FIRST.version, 3, 0), (SECOND.version, 3, 0)])
 
 
 def test_the_sample_is_the_same_all_day_and_another_one_the_next(world: World) -> None:
