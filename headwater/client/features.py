@@ -156,5 +156,7 @@ class Features:
                 near = get_close_matches(name, known, n=3)
                 there = f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(known)}"
                 raise UnknownFeature(f"feature view {view.name!r} has no feature {name!r}; {there}")
-            wanted.append(PackageFeature.of(view, name.partition(".")[2]).model_copy(update={"version": definition.version}))
+            wanted.append(
+                PackageFeature.of(view, name.partition(".")[2]).model_copy(update={"version": definition.version})
+            )
         return wanted
