@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pulumi
 
-import functions.features.materialise
 import functions.lake.ingest
 import functions.lake.intake
 import functions.lake.refuse
@@ -18,17 +17,15 @@ from infra.function import Foundation, Function, FunctionArgs
 from infra.grants import Grant, together
 from infra.lake import (
     CURATED,
-    FEATURES,
     LANDING,
     QUARANTINE,
     STAGED,
     Uploads,
     UploadsArgs,
     grant_commit,
-    grant_read_sources,
 )
 from infra.machine import StateMachine, StateMachineArgs
-from infra.tables import SOURCE_DATA, SOURCES, VIEWS, Table
+from infra.tables import SOURCE_DATA, SOURCES, Table
 
 LAKE = "lake"
 MAX_TIMEOUT = timedelta(minutes=15)
@@ -41,7 +38,8 @@ class IngestionArgs:
     foundation: Foundation
     lake: PrivateBucket
     registry: Table
-    features: Table
+    materialise: Function
+    """Brings the features that stand on a source up to date."""
     containers: Containers
 
 
@@ -55,7 +53,7 @@ class Ingestion(pulumi.ComponentResource):
         super().__init__("headwater:index:Ingestion", name, {}, opts)
         self._args = args
         self._child = pulumi.ResourceOptions(parent=self)
-        ingest, refuse, materialise = self._ingest(), self._refuse(), self._materialise()
+        ingest, refuse, materialise = self._ingest(), self._refuse(), args.materialise
         self.machine = StateMachine(
             name,
             StateMachineArgs(
@@ -137,34 +135,6 @@ class Ingestion(pulumi.ComponentResource):
                     self._args.registry.grant_read_write(SOURCES),
                     # Whether what failed had been committed.
                     self._args.registry.grant_read(SOURCE_DATA),
-                ],
-            ),
-            opts=self._child,
-        )
-
-    def _materialise(self) -> Function:
-        args = self._args
-        return Function(
-            "features-materialise",
-            FunctionArgs(
-                foundation=args.foundation,
-                capability="features",
-                handler=functions.features.materialise,
-                settings={
-                    "lake_bucket": args.lake.ready,
-                    "registry_table": args.registry.name,
-                    "features_table": args.features.name,
-                },
-                bundle="data",
-                memory_mib=3008,
-                disk_mib=4096,
-                timeout=MAX_TIMEOUT,
-                grants=[
-                    grant_read_sources(args.lake, args.registry),
-                    args.lake.grant_read(FEATURES),
-                    args.lake.grant_write(FEATURES),
-                    args.registry.grant_read_write(VIEWS),
-                    args.features.grant_write_batches(),
                 ],
             ),
             opts=self._child,

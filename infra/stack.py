@@ -14,6 +14,7 @@ from infra.code import Bundles
 from infra.config import Config
 from infra.containers import Containers, ContainersArgs
 from infra.description import describe
+from infra.features import Materialisation, MaterialisationArgs
 from infra.function import Foundation
 from infra.grants import Grant
 from infra.images import ImageRepository, ImageRepositoryArgs
@@ -61,13 +62,25 @@ def build_stack(config: Config, catalog: Catalog) -> None:
             features=storage.features,
         ),
     )
+    materialisation = Materialisation(
+        "features-materialise",
+        MaterialisationArgs(
+            foundation=foundation,
+            account=account,
+            lake=storage.lake,
+            artifacts=storage.artifacts,
+            registry=storage.registry,
+            features=storage.features,
+            views=catalog.views,
+        ),
+    )
     ingestion = Ingestion(
         "ingestion",
         IngestionArgs(
             foundation=foundation,
             lake=storage.lake,
             registry=storage.registry,
-            features=storage.features,
+            materialise=materialisation.function,
             containers=containers,
         ),
     )

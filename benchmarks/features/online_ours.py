@@ -53,9 +53,9 @@ class Lake:
         """A database with the view's offline rows."""
         with duckdb.connect() as connection:
             connection.execute(
-                "CREATE VIEW rows AS SELECT CAST(entity AS VARCHAR) AS entity, CAST(event_time AS TIMESTAMP) AS event_time, "
-                "CAST(event_time AS TIMESTAMP) AS available_time, * EXCLUDE (entity, event_time) "
-                f"FROM read_parquet('{self._path}')"  # noqa: S608
+                "CREATE VIEW rows AS SELECT CAST(entity AS VARCHAR) AS entity, "  # noqa: S608
+                "CAST(event_time AS TIMESTAMP) AS event_time, CAST(event_time AS TIMESTAMP) AS available_time, "
+                f"* EXCLUDE (entity, event_time) FROM read_parquet('{self._path}')"
             )
             yield connection
 

@@ -37,7 +37,9 @@ class Tables:
                 if names := request.get("ProjectionExpression"):
                     aliases = request.get("ExpressionAttributeNames", {})
                     # Of a part of an attribute (Feast's #vals.#f0) all of it: that is only more to send.
-                    wanted = {aliases.get(name, name) for path in names.split(",") for name in [path.strip().split(".")[0]]}
+                    wanted = {
+                        aliases.get(name, name) for path in names.split(",") for name in [path.strip().split(".")[0]]
+                    }
                     items = [{name: item[name] for name in wanted if name in item} for item in items]
                 found[table] = items
             return {"Responses": found, "UnprocessedKeys": {}}
@@ -49,9 +51,15 @@ class Tables:
                     there[str(item["entity_id"]["S"])] = item
             return {"UnprocessedItems": {}}
         if operation == "BatchExecuteStatement":
-            return {"Responses": [self._execute(entry["Statement"], entry["Parameters"]) for entry in body["Statements"]]}
+            return {
+                "Responses": [self._execute(entry["Statement"], entry["Parameters"]) for entry in body["Statements"]]
+            }
         if operation in ("DescribeTable", "CreateTable", "UpdateTable"):
-            table = {"TableName": body["TableName"], "TableStatus": "ACTIVE", "TableArn": "arn:aws:dynamodb:x:1:table/t"}
+            table = {
+                "TableName": body["TableName"],
+                "TableStatus": "ACTIVE",
+                "TableArn": "arn:aws:dynamodb:x:1:table/t",
+            }
             return {"Table": table, "TableDescription": table}
         if operation in ("DescribeContinuousBackups", "ListTagsOfResource"):
             return {"Tags": []}

@@ -1,4 +1,4 @@
-"""Brings the newest values of a view's entities online: what changed since the last time, from where a run broke off."""
+"""Brings the newest values of a view's entities online: what changed since the last time, taken up where it broke off."""
 
 # ruff: noqa: S608 - names in SQL are declared by products and quoted
 from __future__ import annotations
@@ -79,6 +79,9 @@ class Doing:
     stop: Callable[[], bool] = lambda: False
 
 
+AS_USUAL = Doing()
+
+
 class Materialiser:
     """Materialises definitions of views.
 
@@ -131,9 +134,7 @@ class Materialiser:
         counted = {"rows": record.rows, "entities": record.entities} if record else {}
         if record is not None and record.data_version == version.id:
             Materialisations(self._registry).record(record.model_copy(update={"last_at": _time(moment)}))
-        return Materialised(
-            view=view.name, version=view.version, data_version=version.id, written=written, **counted
-        )
+        return Materialised(view=view.name, version=view.version, data_version=version.id, written=written, **counted)
 
     def _run(
         self,
@@ -153,7 +154,8 @@ class Materialiser:
             due = self._due(connection, view, run, baselines, Path(scratch))
             written, complete = self._write(connection, view, run, due, progress, doing)
             ((rows, next_known),) = connection.execute(
-                f"SELECT count(*), epoch_us(min({KNOWN}) FILTER (WHERE {KNOWN} > make_timestamp(?))) FROM {quoted(table)}",
+                f"SELECT count(*), epoch_us(min({KNOWN}) FILTER (WHERE {KNOWN} > make_timestamp(?))) "
+                f"FROM {quoted(table)}",
                 [run.moment],
             ).fetchall()
             ((entities, newest_event),) = connection.execute(
@@ -197,7 +199,7 @@ class Materialiser:
         scratch: Path,
     ) -> str:
         """A query for the rows that may have to be written: what is in every baseline needn't be."""
-        same = []
+        same: list[str] = []
         for number, baseline in enumerate(baselines):
             key = offline_key(view, baseline.version)
             kept = self._lake.objects.newest(key)
@@ -285,7 +287,9 @@ def _writes(connection: duckdb.DuckDBPyConnection, view: FeatureView, revision: 
         columns = [frame.iloc[:, place].to_numpy() for place in range(frame.shape[1])]
         events, available = columns[width], columns[width + 1]
         packed = pack_all(events, available, revision, columns[width + 2 :])
-        for value, expires, *entity in zip(packed, (events // 1_000_000 + lasts).tolist(), *columns[:width], strict=True):
+        for value, expires, *entity in zip(
+            packed, (events // 1_000_000 + lasts).tolist(), *columns[:width], strict=True
+        ):
             key = online_key(view.entity, entity)
             if key is None:
                 raise InvalidView(f"feature view {view.name!r}: the key of entity {str(entity)[:200]} is too long")

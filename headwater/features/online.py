@@ -119,7 +119,9 @@ def plan(features: Sequence[LookedUp], instances: Sequence[Mapping[str, Any]]) -
     ]
     return [
         [
-            Lookup(view, version, entity, tuple([entity_text(instance.get(name)) for name in entity]), names, places, ttl)
+            Lookup(
+                view, version, entity, tuple([entity_text(instance.get(name)) for name in entity]), names, places, ttl
+            )
             for view, version, entity, names, places, ttl in planned
         ]
         for instance in instances

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 
 from headwater.lake.types import DataVersion, PinnedCommit
 from headwater.registry.errors import RegistryBusy
-from headwater.registry.store import RegistryStore, WriteRefused
+from headwater.registry.store import RegistryStore, Scalar, WriteRefused
 
 _TRIES = 12
 
@@ -45,7 +45,9 @@ class Run(Value):
     @property
     def version(self) -> DataVersion:
         """The data, to be read."""
-        return DataVersion(commits={name: PinnedCommit(commit=commit, revision=1) for name, commit in self.commits.items()})
+        return DataVersion(
+            commits={name: PinnedCommit(commit=commit, revision=1) for name, commit in self.commits.items()}
+        )
 
 
 class Progress(Value):
@@ -60,7 +62,9 @@ class Progress(Value):
     @property
     def revision(self) -> int:
         """The highest that any of them read."""
-        return max((run.revision for run in (*self.under_way, *([self.completed] if self.completed else []))), default=0)
+        return max(
+            (run.revision for run in (*self.under_way, *([self.completed] if self.completed else []))), default=0
+        )
 
     def is_done(self, version: DataVersion, now: int) -> bool:
         """Whether a materialisation of ``version`` at ``now`` would change nothing."""
@@ -176,7 +180,12 @@ class ProgressOf:
             changed = change(known)
             if changed == known:
                 return known
-            item = {"pk": self._pk, "sk": self._sk, "document": changed.model_dump_json(), "count": count + 1}
+            item: dict[str, Scalar] = {
+                "pk": self._pk,
+                "sk": self._sk,
+                "document": changed.model_dump_json(),
+                "count": count + 1,
+            }
             write = (
                 self._store.put(item, only_if="#count = :count", count=count)
                 if count

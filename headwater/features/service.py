@@ -22,7 +22,7 @@ from headwater.features.entities import ENTITY_ROWS, take, views_of
 from headwater.features.errors import InvalidEntityRows, InvalidView, NeedsSpark
 from headwater.features.history import ROW, historical
 from headwater.features.jobs import Files, Job
-from headwater.features.materialising import Doing, Materialised, Materialiser
+from headwater.features.materialising import AS_USUAL, Doing, Materialised, Materialiser
 from headwater.features.offline import compute, offline_key, table_of
 from headwater.features.store import OnlineStore
 from headwater.lake.database import columns_of, connect, literal, quoted, scratch_of, write_parquet
@@ -229,7 +229,7 @@ class Features:
             return self._lake.at(sources, f"{MAIN}@{{{as_of.isoformat()}}}")
         return self._lake.at(sources, as_of)
 
-    def materialise_source(self, source: str, doing: Doing = Doing()) -> list[Materialised]:
+    def materialise_source(self, source: str, doing: Doing = AS_USUAL) -> list[Materialised]:
         """Materialise every view that stands on ``source``; one whose other sources have no data yet has to wait.
 
         Besides the definitions that are declared now those that a serving model was trained with, as long as they can
@@ -237,12 +237,12 @@ class Features:
         """
         return self._materialise(lambda view: source in view.sources, doing)
 
-    def materialise_all(self, doing: Doing = Doing()) -> list[Materialised]:
+    def materialise_all(self, doing: Doing = AS_USUAL) -> list[Materialised]:
         """Materialise every view, as `materialise_source` does: for what became known since, or was declared anew."""
         return self._materialise(lambda _: True, doing)
 
     def _materialise(self, wanted: Callable[[FeatureView], bool], doing: Doing) -> list[Materialised]:
-        done = []
+        done: list[Materialised] = []
         for view in filter(wanted, self._catalog.views.values()):
             if doing.stop():
                 return [*done, Materialised(view=view.name, version=view.version, complete=False)]
@@ -262,7 +262,7 @@ class Features:
                 done.append(Materialised(view=name, version=version, skipped=error.message))
         return done
 
-    def materialise(self, name: str, *, doing: Doing = Doing()) -> Materialised:
+    def materialise(self, name: str, *, doing: Doing = AS_USUAL) -> Materialised:
         """Bring the newest available value of each of a view's entities online.
 
         Only entities whose newest row changed since the last time are written, and if neither data nor what is known

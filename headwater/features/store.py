@@ -252,7 +252,7 @@ def _statement(table: str, attribute: str, write: OnlineWrite, item: Mapping[str
         older = f'"{attribute}" < ?'
         parameters.append(value)
     return {
-        "Statement": f'UPDATE "{table}" SET "{attribute}" = ?{moved} '
+        "Statement": f'UPDATE "{table}" SET "{attribute}" = ?{moved} '  # noqa: S608 - names are ours, values parameters
         f'WHERE "pk" = ? AND "expires" {limit} ? AND {older}',
         "Parameters": parameters,
     }

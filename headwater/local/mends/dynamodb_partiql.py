@@ -132,7 +132,8 @@ def _apply(backend: DynamoDBBackend, write: Write) -> dict[str, Any]:
     key = write.key(names)
     if len(key) != len(names):
         return _error("ValidationError", "Where clause does not contain a mandatory equality on all key attributes")
-    item = table.get_item(*(DynamoType(dict(key[name])) for name in names))
+    partition, *sort = (DynamoType(dict(key[name])) for name in names)
+    item = table.get_item(partition, sort[0] if sort else None)
     there: dict[str, Value] = item.to_json()["Attributes"] if item else {}
     if write.action == "PartiQLInsert":
         if there:

@@ -62,5 +62,5 @@ def test_bytes_of_another_format_are_refused(value: bytes) -> None:
 
 def test_a_view_that_no_item_could_hold_is_refused_by_name() -> None:
     check_size("wide", MOST_FEATURES)
-    with pytest.raises(InvalidView, match="'wide' has .* features; an online item holds"):
+    with pytest.raises(InvalidView, match=r"'wide' has .* features; an online item holds"):
         check_size("wide", MOST_FEATURES + 1)

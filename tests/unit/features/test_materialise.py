@@ -283,7 +283,9 @@ def test_online_after_materialising_is_offline_at_that_time(
 def restore(tables: Mapping[str, list[dict[str, Any]]]) -> None:
     """Let the tables hold what they held."""
     for table, items in tables.items():
-        names = [part["AttributeName"] for part in client("dynamodb").describe_table(TableName=table)["Table"]["KeySchema"]]
+        names = [
+            part["AttributeName"] for part in client("dynamodb").describe_table(TableName=table)["Table"]["KeySchema"]
+        ]
         for item in client("dynamodb").scan(TableName=table)["Items"]:
             client("dynamodb").delete_item(TableName=table, Key={name: item[name] for name in names})
         for item in items:

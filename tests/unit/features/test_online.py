@@ -89,7 +89,9 @@ def test_versions_of_views_share_an_item_and_each_is_read_by_its_own_name_in_one
     store.write(OTHER, [write("JFK", 3.0, 4.0, hours_ago=2, ttl=1)])
     store.write(OTHER, [write("LGA", 5.0, 6.0, ttl=1)])
     asked = counted("BatchGetItem")
-    answers = read_online(store, [lookup(key, version=version) for key in ("JFK", "LGA") for version in (VIEW, OTHER)], NOW)
+    answers = read_online(
+        store, [lookup(key, version=version) for key in ("JFK", "LGA") for version in (VIEW, OTHER)], NOW
+    )
     assert [answer.values["rate"] for answer in answers] == [1.0, 3.0, None, 5.0]
     assert len(asked) == 1
     items = world.online()
@@ -133,7 +135,9 @@ def test_half_of_a_surrogate_pair_is_no_question_mark() -> None:
 
 def test_a_plan_has_one_lookup_a_view_and_instance() -> None:
     features = [
-        PackageFeature(name=name, column="c", view=name[0], entity=entity, ttl_seconds=60, version=name[0], position=place)
+        PackageFeature(
+            name=name, column="c", view=name[0], entity=entity, ttl_seconds=60, version=name[0], position=place
+        )
         for name, entity, place in (("a.x", ("origin",), 2), ("b.y", ("origin", "dest"), 0), ("a.z", ("origin",), 1))
     ]
     (first, second) = plan(features, [{"origin": "JFK", "dest": 5}, {"origin": None}])

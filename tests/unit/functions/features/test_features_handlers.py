@@ -27,7 +27,7 @@ def test_the_views_of_a_source_go_online_and_a_source_without_data_changes_nothi
     assert materialise.logger.get_current_keys()["run_id"] == "run-1"
     assert (done["view"], done["rows"], done["entities"], done["written"]) == ("origin_weather", 2, 1, 1)
     assert world.rows_online(load_catalog().view("origin_weather"))["origin|JFK"]["temp"] == 40.0
-    assert materialise.handler({"source": "flights"}, Context()) == {"views": []}
+    assert materialise.handler({"source": "flights"}, Context()) == {"views": [], "complete": True}
 
 
 def test_parity_counts_what_differs_and_logs_each_value(

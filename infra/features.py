@@ -1,0 +1,117 @@
+"""Online features: the function that brings them up to date, and when it runs by itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pulumi
+import pulumi_aws as aws
+
+import functions.features.materialise
+from headwater.model import FeatureView, Schedule
+from infra.alarms import DeadLetters
+from infra.buckets import Account, PrivateBucket
+from infra.function import Foundation, Function, FunctionArgs
+from infra.grants import Role
+from infra.lake import FEATURES, grant_read_sources
+from infra.tables import MODELS, VIEWS, Table
+from infra.tags import physical_name, tags
+
+CAPABILITY = "features"
+MAX_TIMEOUT = timedelta(minutes=15)
+# What became known since, and definitions that were deployed since: if there is nothing, a few reads.
+HOURLY = Schedule(expression="rate(1 hour)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaterialisationArgs:
+    """What is read and written, and for which views there is more to do than every hour."""
+
+    foundation: Foundation
+    account: Account
+    lake: PrivateBucket
+    artifacts: PrivateBucket
+    registry: Table
+    features: Table
+    views: Mapping[str, FeatureView]
+
+
+class Materialisation(pulumi.ComponentResource):
+    """The function that ingestion calls for a source's views, and that is called each hour for all of them.
+
+    A view that declares ``schedule`` has one of its own besides. What a call doesn't get done in its time the next
+    one goes on with; ingestion calls again at once.
+    """
+
+    def __init__(self, name: str, args: MaterialisationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("headwater:index:Materialisation", name, {}, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        self.function = Function(
+            name,
+            FunctionArgs(
+                foundation=args.foundation,
+                capability=CAPABILITY,
+                handler=functions.features.materialise,
+                settings={
+                    "lake_bucket": args.lake.ready,
+                    "artifacts_bucket": args.artifacts.ready,
+                    "registry_table": args.registry.name,
+                    "features_table": args.features.name,
+                },
+                bundle="data",
+                memory_mib=3008,
+                disk_mib=4096,
+                timeout=MAX_TIMEOUT,
+                grants=[
+                    grant_read_sources(args.lake, args.registry),
+                    args.lake.grant_read(FEATURES),
+                    args.lake.grant_write(FEATURES),
+                    args.registry.grant_read_write(VIEWS),
+                    # Which definitions serving models were trained with.
+                    args.registry.grant_read(MODELS),
+                    args.artifacts.grant_read("runs/"),
+                    args.features.grant_write_batches(),
+                ],
+            ),
+            opts=child,
+        )
+        self._schedule(name, args, child)
+        self.register_outputs({"arn": self.function.arn})
+
+    def _schedule(self, name: str, args: MaterialisationArgs, child: pulumi.ResourceOptions) -> None:
+        letters: DeadLetters = args.foundation.dead_letters
+        group = aws.scheduler.ScheduleGroup(
+            name, name=physical_name(name), tags=tags(capability=CAPABILITY), opts=child
+        )
+        role = Role(
+            f"{name}-schedule",
+            service="scheduler.amazonaws.com",
+            grants=[self.function.grant_invoke(), letters.grant_send()],
+            capability=CAPABILITY,
+            # EventBridge Scheduler passes the group as the source.
+            trust_conditions={"StringEquals": {"aws:SourceAccount": args.account.id, "aws:SourceArn": group.arn}},
+            opts=child,
+        )
+        own = {view.name: (view.schedule, {"view": view.name}) for view in args.views.values() if view.schedule}
+        # A view's name has no hyphen: nothing of it is called like this.
+        for called, (schedule, event) in {"all-views": (HOURLY, {}), **own}.items():
+            aws.scheduler.Schedule(
+                f"{name}-{called}",
+                name=called,
+                group_name=group.name,
+                description=f"Brings the features of {called.replace('-', ' ')} online.",
+                schedule_expression=schedule.expression,
+                schedule_expression_timezone=schedule.timezone,
+                flexible_time_window={"mode": "OFF"},
+                target={
+                    "arn": self.function.arn,
+                    "role_arn": role.ready,
+                    "input": json.dumps(event),
+                    "retry_policy": {"maximum_event_age_in_seconds": 3600, "maximum_retry_attempts": 10},
+                    "dead_letter_config": {"arn": letters.arn},
+                },
+                opts=child,
+            )
