@@ -153,7 +153,8 @@ def _write(view: FeatureView, row: Mapping[str, Any]) -> OnlineWrite:
     event = microseconds(local_time(row["event_time"]))
     available = row.get("available_time")
     known = event if is_missing(available) else microseconds(local_time(available))
-    values = tuple(None if is_missing(value := row.get(entry.name)) else float(value) for entry in view.features)
+    given: Iterator[Any] = (row.get(entry.name) for entry in view.features)
+    values = tuple(None if is_missing(value) else float(value) for value in given)
     key = online_key(view.entity, [entity_text(row[name]) for name in view.entity])
     assert key is not None  # noqa: S101 - checked before
     expires = event // 1_000_000 + round(view.ttl.total_seconds()) + GRACE
