@@ -117,7 +117,7 @@ class Feature(Declaration):
 
 RESERVED = frozenset({"event_time", "available_time", "asked_at", "rowid"})
 """Columns that tables of features have besides keys and features."""
-_SAID_OF_A_VIEW = {"description", "owner", "freshness", "schedule", "transform", "aggregate"}
+_SAID_OF_A_VIEW = {"description", "owner", "freshness", "schedule", "engine", "transform", "aggregate"}
 """What a view's values don't depend on, and what `FeatureView.version` looks at by itself."""
 
 
@@ -148,6 +148,9 @@ class FeatureView(Declaration):
     """How old the newest event that the view knows of may become before it counts as stale."""
     schedule: Schedule | None = None
     """When it is materialised besides after each ingestion."""
+    engine: Literal["duckdb", "spark"] | None = None
+    """What computes it: DuckDB in a function or a container, or Spark where it outgrows one machine. By default the
+    size of its sources decides (`headwater.features.engine.engine_for`)."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -164,6 +167,8 @@ class FeatureView(Declaration):
             raise ValueError(f"{where}: give exactly one of {', '.join(ways)}, not {' and '.join(given) or 'none'}")
         if self.aggregate and len(self.sources) != 1:
             raise ValueError(f"{where}: aggregations are over one source, not {', '.join(self.sources)}; join with sql")
+        if self.transform and self.engine == "spark":
+            raise ValueError(f"{where}: a transform runs on DuckDB alone; Spark runs sql and aggregate")
         for feature in self.features:
             if (feature.aggregate is None) != (self.aggregate is None):
                 has = "has no aggregate" if self.aggregate else "has an aggregate, which only a view's own gives sense"

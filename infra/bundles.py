@@ -48,7 +48,7 @@ class Recipe:
 
 
 _GROUND = tuple(f"headwater/{name}.py" for name in ("__init__", "aws", "errors", "model", "settings", "views"))
-_BASE = (*_GROUND, "functions/__init__.py", "functions/observability.py", "headwater/registry", "headwater/wire")
+_BASE = (*_GROUND, "headwater/wire", "functions/__init__.py", "functions/observability.py", "headwater/registry")
 # A bundle holds the capabilities that its handlers use and no others: a change elsewhere must not restart them.
 RECIPES: Sequence[Recipe] = (
     Recipe(

@@ -13,8 +13,9 @@ from infra.alarms import Threshold
 from infra.buckets import PrivateBucket
 from infra.function import METRICS_NAMESPACE, Foundation, Function, FunctionArgs
 from infra.lake import FEATURES, grant_read_sources
-from infra.tables import VIEWS, Table
+from infra.tables import MODELS, VIEWS, Table
 from infra.tags import physical_name, tags
+from infra.training import RUNS
 
 CAPABILITY = "features"
 # Not rate(1 day): that fires first when it is deployed, before there is any data.
@@ -28,6 +29,7 @@ class FeatureParityArgs:
 
     foundation: Foundation
     lake: PrivateBucket
+    artifacts: PrivateBucket
     registry: Table
     features: Table
 
@@ -35,7 +37,7 @@ class FeatureParityArgs:
 class FeatureParity(pulumi.ComponentResource):
     """A function that compares a sample of online items with the offline rows each day, and an alarm on a difference.
 
-    The alarm lasts until a day without one. It only reads, but for offline rows and statistics that were lost.
+    The alarm lasts until a day's check finds none. It only reads, but for offline rows and statistics that were lost.
     """
 
     def __init__(self, name: str, args: FeatureParityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -49,6 +51,7 @@ class FeatureParity(pulumi.ComponentResource):
                 handler=functions.features.parity,
                 settings={
                     "lake_bucket": args.lake.ready,
+                    "artifacts_bucket": args.artifacts.ready,
                     "registry_table": args.registry.name,
                     "features_table": args.features.name,
                 },
@@ -60,7 +63,9 @@ class FeatureParity(pulumi.ComponentResource):
                     grant_read_sources(args.lake, args.registry),
                     args.lake.grant_read(FEATURES),
                     args.lake.grant_write(FEATURES),
-                    args.registry.grant_read(VIEWS),
+                    args.registry.grant_read(VIEWS, MODELS),
+                    # The packages say which definitions a model looks up.
+                    args.artifacts.grant_read(RUNS),
                     args.features.grant_read(),
                 ],
             ),
@@ -90,7 +95,8 @@ class FeatureParity(pulumi.ComponentResource):
             namespace=METRICS_NAMESPACE,
             metric="FeatureParityDifferences",
             dimensions={"service": CAPABILITY},
-            threshold=Threshold(above=0, statistic="Maximum", period=timedelta(days=1)),
+            # Off within minutes, and until the next day's check: 288 periods are the day that CloudWatch allows.
+            threshold=Threshold(above=0, statistic="Maximum", period=timedelta(minutes=5), periods=288),
             says="Online features differ from offline ones. The function's log names view, entity, feature and both "
             f"values: /aws/lambda/{physical_name(name)}",
             parent=self,

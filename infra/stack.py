@@ -89,7 +89,11 @@ def build_stack(config: Config, catalog: Catalog) -> None:
     FeatureParity(
         "features-parity",
         FeatureParityArgs(
-            foundation=foundation, lake=storage.lake, registry=storage.registry, features=storage.features
+            foundation=foundation,
+            lake=storage.lake,
+            artifacts=storage.artifacts,
+            registry=storage.registry,
+            features=storage.features,
         ),
     )
     training = Training(

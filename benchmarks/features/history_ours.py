@@ -51,8 +51,8 @@ def make(folder: Path, rows: int, each: int, questions: int) -> dict[str, Any]:
         values = ", ".join(f"(hash(i * 31 + {number}) % 4000) / 4.0 AS {name}" for number, name in enumerate(NAMES))
         connection.execute(
             f"CREATE VIEW raw AS SELECT 'c' || CAST(i % {entities} AS VARCHAR) AS customer, "
-            f"make_timestamp({START} + (i // {entities}) * {YEAR // each} + CAST(hash(i) % {YEAR // each - 1} AS BIGINT)) "
-            f"AS event_time, {values} FROM range({rows}) AS t(i)"
+            f"make_timestamp({START} + (i // {entities}) * {YEAR // each} "
+            f"+ CAST(hash(i) % {YEAR // each - 1} AS BIGINT)) AS event_time, {values} FROM range({rows}) AS t(i)"
         )
         started = time.perf_counter()
         compute(connection, view(400), "offline")
@@ -74,19 +74,22 @@ def join(folder: Path, frame: Path, days: int, megabytes: int) -> dict[str, Any]
     with TemporaryDirectory() as spill:
         connection = connect(Path(spill))
         connection.execute(f"SET memory_limit = '{megabytes}MB'")
-        started = time.perf_counter()
+        started, work = time.perf_counter(), time.process_time()
         # As `Features.historical` does after it fetched the file.
         asked = take(connection, questions, {"v": declared}, features)
-        connection.execute(f"CREATE TEMP TABLE offline AS SELECT * FROM read_parquet('{folder / 'features.parquet'}')")
+        connection.execute(
+            "CREATE TEMP VIEW offline AS SELECT * EXCLUDE (file_row_number), file_row_number AS __row "
+            f"FROM read_parquet('{folder / 'features.parquet'}', file_row_number = true)"
+        )
         table = historical(
             connection, ENTITY_ROWS, {"v": declared}, {"v": "offline"}, features, asked=asked
         ).to_arrow_table()
-        seconds = time.perf_counter() - started
+        seconds, work = time.perf_counter() - started, time.process_time() - work
         peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
         count = table.num_rows
         connection.register("frame", table)
         write_parquet(connection, "SELECT * FROM frame", frame)
-    return {"seconds": seconds, "megabytes": int(peak.split()[1]) / 1024, "rows": count}
+    return {"seconds": seconds, "work": work, "megabytes": int(peak.split()[1]) / 1024, "rows": count}
 
 
 def check(folder: Path, days: int, frames: list[Path]) -> dict[str, Any]:

@@ -1,36 +1,29 @@
-"""A bucket that answers at once: what is left of a measurement is the client's work.
+"""A bucket that answers at once, in a process of its own, over HTTP: what is left of a measurement is the client.
 
-`Bucket` stands for botocore's S3 client, so that Headwater's own work is alone; `wire` puts the same bucket behind a
-real client, whose HTTP requests are answered before they are sent, so that botocore's work is in it as well. With moto
-one would measure moto. A bucket counts the CPU seconds that it took itself.
+With moto one would measure moto. `Served` starts ``python -m benchmarks.versions.double <prefix> <scratch> [count]``.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import io
+import json
+import selectors
+import socket
+import subprocess
+import sys
 import threading
-import time
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
-from urllib.parse import parse_qs, unquote, urlsplit
-from xml.sax.saxutils import escape
+from urllib.parse import parse_qs, quote_plus, unquote
 
-from botocore.awsrequest import AWSResponse
-from botocore.exceptions import ClientError
-
-from headwater import aws
 from headwater.registry.store import RegistryStore, WriteRefused
 
 LAKE = "lake"
 PAGE = 1000
-_WRITTEN = datetime(2026, 11, 1, tzinfo=UTC)
 
 
 class Version(NamedTuple):
@@ -102,6 +95,10 @@ class Numbered:
     def __init__(self, count: int) -> None:
         self.count = count
 
+    def grow(self, count: int) -> None:
+        """Let there be ``count`` more behind those that are there."""
+        self.count += count
+
     def __len__(self) -> int:
         return self.count
 
@@ -123,7 +120,7 @@ def checksum(body: bytes) -> str:
 
 
 class Bucket:
-    """What `headwater.versions.store.Objects` asks of an S3 client.
+    """Answers what `headwater.versions.store.Objects` asks of S3, as S3 writes it.
 
     Parameters
     ----------
@@ -131,76 +128,144 @@ class Bucket:
         What lies under ``prefix``.
     prefix : str
     scratch : Path
-        Holds ranges, roots and commits: neither memory of the process measured.
+        Holds ranges, roots and commits.
     """
 
     def __init__(self, contents: Contents, prefix: str, scratch: Path) -> None:
         self.contents, self._prefix, self._scratch = contents, prefix, scratch
         self.calls: Counter[str] = Counter()
         self._kept: dict[str, Path] = {}
-        self._seconds: dict[int, float] = {}
 
-    @property
-    def seconds(self) -> float:
-        """CPU seconds spent in here, over all threads."""
-        return sum(self._seconds.values())
-
-    @contextmanager
-    def _own(self, call: str) -> Iterator[None]:
-        started, thread = time.thread_time(), threading.get_ident()
-        self.calls[call] += 1
-        try:
-            yield
-        finally:
-            self._seconds[thread] = self._seconds.get(thread, 0.0) + time.thread_time() - started
-
-    def get_bucket_versioning(self, **_: Any) -> dict[str, Any]:
-        return {"Status": "Enabled"}
-
-    def get_paginator(self, _operation: str) -> Bucket:
-        return self
-
-    def paginate(self, *, Prefix: str, **_: Any) -> Iterator[dict[str, Any]]:  # noqa: N803
-        marker = ""
-        while True:
-            page = self.list_object_versions(Prefix=Prefix, KeyMarker=marker)
-            yield page
-            if not page["IsTruncated"]:
-                return
-            marker = page["NextKeyMarker"]
-
-    def list_object_versions(self, *, Prefix: str, KeyMarker: str = "", **_: Any) -> dict[str, Any]:  # noqa: N803
-        assert Prefix == self._prefix, f"nobody lists {Prefix!r} here"
-        with self._own("list"):
-            start = self.contents.after(KeyMarker[len(Prefix) :])
-            end = min(start + PAGE, len(self.contents))
-            found = []
-            for place in range(start, end):
-                path, version = self.contents.newest(place)
-                found.append({"Key": Prefix + path, "VersionId": version.id, "Size": version.size, "IsLatest": True})
-            last = found[-1]["Key"] if found else ""
-            return {"Versions": found, "IsTruncated": end < len(self.contents), "NextKeyMarker": last}
-
-    def head_object(self, *, Key: str, VersionId: str, **_: Any) -> dict[str, Any]:  # noqa: N803
-        with self._own("head"):
-            version = self.contents.get(Key[len(self._prefix) :], VersionId)
+    def answer(self, method: str, target: str, body: bytes) -> tuple[int, str, bytes]:
+        """Status, headers and body."""
+        path, _, query = target.partition("?")
+        key = unquote(path).removeprefix(f"/{LAKE}").removeprefix("/")
+        if not key:
+            asked = {name: values[0] for name, values in parse_qs(query, keep_blank_values=True).items()}
+            if "versioning" in asked:
+                return 200, "", b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
+            self.calls["list"] += 1
+            return 200, "", self._listing(asked["prefix"], asked.get("key-marker", ""))
+        self.calls[method.lower()] += 1
+        if method == "HEAD":
+            version = self.contents.get(key[len(self._prefix) :], query.removeprefix("versionId="))
             if version is None:
-                raise ClientError({"Error": {"Code": "404", "Message": "Not Found"}}, "HeadObject")
-            return {"ContentLength": version.size, "ChecksumSHA256": version.sha256, "VersionId": VersionId}
+                return 404, "", b""
+            return 200, _about(version), b""
+        if method == "PUT":
+            if not key.startswith(self._prefix):
+                self._kept[key] = self._scratch / hashlib.sha256(key.encode()).hexdigest()
+                self._kept[key].write_bytes(body)
+            return 200, f"x-amz-version-id: {hashlib.md5(key.encode()).hexdigest()}\r\n", b""  # noqa: S324
+        assert method == "GET", method
+        if key not in self._kept:
+            return 404, "", b"<Error><Code>NoSuchKey</Code></Error>"
+        return 200, "", self._kept[key].read_bytes()
 
-    def put_object(self, *, Key: str, Body: bytes, **_: Any) -> dict[str, Any]:  # noqa: N803
-        with self._own("put"):
-            if not Key.startswith(self._prefix):
-                path = self._scratch / hashlib.sha256(Key.encode()).hexdigest()
-                path.write_bytes(Body)
-                self._kept[Key] = path
-            return {"VersionId": hashlib.md5(Key.encode()).hexdigest()}  # noqa: S324
+    def _listing(self, prefix: str, marker: str) -> bytes:
+        assert prefix == self._prefix, f"nobody lists {prefix!r} here"
+        start = self.contents.after(marker[len(prefix) :])
+        end = min(start + PAGE, len(self.contents))
+        encoded = quote_plus(prefix, safe="/")
+        rows, path = [], ""
+        for place in range(start, end):
+            path, version = self.contents.newest(place)
+            rows.append(
+                f"<Version><Key>{encoded}{quote_plus(path, safe='/')}</Key><VersionId>{version.id}</VersionId>"
+                "<IsLatest>true</IsLatest><LastModified>2026-11-01T00:00:00.000Z</LastModified>"
+                "<ETag>&quot;d41d8cd98f00b204e9800998ecf8427e&quot;</ETag><ChecksumAlgorithm>SHA256</ChecksumAlgorithm>"
+                f"<ChecksumType>FULL_OBJECT</ChecksumType><Size>{version.size}</Size><Owner><ID>{'0' * 64}</ID></Owner>"
+                "<StorageClass>STANDARD</StorageClass></Version>"
+            )
+        more = ""
+        if end < len(self.contents):
+            more = f"<NextKeyMarker>{encoded}{quote_plus(path, safe='/')}</NextKeyMarker>"
+            more += f"<NextVersionIdMarker>{self.contents.newest(end - 1)[1].id}</NextVersionIdMarker>"
+        return (
+            '<?xml version="1.0" encoding="UTF-8"?>\n<ListVersionsResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
+            f"<Name>{LAKE}</Name><Prefix>{encoded}</Prefix><EncodingType>url</EncodingType><MaxKeys>{PAGE}</MaxKeys>"
+            f"<IsTruncated>{str(bool(more)).lower()}</IsTruncated>{more}{''.join(rows)}</ListVersionsResult>"
+        ).encode()
 
-    def get_object(self, *, Key: str, **_: Any) -> dict[str, Any]:  # noqa: N803
-        with self._own("get"):
-            if Key not in self._kept:
-                raise ClientError({"Error": {"Code": "NoSuchKey", "Message": Key}}, "GetObject")
-            return {"Body": io.BytesIO(self._kept[Key].read_bytes())}
+
+def _about(version: Version) -> str:
+    """The headers with which S3 answers HEAD."""
+    return (
+        f"x-amz-id-2: {'a' * 76}\r\nx-amz-request-id: 0123456789ABCDEF\r\n"
+        'Last-Modified: Sun, 01 Nov 2026 00:00:00 GMT\r\nETag: "d41d8cd98f00b204e9800998ecf8427e"\r\n'
+        f"x-amz-server-side-encryption: AES256\r\nx-amz-version-id: {version.id}\r\n"
+        f"x-amz-checksum-sha256: {version.sha256}\r\nx-amz-checksum-type: FULL_OBJECT\r\nAccept-Ranges: bytes\r\n"
+        f"Content-Type: binary/octet-stream\r\nServer: AmazonS3\r\nContent-Length: {version.size}\r\n"
+    )
+
+
+def serve(bucket: Bucket, listening: socket.socket) -> None:
+    """Answer every connection, all in one thread: many would spend their time on Python's lock."""
+    waiting = selectors.DefaultSelector()
+    waiting.register(listening, selectors.EVENT_READ)
+    while True:
+        for key, _ in waiting.select():
+            if key.fileobj is listening:
+                connection, _ = listening.accept()
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                waiting.register(connection, selectors.EVENT_READ)
+            elif not _answer(bucket, key.fileobj):  # type: ignore[arg-type]
+                waiting.unregister(key.fileobj)
+                key.fileobj.close()  # type: ignore[union-attr]
+
+
+def _answer(bucket: Bucket, connection: socket.socket) -> bool:
+    """Read one request, of which all is on its way, and answer it; False if the client has gone."""
+    data = b""
+    while (end := data.find(b"\r\n\r\n")) < 0:
+        if not (more := connection.recv(65536)):
+            return False
+        data += more
+    head, body = data[:end].decode("latin-1"), data[end + 4 :]
+    method, target, _ = head.partition("\r\n")[0].split(" ")
+    if method == "PUT":
+        length = int(head.lower().partition("content-length: ")[2].partition("\r\n")[0])
+        while len(body) < length:
+            body += connection.recv(1 << 20)
+    status, headers, answer = bucket.answer(method, target, body)
+    if "Content-Length" not in headers:
+        headers += f"Content-Length: {len(answer)}\r\n"
+    date = "Date: Sun, 01 Nov 2026 00:00:00 GMT\r\n"
+    connection.sendall(f"HTTP/1.1 {status} Answer\r\n{date}{headers}\r\n".encode() + answer)
+    return True
+
+
+class Served:
+    """A `Bucket` in a process of its own, and what can be done to its contents.
+
+    Parameters
+    ----------
+    prefix : str
+    scratch : Path
+    count : int, optional
+        Of `Numbered` contents; `Files` without it.
+    """
+
+    def __init__(self, prefix: str, scratch: Path, count: int | None = None) -> None:
+        command = [sys.executable, "-m", "benchmarks.versions.double", prefix, str(scratch)]
+        command += [] if count is None else [str(count)]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.url = f"http://127.0.0.1:{self._read()}"
+
+    def _read(self) -> Any:
+        assert self._process.stdout is not None
+        return json.loads(self._process.stdout.readline())
+
+    def do(self, what: str, *arguments: Any) -> Any:
+        """Call a method of the contents, or ask for the number of ``calls`` so far."""
+        assert self._process.stdin is not None
+        print(json.dumps([what, *arguments]), file=self._process.stdin, flush=True)
+        return self._read()
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.kill()
+        self._process.communicate()
 
 
 class Registry(RegistryStore):
@@ -233,77 +298,19 @@ class Registry(RegistryStore):
                 self._items[write["item"]["pk"], write["item"]["sk"]] = write["item"]
 
 
-class Direct(aws.Clients):
-    """Clients of which S3's is the bucket itself."""
-
-    def __init__(self, bucket: Bucket) -> None:
-        super().__init__()
-        self._bucket = bucket
-
-    def __call__(self, service: str) -> Any:
-        return self._bucket if service == "s3" else super().__call__(service)
-
-
-def wire(bucket: Bucket) -> aws.Clients:
-    """Clients of which S3's is botocore's own: it validates, signs, retries and parses; ``bucket`` answers."""
-    clients = aws.Clients(endpoint_url="http://s3.invalid")
-
-    def answer(event_name: str, request: Any, **_: Any) -> AWSResponse:
-        url = urlsplit(request.url)
-        key = unquote(url.path[1:])
-        key = key if url.netloc.startswith(f"{LAKE}.") else key.removeprefix(LAKE).removeprefix("/")
-        asked = {name: values[0] for name, values in parse_qs(url.query).items()}
-        try:
-            status, headers, body = _respond(bucket, event_name.rpartition(".")[2], key, asked, request)
-        except ClientError as error:
-            status, headers, body = 404, {}, f"<Error><Code>{error.response['Error']['Code']}</Code></Error>".encode()
-        return AWSResponse(request.url, status, {"date": "Sun, 01 Nov 2026 00:00:00 GMT", **headers}, _Raw(body))
-
-    clients("s3").meta.events.register_first("before-send.s3", answer)
-    return clients
+def main() -> None:
+    """Serve, and do what standard input says."""
+    prefix, scratch, *count = sys.argv[1:]
+    contents: Files | Numbered = Numbered(int(count[0])) if count else Files()
+    bucket = Bucket(contents, prefix, Path(scratch))
+    listening = socket.create_server(("127.0.0.1", 0), backlog=128)
+    threading.Thread(target=serve, args=(bucket, listening), daemon=True).start()
+    print(listening.getsockname()[1], flush=True)
+    for line in sys.stdin:
+        what, *arguments = json.loads(line)
+        done = dict(bucket.calls) if what == "calls" else getattr(contents, what)(*arguments)
+        print(json.dumps(done), flush=True)
 
 
-class _Raw(io.BytesIO):
-    def stream(self, **_: Any) -> Iterator[bytes]:
-        yield self.read()
-
-
-def _respond(
-    bucket: Bucket, operation: str, key: str, asked: Mapping[str, str], request: Any
-) -> tuple[int, dict[str, str], bytes]:
-    if operation == "GetBucketVersioning":
-        return 200, {}, b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
-    if operation == "ListObjectVersions":
-        page = bucket.list_object_versions(Prefix=asked["prefix"], KeyMarker=asked.get("key-marker", ""))
-        with bucket._own("render"):
-            return 200, {}, _listing(page)
-    if operation == "HeadObject":
-        seen = bucket.head_object(Key=key, VersionId=asked["versionId"])
-        return 200, {
-            "content-length": str(seen["ContentLength"]),
-            "x-amz-checksum-sha256": seen["ChecksumSHA256"],
-            "x-amz-version-id": asked["versionId"],
-            "last-modified": "Sun, 01 Nov 2026 00:00:00 GMT",
-            "etag": '"d41d8cd98f00b204e9800998ecf8427e"',
-        }, b""  # fmt: skip
-    if operation == "PutObject":
-        body = request.body if isinstance(request.body, bytes) else request.body.read()
-        return 200, {"x-amz-version-id": bucket.put_object(Key=key, Body=body)["VersionId"]}, b""
-    assert operation == "GetObject", f"nobody asks for {operation} here"
-    body = bucket.get_object(Key=key)["Body"].read()
-    return 200, {"content-length": str(len(body))}, body
-
-
-def _listing(page: Mapping[str, Any]) -> bytes:
-    versions = "".join(
-        f"<Version><ETag>&quot;d41d8cd98f00b204e9800998ecf8427e&quot;</ETag><Size>{item['Size']}</Size>"
-        f"<ChecksumAlgorithm>SHA256</ChecksumAlgorithm><StorageClass>STANDARD</StorageClass>"
-        f"<Key>{escape(item['Key'])}</Key><VersionId>{item['VersionId']}</VersionId><IsLatest>true</IsLatest>"
-        f"<LastModified>{_WRITTEN:%Y-%m-%dT%H:%M:%S.000Z}</LastModified><Owner><ID>{'0' * 64}</ID></Owner></Version>"
-        for item in page["Versions"]
-    )
-    more = f"<NextKeyMarker>{escape(page['NextKeyMarker'])}</NextKeyMarker>" if page["IsTruncated"] else ""
-    return (
-        f"<ListVersionsResult><IsTruncated>{str(page['IsTruncated']).lower()}</IsTruncated>"
-        f"{more}<NextVersionIdMarker>null</NextVersionIdMarker>{versions}</ListVersionsResult>"
-    ).encode()
+if __name__ == "__main__":
+    main()

@@ -1,8 +1,7 @@
 """Our side, in a process of its own: ``python -m benchmarks.versions.ours <what> <argument> …``. Prints JSON.
 
-``files BEFORE AFTER``, ``wire BEFORE AFTER``: two manifests, path to (size, sha256), are committed, compared and
-verified, without or with botocore. ``upload FOLDER``: a folder's bytes. ``numbered COUNT``: objects that only the
-double knows.
+``files BEFORE AFTER``: two manifests, path to (size, sha256), are committed, compared and verified. ``upload FOLDER``:
+a folder's bytes. ``numbered COUNT``: objects that only the double knows.
 """
 
 from __future__ import annotations
@@ -13,11 +12,12 @@ import re
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from benchmarks.versions.double import LAKE, Bucket, Direct, Files, Numbered, Registry, wire
+from benchmarks.versions.double import LAKE, Registry, Served
 from headwater import aws
 from headwater.versions.dataset import Dataset
 from headwater.versions.service import Versions
@@ -32,10 +32,16 @@ LOST = 50
 class Side:
     """One lake; each use of `dataset` begins with nothing remembered."""
 
-    def __init__(self, contents: Files | Numbered, scratch: Path, *, with_botocore: bool = False) -> None:
-        self.bucket = Bucket(contents, PLACE, scratch)
-        self._clients = wire(self.bucket) if with_botocore else Direct(self.bucket)
+    def __init__(self, scratch: Path, count: int | None = None) -> None:
+        self.bucket = Served(PLACE, scratch, count)
+        self._clients = aws.Clients(endpoint_url=self.bucket.url)
         self._registry = Registry()
+
+    def __enter__(self) -> Side:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bucket.close()
 
     def dataset(self) -> Dataset:
         """The dataset as a new process sees it."""
@@ -43,11 +49,10 @@ class Side:
             return Versions(LAKE, self._registry).dataset(DATASET)
 
     def timed(self, call: Callable[[Dataset], T]) -> tuple[dict[str, float], T]:
-        """Seconds, and CPU seconds without the double's, of one call; and its answer."""
-        dataset, own, cpu, started = self.dataset(), self.bucket.seconds, time.process_time(), time.perf_counter()
+        """Seconds, and CPU seconds, of one call; and its answer."""
+        dataset, cpu, started = self.dataset(), time.process_time(), time.perf_counter()
         answer = call(dataset)
-        seconds = time.perf_counter() - started
-        return {"seconds": seconds, "work": time.process_time() - cpu - (self.bucket.seconds - own)}, answer
+        return {"seconds": time.perf_counter() - started, "work": time.process_time() - cpu}, answer
 
 
 def megabytes() -> float | None:
@@ -57,23 +62,21 @@ def megabytes() -> float | None:
     return int(found[1]) / 1024 if found else None
 
 
-def files(before: Path, after: Path, scratch: Path, *, with_botocore: bool) -> dict[str, Any]:
+def files(before: Path, after: Path, scratch: Path) -> dict[str, Any]:
     """Commit one state of the files, then the other; compare both; lose and change some and verify."""
-    contents = Files()
-    contents.put(json.loads(before.read_text()))
-    side = Side(contents, scratch, with_botocore=with_botocore)
-    first, _ = side.timed(lambda dataset: dataset.commit("before"))
-    contents.put(json.loads(after.read_text()))
-    second, _ = side.timed(lambda dataset: dataset.commit("after"))
-    compared, changes = side.timed(lambda dataset: list(dataset.diff("main~1", "main")))
-    paths = [entry.path for entry in side.dataset().files()]
-    step = max(1, len(paths) // (2 * LOST))
-    chosen = paths[::step][: 2 * LOST]
-    for path in chosen[::2]:
-        contents.lose(path)
-    for path in chosen[1::2]:
-        contents.change(path)
-    verified, problems = side.timed(lambda dataset: list(dataset.verify()))
+    with Side(scratch) as side:
+        side.bucket.do("put", json.loads(before.read_text()))
+        first, _ = side.timed(lambda dataset: dataset.commit("before"))
+        side.bucket.do("put", json.loads(after.read_text()))
+        second, _ = side.timed(lambda dataset: dataset.commit("after"))
+        compared, changes = side.timed(lambda dataset: list(dataset.diff("main~1", "main")))
+        paths = [entry.path for entry in side.dataset().files()]
+        chosen = paths[:: max(1, len(paths) // (2 * LOST))][: 2 * LOST]
+        for path in chosen[::2]:
+            side.bucket.do("lose", path)
+        for path in chosen[1::2]:
+            side.bucket.do("change", path)
+        verified, problems = side.timed(lambda dataset: list(dataset.verify()))
     expected = dict.fromkeys(chosen[::2], "gone") | dict.fromkeys(chosen[1::2], "changed")
     return {
         "commit": first,
@@ -92,26 +95,25 @@ def files(before: Path, after: Path, scratch: Path, *, with_botocore: bool) -> d
 
 
 def upload(folder: Path, scratch: Path) -> dict[str, Any]:
-    """Commit a folder: every byte is hashed and handed to the client."""
-    side = Side(Files(), scratch)
-    return {"upload": side.timed(lambda dataset: dataset.upload(folder, "upload"))[0]}
+    """Commit a folder: every byte is hashed and sent."""
+    with Side(scratch) as side:
+        return {"upload": side.timed(lambda dataset: dataset.upload(folder, "upload"))[0]}
 
 
 def numbered(count: int, scratch: Path) -> dict[str, Any]:
     """Commit ``count`` objects, then 1% more behind them; compare."""
-    contents = Numbered(count)
-    side = Side(contents, scratch)
-    first, _ = side.timed(lambda dataset: dataset.commit("first"))
-    peak = megabytes()
-    contents.count += max(1, count // 100)
-    calls = side.bucket.calls.copy()
-    second, _ = side.timed(lambda dataset: dataset.commit("appended"))
-    calls = side.bucket.calls - calls
-    compared, changes = side.timed(lambda dataset: sum(1 for _ in dataset.diff("main~1", "main")))
-    dataset = side.dataset()
-    had = {part.id for part in dataset.tree("main~1").ranges}
-    parts = dataset.tree().ranges
-    assert changes == contents.count - count, (changes, contents.count - count)
+    with Side(scratch, count) as side:
+        first, _ = side.timed(lambda dataset: dataset.commit("first"))
+        peak, more = megabytes(), max(1, count // 100)
+        side.bucket.do("grow", more)
+        before = Counter(side.bucket.do("calls"))
+        second, _ = side.timed(lambda dataset: dataset.commit("appended"))
+        calls = Counter(side.bucket.do("calls")) - before
+        compared, changes = side.timed(lambda dataset: sum(1 for _ in dataset.diff("main~1", "main")))
+        dataset = side.dataset()
+        had = {part.id for part in dataset.tree("main~1").ranges}
+        parts = dataset.tree().ranges
+    assert changes == more, (changes, more)
     return {
         "count": count,
         "commit": first,
@@ -119,6 +121,7 @@ def numbered(count: int, scratch: Path) -> dict[str, Any]:
         "append_calls": dict(calls),
         "diff": compared,
         "ranges": len(parts),
+        "replaced": len(had - {part.id for part in parts}),
         "new_ranges": sum(part.id not in had for part in parts),
         "new_rows": sum(part.rows for part in parts if part.id not in had),
         "commit_megabytes": peak,
@@ -138,7 +141,7 @@ def main() -> None:
         elif what == "numbered":
             measured = numbered(int(arguments[0]), scratch)
         else:
-            measured = files(Path(arguments[0]), Path(arguments[1]), scratch, with_botocore=what == "wire")
+            measured = files(Path(arguments[0]), Path(arguments[1]), scratch)
     print(json.dumps(measured))
 
 

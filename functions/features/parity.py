@@ -21,6 +21,7 @@ class Settings(FunctionSettings):
     """What this function must be told."""
 
     lake_bucket: str
+    artifacts_bucket: str
     registry_table: str
     features_table: str
 
@@ -28,15 +29,19 @@ class Settings(FunctionSettings):
 @at_init
 def parity() -> Parity:
     # Imported here: the deployment reads `Settings` where DuckDB needn't be installed.
+    from headwater.features.lineage import Uses
     from headwater.features.parity import Parity
     from headwater.features.store import OnlineStore
     from headwater.lake.service import Lake
-    from headwater.registry.store import RegistryStore
+    from headwater.registry.service import Registry
+    from headwater.registry.store import ArtifactStore, RegistryStore
 
     settings = Settings.from_environment()
     catalog = load_catalog()
     lake = Lake(catalog, bucket=settings.lake_bucket, table=settings.registry_table)
-    return Parity(catalog, lake, OnlineStore(settings.features_table), RegistryStore(settings.registry_table))
+    registry = RegistryStore(settings.registry_table)
+    uses = Uses(Registry(registry), ArtifactStore(settings.artifacts_bucket))
+    return Parity(catalog, lake, OnlineStore(settings.features_table), registry, served=uses.served)
 
 
 @entry

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from headwater.features.difference import Difference, FeatureChange, Side
     from headwater.features.finding import ViewDetails, ViewStatistics
     from headwater.features.lineage import Lineage, Use
+    from headwater.features.parity import ViewParity
     from headwater.features.statistics import FeatureStatistics
     from headwater.model import Feature
+    from headwater.serving.skew import Skew
 
 BARS = "▁▂▃▄▅▆▇█"
 SHORT = 12
@@ -165,6 +167,39 @@ def show_difference(console: Console, found: Difference) -> None:
         return
     rows = [_compared(change) for change in found.features]
     columns = ("feature", "missing", "mean", "sd", "min", "max", "mean moved (sd)", "before", "after")
+    console.print(table(columns, rows))
+
+
+def show_parity(console: Console, found: Sequence[ViewParity]) -> None:
+    """A line a view."""
+    rows = [
+        (entry.view, entry.version, entry.at, entry.sampled, entry.equal, entry.newer, entry.in_flight, entry.deleted)
+        for entry in found
+    ]
+    columns = ("view", "definition", "as of (UTC)", "sampled", "equal", "newer online", "in flight", "deleted by age")
+    console.print(table(columns, rows))
+
+
+def show_skew(console: Console, found: Skew) -> None:
+    """A line a feature, the most skewed first."""
+    versions = ", ".join(map(str, found.versions))
+    console.print(
+        f"{found.model} (version {versions}) on {found.day}: {found.predictions:,} predictions of {found.requests:,} "
+        "requests that looked features up",
+        markup=False,
+    )
+    rows = [
+        (
+            entry.feature,
+            f"{entry.share:.1%}",
+            entry.different,
+            entry.missing_online,
+            entry.missing_offline,
+            entry.mean_difference,
+        )
+        for entry in found.features
+    ]
+    columns = ("feature", "skewed", "other value", "missing online", "missing offline", "mean difference")
     console.print(table(columns, rows))
 
 

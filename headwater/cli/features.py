@@ -27,6 +27,8 @@ def add_to(app: typer.Typer) -> None:
     command(features, "stats")(stats)
     command(features, "diff")(diff)
     command(features, "search")(search)
+    command(features, "parity")(parity)
+    command(features, "skew")(skew)
 
 
 def list_views(stack: StackOption = None) -> Answer:
@@ -111,6 +113,47 @@ def search(
     return Answer(found.model_dump(mode="json"), lambda console: _show_search(console, found))
 
 
+def parity(
+    view: Annotated[str | None, typer.Argument(help="Only this feature view.", show_default=False)] = None,
+    stack: StackOption = None,
+) -> Answer:
+    """Compare a sample of online items with the offline rows; exits with 1 if one differs."""
+    import headwater
+    from headwater.cli.feature_views import show_parity
+    from headwater.features.errors import OnlineDiffers
+
+    found = headwater.connect(stack).features.parity(view)
+    if different := sum(entry.different for entry in found):
+        named = [str(mismatch) for entry in found for mismatch in entry.mismatches]
+        raise OnlineDiffers("\n".join([f"{different} entities aren't online what they are offline:", *named]))
+    return Answer([entry.model_dump(mode="json") for entry in found], lambda console: show_parity(console, found))
+
+
+def skew(
+    model: Annotated[str, typer.Argument(help="Model that serves.", show_default=False)],
+    day: Annotated[
+        str | None,
+        typer.Option(
+            "--day", help="Day of the requests (UTC), as 2013-05-01; the last one by default.", show_default=False
+        ),
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Compare that many requests at most.")] = 1000,
+    stack: StackOption = None,
+) -> Answer:
+    """Compare the features that a day's predictions saw with those that training would join to them."""
+    from datetime import date
+
+    import headwater
+    from headwater.cli.feature_views import show_skew
+
+    try:
+        chosen = date.fromisoformat(day) if day else None
+    except ValueError as error:
+        raise typer.BadParameter(f"--day {day!r} is no day: write 2013-05-01") from error
+    found = headwater.connect(stack).features.skew(model, chosen, limit=limit)
+    return Answer(found.model_dump(mode="json"), lambda console: show_skew(console, found))
+
+
 def _show_list(console: Console, found: tuple[ViewSummary, ...]) -> None:
     from rich.text import Text
 
@@ -119,7 +162,7 @@ def _show_list(console: Console, found: tuple[ViewSummary, ...]) -> None:
     if not found:
         note("no product declares a feature view; docs/tutorial-features.md shows how")
         return
-    styles = {"FRESH": "green", "LATE": "bold red", "BEHIND": "yellow", "NEVER": "dim"}
+    styles = {"FRESH": "green", "LATE": "bold red", "BEHIND": "yellow", "NEVER": "dim", "RETIRED": "dim"}
     rows = [
         (
             entry.view,

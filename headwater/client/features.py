@@ -5,25 +5,29 @@ from __future__ import annotations
 import builtins
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from headwater.client.errors import BadFrame
-from headwater.client.frames import Frame, columns_of, with_columns
+from headwater.client.errors import BadFrame, BadTarget
+from headwater.client.frames import Frame, columns_of, kind_of, with_columns
 from headwater.client.stack import StackDescription
 from headwater.features.errors import UnknownFeature
-from headwater.features.finding import Finding, ViewDetails, ViewStatistics, ViewSummary
+from headwater.features.finding import Finding, State, ViewDetails, ViewStatistics, ViewSummary
 from headwater.features.online import plan, read_online
 from headwater.features.searching import Found
 from headwater.features.store import OnlineStore
 from headwater.lake.store import Objects
+from headwater.registry.service import Registry
 from headwater.registry.store import ArtifactStore, RegistryStore
 from headwater.registry.types import PackageFeature
 
 if TYPE_CHECKING:
     from headwater.features.difference import Difference
     from headwater.features.lineage import Lineage
+    from headwater.features.parity import ViewParity
+    from headwater.model import FeatureView
+    from headwater.serving.skew import Skew
 
 
 class Features:
@@ -40,7 +44,7 @@ class Features:
                 RegistryStore(stack.registry_table),
                 Objects(stack.lake_bucket),
                 ArtifactStore(stack.artifacts_bucket),
-                declared=stack.views or (),
+                declared=stack.views,
             )
 
     def list(self) -> tuple[ViewSummary, ...]:
@@ -143,6 +147,139 @@ class Features:
             added[f"{view}__age_seconds"].append(answer.age_seconds)
         return with_columns(entities, added, texts={f"{view}__status" for view in views})
 
+    def historical(
+        self,
+        rows: Frame,
+        features: Sequence[str],
+        *,
+        as_of: Any = None,
+        as_known_at: datetime | None = None,
+        views: Sequence[FeatureView] = (),
+    ) -> Frame:
+        """For each row what was known of its entity at its time: a training set.
+
+        Parameters
+        ----------
+        rows : pandas.DataFrame, pyarrow.Table or sequence of mapping
+            A column for each join key of the features' views, and ``asked_at``: timestamps, with a zone or in UTC.
+        features : sequence of str
+            ``view.feature`` each.
+        as_of : str, datetime or mapping, optional
+            The data to read, by default what counts now; see `headwater.features.service.Features.historical`.
+        as_known_at : datetime, optional
+            The frame as it would have been built then.
+        views : sequence of FeatureView
+            Definitions to try in place of the declared ones: nothing is deployed for them, nothing goes online. Their
+            sources must be those of views that were materialised.
+
+        Returns
+        -------
+        pandas.DataFrame, pyarrow.Table or list of dict
+            As given, with a column ``view__feature`` for each feature.
+
+        Raises
+        ------
+        UnknownView, NeverMaterialised, UnknownFeature
+        InvalidEntityRows
+            Keys or times are missing or of the wrong type.
+        BadTarget
+            The packages that read the lake aren't installed.
+        """
+        try:
+            import pyarrow
+
+            from headwater.features.service import Features as Store
+            from headwater.lake.service import Lake
+        except ImportError as error:
+            raise BadTarget(
+                f"a training set is made by DuckDB and Arrow, which aren't installed: {error}",
+                next_steps=["pip install 'headwater[arrow]'"],
+            ) from error
+        given = pyarrow.Table.from_pylist(rows) if kind_of(rows) == "mappings" else rows
+        with self._using():
+            declared = self._finding.catalog([name.partition(".")[0] for name in features], views)
+            lake = Lake(declared, bucket=self._stack.lake_bucket, table=self._stack.registry_table)
+            found = Store(declared, lake).historical(given, features, as_of=as_of, as_known_at=as_known_at)
+        names = [name.replace(".", "__") for name in dict.fromkeys(features)]
+        # Only what is new: the caller's own columns, and a frame's index, stay what they are.
+        return with_columns(rows, {name: found.column(name).to_pylist() for name in names})
+
+    def parity(self, view: str | None = None) -> tuple[ViewParity, ...]:
+        """Compare a sample of online items with the offline rows, as the stack does once a day.
+
+        Parameters
+        ----------
+        view : str, optional
+            By default every declared view that was materialised, and older definitions that serving models look up.
+
+        Raises
+        ------
+        UnknownView, NeverMaterialised
+        BadTarget
+            The packages that read the lake aren't installed.
+        """
+        try:
+            from headwater.features.parity import Parity
+            from headwater.lake.service import Lake
+        except ImportError as error:
+            raise BadTarget(
+                f"offline rows are read by DuckDB, which isn't installed: {error}",
+                next_steps=["pip install 'headwater[data]'"],
+            ) from error
+        with self._using():
+            unchecked = (State.NEVER, State.RETIRED)
+            names = [view] if view else [entry.view for entry in self._finding.list() if entry.state not in unchecked]
+            declared = self._finding.catalog(names)
+            lake = Lake(declared, bucket=self._stack.lake_bucket, table=self._stack.registry_table)
+            online, registry = OnlineStore(self._stack.features_table), RegistryStore(self._stack.registry_table)
+            served = frozenset if view else self._finding.served
+            return Parity(declared, lake, online, registry, served=served).check()
+
+    def skew(self, model: str, day: date | None = None, *, limit: int = 1000) -> Skew:
+        """How often the feature values of logged predictions aren't those that training would have seen.
+
+        Parameters
+        ----------
+        model : str
+        day : date, optional
+            Of the requests, UTC; by default the last one that has any.
+        limit : int
+            At most that many requests of the day are compared, spread over it.
+
+        Raises
+        ------
+        NothingLogged
+            Nothing was asked of the model on that day, or nothing was looked up.
+        ModelNotRegistered
+            There is no such model.
+        BadTarget
+            The packages that read the lake aren't installed.
+        """
+        try:
+            from headwater.serving.skew import SkewMeasure
+        except ImportError as error:
+            raise BadTarget(
+                f"features are computed by DuckDB and pandas, which aren't installed: {error}",
+                next_steps=["pip install 'headwater[data]'"],
+            ) from error
+        from headwater.serving.errors import NothingLogged
+        from headwater.serving.store import PredictionStore
+
+        stack = self._stack
+        with self._using():
+            registry = RegistryStore(stack.registry_table)
+            Registry(registry).versions(model)
+            log = PredictionStore(stack.predictions_bucket)
+            days = log.days(model)
+            if not days or (day is not None and day not in days):
+                there = f"there are some of {days[0]} to {days[-1]}" if days else "there are none at all"
+                raise NothingLogged(
+                    f"no predictions of model {model!r} were logged{f' on {day}' if day else ''}: {there}"
+                )
+            day = day or days[-1]
+            measure = SkewMeasure(registry, ArtifactStore(stack.artifacts_bucket), stack.lake_bucket)
+            return measure.measure(model, day, log.records(model, day, limit=limit))
+
     def _wanted(self, features: Sequence[str]) -> builtins.list[PackageFeature]:
         if isinstance(features, str) or not features:
             raise BadFrame("name at least one feature, as a list of 'view.feature'")
@@ -156,7 +293,6 @@ class Features:
                 near = get_close_matches(name, known, n=3)
                 there = f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(known)}"
                 raise UnknownFeature(f"feature view {view.name!r} has no feature {name!r}; {there}")
-            wanted.append(
-                PackageFeature.of(view, name.partition(".")[2]).model_copy(update={"version": definition.version})
-            )
+            feature = PackageFeature.of(view, name.partition(".")[2])
+            wanted.append(feature.model_copy(update={"version": definition.version}))
         return wanted

@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from headwater.features.errors import DefinitionChanged, UnknownView, UnknownViewVersion
-from headwater.model import Catalog, FeatureView, Product, Source, catalog
+from headwater.model import FeatureView, Source
 from headwater.registry.errors import RegistryBusy
 from headwater.registry.store import RegistryStore, Scalar, WriteRefused
 
@@ -37,11 +37,6 @@ class Definition(BaseModel):
     """Without them its rows can be read, but not computed."""
     at: AwareDatetime
     """When it was first seen; of the one that is declared now, when that was."""
-
-    @property
-    def catalog(self) -> Catalog:
-        """The view and its sources, as a catalog of their own."""
-        return catalog([Product(sources=self.sources, views=(self.view,))])
 
 
 class Definitions:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import duckdb
 
@@ -15,6 +15,17 @@ from headwater.model import FeatureView, resolve
 
 NUMBERS = re.compile(r"(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DOUBLE|BOOLEAN|DECIMAL\(\d+,\d+\))$")
 """DuckDB's types that count as numbers."""
+
+
+LARGEST = 20 * 2**30
+"""Bytes of curated Parquet that DuckDB computes unless a view says otherwise: it spills, but to one machine's disk."""
+
+
+def engine_for(view: FeatureView, size: int) -> Literal["duckdb", "spark"]:
+    """What computes a view: what it declares, else by the size of its sources' curated files (bytes)."""
+    if view.engine is not None:
+        return view.engine
+    return "spark" if size > LARGEST and not view.transform else "duckdb"
 
 
 class Engine(Protocol):
@@ -95,10 +106,10 @@ class DuckDB:
                 rows.create_view(handed, replace=True)
             else:
                 self._connection.register(handed, rows)
+            self.make(table, f"SELECT * FROM {quoted(handed)}")
+            self._connection.execute(f"DROP VIEW {quoted(handed)}")
         except (duckdb.Error, TypeError) as error:
             raise InvalidView(
-                f"{where} returned {type(rows).__name__}, expected a DuckDB relation of the given ones, a pandas frame "
-                "or an Arrow table"
+                f"{where} returned {type(rows).__name__}, expected a relation of those given, a pandas frame or an "
+                f"Arrow table: {' '.join(str(error).split())[:500]}"
             ) from error
-        self.make(table, f"SELECT * FROM {quoted(handed)}")
-        self._connection.execute(f"DROP VIEW {quoted(handed)}")

@@ -46,6 +46,10 @@ class InvalidEntityRows(InvalidRequest):
     """Rows that features were asked for can't be looked up: no table, no keys, no times, or of the wrong types."""
 
 
+class NeedsSpark(Refused):
+    """A view's rows for a data version aren't kept yet, and Spark is to compute them."""
+
+
 class UnknownFeature(NotFound):
     """A feature that was asked for isn't declared."""
 
@@ -85,3 +89,7 @@ class NeverMaterialised(NotFound):
 
 class NothingToCompare(NotFound):
     """The feature view has but one materialisation."""
+
+
+class OnlineDiffers(HeadwaterError):
+    """The online store doesn't hold what the offline rows say."""

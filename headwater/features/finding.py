@@ -17,6 +17,7 @@ from headwater.features.records import Materialisation, Materialisations
 from headwater.features.searching import Found, search
 from headwater.features.statistics import Statistics, read_statistics
 from headwater.lake.store import Objects
+from headwater.model import Catalog, FeatureView, Product, catalog
 from headwater.registry.service import Registry
 from headwater.registry.store import ArtifactStore, RegistryStore
 
@@ -39,6 +40,8 @@ class State(StrEnum):
     """A source has data that no materialisation has read."""
     NEVER = "NEVER"
     """It is declared and was never materialised."""
+    RETIRED = "RETIRED"
+    """No product declares it any more; its last values are online until they expire."""
 
 
 class ViewSummary(Value):
@@ -100,8 +103,8 @@ class Finding:
         The lake's bucket.
     artifacts : ArtifactStore
         Where the packages of model versions are.
-    declared : sequence of str
-        Views that the stack declares, as far as it tells.
+    declared : sequence of str, optional
+        Views that the stack declares; None if it doesn't tell.
     now : callable
         The time, UTC.
     """
@@ -112,7 +115,7 @@ class Finding:
         lake: Objects,
         artifacts: ArtifactStore,
         *,
-        declared: Sequence[str] = (),
+        declared: Sequence[str] | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._registry = registry
@@ -126,7 +129,7 @@ class Finding:
     def list(self) -> tuple[ViewSummary, ...]:
         """Every view that was materialised or is declared, by name."""
         known = {entry.view.name: entry for entry in self._definitions.all()}
-        names = sorted({*known, *self._declared})
+        names = sorted({*known, *(self._declared or ())})
         return tuple(self._summary(known[name]) if name in known else _never(name) for name in names)
 
     def show(self, view: str) -> ViewDetails:
@@ -230,6 +233,10 @@ class Finding:
         """Views and features whose names, descriptions, owners, entities or sources have the words."""
         return search(self._definitions.all(), words)
 
+    def served(self) -> frozenset[tuple[str, str]]:
+        """The views and versions of their definitions that serving models look up."""
+        return self._uses.served()
+
     def current(self, view: str) -> Definition:
         """The definition that is declared now.
 
@@ -243,9 +250,34 @@ class Finding:
         known = {entry.view.name: entry for entry in self._definitions.all()}
         if view in known:
             return known[view]
-        if view in self._declared:
+        declared = self._declared or ()
+        if view in declared:
             raise _not_yet(view)
-        raise unknown_view(view, sorted({*known, *self._declared}))
+        raise unknown_view(view, sorted({*known, *declared}))
+
+    def catalog(self, names: Sequence[str], instead: Sequence[FeatureView] = ()) -> Catalog:
+        """Views and their sources as they are declared now, to compute with where the products' code isn't at hand.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Views.
+        instead : sequence of FeatureView
+            Definitions that count in place of the declared ones, or beside them.
+
+        Raises
+        ------
+        UnknownView, NeverMaterialised
+            There is no such view.
+        InvalidProduct
+            A definition of ``instead`` reads a source that no known view reads.
+        """
+        given = {view.name: view for view in instead}
+        definitions = [self.current(name) for name in dict.fromkeys(names) if name not in given]
+        known = [*definitions, *(self._definitions.all() if given else ())]
+        sources = {source.name: source for definition in known for source in definition.sources}
+        views = (*given.values(), *(definition.view for definition in definitions))
+        return catalog([Product(sources=tuple(sources.values()), views=views)])
 
     def _summary(self, definition: Definition) -> ViewSummary:
         view = definition.view
@@ -266,6 +298,8 @@ class Finding:
         )
 
     def _state(self, definition: Definition, last: Materialisation | None) -> State:
+        if self._declared is not None and definition.view.name not in self._declared:
+            return State.RETIRED
         if last is None:
             return State.NEVER
         if any(source.behind for source in sources_of(self._registry, definition, dict(last.commits))):

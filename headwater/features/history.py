@@ -30,6 +30,7 @@ POSITION = "__position"
 ROW = "__row"
 """The number of an offline row, from 0."""
 Integers = npt.NDArray[np.int64]
+Values = npt.NDArray[np.float64]
 
 
 def historical(
@@ -80,27 +81,25 @@ def historical(
     lacking = sorted({key for name in wanted for key in (*views[name].entity, asked) if key not in present})
     if lacking:
         raise InvalidView(f"examples lack {', '.join(lacking)}; they have {', '.join(present)}")
+    # A table of our own: what is read twice must be in one order.
     connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE __asked AS SELECT row_number() OVER () AS {POSITION}, * FROM {quoted(examples)}"
+        f"CREATE OR REPLACE TEMP TABLE __asked AS SELECT row_number() OVER () - 1 AS {POSITION}, * "
+        f"FROM {quoted(examples)}"
     )
-    moment = f"epoch_us({moment_sql(quoted(asked), present[asked])})"
-    joins = []
-    for number, (name, chosen) in enumerate(wanted.items()):
-        view_, rows = views[name], _numbered(connection, offline[name])
-        connection.register("__found", _found(connection, view_, rows, present, moment, as_known_at))
-        columns = "".join(f", {quoted(feature)} AS {quoted(f'{name}__{feature}')}" for feature in chosen)
-        table = f"__known_{number}"
-        connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT found.{POSITION}{columns} "
-            f"FROM __found AS found JOIN {rows} AS known ON found.row = known.{ROW} "
-            f"WHERE found.at - epoch_us(known.{EVENT}) <= {round(view_.ttl.total_seconds() * 1e6)}"
-        )
-        connection.unregister("__found")
-        joins.append(f"LEFT JOIN {table} USING ({POSITION})")
-    columns = "".join(f", {quoted(reference.replace('.', '__'))}" for reference in features)
-    return connection.sql(
-        f"SELECT __asked.* EXCLUDE ({POSITION}){columns} FROM __asked {' '.join(joins)} ORDER BY {POSITION}"
+    asked_at = f"epoch_us({moment_sql(quoted(asked), present[asked])})"
+    answers: dict[str, Values] = {}
+    for name, chosen in wanted.items():
+        rows = _numbered(connection, offline[name])
+        found = _found(connection, views[name], rows, present, asked_at, as_known_at)
+        values = _values(connection, rows, chosen, found)
+        answers |= {f"{name}__{feature}": column for feature, column in values.items()}
+    connection.register("__answers", answers)
+    # A value is never NaN, so that NaN can stand for none.
+    columns = "".join(
+        f", CASE WHEN NOT isnan({column}) THEN {column} END AS {column}"
+        for column in (quoted(reference.replace(".", "__")) for reference in features)
     )
+    return connection.sql(f"SELECT __asked.* EXCLUDE ({POSITION}){columns} FROM __asked POSITIONAL JOIN __answers")
 
 
 def _numbered(connection: duckdb.DuckDBPyConnection, offline: str) -> str:
@@ -115,10 +114,10 @@ def _found(
     view: FeatureView,
     offline: str,
     present: Mapping[str, str],
-    moment: str,
+    asked_at: str,
     as_known_at: datetime | None,
-) -> dict[str, Integers]:
-    """For each example that something is known of: its position, when it was asked and the number of the newest row."""
+) -> Integers:
+    """For each example the number of the row that answers it; -1 where nothing is known."""
     keys = [quoted(key) for key in view.entity]
     names = ", ".join(keys)
     connection.execute(
@@ -129,26 +128,48 @@ def _found(
         f"{entity_sql(f'asked.{key}', present[name])} = entity.{key}"
         for key, name in zip(keys, view.entity, strict=True)
     )
-    asked = connection.execute(
-        f"SELECT asked.{POSITION}, {moment} AS __at, entity.first, entity.after FROM __asked AS asked "
-        f"JOIN __entities AS entity ON {same} WHERE __at IS NOT NULL"
-    ).fetchnumpy()
-    known: Integers = np.ascontiguousarray(
-        connection.execute(f"SELECT epoch_us({KNOWN}) AS known FROM {offline}").fetchnumpy()["known"]
+    asked = _arrays(
+        connection,
+        f"SELECT asked.{POSITION} AS position, {asked_at} AS moment, entity.first, entity.after "
+        f"FROM __asked AS asked JOIN __entities AS entity ON {same} WHERE {asked_at} IS NOT NULL",
     )
-    entities = connection.execute("SELECT first, after - first = rows AS whole FROM __entities").fetchnumpy()
+    rows = _arrays(connection, f"SELECT epoch_us({EVENT}) AS event, epoch_us({KNOWN}) AS known FROM {offline}")
+    entities = _arrays(connection, "SELECT first, after - first = rows AS whole FROM __entities")
     # A row that isn't later than the one before it must be the first of another entity.
-    fallen = np.flatnonzero(known[1:] <= known[:-1]) + 1
-    if (
-        not np.asarray(entities["whole"]).all()
-        or not np.isin(fallen, np.asarray(entities["first"]), assume_unique=True).all()
-    ):
+    fallen = np.flatnonzero(rows["known"][1:] <= rows["known"][:-1]) + 1
+    if not entities["whole"].all() or not np.isin(fallen, entities["first"], assume_unique=True).all():
         raise InvalidView(f"feature view {view.name!r}: its offline rows aren't in the order of compute")
-    at: Integers = np.asarray(asked["__at"])
-    until = at if as_known_at is None else np.minimum(at, microseconds(as_known_at))
-    row = newest_before(known, np.asarray(asked["first"]), np.asarray(asked["after"]), until)
-    something = row >= 0
-    return {POSITION: np.asarray(asked[POSITION])[something], "at": at[something], "row": row[something]}
+    moment = asked["moment"]
+    until = moment if as_known_at is None else np.minimum(moment, microseconds(as_known_at))
+    row = newest_before(rows["known"], asked["first"], asked["after"], until)
+    young = moment - rows["event"][row] <= round(view.ttl.total_seconds() * 1e6) if len(row) else row >= 0
+    (count,) = connection.execute("SELECT count(*) FROM __asked").fetchall()[0]
+    found = np.full(count, -1, dtype=np.int64)
+    found[asked["position"]] = np.where((row >= 0) & young, row, -1)
+    return found
+
+
+def _arrays(connection: duckdb.DuckDBPyConnection, query: str) -> dict[str, Integers]:
+    """A query's columns, none of which is NULL."""
+    return {name: np.ascontiguousarray(column) for name, column in connection.execute(query).fetchnumpy().items()}
+
+
+def _values(
+    connection: duckdb.DuckDBPyConnection, offline: str, features: Sequence[str], found: Integers
+) -> dict[str, Values]:
+    """The features' values in each of the rows ``found``; NaN where one is missing or there is no row."""
+    (position,) = np.nonzero(found >= 0)
+    connection.register("__found", {"position": position, "row": found[position]})
+    names = ", ".join(f"known.{quoted(feature)}" for feature in features)
+    read = connection.execute(
+        f"SELECT found.position, {names} FROM __found AS found JOIN {offline} AS known ON found.row = known.{ROW}"
+    ).fetchnumpy()
+    connection.unregister("__found")
+    position = np.asarray(read["position"])
+    values = {feature: np.full(len(found), np.nan) for feature in features}
+    for feature, column in values.items():
+        column[position] = np.ma.filled(np.ma.asarray(read[feature], dtype=np.float64), np.nan)
+    return values
 
 
 def newest_before(known: Integers, first: Integers, after: Integers, until: Integers) -> Integers:

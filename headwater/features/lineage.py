@@ -89,9 +89,8 @@ class Uses:
         for model in self._registry.models():
             for number in set(self._registry.aliases(model).values()):
                 package = self._package(self._registry.version(model, number))
-                found |= (
-                    {(entry.view, entry.version) for entry in package.features if entry.version} if package else set()
-                )
+                features = package.features if package is not None else ()
+                found |= {(entry.view, entry.version) for entry in features if entry.version}
         return frozenset(found)
 
     def of(self, view: str) -> tuple[Use, ...]:

@@ -168,6 +168,7 @@ class Materialiser:
                     version=view.version,
                     data_version=version.id,
                     commits=version.ids,
+                    revision=version.revision,
                     rows=rows,
                     entities=entities,
                     written=written,

@@ -8,10 +8,11 @@ What may differ by right isn't counted as a difference:
 
 * the online item is of a *newer* event: it was streamed, or a later materialisation was faster than this check;
 * the event is the same, but a source has data that wasn't materialised yet, or another materialisation ended during
-  the check: a correction may be under way.
+  the check: a correction may be under way;
+* the online item isn't there, and DynamoDB was free to delete it: its value is past the TTL and the grace time.
 
-An online item that is older than the offline row, or isn't there, is a difference whatever else happens: a newer event
-never gives way to an older one. So is an item of an event that is yet to come.
+Any other online item that is older than the offline row, or isn't there, is a difference whatever else happens: a newer
+event never gives way to an older one. So is an item of an event that is yet to come.
 Entities that are online alone aren't found: that would take a scan.
 """
 
@@ -19,21 +20,27 @@ Entities that are online alone aren't found: that would take a scan.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Sequence, Set
+from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import duckdb
 from pydantic import BaseModel, ConfigDict
 
+from headwater.errors import InvalidRequest, NotFound, Refused
 from headwater.features.columns import ASKED, EVENT, KNOWN
-from headwater.features.definitions import Definition
+from headwater.features.definitions import Definition, Definitions
 from headwater.features.history import historical
 from headwater.features.lineage import sources_of
+from headwater.features.materialising import GRACE
+from headwater.features.offline import offline_key
 from headwater.features.online import OnlineAnswer, ReadsItems, ValueStatus, microseconds, plan, read_online
 from headwater.features.records import Materialisation, Materialisations
 from headwater.features.service import Features
-from headwater.lake.database import quoted
+from headwater.lake.database import connect, quoted
 from headwater.lake.service import Lake
 from headwater.lake.types import DataVersion, PinnedCommit
 from headwater.model import Catalog, FeatureView
@@ -89,6 +96,8 @@ class ViewParity(Value):
     """Those whose online item is of a newer event."""
     in_flight: int
     """Those that differ while a correction may be under way."""
+    deleted: int
+    """Those without an online item, which may have been deleted by its age."""
     different: int
     mismatches: tuple[Mismatch, ...]
     """At most `SHOWN`."""
@@ -99,6 +108,7 @@ class _Outcome(StrEnum):
     NEWER = "newer"
     MAYBE = "maybe"
     """It differs in the values of the same event."""
+    DELETED = "deleted"
     DIFFERENT = "different"
 
 
@@ -112,6 +122,8 @@ class Parity:
     online : OnlineStore
     registry : RegistryStore
         The registry table.
+    served : callable, optional
+        The views and versions of their definitions that serving models look up (`Uses.served`).
     now : callable
         The time, UTC.
     sample : int
@@ -125,6 +137,7 @@ class Parity:
         online: ReadsItems,
         registry: RegistryStore,
         *,
+        served: Callable[[], Set[tuple[str, str]]] = frozenset,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         sample: int = SAMPLE,
     ) -> None:
@@ -132,27 +145,36 @@ class Parity:
         self._lake = lake
         self._online = online
         self._registry = registry
+        self._served = served
         self._now = now
         self._sample = sample
         self._features = Features(catalog, lake, now=now)
         self._materialisations = Materialisations(registry)
 
     def check(self) -> tuple[ViewParity, ...]:
-        """Check every declared view that was ever materialised."""
-        return tuple(found for name in sorted(self._catalog.views) if (found := self.check_view(name)) is not None)
+        """Check every declared view that was ever materialised, and older definitions that a serving model looks up.
 
-    def check_view(self, name: str) -> ViewParity | None:
-        """Check one view; None if its definition was never materialised.
+        One that can't be computed any more is left out, as it is by materialisations.
+        """
+        declared = {(view.name, view.version): view for view in self._catalog.views.values()}
+        definitions, older = Definitions(self._registry), {}
+        for name, version in self._served() - declared.keys():
+            with suppress(NotFound, Refused, InvalidRequest):
+                older[name, version] = definitions.get(name, version)
+        views = [view for _, view in sorted({**declared, **older}.items())]
+        return tuple(found for view in views if (found := self.check_view(view)) is not None)
+
+    def check_view(self, view: FeatureView) -> ViewParity | None:
+        """Check one definition of a view; None if it was never materialised.
 
         The sample is another one each day and the same all day, whoever draws it.
         """
-        view = self._catalog.view(name)
-        record = self._materialisations.newest(name, view.version)
+        record = self._materialisations.newest(view.name, view.version)
         if record is None:
             return None
         commits = {source: PinnedCommit(commit=commit, revision=1) for source, commit in record.commits.items()}
         version = DataVersion(commits=commits)
-        with self._lake.tables(version) as connection:
+        with self._connection(view, version) as connection:
             table = self._features.ensure(connection, view, version)
             moment = _newest(connection, table, record.last_at)
             entities = _draw(connection, view, table, moment, self._now(), self._sample)
@@ -160,7 +182,7 @@ class Parity:
         online = self._read(view, entities, moment)
         now = microseconds(self._now())
         compared = [
-            (_compare(answer, values, event, now), entity, answer, values, event)
+            (_compare(view, answer, values, event, now), entity, answer, values, event)
             for entity, answer, (values, event) in zip(entities, online, offline, strict=True)
         ]
         counts = {outcome: sum(found[0] is outcome for found in compared) for outcome in _Outcome}
@@ -173,7 +195,7 @@ class Parity:
         ]
         maybe = counts[_Outcome.MAYBE]
         return ViewParity(
-            view=name,
+            view=view.name,
             version=view.version,
             data_version=record.data_version,
             at=moment,
@@ -181,9 +203,20 @@ class Parity:
             equal=counts[_Outcome.EQUAL],
             newer=counts[_Outcome.NEWER],
             in_flight=0 if doubtful else maybe,
+            deleted=counts[_Outcome.DELETED],
             different=counts[_Outcome.DIFFERENT] + (maybe if doubtful else 0),
             mismatches=tuple(mismatches[:SHOWN]),
         )
+
+    @contextmanager
+    def _connection(self, view: FeatureView, version: DataVersion) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A database in which the view's rows can be had; the sources' files are only fetched if its rows were lost."""
+        if self._lake.objects.newest(offline_key(view, version)) is None:
+            with self._lake.tables(version) as connection:
+                yield connection
+            return
+        with TemporaryDirectory(prefix="headwater-parity-") as scratch, closing(connect(Path(scratch))) as connection:
+            yield connection
 
     def _read(self, view: FeatureView, entities: Sequence[tuple[str, ...]], moment: datetime) -> list[OnlineAnswer]:
         wanted = [PackageFeature.of(view, feature.name) for feature in view.features]
@@ -238,12 +271,17 @@ def _offline(
     return [(tuple(values), event.replace(tzinfo=UTC)) for event, *values in rows]
 
 
-def _compare(answer: OnlineAnswer, values: Sequence[float | None], event: datetime, now: int) -> _Outcome:
+def _compare(
+    view: FeatureView, answer: OnlineAnswer, values: Sequence[float | None], event: datetime, now: int
+) -> _Outcome:
     if answer.event_time is not None and answer.event_time > event:
         # What hasn't happened yet can't have been written by right.
         return _Outcome.DIFFERENT if microseconds(answer.event_time) > now else _Outcome.NEWER
     if all(same(online, offline) for online, offline in zip(answer.values.values(), values, strict=True)):
         return _Outcome.EQUAL
+    if answer.status is ValueStatus.MISSING:
+        kept_until = event + view.ttl + timedelta(seconds=GRACE)
+        return _Outcome.DELETED if microseconds(kept_until) <= now else _Outcome.DIFFERENT
     return _Outcome.MAYBE if answer.event_time == event else _Outcome.DIFFERENT
 
 

@@ -26,6 +26,8 @@ class Materialisation(BaseModel):
     """Of the view's sources."""
     commits: Mapping[str, str]
     """The commit of each source."""
+    revision: int
+    """Of the data: of one definition's materialisations, the one of the newest data has the highest."""
     rows: int
     """Offline rows."""
     entities: int
@@ -56,23 +58,21 @@ class Materialisations:
         self._pause = pause
 
     def record(self, done: Materialisation) -> Materialisation:
-        """Remember that a materialisation was done; one that only repeats the last moves that one's `last_at`.
-
-        Two at once may each leave a record of the same; both are true.
+        """Remember that a materialisation was done; doing one again only moves its `last_at`.
 
         Raises
         ------
         RegistryBusy
             The write was never acknowledged; materialising again is safe.
         """
-        before = self.newest(done.view, done.version)
-        if before is not None and before.data_version == done.data_version:
-            # What became available since may be newer.
-            now = {"last_at": done.last_at, "newest_event": done.newest_event, "entities": done.entities}
-            done = before.model_copy(update=now if done.last_at > before.last_at else {})
-        key = f"MATERIALISATION#{done.version}#{done.at.isoformat(timespec='microseconds')}#{done.data_version[:12]}"
-        write = self._store.put({"pk": f"VIEW#{done.view}", "sk": key, "document": done.model_dump_json()})
+        pk, key = f"VIEW#{done.view}", f"{_of(done.version)}{done.revision:012}#{done.data_version[:12]}"
         for attempt in range(_TRIES):
+            if known := self._store.get(pk, key):
+                before = Materialisation.model_validate_json(known["document"])
+                # What became available since may be newer.
+                now = {"last_at": done.last_at, "newest_event": done.newest_event, "entities": done.entities}
+                done = before.model_copy(update=now if done.last_at > before.last_at else {})
+            write = self._store.put({"pk": pk, "sk": key, "document": done.model_dump_json()})
             try:
                 self._store.transact([write])
             except WriteRefused:
@@ -83,8 +83,8 @@ class Materialisations:
         raise RegistryBusy(f"feature view {done.view!r}: its materialisation couldn't be recorded in {_TRIES} tries")
 
     def newest(self, view: str, version: str) -> Materialisation | None:
-        """The last materialisation of a definition; None if there was none."""
-        item = self._store.newest(f"VIEW#{view}", f"MATERIALISATION#{version}#")
+        """The materialisation of a definition from the newest data; None if there was none."""
+        item = self._store.newest(f"VIEW#{view}", _of(version))
         return Materialisation.model_validate_json(item["document"]) if item else None
 
     def all(self, view: str) -> tuple[Materialisation, ...]:
@@ -92,6 +92,11 @@ class Materialisations:
         found = self._store.query(f"VIEW#{view}", "MATERIALISATION#")
         return tuple(
             sorted(
-                (Materialisation.model_validate_json(item["document"]) for item in found), key=lambda entry: entry.at
+                (Materialisation.model_validate_json(item["document"]) for item in found),
+                key=lambda entry: (entry.at, entry.revision),
             )
         )
+
+
+def _of(version: str) -> str:
+    return f"MATERIALISATION#{version}#"

@@ -6,22 +6,26 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, TypeAlias
 
 import duckdb
 
 from headwater.errors import InvalidRequest, NotFound, Refused
 from headwater.features.checks import check_values
+from headwater.features.columns import AVAILABLE, EVENT
 from headwater.features.counting import keep_statistics
 from headwater.features.definitions import Definitions
-from headwater.features.engine import DuckDB
+from headwater.features.engine import DuckDB, engine_for
 from headwater.features.entities import ENTITY_ROWS, take, views_of
-from headwater.features.errors import InvalidEntityRows
+from headwater.features.errors import InvalidEntityRows, InvalidView, NeedsSpark
 from headwater.features.history import ROW, historical
+from headwater.features.jobs import Files, Job
 from headwater.features.materialising import AS_USUAL, Doing, Materialised, Materialiser
 from headwater.features.offline import compute, offline_key, table_of
 from headwater.features.store import OnlineStore
-from headwater.lake.database import literal, quoted, scratch_of, write_parquet
+from headwater.lake.database import columns_of, connect, literal, quoted, scratch_of, write_parquet
 from headwater.lake.errors import NoData
 from headwater.lake.service import Lake
 from headwater.lake.types import DataVersion
@@ -85,6 +89,13 @@ class Features:
         -------
         str
             What they are called in the database, for as long as it is open; with their numbers as ``__row``.
+
+        Raises
+        ------
+        InvalidView
+            They can't be computed, or fail a check.
+        NeedsSpark
+            They aren't kept and are for Spark to compute (`job`, `keep`).
         """
         key, table = offline_key(view, version), table_of(view)
         known = self._lake.objects.newest(key)
@@ -93,6 +104,13 @@ class Features:
         if known is not None:
             self._lake.objects.fetch(known, path)
         else:
+            used = version.only(view.sources)
+            if engine_for(view, self._lake.size(used)) == "spark":
+                raise NeedsSpark(
+                    f"feature view {view.name!r} is computed by Spark and its rows for data version {used.id[:12]} "
+                    "aren't kept yet",
+                    next_steps=["docs/how-to/outgrow-one-machine.md"],
+                )
             compute(connection, view, table)
             write_parquet(connection, f"SELECT * FROM {quoted(table)}", path)
             connection.execute(f"DROP TABLE {quoted(table)}")
@@ -106,6 +124,45 @@ class Features:
             check_values(DuckDB(connection), view, table)
         keep_statistics(self._lake.objects, connection, view, version, table)
         return table
+
+    def job(self, name: str, version: DataVersion, folder: Path) -> Job:
+        """What Spark is told to compute a view's rows for ``version``; the curated files are written to ``folder``.
+
+        Where the cluster can't read the folder, copy it and change the paths.
+        """
+        view = self._catalog.view(name)
+        fetched = self._lake.fetch(version.only(view.sources), folder)
+        sources = {
+            source: Files(paths=tuple(map(str, paths)), keys=self._catalog.source(source).keys)
+            for source, paths in fetched.items()
+        }
+        return Job(sources=sources, views=(view,), offline=str(folder / "offline"))
+
+    def keep(self, name: str, version: DataVersion, folder: Path) -> int:
+        """Keep the rows that Spark left in ``folder`` as the view's for ``version``; how many they are.
+
+        Raises
+        ------
+        InvalidView
+            They aren't this view's, or fail a check.
+        """
+        view = self._catalog.view(name)
+        wanted = [*view.entity, EVENT, AVAILABLE, *(feature.name for feature in view.features)]
+        with TemporaryDirectory(prefix="headwater-keep-") as scratch, connect(Path(scratch, "spill")) as connection:
+            # Files are named in the order of their rows.
+            parts = ", ".join(literal(str(part)) for part in sorted(folder.glob("*.parquet")))
+            if not parts:
+                raise InvalidView(f"feature view {name!r}: no Parquet in {folder}")
+            connection.execute(f"CREATE VIEW rows AS SELECT * FROM read_parquet([{parts}])")
+            if (columns := list(columns_of(connection, "rows"))) != wanted:
+                raise InvalidView(
+                    f"feature view {name!r}: {folder} holds {', '.join(columns)}, expected {', '.join(wanted)}"
+                )
+            check_values(DuckDB(connection), view, "rows")
+            path = Path(scratch, "rows.parquet")
+            write_parquet(connection, "SELECT * FROM rows", path)
+            self._lake.objects.put(offline_key(view, version), path)
+            return int(connection.execute("SELECT count(*) FROM rows").fetchall()[0][0])
 
     def historical(
         self,
@@ -190,7 +247,11 @@ class Features:
             if doing.stop():
                 return [*done, Materialised(view=view.name, version=view.version, complete=False)]
             with suppress(NoData):
-                done.append(self.materialise(view.name, doing=doing))
+                try:
+                    done.append(self.materialise(view.name, doing=doing))
+                except NeedsSpark as error:
+                    # The views beside it needn't wait for Spark.
+                    done.append(Materialised(view=view.name, version=view.version, skipped=error.message))
         declared = {(view.name, view.version) for view in self._catalog.views.values()}
         for name, version in sorted(self._served() - declared):
             if doing.stop():

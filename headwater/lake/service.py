@@ -33,7 +33,7 @@ from headwater.registry.store import RegistryStore
 from headwater.versions.errors import HookRefused
 from headwater.versions.refs import Refs
 from headwater.versions.service import Versions
-from headwater.versions.types import MAIN
+from headwater.versions.types import MAIN, Entry
 
 LONGEST_NAME = 800
 """Bytes of a file's name: its curated and quarantined keys are longer and S3 allows 1,024."""
@@ -218,6 +218,26 @@ class Lake:
             commits[source] = PinnedCommit(commit=commit, revision=1)
         return DataVersion(commits=commits)
 
+    def size(self, version: DataVersion) -> int:
+        """Bytes of the curated files of a data version."""
+        return sum(entry.size for source, commit in version.ids.items() for entry in self._files(source, commit))
+
+    def fetch(self, version: DataVersion, folder: Path) -> dict[str, list[Path]]:
+        """Write the pinned commits' curated files to a folder for each source; its files as they landed."""
+        fetched = {}
+        for source, commit in version.ids.items():
+            parts = folder / source
+            parts.mkdir()
+            pinned = [
+                Pointer(bucket=entry.bucket, key=entry.key, version_id=entry.version_id)
+                for entry in self._files(source, commit)
+            ]
+            fetched[source] = self.objects.fetch_in_order(pinned, parts)
+        return fetched
+
+    def _files(self, source: str, commit: str) -> Iterator[Entry]:
+        return self.versions.dataset(dataset_of(source)).files(commit)
+
     @contextmanager
     def tables(self, version: DataVersion) -> Iterator[duckdb.DuckDBPyConnection]:
         """A database with a view of each source's curated rows, from the pinned commits alone.
@@ -229,14 +249,8 @@ class Lake:
             folder = Path(scratch)
             connection = connect(folder / "spill")
             try:
-                for source, commit in version.ids.items():
-                    parts = folder / source
-                    parts.mkdir()
-                    pinned = [
-                        Pointer(bucket=entry.bucket, key=entry.key, version_id=entry.version_id)
-                        for entry in self.versions.dataset(dataset_of(source)).files(commit)
-                    ]
-                    self._view(connection, source, self.objects.fetch_in_order(pinned, parts))
+                for source, paths in self.fetch(version, folder).items():
+                    self._view(connection, source, paths)
                 yield connection
             finally:
                 connection.close()

@@ -35,3 +35,7 @@ class RegistryUnavailable(HeadwaterError):
 
 class GoldenMismatch(HeadwaterError):
     """A staged version didn't answer its golden requests as its training run did."""
+
+
+class NothingLogged(NotFound):
+    """The prediction log has nothing of what was asked for."""

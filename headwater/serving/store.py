@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from typing import Any
 
 from headwater.aws import client
 from headwater.serving.types import PredictionRecord
+
+READERS = 16
 
 
 class PredictionStore:
@@ -24,6 +28,30 @@ class PredictionStore:
             Body=json.dumps(record.document(), separators=(",", ":")).encode(),
             ContentType="application/json",
         )
+
+    def days(self, model: str) -> list[date]:
+        """The days of which predictions are kept, oldest first; UTC."""
+        pages = self._s3.get_paginator("list_objects_v2").paginate(
+            Bucket=self.bucket, Prefix=f"{model}/date=", Delimiter="/"
+        )
+        folders = [entry["Prefix"] for page in pages for entry in page.get("CommonPrefixes", ())]
+        return sorted(date.fromisoformat(folder.rpartition("date=")[2].rstrip("/")) for folder in folders)
+
+    def records(self, model: str, day: date, *, limit: int) -> list[dict[str, Any]]:
+        """A day's requests as they were written down: all of them, or ``limit`` that are spread over their ids."""
+        pages = self._s3.get_paginator("list_objects_v2").paginate(
+            Bucket=self.bucket, Prefix=f"{model}/date={day.isoformat()}/"
+        )
+        keys = [entry["Key"] for page in pages for entry in page.get("Contents", ())]
+        # Ids begin with the time: the first ones would be those of the night.
+        step = max(1.0, len(keys) / limit)
+        chosen = [keys[int(place * step)] for place in range(min(limit, len(keys)))]
+        with ThreadPoolExecutor(READERS, thread_name_prefix="prediction-log") as pool:
+            return list(pool.map(self._record, chosen))
+
+    def _record(self, key: str) -> dict[str, Any]:
+        record: dict[str, Any] = json.loads(self._s3.get_object(Bucket=self.bucket, Key=key)["Body"].read())
+        return record
 
 
 class PredictFunction:

@@ -19,6 +19,8 @@ from headwater.versions.types import Entry, RangeRef
 if TYPE_CHECKING:
     import duckdb
 
+_GROUP = 16_384
+"""Rows that DuckDB holds before it writes them."""
 _COLUMNS = ", ".join(Entry._fields)
 
 
@@ -114,7 +116,8 @@ class Codec:
             path, connection = Path(scratch) / "range.parquet", self._open()
             connection.register("rows", held)
             connection.execute(
-                f"COPY (SELECT {_COLUMNS} FROM rows) TO {literal(path)} (FORMAT parquet, COMPRESSION zstd)"
+                f"COPY (SELECT {_COLUMNS} FROM rows) TO {literal(path)} "
+                f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_GROUP})"
             )
             connection.unregister("rows")
             return path.read_bytes()

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 
 from headwater.versions.errors import InvalidName, NotPinnable
 from headwater.versions.ranges import pins_of
-from headwater.versions.store import Listed, Objects, ordered
+from headwater.versions.store import Objects, together
 from headwater.versions.tree import Edit, Trees
 from headwater.versions.types import LARGEST_PATH, Entry, Root
 
 Progress = Callable[[int], None]
 """Told, now and then, how many more objects were seen."""
-Found = tuple[str, Listed | None]
-"""A path that isn't what the tree holds: its newest version, or None if it is gone."""
+Found = tuple[str, str | None]
+"""A path that isn't what the tree holds, and the id of its newest version, or None if it is gone."""
 
 
 def differences(objects: Objects, trees: Trees, origin: str, known: Root, progress: Progress) -> Iterator[Found]:
@@ -21,36 +23,25 @@ def differences(objects: Objects, trees: Trees, origin: str, known: Root, progre
 
     Of a range whose paths and versions are all as listed, nothing is read.
     """
-    listed = _listed(objects, origin, progress)
-    coming = next(listed, None)
+    listing = _Listing(objects, origin, progress)
     for part in known.ranges:
-        seen: list[Listed] = []
-        while coming is not None and coming.key <= part.last:
-            seen.append(coming)
-            coming = next(listed, None)
-        if len(seen) == part.rows and part.pins == pins_of(*_columns(seen)):
+        paths: list[str] = []
+        version_ids: list[str] = []
+        coming = listing.until(part.last)
+        for more in coming:
+            paths += more[0]
+            version_ids += more[1]
+            if len(paths) > part.rows:
+                break  # the range has changed, and nobody knows how much more there is
+        if len(paths) == part.rows and part.pins == pins_of(paths, version_ids):
             continue
-        yield from _compared(seen, trees.rows(part))
-    while coming is not None:
-        yield coming.key, coming
-        coming = next(listed, None)
+        yield from _unlike(chain(zip(paths, version_ids, strict=True), _pairs(coming)), iter(trees.rows(part)))
+    yield from _pairs(listing.until(None))
 
 
 def unlike(objects: Objects, origin: str, had: Iterator[Entry], progress: Progress) -> Iterator[Found]:
     """The same beside entries of that origin which are only a part of a tree; sorted by path."""
-    entry = next(had, None)
-    for one in _listed(objects, origin, progress):
-        while entry is not None and entry.path < one.key:
-            yield entry.path, None
-            entry = next(had, None)
-        if entry is not None and entry.path == one.key:
-            known, entry = entry.version_id, next(had, None)
-            if known == one.version_id:
-                continue
-        yield one.key, one
-    while entry is not None:
-        yield entry.path, None
-        entry = next(had, None)
+    return _unlike(_pairs(_Listing(objects, origin, progress).until(None)), had)
 
 
 def origin_of(uri: str) -> str:
@@ -62,43 +53,77 @@ def origin_of(uri: str) -> str:
     return f"{bucket}/{prefix}" if not prefix or prefix.endswith("/") else f"{bucket}/{prefix}/"
 
 
-def _columns(seen: list[Listed]) -> tuple[list[str], list[str]]:
-    return [one.key for one in seen], [one.version_id or "" for one in seen]
+class _Listing:
+    """The objects under an origin, by path, without the console's mark for the folder itself; as columns.
+
+    Parameters
+    ----------
+    objects : Objects
+    origin : str
+    progress : Progress
+    """
+
+    def __init__(self, objects: Objects, origin: str, progress: Progress) -> None:
+        bucket, _, prefix = origin.partition("/")
+        self._pages = objects.newest(bucket, prefix)
+        self._progress = progress
+        self._paths: list[str] = []
+        self._version_ids: list[str] = []
+        self._at = 0
+
+    def until(self, last: str | None) -> Iterator[tuple[list[str], list[str]]]:
+        """Those that come next, up to and with the path ``last``, or all; a page at most at a time."""
+        while True:
+            if self._at == len(self._paths):
+                page = next(self._pages, None)
+                if page is None:
+                    return
+                (self._paths, self._version_ids), self._at = page, 0
+                self._progress(len(self._paths))
+                continue
+            start, end = self._at, len(self._paths)
+            if last is not None and self._paths[-1] > last:
+                end = bisect_right(self._paths, last, start)
+            self._at = end
+            if start < end:
+                yield self._paths[start:end], self._version_ids[start:end]
+            if end < len(self._paths):
+                return
 
 
-def _listed(objects: Objects, origin: str, progress: Progress) -> Iterator[Listed]:
-    """The objects under ``origin``, by path; neither deleted ones nor the console's mark for the folder itself."""
-    bucket, _, prefix = origin.partition("/")
-    start, count = len(prefix), 0
-    for one in objects.newest(bucket, prefix):
-        if one.version_id is None or len(one.key) == start:
-            continue
-        yield one._replace(key=one.key[start:])
-        count += 1
-        if count % 1000 == 0:
-            progress(1000)
-    progress(count % 1000)
+def _pairs(columns: Iterable[tuple[list[str], list[str]]]) -> Iterator[tuple[str, str]]:
+    for paths, version_ids in columns:
+        yield from zip(paths, version_ids, strict=True)
 
 
-def _compared(seen: list[Listed], rows: list[Entry]) -> Iterator[Found]:
-    now = {one.key: one for one in seen}
-    before = {entry.path: entry.version_id for entry in rows}
-    for path in sorted(now.keys() | before.keys()):
-        one = now.get(path)
-        if one is None or before.get(path) != one.version_id:
-            yield path, one
+def _unlike(listed: Iterable[tuple[str, str]], had: Iterator[Entry]) -> Iterator[Found]:
+    entry = next(had, None)
+    for path, version_id in listed:
+        while entry is not None and entry.path < path:
+            yield entry.path, None
+            entry = next(had, None)
+        if entry is not None and entry.path == path:
+            known, entry = entry.version_id, next(had, None)
+            if known == version_id:
+                continue
+        yield path, version_id
+    while entry is not None:
+        yield entry.path, None
+        entry = next(had, None)
 
 
 def pinned(objects: Objects, origin: str, found: Iterable[Found]) -> Iterator[Edit]:
     """The edits that ``found`` means, each new version with its checksum; S3 is asked concurrently."""
 
-    def pin(one: Found) -> Edit:
-        path, listed = one
-        if listed is None:
-            return path, None
-        assert listed.version_id is not None  # noqa: S101 - deleted ones were left out
-        if len(path.encode()) > LARGEST_PATH:
-            raise NotPinnable(f"{path[:80]!r}…: longer than {LARGEST_PATH} bytes")
-        return path, objects.pin(origin, path, listed.version_id, listed.size)
+    def pin(batch: list[Found]) -> list[Edit]:
+        new = []
+        for path, version_id in batch:
+            if version_id is None:
+                continue
+            if len(path.encode()) > LARGEST_PATH:
+                raise NotPinnable(f"{path[:80]!r}…: longer than {LARGEST_PATH} bytes")
+            new.append((path, version_id))
+        entries = {entry.path: entry for entry in objects.pin_all(origin, new)}
+        return [(path, entries.get(path)) for path, _ in batch]
 
-    return ordered(pin, found)
+    return together(pin, found)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from email.utils import parsedate_to_datetime
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -19,26 +19,33 @@ from botocore.exceptions import ClientError
 from headwater.aws import client, error_code
 from headwater.versions import checksums
 from headwater.versions.errors import BucketNotVersioned, HookRefused, NotPinnable, NotReadable, VersionGone
+from headwater.versions.listing import answered_at, pages, time_of
 from headwater.versions.types import Entry
+from headwater.wire.connection import Answer, connection
 
 T = TypeVar("T")
 R = TypeVar("R")
 
-WORKERS = 10
-"""S3 calls under way at once: as many connections as botocore keeps."""
+WORKERS = 16
+"""S3 calls under way at once that carry bytes, each in a thread."""
+_ASKING, _BATCH = 2, 64
+"""Threads that ask S3 for what it knows of objects, and how many each asks for at once."""
+_WHOLE = 8 << 20
+"""Bytes of an object that is read in one piece."""
 GONE = frozenset({"NoSuchVersion", "NoSuchKey", "404", "405", "MethodNotAllowed", "InvalidArgument", "400"})
 DENIED = frozenset({"AccessDenied", "403", "Forbidden"})
+_CHECKSUMS = [(algorithm, f"x-amz-checksum-{algorithm.lower()}") for algorithm in checksums.TRUSTED]
+_WITH_CHECKSUMS = {"x-amz-checksum-mode": "ENABLED"}
 _TAKEN = frozenset({"PreconditionFailed", "412"})
 _CHUNK = 1 << 20
 
 
-class Listed(NamedTuple):
-    """The newest version under a key."""
+class Seen(NamedTuple):
+    """What S3 says of a version without its bytes."""
 
-    key: str
-    version_id: str | None
-    """None if the key was deleted: its newest version is a delete marker."""
     size: int
+    checksums: Mapping[str, str]
+    """Those that S3 keeps itself, by algorithm."""
 
 
 class Stored(NamedTuple):
@@ -52,8 +59,19 @@ class Stored(NamedTuple):
     """How long nobody has needed it as the newest: since it was written or, if a newer one is there, since that was."""
 
 
-def ordered(call: Callable[[T], R], items: Iterable[T], workers: int = WORKERS) -> Iterator[R]:
+def ordered(call: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
     """The answers of ``call`` in the order of ``items``, with a few calls under way at once and no more held."""
+    return _concurrent(call, iter(items), WORKERS)
+
+
+def together(call: Callable[[list[T]], list[R]], items: Iterable[T]) -> Iterator[R]:
+    """The answers of ``call`` in the order of ``items``, of which it is given several at a time."""
+    coming = iter(items)
+    batches = iter(lambda: list(islice(coming, _BATCH)), [])
+    return chain.from_iterable(_concurrent(call, batches, _ASKING))
+
+
+def _concurrent(call: Callable[[T], R], items: Iterator[T], workers: int) -> Iterator[R]:
     pending: deque[Future[R]] = deque()
     with ThreadPoolExecutor(workers, thread_name_prefix="versions") as pool:
         try:
@@ -83,8 +101,8 @@ class Objects:
         self.bucket = bucket
         self.grace = grace
         self._s3 = client("s3")
+        self._wire = connection("s3")
         self._versioned: set[str] = set()
-        self._lock = threading.Lock()
 
     # -- immutable objects under versions/ ----------------------------------------------------------------------
 
@@ -96,7 +114,7 @@ class Objects:
         """
         while True:
             try:
-                self._s3.put_object(Bucket=self.bucket, Key=key, Body=body, IfNoneMatch="*")
+                self._wire.request("PutObject", "PUT", self.bucket, key, body=body, headers={"if-none-match": "*"})
             except ClientError as error:
                 if error_code(error) == "ConditionalRequestConflict":
                     continue
@@ -106,24 +124,24 @@ class Objects:
                 return
             # Taken, maybe by our own write, whose answer was lost: the same bytes in any case.
             try:
-                seen = self._s3.head_object(Bucket=self.bucket, Key=key)
+                seen = self._wire.request("HeadObject", "HEAD", self.bucket, key).headers
             except ClientError as error:
                 if error_code(error) in GONE:
                     continue
                 raise
-            if answered_at(seen) - seen["LastModified"] > self.grace / 2:
-                self._s3.put_object(Bucket=self.bucket, Key=key, Body=body)
+            age = answered_at(seen.get("date")) - parsedate_to_datetime(seen["last-modified"])
+            if age > self.grace / 2:
+                self._wire.request("PutObject", "PUT", self.bucket, key, body=body)
             return
 
     def read(self, key: str) -> bytes | None:
         """The bytes under ``key``; None if there are none."""
         try:
-            body: bytes = self._s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+            return self._wire.request("GetObject", "GET", self.bucket, key).body
         except ClientError as error:
             if error_code(error) in GONE:
                 return None
             raise _denied(error, self.bucket, key) from error
-        return body
 
     def names(self, prefix: str, limit: int) -> list[str]:
         """The first keys that start with ``prefix``."""
@@ -146,87 +164,112 @@ class Objects:
             )
         self._versioned.add(bucket)
 
-    def newest(self, bucket: str, prefix: str) -> Iterator[Listed]:
-        """The newest version of each key under ``prefix``, deleted ones included, in the order of the keys."""
-        pages = self._s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix)
-        with ThreadPoolExecutor(1, thread_name_prefix="listing") as ahead:
-            iterator = iter(pages)
-            coming = ahead.submit(next, iterator, None)
-            while (page := coming.result()) is not None:
-                coming = ahead.submit(next, iterator, None)
-                found = [
-                    Listed(item["Key"], item["VersionId"], item["Size"])
-                    for item in page.get("Versions", ())
-                    if item["IsLatest"]
-                ]
-                gone = [Listed(item["Key"], None, 0) for item in page.get("DeleteMarkers", ()) if item["IsLatest"]]
-                yield from sorted(found + gone) if gone else found
+    def newest(self, bucket: str, prefix: str) -> Iterator[tuple[list[str], list[str]]]:
+        """What lies under ``prefix`` now, in the order of the paths: paths and version ids, up to a thousand at a time.
 
-    def pin(self, origin: str, path: str, version_id: str, size: int | None = None) -> Entry:
-        """The entry of one version: with S3's own checksum, or if it has none, one that is computed once.
+        Neither what is deleted nor the object whose key is the prefix itself.
+        """
+        with ThreadPoolExecutor(1, thread_name_prefix="listing") as ahead:
+            listed = pages(self._wire, bucket, prefix)
+            coming = ahead.submit(next, listed, None)
+            while (page := coming.result()) is not None:
+                coming = ahead.submit(next, listed, None)
+                if page.are_live and page.paths[:1] != [""]:
+                    yield page.paths, page.version_ids
+                    continue
+                rows = zip(page.paths, page.version_ids, page.latest, page.kinds, strict=True)
+                live = sorted((row[0], row[1]) for row in rows if row[0] and row[2] and row[3] == "Version")
+                yield [path for path, _ in live], [version_id for _, version_id in live]
+
+    def pin(self, origin: str, path: str, version_id: str) -> Entry:
+        """The entry of one version; see `pin_all`."""
+        return self.pin_all(origin, [(path, version_id)])[0]
+
+    def pin_all(self, origin: str, found: Sequence[tuple[str, str]]) -> list[Entry]:
+        """The entries of versions (path, version id): with S3's own checksum, or if it has none, one computed once.
 
         Raises
         ------
         VersionGone, NotReadable, NotPinnable
         """
-        bucket, _, prefix = origin.partition("/")
-        if version_id == "null":
-            raise NotPinnable(
-                f"s3://{bucket}/{prefix}{path} was written before the bucket had versions: another write replaces it",
-                next_steps=[
-                    f"copy it onto itself: aws s3 cp s3://{bucket}/{prefix}{path} s3://{bucket}/{prefix}{path}"
-                ],
-            )
-        entry = Entry(path, origin, version_id, size or 0, "", "")
-        seen = self.head(entry)
-        entry = entry._replace(size=seen["ContentLength"])
-        for algorithm in checksums.TRUSTED:
-            if value := seen.get(f"Checksum{algorithm}"):
-                return entry._replace(checksum=value, algorithm=algorithm)
+        entries = [Entry(path, origin, version_id, 0, "", "") for path, version_id in found]
+        for entry in entries:
+            if entry.version_id == "null":
+                raise NotPinnable(
+                    f"s3://{entry.bucket}/{entry.key} was written before the bucket had versions: another write "
+                    "replaces it",
+                    next_steps=[
+                        f"copy it onto itself: aws s3 cp s3://{entry.bucket}/{entry.key} s3://{entry.bucket}/{entry.key}"
+                    ],
+                )
+        pinned = []
+        for entry, seen in zip(entries, self.look(entries), strict=True):
+            if isinstance(seen, Exception):
+                raise seen
+            pinned.append(self._with_checksum(entry._replace(size=seen.size), seen))
+        return pinned
+
+    def _with_checksum(self, entry: Entry, seen: Seen) -> Entry:
+        for algorithm, value in seen.checksums.items():
+            return entry._replace(checksum=value, algorithm=algorithm)
         return entry._replace(checksum=checksums.of(self.stream(entry)), algorithm=checksums.SHA256)
 
     def is_newest(self, entry: Entry) -> bool:
         """Whether a pinned version is the newest of its key."""
         try:
-            seen = self._s3.head_object(Bucket=entry.bucket, Key=entry.key)
+            seen = self._wire.request("HeadObject", "HEAD", entry.bucket, entry.key)
         except ClientError as error:
             if error_code(error) in GONE:
                 return False
             raise _denied(error, entry.bucket, entry.key) from error
-        return bool(seen["VersionId"] == entry.version_id)
+        return seen.headers.get("x-amz-version-id") == entry.version_id
 
-    def head(self, entry: Entry) -> Mapping[str, Any]:
-        """What S3 says of a pinned version; raises `VersionGone` or `NotReadable`."""
-        seen: Mapping[str, Any] = self._pinned(self._s3.head_object, entry, ChecksumMode="ENABLED")
-        return seen
+    def look(self, entries: Sequence[Entry]) -> list[Seen | Exception]:
+        """What S3 says of pinned versions, in their order; for those that it hasn't, `VersionGone` or `NotReadable`."""
+        found: dict[int, Seen | Exception] = {}
+        for bucket in {entry.bucket for entry in entries}:
+            places = [place for place, entry in enumerate(entries) if entry.bucket == bucket]
+            asked = [(entries[place].key, [("versionId", entries[place].version_id)]) for place in places]
+            answers = self._wire.request_all("HeadObject", "HEAD", bucket, asked, headers=_WITH_CHECKSUMS)
+            for place, answer in zip(places, answers, strict=True):
+                found[place] = _missing(answer, entries[place]) if isinstance(answer, ClientError) else _seen(answer)
+        return [found[place] for place in range(len(entries))]
 
     def stream(self, entry: Entry, part: int | None = None) -> Iterator[bytes]:
         """The bytes of a pinned version, or of one of the parts it was uploaded in."""
-        body = self._pinned(self._s3.get_object, entry, **({} if part is None else {"PartNumber": part}))["Body"]
-        yield from body.iter_chunks(_CHUNK)
-
-    def _pinned(self, call: Callable[..., Any], entry: Entry, **more: Any) -> Any:
+        if entry.size <= _WHOLE:
+            query = [] if part is None else [("partNumber", str(part))]
+            query.append(("versionId", entry.version_id))
+            try:
+                yield self._wire.request("GetObject", "GET", entry.bucket, entry.key, query=query).body
+            except ClientError as error:
+                raise _missing(error, entry) from error
+            return
+        more = {} if part is None else {"PartNumber": part}
         try:
-            return call(Bucket=entry.bucket, Key=entry.key, VersionId=entry.version_id, **more)
+            body = self._s3.get_object(Bucket=entry.bucket, Key=entry.key, VersionId=entry.version_id, **more)["Body"]
         except ClientError as error:
-            if error_code(error) in GONE:
-                raise VersionGone(
-                    f"s3://{entry.bucket}/{entry.key} has no version {entry.version_id} (any more)"
-                ) from error
-            raise _denied(error, entry.bucket, entry.key) from error
+            raise _missing(error, entry) from error
+        yield from body.iter_chunks(_CHUNK)
 
     # -- what is staged -----------------------------------------------------------------------------------------
 
     def put(self, origin: str, path: str, file: Path) -> Entry:
         """Upload a file as the newest version of its key."""
         bucket, _, prefix = origin.partition("/")
-        where, size = {"Bucket": bucket, "Key": prefix + path}, file.stat().st_size
+        size = file.stat().st_size
         if size > checksums.PART_BYTES:
             return self._put_parts(origin, path, file, size)
         body = file.read_bytes()
-        checksum = checksums.text(hashlib.sha256(body).digest())
-        answer = self._s3.put_object(**where, Body=body, ChecksumSHA256=checksum, ChecksumAlgorithm="SHA256")
-        return Entry(path, origin, answer["VersionId"], len(body), checksum, checksums.SHA256)
+        digest = hashlib.sha256(body)
+        checksum = checksums.text(digest.digest())
+        headers = {
+            "x-amz-content-sha256": digest.hexdigest(),
+            "x-amz-checksum-sha256": checksum,
+            "x-amz-sdk-checksum-algorithm": "SHA256",
+        }
+        answer = self._wire.request("PutObject", "PUT", bucket, prefix + path, headers=headers, body=body)
+        return Entry(path, origin, answer.headers["x-amz-version-id"], len(body), checksum, checksums.SHA256)
 
     def _put_parts(self, origin: str, path: str, file: Path, size: int) -> Entry:
         bucket, _, prefix = origin.partition("/")
@@ -253,22 +296,21 @@ class Objects:
 
     def stored(self, prefix: str) -> Iterator[Stored]:
         """Every version under ``prefix`` of the lake, newest first among those of one key."""
-        key, newer = "", None
-        for page in self._s3.get_paginator("list_object_versions").paginate(Bucket=self.bucket, Prefix=prefix):
-            now = answered_at(page)
-            found = [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]
-            # S3 lists the versions of a key newest first, but markers apart. Sorting is stable.
-            found.sort(key=lambda seen: seen["LastModified"], reverse=True)
-            found.sort(key=lambda seen: (seen["Key"], not seen["IsLatest"]))
-            for seen in found:
-                newer = newer if seen["Key"] == key else None
-                idle = now - (newer or seen["LastModified"])
-                key, newer = seen["Key"], seen["LastModified"]
-                yield Stored(key, seen["VersionId"], seen["IsLatest"], "Size" not in seen, idle)
+        last, newer = None, None
+        for page in pages(self._wire, self.bucket, prefix):
+            rows = list(zip(page.paths, page.version_ids, page.latest, page.kinds, page.written, strict=True))
+            # S3 lists the versions of a key newest first, but markers may be apart. Sorting is stable.
+            rows.sort(key=lambda row: row[4], reverse=True)
+            rows.sort(key=lambda row: (row[0], not row[2]))
+            for path, version_id, is_latest, kind, at in rows:
+                newer, written = newer if path == last else None, time_of(at)
+                idle = page.answered - (newer or written)
+                last, newer = path, written
+                yield Stored(prefix + path, version_id, is_latest, kind == "DeleteMarker", idle)
 
     def delete(self, key: str, version_id: str) -> None:
         """Delete one version for ever; one that is gone already is as well."""
-        self._s3.delete_object(Bucket=self.bucket, Key=key, VersionId=version_id)
+        self._wire.request("DeleteObject", "DELETE", self.bucket, key, query=[("versionId", version_id)])
 
 
 class Functions:
@@ -287,10 +329,15 @@ class Functions:
         return said
 
 
-def answered_at(answer: Mapping[str, Any]) -> datetime:
-    """When S3 answered, by its own clock."""
-    date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
-    return parsedate_to_datetime(date).astimezone(UTC) if date else datetime.now(UTC)
+def _seen(answer: Answer) -> Seen:
+    headers = answer.headers
+    return Seen(int(headers["content-length"]), {name: headers[one] for name, one in _CHECKSUMS if one in headers})
+
+
+def _missing(error: ClientError, entry: Entry) -> Exception:
+    if error_code(error) in GONE:
+        return VersionGone(f"s3://{entry.bucket}/{entry.key} has no version {entry.version_id} (any more)")
+    return _denied(error, entry.bucket, entry.key)
 
 
 def _denied(error: ClientError, bucket: str, key: str) -> Exception:

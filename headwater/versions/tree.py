@@ -222,7 +222,8 @@ class _Writer:
         self._rows: list[Entry] = []
         self._parts: list[RangeRef] = []
         self._pending: deque[Future[None]] = deque()
-        self._pool = ThreadPoolExecutor(_UNDER_WAY, thread_name_prefix="ranges")
+        self._encoding: tuple[RangeRef, Future[bytes]] | None = None
+        self._pool = ThreadPoolExecutor(1 + _UNDER_WAY, thread_name_prefix="ranges")
 
     def __enter__(self) -> _Writer:
         return self
@@ -231,6 +232,7 @@ class _Writer:
         try:
             if kind is None:
                 self._flush()
+                self._hand_over()
                 while self._pending:
                     self._pending.popleft().result()
         finally:
@@ -266,12 +268,18 @@ class _Writer:
         # What the tree before has is reachable, and stays while it is.
         if part.id not in self._kept:
             self._kept.add(part.id)
-            self._pending.append(self._pool.submit(self._store, part, rows))
+            # Rows take ten times the memory of their file: those of one range are encoded while the next ones come.
+            self._hand_over()
+            self._encoding = part, self._pool.submit(self._codec.encode, rows)
+
+    def _hand_over(self) -> None:
+        """Store what was encoded last, while more is encoded."""
+        if self._encoding is None:
+            return
+        (part, encoded), self._encoding = self._encoding, None
+        self._pending.append(self._pool.submit(self._objects.keep, range_key(part.id), encoded.result()))
         if len(self._pending) > _UNDER_WAY:
             self._pending.popleft().result()
-
-    def _store(self, part: RangeRef, rows: list[Entry]) -> None:
-        self._objects.keep(range_key(part.id), self._codec.encode(rows))
 
 
 def edits_of(changes: Iterable[Change]) -> Iterator[Edit]:

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 from headwater.versions import checksums
 from headwater.versions.errors import NotReadable, VersionGone
 from headwater.versions.staging import Progress
-from headwater.versions.store import Objects, ordered
+from headwater.versions.store import Objects, Seen, together
 from headwater.versions.types import Entry
 
 
@@ -23,26 +23,31 @@ class Problem(NamedTuple):
 def verify(objects: Objects, entries: Iterable[Entry], read_bytes: bool, progress: Progress) -> Iterator[Problem]:
     """The problems of ``entries``, in their order; many are looked at at once, few are held."""
 
-    def look(entry: Entry) -> Problem | None:
-        try:
-            return _look(objects, entry, read_bytes)
-        except VersionGone as error:
-            return Problem(entry, "gone", error.message)
-        except NotReadable as error:
-            return Problem(entry, "denied", error.message.partition(";")[0])
+    def look(batch: list[Entry]) -> list[Problem | None]:
+        return [_judged(objects, *pair, read_bytes) for pair in zip(batch, objects.look(batch), strict=True)]
 
-    for problem in ordered(look, entries):
+    for problem in together(look, entries):
         progress(1)
         if problem is not None:
             yield problem
 
 
-def _look(objects: Objects, entry: Entry, read_bytes: bool) -> Problem | None:
-    seen = objects.head(entry)
+def _judged(objects: Objects, entry: Entry, seen: Seen | Exception, read_bytes: bool) -> Problem | None:
+    try:
+        if isinstance(seen, Exception):
+            raise seen
+        return _compared(objects, entry, seen, read_bytes)
+    except VersionGone as error:
+        return Problem(entry, "gone", error.message)
+    except NotReadable as error:
+        return Problem(entry, "denied", error.message.partition(";")[0])
+
+
+def _compared(objects: Objects, entry: Entry, seen: Seen, read_bytes: bool) -> Problem | None:
     where = f"s3://{entry.bucket}/{entry.key} version {entry.version_id}"
-    if seen["ContentLength"] != entry.size:
-        return Problem(entry, "changed", f"{where} has {seen['ContentLength']:,} bytes, committed were {entry.size:,}")
-    kept = seen.get(f"Checksum{entry.algorithm}")
+    if seen.size != entry.size:
+        return Problem(entry, "changed", f"{where} has {seen.size:,} bytes, committed were {entry.size:,}")
+    kept = seen.checksums.get(entry.algorithm)
     # Without a checksum of its own there is nothing but the bytes to tell.
     found = kept if kept is not None and not read_bytes else checksum_of(objects, entry)
     if found != entry.checksum:

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from headwater.registry.store import RegistryStore
+from headwater.versions import collector
 from headwater.versions.errors import (
     CommitTooSlow,
     Conflicts,
@@ -242,7 +243,8 @@ class Writer:
             # owes it to another write. The other way round, a twin between the two reads would look like that.
             if given and (made := self._refs.made(given)) and made.to:
                 return Committed(made.to, self._history.get(made.to), made)
-            draft = draft_on(head)
+            with collector.seldom():
+                draft = draft_on(head)
             name, commit = self._commit(branch, head, draft, author=author, meta=meta)
             try:
                 move = self._refs.move(

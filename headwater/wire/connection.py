@@ -16,51 +16,47 @@ import time
 import xml.etree.ElementTree as ElementTree
 import zlib
 from collections.abc import Callable, Iterable, Mapping
-from functools import cached_property
-from types import SimpleNamespace
 from typing import Any, NamedTuple
-from urllib.parse import quote, urlsplit
 
 from botocore import __version__ as botocore_version
-from botocore.awsrequest import AWSPreparedRequest, HeadersDict
-from botocore.exceptions import ClientError, ConnectTimeoutError, HTTPClientError, NoCredentialsError, ReadTimeoutError
-from botocore.httpsession import URLLib3Session
+from botocore.exceptions import ClientError, NoCredentialsError
 from botocore.retries.quota import RetryQuota
-from botocore.utils import get_environ_proxies
 
-from headwater.aws import Clients, client
-from headwater.wire.signing import Credentials, Signer, canonical_query
+from headwater.aws import Clients, client, error_code
+from headwater.wire.places import Place, Places, Prepared, Sent, received
+from headwater.wire.signing import Credentials, canonical_query, escaped_path
+from headwater.wire.sockets import UNANSWERED, Unanswered
 from headwater.wire.sockets import Received as Answer
-from headwater.wire.sockets import Sockets
 
 __all__ = ["Answer", "Connection", "connection"]
 
+# As in botocore's standard mode (botocore/retries/standard.py).
 _LONGEST_PAUSE = 20.0
-_RETRY_COST, _TIMEOUT_COST, _SUCCESS_GAIN = 5, 10, 1
-# Those of botocore's standard mode.
-_PASSING_STATUSES = frozenset({429, 500, 502, 503, 504})
-_PASSING_CODES = frozenset({
+_THROTTLED_PAUSE, _PAUSE, _PAUSES = 1.0, 0.05, {"dynamodb": 0.025}
+_THROTTLED_COST, _COST, _SUCCESS_GAIN = 5, 14, 1
+_PASSING_STATUSES = frozenset({500, 502, 503, 504})
+_PASSING_CODES = frozenset({"RequestTimeout", "RequestTimeoutException"})
+_THROTTLED_CODES = frozenset({
     "BandwidthLimitExceeded", "LimitExceededException", "PriorRequestNotComplete",
     "ProvisionedThroughputExceededException", "RequestLimitExceeded", "RequestThrottled", "RequestThrottledException",
-    "RequestTimeout", "RequestTimeoutException", "SlowDown", "Throttling", "ThrottlingException", "ThrottledException",
-    "TooManyRequestsException", "TransactionInProgressException",
+    "SlowDown", "Throttling", "ThrottlingException", "ThrottledException", "TooManyRequestsException",
+    "TransactionInProgressException",
 })  # fmt: skip
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 _MOVED = frozenset({301, 302, 307, 400})
 _USER_AGENT = f"headwater Botocore/{botocore_version}"
 
 
-class _Place(NamedTuple):
-    """Where requests of one kind go, and how they are signed."""
+class _Ask(NamedTuple):
+    """A request before it is signed."""
 
-    url: str
-    """``scheme://host[:port]``."""
-    host: str
-    """As the header says it."""
-    prefix: str
-    """Of every path: ``/<bucket>`` where the bucket isn't in the host's name."""
-    signer: Signer
-    send: Callable[[str, str, dict[str, str], bytes], Answer]
+    operation: str
+    bucket: str
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    body: bytes
 
 
 class Connection:
@@ -77,14 +73,13 @@ class Connection:
     """
 
     def __init__(self, service: str, clients: Clients, *, pause: Callable[[float], None] = time.sleep) -> None:
-        self._service, self._clients, self._pause = service, clients, pause
+        self._clients, self._pause = clients, pause
         self._client = clients(service)
         self._tries: int = self._client.meta.config.retries["total_max_attempts"]
         self._event = f"before-send.{self._client.meta.service_model.service_id.hyphenize()}."
         self._quota = RetryQuota()
-        self._places: dict[str, _Place] = {}
-        self._transports: dict[str, Callable[[str, str, dict[str, str], bytes], Answer]] = {}
-        self._lock = threading.Lock()
+        self._shortest_pause = _PAUSES.get(service, _PAUSE)
+        self._places = Places(service, clients)
 
     # -- the two kinds of requests ------------------------------------------------------------------------------
 
@@ -107,7 +102,7 @@ class Connection:
         ------
         ClientError
             The service's own class of it, as botocore's client would.
-        HTTPClientError
+        HTTPClientError, botocore's ConnectionError
             Nobody answered.
         """
         metadata = self._client.meta.service_model.metadata
@@ -116,7 +111,7 @@ class Connection:
             "x-amz-target": f"{metadata['targetPrefix']}.{operation}",
         }
         body = json.dumps(payload, separators=(",", ":")).encode()
-        answer = self._send(operation, "", "POST", "/", "", headers, body)
+        answer = self._send(_Ask(operation, "", "POST", "/", "", headers, body))
         found: dict[str, Any] = json.loads(answer.body or b"{}")
         return found
 
@@ -155,68 +150,115 @@ class Connection:
         ------
         ClientError
             With S3's code; of an answer without a body (to HEAD) it is the status.
-        HTTPClientError
+        HTTPClientError, botocore's ConnectionError
             Nobody answered.
         """
-        return self._send(
-            operation, bucket, method, "/" + quote(key, safe="/~"), canonical_query(query), dict(headers or {}), body
-        )
+        return self._send(_ask(operation, method, bucket, key, query, headers or {}, body))
+
+    def request_all(
+        self,
+        operation: str,
+        method: str,
+        bucket: str,
+        asked: Iterable[tuple[str, Iterable[tuple[str, str]]]],
+        *,
+        headers: Mapping[str, str] | None = None,
+    ) -> list[Answer | ClientError]:
+        """The same operation on several objects, all under way together in this one thread.
+
+        Many threads with a request each would spend more on passing Python's lock around than on the requests.
+
+        Parameters
+        ----------
+        operation, method, bucket, headers
+            As of `request`.
+        asked : iterable of (str, iterable of (str, str))
+            Key and query of each.
+
+        Returns
+        -------
+        list of Answer or ClientError
+            What `request` would return or raise for each, in their order.
+
+        Raises
+        ------
+        HTTPClientError, botocore's ConnectionError
+            Nobody answered one of them.
+        """
+        asks = [_ask(operation, method, bucket, key, query, headers or {}, b"") for key, query in asked]
+        credentials, place = self._credentials(), self._places.find(bucket)
+        outcomes: dict[int, Answer | Unanswered] = {}
+        unsent: list[tuple[int, Sent]] = []
+        for number, ask in enumerate(asks):
+            sent = _signed(ask, place, credentials)
+            outcome = self._intercepted(ask, place, sent)
+            if outcome is None:
+                unsent.append((number, sent))
+            else:
+                outcomes[number] = outcome
+        if unsent:
+            answers = place.transport.send_all([sent for _, sent in unsent])
+            outcomes.update((number, outcome) for (number, _), outcome in zip(unsent, answers, strict=True))
+        found: list[Answer | ClientError] = []
+        for number, ask in enumerate(asks):
+            try:
+                found.append(self._send(ask, (outcomes[number], credentials)))
+            except ClientError as error:
+                found.append(error)
+        return found
 
     # -- the one way --------------------------------------------------------------------------------------------
 
-    def _send(
-        self, operation: str, bucket: str, method: str, path: str, query: str, headers: dict[str, str], body: bytes
-    ) -> Answer:
+    def _send(self, ask: _Ask, first: tuple[Answer | Unanswered, Credentials] | None = None) -> Answer:
+        """The answer to a request, of which ``first`` has come of the first try."""
         tries, spent, moved = 1, 0, False
         while True:
-            credentials = self._credentials()
+            outcome, credentials = first or self._once(ask)
+            first = None
             failed: Exception
-            try:
-                answer = self._once(credentials, operation, bucket, method, path, query, headers, body)
-            except HTTPClientError as error:
-                failed = error
-                cost = _TIMEOUT_COST if isinstance(error, ConnectTimeoutError | ReadTimeoutError) else _RETRY_COST
+            throttled = False
+            if isinstance(outcome, Exception):
+                failed = outcome
             else:
-                if answer.status < 300 and _is_whole(answer):
+                if outcome.status < 300 and _is_whole(outcome):
                     self._quota.release(spent or _SUCCESS_GAIN)
-                    return answer
-                if not moved and (moved := self._follow(bucket, answer)):
+                    return outcome
+                if not moved and (moved := self._follow(ask.bucket, outcome)):
                     continue
-                failed, cost = self._error(operation, answer, tries), _RETRY_COST
-                if not self._passes(failed, answer, credentials):
+                failed = self._error(ask.operation, outcome, tries)
+                throttled = outcome.status == 429 or error_code(failed) in _THROTTLED_CODES
+                if not throttled and not self._passes(failed, outcome, credentials):
                     raise failed
+            cost = _THROTTLED_COST if throttled else _COST
             if tries >= self._tries or not self._quota.acquire(cost):
                 raise failed
-            # Full jitter, doubled with each try, as in botocore's standard mode.
-            self._pause(min(_LONGEST_PAUSE, random.random() * 2 ** (tries - 1)))  # noqa: S311
+            # Full jitter, doubled with each try.
+            base = _THROTTLED_PAUSE if throttled else self._shortest_pause
+            self._pause(random.random() * min(_LONGEST_PAUSE, base * 2 ** (tries - 1)))  # noqa: S311
             tries, spent = tries + 1, cost
 
-    def _once(
-        self,
-        credentials: Credentials,
-        operation: str,
-        bucket: str,
-        method: str,
-        path: str,
-        query: str,
-        given: dict[str, str],
-        body: bytes,
-    ) -> Answer:
-        place = self._places.get(bucket) or self._find(bucket)
-        path = place.prefix + path
-        headers = {"host": place.host, **given}
-        place.signer.sign(credentials, method, path, query, headers, body)
-        target = f"{path}?{query}" if query else path
-        # Added after signing: a proxy may change them.
-        headers["user-agent"], headers["accept-encoding"] = _USER_AGENT, "identity"
-        if body or method in ("PUT", "POST"):
-            headers["content-length"] = str(len(body))
-        request = _Prepared(method, place.url + target, headers, body)
-        # Whoever answers first has answered: nobody after that is asked, as in botocore.
-        _, response = self._client.meta.events.emit_until_response(self._event + operation, request=request)
-        if response is not None:
-            return _answer(response)
-        return place.send(method, target, headers, body)
+    def _once(self, ask: _Ask) -> tuple[Answer | Unanswered, Credentials]:
+        credentials, place = self._credentials(), self._places.find(ask.bucket)
+        sent = _signed(ask, place, credentials)
+        outcome = self._intercepted(ask, place, sent)
+        if outcome is None:
+            try:
+                outcome = place.transport.send(sent)
+            except UNANSWERED as error:
+                outcome = error
+        return outcome, credentials
+
+    def _intercepted(self, ask: _Ask, place: Place, sent: Sent) -> Answer | Unanswered | None:
+        """What somebody answers in AWS's place."""
+        request = Prepared(place.url, sent)
+        try:
+            # Unlike botocore, which lets everybody act and takes the first answer: what was answered isn't done twice.
+            _, response = self._client.meta.events.emit_until_response(self._event + ask.operation, request=request)
+            if response is not None:
+                return received(response)
+        except UNANSWERED as error:
+            return error
+        return None
 
     def _credentials(self) -> Credentials:
         held: Any = self._clients.session.get_credentials()
@@ -244,71 +286,13 @@ class Connection:
         )
         return made
 
-    # -- where ----------------------------------------------------------------------------------------------------
-
-    def _find(self, bucket: str) -> _Place:
-        """Where a bucket answers or, for none, the service."""
-        meta = self._client.meta
-        with self._lock:
-            if bucket not in self._places:
-                self._places[bucket] = (
-                    self._bucket_at(self._client, bucket)
-                    if bucket
-                    else self._place(meta.endpoint_url, "", meta.service_model.signing_name, meta.region_name)
-                )
-            return self._places[bucket]
-
     def _follow(self, bucket: str, answer: Answer) -> bool:
         """Whether an answer says that the bucket is in another region, which is remembered."""
         region = answer.headers.get("x-amz-bucket-region")
-        if not bucket or answer.status not in _MOVED or region in (None, self._client.meta.region_name):
+        if not bucket or answer.status not in _MOVED or region in (None, self._places.find(bucket).region):
             return False
-        with self._lock:
-            self._places[bucket] = self._bucket_at(self._clients.elsewhere(self._service, str(region)), bucket)
+        self._places.move(bucket, str(region))
         return True
-
-    def _bucket_at(self, made: Any, bucket: str) -> _Place:
-        seen = _asked(made, bucket)
-        address, signing = urlsplit(seen["url"]), seen["context"].get("signing", {})
-        return self._place(
-            f"{address.scheme}://{address.netloc}",
-            address.path.removesuffix("/k"),
-            signing.get("signing_name", made.meta.service_model.signing_name),
-            signing.get("region", made.meta.region_name),
-        )
-
-    def _place(self, url: str, prefix: str, name: str, region: str) -> _Place:
-        parts = urlsplit(url)
-        base = f"{parts.scheme}://{parts.netloc}"
-        if base not in self._transports:
-            self._transports[base] = self._transport(base)
-        return _Place(base, parts.netloc, prefix, Signer(name, region), self._transports[base])
-
-    def _transport(self, url: str) -> Callable[[str, str, dict[str, str], bytes], Answer]:
-        parts, config = urlsplit(url), self._client.meta.config
-        verify = self._clients.session.get_config_variable("ca_bundle") or True
-        if proxies := get_environ_proxies(url):
-            timeout: Any = (config.connect_timeout, config.read_timeout)
-            session = URLLib3Session(verify=verify, proxies=proxies, timeout=timeout)
-            return lambda method, target, headers, body: _answer(
-                session.send(_Prepared(method, url + target, headers, body))
-            )
-        secure = parts.scheme == "https"
-        sockets = Sockets(
-            url,
-            parts.hostname or "",
-            parts.port or (443 if secure else 80),
-            verify=verify if secure else None,
-            connect_timeout=config.connect_timeout,
-            read_timeout=config.read_timeout,
-        )
-
-        def send(method: str, target: str, headers: dict[str, str], body: bytes) -> Answer:
-            lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
-            head = f"{method} {target} HTTP/1.1\r\n{lines}\r\n".encode("latin-1")
-            return sockets.exchange(head, body, bodiless=method == "HEAD")
-
-        return send
 
 
 _making = threading.Lock()
@@ -324,42 +308,27 @@ def connection(service: str) -> Connection:
         return made
 
 
-def _asked(made: Any, bucket: str) -> dict[str, Any]:
-    """The request that botocore's client for S3 would send for the object ``k`` of a bucket; it isn't sent."""
-    seen: list[dict[str, Any]] = []
-    asking = threading.get_ident()
-
-    def answer(params: dict[str, Any], **_: Any) -> Any:
-        if threading.get_ident() != asking:
-            return None
-        seen.append(params)
-        # Whoever answers before the call, as botocore's own Stubber does, ends it.
-        return SimpleNamespace(status_code=200), {"ResponseMetadata": {}}
-
-    made.meta.events.register_first("before-call.s3.HeadObject", answer)
-    try:
-        made.head_object(Bucket=bucket, Key="k")
-    finally:
-        made.meta.events.unregister("before-call.s3.HeadObject", answer)
-    return seen[0]
+def _ask(
+    operation: str,
+    method: str,
+    bucket: str,
+    key: str,
+    query: Iterable[tuple[str, str]],
+    headers: Mapping[str, str],
+    body: bytes,
+) -> _Ask:
+    return _Ask(operation, bucket, method, "/" + escaped_path(key), canonical_query(query), headers, body)
 
 
-class _Prepared(AWSPreparedRequest):
-    """What is about to be sent, for whoever answers in AWS's place; its headers are made if they are asked for."""
-
-    def __init__(self, method: str, url: str, headers: dict[str, str], body: bytes) -> None:
-        self.method, self.url, self.body, self.stream_output = method, url, body, False
-        self._plain = headers
-
-    @cached_property
-    def headers(self) -> Any:  # type: ignore[override]
-        return HeadersDict(self._plain)
-
-
-def _answer(response: Any) -> Answer:
-    """What botocore or moto has received."""
-    headers = {str(name).lower(): str(value) for name, value in response.headers.items()}
-    return Answer(response.status_code, headers, response.content)
+def _signed(ask: _Ask, place: Place, credentials: Credentials) -> Sent:
+    path = place.prefix + ask.path
+    headers = {"host": place.host, **ask.headers}
+    place.signer.sign(credentials, ask.method, path, ask.query, headers, ask.body)
+    # Added after signing: a proxy may change them.
+    headers["user-agent"], headers["accept-encoding"] = _USER_AGENT, "identity"
+    if ask.body or ask.method in ("PUT", "POST"):
+        headers["content-length"] = str(len(ask.body))
+    return Sent(ask.method, f"{path}?{ask.query}" if ask.query else path, headers, ask.body)
 
 
 def _is_whole(answer: Answer) -> bool:

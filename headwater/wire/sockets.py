@@ -12,23 +12,32 @@ import ssl
 import time
 import weakref
 from collections import deque
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from botocore.exceptions import (
     ConnectionClosedError,
     ConnectTimeoutError,
     EndpointConnectionError,
+    HTTPClientError,
     ReadTimeoutError,
     SSLError,
 )
+from botocore.exceptions import ConnectionError as UnconnectedError
 from botocore.httpsession import get_cert_path
 from urllib3.util.wait import wait_for_read
 
 _IDLE_UNSEEN = 1.0
 """Seconds that a connection may be idle without a look whether the other side has closed it."""
-_KEPT = 64
+_KEPT = 128
+_NEW = 4
 _BLOCK = 65_536
 _LONGEST_HEAD = 262_144
+
+
+UNANSWERED = (HTTPClientError, UnconnectedError)
+"""What botocore calls it if nobody answers; ``Unanswered`` as a type."""
+Unanswered = HTTPClientError | UnconnectedError
 
 
 class Received(NamedTuple):
@@ -42,6 +51,19 @@ class Received(NamedTuple):
 
 class Malformed(Exception):
     """An answer that isn't HTTP/1.1, or was cut short."""
+
+
+class Unbegun(Malformed):
+    """The connection was lost before the first byte of an answer."""
+
+
+class _Begun(NamedTuple):
+    """A request that was sent."""
+
+    connection: socket.socket
+    request: bytes
+    is_fresh: bool
+    """Whether the connection was made for it."""
 
 
 class Sockets:
@@ -67,14 +89,13 @@ class Sockets:
         self._idle: deque[tuple[socket.socket, float]] = deque()
         weakref.finalize(self, _close, self._idle)
 
-    def exchange(self, head: bytes, body: bytes, *, bodiless: bool = False) -> Received:
+    def exchange(self, request: bytes, *, bodiless: bool = False) -> Received:
         """Send a request and read its answer.
 
         Parameters
         ----------
-        head : bytes
-            Request line and headers, with the empty line.
-        body : bytes
+        request : bytes
+            Request line, headers, the empty line and the body.
         bodiless : bool
             Whether the answer has no body whatever its headers say: to HEAD.
 
@@ -82,16 +103,69 @@ class Sockets:
         ------
         EndpointConnectionError, ConnectTimeoutError, ReadTimeoutError, ConnectionClosedError, SSLError
         """
-        connection = self._take() or self._connect()
+        return self._end(self._begin(request), bodiless)
+
+    def exchange_all(self, requests: Sequence[bytes], *, bodiless: bool = False) -> list[Received | Unanswered]:
+        """The answers to several requests, each on a connection of its own; what `exchange` raises stands for one.
+
+        A few new connections are made at a time, for each takes a round trip or three, and those that are free are used
+        again: soon there are as many as requests.
+        """
+        outcomes: list[Received | Unanswered] = []
+        while len(outcomes) < len(requests):
+            wave = requests[len(outcomes) :][: len(self._idle) + _NEW]
+            begun: deque[_Begun | Unanswered] = deque()
+            try:
+                for request in wave:
+                    try:
+                        begun.append(self._begin(request))
+                    except UNANSWERED as error:
+                        begun.append(error)
+                while begun:
+                    one = begun.popleft()
+                    if not isinstance(one, _Begun):
+                        outcomes.append(one)
+                        continue
+                    try:
+                        outcomes.append(self._end(one, bodiless))
+                    except UNANSWERED as error:
+                        outcomes.append(error)
+            finally:
+                for one in begun:  # what was cut short
+                    if isinstance(one, _Begun):
+                        one.connection.close()
+        return outcomes
+
+    def _begin(self, request: bytes) -> _Begun:
+        """Send a request, on a connection that is kept if there is one."""
+        while True:
+            kept = self._take()
+            connection = kept or self._connect()
+            try:
+                connection.sendall(request)
+            except OSError as error:
+                connection.close()
+                if kept is None or isinstance(error, TimeoutError):
+                    raise self._named(error) from error
+            except BaseException:
+                connection.close()
+                raise
+            else:
+                return _Begun(connection, request, kept is None)
+
+    def _end(self, begun: _Begun, bodiless: bool) -> Received:
+        """The answer. If a connection that was kept is lost before it, the server had closed it: it is asked anew."""
+        connection = begun.connection
         try:
-            connection.sendall(head + body)
             answer, reusable = _receive(connection, bodiless)
-        except TimeoutError as error:
+        except Unbegun as error:
             connection.close()
-            raise ReadTimeoutError(endpoint_url=self._url, error=error) from error
+            if begun.is_fresh:
+                raise self._named(error) from error
+            return self._end(self._begin(begun.request), bodiless)
         except (OSError, Malformed) as error:
             connection.close()
-            raise ConnectionClosedError(endpoint_url=self._url, error=error) from error
+            raise self._named(error) from error
         except BaseException:
             connection.close()
             raise
@@ -100,6 +174,11 @@ class Sockets:
         else:
             connection.close()
         return answer
+
+    def _named(self, error: Exception) -> HTTPClientError:
+        """What botocore calls an error of a connection."""
+        kind = ReadTimeoutError if isinstance(error, TimeoutError) else ConnectionClosedError
+        return kind(endpoint_url=self._url, error=error)
 
     def close(self) -> None:
         """Close what is idle."""
@@ -165,7 +244,14 @@ def _tls(verify: bool | str) -> ssl.SSLContext:
 
 def _receive(connection: socket.socket, bodiless: bool) -> tuple[Received, bool]:
     """An answer, and whether the connection can carry another."""
-    data = b""
+    try:
+        data = connection.recv(_BLOCK)
+    except TimeoutError:
+        raise
+    except OSError as error:
+        raise Unbegun(str(error)) from error
+    if not data:
+        raise Unbegun("the connection was closed before the answer began")
     while True:
         while (end := data.find(b"\r\n\r\n")) < 0:
             if len(data) > _LONGEST_HEAD:

@@ -203,7 +203,7 @@ def test_clients_find_the_outputs_by_the_stacks_name(graph: Graph, aws: Mapping[
 def test_functions_run_from_the_bundles_that_were_uploaded(graph: Graph) -> None:
     keys = {uploaded["key"] for uploaded in graph.outputs("aws:s3/bucketObjectv2:BucketObjectv2").values()}
     functions = graph.outputs(FUNCTION)
-    assert len(functions) == 12
+    assert len(functions) == 13
     for function in functions.values():
         assert function["s3Key"] in keys
         assert function["s3Key"].startswith("code/")

@@ -9,6 +9,7 @@ from headwater.local.mends import (
     dynamodb_requests,
     dynamodb_tokens,
     dynamodb_transactions,
+    s3_listings,
     s3_parts,
 )
 from headwater.local.mends.patch import Patches
@@ -24,6 +25,7 @@ class Mends:
         dynamodb_tokens.mend(self._patches, cloud.clock.now)
         dynamodb_transactions.mend(self._patches)
         s3_parts.mend(self._patches)
+        s3_listings.mend(self._patches)
         cloud.front.add(dynamodb_requests.answer)
 
     def open(self) -> None:

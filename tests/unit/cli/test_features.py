@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 import pytest
 
-from headwater.aws import client
-from headwater.features.statistics import statistics_key
 from tests.unit.cli.conftest import Run
-from tests.unit.client.conftest import OUTPUTS, describe
-from tests.unit.features.shop import FIRST, SECOND, features, fill, land
-from tests.unit.lake.world import ARTIFACTS, World, new_world
+from tests.unit.features.shop import FIRST, SECOND, fill
+from tests.unit.lake.world import World, new_world
 
 
-@pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch, run: Run) -> Iterator[World]:
-    with new_world(monkeypatch) as made:
+@pytest.fixture(scope="module")
+def filled() -> Iterator[World]:
+    with pytest.MonkeyPatch.context() as environment, new_world(environment) as made:
         fill(made)
-        monkeypatch.setenv("HEADWATER_STACK", "dev")
         yield made
 
 
-def test_a_list_tells_each_view_s_entity_owner_definition_and_whether_it_is_fresh(world: World, run: Run) -> None:
+@pytest.fixture
+def unchanged(filled: World, monkeypatch: pytest.MonkeyPatch, run: Run) -> World:
+    """A stack that several tests only look at."""
+    monkeypatch.setenv("HEADWATER_STACK", "dev")
+    return filled
+
+
+def test_a_list_tells_each_view_s_entity_owner_definition_and_whether_it_is_fresh(unchanged: World, run: Run) -> None:
     last_sale, unseen = run("features", "list", "--json").json
     assert (last_sale["view"], last_sale["entity"], last_sale["owner"]) == ("last_sale", ["shop"], "shops")
     assert (last_sale["features"], last_sale["version"]) == (["amount", "thrice"], SECOND.version)
@@ -34,11 +36,9 @@ def test_a_list_tells_each_view_s_entity_owner_definition_and_whether_it_is_fres
     shown = run("features", "list").out
     assert "8 h" in shown
     assert "LATE" in shown
-    land(world, "1.csv")
-    assert run("features", "list", "--json").json[0]["state"] == "BEHIND"
 
 
-def test_a_view_is_shown_with_its_sql_its_definitions_and_who_uses_which(world: World, run: Run) -> None:
+def test_a_view_is_shown_with_its_sql_its_definitions_and_who_uses_which(unchanged: World, run: Run) -> None:
     details = run("features", "show", "last_sale", "--json").json
     assert details["definition"]["view"]["sql"] == SECOND.sql
     assert [entry["version"] for entry in details["versions"]] == [FIRST.version, SECOND.version]
@@ -52,7 +52,7 @@ def test_a_view_is_shown_with_its_sql_its_definitions_and_who_uses_which(world: 
         assert words in shown.out
 
 
-def test_lineage_goes_up_to_contracts_and_down_to_model_versions(world: World, run: Run) -> None:
+def test_lineage_goes_up_to_contracts_and_down_to_model_versions(unchanged: World, run: Run) -> None:
     found = run("features", "lineage", "last_sale", "--json").json
     (source,) = found["sources"]
     assert (source["source"], source["contract"]) == ("sales", "tests.unit.features.test_materialise:ROWS")
@@ -66,14 +66,9 @@ def test_lineage_goes_up_to_contracts_and_down_to_model_versions(world: World, r
     assert "contract tests.unit.features.test_materialise:ROWS" in tree
 
 
-def test_a_model_version_whose_files_are_gone_hides_no_other(world: World, run: Run) -> None:
-    key = "runs/habit/run-1/package.json"
-    for entry in client("s3").list_object_versions(Bucket=ARTIFACTS, Prefix=key)["Versions"]:
-        client("s3").delete_object(Bucket=ARTIFACTS, Key=key, VersionId=entry["VersionId"])
-    assert run("features", "lineage", "last_sale", "--json").json["uses"] == []
-
-
-def test_statistics_are_those_of_the_last_materialisation_or_of_the_one_that_is_named(world: World, run: Run) -> None:
+def test_statistics_are_those_of_the_last_materialisation_or_of_the_one_that_is_named(
+    unchanged: World, run: Run
+) -> None:
     now = run("features", "stats", "last_sale", "--json").json
     assert now["statistics"]["rows"] == 5
     amount = now["statistics"]["features"]["amount"]
@@ -86,12 +81,9 @@ def test_statistics_are_those_of_the_last_materialisation_or_of_the_one_that_is_
     shown = run("features", "stats", "last_sale").out
     assert "20.0%" in shown
     assert "█" in shown
-    data = now["materialisation"]["data_version"]
-    client("s3").delete_object(Bucket="lake", Key=statistics_key("last_sale", SECOND.version, data))
-    assert "no statistics were kept" in run("features", "stats", "last_sale").err
 
 
-def test_a_diff_tells_what_changed_in_the_definition_and_in_the_values(world: World, run: Run) -> None:
+def test_a_diff_tells_what_changed_in_the_definition_and_in_the_values(unchanged: World, run: Run) -> None:
     found = run("features", "diff", "last_sale", "--json").json
     changes = {change["field"]: (change["before"], change["after"]) for change in found["definition"]}
     assert changes["ttl"] == ("PT6H", "PT8H")
@@ -109,17 +101,7 @@ def test_a_diff_tells_what_changed_in_the_definition_and_in_the_values(world: Wo
     assert "the definition is the same" in same.err
 
 
-def test_two_data_versions_of_one_definition_are_compared_too(world: World, run: Run) -> None:
-    land(world, "1.csv")
-    world_now = datetime(2013, 1, 2, tzinfo=UTC)
-    features(now=world_now).materialise("last_sale")
-    found = run("features", "diff", "last_sale", "--json").json
-    assert (found["definition"], found["sql"]) == ([], [])
-    assert found["before"]["version"] == found["after"]["version"] == SECOND.version
-    assert found["before"]["materialisation"]["data_version"] != found["after"]["materialisation"]["data_version"]
-
-
-def test_a_search_ranks_names_before_words_and_suggests_what_is_near(world: World, run: Run) -> None:
+def test_a_search_ranks_names_before_words_and_suggests_what_is_near(unchanged: World, run: Run) -> None:
     def names(*words: str) -> list[str]:
         return [hit["name"] for hit in run("features", "search", *words, "--json").json["hits"]]
 
@@ -133,7 +115,7 @@ def test_a_search_ranks_names_before_words_and_suggests_what_is_near(world: Worl
     assert "Money taken" in run("features", "search", "euro").out
 
 
-def test_what_does_not_exist_is_not_found_and_near_names_are_told(world: World, run: Run) -> None:
+def test_what_does_not_exist_is_not_found_and_near_names_are_told(unchanged: World, run: Run) -> None:
     for arguments, words in (
         (("show", "last_sales"), "no feature view 'last_sales' was materialised here; did you mean 'last_sale'?"),
         (("show", "unseen"), "declared, but was never materialised"),
@@ -146,17 +128,3 @@ def test_what_does_not_exist_is_not_found_and_near_names_are_told(world: World, 
         assert (done.code, done.out) == (3, "")
         assert words in done.err
         assert run("features", *arguments, "--json").json["status"] == "failed"
-
-
-def test_one_materialisation_has_nothing_to_be_compared_with(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    with new_world(monkeypatch) as empty:
-        describe("dev", OUTPUTS)
-        monkeypatch.setenv("HEADWATER_STACK", "dev")
-        nothing = run("features", "list")
-        assert (nothing.code, nothing.out) == (0, "")
-        assert "no product declares a feature view" in nothing.err
-        land(empty, "1.csv")
-        features(FIRST).materialise("last_sale")
-        alone = run("features", "diff", "last_sale")
-        assert alone.code == 3
-        assert "has one materialisation, and two are compared" in alone.err

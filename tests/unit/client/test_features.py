@@ -13,6 +13,7 @@ import pytest
 from headwater.client import Headwater, connect
 from headwater.client.errors import BadFrame
 from headwater.features.errors import NeverMaterialised, UnknownFeature, UnknownView
+from headwater.model import InvalidProduct
 from tests.unit.features.shop import NOW, SECOND, fill
 from tests.unit.lake.world import new_world
 
@@ -77,3 +78,34 @@ def test_the_client_finds_what_the_command_finds(stack: Headwater) -> None:
     assert features.lineage("last_sale").uses[0].model == "habit"
     assert features.search("thrice").hits[0].name == "last_sale.thrice"
     assert isinstance(features.list()[0].newest_event, datetime)
+
+
+def test_a_training_set_comes_in_the_frame_s_own_kind_with_its_own_columns_untouched(stack: Headwater) -> None:
+    frame = pandas.DataFrame(
+        {
+            "asked_at": [NOW, NOW.replace(hour=3, minute=30)],
+            "shop": ["c", "b"],
+            "label": pandas.array([1, None], "Int64"),
+        },
+        index=["x", "x"],
+    )
+    made = stack.features.historical(frame, WANTED)
+    assert list(made.columns) == ["asked_at", "shop", "label", "last_sale__amount", "last_sale__thrice"]
+    assert list(made.index) == ["x", "x"]
+    assert made["label"].dtype == "Int64"
+    assert made["last_sale__thrice"].tolist() == [180.0, 6.0]
+    rows = [{"shop": "a", "asked_at": NOW.replace(hour=5)}]
+    assert stack.features.historical(rows, WANTED[:1]) == [{**rows[0], "last_sale__amount": 30.0}]
+    table = stack.features.historical(pyarrow.Table.from_pylist(rows), WANTED[:1])
+    assert table.column_names == ["shop", "asked_at", "last_sale__amount"]
+
+
+def test_another_definition_can_be_tried_without_being_declared(stack: Headwater) -> None:
+    rows = [{"shop": "a", "asked_at": NOW}]
+    tried = SECOND.model_copy(update={"ttl": timedelta(hours=6)})
+    assert stack.features.historical(rows, WANTED[:1])[0]["last_sale__amount"] == 30.0
+    assert stack.features.historical(rows, WANTED[:1], views=[tried])[0]["last_sale__amount"] is None
+    assert stack.features.show("last_sale").definition.view == SECOND
+    other = SECOND.model_copy(update={"sources": ("other",)})
+    with pytest.raises(InvalidProduct, match="unknown source 'other'"):
+        stack.features.historical(rows, WANTED[:1], views=[other])

@@ -36,8 +36,8 @@ def test_each_definition_stays_beside_the_next_and_the_last_one_declared_is_curr
     assert definitions.get("last_sale", CHANGED.version) == CHANGED
     assert definitions.current("last_sale").view == LAST
     assert [entry.view.name for entry in definitions.all()] == ["last_sale"]
-    kept = definitions.definition("last_sale", CHANGED.version).catalog
-    assert (kept.source("sales"), kept.view("last_sale")) == (SALES, CHANGED)
+    kept = definitions.definition("last_sale", CHANGED.version)
+    assert (kept.sources, kept.view) == ((SALES,), CHANGED)
 
 
 def test_words_and_sources_follow_the_last_declaration_without_a_new_version(definitions: Definitions) -> None:

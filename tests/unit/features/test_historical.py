@@ -12,8 +12,11 @@ import pandas
 import pandera.pandas as pa
 import pyarrow
 import pytest
+from pydantic import ValidationError
 
-from headwater.features.errors import InvalidEntityRows, InvalidView, UnknownFeature
+from headwater.features.engine import LARGEST, engine_for
+from headwater.features.errors import InvalidEntityRows, InvalidView, NeedsSpark, UnknownFeature
+from headwater.features.jobs import Job
 from headwater.features.offline import compute
 from headwater.features.service import Features
 from headwater.lake.errors import NoData
@@ -74,6 +77,16 @@ def fails(tables: object) -> None:
     raise ZeroDivisionError("no\nshop")
 
 
+def lazy(tables: Mapping[str, duckdb.DuckDBPyRelation]) -> duckdb.DuckDBPyRelation:
+    """Fails when it is read."""
+    return tables["sales"].project("CAST(shop AS INTEGER) AS shop")
+
+
+def other(tables: object) -> pyarrow.Table:
+    """Something else than was declared."""
+    return pyarrow.table({"x": pyarrow.array([1], pyarrow.int32())})
+
+
 class Clock:
     """A day each time a file lands."""
 
@@ -120,12 +133,17 @@ def asked(hour: float, shop: str = "a") -> pandas.DataFrame:
 def test_every_row_comes_out_in_order_whatever_the_table_is(shop: Shop) -> None:
     hours, shops = [3.5, 4, 3.5, 12, 30], ["a", "a", "a", "b", "nosuch"]
     rows = pandas.DataFrame(
-        {"note": range(5), "shop": shops, "asked_at": [MIDNIGHT + timedelta(hours=hour) for hour in hours]}
+        {
+            "rowid": range(5),
+            "moment": [None] * 5,
+            "shop": shops,
+            "asked_at": [MIDNIGHT + timedelta(hours=hour) for hour in hours],
+        }
     )
     expected = [(21, 1, 2), (21, 20, 2), (21, 1, 2), (7, None, 1), (None, None, None)]
     frame = shop.features.historical(rows, BOTH)
-    assert frame.column_names == ["note", "shop", "asked_at", "day__total", "last__amount", "day__sales"]
-    assert frame["note"].to_pylist() == [0, 1, 2, 3, 4]
+    assert frame.column_names == ["rowid", "moment", "shop", "asked_at", "day__total", "last__amount", "day__sales"]
+    assert frame["rowid"].to_pylist() == [0, 1, 2, 3, 4]
     naive = rows.assign(asked_at=rows["asked_at"].dt.tz_localize(None)).rename(columns={"asked_at": "event_timestamp"})
     zones = [
         moment.to_pydatetime().astimezone(timezone(timedelta(hours=hour))) for hour, moment in enumerate(rows.asked_at)
@@ -212,9 +230,11 @@ def database(rows: str) -> duckdb.DuckDBPyConnection:
         (f"{HERE}:Clock", "feature view 'last': transform .*:Clock fails: TypeError"),
         (
             "builtins:len",
-            "returned int, expected a DuckDB relation of the given ones, a pandas frame or an Arrow table",
+            "returned int, expected a relation of those given, a pandas frame or an Arrow table",
         ),
-        ("builtins:list", "its transform yields no column 'shop'|returned list"),
+        ("builtins:list", "returned list, expected"),
+        (f"{HERE}:lazy", "returned DuckDBPyRelation, expected .*Could not convert string 'a' to INT32"),
+        (f"{HERE}:other", "its transform yields no column 'shop'; .* It yields x INTEGER"),
     ],
 )
 def test_a_transform_that_fails_says_where(transform: str, words: str) -> None:
@@ -263,3 +283,37 @@ def test_checks_declared_later_hold_for_rows_that_were_kept_before(shop: Shop) -
     assert strict.view("day").version == CATALOG.view("day").version
     with pytest.raises(InvalidView, match="2 of 3 rows are outside up to 5"):
         Features(strict, shop.lake).historical(asked(4), ["day.total"])
+
+
+def test_a_view_for_spark_waits_for_rows_that_a_job_computed(shop: Shop, tmp_path: Path) -> None:
+    large = DAY.model_copy(update={"name": "large", "engine": "spark"})
+    features = Features(catalog([Product(sources=(SALES,), views=(large,))]), shop.lake)
+    version = shop.lake.pin(["sales"])
+    with pytest.raises(NeedsSpark, match="'large' is computed by Spark and its rows for data version"):
+        features.historical(asked(4), ["large.total"])
+    job = Job.model_validate_json(features.job("large", version, tmp_path).model_dump_json())
+    assert job.sources["sales"].keys == ("shop", "sold")
+    # Stands for Spark, which test_spark.py shows to leave the same rows.
+    connection = duckdb.connect()
+    connection.execute(f"CREATE VIEW sales AS FROM read_parquet({list(job.sources['sales'].paths)})")
+    compute(connection, job.views[0], "rows")
+    folder = tmp_path / "offline" / "large"
+    with pytest.raises(InvalidView, match="no Parquet in"):
+        features.keep("large", version, folder)
+    folder.mkdir(parents=True)
+    connection.execute(f"COPY (FROM rows ORDER BY shop, event_time LIMIT 2) TO '{folder}/part-0.parquet'")
+    connection.execute(f"COPY (FROM rows ORDER BY shop, event_time OFFSET 2) TO '{folder}/part-1.parquet'")
+    assert features.keep("large", version, folder) == 3
+    assert features.historical(asked(4), ["large.total"])["large__total"].to_pylist() == [21]
+    connection.execute(f"COPY (SELECT * EXCLUDE (total) FROM rows) TO '{folder}/part-0.parquet'")  # noqa: S608
+    with pytest.raises(InvalidView, match="holds shop, event_time, available_time, sales, expected"):
+        features.keep("large", version, folder)
+
+
+def test_an_engine_is_what_is_declared_or_follows_from_the_size() -> None:
+    assert [engine_for(DAY, size) for size in (0, LARGEST, LARGEST + 1)] == ["duckdb", "duckdb", "spark"]
+    assert engine_for(LAST, LARGEST + 1) == "duckdb"
+    assert engine_for(DAY.model_copy(update={"engine": "duckdb"}), LARGEST + 1) == "duckdb"
+    assert DAY.model_copy(update={"engine": "spark"}).version == DAY.version
+    with pytest.raises(ValidationError, match="a transform runs on DuckDB alone"):
+        FeatureView(**{**{name: getattr(LAST, name) for name in FeatureView.model_fields}, "engine": "spark"})

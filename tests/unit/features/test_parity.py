@@ -16,7 +16,7 @@ from headwater.features.parity import Parity, ViewParity, same
 from headwater.features.store import OnlineStore, OnlineWrite
 from headwater.lake.service import Lake
 from headwater.registry.store import RegistryStore
-from tests.unit.features.shop import NOW, SECOND, features, land, products
+from tests.unit.features.shop import FIRST, NOW, SECOND, features, land, products
 from tests.unit.lake.world import FEATURES, LAKE, REGISTRY, World
 
 HOUR = timedelta(hours=1)
@@ -76,8 +76,16 @@ def test_an_item_that_is_gone_or_older_is_a_difference(filled: World) -> None:
         client("dynamodb").delete_item(TableName=FEATURES, Key={"pk": {"S": f"shop|{shop}"}})
     tamper("c", NOW.replace(hour=2, minute=0), 60.0, 7.0)
     found = check()
-    assert found.different == 2
+    assert (found.different, found.deleted) == (2, 0)
     assert {entry.entity[0]: entry.online_status for entry in found.mismatches} == {"a": "MISSING", "c": "FOUND"}
+
+
+def test_an_item_that_may_have_been_deleted_by_its_age_is_no_difference(filled: World) -> None:
+    client("dynamodb").delete_item(TableName=FEATURES, Key={"pk": {"S": "shop|a"}})
+    # The sale of three is kept for its TTL of eight hours and seven days.
+    until = NOW.replace(hour=11, minute=0) + timedelta(days=7)
+    assert (check(until - HOUR).different, check(until - HOUR).deleted) == (1, 0)
+    assert (check(until).different, check(until).deleted) == (0, 1)
 
 
 def test_an_item_of_a_newer_event_is_none_unless_it_is_yet_to_come(filled: World) -> None:
@@ -101,6 +109,29 @@ def test_a_correction_that_may_be_under_way_is_no_difference_until_it_was_materi
     assert (found.equal, found.in_flight, found.different) == (3, 0, 0)
 
 
+def test_an_older_definition_that_a_model_still_looks_up_is_checked_too(world: World) -> None:
+    land(world, "1.csv")
+    land(world, "2.csv")
+    features(FIRST).materialise("last_sale")
+    features(SECOND).materialise("last_sale")
+    lake = Lake(products(), bucket=LAKE, table=REGISTRY)
+
+    def found(*served: tuple[str, str]) -> list[tuple[str, int, int]]:
+        parity = Parity(
+            products(),
+            lake,
+            OnlineStore(FEATURES),
+            RegistryStore(REGISTRY),
+            served=lambda: set(served),
+            now=lambda: NOW,
+        )
+        return [(view.version, view.equal, view.different) for view in parity.check()]
+
+    assert found() == [(SECOND.version, 3, 0)]
+    both = found(("last_sale", FIRST.version), ("last_sale", "never-seen"), ("last_sale", SECOND.version))
+    assert sorted(both) == sorted([(FIRST.version, 3, 0), (SECOND.version, 3, 0)])
+
+
 def test_the_sample_is_the_same_all_day_and_another_one_the_next(world: World) -> None:
     rows = "".join(f"s{number},2013-01-01T03:00:00,{number}\n" for number in range(50))
     lake = Lake(products(), bucket=LAKE, table=REGISTRY)
@@ -116,6 +147,19 @@ def test_the_sample_is_the_same_all_day_and_another_one_the_next(world: World) -
     assert len(first) == 10
     assert drawn(NOW + HOUR) == first
     assert drawn(NOW + 24 * HOUR) != first
+
+
+def test_the_sources_files_are_fetched_only_if_the_offline_rows_were_lost(filled: World) -> None:
+    fetched: list[str] = []
+    client("s3").meta.events.register(
+        "before-parameter-build.s3.GetObject", lambda params, **_: fetched.append(params["Key"].split("/")[0])
+    )
+    assert check().equal == 3
+    assert "curated" not in fetched
+    for key in filled.keys(prefix="features/last_sale/"):
+        client("s3").delete_object(Bucket=LAKE, Key=key)
+    assert check().equal == 3
+    assert "curated" in fetched
 
 
 def test_a_view_that_was_never_materialised_is_left_out(world: World) -> None:

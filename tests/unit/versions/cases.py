@@ -17,7 +17,7 @@ from moto.core.models import botocore_stubber
 from moto.s3.models import s3_backends
 
 from headwater import aws
-from headwater.local.mends import dynamodb_transactions, s3_parts
+from headwater.local.mends import dynamodb_transactions, s3_listings, s3_parts
 from headwater.local.mends.patch import Patches
 from headwater.versions.dataset import Dataset
 from headwater.versions.service import Versions
@@ -158,6 +158,7 @@ def world() -> Iterator[World]:
     patches = Patches()
     dynamodb_transactions.mend(patches)
     s3_parts.mend(patches)
+    s3_listings.mend(patches)
     try:
         with pytest.MonkeyPatch.context() as patch, mocked_aws(patch):
             yield World()

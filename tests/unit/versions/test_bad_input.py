@@ -44,8 +44,22 @@ def test_what_gc_may_take_is_not_imported(world: World, uri: str) -> None:
         world.data.import_prefix(uri, "x")
 
 
-# But for NUL, which moto can't list (test_folders pins one).
-NAMES = ["ünïcode", "two words", "..", "a/../b", "%2e", "#", "+", "&<>\"'", "\U0001f600", "/", "a//b", "?x=1"]
+NAMES = [
+    "nul\0",
+    "\x01\x1f\ufffe",
+    "ünïcode",
+    "two words",
+    "..",
+    "a/../b",
+    "%2e",
+    "#",
+    "+",
+    "&<>\"'",
+    "\U0001f600",
+    "/",
+    "a//b",
+    "?x=1",
+]
 
 
 def test_keys_of_every_kind_are_committed_as_they_are_and_siblings_are_not(world: World) -> None:

@@ -76,6 +76,28 @@ def test_the_id_is_independent_of_the_order_of_writes(
 
 
 @FEW
+@given(CONTENTS, st.integers(1, 14))
+@example({"p01": 1, "p02": 1}, 1)
+def test_what_is_appended_replaces_the_open_range_at_the_end_and_no_other(start: dict[str, int], more: int) -> None:
+    memory, cut = Memory(), Cut(one_in=4, largest=6)
+    trees = Trees(memory, cut)
+    before = trees.apply(EMPTY, edits({**start}))
+    stored, appended = memory.writes, {f"\U0010ffff{number:02}": 1 for number in range(more)}
+    after = trees.apply(before, edits({**appended}))
+    is_open = bool(before.ranges) and not cut.is_closed(before.ranges[-1])
+    kept = before.ranges[: len(before.ranges) - is_open]
+    new = after.ranges[len(kept) :]
+    assert after.ranges[: len(kept)] == kept
+    assert memory.writes - stored == len(new) + 1  # and the root
+    grown = [before.ranges[-1].rows if is_open else 0]  # what becomes of the open range, row by row
+    for path in appended:
+        grown[-1] += 1
+        if grown[-1] == cut.largest or cut.ends(path):
+            grown.append(0)
+    assert [part.rows for part in new] == [rows for rows in grown if rows]
+
+
+@FEW
 @given(CONTENTS, CONTENTS)
 def test_equal_trees_have_equal_ids_and_others_dont(one: dict[str, int], other: dict[str, int]) -> None:
     assert (tree(one).id == tree(other).id) == (one == other)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import io
 import logging
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.credentials import Credentials
-from botocore.exceptions import ClientError, ConnectionClosedError, NoCredentialsError
+from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError, NoCredentialsError
 from botocore.session import Session
 
 from headwater import aws
+from headwater.local.http_api.sigv4 import SignedRequest, verify
 from headwater.wire.connection import Connection, connection
 from tests.unit.registry.cases import mocked_aws
 
@@ -163,13 +165,14 @@ def test_what_may_pass_is_tried_again_a_bounded_number_of_times() -> None:
     passing: list[tuple[int, Mapping[str, str], bytes] | Exception] = [
         (503, {}, b"<Error><Code>SlowDown</Code><Message>Please</Message></Error>"),
         (500, {}, b""),
-        ConnectionClosedError(endpoint_url="https://x"),
+        EndpointConnectionError(endpoint_url="https://x"),
         (400, {}, b'{"__type": "com.amazon#ThrottlingException", "message": "Rate exceeded"}'),
     ]
     service = Service(*passing, (200, {}, b"whole"))
     assert service.connection("s3").request("GetObject", "GET", "lake", "k").body == b"whole"
     assert len(service.paused) == 4
-    assert all(0 <= pause <= 2**number for number, pause in enumerate(service.paused))
+    # Throttles wait for a second and more, anything else twenty times less.
+    assert all(0 <= pause <= most for pause, most in zip(service.paused, (1, 0.1, 0.2, 8), strict=True))
     assert len({str(request.url) for request in service.asked}) == 1
     service = Service(*[(503, {}, b"")] * 9)
     with pytest.raises(ClientError, match="503") as caught:
@@ -184,7 +187,69 @@ def test_many_failures_use_up_what_retries_there_are() -> None:
     for _ in range(60):
         with pytest.raises(ClientError):
             wire.request("HeadObject", "HEAD", "lake", "k")
-    assert len(service.paused) == 100  # 500 tokens, 5 a retry
+    assert len(service.paused) == 35  # 500 tokens, 14 a retry
+
+
+def test_of_several_each_is_answered_refused_or_tried_again_by_itself() -> None:
+    answers = [(200, {}, b"a"), (503, {}, b""), (404, {}, b""), (200, {}, b"d"), (200, {}, b"b")]
+    service = Service(*answers)
+    asked = [(key, [("versionId", key)]) for key in "abcd"]
+    found = service.connection("s3").request_all("GetObject", "GET", "lake", asked)
+    assert [one if isinstance(one, Exception) else one.body for one in found[:2]] == [b"a", b"b"]
+    assert isinstance(found[2], ClientError)
+    assert aws.error_code(found[2]) == "404"
+    assert not isinstance(found[3], ClientError)
+    assert found[3].body == b"d"
+    assert [request.url[-1] for request in service.asked] == ["a", "b", "c", "d", "b"]
+    service = Service(*[ConnectionClosedError(endpoint_url="https://x")] * 5)
+    with pytest.raises(ConnectionClosedError):
+        service.connection("s3").request_all("GetObject", "GET", "lake", asked[:1])
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_a_refused_connection_is_tried_again(together: bool, serving: Callable[..., Any]) -> None:
+    server, paused = serving(), []
+    server.close()
+    clients = aws.Clients(lambda: signed_in("eu-west-1"), endpoint_url=f"http://127.0.0.1:{server.port}")
+    wire = Connection("s3", clients, pause=paused.append)
+
+    def ask() -> object:
+        if together:
+            return wire.request_all("HeadObject", "HEAD", "lake", [("k", [])])
+        return wire.request("HeadObject", "HEAD", "lake", "k")
+
+    with pytest.raises(EndpointConnectionError):
+        ask()
+    assert len(paused) == 4
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_a_connection_speaks_to_a_real_server(together: bool, serving: Callable[..., Any]) -> None:
+    signed: list[SignedRequest] = []
+
+    def script(connection: socket.socket) -> None:
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += connection.recv(65536)
+        first, *lines = head.partition(b"\r\n\r\n")[0].decode().split("\r\n")
+        method, target, _ = first.split(" ")
+        path, _, query = target.partition("?")
+        headers = [(name, value) for name, _, value in (line.partition(": ") for line in lines)]
+        signed.append(SignedRequest(method, path, query, headers, b""))
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
+
+    server = serving(script, script)
+    wire = Connection("s3", aws.Clients(lambda: signed_in("eu-west-1"), endpoint_url=f"http://127.0.0.1:{server.port}"))
+    asked = [("a-key", [("versionId", "1")]), ("b-key", [("versionId", "2")])]
+    if together:
+        found = wire.request_all("GetObject", "GET", "lake", asked)
+    else:
+        found = [wire.request("GetObject", "GET", "lake", key, query=query) for key, query in asked]
+    assert [one.body for one in found if not isinstance(one, ClientError)] == [b"ok", b"ok"]
+    assert sorted(f"{one.path}?{one.query}" for one in signed) == ["/lake/a-key?versionId=1", "/lake/b-key?versionId=2"]
+    for one in signed:
+        # As the local cloud checks them: it stands on AWS's own test suite.
+        assert verify(one, {"AKIDEXAMPLE": "a-secret"}.get, service="s3", normalise=False) == "AKIDEXAMPLE"
 
 
 def test_what_is_refused_is_not_tried_again() -> None:
@@ -219,8 +284,12 @@ def test_a_bucket_in_another_region_is_found_once() -> None:
     service = Service(moved, (200, {}, b"1"), (200, {}, b"2"))
     wire = service.connection("s3")
     assert [wire.request("GetObject", "GET", "lake", "k").body for _ in range(2)] == [b"1", b"2"]
+    refused = (400, {"x-amz-bucket-region": "ap-south-1"}, b"<Error><Code>InvalidRequest</Code></Error>")
+    service.answers.append(refused)
+    with pytest.raises(ClientError, match="InvalidRequest"):
+        wire.request("GetObject", "GET", "lake", "k")  # it is where the bucket is: nothing to follow
     hosts = [request.url.split("/")[2] for request in service.asked]
-    assert hosts == ["lake.s3.eu-west-1.amazonaws.com", *["lake.s3.ap-south-1.amazonaws.com"] * 2]
+    assert hosts == ["lake.s3.eu-west-1.amazonaws.com", *["lake.s3.ap-south-1.amazonaws.com"] * 3]
     assert "/ap-south-1/s3/" in service.asked[1].headers["authorization"]
 
 

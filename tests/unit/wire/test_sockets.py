@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from botocore.exceptions import ConnectionClosedError, EndpointConnectionError, ReadTimeoutError, SSLError
@@ -14,49 +15,7 @@ from headwater.wire.sockets import Sockets
 
 HEAD = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
 Script = Callable[[socket.socket], object]
-
-
-class Server:
-    """Each connection is handled by the next script; None of them left hangs up."""
-
-    def __init__(self, *scripts: Script) -> None:
-        self.connections = 0
-        self._scripts = list(scripts)
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listening.getsockname()[1]
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
-
-    def _serve(self) -> None:
-        for script in self._scripts:
-            try:
-                connection, _ = self._listening.accept()
-            except OSError:
-                return
-            self.connections += 1
-            with connection:
-                script(connection)
-
-    def client(self, **options: object) -> Sockets:
-        given = {"verify": None, "connect_timeout": 5, "read_timeout": 5} | options
-        return Sockets(f"http://127.0.0.1:{self.port}", "127.0.0.1", self.port, **given)  # type: ignore[arg-type]
-
-    def close(self) -> None:
-        self._listening.close()
-        self._thread.join(timeout=10)
-
-
-@pytest.fixture
-def serving() -> Iterator[Callable[..., Server]]:
-    made: list[Server] = []
-
-    def serve(*scripts: Script) -> Server:
-        made.append(Server(*scripts))
-        return made[-1]
-
-    yield serve
-    for server in made:
-        server.close()
+Server = Any
 
 
 def asked(connection: socket.socket) -> bool:
@@ -94,13 +53,13 @@ def test_a_connection_carries_one_answer_after_another(serving: Callable[..., Se
     ]
     server = serving(answering(*answers))
     client = server.client()
-    first = client.exchange(HEAD, b"")
+    first = client.exchange(HEAD)
     assert first == (200, {"content-length": "5", "x-twice": "a, b"}, b"hello")
-    assert client.exchange(HEAD, b"").body == b""
-    assert client.exchange(HEAD, b"").body == b"wiki0123456789"
-    assert client.exchange(HEAD, b"").status == 204
-    assert client.exchange(HEAD, b"", bodiless=True).status == 404
-    assert client.exchange(HEAD, b"").body == b"x" * 100000
+    assert client.exchange(HEAD).body == b""
+    assert client.exchange(HEAD).body == b"wiki0123456789"
+    assert client.exchange(HEAD).status == 204
+    assert client.exchange(HEAD, bodiless=True).status == 404
+    assert client.exchange(HEAD).body == b"x" * 100000
     assert server.connections == 1
     client.close()
 
@@ -111,7 +70,7 @@ def test_a_server_that_says_it_closes_is_believed(serving: Callable[..., Server]
     old = b"HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\n3"
     server = serving(answering(closing), answering(endless), answering(old))
     client = server.client()
-    assert [client.exchange(HEAD, b"").body for _ in range(3)] == [b"1", b"until the end", b"3"]
+    assert [client.exchange(HEAD).body for _ in range(3)] == [b"1", b"until the end", b"3"]
     assert server.connections == 3
 
 
@@ -122,13 +81,30 @@ def test_a_connection_that_was_closed_while_idle_is_replaced(
     whole = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1"
     server = serving(answering(whole), answering(whole))
     client = server.client()
-    client.exchange(HEAD, b"")
+    client.exchange(HEAD)
     idle = client._idle[0][0]
     idle.settimeout(5)
     assert idle.recv(1, socket.MSG_PEEK) == b""  # the server has hung up
-    assert client.exchange(HEAD, b"").body == b"1"
+    assert client.exchange(HEAD).body == b"1"
     assert server.connections == 2
     client.close()
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_a_request_that_met_a_closed_connection_is_sent_anew(serving: Callable[..., Server], together: bool) -> None:
+    whole = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1"
+    server = serving(answering(whole), answering(whole), answering(b""))
+    client = server.client()
+    assert client.exchange(HEAD).body == b"1"
+    # The server hangs up after one answer, and nobody has looked.
+    if together:
+        assert [getattr(one, "body", None) for one in client.exchange_all([HEAD])] == [b"1"]
+    else:
+        assert client.exchange(HEAD).body == b"1"
+    assert server.connections == 2
+    with pytest.raises(ConnectionClosedError):
+        client.exchange(HEAD)  # the second one is closed as well, and the third doesn't answer
+    assert server.connections == 3
 
 
 @pytest.mark.parametrize(
@@ -147,14 +123,38 @@ def test_a_connection_that_was_closed_while_idle_is_replaced(
 def test_an_answer_that_is_cut_short_or_malformed_is_no_answer(serving: Callable[..., Server], answer: bytes) -> None:
     client = serving(answering(answer)).client()
     with pytest.raises(ConnectionClosedError):
-        client.exchange(HEAD, b"")
+        client.exchange(HEAD)
     assert not client._idle
+
+
+def test_several_requests_are_under_way_together_and_fail_one_by_one(serving: Callable[..., Server]) -> None:
+    met = threading.Barrier(module._NEW, timeout=10)
+
+    def numbered(connection: socket.socket) -> None:
+        for number in range(9):
+            if not asked(connection):
+                return
+            if number == 0:
+                met.wait()  # nobody answers before everybody was asked
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n%d" % number)
+
+    def refusing(connection: socket.socket) -> None:
+        asked(connection)
+        met.wait()
+
+    server = serving(*[numbered] * (module._NEW - 1), refusing, at_once=True)
+    client = server.client()
+    found = client.exchange_all([HEAD] * module._NEW)
+    assert [type(one) for one in found].count(ConnectionClosedError) == 1
+    assert [one.body for one in found if not isinstance(one, Exception)] == [b"0"] * (module._NEW - 1)
+    assert len(client._idle) == module._NEW - 1
+    client.close()
 
 
 def test_who_doesnt_answer_in_time_is_given_up(serving: Callable[..., Server]) -> None:
     client = serving(lambda connection: connection.recv(65536) and connection.recv(1)).client(read_timeout=0.05)
     with pytest.raises(ReadTimeoutError):
-        client.exchange(HEAD, b"")
+        client.exchange(HEAD)
     assert not client._idle
 
 
@@ -163,7 +163,7 @@ def test_nobody_there_and_no_tls_there_are_told_apart(serving: Callable[..., Ser
         free = taken.getsockname()[1]
     options = {"verify": None, "connect_timeout": 5.0, "read_timeout": 5.0}
     with pytest.raises(EndpointConnectionError):
-        Sockets(f"http://127.0.0.1:{free}", "127.0.0.1", free, **options).exchange(HEAD, b"")  # type: ignore[arg-type]
+        Sockets(f"http://127.0.0.1:{free}", "127.0.0.1", free, **options).exchange(HEAD)  # type: ignore[arg-type]
     plain = serving(lambda connection: connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")).client(verify=True)
     with pytest.raises(SSLError):
-        plain.exchange(HEAD, b"")
+        plain.exchange(HEAD)

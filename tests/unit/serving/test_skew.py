@@ -1,0 +1,91 @@
+"""Skew: what logged predictions saw beside what training would have seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from headwater.aws import client
+from headwater.client import Headwater, connect
+from headwater.registry.errors import ModelNotRegistered
+from headwater.serving.errors import NothingLogged
+from headwater.serving.store import PredictionStore
+from headwater.serving.types import PredictionRecord
+from tests.unit.features.shop import NOW, fill
+from tests.unit.lake.world import new_world
+
+TODAY = NOW.date()
+
+
+@pytest.fixture
+def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Headwater]:
+    """A stack whose model `habit` looks up a shop's last amount, known an hour after the sale."""
+    with new_world(monkeypatch) as world:
+        fill(world)
+        client("s3").create_bucket(
+            Bucket="predictions", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
+        )
+        yield connect("dev")
+
+
+def log(request: str, shops: Mapping[str, float | None], as_of: datetime = NOW, *, looked_up: bool = True) -> None:
+    """A request about some shops, each with the amount that its prediction saw."""
+    predictions: list[dict[str, Any]] = [
+        {"inputs": {"shop": shop}, "features": {"last_sale.amount": amount}, "value": 1.0}
+        for shop, amount in shops.items()
+    ]
+    PredictionStore("predictions").write(
+        PredictionRecord(
+            request_id=request, model="habit", version=1, alias="production", run_id="run-1", data_version="d",
+            received_at=as_of, answered_at=as_of, as_of=as_of, looked_up=looked_up, predictions=predictions,
+        )
+    )  # fmt: skip
+
+
+def test_each_feature_s_share_of_values_that_training_would_not_have_seen(stack: Headwater) -> None:
+    # Known at half past nine: shop a sold for 30 at three, b for nothing at four, c for 60 at five; TTL six hours.
+    log("r-1", {"a": None, "b": None, "c": 60.0, "nowhere": None})
+    log("r-2", {"c": 61.0, "b": 2.0})
+    # At three in the morning b's sale of two was known, and nobody's of three.
+    log("r-3", {"b": 2.0, "a": 30.0}, NOW.replace(hour=3, minute=30))
+    log("r-4", {"a": 7.0}, looked_up=False)
+    found = stack.features.skew("habit", TODAY)
+    assert (found.requests, found.predictions, found.versions) == (3, 8, (1,))
+    (amount,) = found.features
+    assert (amount.feature, amount.compared) == ("last_sale.amount", 8)
+    # a at 9:30 is expired (6.5 h); c has another value; b had none; a at 3:30 saw what was known from four on.
+    assert (amount.different, amount.missing_online, amount.missing_offline) == (2, 0, 1)
+    assert amount.share == 3 / 8
+    assert amount.mean_difference == pytest.approx((0 + 1 + 0 + 29) / 4)
+
+
+def test_a_late_materialisation_shows_as_values_that_predictions_lacked(stack: Headwater) -> None:
+    log("r-1", {"a": None}, NOW.replace(hour=4, minute=30))
+    (amount,) = stack.features.skew("habit").features
+    assert (amount.missing_online, amount.share) == (1, 1.0)
+
+
+def test_the_last_day_counts_by_default_and_a_limit_spreads_over_the_day(stack: Headwater) -> None:
+    for hour in range(8):
+        log(f"r-{hour}", {"a": float(hour)}, NOW.replace(hour=hour))
+    log("later", {"a": 1.0}, NOW + timedelta(days=1))
+    store = PredictionStore("predictions")
+    assert store.days("habit") == [TODAY, TODAY + timedelta(days=1)]
+    assert [record["request_id"] for record in store.records("habit", TODAY, limit=4)] == ["r-0", "r-2", "r-4", "r-6"]
+    assert stack.features.skew("habit").day == TODAY + timedelta(days=1)
+    assert stack.features.skew("habit", TODAY, limit=3).requests == 3
+
+
+def test_what_was_never_asked_is_not_found(stack: Headwater) -> None:
+    with pytest.raises(ModelNotRegistered):
+        stack.features.skew("nosuch")
+    with pytest.raises(NothingLogged, match="there are none at all"):
+        stack.features.skew("habit")
+    log("r-1", {"a": 1.0}, looked_up=False)
+    with pytest.raises(NothingLogged, match="on 2013-02-01: there are some of 2013-01-01"):
+        stack.features.skew("habit", date(2013, 2, 1))
+    with pytest.raises(NothingLogged, match="no prediction of 2013-01-01 looked a feature up"):
+        stack.features.skew("habit")
