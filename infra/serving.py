@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -95,6 +96,32 @@ class Serving(pulumi.ComponentResource):
                 ],
             ),
             opts=self._child,
+        )
+
+    def route(self, name: str, key: str, function: Function) -> None:
+        """Let another function answer a route of the API, for whoever IAM lets through."""
+        method, _, path = key.partition(" ")
+        integration = aws.apigatewayv2.Integration(
+            name,
+            api_id=self.api.id,
+            integration_type="AWS_PROXY",
+            integration_uri=function.arn,
+            integration_method="POST",
+            payload_format_version="2.0",
+            timeout_milliseconds=30_000,
+            opts=self._child,
+        )
+        # Any stage, this method and path: a path's parameters appear as an asterisk.
+        pattern = re.sub(r"\{\w+\}", "*", path)
+        source = pulumi.Output.concat(self.api.execution_arn, f"/*/{method}{pattern}")
+        permission = function.allow_invocation(name, service="apigateway", source_arn=source)
+        aws.apigatewayv2.Route(
+            name,
+            api_id=self.api.id,
+            route_key=key,
+            target=pulumi.Output.concat("integrations/", integration.id),
+            authorization_type="AWS_IAM",
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[permission]),
         )
 
     def _routes(self, name: str) -> list[aws.apigatewayv2.Route]:

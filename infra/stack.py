@@ -24,6 +24,7 @@ from infra.ledger import InfrastructureLedger, InfrastructureLedgerArgs
 from infra.network import Network
 from infra.parity import FeatureParity, FeatureParityArgs
 from infra.serving import Serving, ServingArgs
+from infra.streaming import Streaming, StreamingArgs
 from infra.tables import MODELS, Table, TableArgs
 from infra.training import RUNS, Schedules, SchedulesArgs, Training, TrainingArgs
 
@@ -74,6 +75,7 @@ def build_stack(config: Config, catalog: Catalog) -> None:
             views=catalog.views,
         ),
     )
+    Streaming("features-stream", StreamingArgs(foundation=foundation, serving=serving, features=storage.features))
     ingestion = Ingestion(
         "ingestion",
         IngestionArgs(

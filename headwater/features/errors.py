@@ -28,6 +28,16 @@ class InvalidInput(InvalidRequest):
         self.problems = tuple(problems)
 
 
+class InvalidRows(InvalidRequest):
+    """Streamed rows can't be taken; `problems` has an entry for each, of which the message shows twenty."""
+
+    def __init__(self, view: str, problems: Sequence[Problem]) -> None:
+        shown = "; ".join(map(str, problems[:20]))
+        more = f"; and {len(problems) - 20} more" if len(problems) > 20 else ""
+        super().__init__(f"feature view {view!r}: {shown}{more}")
+        self.problems = tuple(problems)
+
+
 class InvalidView(InvalidRequest):
     """A feature view's SQL fails, or yields something else than its declaration says."""
 

@@ -1,4 +1,4 @@
-"""Brings the newest values of a view's entities online: what changed since the last time, taken up where it broke off."""
+"""Brings the newest values of a view's entities online: what changed since last time, taken up where it broke off."""
 
 # ruff: noqa: S608 - names in SQL are declared by products and quoted
 from __future__ import annotations
@@ -19,7 +19,7 @@ from headwater.features.offline import offline_key
 from headwater.features.online import EPOCH, entity_of, microseconds, online_key
 from headwater.features.progress import ProgressOf, Run
 from headwater.features.records import Materialisation, Materialisations
-from headwater.features.store import OnlineStore, OnlineWrite
+from headwater.features.store import GRACE, OnlineStore, OnlineWrite
 from headwater.lake.database import literal, quoted
 from headwater.lake.service import Lake
 from headwater.lake.types import DataVersion
@@ -27,8 +27,6 @@ from headwater.model import FeatureView
 from headwater.registry.errors import RegistryBusy
 from headwater.registry.store import RegistryStore
 
-GRACE = 7 * 24 * 3600
-"""Seconds that an expired item stays, for questions about the recent past."""
 NOTED = 100_000
 """Entities after which the place is written down that a run which dies is taken up from."""
 _VECTORS = 8

@@ -247,7 +247,11 @@ class Features:
             if doing.stop():
                 return [*done, Materialised(view=view.name, version=view.version, complete=False)]
             with suppress(NoData):
-                done.append(self.materialise(view.name, doing=doing))
+                try:
+                    done.append(self.materialise(view.name, doing=doing))
+                except NeedsSpark as error:
+                    # The views beside it needn't wait for Spark.
+                    done.append(Materialised(view=view.name, version=view.version, skipped=error.message))
         declared = {(view.name, view.version) for view in self._catalog.views.values()}
         for name, version in sorted(self._served() - declared):
             if doing.stop():

@@ -27,6 +27,8 @@ T = TypeVar("T")
 
 KEYS_A_READ, STATEMENTS_A_WRITE = 100, 25
 ATTEMPTS = 8
+GRACE = 7 * 24 * 3600
+"""Seconds that an expired item stays, for questions about the recent past."""
 THROTTLES = frozenset({"ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded"})
 _LOST = frozenset({"ConditionalCheckFailed", "DuplicateItem"})
 _PASSING = frozenset({

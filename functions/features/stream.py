@@ -1,0 +1,93 @@
+"""Streamed feature rows, from the HTTP API and from the queue: online at once."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from http import HTTPStatus
+from typing import Any
+
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from functions.observability import observe
+from headwater.errors import HeadwaterError, InvalidRequest
+from headwater.features.store import OnlineStore
+from headwater.features.streaming import Streamed, Streaming
+from headwater.model import load_catalog
+from headwater.settings import FunctionSettings, at_init
+
+logger, tracer, metrics, entry = observe("features")
+
+_PATH = re.compile(r"/features/(?P<view>[^/]+)/rows")
+Answer = dict[str, Any]
+
+
+class Settings(FunctionSettings):
+    """What this function must be told."""
+
+    features_table: str
+
+
+@at_init
+def service() -> Streaming:
+    return Streaming(load_catalog(), OnlineStore(Settings.from_environment().features_table))
+
+
+@entry
+def handler(event: dict[str, Any], context: LambdaContext) -> Answer:
+    """Answer one HTTP request, or say which of a queue's messages have to come again."""
+    if "Records" in event:
+        processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+        answer = process_partial_response(event, take, processor, context)
+        return dict(answer)
+    try:
+        view = _PATH.fullmatch(event["rawPath"])
+        return _json(HTTPStatus.OK, ingest(view["view"] if view else "", _body(event)).model_dump())
+    except HeadwaterError as error:
+        if error.http_status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            logger.error(error.message, exc_info=error)
+        said = error.message if error.http_status < HTTPStatus.INTERNAL_SERVER_ERROR else "try again in a moment"
+        return _json(error.http_status, {"reason": error.reason, "message": said, "request_id": context.aws_request_id})
+
+
+def take(record: SQSRecord) -> None:
+    """A message: ``{"view", "rows"}``. What raises comes again, and at last becomes a dead letter."""
+    message = _object(record.body)
+    ingest(str(message.get("view")), message.get("rows"))
+
+
+def ingest(view: str, rows: Any) -> Streamed:
+    """Bring rows online and count them."""
+    done = service().ingest(view, rows)
+    metrics.add_metric("FeatureRowsStreamed", MetricUnit.Count, done.rows)
+    logger.info("rows streamed", extra=done.model_dump())
+    return done
+
+
+def _body(event: dict[str, Any]) -> Any:
+    body = event.get("body") or ""
+    text = base64.b64decode(body).decode("utf-8", "replace") if event.get("isBase64Encoded") else body
+    return _object(text).get("rows")
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InvalidRequest(f"not JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise InvalidRequest(f"{type(found).__name__} given, expected an object with rows")
+    return found
+
+
+def _json(status: int, body: dict[str, Any]) -> Answer:
+    return {
+        "statusCode": int(status),
+        "headers": {"Content-Type": "application/json"},
+        "body": json.dumps(body),
+        "isBase64Encoded": False,
+    }

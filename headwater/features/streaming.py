@@ -1,0 +1,166 @@
+"""Rows that are streamed: checked, and online at once, under the same rule as materialised ones.
+
+They have revision 0: the same event of the same moment gives way to what is computed from uploaded data later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from headwater.features.encoding import Row, check_size, pack, single
+from headwater.features.errors import InvalidInput, InvalidRows, Problem
+from headwater.features.inputs import entity_text, is_missing, local_time
+from headwater.features.online import microseconds, online_key
+from headwater.features.store import GRACE, OnlineStore, OnlineWrite
+from headwater.model import Catalog, Feature, FeatureView
+
+MOST_ROWS = 500
+AHEAD = timedelta(minutes=5)
+"""How far a time may lie in the future: clocks differ."""
+_TIMES = ("event_time", "available_time")
+
+
+class Streamed(BaseModel):
+    """What became of streamed rows."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    view: str
+    version: str
+    """Of the view's definition."""
+    rows: int
+    written: int
+    """Entities that they changed: not those that had a newer value."""
+
+
+class Streaming:
+    """Takes rows of the views that are declared now.
+
+    Parameters
+    ----------
+    catalog : Catalog
+    online : OnlineStore
+    now : callable
+        The time, UTC.
+    """
+
+    def __init__(
+        self, catalog: Catalog, online: OnlineStore, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._catalog, self._online, self._now = catalog, online, now
+
+    def ingest(self, view: str, rows: Sequence[Mapping[str, Any]]) -> Streamed:
+        """Bring rows online; all of them, or with an error none.
+
+        They may come twice, late and out of order. They are online only: training sees an event when the data that
+        hold it are uploaded.
+
+        Parameters
+        ----------
+        view : str
+        rows : sequence of mapping
+            At most `MOST_ROWS`, each with the view's join keys, ``event_time`` (a datetime or ISO 8601 text; UTC unless
+            it has an offset), ``available_time`` if it is another, and features; one that isn't there is missing.
+
+        Raises
+        ------
+        InvalidProduct
+            No such view.
+        InvalidRows
+            Says each row's problem: an unknown column, a missing key or time, another type, out of range, a time that
+            is yet to come.
+        OnlineStoreBusy
+            Throttled; sending the rows again is safe.
+        ItemTooLarge
+            An entity's values don't fit an item.
+        """
+        declared = self._catalog.view(view)
+        check_size(view, len(declared.features))
+        if isinstance(rows, Mapping | str) or not isinstance(rows, Sequence) or not 1 <= len(rows) <= MOST_ROWS:
+            given = f"{len(rows)} rows" if isinstance(rows, list | tuple) else type(rows).__name__
+            raise InvalidRows(view, [Problem("rows", given, f"a list of 1 to {MOST_ROWS} objects")])
+        problems: list[Problem] = []
+        newest: dict[str, OnlineWrite] = {}
+        latest = microseconds(self._now() + AHEAD)
+        for number, row in enumerate(rows):
+            found = list(_problems(declared, row, latest))
+            if found:
+                problems += [Problem(f"rows[{number}].{entry.field}", entry.given, entry.expected) for entry in found]
+                continue
+            write = _write(declared, row)
+            if write.key not in newest or newest[write.key].value < write.value:
+                newest[write.key] = write
+        if problems:
+            raise InvalidRows(view, problems)
+        written = self._online.write(declared.version, newest.values())
+        return Streamed(view=view, version=declared.version, rows=len(rows), written=written)
+
+
+def _problems(view: FeatureView, row: Any, latest: int) -> Iterator[Problem]:
+    if not isinstance(row, Mapping):
+        yield Problem("row", type(row).__name__, "an object of columns and values")
+        return
+    features = {feature.name: feature for feature in view.features}
+    known = [*view.entity, *_TIMES, *features]
+    for name in sorted(map(str, row.keys() - set(known))):
+        yield Problem(name, "unknown column", f"one of {', '.join(known)}")
+    for name in view.entity:
+        try:
+            if entity_text(row.get(name)) is None:
+                yield Problem(name, "missing", "text or a number")
+        except InvalidInput:
+            yield Problem(name, _given(row[name]), "text or a number")
+    for name in _TIMES:
+        if name == "available_time" and is_missing(row.get(name)):
+            continue
+        try:
+            moment = microseconds(local_time(row.get(name)))
+        except (TypeError, ValueError, OverflowError):
+            yield Problem(name, _given(row.get(name)), 'a time such as "2026-05-01T10:00:00Z"')
+            continue
+        if moment > latest:
+            yield Problem(name, _given(row[name]), "a time that isn't yet to come")
+    for name, feature in features.items():
+        if (problem := _value_problem(feature, row.get(name))) is not None:
+            yield Problem(name, _given(row[name]), problem)
+    keys = [str(row.get(name)) for name in view.entity]
+    if online_key(view.entity, keys) is None:
+        yield Problem(", ".join(view.entity), f"a key of {sum(map(len, keys)):,} characters", "one of 2,048 bytes")
+
+
+def _value_problem(feature: Feature, value: Any) -> str | None:
+    """What was expected instead; None if the value is right."""
+    if is_missing(value):
+        return None
+    if not isinstance(value, bool | int | float) or single(float(value)) is None:
+        return "a number that float32 can hold"
+    if feature.kind == "boolean" and value not in (0, 1):
+        return "0 or 1"
+    if feature.kind == "integer" and value != int(value):
+        return "a whole number"
+    if feature.minimum is not None and value < feature.minimum:
+        return f"at least {feature.minimum:g}"
+    if feature.maximum is not None and value > feature.maximum:
+        return f"at most {feature.maximum:g}"
+    return None
+
+
+def _write(view: FeatureView, row: Mapping[str, Any]) -> OnlineWrite:
+    event = microseconds(local_time(row["event_time"]))
+    available = row.get("available_time")
+    known = event if is_missing(available) else microseconds(local_time(available))
+    given: Iterator[Any] = (row.get(entry.name) for entry in view.features)
+    values = tuple(None if is_missing(value) else float(value) for value in given)
+    key = online_key(view.entity, [entity_text(row[name]) for name in view.entity])
+    assert key is not None  # noqa: S101 - checked before
+    expires = event // 1_000_000 + round(view.ttl.total_seconds()) + GRACE
+    return OnlineWrite(key, pack(Row(event, known, 0, values)), expires)
+
+
+def _given(value: Any) -> str:
+    text = repr(value) if not isinstance(value, int) or abs(value) < 10**30 else "a number of more than 30 digits"
+    return "missing" if value is None else text if len(text) <= 80 else text[:77] + "..."

@@ -1,0 +1,93 @@
+"""Streamed features: a route of the API and a queue, in front of one function."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pulumi
+import pulumi_aws as aws
+
+import functions.features.stream
+from infra.function import Foundation, Function, FunctionArgs
+from infra.grants import allow, policy_document, require_tls
+from infra.serving import Serving
+from infra.tables import Table
+from infra.tags import physical_name, tags
+
+CAPABILITY = "features"
+ROUTE = "POST /features/{view}/rows"
+TIMEOUT = timedelta(seconds=29)
+TRIES = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamingArgs:
+    """Where rows come from and go to."""
+
+    foundation: Foundation
+    serving: Serving
+    """Whose API gets the route."""
+    features: Table
+
+
+class Streaming(pulumi.ComponentResource):
+    """Rows that bypass ingestion: the function brings them online at once, whoever sent them.
+
+    The API answers what became of them. From the queue a message that fails comes again, alone, and after five times
+    lies among the stack's dead letters.
+    """
+
+    def __init__(self, name: str, args: StreamingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("headwater:index:Streaming", name, {}, opts)
+        self._child = child = pulumi.ResourceOptions(parent=self)
+        self.queue = self._queue(name, args)
+        receive = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
+        self.function = Function(
+            name,
+            FunctionArgs(
+                foundation=args.foundation,
+                capability=CAPABILITY,
+                handler=functions.features.stream,
+                settings={"features_table": args.features.name},
+                bundle="data",
+                memory_mib=1024,
+                timeout=TIMEOUT,
+                grants=[args.features.grant_write_batches(), allow(receive, self.queue.arn)],
+            ),
+            opts=child,
+        )
+        aws.lambda_.EventSourceMapping(
+            name,
+            event_source_arn=self.queue.arn,
+            function_name=self.function.arn,
+            batch_size=10,
+            function_response_types=["ReportBatchItemFailures"],
+            tags=tags(capability=CAPABILITY),
+            # The function's role may read the queue by then.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[self.function]),
+        )
+        args.serving.route(name, ROUTE, self.function)
+        self.register_outputs({"queue": self.queue.url})
+
+    def _queue(self, name: str, args: StreamingArgs) -> aws.sqs.Queue:
+        queue = aws.sqs.Queue(
+            name,
+            name=physical_name(name),
+            # Six times the function's timeout: no message is read twice.
+            visibility_timeout_seconds=int(TIMEOUT.total_seconds()) * 6,
+            sqs_managed_sse_enabled=True,
+            redrive_policy=args.foundation.dead_letters.arn.apply(
+                lambda arn: json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": TRIES})
+            ),
+            tags=tags(capability=CAPABILITY),
+            opts=self._child,
+        )
+        aws.sqs.QueuePolicy(
+            name,
+            queue_url=queue.url,
+            policy=policy_document([{**require_tls(queue.arn), "Action": "sqs:*"}]),
+            opts=self._child,
+        )
+        return queue

@@ -1,0 +1,122 @@
+"""Streamed rows are checked, go online at once, and give way as all rows do."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from functions.features import stream
+from headwater.features.errors import InvalidRows
+from headwater.features.store import OnlineStore
+from headwater.features.streaming import MOST_ROWS, Streaming
+from headwater.model import Feature, InvalidProduct
+from tests.unit.features.shop import SECOND, features, land, products
+from tests.unit.lake.invocation import Context
+from tests.unit.lake.world import FEATURES, World
+
+NOW = datetime(2013, 1, 1, 9, 30, tzinfo=UTC)
+
+
+def streaming() -> Streaming:
+    return Streaming(products(), OnlineStore(FEATURES, pause=lambda _: None), now=lambda: NOW)
+
+
+def row(shop: Any = "a", hour: float = 9, **values: Any) -> dict[str, Any]:
+    return {"shop": shop, "event_time": f"2013-01-01T{int(hour):02}:00:00Z", **values}
+
+
+def test_the_newest_row_of_each_entity_counts_in_whatever_order_they_come(world: World) -> None:
+    done = streaming().ingest("last_sale", [row(hour=8, amount=1), row(hour=9, amount=2), row("b", 7, amount=3)])
+    assert (done.rows, done.written, done.version) == (3, 2, SECOND.version)
+    assert streaming().ingest("last_sale", [row(hour=8, amount=9), row(hour=9, amount=2)]).written == 0
+    online = world.rows_online(SECOND)
+    assert online == {"shop|a": {"amount": 2.0, "thrice": None}, "shop|b": {"amount": 3.0, "thrice": None}}
+
+
+def test_a_streamed_row_and_a_materialised_one_give_way_to_the_newer_and_to_data_of_the_same_moment(
+    world: World,
+) -> None:
+    land(world, "2.csv")
+    at_three = {"available_time": "2013-01-01T04:00:00Z", "amount": 1e9, "thrice": 1e9}
+    streaming().ingest("last_sale", [row("a", 3, **at_three), row("b", 9, amount=7)])
+    features().materialise("last_sale")
+    online = world.rows_online(SECOND)
+    assert online["shop|a"] == {"amount": 30.0, "thrice": 90.0}
+    assert online["shop|b"] == {"amount": 7.0, "thrice": None}
+    assert streaming().ingest("last_sale", [row("a", 3, **at_three)]).written == 0
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"nosuch": 1}, r"rows\[1\].nosuch: unknown column, expected one of shop, event_time"),
+        ({"shop": None}, r"rows\[1\].shop: missing, expected text or a number"),
+        ({"shop": [1]}, r"rows\[1\].shop: \[1\], expected text or a number"),
+        ({"shop": "x" * 3000}, "a key of 3,000 characters, expected one of 2,048 bytes"),
+        ({"event_time": None}, r"rows\[1\].event_time: missing, expected a time"),
+        ({"event_time": "yesterday"}, "'yesterday', expected a time such as"),
+        ({"event_time": NOW + timedelta(minutes=6)}, "expected a time that isn't yet to come"),
+        ({"available_time": NOW + timedelta(minutes=6)}, r"available_time: .* expected a time that isn't yet to come"),
+        ({"amount": "5"}, r"amount: '5', expected a number that float32 can hold"),
+        ({"amount": 1e300}, "expected a number that float32 can hold"),
+        ({"amount": -1}, r"amount: -1, expected at least 0"),
+    ],
+)
+def test_rows_with_a_problem_are_refused_all_together(world: World, wrong: dict[str, Any], said: str) -> None:
+    with pytest.raises(InvalidRows, match=said):
+        streaming().ingest("last_sale", [row(amount=1), row("b") | wrong])
+    assert world.online() == {}
+
+
+@pytest.mark.parametrize("rows", [[], {}, "rows", None, [1], [row()] * (MOST_ROWS + 1)])
+def test_what_is_no_list_of_rows_or_too_long_is_refused(world: World, rows: Any) -> None:
+    with pytest.raises(InvalidRows, match="expected a"):
+        streaming().ingest("last_sale", rows)
+    with pytest.raises(InvalidProduct, match="nosuch"):
+        streaming().ingest("nosuch", rows)
+
+
+def test_whole_numbers_and_truths_are_checked_as_they_are_declared(world: World) -> None:
+    kinds = (Feature(name="amount", kind="integer"), Feature(name="thrice", kind="boolean"))
+    strict = Streaming(products(SECOND.model_copy(update={"features": kinds})), OnlineStore(FEATURES), now=lambda: NOW)
+    assert strict.ingest("last_sale", [row(amount=2, thrice=True)]).written == 1
+    with pytest.raises(InvalidRows, match=r"amount: 2.5, expected a whole number; .*thrice: 2, expected 0 or 1"):
+        strict.ingest("last_sale", [row(amount=2.5, thrice=2)])
+
+
+# -- the function -----------------------------------------------------------------------------------------------------
+
+
+def weather(**more: Any) -> dict[str, Any]:
+    return {"origin": "JFK", "event_time": "2013-01-01T06:00:00Z", "temp": 40.0, **more}
+
+
+def post(view: str, body: str) -> tuple[int, dict[str, Any]]:
+    stream.service.cache_clear()  # type: ignore[attr-defined]
+    answer = stream.handler({"rawPath": f"/features/{view}/rows", "body": body}, Context())
+    return answer["statusCode"], json.loads(answer["body"])
+
+
+def test_the_api_answers_what_became_of_rows_and_what_was_wrong_with_them(world: World) -> None:
+    status, body = post("origin_weather", json.dumps({"rows": [weather()]}))
+    assert (status, body["rows"], body["written"]) == (200, 1, 1)
+    assert post("origin_weather", "{")[0] == 400
+    assert post("nosuch", json.dumps({"rows": [weather()]}))[1]["reason"] == "InvalidProduct"
+    status, body = post("origin_weather", json.dumps({"rows": [weather(event_time=None)]}))
+    assert (status, body["reason"]) == (400, "InvalidRows")
+    assert "event_time: missing" in body["message"]
+
+
+def test_of_a_queues_messages_only_the_failed_come_again(world: World) -> None:
+    stream.service.cache_clear()  # type: ignore[attr-defined]
+    bodies = [{"view": "origin_weather", "rows": [weather()]}, {"view": "nosuch", "rows": [weather()]}]
+    records = [
+        {"messageId": str(number), "body": json.dumps(body), "eventSource": "aws:sqs"}
+        for number, body in enumerate(bodies)
+    ]
+    answer = stream.handler({"Records": records}, Context())
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "1"}]}
+    assert list(world.online()) == ["origin|JFK"]
