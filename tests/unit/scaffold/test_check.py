@@ -8,6 +8,7 @@ import pandera.pandas as pa
 import pytest
 
 from headwater.model import (
+    Aggregations,
     Catalog,
     Examples,
     Feature,
@@ -18,6 +19,7 @@ from headwater.model import (
     Product,
     RequestInput,
     Source,
+    Window,
     catalog,
     load_catalog,
 )
@@ -89,6 +91,26 @@ def test_a_misspelt_column_is_found_in_every_query() -> None:
     view = VIEW.model_copy(update={"sql": VIEW.sql.replace("price", "prize")})
     lines = found(view=view, model=MODEL.model_copy(update={"examples": examples}))
     assert [line.partition(":")[0] for line in lines] == ["feature view 'prices'", "model 'house_price'"]
+
+
+def test_a_view_without_sql_is_bound_and_imported_too() -> None:
+    def last(of: str) -> FeatureView:
+        window = Window(function="last", of=of, over=timedelta(days=1))
+        declared = {"sql": None, "aggregate": Aggregations(), "features": (Feature(name="last", aggregate=window),)}
+        return VIEW.model_copy(update=declared)
+
+    def python(transform: str) -> FeatureView:
+        return VIEW.model_copy(update={"sql": None, "transform": transform})
+
+    assert found(view=last("price")) == found(view=python(f"{HERE}:fit")) == []
+    (line,) = found(view=last("prize"))
+    assert line.startswith("feature view 'prices': its aggregations can't be made of 'houses': ")
+    assert 'column "prize" not found' in line
+    assert found(view=python(f"{HERE}:NOT_A_SCHEMA")) == [
+        f"feature view 'prices': transform '{HERE}:NOT_A_SCHEMA' is no function"
+    ]
+    (line,) = found(view=python("no.such:rows"))
+    assert "No module named" in line
 
 
 def test_sql_that_cannot_be_parsed_is_told_in_one_line() -> None:
