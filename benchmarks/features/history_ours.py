@@ -57,7 +57,7 @@ def make(folder: Path, rows: int, each: int, questions: int) -> dict[str, Any]:
         started = time.perf_counter()
         compute(connection, view(400), "offline")
         seconds = time.perf_counter() - started
-        write_parquet(connection, "SELECT * FROM offline", folder / "features.parquet")
+        write_parquet(connection, "SELECT * FROM offline", folder / "features.parquet", encodings=2)
         asked = (
             f"SELECT i AS row, 'c' || CAST(hash(i) % {entities + 1} AS VARCHAR) AS customer, "
             f"make_timestamp({START} + CAST(hash(i * 7 + 1) % {YEAR} AS BIGINT)) AS asked_at "

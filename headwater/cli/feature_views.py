@@ -143,8 +143,8 @@ def show_statistics(console: Console, found: ViewStatistics) -> None:
         markup=False,
     )
     rows = [(name, *_numbers(entry), sparkline(entry.histogram)) for name, entry in seen.features.items()]
-    columns = ("feature", "missing", "mean", "sd", "min", "median", "max", "distinct", "from min to max")
-    console.print(table(columns, rows))
+    columns = ("feature", "missing", "mean", "sd", "min", "median", "max", "histogram")
+    console.print(table(columns, rows, whole=("histogram",)))
     if len(found.others) > 1:
         note(f"{len(found.others)} materialisations; next: headwater features diff {record.view}")
 
@@ -166,8 +166,8 @@ def show_difference(console: Console, found: Difference) -> None:
         note("there are no statistics to compare")
         return
     rows = [_compared(change) for change in found.features]
-    columns = ("feature", "missing", "mean", "sd", "min", "max", "mean moved (sd)", "before", "after")
-    console.print(table(columns, rows))
+    columns = ("feature", "missing", "mean", "sd", "moved by (sd)", "before", "after")
+    console.print(table(columns, rows, whole=("before", "after")))
 
 
 def show_parity(console: Console, found: Sequence[ViewParity]) -> None:
@@ -181,7 +181,7 @@ def show_parity(console: Console, found: Sequence[ViewParity]) -> None:
 
 
 def show_skew(console: Console, found: Skew) -> None:
-    """A line a feature, the most skewed first."""
+    """A line for each feature that was skewed, the most skewed first."""
     versions = ", ".join(map(str, found.versions))
     console.print(
         f"{found.model} (version {versions}) on {found.day}: {found.predictions:,} predictions of {found.requests:,} "
@@ -198,7 +198,12 @@ def show_skew(console: Console, found: Skew) -> None:
             entry.mean_difference,
         )
         for entry in found.features
+        if entry.share
     ]
+    if alike := len(found.features) - len(rows):
+        note(f"alike in training and in serving: {alike} of {len(found.features)} features")
+    if not rows:
+        return
     columns = ("feature", "skewed", "other value", "missing online", "missing offline", "mean difference")
     console.print(table(columns, rows))
 
@@ -221,7 +226,6 @@ def _numbers(entry: FeatureStatistics) -> tuple[object, ...]:
     return (
         f"{entry.missing:.1%}",
         *map(show, (entry.mean, entry.deviation, entry.minimum, median, entry.maximum)),
-        entry.distinct,
     )
 
 
@@ -238,7 +242,7 @@ def _compared(change: FeatureChange) -> tuple[object, ...]:
     shift = change.shift
     moved = Text("" if shift is None else f"{shift:+.2f}", style="bold red" if abs(shift or 0) >= FAR else "")
     bars = [sparkline(side.histogram) if side else "" for side in (old, new)]
-    return (change.feature, *map(both, ("missing", "mean", "deviation", "minimum", "maximum")), moved, *bars)
+    return (change.feature, *map(both, ("missing", "mean", "deviation")), moved, *bars)
 
 
 def _side(side: Side) -> str:

@@ -168,19 +168,15 @@ def _show_list(console: Console, found: tuple[ViewSummary, ...]) -> None:
             entry.view,
             ", ".join(entry.entity),
             len(entry.features),
-            entry.owner,
-            entry.version,
             duration(entry.ttl),
             entry.entities,
-            entry.materialised_at,
-            entry.newest_event,
+            f"{entry.newest_event:%Y-%m-%d %H:%M}" if entry.newest_event else None,
             Text(entry.state.value, style=styles[entry.state.value]),
         )
         for entry in found
     ]
-    columns = ("view", "entity", "features", "owner", "version", "TTL", "entities", "materialised (UTC)",
-               "newest event (UTC)", "state")  # fmt: skip
-    console.print(table(columns, rows))
+    columns = ("view", "entity", "features", "TTL", "entities", "newest event (UTC)", "state")
+    console.print(table(columns, rows, whole=("newest event (UTC)", "state")))
 
 
 def _show_search(console: Console, found: Found) -> None:

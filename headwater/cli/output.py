@@ -82,8 +82,18 @@ def confirm(question: str, yes: bool) -> None:
             raise typer.Abort
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None) -> Table:
-    """A table in the house's look: no frame, so that it can be cut and pasted; numbers to the right."""
+NAMED = 32
+"""Letters up to which what a row is about is kept in one piece."""
+
+
+def table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None, whole: Sequence[str] = ()
+) -> Table:
+    """A table in the house's look: no frame, so that it can be cut and pasted; numbers to the right.
+
+    Where the terminal is narrow cells are broken, but for those of the first column, which says what a row is about,
+    and of the columns in ``whole``.
+    """
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
@@ -92,7 +102,10 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: st
     made = Table(box=SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", pad_edge=False)
     for index, column in enumerate(columns):
         numbers = bool(rows) and all(isinstance(row[index], int | float) for row in rows)
-        made.add_column(column, justify="right" if numbers else "left", overflow="fold")
+        short = index == 0 and all(len(show(row[0])) <= NAMED for row in rows)
+        made.add_column(
+            column, justify="right" if numbers else "left", overflow="fold", no_wrap=short or column in whole
+        )
     for row in rows:
         made.add_row(*(cell if isinstance(cell, Text) else Text(show(cell)) for cell in row))
     return made

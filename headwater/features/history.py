@@ -14,7 +14,8 @@ among its entity's rows; the features of the rows found, and of no others, are r
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import duckdb
 import numpy as np
@@ -31,6 +32,14 @@ ROW = "__row"
 """The number of an offline row, from 0."""
 Integers = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]
+
+
+class Found(NamedTuple):
+    """Examples that something is known of: which, when they were asked (microseconds), and their newest known row."""
+
+    position: Integers
+    moment: Integers
+    row: Integers
 
 
 def historical(
@@ -87,11 +96,13 @@ def historical(
         f"FROM {quoted(examples)}"
     )
     asked_at = f"epoch_us({moment_sql(quoted(asked), present[asked])})"
+    (count,) = connection.execute("SELECT count(*) FROM __asked").fetchall()[0]
     answers: dict[str, Values] = {}
     for name, chosen in wanted.items():
         rows = _numbered(connection, offline[name])
         found = _found(connection, views[name], rows, present, asked_at, as_known_at)
-        values = _values(connection, rows, chosen, found)
+        values = {feature: np.full(count, np.nan) for feature in chosen}
+        _fill(values, connection, rows, views[name].ttl, found)
         answers |= {f"{name}__{feature}": column for feature, column in values.items()}
     connection.register("__answers", answers)
     # A value is never NaN, so that NaN can stand for none.
@@ -116,8 +127,8 @@ def _found(
     present: Mapping[str, str],
     asked_at: str,
     as_known_at: datetime | None,
-) -> Integers:
-    """For each example the number of the row that answers it; -1 where nothing is known."""
+) -> Found:
+    """The newest known rows of the examples' entities, however old."""
     keys = [quoted(key) for key in view.entity]
     names = ", ".join(keys)
     connection.execute(
@@ -133,20 +144,17 @@ def _found(
         f"SELECT asked.{POSITION} AS position, {asked_at} AS moment, entity.first, entity.after "
         f"FROM __asked AS asked JOIN __entities AS entity ON {same} WHERE {asked_at} IS NOT NULL",
     )
-    rows = _arrays(connection, f"SELECT epoch_us({EVENT}) AS event, epoch_us({KNOWN}) AS known FROM {offline}")
+    known = _arrays(connection, f"SELECT epoch_us({KNOWN}) AS known FROM {offline}")["known"]
     entities = _arrays(connection, "SELECT first, after - first = rows AS whole FROM __entities")
     # A row that isn't later than the one before it must be the first of another entity.
-    fallen = np.flatnonzero(rows["known"][1:] <= rows["known"][:-1]) + 1
+    fallen = np.flatnonzero(known[1:] <= known[:-1]) + 1
     if not entities["whole"].all() or not np.isin(fallen, entities["first"], assume_unique=True).all():
         raise InvalidView(f"feature view {view.name!r}: its offline rows aren't in the order of compute")
     moment = asked["moment"]
     until = moment if as_known_at is None else np.minimum(moment, microseconds(as_known_at))
-    row = newest_before(rows["known"], asked["first"], asked["after"], until)
-    young = moment - rows["event"][row] <= round(view.ttl.total_seconds() * 1e6) if len(row) else row >= 0
-    (count,) = connection.execute("SELECT count(*) FROM __asked").fetchall()[0]
-    found = np.full(count, -1, dtype=np.int64)
-    found[asked["position"]] = np.where((row >= 0) & young, row, -1)
-    return found
+    row = newest_before(known, asked["first"], asked["after"], until)
+    something = row >= 0
+    return Found(asked["position"][something], moment[something], row[something])
 
 
 def _arrays(connection: duckdb.DuckDBPyConnection, query: str) -> dict[str, Integers]:
@@ -154,22 +162,22 @@ def _arrays(connection: duckdb.DuckDBPyConnection, query: str) -> dict[str, Inte
     return {name: np.ascontiguousarray(column) for name, column in connection.execute(query).fetchnumpy().items()}
 
 
-def _values(
-    connection: duckdb.DuckDBPyConnection, offline: str, features: Sequence[str], found: Integers
-) -> dict[str, Values]:
-    """The features' values in each of the rows ``found``; NaN where one is missing or there is no row."""
-    (position,) = np.nonzero(found >= 0)
-    connection.register("__found", {"position": position, "row": found[position]})
-    names = ", ".join(f"known.{quoted(feature)}" for feature in features)
+def _fill(
+    values: Mapping[str, Values], connection: duckdb.DuckDBPyConnection, offline: str, ttl: timedelta, found: Found
+) -> None:
+    """Put the features' values of the rows that aren't too old in the examples' places; NaN where one is missing."""
+    connection.register("__found", found._asdict())
+    names = ", ".join(f"known.{quoted(feature)}" for feature in values)
+    young = f"found.moment - epoch_us(known.{EVENT}) <= {ttl // timedelta(microseconds=1)}"
     read = connection.execute(
-        f"SELECT found.position, {names} FROM __found AS found JOIN {offline} AS known ON found.row = known.{ROW}"
+        f"SELECT found.position, {young} AS young, {names} FROM __found AS found JOIN {offline} AS known "
+        f"ON found.row = known.{ROW}"
     ).fetchnumpy()
     connection.unregister("__found")
-    position = np.asarray(read["position"])
-    values = {feature: np.full(len(found), np.nan) for feature in features}
+    position, is_young = np.asarray(read["position"]), np.asarray(read["young"])
     for feature, column in values.items():
-        column[position] = np.ma.filled(np.ma.asarray(read[feature], dtype=np.float64), np.nan)
-    return values
+        known = np.ma.filled(np.ma.asarray(read[feature], dtype=np.float64), np.nan)
+        column[position] = np.where(is_young, known, np.nan)
 
 
 def newest_before(known: Integers, first: Integers, after: Integers, until: Integers) -> Integers:

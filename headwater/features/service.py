@@ -112,7 +112,7 @@ class Features:
                     next_steps=["docs/how-to/outgrow-one-machine.md"],
                 )
             compute(connection, view, table)
-            write_parquet(connection, f"SELECT * FROM {quoted(table)}", path)
+            write_parquet(connection, f"SELECT * FROM {quoted(table)}", path, encodings=2)
             connection.execute(f"DROP TABLE {quoted(table)}")
             self._lake.objects.put(key, path)
         connection.execute(
@@ -160,7 +160,7 @@ class Features:
                 )
             check_values(DuckDB(connection), view, "rows")
             path = Path(scratch, "rows.parquet")
-            write_parquet(connection, "SELECT * FROM rows", path)
+            write_parquet(connection, "SELECT * FROM rows", path, encodings=2)
             self._lake.objects.put(offline_key(view, version), path)
             return int(connection.execute("SELECT count(*) FROM rows").fetchall()[0][0])
 

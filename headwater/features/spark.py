@@ -56,7 +56,7 @@ def translated(query: str) -> str:
     return sql
 
 
-def _in_sparks_words(node: exp.Expression) -> exp.Expression:
+def _in_sparks_words(node: exp.Expr) -> exp.Expr:
     """What sqlglot leaves as it is though Spark has another word for it."""
     if isinstance(node, exp.Window) and isinstance(node.this, exp.Count) and isinstance(node.this.this, exp.Distinct):
         # Spark counts no distinct values over windows; but it collects them.
@@ -74,7 +74,7 @@ def _in_sparks_words(node: exp.Expression) -> exp.Expression:
         if name == "ISFINITE":
             return exp.LTE(this=exp.Abs(this=arguments[0]), expression=exp.Literal.number(LARGEST))
         if name in PARTS:
-            zeros: list[exp.Expression] = [exp.Literal.number(0) for _ in PARTS]
+            zeros: list[exp.Expr] = [exp.Literal.number(0) for _ in PARTS]
             zeros[PARTS[name]] = arguments[0]
             return exp.Anonymous(this="MAKE_DT_INTERVAL", expressions=zeros)
     return node

@@ -67,6 +67,7 @@ def without_zones(connection: duckdb.DuckDBPyConnection, table: str) -> str:
     return f"SELECT *{replacing} FROM {quoted(table)}"
 
 
-def write_parquet(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
-    """Write a query's rows, in its order."""
-    connection.execute(f"COPY ({query}) TO {literal(str(path))} (FORMAT parquet, COMPRESSION zstd)")
+def write_parquet(connection: duckdb.DuckDBPyConnection, query: str, path: Path, *, encodings: int = 1) -> None:
+    """Write a query's rows, in its order; with Parquet's ``encodings`` of version 2 times take less space and work."""
+    options = f"FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v{encodings}"
+    connection.execute(f"COPY ({query}) TO {literal(str(path))} ({options})")

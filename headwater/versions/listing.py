@@ -14,6 +14,7 @@ from email.utils import parsedate_to_datetime
 from html import unescape
 from urllib.parse import unquote_plus
 
+from headwater.versions.errors import Corrupt
 from headwater.wire.connection import Connection
 
 _KINDS = re.compile(r"<(Version|DeleteMarker)>").findall
@@ -36,6 +37,11 @@ class Page:
         What was asked for.
     answered : datetime
         When S3 answered, by its own clock.
+
+    Raises
+    ------
+    Corrupt
+        It is no list of versions.
     """
 
     def __init__(self, text: str, prefix: str, answered: datetime) -> None:
@@ -50,7 +56,7 @@ class Page:
         """Whether each is the newest version of its key, and none a marker."""
         count = versions if self.are_live else len(self.kinds)
         if "<ListVersionsResult" not in text or not count == len(self.paths) == len(self.version_ids):
-            raise ValueError(
+            raise Corrupt(
                 f"S3's list of versions under {prefix!r} can't be read: {count} versions, "
                 f"{len(self.paths)} keys, {len(self.version_ids)} ids"
             )

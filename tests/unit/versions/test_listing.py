@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from headwater.versions.errors import Corrupt
 from headwater.versions.listing import Page
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -58,7 +59,7 @@ def test_a_store_that_doesnt_encode_is_understood(prefix: str, paths: list[str])
 
 
 def test_a_page_that_isnt_one_is_not_taken_for_an_empty_one() -> None:
-    with pytest.raises(ValueError, match="1 versions, 0 keys"):
+    with pytest.raises(Corrupt, match="1 versions, 0 keys"):
         Page("<ListVersionsResult><Version></Version></ListVersionsResult>", "a/", NOW)
-    with pytest.raises(ValueError, match="can't be read"):
+    with pytest.raises(Corrupt, match="can't be read"):
         Page("<html>busy</html>", "a/", NOW)

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ConnectionClosedError, EndpointConnectionError, ReadTimeoutError, SSLError
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from headwater.wire import sockets as module
 from headwater.wire.sockets import Sockets
@@ -167,3 +177,54 @@ def test_nobody_there_and_no_tls_there_are_told_apart(serving: Callable[..., Ser
     plain = serving(lambda connection: connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")).client(verify=True)
     with pytest.raises(SSLError):
         plain.exchange(HEAD)
+
+
+def certificate(folder: Path, name: str) -> tuple[Path, Path]:
+    """A certificate for ``name`` that vouches for itself, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
+    alternative = x509.DNSName(name) if name == "localhost" else x509.IPAddress(ip_address(name))
+    builder = builder.add_extension(x509.SubjectAlternativeName([alternative]), critical=False)
+    made = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True).sign(
+        key, hashes.SHA256()
+    )
+    public, private = folder / "public.pem", folder / "private.pem"
+    public.write_bytes(made.public_bytes(Encoding.PEM))
+    private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return public, private
+
+
+def test_tls_is_verified_by_the_given_certificates_and_the_name(
+    serving: Callable[..., Server], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_IDLE_UNSEEN", 0.0)
+    for folder in ("right", "other"):
+        (tmp_path / folder).mkdir()
+    public, private = certificate(tmp_path / "right", "127.0.0.1")
+    other, other_private = certificate(tmp_path / "other", "localhost")
+
+    def over_tls(public: Path, private: Path, script: Script) -> Script:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(public, private)
+
+        def wrapped(connection: socket.socket) -> None:
+            with suppress(OSError), context.wrap_socket(connection, server_side=True) as secure:
+                script(secure)
+
+        return wrapped
+
+    body = b"x" * 100_000
+    whole = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + body
+    answer = answering(whole, whole)
+    server = serving(
+        over_tls(public, private, answer), over_tls(public, private, answer), over_tls(other, other_private, answer)
+    )
+    client = server.client(verify=str(public))
+    assert client.exchange(HEAD).body == body
+    client.close()
+    for trusted in (True, str(other)):  # nobody vouches for it; its name is another one
+        with pytest.raises(SSLError):
+            server.client(verify=trusted).exchange(HEAD)
