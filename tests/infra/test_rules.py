@@ -86,7 +86,10 @@ def test_every_function_has_a_group_of_its_own_and_one_namespace_of_metrics(grap
 
 
 def test_whatever_is_asynchronous_ends_in_the_dead_letters(graph: Graph) -> None:
-    (queue,) = graph.outputs(QUEUE).values()
+    queues = graph.outputs(QUEUE)
+    queue = queues.pop("dead-letters")
+    for other in queues.values():
+        assert json.loads(other["redrivePolicy"])["deadLetterTargetArn"] == queue["arn"]
     for function in graph.all(FUNCTION):
         failed = graph.beside(function, "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig").plain_inputs
         assert failed["destinationConfig"]["onFailure"]["destination"] == queue["arn"], function.name
@@ -119,7 +122,7 @@ def test_what_can_fail_is_watched(graph: Graph) -> None:
         assert {("ExecutionsFailed", machine["arn"]), ("ExecutionsTimedOut", machine["arn"])} <= watched
     (api,) = graph.outputs("aws:apigatewayv2/api:Api").values()
     assert {("5xx", api["id"]), ("Latency", api["id"])} <= watched
-    (queue,) = graph.outputs(QUEUE).values()
+    queue = graph.outputs(QUEUE)["dead-letters"]
     assert ("ApproximateNumberOfMessagesVisible", queue["name"]) in watched
 
 
@@ -175,11 +178,7 @@ def test_each_model_that_declares_it_is_trained_again_on_its_schedule(graph: Gra
     from headwater.model import load_catalog
 
     declared = {model.name: model.retrain for model in load_catalog().models.values() if model.retrain}
-    found = {
-        schedule.plain_inputs["name"]: schedule.plain_inputs
-        for schedule in graph.all("aws:scheduler/schedule:Schedule")
-        if "model" in json.loads(schedule.plain_inputs["target"]["input"])
-    }
+    found = schedules(graph, "retraining")
     assert found.keys() == declared.keys()
     for name, retrain in declared.items():
         assert retrain is not None
@@ -201,10 +200,29 @@ def test_clients_find_the_outputs_by_the_stacks_name(graph: Graph, aws: Mapping[
     assert described == outputs
 
 
+def test_features_are_looked_at_each_hour_and_a_view_on_its_own_schedule(graph: Graph) -> None:
+    from headwater.model import load_catalog
+
+    declared = {view.name: view.schedule for view in load_catalog().views.values() if view.schedule}
+    found = schedules(graph, "features-materialise")
+    assert found.keys() == {"all-views", *declared}
+    assert found["all-views"]["scheduleExpression"] == "rate(1 hour)"
+    assert json.loads(found["all-views"]["target"]["input"]) == {}
+    for name in declared:
+        assert json.loads(found[name]["target"]["input"]) == {"view": name}
+
+
+def schedules(graph: Graph, group: str) -> dict[str, Mapping[str, Any]]:
+    """The schedules of a group, by name."""
+    name = graph.outputs("aws:scheduler/scheduleGroup:ScheduleGroup")[group]["name"]
+    inputs = (schedule.plain_inputs for schedule in graph.all("aws:scheduler/schedule:Schedule"))
+    return {given["name"]: given for given in inputs if given["groupName"] == name}
+
+
 def test_functions_run_from_the_bundles_that_were_uploaded(graph: Graph) -> None:
     keys = {uploaded["key"] for uploaded in graph.outputs("aws:s3/bucketObjectv2:BucketObjectv2").values()}
     functions = graph.outputs(FUNCTION)
-    assert len(functions) == 13
+    assert len(functions) == 14
     for function in functions.values():
         assert function["s3Key"] in keys
         assert function["s3Key"].startswith("code/")
