@@ -99,18 +99,17 @@ def beside(table: Table, count: int, size: int) -> list[str]:
         sent = ours("upload", folder)
         if python:
             run([python, script, "start", repository])
-            theirs["add"] = run([python, script, "add", repository])["seconds"]
+            theirs["add"] = run([python, script, "add", repository])
         expected = change(folder, paths, size, dice)
         after = manifest(folder, scratch / "after.json")
         if python:
-            theirs["again"] = run([python, script, "add", repository])["seconds"]
+            theirs["again"] = run([python, script, "add", repository])
             theirs["diff"] = run([python, script, "diff", repository])
         alone = ours("files", before, after)
-    diff = theirs["diff"]["seconds"] if theirs else None
     row(table, f"commit {count:,} objects / dvc add", theirs.get("add"), alone["commit"], "5x", "")
     row(table, "  the folder's bytes as well (upload)", theirs.get("add"), sent["upload"], "", "")
     row(table, "commit after 1% changed / dvc add", theirs.get("again"), alone["again"], "", "")
-    row(table, "diff of the two", diff, alone["diff"], "20x", "70x")
+    row(table, "diff of the two", theirs.get("diff"), alone["diff"], "20x", "70x")
     row(table, "verify (dvc has no such verb)", None, alone["verify"], "", "")
     return checked(expected, theirs, alone, python)
 
@@ -164,17 +163,13 @@ def megabytes(value: float | None) -> str:
     return "?" if value is None else f"{value:.0f} MB"
 
 
-def row(table: Table, name: str, theirs: float | None, mine: dict[str, float], floor: str, aim: str) -> None:
-    """One line of the table; without a ratio where no peer was measured."""
-    table.add_row(
-        name,
-        "" if theirs is None else f"{theirs:.3g} s",
-        f"{mine['seconds']:.3g} s",
-        f"{mine['work']:.3g} s",
-        "" if theirs is None else f"{theirs / mine['seconds']:.1f}x",
-        floor,
-        aim,
-    )
+def row(table: Table, name: str, theirs: dict[str, Any] | None, mine: dict[str, float], floor: str, aim: str) -> None:
+    """One line of the table; without ratios where no peer was measured."""
+    sides, ratios = [], []
+    for what in ("seconds", "work"):
+        sides += ["" if theirs is None else f"{theirs[what]:.3g} s", f"{mine[what]:.3g} s"]
+        ratios.append("" if theirs is None else f"{theirs[what] / mine[what]:.1f}x")
+    table.add_row(name, *sides[:2], ratios[0], *sides[2:], ratios[1], floor, aim)
 
 
 def main() -> None:
@@ -190,7 +185,7 @@ def main() -> None:
     arguments = parser.parse_args()
     shown: list[Any] = [f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"]
     if arguments.objects:
-        columns = ("what", f"dvc {DVC}", "Headwater", "of it work (CPU)", "ratio", "floor", "aim")
+        columns = ("what", f"dvc {DVC}", "Headwater", "ratio", "dvc, CPU", "Headwater, CPU", "ratio", "floor", "aim")
         table = Table(*columns, title=f"{arguments.objects:,} files of {arguments.bytes:,} bytes")
         notes = beside(table, arguments.objects, arguments.bytes)
         shown += [table, *notes]

@@ -1,4 +1,4 @@
-"""Pages of listed versions, read from S3's XML in columns: 1 ms of CPU for a thousand, where botocore takes 82.
+"""Pages of listed versions, read from S3's XML in columns: 2 ms of CPU for a thousand, where botocore takes 82.
 
 https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectVersions.html. Every Version and DeleteMarker has one Key,
 VersionId, IsLatest and LastModified, and no text of XML holds ``<``: so the columns are found without a tree. Keys are
