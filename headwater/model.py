@@ -91,7 +91,7 @@ class OnDemand(Declaration):
     name: Name
     sql: str = Field(min_length=1, max_length=4096)
     """An expression over the model's columns (``distance``, ``sched_dep_hour``, ``view.feature``) and the on-demand
-    features declared before it; the language is that of `headwater.training.on_demand`."""
+    features declared before it; the language is that of `headwater.training.expressions`."""
     description: str = ""
 
 
