@@ -35,11 +35,11 @@ from headwater.features.columns import ASKED, EVENT, KNOWN
 from headwater.features.definitions import Definition, Definitions
 from headwater.features.history import historical
 from headwater.features.lineage import sources_of
-from headwater.features.materialising import GRACE
 from headwater.features.offline import offline_key
 from headwater.features.online import OnlineAnswer, ReadsItems, ValueStatus, microseconds, plan, read_online
 from headwater.features.records import Materialisation, Materialisations
 from headwater.features.service import Features
+from headwater.features.store import GRACE
 from headwater.lake.database import connect, quoted
 from headwater.lake.service import Lake
 from headwater.lake.types import DataVersion, PinnedCommit

@@ -1,5 +1,6 @@
 """DynamoDB refuses and repeats as on AWS."""
 
+# ruff: noqa: S608 - statements in PartiQL, of names that the tests made
 from __future__ import annotations
 
 import uuid
