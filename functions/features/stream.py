@@ -9,8 +9,6 @@ from http import HTTPStatus
 from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
-from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.observability import observe
@@ -41,9 +39,8 @@ def service() -> Streaming:
 def handler(event: dict[str, Any], context: LambdaContext) -> Answer:
     """Answer one HTTP request, or say which of a queue's messages have to come again."""
     if "Records" in event:
-        processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
-        answer = process_partial_response(event, take, processor, context)
-        return dict(answer)
+        failed = [record["messageId"] for record in event["Records"] if not take(record)]
+        return {"batchItemFailures": [{"itemIdentifier": message} for message in failed]}
     try:
         view = _PATH.fullmatch(event["rawPath"])
         return _json(HTTPStatus.OK, ingest(view["view"] if view else "", _body(event)).model_dump())
@@ -54,10 +51,16 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Answer:
         return _json(error.http_status, {"reason": error.reason, "message": said, "request_id": context.aws_request_id})
 
 
-def take(record: SQSRecord) -> None:
-    """A message: ``{"view", "rows"}``. What raises comes again, and at last becomes a dead letter."""
-    message = _object(record.body)
-    ingest(str(message.get("view")), message.get("rows"))
+def take(record: dict[str, Any]) -> bool:
+    """Take a message, ``{"view", "rows"}``; False if it has to come again, and at last becomes a dead letter."""
+    try:
+        message = _object(record["body"])
+        ingest(str(message.get("view")), message.get("rows"))
+    except Exception as error:
+        # One message mustn't hold up those beside it, whatever is wrong with it.
+        logger.error("a message wasn't taken", exc_info=error, extra={"message_id": record["messageId"]})
+        return False
+    return True
 
 
 def ingest(view: str, rows: Any) -> Streamed:

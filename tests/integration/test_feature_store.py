@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import urllib3
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
 
 from headwater.client import Headwater
 from headwater.client.waiting import wait_for
+from headwater.features.encoding import unpack
+from headwater.features.online import attribute_of
+from headwater.model import load_catalog
 from tests.projects import Project
 
 pytestmark = pytest.mark.cloud
@@ -60,3 +67,37 @@ def test_a_tampered_online_item_raises_an_alarm_that_names_it(
     assert wait_for(gone_off, what="the alarm", timeout=120)
     logged = " ".join(line.message for line in deployed.logs("features-parity"))
     assert "online is not offline: origin_weather.temp of JFK: online 30.5" in logged
+
+
+def test_rows_that_are_streamed_through_the_api_and_the_queue_are_online_at_once(deployed: Headwater) -> None:
+    view = load_catalog().view("origin_weather")
+    table = deployed.stack.features_table
+
+    def streamed(origin: str, temp: float) -> dict[str, object]:
+        row = {"origin": origin, "event_time": datetime.now(UTC).isoformat(), "temp": temp}
+        return {"view": "origin_weather", "rows": [row]}
+
+    def online(origin: str) -> float | None:
+        key = {"pk": {"S": f"origin|{origin}"}}
+        item = deployed.client("dynamodb").get_item(TableName=table, Key=key).get("Item", {})
+        attribute = attribute_of(view.version)
+        return unpack(item[attribute]["B"]).values[0] if attribute in item else None
+
+    assert view.features[0].name == "temp"
+    url = f"{deployed.stack.api_url}/features/origin_weather/rows"
+    request = AWSRequest("POST", url, data=json.dumps(streamed("LGA", 41.5)).encode())
+    SigV4Auth(deployed.client("s3")._request_signer._credentials, "execute-api", deployed.stack.region).add_auth(
+        request
+    )
+    answer = urllib3.request("POST", url, body=request.body, headers=dict(request.headers), timeout=30.0)
+    assert (answer.status, answer.json().get("written")) == (200, 1), [
+        line.message for line in deployed.logs("features-stream")
+    ]
+    assert online("LGA") == 41.5
+    assert urllib3.request("POST", url, body=request.body, timeout=30.0).status == 403
+
+    queue = f"headwater-{deployed.stack.name}-features-stream"
+    sqs = deployed.client("sqs")
+    body = json.dumps(streamed("HPN", 42.5))
+    sqs.send_message(QueueUrl=sqs.get_queue_url(QueueName=queue)["QueueUrl"], MessageBody=body)
+    assert wait_for(lambda: online("HPN"), what="the streamed row", timeout=120) == 42.5
