@@ -32,7 +32,7 @@ _ASKING, _BATCH = 2, 64
 """Threads that ask S3 for what it knows of objects, and how many each asks for at once."""
 _WHOLE = 8 << 20
 """Bytes of an object that is read in one piece."""
-GONE = frozenset({"NoSuchVersion", "NoSuchKey", "404", "405", "MethodNotAllowed", "InvalidArgument", "400"})
+GONE = frozenset({"NoSuchVersion", "NoSuchKey", "404", "405", "MethodNotAllowed", "InvalidArgument"})
 DENIED = frozenset({"AccessDenied", "403", "Forbidden"})
 _CHECKSUMS = [(algorithm, f"x-amz-checksum-{algorithm.lower()}") for algorithm in checksums.TRUSTED]
 _WITH_CHECKSUMS = {"x-amz-checksum-mode": "ENABLED"}
@@ -232,8 +232,22 @@ class Objects:
             asked = [(entries[place].key, [("versionId", entries[place].version_id)]) for place in places]
             answers = self._wire.request_all("HeadObject", "HEAD", bucket, asked, headers=_WITH_CHECKSUMS)
             for place, answer in zip(places, answers, strict=True):
-                found[place] = _missing(answer, entries[place]) if isinstance(answer, ClientError) else _seen(answer)
+                found[place] = (
+                    self._missing(answer, entries[place]) if isinstance(answer, ClientError) else _seen(answer)
+                )
         return [found[place] for place in range(len(entries))]
+
+    def _missing(self, error: ClientError, entry: Entry) -> Exception:
+        if error_code(error) == "400":
+            # An answer to HEAD has no body to say why: no such version can be, or our credentials have expired.
+            try:
+                query, first = [("versionId", entry.version_id)], {"range": "bytes=0-0"}
+                self._wire.request("GetObject", "GET", entry.bucket, entry.key, query=query, headers=first)
+            except ClientError as told:
+                error = told
+        if error_code(error) in GONE:
+            return VersionGone(f"s3://{entry.bucket}/{entry.key} has no version {entry.version_id} (any more)")
+        return _denied(error, entry.bucket, entry.key)
 
     def stream(self, entry: Entry, part: int | None = None) -> Iterator[bytes]:
         """The bytes of a pinned version, or of one of the parts it was uploaded in."""
@@ -243,13 +257,13 @@ class Objects:
             try:
                 yield self._wire.request("GetObject", "GET", entry.bucket, entry.key, query=query).body
             except ClientError as error:
-                raise _missing(error, entry) from error
+                raise self._missing(error, entry) from error
             return
         more = {} if part is None else {"PartNumber": part}
         try:
             body = self._s3.get_object(Bucket=entry.bucket, Key=entry.key, VersionId=entry.version_id, **more)["Body"]
         except ClientError as error:
-            raise _missing(error, entry) from error
+            raise self._missing(error, entry) from error
         yield from body.iter_chunks(_CHUNK)
 
     # -- what is staged -----------------------------------------------------------------------------------------
@@ -332,12 +346,6 @@ class Functions:
 def _seen(answer: Answer) -> Seen:
     headers = answer.headers
     return Seen(int(headers["content-length"]), {name: headers[one] for name, one in _CHECKSUMS if one in headers})
-
-
-def _missing(error: ClientError, entry: Entry) -> Exception:
-    if error_code(error) in GONE:
-        return VersionGone(f"s3://{entry.bucket}/{entry.key} has no version {entry.version_id} (any more)")
-    return _denied(error, entry.bucket, entry.key)
 
 
 def _denied(error: ClientError, bucket: str, key: str) -> Exception:

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import io
+from datetime import timedelta
+from typing import Any
 
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ClientError
 
-from headwater.versions.errors import BucketNotVersioned, InvalidName, NothingToCommit, NotPinnable, NotReadable
+from headwater.aws import error_code
+from headwater.versions.errors import (
+    BucketNotVersioned,
+    InvalidName,
+    NothingToCommit,
+    NotPinnable,
+    NotReadable,
+    VersionGone,
+)
+from headwater.versions.store import Objects
 from tests.unit.versions.cases import LAKE, World, make_bucket
 
 
@@ -99,6 +110,24 @@ def test_verify_names_each_object_that_is_gone_changed_or_forbidden(world: World
             "gone": "gone", "changed": "changed", "secret": "denied", "short": "changed"}  # fmt: skip
         assert "has 5 bytes, committed were 1" in problems["short"].message
         assert f"no version {entries['gone'].version_id}" in problems["gone"].message
+
+
+@pytest.mark.parametrize(("code", "gone"), [("InvalidArgument", True), ("ExpiredToken", False)])
+def test_an_answer_to_head_that_says_nothing_is_asked_for_its_reason(world: World, code: str, gone: bool) -> None:
+    """Of credentials that expired S3 says the same to HEAD as of a version that can't be: 400, without a word."""
+    world.commit({"a": "1"})
+    said = f"<Error><Code>{code}</Code><Message>so it is</Message></Error>".encode()
+
+    def refuse(event_name: str, request: Any, **_: Any) -> AWSResponse:
+        return AWSResponse(request.url, 400, {}, _Raw(b"" if event_name.endswith("HeadObject") else said))
+
+    entries = list(world.data.files())
+    for operation in ("HeadObject", "GetObject"):
+        world.s3.meta.events.register_first(f"before-send.s3.{operation}", refuse)
+    objects = Objects(LAKE, timedelta(days=7))
+    (found,) = objects.look(entries)
+    assert isinstance(found, VersionGone if gone else ClientError)
+    assert gone or error_code(found) == code
 
 
 def test_checksums_are_s3s_own_where_it_has_a_strong_one_and_else_computed_once(world: World) -> None:
