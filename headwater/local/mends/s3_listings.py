@@ -1,13 +1,19 @@
-"""Listed versions with percent-encoded keys, which moto's ListObjectVersions leaves as they are.
+"""Listed versions: their keys percent-encoded, which moto's ListObjectVersions leaves out, and without their bytes.
 
 XML can't hold NUL and other control characters: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectVersions.html.
+Moto copies every version of a bucket for a page of its listing, and with it what it holds: the bundles of a deployment
+would fill the memory many times over.
 """
 
 from __future__ import annotations
 
+import copy
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote_plus
 
+from moto.s3 import models
+from moto.s3.models import FakeDeleteMarker, FakeKey
 from moto.s3.responses import S3Response
 
 from headwater.local.mends.patch import Patches
@@ -16,7 +22,8 @@ _NAMES = ("Prefix", "Delimiter", "KeyMarker", "NextKeyMarker")
 
 
 def mend(patches: Patches) -> None:
-    """Let moto's S3 encode what it lists when it is asked to."""
+    """Let moto's S3 list copies without bytes, and encode their names when it is asked to."""
+    patches.set(models, "copy", SimpleNamespace(copy=copy.copy, deepcopy=_without_bytes))
     plain = S3Response.list_object_versions
 
     def list_object_versions(self: Any) -> Any:
@@ -40,6 +47,18 @@ def mend(patches: Patches) -> None:
             del self.serialized
 
     patches.set(S3Response, "list_object_versions", list_object_versions)
+
+
+def _without_bytes(versions: list[FakeKey | FakeDeleteMarker]) -> list[FakeKey | FakeDeleteMarker]:
+    """Copies that only a listing looks at: it writes which is the latest, and reads names and times."""
+    made = []
+    for version in versions:
+        # Not copy.copy: a key's way of being copied reads all its bytes.
+        twin = object.__new__(type(version))
+        twin.__dict__.update({name: value for name, value in vars(version).items() if name != "_value_buffer"})
+        twin.disposed = True  # nothing to be closed with it
+        made.append(twin)
+    return made
 
 
 def _encoded(name: str) -> str:

@@ -90,3 +90,21 @@ def test_keys_that_xml_cannot_hold_are_listed_encoded(cloud: Cloud, bucket: str)
     assert [entry["Key"] for page in pages for entry in page.get("DeleteMarkers", ())] == keys[:1]
     folders = s3.list_object_versions(Bucket=bucket, Prefix="a/", Delimiter="/")
     assert folders["CommonPrefixes"] == [{"Prefix": "a/d/"}]
+
+
+def test_a_listing_of_versions_reads_no_bytes(cloud: Cloud, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from moto.s3.models import FakeKey
+
+    s3 = cloud.client("s3")
+    for body in (b"old", b"new"):
+        s3.put_object(Bucket=bucket, Key="k", Body=body)
+
+    def refuse(self: FakeKey) -> bytes:
+        raise AssertionError("a listing read what a version holds")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FakeKey, "value", property(refuse))
+        listed = s3.list_object_versions(Bucket=bucket)["Versions"]
+    assert [(entry["IsLatest"], entry["Size"]) for entry in listed] == [(True, 3), (False, 3)]
+    read = [s3.get_object(Bucket=bucket, Key="k", VersionId=entry["VersionId"])["Body"].read() for entry in listed]
+    assert read == [b"new", b"old"]
