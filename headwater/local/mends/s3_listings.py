@@ -56,7 +56,7 @@ def _without_bytes(versions: list[FakeKey | FakeDeleteMarker]) -> list[FakeKey |
         # Not copy.copy: a key's way of being copied reads all its bytes.
         twin = object.__new__(type(version))
         twin.__dict__.update({name: value for name, value in vars(version).items() if name != "_value_buffer"})
-        twin.disposed = True  # nothing to be closed with it
+        twin.__dict__["disposed"] = True  # nothing is to be closed with it
         made.append(twin)
     return made
 
