@@ -49,16 +49,20 @@ def mend(patches: Patches) -> None:
     patches.set(S3Response, "list_object_versions", list_object_versions)
 
 
+class _Listed(FakeKey):
+    """A key's twin, which a listing marks as the latest or not; the bytes stay the key's."""
+
+    def __init__(self, key: FakeKey) -> None:
+        # Not copy.copy: a key's way of being copied reads all its bytes. What is summed once stays with the key.
+        _ = key.etag
+        vars(self).update(vars(key))
+
+    def dispose(self, garbage: bool = False) -> None:
+        """Nothing is the twin's to close."""
+
+
 def _without_bytes(versions: list[FakeKey | FakeDeleteMarker]) -> list[FakeKey | FakeDeleteMarker]:
-    """Copies that only a listing looks at: it writes which is the latest, and reads names and times."""
-    made = []
-    for version in versions:
-        # Not copy.copy: a key's way of being copied reads all its bytes.
-        twin = object.__new__(type(version))
-        twin.__dict__.update({name: value for name, value in vars(version).items() if name != "_value_buffer"})
-        twin.__dict__["disposed"] = True  # nothing is to be closed with it
-        made.append(twin)
-    return made
+    return [_Listed(version) if isinstance(version, FakeKey) else copy.copy(version) for version in versions]
 
 
 def _encoded(name: str) -> str:

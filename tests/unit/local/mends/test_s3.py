@@ -98,13 +98,17 @@ def test_a_listing_of_versions_reads_no_bytes(cloud: Cloud, bucket: str, monkeyp
     s3 = cloud.client("s3")
     for body in (b"old", b"new"):
         s3.put_object(Bucket=bucket, Key="k", Body=body)
+    s3.delete_object(Bucket=bucket, Key="k")
 
     def refuse(self: FakeKey) -> bytes:
         raise AssertionError("a listing read what a version holds")
 
     with monkeypatch.context() as patch:
         patch.setattr(FakeKey, "value", property(refuse))
-        listed = s3.list_object_versions(Bucket=bucket)["Versions"]
-    assert [(entry["IsLatest"], entry["Size"]) for entry in listed] == [(True, 3), (False, 3)]
+        found = s3.list_object_versions(Bucket=bucket)
+    listed = found["Versions"]
+    assert [marker["IsLatest"] for marker in found["DeleteMarkers"]] == [True]
+    assert [(entry["IsLatest"], entry["Size"]) for entry in listed] == [(False, 3), (False, 3)]
+    assert len({entry["ETag"] for entry in listed}) == 2
     read = [s3.get_object(Bucket=bucket, Key="k", VersionId=entry["VersionId"])["Body"].read() for entry in listed]
     assert read == [b"new", b"old"]
