@@ -136,7 +136,11 @@ def _value_problem(feature: Feature, value: Any) -> str | None:
     """What was expected instead; None if the value is right."""
     if is_missing(value):
         return None
-    if not isinstance(value, bool | int | float) or single(float(value)) is None:
+    try:
+        fits = isinstance(value, bool | int | float) and single(float(value)) is not None
+    except OverflowError:  # a whole number beyond 1.8e308
+        fits = False
+    if not fits:
         return "a number that float32 can hold"
     if feature.kind == "boolean" and value not in (0, 1):
         return "0 or 1"

@@ -62,6 +62,7 @@ def test_a_streamed_row_and_a_materialised_one_give_way_to_the_newer_and_to_data
         ({"available_time": NOW + timedelta(minutes=6)}, r"available_time: .* expected a time that isn't yet to come"),
         ({"amount": "5"}, r"amount: '5', expected a number that float32 can hold"),
         ({"amount": 1e300}, "expected a number that float32 can hold"),
+        ({"amount": 10**400}, "a number of more than 30 digits, expected a number that float32 can hold"),
         ({"amount": -1}, r"amount: -1, expected at least 0"),
     ],
 )
