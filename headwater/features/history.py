@@ -183,7 +183,8 @@ def _values(
     for feature in chosen:
         if read[feature].dtype.kind == "O":
             # Numbers from here on: a Python object for each example would be most of the memory.
-            codes, texts = pandas.factorize(np.ma.filled(read[feature], None))
+            known = np.where(np.ma.getmaskarray(read[feature]), None, np.ma.getdata(read[feature]))
+            codes, texts = pandas.factorize(known)
             all_codes = np.full(count, -1, dtype=codes.dtype)
             all_codes[position] = np.where(is_young, codes, -1)
             # DuckDB knows no enumeration without a value.
