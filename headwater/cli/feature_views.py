@@ -79,7 +79,7 @@ def show_details(console: Console, found: ViewDetails) -> None:
         (
             feature.name,
             feature.kind,
-            _window(feature) or _texts(feature) or _range(feature.minimum, feature.maximum),
+            ", ".join(filter(None, (_window(feature), _texts(feature)))) or _range(feature.minimum, feature.maximum),
             feature.description,
         )
         for feature in view.features

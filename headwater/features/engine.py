@@ -15,8 +15,9 @@ from headwater.model import Feature, FeatureView, resolve
 
 NUMBERS = re.compile(r"(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DOUBLE|BOOLEAN|DECIMAL\(\d+,\d+\))$")
 """DuckDB's types that count as numbers."""
-TEXTS = re.compile(r"VARCHAR$|ENUM\(")
-"""DuckDB's types that count as text; pandas' own category comes as an ENUM."""
+TEXTS = re.compile(r'VARCHAR$|ENUM\(|"NULL"$|VOID$')
+"""DuckDB's types that count as text; pandas' own category comes as an ENUM, and Parquet that holds no value as NULL."""
+
 LARGEST = 20 * 2**30
 """Bytes of curated Parquet that DuckDB computes unless a view says otherwise: it spills, but to one machine's disk."""
 

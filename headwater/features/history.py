@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import duckdb
 import numpy as np
@@ -181,18 +181,20 @@ def _values(
     position, is_young = np.asarray(read["position"]), np.asarray(read["young"])
     values: dict[str, Values | Texts] = {}
     for feature in chosen:
-        if read[feature].dtype.kind == "O":
+        column: Any = read[feature]
+        if column.dtype.kind == "O":
             # Numbers from here on: a Python object for each example would be most of the memory.
-            known = np.where(np.ma.getmaskarray(read[feature]), None, np.ma.getdata(read[feature]))
-            codes, texts = pandas.factorize(known)
+            found_texts = np.ma.getdata(column)
+            found_texts[np.ma.getmaskarray(column)] = None
+            codes, texts = pandas.factorize(found_texts)
             all_codes = np.full(count, -1, dtype=codes.dtype)
             all_codes[position] = np.where(is_young, codes, -1)
             # DuckDB knows no enumeration without a value.
             values[feature] = Texts.from_codes(all_codes, categories=pandas.Index(texts if len(texts) else [""]))
         else:
-            known = np.ma.filled(np.ma.asarray(read[feature], dtype=np.float64), np.nan)
-            values[feature] = column = np.full(count, np.nan)
-            column[position] = np.where(is_young, known, np.nan)
+            known = np.ma.filled(np.ma.asarray(column, dtype=np.float64), np.nan)
+            values[feature] = numbers = np.full(count, np.nan)
+            numbers[position] = np.where(is_young, known, np.nan)
     return values
 
 
