@@ -152,7 +152,7 @@ def show_statistics(console: Console, found: ViewStatistics) -> None:
         console.print(table(columns, rows, whole=("histogram",)))
     texts = [(name, entry) for name, entry in seen.features.items() if entry.top]
     if texts:
-        rows = [(name, f"{entry.missing:.1%}", entry.distinct, _top(entry, seen.rows)) for name, entry in texts]
+        rows = [(name, f"{entry.missing:.1%}", entry.distinct, _top(entry)) for name, entry in texts]
         console.print(table(("feature", "missing", "different", "most frequent"), rows))
     if len(found.others) > 1:
         note(f"{len(found.others)} materialisations; next: headwater features diff {record.view}")
@@ -238,9 +238,9 @@ def _numbers(entry: FeatureStatistics) -> tuple[object, ...]:
     )
 
 
-def _top(entry: FeatureStatistics, rows: int) -> str:
-    """The most frequent texts and the share of the rows that have each."""
-    return ", ".join(f"{shown(text)} {count / rows:.0%}" for text, count in list(entry.top.items())[:_TEXTS])
+def _top(entry: FeatureStatistics) -> str:
+    """The most frequent texts, and in how many rows each is."""
+    return ", ".join(f"{shown(text)} {count:,}" for text, count in list(entry.top.items())[:_TEXTS])
 
 
 def _compared(change: FeatureChange) -> tuple[object, ...]:
@@ -255,7 +255,7 @@ def _compared(change: FeatureChange) -> tuple[object, ...]:
 
     shift = change.shift
     moved = Text("" if shift is None else f"{shift:+.2f}", style="bold red" if abs(shift or 0) >= FAR else "")
-    bars = [sparkline(side.histogram) if side else "" for side in (old, new)]
+    bars = [(_top(side) if side.top else sparkline(side.histogram)) if side else "" for side in (old, new)]
     return (change.feature, *map(both, ("missing", "mean", "deviation")), moved, *bars)
 
 
