@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FORMAT, WITH_TEXT = 1, 2
-_HEAD, _ONE, _FLOAT = struct.Struct(">BQQI"), struct.Struct(">I"), struct.Struct(">f")
+_HEAD = struct.Struct(">BQQI")
 HEAD_BYTES, VALUE_BYTES = _HEAD.size, 4
 LARGEST_REVISION = 2**32 - 1
 LARGEST_ITEM = 400 * 1024
@@ -202,15 +202,20 @@ def values_of(value: bytes, positions: Sequence[int]) -> tuple[Known, ...]:
     if value[0] == WITH_TEXT:
         known = _mixed(value)
         return tuple([known[place] for place in positions])
-    count = (len(value) - HEAD_BYTES) // VALUE_BYTES
-    layout, mask = _layout(count)
-    ordered = int.from_bytes(value[HEAD_BYTES:], "big")
+    numbers = _numbers(value[HEAD_BYTES:])
+    return tuple([number if (number := numbers[place]) == number else None for place in positions])
+
+
+def _numbers(run: bytes | bytearray) -> tuple[float, ...]:
+    """The numbers of a run of four bytes each; NaN where one is missing."""
+    layout, mask = _layout(len(run))
+    ordered = int.from_bytes(run, "big")
     # All values turned back at once: where the sign bit is clear the number was negative (or missing, which comes out
     # as a NaN) and all bits are flipped, elsewhere the sign bit alone. 0x7FFFFFFF carries into no neighbour.
     negative = (mask & ~ordered) >> 31
     bits = ordered ^ (mask | negative * 0x7FFF_FFFF)
-    numbers = layout.unpack(bits.to_bytes(VALUE_BYTES * count, "big"))
-    return tuple([number if (number := numbers[place]) == number else None for place in positions])
+    numbers: tuple[float, ...] = layout.unpack(bits.to_bytes(len(run), "big"))
+    return numbers
 
 
 def _mixed(value: bytes) -> list[Known]:
@@ -218,15 +223,16 @@ def _mixed(value: bytes) -> list[Known]:
     found: list[Known] = []
     place, end = HEAD_BYTES, len(value)
     while place < end:
-        kind, place = value[place : place + 1], place + 1
-        if kind == _TEXT and (stop := value.find(0, place)) >= 0:
-            found.append(value[place:stop].translate(_DOWN).decode() or None)
+        first = place
+        while place < end and value[place] == _NUMBER[0]:
+            place += 1 + VALUE_BYTES
+        if first < place <= end:
+            run = bytearray(value[first:place])
+            del run[:: 1 + VALUE_BYTES]
+            found += [number if number == number else None for number in _numbers(run)]
+        elif place == first and value[place] == _TEXT[0] and (stop := value.find(0, place)) >= 0:
+            found.append(value[place + 1 : stop].translate(_DOWN).decode() or None)
             place = stop + 1
-        elif kind == _NUMBER and place + VALUE_BYTES <= end:
-            (ordered,) = _ONE.unpack_from(value, place)
-            (number,) = _FLOAT.unpack(_ONE.pack(ordered ^ (0x8000_0000 if ordered >> 31 else 0xFFFF_FFFF)))
-            found.append(number if number == number else None)
-            place += VALUE_BYTES
         else:
             raise _other_format(value)
     return found
@@ -272,5 +278,6 @@ def _ordered(value: Any) -> bytes:
 
 
 @lru_cache(maxsize=256)
-def _layout(count: int) -> tuple[struct.Struct, int]:
+def _layout(size: int) -> tuple[struct.Struct, int]:
+    count = size // VALUE_BYTES
     return struct.Struct(f">{count}f"), int.from_bytes(b"\x80\0\0\0" * count, "big")
