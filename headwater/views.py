@@ -21,6 +21,9 @@ from headwater.errors import InvalidRequest
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
 """Lower-case words joined by underscores, at most 48 characters: safe in keys, ARNs, SQL and URLs."""
 
+LONGEST_TEXT = 1024
+"""Characters of a category at most, be it a request input or a feature."""
+
 Reference = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
 """``package.module:attribute``: imported only where it runs, so a declaration stays light."""
 
@@ -57,7 +60,8 @@ class Window(Declaration):
 
     A row exactly as old as ``over`` still counts. ``count`` without ``of`` counts rows; everything else leaves out rows
     where ``of`` is missing, NaN or infinite. Nothing left: ``count`` and ``distinct`` are 0, the others are missing.
-    ``last`` is the value of the newest row: by event time, then by available time, then the largest.
+    ``last`` is the value of the newest row: by event time, then by available time, then the largest. Of text (a
+    feature of kind ``category``) it leaves out the empty one too; texts compare by their UTF-8 bytes.
     """
 
     function: Literal["count", "sum", "mean", "min", "max", "last", "distinct"]
@@ -91,30 +95,60 @@ class Aggregations(Declaration):
 
 
 class Feature(Declaration):
-    """One value of a feature view: a number; booleans and counts are numbers too.
+    """One value of a feature view: a number (booleans and counts are numbers too), or text.
 
-    It is kept in float32's precision, which is what a model sees of it. Text is no feature yet: let a request input
-    carry it.
+    A number is kept in float32's precision, which is what a model sees of it. Text is a ``category`` and reaches the
+    model as a request input of that kind does: empty means missing, and what training didn't see is let through.
     """
 
     name: Name
     description: str = ""
-    kind: Literal["number", "integer", "boolean"] = "number"
-    """``integer``: whole, and small enough (2^24) to be exact; ``boolean``: 0 or 1. Checked when it is computed."""
+    kind: Literal["number", "integer", "boolean", "category"] = "number"
+    """``integer``: whole, and small enough (2^24) to be exact; ``boolean``: 0 or 1; ``category``: text. Checked when it
+    is computed."""
     aggregate: Window | None = None
     """What it is, in a view that declares `aggregate`."""
     minimum: float | None = None
     maximum: float | None = None
     max_missing: Annotated[float, Field(ge=0, le=1)] | None = None
     """Largest share of the view's rows in which it may be missing."""
+    values: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    """Of a category: all that it may be, besides missing."""
+    max_length: Annotated[int, Field(ge=1, le=LONGEST_TEXT)] | None = None
+    """Of a category: characters at most, by default `LONGEST_TEXT`. An online item must hold texts as long as that."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
             raise ValueError(f"feature {self.name!r}: minimum {self.minimum:g} is above maximum {self.maximum:g}")
+        given = [name for name in _SAID_OF_TEXT + _SAID_OF_NUMBERS if getattr(self, name) is not None]
+        if wrong := [name for name in given if (name in _SAID_OF_TEXT) is not self.is_text]:
+            raise ValueError(f"feature {self.name!r} is a {self.kind}: {', '.join(wrong)} can't be said of it")
+        if self.is_text and self.aggregate and self.aggregate.function != "last":
+            raise ValueError(
+                f"feature {self.name!r} is a category: {self.aggregate.function} is a number; of text only last is text"
+            )
+        refuse_repeats(f"feature {self.name!r}: its values", self.values or ())
+        for value in self.values or ():
+            # What no SQL, UTF-8 or value could be.
+            if not 0 < len(value) <= self.longest or "\0" in value or any("\ud800" <= one <= "\udfff" for one in value):
+                raise ValueError(
+                    f"feature {self.name!r}: value {ascii(value)[:80]} is no text of 1 to {self.longest:,} characters"
+                )
         return self
 
+    @property
+    def is_text(self) -> bool:
+        """Whether its values are text; all others are numbers."""
+        return self.kind == "category"
 
+    @property
+    def longest(self) -> int:
+        """Characters that a category may have."""
+        return self.max_length or LONGEST_TEXT
+
+
+_SAID_OF_TEXT, _SAID_OF_NUMBERS = ("values", "max_length"), ("minimum", "maximum")
 RESERVED = frozenset({"event_time", "available_time", "asked_at", "rowid"})
 """Columns that tables of features have besides keys and features."""
 _SAID_OF_A_VIEW = {"description", "owner", "freshness", "schedule", "engine", "transform", "aggregate"}
@@ -183,6 +217,9 @@ class FeatureView(Declaration):
         """
         definition: dict[str, Any] = self.model_dump(mode="json", exclude=_SAID_OF_A_VIEW)
         definition["features"] = [feature.name for feature in self.features]
+        # Only where there are any: views of numbers are called what they were called before there was text.
+        if texts := [feature.name for feature in self.features if feature.is_text]:
+            definition["categories"] = texts
         if self.aggregate:
             definition["aggregate"] = self.aggregate.model_dump(mode="json")
             definition["windows"] = [

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from headwater.cli.output import note, show, table
+from headwater.features.inputs import shown, text_expectation
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,6 +27,8 @@ SHORT = 12
 """Digits of a commit or data version that are shown."""
 FAR = 0.5
 """Standard deviations from which on a moved mean is pointed out."""
+_TEXTS = 5
+"""Most frequent values of a text that are shown."""
 
 
 def duration(span: timedelta | None) -> str:
@@ -76,12 +79,12 @@ def show_details(console: Console, found: ViewDetails) -> None:
         (
             feature.name,
             feature.kind,
-            _window(feature) or _range(feature.minimum, feature.maximum),
+            ", ".join(filter(None, (_window(feature), _texts(feature)))) or _range(feature.minimum, feature.maximum),
             feature.description,
         )
         for feature in view.features
     ]
-    console.print(table(("feature", "kind", "window or range", "description"), rows))
+    console.print(table(("feature", "kind", "window or values", "description"), rows))
     if view.sql:
         _show_sql(console, view.sql)
     versions = [
@@ -142,9 +145,15 @@ def show_statistics(console: Console, found: ViewStatistics) -> None:
         f"{show(seen.last_event)} UTC",
         markup=False,
     )
-    rows = [(name, *_numbers(entry), sparkline(entry.histogram)) for name, entry in seen.features.items()]
-    columns = ("feature", "missing", "mean", "sd", "min", "median", "max", "histogram")
-    console.print(table(columns, rows, whole=("histogram",)))
+    numbers = [(name, entry) for name, entry in seen.features.items() if not entry.top]
+    if numbers:
+        rows = [(name, *_numbers(entry), sparkline(entry.histogram)) for name, entry in numbers]
+        columns = ("feature", "missing", "mean", "sd", "min", "median", "max", "histogram")
+        console.print(table(columns, rows, whole=("histogram",)))
+    texts = [(name, entry) for name, entry in seen.features.items() if entry.top]
+    if texts:
+        rows = [(name, f"{entry.missing:.1%}", entry.distinct, _top(entry)) for name, entry in texts]
+        console.print(table(("feature", "missing", "different", "most frequent"), rows))
     if len(found.others) > 1:
         note(f"{len(found.others)} materialisations; next: headwater features diff {record.view}")
 
@@ -229,6 +238,11 @@ def _numbers(entry: FeatureStatistics) -> tuple[object, ...]:
     )
 
 
+def _top(entry: FeatureStatistics) -> str:
+    """The most frequent texts, and in how many rows each is."""
+    return ", ".join(f"{shown(text)} {count:,}" for text, count in list(entry.top.items())[:_TEXTS])
+
+
 def _compared(change: FeatureChange) -> tuple[object, ...]:
     from rich.text import Text
 
@@ -241,7 +255,7 @@ def _compared(change: FeatureChange) -> tuple[object, ...]:
 
     shift = change.shift
     moved = Text("" if shift is None else f"{shift:+.2f}", style="bold red" if abs(shift or 0) >= FAR else "")
-    bars = [sparkline(side.histogram) if side else "" for side in (old, new)]
+    bars = [(_top(side) if side.top else sparkline(side.histogram)) if side else "" for side in (old, new)]
     return (change.feature, *map(both, ("missing", "mean", "deviation")), moved, *bars)
 
 
@@ -263,6 +277,10 @@ def _who(use: Use) -> tuple[str, str, str]:
 def _window(feature: Feature) -> str:
     window = feature.aggregate
     return f"{window.function}({window.of}) over {duration(window.over)}" if window else ""
+
+
+def _texts(feature: Feature) -> str:
+    return text_expectation(feature) if feature.is_text else ""
 
 
 def _range(low: float | None, high: float | None) -> str:

@@ -145,7 +145,8 @@ class Features:
                 added[f"{view}__{name}"].append(value)
             added[f"{view}__status"].append(answer.status.value)
             added[f"{view}__age_seconds"].append(answer.age_seconds)
-        return with_columns(entities, added, texts={f"{view}__status" for view in views})
+        texts = [feature.column for feature in wanted if feature.kind == "category"]
+        return with_columns(entities, added, texts={*(f"{view}__status" for view in views), *texts})
 
     def historical(
         self,
@@ -202,7 +203,8 @@ class Features:
             found = Store(declared, lake).historical(given, features, as_of=as_of, as_known_at=as_known_at)
         names = [name.replace(".", "__") for name in dict.fromkeys(features)]
         # Only what is new: the caller's own columns, and a frame's index, stay what they are.
-        return with_columns(rows, {name: found.column(name).to_pylist() for name in names})
+        texts = [name for name in names if pyarrow.types.is_string(found.schema.field(name).type)]
+        return with_columns(rows, {name: found.column(name).to_pylist() for name in names}, texts=texts)
 
     def parity(self, view: str | None = None) -> tuple[ViewParity, ...]:
         """Compare a sample of online items with the offline rows, as the stack does once a day.

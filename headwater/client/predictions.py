@@ -52,7 +52,7 @@ class Api:
         *,
         as_of: datetime | None = None,
         alias: str | None = None,
-        features: Sequence[Mapping[str, float | None]] | None = None,
+        features: Sequence[Mapping[str, float | str | None]] | None = None,
     ) -> dict[str, Any]:
         """Ask for predictions; the answer as docs/architecture.md gives it (The API)."""
         body: dict[str, Any] = {"instances": list(instances)}

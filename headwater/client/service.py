@@ -120,7 +120,7 @@ class Headwater:
         *,
         as_of: datetime | None = None,
         alias: str | None = None,
-        features: Sequence[Mapping[str, float | None]] | None = None,
+        features: Sequence[Mapping[str, float | str | None]] | None = None,
     ) -> dict[str, Any]:
         """Ask the API for predictions.
 

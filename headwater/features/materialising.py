@@ -105,7 +105,7 @@ class Materialiser:
 
     def materialise(self, view: FeatureView, doing: Doing) -> Materialised:
         """Bring the view's values online; see `headwater.features.service.Features.materialise`."""
-        check_size(view.name, len(view.features))
+        check_size(view)
         progress, written = ProgressOf(self._registry, view.name, view.version), 0
         for _ in range(_ROUNDS):
             version, moment = self._lake.pin(view.sources), microseconds(self._now())
@@ -275,7 +275,10 @@ def _newest(view: FeatureView, rows: str) -> str:
 
 
 def _writes(connection: duckdb.DuckDBPyConnection, view: FeatureView, revision: int) -> Iterator[OnlineWrite]:
-    values = ", ".join(f"CAST({quoted(feature.name)} AS DOUBLE)" for feature in view.features)
+    values = ", ".join(
+        quoted(feature.name) if feature.is_text else f"CAST({quoted(feature.name)} AS DOUBLE)"
+        for feature in view.features
+    )
     keys = ", ".join(map(quoted, view.entity))
     result = connection.execute(
         f"SELECT {keys}, epoch_us({EVENT}), epoch_us({AVAILABLE}), {values} FROM __due ORDER BY {keys}"

@@ -55,6 +55,8 @@ class PackageFeature(Value):
     position: Annotated[int, Field(ge=0)] | None = None
     """Its place among the features that the definition declares, which is where an online value has it; None in
     packages that don't say, which can't be served."""
+    kind: Literal["number", "category"] = "number"
+    """``category``: text; everything else is a number."""
 
     @classmethod
     def of(cls, view: FeatureView, name: str) -> Self:
@@ -66,7 +68,8 @@ class PackageFeature(Value):
             entity=view.entity,
             ttl_seconds=view.ttl.total_seconds(),
             version=view.version,
-            position=[feature.name for feature in view.features].index(name),
+            position=(position := [feature.name for feature in view.features].index(name)),
+            kind="category" if view.features[position].is_text else "number",
         )
 
     @property
@@ -123,8 +126,9 @@ class Package(Value):
         if self.columns != expected:
             raise ValueError(f"columns are {self.columns}; the inputs and features give {expected}")
         categories = tuple(entry.name for entry in self.inputs if entry.kind == "category")
+        categories += tuple(feature.column for feature in self.features if feature.kind == "category")
         if self.categories != categories:
-            raise ValueError(f"categories are {self.categories}; the inputs give {categories}")
+            raise ValueError(f"categories are {self.categories}; the inputs and features give {categories}")
         names = {entry.name for entry in self.inputs}
         for feature in self.features:
             if unknown := [key for key in feature.entity if key not in names]:
@@ -213,7 +217,7 @@ class GoldenRequest(Value):
     """A request as the API takes it, and the answers it must get."""
 
     instances: tuple[Mapping[str, Any], ...] = Field(min_length=1, max_length=100)
-    features: tuple[Mapping[str, float | None], ...] | None = None
+    features: tuple[Mapping[str, float | str | None], ...] | None = None
     """``view.feature`` -> value for each instance, instead of the online look-up; None: looked up online, and if
     the model has features, the answers aren't compared."""
     as_of: AwareDatetime | None = None

@@ -12,16 +12,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NoReturn
 
+from headwater.features.encoding import Known
 from headwater.features.errors import InvalidInput
-from headwater.features.inputs import Encoded, encode, local_time
-from headwater.model import RequestInput
+from headwater.features.inputs import Encoded, encode, is_text, local_time
+from headwater.model import LONGEST_TEXT, RequestInput
 from headwater.serving.errors import BodyTooLarge, InvalidBody
 
 LONGEST_BODY = 256 * 1024
 MOST_INSTANCES = 100
 _FIELDS = dict.fromkeys(("instances", "as_of", "features"))
 _MOST_PROBLEMS = 10
-Features = dict[str, float | None]
+Features = dict[str, Known]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +35,15 @@ class PredictionRequest:
     """Values that replace the online look-up, an entry for each instance."""
 
 
-def parse(body: bytes, features: Sequence[str]) -> PredictionRequest:
+def parse(body: bytes, features: Mapping[str, str]) -> PredictionRequest:
     """Read a request's body.
 
     Parameters
     ----------
     body : bytes
         JSON, at most 256 KiB.
-    features : sequence of str
-        The model's features, ``view.feature``: what a request may replace.
+    features : mapping
+        The kinds (``number``, ``category``) of the model's features, ``view.feature``: what a request may replace.
 
     Raises
     ------
@@ -97,20 +98,20 @@ def _as_of(value: Any) -> datetime | None:
         raise InvalidBody(f'as_of: {_given(value)}, expected a time such as "2013-05-01T10:00:00Z"') from error
 
 
-def _features(value: Any, count: int, known: Sequence[str]) -> list[Features]:
+def _features(value: Any, count: int, known: Mapping[str, str]) -> list[Features]:
     if not isinstance(value, list) or len(value) != count:
         given = f"{len(value)} entries" if isinstance(value, list) else _given(value)
         raise InvalidBody(f"features: {given}, expected a list with an object for each of the {count} instances")
     rows = []
     for index, entry in enumerate(value):
         if not isinstance(entry, dict):
-            raise InvalidBody(f"instance {index}: features: {_given(entry)}, expected an object of names and numbers")
+            raise InvalidBody(f"instance {index}: features: {_given(entry)}, expected an object of names and values")
         row: Features = dict.fromkeys(known)
-        for name, number in entry.items():
+        for name, given in entry.items():
             if name not in row:
                 choices = ", ".join(known) or "none, the model has no features"
                 raise InvalidBody(f"instance {index}: features: {_given(name)} is no feature of this model: {choices}")
-            row[name] = _number(index, name, number)
+            row[name] = (_text if known[name] == "category" else _number)(index, name, given)
         rows.append(row)
     return rows
 
@@ -126,6 +127,15 @@ def _number(index: int, name: str, value: Any) -> float | None:
     if abs(number) <= 3.4028234663852886e38:
         return number
     raise InvalidBody(f"instance {index}: features: {name}: {_given(value)}, expected a number or null")
+
+
+def _text(index: int, name: str, value: Any) -> str | None:
+    if value is None or is_text(value):
+        return value or None
+    raise InvalidBody(
+        f"instance {index}: features: {name}: {_given(value)}, expected text of at most {LONGEST_TEXT:,} characters "
+        "or null"
+    )
 
 
 def _refuse_constant(name: str) -> NoReturn:

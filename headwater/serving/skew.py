@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, computed_field
 
 from headwater.features.columns import ASKED
 from headwater.features.definitions import Definition, Definitions
+from headwater.features.encoding import Known
 from headwater.features.history import historical
 from headwater.features.inputs import entity_text
 from headwater.features.parity import same
@@ -43,13 +44,13 @@ class FeatureSkew(Value):
     compared: int
     """Predictions."""
     different: int
-    """Both sides have a value and it isn't the same float32."""
+    """Both sides have a value and it isn't the same float32, or the same text."""
     missing_online: int
     """Training would have had a value."""
     missing_offline: int
     """The prediction had a value that training wouldn't have."""
     mean_difference: float | None
-    """Online less offline, over all predictions in which both have a value; None if there are none."""
+    """Online less offline, over all predictions in which both have a value; None if there are none, or of text."""
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -78,7 +79,7 @@ class _Answered:
 
     rows: list[dict[str, Any]] = field(default_factory=list)
     """Entity keys and the request's time."""
-    online: list[Mapping[str, float | None]] = field(default_factory=list)
+    online: list[Mapping[str, Known]] = field(default_factory=list)
 
 
 class SkewMeasure:
@@ -128,7 +129,7 @@ class SkewMeasure:
             if version not in packages:
                 packages[version] = self._artifacts.load(self._registry.version(model, version).package, Package)
             _take(answered.setdefault(version, _Answered()), packages[version].features, record)
-        pairs: dict[str, list[tuple[float | None, float | None]]] = {}
+        pairs: dict[str, list[tuple[Known, Known]]] = {}
         for version, group in answered.items():
             for name, offline in self._offline(packages[version].features, group.rows).items():
                 seen = [row.get(name) for row in group.online]
@@ -145,9 +146,7 @@ class SkewMeasure:
             features=tuple(features),
         )
 
-    def _offline(
-        self, features: Sequence[PackageFeature], rows: Sequence[Mapping[str, Any]]
-    ) -> dict[str, list[float | None]]:
+    def _offline(self, features: Sequence[PackageFeature], rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Known]]:
         """Each feature's values for the rows, as training would join them."""
         versions = {feature.view: feature.version for feature in features}
         if not versions:
@@ -184,13 +183,16 @@ def _take(answered: _Answered, features: Sequence[PackageFeature], record: Mappi
         answered.online.append(prediction["features"])
 
 
-def _skew(name: str, pairs: Sequence[tuple[float | None, float | None]]) -> FeatureSkew:
+def _skew(name: str, pairs: Sequence[tuple[Known, Known]]) -> FeatureSkew:
     both = [(online, offline) for online, offline in pairs if online is not None and offline is not None]
+    differences = [
+        online - offline for online, offline in both if not isinstance(online, str) and not isinstance(offline, str)
+    ]
     return FeatureSkew(
         feature=name,
         compared=len(pairs),
         different=sum(not same(online, offline) for online, offline in both),
         missing_online=sum(online is None and offline is not None for online, offline in pairs),
         missing_offline=sum(online is not None and offline is None for online, offline in pairs),
-        mean_difference=sum(online - offline for online, offline in both) / len(both) if both else None,
+        mean_difference=sum(differences) / len(differences) if differences else None,
     )

@@ -107,7 +107,7 @@ def golden(model: Model, run_id: str, held_out: Rows, predictions: Any) -> Golde
         raise InvalidExamples(f"model {model.name!r}: every held-out example lacks an input that requests must carry")
     chosen = [int(usable[place]) for place in places(len(usable), GOLDEN_ROWS)]
     request = GoldenRequest(
-        instances=tuple({entry.name: _raw(model, entry, held_out, row) for entry in model.inputs} for row in chosen),
+        instances=tuple({entry.name: _raw(entry, held_out, row) for entry in model.inputs} for row in chosen),
         # Given with the request: what the online store holds has moved on since.
         features=tuple(
             {name: _known(held_out.columns[name.replace(".", "__")].iloc[row]) for name in model.features}
@@ -118,15 +118,14 @@ def golden(model: Model, run_id: str, held_out: Rows, predictions: Any) -> Golde
     return GoldenSet(model=model.name, run_id=run_id, tolerance=TOLERANCE, requests=(request,))
 
 
-def _raw(model: Model, entry: RequestInput, rows: Rows, row: int) -> Any:
+def _raw(entry: RequestInput, rows: Rows, row: int) -> Any:
     if entry.kind == "timestamp":
         moment = rows.asked[entry.name].iloc[row]
         return None if pandas.isna(moment) else moment.to_pydatetime().replace(tzinfo=UTC).isoformat()
-    value = rows.columns[entry.name].iloc[row]
-    if entry.name in model.categories:
-        return str(value) or None
-    return _known(value)
+    return _known(rows.columns[entry.name].iloc[row])
 
 
-def _known(value: Any) -> float | None:
+def _known(value: Any) -> float | str | None:
+    if isinstance(value, str):
+        return value or None
     return None if math.isnan(value) else float(value)

@@ -13,7 +13,7 @@ from headwater.serving.errors import BodyTooLarge, InvalidBody
 from headwater.serving.requests import LONGEST_BODY, columns, parse
 from tests.unit.serving.cases import INPUTS, body
 
-FEATURES = ("delays.rate_6h", "delays.rate_24h")
+FEATURES = {"delays.rate_6h": "number", "delays.rate_24h": "number", "delays.last": "category"}
 
 
 @pytest.mark.parametrize(
@@ -34,9 +34,10 @@ FEATURES = ("delays.rate_6h", "delays.rate_24h")
         (body({}, as_of=7), "as_of: 7, expected a time such as"),
         (body({}, features=[]), "features: 0 entries, expected a list with an object for each of the 1 instances"),
         (body({}, features={}), "features: {}, expected a list"),
-        (body({}, {}, features=[{}, 3]), "instance 1: features: 3, expected an object of names and numbers"),
+        (body({}, {}, features=[{}, 3]), "instance 1: features: 3, expected an object of names and values"),
         (body({}, features=[{"x.y": 1}]), "instance 0: features: 'x.y' is no feature of this model: delays.rate_6h"),
         (body({}, features=[{"delays.rate_6h": "a"}]), "delays.rate_6h: 'a', expected a number or null"),
+        (body({}, features=[{"delays.last": 1}]), "delays.last: 1, expected text of at most 1,024 characters or null"),
         (body({}, features=[{"delays.rate_6h": 10**400}]), "a number of more than 30 digits, expected a number"),
     ],
 )
