@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from headwater.cli.output import note, show, table
 
@@ -168,6 +168,17 @@ def show_difference(console: Console, found: Difference) -> None:
     rows = [_compared(change) for change in found.features]
     columns = ("feature", "missing", "mean", "sd", "moved by (sd)", "before", "after")
     console.print(table(columns, rows, whole=("before", "after")))
+
+
+def show_materialised(console: Console, found: Sequence[Mapping[str, Any]]) -> None:
+    """A line a view."""
+    if not found:
+        note("nothing to bring online: no source of a view has data yet")
+        return
+    rows = [(entry["view"], entry["version"], entry["entities"], entry["written"], entry["skipped"]) for entry in found]
+    skipped = any(entry["skipped"] for entry in found)
+    columns = ("view", "definition", "entities", "written", *(["skipped"] * skipped))
+    console.print(table(columns, [row[: len(columns)] for row in rows]))
 
 
 def show_parity(console: Console, found: Sequence[ViewParity]) -> None:
