@@ -17,7 +17,8 @@ from headwater.client.errors import PredictionRefused, Unreachable
 from headwater.client.predictions import Api
 from headwater.errors import NotAllowed
 
-Answer = tuple[int, Any]
+Answer = tuple[int, Any] | tuple[int, Any, dict[str, str]]
+"""Status, body and, if there are more than its length, headers."""
 
 
 class Fake:
@@ -35,10 +36,13 @@ class Fake:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 asked = json.loads(body or b"null")
                 fake.asked.append((self.command, self.path, dict(self.headers), asked))
-                status, said = fake.answer(self.path, asked) if callable(fake.answer) else fake.answer
+                answer = fake.answer(self.path, asked) if callable(fake.answer) else fake.answer
+                status, said, *more = answer
                 data = said if isinstance(said, bytes) else json.dumps(said).encode()
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(data)))
+                for name, value in dict(*more).items():
+                    self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(data)
 
