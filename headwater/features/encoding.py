@@ -23,8 +23,6 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from headwater.features.errors import InvalidView
-
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -33,10 +31,6 @@ FORMAT = 1
 _HEAD = struct.Struct(">BQQI")
 HEAD_BYTES, VALUE_BYTES = _HEAD.size, 4
 LARGEST_REVISION = 2**32 - 1
-LARGEST_ITEM = 400 * 1024
-"""DynamoDB's limit for an item, names and values of all its attributes, in bytes."""
-MOST_FEATURES = (LARGEST_ITEM - 4096 - HEAD_BYTES) // VALUE_BYTES
-"""Of a view that has an item to itself, with room for the longest key."""
 _SHIFT = 2**63
 
 
@@ -140,15 +134,6 @@ def values_of(value: bytes, positions: Sequence[int]) -> tuple[float | None, ...
     bits = ordered ^ (mask | negative * 0x7FFF_FFFF)
     numbers = layout.unpack(bits.to_bytes(VALUE_BYTES * count, "big"))
     return tuple([number if (number := numbers[place]) == number else None for place in positions])
-
-
-def check_size(view: str, features: int) -> None:
-    """Raise `InvalidView` if no item could hold that many features."""
-    if features > MOST_FEATURES:
-        raise InvalidView(
-            f"feature view {view!r} has {features:,} features; an online item holds {MOST_FEATURES:,} at most "
-            f"(DynamoDB's limit of {LARGEST_ITEM // 1024} KB): declare them as several views"
-        )
 
 
 def _ordered(value: float | None) -> bytes:

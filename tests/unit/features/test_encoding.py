@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+from datetime import timedelta
+from functools import cache
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headwater.features.encoding import MOST_FEATURES, Row, check_size, pack, pack_all, single, unpack
-from headwater.features.errors import InvalidView
+from headwater.features.encoding import HEAD_BYTES, VALUE_BYTES, Row, pack, pack_all, single, unpack
+from headwater.features.online import attribute_of
+from headwater.model import Feature, FeatureView, InvalidProduct, Product, Source, catalog
+from headwater.views import LARGEST_ITEM
 
 TIMES = st.one_of(st.sampled_from([-1, 0, 1, 2**40]), st.integers(-(2**62), 2**62))
 TINY = 1.401298464324817e-45
@@ -60,7 +64,36 @@ def test_bytes_of_another_format_are_refused(value: bytes) -> None:
         unpack(value)
 
 
-def test_a_view_that_no_item_could_hold_is_refused_by_name() -> None:
-    check_size("wide", MOST_FEATURES)
-    with pytest.raises(InvalidView, match=r"'wide' has .* features; an online item holds"):
-        check_size("wide", MOST_FEATURES + 1)
+@cache
+def many() -> tuple[Feature, ...]:
+    return tuple(Feature(name=f"f{number}") for number in range(LARGEST_ITEM // VALUE_BYTES))
+
+
+def wide(name: str, features: int, *entity: str) -> FeatureView:
+    return FeatureView(
+        name=name, entity=entity, sources=("rows",), sql="FROM rows", ttl=timedelta(days=1),
+        features=many()[:features],
+    )  # fmt: skip
+
+
+def declared(*views: FeatureView) -> None:
+    catalog([Product(sources=(Source(name="rows", contract="a.b:C"),), views=views)])
+
+
+def test_the_size_that_a_declaration_is_judged_by_is_that_of_its_bytes() -> None:
+    view = wide("view", 3, "shop")
+    value = pack(Row(0, 0, 0, (1.0, None, 2.0)))
+    assert view.online_bytes == len(attribute_of(view.version)) + len(value)
+
+
+def test_views_that_no_item_could_hold_together_are_refused_when_they_are_declared() -> None:
+    most = (LARGEST_ITEM - 2 - 2048 - 7 - 21 - 13 - HEAD_BYTES) // VALUE_BYTES
+    declared(wide("wide", most, "shop"))
+    with pytest.raises(
+        InvalidProduct, match=rf"looked up by shop share an online item.*: wide \({most + 1:,} features"
+    ):
+        declared(wide("wide", most + 1, "shop"))
+    half = most // 2
+    declared(wide("one", half, "shop", "day"), wide("other", half + 9, "day", "shop"))
+    with pytest.raises(InvalidProduct, match=r"one \(.*\), other \("):
+        declared(wide("one", half, "shop", "day"), wide("other", half + 9, "shop", "day"))
