@@ -192,7 +192,7 @@ def show_parity(console: Console, found: Sequence[ViewParity]) -> None:
 
 
 def show_skew(console: Console, found: Skew) -> None:
-    """A line for each feature that was skewed, the most skewed first."""
+    """The features that were skewed, the most skewed first; then how the values moved since training."""
     versions = ", ".join(map(str, found.versions))
     console.print(
         f"{found.model} (version {versions}) on {found.day}: {found.predictions:,} predictions of {found.requests:,} "
@@ -207,16 +207,52 @@ def show_skew(console: Console, found: Skew) -> None:
             entry.missing_online,
             entry.missing_offline,
             entry.mean_difference,
+            f"{entry.different_by_now / entry.compared:.1%}",
         )
         for entry in found.features
-        if entry.share
+        if entry.share or entry.different_by_now
     ]
     if alike := len(found.features) - len(rows):
         note(f"alike in training and in serving: {alike} of {len(found.features)} features")
-    if not rows:
-        return
-    columns = ("feature", "skewed", "other value", "missing online", "missing offline", "mean difference")
-    console.print(table(columns, rows))
+    if rows:
+        columns = (
+            "feature",
+            "skewed",
+            "other value",
+            "missing online",
+            "missing offline",
+            "mean diff",
+            "skewed by now",
+        )
+        console.print(table(columns, rows, whole=("skewed",)))
+    if found.drift:
+        _show_drift(console, found)
+    else:
+        note("the version kept no profile of its training rows: no drift is measured")
+
+
+def _show_drift(console: Console, found: Skew) -> None:
+    from rich.text import Text
+
+    from headwater.serving.drift import LEAST, MUCH
+
+    rows = [
+        (
+            entry.feature,
+            *([entry.version] if len(found.versions) > 1 else []),
+            Text(show(entry.index), style="bold red" if (entry.index or 0) > MUCH else ""),
+            f"{entry.missing_in_training:.1%}",
+            f"{entry.missing:.1%}",
+            show(entry.mean_in_training),
+            show(entry.mean),
+        )
+        for entry in found.drift
+    ]
+    version = ["version"] if len(found.versions) > 1 else []
+    columns = ("feature", *version, "PSI", "missing then", "missing now", "mean then", "mean now")
+    console.print(table(columns, rows, title="in training (then) and in these predictions (now)", whole=("PSI",)))
+    if any(entry.index is None for entry in found.drift):
+        note(f"no PSI of fewer than {LEAST} predictions")
 
 
 def _show_sql(console: Console, sql: str) -> None:

@@ -95,9 +95,9 @@ class Skew(Value):
     """The values beside those in training, the most changed first; none if the version kept no profile."""
 
     @property
-    def largest(self) -> FeatureSkew | None:
-        """The most skewed feature of those that enough predictions looked up to tell."""
-        return next((entry for entry in self.features if entry.compared >= LEAST), None)
+    def telling(self) -> tuple[FeatureSkew, ...]:
+        """The features that enough predictions looked up to raise an alarm; the most skewed first."""
+        return tuple(entry for entry in self.features if entry.compared >= LEAST)
 
 
 @dataclass

@@ -26,14 +26,15 @@ def profile(model: Model, run_id: str, train: Rows, predictions: Any) -> Profile
         model=model.name,
         run_id=run_id,
         rows=len(train),
-        numbers={name: _numbers(train.columns[name]) for name in model.columns if name not in model.categories},
+        numbers={name: numbers(train.columns[name]) for name in model.columns if name not in model.categories},
         categories={name: _categories(train.columns[name]) for name in model.categories},
-        label=_numbers(train.label),
-        predictions=_numbers(pandas.Series(predictions)),
+        label=numbers(train.label),
+        predictions=numbers(pandas.Series(predictions)),
     )
 
 
-def _numbers(values: pandas.Series[Any]) -> NumberProfile:
+def numbers(values: pandas.Series[Any]) -> NumberProfile:
+    """Describe a column of numbers; NaN is missing."""
     known = values.dropna().to_numpy(dtype="float64")
     if not len(known):
         return NumberProfile(missing=1.0, quantiles=(), mean=None)
