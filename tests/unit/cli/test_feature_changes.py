@@ -81,5 +81,9 @@ def test_skew_needs_a_day_that_is_one(world: World, run: Run) -> None:
     client("s3").create_bucket(Bucket="predictions", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
     assert run("features", "skew", "habit").code == 3
     log("r-1", {"c": 60.0, "a": 1.0})
-    assert "last_sale.amount" in run("features", "skew", "habit").out
+    shown = run("features", "skew", "habit")
+    assert shown.out.count("last_sale.amount") == 2, "once as skewed, once beside its values in training"
+    assert "no PSI of fewer than 200 predictions" in shown.err
+    log("r-2", dict.fromkeys([f"c-{place}" for place in range(200)], 60.0))
+    assert next(line for line in run("features", "skew", "habit").out.splitlines() if "7." in line)
     assert run("features", "skew", "habit", "--json").json["features"][0]["share"] == 0.5
