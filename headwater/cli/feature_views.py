@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from headwater.features.parity import ViewParity
     from headwater.features.statistics import FeatureStatistics
     from headwater.model import Feature
+    from headwater.serving.drift import FeatureDrift
     from headwater.serving.skew import Skew
 
 BARS = "▁▂▃▄▅▆▇█"
@@ -225,34 +226,36 @@ def show_skew(console: Console, found: Skew) -> None:
             "skewed by now",
         )
         console.print(table(columns, rows, whole=("skewed",)))
-    if found.drift:
-        _show_drift(console, found)
-    else:
-        note("the version kept no profile of its training rows: no drift is measured")
+    for version in found.versions:
+        _show_drift(console, version, [entry for entry in found.drift if entry.version == version])
 
 
-def _show_drift(console: Console, found: Skew) -> None:
+def _show_drift(console: Console, version: int, found: Sequence[FeatureDrift]) -> None:
+    """The features that moved since training; how many didn't, or why that isn't known, is said beside them."""
     from rich.text import Text
 
-    from headwater.serving.drift import LEAST, MUCH
+    from headwater.serving.drift import LEAST, LITTLE, MUCH
 
     rows = [
         (
             entry.feature,
-            *([entry.version] if len(found.versions) > 1 else []),
-            Text(show(entry.index), style="bold red" if (entry.index or 0) > MUCH else ""),
-            f"{entry.missing_in_training:.1%}",
-            f"{entry.missing:.1%}",
-            show(entry.mean_in_training),
-            show(entry.mean),
+            Text(f"{entry.index:.2f}", style="bold red" if entry.index > MUCH else ""),
+            f"{entry.missing_in_training:.1%} -> {entry.missing:.1%}",
+            f"{show(entry.mean_in_training) or '-'} -> {show(entry.mean) or '-'}",
         )
-        for entry in found.drift
+        for entry in found
+        if entry.index is not None and entry.index > LITTLE
     ]
-    version = ["version"] if len(found.versions) > 1 else []
-    columns = ("feature", *version, "PSI", "missing then", "missing now", "mean then", "mean now")
-    console.print(table(columns, rows, title="in training (then) and in these predictions (now)", whole=("PSI",)))
-    if any(entry.index is None for entry in found.drift):
-        note(f"no PSI of fewer than {LEAST} predictions")
+    if rows:
+        title = f"version {version}: in training -> in these predictions"
+        console.print(table(("feature", "PSI", "missing", "mean"), rows, title=title, whole=("PSI", "missing", "mean")))
+    known = sum(entry.index is not None for entry in found)
+    if not found:
+        note(f"version {version} kept no profile of its training rows to compare with")
+    elif not known:
+        note(f"version {version}: fewer than {LEAST} predictions, too few to compare with training (PSI)")
+    elif known > len(rows):
+        note(f"version {version}: spread as in training (PSI up to {LITTLE}): {known - len(rows)} of {known} features")
 
 
 def _show_sql(console: Console, sql: str) -> None:

@@ -16,8 +16,8 @@ from pydantic import BaseModel, ConfigDict
 from headwater.registry.types import NumberProfile, Profile
 
 BINS = 10
-MUCH = 0.25
-"""The index above which a feature is pointed out."""
+LITTLE, MUCH = 0.1, 0.25
+"""Up to the first a feature is spread as it was, above the second it isn't at all."""
 LEAST = 200
 """Values below which no index is given. Without any change it is about (bins - 1) (1/n + 1/m) of n values beside m in
 training (B. Yurdakul, "Statistical Properties of Population Stability Index", 2018): 0.05 of 200."""

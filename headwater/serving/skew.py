@@ -224,8 +224,12 @@ class SkewMeasure:
         if profile is None:
             return ()
         columns = {feature.name: feature.column for feature in package.features}
-        seen = [prediction["features"] for record in records for prediction in record["predictions"]]
-        return drift(version.version, profile, columns, {name: [row.get(name) for row in seen] for name in columns})
+        judged = [seen for record in records for seen in _judged(record)]
+        values = {
+            feature.name: [seen.get(feature.name) for seen, unanswerable in judged if feature.view not in unanswerable]
+            for feature in package.features
+        }
+        return drift(version.version, profile, columns, values)
 
 
 class _Joined:

@@ -103,8 +103,10 @@ def test_a_replayed_request_that_the_online_store_can_not_answer_is_not_compared
     at = NOW.replace(hour=4, minute=30)
     log("r-1", {"a": None}, at, received=NOW, status=ValueStatus.FUTURE)
     log("r-2", {"a": 30.0}, at, received=NOW, status=ValueStatus.FOUND)
-    (amount,) = stack.features.skew("habit").features
+    found = stack.features.skew("habit")
+    (amount,) = found.features
     assert (amount.compared, amount.share) == (1, 0.0)
+    assert [(entry.predictions, entry.missing, entry.mean) for entry in found.drift] == [(1, 0.0, 30.0)]
     # Asked live, the same answer means that something wrote ahead of its time.
     log("r-3", {"a": None}, at, status=ValueStatus.FUTURE)
     (amount,) = stack.features.skew("habit").features
