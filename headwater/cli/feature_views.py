@@ -216,16 +216,8 @@ def show_skew(console: Console, found: Skew) -> None:
     if alike := len(found.features) - len(rows):
         note(f"alike in training and in serving: {alike} of {len(found.features)} features")
     if rows:
-        columns = (
-            "feature",
-            "skewed",
-            "other value",
-            "missing online",
-            "missing offline",
-            "mean diff",
-            "skewed by now",
-        )
-        console.print(table(columns, rows, whole=("skewed",)))
+        columns = ("feature", "skewed", "other", "lacked", "extra", "mean diff", "by now")
+        console.print(table(columns, rows, whole=("skewed", "by now")))
     for version in found.versions:
         _show_drift(console, version, [entry for entry in found.drift if entry.version == version])
 

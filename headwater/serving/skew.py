@@ -1,10 +1,11 @@
 """Training-serving skew: do logged predictions have the feature values that training would give them?
 
 Each logged look-up is computed again offline, at the request's time, with the definitions that its model version was
-trained on: once from the data that were committed when the request came, once from the data that are there now. The
-first tells of late materialisations and of paths that have come apart; what only the second one sees is data that came
-or were corrected later although they say that they were available before. Training reads the second. Beside them
-stands whether the values look as they did in training (`headwater.serving.drift`).
+trained on: once from the data that were committed when the request came, once from the data that are there now. A
+value that either of them gives is right: it was all that could be known, or (streamed before its data landed) is what
+training sees. One that neither gives tells of a late materialisation or of paths that have come apart. What only the
+data of now contradict came or was corrected later, although it says that it was available before; it is counted apart.
+Beside all that stands whether the values look as they did in training (`headwater.serving.drift`).
 """
 
 from __future__ import annotations
@@ -62,9 +63,9 @@ class FeatureSkew(Value):
     different: int
     """Both sides have a value and it isn't the same float32."""
     missing_online: int
-    """The data that were committed by then have a value."""
+    """The data that were committed by then give a value."""
     missing_offline: int
-    """The prediction had a value that those data don't give."""
+    """The prediction had a value that those data don't give. In none of the three is it what the data of now give."""
     mean_difference: float | None
     """Online less offline, over all predictions in which both have a value; None if there are none."""
     different_by_now: int
@@ -73,7 +74,7 @@ class FeatureSkew(Value):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def share(self) -> float:
-        """Share of the predictions whose value differs, in any of the three ways, from what was committed by then."""
+        """Share of the predictions whose value differs in any of the three ways."""
         return (self.different + self.missing_online + self.missing_offline) / self.compared
 
 
@@ -325,12 +326,15 @@ def _judged(record: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, float | No
 def _skew(name: str, found: _Pairs) -> FeatureSkew:
     pairs = list(zip(found.online, found.offline, strict=True))
     both = [(online, offline) for online, offline in pairs if online is not None and offline is not None]
+    by_now = [not same(*seen) for seen in zip(found.online, found.by_now, strict=True)]
+    wrong = [pair for pair, contradicted in zip(pairs, by_now, strict=True) if contradicted and not same(*pair)]
+    lacked, extra = sum(online is None for online, _ in wrong), sum(offline is None for _, offline in wrong)
     return FeatureSkew(
         feature=name,
         compared=len(pairs),
-        different=sum(not same(online, offline) for online, offline in both),
-        missing_online=sum(online is None and offline is not None for online, offline in pairs),
-        missing_offline=sum(online is not None and offline is None for online, offline in pairs),
+        different=len(wrong) - lacked - extra,
+        missing_online=lacked,
+        missing_offline=extra,
         mean_difference=sum(online - offline for online, offline in both) / len(both) if both else None,
-        different_by_now=sum(not same(*pair) for pair in zip(found.online, found.by_now, strict=True)),
+        different_by_now=sum(by_now),
     )

@@ -87,14 +87,16 @@ def test_a_late_materialisation_shows_as_values_that_predictions_lacked(stack: H
 def test_what_was_corrected_later_is_told_apart_from_what_a_prediction_should_have_seen(
     stack: Headwater, world: World
 ) -> None:
-    # A correction of the evening before lands at ten: until then everybody saw 60, and rightly so.
+    # A correction of the evening before lands at ten: until then everybody saw 60, and rightly so; to whom it was
+    # streamed saw 61, which is what training will see.
+    log("r-0", {"c": 61.0})
     log("r-1", {"c": 60.0, "a": None})
     lake = Lake(products(), bucket=LAKE, table=REGISTRY, now=lambda: NOW.replace(hour=10))
     lake.ingest(world.upload("landing/sales/2.csv", FILES["2.csv"].replace("05:00:00,60", "05:00:00,61")))
     log("r-2", {"c": 60.0}, NOW.replace(hour=10, minute=30))
     found = stack.features.skew("habit", TODAY)
     (amount,) = found.features
-    assert (found.data_versions, amount.compared) == (2, 3)
+    assert (found.data_versions, amount.compared) == (2, 4)
     # The second request came after the correction, which was online by then or should have been.
     assert (amount.different, amount.missing_offline, amount.different_by_now) == (1, 0, 2)
 
