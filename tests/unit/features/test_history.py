@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from headwater.features.engine import type_problem
 from headwater.features.errors import InvalidView
 from headwater.features.history import historical
 from headwater.features.offline import compute
@@ -269,6 +270,8 @@ def test_a_category_of_pandas_is_text() -> None:
     table("raw", {"shop": "VARCHAR", "seller": "ENUM('b', 'a')"}, [("a", "b"), ("b", None)])
     compute(database(), checked(), "offline")
     assert database().execute("SELECT seller FROM offline").fetchall() == [("b",), (None,)]
+    # Parquet without any value has a column of no type.
+    assert type_problem(checked().features[0], '"NULL"') == ""
 
 
 @pytest.mark.parametrize(
