@@ -33,6 +33,8 @@ FORMAT = 1
 _HEAD = struct.Struct(">BQQI")
 HEAD_BYTES, VALUE_BYTES = _HEAD.size, 4
 LARGEST_REVISION = 2**32 - 1
+EXACT = 2**24
+"""Whole numbers up to this are exact in float32."""
 LARGEST_ITEM = 400 * 1024
 """DynamoDB's limit for an item, names and values of all its attributes, in bytes."""
 MOST_FEATURES = (LARGEST_ITEM - 4096 - HEAD_BYTES) // VALUE_BYTES

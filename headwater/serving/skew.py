@@ -159,7 +159,7 @@ class SkewMeasure:
         )
         lake = Lake(declared, bucket=self._bucket, table=self._store.table)
         names = [feature.name for feature in features]
-        with lake.tables(version := lake.pin(tuple(sources))) as connection:
+        with lake.tables(version := lake.pin(tuple(sources), tuple(declared.views))) as connection:
             store = Features(declared, lake)
             tables = {name: store.ensure(connection, view, version) for name, view in declared.views.items()}
             connection.register("__logged", pandas.DataFrame(rows))

@@ -12,16 +12,17 @@ from functions.features import stream
 from headwater.features.errors import InvalidRows
 from headwater.features.store import OnlineStore
 from headwater.features.streaming import MOST_ROWS, Streaming
+from headwater.lake.store import Arrivals
 from headwater.model import Feature, InvalidProduct
 from tests.unit.features.shop import SECOND, features, land, products
 from tests.unit.lake.invocation import Context
-from tests.unit.lake.world import FEATURES, World
+from tests.unit.lake.world import FEATURES, LAKE, World
 
 NOW = datetime(2013, 1, 1, 9, 30, tzinfo=UTC)
 
 
 def streaming() -> Streaming:
-    return Streaming(products(), OnlineStore(FEATURES, pause=lambda _: None), now=lambda: NOW)
+    return Streaming(products(), OnlineStore(FEATURES, pause=lambda _: None), Arrivals(LAKE), now=lambda: NOW)
 
 
 def row(shop: Any = "a", hour: float = 9, **values: Any) -> dict[str, Any]:
@@ -82,9 +83,12 @@ def test_what_is_no_list_of_rows_or_too_long_is_refused(world: World, rows: Any)
 
 def test_whole_numbers_and_truths_are_checked_as_they_are_declared(world: World) -> None:
     kinds = (Feature(name="amount", kind="integer"), Feature(name="thrice", kind="boolean"))
-    strict = Streaming(products(SECOND.model_copy(update={"features": kinds})), OnlineStore(FEATURES), now=lambda: NOW)
+    declared = products(SECOND.model_copy(update={"features": kinds}))
+    strict = Streaming(declared, OnlineStore(FEATURES), Arrivals(LAKE), now=lambda: NOW)
     assert strict.ingest("last_sale", [row(amount=2, thrice=True)]).written == 1
-    with pytest.raises(InvalidRows, match=r"amount: 2.5, expected a whole number; .*thrice: 2, expected 0 or 1"):
+    with pytest.raises(
+        InvalidRows, match=r"amount: 2.5, expected a whole number within .*; .*thrice: 2, expected 0 or 1"
+    ):
         strict.ingest("last_sale", [row(amount=2.5, thrice=2)])
 
 
