@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+import pandas
 import pytest
 import urllib3
 from botocore.auth import SigV4Auth
@@ -41,18 +43,15 @@ def test_a_tampered_online_item_raises_an_alarm_that_names_it(
 
     name = f"headwater-{deployed.stack.name}-features-parity"
 
-    def check() -> dict[str, object]:
-        answer = deployed.client("lambda").invoke(FunctionName=name, Payload=b"{}")
-        found: dict[str, object] = json.loads(answer["Payload"].read())
-        assert "FunctionError" not in answer, found
-        return next(view for view in found["views"] if view["view"] == "origin_weather")  # type: ignore[attr-defined]
+    def check() -> dict[str, Any]:
+        return of_weather(invoked(deployed, "features-parity"))
 
     assert check()["different"] == 0
     table = deployed.stack.features_table
     items = deployed.client("dynamodb").scan(TableName=table)["Items"]
     kennedy, newark = (next(item for item in items if place in item["pk"]["S"]) for place in ("JFK", "EWR"))
     deployed.client("dynamodb").put_item(TableName=table, Item={**newark, "pk": kennedy["pk"]})
-    (mismatch,) = check()["mismatches"]  # type: ignore[misc]
+    (mismatch,) = check()["mismatches"]
     deployed.client("dynamodb").put_item(TableName=table, Item=kennedy)
     assert (mismatch["entity"], mismatch["feature"]) == (["JFK"], "temp")
     assert (mismatch["online"], mismatch["offline"]) == (30.5, 39.5)
@@ -69,7 +68,27 @@ def test_a_tampered_online_item_raises_an_alarm_that_names_it(
     assert "online is not offline: origin_weather.temp of JFK: online 30.5" in logged
 
 
-def test_rows_that_are_streamed_through_the_api_and_the_queue_are_online_at_once(deployed: Headwater) -> None:
+def invoked(deployed: Headwater, function: str, **event: str) -> dict[str, Any]:
+    """What a deployed function answers."""
+    name = f"headwater-{deployed.stack.name}-{function}"
+    answer = deployed.client("lambda").invoke(FunctionName=name, Payload=json.dumps(event).encode())
+    found: dict[str, Any] = json.loads(answer["Payload"].read())
+    assert "FunctionError" not in answer, found
+    return found
+
+
+def of_weather(found: dict[str, Any]) -> dict[str, Any]:
+    """The part of an answer that is about the view of the weather."""
+    view: dict[str, Any] = next(view for view in found["views"] if view["view"] == "origin_weather")
+    return view
+
+
+def test_rows_that_are_streamed_through_the_api_and_the_queue_are_online_at_once_and_offline_once_committed(
+    project: Project, deployed: Headwater, tmp_path: Path
+) -> None:
+    file = tmp_path / "weather.csv"
+    file.write_text(HEADER + ROWS)
+    project.done("upload", "weather", str(file), "--wait")
     # Airports that no other test looks at: what is streamed happened now, long after all uploads.
     view = load_catalog().view("origin_weather")
     table = deployed.stack.features_table
@@ -102,3 +121,20 @@ def test_rows_that_are_streamed_through_the_api_and_the_queue_are_online_at_once
     body = json.dumps(streamed("HPN", 42.5))
     sqs.send_message(QueueUrl=sqs.get_queue_url(QueueName=queue)["QueueUrl"], MessageBody=body)
     assert wait_for(lambda: online("HPN"), what="the streamed row", timeout=120) == 42.5
+
+    asked = pandas.DataFrame({"origin": ["BDL", "HPN"], "asked_at": [datetime.now(UTC)] * 2})
+
+    def offline() -> list[float | None]:
+        frame = deployed.features.historical(asked, ["origin_weather.temp"])
+        return [None if pandas.isna(value) else value for value in frame["origin_weather__temp"]]
+
+    assert offline() == [None, None]
+    assert of_weather(invoked(deployed, "features-collect"))["calls"] == 2
+    assert offline() == [41.5, 42.5]
+    (logged,) = project.done("data", "log", "streamed/origin_weather")
+    assert logged["message"] == "2 streamed calls: 2 rows"
+    # Their items get the data's revision, and keep their values.
+    assert invoked(deployed, "features-materialise", view="origin_weather")["views"][0]["written"] == 2
+    assert [online("BDL"), online("HPN")] == [41.5, 42.5]
+    parity = of_weather(invoked(deployed, "features-parity"))
+    assert (parity["sampled"], parity["equal"]) == (2, 2)
