@@ -50,13 +50,13 @@ def lake() -> Lake:
     return Lake(products(), bucket=LAKE, table=REGISTRY, pause=lambda _: None)
 
 
-def stream(*rows: Row, view: FeatureView = SECOND) -> int:
+def stream(*rows: Row, view: FeatureView = SECOND, **more: Any) -> int:
     """Stream rows; how many entities changed online."""
     streaming = Streaming(
         products(view), OnlineStore(TABLE, pause=lambda _: None), Arrivals(LAKE), now=lambda: NOW + timedelta(days=1)
     )
     given = [
-        {"shop": shop, "event_time": at(event), "available_time": at(available), "amount": amount}
+        {"shop": shop, "event_time": at(event), "available_time": at(available), "amount": amount, **more}
         for shop, event, available, amount in rows
     ]
     return streaming.ingest(view.name, given).written
@@ -266,6 +266,10 @@ def test_rows_of_another_definition_count_if_it_had_all_that_this_one_has(world:
     assert [amounts(["a"], [8], view=view) for view in (SECOND, less, more)] == [[7.0], [7.0], [30.0]]
     asked = pandas.DataFrame({"shop": ["a"], "till": [1], "asked_at": [at(8)]})
     assert features(keyed).historical(asked, ["last_sale.amount"])["last_sale__amount"].to_pylist() == [30.0]
+    # Nor is one that is of two keys one of the first of them.
+    stream(("a", 8, 9, 8.0), view=keyed, till=1)
+    commit()
+    assert amounts(["a"], [9]) == [7.0]
     # From then on there are rows of both.
     stream(("a", 9, 9, 9.0), view=more)
     commit()
