@@ -84,7 +84,7 @@ class Streaming:
         InvalidRows
             Says each row's problem: an unknown column, a missing key or time, another type, out of range, a time that
             is yet to come.
-        OnlineStoreBusy
+        LakeBusy, OnlineStoreBusy
             Throttled; sending the rows again is safe.
         ItemTooLarge
             An entity's values don't fit an item.

@@ -12,12 +12,14 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from headwater.aws import client, error_code
+from headwater.lake.errors import LakeBusy
 from headwater.lake.types import Ingestion, IngestionStatus, Order, Pointer, Upload
 from headwater.versions.errors import VersionGone
 
 ARRIVED = "arrived/"
 """Where streamed rows lie until they are committed, a folder for each view and version of its definition."""
 DELETED_AT_ONCE = 1000
+BUSY = frozenset({"SlowDown", "ServiceUnavailable", "InternalError", "503", "500"})
 GONE = frozenset({"NoSuchVersion", "NoSuchKey", "404", "InvalidArgument"})
 
 
@@ -98,9 +100,20 @@ class Arrivals:
         self._s3 = client("s3")
 
     def put(self, view: str, version: str, body: bytes) -> str:
-        """Keep what a call brought, lines of JSON, for a version of a view's definition; its key."""
+        """Keep what a call brought, lines of JSON, for a version of a view's definition; its key.
+
+        Raises
+        ------
+        LakeBusy
+            S3 throttled; calling again is safe.
+        """
         key = f"{ARRIVED}{view}/{version}/{hashlib.sha256(body).hexdigest()}.jsonl"
-        self._s3.put_object(Bucket=self.bucket, Key=key, Body=body, ChecksumAlgorithm="SHA256")
+        try:
+            self._s3.put_object(Bucket=self.bucket, Key=key, Body=body, ChecksumAlgorithm="SHA256")
+        except ClientError as error:
+            if error_code(error) in BUSY:
+                raise LakeBusy(f"s3://{self.bucket}/{ARRIVED}: throttled until all retries were spent") from error
+            raise
         return key
 
     def views(self) -> tuple[str, ...]:
