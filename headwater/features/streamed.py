@@ -31,7 +31,7 @@ from headwater.lake.service import Lake
 from headwater.lake.store import Arrivals
 from headwater.lake.types import STREAMED, Pointer, streamed_of
 from headwater.versions.dataset import Dataset
-from headwater.versions.errors import DatasetNotFound
+from headwater.versions.errors import DatasetNotFound, RevisionNotFound
 from headwater.versions.types import Entry
 
 AUTHOR = "streaming"
@@ -156,7 +156,7 @@ class Collector:
     def _small(self, dataset: Dataset, version: str) -> list[Entry]:
         try:
             return [entry for entry in dataset.files(prefix=f"{version}/") if entry.size < LARGE]
-        except DatasetNotFound:
+        except (DatasetNotFound, RevisionNotFound):
             return []
 
     def _write(self, batch: Sequence[Pointer], together: Sequence[Entry], folder: Path, file: Path) -> int | None:

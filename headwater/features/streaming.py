@@ -87,7 +87,7 @@ class Streaming:
         LakeBusy, OnlineStoreBusy
             Throttled; sending the rows again is safe.
         ItemTooLarge
-            An entity's values don't fit an item.
+            An entity's values don't fit an item; the rows are kept all the same.
         """
         declared = self._catalog.view(view)
         check_size(view, len(declared.features))

@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -214,8 +214,8 @@ class Lake:
             that a mapping leaves out is pinned as it is now.
         views : sequence of str
             Views whose streamed rows are pinned as well, by the same revision, or by that which a mapping has for
-            `streamed_of`. A revision that they don't have is none of them: a tag of the sources, a time before the
-            first.
+            `streamed_of`. A revision for all that they don't have is none of them: a tag of the sources, a time before
+            the first.
 
         Raises
         ------
@@ -234,8 +234,11 @@ class Lake:
             commits[source] = PinnedCommit(commit=commit, revision=1)
         for name in map(streamed_of, views):
             named = revision if isinstance(revision, str) else revision.get(name, MAIN)
-            with suppress(RevisionNotFound, DatasetNotFound):
+            try:
                 commits[name] = PinnedCommit(commit=self.versions.dataset(name).resolve(named), revision=1)
+            except (RevisionNotFound, DatasetNotFound):
+                if not isinstance(revision, str) and name in revision:
+                    raise
         return DataVersion(commits=commits)
 
     def size(self, version: DataVersion) -> int:

@@ -30,7 +30,7 @@ from headwater.lake.store import Arrivals
 from headwater.lake.types import DataVersion
 from headwater.model import Feature, FeatureView
 from headwater.registry.store import RegistryStore
-from headwater.versions.errors import HookRefused
+from headwater.versions.errors import HookRefused, RevisionNotFound
 from tests.unit.features.shop import FILES, NOW, SECOND, features, land, products
 from tests.unit.lake.invocation import Context
 from tests.unit.lake.world import FEATURES as TABLE
@@ -243,6 +243,8 @@ def test_data_as_of_a_time_or_a_revision_hold_what_was_streamed_and_committed_th
     assert amounts(["a"], [9], as_of="main", as_known_at=at(8)) == [7.0]
     first = next(entry.id for entry in lake().versions.dataset(DATASET).log("main~1"))
     assert amounts(["a"], [9], as_of={DATASET: first}) == [7.0]
+    with pytest.raises(RevisionNotFound, match="'streamed/last_sale' has no branch, tag or commit 'nosuch'"):
+        amounts(["a"], [9], as_of={DATASET: "nosuch"})
     # A revision of the sources alone holds nothing that was streamed.
     lake().versions.dataset("sources/sales").tag("release")
     assert amounts(["a"], [9], as_of="release") == [30.0]
