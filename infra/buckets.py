@@ -160,6 +160,10 @@ class PrivateBucket(pulumi.ComponentResource):
         """To write objects under ``prefixes``; not to delete: a version that was written stays."""
         return allow(["s3:PutObject", "s3:AbortMultipartUpload"], *self._arns(prefixes), wildcard=_BELOW_A_PREFIX)
 
+    def grant_delete(self, *prefixes: str) -> Grant:
+        """To delete versions of objects under ``prefixes`` for ever: of what was copied elsewhere first."""
+        return allow(["s3:DeleteObjectVersion"], *self._arns(prefixes), wildcard=_BELOW_A_PREFIX)
+
     def _arns(self, prefixes: Sequence[str]) -> list[Text]:
         return [object_arns(self.arn, prefix) for prefix in prefixes or ("",)]
 

@@ -12,7 +12,7 @@ from infra.alarms import DeadLetters
 from infra.buckets import Expiry, PrivateBucket
 from infra.function import Function
 from infra.grants import Grant, together
-from infra.tables import DATASETS, SOURCE_DATA, Table
+from infra.tables import DATASETS, SOURCE_DATA, STREAMED_DATA, Table
 from infra.tags import physical_name, tags
 
 CAPABILITY = "lake"
@@ -20,8 +20,10 @@ LANDING = "landing/"
 QUARANTINE = Expiry(prefix="quarantine/", days=180)
 """Rejected rows are kept for people to look at; no commit ever pins them."""
 CURATED, FEATURES, VERSIONS = "curated/", "features/", "versions/"
-STAGED = "data/sources/"
-"""Files that somebody uploaded to a branch of a source's dataset."""
+ARRIVED, STREAMED = "arrived/", "streamed/"
+"""Streamed rows that wait for their commit, and those that were committed."""
+STAGED, STAGED_ROWS = "data/sources/", "data/streamed/"
+"""Files that somebody uploaded to a branch of a source's dataset, or of a view's streamed rows."""
 
 
 def grant_commit(lake: PrivateBucket, registry: Table, datasets: str) -> Grant:
@@ -32,8 +34,11 @@ def grant_commit(lake: PrivateBucket, registry: Table, datasets: str) -> Grant:
 
 
 def grant_read_sources(lake: PrivateBucket, registry: Table) -> Grant:
-    """To pin the sources' commits and to read what they hold."""
-    return together(lake.grant_read(CURATED, STAGED, VERSIONS), registry.grant_read(SOURCE_DATA))
+    """To pin the commits of sources and streamed rows, and to read what they hold."""
+    return together(
+        lake.grant_read(CURATED, STAGED, STREAMED, STAGED_ROWS, VERSIONS),
+        registry.grant_read(SOURCE_DATA, STREAMED_DATA),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

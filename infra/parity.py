@@ -12,7 +12,7 @@ import functions.features.parity
 from infra.alarms import Threshold
 from infra.buckets import PrivateBucket
 from infra.function import METRICS_NAMESPACE, Foundation, Function, FunctionArgs
-from infra.lake import FEATURES, grant_read_sources
+from infra.lake import ARRIVED, FEATURES, grant_read_sources
 from infra.tables import MODELS, VIEWS, Table
 from infra.tags import physical_name, tags
 from infra.training import RUNS
@@ -61,7 +61,8 @@ class FeatureParity(pulumi.ComponentResource):
                 timeout=MAX_TIMEOUT,
                 grants=[
                     grant_read_sources(args.lake, args.registry),
-                    args.lake.grant_read(FEATURES),
+                    # Whether rows that were streamed wait for their commit.
+                    args.lake.grant_read(FEATURES, ARRIVED),
                     args.lake.grant_write(FEATURES),
                     args.registry.grant_read(VIEWS, MODELS),
                     # The packages say which definitions a model looks up.

@@ -76,7 +76,16 @@ def build_stack(config: Config, catalog: Catalog) -> None:
             views=catalog.views,
         ),
     )
-    Streaming("features-stream", StreamingArgs(foundation=foundation, serving=serving, features=storage.features))
+    Streaming(
+        "features-stream",
+        StreamingArgs(
+            foundation=foundation,
+            serving=serving,
+            features=storage.features,
+            lake=storage.lake,
+            registry=storage.registry,
+        ),
+    )
     ingestion = Ingestion(
         "ingestion",
         IngestionArgs(

@@ -1,4 +1,4 @@
-"""Streamed features: a route of the API and a queue, in front of one function."""
+"""Streamed features: a route of the API and a queue in front of one function, another that commits the rows."""
 
 from __future__ import annotations
 
@@ -9,17 +9,23 @@ from datetime import timedelta
 import pulumi
 import pulumi_aws as aws
 
+import functions.features.collect
 import functions.features.stream
+from infra.buckets import PrivateBucket
 from infra.function import Foundation, Function, FunctionArgs
 from infra.grants import allow, policy_document, require_tls
+from infra.lake import ARRIVED, STREAMED, grant_commit
 from infra.serving import Serving
-from infra.tables import Table
+from infra.tables import STREAMED_DATA, Table
 from infra.tags import physical_name, tags
 
 CAPABILITY = "features"
 ROUTE = "POST /features/{view}/rows"
 TIMEOUT = timedelta(seconds=29)
 TRIES = 5
+# If nothing was streamed: one listing.
+HOURLY = "rate(1 hour)"
+MAX_TIMEOUT = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,13 +36,15 @@ class StreamingArgs:
     serving: Serving
     """Whose API gets the route."""
     features: Table
+    lake: PrivateBucket
+    registry: Table
 
 
 class Streaming(pulumi.ComponentResource):
-    """Rows that bypass ingestion: the function brings them online at once, whoever sent them.
+    """Rows that bypass ingestion: the function keeps them and brings them online at once, whoever sent them.
 
     The API answers what became of them. From the queue a message that fails comes again, alone, and after five times
-    lies among the stack's dead letters.
+    lies among the stack's dead letters. Another function makes commits of what was kept, every hour.
     """
 
     def __init__(self, name: str, args: StreamingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -50,11 +58,15 @@ class Streaming(pulumi.ComponentResource):
                 foundation=args.foundation,
                 capability=CAPABILITY,
                 handler=functions.features.stream,
-                settings={"features_table": args.features.name},
+                settings={"features_table": args.features.name, "lake_bucket": args.lake.ready},
                 bundle="data",
                 memory_mib=1024,
                 timeout=TIMEOUT,
-                grants=[args.features.grant_write_batches(), allow(receive, self.queue.arn)],
+                grants=[
+                    args.features.grant_write_batches(),
+                    args.lake.grant_write(ARRIVED),
+                    allow(receive, self.queue.arn),
+                ],
             ),
             opts=child,
         )
@@ -69,7 +81,49 @@ class Streaming(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=[self.function]),
         )
         args.serving.route(name, ROUTE, self.function)
+        self._collect("features-collect", args)
         self.register_outputs({"queue": self.queue.url})
+
+    def _collect(self, name: str, args: StreamingArgs) -> None:
+        collect = Function(
+            name,
+            FunctionArgs(
+                foundation=args.foundation,
+                capability=CAPABILITY,
+                handler=functions.features.collect,
+                settings={"lake_bucket": args.lake.ready, "registry_table": args.registry.name},
+                bundle="data",
+                memory_mib=2048,
+                disk_mib=2048,
+                timeout=MAX_TIMEOUT,
+                grants=[
+                    args.lake.grant_read(ARRIVED, STREAMED),
+                    args.lake.grant_write(STREAMED),
+                    # What a commit holds needn't wait any more.
+                    args.lake.grant_delete(ARRIVED),
+                    grant_commit(args.lake, args.registry, STREAMED_DATA),
+                ],
+            ),
+            opts=self._child,
+        )
+        rule = aws.cloudwatch.EventRule(
+            name,
+            name=physical_name(name),
+            description="Makes commits of streamed features.",
+            schedule_expression=HOURLY,
+            tags=tags(capability=CAPABILITY),
+            opts=self._child,
+        )
+        permission = collect.allow_invocation(name, service="events", source_arn=rule.arn)
+        aws.cloudwatch.EventTarget(
+            name,
+            rule=rule.name,
+            target_id="collect",
+            arn=collect.arn,
+            dead_letter_config={"arn": args.foundation.dead_letters.arn},
+            retry_policy={"maximum_event_age_in_seconds": 3600, "maximum_retry_attempts": 10},
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[permission]),
+        )
 
     def _queue(self, name: str, args: StreamingArgs) -> aws.sqs.Queue:
         queue = aws.sqs.Queue(

@@ -21,7 +21,7 @@ VIEWS = "VIEW#"
 ALARMS = "ALARM#"
 DATASETS = "DATA#"
 """The list of datasets' names; ``DATA#<dataset>`` are a dataset's branches, tags, hooks and their log."""
-SOURCE_DATA, MODEL_DATA = "DATA#sources/", "DATA#models/"
+SOURCE_DATA, MODEL_DATA, STREAMED_DATA = "DATA#sources/", "DATA#models/", "DATA#streamed/"
 LEDGER = "LEDGER#"
 
 READ = ("dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query")

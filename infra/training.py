@@ -24,7 +24,7 @@ from infra.grants import Role, together
 from infra.lake import FEATURES, grant_commit, grant_read_sources
 from infra.machine import StateMachine, StateMachineArgs
 from infra.serving import Serving
-from infra.tables import MODEL_DATA, MODELS, SOURCE_DATA, Table
+from infra.tables import MODEL_DATA, MODELS, SOURCE_DATA, STREAMED_DATA, Table
 from infra.tags import physical_name, tags
 
 CAPABILITY = "training"
@@ -123,7 +123,7 @@ class Training(pulumi.ComponentResource):
                     args.registry.grant_read_write(MODELS),
                     grant_commit(args.lake, args.registry, MODEL_DATA),
                     # Tags what the version learnt from.
-                    args.registry.grant_read_write(SOURCE_DATA),
+                    args.registry.grant_read_write(SOURCE_DATA, STREAMED_DATA),
                 ],
             ),
             opts=self._child,

@@ -44,12 +44,12 @@ class Lake:
         self._path = path
         self.objects = SimpleNamespace(newest=lambda _key: None)
 
-    def pin(self, _sources: object) -> DataVersion:
+    def pin(self, _sources: object, _views: object) -> DataVersion:
         """The one version."""
         return DataVersion(commits={"rows": PinnedCommit(commit="0" * 64, revision=1)})
 
     @contextmanager
-    def tables(self, _version: DataVersion) -> Iterator[duckdb.DuckDBPyConnection]:
+    def tables(self, _version: DataVersion, _names: object) -> Iterator[duckdb.DuckDBPyConnection]:
         """A database with the view's offline rows."""
         with duckdb.connect() as connection:
             connection.execute(

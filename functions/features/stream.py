@@ -1,4 +1,4 @@
-"""Streamed feature rows, from the HTTP API and from the queue: online at once."""
+"""Streamed feature rows, from the HTTP API and from the queue: kept until they are committed, and online at once."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from headwater.errors import HeadwaterError, InvalidRequest
 from headwater.features.errors import InvalidRows
 from headwater.features.store import OnlineStore
 from headwater.features.streaming import Streamed, Streaming
+from headwater.lake.store import Arrivals
 from headwater.model import load_catalog
 from headwater.settings import FunctionSettings, at_init
 
@@ -29,11 +30,13 @@ class Settings(FunctionSettings):
     """What this function must be told."""
 
     features_table: str
+    lake_bucket: str
 
 
 @at_init
 def service() -> Streaming:
-    return Streaming(load_catalog(), OnlineStore(Settings.from_environment().features_table))
+    settings = Settings.from_environment()
+    return Streaming(load_catalog(), OnlineStore(settings.features_table), Arrivals(settings.lake_bucket))
 
 
 @entry
@@ -67,7 +70,7 @@ def take(record: dict[str, Any]) -> bool:
 
 
 def ingest(view: str, rows: Any) -> Streamed:
-    """Bring rows online and count them."""
+    """Keep rows, bring them online and count them."""
     done = service().ingest(view, rows)
     metrics.add_metric("FeatureRowsStreamed", MetricUnit.Count, done.rows)
     logger.info("rows streamed", extra=done.model_dump())

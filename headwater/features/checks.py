@@ -4,14 +4,12 @@
 from __future__ import annotations
 
 from headwater.features.columns import EVENT
+from headwater.features.encoding import EXACT
 from headwater.features.engine import Engine
 from headwater.features.errors import InvalidView
 from headwater.features.inputs import shown, text_expectation
 from headwater.lake.database import literal, quoted
 from headwater.model import Feature, FeatureView
-
-EXACT = 2**24
-"""Whole numbers up to this are exact in float32."""
 
 
 def check_values(engine: Engine, view: FeatureView, table: str) -> None:

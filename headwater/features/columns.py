@@ -51,7 +51,10 @@ def text_sql(column: str) -> str:
     return f"nullif(CAST({column} AS VARCHAR), '')"
 
 
-def newest_last(view: FeatureView) -> str:
-    """An ORDER BY list by which an entity's newest row comes last; decides ties."""
+def newest_last(view: FeatureView, *between: str) -> str:
+    """An ORDER BY list by which an entity's newest row comes last; decides ties.
+
+    What is ``between`` decides before the values do.
+    """
     ties = "".join(f", {quoted(feature.name)} NULLS FIRST" for feature in view.features)
-    return f"{EVENT}, {AVAILABLE}{ties}"
+    return f"{', '.join((EVENT, AVAILABLE, *between))}{ties}"

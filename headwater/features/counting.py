@@ -30,11 +30,11 @@ def keep_statistics(
     connection : DuckDBPyConnection
     view : FeatureView
     version : DataVersion
-        Of the view's sources, and maybe more.
+        Of what the view's rows are made of, and maybe more.
     table : str
         With the view's offline rows.
     """
-    data_version = version.only(view.sources).id
+    data_version = version.of(view).id
     key = statistics_key(view.name, view.version, data_version)
     if objects.newest(key) is not None:
         return

@@ -22,6 +22,8 @@ class Job(Declaration):
     """What one run computes."""
 
     sources: Mapping[str, Files]
+    streamed: Mapping[str, Files] = Field(default_factory=dict)
+    """By view: its streamed rows, which count for the questions. They aren't among what is written to `offline`."""
     views: tuple[FeatureView, ...] = Field(min_length=1)
     """From the catalog, so that their aggregations know their times."""
     offline: str

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from headwater.features.columns import AVAILABLE, EVENT, KNOWN
 from headwater.features.encoding import pack_all
 from headwater.features.errors import InvalidView
-from headwater.features.offline import offline_key
+from headwater.features.offline import needed, offline_key
 from headwater.features.online import EPOCH, entity_of, microseconds, online_key
 from headwater.features.progress import ProgressOf, Run
 from headwater.features.records import Materialisation, Materialisations
@@ -107,7 +107,7 @@ class Materialiser:
         """Bring the view's values online; see `headwater.features.service.Features.materialise`."""
         progress, written = ProgressOf(self._registry, view.name, view.version), 0
         for _ in range(_ROUNDS):
-            version, moment = self._lake.pin(view.sources), microseconds(self._now())
+            version, moment = self._lake.pin(view.sources, [view.name]), microseconds(self._now())
             if not doing.full and progress.read().is_done(version, moment):
                 return self._unchanged(view, version, moment, written)
             run = Run(
@@ -144,7 +144,7 @@ class Materialiser:
     ) -> Materialised:
         with (
             TemporaryDirectory(prefix="headwater-materialise-") as scratch,
-            self._lake.tables(version) as connection,
+            self._lake.tables(version, needed(self._lake.objects, view, version)) as connection,
         ):
             table = self._ensure(connection, view, version)
             connection.execute(f"CREATE TEMP TABLE __newest AS {_newest(view, quoted(table))}", [run.moment])
@@ -263,13 +263,13 @@ class _Tracker:
 def _newest(view: FeatureView, rows: str) -> str:
     """A query for each entity's newest row of those known at a moment; needs that as a parameter.
 
-    No two kept rows of an entity have one event time.
+    No two kept rows of an entity have one event time and one available time.
     """
     keys = ", ".join(map(quoted, view.entity))
     columns = ", ".join([keys, EVENT, AVAILABLE, *(quoted(feature.name) for feature in view.features)])
     return (
         f"SELECT {columns} FROM {rows} WHERE {KNOWN} <= make_timestamp(?) "
-        f"QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY {EVENT} DESC) = 1"
+        f"QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY {EVENT} DESC, {AVAILABLE} DESC) = 1"
     )
 
 

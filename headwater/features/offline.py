@@ -1,7 +1,13 @@
-"""A feature view's rows for a data version: computed by what it declares, checked, kept as Parquet."""
+"""A feature view's rows for a data version: computed by what it declares, checked, kept as Parquet.
+
+Rows that were streamed and committed are put to them (`add_streamed`), so that a view that nothing was streamed to is
+computed as if there were no streaming, and one whose sources stay the same isn't computed again for what was streamed.
+"""
 
 # ruff: noqa: S608 - names in SQL are declared by products and quoted
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import duckdb
 
@@ -10,9 +16,13 @@ from headwater.features.checks import check_values
 from headwater.features.columns import AVAILABLE, EVENT, KNOWN, entity_sql, moment_sql, newest_last, value_sql
 from headwater.features.engine import NUMBERS, DuckDB, Engine, type_problem
 from headwater.features.errors import InvalidView
-from headwater.lake.database import quoted
-from headwater.lake.types import DataVersion
+from headwater.features.lines import ENTITY, FEATURES, mark, marks
+from headwater.lake.database import literal, quoted
+from headwater.lake.types import DataVersion, streamed_of
 from headwater.model import FeatureView
+
+if TYPE_CHECKING:
+    from headwater.lake.store import Objects
 
 LAYOUT = 2
 """Of the kept rows; another one makes other keys. 2: in order, without rows that can't be an answer."""
@@ -20,7 +30,16 @@ LAYOUT = 2
 
 def offline_key(view: FeatureView, version: DataVersion) -> str:
     """Where the rows of ``view`` for ``version`` are kept: another definition or other data, another key."""
-    return f"features/{view.name}/{version.only(view.sources).id}-{view.version}-{LAYOUT}.parquet"
+    return f"features/{view.name}/{version.of(view).id}-{view.version}-{LAYOUT}.parquet"
+
+
+def needed(objects: Objects, view: FeatureView, version: DataVersion) -> tuple[str, ...]:
+    """The parts of a data version without which the view's rows can't be had: none, if they are kept."""
+    if objects.newest(offline_key(view, version)) is not None:
+        return ()
+    streamed = tuple(name for name in version.of(view).commits if name == streamed_of(view.name))
+    kept = streamed and objects.newest(offline_key(view, version.only(view.sources))) is not None
+    return streamed if kept else (*view.sources, *streamed)
 
 
 def table_of(view: FeatureView) -> str:
@@ -71,20 +90,70 @@ def compute_on(engine: Engine, view: FeatureView, table: str) -> int:
 
 def _answers(view: FeatureView, raw: str, kinds: dict[str, str]) -> str:
     """A query for the rows that can be an answer, in order."""
-    partition = ", ".join(map(quoted, view.entity))
+    return _newest_when_known(view, f"SELECT {_named(view, kinds)} FROM {quoted(raw)}", newest_last(view))
+
+
+def _named(view: FeatureView, kinds: dict[str, str]) -> str:
+    """A SELECT list: the view's columns as they are kept, of columns of those kinds."""
     columns = [f"{entity_sql(quoted(key), kinds[key])} AS {quoted(key)}" for key in view.entity]
     columns += [f"{moment_sql(quoted(time), kinds[time])} AS {time}" for time in (EVENT, AVAILABLE)]
     columns += [f"{value_sql(feature)} AS {quoted(feature.name)}" for feature in view.features]
+    return ", ".join(columns)
+
+
+def _newest_when_known(view: FeatureView, rows: str, order: str) -> str:
+    """A query for those rows of a query that can be an answer, in order; by ``order`` the newest come last."""
+    partition = ", ".join(map(quoted, view.entity))
     names = ", ".join((partition, EVENT, AVAILABLE, *(quoted(feature.name) for feature in view.features)))
     filled = " AND ".join(f"{name} IS NOT NULL" for name in (*map(quoted, view.entity), EVENT, AVAILABLE))
     # Of an entity's rows with the newest last, one counts if none after it was known as early.
     return (
-        f"SELECT {names} FROM (SELECT *, min({KNOWN}) OVER (PARTITION BY {partition} ORDER BY {newest_last(view)} "
+        f"SELECT {names} FROM (SELECT *, min({KNOWN}) OVER (PARTITION BY {partition} ORDER BY {order} "
         f"ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING) AS __newer_known FROM "
-        f"(SELECT {', '.join(columns)} FROM {quoted(raw)}) AS named WHERE {filled}) AS followed "
+        f"({rows}) AS named WHERE {filled}) AS followed "
         f"WHERE __newer_known IS NULL OR __newer_known > {KNOWN} "
         f"ORDER BY {partition}, {EVENT}, {AVAILABLE}"
     )
+
+
+def add_streamed(engine: Engine, view: FeatureView, computed: str, streamed: str, table: str) -> None:
+    """Put the rows that were computed and those that were streamed together into ``table``, in order.
+
+    Of a computed row and a streamed one of the same event and available time the computed one is the newer, whatever
+    their values, as it is online. Streamed rows may be there several times. Those of another definition of the view
+    count if that had the same join keys and every feature that this one has: of a feature that it didn't have they
+    can't say that it was missing.
+
+    Parameters
+    ----------
+    engine : Engine
+    view : FeatureView
+    computed : str
+        Table of rows as `compute_on` leaves them. That those are left out which can't be an answer is no matter: a row
+        that was newer than one of them is there, or one that was newer still.
+    streamed : str
+        Table of the view's streamed rows (`headwater.features.streamed`).
+    table : str
+
+    Raises
+    ------
+    InvalidView
+        A feature's check fails.
+    """
+    features = [feature.name for feature in view.features]
+    names = ", ".join(map(quoted, (*view.entity, EVENT, AVAILABLE, *features)))
+    kinds = engine.columns(f"SELECT * FROM {quoted(streamed)}")
+    rows = f"SELECT {names}, 1 AS __computed FROM {quoted(computed)}"
+    if {*view.entity, EVENT, AVAILABLE, *features, ENTITY, FEATURES} <= kinds.keys():
+        alike = " AND ".join(
+            [
+                f"{ENTITY} = {literal(marks(view)[0])}",
+                *(f"strpos({FEATURES}, {literal(f',{mark(feature)},')}) > 0" for feature in view.features),
+            ]
+        )
+        rows += f" UNION ALL SELECT {_named(view, kinds)}, 0 AS __computed FROM {quoted(streamed)} WHERE {alike}"
+    engine.make(table, _newest_when_known(view, rows, newest_last(view, "__computed")))
+    check_values(engine, view, table)
 
 
 def _check(view: FeatureView, kinds: dict[str, str]) -> None:

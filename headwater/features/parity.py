@@ -8,25 +8,24 @@ or the same text.
 What may differ by right isn't counted as a difference:
 
 * the online item is of a *newer* event: it was streamed, or a later materialisation was faster than this check;
-* the event is the same, but a source has data that wasn't materialised yet, or another materialisation ended during
-  the check: a correction may be under way;
+* the event is the same, but a source has data that wasn't materialised yet, rows were streamed since, or another
+  materialisation ended during the check: a correction may be under way;
 * the online item isn't there, and DynamoDB was free to delete it: its value is past the TTL and the grace time.
 
 Any other online item that is older than the offline row, or isn't there, is a difference whatever else happens: a newer
 event never gives way to an older one. So is an item of an event that is yet to come.
-Entities that are online alone aren't found: that would take a scan.
+An entity that was only streamed belongs to those that the sample is drawn from as soon as its row was committed and
+materialised. Until then it is online alone and isn't found: that would take a scan.
 """
 
 # ruff: noqa: S608 - names in SQL are declared by products and quoted
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator, Sequence, Set
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import duckdb
 from pydantic import BaseModel, ConfigDict
@@ -37,17 +36,20 @@ from headwater.features.definitions import Definition, Definitions
 from headwater.features.encoding import Known
 from headwater.features.history import historical
 from headwater.features.lineage import sources_of
-from headwater.features.offline import offline_key
+from headwater.features.offline import needed
 from headwater.features.online import OnlineAnswer, ReadsItems, ValueStatus, microseconds, plan, read_online
 from headwater.features.records import Materialisation, Materialisations
 from headwater.features.service import Features
 from headwater.features.store import GRACE
-from headwater.lake.database import connect, quoted
+from headwater.lake.database import quoted
 from headwater.lake.service import Lake
-from headwater.lake.types import DataVersion, PinnedCommit
+from headwater.lake.store import Arrivals
+from headwater.lake.types import DataVersion, PinnedCommit, streamed_of
 from headwater.model import Catalog, FeatureView
 from headwater.registry.store import RegistryStore
 from headwater.registry.types import PackageFeature
+from headwater.versions.refs import Refs
+from headwater.versions.types import MAIN
 
 SAMPLE = 200
 """Entities of a view that are compared."""
@@ -220,20 +222,22 @@ class Parity:
         definition = Definition(version=view.version, view=view, at=record.at)
         if any(source.behind for source in sources_of(self._registry, definition, dict(record.commits))):
             return True
+        # In this order: what isn't waiting any more was committed, or replaced, before the branch is read.
+        if any(True for _ in Arrivals(self._lake.objects.bucket).waiting(view.name)):
+            return True
+        streamed = streamed_of(view.name)
+        head = Refs(self._registry, streamed).get("branch", MAIN)
+        if head is not None and head.commit != record.commits.get(streamed):
+            return True
         return self._materialisations.newest(view.name, view.version) != record
 
 
-@contextmanager
 def rows_connection(
-    lake: Lake, views: Sequence[FeatureView], version: DataVersion
-) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A database for the views' rows (`Features.ensure`); the sources' files are only fetched if rows aren't kept."""
-    if any(lake.objects.newest(offline_key(view, version)) is None for view in views):
-        with lake.tables(version) as connection:
-            yield connection
-        return
-    with TemporaryDirectory(prefix="headwater-rows-") as scratch, closing(connect(Path(scratch))) as connection:
-        yield connection
+    lake: Lake, views: Iterable[FeatureView], version: DataVersion
+) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+    """A database for the views' rows (`Features.ensure`); what they are made of is only fetched if they aren't kept."""
+    names = {name for view in views for name in needed(lake.objects, view, version)}
+    return lake.tables(version, sorted(names))
 
 
 def _newest(connection: duckdb.DuckDBPyConnection, table: str, until: datetime) -> datetime:

@@ -23,12 +23,12 @@ from headwater.features.errors import InvalidEntityRows, InvalidView, NeedsSpark
 from headwater.features.history import ROW, historical
 from headwater.features.jobs import Files, Job
 from headwater.features.materialising import AS_USUAL, Doing, Materialised, Materialiser
-from headwater.features.offline import compute, offline_key, table_of
+from headwater.features.offline import add_streamed, compute, needed, offline_key, table_of
 from headwater.features.store import OnlineStore
 from headwater.lake.database import columns_of, connect, literal, quoted, scratch_of, write_parquet
 from headwater.lake.errors import NoData
 from headwater.lake.service import Lake
-from headwater.lake.types import DataVersion
+from headwater.lake.types import DataVersion, streamed_of, streamed_table
 from headwater.model import Catalog, FeatureView
 from headwater.registry.store import RegistryStore
 from headwater.versions.types import MAIN
@@ -75,15 +75,16 @@ class Features:
     def ensure(self, connection: duckdb.DuckDBPyConnection, view: FeatureView, version: DataVersion) -> str:
         """The view's offline rows for ``version``: those that are kept already, else computed and kept.
 
-        Their statistics are kept with them (`headwater.features.statistics`).
+        They are made from the sources and, where the version pins them, from the streamed rows. Their statistics are
+        kept with them (`headwater.features.statistics`).
 
         Parameters
         ----------
         connection : DuckDBPyConnection
-            With the version's tables (`Lake.tables`).
+            With the version's tables (`Lake.tables`), of which `headwater.features.offline.needed` are enough.
         view : FeatureView
         version : DataVersion
-            Of the view's sources, and maybe more.
+            Of the view's sources and streamed rows, and maybe more.
 
         Returns
         -------
@@ -97,21 +98,32 @@ class Features:
         NeedsSpark
             They aren't kept and are for Spark to compute (`job`, `keep`).
         """
-        key, table = offline_key(view, version), table_of(view)
+        table = self._offline(connection, view, version.of(view), table_of(view))
+        keep_statistics(self._lake.objects, connection, view, version, table)
+        return table
+
+    def _offline(
+        self, connection: duckdb.DuckDBPyConnection, view: FeatureView, version: DataVersion, table: str
+    ) -> str:
+        """Have the rows for a version, which is of this view alone, under a name."""
+        key, computed = offline_key(view, version), version.only(view.sources)
         known = self._lake.objects.newest(key)
         # As long as the sources' files are there, this one is too: only what is asked of it is read.
         path = scratch_of(connection) / f"{table}.parquet"
         if known is not None:
             self._lake.objects.fetch(known, path)
         else:
-            used = version.only(view.sources)
-            if engine_for(view, self._lake.size(used)) == "spark":
+            if streamed_of(view.name) in version.commits:
+                rows = self._offline(connection, view, computed, f"__computed_{view.name}")
+                add_streamed(DuckDB(connection), view, rows, streamed_table(view.name), table)
+            elif engine_for(view, self._lake.size(computed)) == "spark":
                 raise NeedsSpark(
-                    f"feature view {view.name!r} is computed by Spark and its rows for data version {used.id[:12]} "
-                    "aren't kept yet",
+                    f"feature view {view.name!r} is computed by Spark and its rows for data version "
+                    f"{computed.id[:12]} aren't kept yet",
                     next_steps=["docs/how-to/outgrow-one-machine.md"],
                 )
-            compute(connection, view, table)
+            else:
+                compute(connection, view, table)
             write_parquet(connection, f"SELECT * FROM {quoted(table)}", path, encodings=2)
             connection.execute(f"DROP TABLE {quoted(table)}")
             self._lake.objects.put(key, path)
@@ -122,21 +134,22 @@ class Features:
         if known is not None:
             # What is checked may have been declared since.
             check_values(DuckDB(connection), view, table)
-        keep_statistics(self._lake.objects, connection, view, version, table)
         return table
 
     def job(self, name: str, version: DataVersion, folder: Path) -> Job:
-        """What Spark is told to compute a view's rows for ``version``; the curated files are written to ``folder``.
+        """What Spark is told to compute a view's rows for ``version``; the files are written to ``folder``.
 
         Where the cluster can't read the folder, copy it and change the paths.
         """
         view = self._catalog.view(name)
-        fetched = self._lake.fetch(version.only(view.sources), folder)
+        fetched = self._lake.fetch(version.of(view), folder)
+        streamed = fetched.pop(streamed_of(name), [])
         sources = {
             source: Files(paths=tuple(map(str, paths)), keys=self._catalog.source(source).keys)
             for source, paths in fetched.items()
         }
-        return Job(sources=sources, views=(view,), offline=str(folder / "offline"))
+        rows = {name: Files(paths=tuple(map(str, streamed)))} if streamed else {}
+        return Job(sources=sources, streamed=rows, views=(view,), offline=str(folder / "offline"))
 
     def keep(self, name: str, version: DataVersion, folder: Path) -> int:
         """Keep the rows that Spark left in ``folder`` as the view's for ``version``; how many they are.
@@ -161,7 +174,8 @@ class Features:
             check_values(DuckDB(connection), view, "rows")
             path = Path(scratch, "rows.parquet")
             write_parquet(connection, "SELECT * FROM rows", path, encodings=2)
-            self._lake.objects.put(offline_key(view, version), path)
+            # Streamed rows are put to them when they are asked for.
+            self._lake.objects.put(offline_key(view, version.only(view.sources)), path)
             return int(connection.execute("SELECT count(*) FROM rows").fetchall()[0][0])
 
     def historical(
@@ -183,7 +197,8 @@ class Features:
             ``view.feature`` each.
         as_of : str, datetime, mapping or DataVersion, optional
             The data to read: a revision that each source has (``"main@{2026-11-01}"``, a tag), or one by source; a
-            time is where ``main`` pointed then. By default what counts now.
+            time is where ``main`` pointed then. By default what counts now. Streamed rows are those of the same
+            revision (`Lake.at`).
         as_known_at : datetime, optional
             The frame as it would have been built then: the data as of then, if `as_of` names no other, and of them
             nothing that became known later. UTC if it has no zone.
@@ -204,11 +219,11 @@ class Features:
             A source has no such commit, or no data.
         """
         views = views_of(self._catalog, features)
-        sources = sorted({source for view in views.values() for source in view.sources})
         if as_known_at is not None and as_known_at.tzinfo is None:
             as_known_at = as_known_at.replace(tzinfo=UTC)
-        version = self._version(sources, as_known_at if as_of is None else as_of)
-        with self._lake.tables(version) as connection:
+        version = self._version(views, as_known_at if as_of is None else as_of)
+        names = {name for view in views.values() for name in needed(self._lake.objects, view, version)}
+        with self._lake.tables(version, sorted(names)) as connection:
             asked = take(connection, entity_rows, views, features)
             offline = {name: self.ensure(connection, view, version) for name, view in views.items()}
             joined = historical(connection, ENTITY_ROWS, views, offline, features, asked=asked, as_known_at=as_known_at)
@@ -218,16 +233,17 @@ class Features:
                 raise InvalidEntityRows("the frame is an Arrow table", next_steps=["pip install pyarrow"]) from error
             return frame
 
-    def _version(self, sources: Sequence[str], as_of: AsOf | None) -> DataVersion:
+    def _version(self, views: Mapping[str, FeatureView], as_of: AsOf | None) -> DataVersion:
+        sources = sorted({source for view in views.values() for source in view.sources})
         if as_of is None:
-            return self._lake.pin(sources)
+            return self._lake.pin(sources, list(views))
         if isinstance(as_of, DataVersion):
             if lacking := [source for source in sources if source not in as_of.commits]:
                 raise NoData(f"data version {as_of.id[:12]} pins no commit of source {', '.join(map(repr, lacking))}")
-            return as_of.only(sources)
+            return as_of
         if isinstance(as_of, datetime):
-            return self._lake.at(sources, f"{MAIN}@{{{as_of.isoformat()}}}")
-        return self._lake.at(sources, as_of)
+            as_of = f"{MAIN}@{{{as_of.isoformat()}}}"
+        return self._lake.at(sources, as_of, list(views))
 
     def materialise_source(self, source: str, doing: Doing = AS_USUAL) -> list[Materialised]:
         """Materialise every view that stands on ``source``; one whose other sources have no data yet has to wait.

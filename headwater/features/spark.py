@@ -24,8 +24,9 @@ from sqlglot import exp
 from headwater.features.columns import ASKED, EVENT, KNOWN, LARGEST, entity_sql, moment_sql
 from headwater.features.errors import InvalidView
 from headwater.features.jobs import Files, Job
-from headwater.features.offline import compute_on
+from headwater.features.offline import add_streamed, compute_on
 from headwater.lake.database import quoted
+from headwater.lake.types import streamed_table
 from headwater.model import FeatureView, InvalidProduct
 
 POSITION = "__position"
@@ -218,6 +219,10 @@ def run(session: SparkSession, job: Job) -> None:
         offline[view.name] = f"__view_{view.name}"
         compute_on(Spark(session), view, offline[view.name])
         session.table(offline[view.name]).write.mode("overwrite").parquet(f"{job.offline}/{view.name}")
+        if job.questions is not None and view.name in job.streamed:
+            computed, offline[view.name] = offline[view.name], f"__all_{view.name}"
+            read(session, streamed_table(view.name), job.streamed[view.name])
+            add_streamed(Spark(session), view, computed, streamed_table(view.name), offline[view.name])
     if job.questions is not None and job.frame is not None:
         session.read.parquet(job.questions).createOrReplaceTempView("__questions")
         views = {view.name: view for view in job.views}

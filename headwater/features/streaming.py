@@ -1,6 +1,8 @@
-"""Rows that are streamed: checked, and online at once, under the same rule as materialised ones.
+"""Rows that are streamed: checked, kept, and online at once, under the same rule as materialised ones.
 
-They have revision 0: the same event of the same moment gives way to what is computed from uploaded data later.
+They have revision 0: the same event of the same moment gives way to what is computed from uploaded data later. They are
+kept before they are online, so that nothing is ever seen that training won't see; `headwater.features.streamed` makes
+commits of them.
 """
 
 from __future__ import annotations
@@ -11,11 +13,13 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from headwater.features.encoding import Known, Row, pack, single, text_places
+from headwater.features.encoding import EXACT, Known, Row, pack, single, text_places
 from headwater.features.errors import InvalidInput, InvalidRows, Problem
 from headwater.features.inputs import entity_text, is_missing, is_text, local_time, text_expectation
+from headwater.features.lines import line
 from headwater.features.online import microseconds, online_key
 from headwater.features.store import GRACE, OnlineStore, OnlineWrite
+from headwater.lake.store import Arrivals
 from headwater.model import Catalog, Feature, FeatureView
 
 MOST_ROWS = 500
@@ -44,20 +48,27 @@ class Streaming:
     ----------
     catalog : Catalog
     online : OnlineStore
+    arrivals : Arrivals
+        Where they lie until they are committed.
     now : callable
         The time, UTC.
     """
 
     def __init__(
-        self, catalog: Catalog, online: OnlineStore, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        catalog: Catalog,
+        online: OnlineStore,
+        arrivals: Arrivals,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._catalog, self._online, self._now = catalog, online, now
+        self._catalog, self._online, self._arrivals, self._now = catalog, online, arrivals, now
 
     def ingest(self, view: str, rows: Sequence[Mapping[str, Any]]) -> Streamed:
-        """Bring rows online; all of them, or with an error none.
+        """Keep rows and bring them online; if one is refused, none.
 
-        They may come twice, late and out of order. They are online only: training sees an event when the data that
-        hold it are uploaded.
+        They may come twice, late and out of order. Training sees them from the next commit of streamed rows on. Where
+        AWS fails on the way some may be kept, and some online; sending them again does the rest.
 
         Parameters
         ----------
@@ -73,10 +84,10 @@ class Streaming:
         InvalidRows
             Says each row's problem: an unknown column, a missing key or time, another type, out of range, a time that
             is yet to come.
-        OnlineStoreBusy
+        LakeBusy, OnlineStoreBusy
             Throttled; sending the rows again is safe.
         ItemTooLarge
-            An entity's values don't fit an item.
+            An entity's values don't fit an item; the rows are kept all the same.
         """
         declared = self._catalog.view(view)
         if isinstance(rows, Mapping | str) or not isinstance(rows, Sequence) or not 1 <= len(rows) <= MOST_ROWS:
@@ -84,17 +95,22 @@ class Streaming:
             raise InvalidRows(view, [Problem("rows", given, f"a list of 1 to {MOST_ROWS} objects")])
         problems: list[Problem] = []
         newest: dict[str, OnlineWrite] = {}
+        kept: set[str] = set()
         latest = microseconds(self._now() + AHEAD)
         for number, row in enumerate(rows):
             found = list(_problems(declared, row, latest))
             if found:
                 problems += [Problem(f"rows[{number}].{entry.field}", entry.given, entry.expected) for entry in found]
                 continue
-            write = _write(declared, row)
+            entity, times, values = _entity(declared, row), _moments(row), _values(declared, row)
+            kept.add(line(declared, entity, *times, values))
+            write = _write(declared, entity, *times, values)
             if write.key not in newest or newest[write.key].value < write.value:
                 newest[write.key] = write
         if problems:
             raise InvalidRows(view, problems)
+        # Sorted, for the same rows in another order are the same rows.
+        self._arrivals.put(view, declared.version, "".join(sorted(kept)).encode())
         written = self._online.write(declared.version, newest.values())
         return Streamed(view=view, version=declared.version, rows=len(rows), written=written)
 
@@ -109,9 +125,13 @@ def _problems(view: FeatureView, row: Any, latest: int) -> Iterator[Problem]:
         yield Problem(name, "unknown column", f"one of {', '.join(known)}")
     for name in view.entity:
         try:
-            if entity_text(row.get(name)) is None:
+            text = entity_text(row.get(name))
+            if text is None:
                 yield Problem(name, "missing", "text or a number")
-        except InvalidInput:
+            else:
+                # JSON can spell half a character, which no file can hold.
+                text.encode()
+        except (InvalidInput, UnicodeEncodeError):
             yield Problem(name, _given(row[name]), "text or a number")
     for name in _TIMES:
         if name == "available_time" and is_missing(row.get(name)):
@@ -125,7 +145,7 @@ def _problems(view: FeatureView, row: Any, latest: int) -> Iterator[Problem]:
             yield Problem(name, _given(row[name]), "a time that isn't yet to come")
     for name, feature in features.items():
         if (problem := _value_problem(feature, row.get(name))) is not None:
-            yield Problem(name, _given(row[name]), problem)
+            yield Problem(name, _given(row.get(name)), problem)
     keys = [str(row.get(name)) for name in view.entity]
     if online_key(view.entity, keys) is None:
         yield Problem(", ".join(view.entity), f"a key of {sum(map(len, keys)):,} characters", "one of 2,048 bytes")
@@ -134,39 +154,51 @@ def _problems(view: FeatureView, row: Any, latest: int) -> Iterator[Problem]:
 def _value_problem(feature: Feature, value: Any) -> str | None:
     """What was expected instead; None if the value is right."""
     if is_missing(value):
-        return None
+        return "a value" if feature.max_missing == 0 else None
     if feature.is_text:
         fits = is_text(value, feature.longest) and (feature.values is None or value in feature.values)
         return None if fits else text_expectation(feature)
     try:
-        fits = isinstance(value, bool | int | float) and single(float(value)) is not None
+        kept = single(float(value)) if isinstance(value, bool | int | float) else None
     except OverflowError:  # a whole number beyond 1.8e308
-        fits = False
-    if not fits:
+        kept = None
+    if kept is None:
         return "a number that float32 can hold"
     if feature.kind == "boolean" and value not in (0, 1):
         return "0 or 1"
-    if feature.kind == "integer" and value != int(value):
-        return "a whole number"
-    if feature.minimum is not None and value < feature.minimum:
+    if feature.kind == "integer" and (value != int(value) or abs(value) > EXACT):
+        return f"a whole number within ±{EXACT:,}"
+    # What is kept is judged, as `headwater.features.checks` will: a row that it refuses would hold up the whole view.
+    if feature.minimum is not None and kept < feature.minimum:
         return f"at least {feature.minimum:g}"
-    if feature.maximum is not None and value > feature.maximum:
+    if feature.maximum is not None and kept > feature.maximum:
         return f"at most {feature.maximum:g}"
     return None
 
 
-def _write(view: FeatureView, row: Mapping[str, Any]) -> OnlineWrite:
+def _entity(view: FeatureView, row: Mapping[str, Any]) -> tuple[str | None, ...]:
+    return tuple(entity_text(row[name]) for name in view.entity)
+
+
+def _moments(row: Mapping[str, Any]) -> tuple[int, int]:
+    """When it happened and from when on it is available; microseconds since 1970."""
     event = microseconds(local_time(row["event_time"]))
     available = row.get("available_time")
-    known = event if is_missing(available) else microseconds(local_time(available))
+    return event, event if is_missing(available) else microseconds(local_time(available))
+
+
+def _values(view: FeatureView, row: Mapping[str, Any]) -> tuple[Known, ...]:
     given: Iterator[Any] = (row.get(entry.name) for entry in view.features)
-    values: tuple[Known, ...] = tuple(
-        None if is_missing(value) else value if isinstance(value, str) else float(value) for value in given
-    )
-    key = online_key(view.entity, [entity_text(row[name]) for name in view.entity])
+    return tuple(None if is_missing(value) else value if isinstance(value, str) else float(value) for value in given)
+
+
+def _write(
+    view: FeatureView, entity: Sequence[str | None], event: int, available: int, values: tuple[Known, ...]
+) -> OnlineWrite:
+    key = online_key(view.entity, entity)
     assert key is not None  # noqa: S101 - checked before
     expires = event // 1_000_000 + round(view.ttl.total_seconds()) + GRACE
-    return OnlineWrite(key, pack(Row(event, known, 0, values), text_places(view)), expires)
+    return OnlineWrite(key, pack(Row(event, available, 0, values), text_places(view)), expires)
 
 
 def _given(value: Any) -> str:

@@ -21,5 +21,11 @@ class NoData(NotFound):
     """A source's dataset holds no file yet."""
 
 
+class LakeBusy(HeadwaterError):
+    """S3 kept asking for a slower pace after all retries; nothing was changed, and the same call may be made again."""
+
+    http_status = 503
+
+
 class Superseded(Refused):
     """A later upload of the same file counts already."""

@@ -20,6 +20,7 @@ from headwater.lake.ingestion import Curation, curate
 from headwater.lake.store import Ledger, Objects
 from headwater.lake.types import (
     LANDING,
+    STREAMED,
     DataVersion,
     Ingestion,
     IngestionStatus,
@@ -27,10 +28,12 @@ from headwater.lake.types import (
     Pointer,
     Upload,
     dataset_of,
+    streamed_of,
+    streamed_table,
 )
 from headwater.model import Catalog, Source
 from headwater.registry.store import RegistryStore
-from headwater.versions.errors import HookRefused
+from headwater.versions.errors import DatasetNotFound, HookRefused, RevisionNotFound
 from headwater.versions.refs import Refs
 from headwater.versions.service import Versions
 from headwater.versions.types import MAIN, Entry
@@ -166,8 +169,14 @@ class Lake:
         self.ledger.record(outcome.model_copy(update={"reasons": (message, *outcome.reasons)}))
         return FileRefused(message, next_steps=["correct the file and upload it again"])
 
-    def pin(self, sources: Sequence[str]) -> DataVersion:
+    def pin(self, sources: Sequence[str], views: Sequence[str] = ()) -> DataVersion:
         """Pin the commit of each of ``sources`` that its branch points at right now.
+
+        Parameters
+        ----------
+        sources : sequence of str
+        views : sequence of str
+            Views whose streamed rows are pinned as well; one that nothing was ever streamed to isn't mentioned.
 
         Raises
         ------
@@ -189,9 +198,12 @@ class Lake:
                 f"no data for source {', '.join(map(repr, lacking))}: nothing was uploaded yet, or it was refused",
                 next_steps=[f"headwater upload {lacking[0]} FILE.csv"],
             )
+        for name in map(streamed_of, views):
+            if (head := Refs(self._registry, name).get("branch", MAIN)) is not None:
+                commits[name] = PinnedCommit(commit=head.commit, revision=head.sequence)
         return DataVersion(commits=commits)
 
-    def at(self, sources: Sequence[str], revision: str | Mapping[str, str]) -> DataVersion:
+    def at(self, sources: Sequence[str], revision: str | Mapping[str, str], views: Sequence[str] = ()) -> DataVersion:
         """Pin the commit that ``revision`` names in each of ``sources``, or that named for each.
 
         Parameters
@@ -200,6 +212,10 @@ class Lake:
         revision : str or mapping of str to str
             As in `headwater.versions.revisions`: ``main@{2026-11-01}``, a tag; by source where they differ. A source
             that a mapping leaves out is pinned as it is now.
+        views : sequence of str
+            Views whose streamed rows are pinned as well, by the same revision, or by that which a mapping has for
+            `streamed_of`. A revision for all that they don't have is none of them: a tag of the sources, a time before
+            the first.
 
         Raises
         ------
@@ -216,18 +232,30 @@ class Lake:
             if not dataset.tree(commit).rows:
                 raise NoData(f"source {source!r} held no file at {named!r}")
             commits[source] = PinnedCommit(commit=commit, revision=1)
+        for name in map(streamed_of, views):
+            named = revision if isinstance(revision, str) else revision.get(name, MAIN)
+            try:
+                commits[name] = PinnedCommit(commit=self.versions.dataset(name).resolve(named), revision=1)
+            except (RevisionNotFound, DatasetNotFound):
+                if not isinstance(revision, str) and name in revision:
+                    raise
         return DataVersion(commits=commits)
 
     def size(self, version: DataVersion) -> int:
-        """Bytes of the curated files of a data version."""
+        """Bytes of the files of a data version."""
         return sum(entry.size for source, commit in version.ids.items() for entry in self._files(source, commit))
 
-    def fetch(self, version: DataVersion, folder: Path) -> dict[str, list[Path]]:
-        """Write the pinned commits' curated files to a folder for each source; its files as they landed."""
+    def fetch(self, version: DataVersion, folder: Path, names: Sequence[str] | None = None) -> dict[str, list[Path]]:
+        """Write the pinned commits' files to a folder for each part of a data version; its files as they landed.
+
+        ``names`` are the parts that are wanted: sources, and `streamed_of` views; by default all.
+        """
         fetched = {}
         for source, commit in version.ids.items():
+            if names is not None and source not in names:
+                continue
             parts = folder / source
-            parts.mkdir()
+            parts.mkdir(parents=True)
             pinned = [
                 Pointer(bucket=entry.bucket, key=entry.key, version_id=entry.version_id)
                 for entry in self._files(source, commit)
@@ -239,18 +267,27 @@ class Lake:
         return self.versions.dataset(dataset_of(source)).files(commit)
 
     @contextmanager
-    def tables(self, version: DataVersion) -> Iterator[duckdb.DuckDBPyConnection]:
+    def tables(self, version: DataVersion, names: Sequence[str] | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
         """A database with a view of each source's curated rows, from the pinned commits alone.
 
         Files are put together by column name; a column that a file lacks is NULL. Of rows in several files with the
-        same keys, the one whose file landed last is seen.
+        same keys, the one whose file landed last is seen. Views' streamed rows are `streamed_table`, as they came.
+
+        Parameters
+        ----------
+        version : DataVersion
+        names : sequence of str, optional
+            The parts of it that are wanted, as in `fetch`.
         """
         with TemporaryDirectory(prefix="headwater-lake-") as scratch:
             folder = Path(scratch)
             connection = connect(folder / "spill")
             try:
-                for source, paths in self.fetch(version, folder).items():
-                    self._view(connection, source, paths)
+                for name, paths in self.fetch(version, folder, names).items():
+                    if name.startswith(f"{STREAMED}/"):
+                        _streamed(connection, name.removeprefix(f"{STREAMED}/"), paths)
+                    else:
+                        self._view(connection, name, paths)
                 yield connection
             finally:
                 connection.close()
@@ -269,6 +306,13 @@ class Lake:
                 f"read_parquet([{names}], union_by_name = true, filename = true, file_row_number = true) "
                 f"QUALIFY row_number() OVER (PARTITION BY {by} ORDER BY filename DESC, file_row_number) = 1"
             )
+
+
+def _streamed(connection: duckdb.DuckDBPyConnection, view: str, paths: list[Path]) -> None:
+    names = ", ".join(literal(str(path)) for path in paths)
+    # A commit may hold none: all were taken back.
+    rows = f"SELECT * FROM read_parquet([{names}], union_by_name = true)" if paths else "SELECT NULL AS none LIMIT 0"
+    connection.execute(f"CREATE VIEW {quoted(streamed_table(view))} AS {rows}")
 
 
 def _contract(source: Source) -> str:

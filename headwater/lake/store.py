@@ -12,9 +12,14 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from headwater.aws import client, error_code
+from headwater.lake.errors import LakeBusy
 from headwater.lake.types import Ingestion, IngestionStatus, Order, Pointer, Upload
 from headwater.versions.errors import VersionGone
 
+ARRIVED = "arrived/"
+"""Where streamed rows lie until they are committed, a folder for each view and version of its definition."""
+DELETED_AT_ONCE = 1000
+BUSY = frozenset({"SlowDown", "ServiceUnavailable", "InternalError", "503", "500"})
 GONE = frozenset({"NoSuchVersion", "NoSuchKey", "404", "InvalidArgument"})
 
 
@@ -76,6 +81,87 @@ class Objects:
                 return None
             raise
         return Pointer(bucket=self.bucket, key=key, version_id=answer["VersionId"])
+
+
+class Arrivals:
+    """Rows that were streamed and aren't committed yet: a small object for each call, named by what is in it.
+
+    The same rows sent again are the same key. So what is deleted by its version is what was read, and whoever sends it
+    after that is heard once more.
+
+    Parameters
+    ----------
+    bucket : str
+        The lake's, which keeps versions.
+    """
+
+    def __init__(self, bucket: str) -> None:
+        self.bucket = bucket
+        self._s3 = client("s3")
+
+    def put(self, view: str, version: str, body: bytes) -> str:
+        """Keep what a call brought, lines of JSON, for a version of a view's definition; its key.
+
+        Raises
+        ------
+        LakeBusy
+            S3 throttled; calling again is safe.
+        """
+        key = f"{ARRIVED}{view}/{version}/{hashlib.sha256(body).hexdigest()}.jsonl"
+        try:
+            self._s3.put_object(Bucket=self.bucket, Key=key, Body=body, ChecksumAlgorithm="SHA256")
+        except ClientError as error:
+            if error_code(error) in BUSY:
+                raise LakeBusy(f"s3://{self.bucket}/{ARRIVED}: throttled until all retries were spent") from error
+            raise
+        return key
+
+    def views(self) -> tuple[str, ...]:
+        """The views that something arrived for, in order."""
+        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=ARRIVED, Delimiter="/")
+        return tuple(
+            entry["Prefix"].removeprefix(ARRIVED).rstrip("/")
+            for page in pages
+            for entry in page.get("CommonPrefixes", ())
+        )
+
+    def waiting(self, view: str) -> Iterator[Pointer]:
+        """What arrived for a view, every version of it, by key. Deleting what was told of already is no matter."""
+        pages = self._s3.get_paginator("list_object_versions").paginate(
+            Bucket=self.bucket, Prefix=f"{ARRIVED}{view}/"
+        )  # fmt: skip
+        for page in pages:
+            # A marker says that a person deleted something; the versions below it count.
+            for entry in page.get("Versions", ()):
+                yield Pointer(bucket=self.bucket, key=entry["Key"], version_id=entry["VersionId"])
+
+    def fetch(self, pointer: Pointer, path: Path) -> bool:
+        """Write what a call brought to a file; False if it was committed, and deleted, meanwhile."""
+        try:
+            answer = self._s3.get_object(Bucket=pointer.bucket, Key=pointer.key, VersionId=pointer.version_id)
+        except ClientError as error:
+            if error_code(error) in GONE:
+                return False
+            raise
+        path.write_bytes(answer["Body"].read())
+        return True
+
+    def delete(self, pointers: Sequence[Pointer]) -> None:
+        """Delete for ever what was committed; what is gone already is as well.
+
+        Raises
+        ------
+        ClientError
+            Some weren't: they are committed a second time, which changes no answer.
+        """
+        for start in range(0, len(pointers), DELETED_AT_ONCE):
+            some = pointers[start : start + DELETED_AT_ONCE]
+            answer = self._s3.delete_objects(
+                Bucket=self.bucket,
+                Delete={"Objects": [{"Key": one.key, "VersionId": one.version_id} for one in some], "Quiet": True},
+            )
+            for error in answer.get("Errors", ()):
+                raise ClientError({"Error": error}, "DeleteObjects")
 
 
 class Ledger:

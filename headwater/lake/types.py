@@ -8,13 +8,18 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from pathlib import PurePosixPath
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from headwater.lake.errors import NotAnUpload
 
+if TYPE_CHECKING:
+    from headwater.model import FeatureView
+
 LANDING = "landing"
+STREAMED = "streamed"
+"""Where streamed rows that were committed lie, a folder for each view."""
 SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".jsonl", ".ndjson", ".json")
 LONGEST_SEQUENCER = 64
 
@@ -191,10 +196,10 @@ class PinnedCommit(Value):
 
 
 class DataVersion(Value):
-    """A commit of each of some sources: reading it gives the same rows for ever."""
+    """A commit of each of some sources, and of views' streamed rows: reading it gives the same rows for ever."""
 
     commits: Mapping[str, PinnedCommit] = Field(min_length=1)
-    """By source."""
+    """By source; of a view's streamed rows, if there are any, by `streamed_of`."""
 
     @property
     def id(self) -> str:
@@ -203,19 +208,34 @@ class DataVersion(Value):
 
     @property
     def ids(self) -> dict[str, str]:
-        """Each source's commit."""
+        """Each source's commit, and that of each view's streamed rows."""
         return {source: pinned.commit for source, pinned in self.commits.items()}
 
     def only(self, sources: Sequence[str]) -> DataVersion:
         """The part of it that is about ``sources``."""
         return DataVersion(commits={source: self.commits[source] for source in sorted(set(sources))})
 
+    def of(self, view: FeatureView) -> DataVersion:
+        """The part of it that a view's rows are made of: its sources, and its streamed rows if they are pinned."""
+        streamed = streamed_of(view.name)
+        return self.only([*view.sources, streamed] if streamed in self.commits else view.sources)
+
     @property
     def revision(self) -> int:
-        """Grows as the sources change: a later one of the same sources has a higher one."""
+        """Grows as the data change: a later one of the same sources and views has a higher one."""
         return sum(pinned.revision for pinned in self.commits.values())
 
 
-def dataset_of(source: str) -> str:
-    """The dataset that a source's curated files are committed to."""
-    return f"sources/{source}"
+def streamed_of(view: str) -> str:
+    """The dataset of a view's streamed rows; what it is called in a data version, too. No source's name has a slash."""
+    return f"{STREAMED}/{view}"
+
+
+def streamed_table(view: str) -> str:
+    """What the table of a view's streamed rows is called (`headwater.lake.service.Lake.tables`)."""
+    return f"__streamed_{view}"
+
+
+def dataset_of(name: str) -> str:
+    """The dataset that a data version's part is a commit of: a source's curated files, or a view's streamed rows."""
+    return name if name.startswith(f"{STREAMED}/") else f"sources/{name}"

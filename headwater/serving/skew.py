@@ -30,7 +30,7 @@ from headwater.features.parity import rows_connection, same
 from headwater.features.service import Features
 from headwater.lake.errors import NoData
 from headwater.lake.service import Lake
-from headwater.lake.types import DataVersion, PinnedCommit, dataset_of
+from headwater.lake.types import DataVersion, PinnedCommit, dataset_of, streamed_of
 from headwater.model import Product, catalog
 from headwater.registry.errors import ArtifactNotFound
 from headwater.registry.service import Registry
@@ -246,9 +246,10 @@ class _Joined:
         self._declared = catalog([Product(sources=tuple(sources.values()), views=tuple(views.values()))])
         self._lake = Lake(self._declared, bucket=bucket, table=registry.table)
         self._sources = tuple(sources)
+        self._views = tuple(views)
         self._moves = {
             name: [(move.at, move.to) for move in Refs(registry, dataset_of(name)).log("branch", MAIN) if move.to]
-            for name in sources
+            for name in (*sources, *map(streamed_of, views))
         }
         self.data_versions: set[str] = set()
 
@@ -267,7 +268,7 @@ class _Joined:
             for name, values in self._offline(version, group).items():
                 offline.setdefault(name, []).extend(values)
         compared = [record for _, group in groups for record in group]
-        now = self._lake.pin(self._sources)
+        now = self._lake.pin(self._sources, self._views)
         by_now = offline if self.data_versions == {now.id} else self._offline(now, compared)
         judged = [seen for record in compared for seen in _judged(record)]
         for feature in self._package.features:
@@ -283,10 +284,14 @@ class _Joined:
         """The data that counted at ``moment``; the first there were if that was before them."""
         commits = {}
         for source, moves in self._moves.items():
-            if not moves:
-                raise NoData(f"no data for source {source!r}: nothing was uploaded yet, or it was refused")
-            place = max(1, bisect_right(moves, moment, key=lambda move: move[0]))
-            commits[source] = PinnedCommit(commit=moves[place - 1][1], revision=1)
+            place = bisect_right(moves, moment, key=lambda move: move[0])
+            if source in self._sources:
+                if not moves:
+                    raise NoData(f"no data for source {source!r}: nothing was uploaded yet, or it was refused")
+                place = max(1, place)
+            # What wasn't streamed by then isn't part of the data.
+            if place:
+                commits[source] = PinnedCommit(commit=moves[place - 1][1], revision=1)
         return DataVersion(commits=commits)
 
     def _offline(self, version: DataVersion, records: Sequence[Mapping[str, Any]]) -> dict[str, list[Known]]:

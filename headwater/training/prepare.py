@@ -78,7 +78,7 @@ class Preparation:
             return done
         definition = self.definition(model)
         sources = [source.name for source in definition.sources]
-        version, pinned = files.put_first(DATA_VERSION_FILE, self._lake.pin(sources))
+        version, pinned = files.put_first(DATA_VERSION_FILE, self._lake.pin(sources, model.views))
         with self._lake.tables(version) as connection, TemporaryDirectory(prefix="headwater-prepare-") as scratch:
             path = Path(scratch) / TRAINING_SET_FILE
             offline = {view.name: self._features.ensure(connection, view, version) for view in definition.views}

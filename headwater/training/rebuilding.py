@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from headwater.features.offline import compute, table_of
+from headwater.features.engine import DuckDB
+from headwater.features.offline import add_streamed, compute, table_of
 from headwater.lake.service import Lake
-from headwater.lake.types import DataVersion
+from headwater.lake.types import DataVersion, streamed_of, streamed_table
 from headwater.model import Product, catalog
 from headwater.registry.types import ModelVersion, TrainingSet
 from headwater.training.errors import NotReproduced, NotReproducible
@@ -20,7 +21,7 @@ def rebuild(version: ModelVersion, *, lake_bucket: str, registry_table: str, pat
     """Write the table that ``version`` learnt from to ``path``, byte for byte as it was.
 
     Nothing but commits is read: the version's own, for what was pinned and how the product was declared then, and those
-    of the sources. Features are computed anew, whatever may be kept of them.
+    of the sources and of streamed rows. Features are computed anew, whatever may be kept of them.
 
     Returns
     -------
@@ -48,7 +49,12 @@ def rebuild(version: ModelVersion, *, lake_bucket: str, registry_table: str, pat
         made = Path(scratch) / "training_set.parquet"
         offline = {view.name: table_of(view) for view in definition.views}
         for view in definition.views:
-            compute(connection, view, offline[view.name])
+            if streamed_of(view.name) in pinned.commits:
+                compute(connection, view, f"__computed_{view.name}")
+                streamed = streamed_table(view.name)
+                add_streamed(DuckDB(connection), view, f"__computed_{view.name}", streamed, offline[view.name])
+            else:
+                compute(connection, view, offline[view.name])
         (model,) = definition.models
         write(connection, model, definition.views, offline, made)
         if (digest := sha256(made)) != recorded.sha256:

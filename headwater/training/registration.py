@@ -117,8 +117,8 @@ class Registration:
         """Name the version's files by its number, and the data that it learnt from: tags keep both from gc."""
         number = f"v{version.version}"
         tags = [(dataset_of(version.model), number, commit)]
-        for source, pinned in version.candidate.commits.items():
-            tags.append((lake.dataset_of(source), f"models/{version.model}/{number}", pinned))
+        for name, pinned in version.candidate.commits.items():
+            tags.append((lake.dataset_of(name), f"models/{version.model}/{number}", pinned))
         for dataset, name, at in tags:
             # By a call before this one; of a name that somebody else took the version's record stays the truth.
             with suppress(RefExists):

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pandas
 import pytest
 import urllib3
 
@@ -71,8 +72,7 @@ def test_a_tampered_online_item_a_late_view_and_skewed_predictions_raise_alarms_
     assert (row["origin_weather__status"], row["origin_weather__temp"]) == ("EXPIRED", None)
 
     def check() -> dict[str, Any]:
-        found = invoke(deployed, "features-parity", {})
-        return next(view for view in found["views"] if view["view"] == "origin_weather")
+        return of_weather(invoke(deployed, "features-parity", {}))
 
     assert check()["different"] == 0
     table = deployed.stack.features_table
@@ -108,9 +108,18 @@ def test_a_tampered_online_item_a_late_view_and_skewed_predictions_raise_alarms_
     )
 
 
-def test_rows_that_are_streamed_through_the_api_and_the_queue_are_online_at_once(
+def of_weather(found: dict[str, Any]) -> dict[str, Any]:
+    """The part of an answer that is about the view of the weather."""
+    view: dict[str, Any] = next(view for view in found["views"] if view["view"] == "origin_weather")
+    return view
+
+
+def test_rows_that_are_streamed_through_the_api_and_the_queue_are_online_at_once_and_offline_once_committed(
     project: Project, deployed: Headwater, tmp_path: Path
 ) -> None:
+    file = tmp_path / "weather.csv"
+    file.write_text(HEADER + ROWS)
+    project.done("upload", "weather", str(file), "--wait")
     # Airports that no other test looks at: what is streamed happened now, long after all uploads.
     view = load_catalog().view("origin_weather")
     table = deployed.stack.features_table
@@ -147,3 +156,20 @@ def test_rows_that_are_streamed_through_the_api_and_the_queue_are_online_at_once
     body = json.dumps(streamed("HPN", 42.5))
     sqs.send_message(QueueUrl=sqs.get_queue_url(QueueName=queue)["QueueUrl"], MessageBody=body)
     assert wait_for(lambda: online("HPN"), what="the streamed row", timeout=120) == 42.5
+
+    asked = pandas.DataFrame({"origin": ["BDL", "HPN"], "asked_at": [datetime.now(UTC)] * 2})
+
+    def offline() -> list[float | None]:
+        frame = deployed.features.historical(asked, ["origin_weather.temp"])
+        return [None if pandas.isna(value) else value for value in frame["origin_weather__temp"]]
+
+    assert offline() == [None, None]
+    assert of_weather(invoke(deployed, "features-collect", {}))["calls"] == 3
+    assert offline() == [41.5, 42.5]
+    (logged,) = project.done("data", "log", "streamed/origin_weather")
+    assert logged["message"] == "3 streamed calls: 3 rows"
+    # Their items get the data's revision, and keep their values.
+    assert invoke(deployed, "features-materialise", {"view": "origin_weather"})["views"][0]["written"] == 3
+    assert [online("BDL"), online("HPN")] == [41.5, 42.5]
+    parity = of_weather(invoke(deployed, "features-parity", {}))
+    assert (parity["sampled"], parity["equal"]) == (3, 3)

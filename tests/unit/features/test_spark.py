@@ -20,8 +20,11 @@ from typing import Any
 import duckdb
 import pytest
 
+from headwater.features.engine import DuckDB
 from headwater.features.history import historical
-from headwater.features.offline import compute
+from headwater.features.lines import ENTITY, marks
+from headwater.features.lines import FEATURES as NAMED
+from headwater.features.offline import add_streamed, compute
 from headwater.model import Feature, FeatureView
 from tests.unit.features.test_aggregations import windowed
 from tests.unit.features.test_history import SELLERS
@@ -116,6 +119,15 @@ def here() -> duckdb.DuckDBPyConnection:
     connection.executemany(
         "INSERT INTO questions VALUES (?, ?, TIMESTAMPTZ '2013-03-01 00:00:00+00' + to_minutes(?))", asked
     )
+    # Some at moments of their own, some at those of sales; some of another definition.
+    entity, named = marks(WRITTEN)
+    connection.execute(
+        "CREATE TABLE streamed AS SELECT CAST(till AS VARCHAR) AS till, "
+        "sold + to_minutes(number % 2) AS event_time, told + to_minutes(1) AS available_time, "
+        "number + 0.5 AS amount, CAST(NULL AS DOUBLE) AS few, 9.0 AS shops, 1.0 AS good, 'é' AS seller, "
+        f"'{entity}' AS {ENTITY}, CASE WHEN number % 5 = 0 THEN ',amount,' ELSE '{named}' END AS {NAMED} FROM first "
+        "WHERE number % 3 = 0"
+    )
     return connection
 
 
@@ -132,6 +144,7 @@ def there(here: duckdb.DuckDBPyConnection, tmp_path_factory: pytest.TempPathFact
     )
     job = jobs.Job(
         sources={"sales": files},
+        streamed={"written": jobs.Files(paths=(keep(here, "FROM streamed", folder / "streamed.parquet"),))},
         views=VIEWS,
         offline=str(folder / "offline"),
         questions=keep(here, "FROM questions", folder / "questions.parquet"),
@@ -176,8 +189,10 @@ def test_a_view_s_rows_are_the_same_on_both(here: duckdb.DuckDBPyConnection, the
 def test_the_frame_is_the_same_on_both_in_order(here: duckdb.DuckDBPyConnection, there: Path) -> None:
     for view in VIEWS:
         compute(here, view, f"offline_{view.name}")
+    add_streamed(DuckDB(here), WRITTEN, "offline_written", "streamed", "with_streamed")
     views = {view.name: view for view in VIEWS}
-    ours = historical(here, "questions", views, {name: f"offline_{name}" for name in views}, FEATURES)
+    offline = {**{name: f"offline_{name}" for name in views}, "written": "with_streamed"}
+    ours = historical(here, "questions", views, offline, FEATURES)
     columns = ours.columns
     expected = ours.project("* REPLACE (timezone('UTC', asked_at) AS asked_at)").fetchall()
     (part,) = (there / "frame").glob("*.parquet")
@@ -185,6 +200,7 @@ def test_the_frame_is_the_same_on_both_in_order(here: duckdb.DuckDBPyConnection,
     assert theirs.columns == columns
     assert theirs.fetchall() == expected
     assert sum(value is not None for row in expected for value in row[3:]) > 3000
+    assert sum(value == 9 for row in expected for value in row) > 50
 
 
 def test_a_check_that_fails_on_spark_says_what_it_says_on_duckdb(there: Path) -> None:

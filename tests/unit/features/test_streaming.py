@@ -7,21 +7,25 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from functions.features import stream
+from headwater.aws import client
 from headwater.features.errors import InvalidRows
 from headwater.features.store import OnlineStore
 from headwater.features.streaming import MOST_ROWS, Streaming
+from headwater.lake.errors import LakeBusy
+from headwater.lake.store import Arrivals
 from headwater.model import Feature, InvalidProduct
 from tests.unit.features.shop import SECOND, features, land, products
 from tests.unit.lake.invocation import Context
-from tests.unit.lake.world import FEATURES, World
+from tests.unit.lake.world import FEATURES, LAKE, World
 
 NOW = datetime(2013, 1, 1, 9, 30, tzinfo=UTC)
 
 
 def streaming() -> Streaming:
-    return Streaming(products(), OnlineStore(FEATURES, pause=lambda _: None), now=lambda: NOW)
+    return Streaming(products(), OnlineStore(FEATURES, pause=lambda _: None), Arrivals(LAKE), now=lambda: NOW)
 
 
 def row(shop: Any = "a", hour: float = 9, **values: Any) -> dict[str, Any]:
@@ -54,6 +58,7 @@ def test_a_streamed_row_and_a_materialised_one_give_way_to_the_newer_and_to_data
     [
         ({"nosuch": 1}, r"rows\[1\].nosuch: unknown column, expected one of shop, event_time"),
         ({"shop": None}, r"rows\[1\].shop: missing, expected text or a number"),
+        ({"shop": "\ud800"}, r"rows\[1\].shop: '.ud800', expected text or a number"),
         ({"shop": [1]}, r"rows\[1\].shop: \[1\], expected text or a number"),
         ({"shop": "x" * 3000}, "a key of 3,000 characters, expected one of 2,048 bytes"),
         ({"event_time": None}, r"rows\[1\].event_time: missing, expected a time"),
@@ -72,6 +77,33 @@ def test_rows_with_a_problem_are_refused_all_together(world: World, wrong: dict[
     assert world.online() == {}
 
 
+def test_what_could_not_be_kept_is_not_online_and_may_be_sent_again(world: World) -> None:
+    def busy(**_: Any) -> None:
+        raise ClientError({"Error": {"Code": "SlowDown"}}, "PutObject")
+
+    client("s3").meta.events.register("before-call.s3.PutObject", busy)
+    with pytest.raises(LakeBusy, match="throttled until all retries were spent"):
+        streaming().ingest("last_sale", [row(amount=1)])
+    assert world.online() == {}
+    client("s3").meta.events.unregister("before-call.s3.PutObject", busy)
+    assert streaming().ingest("last_sale", [row(amount=1), row("b", 7, amount=2)]).written == 2
+    # In whatever order and however often the rows of a call come, they are one object.
+    assert streaming().ingest("last_sale", [row("b", 7, amount=2), row(amount=1.0), row(amount=1)]).written == 0
+    assert len(world.keys(prefix=f"arrived/last_sale/{SECOND.version}/")) == 1
+
+
+def test_a_value_is_refused_where_the_check_of_offline_rows_would_refuse_it(world: World) -> None:
+    kinds = (Feature(name="amount", maximum=0.3), Feature(name="thrice", kind="integer", max_missing=0))
+    strict = Streaming(
+        products(SECOND.model_copy(update={"features": kinds})), OnlineStore(FEATURES), Arrivals(LAKE), now=lambda: NOW
+    )
+    # In float32 it is 0.30000001.
+    with pytest.raises(InvalidRows, match=r"amount: 0.3, expected at most 0.3; .*thrice: missing, expected a value"):
+        strict.ingest("last_sale", [row(amount=0.3)])
+    with pytest.raises(InvalidRows, match="thrice: 16777217, expected a whole number within"):
+        strict.ingest("last_sale", [row(thrice=2**24 + 1)])
+
+
 @pytest.mark.parametrize("rows", [[], {}, "rows", None, [1], [row()] * (MOST_ROWS + 1)])
 def test_what_is_no_list_of_rows_or_too_long_is_refused(world: World, rows: Any) -> None:
     with pytest.raises(InvalidRows, match="expected a"):
@@ -82,9 +114,12 @@ def test_what_is_no_list_of_rows_or_too_long_is_refused(world: World, rows: Any)
 
 def test_whole_numbers_and_truths_are_checked_as_they_are_declared(world: World) -> None:
     kinds = (Feature(name="amount", kind="integer"), Feature(name="thrice", kind="boolean"))
-    strict = Streaming(products(SECOND.model_copy(update={"features": kinds})), OnlineStore(FEATURES), now=lambda: NOW)
+    declared = products(SECOND.model_copy(update={"features": kinds}))
+    strict = Streaming(declared, OnlineStore(FEATURES), Arrivals(LAKE), now=lambda: NOW)
     assert strict.ingest("last_sale", [row(amount=2, thrice=True)]).written == 1
-    with pytest.raises(InvalidRows, match=r"amount: 2.5, expected a whole number; .*thrice: 2, expected 0 or 1"):
+    with pytest.raises(
+        InvalidRows, match=r"amount: 2.5, expected a whole number within .*; .*thrice: 2, expected 0 or 1"
+    ):
         strict.ingest("last_sale", [row(amount=2.5, thrice=2)])
 
 

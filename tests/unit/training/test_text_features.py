@@ -29,8 +29,10 @@ from headwater.features.materialising import Doing
 from headwater.features.online import attribute_of
 from headwater.features.service import Features
 from headwater.features.store import OnlineStore, OnlineWrite
+from headwater.features.streamed import Collector
 from headwater.features.streaming import Streaming
 from headwater.lake.service import Lake
+from headwater.lake.store import Arrivals
 from headwater.model import (
     Aggregations,
     Catalog,
@@ -311,20 +313,6 @@ def test_statistics_count_the_most_frequent_texts_and_people_see_them(flown: Flo
     assert next(hit.name for hit in flown.stack.features.search("last carrier").hits) == "planes.last_carrier"
 
 
-def test_streamed_text_is_checked_and_gives_way_as_numbers_do(flown: Flown) -> None:
-    streaming = Streaming(products(), OnlineStore(FEATURES), now=lambda: NOW)
-    row = {"tail": "S", "event_time": NOW.isoformat(), "legs": 1}
-    for wrong in (7, True, "x" * 21, "\udfff", ["01"]):
-        with pytest.raises(InvalidRows, match=r"last_carrier: .*, expected text of at most 20 characters"):
-            streaming.ingest("planes", [{**row, "last_carrier": wrong}])
-    with pytest.raises(InvalidRows, match="legs: '1', expected a number that float32 can hold"):
-        streaming.ingest("planes", [{**row, "legs": "1"}])
-    assert streaming.ingest("planes", [{**row, "last_carrier": "a\0b"}, {**row, "last_carrier": "01"}]).written == 1
-    # Of two rows of one moment the larger text counts, whatever came first.
-    assert streaming.ingest("planes", [{**row, "last_carrier": ""}]).written == 0
-    assert flown.world.rows_online(products().view("planes"))["tail|S"] == {"legs": 1.0, "last_carrier": "a\0b"}
-
-
 def test_parity_sees_another_text(flown: Flown) -> None:
     (parity,) = flown.stack.features.parity()
     assert (parity.sampled, parity.equal, parity.different) == (6, 6, 0)
@@ -346,3 +334,29 @@ def test_parity_sees_another_text(flown: Flown) -> None:
             products(), Lake(products(), bucket=LAKE, table=REGISTRY), online=OnlineStore(FEATURES), now=lambda: NOW
         ).materialise("planes", doing=Doing(full=True))
     assert flown.world.online()["tail|A"] == kept
+
+
+def test_streamed_text_is_checked_and_gives_way_as_numbers_do(flown: Flown) -> None:
+    streaming = Streaming(products(), OnlineStore(FEATURES), Arrivals(LAKE), now=lambda: NOW)
+    row = {"tail": "S", "event_time": NOW.isoformat(), "legs": 1}
+    for wrong in (7, True, "x" * 21, "\udfff", ["01"]):
+        with pytest.raises(InvalidRows, match=r"last_carrier: .*, expected text of at most 20 characters"):
+            streaming.ingest("planes", [{**row, "last_carrier": wrong}])
+    with pytest.raises(InvalidRows, match="legs: '1', expected a number that float32 can hold"):
+        streaming.ingest("planes", [{**row, "legs": "1"}])
+    assert streaming.ingest("planes", [{**row, "last_carrier": "a\0b"}, {**row, "last_carrier": "01"}]).written == 1
+    # Of two rows of one moment the larger text counts, whatever came first.
+    assert streaming.ingest("planes", [{**row, "last_carrier": ""}]).written == 0
+    assert flown.world.rows_online(products().view("planes"))["tail|S"] == {"legs": 1.0, "last_carrier": "a\0b"}
+
+
+def test_streamed_text_is_what_training_sees_once_it_is_committed(flown: Flown) -> None:
+    row = {"tail": "S", "event_time": NOW.isoformat(), "legs": 1, "last_carrier": "a\0b"}
+    Streaming(products(), OnlineStore(FEATURES), Arrivals(LAKE), now=lambda: NOW).ingest("planes", [row])
+    lake = Lake(products(), bucket=LAKE, table=REGISTRY)
+    Collector(lake, Arrivals(LAKE)).collect("planes")
+    asked = pandas.DataFrame({"tail": ["S"], "asked_at": [NOW]})
+    offline = Features(products(), lake).historical(asked, ["planes.last_carrier", "planes.legs"])
+    assert offline.select(["planes__last_carrier", "planes__legs"]).to_pylist() == [
+        {"planes__last_carrier": "a\0b", "planes__legs": 1.0}
+    ]

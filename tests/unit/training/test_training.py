@@ -16,8 +16,12 @@ from moto.s3.models import s3_backends
 from headwater.aws import client
 from headwater.features.history import historical
 from headwater.features.inputs import encode
+from headwater.features.store import OnlineStore
+from headwater.features.streamed import Collector
+from headwater.features.streaming import Streaming
 from headwater.lake.errors import NoData
 from headwater.lake.service import Lake
+from headwater.lake.store import Arrivals
 from headwater.model import Catalog, Examples, Gate, Holdout, Model, OnDemand, RequestInput
 from headwater.registry.service import PRODUCTION, Registry
 from headwater.registry.store import ArtifactStore, RegistryStore
@@ -40,7 +44,7 @@ from headwater.training.types import TRAINING_SET_FILE
 from headwater.versions.errors import RevisionNotFound
 from headwater.versions.service import Versions
 from pipelines.task import LOCK
-from tests.unit.lake.world import ARTIFACTS, LAKE, REGISTRY, World
+from tests.unit.lake.world import ARTIFACTS, FEATURES, LAKE, REGISTRY, World
 from tests.unit.training.products import BUYS, EXPENSIVE, HERE, PRICE, houses, products, visits
 
 NOW = datetime(2024, 2, 1, tzinfo=UTC)
@@ -229,9 +233,17 @@ def test_an_old_version_s_training_set_is_rebuilt_byte_for_byte_whatever_became_
 ) -> None:
     catalog = products()
     land(world, catalog)
+    preparation(catalog).prepare("buys", "uploaded")
+    stream(3)
     run(BUYS, "run-1")
     version = registered("run-1")
     was = RunFiles(ARTIFACTS, "buys", "run-1").get(TRAINING_SET_FILE)
+    # What was streamed is learnt from, pinned and kept from gc like what was uploaded.
+    assert was != RunFiles(ARTIFACTS, "buys", "uploaded").get(TRAINING_SET_FILE)
+    assert version.candidate.commits.keys() == {"visits", "streamed/habits"}
+    streamed = Versions(LAKE, REGISTRY).dataset("streamed/habits")
+    assert streamed.resolve("models/buys/v1") == version.candidate.commits["streamed/habits"]
+    stream(7)
     # All that came of the first upload is overwritten or gone, the history of the source as well, and nothing that
     # no ref leads to is there any more.
     land(world, catalog, visits(seed=2))
@@ -247,6 +259,17 @@ def test_an_old_version_s_training_set_is_rebuilt_byte_for_byte_whatever_became_
     second = registered("run-2")
     rebuild(second, lake_bucket=LAKE, registry_table=REGISTRY, path=path)
     assert path.read_bytes() == RunFiles(ARTIFACTS, "buys", "run-2").get(TRAINING_SET_FILE) != was
+
+
+def stream(minute: int) -> None:
+    """Have rows of a view streamed, and committed."""
+    arrivals = Arrivals(LAKE)
+    rows = [
+        {"shop": "n", "event_time": datetime(2024, 1, 1, hour, minute, tzinfo=UTC), "last_bought": 1, "visits": minute}
+        for hour in range(24)
+    ]
+    Streaming(products(), OnlineStore(FEATURES), arrivals).ingest("habits", rows)
+    Collector(Lake(products(), bucket=LAKE, table=REGISTRY), arrivals).collect("habits")
 
 
 def test_a_training_set_that_comes_out_differently_is_told_and_not_written(world: World, tmp_path: Path) -> None:

@@ -68,6 +68,7 @@ class Wire:
             self.calls.append(operation)
             answer = botocore_stubber(event_name, request)
             if fault == "resend":
+                request.reset_stream()  # as botocore does before it sends anything again
                 answer = botocore_stubber(event_name, request)
             if fault == "drop":
                 raise ConnectionClosedError(endpoint_url=request.url)
