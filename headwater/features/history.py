@@ -104,7 +104,7 @@ def historical(
     for name, chosen in wanted.items():
         rows = _numbered(connection, offline[name])
         found = _found(connection, views[name], rows, present, asked_at, as_known_at)
-        values = _values(connection, rows, chosen, views[name].ttl, found, count)
+        values = _values(connection, views[name], rows, chosen, found, count)
         answers |= {f"{name}__{feature}": column for feature, column in values.items()}
     connection.register("__answers", pandas.DataFrame(answers, copy=False))
     columns = "".join(
@@ -167,22 +167,28 @@ def _arrays(connection: duckdb.DuckDBPyConnection, query: str) -> dict[str, Inte
 
 
 def _values(
-    connection: duckdb.DuckDBPyConnection, offline: str, chosen: Sequence[str], ttl: timedelta, found: Found, count: int
+    connection: duckdb.DuckDBPyConnection,
+    view: FeatureView,
+    offline: str,
+    chosen: Sequence[str],
+    found: Found,
+    count: int,
 ) -> dict[str, Values | Texts]:
     """The features' values of the rows that aren't too old, each in its example's place of ``count``."""
     connection.register("__found", found._asdict())
     names = ", ".join(f"known.{quoted(feature)}" for feature in chosen)
-    young = f"found.moment - epoch_us(known.{EVENT}) <= {ttl // timedelta(microseconds=1)}"
+    young = f"found.moment - epoch_us(known.{EVENT}) <= {view.ttl // timedelta(microseconds=1)}"
     read = connection.execute(
         f"SELECT found.position, {young} AS young, {names} FROM __found AS found JOIN {offline} AS known "
         f"ON found.row = known.{ROW}"
     ).fetchnumpy()
     connection.unregister("__found")
     position, is_young = np.asarray(read["position"]), np.asarray(read["young"])
+    texts_of_view = {feature.name for feature in view.features if feature.is_text}
     values: dict[str, Values | Texts] = {}
     for feature in chosen:
         column: Any = read[feature]
-        if column.dtype.kind == "O":
+        if feature in texts_of_view:
             # Numbers from here on: a Python object for each example would be most of the memory.
             found_texts = np.ma.getdata(column)
             found_texts[np.ma.getmaskarray(column)] = None
