@@ -26,7 +26,7 @@ from headwater.views import Name as Name
 from headwater.views import Reference as Reference
 from headwater.views import Schedule as Schedule
 from headwater.views import Window as Window
-from headwater.views import refuse_repeats
+from headwater.views import refuse_large_items, refuse_repeats
 
 D = TypeVar("D")
 N = TypeVar("N", "Source", "FeatureView", "Model")
@@ -294,6 +294,7 @@ def catalog(products: Iterable[Product]) -> Catalog:
             _known("source", sources, source, asker=f"feature view {view.name!r}")
         times = sources[view.sources[0]]
         views[name] = view.timed(times.event_time, times.available_time)
+    refuse_large_items(views.values())
     for name, model in models.items():
         asker = f"model {model.name!r}"
         inputs = {entry.name for entry in model.inputs}

@@ -147,12 +147,28 @@ class Feature(Declaration):
         """Characters that a category may have."""
         return self.max_length or LONGEST_TEXT
 
+    @property
+    def largest_text(self) -> int:
+        """Bytes of UTF-8 that a category takes at most."""
+        if self.values is not None:
+            return max(len(value.encode()) for value in self.values)
+        return 4 * self.longest
+
 
 _SAID_OF_TEXT, _SAID_OF_NUMBERS = ("values", "max_length"), ("minimum", "maximum")
 RESERVED = frozenset({"event_time", "available_time", "asked_at", "rowid"})
 """Columns that tables of features have besides keys and features."""
 _SAID_OF_A_VIEW = {"description", "owner", "freshness", "schedule", "engine", "transform", "aggregate"}
 """What a view's values don't depend on, and what `FeatureView.version` looks at by itself."""
+
+
+LARGEST_ITEM = 400 * 1024
+"""DynamoDB's limit for an item, names and values of all its attributes, in bytes."""
+_KEY_AND_EXPIRY = len("pk") + 2048 + len("expires") + 21
+"""Bytes of an online item's key, the longest one, and of its ``expires``."""
+_ATTRIBUTE = len("v0123456789ab") + 21
+"""Bytes of one view version's attribute before its values: its name, and the head of `headwater.features.encoding`."""
+_VALUE = 4
 
 
 class FeatureView(Declaration):
@@ -229,6 +245,15 @@ class FeatureView(Declaration):
             definition["transform"] = [self.transform, hashlib.sha256(_source_of(self.transform)).hexdigest()]
         return hashlib.sha256(json.dumps(definition, sort_keys=True).encode()).hexdigest()[:12]
 
+    @property
+    def online_bytes(self) -> int:
+        """What its values take of an entity's online item at most; a text with the longest that it may be."""
+        texts = [feature for feature in self.features if feature.is_text]
+        # Beside text a number has a tag, and a text a tag and an end.
+        number = _VALUE + 1 if texts else _VALUE
+        numbers = len(self.features) - len(texts)
+        return _ATTRIBUTE + number * numbers + sum(2 + feature.largest_text for feature in texts)
+
     def timed(self, event_time: str | None, available_time: str | None) -> Self:
         """The view with the times of its source where its aggregations name none; raises `InvalidProduct` if there
         is no event time at all."""
@@ -242,6 +267,30 @@ class FeatureView(Declaration):
             )
         times = {"event_time": event, "available_time": self.aggregate.available_time or available_time or event}
         return self.model_copy(update={"aggregate": self.aggregate.model_copy(update=times)})
+
+
+def refuse_large_items(views: Iterable[FeatureView]) -> None:
+    """Raise `InvalidProduct` if an online item can't hold all values of an entity.
+
+    Views with the same join keys in the same order share one. Definitions of before that models still look up are in it
+    too, which a declaration can't know of: an item that they make too large is refused when it is written.
+    """
+    sharing: dict[tuple[str, ...], list[FeatureView]] = {}
+    for view in views:
+        sharing.setdefault(view.entity, []).append(view)
+    for entity, among in sharing.items():
+        if (size := _KEY_AND_EXPIRY + sum(view.online_bytes for view in among)) > LARGEST_ITEM:
+            told = ", ".join(map(_shown, among))
+            raise InvalidProduct(
+                f"views looked up by {', '.join(entity)} share an online item, which would have {size:,} bytes; "
+                f"DynamoDB takes {LARGEST_ITEM:,}: {told}. Declare fewer features, "
+                "a smaller max_length of texts, or some of them of another entity"
+            )
+
+
+def _shown(view: FeatureView) -> str:
+    texts = sum(feature.is_text for feature in view.features)
+    return f"{view.name} ({len(view.features):,} features{f', {texts:,} of them text' if texts else ''})"
 
 
 def refuse_repeats(owner: str, names: Iterable[str]) -> None:

@@ -31,27 +31,20 @@ from collections.abc import Collection, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from headwater.features.errors import InvalidView
-from headwater.model import Feature, FeatureView
-
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from headwater.model import FeatureView
 
 FORMAT, WITH_TEXT = 1, 2
 _HEAD = struct.Struct(">BQQI")
 HEAD_BYTES, VALUE_BYTES = _HEAD.size, 4
 LARGEST_REVISION = 2**32 - 1
-LARGEST_ITEM = 400 * 1024
-"""DynamoDB's limit for an item, names and values of all its attributes, in bytes."""
-LARGEST_VALUE = LARGEST_ITEM - 4096
-"""Of a view that has an item to itself, with room for the longest key; in bytes."""
 _SHIFT = 2**63
 _NUMBER, _TEXT = b"N", b"T"
 _UP, _DOWN = bytes([*range(1, 256), 0]), bytes([255, *range(255)])
 """Tables that turn each byte into the next one, and back."""
-_LONGEST_CHARACTER = 4
-"""Bytes of UTF-8."""
 
 Known = float | str | None
 """A value: a number, text, or missing."""
@@ -245,27 +238,6 @@ def _other_format(value: bytes) -> ValueError:
     return ValueError(
         f"an online value of {len(value)} bytes that begins with {value[:1]!r} isn't of format {FORMAT} or {WITH_TEXT}"
     )
-
-
-def check_size(view: FeatureView) -> None:
-    """Raise `InvalidView` if the largest values that a view declares wouldn't fit an item."""
-    texts = [_largest_text(feature) for feature in view.features if feature.is_text]
-    tag = 1 if texts else 0
-    size = HEAD_BYTES + (len(view.features) - len(texts)) * (tag + VALUE_BYTES) + sum(2 + text for text in texts)
-    if size > LARGEST_VALUE:
-        said = f" ({len(texts):,} of them text)" if texts else ""
-        raise InvalidView(
-            f"feature view {view.name!r} has {len(view.features):,} features{said}, up to {size:,} bytes together; an "
-            f"online item holds {LARGEST_VALUE:,} (DynamoDB's limit of {LARGEST_ITEM // 1024} KB): declare them as "
-            f"several views{', or a smaller max_length of the texts' if texts else ''}"
-        )
-
-
-def _largest_text(feature: Feature) -> int:
-    """Bytes of UTF-8 that a category takes at most."""
-    if feature.values is not None:
-        return max(len(value.encode()) for value in feature.values)
-    return _LONGEST_CHARACTER * feature.longest
 
 
 def _ordered_text(value: Any) -> bytes:

@@ -235,12 +235,11 @@ def newest_before(known: Integers, first: Integers, after: Integers, until: Inte
     array of int64, shape (questions,)
         Numbers of rows; -1 where all of a stretch is later.
     """
-    low, high = first.copy(), after.copy()
-    # All questions at once, a halving a step: Python would take a step for each.
-    while (open_ := low < high).any():
-        middle = (low + high) >> 1
-        # An empty stretch at the end has no middle; nothing comes of what it reads.
-        is_known = known[np.minimum(middle, len(known) - 1)] <= until
-        low = np.where(open_ & is_known, middle + 1, low)
-        high = np.where(open_ & ~is_known, middle, high)
-    return np.where(low > first, low - 1, -1)
+    row = first - 1
+    # All questions at once, half a step at a time: Python would take a step for each.
+    longest = int((after - first).max(initial=0))
+    for step in (1 << power for power in reversed(range(longest.bit_length()))):
+        further = row + step
+        # What lies beyond the last row is read there and comes to nothing.
+        row += step * ((further < after) & (known[np.minimum(further, len(known) - 1)] <= until))
+    return np.where(row >= first, row, -1)

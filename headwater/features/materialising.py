@@ -13,7 +13,7 @@ import duckdb
 from pydantic import BaseModel, ConfigDict
 
 from headwater.features.columns import AVAILABLE, EVENT, KNOWN
-from headwater.features.encoding import check_size, pack_all, text_places
+from headwater.features.encoding import pack_all, text_places
 from headwater.features.errors import InvalidView
 from headwater.features.offline import offline_key
 from headwater.features.online import EPOCH, entity_of, microseconds, online_key
@@ -105,7 +105,6 @@ class Materialiser:
 
     def materialise(self, view: FeatureView, doing: Doing) -> Materialised:
         """Bring the view's values online; see `headwater.features.service.Features.materialise`."""
-        check_size(view)
         progress, written = ProgressOf(self._registry, view.name, view.version), 0
         for _ in range(_ROUNDS):
             version, moment = self._lake.pin(view.sources), microseconds(self._now())

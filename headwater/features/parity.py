@@ -176,7 +176,7 @@ class Parity:
             return None
         commits = {source: PinnedCommit(commit=commit, revision=1) for source, commit in record.commits.items()}
         version = DataVersion(commits=commits)
-        with self._connection(view, version) as connection:
+        with rows_connection(self._lake, [view], version) as connection:
             table = self._features.ensure(connection, view, version)
             moment = _newest(connection, table, record.last_at)
             entities = _draw(connection, view, table, moment, self._now(), self._sample)
@@ -210,16 +210,6 @@ class Parity:
             mismatches=tuple(mismatches[:SHOWN]),
         )
 
-    @contextmanager
-    def _connection(self, view: FeatureView, version: DataVersion) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A database in which the view's rows can be had; the sources' files are only fetched if its rows were lost."""
-        if self._lake.objects.newest(offline_key(view, version)) is None:
-            with self._lake.tables(version) as connection:
-                yield connection
-            return
-        with TemporaryDirectory(prefix="headwater-parity-") as scratch, closing(connect(Path(scratch))) as connection:
-            yield connection
-
     def _read(self, view: FeatureView, entities: Sequence[tuple[str, ...]], moment: datetime) -> list[OnlineAnswer]:
         wanted = [PackageFeature.of(view, feature.name) for feature in view.features]
         rows = [dict(zip(view.entity, entity, strict=True)) for entity in entities]
@@ -231,6 +221,19 @@ class Parity:
         if any(source.behind for source in sources_of(self._registry, definition, dict(record.commits))):
             return True
         return self._materialisations.newest(view.name, view.version) != record
+
+
+@contextmanager
+def rows_connection(
+    lake: Lake, views: Sequence[FeatureView], version: DataVersion
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A database for the views' rows (`Features.ensure`); the sources' files are only fetched if rows aren't kept."""
+    if any(lake.objects.newest(offline_key(view, version)) is None for view in views):
+        with lake.tables(version) as connection:
+            yield connection
+        return
+    with TemporaryDirectory(prefix="headwater-rows-") as scratch, closing(connect(Path(scratch))) as connection:
+        yield connection
 
 
 def _newest(connection: duckdb.DuckDBPyConnection, table: str, until: datetime) -> datetime:

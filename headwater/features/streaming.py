@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from headwater.features.encoding import Known, Row, check_size, pack, single, text_places
+from headwater.features.encoding import Known, Row, pack, single, text_places
 from headwater.features.errors import InvalidInput, InvalidRows, Problem
 from headwater.features.inputs import entity_text, is_missing, is_text, local_time, text_expectation
 from headwater.features.online import microseconds, online_key
@@ -79,7 +79,6 @@ class Streaming:
             An entity's values don't fit an item.
         """
         declared = self._catalog.view(view)
-        check_size(declared)
         if isinstance(rows, Mapping | str) or not isinstance(rows, Sequence) or not 1 <= len(rows) <= MOST_ROWS:
             given = f"{len(rows)} rows" if isinstance(rows, list | tuple) else type(rows).__name__
             raise InvalidRows(view, [Problem("rows", given, f"a list of 1 to {MOST_ROWS} objects")])

@@ -16,6 +16,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, FiniteFloat, S
 from headwater.model import FeatureView, Name, RequestInput
 
 ONNX_FILE, PACKAGE_FILE, CANDIDATE_FILE, GOLDEN_FILE = "model.onnx", "package.json", "candidate.json", "golden.json"
+PROFILE_FILE = "profile.json"
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Alias = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,47}$")]
@@ -239,6 +240,38 @@ class GoldenSet(Value):
     run_id: RunId
     tolerance: Annotated[float, Field(gt=0)] = 1e-4
     requests: tuple[GoldenRequest, ...] = Field(min_length=1)
+
+
+class NumberProfile(Value):
+    """A column of numbers."""
+
+    missing: float
+    """Share of rows."""
+    quantiles: tuple[float, ...]
+    """Minimum, 255 cuts into parts of equal weight, maximum; empty if every row lacks it."""
+    mean: float | None
+
+
+class CategoryProfile(Value):
+    """A column of text."""
+
+    missing: float
+    counts: Mapping[str, int]
+    """Rows of the most frequent values."""
+    others: int
+    """Rows of all other values."""
+
+
+class Profile(Value):
+    """``profile.json``: the training rows, column by column, and the predictions on held-out rows."""
+
+    model: str
+    run_id: str
+    rows: int
+    numbers: Mapping[str, NumberProfile]
+    categories: Mapping[str, CategoryProfile]
+    label: NumberProfile
+    predictions: NumberProfile
 
 
 class Status(StrEnum):

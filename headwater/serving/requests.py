@@ -20,7 +20,7 @@ from headwater.serving.errors import BodyTooLarge, InvalidBody
 
 LONGEST_BODY = 256 * 1024
 MOST_INSTANCES = 100
-_FIELDS = dict.fromkeys(("instances", "as_of", "features"))
+_FIELDS = dict.fromkeys(("instances", "as_of", "features", "explain"))
 _MOST_PROBLEMS = 10
 Features = dict[str, Known]
 
@@ -33,6 +33,8 @@ class PredictionRequest:
     as_of: datetime | None = None
     features: Sequence[Features] | None = None
     """Values that replace the online look-up, an entry for each instance."""
+    explain: bool = False
+    """Whether the answer says of each view how its look-up went."""
 
 
 def parse(body: bytes, features: Mapping[str, str]) -> PredictionRequest:
@@ -67,11 +69,14 @@ def parse(body: bytes, features: Mapping[str, str]) -> PredictionRequest:
     if not isinstance(instances, list) or not 1 <= len(instances) <= MOST_INSTANCES:
         given = f"{len(instances)} instances" if isinstance(instances, list) else _given(instances)
         raise InvalidBody(f"instances: {given}, expected a list of 1 to {MOST_INSTANCES} objects")
-    replaced = document.get("features")
+    replaced, explained = document.get("features"), document.get("explain", False)
+    if not isinstance(explained, bool):
+        raise InvalidBody(f"explain: {_given(explained)}, expected true or false")
     return PredictionRequest(
         instances,
         _as_of(document.get("as_of")),
         None if replaced is None else _features(replaced, len(instances), features),
+        explained,
     )
 
 

@@ -39,11 +39,31 @@ BROKEN_TRAIN = '''"""Raises."""
 def fit(params: object, inputs: object, label: object) -> None:
     raise ZeroDivisionError("this train function is broken on purpose")
 '''
+WATCHED_PRODUCT = '''"""A view that promises to be an hour old at most."""
+
+from datetime import timedelta
+
+from headwater.model import Feature, FeatureView, Product
+
+VIEW = FeatureView(
+    name="weather_now",
+    entity=("origin",),
+    sources=("weather",),
+    sql="SELECT origin, time_hour AS event_time, known_at AS available_time, temp FROM weather",
+    features=(Feature(name="temp"),),
+    ttl=timedelta(hours=6),
+    freshness=timedelta(hours=1),
+)
+PRODUCT = Product(views=(VIEW,))
+'''
 
 
 @pytest.fixture(scope="session")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    """A project with a table unlike flights and a product that is broken on purpose, deployed on a cloud of its own."""
+    """A project with a table unlike flights, a product that is broken on purpose and a view that is watched.
+
+    It is deployed on a cloud of its own.
+    """
     made = Project.copy(tmp_path_factory.mktemp("deployed"))
     write(made.root, "house_price", "regression")
     folder = made.root / "pipelines" / "broken"
@@ -52,6 +72,10 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     (folder / "contracts.py").write_text(BROKEN_CONTRACT)
     (folder / "product.py").write_text(BROKEN_PRODUCT)
     (folder / "train.py").write_text(BROKEN_TRAIN)
+    folder = made.root / "pipelines" / "watched"
+    folder.mkdir()
+    (folder / "__init__.py").write_text('"""Watched."""\n')
+    (folder / "product.py").write_text(WATCHED_PRODUCT)
     try:
         made.done("local", "up")
         yield made

@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import math
 from datetime import timedelta
+from functools import cache
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headwater.features.encoding import Known, Row, check_size, pack, pack_all, single, unpack, values_of
-from headwater.features.errors import InvalidView
-from headwater.model import Feature, FeatureView
+from headwater.features.encoding import (
+    HEAD_BYTES,
+    VALUE_BYTES,
+    Known,
+    Row,
+    pack,
+    pack_all,
+    single,
+    unpack,
+    values_of,
+)
+from headwater.features.online import attribute_of
+from headwater.model import Feature, FeatureView, InvalidProduct, Product, Source, catalog
+from headwater.views import LARGEST_ITEM
 
 TIMES = st.one_of(st.sampled_from([-1, 0, 1, 2**40]), st.integers(-(2**62), 2**62))
 TINY = 1.401298464324817e-45
@@ -126,23 +138,52 @@ def test_bytes_of_another_format_are_refused(value: bytes) -> None:
         unpack(value)
 
 
-def wide(*features: Feature) -> FeatureView:
+@cache
+def many() -> tuple[Feature, ...]:
+    return tuple(Feature(name=f"f{number}") for number in range(LARGEST_ITEM // VALUE_BYTES))
+
+
+def wide(name: str, features: int, *entity: str) -> FeatureView:
     return FeatureView(
-        name="wide", entity=("a",), sources=("b",), sql="FROM b", features=features, ttl=timedelta(days=1)
-    )
+        name=name, entity=entity, sources=("rows",), sql="FROM rows", ttl=timedelta(days=1),
+        features=many()[:features],
+    )  # fmt: skip
 
 
-def test_a_view_that_no_item_could_hold_is_refused_by_name() -> None:
-    numbers = [Feature(name=f"f{number}") for number in range(101_371)]
-    check_size(wide(*numbers[:-1]))
-    with pytest.raises(InvalidView, match=r"'wide' has 101,371 features, up to 405,505 bytes together; an online item"):
-        check_size(wide(*numbers))
+def declared(*views: FeatureView) -> None:
+    catalog([Product(sources=(Source(name="rows", contract="a.b:C"),), views=views)])
+
+
+def test_the_size_that_a_declaration_is_judged_by_is_that_of_its_bytes() -> None:
+    view = wide("view", 3, "shop")
+    value = pack(Row(0, 0, 0, (1.0, None, 2.0)))
+    assert view.online_bytes == len(attribute_of(view.version)) + len(value)
+
+
+def test_views_that_no_item_could_hold_together_are_refused_when_they_are_declared() -> None:
+    most = (LARGEST_ITEM - 2 - 2048 - 7 - 21 - 13 - HEAD_BYTES) // VALUE_BYTES
+    declared(wide("wide", most, "shop"))
+    with pytest.raises(
+        InvalidProduct, match=rf"looked up by shop share an online item.*: wide \({most + 1:,} features"
+    ):
+        declared(wide("wide", most + 1, "shop"))
+    half = most // 2
+    declared(wide("one", half, "shop", "day"), wide("other", half + 9, "day", "shop"))
+    with pytest.raises(InvalidProduct, match=r"one \(.*\), other \("):
+        declared(wide("one", half, "shop", "day"), wide("other", half + 9, "shop", "day"))
 
 
 def test_a_text_counts_with_the_longest_that_it_may_be() -> None:
-    texts = [Feature(name=f"t{number}", kind="category") for number in range(99)]
-    check_size(wide(*texts[:98], Feature(name="n")))
-    with pytest.raises(InvalidView, match=r"99 features \(99 of them text\).* or a smaller max_length of the texts"):
-        check_size(wide(*texts))
-    check_size(wide(*(feature.model_copy(update={"max_length": 1000}) for feature in texts)))
-    check_size(wide(*(feature.model_copy(update={"values": ("a", "é")}) for feature in texts)))
+    texts = [Feature(name=f"t{number}", kind="category") for number in range(100)]
+
+    def of(*features: Feature) -> FeatureView:
+        return wide("texts", 1, "shop").model_copy(update={"features": features})
+
+    declared(of(*texts[:99], Feature(name="n")))
+    with pytest.raises(InvalidProduct, match=r"texts \(100 features, 100 of them text\).* a smaller max_length of texts"):
+        declared(of(*texts))
+    declared(of(*(feature.model_copy(update={"max_length": 1000}) for feature in texts)))
+    declared(of(*(feature.model_copy(update={"values": ("a", "\u00e9")}) for feature in texts)))
+    mixed = of(Feature(name="t", kind="category", values=("a", "\u00e9")), Feature(name="n"))
+    largest = pack(Row(0, 0, 0, ("\u00e9", 1.0)), (0,))
+    assert mixed.online_bytes == len(attribute_of(mixed.version)) + len(largest)
