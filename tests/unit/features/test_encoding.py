@@ -180,7 +180,9 @@ def test_a_text_counts_with_the_longest_that_it_may_be() -> None:
         return wide("texts", 1, "shop").model_copy(update={"features": features})
 
     declared(of(*texts[:99], Feature(name="n")))
-    with pytest.raises(InvalidProduct, match=r"texts \(100 features, 100 of them text\).* a smaller max_length of texts"):
+    with pytest.raises(
+        InvalidProduct, match=r"texts \(100 features, 100 of them text\).* a smaller max_length of texts"
+    ):
         declared(of(*texts))
     declared(of(*(feature.model_copy(update={"max_length": 1000}) for feature in texts)))
     declared(of(*(feature.model_copy(update={"values": ("a", "\u00e9")}) for feature in texts)))
