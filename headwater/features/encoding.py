@@ -97,6 +97,7 @@ def pack_all(
     available_times: NDArray[np.int64],
     revision: int,
     values: Sequence[NDArray[Any]],
+    texts: Collection[int] = (),
 ) -> list[bytes]:
     """The bytes of many rows, as `pack` makes them one by one.
 
@@ -105,13 +106,15 @@ def pack_all(
     event_times, available_times : array of int64, shape (n,)
     revision : int
     values : sequence of arrays of float64, or of objects for text, shape (n,)
-        One a feature; NaN, and what isn't text, is missing.
+        One a feature; NaN, and in a column of text whatever isn't text, is missing.
+    texts : collection of int
+        The places of the columns that are text.
     """
-    if any(column.dtype.kind == "O" for column in values):
+    if texts:
         heads = _pack_numbers(WITH_TEXT, event_times, available_times, revision, ())
         columns = [
-            map(_ordered_text, column) if column.dtype.kind == "O" else _tagged(column) for column in values
-        ]  # fmt: skip
+            map(_ordered_text, column) if place in texts else _tagged(column) for place, column in enumerate(values)
+        ]
         return list(map(b"".join, zip(heads, *columns, strict=True)))
     return _pack_numbers(FORMAT, event_times, available_times, revision, values)
 

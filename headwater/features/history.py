@@ -15,12 +15,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import duckdb
 import numpy as np
 import numpy.typing as npt
-import pandas
 
 from headwater.features.columns import ASKED, EVENT, KNOWN, entity_sql, moment_sql
 from headwater.features.errors import InvalidView
@@ -33,8 +32,6 @@ ROW = "__row"
 """The number of an offline row, from 0."""
 Integers = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]
-Texts = pandas.Categorical
-"""One text for each example, a number that stands for it in each place."""
 
 
 class Found(NamedTuple):
@@ -100,21 +97,29 @@ def historical(
     )
     asked_at = f"epoch_us({moment_sql(quoted(asked), present[asked])})"
     (count,) = connection.execute("SELECT count(*) FROM __asked").fetchall()[0]
-    answers: dict[str, Values | Texts] = {}
+    answers: dict[str, Values] = {}
+    tables = ["__asked"]
     for name, chosen in wanted.items():
         rows = _numbered(connection, offline[name])
         found = _found(connection, views[name], rows, present, asked_at, as_known_at)
-        values = _values(connection, rows, chosen, views[name].ttl, found, count)
-        answers |= {f"{name}__{feature}": column for feature, column in values.items()}
-    connection.register("__answers", pandas.DataFrame(answers, copy=False))
+        texts = [feature.name for feature in views[name].features if feature.is_text and feature.name in chosen]
+        values = {feature: np.full(count, np.nan) for feature in chosen if feature not in texts}
+        if values:
+            _fill(values, connection, rows, views[name].ttl, found)
+            answers |= {f"{name}__{feature}": column for feature, column in values.items()}
+        if texts:
+            tables.append(_texts(connection, views[name], rows, texts, found, count))
+    if answers:
+        connection.register("__answers", answers)
+        tables.append("__answers")
+    # A number is never NaN, so that NaN can stand for none.
     columns = "".join(
-        # A number is never NaN, so that NaN can stand for none.
-        f", CAST({column} AS VARCHAR) AS {column}"
-        if isinstance(answers[name], Texts)
-        else f", CASE WHEN NOT isnan({column}) THEN {column} END AS {column}"
-        for name, column in ((name, quoted(name)) for name in (reference.replace(".", "__") for reference in features))
+        f", CASE WHEN NOT isnan({quoted(name)}) THEN {quoted(name)} END AS {quoted(name)}"
+        if name in answers
+        else f", {quoted(name)}"
+        for name in (reference.replace(".", "__") for reference in features)
     )
-    return connection.sql(f"SELECT __asked.* EXCLUDE ({POSITION}){columns} FROM __asked POSITIONAL JOIN __answers")
+    return connection.sql(f"SELECT __asked.* EXCLUDE ({POSITION}){columns} FROM {' POSITIONAL JOIN '.join(tables)}")
 
 
 def _numbered(connection: duckdb.DuckDBPyConnection, offline: str) -> str:
@@ -166,36 +171,51 @@ def _arrays(connection: duckdb.DuckDBPyConnection, query: str) -> dict[str, Inte
     return {name: np.ascontiguousarray(column) for name, column in connection.execute(query).fetchnumpy().items()}
 
 
-def _values(
-    connection: duckdb.DuckDBPyConnection, offline: str, chosen: Sequence[str], ttl: timedelta, found: Found, count: int
-) -> dict[str, Values | Texts]:
-    """The features' values of the rows that aren't too old, each in its example's place of ``count``."""
+def _fill(
+    values: Mapping[str, Values], connection: duckdb.DuckDBPyConnection, offline: str, ttl: timedelta, found: Found
+) -> None:
+    """Put the numbers of the rows that aren't too old in the examples' places; NaN where one is missing."""
     connection.register("__found", found._asdict())
-    names = ", ".join(f"known.{quoted(feature)}" for feature in chosen)
-    young = f"found.moment - epoch_us(known.{EVENT}) <= {ttl // timedelta(microseconds=1)}"
+    names = ", ".join(f"known.{quoted(feature)}" for feature in values)
     read = connection.execute(
-        f"SELECT found.position, {young} AS young, {names} FROM __found AS found JOIN {offline} AS known "
+        f"SELECT found.position, {_young(ttl)} AS young, {names} FROM __found AS found JOIN {offline} AS known "
         f"ON found.row = known.{ROW}"
     ).fetchnumpy()
     connection.unregister("__found")
     position, is_young = np.asarray(read["position"]), np.asarray(read["young"])
-    values: dict[str, Values | Texts] = {}
-    for feature in chosen:
-        column: Any = read[feature]
-        if column.dtype.kind == "O":
-            # Numbers from here on: a Python object for each example would be most of the memory.
-            found_texts = np.ma.getdata(column)
-            found_texts[np.ma.getmaskarray(column)] = None
-            codes, texts = pandas.factorize(found_texts)
-            all_codes = np.full(count, -1, dtype=codes.dtype)
-            all_codes[position] = np.where(is_young, codes, -1)
-            # DuckDB knows no enumeration without a value.
-            values[feature] = Texts.from_codes(all_codes, categories=pandas.Index(texts if len(texts) else [""]))
-        else:
-            known = np.ma.filled(np.ma.asarray(column, dtype=np.float64), np.nan)
-            values[feature] = numbers = np.full(count, np.nan)
-            numbers[position] = np.where(is_young, known, np.nan)
-    return values
+    for feature, column in values.items():
+        known = np.ma.filled(np.ma.asarray(read[feature], dtype=np.float64), np.nan)
+        column[position] = np.where(is_young, known, np.nan)
+
+
+def _texts(
+    connection: duckdb.DuckDBPyConnection,
+    view: FeatureView,
+    offline: str,
+    texts: Sequence[str],
+    found: Found,
+    count: int,
+) -> str:
+    """Make a table with a row for each of ``count`` examples, in order: the texts of the rows that aren't too old.
+
+    They never leave DuckDB: an object of Python for each would be most of the memory and the time.
+    """
+    table = quoted(f"__texts_{view.name}")
+    connection.register("__found", found._asdict())
+    columns = ", ".join(f"known.{quoted(text)} AS {quoted(f'{view.name}__{text}')}" for text in texts)
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT answered.* EXCLUDE (position) "
+        f"FROM range({count}) AS asked(position) LEFT JOIN (SELECT found.position, {columns} FROM __found AS found "
+        f"JOIN {offline} AS known ON found.row = known.{ROW} WHERE {_young(view.ttl)}) AS answered "
+        "ON asked.position = answered.position ORDER BY asked.position"
+    )
+    connection.unregister("__found")
+    return table
+
+
+def _young(ttl: timedelta) -> str:
+    """An SQL condition: that the row that was found isn't too old for its example."""
+    return f"found.moment - epoch_us(known.{EVENT}) <= {ttl // timedelta(microseconds=1)}"
 
 
 def newest_before(known: Integers, first: Integers, after: Integers, until: Integers) -> Integers:

@@ -13,7 +13,7 @@ import duckdb
 from pydantic import BaseModel, ConfigDict
 
 from headwater.features.columns import AVAILABLE, EVENT, KNOWN
-from headwater.features.encoding import pack_all
+from headwater.features.encoding import pack_all, text_places
 from headwater.features.errors import InvalidView
 from headwater.features.offline import needed, offline_key
 from headwater.features.online import EPOCH, entity_of, microseconds, online_key
@@ -282,11 +282,12 @@ def _writes(connection: duckdb.DuckDBPyConnection, view: FeatureView, revision: 
     result = connection.execute(
         f"SELECT {keys}, epoch_us({EVENT}), epoch_us({AVAILABLE}), {values} FROM __due ORDER BY {keys}"
     )
+    texts = text_places(view)
     width, lasts = len(view.entity), round(view.ttl.total_seconds()) + GRACE
     while len(frame := result.fetch_df_chunk(_VECTORS)):
         columns = [frame.iloc[:, place].to_numpy() for place in range(frame.shape[1])]
         events, available = columns[width], columns[width + 1]
-        packed = pack_all(events, available, revision, columns[width + 2 :])
+        packed = pack_all(events, available, revision, columns[width + 2 :], texts)
         for value, expires, *entity in zip(
             packed, (events // 1_000_000 + lasts).tolist(), *columns[:width], strict=True
         ):

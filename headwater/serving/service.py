@@ -107,7 +107,12 @@ class Serving:
             "positive": package.positive,
             "inputs": [entry.model_dump(mode="json") for entry in package.inputs],
             "features": [
-                {"name": entry.name, "entity": list(entry.entity), "ttl_seconds": entry.ttl_seconds}
+                {
+                    "name": entry.name,
+                    "kind": entry.kind,
+                    "entity": list(entry.entity),
+                    "ttl_seconds": entry.ttl_seconds,
+                }
                 for entry in package.features
             ],
             "metrics": dict(package.metrics),

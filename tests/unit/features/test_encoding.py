@@ -111,7 +111,7 @@ def test_text_comes_back_one_by_one_and_all_at_once(rows: list[Row]) -> None:
         # A data frame's column of text has NaN where there is none.
         np.array([math.nan if row.values[2] is None else row.values[2] for row in rows], dtype=object),
     ]
-    assert pack_all(events, available, 7, columns) == [pack(row._replace(revision=7), PLACES) for row in rows]
+    assert pack_all(events, available, 7, columns, PLACES) == [pack(row._replace(revision=7), PLACES) for row in rows]
 
 
 def test_items_of_numbers_are_the_bytes_that_they_always_were() -> None:

@@ -112,7 +112,24 @@ minutes = st.integers(0, 14)
 entities = st.sampled_from([("a", 1), ("a", 1), ("a", 2), ("b", 1), ("", 1), (None, 1), ("a", None)])
 values = st.sampled_from([None, 0.0, 1.0, -2.5, 3.0])
 # Empty, alike as numbers, beginnings of one another, every length of UTF-8.
-SELLERS = (None, "", "1", "01", "1.0", "a", "a\0", "\0", "a b", "é", "中", "\U0001f600", "x" * 1024, "NULL", "'")
+SELLERS = (
+    None,
+    "",
+    "1",
+    "01",
+    "1.0",
+    "a",
+    "a\0",
+    "\0",
+    "a b",
+    "é",
+    "中",
+    "\U0001f600",
+    "x" * 1024,
+    "NULL",
+    "'",
+    "a\\'b",
+)
 histories = st.lists(
     st.builds(lambda entity, *rest: (*entity, *rest), entities, minutes, minutes, values, values,
               st.sampled_from(SELLERS)),

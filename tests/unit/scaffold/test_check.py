@@ -143,7 +143,7 @@ def test_times_and_keys_must_be_columns() -> None:
     assert lines == [
         "source 'houses': keys id are no columns of its contract",
         "source 'houses': event_time 'rooms' is BIGINT, not a timestamp",
-        "source 'houses': available_time 'known' is no curated column; there are rooms, price, sold",
+        "source 'houses': available_time 'known' is no curated column; there are rooms, price, sold, agent",
     ]
 
 

@@ -137,4 +137,6 @@ def test_the_card_says_what_serves(serving: Serving) -> None:
     assert card["version"] == 1
     assert card["metrics"] == {"roc_auc": 0.72}
     assert [entry["name"] for entry in card["inputs"]] == ["carrier", "distance"]
-    assert card["features"][0] == {"name": "delays.rate_6h", "entity": ["carrier"], "ttl_seconds": 86_400.0}
+    assert card["features"][0] == {
+        "name": "delays.rate_6h", "kind": "number", "entity": ["carrier"], "ttl_seconds": 86_400.0,
+    }  # fmt: skip
