@@ -228,12 +228,20 @@ class Lake:
         for source, commit in version.ids.items():
             parts = folder / source
             parts.mkdir()
-            pinned = [
-                Pointer(bucket=entry.bucket, key=entry.key, version_id=entry.version_id)
-                for entry in self._files(source, commit)
-            ]
-            fetched[source] = self.objects.fetch_in_order(pinned, parts)
+            fetched[source] = self.objects.fetch_in_order(self._pinned(source, commit), parts)
         return fetched
+
+    def files(self, version: DataVersion) -> dict[str, list[Pointer]]:
+        """The pinned commits' curated files, by source, as they landed."""
+        return {
+            source: self.objects.in_order(self._pinned(source, commit)) for source, commit in version.ids.items()
+        }
+
+    def _pinned(self, source: str, commit: str) -> list[Pointer]:
+        return [
+            Pointer(bucket=entry.bucket, key=entry.key, version_id=entry.version_id)
+            for entry in self._files(source, commit)
+        ]
 
     def _files(self, source: str, commit: str) -> Iterator[Entry]:
         return self.versions.dataset(dataset_of(source)).files(commit)

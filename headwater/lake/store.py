@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,12 @@ class Objects:
                 file.write(chunk)
         return Order.of(answer["Metadata"], answer["LastModified"])
 
+    def tail(self, pointer: Pointer, count: int) -> bytes:
+        """The last ``count`` bytes of what ``pointer`` names, or all if there are fewer; raises `VersionGone`."""
+        get_range = partial(self._s3.get_object, Range=f"bytes=-{count}")
+        read: bytes = self._version(get_range, pointer)["Body"].read()
+        return read
+
     def order(self, pointer: Pointer) -> Order:
         """When what ``pointer`` names landed; raises `VersionGone`."""
         answer = self._version(self._s3.head_object, pointer)
@@ -47,6 +54,12 @@ class Objects:
                     f"s3://{pointer.bucket}/{pointer.key} has no version {pointer.version_id} (any more)"
                 ) from error
             raise
+
+    def in_order(self, pointers: Sequence[Pointer]) -> list[Pointer]:
+        """The pointers as what they name landed; of those that landed at the same moment the order stays."""
+        with ThreadPoolExecutor(16, thread_name_prefix="order") as pool:
+            orders = list(pool.map(self.order, pointers))
+        return [pointers[number] for number in sorted(range(len(pointers)), key=lambda number: (orders[number], number))]
 
     def fetch_in_order(self, pointers: Sequence[Pointer], folder: Path) -> list[Path]:
         """Write each pointer's bytes to a file of its own in ``folder``; the files, as they landed.
@@ -171,6 +184,18 @@ class Executions:
                 return False
             raise
         return True
+
+    def standing(self, name: str) -> tuple[str, str] | None:
+        """How the run called ``name`` stands (``RUNNING``, ``FAILED``, ...) and why it failed; None if there is none."""
+        try:
+            found = self._stepfunctions.describe_execution(
+                executionArn=f"{self.arn.replace(':stateMachine:', ':execution:', 1)}:{name}"
+            )
+        except ClientError as error:
+            if error_code(error) == "ExecutionDoesNotExist":
+                return None
+            raise
+        return found["status"], found.get("cause") or ""
 
 
 def _source(source: str) -> str:
