@@ -27,12 +27,15 @@ class Settings(FunctionSettings):
     artifacts_bucket: str
     registry_table: str
     features_table: str
+    spark_arn: str = ""
+    """The machine that runs Spark; empty: there is none."""
 
 
 @at_init
 def service() -> Features:
     # Imported here: the deployment reads `Settings` where DuckDB needn't be installed.
     from headwater.features.lineage import Uses
+    from headwater.features.runs import SparkRuns
     from headwater.features.service import Features
     from headwater.features.store import OnlineStore
     from headwater.lake.service import Lake
@@ -43,7 +46,8 @@ def service() -> Features:
     catalog = load_catalog()
     lake = Lake(catalog, bucket=settings.lake_bucket, table=settings.registry_table)
     uses = Uses(Registry.from_settings(settings), ArtifactStore(settings.artifacts_bucket))
-    return Features(catalog, lake, online=OnlineStore(settings.features_table), served=uses.served)
+    spark = SparkRuns(settings.spark_arn) if settings.spark_arn else None
+    return Features(catalog, lake, online=OnlineStore(settings.features_table), served=uses.served, spark=spark)
 
 
 @entry
@@ -51,7 +55,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Materialise the views of a source, one view, or all; asked again, go on where time ran out.
 
     The event has ``source`` (the views that stand on it, and their versions that models serve), ``view`` (with
-    ``full``, if every entity is to be looked at), or neither: every view. The answer's ``complete`` says whether the
+    ``version``, if another definition than the declared one is meant, and ``full``, if every entity is to be looked
+    at), or neither: every view. The answer's ``complete`` says whether the
     same event has to be sent again.
     """
     # A run that began before machines said their id doesn't know it.
@@ -63,7 +68,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     if "source" in event:
         done = features.materialise_source(event["source"], doing)
     elif "view" in event:
-        done = [features.materialise(event["view"], doing=doing)]
+        done = [features.materialise_view(event["view"], event.get("version"), doing=doing)]
     else:
         done = features.materialise_all(doing)
     for result in done:

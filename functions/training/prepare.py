@@ -23,6 +23,8 @@ class Settings(FunctionSettings):
     lake_bucket: str
     artifacts_bucket: str
     registry_table: str
+    spark_arn: str = ""
+    """The machine that runs Spark; empty: there is none."""
 
 
 @at_init
@@ -36,6 +38,7 @@ def service() -> Preparation:
         lake_bucket=settings.lake_bucket,
         registry_table=settings.registry_table,
         artifacts_bucket=settings.artifacts_bucket,
+        spark_arn=settings.spark_arn,
     )
 
 

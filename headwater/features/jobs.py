@@ -1,4 +1,4 @@
-"""What Spark is told to compute and what it says of it: values that are written where Spark isn't, and read where it is."""
+"""What Spark is told to compute and what it answers: values that pass between where Spark is and where it isn't."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 # ruff: noqa: S608 - names in SQL are declared by products and quoted
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -34,6 +34,7 @@ _VECTORS = 8
 _ROUNDS = 5
 
 Ensure = Callable[[duckdb.DuckDBPyConnection, FeatureView, DataVersion], str]
+ToRead = Callable[[Iterable[FeatureView], DataVersion], Collection[str]]
 
 
 class Materialised(BaseModel):
@@ -92,16 +93,24 @@ class Materialiser:
     online : OnlineStore
     registry : RegistryStore
         The registry table.
-    ensure : callable
-        Makes the table of a view's offline rows (`headwater.features.service.Features.ensure`).
+    ensure, to_read : callable
+        Makes the table of a view's offline rows, and says of which sources (`headwater.features.service.Features`).
     now : callable
         The time, UTC.
     """
 
     def __init__(
-        self, lake: Lake, online: OnlineStore, registry: RegistryStore, ensure: Ensure, *, now: Callable[[], datetime]
+        self,
+        lake: Lake,
+        online: OnlineStore,
+        registry: RegistryStore,
+        ensure: Ensure,
+        to_read: ToRead,
+        *,
+        now: Callable[[], datetime],
     ) -> None:
-        self._lake, self._online, self._registry, self._ensure, self._now = lake, online, registry, ensure, now
+        self._lake, self._online, self._registry, self._now = lake, online, registry, now
+        self._ensure, self._to_read = ensure, to_read
 
     def materialise(self, view: FeatureView, doing: Doing) -> Materialised:
         """Bring the view's values online; see `headwater.features.service.Features.materialise`."""
@@ -145,7 +154,7 @@ class Materialiser:
     ) -> Materialised:
         with (
             TemporaryDirectory(prefix="headwater-materialise-") as scratch,
-            self._lake.tables(version) as connection,
+            self._lake.tables(version, self._to_read([view], version)) as connection,
         ):
             table = self._ensure(connection, view, version)
             connection.execute(f"CREATE TEMP TABLE __newest AS {_newest(view, quoted(table))}", [run.moment])

@@ -21,11 +21,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator, Sequence, Set
-from contextlib import closing, contextmanager, suppress
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import duckdb
 from pydantic import BaseModel, ConfigDict
@@ -35,12 +33,11 @@ from headwater.features.columns import ASKED, EVENT, KNOWN
 from headwater.features.definitions import Definition, Definitions
 from headwater.features.history import historical
 from headwater.features.lineage import sources_of
-from headwater.features.offline import offline_key
 from headwater.features.online import OnlineAnswer, ReadsItems, ValueStatus, microseconds, plan, read_online
 from headwater.features.records import Materialisation, Materialisations
 from headwater.features.service import Features
 from headwater.features.store import GRACE
-from headwater.lake.database import connect, quoted
+from headwater.lake.database import quoted
 from headwater.lake.service import Lake
 from headwater.lake.types import DataVersion, PinnedCommit
 from headwater.model import Catalog, FeatureView
@@ -174,7 +171,7 @@ class Parity:
             return None
         commits = {source: PinnedCommit(commit=commit, revision=1) for source, commit in record.commits.items()}
         version = DataVersion(commits=commits)
-        with self._connection(view, version) as connection:
+        with self._lake.tables(version, self._features.to_read([view], version)) as connection:
             table = self._features.ensure(connection, view, version)
             moment = _newest(connection, table, record.last_at)
             entities = _draw(connection, view, table, moment, self._now(), self._sample)
@@ -207,16 +204,6 @@ class Parity:
             different=counts[_Outcome.DIFFERENT] + (maybe if doubtful else 0),
             mismatches=tuple(mismatches[:SHOWN]),
         )
-
-    @contextmanager
-    def _connection(self, view: FeatureView, version: DataVersion) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A database in which the view's rows can be had; the sources' files are only fetched if its rows were lost."""
-        if self._lake.objects.newest(offline_key(view, version)) is None:
-            with self._lake.tables(version) as connection:
-                yield connection
-            return
-        with TemporaryDirectory(prefix="headwater-parity-") as scratch, closing(connect(Path(scratch))) as connection:
-            yield connection
 
     def _read(self, view: FeatureView, entities: Sequence[tuple[str, ...]], moment: datetime) -> list[OnlineAnswer]:
         wanted = [PackageFeature.of(view, feature.name) for feature in view.features]

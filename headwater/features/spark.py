@@ -1,9 +1,10 @@
 """The same views on Spark, where they outgrow one machine: compute, and the point-in-time join.
 
-``python -m headwater.features.spark JOB.json ...`` runs each `Job` in one session; `spark-submit` is given this file. It
-needs the extra ``pyspark`` and Java 17, and nothing else of Headwater needs either. A view's SQL is DuckDB's; sqlglot
-makes Spark's of it, and what it can't translate is refused. Values are the same to the last bit as long as sums are exact in any
-order, as those of whole numbers are. Join keys must be text or whole numbers: engines write fractions differently.
+``python -m headwater.features.spark JOB.json ...`` runs each `Job` in one session; ``spark-submit`` takes this file as
+it is. It needs the extra ``pyspark`` and Java 17, and nothing else of Headwater needs either. A view's SQL is DuckDB's;
+sqlglot makes Spark's of it, and what it can't translate is refused. Values are the same to the last bit as long as sums
+are exact in any order, as those of whole numbers are. Join keys must be text or whole numbers: engines write fractions
+differently.
 """
 
 # ruff: noqa: S608 - names in SQL are declared by products and quoted
@@ -25,7 +26,6 @@ from sqlglot import exp
 
 from headwater.errors import HeadwaterError
 from headwater.features import parts
-
 from headwater.features.columns import ASKED, EVENT, KNOWN, LARGEST, entity_sql, moment_sql
 from headwater.features.errors import InvalidView
 from headwater.features.jobs import Files, Job, Outcome
@@ -221,7 +221,7 @@ def write(frame: DataFrame, folder: str) -> tuple[str, ...]:
 def _partition() -> int:
     context = TaskContext.get()
     assert context is not None  # noqa: S101 - asked within a task
-    return context.partitionId()
+    return int(context.partitionId())
 
 
 def run(session: SparkSession, job: Job) -> Outcome:

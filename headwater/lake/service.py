@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -233,9 +233,7 @@ class Lake:
 
     def files(self, version: DataVersion) -> dict[str, list[Pointer]]:
         """The pinned commits' curated files, by source, as they landed."""
-        return {
-            source: self.objects.in_order(self._pinned(source, commit)) for source, commit in version.ids.items()
-        }
+        return {source: self.objects.in_order(self._pinned(source, commit)) for source, commit in version.ids.items()}
 
     def _pinned(self, source: str, commit: str) -> list[Pointer]:
         return [
@@ -247,8 +245,10 @@ class Lake:
         return self.versions.dataset(dataset_of(source)).files(commit)
 
     @contextmanager
-    def tables(self, version: DataVersion) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A database with a view of each source's curated rows, from the pinned commits alone.
+    def tables(
+        self, version: DataVersion, sources: Collection[str] | None = None
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A database with a view of each source's curated rows, or of ``sources`` alone, from the pinned commits alone.
 
         Files are put together by column name; a column that a file lacks is NULL. Of rows in several files with the
         same keys, the one whose file landed last is seen.
@@ -257,7 +257,9 @@ class Lake:
             folder = Path(scratch)
             connection = connect(folder / "spill")
             try:
-                for source, paths in self.fetch(version, folder).items():
+                wanted = version.ids.keys() if sources is None else set(sources)
+                fetched = self.fetch(version.only(sorted(wanted)), folder) if wanted else {}
+                for source, paths in fetched.items():
                     self._view(connection, source, paths)
                 yield connection
             finally:

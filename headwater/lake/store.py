@@ -59,7 +59,7 @@ class Objects:
         """The pointers as what they name landed; of those that landed at the same moment the order stays."""
         with ThreadPoolExecutor(16, thread_name_prefix="order") as pool:
             orders = list(pool.map(self.order, pointers))
-        return [pointers[number] for number in sorted(range(len(pointers)), key=lambda number: (orders[number], number))]
+        return [pointers[number] for number in sorted(range(len(pointers)), key=orders.__getitem__)]
 
     def fetch_in_order(self, pointers: Sequence[Pointer], folder: Path) -> list[Path]:
         """Write each pointer's bytes to a file of its own in ``folder``; the files, as they landed.
@@ -69,7 +69,7 @@ class Objects:
         fetched = [folder / f"fetched-{number}" for number in range(len(pointers))]
         with ThreadPoolExecutor(8, thread_name_prefix="fetch") as pool:
             orders = list(pool.map(self.fetch, pointers, fetched))
-        in_order = sorted(range(len(pointers)), key=lambda number: (orders[number], number))
+        in_order = sorted(range(len(pointers)), key=orders.__getitem__)
         return [fetched[number].rename(folder / f"{place:06}.parquet") for place, number in enumerate(in_order)]
 
     def put(self, key: str, path: Path, metadata: Mapping[str, str] | None = None) -> Pointer:
@@ -186,7 +186,7 @@ class Executions:
         return True
 
     def standing(self, name: str) -> tuple[str, str] | None:
-        """How the run called ``name`` stands (``RUNNING``, ``FAILED``, ...) and why it failed; None if there is none."""
+        """How the run called ``name`` stands, such as ``FAILED``, and why it failed; None if there is none."""
         try:
             found = self._stepfunctions.describe_execution(
                 executionArn=f"{self.arn.replace(':stateMachine:', ':execution:', 1)}:{name}"

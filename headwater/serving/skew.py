@@ -159,8 +159,8 @@ class SkewMeasure:
         )
         lake = Lake(declared, bucket=self._bucket, table=self._store.table)
         names = [feature.name for feature in features]
-        with lake.tables(version := lake.pin(tuple(sources))) as connection:
-            store = Features(declared, lake)
+        store, version = Features(declared, lake), lake.pin(tuple(sources))
+        with lake.tables(version, store.to_read(declared.views.values(), version)) as connection:
             tables = {name: store.ensure(connection, view, version) for name, view in declared.views.items()}
             connection.register("__logged", pandas.DataFrame(rows))
             found = historical(connection, "__logged", declared.views, tables, names)
