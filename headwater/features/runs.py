@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Self
 
 from headwater.features.checks import check_values
 from headwater.features.columns import AVAILABLE, EVENT
@@ -22,6 +22,7 @@ from headwater.lake.service import Lake
 from headwater.lake.store import Executions
 from headwater.lake.types import DataVersion, Pointer
 from headwater.model import Catalog, FeatureView
+from headwater.registry.store import RegistryStore
 
 SCRATCH = "spark/"
 """Where a run's job, parts and outcome lie in the lake; what is kept is elsewhere."""
@@ -96,6 +97,11 @@ class SparkSteps:
 
     def __init__(self, catalog: Catalog, lake: Lake, definitions: Definitions) -> None:
         self._catalog, self._lake, self._definitions = catalog, lake, definitions
+
+    @classmethod
+    def over(cls, catalog: Catalog, *, bucket: str, table: str) -> Self:
+        """The steps over a stack's lake and registry table."""
+        return cls(catalog, Lake(catalog, bucket=bucket, table=table), Definitions(RegistryStore(table)))
 
     def describe(self, order: Order, run: str) -> str | None:
         """Write down the job of a run; what names it, or None if the rows are kept already.
