@@ -36,7 +36,7 @@ class Bundles(pulumi.ComponentResource):
         built = build_all(Target(python=config.python, platform=platform), cache_directory=ROOT / CACHE)
         if spark is not None:
             python = config.python if platform is None else spark
-            built[SPARK.name] = build(SPARK, Target(python=python, platform=platform), ROOT / CACHE)
+            built[SPARK.name] = build(SPARK, Target(python=python, platform=platform, compiled=False), ROOT / CACHE)
         if interpreter(config.python) is None:
             pulumi.log.warn(
                 f"no Python {config.python} here, and uv can't fetch one: the bundles hold sources alone, which each "

@@ -61,13 +61,20 @@ class Target:
     """Such as ``"3.12"``."""
     platform: str | None
     """As uv calls it; None for the machine that this runs on."""
+    compiled: bool = True
+    """Whether bytecode comes along: not where Python may write it itself."""
 
     @property
     def key(self) -> str:
         """What tells two targets apart."""
         machine = os.uname()
-        compiled = "compiled" if interpreter(self.python) else "sources alone"
+        compiled = "compiled" if self.interpreter else "sources alone"
         return f"{self.python} {self.platform or f'{machine.sysname} {machine.machine}'} {compiled}"
+
+    @property
+    def interpreter(self) -> str | None:
+        """The Python that compiles for it; None if there is none, or nothing to compile."""
+        return interpreter(self.python) if self.compiled else None
 
     def digest(self) -> hashlib._Hash:
         """The beginning of a bundle's digest: all that its derived files depend on beside the sources."""
@@ -142,7 +149,7 @@ class File:
 def with_bytecode(files: Iterable[File], target: Target) -> list[File]:
     """``files`` and what Python compiles of them, sorted by name; they alone if there is no Python for the target."""
     whole = list(files)
-    if python := interpreter(target.python):
+    if python := target.interpreter:
         with tempfile.TemporaryDirectory(prefix="headwater-bytecode-") as scratch:
             root = Path(scratch)
             sources = [file for file in whole if file.name.endswith(".py")]

@@ -1,0 +1,60 @@
+"""A view that Spark computes on the deployed system: found missing, computed, kept and brought online by itself."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headwater.client import Headwater
+from headwater.client.waiting import wait_for
+from tests.projects import Project
+
+pytestmark = [
+    pytest.mark.cloud,
+    pytest.mark.skipif(
+        shutil.which("java") is None and "JAVA_HOME" not in os.environ,
+        reason="Spark needs Java 17: no java on this machine",
+    ),
+]
+
+FIRST = "shop,number,sold,amount\na,1,2013-01-01T00:00:00Z,1\na,2,2013-01-01T01:00:00Z,2\nb,3,2013-01-01T00:00:00Z,4\n"
+SECOND = "shop,number,sold,amount\na,2,2013-01-01T01:00:00Z,20\nb,4,2013-01-01T02:00:00Z,0.5\n"
+
+
+def runs(deployed: Headwater) -> dict[str, dict[str, Any]]:
+    """Spark's runs that have ended, by the view in their names."""
+    client = deployed.client("stepfunctions")
+    (machine,) = [
+        one["stateMachineArn"]
+        for one in client.list_state_machines()["stateMachines"]
+        if one["name"].endswith("-features-spark")
+    ]
+    found = client.list_executions(stateMachineArn=machine)["executions"]
+    ended = [one for one in found if one["status"] != "RUNNING"]
+    return {one["name"].partition("-")[0]: client.describe_execution(executionArn=one["executionArn"]) for one in ended}
+
+
+def test_a_view_is_computed_by_spark_and_one_that_it_cannot_compute_says_why(
+    project: Project, deployed: Headwater, tmp_path: Path
+) -> None:
+    # Both files are there before their rows are asked for: the second corrects a row of the first.
+    for name, text in (("1.csv", FIRST), ("2.csv", SECOND)):
+        (tmp_path / name).write_text(text)
+    project.done("upload", "sales", str(tmp_path / "1.csv"), str(tmp_path / "2.csv"), "--wait")
+
+    def both() -> dict[str, dict[str, Any]] | None:
+        found = runs(deployed)
+        return found if found.keys() >= {"large_sales", "large_names"} else None
+
+    ended = wait_for(both, what="Spark", timeout=300)
+    good, bad = ended["large_sales"], ended["large_names"]
+    assert good["status"] == "SUCCEEDED", good.get("cause")
+    rows = deployed.features.online([{"shop": "a"}, {"shop": "b"}], ["large_sales.total"])
+    assert [(row["large_sales__total"], row["large_sales__status"]) for row in rows] == [(21, "FOUND"), (4.5, "FOUND")]
+    assert (bad["status"], bad["error"]) == ("FAILED", "InvalidView")
+    assert "feature view 'large_names': its SQL fails: [UNRESOLVED_ROUTINE]" in bad["cause"]
+    assert "jaro_winkler_similarity" in bad["cause"]
