@@ -48,9 +48,9 @@ def spark_settings(account: Account, *, deployed: bool) -> dict[str, str]:
 
 
 def grant_start(account: Account) -> Grant:
-    """To start a run, and to ask how one stands."""
+    """To start a run, and to ask which there are and how they stand."""
     return together(
-        allow(["states:StartExecution"], machine_arn(account)),
+        allow(["states:StartExecution", "states:ListExecutions"], machine_arn(account)),
         allow(
             ["states:DescribeExecution"],
             account.arn("states", f"execution:{physical_name(_MACHINE)}:*"),

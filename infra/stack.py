@@ -24,7 +24,7 @@ from infra.ledger import InfrastructureLedger, InfrastructureLedgerArgs
 from infra.network import Network
 from infra.parity import FeatureParity, FeatureParityArgs
 from infra.serving import Serving, ServingArgs
-from infra.spark import PYTHON, SCRATCH, Spark, SparkArgs
+from infra.spark import PYTHON, SCRATCH, Spark, SparkArgs, machine_arn
 from infra.streaming import Streaming, StreamingArgs
 from infra.tables import MODELS, Table, TableArgs
 from infra.training import RUNS, Schedules, SchedulesArgs, Training, TrainingArgs
@@ -154,6 +154,7 @@ def build_stack(config: Config, catalog: Catalog) -> None:
             "registry_table": storage.registry.name,
             "ingestion_arn": ingestion.machine.arn,
             "training_arn": training.machine.arn,
+            "spark_arn": machine_arn(account) if spark else "",
             "predict_function": serving.predict.name,
             "api_url": serving.url,
             "alarm_topic_arn": topic.arn,

@@ -118,7 +118,8 @@ class Read:
 
     def _shaped(self, rows: pa.RecordBatch, number: int, first: int) -> pa.RecordBatch:
         columns = [
-            rows.column(field.name).cast(field.type)
+            # Spark has microseconds: what a nanosecond says is left out, as DuckDB's cast does.
+            rows.column(field.name).cast(field.type, safe=not pa.types.is_timestamp(field.type))
             if field.name in rows.schema.names
             else pa.nulls(rows.num_rows, field.type)
             for field in self.schema

@@ -32,7 +32,8 @@ _OVER = frozenset({"FAILED", "TIMED_OUT", "ABORTED"})
 class SparkRuns:
     """Runs of the machine that lets Spark compute rows: one for a definition and its data.
 
-    A run that failed isn't repeated by itself: rows that Spark can't compute would be tried, and paid, every hour.
+    While one runs for a view, no other is begun: where newer data came meanwhile, it begins the next one at its end. A
+    run that failed isn't repeated by itself: rows that Spark can't compute would be tried, and paid, every hour.
 
     Parameters
     ----------
@@ -44,7 +45,7 @@ class SparkRuns:
         self._executions = Executions(arn)
 
     def start(self, view: FeatureView, version: DataVersion, *, again: bool = False) -> str:
-        """Let the rows of ``view`` for ``version`` be computed, if nobody did yet; the run's name.
+        """Let the rows of ``view`` for ``version`` be computed, if nobody did yet; the name of the run to wait for.
 
         Parameters
         ----------
@@ -73,6 +74,8 @@ class SparkRuns:
                 f"feature view {view.name!r}: Spark couldn't compute its rows: {failed}",
                 next_steps=[f"correct the view, or: headwater features compute {view.name} --again"],
             )
+        if other := self._executions.running(f"{view.name}-"):
+            return other
         # Whoever else starts it at this moment starts the same.
         self._executions.start(name, Order.of(view, version).model_dump(mode="json"))
         return name
@@ -152,7 +155,8 @@ class SparkSteps:
             raise SparkFailed(f"feature view {view.name!r}: Spark failed without a word of its own: {said[:2000]}")
         if outcome.error:
             kind = InvalidView if outcome.error == InvalidView.__name__ else SparkFailed
-            raise kind(outcome.message if kind is InvalidView else f"{outcome.error}: {outcome.message}")
+            said = outcome.message
+            raise kind(said if kind is InvalidView else f"feature view {view.name!r}: {outcome.error}: {said}")
         with TemporaryDirectory(prefix="headwater-keep-") as scratch:
             pinned = [pointer for path in outcome.parts[view.name] if (pointer := pointer_of(path))]
             parts = [Path(scratch, f"{number:06}.parquet") for number in range(len(pinned))]

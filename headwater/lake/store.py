@@ -185,6 +185,14 @@ class Executions:
             raise
         return True
 
+    def running(self, prefix: str) -> str | None:
+        """A run under way whose name begins with ``prefix``; one that began a moment ago may not be seen yet."""
+        pages = self._stepfunctions.get_paginator("list_executions").paginate(
+            stateMachineArn=self.arn, statusFilter="RUNNING"
+        )
+        names = (entry["name"] for page in pages for entry in page["executions"])
+        return next((name for name in names if name.startswith(prefix)), None)
+
     def standing(self, name: str) -> tuple[str, str] | None:
         """How the run called ``name`` stands, such as ``FAILED``, and why it failed; None if there is none."""
         try:
