@@ -28,7 +28,12 @@ from tests.unit.lake.world import LAKE, REGISTRY
 __all__ = ["shop"]
 
 CATALOG: Catalog = catalog(
-    [Product(sources=(SALES,), views=(DAY.model_copy(update={"name": "large", "engine": "spark"}),))]
+    [
+        Product(
+            sources=(SALES,),
+            views=tuple(DAY.model_copy(update={"name": name, "engine": "spark"}) for name in ("large", "kept")),
+        )
+    ]
 )
 LARGE = CATALOG.view("large")
 WAITING = {"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "Seconds": 3600, "End": True}}}
@@ -97,18 +102,18 @@ def described(steps: SparkSteps, order: Order, run: str = "run-1") -> Job:
 def test_a_run_describes_pinned_versions_and_keeps_what_spark_left_in_order(
     shop: Shop, steps: SparkSteps, tmp_path: Path
 ) -> None:
-    version = version_of(shop)
-    order = Order.of(LARGE, version)
+    view, version = CATALOG.view("kept"), version_of(shop)
+    order = Order.of(view, version)
     job = described(steps, Order.model_validate_json(order.model_dump_json()))
     assert job.sources["sales"].keys == SALES.keys
     assert all("?versionId=" in path for path in job.sources["sales"].paths)
     outcome = spark(job, tmp_path)
-    assert len(outcome.parts["large"]) == 2
+    assert len(outcome.parts["kept"]) == 2
     assert steps.keep(order, "run-1") == 3
     features = Features(CATALOG, shop.lake)
-    assert features.historical(asked(4), ["large.total"])["large__total"].to_pylist() == [21]
+    assert features.historical(asked(4), ["kept.total"])["kept__total"].to_pylist() == [21]
     # The sources needn't be read again, nor computed.
-    assert features.to_read([LARGE], version) == set()
+    assert features.to_read([view], version) == set()
     assert steps.describe(order, "run-2") is None
 
 
