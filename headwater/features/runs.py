@@ -18,6 +18,7 @@ from headwater.features.errors import InvalidView, SparkFailed
 from headwater.features.jobs import Files, Job, Order, Outcome, pointer_of, url_of
 from headwater.features.offline import offline_key
 from headwater.lake.database import columns_of, connect, literal, write_parquet
+from headwater.lake.refusal import one_line
 from headwater.lake.service import Lake
 from headwater.lake.store import Executions
 from headwater.lake.types import DataVersion, Pointer
@@ -64,7 +65,8 @@ class SparkRuns:
         attempt, failed = 1, ""
         while (standing := self._executions.standing(name)) is not None:
             last, (status, cause) = name, standing
-            failed = f"run {name} {status.lower().replace('_', ' ')}: {cause}" if status in _OVER else ""
+            how = status.lower().replace("_", " ")
+            failed = f"run {name} {how}: {one_line(cause) or 'it said nothing'}" if status in _OVER else ""
             attempt += 1
             name = f"{run_name(view, version)}-{attempt}"
         if attempt > 1 and not failed:
@@ -151,8 +153,8 @@ class SparkSteps:
         view = self._view(order)
         outcome = self._outcome(order, run)
         if outcome is None:
-            said = " ".join(str((failure or {}).get("Cause") or "no outcome was written").split())
-            raise SparkFailed(f"feature view {view.name!r}: Spark failed without a word of its own: {said[:2000]}")
+            said = one_line((failure or {}).get("Cause")) or "no outcome was written"
+            raise SparkFailed(f"feature view {view.name!r}: Spark failed without a word of its own: {said}")
         if outcome.error:
             kind = InvalidView if outcome.error == InvalidView.__name__ else SparkFailed
             said = outcome.message
