@@ -44,9 +44,16 @@ def service() -> Preparation:
 
 @entry
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Prepare one run; a second call for the same run changes nothing."""
+    """Prepare one run, or answer what it ``waits`` for; a second call for the same run changes nothing."""
+    from headwater.features.errors import WaitsForSpark
+
     logger.append_keys(run_id=event["run_id"], model=event["model"])
-    prepared = service().prepare(event["model"], event["run_id"])
+    try:
+        prepared = service().prepare(event["model"], event["run_id"])
+    except WaitsForSpark as waiting:
+        # No error: the run asks again.
+        logger.info(waiting.message)
+        return {"waits": waiting.message}
     metrics.add_metric("TrainingRows", MetricUnit.Count, prepared.rows)
     logger.info("training set ready", extra=prepared.model_dump(mode="json"))
     return prepared.model_dump(mode="json")

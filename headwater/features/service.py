@@ -241,19 +241,22 @@ class Features:
         return done
 
     def materialise_view(self, name: str, version: str | None = None, *, doing: Doing = AS_USUAL) -> Materialised:
-        """Materialise one view, or an older definition of it; one that is left to Spark is skipped until it is done.
+        """Materialise one view, or the definition ``version`` of it if that is declared or served.
 
-        The run of Spark that it waits for materialises it when its rows are kept.
+        One that is left to Spark is skipped: the run that it waits for materialises it when its rows are kept.
         """
-        view = self._catalog.views.get(name)
+        declared = self._catalog.views.get(name)
+        wanted = version or self._catalog.view(name).version
         try:
-            if view is None or version not in (None, view.version):
-                view = self._definitions.get(name, version or "")
-                return self._materialiser.materialise(view, doing)
-            return self.materialise(name, doing=doing)
+            if declared is not None and declared.version == wanted:
+                return self.materialise(name, doing=doing)
+            if (name, wanted) not in self._served():
+                said = "this definition is neither declared nor served any more"
+                return Materialised(view=name, version=wanted, skipped=said)
+            return self._materialiser.materialise(self._definitions.get(name, wanted), doing)
         except (NeedsSpark, SparkFailed) as error:
             # Views beside it needn't wait for Spark.
-            return Materialised(view=name, version=version or (view.version if view else ""), skipped=error.message)
+            return Materialised(view=name, version=wanted, skipped=error.message)
 
     def materialise(self, name: str, *, doing: Doing = AS_USUAL) -> Materialised:
         """Bring the newest available value of each of a view's entities online.
