@@ -25,8 +25,8 @@ from headwater.local.containers.logs import LogStream
 from headwater.local.identity import Identity
 from headwater.local.processes import Process
 
-SPARK = Path(sys.prefix) / "spark"
-"""The environment with Spark: `make setup` makes it."""
+SPARK_VARIABLE = "HEADWATER_SPARK"
+"""Names an environment with Spark; by default the one beside ours that `make setup` makes."""
 _DRIVER, _EXECUTOR = "spark.emr-serverless.driverEnv.", "spark.executorEnv."
 # A cluster's business: how large its workers are, how many there may be, and where the release has its Python.
 _IGNORED = ("spark.driver.", "spark.executor.", "spark.dynamicAllocation.", "spark.emr-serverless.", "spark.archives",
@@ -101,7 +101,7 @@ def run(
     CannotRun
         Spark or Java isn't here, or its role may not read the job's code.
     """
-    submit = _submit()
+    release = _release()
     driver = told["jobDriver"]["sparkSubmit"]
     submission = _Submission.read(driver.get("sparkSubmitParameters") or "")
     with tempfile.TemporaryDirectory(prefix="job-", dir=cloud.directory, ignore_cleanup_errors=True) as scratch:
@@ -111,14 +111,14 @@ def run(
         for url, name in submission.archives():
             (folder / name).symlink_to(_unpacked(cloud, told["executionRole"], url))
         command = [
-            str(submit), "--master", "local[*]", *submission.arguments(), str(entry),
+            str(release / "bin" / "spark-submit"), "--master", "local[*]", *submission.arguments(), str(entry),
             *(driver.get("entryPointArguments") or []),
         ]  # fmt: skip
         environment = {name: os.environ[name] for name in _FROM_HOST if name in os.environ}
         environment |= role_environment(cloud, told["executionRole"]) | submission.environment()
         environment |= {
             "SPARK_LOCAL_IP": "127.0.0.1",
-            "PYSPARK_PYTHON": str(SPARK / "bin" / "python"),
+            "PYSPARK_PYTHON": str(release / "bin" / "python"),
             "JAVA_TOOL_OPTIONS": _JAVA,
         }
         said: deque[str] = deque(maxlen=400)
@@ -142,15 +142,16 @@ def run(
     return code, "" if code == 0 else _details(code, said)
 
 
-def _submit() -> Path:
+def _release() -> Path:
+    """The environment that stands for the release."""
     if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
         raise CannotRun(
             "Spark needs Java 17, and there is none on this machine: install it (such as openjdk-17-jre-headless), or "
             "set JAVA_HOME, and start the local cloud anew"
         )
-    found = next(iter(SPARK.glob("lib/python*/site-packages/pyspark/bin/spark-submit")), None)
-    if found is None:
-        raise CannotRun(f"there is no Spark in {SPARK}: `make setup` installs it")
+    found = Path(os.environ.get(SPARK_VARIABLE) or Path(sys.prefix, "spark"))
+    if not (found / "bin" / "spark-submit").is_file():
+        raise CannotRun(f"there is no Spark in {found}: `make setup` installs it")
     return found
 
 

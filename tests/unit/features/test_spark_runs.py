@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,18 +21,22 @@ from headwater.features.jobs import Files, Job, Order, Outcome, pointer_of, url_
 from headwater.features.offline import compute
 from headwater.features.runs import SparkRuns, SparkSteps, run_name
 from headwater.features.service import Features
+from headwater.features.store import OnlineStore
 from headwater.lake.types import DataVersion, Pointer
 from headwater.model import Catalog, Product, catalog
 from tests.unit.features.test_historical import DAY, SALES, Shop, asked, shop
-from tests.unit.lake.world import LAKE, REGISTRY
+from tests.unit.lake.world import FEATURES, LAKE, REGISTRY
 
 __all__ = ["shop"]
 
+NAMES = ("large", "kept", "online")
 CATALOG: Catalog = catalog(
     [
         Product(
             sources=(SALES,),
-            views=tuple(DAY.model_copy(update={"name": name, "engine": "spark"}) for name in ("large", "kept")),
+            views=tuple(
+                DAY.model_copy(update={"name": name, "engine": "spark"}) for name in ("large", "kept", "online")
+            ),
         )
     ]
 )
@@ -48,7 +53,7 @@ def steps() -> SparkSteps:
 def runs(shop: Shop) -> Iterator[SparkRuns]:
     """Runs of a machine whose executions stay as they are."""
     made = client("stepfunctions").create_state_machine(
-        name="spark", definition=json.dumps(WAITING), roleArn="arn:aws:iam::123456789012:role/spark"
+        name=f"spark-{uuid.uuid4().hex}", definition=json.dumps(WAITING), roleArn="arn:aws:iam::123456789012:role/spark"
     )
     return SparkRuns(made["stateMachineArn"])
 
@@ -163,6 +168,30 @@ def test_missing_rows_start_one_run_whoever_asks_how_often(shop: Shop, runs: Spa
     )
     assert runs.start(LARGE, other) == run["name"]
     assert len(executions(runs)) == 1
+
+
+def test_materialisation_leaves_a_view_to_spark_and_goes_on_when_its_rows_are_kept(
+    shop: Shop, runs: SparkRuns, steps: SparkSteps, tmp_path: Path
+) -> None:
+    view = CATALOG.view("online")
+    features = Features(CATALOG, shop.lake, online=OnlineStore(FEATURES), spark=runs)
+    skipped = {done.view: done for done in features.materialise_all()}
+    assert "computes them" in skipped["online"].skipped
+    assert (skipped["online"].complete, skipped["online"].written) == (True, 0)
+    assert len({run["name"].partition("-")[0] for run in executions(runs)} & {"large", "online"}) == 2
+    order = Order.of(view, version_of(shop))
+    spark(described(steps, order), tmp_path)
+    steps.keep(order, "run-1")
+    done = features.materialise_view("online", view.version)
+    assert (done.skipped, done.rows, done.written) == ("", 3, 2)
+    # A definition that was replaced while Spark ran is of use to nobody.
+    assert "neither declared nor served" in features.materialise_view("online", "0" * 16).skipped
+
+
+def test_a_training_set_waits_for_spark_before_anything_is_fetched(shop: Shop, runs: SparkRuns) -> None:
+    features = Features(CATALOG, shop.lake, spark=runs)
+    with pytest.raises(WaitsForSpark):
+        features.to_read(CATALOG.views.values(), version_of(shop))
 
 
 def test_a_run_that_failed_is_repeated_when_somebody_says_so(shop: Shop, runs: SparkRuns) -> None:

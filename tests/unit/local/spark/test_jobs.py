@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-import shutil
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,6 @@ import pytest
 from botocore.exceptions import ClientError
 
 from headwater.local.cloud import Cloud
-from headwater.local.spark import job
 from tests.unit.local.containers.conftest import eventually
 from tests.unit.local.workflows.conftest import Machines, machines
 
@@ -57,11 +54,11 @@ def emr(cloud: Cloud) -> Any:
 @pytest.fixture
 def spark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A `spark-submit` of ours, and something called java."""
-    folder = tmp_path / "lib" / "python3" / "site-packages" / "pyspark" / "bin"
-    folder.mkdir(parents=True)
-    (folder / "spark-submit").write_text(SUBMIT)
-    (folder / "spark-submit").chmod(0o755)
-    monkeypatch.setattr(job, "SPARK", tmp_path)
+    submit = tmp_path / "bin" / "spark-submit"
+    submit.parent.mkdir()
+    submit.write_text(SUBMIT)
+    submit.chmod(0o755)
+    monkeypatch.setenv("HEADWATER_SPARK", str(tmp_path))
     monkeypatch.setenv("JAVA_HOME", "/some/java")
     return tmp_path
 
@@ -163,23 +160,23 @@ def test_a_grant_that_the_role_lacks_fails_the_job(cloud: Cloud, emr: Any, appli
 
 
 @pytest.mark.parametrize(
-    ("prepare", "words"),
+    ("variables", "words"),
     [
-        (lambda patch: patch.setattr(shutil, "which", lambda _: None), "Spark needs Java 17, and there is none"),
-        (lambda patch: (patch.setattr(job, "SPARK", Path("/nowhere")), patch.setenv("JAVA_HOME", "/some")),
-         "there is no Spark in /nowhere: `make setup` installs it"),
+        ({"PATH": "/nowhere"}, "Spark needs Java 17, and there is none on this machine"),
+        ({"JAVA_HOME": "/some/java", "HEADWATER_SPARK": "/nowhere"}, "there is no Spark in /nowhere: `make setup`"),
     ],
-)  # fmt: skip
+)
 def test_a_machine_without_spark_says_so(
     cloud: Cloud,
     emr: Any,
     application: str,
     monkeypatch: pytest.MonkeyPatch,
-    prepare: Callable[[pytest.MonkeyPatch], None],
+    variables: dict[str, str],
     words: str,
 ) -> None:
     monkeypatch.delenv("JAVA_HOME", raising=False)
-    prepare(monkeypatch)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
     run = ended(emr, emr.start_job_run(**given(cloud, application)))
     assert run["state"] == "FAILED"
     assert words in run["stateDetails"]
