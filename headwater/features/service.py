@@ -139,7 +139,9 @@ class Features:
         """What says so; the run is started, if there is who runs it. Raises `SparkFailed` if it failed before."""
         where = f"feature view {view.name!r} is computed by Spark and its rows for data version {version.id[:12]}"
         if self._spark is None:
-            return NeedsSpark(f"{where} aren't kept yet", next_steps=["docs/how-to/outgrow-one-machine.md"])
+            return NeedsSpark(
+                f"{where} aren't kept yet; nothing starts Spark here", next_steps=["docs/how-to/outgrow-one-machine.md"]
+            )
         return WaitsForSpark(f"{where} aren't kept yet: run {self._spark.start(view, version)} computes them")
 
     def historical(

@@ -125,8 +125,9 @@ def test_a_run_describes_pinned_versions_and_keeps_what_spark_left_in_order(
 def test_a_run_fails_with_the_reason_that_the_job_left(shop: Shop, steps: SparkSteps, tmp_path: Path) -> None:
     order = Order.of(LARGE, version_of(shop))
     job = described(steps, order)
-    with pytest.raises(SparkFailed, match="'large': Spark failed without a word of its own: out of memory"):
-        steps.keep(order, "run-1", {"Error": "States.TaskFailed", "Cause": "out of\nmemory"})
+    told = json.dumps({"State": "FAILED", "StateDetails": "out of\nmemory"})
+    with pytest.raises(SparkFailed, match=r"'large': Spark failed without a word of its own: out of memory$"):
+        steps.keep(order, "run-1", {"Error": "States.TaskFailed", "Cause": told})
     tell(job, Outcome(error="InvalidView", message="feature view 'large': its SQL fails"))
     with pytest.raises(InvalidView, match=r"^feature view 'large': its SQL fails$"):
         steps.keep(order, "run-1", {"Cause": "whatever"})
