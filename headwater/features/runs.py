@@ -74,7 +74,7 @@ class SparkRuns:
         if failed and not again:
             raise SparkFailed(
                 f"feature view {view.name!r}: Spark couldn't compute its rows: {failed}",
-                next_steps=[f"correct the view, or: headwater features compute {view.name} --again"],
+                next_steps=[f"headwater features compute {view.name} --again"],
             )
         if other := self._executions.running(f"{view.name}-"):
             return other

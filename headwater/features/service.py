@@ -130,9 +130,14 @@ class Features:
             It couldn't compute them.
         """
         lacking = [view for view in views if self._lake.objects.newest(offline_key(view, version)) is None]
-        for view in lacking:
-            if engine_for(view, self._lake.size(used := version.only(view.sources))) == "spark":
-                raise self._left_to_spark(view, used)
+        # All that are Spark's are started before one of them is waited for.
+        left = [
+            self._left_to_spark(view, used)
+            for view in lacking
+            if engine_for(view, self._lake.size(used := version.only(view.sources))) == "spark"
+        ]
+        if left:
+            raise left[0]
         return {source for view in lacking for source in view.sources}
 
     def _left_to_spark(self, view: FeatureView, version: DataVersion) -> NeedsSpark:

@@ -65,3 +65,12 @@ def test_a_view_is_computed_by_spark_and_one_that_it_cannot_compute_says_why(
     code, refused = project.refused("features", "compute", "large_names")
     assert (code, refused["reason"]) == (5, "SparkFailed")
     assert "headwater features compute large_names --again" in refused["next"]
+
+    # The alarm looks at five minutes at a time.
+    project.done("local", "clock", "advance", "5m")
+    name = f"headwater-{deployed.stack.name}-features-spark-failed"
+
+    def gone_off() -> object:
+        return next((alarm for alarm in deployed.alarms() if alarm.name == name and alarm.told == "ALARM"), None)
+
+    assert wait_for(gone_off, what="the alarm", timeout=120)

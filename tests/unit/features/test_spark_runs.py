@@ -189,10 +189,12 @@ def test_materialisation_leaves_a_view_to_spark_and_goes_on_when_its_rows_are_ke
     assert "neither declared nor served" in features.materialise_view("online", "0" * 16).skipped
 
 
-def test_a_training_set_waits_for_spark_before_anything_is_fetched(shop: Shop, runs: SparkRuns) -> None:
+def test_all_views_of_a_training_set_are_started_before_one_is_waited_for(shop: Shop, runs: SparkRuns) -> None:
     features = Features(CATALOG, shop.lake, spark=runs)
+    views = [CATALOG.view("large"), CATALOG.view("kept").model_copy(update={"name": "other"})]
     with pytest.raises(WaitsForSpark):
-        features.to_read(CATALOG.views.values(), version_of(shop))
+        features.to_read(views, version_of(shop))
+    assert {run["name"].partition("-")[0] for run in executions(runs)} == {"large", "other"}
 
 
 def test_a_run_that_failed_is_repeated_when_somebody_says_so(shop: Shop, runs: SparkRuns) -> None:
