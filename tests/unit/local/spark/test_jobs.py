@@ -222,6 +222,17 @@ def test_a_state_ends_with_its_job(cloud: Cloud, emr: Any, application: str, mac
     failed = machines.run({"Run": run_job(given(cloud, application, "fail"))})
     assert (failed["status"], failed["error"]) == ("FAILED", "States.TaskFailed")
     assert "no such luck" in json.loads(failed["cause"])["StateDetails"]
+    # What a machine takes for a lost answer is the same job.
+    once = {"ClientToken": "{% $hash($states.context.Execution.Id, 'SHA-256') %}"}
+    first = run_job(given(cloud, application, "well"), Next="Again")
+    first["Arguments"] |= once
+    first.pop("End")
+    again = run_job(given(cloud, application, "well"))
+    again["Arguments"] |= once
+    twice = machines.run({"First": first | {"Assign": {"first": "{% $states.result.JobRunId %}"}}, "Again": again | {
+        "Output": {"one": "{% $first %}", "other": "{% $states.result.JobRunId %}"}}})  # fmt: skip
+    told = json.loads(twice["output"])
+    assert told["one"] == told["other"]
     nowhere = machines.run({"Run": run_job(given(cloud, "nowhere", "well"))})
     assert nowhere["error"] == "EMRServerless.ResourceNotFoundException"
     late = machines.run({"Run": run_job(given(cloud, application, "wait"), TimeoutSeconds=1)})
