@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from types import ModuleType
 
 import pulumi
 import pulumi_aws as aws
@@ -92,9 +94,8 @@ class Spark(pulumi.ComponentResource):
         self.application = self._application(logs)
         role = self._job_role(logs)
         steps = {
-            "DescribeFunctionArn": self._step("describe", disk_mib=512, memory_mib=1769),
-            # The parts and the one file that they become have to fit the disk together.
-            "KeepFunctionArn": self._step("keep", disk_mib=10240, memory_mib=8192),
+            "DescribeFunctionArn": self._describe(),
+            "KeepFunctionArn": self._keep(),
             "MaterialiseFunctionArn": args.materialise,
         }
         self.machine = StateMachine(
@@ -163,25 +164,44 @@ class Spark(pulumi.ComponentResource):
             opts=self._child,
         )
 
-    def _step(self, step: str, *, disk_mib: int, memory_mib: int) -> Function:
+    def _describe(self) -> Function:
+        args = self._args
+        return self._step(
+            functions.features.describe,
+            memory_mib=1769,
+            grants=[
+                grant_read_sources(args.lake, args.registry),
+                # Whether the rows are kept already.
+                args.lake.grant_read(FEATURES),
+                args.lake.grant_write(SCRATCH.prefix),
+            ],
+        )
+
+    def _keep(self) -> Function:
+        lake = self._args.lake
+        return self._step(
+            functions.features.keep,
+            memory_mib=8192,
+            # The parts and the one file that they become have to fit together.
+            disk_mib=10240,
+            grants=[lake.grant_read(SCRATCH.prefix), lake.grant_write(FEATURES)],
+        )
+
+    def _step(self, handler: ModuleType, *, memory_mib: int, grants: Sequence[Grant], disk_mib: int = 512) -> Function:
         args = self._args
         return Function(
-            f"features-{step}",
+            f"features-{handler.__name__.rpartition('.')[2]}",
             FunctionArgs(
                 foundation=args.foundation,
                 capability=CAPABILITY,
-                handler={"describe": functions.features.describe, "keep": functions.features.keep}[step],
+                handler=handler,
                 settings={"lake_bucket": args.lake.ready, "registry_table": args.registry.name},
                 bundle="data",
                 memory_mib=memory_mib,
                 disk_mib=disk_mib,
                 timeout=timedelta(minutes=15),
-                grants=[
-                    grant_read_sources(args.lake, args.registry),
-                    args.lake.grant_read(FEATURES, SCRATCH.prefix),
-                    args.lake.grant_write(FEATURES if step == "keep" else SCRATCH.prefix),
-                    args.registry.grant_read(VIEWS),
-                ],
+                # Definitions that aren't declared any more.
+                grants=[args.registry.grant_read(VIEWS), *grants],
             ),
             opts=self._child,
         )

@@ -249,6 +249,10 @@ def test_files_in_s3_are_put_together_by_name_in_sparks_types() -> None:
     assert found.column("amount").to_pylist() == [1, 2, 3]
     assert found.column("shop").to_pylist() == ["a", "b", None]
     assert list(zip(found["__file"].to_pylist(), found["__row"].to_pylist(), strict=True)) == [(0, 0), (0, 1), (1, 0)]
+    # Whatever is written under the key later: the version that was pinned is read.
+    put("curated/sales/0", parquet(second))
+    assert parts.schema_of(paths[:1]).names == ["shop", "amount"]
+    assert pq.read_table(io.BytesIO(read(paths[0]))).num_rows == 2
     # A footer that is larger than what is read at first.
     body = parquet(wide)
     assert int.from_bytes(body[-8:-4], "little") > 1 << 16
