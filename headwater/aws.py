@@ -81,8 +81,14 @@ class Clients:
         with self._lock:
             return self._make(service, region_name=region)
 
-    def _make(self, service: str, **more: Any) -> Any:
-        return self.session.create_client(service, config=CONFIG, endpoint_url=self.endpoint_url, **more)
+    def patient(self, service: str, seconds: float) -> Any:
+        """A new client for ``service`` that waits so long for an answer, and asks once."""
+        config = CONFIG.merge(Config(read_timeout=seconds, retries={"mode": "standard", "total_max_attempts": 1}))
+        with self._lock:
+            return self._make(service, config=config)
+
+    def _make(self, service: str, config: Config = CONFIG, **more: Any) -> Any:
+        return self.session.create_client(service, config=config, endpoint_url=self.endpoint_url, **more)
 
     @property
     def session(self) -> Session:

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, model_validator
 
+from headwater.views import LONGEST_TEXT as LONGEST_TEXT
 from headwater.views import Aggregations as Aggregations
 from headwater.views import Declaration as Declaration
 from headwater.views import Feature as Feature
@@ -25,7 +26,7 @@ from headwater.views import Name as Name
 from headwater.views import Reference as Reference
 from headwater.views import Schedule as Schedule
 from headwater.views import Window as Window
-from headwater.views import refuse_repeats
+from headwater.views import refuse_large_items, refuse_repeats
 
 D = TypeVar("D")
 N = TypeVar("N", "Source", "FeatureView", "Model")
@@ -197,6 +198,8 @@ class Model(Declaration):
     inputs: tuple[RequestInput, ...] = Field(min_length=1)
     features: tuple[str, ...] = ()
     """``view.feature`` each, looked up for the entity in the request's inputs at the request's time."""
+    text_features: tuple[str, ...] = ()
+    """Which of them are categories: `catalog` looks it up in their views and writes it here, whatever was given."""
     on_demand: tuple[OnDemand, ...] = ()
     """Made from the request's inputs and the features when it comes; the graph takes no column for them."""
     examples: Examples
@@ -233,7 +236,8 @@ class Model(Declaration):
     @property
     def categories(self) -> tuple[str, ...]:
         """The columns that hold text; all others hold numbers."""
-        return tuple(entry.name for entry in self.inputs if entry.kind == "category")
+        inputs = tuple(entry.name for entry in self.inputs if entry.kind == "category")
+        return inputs + tuple(name.replace(".", "__") for name in self.features if name in self.text_features)
 
     @property
     def views(self) -> tuple[str, ...]:
@@ -290,19 +294,24 @@ def catalog(products: Iterable[Product]) -> Catalog:
             _known("source", sources, source, asker=f"feature view {view.name!r}")
         times = sources[view.sources[0]]
         views[name] = view.timed(times.event_time, times.available_time)
-    for model in models.values():
+    refuse_large_items(views.values())
+    for name, model in models.items():
         asker = f"model {model.name!r}"
         inputs = {entry.name for entry in model.inputs}
         for source in model.examples.sources:
             _known("source", sources, source, asker=asker)
+        texts = []
         for reference in model.features:
             view = _known("feature view", views, reference.partition(".")[0], asker=asker)
-            _known("feature", {f"{view.name}.{entry.name}": entry for entry in view.features}, reference, asker=asker)
+            declared = {f"{view.name}.{entry.name}": entry for entry in view.features}
+            if _known("feature", declared, reference, asker=asker).is_text:
+                texts.append(reference)
             if missing := [key for key in view.entity if key not in inputs]:
                 raise InvalidProduct(
                     f"{asker}: feature {reference!r} is looked up by {', '.join(missing)}, which no request input "
                     f"carries. Inputs: {', '.join(sorted(inputs))}"
                 )
+        models[name] = model.model_copy(update={"text_features": tuple(texts)})
     return Catalog(sources=sources, views=views, models=models)
 
 

@@ -21,6 +21,9 @@ from headwater.errors import InvalidRequest
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
 """Lower-case words joined by underscores, at most 48 characters: safe in keys, ARNs, SQL and URLs."""
 
+LONGEST_TEXT = 1024
+"""Characters of a category at most, be it a request input or a feature."""
+
 Reference = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
 """``package.module:attribute``: imported only where it runs, so a declaration stays light."""
 
@@ -57,7 +60,8 @@ class Window(Declaration):
 
     A row exactly as old as ``over`` still counts. ``count`` without ``of`` counts rows; everything else leaves out rows
     where ``of`` is missing, NaN or infinite. Nothing left: ``count`` and ``distinct`` are 0, the others are missing.
-    ``last`` is the value of the newest row: by event time, then by available time, then the largest.
+    ``last`` is the value of the newest row: by event time, then by available time, then the largest. Of text (a
+    feature of kind ``category``) it leaves out the empty one too; texts compare by their UTF-8 bytes.
     """
 
     function: Literal["count", "sum", "mean", "min", "max", "last", "distinct"]
@@ -91,34 +95,80 @@ class Aggregations(Declaration):
 
 
 class Feature(Declaration):
-    """One value of a feature view: a number; booleans and counts are numbers too.
+    """One value of a feature view: a number (booleans and counts are numbers too), or text.
 
-    It is kept in float32's precision, which is what a model sees of it. Text is no feature yet: let a request input
-    carry it.
+    A number is kept in float32's precision, which is what a model sees of it. Text is a ``category`` and reaches the
+    model as a request input of that kind does: empty means missing, and what training didn't see is let through.
     """
 
     name: Name
     description: str = ""
-    kind: Literal["number", "integer", "boolean"] = "number"
-    """``integer``: whole, and small enough (2^24) to be exact; ``boolean``: 0 or 1. Checked when it is computed."""
+    kind: Literal["number", "integer", "boolean", "category"] = "number"
+    """``integer``: whole, and small enough (2^24) to be exact; ``boolean``: 0 or 1; ``category``: text. Checked when it
+    is computed."""
     aggregate: Window | None = None
     """What it is, in a view that declares `aggregate`."""
     minimum: float | None = None
     maximum: float | None = None
     max_missing: Annotated[float, Field(ge=0, le=1)] | None = None
     """Largest share of the view's rows in which it may be missing."""
+    values: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    """Of a category: all that it may be, besides missing."""
+    max_length: Annotated[int, Field(ge=1, le=LONGEST_TEXT)] | None = None
+    """Of a category: characters at most, by default `LONGEST_TEXT`. An online item must hold texts as long as that."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
             raise ValueError(f"feature {self.name!r}: minimum {self.minimum:g} is above maximum {self.maximum:g}")
+        given = [name for name in _SAID_OF_TEXT + _SAID_OF_NUMBERS if getattr(self, name) is not None]
+        if wrong := [name for name in given if (name in _SAID_OF_TEXT) is not self.is_text]:
+            raise ValueError(f"feature {self.name!r} is a {self.kind}: {', '.join(wrong)} can't be said of it")
+        if self.is_text and self.aggregate and self.aggregate.function != "last":
+            raise ValueError(
+                f"feature {self.name!r} is a category: {self.aggregate.function} is a number; of text only last is text"
+            )
+        refuse_repeats(f"feature {self.name!r}: its values", self.values or ())
+        for value in self.values or ():
+            # What no SQL, UTF-8 or value could be.
+            if not 0 < len(value) <= self.longest or "\0" in value or any("\ud800" <= one <= "\udfff" for one in value):
+                raise ValueError(
+                    f"feature {self.name!r}: value {ascii(value)[:80]} is no text of 1 to {self.longest:,} characters"
+                )
         return self
 
+    @property
+    def is_text(self) -> bool:
+        """Whether its values are text; all others are numbers."""
+        return self.kind == "category"
 
+    @property
+    def longest(self) -> int:
+        """Characters that a category may have."""
+        return self.max_length or LONGEST_TEXT
+
+    @property
+    def largest_text(self) -> int:
+        """Bytes of UTF-8 that a category takes at most."""
+        if self.values is not None:
+            return max(len(value.encode()) for value in self.values)
+        return 4 * self.longest
+
+
+_SAID_OF_TEXT, _SAID_OF_NUMBERS = ("values", "max_length"), ("minimum", "maximum")
 RESERVED = frozenset({"event_time", "available_time", "asked_at", "rowid"})
 """Columns that tables of features have besides keys and features."""
 _SAID_OF_A_VIEW = {"description", "owner", "freshness", "schedule", "engine", "transform", "aggregate"}
 """What a view's values don't depend on, and what `FeatureView.version` looks at by itself."""
+
+
+LARGEST_ITEM = 400 * 1024
+"""DynamoDB's limit for an item, names and values of all its attributes, in bytes."""
+_KEY_AND_EXPIRY = len("pk") + 2048 + len("expires") + 21
+"""Bytes of an online item's key, the longest one, and of its ``expires``."""
+_ATTRIBUTE = len("v0123456789ab") + 21
+"""Bytes of one view version's attribute before its values: its name, and the head of `headwater.features.encoding`."""
+_VALUE = 4
 
 
 class FeatureView(Declaration):
@@ -183,6 +233,9 @@ class FeatureView(Declaration):
         """
         definition: dict[str, Any] = self.model_dump(mode="json", exclude=_SAID_OF_A_VIEW)
         definition["features"] = [feature.name for feature in self.features]
+        # Only where there are any: views of numbers are called what they were called before there was text.
+        if texts := [feature.name for feature in self.features if feature.is_text]:
+            definition["categories"] = texts
         if self.aggregate:
             definition["aggregate"] = self.aggregate.model_dump(mode="json")
             definition["windows"] = [
@@ -191,6 +244,15 @@ class FeatureView(Declaration):
         if self.transform:
             definition["transform"] = [self.transform, hashlib.sha256(_source_of(self.transform)).hexdigest()]
         return hashlib.sha256(json.dumps(definition, sort_keys=True).encode()).hexdigest()[:12]
+
+    @property
+    def online_bytes(self) -> int:
+        """What its values take of an entity's online item at most; a text with the longest that it may be."""
+        texts = [feature for feature in self.features if feature.is_text]
+        # Beside text a number has a tag, and a text a tag and an end.
+        number = _VALUE + 1 if texts else _VALUE
+        numbers = len(self.features) - len(texts)
+        return _ATTRIBUTE + number * numbers + sum(2 + feature.largest_text for feature in texts)
 
     def timed(self, event_time: str | None, available_time: str | None) -> Self:
         """The view with the times of its source where its aggregations name none; raises `InvalidProduct` if there
@@ -205,6 +267,30 @@ class FeatureView(Declaration):
             )
         times = {"event_time": event, "available_time": self.aggregate.available_time or available_time or event}
         return self.model_copy(update={"aggregate": self.aggregate.model_copy(update=times)})
+
+
+def refuse_large_items(views: Iterable[FeatureView]) -> None:
+    """Raise `InvalidProduct` if an online item can't hold all values of an entity.
+
+    Views with the same join keys in the same order share one. Definitions of before that models still look up are in it
+    too, which a declaration can't know of: an item that they make too large is refused when it is written.
+    """
+    sharing: dict[tuple[str, ...], list[FeatureView]] = {}
+    for view in views:
+        sharing.setdefault(view.entity, []).append(view)
+    for entity, among in sharing.items():
+        if (size := _KEY_AND_EXPIRY + sum(view.online_bytes for view in among)) > LARGEST_ITEM:
+            told = ", ".join(map(_shown, among))
+            raise InvalidProduct(
+                f"views looked up by {', '.join(entity)} share an online item, which would have {size:,} bytes; "
+                f"DynamoDB takes {LARGEST_ITEM:,}: {told}. Declare fewer features, "
+                "a smaller max_length of texts, or some of them of another entity"
+            )
+
+
+def _shown(view: FeatureView) -> str:
+    texts = sum(feature.is_text for feature in view.features)
+    return f"{view.name} ({len(view.features):,} features{f', {texts:,} of them text' if texts else ''})"
 
 
 def refuse_repeats(owner: str, names: Iterable[str]) -> None:

@@ -69,7 +69,7 @@ RECIPES: Sequence[Recipe] = (
         name="data",
         sources=(
             *_BASE,
-            *(f"headwater/{name}" for name in ("features", "lake", "training", "versions")),
+            *(f"headwater/{name}" for name in ("features", "lake", "serving", "training", "versions")),
             *(f"functions/{name}" for name in ("features", "lake", "registry", "training")),
             "pipelines",
         ),

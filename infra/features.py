@@ -12,9 +12,9 @@ import pulumi_aws as aws
 
 import functions.features.materialise
 from headwater.model import FeatureView, Schedule
-from infra.alarms import DeadLetters
+from infra.alarms import DeadLetters, Threshold
 from infra.buckets import Account, PrivateBucket
-from infra.function import Foundation, Function, FunctionArgs
+from infra.function import METRICS_NAMESPACE, Foundation, Function, FunctionArgs
 from infra.grants import Role
 from infra.lake import FEATURES, grant_read_sources
 from infra.spark import grant_start, spark_settings
@@ -84,7 +84,25 @@ class Materialisation(pulumi.ComponentResource):
             opts=child,
         )
         self._schedule(name, args, child)
+        self._watch_freshness(name, args)
         self.register_outputs({"arn": self.function.arn})
+
+    def _watch_freshness(self, name: str, args: MaterialisationArgs) -> None:
+        """One alarm for all views that declare a freshness; none if none does."""
+        if not any(view.freshness for view in args.views.values()):
+            return
+        args.foundation.topic.watch(
+            f"{name}-late",
+            capability=CAPABILITY,
+            namespace=METRICS_NAMESPACE,
+            metric="FeatureViewsLate",
+            dimensions={"service": CAPABILITY},
+            # Looked at every hour: off within minutes of a look, and until two hours pass without a late one.
+            threshold=Threshold(above=0, statistic="Maximum", period=timedelta(minutes=5), periods=24),
+            says="The newest event of a feature view is older than its declared freshness. headwater features list "
+            f"says of which; so does the function's log: /aws/lambda/{physical_name(name)}",
+            parent=self,
+        )
 
     def _schedule(self, name: str, args: MaterialisationArgs, child: pulumi.ResourceOptions) -> None:
         letters: DeadLetters = args.foundation.dead_letters

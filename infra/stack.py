@@ -24,6 +24,7 @@ from infra.ledger import InfrastructureLedger, InfrastructureLedgerArgs
 from infra.network import Network
 from infra.parity import FeatureParity, FeatureParityArgs
 from infra.serving import Serving, ServingArgs
+from infra.skew import FeatureSkew, FeatureSkewArgs
 from infra.spark import PYTHON, SCRATCH, Spark, SparkArgs, machine_arn
 from infra.streaming import Streaming, StreamingArgs
 from infra.tables import MODELS, Table, TableArgs
@@ -109,6 +110,16 @@ def build_stack(config: Config, catalog: Catalog) -> None:
             artifacts=storage.artifacts,
             registry=storage.registry,
             features=storage.features,
+        ),
+    )
+    FeatureSkew(
+        "features-skew",
+        FeatureSkewArgs(
+            foundation=foundation,
+            lake=storage.lake,
+            artifacts=storage.artifacts,
+            predictions=storage.predictions,
+            registry=storage.registry,
         ),
     )
     training = Training(

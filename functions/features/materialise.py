@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.metrics import MetricUnit
@@ -12,6 +13,7 @@ from headwater.model import load_catalog
 from headwater.settings import FunctionSettings, at_init
 
 if TYPE_CHECKING:
+    from headwater.features.freshness import Freshness, ViewAge
     from headwater.features.service import Features
 
 logger, tracer, metrics, entry = observe("features")
@@ -50,14 +52,22 @@ def service() -> Features:
     return Features(catalog, lake, online=OnlineStore(settings.features_table), served=uses.served, spark=spark)
 
 
+@at_init
+def freshness() -> Freshness:
+    from headwater.features.freshness import Freshness
+    from headwater.registry.store import RegistryStore
+
+    return Freshness(load_catalog().views.values(), RegistryStore(Settings.from_environment().registry_table))
+
+
 @entry
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Materialise the views of a source, one view, or all; asked again, go on where time ran out.
 
     The event has ``source`` (the views that stand on it, and their versions that models serve), ``view`` (with
     ``version``, if another definition than the declared one is meant, and ``full``, if every entity is to be looked
-    at), or neither: every view. The answer's ``complete`` says whether the
-    same event has to be sent again.
+    at), or neither: every view, and then it is counted which of them are late. The answer's ``complete`` says whether
+    the same event has to be sent again.
     """
     # A run that began before machines said their id doesn't know it.
     logger.append_keys(run_id=event.get("run_id"), source=event.get("source"))
@@ -70,7 +80,11 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     elif "view" in event:
         done = [features.materialise_view(event["view"], event.get("version"), doing=doing)]
     else:
-        done = features.materialise_all(doing)
+        try:
+            done = features.materialise_all(doing)
+        finally:
+            # What couldn't be brought up to date is late all the same.
+            count_late_views(freshness().ages())
     for result in done:
         log = logger.warning if result.skipped else logger.info
         log("view skipped" if result.skipped else "view materialised", extra=result.model_dump(mode="json"))
@@ -79,3 +93,14 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         "views": [result.model_dump(mode="json") for result in done],
         "complete": all(result.complete for result in done),
     }
+
+
+def count_late_views(ages: Sequence[ViewAge]) -> None:
+    """Log how old each view is that declares a freshness; an alarm watches the metric ``FeatureViewsLate``."""
+    for age in ages:
+        log = logger.warning if age.late else logger.info
+        log(f"view {age.view} is {'late' if age.late else 'fresh'}", extra=age.model_dump(mode="json"))
+    if ages:
+        # Ages by view are a property of the metrics' line, to be searched; as metrics each would cost every month.
+        metrics.add_metadata("view_age_seconds", {age.view: age.age_seconds for age in ages})
+        metrics.add_metric("FeatureViewsLate", MetricUnit.Count, sum(age.late for age in ages))

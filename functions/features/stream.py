@@ -13,6 +13,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.observability import observe
 from headwater.errors import HeadwaterError, InvalidRequest
+from headwater.features.errors import InvalidRows
 from headwater.features.store import OnlineStore
 from headwater.features.streaming import Streamed, Streaming
 from headwater.model import load_catalog
@@ -48,7 +49,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Answer:
         if error.http_status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             logger.error(error.message, exc_info=error)
         said = error.message if error.http_status < HTTPStatus.INTERNAL_SERVER_ERROR else "try again in a moment"
-        return _json(error.http_status, {"reason": error.reason, "message": said, "request_id": context.aws_request_id})
+        answer = {"reason": error.reason, "message": said, "request_id": context.aws_request_id}
+        problems = {"problems": error.by_row()} if isinstance(error, InvalidRows) else {}
+        return _json(error.http_status, answer | problems)
 
 
 def take(record: dict[str, Any]) -> bool:

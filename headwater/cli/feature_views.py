@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from headwater.cli.output import note, show, table
+from headwater.features.inputs import shown, text_expectation
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from headwater.features.parity import ViewParity
     from headwater.features.statistics import FeatureStatistics
     from headwater.model import Feature
+    from headwater.serving.drift import FeatureDrift
     from headwater.serving.skew import Skew
 
 BARS = "▁▂▃▄▅▆▇█"
@@ -26,6 +28,8 @@ SHORT = 12
 """Digits of a commit or data version that are shown."""
 FAR = 0.5
 """Standard deviations from which on a moved mean is pointed out."""
+_TEXTS = 5
+"""Most frequent values of a text that are shown."""
 
 
 def duration(span: timedelta | None) -> str:
@@ -76,12 +80,12 @@ def show_details(console: Console, found: ViewDetails) -> None:
         (
             feature.name,
             feature.kind,
-            _window(feature) or _range(feature.minimum, feature.maximum),
+            ", ".join(filter(None, (_window(feature), _texts(feature)))) or _range(feature.minimum, feature.maximum),
             feature.description,
         )
         for feature in view.features
     ]
-    console.print(table(("feature", "kind", "window or range", "description"), rows))
+    console.print(table(("feature", "kind", "window or values", "description"), rows))
     if view.sql:
         _show_sql(console, view.sql)
     versions = [
@@ -142,9 +146,15 @@ def show_statistics(console: Console, found: ViewStatistics) -> None:
         f"{show(seen.last_event)} UTC",
         markup=False,
     )
-    rows = [(name, *_numbers(entry), sparkline(entry.histogram)) for name, entry in seen.features.items()]
-    columns = ("feature", "missing", "mean", "sd", "min", "median", "max", "histogram")
-    console.print(table(columns, rows, whole=("histogram",)))
+    numbers = [(name, entry) for name, entry in seen.features.items() if not entry.top]
+    if numbers:
+        rows = [(name, *_numbers(entry), sparkline(entry.histogram)) for name, entry in numbers]
+        columns = ("feature", "missing", "mean", "sd", "min", "median", "max", "histogram")
+        console.print(table(columns, rows, whole=("histogram",)))
+    texts = [(name, entry) for name, entry in seen.features.items() if entry.top]
+    if texts:
+        rows = [(name, f"{entry.missing:.1%}", entry.distinct, _top(entry)) for name, entry in texts]
+        console.print(table(("feature", "missing", "different", "most frequent"), rows))
     if len(found.others) > 1:
         note(f"{len(found.others)} materialisations; next: headwater features diff {record.view}")
 
@@ -170,6 +180,17 @@ def show_difference(console: Console, found: Difference) -> None:
     console.print(table(columns, rows, whole=("before", "after")))
 
 
+def show_materialised(console: Console, found: Sequence[Mapping[str, Any]]) -> None:
+    """A line a view."""
+    if not found:
+        note("nothing to bring online: no source of a view has data yet")
+        return
+    rows = [(entry["view"], entry["version"], entry["entities"], entry["written"], entry["skipped"]) for entry in found]
+    skipped = any(entry["skipped"] for entry in found)
+    columns = ("view", "definition", "entities", "written", *(["skipped"] * skipped))
+    console.print(table(columns, [row[: len(columns)] for row in rows]))
+
+
 def show_parity(console: Console, found: Sequence[ViewParity]) -> None:
     """A line a view."""
     rows = [
@@ -181,7 +202,7 @@ def show_parity(console: Console, found: Sequence[ViewParity]) -> None:
 
 
 def show_skew(console: Console, found: Skew) -> None:
-    """A line for each feature that was skewed, the most skewed first."""
+    """The features that were skewed, the most skewed first; then how the values moved since training."""
     versions = ", ".join(map(str, found.versions))
     console.print(
         f"{found.model} (version {versions}) on {found.day}: {found.predictions:,} predictions of {found.requests:,} "
@@ -196,16 +217,46 @@ def show_skew(console: Console, found: Skew) -> None:
             entry.missing_online,
             entry.missing_offline,
             entry.mean_difference,
+            f"{entry.different_by_now / entry.compared:.1%}",
         )
         for entry in found.features
-        if entry.share
+        if entry.share or entry.different_by_now
     ]
     if alike := len(found.features) - len(rows):
         note(f"alike in training and in serving: {alike} of {len(found.features)} features")
-    if not rows:
-        return
-    columns = ("feature", "skewed", "other value", "missing online", "missing offline", "mean difference")
-    console.print(table(columns, rows))
+    if rows:
+        columns = ("feature", "skewed", "other", "lacked", "extra", "mean diff", "by now")
+        console.print(table(columns, rows, whole=("skewed", "by now")))
+    for version in found.versions:
+        _show_drift(console, version, [entry for entry in found.drift if entry.version == version])
+
+
+def _show_drift(console: Console, version: int, found: Sequence[FeatureDrift]) -> None:
+    """The features that moved since training; how many didn't, or why that isn't known, is said beside them."""
+    from rich.text import Text
+
+    from headwater.serving.drift import LEAST, LITTLE, MUCH
+
+    rows = [
+        (
+            entry.feature,
+            Text(f"{entry.index:.2f}", style="bold red" if entry.index > MUCH else ""),
+            f"{entry.missing_in_training:.1%} -> {entry.missing:.1%}",
+            f"{show(entry.mean_in_training) or '-'} -> {show(entry.mean) or '-'}",
+        )
+        for entry in found
+        if entry.index is not None and entry.index > LITTLE
+    ]
+    if rows:
+        title = f"version {version}: in training -> in these predictions"
+        console.print(table(("feature", "PSI", "missing", "mean"), rows, title=title, whole=("PSI", "missing", "mean")))
+    known = sum(entry.index is not None for entry in found)
+    if not found:
+        note(f"version {version} kept no profile of its training rows to compare with")
+    elif not known:
+        note(f"version {version}: fewer than {LEAST} predictions, too few to compare with training (PSI)")
+    elif known > len(rows):
+        note(f"version {version}: spread as in training (PSI up to {LITTLE}): {known - len(rows)} of {known} features")
 
 
 def _show_sql(console: Console, sql: str) -> None:
@@ -229,6 +280,11 @@ def _numbers(entry: FeatureStatistics) -> tuple[object, ...]:
     )
 
 
+def _top(entry: FeatureStatistics) -> str:
+    """The most frequent texts, and in how many rows each is."""
+    return ", ".join(f"{shown(text)} {count:,}" for text, count in list(entry.top.items())[:_TEXTS])
+
+
 def _compared(change: FeatureChange) -> tuple[object, ...]:
     from rich.text import Text
 
@@ -241,7 +297,7 @@ def _compared(change: FeatureChange) -> tuple[object, ...]:
 
     shift = change.shift
     moved = Text("" if shift is None else f"{shift:+.2f}", style="bold red" if abs(shift or 0) >= FAR else "")
-    bars = [sparkline(side.histogram) if side else "" for side in (old, new)]
+    bars = [(_top(side) if side.top else sparkline(side.histogram)) if side else "" for side in (old, new)]
     return (change.feature, *map(both, ("missing", "mean", "deviation")), moved, *bars)
 
 
@@ -263,6 +319,10 @@ def _who(use: Use) -> tuple[str, str, str]:
 def _window(feature: Feature) -> str:
     window = feature.aggregate
     return f"{window.function}({window.of}) over {duration(window.over)}" if window else ""
+
+
+def _texts(feature: Feature) -> str:
+    return text_expectation(feature) if feature.is_text else ""
 
 
 def _range(low: float | None, high: float | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -27,6 +28,9 @@ def add_to(app: typer.Typer) -> None:
     command(features, "stats")(stats)
     command(features, "diff")(diff)
     command(features, "search")(search)
+    command(features, "get")(get)
+    command(features, "ingest")(ingest)
+    command(features, "materialise")(materialise)
     command(features, "compute")(compute)
     command(features, "parity")(parity)
     command(features, "skew")(skew)
@@ -125,6 +129,81 @@ def search(
 
     found = headwater.connect(stack).features.search(" ".join(words))
     return Answer(found.model_dump(mode="json"), lambda console: _show_search(console, found))
+
+
+def get(
+    view: ViewArgument,
+    keys: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="KEY...", help="Entities; of several join keys the values with commas between.", show_default=False
+        ),
+    ],
+    features: Annotated[
+        list[str] | None,
+        typer.Option("--feature", "-f", help="Only this feature; may be given more than once.", show_default=False),
+    ] = None,
+    as_of: Annotated[
+        str | None,
+        typer.Option("--as-of", help="Time at which ages are judged, ISO 8601; now by default.", show_default=False),
+    ] = None,
+    stack: StackOption = None,
+) -> Answer:
+    """Show the newest values of entities as a prediction would see them, with their state and age."""
+    import headwater
+    from headwater.cli.feature_values import keys_of, show_values
+    from headwater.cli.predict import moment
+
+    store = headwater.connect(stack).features
+    declared = store.definition(view)
+    names = features or [feature.name for feature in declared.features]
+    rows = store.online(
+        keys_of(declared, keys), [f"{view}.{name}" for name in names], as_of=moment(as_of) if as_of else None
+    )
+    return Answer(rows, lambda console: show_values(console, declared, names, rows))
+
+
+def ingest(
+    view: ViewArgument,
+    file: Annotated[Path, typer.Argument(help="Rows: .csv, .jsonl or .parquet.", show_default=False)],
+    stack: StackOption = None,
+) -> Answer:
+    """Stream a file's rows online through the API; exits with 1 if rows were refused."""
+    import headwater
+    from headwater.cli.feature_values import read_rows
+    from headwater.cli.progress import counting
+    from headwater.client.errors import RowsRefused
+
+    store = headwater.connect(stack).features
+    declared = store.definition(view) if file.suffix.lower() == ".csv" else None
+    with counting(f"rows of {view} sent") as progress:
+        done = store.ingest(view, read_rows(file, declared), progress=progress)
+    note(f"{view}: {done.rows:,} rows taken, {done.written:,} online items changed")
+    if done.refused:
+        raise RowsRefused(f"{len(done.refused):,} of {done.rows + len(done.refused):,} rows were refused", done.refused)
+    return Answer(done.model_dump(mode="json"))
+
+
+def materialise(
+    view: Annotated[str | None, typer.Argument(help="Only this feature view.", show_default=False)] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Look at every entity, also at those that haven't changed.")
+    ] = False,
+    stack: StackOption = None,
+) -> Answer:
+    """Bring values online now, and wait until they are."""
+    import headwater
+    from headwater.cli.feature_views import show_materialised
+    from headwater.cli.progress import Stages
+
+    store = headwater.connect(stack).features
+    with Stages().stage("materialise", f"materialise {view or 'all views'}") as stage:
+        done = store.materialise(
+            view,
+            full=full,
+            progress=lambda found: stage.update(f"{sum(entry['written'] for entry in found):,} items written"),
+        )
+    return Answer(done, lambda console: show_materialised(console, done))
 
 
 def parity(

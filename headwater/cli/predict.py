@@ -42,6 +42,9 @@ def predict(
         str | None,
         typer.Option("--alias", "-a", help="Which version answers; production by default.", show_default=False),
     ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say of each feature view whether it had values, and how old they are.")
+    ] = False,
     stack: StackOption = None,
 ) -> Answer:
     """Ask the deployed API for predictions."""
@@ -53,10 +56,10 @@ def predict(
         return {entry["name"]: entry["kind"] for entry in headwater.connect(stack).card(model)["inputs"]}
 
     instances = read_instances(inputs or [], file, kinds)
-    moment = _time(as_of) if as_of else None
+    at = moment(as_of) if as_of else None
     cloud = headwater.connect(stack)
     answers = [
-        cloud.predict(model, instances[start : start + MAX_INSTANCES], as_of=moment, alias=alias)
+        cloud.predict(model, instances[start : start + MAX_INSTANCES], as_of=at, alias=alias, explain=explain)
         for start in range(0, len(instances), MAX_INSTANCES)
     ]
     answer = {**answers[0], "predictions": [entry for part in answers for entry in part["predictions"]]}
@@ -65,16 +68,17 @@ def predict(
     return Answer(answer, lambda console: _show(console, instances, answer))
 
 
-def _time(text: str) -> datetime:
+def moment(text: str) -> datetime:
+    """What ``--as-of`` says: UTC unless it has an offset."""
     from datetime import UTC
 
     from headwater.errors import InvalidRequest
 
     try:
-        moment = datetime.fromisoformat(text)
+        found = datetime.fromisoformat(text)
     except ValueError as error:
         raise InvalidRequest(f"--as-of {text!r} is no time: write 2013-05-01T10:00:00Z") from error
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _show(console: Console, instances: list[dict[str, Any]], answer: dict[str, Any]) -> None:
@@ -90,4 +94,21 @@ def _show(console: Console, instances: list[dict[str, Any]], answer: dict[str, A
         for instance, entry in zip(instances, answer["predictions"], strict=True)
     ]
     console.print(table((*inputs, value, *(["missing features"] * missing)), rows))
+    if any("views" in entry for entry in answer["predictions"]):
+        _show_views(console, answer["predictions"])
     note(f"{answer['model']} version {answer['version']} ({answer['alias']}), request {answer['request_id']}")
+
+
+def _show_views(console: Console, predictions: list[dict[str, Any]]) -> None:
+    """A line for each instance, counted from 0 as errors do, and view that was looked up."""
+    from headwater.cli.feature_values import age, state
+
+    rows = [
+        (str(number), view, state(seen["status"]), age(seen["age_seconds"]))
+        for number, entry in enumerate(predictions)
+        for view, seen in entry["views"].items()
+    ]
+    if rows:
+        console.print(table(("instance", "view", "state", "age"), rows, whole=("state", "age")))
+    else:
+        note("no feature was looked up")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from headwater.errors import HeadwaterError, InvalidRequest, NotFound
 
 
@@ -41,14 +44,23 @@ class TookTooLong(HeadwaterError):
     """What was waited for hasn't happened in time; it may still."""
 
 
-class PredictionRefused(InvalidRequest):
-    """The API answered a prediction request with an error; `status` and `reason` are its own."""
+class ApiRefused(InvalidRequest):
+    """The API answered with an error; `status`, `reason` and `problems` are its own."""
 
-    def __init__(self, message: str, *, status: int, reason: str, request_id: str) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        reason: str,
+        request_id: str,
+        problems: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
         super().__init__(
             message, next_steps=[f"headwater local logs shows what the function said ({request_id})"] * (status >= 500)
         )
         self.status = status
+        self.problems = tuple(problems)
         self.request_id = request_id
         self._reason = reason
         # 404 is not found, 403 not allowed, too many is nobody's fault; all else
@@ -59,6 +71,25 @@ class PredictionRefused(InvalidRequest):
     def reason(self) -> str:
         """The API's own name for what is wrong."""
         return self._reason
+
+
+class PredictionRefused(ApiRefused):
+    """The API answered a prediction request with an error."""
+
+
+class RowsRefused(InvalidRequest):
+    """Streamed rows weren't taken; `refused` has an entry for each, of which the message shows twenty."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, refused: Sequence[object]) -> None:
+        more = [f"and {len(refused) - 20:,} more"] * (len(refused) > 20)
+        super().__init__("\n".join([f"{message}:", *map(str, refused[:20]), *more]))
+        self.refused = tuple(refused)
+
+
+class MaterialisationFailed(HeadwaterError):
+    """The function that brings values online failed; its own words are in the message."""
 
 
 class BadFrame(InvalidRequest):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, date, datetime
@@ -10,7 +11,10 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from headwater.client.errors import BadFrame, BadTarget
-from headwater.client.frames import Frame, columns_of, kind_of, with_columns
+from headwater.client.frames import Frame, columns_of, kind_of, rows_of, with_columns
+from headwater.client.ingesting import Ingested, ingest
+from headwater.client.materialising import materialise
+from headwater.client.predictions import Api
 from headwater.client.stack import StackDescription
 from headwater.features.errors import UnknownFeature
 from headwater.features.finding import Finding, State, ViewDetails, ViewStatistics, ViewSummary
@@ -37,8 +41,8 @@ class Features:
     and how they are defined comes from the registry, so the products' code need not be at hand.
     """
 
-    def __init__(self, stack: StackDescription, using: Callable[[], AbstractContextManager[None]]) -> None:
-        self._stack, self._using = stack, using
+    def __init__(self, stack: StackDescription, using: Callable[[], AbstractContextManager[None]], api: Api) -> None:
+        self._stack, self._using, self._api = stack, using, api
         with using():
             self._finding = Finding(
                 RegistryStore(stack.registry_table),
@@ -61,6 +65,16 @@ class Features:
         """
         with self._using():
             return self._finding.show(view)
+
+    def definition(self, view: str) -> FeatureView:
+        """A view as it is declared now: what the last materialisation read, or a deployment wrote since.
+
+        Raises
+        ------
+        UnknownView, NeverMaterialised
+        """
+        with self._using():
+            return self._finding.current(view).view
 
     def lineage(self, name: str) -> Lineage:
         """What ``view`` or ``view.feature`` stands on, and which model versions stand on it.
@@ -145,7 +159,8 @@ class Features:
                 added[f"{view}__{name}"].append(value)
             added[f"{view}__status"].append(answer.status.value)
             added[f"{view}__age_seconds"].append(answer.age_seconds)
-        return with_columns(entities, added, texts={f"{view}__status" for view in views})
+        texts = [feature.column for feature in wanted if feature.kind == "category"]
+        return with_columns(entities, added, texts={*(f"{view}__status" for view in views), *texts})
 
     def historical(
         self,
@@ -202,7 +217,95 @@ class Features:
             found = Store(declared, lake).historical(given, features, as_of=as_of, as_known_at=as_known_at)
         names = [name.replace(".", "__") for name in dict.fromkeys(features)]
         # Only what is new: the caller's own columns, and a frame's index, stay what they are.
-        return with_columns(rows, {name: found.column(name).to_pylist() for name in names})
+        texts = [name for name in names if pyarrow.types.is_string(found.schema.field(name).type)]
+        return with_columns(rows, {name: found.column(name).to_pylist() for name in names}, texts=texts)
+
+    def ingest(
+        self,
+        view: str,
+        rows: Frame,
+        *,
+        progress: Callable[[int], None] = lambda _: None,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> Ingested:
+        """Stream rows through the API: they are online when this returns.
+
+        They go out in requests of 500 at most. Throttled, failed and lost requests are sent again, which is safe: a row
+        that comes twice changes nothing. Rows that the API refuses are left out; the others of their request are sent.
+
+        Parameters
+        ----------
+        view : str
+        rows : pandas.DataFrame, pyarrow.Table, sequence or iterator of mapping
+            A column for each join key of the view, ``event_time`` (UTC unless it has an offset), ``available_time`` if
+            it is later, and features; one that isn't there, None or NaN is missing.
+        progress : callable, optional
+            Called with the number of rows that were dealt with since the last time.
+        pause : callable, optional
+            Called with seconds before a request is sent again.
+
+        Returns
+        -------
+        Ingested
+            How many rows were taken, how many online items they changed, and which rows were refused and why.
+
+        Raises
+        ------
+        NotDeclared
+            The stack has no such view.
+        BadFrame
+            The rows are no table.
+        RowsRefused
+            None of the first rows was taken. Nothing more was sent.
+        ApiRefused, Unreachable
+            The API kept failing. Rows that were sent before are online; sending all of them again is safe.
+        """
+        self._stack.require_view(view)
+        return ingest(self._api, view, rows_of(rows), progress=progress, pause=pause)
+
+    def materialise(
+        self,
+        view: str | None = None,
+        *,
+        full: bool = False,
+        progress: Callable[[builtins.list[dict[str, Any]]], None] = lambda _: None,
+    ) -> builtins.list[dict[str, Any]]:
+        """Bring values online now, and wait until they are: what ingestion and schedules do by themselves.
+
+        Calls the deployed function, again where its time ran out.
+
+        Parameters
+        ----------
+        view : str, optional
+            By default every view, and older definitions that serving models look up.
+        full : bool
+            Whether to look at every entity of ``view``, also at those that haven't changed: after the table was
+            restored from a backup.
+        progress : callable, optional
+            Called after each call of the function with the answer so far.
+
+        Returns
+        -------
+        list of dict
+            For each view its ``version`` (of the definition), ``data_version``, ``rows`` offline, ``entities``, online
+            items ``written``, whether it is ``complete``, and why it was ``skipped``, if it was.
+
+        Raises
+        ------
+        NotDeclared
+            The stack has no such view.
+        BadTarget
+            A full run is of one view.
+        MaterialisationFailed
+            The function failed; what was written stays, and calling again goes on.
+        """
+        if view is not None:
+            self._stack.require_view(view)
+        elif full:
+            raise BadTarget("a full run is of one view: name it", next_steps=["headwater features list"])
+        event = {} if view is None else {"view": view, "full": full}
+        with self._using():
+            return materialise(f"headwater-{self._stack.name}-features-materialise", event, progress)
 
     def compute(self, view: str, *, again: bool = False) -> str:
         """Let Spark compute a view's rows for the data that count now; the name of the run that does.

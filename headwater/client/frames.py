@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from headwater.client.errors import BadFrame
@@ -10,6 +10,8 @@ from headwater.client.errors import BadFrame
 Frame = Any
 """A ``pandas.DataFrame``, a ``pyarrow.Table`` or a sequence of mappings."""
 Columns = Mapping[str, Sequence[Any]]
+_ROWS = 1000
+"""Of a table that are Python's at once."""
 
 
 def kind_of(frame: Frame) -> str:
@@ -57,6 +59,30 @@ def columns_of(frame: Frame, names: Sequence[str]) -> dict[str, list[Any]]:
         name: [None if gone else value for value, gone in zip(frame[name].tolist(), frame[name].isna(), strict=True)]
         for name in names
     }
+
+
+def rows_of(frame: Frame) -> Iterator[Mapping[str, Any]]:
+    """A table's rows, one after the other, with plain Python values; so are those of an iterator of mappings.
+
+    Raises
+    ------
+    BadFrame
+        It is no table.
+    """
+    if isinstance(frame, Iterator):
+        yield from frame
+        return
+    kind = kind_of(frame)
+    if kind == "mappings":
+        yield from frame
+    elif kind == "pyarrow":
+        for batch in frame.to_batches(max_chunksize=_ROWS):
+            yield from batch.to_pylist()
+    else:
+        names = _names(frame, kind)
+        for start in range(0, len(frame), _ROWS):
+            columns = columns_of(frame.iloc[start : start + _ROWS], names)
+            yield from (dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True))
 
 
 def with_columns(frame: Frame, added: Columns, *, texts: Collection[str] = ()) -> Frame:

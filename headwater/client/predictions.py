@@ -1,4 +1,4 @@
-"""Prediction requests: signed with SigV4, as the API's IAM authorisation asks."""
+"""Requests to the API: signed with SigV4, as its IAM authorisation asks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 
 from headwater.aws import Clients
-from headwater.client.errors import PredictionRefused, Unreachable
+from headwater.client.errors import ApiRefused, PredictionRefused, Unreachable
 from headwater.errors import NotAllowed
 
 MAX_INSTANCES = 100
@@ -52,7 +52,8 @@ class Api:
         *,
         as_of: datetime | None = None,
         alias: str | None = None,
-        features: Sequence[Mapping[str, float | None]] | None = None,
+        features: Sequence[Mapping[str, float | str | None]] | None = None,
+        explain: bool = False,
     ) -> dict[str, Any]:
         """Ask for predictions; the answer as docs/architecture.md gives it (The API)."""
         body: dict[str, Any] = {"instances": list(instances)}
@@ -60,20 +61,22 @@ class Api:
             body["as_of"] = as_of.isoformat()
         if features is not None:
             body["features"] = list(features)
+        if explain:
+            body["explain"] = True
         query = f"?{urlencode({'alias': alias})}" if alias else ""
-        return self.send("POST", f"/models/{quote(model, safe='')}/predictions{query}", body)
+        return self.send("POST", f"/models/{quote(model, safe='')}/predictions{query}", body, PredictionRefused)
 
     def card(self, model: str) -> dict[str, Any]:
         """The card of the version that serves."""
-        return self.send("GET", f"/models/{quote(model, safe='')}")
+        return self.send("GET", f"/models/{quote(model, safe='')}", refusal=PredictionRefused)
 
-    def send(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
+    def send(self, method: str, path: str, body: Any = None, refusal: type[ApiRefused] = ApiRefused) -> dict[str, Any]:
         """Send one signed request; the answer's body.
 
         Raises
         ------
-        PredictionRefused
-            The API answered with an error.
+        ApiRefused
+            The API answered with an error: as ``refusal``.
         Unreachable
             It didn't answer.
         """
@@ -90,22 +93,23 @@ class Api:
                 f"the API at {self._url} doesn't answer: {error}", next_steps=["headwater local status"]
             ) from error
         if answer.status >= 400:
-            raise _refusal(answer.status, answer.data)
+            raise _refusal(refusal, answer.status, answer.data)
         result: dict[str, Any] = json.loads(answer.data)
         return result
 
 
-def _refusal(status: int, data: bytes) -> PredictionRefused:
+def _refusal(refusal: type[ApiRefused], status: int, data: bytes) -> ApiRefused:
     try:
         words = json.loads(data)
     except ValueError:
         words = {"message": data.decode("utf-8", "replace").strip()}
     if not isinstance(words, dict):
         words = {"message": str(words)}
-    return PredictionRefused(
+    return refusal(
         words.get("message") or f"the API answered {status} without a word",
         status=status,
         reason=words.get("reason")
         or {403: "Forbidden", 404: "NotFound", 429: "TooManyRequests"}.get(status, f"Http{status}"),
         request_id=words.get("request_id") or "",
+        problems=words.get("problems") or (),
     )

@@ -42,7 +42,7 @@ class Headwater:
     data : Versions
         Data version control: datasets, their commits, branches and tags, and gc.
     features : Features
-        Feature views: online values, list, show, lineage, stats, diff, search.
+        Feature views: list, show, lineage, stats, diff, search; online, historical; ingest, materialise; parity, skew.
     infra : Infrastructure
         The infrastructure's history: history, show, diff, at, sync, restore_plan.
     """
@@ -64,7 +64,7 @@ class Headwater:
     @cached_property
     def features(self) -> Features:
         """The feature store."""
-        return Features(self.stack, self._using)
+        return Features(self.stack, self._using, self._api)
 
     def _using(self) -> AbstractContextManager[None]:
         return using(self._clients)
@@ -120,7 +120,8 @@ class Headwater:
         *,
         as_of: datetime | None = None,
         alias: str | None = None,
-        features: Sequence[Mapping[str, float | None]] | None = None,
+        features: Sequence[Mapping[str, float | str | None]] | None = None,
+        explain: bool = False,
     ) -> dict[str, Any]:
         """Ask the API for predictions.
 
@@ -136,6 +137,9 @@ class Headwater:
             Which version answers; by default ``production``.
         features : sequence of mapping, optional
             ``view.feature`` to value for each instance, instead of the online look-up.
+        explain : bool
+            Whether each prediction says of every view that was looked up its ``status`` (FOUND, MISSING, EXPIRED or
+            FUTURE) and its ``age_seconds``, under ``views``.
 
         Returns
         -------
@@ -147,7 +151,7 @@ class Headwater:
         PredictionRefused
             The request is malformed, or no version serves; `reason` and `status` are the API's.
         """
-        return self._api.predict(model, instances, as_of=as_of, alias=alias, features=features)
+        return self._api.predict(model, instances, as_of=as_of, alias=alias, features=features, explain=explain)
 
     def card(self, model: str) -> dict[str, Any]:
         """The serving version's card, as the API gives it."""

@@ -67,6 +67,10 @@ class StackDescription(BaseModel):
         """Raise `NotDeclared` if the stack has no source called ``name``, as far as it tells its sources."""
         _require("source", self.sources, name, stack=self.name)
 
+    def require_view(self, name: str) -> None:
+        """Raise `NotDeclared` if the stack has no feature view called ``name``, as far as it tells its views."""
+        _require("feature view", self.views, name, stack=self.name)
+
 
 def _require(kind: str, known: Sequence[str] | None, name: str, *, stack: str) -> None:
     if known is not None and name not in known:

@@ -15,11 +15,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
-from headwater.features.columns import AVAILABLE, EVENT, entity_sql, finite_sql, moment_sql
-from headwater.features.engine import NUMBERS, Engine
+from headwater.features.columns import AVAILABLE, EVENT, entity_sql, finite_sql, moment_sql, text_sql
+from headwater.features.engine import Engine, type_problem
 from headwater.features.errors import InvalidView
 from headwater.lake.database import quoted
-from headwater.model import FeatureView, Window
+from headwater.model import Feature, FeatureView, Window
 
 Value = Callable[[int], str]
 """Of the window with a number: what its ``of`` is in a query."""
@@ -76,8 +76,8 @@ def _rows(engine: Engine, view: FeatureView) -> str:
     columns = [f"{entity_sql(quoted(key), kinds[key])} AS {quoted(key)}" for key in view.entity]
     columns += [f"epoch_us({event}) AS __event", f"epoch_us(greatest({event}, {available})) AS __known"]
     columns += [
-        f"{_of(where, window, f'__raw_{number}', kinds[f'__raw_{number}'])} AS __of_{number}"
-        for number, window in enumerate(windows(view))
+        f"{_of(where, feature, window, f'__raw_{number}', kinds[f'__raw_{number}'])} AS __of_{number}"
+        for number, (feature, window) in enumerate(zip(view.features, windows(view), strict=True))
         if window.of
     ]
     filled = " AND ".join(f"{quoted(key)} IS NOT NULL" for key in view.entity)
@@ -88,10 +88,14 @@ def _rows(engine: Engine, view: FeatureView) -> str:
     )
 
 
-def _of(where: str, window: Window, column: str, kind: str) -> str:
+def _of(where: str, feature: Feature, window: Window, column: str, kind: str) -> str:
     if window.function not in {"count", "distinct"}:
-        if not NUMBERS.match(kind):
-            raise InvalidView(f"{where}: {window.function} of {window.of!r}, which is {kind}, expected a number")
+        if expected := type_problem(feature, kind):
+            raise InvalidView(
+                f"{where}: {feature.name!r} is {window.function} of {window.of!r}, which is {kind}, expected {expected}"
+            )
+        if feature.is_text:
+            return text_sql(column)
         return finite_sql(f"CAST({column} AS DOUBLE)")
     return finite_sql(column) if kind in {"FLOAT", "DOUBLE"} else column
 

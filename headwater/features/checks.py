@@ -6,7 +6,8 @@ from __future__ import annotations
 from headwater.features.columns import EVENT
 from headwater.features.engine import Engine
 from headwater.features.errors import InvalidView
-from headwater.lake.database import quoted
+from headwater.features.inputs import shown, text_expectation
+from headwater.lake.database import literal, quoted
 from headwater.model import Feature, FeatureView
 
 EXACT = 2**24
@@ -29,7 +30,7 @@ def check_values(engine: Engine, view: FeatureView, table: str) -> None:
     counts += [f"count(*) - count({quoted(name)})" for name in counted]
     rows, *found = engine.row(f"SELECT count(*), {', '.join(counts)} FROM {quoted(table)}")
     problems = [
-        f"feature {name!r}: {number:,} of {rows:,} rows are outside {_wanted(view, name)}, such as "
+        f"feature {name!r}: {number:,} of {rows:,} rows are {_unwanted(view, name)}, such as "
         + _example(engine, view, table, name, ranged[name])
         for name, number in zip(ranged, found, strict=False)
         if number
@@ -53,15 +54,21 @@ def _outside(feature: Feature) -> str:
         wrong.append(f"{name} NOT IN (0, 1)")
     elif feature.kind == "integer":
         wrong.append(f"{name} <> floor({name}) OR abs({name}) > {EXACT}")
+    elif feature.is_text:
+        wrong.append(f"length({name}) > {feature.longest}")
+        if feature.values is not None:
+            wrong.append(f"{name} NOT IN ({', '.join(map(literal, feature.values))})")
     return " OR ".join(wrong)
 
 
-def _wanted(view: FeatureView, name: str) -> str:
+def _unwanted(view: FeatureView, name: str) -> str:
     feature = next(feature for feature in view.features if feature.name == name)
+    if feature.is_text:
+        return f"not {text_expectation(feature)}"
     low = "" if feature.minimum is None else f"from {feature.minimum:g} "
     high = "" if feature.maximum is None else f"up to {feature.maximum:g} "
     kinds = {"boolean": "0 and 1 ", "integer": f"the whole numbers within ±{EXACT:,} ", "number": ""}
-    return f"{kinds[feature.kind]}{low}{high}".strip()
+    return f"outside {kinds[feature.kind]}{low}{high}".strip()
 
 
 def _example(engine: Engine, view: FeatureView, table: str, name: str, condition: str) -> str:
@@ -71,4 +78,5 @@ def _example(engine: Engine, view: FeatureView, table: str, name: str, condition
         f"ORDER BY {EVENT}, {keys} LIMIT 1"
     )
     named = ", ".join(f"{key} {part!r}" for key, part in zip(view.entity, entity, strict=True))
-    return f"{'nothing' if value is None else format(value, 'g')} for {named} at {event}"
+    said = "nothing" if value is None else shown(value) if isinstance(value, str) else format(value, "g")
+    return f"{said} for {named} at {event}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from headwater.lake.database import quoted
-from headwater.model import FeatureView
+from headwater.model import Feature, FeatureView
 
 EVENT, AVAILABLE, ASKED = "event_time", "available_time", "asked_at"
 LARGEST, LARGEST_SINGLE = 1.7976931348623157e308, 3.4028234663852886e38
@@ -33,13 +33,22 @@ def finite_sql(value: str, number: str = "") -> str:
     return f"CASE WHEN abs({number or value}) <= {LARGEST} THEN {value} END"
 
 
-def value_sql(column: str) -> str:
-    """A feature's value: float32's precision, in a DOUBLE; NULL where it is none that a model could use.
+def value_sql(feature: Feature) -> str:
+    """A feature's value: text, NULL where empty; or a number of float32's precision, in a DOUBLE, NULL where it is none
+    that a model could use.
 
     Sums of floats may differ in their last bit from run to run; in float32 they don't.
     """
+    column = quoted(feature.name)
+    if feature.is_text:
+        return text_sql(column)
     single = f"CAST(TRY_CAST({column} AS FLOAT) AS DOUBLE)"
     return f"CASE WHEN abs({single}) <= {LARGEST_SINGLE} THEN {single} END"
+
+
+def text_sql(column: str) -> str:
+    """A category, as a request input of that kind is read: the empty one is missing."""
+    return f"nullif(CAST({column} AS VARCHAR), '')"
 
 
 def newest_last(view: FeatureView) -> str:

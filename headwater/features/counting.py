@@ -11,11 +11,11 @@ from typing import Any
 import duckdb
 
 from headwater.features.columns import EVENT
-from headwater.features.statistics import BARS, SHARES, FeatureStatistics, Statistics, statistics_key
+from headwater.features.statistics import BARS, SHARES, TOP, FeatureStatistics, Statistics, statistics_key
 from headwater.lake.database import quoted
 from headwater.lake.store import Objects
 from headwater.lake.types import DataVersion
-from headwater.model import FeatureView
+from headwater.model import Feature, FeatureView
 
 
 def keep_statistics(
@@ -60,12 +60,14 @@ def describe(connection: duckdb.DuckDBPyConnection, view: FeatureView, table: st
         entities=entities,
         first_event=first and first.replace(tzinfo=UTC),
         last_event=last and last.replace(tzinfo=UTC),
-        features={feature.name: _feature(connection, table, feature.name, rows) for feature in view.features},
+        features={feature.name: _feature(connection, table, feature, rows) for feature in view.features},
     )
 
 
-def _feature(connection: duckdb.DuckDBPyConnection, table: str, name: str, rows: int) -> FeatureStatistics:
-    column = quoted(name)
+def _feature(connection: duckdb.DuckDBPyConnection, table: str, feature: Feature, rows: int) -> FeatureStatistics:
+    column = quoted(feature.name)
+    if feature.is_text:
+        return _text(connection, table, column, rows)
     known, mean, deviation, distinct, quantiles = _one(
         connection,
         f"SELECT count({column}), favg({column}), stddev_samp({column}), approx_count_distinct({column}), "
@@ -78,6 +80,25 @@ def _feature(connection: duckdb.DuckDBPyConnection, table: str, name: str, rows:
         distinct=distinct,
         quantiles=tuple(quantiles or ()),
         histogram=_histogram(connection, table, column, quantiles[0], quantiles[-1]) if known else (),
+    )
+
+
+def _text(connection: duckdb.DuckDBPyConnection, table: str, column: str, rows: int) -> FeatureStatistics:
+    known, distinct = _one(
+        connection, f"SELECT count({column}), approx_count_distinct({column}) FROM {quoted(table)}"
+    )  # fmt: skip
+    top = connection.execute(
+        f"SELECT {column}, count(*) AS times FROM {quoted(table)} WHERE {column} IS NOT NULL GROUP BY {column} "
+        f"ORDER BY times DESC, {column} LIMIT {TOP}"
+    ).fetchall()
+    return FeatureStatistics(
+        missing=1 - known / rows if rows else 0.0,
+        mean=None,
+        deviation=None,
+        distinct=distinct,
+        quantiles=(),
+        histogram=(),
+        top=dict(top),
     )
 
 

@@ -11,11 +11,12 @@ import duckdb
 
 from headwater.features.errors import InvalidView
 from headwater.lake.database import quoted
-from headwater.model import FeatureView, resolve
+from headwater.model import Feature, FeatureView, resolve
 
 NUMBERS = re.compile(r"(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DOUBLE|BOOLEAN|DECIMAL\(\d+,\d+\))$")
 """DuckDB's types that count as numbers."""
-
+TEXTS = re.compile(r'VARCHAR$|ENUM\(|"NULL"$|VOID$')
+"""DuckDB's types that count as text; pandas' own category comes as an ENUM, and Parquet that holds no value as NULL."""
 
 LARGEST = 20 * 2**30
 """Bytes of curated Parquet that DuckDB computes unless a view says otherwise: it spills, but to one machine's disk."""
@@ -26,6 +27,13 @@ def engine_for(view: FeatureView, size: int) -> Literal["duckdb", "spark"]:
     if view.engine is not None:
         return view.engine
     return "spark" if size > LARGEST and not view.transform else "duckdb"
+
+
+def type_problem(feature: Feature, kind: str) -> str:
+    """What was expected instead of a column of DuckDB's type ``kind``; empty if it can be the feature's."""
+    if feature.is_text:
+        return "" if TEXTS.match(kind) else "text, for it is declared a category (CAST(... AS VARCHAR) makes text)"
+    return "" if NUMBERS.match(kind) else "a number (text is declared with kind='category')"
 
 
 class Engine(Protocol):

@@ -91,8 +91,7 @@ def take(
     if taken := [name for name in (feature.replace(".", "__") for feature in features) if name in present]:
         raise InvalidEntityRows(f"entity rows have columns {', '.join(taken)} already; drop or rename them")
     empty = connection.execute(
-        f"SELECT count(*), min(number) FROM (SELECT row_number() OVER () AS number, {quoted(asked)} AS moment "
-        f"FROM {ENTITY_ROWS}) WHERE moment IS NULL"
+        f"SELECT count(*), min(rowid) + 1 FROM {ENTITY_ROWS} WHERE {quoted(asked)} IS NULL"
     ).fetchall()[0]
     if empty[0]:
         raise InvalidEntityRows(f"{asked} is missing in {empty[0]:,} entity rows, first in row {empty[1]:,}")

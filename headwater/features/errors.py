@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from headwater.errors import HeadwaterError, InvalidRequest, NotFound, Refused
 
@@ -36,6 +36,13 @@ class InvalidRows(InvalidRequest):
         more = f"; and {len(problems) - 20} more" if len(problems) > 20 else ""
         super().__init__(f"feature view {view!r}: {shown}{more}")
         self.problems = tuple(problems)
+
+    def by_row(self) -> list[dict[str, str]]:
+        """The first problem of each row, for whoever sent them; clipped, so that an answer can hold all rows'."""
+        first: dict[str, Problem] = {}
+        for problem in self.problems:
+            first.setdefault(problem.field.partition(".")[0], problem)
+        return [{name: text[:200] for name, text in asdict(problem).items()} for problem in first.values()]
 
 
 class InvalidView(InvalidRequest):

@@ -12,6 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 from headwater.features.definitions import Definition, Definitions, unknown_view
 from headwater.features.difference import Difference, Side, compare
 from headwater.features.errors import NeverMaterialised, NothingToCompare, UnknownFeature, UnknownViewVersion
+from headwater.features.freshness import is_late
 from headwater.features.lineage import Lineage, SourceOfView, Use, Uses, sources_of, trace
 from headwater.features.records import Materialisation, Materialisations
 from headwater.features.searching import Found, search
@@ -304,8 +305,7 @@ class Finding:
             return State.NEVER
         if any(source.behind for source in sources_of(self._registry, definition, dict(last.commits))):
             return State.BEHIND
-        freshness, newest = definition.view.freshness, last.newest_event
-        late = freshness is not None and (newest is None or self._now() - newest > freshness)
+        late = is_late(definition.view.freshness, last.newest_event, self._now())
         return State.LATE if late else State.FRESH
 
     def _sources(self, definition: Definition) -> tuple[SourceOfView, ...]:

@@ -15,11 +15,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import duckdb
 import numpy as np
 import numpy.typing as npt
+import pandas
 
 from headwater.features.columns import ASKED, EVENT, KNOWN, entity_sql, moment_sql
 from headwater.features.errors import InvalidView
@@ -32,6 +33,8 @@ ROW = "__row"
 """The number of an offline row, from 0."""
 Integers = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]
+Texts = pandas.Categorical
+"""One text for each example, a number that stands for it in each place."""
 
 
 class Found(NamedTuple):
@@ -97,18 +100,19 @@ def historical(
     )
     asked_at = f"epoch_us({moment_sql(quoted(asked), present[asked])})"
     (count,) = connection.execute("SELECT count(*) FROM __asked").fetchall()[0]
-    answers: dict[str, Values] = {}
+    answers: dict[str, Values | Texts] = {}
     for name, chosen in wanted.items():
         rows = _numbered(connection, offline[name])
         found = _found(connection, views[name], rows, present, asked_at, as_known_at)
-        values = {feature: np.full(count, np.nan) for feature in chosen}
-        _fill(values, connection, rows, views[name].ttl, found)
+        values = _values(connection, rows, chosen, views[name].ttl, found, count)
         answers |= {f"{name}__{feature}": column for feature, column in values.items()}
-    connection.register("__answers", answers)
-    # A value is never NaN, so that NaN can stand for none.
+    connection.register("__answers", pandas.DataFrame(answers, copy=False))
     columns = "".join(
-        f", CASE WHEN NOT isnan({column}) THEN {column} END AS {column}"
-        for column in (quoted(reference.replace(".", "__")) for reference in features)
+        # A number is never NaN, so that NaN can stand for none.
+        f", CAST({column} AS VARCHAR) AS {column}"
+        if isinstance(answers[name], Texts)
+        else f", CASE WHEN NOT isnan({column}) THEN {column} END AS {column}"
+        for name, column in ((name, quoted(name)) for name in (reference.replace(".", "__") for reference in features))
     )
     return connection.sql(f"SELECT __asked.* EXCLUDE ({POSITION}){columns} FROM __asked POSITIONAL JOIN __answers")
 
@@ -162,12 +166,12 @@ def _arrays(connection: duckdb.DuckDBPyConnection, query: str) -> dict[str, Inte
     return {name: np.ascontiguousarray(column) for name, column in connection.execute(query).fetchnumpy().items()}
 
 
-def _fill(
-    values: Mapping[str, Values], connection: duckdb.DuckDBPyConnection, offline: str, ttl: timedelta, found: Found
-) -> None:
-    """Put the features' values of the rows that aren't too old in the examples' places; NaN where one is missing."""
+def _values(
+    connection: duckdb.DuckDBPyConnection, offline: str, chosen: Sequence[str], ttl: timedelta, found: Found, count: int
+) -> dict[str, Values | Texts]:
+    """The features' values of the rows that aren't too old, each in its example's place of ``count``."""
     connection.register("__found", found._asdict())
-    names = ", ".join(f"known.{quoted(feature)}" for feature in values)
+    names = ", ".join(f"known.{quoted(feature)}" for feature in chosen)
     young = f"found.moment - epoch_us(known.{EVENT}) <= {ttl // timedelta(microseconds=1)}"
     read = connection.execute(
         f"SELECT found.position, {young} AS young, {names} FROM __found AS found JOIN {offline} AS known "
@@ -175,9 +179,23 @@ def _fill(
     ).fetchnumpy()
     connection.unregister("__found")
     position, is_young = np.asarray(read["position"]), np.asarray(read["young"])
-    for feature, column in values.items():
-        known = np.ma.filled(np.ma.asarray(read[feature], dtype=np.float64), np.nan)
-        column[position] = np.where(is_young, known, np.nan)
+    values: dict[str, Values | Texts] = {}
+    for feature in chosen:
+        column: Any = read[feature]
+        if column.dtype.kind == "O":
+            # Numbers from here on: a Python object for each example would be most of the memory.
+            found_texts = np.ma.getdata(column)
+            found_texts[np.ma.getmaskarray(column)] = None
+            codes, texts = pandas.factorize(found_texts)
+            all_codes = np.full(count, -1, dtype=codes.dtype)
+            all_codes[position] = np.where(is_young, codes, -1)
+            # DuckDB knows no enumeration without a value.
+            values[feature] = Texts.from_codes(all_codes, categories=pandas.Index(texts if len(texts) else [""]))
+        else:
+            known = np.ma.filled(np.ma.asarray(column, dtype=np.float64), np.nan)
+            values[feature] = numbers = np.full(count, np.nan)
+            numbers[position] = np.where(is_young, known, np.nan)
+    return values
 
 
 def newest_before(known: Integers, first: Integers, after: Integers, until: Integers) -> Integers:
@@ -197,12 +215,11 @@ def newest_before(known: Integers, first: Integers, after: Integers, until: Inte
     array of int64, shape (questions,)
         Numbers of rows; -1 where all of a stretch is later.
     """
-    low, high = first.copy(), after.copy()
-    # All questions at once, a halving a step: Python would take a step for each.
-    while (open_ := low < high).any():
-        middle = (low + high) >> 1
-        # An empty stretch at the end has no middle; nothing comes of what it reads.
-        is_known = known[np.minimum(middle, len(known) - 1)] <= until
-        low = np.where(open_ & is_known, middle + 1, low)
-        high = np.where(open_ & ~is_known, middle, high)
-    return np.where(low > first, low - 1, -1)
+    row = first - 1
+    # All questions at once, half a step at a time: Python would take a step for each.
+    longest = int((after - first).max(initial=0))
+    for step in (1 << power for power in reversed(range(longest.bit_length()))):
+        further = row + step
+        # What lies beyond the last row is read there and comes to nothing.
+        row += step * ((further < after) & (known[np.minimum(further, len(known) - 1)] <= until))
+    return np.where(row >= first, row, -1)

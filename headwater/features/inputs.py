@@ -15,10 +15,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from headwater.features.errors import InvalidInput, Problem
-from headwater.model import RequestInput
+from headwater.model import LONGEST_TEXT, Feature, RequestInput
 
 LARGEST_FLOAT32 = 3.4028234663852886e38
-LONGEST_TEXT = 1024
 NAN = math.nan
 
 Encoded = float | str
@@ -42,7 +41,7 @@ def encode(inputs: Sequence[RequestInput], instance: Mapping[str, Any]) -> dict[
         With every problem at once: unknown, missing, mistyped and out-of-range inputs.
     """
     if not isinstance(instance, Mapping):
-        raise InvalidInput([Problem("instance", _given(instance), "an object of input names and values")])
+        raise InvalidInput([Problem("instance", shown(instance), "an object of input names and values")])
     problems: list[Problem] = []
     columns: dict[str, Encoded] = {}
     known = 0
@@ -112,7 +111,25 @@ def entity_text(value: Any) -> str | None:
         return str(int(value))
     if _is_number(value) and math.isfinite(number := _float(value)):
         return str(int(number)) if number.is_integer() else repr(number)
-    raise InvalidInput([Problem("entity key", _given(value), "text or a number")])
+    raise InvalidInput([Problem("entity key", shown(value), "text or a number")])
+
+
+def is_text(value: Any, longest: int = LONGEST_TEXT) -> bool:
+    """Whether ``value`` is text that a category may be: not too long, and all of its characters whole."""
+    # JSON can carry half of a surrogate pair, which no UTF-8 text (a key, a tensor) can.
+    return (
+        isinstance(value, str)
+        and len(value) <= longest
+        and (value.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in value))
+    )
+
+
+def text_expectation(feature: Feature) -> str:
+    """What a category feature takes, in words: ``text of at most 20 characters``."""
+    if feature.values is None:
+        return f"text of at most {feature.longest:,} characters"
+    more = f" or {len(feature.values) - 10:,} more" if len(feature.values) > 10 else ""
+    return f"one of {', '.join(map(repr, feature.values[:10]))}{more}"
 
 
 def expectation(entry: RequestInput) -> str:
@@ -144,8 +161,7 @@ def _category(entry: RequestInput, value: Any) -> tuple[Encoded, ...]:
         text = entity_text(value)
     except InvalidInput:
         raise _refusal(entry, value) from None
-    # JSON can carry half of a surrogate pair, which no UTF-8 text (a key, a tensor) can.
-    if text is None or len(text) > LONGEST_TEXT or not (text.isascii() or _is_whole(text)):
+    if text is None or not is_text(text):
         raise _refusal(entry, value)
     return (text,)
 
@@ -175,10 +191,6 @@ _ENCODERS: Mapping[str, Callable[[RequestInput, Any], tuple[Encoded, ...]]] = {
 }
 
 
-def _is_whole(text: str) -> bool:
-    return not any("\ud800" <= letter <= "\udfff" for letter in text)
-
-
 def _is_number(value: Any) -> bool:
     return type(value) in _JSON_NUMBERS or isinstance(value, Real | Decimal)
 
@@ -191,10 +203,11 @@ def _float(value: Any) -> float:
 
 
 def _refusal(entry: RequestInput, value: Any) -> InvalidInput:
-    return InvalidInput([Problem(entry.name, _given(value), expectation(entry))])
+    return InvalidInput([Problem(entry.name, shown(value), expectation(entry))])
 
 
-def _given(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A value in an error's words, on one line of at most 80 characters."""
     # A million digits can't be turned into text (and needn't be).
     if isinstance(value, int) and abs(value) > 10**30:
         return "a number of more than 30 digits"

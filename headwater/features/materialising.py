@@ -13,7 +13,7 @@ import duckdb
 from pydantic import BaseModel, ConfigDict
 
 from headwater.features.columns import AVAILABLE, EVENT, KNOWN
-from headwater.features.encoding import check_size, pack_all
+from headwater.features.encoding import pack_all
 from headwater.features.errors import InvalidView
 from headwater.features.offline import offline_key
 from headwater.features.online import EPOCH, entity_of, microseconds, online_key
@@ -114,7 +114,6 @@ class Materialiser:
 
     def materialise(self, view: FeatureView, doing: Doing) -> Materialised:
         """Bring the view's values online; see `headwater.features.service.Features.materialise`."""
-        check_size(view.name, len(view.features))
         progress, written = ProgressOf(self._registry, view.name, view.version), 0
         for _ in range(_ROUNDS):
             version, moment = self._lake.pin(view.sources), microseconds(self._now())
@@ -284,7 +283,10 @@ def _newest(view: FeatureView, rows: str) -> str:
 
 
 def _writes(connection: duckdb.DuckDBPyConnection, view: FeatureView, revision: int) -> Iterator[OnlineWrite]:
-    values = ", ".join(f"CAST({quoted(feature.name)} AS DOUBLE)" for feature in view.features)
+    values = ", ".join(
+        quoted(feature.name) if feature.is_text else f"CAST({quoted(feature.name)} AS DOUBLE)"
+        for feature in view.features
+    )
     keys = ", ".join(map(quoted, view.entity))
     result = connection.execute(
         f"SELECT {keys}, epoch_us({EVENT}), epoch_us({AVAILABLE}), {values} FROM __due ORDER BY {keys}"

@@ -8,7 +8,7 @@ import duckdb
 from headwater.features.aggregations import make_rows
 from headwater.features.checks import check_values
 from headwater.features.columns import AVAILABLE, EVENT, KNOWN, entity_sql, moment_sql, newest_last, value_sql
-from headwater.features.engine import NUMBERS, DuckDB, Engine
+from headwater.features.engine import NUMBERS, DuckDB, Engine, type_problem
 from headwater.features.errors import InvalidView
 from headwater.lake.database import quoted
 from headwater.lake.types import DataVersion
@@ -40,9 +40,10 @@ def compute_on(engine: Engine, view: FeatureView, table: str) -> int:
     """Compute the view over the sources' tables and put its rows into ``table``; say how many.
 
     Join keys become text, times UTC in microseconds, features numbers of float32's precision (what a model sees of
-    them), NULL where they are NaN or infinite. Rows without a key or an event time tell nothing and are left out, and
-    so are those that weren't the newest of their entity when they became known: no question can have them as its
-    answer. So an entity's rows, in order, both happened and became known one after the other, no two at once.
+    them), NULL where they are NaN or infinite, or text, NULL where it is empty. Rows without a key or an event time
+    tell nothing and are left out, and so are those that weren't the newest of their entity when they became known: no
+    question can have them as its answer. So an entity's rows, in order, both happened and became known one after the
+    other, no two at once.
 
     Raises
     ------
@@ -73,7 +74,7 @@ def _answers(view: FeatureView, raw: str, kinds: dict[str, str]) -> str:
     partition = ", ".join(map(quoted, view.entity))
     columns = [f"{entity_sql(quoted(key), kinds[key])} AS {quoted(key)}" for key in view.entity]
     columns += [f"{moment_sql(quoted(time), kinds[time])} AS {time}" for time in (EVENT, AVAILABLE)]
-    columns += [f"{value_sql(quoted(feature.name))} AS {quoted(feature.name)}" for feature in view.features]
+    columns += [f"{value_sql(feature)} AS {quoted(feature.name)}" for feature in view.features]
     names = ", ".join((partition, EVENT, AVAILABLE, *(quoted(feature.name) for feature in view.features)))
     filled = " AND ".join(f"{name} IS NOT NULL" for name in (*map(quoted, view.entity), EVENT, AVAILABLE))
     # Of an entity's rows with the newest last, one counts if none after it was known as early.
@@ -98,9 +99,9 @@ def _check(view: FeatureView, kinds: dict[str, str]) -> None:
         if not kinds.get(time, "TIMESTAMP").startswith(("TIMESTAMP", "DATE"))
     ]
     problems += [
-        f"feature {feature.name!r} is {kinds[feature.name]}, expected a number"
+        f"feature {feature.name!r} is {kinds[feature.name]}, expected {expected}"
         for feature in view.features
-        if not NUMBERS.match(kinds.get(feature.name, "DOUBLE"))
+        if feature.name in kinds and (expected := type_problem(feature, kinds[feature.name]))
     ]
     problems += [
         f"join key {key!r} is {kinds[key]}, expected text or a number"

@@ -17,7 +17,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 from urllib.parse import quote, unquote
 
-from headwater.features.encoding import times_of, values_of
+from headwater.features.encoding import Known, times_of, values_of
 from headwater.features.inputs import entity_text
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -85,7 +85,7 @@ class OnlineAnswer:
 
     lookup: Lookup
     status: ValueStatus
-    values: Mapping[str, float | None] = field(default_factory=dict)
+    values: Mapping[str, Known] = field(default_factory=dict)
     """Each feature that was asked for; None unless found (a found item may hold None as well)."""
     event_microseconds: int | None = None
     """The event time of the value, also of one that is expired or from the future; since 1970."""

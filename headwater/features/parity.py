@@ -2,7 +2,8 @@
 
 Both sides are asked the same question: what was known of this entity when the newest row became known that the view's
 last materialisation brought online? Offline the point-in-time join answers, as it does for training, from the rows of
-the data version that was materialised; online the look-up of a prediction does. The values must be the same float32.
+the data version that was materialised; online the look-up of a prediction does. The values must be the same float32,
+or the same text.
 
 What may differ by right isn't counted as a difference:
 
@@ -31,6 +32,7 @@ from pydantic import BaseModel, ConfigDict
 from headwater.errors import InvalidRequest, NotFound, Refused
 from headwater.features.columns import ASKED, EVENT, KNOWN
 from headwater.features.definitions import Definition, Definitions
+from headwater.features.encoding import Known
 from headwater.features.history import historical
 from headwater.features.lineage import sources_of
 from headwater.features.online import OnlineAnswer, ReadsItems, ValueStatus, microseconds, plan, read_online
@@ -62,9 +64,9 @@ class Mismatch(Value):
     view: str
     entity: tuple[str, ...]
     feature: str
-    online: float | None
+    online: Known
     """None if it is missing."""
-    offline: float | None
+    offline: Known
     online_status: str
     online_event: datetime | None
     offline_event: datetime | None
@@ -249,7 +251,7 @@ def _draw(
 
 def _offline(
     connection: duckdb.DuckDBPyConnection, view: FeatureView, table: str
-) -> list[tuple[tuple[float | None, ...], datetime]]:
+) -> list[tuple[tuple[Known, ...], datetime]]:
     """Of each drawn entity, what the point-in-time join says of it and the event that this is of."""
     references = [f"{view.name}.{feature.name}" for feature in view.features]
     found = historical(connection, "__drawn", {view.name: view}, {view.name: table}, references)
@@ -258,9 +260,7 @@ def _offline(
     return [(tuple(values), event.replace(tzinfo=UTC)) for event, *values in rows]
 
 
-def _compare(
-    view: FeatureView, answer: OnlineAnswer, values: Sequence[float | None], event: datetime, now: int
-) -> _Outcome:
+def _compare(view: FeatureView, answer: OnlineAnswer, values: Sequence[Known], event: datetime, now: int) -> _Outcome:
     if answer.event_time is not None and answer.event_time > event:
         # What hasn't happened yet can't have been written by right.
         return _Outcome.DIFFERENT if microseconds(answer.event_time) > now else _Outcome.NEWER
@@ -276,7 +276,7 @@ def _mismatches(
     view: FeatureView,
     entity: tuple[str, ...],
     answer: OnlineAnswer,
-    values: Sequence[float | None],
+    values: Sequence[Known],
     event: datetime,
 ) -> Iterator[Mismatch]:
     for feature, offline in zip(view.features, values, strict=True):
@@ -295,11 +295,11 @@ def _mismatches(
             )
 
 
-def same(one: float | None, other: float | None) -> bool:
-    """Whether two values are the same float32, or both missing."""
-    if one is None or other is None:
-        return one is other
-    return _single(one) == _single(other)
+def same(one: Known, other: Known) -> bool:
+    """Whether two values are the same float32, the same text, or both missing."""
+    if isinstance(one, float | int) and isinstance(other, float | int):
+        return _single(one) == _single(other)
+    return one == other
 
 
 def _single(value: float) -> float:
@@ -309,5 +309,5 @@ def _single(value: float) -> float:
         return value
 
 
-def _said(value: float | None) -> str:
+def _said(value: Known) -> str:
     return "missing" if value is None else repr(value)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from headwater.lake.store import Objects
 
@@ -17,6 +17,8 @@ SHARES = (0.0, 0.01, 0.05, 0.1, 0.25, 0.4, 0.5, 0.6, 0.75, 0.9, 0.95, 0.99, 1.0)
 """Of which values the quantiles are the upper bound."""
 BARS = 16
 """How many parts of equal width the histogram has."""
+TOP = 20
+"""How many of a text's values are told with their counts."""
 
 
 class FeatureStatistics(BaseModel):
@@ -34,7 +36,10 @@ class FeatureStatistics(BaseModel):
     quantiles: tuple[float, ...]
     """At `SHARES`, between two values in proportion; empty if every row lacks the feature."""
     histogram: tuple[int, ...]
-    """Values in each of `BARS` parts of equal width from the smallest to the largest; one part if all are alike."""
+    """Values in each of `BARS` parts of equal width from the smallest to the largest; one part if all are alike. Of
+    text there is none, nor are there `mean`, `deviation` and `quantiles`."""
+    top: Mapping[str, int] = Field(default_factory=dict)
+    """Of text, the `TOP` most frequent values and in how many rows each is; of alike ones the smaller text first."""
 
     @property
     def minimum(self) -> float | None:

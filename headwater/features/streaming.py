@@ -11,9 +11,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from headwater.features.encoding import Row, check_size, pack, single
+from headwater.features.encoding import Known, Row, pack, single, text_places
 from headwater.features.errors import InvalidInput, InvalidRows, Problem
-from headwater.features.inputs import entity_text, is_missing, local_time
+from headwater.features.inputs import entity_text, is_missing, is_text, local_time, text_expectation
 from headwater.features.online import microseconds, online_key
 from headwater.features.store import GRACE, OnlineStore, OnlineWrite
 from headwater.model import Catalog, Feature, FeatureView
@@ -79,7 +79,6 @@ class Streaming:
             An entity's values don't fit an item.
         """
         declared = self._catalog.view(view)
-        check_size(view, len(declared.features))
         if isinstance(rows, Mapping | str) or not isinstance(rows, Sequence) or not 1 <= len(rows) <= MOST_ROWS:
             given = f"{len(rows)} rows" if isinstance(rows, list | tuple) else type(rows).__name__
             raise InvalidRows(view, [Problem("rows", given, f"a list of 1 to {MOST_ROWS} objects")])
@@ -136,6 +135,9 @@ def _value_problem(feature: Feature, value: Any) -> str | None:
     """What was expected instead; None if the value is right."""
     if is_missing(value):
         return None
+    if feature.is_text:
+        fits = is_text(value, feature.longest) and (feature.values is None or value in feature.values)
+        return None if fits else text_expectation(feature)
     try:
         fits = isinstance(value, bool | int | float) and single(float(value)) is not None
     except OverflowError:  # a whole number beyond 1.8e308
@@ -158,11 +160,13 @@ def _write(view: FeatureView, row: Mapping[str, Any]) -> OnlineWrite:
     available = row.get("available_time")
     known = event if is_missing(available) else microseconds(local_time(available))
     given: Iterator[Any] = (row.get(entry.name) for entry in view.features)
-    values = tuple(None if is_missing(value) else float(value) for value in given)
+    values: tuple[Known, ...] = tuple(
+        None if is_missing(value) else value if isinstance(value, str) else float(value) for value in given
+    )
     key = online_key(view.entity, [entity_text(row[name]) for name in view.entity])
     assert key is not None  # noqa: S101 - checked before
     expires = event // 1_000_000 + round(view.ttl.total_seconds()) + GRACE
-    return OnlineWrite(key, pack(Row(event, known, 0, values)), expires)
+    return OnlineWrite(key, pack(Row(event, known, 0, values), text_places(view)), expires)
 
 
 def _given(value: Any) -> str:

@@ -16,6 +16,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, FiniteFloat, S
 from headwater.model import FeatureView, Name, RequestInput
 
 ONNX_FILE, PACKAGE_FILE, CANDIDATE_FILE, GOLDEN_FILE = "model.onnx", "package.json", "candidate.json", "golden.json"
+PROFILE_FILE = "profile.json"
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Alias = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,47}$")]
@@ -55,6 +56,8 @@ class PackageFeature(Value):
     position: Annotated[int, Field(ge=0)] | None = None
     """Its place among the features that the definition declares, which is where an online value has it; None in
     packages that don't say, which can't be served."""
+    kind: Literal["number", "category"] = "number"
+    """``category``: text; everything else is a number."""
 
     @classmethod
     def of(cls, view: FeatureView, name: str) -> Self:
@@ -66,7 +69,8 @@ class PackageFeature(Value):
             entity=view.entity,
             ttl_seconds=view.ttl.total_seconds(),
             version=view.version,
-            position=[feature.name for feature in view.features].index(name),
+            position=(position := [feature.name for feature in view.features].index(name)),
+            kind="category" if view.features[position].is_text else "number",
         )
 
     @property
@@ -123,8 +127,9 @@ class Package(Value):
         if self.columns != expected:
             raise ValueError(f"columns are {self.columns}; the inputs and features give {expected}")
         categories = tuple(entry.name for entry in self.inputs if entry.kind == "category")
+        categories += tuple(feature.column for feature in self.features if feature.kind == "category")
         if self.categories != categories:
-            raise ValueError(f"categories are {self.categories}; the inputs give {categories}")
+            raise ValueError(f"categories are {self.categories}; the inputs and features give {categories}")
         names = {entry.name for entry in self.inputs}
         for feature in self.features:
             if unknown := [key for key in feature.entity if key not in names]:
@@ -213,7 +218,7 @@ class GoldenRequest(Value):
     """A request as the API takes it, and the answers it must get."""
 
     instances: tuple[Mapping[str, Any], ...] = Field(min_length=1, max_length=100)
-    features: tuple[Mapping[str, float | None], ...] | None = None
+    features: tuple[Mapping[str, float | str | None], ...] | None = None
     """``view.feature`` -> value for each instance, instead of the online look-up; None: looked up online, and if
     the model has features, the answers aren't compared."""
     as_of: AwareDatetime | None = None
@@ -235,6 +240,38 @@ class GoldenSet(Value):
     run_id: RunId
     tolerance: Annotated[float, Field(gt=0)] = 1e-4
     requests: tuple[GoldenRequest, ...] = Field(min_length=1)
+
+
+class NumberProfile(Value):
+    """A column of numbers."""
+
+    missing: float
+    """Share of rows."""
+    quantiles: tuple[float, ...]
+    """Minimum, 255 cuts into parts of equal weight, maximum; empty if every row lacks it."""
+    mean: float | None
+
+
+class CategoryProfile(Value):
+    """A column of text."""
+
+    missing: float
+    counts: Mapping[str, int]
+    """Rows of the most frequent values."""
+    others: int
+    """Rows of all other values."""
+
+
+class Profile(Value):
+    """``profile.json``: the training rows, column by column, and the predictions on held-out rows."""
+
+    model: str
+    run_id: str
+    rows: int
+    numbers: Mapping[str, NumberProfile]
+    categories: Mapping[str, CategoryProfile]
+    label: NumberProfile
+    predictions: NumberProfile
 
 
 class Status(StrEnum):

@@ -145,7 +145,8 @@ def _schema(contract: Any) -> Any:
 
 def _dtype(column: Any) -> Any:
     kind = getattr(column.dtype, "type", None)
-    return object if kind is None or str(kind) in {"str", "string"} else kind
+    # Of objects without a row DuckDB can't tell that they are text.
+    return object if kind is None else "str" if str(kind) in {"str", "string"} else kind
 
 
 def _line(error: Exception) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
+from headwater.features.encoding import Known
 from headwater.registry.errors import ArtifactInvalid
 from headwater.registry.store import ArtifactStore
 from headwater.registry.types import ModelVersion, Package
@@ -18,7 +19,8 @@ from headwater.serving.errors import ArtifactCorrupted, PredictionFailed
 _TEXT, _NUMBER = "tensor(string)", "tensor(float)"
 # As dtypes: made from a class for each array they cost a third of it.
 _FLOAT32 = np.dtype(np.float32)
-_ELEMENT = {_TEXT: np.dtype(np.object_), _NUMBER: _FLOAT32}
+_OBJECT = np.dtype(np.object_)
+_ELEMENT = {_TEXT: _OBJECT, _NUMBER: _FLOAT32}
 
 
 class Predictor:
@@ -46,7 +48,8 @@ class Predictor:
     def __init__(self, package: Package, graph: bytes, version: int, commit: str | None = None) -> None:
         self.package, self.version, self.commit = package, version, commit
         self.label = "probability" if package.task == "classification" else "value"
-        self.features = tuple(feature.name for feature in package.features)
+        self.features = {feature.name: feature.kind for feature in package.features}
+        """The features' kinds by name, in the package's order."""
         digest = hashlib.sha256(graph).hexdigest()
         if digest != package.sha256:
             raise ArtifactCorrupted(
@@ -64,7 +67,9 @@ class Predictor:
         feature_of = {feature.column: feature.name for feature in package.features}
         taken = {entry.name: entry.type for entry in self._session.get_inputs()}
         self._inputs = [(name, _ELEMENT[kind]) for name, kind in taken.items() if name not in feature_of]
-        self._looked_up = [(name, feature_of[name]) for name in taken if name in feature_of]
+        found = [(name, feature_of[name], kind) for name, kind in taken.items() if name in feature_of]
+        self._looked_up = [(name, feature) for name, feature, kind in found if kind == _NUMBER]
+        self._looked_up_texts = [(name, feature) for name, feature, kind in found if kind == _TEXT]
 
     @classmethod
     def load(cls, artifacts: ArtifactStore, version: ModelVersion) -> Predictor:
@@ -73,7 +78,7 @@ class Predictor:
         return cls(package, artifacts.read(package.onnx), version.version, version.commit)
 
     def predict(
-        self, rows: Sequence[Mapping[str, float | str]], features: Sequence[Mapping[str, float | None]]
+        self, rows: Sequence[Mapping[str, float | str]], features: Sequence[Mapping[str, Known]]
     ) -> list[float]:
         """A number for each row: the positive class's probability, or the value.
 
@@ -89,10 +94,12 @@ class Predictor:
         PredictionFailed
             The graph failed, or gave NaN or infinity.
         """
-        # Each column is a tensor of its own, of shape (rows, 1); None becomes NaN.
+        # Each column is a tensor of its own, of shape (rows, 1); None becomes NaN, or empty text.
         feed = {name: np.array([[row[name]] for row in rows], kind) for name, kind in self._inputs}
         for name, feature in self._looked_up:
             feed[name] = np.array([[row[feature]] for row in features], _FLOAT32)
+        for name, feature in self._looked_up_texts:
+            feed[name] = np.array([[row[feature] or ""] for row in features], _OBJECT)
         try:
             output = self._session.run(self._outputs, feed)[0]
             numbers: list[float] = (output[:, self._column] if output.ndim > 1 else output).tolist()

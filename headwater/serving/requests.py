@@ -12,16 +12,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NoReturn
 
+from headwater.features.encoding import Known
 from headwater.features.errors import InvalidInput
-from headwater.features.inputs import Encoded, encode, local_time
-from headwater.model import RequestInput
+from headwater.features.inputs import Encoded, encode, is_text, local_time
+from headwater.model import LONGEST_TEXT, RequestInput
 from headwater.serving.errors import BodyTooLarge, InvalidBody
 
 LONGEST_BODY = 256 * 1024
 MOST_INSTANCES = 100
-_FIELDS = dict.fromkeys(("instances", "as_of", "features"))
+_FIELDS = dict.fromkeys(("instances", "as_of", "features", "explain"))
 _MOST_PROBLEMS = 10
-Features = dict[str, float | None]
+Features = dict[str, Known]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +33,19 @@ class PredictionRequest:
     as_of: datetime | None = None
     features: Sequence[Features] | None = None
     """Values that replace the online look-up, an entry for each instance."""
+    explain: bool = False
+    """Whether the answer says of each view how its look-up went."""
 
 
-def parse(body: bytes, features: Sequence[str]) -> PredictionRequest:
+def parse(body: bytes, features: Mapping[str, str]) -> PredictionRequest:
     """Read a request's body.
 
     Parameters
     ----------
     body : bytes
         JSON, at most 256 KiB.
-    features : sequence of str
-        The model's features, ``view.feature``: what a request may replace.
+    features : mapping
+        The kinds (``number``, ``category``) of the model's features, ``view.feature``: what a request may replace.
 
     Raises
     ------
@@ -66,11 +69,14 @@ def parse(body: bytes, features: Sequence[str]) -> PredictionRequest:
     if not isinstance(instances, list) or not 1 <= len(instances) <= MOST_INSTANCES:
         given = f"{len(instances)} instances" if isinstance(instances, list) else _given(instances)
         raise InvalidBody(f"instances: {given}, expected a list of 1 to {MOST_INSTANCES} objects")
-    replaced = document.get("features")
+    replaced, explained = document.get("features"), document.get("explain", False)
+    if not isinstance(explained, bool):
+        raise InvalidBody(f"explain: {_given(explained)}, expected true or false")
     return PredictionRequest(
         instances,
         _as_of(document.get("as_of")),
         None if replaced is None else _features(replaced, len(instances), features),
+        explained,
     )
 
 
@@ -97,20 +103,20 @@ def _as_of(value: Any) -> datetime | None:
         raise InvalidBody(f'as_of: {_given(value)}, expected a time such as "2013-05-01T10:00:00Z"') from error
 
 
-def _features(value: Any, count: int, known: Sequence[str]) -> list[Features]:
+def _features(value: Any, count: int, known: Mapping[str, str]) -> list[Features]:
     if not isinstance(value, list) or len(value) != count:
         given = f"{len(value)} entries" if isinstance(value, list) else _given(value)
         raise InvalidBody(f"features: {given}, expected a list with an object for each of the {count} instances")
     rows = []
     for index, entry in enumerate(value):
         if not isinstance(entry, dict):
-            raise InvalidBody(f"instance {index}: features: {_given(entry)}, expected an object of names and numbers")
+            raise InvalidBody(f"instance {index}: features: {_given(entry)}, expected an object of names and values")
         row: Features = dict.fromkeys(known)
-        for name, number in entry.items():
+        for name, given in entry.items():
             if name not in row:
                 choices = ", ".join(known) or "none, the model has no features"
                 raise InvalidBody(f"instance {index}: features: {_given(name)} is no feature of this model: {choices}")
-            row[name] = _number(index, name, number)
+            row[name] = (_text if known[name] == "category" else _number)(index, name, given)
         rows.append(row)
     return rows
 
@@ -126,6 +132,15 @@ def _number(index: int, name: str, value: Any) -> float | None:
     if abs(number) <= 3.4028234663852886e38:
         return number
     raise InvalidBody(f"instance {index}: features: {name}: {_given(value)}, expected a number or null")
+
+
+def _text(index: int, name: str, value: Any) -> str | None:
+    if value is None or is_text(value):
+        return value or None
+    raise InvalidBody(
+        f"instance {index}: features: {name}: {_given(value)}, expected text of at most {LONGEST_TEXT:,} characters "
+        "or null"
+    )
 
 
 def _refuse_constant(name: str) -> NoReturn:

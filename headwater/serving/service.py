@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from headwater.features.online import ReadsItems, plan, read_online
+from headwater.features.online import OnlineAnswer, ReadsItems, plan, read_online
 from headwater.registry.service import PRODUCTION
 from headwater.serving.errors import UnknownModel
 from headwater.serving.models import ServingModels
 from headwater.serving.predictor import Predictor
 from headwater.serving.requests import Features, columns, parse
-from headwater.serving.types import Answer, PredictionRecord
+from headwater.serving.types import Answer, PredictionRecord, explain
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,47}")
 
@@ -55,10 +55,11 @@ class Serving:
         as_of = request.as_of or received_at
         features: Sequence[Features]
         ages: list[float | None] = [None] * len(rows)
+        looked: list[list[OnlineAnswer]] = []
         if request.features is not None:
             features = request.features
         else:
-            features, ages = self._look_up(predictor, request.instances, as_of)
+            features, ages, looked = self._look_up(predictor, request.instances, as_of)
         numbers = predictor.predict(rows, features)
         predictions, logged, missing_count = [], [], 0
         for instance, row, age, number in zip(request.instances, features, ages, numbers, strict=True):
@@ -67,6 +68,9 @@ class Serving:
             prediction = {predictor.label: number, "missing_features": missing, "feature_age_seconds": age}
             predictions.append(prediction)
             logged.append({"inputs": instance, "features": row, **prediction})
+        if request.explain:
+            for place, prediction in enumerate(predictions):
+                prediction["views"] = explain(looked[place]) if looked else {}
         answer = {
             "model": model,
             "version": predictor.version,
@@ -86,6 +90,7 @@ class Serving:
             as_of=as_of,
             looked_up=request.features is None,
             predictions=logged,
+            looked=looked,
         )
         return Answer(answer, record, missing_count)
 
@@ -122,14 +127,15 @@ class Serving:
 
     def _look_up(
         self, predictor: Predictor, instances: Sequence[Mapping[str, Any]], as_of: datetime
-    ) -> tuple[list[Features], list[float | None]]:
-        """Each instance's feature values, and the age of the oldest one that was found."""
+    ) -> tuple[list[Features], list[float | None], list[list[OnlineAnswer]]]:
+        """Each instance's feature values, the age of the oldest one that was found, and what each view answered."""
         if not predictor.features:
-            return [{} for _ in instances], [None] * len(instances)
+            return [{} for _ in instances], [None] * len(instances), []
         lookups = plan(predictor.package.features, instances)
         answers = read_online(self._online, [entry for row in lookups for entry in row], as_of)
         values: list[Features] = []
         ages: list[float | None] = []
+        looked: list[list[OnlineAnswer]] = []
         views = len(lookups[0])
         for first in range(0, len(answers), views):
             of_instance = answers[first : first + views]
@@ -137,10 +143,11 @@ class Serving:
             for answer in of_instance:
                 row.update({f"{answer.lookup.view}.{name}": value for name, value in answer.values.items()})
             values.append(row)
+            looked.append(of_instance)
             found = [
                 answer.age_seconds
                 for answer in of_instance
                 if answer.age_seconds is not None and any(value is not None for value in answer.values.values())
             ]
             ages.append(max(found, default=None))
-        return values, ages
+        return values, ages, looked

@@ -1,13 +1,17 @@
 """Training-serving skew: do logged predictions have the feature values that training would give them?
 
 Each logged look-up is computed again offline, at the request's time, with the definitions that its model version was
-trained on and from the data that is there now. Training would see these values. A prediction saw others if a
-materialisation came late, if data arrived or was corrected after it, or if the two paths have come apart.
+trained on: once from the data that were committed when the request came, once from the data that are there now. A
+value that either of them gives is right: it was all that could be known, or (streamed before its data landed) is what
+training sees. One that neither gives tells of a late materialisation or of paths that have come apart. What only the
+data of now contradict came or was corrected later, although it says that it was available before; it is counted apart.
+Beside all that stands whether the values look as they did in training (`headwater.serving.drift`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
@@ -15,18 +19,33 @@ from typing import Any
 import pandas
 from pydantic import BaseModel, ConfigDict, computed_field
 
+from headwater.errors import InvalidRequest, NotFound, Refused
 from headwater.features.columns import ASKED
 from headwater.features.definitions import Definition, Definitions
+from headwater.features.encoding import Known
 from headwater.features.history import historical
 from headwater.features.inputs import entity_text
+from headwater.features.online import ValueStatus
 from headwater.features.parity import same
 from headwater.features.service import Features
+from headwater.lake.errors import NoData
 from headwater.lake.service import Lake
+from headwater.lake.types import DataVersion, PinnedCommit, dataset_of
 from headwater.model import Product, catalog
+from headwater.registry.errors import ArtifactNotFound
 from headwater.registry.service import Registry
 from headwater.registry.store import ArtifactStore, RegistryStore
-from headwater.registry.types import Package, PackageFeature
+from headwater.registry.types import PROFILE_FILE, ModelVersion, Package, Profile
+from headwater.serving.drift import FeatureDrift, drift
 from headwater.serving.errors import NothingLogged
+from headwater.serving.store import PredictionStore
+from headwater.versions.refs import Refs
+from headwater.versions.types import MAIN
+
+LEAST = 50
+"""Compared predictions of a feature below which its share raises no alarm."""
+MOST_DATA_VERSIONS = 12
+"""Of a day that a model version is joined with; if there are more, the requests of so many, spread over the day."""
 
 
 class Value(BaseModel):
@@ -43,13 +62,15 @@ class FeatureSkew(Value):
     compared: int
     """Predictions."""
     different: int
-    """Both sides have a value and it isn't the same float32."""
+    """Both sides have a value and it isn't the same float32, or the same text."""
     missing_online: int
-    """Training would have had a value."""
+    """The data that were committed by then give a value."""
     missing_offline: int
-    """The prediction had a value that training wouldn't have."""
+    """The prediction had a value that those data don't give. In none of the three is it what the data of now give."""
     mean_difference: float | None
-    """Online less offline, over all predictions in which both have a value; None if there are none."""
+    """Online less offline, over all predictions in which both have a value; None if there are none, or of text."""
+    different_by_now: int
+    """Predictions whose value isn't what the data of now give: skew, late data and corrections together."""
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -68,28 +89,37 @@ class Skew(Value):
     requests: int
     predictions: int
     """Whose features were looked up online; those that came with the request aren't compared."""
+    data_versions: int
+    """That were committed when the requests came."""
     features: tuple[FeatureSkew, ...]
     """The most skewed first."""
+    drift: tuple[FeatureDrift, ...]
+    """The values beside those in training, the most changed first; none if the version kept no profile."""
+
+    @property
+    def telling(self) -> tuple[FeatureSkew, ...]:
+        """The features that enough predictions looked up to raise an alarm; the most skewed first."""
+        return tuple(entry for entry in self.features if entry.compared >= LEAST)
 
 
 @dataclass
-class _Answered:
-    """What one model version answered."""
+class _Pairs:
+    """One feature's values, a place for each prediction."""
 
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    """Entity keys and the request's time."""
-    online: list[Mapping[str, float | None]] = field(default_factory=list)
+    online: list[Known] = field(default_factory=list)
+    offline: list[Known] = field(default_factory=list)
+    by_now: list[Known] = field(default_factory=list)
 
 
 class SkewMeasure:
-    """Measures skew against the lake's data as they are now.
+    """Measures skew with the lake's data.
 
     Parameters
     ----------
     registry : RegistryStore
         The registry table: model versions and the views' definitions.
     artifacts : ArtifactStore
-        Their packages.
+        Their packages and profiles.
     lake_bucket : str
     """
 
@@ -99,6 +129,34 @@ class SkewMeasure:
         self._artifacts = artifacts
         self._definitions = Definitions(registry)
         self._bucket = lake_bucket
+
+    def measure_all(self, log: PredictionStore, day: date, *, limit: int) -> tuple[list[Skew], dict[str, str]]:
+        """Measure every model that was asked on ``day``.
+
+        Parameters
+        ----------
+        log : PredictionStore
+        day : date
+            UTC. Without predictions it costs a list request a model.
+        limit : int
+            At most that many requests of a model, spread over the day.
+
+        Returns
+        -------
+        (list of Skew, dict)
+            Of the models that looked features up; and by model why one of the others couldn't be measured.
+        """
+        found, failed = [], {}
+        for model in log.models():
+            if records := log.records(model, day, limit=limit):
+                try:
+                    found.append(self.measure(model, day, records))
+                except NothingLogged:
+                    continue
+                except (NotFound, Refused, InvalidRequest) as error:
+                    # The models beside it can be measured all the same.
+                    failed[model] = error.message
+        return found, failed
 
     def measure(self, model: str, day: date, records: Iterable[Mapping[str, Any]]) -> Skew:
         """Compare the look-ups in ``records`` with the point-in-time join.
@@ -117,55 +175,38 @@ class SkewMeasure:
         DefinitionChanged
             A view can't be computed as it was when the model was trained.
         """
-        answered: dict[int, _Answered] = {}
-        packages: dict[int, Package] = {}
-        requests = 0
+        by_version: dict[int, list[Mapping[str, Any]]] = {}
         for record in records:
-            if record["features_from"] != "online":
-                continue
-            requests += 1
-            version = int(record["version"])
-            if version not in packages:
-                packages[version] = self._artifacts.load(self._registry.version(model, version).package, Package)
-            _take(answered.setdefault(version, _Answered()), packages[version].features, record)
-        pairs: dict[str, list[tuple[float | None, float | None]]] = {}
-        for version, group in answered.items():
-            for name, offline in self._offline(packages[version].features, group.rows).items():
-                seen = [row.get(name) for row in group.online]
-                pairs.setdefault(name, []).extend(zip(seen, offline, strict=True))
-        if not pairs:
+            if record["features_from"] == "online":
+                by_version.setdefault(int(record["version"]), []).append(record)
+        pairs: dict[str, _Pairs] = {}
+        drifted: list[FeatureDrift] = []
+        compared: list[Mapping[str, Any]] = []
+        data_versions: set[str] = set()
+        for number, answered in by_version.items():
+            version = self._registry.version(model, number)
+            package = self._artifacts.load(version.package, Package)
+            if package.features:
+                joined = _Joined(self._store, self._bucket, package, [
+                    self._definition(feature.view, feature.version) for feature in package.features
+                ])  # fmt: skip
+                taken = joined.compare(answered, pairs)
+                compared += taken
+                data_versions |= joined.data_versions
+                drifted += self._drift(version, package, taken)
+        features = [_skew(name, found) for name, found in pairs.items() if found.online]
+        if not features:
             raise NothingLogged(f"model {model!r}: no prediction of {day} looked a feature up online")
-        features = sorted((_skew(name, found) for name, found in pairs.items()), key=lambda skew: -skew.share)
         return Skew(
             model=model,
             day=day,
-            versions=tuple(sorted(answered)),
-            requests=requests,
-            predictions=sum(len(group.rows) for group in answered.values()),
-            features=tuple(features),
+            versions=tuple(sorted(by_version)),
+            requests=len(compared),
+            predictions=sum(len(record["predictions"]) for record in compared),
+            data_versions=len(data_versions),
+            features=tuple(sorted(features, key=lambda skew: (-skew.share, -skew.different_by_now))),
+            drift=tuple(drifted),
         )
-
-    def _offline(
-        self, features: Sequence[PackageFeature], rows: Sequence[Mapping[str, Any]]
-    ) -> dict[str, list[float | None]]:
-        """Each feature's values for the rows, as training would join them."""
-        versions = {feature.view: feature.version for feature in features}
-        if not versions:
-            return {}
-        definitions = [self._definition(view, version) for view, version in versions.items()]
-        sources = {source.name: source for definition in definitions for source in definition.sources}
-        declared = catalog(
-            [Product(sources=tuple(sources.values()), views=tuple(definition.view for definition in definitions))]
-        )
-        lake = Lake(declared, bucket=self._bucket, table=self._store.table)
-        names = [feature.name for feature in features]
-        store, version = Features(declared, lake), lake.pin(tuple(sources))
-        with lake.tables(version, store.to_read(declared.views.values(), version)) as connection:
-            tables = {name: store.ensure(connection, view, version) for name, view in declared.views.items()}
-            connection.register("__logged", pandas.DataFrame(rows))
-            found = historical(connection, "__logged", declared.views, tables, names)
-            values = found.project(", ".join(f'"{name.replace(".", "__")}"' for name in names)).fetchall()
-        return {name: [row[place] for row in values] for place, name in enumerate(names)}
 
     def _definition(self, view: str, version: str | None) -> Definition:
         if version is None:
@@ -174,23 +215,130 @@ class SkewMeasure:
         self._definitions.get(view, version)
         return self._definitions.definition(view, version)
 
+    def _drift(
+        self, version: ModelVersion, package: Package, records: Sequence[Mapping[str, Any]]
+    ) -> tuple[FeatureDrift, ...]:
+        kept = version.candidate.files.get(PROFILE_FILE)
+        try:
+            profile = self._artifacts.load(kept, Profile) if kept else None
+        except ArtifactNotFound:
+            profile = None
+        if profile is None:
+            return ()
+        columns = {feature.name: feature.column for feature in package.features}
+        judged = [seen for record in records for seen in _judged(record)]
+        values = {
+            feature.name: [seen.get(feature.name) for seen, unanswerable in judged if feature.view not in unanswerable]
+            for feature in package.features
+        }
+        return drift(version.version, profile, columns, values)
 
-def _take(answered: _Answered, features: Sequence[PackageFeature], record: Mapping[str, Any]) -> None:
-    keys = dict.fromkeys(key for feature in features for key in feature.entity)
+
+class _Joined:
+    """One model version's predictions beside the point-in-time join."""
+
+    def __init__(
+        self, registry: RegistryStore, bucket: str, package: Package, definitions: Sequence[Definition]
+    ) -> None:
+        sources = {source.name: source for definition in definitions for source in definition.sources}
+        views = {definition.view.name: definition.view for definition in definitions}
+        self._package = package
+        self._declared = catalog([Product(sources=tuple(sources.values()), views=tuple(views.values()))])
+        self._lake = Lake(self._declared, bucket=bucket, table=registry.table)
+        self._sources = tuple(sources)
+        self._moves = {
+            name: [(move.at, move.to) for move in Refs(registry, dataset_of(name)).log("branch", MAIN) if move.to]
+            for name in sources
+        }
+        self.data_versions: set[str] = set()
+
+    def compare(self, records: Sequence[Mapping[str, Any]], pairs: dict[str, _Pairs]) -> list[Mapping[str, Any]]:
+        """Add each prediction's values to ``pairs``; the records that were compared."""
+        known: dict[str, tuple[DataVersion, list[Mapping[str, Any]]]] = {}
+        for record in records:
+            version = self._committed(datetime.fromisoformat(record["received_at"]))
+            known.setdefault(version.id, (version, []))[1].append(record)
+        # In the day's order, which is that of the records.
+        groups, step = list(known.values()), max(1.0, len(known) / MOST_DATA_VERSIONS)
+        groups = [groups[int(place * step)] for place in range(min(len(groups), MOST_DATA_VERSIONS))]
+        self.data_versions = {version.id for version, _ in groups}
+        offline: dict[str, list[Known]] = {}
+        for version, group in groups:
+            for name, values in self._offline(version, group).items():
+                offline.setdefault(name, []).extend(values)
+        compared = [record for _, group in groups for record in group]
+        now = self._lake.pin(self._sources)
+        by_now = offline if self.data_versions == {now.id} else self._offline(now, compared)
+        judged = [seen for record in compared for seen in _judged(record)]
+        for feature in self._package.features:
+            found = pairs.setdefault(feature.name, _Pairs())
+            for place, (seen, unanswerable) in enumerate(judged):
+                if feature.view not in unanswerable:
+                    found.online.append(seen.get(feature.name))
+                    found.offline.append(offline[feature.name][place])
+                    found.by_now.append(by_now[feature.name][place])
+        return compared
+
+    def _committed(self, moment: datetime) -> DataVersion:
+        """The data that counted at ``moment``; the first there were if that was before them."""
+        commits = {}
+        for source, moves in self._moves.items():
+            if not moves:
+                raise NoData(f"no data for source {source!r}: nothing was uploaded yet, or it was refused")
+            place = max(1, bisect_right(moves, moment, key=lambda move: move[0]))
+            commits[source] = PinnedCommit(commit=moves[place - 1][1], revision=1)
+        return DataVersion(commits=commits)
+
+    def _offline(self, version: DataVersion, records: Sequence[Mapping[str, Any]]) -> dict[str, list[Known]]:
+        """Each feature's values for the records' predictions, as training would join them."""
+        rows = [row for record in records for row in _rows(self._package, record)]
+        views, names = self._declared.views, [feature.name for feature in self._package.features]
+        store = Features(self._declared, self._lake)
+        with self._lake.tables(version, store.to_read(views.values(), version)) as connection:
+            tables = {name: store.ensure(connection, view, version) for name, view in views.items()}
+            connection.register("__logged", pandas.DataFrame(rows))
+            found = historical(connection, "__logged", views, tables, names)
+            values = found.project(", ".join(f'"{name.replace(".", "__")}"' for name in names)).fetchall()
+        return {name: [row[place] for row in values] for place, name in enumerate(names)}
+
+
+def _rows(package: Package, record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Entity keys and the request's time of each of its predictions."""
+    keys = dict.fromkeys(key for feature in package.features for key in feature.entity)
     moment = datetime.fromisoformat(record["as_of"]).astimezone(UTC).replace(tzinfo=None)
     for prediction in record["predictions"]:
         inputs = prediction["inputs"]
-        answered.rows.append({**{key: entity_text(inputs.get(key)) or "" for key in keys}, ASKED: moment})
-        answered.online.append(prediction["features"])
+        yield {**{key: entity_text(inputs.get(key)) or "" for key in keys}, ASKED: moment}
 
 
-def _skew(name: str, pairs: Sequence[tuple[float | None, float | None]]) -> FeatureSkew:
+def _judged(record: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Known], frozenset[str]]]:
+    """What each prediction saw, and the views that couldn't answer it.
+
+    A request about a moment that was past when it came is answered from values that were known then only as long as no
+    newer ones are online: that is what an online store is, and no skew.
+    """
+    replayed = datetime.fromisoformat(record["as_of"]) < datetime.fromisoformat(record["received_at"])
+    for prediction in record["predictions"]:
+        views = prediction.get("views", {}) if replayed else {}
+        unanswerable = {view for view, seen in views.items() if seen["status"] == ValueStatus.FUTURE}
+        yield prediction["features"], frozenset(unanswerable)
+
+
+def _skew(name: str, found: _Pairs) -> FeatureSkew:
+    pairs = list(zip(found.online, found.offline, strict=True))
     both = [(online, offline) for online, offline in pairs if online is not None and offline is not None]
+    differences = [
+        online - offline for online, offline in both if not isinstance(online, str) and not isinstance(offline, str)
+    ]
+    by_now = [not same(*seen) for seen in zip(found.online, found.by_now, strict=True)]
+    wrong = [pair for pair, contradicted in zip(pairs, by_now, strict=True) if contradicted and not same(*pair)]
+    lacked, extra = sum(online is None for online, _ in wrong), sum(offline is None for _, offline in wrong)
     return FeatureSkew(
         feature=name,
         compared=len(pairs),
-        different=sum(not same(online, offline) for online, offline in both),
-        missing_online=sum(online is None and offline is not None for online, offline in pairs),
-        missing_offline=sum(online is not None and offline is None for online, offline in pairs),
-        mean_difference=sum(online - offline for online, offline in both) / len(both) if both else None,
+        different=len(wrong) - lacked - extra,
+        missing_online=lacked,
+        missing_offline=extra,
+        mean_difference=sum(differences) / len(differences) if differences else None,
+        different_by_now=sum(by_now),
     )

@@ -29,6 +29,11 @@ class PredictionStore:
             ContentType="application/json",
         )
 
+    def models(self) -> list[str]:
+        """The models of which predictions are kept, by name."""
+        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Delimiter="/")
+        return sorted(entry["Prefix"].rstrip("/") for page in pages for entry in page.get("CommonPrefixes", ()))
+
     def days(self, model: str) -> list[date]:
         """The days of which predictions are kept, oldest first; UTC."""
         pages = self._s3.get_paginator("list_objects_v2").paginate(

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+
+from headwater.features.online import OnlineAnswer
+
+
+def explain(answers: Iterable[OnlineAnswer]) -> dict[str, dict[str, Any]]:
+    """Of each view that an instance was looked up in, whether its values can be used, and their age in seconds."""
+    return {
+        answer.lookup.view: {"status": answer.status.value, "age_seconds": answer.age_seconds} for answer in answers
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +34,8 @@ class PredictionRecord:
     """Whether the features were looked up online, or came with the request."""
     predictions: list[dict[str, Any]] = field(default_factory=list)
     """For each instance its inputs, features, missing features, feature age and output."""
+    looked: Sequence[Sequence[OnlineAnswer]] = ()
+    """For each instance what the online store answered, view by view; nothing if the features came with the request."""
 
     @property
     def key(self) -> str:
@@ -31,7 +43,11 @@ class PredictionRecord:
         return f"{self.model}/date={self.received_at:%Y-%m-%d}/{self.request_id}.json"
 
     def document(self) -> dict[str, Any]:
-        """As JSON holds it."""
+        """As JSON holds it: each prediction with ``views``, what `explain` makes of its look-ups.
+
+        Made after the response went out, so it costs the caller nothing.
+        """
+        views = [explain(answers) for answers in self.looked] or [{} for _ in self.predictions]
         return {
             "format": 1,
             "request_id": self.request_id,
@@ -44,7 +60,9 @@ class PredictionRecord:
             "answered_at": self.answered_at.isoformat(),
             "as_of": self.as_of.isoformat(),
             "features_from": "online" if self.looked_up else "request",
-            "predictions": self.predictions,
+            "predictions": [
+                {**prediction, "views": seen} for prediction, seen in zip(self.predictions, views, strict=True)
+            ],
         }
 
 

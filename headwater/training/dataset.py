@@ -75,7 +75,7 @@ def split(model: Model, rows: Rows) -> tuple[Rows, Rows]:
             raise InvalidExamples(
                 f"model {model.name!r}: of {len(rows):,} examples none is left {words}; see its holdout"
             )
-    if empty := [name for name in model.columns if train.columns[name].isna().all()]:
+    if empty := [name for name in model.columns if _is_empty(train.columns[name])]:
         raise InvalidExamples(
             f"model {model.name!r}: {', '.join(empty)} is missing in all {len(train):,} training examples"
         )
@@ -84,6 +84,10 @@ def split(model: Model, rows: Rows) -> tuple[Rows, Rows]:
             f"model {model.name!r}: all {len(train):,} training examples have label {train.label.iloc[0]}"
         )
     return train, test
+
+
+def _is_empty(values: pandas.Series[Any]) -> bool:
+    return bool((values.isna() | values.eq("")).all())
 
 
 def split_for_search(rows: Rows) -> tuple[Rows, Rows]:

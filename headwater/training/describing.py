@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from datetime import UTC
 from typing import Any
 
 import numpy
 import pandas
-from pydantic import BaseModel, ConfigDict
 
 from headwater.model import Model, RequestInput
-from headwater.registry.types import GoldenRequest, GoldenSet
+from headwater.registry.types import CategoryProfile, GoldenRequest, GoldenSet, NumberProfile, Profile
 from headwater.training.compiling import TOLERANCE, places
 from headwater.training.dataset import Rows
 from headwater.training.errors import InvalidExamples
@@ -22,58 +20,21 @@ TOP = 100
 GOLDEN_ROWS = 20
 
 
-class NumberProfile(BaseModel):
-    """A column of numbers."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    missing: float
-    """Share of rows."""
-    quantiles: tuple[float, ...]
-    """Minimum, 255 cuts into parts of equal weight, maximum; empty if every row lacks it."""
-    mean: float | None
-
-
-class CategoryProfile(BaseModel):
-    """A column of text."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    missing: float
-    counts: Mapping[str, int]
-    """Rows of the most frequent values."""
-    others: int
-    """Rows of all other values."""
-
-
-class Profile(BaseModel):
-    """``profile.json``: the training rows, column by column, and the predictions on held-out rows."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    model: str
-    run_id: str
-    rows: int
-    numbers: Mapping[str, NumberProfile]
-    categories: Mapping[str, CategoryProfile]
-    label: NumberProfile
-    predictions: NumberProfile
-
-
 def profile(model: Model, run_id: str, train: Rows, predictions: Any) -> Profile:
     """Describe the rows that a model learnt from and what it says of held-out ones."""
     return Profile(
         model=model.name,
         run_id=run_id,
         rows=len(train),
-        numbers={name: _numbers(train.columns[name]) for name in model.columns if name not in model.categories},
+        numbers={name: numbers(train.columns[name]) for name in model.columns if name not in model.categories},
         categories={name: _categories(train.columns[name]) for name in model.categories},
-        label=_numbers(train.label),
-        predictions=_numbers(pandas.Series(predictions)),
+        label=numbers(train.label),
+        predictions=numbers(pandas.Series(predictions)),
     )
 
 
-def _numbers(values: pandas.Series[Any]) -> NumberProfile:
+def numbers(values: pandas.Series[Any]) -> NumberProfile:
+    """Describe a column of numbers; NaN is missing."""
     known = values.dropna().to_numpy(dtype="float64")
     if not len(known):
         return NumberProfile(missing=1.0, quantiles=(), mean=None)
@@ -107,7 +68,7 @@ def golden(model: Model, run_id: str, held_out: Rows, predictions: Any) -> Golde
         raise InvalidExamples(f"model {model.name!r}: every held-out example lacks an input that requests must carry")
     chosen = [int(usable[place]) for place in places(len(usable), GOLDEN_ROWS)]
     request = GoldenRequest(
-        instances=tuple({entry.name: _raw(model, entry, held_out, row) for entry in model.inputs} for row in chosen),
+        instances=tuple({entry.name: _raw(entry, held_out, row) for entry in model.inputs} for row in chosen),
         # Given with the request: what the online store holds has moved on since.
         features=tuple(
             {name: _known(held_out.columns[name.replace(".", "__")].iloc[row]) for name in model.features}
@@ -118,15 +79,14 @@ def golden(model: Model, run_id: str, held_out: Rows, predictions: Any) -> Golde
     return GoldenSet(model=model.name, run_id=run_id, tolerance=TOLERANCE, requests=(request,))
 
 
-def _raw(model: Model, entry: RequestInput, rows: Rows, row: int) -> Any:
+def _raw(entry: RequestInput, rows: Rows, row: int) -> Any:
     if entry.kind == "timestamp":
         moment = rows.asked[entry.name].iloc[row]
         return None if pandas.isna(moment) else moment.to_pydatetime().replace(tzinfo=UTC).isoformat()
-    value = rows.columns[entry.name].iloc[row]
-    if entry.name in model.categories:
-        return str(value) or None
-    return _known(value)
+    return _known(rows.columns[entry.name].iloc[row])
 
 
-def _known(value: Any) -> float | None:
+def _known(value: Any) -> float | str | None:
+    if isinstance(value, str):
+        return value or None
     return None if math.isnan(value) else float(value)

@@ -210,8 +210,10 @@ def encoded(model: Model, frame: pandas.DataFrame) -> pandas.DataFrame:
     columns: dict[str, Any] = {}
     for entry in model.inputs:
         columns |= _columns(model, entry, frame[entry.name])
-    for reference in model.features:
-        columns[reference.replace(".", "__")] = frame[reference.replace(".", "__")].astype("float64")
+    for name in (reference.replace(".", "__") for reference in model.features):
+        # Missing text is empty, as that of an input.
+        is_text = name in model.categories
+        columns[name] = frame[name].astype(object).fillna("") if is_text else frame[name].astype("float64")
     columns[LABEL] = _label(model, frame[model.examples.label])
     if ASKED in frame.columns:
         columns[ASKED] = frame[ASKED].astype("datetime64[us]")

@@ -18,6 +18,7 @@ from headwater.registry.types import (
     GOLDEN_FILE,
     ONNX_FILE,
     PACKAGE_FILE,
+    PROFILE_FILE,
     Candidate,
     ModelVersion,
     Output,
@@ -36,7 +37,6 @@ from headwater.training.types import (
     DEFINITION_FILE,
     LOCK_FILE,
     PREPARED_FILE,
-    PROFILE_FILE,
     TRAINING_SET_FILE,
     Prepared,
 )

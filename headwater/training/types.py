@@ -10,7 +10,7 @@ from headwater.registry.types import Pointer, TrainingSet
 
 DATA_VERSION_FILE, DEFINITION_FILE = "data_version.json", "definition.json"
 TRAINING_SET_FILE, PREPARED_FILE = "training_set.parquet", "prepared.json"
-PROFILE_FILE, LOCK_FILE, FAILURE_FILE = "profile.json", "requirements.txt", "failure.json"
+LOCK_FILE, FAILURE_FILE = "requirements.txt", "failure.json"
 ASKED, LABEL = "asked_at", "__label"
 """Columns of the training set beside the model's own; a timestamp input's moment is kept under the input's name."""
 

@@ -8,10 +8,15 @@ asked for percent-encoded, for XML can't hold every character that they may.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from html import unescape
+from itertools import islice
+from typing import TypeAlias
 from urllib.parse import unquote_plus
 
 from headwater.versions.errors import Corrupt
@@ -22,6 +27,13 @@ _KEYS, _IDS, _LATEST, _WRITTEN = (
     re.compile(f"<{name}>([^<]*)</{name}>").findall for name in ("Key", "VersionId", "IsLatest", "LastModified")
 )
 _ESCAPES = re.compile("%..").findall
+_STRETCHES = 8
+"""Of a listing that are asked for at once."""
+_AHEAD = 16
+"""Pages of a stretch that are read before anybody wants them: 2 MB."""
+
+Columns: TypeAlias = "tuple[list[str], list[str]]"
+"""Paths and version ids."""
 
 
 class Page:
@@ -87,6 +99,15 @@ class Page:
         return found
 
     @property
+    def live(self) -> Columns:
+        """Of the keys that aren't deleted, but for the prefix itself: paths, in order, and newest version ids."""
+        if self.are_live and self.paths[:1] != [""]:
+            return self.paths, self.version_ids
+        rows = zip(self.paths, self.version_ids, self.latest, self.kinds, strict=True)
+        live = sorted((row[0], row[1]) for row in rows if row[0] and row[2] and row[3] == "Version")
+        return [path for path, _ in live], [version_id for _, version_id in live]
+
+    @property
     def next(self) -> list[tuple[str, str]] | None:
         """What to ask for the page after it; None if this is the last."""
         if _first("IsTruncated", self._text) != "true":
@@ -96,15 +117,79 @@ class Page:
         return [("key-marker", marker), ("version-id-marker", _first("NextVersionIdMarker", self._text))]
 
 
-def pages(wire: Connection, bucket: str, prefix: str) -> Iterator[Page]:
-    """Every version under ``prefix``, up to a thousand at a time."""
+def pages(wire: Connection, bucket: str, prefix: str, after: str = "") -> Iterator[Page]:
+    """Every version under ``prefix``, up to a thousand at a time; of paths that come after ``after`` if it is given.
+
+    Some stores list the versions of ``after`` itself too.
+    """
     asked = [("encoding-type", "url"), ("prefix", prefix), ("versions", "")]
-    more: list[tuple[str, str]] | None = []
+    more: list[tuple[str, str]] | None = [("key-marker", prefix + after)] if after else []
     while more is not None:
         answer = wire.request("ListObjectVersions", "GET", bucket, query=asked + more)
         page = Page(answer.body.decode(), prefix, answered_at(answer.headers.get("date")))
         more = page.next
         yield page
+
+
+def newest(wire: Connection, bucket: str, prefix: str, breaks: Sequence[str] = ()) -> Iterator[Columns]:
+    """What lies under ``prefix`` now, in the order of the paths: paths and version ids, up to a thousand at a time.
+
+    Neither what is deleted nor the object whose key is the prefix itself.
+
+    Parameters
+    ----------
+    wire : Connection
+    bucket, prefix : str
+    breaks : sequence of str
+        Paths in ascending order, there or not, that divide what is listed into stretches of some thousands: S3 tells of
+        one stretch page after page, but of several at once.
+    """
+    most = _AHEAD if breaks else 1
+    ends = zip(["", *breaks], [*breaks, None], strict=True)
+    stretches = (_Stretch(wire, bucket, prefix, after, last) for after, last in ends)
+    with ThreadPoolExecutor(_STRETCHES, thread_name_prefix="listing") as pool:
+        coming = deque((stretch, pool.submit(stretch.read, most)) for stretch in islice(stretches, _STRETCHES))
+        try:
+            while coming:
+                stretch, reading = coming.popleft()
+                found = reading.result()
+                if not stretch.is_done:
+                    coming.appendleft((stretch, pool.submit(stretch.read, most)))
+                elif another := next(stretches, None):
+                    coming.append((another, pool.submit(another.read, most)))
+                yield from found
+        finally:
+            for stretch, _ in coming:
+                stretch.is_done = True
+
+
+class _Stretch:
+    """The live versions whose paths come after ``after`` and not after ``last``."""
+
+    def __init__(self, wire: Connection, bucket: str, prefix: str, after: str, last: str | None) -> None:
+        self._pages = pages(wire, bucket, prefix, after)
+        self._after, self._last = after, last
+        self.is_done = False
+
+    def read(self, most: int) -> list[Columns]:
+        """The next pages, at most so many; fewer if it is done."""
+        found: list[Columns] = []
+        while len(found) < most and not self.is_done:
+            page = next(self._pages, None)
+            if page is None:
+                self.is_done = True
+            else:
+                found.append(self._within(page))
+        return found
+
+    def _within(self, page: Page) -> Columns:
+        paths, version_ids = page.live
+        start, end = bisect_right(paths, self._after) if self._after else 0, len(paths)
+        if self._last is not None:
+            end = bisect_right(paths, self._last)
+            # Where markers come after all versions the page's last path isn't its greatest.
+            self.is_done = end < len(paths) or max(page.paths, default="") > self._last
+        return paths[start:end], version_ids[start:end]
 
 
 def answered_at(date: str | None) -> datetime:

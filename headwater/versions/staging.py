@@ -14,6 +14,8 @@ from headwater.versions.types import LARGEST_PATH, Entry, Root
 
 Progress = Callable[[int], None]
 """Told, now and then, how many more objects were seen."""
+_STRETCH = 4096
+"""Objects at least that are listed beside others."""
 Found = tuple[str, str | None]
 """A path that isn't what the tree holds, and the id of its newest version, or None if it is gone."""
 
@@ -23,7 +25,7 @@ def differences(objects: Objects, trees: Trees, origin: str, known: Root, progre
 
     Of a range whose paths and versions are all as listed, nothing is read.
     """
-    listing = _Listing(objects, origin, progress)
+    listing = _Listing(objects, origin, known, progress)
     for part in known.ranges:
         paths: list[str] = []
         version_ids: list[str] = []
@@ -39,9 +41,10 @@ def differences(objects: Objects, trees: Trees, origin: str, known: Root, progre
     yield from _pairs(listing.until(None))
 
 
-def unlike(objects: Objects, origin: str, had: Iterator[Entry], progress: Progress) -> Iterator[Found]:
-    """The same beside entries of that origin which are only a part of a tree; sorted by path."""
-    return _unlike(_pairs(_Listing(objects, origin, progress).until(None)), had)
+def unlike(objects: Objects, trees: Trees, origin: str, known: Root, progress: Progress) -> Iterator[Found]:
+    """The same where entries of that origin are only a part of ``known``; sorted by path."""
+    had = (entry for entry in trees.entries(known) if entry.origin == origin)
+    return _unlike(_pairs(_Listing(objects, origin, known, progress).until(None)), had)
 
 
 def origin_of(uri: str) -> str:
@@ -60,12 +63,14 @@ class _Listing:
     ----------
     objects : Objects
     origin : str
+    known : Root
+        A tree: where some of its ranges end the listing is divided.
     progress : Progress
     """
 
-    def __init__(self, objects: Objects, origin: str, progress: Progress) -> None:
+    def __init__(self, objects: Objects, origin: str, known: Root, progress: Progress) -> None:
         bucket, _, prefix = origin.partition("/")
-        self._pages = objects.newest(bucket, prefix)
+        self._pages = objects.newest(bucket, prefix, list(_breaks(known)))
         self._progress = progress
         self._paths: list[str] = []
         self._version_ids: list[str] = []
@@ -89,6 +94,16 @@ class _Listing:
                 yield self._paths[start:end], self._version_ids[start:end]
             if end < len(self._paths):
                 return
+
+
+def _breaks(known: Root) -> Iterator[str]:
+    """Where to divide a listing so that each stretch is worth some requests of its own."""
+    rows = 0
+    for part in known.ranges:
+        rows += part.rows
+        if rows >= _STRETCH:
+            rows = 0
+            yield part.last
 
 
 def _pairs(columns: Iterable[tuple[list[str], list[str]]]) -> Iterator[tuple[str, str]]:

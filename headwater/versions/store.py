@@ -19,7 +19,7 @@ from botocore.exceptions import ClientError
 from headwater.aws import client, error_code
 from headwater.versions import checksums
 from headwater.versions.errors import BucketNotVersioned, HookRefused, NotPinnable, NotReadable, VersionGone
-from headwater.versions.listing import answered_at, pages, time_of
+from headwater.versions.listing import Columns, answered_at, newest, pages, time_of
 from headwater.versions.types import Entry
 from headwater.wire.connection import Answer, connection
 
@@ -164,22 +164,9 @@ class Objects:
             )
         self._versioned.add(bucket)
 
-    def newest(self, bucket: str, prefix: str) -> Iterator[tuple[list[str], list[str]]]:
-        """What lies under ``prefix`` now, in the order of the paths: paths and version ids, up to a thousand at a time.
-
-        Neither what is deleted nor the object whose key is the prefix itself.
-        """
-        with ThreadPoolExecutor(1, thread_name_prefix="listing") as ahead:
-            listed = pages(self._wire, bucket, prefix)
-            coming = ahead.submit(next, listed, None)
-            while (page := coming.result()) is not None:
-                coming = ahead.submit(next, listed, None)
-                if page.are_live and page.paths[:1] != [""]:
-                    yield page.paths, page.version_ids
-                    continue
-                rows = zip(page.paths, page.version_ids, page.latest, page.kinds, strict=True)
-                live = sorted((row[0], row[1]) for row in rows if row[0] and row[2] and row[3] == "Version")
-                yield [path for path, _ in live], [version_id for _, version_id in live]
+    def newest(self, bucket: str, prefix: str, breaks: Sequence[str] = ()) -> Iterator[Columns]:
+        """What lies under ``prefix`` now; see `headwater.versions.listing.newest`."""
+        return newest(self._wire, bucket, prefix, breaks)
 
     def pin(self, origin: str, path: str, version_id: str) -> Entry:
         """The entry of one version; see `pin_all`."""

@@ -154,8 +154,7 @@ class Writer:
 
         def draft(head: Ref | None) -> _Draft:
             known = self._root_of(head)
-            had = (entry for entry in self._trees.entries(known) if entry.origin == origin)
-            edits = pinned(self._objects, origin, unlike(self._objects, origin, had, progress))
+            edits = pinned(self._objects, origin, unlike(self._objects, self._trees, origin, known, progress))
             return _Draft(self._trees.apply(known, edits), head.staged if head else None, given["message"])
 
         return self._advance(branch, draft, **given)

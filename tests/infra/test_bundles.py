@@ -22,7 +22,7 @@ HANDLERS = {
     "control": ["alarms.manage", "images.build", "lake.intake", "lake.refuse", "registry.promote", "serving.stage"],
     "serving": ["serving.predict"],
     "data": [
-        *(f"features.{name}" for name in ("describe", "keep", "materialise")),
+        *(f"features.{name}" for name in ("describe", "keep", "materialise", "skew")),
         "lake.ingest", "registry.register", "training.prepare",
     ],
 }  # fmt: skip

@@ -39,6 +39,23 @@ BROKEN_TRAIN = '''"""Raises."""
 def fit(params: object, inputs: object, label: object) -> None:
     raise ZeroDivisionError("this train function is broken on purpose")
 '''
+WATCHED_PRODUCT = '''"""A view that promises to be an hour old at most."""
+
+from datetime import timedelta
+
+from headwater.model import Feature, FeatureView, Product
+
+VIEW = FeatureView(
+    name="weather_now",
+    entity=("origin",),
+    sources=("weather",),
+    sql="SELECT origin, time_hour AS event_time, known_at AS available_time, temp FROM weather",
+    features=(Feature(name="temp"),),
+    ttl=timedelta(hours=6),
+    freshness=timedelta(hours=1),
+)
+PRODUCT = Product(views=(VIEW,))
+'''
 
 LARGE_CONTRACT = '''"""What a till rang up."""
 
@@ -86,11 +103,15 @@ PRODUCT = Product(sources=(SOURCE,), views=(GOOD, BAD))
 
 @pytest.fixture(scope="session")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    """A project with a table unlike flights, a product that is broken on purpose and one for Spark, all deployed."""
+    """A project with a table unlike flights, a product broken on purpose, a view that is watched, and views for Spark.
+
+    It is deployed on a cloud of its own.
+    """
     made = Project.copy(tmp_path_factory.mktemp("deployed"))
     write(made.root, "house_price", "regression")
     _product(made, "broken", contracts=BROKEN_CONTRACT, product=BROKEN_PRODUCT, train=BROKEN_TRAIN)
     _product(made, "large", contracts=LARGE_CONTRACT, product=LARGE_PRODUCT)
+    _product(made, "watched", product=WATCHED_PRODUCT)
     try:
         made.done("local", "up")
         yield made

@@ -5,18 +5,22 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 import urllib3
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
 
+from headwater.aws import using
 from headwater.client import Headwater
 from headwater.client.waiting import wait_for
 from headwater.features.encoding import unpack
 from headwater.features.online import attribute_of
 from headwater.model import load_catalog
+from headwater.serving.skew import LEAST
+from headwater.serving.store import PredictionStore
+from headwater.serving.types import PredictionRecord
 from tests.projects import Project
+from tests.unit.features.shop import register
 
 pytestmark = pytest.mark.cloud
 
@@ -28,7 +32,34 @@ ROWS = "".join(
 )
 
 
-def test_a_tampered_online_item_raises_an_alarm_that_names_it(
+def leave_skew(deployed: Headwater) -> dict[str, Any]:
+    """Let a model's predictions have seen 99 degrees at Kennedy when it had 39.5; what the daily function says."""
+    now = datetime.now(UTC)
+    prediction = {"inputs": {"origin": "JFK"}, "features": {"origin_weather.temp": 99.0}, "value": 1.0}
+    with using(deployed._clients):
+        register(
+            "airport", load_catalog().view("origin_weather"), artifacts=deployed.stack.artifacts_bucket,
+            table=deployed.stack.registry_table, serves=False,
+        )  # fmt: skip
+        PredictionStore(deployed.stack.predictions_bucket).write(
+            PredictionRecord(
+                request_id="r-1", model="airport", version=1, alias="production", run_id="run-1", data_version="d",
+                received_at=now, answered_at=now, as_of=datetime(2014, 6, 1, 8, 30, tzinfo=UTC), looked_up=True,
+                predictions=[prediction] * LEAST,
+            )
+        )  # fmt: skip
+    return invoke(deployed, "features-skew", {"day": now.date().isoformat()})
+
+
+def invoke(deployed: Headwater, function: str, event: dict[str, Any]) -> dict[str, Any]:
+    name = f"headwater-{deployed.stack.name}-{function}"
+    answer = deployed.client("lambda").invoke(FunctionName=name, Payload=json.dumps(event).encode())
+    found: dict[str, Any] = json.loads(answer["Payload"].read())
+    assert "FunctionError" not in answer, found
+    return found
+
+
+def test_a_tampered_online_item_a_late_view_and_skewed_predictions_raise_alarms_that_name_them(
     project: Project, deployed: Headwater, tmp_path: Path
 ) -> None:
     file = tmp_path / "weather.csv"
@@ -39,42 +70,52 @@ def test_a_tampered_online_item_raises_an_alarm_that_names_it(
     (row,) = deployed.features.online([{"origin": "JFK"}], ["origin_weather.temp"])
     assert (row["origin_weather__status"], row["origin_weather__temp"]) == ("EXPIRED", None)
 
-    name = f"headwater-{deployed.stack.name}-features-parity"
-
-    def check() -> dict[str, object]:
-        answer = deployed.client("lambda").invoke(FunctionName=name, Payload=b"{}")
-        found: dict[str, object] = json.loads(answer["Payload"].read())
-        assert "FunctionError" not in answer, found
-        return next(view for view in found["views"] if view["view"] == "origin_weather")  # type: ignore[attr-defined]
+    def check() -> dict[str, Any]:
+        found = invoke(deployed, "features-parity", {})
+        return next(view for view in found["views"] if view["view"] == "origin_weather")
 
     assert check()["different"] == 0
     table = deployed.stack.features_table
     items = deployed.client("dynamodb").scan(TableName=table)["Items"]
     kennedy, newark = (next(item for item in items if place in item["pk"]["S"]) for place in ("JFK", "EWR"))
     deployed.client("dynamodb").put_item(TableName=table, Item={**newark, "pk": kennedy["pk"]})
-    (mismatch,) = check()["mismatches"]  # type: ignore[misc]
+    (mismatch,) = check()["mismatches"]
     deployed.client("dynamodb").put_item(TableName=table, Item=kennedy)
     assert (mismatch["entity"], mismatch["feature"]) == (["JFK"], "temp")
     assert (mismatch["online"], mismatch["offline"]) == (30.5, 39.5)
 
-    # The alarm looks at five minutes at a time.
+    late = next(view for view in project.done("features", "materialise") if view["view"] == "weather_now")
+    assert (late["entities"], late["complete"]) == (2, True)
+    assert project.done("features", "materialise", "weather_now", "--full")[0]["written"] == 0
+    (skewed,) = leave_skew(deployed)["models"]
+    assert (skewed["features"][0]["different"], skewed["drift"][0]["mean"]) == (LEAST, 99.0)
+    assert project.done("features", "skew", "airport")["features"] == skewed["features"]
+
+    # The alarms look at five minutes at a time.
     project.done("local", "clock", "advance", "5m")
+    prefix = f"headwater-{deployed.stack.name}-features"
+    expected = {f"{prefix}-parity-differences", f"{prefix}-materialise-late", f"{prefix}-skew"}
 
     def gone_off() -> object:
-        alarms = deployed.alarms()
-        return next((alarm for alarm in alarms if alarm.name == f"{name}-differences" and alarm.told == "ALARM"), None)
+        return expected <= {alarm.name for alarm in deployed.alarms() if alarm.told == "ALARM"} or None
 
-    assert wait_for(gone_off, what="the alarm", timeout=120)
+    assert wait_for(gone_off, what="the alarms", timeout=120)
     logged = " ".join(line.message for line in deployed.logs("features-parity"))
     assert "online is not offline: origin_weather.temp of JFK: online 30.5" in logged
+    assert "view weather_now is late" in " ".join(line.message for line in deployed.logs("features-materialise"))
+    assert "origin_weather.temp of airport was skewed" in " ".join(
+        line.message for line in deployed.logs("features-skew")
+    )
 
 
-def test_rows_that_are_streamed_through_the_api_and_the_queue_are_online_at_once(deployed: Headwater) -> None:
+def test_rows_that_are_streamed_through_the_api_and_the_queue_are_online_at_once(
+    project: Project, deployed: Headwater, tmp_path: Path
+) -> None:
     # Airports that no other test looks at: what is streamed happened now, long after all uploads.
     view = load_catalog().view("origin_weather")
     table = deployed.stack.features_table
 
-    def streamed(origin: str, temp: float) -> dict[str, object]:
+    def streamed(origin: str, temp: float) -> dict[str, Any]:
         row = {"origin": origin, "event_time": datetime.now(UTC).isoformat(), "temp": temp}
         return {"view": "origin_weather", "rows": [row]}
 
@@ -85,17 +126,21 @@ def test_rows_that_are_streamed_through_the_api_and_the_queue_are_online_at_once
         return unpack(item[attribute]["B"]).values[0] if attribute in item else None
 
     assert view.features[0].name == "temp"
-    url = f"{deployed.stack.api_url}/features/origin_weather/rows"
-    request = AWSRequest("POST", url, data=json.dumps(streamed("BDL", 41.5)).encode())
-    SigV4Auth(deployed.client("s3")._request_signer._credentials, "execute-api", deployed.stack.region).add_auth(
-        request
-    )
-    answer = urllib3.request("POST", url, body=request.body, headers=dict(request.headers), timeout=30.0)
-    assert (answer.status, answer.json().get("written")) == (200, 1), [
+    done = deployed.features.ingest("origin_weather", streamed("BDL", 41.5)["rows"])
+    assert (done.written, done.version) == (1, view.version), [
         line.message for line in deployed.logs("features-stream")
     ]
     assert online("BDL") == 41.5
-    assert urllib3.request("POST", url, body=request.body, timeout=30.0).status == 403
+    url = f"{deployed.stack.api_url}/features/origin_weather/rows"
+    assert urllib3.request("POST", url, json=streamed("BDL", 1.0), timeout=30.0).status == 403
+
+    file = tmp_path / "rows.csv"
+    file.write_text(f"origin,event_time,temp\nALB,{datetime.now(UTC).isoformat()},43.5\nSYR,2026-01-01,warm\n")
+    code, failure = project.refused("features", "ingest", "origin_weather", str(file))
+    assert (code, failure["reason"]) == (1, "RowsRefused")
+    assert "row 1: temp: 'warm', expected a number" in failure["message"]
+    (row,) = project.done("features", "get", "origin_weather", "ALB")
+    assert (row["origin_weather__temp"], row["origin_weather__status"]) == (43.5, "FOUND")
 
     queue = f"headwater-{deployed.stack.name}-features-stream"
     sqs = deployed.client("sqs")

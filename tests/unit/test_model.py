@@ -54,6 +54,14 @@ def test_columns_follow_inputs_and_features() -> None:
     assert (model.categories, model.views) == (("shop",), ("view",))
 
 
+def test_the_catalog_says_which_features_of_a_model_are_text() -> None:
+    seller = Feature(name="seller", kind="category")
+    view = VIEW.model_copy(update={"features": (*VIEW.features, seller)})
+    model = Model(**{**MODEL, "features": ("view.seller", "view.total"), "text_features": ("view.total",)})
+    found = catalog([Product(sources=(SOURCE,), views=(view,), models=(model,))]).model("model")
+    assert (found.text_features, found.categories) == (("view.seller",), ("shop", "view__seller"))
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

@@ -1,8 +1,9 @@
-"""Listed versions: their keys percent-encoded, which moto's ListObjectVersions leaves out, and without their bytes.
+"""Listed versions: their keys percent-encoded, which moto leaves out, after any marker, and without their bytes.
 
 XML can't hold NUL and other control characters: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectVersions.html.
 Moto copies every version of a bucket for a page of its listing, and with it what it holds: the bundles of a deployment
-would fill the memory many times over.
+would fill the memory many times over. And with a key as marker it leaves out the first key that isn't before it, though
+the marker's own may be gone.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 from urllib.parse import quote_plus
 
 from moto.s3 import models
-from moto.s3.models import FakeDeleteMarker, FakeKey
+from moto.s3.models import FakeDeleteMarker, FakeKey, S3Backend
 from moto.s3.responses import S3Response
 
 from headwater.local.mends.patch import Patches
@@ -24,6 +25,20 @@ _NAMES = ("Prefix", "Delimiter", "KeyMarker", "NextKeyMarker")
 def mend(patches: Patches) -> None:
     """Let moto's S3 list copies without bytes, and encode their names when it is asked to."""
     patches.set(models, "copy", SimpleNamespace(copy=copy.copy, deepcopy=_without_bytes))
+    after_a_version = S3Backend.list_object_versions
+
+    def after_a_key(self: Any, bucket_name: str, key_marker: str | None = None, **asked: Any) -> Any:
+        # With a delimiter the marker may be a folder, whose keys don't come again.
+        if key_marker and not asked.get("version_id_marker") and not asked.get("delimiter"):
+            keys = self.get_bucket(bucket_name).keys
+            key_marker = max((key for key in list(keys) if key <= key_marker), default=None)
+            if key_marker is not None:
+                # Of a key's versions moto lists the oldest last, and of those alike the one that it knows last.
+                oldest = min(reversed(keys.getlist(key_marker)), key=lambda version: version.last_modified)
+                asked["version_id_marker"] = oldest.version_id
+        return after_a_version(self, bucket_name, key_marker=key_marker, **asked)
+
+    patches.set(S3Backend, "list_object_versions", after_a_key)
     plain = S3Response.list_object_versions
 
     def list_object_versions(self: Any) -> Any:

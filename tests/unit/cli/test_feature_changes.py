@@ -81,5 +81,11 @@ def test_skew_needs_a_day_that_is_one(world: World, run: Run) -> None:
     client("s3").create_bucket(Bucket="predictions", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
     assert run("features", "skew", "habit").code == 3
     log("r-1", {"c": 60.0, "a": 1.0})
-    assert "last_sale.amount" in run("features", "skew", "habit").out
+    shown = run("features", "skew", "habit")
+    assert shown.out.count("last_sale.amount") == 1
+    assert "version 1: fewer than 200 predictions, too few to compare with training" in shown.err
     assert run("features", "skew", "habit", "--json").json["features"][0]["share"] == 0.5
+    log("r-2", dict.fromkeys([f"c-{place}" for place in range(200)], 60.0))
+    # Everything in one of ten bins: 0.9 ln(1 / 0.1) for that one, and nine empty ones.
+    line = run("features", "skew", "habit").out.splitlines()[-2]
+    assert line.split() == ["last_sale.amount", "5.20", "0.0%", "->", "0.0%", "128", "->", "59.71"]

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
+import pyarrow
 import pytest
+from pyarrow import parquet
 
+from headwater.cli.feature_values import read_rows
+from headwater.errors import InvalidRequest
 from tests.unit.cli.conftest import Run
 from tests.unit.features.shop import FIRST, SECOND, fill
 from tests.unit.lake.world import World, new_world
@@ -128,3 +133,46 @@ def test_what_does_not_exist_is_not_found_and_near_names_are_told(unchanged: Wor
         assert (done.code, done.out) == (3, "")
         assert words in done.err
         assert run("features", *arguments, "--json").json["status"] == "failed"
+
+
+def test_values_are_shown_with_their_state_and_age(unchanged: World, run: Run) -> None:
+    (row,) = run("features", "get", "last_sale", "c", "--as-of", "2013-01-01T09:30:00", "--json").json
+    assert (row["last_sale__amount"], row["last_sale__thrice"]) == (60.0, 180.0)
+    shown = run("features", "get", "last_sale", "c", "a", "nowhere", "-f", "amount", "--as-of", "2013-01-01T11:30:00Z")
+    lines = [line.split() for line in shown.out.splitlines() if "amount" in line]
+    assert lines == [
+        ["c", "amount", "60", "FOUND", "6", "h", "30", "min"],
+        ["a", "amount", "EXPIRED", "8", "h", "30", "min"],
+        ["nowhere", "amount", "MISSING"],
+    ]
+    wrong = run("features", "get", "last_sale", "a,b")
+    assert (wrong.code, wrong.out) == (2, "")
+    assert "key 'a,b' has 2 values, and last_sale is looked up by shop: write <shop> for each entity" in wrong.err
+    assert run("features", "get", "last_sale", "a", "-f", "amuont").code == 3
+
+
+def test_rows_are_read_from_each_kind_of_file(tmp_path: Path) -> None:
+    texts = {
+        "rows.csv": "shop,event_time,amount,note\n007,2013-01-01T09:00:00Z,5.5,x\nb,2013-01-01T09:00:00Z,NA,\n"
+        "c,2013-01-01T09:00:00Z,true,\nd,2013-01-01T09:00:00Z,much,\n",
+        "rows.jsonl": '{"shop": "a", "amount": 1}\n\n{"shop": "b"}\n',
+        "bad.jsonl": '{"shop": "a"}\n[1]\n',
+        "rows.txt": "",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    read = list(read_rows(tmp_path / "rows.csv", FIRST))
+    assert [(row["shop"], row["amount"], row["note"]) for row in read] == [
+        ("007", 5.5, "x"), ("b", None, ""), ("c", 1.0, ""), ("d", "much", ""),
+    ]  # fmt: skip
+    assert list(read_rows(tmp_path / "rows.jsonl", None)) == [{"shop": "a", "amount": 1}, {"shop": "b"}]
+    table = pyarrow.table({"shop": ["a"], "amount": [1.5]})
+    parquet.write_table(table, tmp_path / "rows.parquet")
+    assert list(read_rows(tmp_path / "rows.parquet", None)) == table.to_pylist()
+    (tmp_path / "bad.parquet").write_text("no parquet")
+    for name, words in (
+        ("bad.jsonl", "line 2 must be an object"), ("rows.txt", r"come as \.csv, \.jsonl or \.parquet"),
+        ("bad.parquet", "can't be read"), ("none.csv", "can't be read"), ("none.parquet", "can't be read"),
+    ):  # fmt: skip
+        with pytest.raises(InvalidRequest, match=words):
+            list(read_rows(tmp_path / name, FIRST))

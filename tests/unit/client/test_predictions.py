@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -17,14 +17,15 @@ from headwater.client.errors import PredictionRefused, Unreachable
 from headwater.client.predictions import Api
 from headwater.errors import NotAllowed
 
-Answer = tuple[int, Any]
+Answer = tuple[int, Any] | tuple[int, Any, dict[str, str]]
+"""Status, body and, if there are more than its length, headers."""
 
 
 class Fake:
     """An HTTP API that answers as it is told and remembers what it was asked."""
 
     def __init__(self) -> None:
-        self.answer: Answer = (200, {"predictions": []})
+        self.answer: Answer | Callable[[str, Any], Answer] = (200, {"predictions": []})
         self.asked: list[tuple[str, str, dict[str, str], Any]] = []
         fake = self
 
@@ -33,11 +34,15 @@ class Fake:
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                fake.asked.append((self.command, self.path, dict(self.headers), json.loads(body or b"null")))
-                status, said = fake.answer
+                asked = json.loads(body or b"null")
+                fake.asked.append((self.command, self.path, dict(self.headers), asked))
+                answer = fake.answer(self.path, asked) if callable(fake.answer) else fake.answer
+                status, said, *more = answer
                 data = said if isinstance(said, bytes) else json.dumps(said).encode()
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(data)))
+                for name, value in dict(*more).items():
+                    self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(data)
 
@@ -86,9 +91,11 @@ def test_a_request_is_signed_for_the_api_and_says_what_the_contract_asks(api: Ap
     assert "/eu-west-1/execute-api/aws4_request" in headers["Authorization"]
 
 
-def test_features_may_come_with_the_request(api: Api, fake: Fake) -> None:
+def test_features_may_come_with_the_request_and_their_look_up_may_be_explained(api: Api, fake: Fake) -> None:
     api.predict("delays", [{}], features=[{"origin.rate": None}])
-    assert fake.asked[0][3]["features"] == [{"origin.rate": None}]
+    assert fake.asked[0][3] == {"instances": [{}], "features": [{"origin.rate": None}]}
+    api.predict("delays", [{}], explain=True)
+    assert fake.asked[1][3] == {"instances": [{}], "explain": True}
 
 
 def test_a_card_is_asked_for_by_get(api: Api, fake: Fake) -> None:

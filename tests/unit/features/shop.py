@@ -11,7 +11,17 @@ from headwater.lake.service import Lake
 from headwater.model import Catalog, Feature, FeatureView, Product, RequestInput, catalog
 from headwater.registry.service import Registry
 from headwater.registry.store import RegistryStore
-from headwater.registry.types import Candidate, Output, Package, PackageFeature, Pointer
+from headwater.registry.types import (
+    PACKAGE_FILE,
+    PROFILE_FILE,
+    Candidate,
+    NumberProfile,
+    Output,
+    Package,
+    PackageFeature,
+    Pointer,
+    Profile,
+)
 from tests.unit.client.conftest import OUTPUTS, describe
 from tests.unit.features.test_materialise import OTHER, SALES
 from tests.unit.lake.world import ARTIFACTS, FEATURES, LAKE, REGISTRY, World
@@ -43,6 +53,8 @@ UNSEEN = FeatureView(
     name="unseen", entity=("shop",), sources=("other",), sql="FROM other", features=(Feature(name="amount"),),
     ttl=timedelta(hours=6),
 )  # fmt: skip
+COMMITTED = datetime(2013, 1, 1, tzinfo=UTC)
+"""When what lands counts, unless a test says otherwise: before anybody asks."""
 FILES = {
     "1.csv": "shop,sold,amount\na,2013-01-01T00:00:00,1\nb,2013-01-01T02:00:00,2\n",
     "2.csv": "shop,sold,amount\na,2013-01-01T03:00:00,30\nb,2013-01-01T04:00:00,\nc,2013-01-01T05:00:00,60\n",
@@ -60,9 +72,10 @@ def features(view: FeatureView = SECOND, now: datetime = NOW) -> Features:
     return Features(products(view), lake, online=OnlineStore(FEATURES, pause=lambda _: None), now=lambda: now)
 
 
-def land(world: World, name: str) -> None:
+def land(world: World, name: str, *, at: datetime = COMMITTED) -> None:
     """Ingest one of `FILES`."""
-    Lake(products(), bucket=LAKE, table=REGISTRY).ingest(world.upload(f"landing/sales/{name}", FILES[name]))
+    lake = Lake(products(), bucket=LAKE, table=REGISTRY, now=lambda: at)
+    lake.ingest(world.upload(f"landing/sales/{name}", FILES[name]))
 
 
 def fill(world: World) -> None:
@@ -75,16 +88,26 @@ def fill(world: World) -> None:
     features().materialise("last_sale")
 
 
-def register(model: str, view: FeatureView, run_id: str = "run-1") -> Candidate:
-    """A model version that looks up the first feature of ``view``, and serves."""
+def register(
+    model: str,
+    view: FeatureView,
+    run_id: str = "run-1",
+    *,
+    artifacts: str = ARTIFACTS,
+    table: str = REGISTRY,
+    serves: bool = True,
+) -> Candidate:
+    """A model version that looks up the first feature of ``view`` and learnt from 0 to 256, each once; and serves."""
     names = [f"{view.name}.{view.features[0].name}"]
+    columns = (*view.entity, *(name.replace(".", "__") for name in names))
+    learnt = NumberProfile(missing=0.0, quantiles=tuple(map(float, range(257))), mean=128.0)
     package = Package(
         model=model,
         run_id=run_id,
         task="regression",
-        inputs=(RequestInput(name="shop", kind="category"),),
-        columns=("shop", *(name.replace(".", "__") for name in names)),
-        categories=("shop",),
+        inputs=tuple(RequestInput(name=key, kind="category") for key in view.entity),
+        columns=columns,
+        categories=view.entity,
         features=(PackageFeature.of(view, view.features[0].name),),
         onnx=Pointer(bucket=ARTIFACTS, key="model.onnx", version_id="1"),
         sha256="0" * 64,
@@ -94,11 +117,18 @@ def register(model: str, view: FeatureView, run_id: str = "run-1") -> Candidate:
         code_version="abc",
         created_at=NOW,
     )
-    key = f"runs/{model}/{run_id}/package.json"
-    answer = client("s3").put_object(Bucket=ARTIFACTS, Key=key, Body=package.model_dump_json().encode())
-    pointer = Pointer(bucket=ARTIFACTS, key=key, version_id=answer["VersionId"])
-    made = candidate(run_id, model=model, package=pointer)
-    registry = Registry(RegistryStore(REGISTRY))
+    profile = Profile(
+        model=model, run_id=run_id, rows=257, numbers={columns[-1]: learnt}, categories={}, label=learnt,
+        predictions=learnt,
+    )  # fmt: skip
+    files = {}
+    for name, value in ((PACKAGE_FILE, package), (PROFILE_FILE, profile)):
+        key = f"runs/{model}/{run_id}/{name}"
+        answer = client("s3").put_object(Bucket=artifacts, Key=key, Body=value.model_dump_json().encode())
+        files[name] = Pointer(bucket=artifacts, key=key, version_id=answer["VersionId"])
+    made = candidate(run_id, model=model, package=files.pop(PACKAGE_FILE), files=files)
+    registry = Registry(RegistryStore(table))
     version = registry.register(made).version
-    registry.promote(model, alias="production", to=version, expected=None)
+    if serves:
+        registry.promote(model, alias="production", to=version, expected=None)
     return made

@@ -12,23 +12,25 @@ import duckdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
+from headwater.features.engine import type_problem
 from headwater.features.errors import InvalidView
 from headwater.features.history import historical
 from headwater.features.offline import compute
-from headwater.model import Feature, FeatureView
+from headwater.model import Feature, FeatureView, InvalidProduct, Window
 
 START = datetime(2013, 3, 1)
 TTL = 5
 
 
-def view(entity: tuple[str, ...] = ("shop",), sql: str = "SELECT * FROM raw") -> FeatureView:
+def view(entity: tuple[str, ...] = ("shop",), sql: str = "SELECT *, '' AS seller FROM raw") -> FeatureView:
     return FeatureView(
         name="sales",
         entity=entity,
         sources=("raw",),
         sql=sql,
-        features=(Feature(name="total"), Feature(name="mean")),
+        features=(Feature(name="total"), Feature(name="seller", kind="category"), Feature(name="mean")),
         ttl=timedelta(minutes=TTL),
     )
 
@@ -37,8 +39,8 @@ def at(minute: int) -> datetime:
     return START + timedelta(minutes=minute)
 
 
-Row = tuple[str | None, int | None, int, int, float | None, float | None]
-"""Shop, till, minute of the event, minute from which on it is available, total, mean."""
+Row = tuple[str | None, int | None, int, int, float | None, float | None, str | None]
+"""Shop, till, minute of the event, minute from which on it is available, total, mean, seller."""
 Asked = tuple[str | None, int | None, int]
 
 
@@ -59,10 +61,10 @@ def table(name: str, kinds: dict[str, str], rows: Sequence[Sequence[Any]]) -> No
 
 
 def joined(rows: list[Row], asked: list[Asked], zoned: bool = False, until: int | None = None) -> list[tuple[Any, ...]]:
-    """What the join says: mean and total."""
+    """What the join says: mean, seller and total."""
     kinds = {"shop": "VARCHAR", "till": "INTEGER", "event_time": "TIMESTAMP", "available_time": "TIMESTAMP"}
     raw = [(shop, till, at(event), at(available), *values) for shop, till, event, available, *values in rows]
-    table("raw", {**kinds, "total": "DOUBLE", "mean": "DOUBLE"}, raw)
+    table("raw", {**kinds, "total": "DOUBLE", "mean": "DOUBLE", "seller": "VARCHAR"}, raw)
     # A key may be a number here and text there; a time may come from another zone.
     zone = timezone(timedelta(hours=-7)) if zoned else None
     moments = [at(minute).replace(tzinfo=UTC).astimezone(zone) if zoned else at(minute) for *_, minute in asked]
@@ -71,20 +73,21 @@ def joined(rows: list[Row], asked: list[Asked], zoned: bool = False, until: int 
         {"shop": "VARCHAR", "till": "DOUBLE", "asked_at": "TIMESTAMPTZ" if zoned else "TIMESTAMP"},
         [(shop, till, moment) for (shop, till, _), moment in zip(asked, moments, strict=True)],
     )
-    sales = view(entity=("shop", "till"))
+    sales = view(entity=("shop", "till"), sql="SELECT * FROM raw")
     compute(database(), sales, "offline")
     relation = historical(
         database(),
         "examples",
         {"sales": sales},
         {"sales": "offline"},
-        ["sales.mean", "sales.total"],
+        ["sales.mean", "sales.seller", "sales.total"],
         as_known_at=None if until is None else at(until).replace(tzinfo=UTC),
     )
-    assert relation.columns == ["shop", "till", "asked_at", "sales__mean", "sales__total"]
+    assert relation.columns == ["shop", "till", "asked_at", "sales__mean", "sales__seller", "sales__total"]
+    assert relation.types[4] == "VARCHAR"
     # In order, repeats and all.
     assert relation.project("shop, till").fetchall() == [(shop, till) for shop, till, _ in asked]
-    return relation.project("sales__mean, sales__total").fetchall()
+    return relation.project("sales__mean, sales__seller, sales__total").fetchall()
 
 
 def oracle(rows: list[Row], asked: list[Asked], until: int = 99) -> list[tuple[Any, ...]]:
@@ -97,9 +100,10 @@ def oracle(rows: list[Row], asked: list[Asked], until: int = 99) -> list[tuple[A
     for shop, till, minute in asked:
         now = min(minute, until)
         known = [row for row in rows if shop and till and row[:2] == (shop, till) and max(row[2:4]) <= now]
-        newest = max(known, key=lambda row: (row[2], row[3], size(row[4]), size(row[5])), default=None)
+        order = lambda row: (row[2], row[3], size(row[4]), (row[6] or "").encode(), size(row[5]))  # noqa: E731
+        newest = max(known, key=order, default=None)
         found = newest is not None and minute - newest[2] <= TTL
-        answers.append((newest[5], newest[4]) if newest and found else (None, None))
+        answers.append((newest[5], newest[6] or None, newest[4]) if newest and found else (None, None, None))
     return answers
 
 
@@ -107,8 +111,13 @@ def oracle(rows: list[Row], asked: list[Asked], until: int = 99) -> list[tuple[A
 minutes = st.integers(0, 14)
 entities = st.sampled_from([("a", 1), ("a", 1), ("a", 2), ("b", 1), ("", 1), (None, 1), ("a", None)])
 values = st.sampled_from([None, 0.0, 1.0, -2.5, 3.0])
-histories = st.lists(st.builds(lambda entity, *rest: (*entity, *rest), entities, minutes, minutes, values, values),
-                     min_size=4, max_size=25)  # fmt: skip
+# Empty, alike as numbers, beginnings of one another, every length of UTF-8.
+SELLERS = (None, "", "1", "01", "1.0", "a", "a\0", "\0", "a b", "é", "中", "\U0001f600", "x" * 1024, "NULL", "'")
+histories = st.lists(
+    st.builds(lambda entity, *rest: (*entity, *rest), entities, minutes, minutes, values, values,
+              st.sampled_from(SELLERS)),
+    min_size=4, max_size=25,
+)  # fmt: skip
 questions = st.lists(st.builds(lambda entity, minute: (*entity, minute), entities, minutes), min_size=4, max_size=14)
 
 
@@ -133,7 +142,7 @@ def test_what_became_available_later_never_changes_an_answer(
     rows: list[Row], asked: list[Asked], now: int, random: Any
 ) -> None:
     asked = [(shop, till, min(minute, now)) for shop, till, minute in asked]
-    leaked = [row if row[3] <= now else (*row[:4], random.random(), None) for row in rows]
+    leaked = [row if row[3] <= now else (*row[:4], random.random(), None, "leaked") for row in rows]
     random.shuffle(leaked)
     without = [row for row in rows if row[3] <= now]
     assert joined(rows, asked) == joined(leaked, asked) == joined(without, asked)
@@ -146,15 +155,18 @@ def test_events_that_come_twice_change_nothing(rows: list[Row], asked: list[Aske
 
 
 def test_a_value_exactly_as_old_as_the_ttl_counts_and_one_older_does_not() -> None:
-    assert joined([("a", 1, 0, 0, 1.0, 2.0)], [("a", 1, TTL), ("a", 1, TTL + 1)]) == [(2.0, 1.0), (None, None)]
+    asked: list[Asked] = [("a", 1, TTL), ("a", 1, TTL + 1)]
+    assert joined([("a", 1, 0, 0, 1.0, 2.0, "b")], asked) == [(2.0, "b", 1.0), (None, None, None)]
 
 
 def test_a_late_row_about_an_earlier_moment_does_not_hide_the_newest() -> None:
-    assert joined([("a", 1, 3, 3, 3.0, 3.0), ("a", 1, 1, 4, 1.0, 1.0)], [("a", 1, 5)]) == [(3.0, 3.0)]
+    rows: list[Row] = [("a", 1, 3, 3, 3.0, 3.0, "b"), ("a", 1, 1, 4, 1.0, 1.0, "c")]
+    assert joined(rows, [("a", 1, 5)]) == [(3.0, "b", 3.0)]
 
 
 def test_a_row_available_before_it_happened_counts_from_its_event_time() -> None:
-    assert joined([("a", 1, 3, 1, 3.0, 3.0)], [("a", 1, 2), ("a", 1, 3)]) == [(None, None), (3.0, 3.0)]
+    asked: list[Asked] = [("a", 1, 2), ("a", 1, 3)]
+    assert joined([("a", 1, 3, 1, 3.0, 3.0, "b")], asked) == [(None, None, None), (3.0, "b", 3.0)]
 
 
 @pytest.mark.parametrize("rows", ["('a', 1), ('b', 2), ('a', 3)", "('a', 2), ('a', 1), ('b', 3)"])
@@ -196,7 +208,11 @@ def test_examples_with_a_time_zone_and_number_keys_find_their_rows() -> None:
         ),
         (
             "SELECT 'a' AS shop, now() AS event_time, now() AS available_time, 'x' AS total, 1 AS mean",
-            "expected a number",
+            r"feature 'total' is VARCHAR, expected a number \(text is declared with kind='category'\)",
+        ),
+        (
+            "SELECT 'a' AS shop, now() AS event_time, now() AS available_time, 1 AS total, 7 AS seller, 1 AS mean",
+            "feature 'seller' is INTEGER, expected text, for it is declared a category",
         ),
         ("SELECT [1] AS shop, now() AS event_time, now() AS available_time, 1 AS total, 1 AS mean", "join key 'shop'"),
     ],
@@ -223,3 +239,60 @@ def test_numbers_that_no_model_can_use_are_missing() -> None:
     )
     compute(connection, view(), "offline")
     assert connection.execute("SELECT total, mean FROM offline").fetchall() == [(None, None)]
+
+
+def checked(**change: Any) -> FeatureView:
+    """A view whose seller is declared with ``change``, over shops that have one each."""
+    sellers = Feature.model_validate({"name": "seller", "kind": "category", **change})
+    sql = "SELECT shop, TIMESTAMP '2013-03-01' AS event_time, TIMESTAMP '2013-03-01' AS available_time, seller FROM raw"
+    return view(sql=sql).model_copy(update={"features": (sellers,)})
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (
+            {"max_length": 2},
+            r"feature 'seller': 1 of 4 rows are not text of at most 2 characters, such as 'ééé' for shop",
+        ),
+        ({"values": ("b", "''", "01")}, "1 of 4 rows are not one of 'b', \"''\", '01', such as 'ééé' for shop 'a' at"),
+        ({"max_missing": 0.1}, r"1 of 4 rows are missing \(25.0%, limit 10.0%\), such as nothing for shop 'd'"),
+    ],
+)
+def test_a_text_that_is_not_what_was_declared_is_refused_with_an_example(change: dict[str, Any], words: str) -> None:
+    table("raw", {"shop": "VARCHAR", "seller": "VARCHAR"}, [("a", "ééé"), ("b", "b"), ("c", "''"), ("d", "")])
+    with pytest.raises(InvalidView, match=words):
+        compute(database(), checked(**change), "offline")
+    assert compute(database(), checked(max_length=3, values=("ééé", "b", "''"), max_missing=0.25), "offline") == 4
+
+
+def test_a_category_of_pandas_is_text() -> None:
+    table("raw", {"shop": "VARCHAR", "seller": "ENUM('b', 'a')"}, [("a", "b"), ("b", None)])
+    compute(database(), checked(), "offline")
+    assert database().execute("SELECT seller FROM offline").fetchall() == [("b",), (None,)]
+    # Parquet without any value has a column of no type.
+    assert type_problem(checked().features[0], '"NULL"') == ""
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"minimum": 1}, "feature 'seller' is a category: minimum can't be said of it"),
+        ({"kind": "number", "values": ("a",)}, "feature 'seller' is a number: values can't be said of it"),
+        ({"kind": "boolean", "max_length": 5}, "feature 'seller' is a boolean: max_length can't be said of it"),
+        ({"max_length": 1025}, "less than or equal to 1024"),
+        ({"values": ()}, "at least 1 item"),
+        ({"values": ("a", "a")}, "'a' declared more than once"),
+        ({"values": ("",)}, "value '' is no text of 1 to 1,024 characters"),
+        ({"values": ("a\0",)}, r"value 'a\\x00' is no text"),
+        ({"values": ("\ud800",)}, r"value '\\ud800' is no text"),
+        ({"values": ("abc",), "max_length": 2}, "value 'abc' is no text of 1 to 2 characters"),
+        (
+            {"aggregate": Window(function="max", of="seller", over=timedelta(hours=1))},
+            "feature 'seller' is a category: max is a number; of text only last is text",
+        ),
+    ],
+)
+def test_what_can_not_be_said_of_a_feature_is_refused(change: dict[str, Any], words: str) -> None:
+    with pytest.raises((ValidationError, InvalidProduct), match=words):
+        checked(**change)

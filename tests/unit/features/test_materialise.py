@@ -251,31 +251,46 @@ def test_two_at_once_end_as_one(world: World) -> None:
 
 
 EVENTS = st.tuples(
-    st.sampled_from("abc"), st.integers(0, 6), st.sampled_from([None, -1.0, -0.0, 0.0, 2.5, 1e-40])
-)  # fmt: skip
+    st.sampled_from("abc"),
+    st.integers(0, 6),
+    st.sampled_from([None, -1.0, -0.0, 0.0, 2.5, 1e-40]),
+    st.sampled_from([None, "", "1", "01", "a", "a\0", "\0", "é", "\U0001f600", "x" * 1024]),
+)
+SELLERS = LAST.model_copy(
+    update={
+        "sql": (LAST.sql or "").replace("twice", "twice, seller"),
+        "features": (Feature(name="amount"), Feature(name="seller", kind="category"), Feature(name="twice")),
+    }
+)
+SELLING: Catalog = catalog([Product(sources=(SALES, OTHER), views=(SELLERS,))])
 
 
 @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.lists(EVENTS, min_size=1, max_size=5), min_size=1, max_size=2), st.integers(0, 9))
 def test_online_after_materialising_is_offline_at_that_time(
-    world: World, files: list[list[tuple[str, int, float | None]]], hour: int
+    world: World, files: list[list[tuple[str, int, float | None, str | None]]], hour: int
 ) -> None:
     now = datetime(2013, 1, 1, hour, 30, tzinfo=UTC)
     restore({REGISTRY: [], FEATURES: []})
-    lake = Lake(CATALOG, bucket=LAKE, table=REGISTRY)
+    lake = Lake(SELLING, bucket=LAKE, table=REGISTRY)
+    store = Features(SELLING, lake, online=OnlineStore(FEATURES, pause=lambda _: None), now=lambda: now)
     for number, events in enumerate(files):
-        lines = [f"{shop},2013-01-01T{at:02}:00:00,{'' if value is None else value}" for shop, at, value in events]
-        lake.ingest(world.upload(f"landing/sales/{number}.csv", "\n".join(["shop,sold,amount", *lines, ""])))
-        features(now).materialise("last_sale")
+        lines = [
+            json.dumps({"shop": shop, "sold": f"2013-01-01T{at:02}:00:00", "amount": value, "seller": seller})
+            for shop, at, value, seller in events
+        ]
+        lake.ingest(world.upload(f"landing/sales/{number}.jsonl", "\n".join(lines)))
+        store.materialise("last_sale")
     with lake.tables(version := lake.pin(["sales"])) as tables:
-        table = features().ensure(tables, LAST, version)
+        table = store.ensure(tables, SELLERS, version)
         tables.execute(
             "CREATE TABLE asked AS SELECT unnest(['a', 'b', 'c', 'd']) AS shop, ?::TIMESTAMP AS asked_at",
             [now.replace(tzinfo=None)],
         )
-        wanted = ["last_sale.amount", "last_sale.twice"]
-        offline = historical(tables, "asked", CATALOG.views, {"last_sale": table}, wanted).fetchall()
-    lookups = plan([PackageFeature.of(LAST, name) for name in ("amount", "twice")], [{"shop": s} for s in "abcd"])
+        names = ("amount", "seller", "twice")
+        wanted = [f"last_sale.{name}" for name in names]
+        offline = historical(tables, "asked", SELLING.views, {"last_sale": table}, wanted).fetchall()
+    lookups = plan([PackageFeature.of(SELLERS, name) for name in names], [{"shop": s} for s in "abcd"])
     online = read_online(OnlineStore(FEATURES), [entry for row in lookups for entry in row], now)
     assert [tuple(answer.values.values()) for answer in online] == [row[2:] for row in offline]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Literal
 
 import pandera.pandas as pa
 import pytest
@@ -25,7 +26,14 @@ from headwater.model import (
 )
 from headwater.scaffold.check import ProductProblems, problems
 
-ROWS = pa.DataFrameSchema({"rooms": pa.Column(int), "price": pa.Column(float), "sold": pa.Column("datetime64[ns]")})
+ROWS = pa.DataFrameSchema(
+    {
+        "rooms": pa.Column(int),
+        "price": pa.Column(float),
+        "sold": pa.Column("datetime64[ns]"),
+        "agent": pa.Column(str, nullable=True),
+    }
+)
 NOT_A_SCHEMA = 7
 HERE = "tests.unit.scaffold.test_check"
 
@@ -94,15 +102,17 @@ def test_a_misspelt_column_is_found_in_every_query() -> None:
 
 
 def test_a_view_without_sql_is_bound_and_imported_too() -> None:
-    def last(of: str) -> FeatureView:
-        window = Window(function="last", of=of, over=timedelta(days=1))
-        declared = {"sql": None, "aggregate": Aggregations(), "features": (Feature(name="last", aggregate=window),)}
-        return VIEW.model_copy(update=declared)
+    def last(of: str, kind: Literal["number", "category"] = "number") -> FeatureView:
+        feature = Feature(name="last", kind=kind, aggregate=Window(function="last", of=of, over=timedelta(days=1)))
+        return VIEW.model_copy(update={"sql": None, "aggregate": Aggregations(), "features": (feature,)})
 
     def python(transform: str) -> FeatureView:
         return VIEW.model_copy(update={"sql": None, "transform": transform})
 
     assert found(view=last("price")) == found(view=python(f"{HERE}:fit")) == []
+    assert found(view=last("agent", "category")) == []
+    (line,) = found(view=last("agent"))
+    assert "'last' is last of 'agent', which is VARCHAR, expected a number (text is declared with kind=" in line
     (line,) = found(view=last("prize"))
     assert line.startswith("feature view 'prices': its aggregations can't be made of 'houses': ")
     assert 'column "prize" not found' in line

@@ -13,7 +13,7 @@ from headwater.serving.errors import BodyTooLarge, InvalidBody
 from headwater.serving.requests import LONGEST_BODY, columns, parse
 from tests.unit.serving.cases import INPUTS, body
 
-FEATURES = ("delays.rate_6h", "delays.rate_24h")
+FEATURES = {"delays.rate_6h": "number", "delays.rate_24h": "number", "delays.last": "category"}
 
 
 @pytest.mark.parametrize(
@@ -25,18 +25,20 @@ FEATURES = ("delays.rate_6h", "delays.rate_24h")
         (b"[" * 100_000, "nested too deeply"),
         (b'{"instances": [{"carrier": "B6", "distance": NaN}]}', "NaN is no JSON value; a missing value is null"),
         (b'{"instances": [{"distance": ' + b"9" * 5000 + b"}]}", "the body is not JSON"),
-        (b"[]", r"the body is \[\], expected an object with instances, as_of, features"),
+        (b"[]", r"the body is \[\], expected an object with instances, as_of, features, explain"),
         (b"{}", "instances: missing, expected a list of 1 to 100 objects"),
         (body(), "instances: 0 instances, expected a list of 1 to 100 objects"),
         (body(*[{}] * 101), "instances: 101 instances, expected a list of 1 to 100 objects"),
-        (body({}, instance=1), "instance: unknown field, expected one of instances, as_of, features"),
+        (body({}, instance=1), "instance: unknown field, expected one of instances, as_of, features, explain"),
         (body({}, as_of="soon"), "as_of: 'soon', expected a time such as"),
+        (body({}, explain=1), "explain: 1, expected true or false"),
         (body({}, as_of=7), "as_of: 7, expected a time such as"),
         (body({}, features=[]), "features: 0 entries, expected a list with an object for each of the 1 instances"),
         (body({}, features={}), "features: {}, expected a list"),
-        (body({}, {}, features=[{}, 3]), "instance 1: features: 3, expected an object of names and numbers"),
+        (body({}, {}, features=[{}, 3]), "instance 1: features: 3, expected an object of names and values"),
         (body({}, features=[{"x.y": 1}]), "instance 0: features: 'x.y' is no feature of this model: delays.rate_6h"),
         (body({}, features=[{"delays.rate_6h": "a"}]), "delays.rate_6h: 'a', expected a number or null"),
+        (body({}, features=[{"delays.last": 1}]), "delays.last: 1, expected text of at most 1,024 characters or null"),
         (body({}, features=[{"delays.rate_6h": 10**400}]), "a number of more than 30 digits, expected a number"),
     ],
 )

@@ -87,6 +87,23 @@ def test_the_record_holds_what_went_in_and_what_came_out(serving: Serving) -> No
     assert 0 < logged["probability"] < 1
 
 
+def test_an_explained_answer_tells_found_missing_and_expired_apart_and_the_log_always_does(serving: Serving) -> None:
+    asked = ({"carrier": "B6"}, {"carrier": "AA"}, {"carrier": "ZZ"})
+    expected = [
+        {"delays": {"status": "FOUND", "age_seconds": 3600.0}},
+        {"delays": {"status": "EXPIRED", "age_seconds": 2 * 86_400.0}},
+        {"delays": {"status": "MISSING", "age_seconds": None}},
+    ]
+    explained = serving.predict("delays", body(*asked, explain=True), request_id="r-1")
+    assert [prediction["views"] for prediction in explained.body["predictions"]] == expected
+    plain = serving.predict("delays", body(*asked, explain=False), request_id="r-2")
+    assert all("views" not in prediction for prediction in plain.body["predictions"])
+    for record in (explained.record, plain.record):
+        assert [prediction["views"] for prediction in record.document()["predictions"]] == expected
+    given = serving.predict("delays", body(asked[0], features=[{}], explain=True), request_id="r-3")
+    assert (given.body["predictions"][0]["views"], given.record.document()["predictions"][0]["views"]) == ({}, {})
+
+
 def test_a_malformed_instance_is_refused_before_anything_is_looked_up(serving: Serving, store: Online) -> None:
     with pytest.raises(InvalidBody, match="instance 1: distance: 'far'"):
         serving.predict("delays", body({"carrier": "B6"}, {"carrier": "B6", "distance": "far"}), request_id="r-1")

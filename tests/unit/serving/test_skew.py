@@ -10,29 +10,44 @@ import pytest
 
 from headwater.aws import client
 from headwater.client import Headwater, connect
+from headwater.features.online import Lookup, OnlineAnswer, ValueStatus
+from headwater.lake.service import Lake
 from headwater.registry.errors import ModelNotRegistered
 from headwater.serving.errors import NothingLogged
+from headwater.serving.skew import MOST_DATA_VERSIONS
 from headwater.serving.store import PredictionStore
 from headwater.serving.types import PredictionRecord
-from tests.unit.features.shop import NOW, fill
-from tests.unit.lake.world import new_world
+from tests.unit.features.shop import FILES, FIRST, NOW, fill, products
+from tests.unit.lake.world import LAKE, REGISTRY, World, new_world
 
 TODAY = NOW.date()
 
 
 @pytest.fixture
-def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Headwater]:
+def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    with new_world(monkeypatch) as made:
+        yield made
+
+
+@pytest.fixture
+def stack(world: World) -> Headwater:
     """A stack whose model `habit` looks up a shop's last amount, known an hour after the sale."""
-    with new_world(monkeypatch) as world:
-        fill(world)
-        client("s3").create_bucket(
-            Bucket="predictions", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
-        )
-        yield connect("dev")
+    fill(world)
+    client("s3").create_bucket(Bucket="predictions", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+    return connect("dev")
 
 
-def log(request: str, shops: Mapping[str, float | None], as_of: datetime = NOW, *, looked_up: bool = True) -> None:
+def log(
+    request: str,
+    shops: Mapping[str, float | None],
+    as_of: datetime = NOW,
+    *,
+    received: datetime | None = None,
+    looked_up: bool = True,
+    status: ValueStatus | None = None,
+) -> None:
     """A request about some shops, each with the amount that its prediction saw."""
+    lookup = Lookup("last_sale", FIRST.version, ("shop",), ("a",), ("amount",), (0,), 1.0)
     predictions: list[dict[str, Any]] = [
         {"inputs": {"shop": shop}, "features": {"last_sale.amount": amount}, "value": 1.0}
         for shop, amount in shops.items()
@@ -40,7 +55,8 @@ def log(request: str, shops: Mapping[str, float | None], as_of: datetime = NOW, 
     PredictionStore("predictions").write(
         PredictionRecord(
             request_id=request, model="habit", version=1, alias="production", run_id="run-1", data_version="d",
-            received_at=as_of, answered_at=as_of, as_of=as_of, looked_up=looked_up, predictions=predictions,
+            received_at=received or as_of, answered_at=as_of, as_of=as_of, looked_up=looked_up, predictions=predictions,
+            looked=[[OnlineAnswer(lookup, status)]] * len(shops) if status else (),
         )
     )  # fmt: skip
 
@@ -66,6 +82,49 @@ def test_a_late_materialisation_shows_as_values_that_predictions_lacked(stack: H
     log("r-1", {"a": None}, NOW.replace(hour=4, minute=30))
     (amount,) = stack.features.skew("habit").features
     assert (amount.missing_online, amount.share) == (1, 1.0)
+
+
+def test_what_was_corrected_later_is_told_apart_from_what_a_prediction_should_have_seen(
+    stack: Headwater, world: World
+) -> None:
+    # A correction of the evening before lands at ten: until then everybody saw 60, and rightly so; to whom it was
+    # streamed saw 61, which is what training will see.
+    log("r-0", {"c": 61.0})
+    log("r-1", {"c": 60.0, "a": None})
+    lake = Lake(products(), bucket=LAKE, table=REGISTRY, now=lambda: NOW.replace(hour=10))
+    lake.ingest(world.upload("landing/sales/2.csv", FILES["2.csv"].replace("05:00:00,60", "05:00:00,61")))
+    log("r-2", {"c": 60.0}, NOW.replace(hour=10, minute=30))
+    found = stack.features.skew("habit", TODAY)
+    (amount,) = found.features
+    assert (found.data_versions, amount.compared) == (2, 4)
+    # The second request came after the correction, which was online by then or should have been.
+    assert (amount.different, amount.missing_offline, amount.different_by_now) == (1, 0, 2)
+
+
+def test_a_replayed_request_that_the_online_store_can_not_answer_is_not_compared(stack: Headwater) -> None:
+    at = NOW.replace(hour=4, minute=30)
+    log("r-1", {"a": None}, at, received=NOW, status=ValueStatus.FUTURE)
+    log("r-2", {"a": 30.0}, at, received=NOW, status=ValueStatus.FOUND)
+    found = stack.features.skew("habit")
+    (amount,) = found.features
+    assert (amount.compared, amount.share) == (1, 0.0)
+    assert [(entry.predictions, entry.missing, entry.mean) for entry in found.drift] == [(1, 0.0, 30.0)]
+    # Asked live, the same answer means that something wrote ahead of its time.
+    log("r-3", {"a": None}, at, status=ValueStatus.FUTURE)
+    (amount,) = stack.features.skew("habit").features
+    assert (amount.compared, amount.missing_online) == (2, 1)
+
+
+def test_of_a_day_with_many_data_versions_the_requests_of_some_are_compared(stack: Headwater, world: World) -> None:
+    for minute in range(16):
+        at = NOW.replace(hour=10, minute=minute)
+        lake = Lake(products(), bucket=LAKE, table=REGISTRY, now=lambda at=at: at)  # type: ignore[misc]
+        lake.ingest(world.upload("landing/sales/3.csv", f"shop,sold,amount\nd,2013-01-01T08:00:00,{minute}\n"))
+        log(f"r-{minute:02}", {"d": float(minute)}, at.replace(second=30))
+    found = stack.features.skew("habit", TODAY)
+    assert (found.requests, found.data_versions) == (MOST_DATA_VERSIONS, MOST_DATA_VERSIONS)
+    assert found.features[0].share == 0.0
+    assert found.features[0].different_by_now == MOST_DATA_VERSIONS
 
 
 def test_the_last_day_counts_by_default_and_a_limit_spreads_over_the_day(stack: Headwater) -> None:

@@ -21,10 +21,9 @@ from headwater.lake.service import Lake
 from headwater.model import Catalog, Examples, Gate, Holdout, Model, OnDemand, RequestInput
 from headwater.registry.service import PRODUCTION, Registry
 from headwater.registry.store import ArtifactStore, RegistryStore
-from headwater.registry.types import Candidate, GoldenSet, ModelVersion, Package, Status
+from headwater.registry.types import Candidate, GoldenSet, ModelVersion, Package, Profile, Status
 from headwater.training.compiling import Graph
 from headwater.training.dataset import load, split
-from headwater.training.describing import Profile
 from headwater.training.errors import (
     CompilationFailed,
     FitFailed,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any, cast
 from urllib.parse import quote_plus
 from xml.sax.saxutils import escape
 
@@ -11,7 +14,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from headwater.versions.errors import Corrupt
-from headwater.versions.listing import Page
+from headwater.versions.listing import Page, newest
+from headwater.wire.connection import Answer, Connection
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 PLAIN = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff"), max_size=12)
@@ -63,3 +67,87 @@ def test_a_page_that_isnt_one_is_not_taken_for_an_empty_one() -> None:
         Page("<ListVersionsResult><Version></Version></ListVersionsResult>", "a/", NOW)
     with pytest.raises(Corrupt, match="can't be read"):
         Page("<html>busy</html>", "a/", NOW)
+
+
+class Shelf:
+    """What ListObjectVersions answers of some keys' versions, a few at a time; markers come after a page's versions.
+
+    ``twice``: whether a key as the marker is listed once more, as some stores do.
+    """
+
+    def __init__(self, rows: Sequence[tuple[str, bool]], each: int, *, twice: bool = False) -> None:
+        self.rows = [
+            (path, f"v{number}", number == 0 or rows[number - 1][0] != path, "Version" if there else "DeleteMarker")
+            for number, (path, there) in enumerate(rows)
+        ]
+        self._each, self._twice = each, twice
+        self.begun: list[str] = []
+
+    @property
+    def live(self) -> list[tuple[str, str]]:
+        return [(row[0], row[1]) for row in self.rows if row[0] and row[2] and row[3] == "Version"]
+
+    def request(self, *_: Any, query: Sequence[tuple[str, str]]) -> Answer:
+        asked = dict(query)
+        marker, version = asked.get("key-marker", "").removeprefix("p/"), asked.get("version-id-marker")
+        if version is not None:
+            start = 1 + [row[1] for row in self.rows].index(version)
+        else:
+            self.begun.append(marker)
+            first = [row[0] > marker or (self._twice and row[0] == marker) or not marker for row in self.rows]
+            start = first.index(True) if any(first) else len(self.rows)
+        page = self.rows[start : start + self._each]
+        more = (
+            f"<IsTruncated>true</IsTruncated><NextKeyMarker>p/{quote_plus(page[-1][0])}</NextKeyMarker>"
+            f"<NextVersionIdMarker>{page[-1][1]}</NextVersionIdMarker>"
+            if start + self._each < len(self.rows)
+            else ""
+        )
+        listed = "".join(
+            f"<{kind}><Key>p/{quote_plus(path)}</Key><VersionId>{version_id}</VersionId>"
+            f"<IsLatest>{str(is_latest).lower()}</IsLatest><LastModified>2026-11-01T00:00:00.000Z</LastModified></{kind}>"
+            for path, version_id, is_latest, kind in sorted(page, key=lambda row: row[3] == "DeleteMarker")
+        )
+        head = "<ListVersionsResult><Prefix>p/</Prefix><EncodingType>url</EncodingType>"
+        return Answer(200, {}, f"{head}{more}{listed}</ListVersionsResult>".encode())
+
+
+VERSIONS = st.lists(st.tuples(st.text("abc", max_size=3), st.booleans()), max_size=40).map(
+    lambda rows: sorted(rows, key=lambda row: row[0])
+)
+
+
+@given(VERSIONS, st.integers(1, 5), st.sets(st.text("abcd", min_size=1, max_size=3), max_size=12), st.booleans())
+def test_a_listing_that_is_divided_anywhere_holds_what_an_undivided_one_does(
+    rows: list[tuple[str, bool]], each: int, breaks: set[str], twice: bool
+) -> None:
+    shelf = Shelf(rows, each, twice=twice)
+    found = newest(cast(Connection, shelf), "lake", "p/", sorted(breaks))
+    assert [row for page in found for row in zip(*page, strict=True)] == shelf.live
+    assert set(shelf.begun) == {"", *breaks}
+
+
+def test_stretches_are_asked_for_side_by_side() -> None:
+    shelf = Shelf([(path, True) for path in "abcd"], 1)
+    met, plain = threading.Barrier(4, timeout=60), shelf.request
+
+    def request(*given: Any, query: Sequence[tuple[str, str]]) -> Answer:
+        if "version-id-marker" not in dict(query):
+            met.wait()  # for ever, if one stretch had to be through before the next is begun
+        return plain(*given, query=query)
+
+    shelf.request = request  # type: ignore[method-assign]
+    found = newest(cast(Connection, shelf), "lake", "p/", ["a", "b", "c"])
+    assert [path for paths, _ in found for path in paths] == ["a", "b", "c", "d"]
+
+
+def test_whoever_has_seen_enough_or_is_refused_waits_for_no_further_pages() -> None:
+    shelf = Shelf([(f"{number:03}", True) for number in range(900)], 1)
+    found = newest(cast(Connection, shelf), "lake", "p/", [f"{number:03}" for number in range(0, 900, 100)])
+    next(found)
+    found.close()
+    assert len(shelf.begun) <= 9
+    empty = Shelf([], 1)
+    empty.request = lambda *_, **__: Answer(200, {}, b"<Error/>")  # type: ignore[method-assign]
+    with pytest.raises(Corrupt):
+        list(newest(cast(Connection, empty), "lake", "p/", ["b"]))

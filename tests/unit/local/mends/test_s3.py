@@ -112,3 +112,19 @@ def test_a_listing_of_versions_reads_no_bytes(cloud: Cloud, bucket: str, monkeyp
     assert len({entry["ETag"] for entry in listed}) == 2
     read = [s3.get_object(Bucket=bucket, Key="k", VersionId=entry["VersionId"])["Body"].read() for entry in listed]
     assert read == [b"new", b"old"]
+
+
+def test_a_listing_goes_on_after_its_marker_whether_or_not_that_key_is_there(cloud: Cloud, bucket: str) -> None:
+    s3 = cloud.client("s3")
+    for key in ("a", "b", "b", "d", "f"):
+        s3.put_object(Bucket=bucket, Key=key, Body=b"")
+    s3.delete_object(Bucket=bucket, Key="d")
+
+    def after(marker: str) -> list[str]:
+        page = s3.list_object_versions(Bucket=bucket, KeyMarker=marker)
+        return sorted(entry["Key"] for kind in ("Versions", "DeleteMarkers") for entry in page.get(kind, ()))
+
+    assert after("a") == ["b", "b", "d", "d", "f"]
+    assert after("b") == after("c") == ["d", "d", "f"]
+    assert after("A") == ["a", "b", "b", "d", "d", "f"]
+    assert after("f") == after("z") == []

@@ -1,0 +1,148 @@
+"""How online values are shown to people, and how rows to be streamed are read from their files."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from headwater.cli.feature_views import duration
+from headwater.cli.output import show, table
+from headwater.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+    from headwater.model import FeatureView
+
+STYLES = {"FOUND": "green", "EXPIRED": "bold red", "FUTURE": "yellow", "MISSING": "dim"}
+
+
+def age(seconds: float | None) -> str:
+    """``3 h 12 min`` for people: the two largest units; ``in 5 min`` of what is yet to come."""
+    if seconds is None:
+        return ""
+    words = duration(timedelta(seconds=round(abs(seconds)))).split()
+    return ("in " if seconds < 0 else "") + " ".join(words[:4])
+
+
+def state(name: str) -> Text:
+    """A look-up's status in its colour."""
+    from rich.text import Text
+
+    return Text(name, style=STYLES.get(name, ""))
+
+
+def keys_of(view: FeatureView, keys: Sequence[str]) -> list[dict[str, str]]:
+    """Entities from the command line: the values of the join keys, with commas between them.
+
+    Raises
+    ------
+    InvalidRequest
+        There are more or fewer values than join keys.
+    """
+    entities = []
+    for key in keys:
+        values = next(csv.reader([key]), [])
+        if len(values) != len(view.entity):
+            example = ",".join(f"<{name}>" for name in view.entity)
+            raise InvalidRequest(
+                f"key {key!r} has {len(values)} values, and {view.name} is looked up by {', '.join(view.entity)}: "
+                f"write {example} for each entity"
+            )
+        entities.append(dict(zip(view.entity, values, strict=True)))
+    return entities
+
+
+def show_values(
+    console: Console, view: FeatureView, features: Sequence[str], rows: Sequence[Mapping[str, Any]]
+) -> None:
+    """A line for each entity and feature, with the age of its value."""
+    lines = [
+        (
+            *(row[name] for name in view.entity),
+            feature,
+            show(row[f"{view.name}__{feature}"]),
+            state(row[f"{view.name}__status"]),
+            age(row[f"{view.name}__age_seconds"]),
+        )
+        for row in rows
+        for feature in features
+    ]
+    console.print(table((*view.entity, "feature", "value", "state", "age"), lines, whole=("value", "state", "age")))
+
+
+def read_rows(file: Path, view: FeatureView | None) -> Iterator[dict[str, Any]]:
+    """A file's rows, one after the other: CSV with a header, JSON lines, or Parquet, by the name's ending.
+
+    Parameters
+    ----------
+    file : Path
+    view : FeatureView, optional
+        Says which cells of CSV are numbers: those of its features.
+
+    Raises
+    ------
+    InvalidRequest
+        It can't be read; the message says where.
+    """
+    kind = file.suffix.lower()
+    if kind == ".parquet":
+        yield from _parquet(file)
+        return
+    if kind not in {".csv", ".jsonl", ".ndjson"}:
+        raise InvalidRequest(f"{file}: rows come as .csv, .jsonl or .parquet")
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as lines:
+            if kind == ".csv":
+                numbers = {feature.name for feature in view.features} if view else set()
+                for row in csv.DictReader(lines):
+                    yield {name: _number(cell) if name in numbers else cell for name, cell in row.items()}
+            else:
+                for number, line in enumerate(lines, start=1):
+                    if line.strip():
+                        yield _object(line, f"{file} line {number}")
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InvalidRequest(f"{file} can't be read: {error}") from error
+
+
+def _parquet(file: Path) -> Iterator[dict[str, Any]]:
+    try:
+        from pyarrow import ArrowException, parquet
+    except ImportError as error:
+        raise InvalidRequest(
+            f"Parquet is read by Arrow, which isn't installed: {error}", next_steps=["pip install 'headwater[arrow]'"]
+        ) from error
+    try:
+        with parquet.ParquetFile(file) as opened:
+            for batch in opened.iter_batches(batch_size=1000):
+                yield from batch.to_pylist()
+    except (OSError, ArrowException) as error:
+        raise InvalidRequest(f"{file} can't be read: {error}") from error
+
+
+def _object(line: str, where: str) -> dict[str, Any]:
+    try:
+        value = json.loads(line)
+    except ValueError as error:
+        raise InvalidRequest(f"{where} is no JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise InvalidRequest(f'{where} must be an object like {{"carrier": "B6", "event_time": ...}}')
+    return value
+
+
+def _number(cell: str | None) -> str | float | None:
+    """A feature's cell as JSON would say it."""
+    if cell is None or cell in {"", "NA"}:
+        return None
+    if cell.lower() in {"true", "false"}:
+        return float(cell.lower() == "true")
+    # What is no number is left as it is: the API says so better.
+    with suppress(ValueError):
+        return float(cell)
+    return cell

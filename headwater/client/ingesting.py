@@ -1,0 +1,137 @@
+"""Feature rows on their way to the API: in batches, tried again, and without those that it refuses."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
+from decimal import Decimal
+from math import isfinite
+from typing import Any
+from urllib.parse import quote
+
+from pydantic import BaseModel, ConfigDict
+
+from headwater.client.errors import ApiRefused, RowsRefused, Unreachable
+from headwater.client.predictions import Api
+from headwater.features.inputs import is_missing
+
+MOST_ROWS = 500
+"""Of a request; `headwater.features.streaming` says the same, and needs more than a client has."""
+MOST_BYTES = 4 * 1024 * 1024
+"""Of a request: Lambda takes 6 MB, and an event holds the body as text within JSON."""
+TRIES = 6
+_ROW = re.compile(r"rows\[(\d+)\]\.?(.*)")
+
+Row = Mapping[str, Any]
+
+
+class Value(BaseModel):
+    """A frozen value that refuses unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class RefusedRow(Value):
+    """A row that the API didn't take."""
+
+    row: int
+    """Which of those that were given, counted from 0."""
+    problem: str
+    """The first thing that is wrong with it."""
+
+    def __str__(self) -> str:
+        return f"row {self.row}: {self.problem}"
+
+
+class Ingested(Value):
+    """What became of rows that were streamed."""
+
+    view: str
+    version: str
+    """Of the view's definition; empty if there were no rows."""
+    rows: int
+    """Those that were taken."""
+    written: int
+    """Online items that they changed: not those that had a newer value."""
+    refused: tuple[RefusedRow, ...] = ()
+
+
+def ingest(
+    api: Api, view: str, rows: Iterable[Row], *, progress: Callable[[int], None], pause: Callable[[float], None]
+) -> Ingested:
+    """Send rows; see `headwater.client.features.Features.ingest`."""
+    version, taken, written, refused = "", 0, 0, []
+    for numbered in _batches(rows):
+        numbers, batch = [number for number, _ in numbered], [row for _, row in numbered]
+        while batch:
+            try:
+                answer = _send(api, view, batch, pause)
+            except ApiRefused as error:
+                wrong = _wrong(error, len(batch))
+                if not wrong:
+                    raise
+                refused += [RefusedRow(row=numbers[place], problem=said) for place, said in wrong.items()]
+                kept = [place for place in range(len(batch)) if place not in wrong]
+                numbers, batch = [numbers[place] for place in kept], [batch[place] for place in kept]
+                continue
+            version, taken, written = answer["version"], taken + len(batch), written + answer["written"]
+            break
+        if not taken:
+            # Most likely it is the table that is wrong, not its rows: nobody wants to hear that of a million.
+            raise RowsRefused(f"feature view {view!r}: none of the first {len(refused)} rows was taken", refused)
+        progress(len(numbered))
+    return Ingested(view=view, version=version, rows=taken, written=written, refused=tuple(refused))
+
+
+def _batches(rows: Iterable[Row]) -> Iterator[list[tuple[int, dict[str, Any]]]]:
+    batch: list[tuple[int, dict[str, Any]]] = []
+    size = 0
+    for number, row in enumerate(rows):
+        made = {str(name): _plain(value) for name, value in row.items() if not is_missing(value)}
+        length = len(json.dumps(made, default=str))
+        if batch and (len(batch) == MOST_ROWS or size + length > MOST_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append((number, made))
+        size += length
+    if batch:
+        yield batch
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it; what JSON can't hold as text, which the API refuses by its row."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        value = float(value)
+    elif hasattr(value, "item"):  # a number of NumPy's
+        value = value.item()
+    return str(value) if isinstance(value, float) and not isfinite(value) else value
+
+
+def _send(api: Api, view: str, batch: list[dict[str, Any]], pause: Callable[[float], None]) -> dict[str, Any]:
+    """Send a batch until it is answered: rows that come twice change nothing."""
+    for attempt in range(TRIES):
+        try:
+            return api.send("POST", f"/features/{quote(view, safe='')}/rows", {"rows": batch})
+        except (Unreachable, ApiRefused) as error:
+            passing = isinstance(error, Unreachable) or error.status == 429 or error.status >= 500
+            if not passing or attempt == TRIES - 1:
+                raise
+        # Full jitter, as AWS's SDKs wait.
+        pause(random.uniform(0, min(10.0, 0.2 * 2**attempt)))  # noqa: S311
+    raise AssertionError("the last attempt answers or raises")
+
+
+def _wrong(error: ApiRefused, rows: int) -> dict[int, str]:
+    """The refused rows' places within their batch, and what is wrong with each."""
+    found: dict[int, str] = {}
+    for problem in error.problems:
+        place = _ROW.fullmatch(str(problem.get("field")))
+        if place and int(place[1]) < rows:
+            said = f"{place[2]}: " if place[2] else ""
+            found.setdefault(int(place[1]), f"{said}{problem.get('given')}, expected {problem.get('expected')}")
+    return found

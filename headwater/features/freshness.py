@@ -1,0 +1,79 @@
+"""Whether views are as fresh as they declare to be: how long ago the newest event is that each of them knows of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from headwater.features.records import Materialisations
+from headwater.model import FeatureView
+from headwater.registry.store import RegistryStore
+
+
+class ViewAge(BaseModel):
+    """How old a view's newest event is."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    view: str
+    version: str
+    """Of the view's definition."""
+    newest_event: AwareDatetime | None
+    """None: rows were materialised, and none of them was known yet."""
+    freshness_seconds: float
+    """How old it may be, as the view declares."""
+    age_seconds: float | None
+    late: bool
+
+
+def is_late(freshness: timedelta | None, newest_event: datetime | None, now: datetime) -> bool:
+    """Whether the newest event is older than it may be; never without a declared freshness."""
+    return freshness is not None and (newest_event is None or now - newest_event > freshness)
+
+
+class Freshness:
+    """Looks at the views that declare a freshness, by the records of their materialisations.
+
+    Streamed rows leave no such record: a view that they alone keep fresh should declare none.
+
+    Parameters
+    ----------
+    views : iterable of FeatureView
+        As they are declared now.
+    registry : RegistryStore
+        The registry table; one read a view.
+    now : callable
+        The time, UTC.
+    """
+
+    def __init__(
+        self,
+        views: Iterable[FeatureView],
+        registry: RegistryStore,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._views = [view for view in views if view.freshness is not None]
+        self._materialisations = Materialisations(registry)
+        self._now = now
+
+    def ages(self) -> tuple[ViewAge, ...]:
+        """The views' ages; one that was never materialised has none, for a stack without data isn't late."""
+        now, found = self._now(), []
+        for view in self._views:
+            record = self._materialisations.newest(view.name, view.version)
+            if record is not None and view.freshness is not None:
+                newest = record.newest_event
+                found.append(
+                    ViewAge(
+                        view=view.name,
+                        version=view.version,
+                        newest_event=newest,
+                        freshness_seconds=view.freshness.total_seconds(),
+                        age_seconds=(now - newest).total_seconds() if newest else None,
+                        late=is_late(view.freshness, newest, now),
+                    )
+                )
+        return tuple(found)
