@@ -119,6 +119,8 @@ class Materialiser:
             version, moment = self._lake.pin(view.sources), microseconds(self._now())
             if not doing.full and progress.read().is_done(version, moment):
                 return self._unchanged(view, version, moment, written)
+            # Before anything is begun, or fetched: rows that Spark has to compute first aren't there.
+            sources = self._to_read([view], version)
             run = Run(
                 data_version=version.id, revision=version.revision, commits=version.ids, moment=moment, full=doing.full
             )
@@ -127,7 +129,7 @@ class Materialiser:
                 continue  # somebody read newer data: so shall we
             mine, others = begun
             baselines = [] if doing.full or not others.completed else [others.completed, *others.under_way]
-            done = self._run(view, version, mine, baselines, progress, doing)
+            done = self._run(view, version, sources, mine, baselines, progress, doing)
             written += done.written
             if not done.complete or mine.moment == moment:
                 return done.model_copy(update={"written": written})
@@ -146,6 +148,7 @@ class Materialiser:
         self,
         view: FeatureView,
         version: DataVersion,
+        sources: Collection[str],
         run: Run,
         baselines: Sequence[Run],
         progress: ProgressOf,
@@ -153,7 +156,7 @@ class Materialiser:
     ) -> Materialised:
         with (
             TemporaryDirectory(prefix="headwater-materialise-") as scratch,
-            self._lake.tables(version, self._to_read([view], version)) as connection,
+            self._lake.tables(version, sources) as connection,
         ):
             table = self._ensure(connection, view, version)
             connection.execute(f"CREATE TEMP TABLE __newest AS {_newest(view, quoted(table))}", [run.moment])
