@@ -1,4 +1,4 @@
-"""The bundles, where Lambda fetches them: in the artifacts bucket, named by what is in them."""
+"""The bundles, where Lambda and Spark fetch them: in the artifacts bucket, named by what is in them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.buckets import PrivateBucket
-from infra.bundles import ROOT, build_all
+from infra.bundles import ROOT, SPARK, build, build_all
 from infra.bytecode import interpreter
 from infra.config import Config
 from infra.function import Code
@@ -22,11 +22,21 @@ class Bundles(pulumi.ComponentResource):
     """Each bundle as an object; a change in code is a new key, and only the functions on it are updated."""
 
     def __init__(
-        self, name: str, *, config: Config, bucket: PrivateBucket, opts: pulumi.ResourceOptions | None = None
+        self,
+        name: str,
+        *,
+        config: Config,
+        bucket: PrivateBucket,
+        spark: str | None = None,
+        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
+        """Build and upload; ``spark`` is the Python of the release that runs Spark, None without it."""
         super().__init__("headwater:index:Bundles", name, {}, opts)
         platform = None if config.bundle_platform == "host" else PLATFORMS[config.architecture]
         built = build_all(Target(python=config.python, platform=platform), cache_directory=ROOT / CACHE)
+        if spark is not None:
+            python = config.python if platform is None else spark
+            built[SPARK.name] = build(SPARK, Target(python=python, platform=platform, compiled=False), ROOT / CACHE)
         if interpreter(config.python) is None:
             pulumi.log.warn(
                 f"no Python {config.python} here, and uv can't fetch one: the bundles hold sources alone, which each "

@@ -72,6 +72,12 @@ class Config(BaseModel):
     training_base_image: str = ""
     """What the training image is built on; empty: what `pipelines/Dockerfile` says."""
 
+    spark: bool | None = None
+    """Whether EMR Serverless computes the views that outgrow one machine; by default if a view says
+    ``engine="spark"``. Idle it costs what its alarms cost."""
+    spark_vcpus: Annotated[int, Field(ge=8, multiple_of=4)] = 32
+    """The most that Spark uses at a time, four of them for its driver; it takes what a job needs, and pays for that."""
+
     alarm_emails: tuple[Email, ...] = ()
     """Each must confirm the subscription that AWS sends it."""
     alarm_webhooks: tuple[Webhook, ...] = ()

@@ -17,6 +17,7 @@ from infra.buckets import Account, PrivateBucket
 from infra.function import METRICS_NAMESPACE, Foundation, Function, FunctionArgs
 from infra.grants import Role
 from infra.lake import FEATURES, grant_read_sources
+from infra.spark import grant_start, spark_settings
 from infra.tables import MODELS, VIEWS, Table
 from infra.tags import physical_name, tags
 
@@ -37,6 +38,8 @@ class MaterialisationArgs:
     registry: Table
     features: Table
     views: Mapping[str, FeatureView]
+    spark: bool
+    """Whether there is a machine that runs Spark for views that outgrow this function."""
 
 
 class Materialisation(pulumi.ComponentResource):
@@ -60,6 +63,7 @@ class Materialisation(pulumi.ComponentResource):
                     "artifacts_bucket": args.artifacts.ready,
                     "registry_table": args.registry.name,
                     "features_table": args.features.name,
+                    **spark_settings(args.account, deployed=args.spark),
                 },
                 bundle="data",
                 memory_mib=3008,
@@ -74,6 +78,7 @@ class Materialisation(pulumi.ComponentResource):
                     args.registry.grant_read(MODELS),
                     args.artifacts.grant_read("runs/"),
                     args.features.grant_write_batches(),
+                    *([grant_start(args.account)] if args.spark else []),
                 ],
             ),
             opts=child,

@@ -98,10 +98,10 @@ LOG_DELIVERY = allow([action for action in WITHOUT_RESOURCE if action.startswith
 """What Step Functions needs to write its history to CloudWatch Logs."""
 
 
-def write_logs(group: aws.cloudwatch.LogGroup) -> Grant:
-    """To write into a log group that exists; nobody may make one, or it would have no retention."""
+def write_logs(group: aws.cloudwatch.LogGroup, *more: str) -> Grant:
+    """To write into a log group that exists, and ``more``; nobody may make one, or it would have no retention."""
     return allow(
-        ["logs:CreateLogStream", "logs:PutLogEvents"],
+        ["logs:CreateLogStream", "logs:PutLogEvents", *more],
         pulumi.Output.concat(group.arn, ":*"),
         wildcard="a log stream is made by who writes it, under a name that isn't known before",
     )

@@ -61,13 +61,20 @@ class Target:
     """Such as ``"3.12"``."""
     platform: str | None
     """As uv calls it; None for the machine that this runs on."""
+    compiled: bool = True
+    """Whether bytecode comes along: not where Python may write it itself."""
 
     @property
     def key(self) -> str:
         """What tells two targets apart."""
         machine = os.uname()
-        compiled = "compiled" if interpreter(self.python) else "sources alone"
+        compiled = "compiled" if self.interpreter else "sources alone"
         return f"{self.python} {self.platform or f'{machine.sysname} {machine.machine}'} {compiled}"
+
+    @property
+    def interpreter(self) -> str | None:
+        """The Python that compiles for it; None if there is none, or nothing to compile."""
+        return interpreter(self.python) if self.compiled else None
 
     def digest(self) -> hashlib._Hash:
         """The beginning of a bundle's digest: all that its derived files depend on beside the sources."""
@@ -85,7 +92,9 @@ class Packed:
     unzipped_bytes: int
 
 
-def pack_lock(name: str, lock: str, target: Target, cache_directory: Path) -> Packed:
+def pack_lock(
+    name: str, lock: str, target: Target, cache_directory: Path, max_bytes: int = MAX_UNZIPPED_BYTES
+) -> Packed:
     """The packages of ``lock``, from the cache if they were packed before; raises `BundleError`."""
     makers = Path(__file__).read_bytes() + Path(__file__).with_name("bytecode.py").read_bytes()
     wanted = hashlib.sha256(makers + f"\0{target.key}\0{lock}".encode()).hexdigest()
@@ -98,7 +107,7 @@ def pack_lock(name: str, lock: str, target: Target, cache_directory: Path) -> Pa
         site = Path(scratch, "site")
         _install(name, lock, target, site)
         files = dict(_kept(site))
-        _check_size(name, files)
+        _check_size(name, files, max_bytes)
         contents = [File.read(part, file) for part, file in files.items()]
         packed = append(Path(scratch, "packages.zip"), with_bytecode(contents, target), target.digest())
         return remember(packed, path)
@@ -140,7 +149,7 @@ class File:
 def with_bytecode(files: Iterable[File], target: Target) -> list[File]:
     """``files`` and what Python compiles of them, sorted by name; they alone if there is no Python for the target."""
     whole = list(files)
-    if python := interpreter(target.python):
+    if python := target.interpreter:
         with tempfile.TemporaryDirectory(prefix="headwater-bytecode-") as scratch:
             root = Path(scratch)
             sources = [file for file in whole if file.name.endswith(".py")]
@@ -219,15 +228,15 @@ def _kept(site: Path) -> Iterator[tuple[str, Path]]:
             yield name, path
 
 
-def _check_size(name: str, files: Mapping[str, Path]) -> None:
+def _check_size(name: str, files: Mapping[str, Path], max_bytes: int) -> None:
     sizes: dict[str, int] = {}
     for file, path in files.items():
         top = file.split("/")[0]
         sizes[top] = sizes.get(top, 0) + path.stat().st_size
-    if sum(sizes.values()) > MAX_UNZIPPED_BYTES:
+    if sum(sizes.values()) > max_bytes:
         largest = sorted(sizes.items(), key=lambda entry: -entry[1])[:5]
         raise BundleError(
-            f"bundle {name!r} is {sum(sizes.values()) / 2**20:.0f} MiB unzipped, Lambda takes "
-            f"{MAX_UNZIPPED_BYTES // 2**20}. The largest parts: "
+            f"bundle {name!r} is {sum(sizes.values()) / 2**20:.0f} MiB unzipped, it may have "
+            f"{max_bytes // 2**20}. The largest parts: "
             + ", ".join(f"{part} {size / 2**20:.0f} MiB" for part, size in largest)
         )

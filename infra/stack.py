@@ -25,6 +25,7 @@ from infra.network import Network
 from infra.parity import FeatureParity, FeatureParityArgs
 from infra.serving import Serving, ServingArgs
 from infra.skew import FeatureSkew, FeatureSkewArgs
+from infra.spark import PYTHON, SCRATCH, Spark, SparkArgs, machine_arn
 from infra.streaming import Streaming, StreamingArgs
 from infra.tables import MODELS, Table, TableArgs
 from infra.training import RUNS, Schedules, SchedulesArgs, Training, TrainingArgs
@@ -46,9 +47,10 @@ def build_stack(config: Config, catalog: Catalog) -> None:
     account = Account.current()
     storage = _storage(config, account)
     topic = AlarmTopic("alarms", account=account)
+    spark = any(view.engine == "spark" for view in catalog.views.values()) if config.spark is None else config.spark
     foundation = Foundation(
         config=config,
-        code=Bundles("code", config=config, bucket=storage.artifacts).code,
+        code=Bundles("code", config=config, bucket=storage.artifacts, spark=PYTHON if spark else None).code,
         topic=topic,
         dead_letters=DeadLetters("dead-letters", account=account, topic=topic),
     )
@@ -74,8 +76,21 @@ def build_stack(config: Config, catalog: Catalog) -> None:
             registry=storage.registry,
             features=storage.features,
             views=catalog.views,
+            spark=spark,
         ),
     )
+    if spark:
+        Spark(
+            "spark",
+            SparkArgs(
+                foundation=foundation,
+                account=account,
+                lake=storage.lake,
+                artifacts=storage.artifacts,
+                registry=storage.registry,
+                materialise=materialisation.function,
+            ),
+        )
     Streaming(
         "features-stream",
         StreamingArgs(
@@ -120,11 +135,13 @@ def build_stack(config: Config, catalog: Catalog) -> None:
         "training",
         TrainingArgs(
             foundation=foundation,
+            account=account,
             lake=storage.lake,
             artifacts=storage.artifacts,
             registry=storage.registry,
             containers=containers,
             serving=serving,
+            spark=spark,
         ),
     )
     Schedules(
@@ -157,6 +174,7 @@ def build_stack(config: Config, catalog: Catalog) -> None:
             "registry_table": storage.registry.name,
             "ingestion_arn": ingestion.machine.arn,
             "training_arn": training.machine.arn,
+            "spark_arn": machine_arn(account) if spark else "",
             "predict_function": serving.predict.name,
             "api_url": serving.url,
             "alarm_topic_arn": topic.arn,
@@ -174,7 +192,7 @@ def _storage(config: Config, account: Account) -> Storage:
     def bucket(name: str, *, access_logs: PrivateBucket | None, capability: str = "", **more: bool) -> PrivateBucket:
         expiries = {
             "access-logs": [Expiry(prefix="", days=config.log_retention_days)],
-            "lake": [QUARANTINE],
+            "lake": [QUARANTINE, SCRATCH],
         }.get(name, [])
         return PrivateBucket(
             name,

@@ -24,6 +24,7 @@ from infra.grants import Role, together
 from infra.lake import FEATURES, grant_commit, grant_read_sources
 from infra.machine import StateMachine, StateMachineArgs
 from infra.serving import Serving
+from infra.spark import grant_start, spark_settings
 from infra.tables import MODEL_DATA, MODELS, SOURCE_DATA, STREAMED_DATA, Table
 from infra.tags import physical_name, tags
 
@@ -36,11 +37,14 @@ class TrainingArgs:
     """What training reads, writes and runs on."""
 
     foundation: Foundation
+    account: Account
     lake: PrivateBucket
     artifacts: PrivateBucket
     registry: Table
     containers: Containers
     serving: Serving
+    spark: bool
+    """Whether there is a machine that runs Spark for views that outgrow a function."""
 
 
 class Training(pulumi.ComponentResource):
@@ -85,6 +89,7 @@ class Training(pulumi.ComponentResource):
                     "lake_bucket": args.lake.ready,
                     "artifacts_bucket": args.artifacts.ready,
                     "registry_table": args.registry.name,
+                    **spark_settings(args.account, deployed=args.spark),
                 },
                 bundle="data",
                 memory_mib=3008,
@@ -96,6 +101,7 @@ class Training(pulumi.ComponentResource):
                     args.lake.grant_write(FEATURES),
                     args.artifacts.grant_read(RUNS),
                     args.artifacts.grant_write(RUNS),
+                    *([grant_start(args.account)] if args.spark else []),
                 ],
             ),
             opts=self._child,

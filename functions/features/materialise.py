@@ -29,12 +29,15 @@ class Settings(FunctionSettings):
     artifacts_bucket: str
     registry_table: str
     features_table: str
+    spark_arn: str = ""
+    """The machine that runs Spark; empty: there is none."""
 
 
 @at_init
 def service() -> Features:
     # Imported here: the deployment reads `Settings` where DuckDB needn't be installed.
     from headwater.features.lineage import Uses
+    from headwater.features.runs import SparkRuns
     from headwater.features.service import Features
     from headwater.features.store import OnlineStore
     from headwater.lake.service import Lake
@@ -45,7 +48,8 @@ def service() -> Features:
     catalog = load_catalog()
     lake = Lake(catalog, bucket=settings.lake_bucket, table=settings.registry_table)
     uses = Uses(Registry.from_settings(settings), ArtifactStore(settings.artifacts_bucket))
-    return Features(catalog, lake, online=OnlineStore(settings.features_table), served=uses.served)
+    spark = SparkRuns(settings.spark_arn) if settings.spark_arn else None
+    return Features(catalog, lake, online=OnlineStore(settings.features_table), served=uses.served, spark=spark)
 
 
 @at_init
@@ -61,8 +65,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Materialise the views of a source, one view, or all; asked again, go on where time ran out.
 
     The event has ``source`` (the views that stand on it, and their versions that models serve), ``view`` (with
-    ``full``, if every entity is to be looked at), or neither: every view, and then it is counted which of them are
-    late. The answer's ``complete`` says whether the same event has to be sent again.
+    ``version``, if another definition than the declared one is meant, and ``full``, if every entity is to be looked
+    at), or neither: every view, and then it is counted which of them are late. The answer's ``complete`` says whether
+    the same event has to be sent again.
     """
     # A run that began before machines said their id doesn't know it.
     logger.append_keys(run_id=event.get("run_id"), source=event.get("source"))
@@ -73,7 +78,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     if "source" in event:
         done = features.materialise_source(event["source"], doing)
     elif "view" in event:
-        done = [features.materialise(event["view"], doing=doing)]
+        done = [features.materialise_view(event["view"], event.get("version"), doing=doing)]
     else:
         try:
             done = features.materialise_all(doing)

@@ -23,6 +23,8 @@ class Settings(FunctionSettings):
     lake_bucket: str
     artifacts_bucket: str
     registry_table: str
+    spark_arn: str = ""
+    """The machine that runs Spark; empty: there is none."""
 
 
 @at_init
@@ -36,14 +38,22 @@ def service() -> Preparation:
         lake_bucket=settings.lake_bucket,
         registry_table=settings.registry_table,
         artifacts_bucket=settings.artifacts_bucket,
+        spark_arn=settings.spark_arn,
     )
 
 
 @entry
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Prepare one run; a second call for the same run changes nothing."""
+    """Prepare one run, or answer what it ``waits`` for; a second call for the same run changes nothing."""
+    from headwater.features.errors import WaitsForSpark
+
     logger.append_keys(run_id=event["run_id"], model=event["model"])
-    prepared = service().prepare(event["model"], event["run_id"])
+    try:
+        prepared = service().prepare(event["model"], event["run_id"])
+    except WaitsForSpark as waiting:
+        # No error: the run asks again.
+        logger.info(waiting.message)
+        return {"waits": waiting.message}
     metrics.add_metric("TrainingRows", MetricUnit.Count, prepared.rows)
     logger.info("training set ready", extra=prepared.model_dump(mode="json"))
     return prepared.model_dump(mode="json")

@@ -31,6 +31,7 @@ def add_to(app: typer.Typer) -> None:
     command(features, "get")(get)
     command(features, "ingest")(ingest)
     command(features, "materialise")(materialise)
+    command(features, "compute")(compute)
     command(features, "parity")(parity)
     command(features, "skew")(skew)
 
@@ -50,6 +51,19 @@ def show_view(view: ViewArgument, stack: StackOption = None) -> Answer:
 
     found = headwater.connect(stack).features.show(view)
     return Answer(found.model_dump(mode="json"), lambda console: show_details(console, found))
+
+
+def compute(
+    view: ViewArgument,
+    again: Annotated[bool, typer.Option("--again", help="Try once more where the last run failed.")] = False,
+    stack: StackOption = None,
+) -> Answer:
+    """Let Spark compute a view's rows; the stack does so by itself unless a run has failed."""
+    import headwater
+
+    run = headwater.connect(stack).features.compute(view, again=again)
+    note(f"run {run} of state machine features-spark computes {view}")
+    return Answer({"view": view, "run": run})
 
 
 def lineage(

@@ -307,6 +307,45 @@ class Features:
         with self._using():
             return materialise(f"headwater-{self._stack.name}-features-materialise", event, progress)
 
+    def compute(self, view: str, *, again: bool = False) -> str:
+        """Let Spark compute a view's rows for the data that count now; the name of the run that does.
+
+        The stack does it by itself when rows are missing; this is for a run that failed.
+
+        Parameters
+        ----------
+        view : str
+        again : bool
+            Whether to try once more where the last run failed.
+
+        Raises
+        ------
+        UnknownView, NeverMaterialised
+        SparkFailed
+            The last run failed, and `again` isn't set.
+        BadTarget
+            The stack runs no Spark, or the packages that read the lake aren't installed.
+        """
+        if not self._stack.spark_arn:
+            raise BadTarget(
+                f"stack {self._stack.name!r} runs no Spark",
+                next_steps=["pulumi config set headwater:spark true", "deploy"],
+            )
+        try:
+            from headwater.features.runs import SparkRuns
+            from headwater.lake.service import Lake
+        except ImportError as error:
+            raise BadTarget(
+                f"the lake is read by DuckDB, which isn't installed: {error}",
+                next_steps=["pip install 'headwater[data]'"],
+            ) from error
+        with self._using():
+            definition = self._finding.current(view)
+            declared = self._finding.catalog([view])
+            lake = Lake(declared, bucket=self._stack.lake_bucket, table=self._stack.registry_table)
+            version = lake.pin(definition.view.sources)
+            return SparkRuns(self._stack.spark_arn).start(definition.view, version, again=again)
+
     def parity(self, view: str | None = None) -> tuple[ViewParity, ...]:
         """Compare a sample of online items with the offline rows, as the stack does once a day.
 

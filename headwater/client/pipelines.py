@@ -24,6 +24,7 @@ _OVER = frozenset({"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"})
 _MISSING = frozenset({"ExecutionDoesNotExist", "InvalidArn", "ValidationException"})
 _STEPS = {
     "Prepare": "pinning the data, building the point-in-time training set",
+    "WaitForSpark": "waiting for Spark to compute a feature view",
     "Train": "training in a container: search, fit, evaluation, ONNX",
     "Register": "registering the candidate",
     "Stage": "answering golden requests as staging",

@@ -45,6 +45,8 @@ class StackDescription(BaseModel):
     registry_table: str
     ingestion_arn: str
     training_arn: str
+    spark_arn: str = ""
+    """Of the machine that lets Spark compute views; empty if the stack has none."""
     predict_function: str
     api_url: str
     alarm_topic_arn: str

@@ -57,6 +57,14 @@ class NeedsSpark(Refused):
     """A view's rows for a data version aren't kept yet, and Spark is to compute them."""
 
 
+class WaitsForSpark(NeedsSpark):
+    """Spark is computing them: the same call succeeds when it is done."""
+
+
+class SparkFailed(Refused):
+    """Spark couldn't compute a view's rows."""
+
+
 class UnknownFeature(NotFound):
     """A feature that was asked for isn't declared."""
 

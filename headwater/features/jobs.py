@@ -1,19 +1,23 @@
-"""What Spark is told to compute: values that are written where Spark isn't, and read where it is."""
+"""What Spark is told to compute and what it answers: values that pass between where Spark is and where it isn't."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from urllib.parse import quote, unquote, urlsplit
 
 from pydantic import Field
 
+from headwater.lake.types import DataVersion, PinnedCommit, Pointer
 from headwater.model import Declaration, FeatureView
+
+_VERSION = "versionId="
 
 
 class Files(Declaration):
     """A source's curated rows."""
 
     paths: tuple[str, ...] = Field(min_length=1)
-    """Parquet files in the order in which they landed."""
+    """Parquet in the order in which it landed: files, or versions in S3 (`url_of`)."""
     keys: tuple[str, ...] = ()
     """Of rows in several files with the same keys the one that landed last counts."""
 
@@ -27,10 +31,55 @@ class Job(Declaration):
     views: tuple[FeatureView, ...] = Field(min_length=1)
     """From the catalog, so that their aggregations know their times."""
     offline: str
-    """Folder that gets a folder of Parquet for each view."""
+    """Folder, here or ``s3://bucket/prefix``, that gets a folder of Parquet for each view."""
+    outcome: str | None = None
+    """File, here or ``s3://bucket/key``, that gets the `Outcome`."""
     questions: str | None = None
     """Parquet with a column for each join key and ``asked_at``."""
     features: tuple[str, ...] = ()
     """``view.feature`` each, looked up for the questions."""
     frame: str | None = None
     """Folder that gets the questions with their features, in order."""
+
+
+class Outcome(Declaration):
+    """What became of a job."""
+
+    parts: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    """By view: its rows' Parquet, in order."""
+    error: str = ""
+    """What it failed with: the exception's name."""
+    message: str = ""
+
+
+class Order(Declaration):
+    """Which view's rows, for which data: the input of the machine that runs Spark."""
+
+    view: str
+    version: str
+    """Of the view's definition."""
+    commits: Mapping[str, PinnedCommit]
+
+    @classmethod
+    def of(cls, view: FeatureView, version: DataVersion) -> Order:
+        """That of a view for the part of ``version`` that is about its sources."""
+        return cls(view=view.name, version=view.version, commits=version.only(view.sources).commits)
+
+    @property
+    def data(self) -> DataVersion:
+        """The data to compute it from."""
+        return DataVersion(commits=self.commits)
+
+
+def url_of(pointer: Pointer) -> str:
+    """A version of an object as text, such as ``s3://bucket/key?versionId=...``."""
+    return f"s3://{pointer.bucket}/{quote(pointer.key)}?{_VERSION}{quote(pointer.version_id, safe='')}"
+
+
+def pointer_of(path: str) -> Pointer | None:
+    """The version that ``path`` names; None if it is a file of this machine."""
+    if not path.startswith("s3://"):
+        return None
+    parts = urlsplit(path)
+    version_id = unquote(parts.query.removeprefix(_VERSION))
+    return Pointer(bucket=parts.netloc, key=unquote(parts.path.lstrip("/")), version_id=version_id)

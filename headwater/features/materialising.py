@@ -3,7 +3,7 @@
 # ruff: noqa: S608 - names in SQL are declared by products and quoted
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from headwater.features.columns import AVAILABLE, EVENT, KNOWN
 from headwater.features.encoding import pack_all, text_places
 from headwater.features.errors import InvalidView
-from headwater.features.offline import needed, offline_key
+from headwater.features.offline import offline_key
 from headwater.features.online import EPOCH, entity_of, microseconds, online_key
 from headwater.features.progress import ProgressOf, Run
 from headwater.features.records import Materialisation, Materialisations
@@ -34,6 +34,7 @@ _VECTORS = 8
 _ROUNDS = 5
 
 Ensure = Callable[[duckdb.DuckDBPyConnection, FeatureView, DataVersion], str]
+ToRead = Callable[[Iterable[FeatureView], DataVersion], Collection[str]]
 
 
 class Materialised(BaseModel):
@@ -92,16 +93,24 @@ class Materialiser:
     online : OnlineStore
     registry : RegistryStore
         The registry table.
-    ensure : callable
-        Makes the table of a view's offline rows (`headwater.features.service.Features.ensure`).
+    ensure, to_read : callable
+        Makes the table of a view's offline rows, and says of which sources (`headwater.features.service.Features`).
     now : callable
         The time, UTC.
     """
 
     def __init__(
-        self, lake: Lake, online: OnlineStore, registry: RegistryStore, ensure: Ensure, *, now: Callable[[], datetime]
+        self,
+        lake: Lake,
+        online: OnlineStore,
+        registry: RegistryStore,
+        ensure: Ensure,
+        to_read: ToRead,
+        *,
+        now: Callable[[], datetime],
     ) -> None:
-        self._lake, self._online, self._registry, self._ensure, self._now = lake, online, registry, ensure, now
+        self._lake, self._online, self._registry, self._now = lake, online, registry, now
+        self._ensure, self._to_read = ensure, to_read
 
     def materialise(self, view: FeatureView, doing: Doing) -> Materialised:
         """Bring the view's values online; see `headwater.features.service.Features.materialise`."""
@@ -110,6 +119,8 @@ class Materialiser:
             version, moment = self._lake.pin(view.sources, [view.name]), microseconds(self._now())
             if not doing.full and progress.read().is_done(version, moment):
                 return self._unchanged(view, version, moment, written)
+            # Before anything is begun, or fetched: rows that Spark has to compute first aren't there.
+            sources = self._to_read([view], version)
             run = Run(
                 data_version=version.id, revision=version.revision, commits=version.ids, moment=moment, full=doing.full
             )
@@ -118,7 +129,7 @@ class Materialiser:
                 continue  # somebody read newer data: so shall we
             mine, others = begun
             baselines = [] if doing.full or not others.completed else [others.completed, *others.under_way]
-            done = self._run(view, version, mine, baselines, progress, doing)
+            done = self._run(view, version, sources, mine, baselines, progress, doing)
             written += done.written
             if not done.complete or mine.moment == moment:
                 return done.model_copy(update={"written": written})
@@ -137,6 +148,7 @@ class Materialiser:
         self,
         view: FeatureView,
         version: DataVersion,
+        sources: Collection[str],
         run: Run,
         baselines: Sequence[Run],
         progress: ProgressOf,
@@ -144,7 +156,7 @@ class Materialiser:
     ) -> Materialised:
         with (
             TemporaryDirectory(prefix="headwater-materialise-") as scratch,
-            self._lake.tables(version, needed(self._lake.objects, view, version)) as connection,
+            self._lake.tables(version, sources) as connection,
         ):
             table = self._ensure(connection, view, version)
             connection.execute(f"CREATE TEMP TABLE __newest AS {_newest(view, quoted(table))}", [run.moment])

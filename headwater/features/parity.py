@@ -22,8 +22,8 @@ materialised. Until then it is online alone and isn't found: that would take a s
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable, Iterator, Sequence, Set
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Iterator, Sequence, Set
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
@@ -36,7 +36,6 @@ from headwater.features.definitions import Definition, Definitions
 from headwater.features.encoding import Known
 from headwater.features.history import historical
 from headwater.features.lineage import sources_of
-from headwater.features.offline import needed
 from headwater.features.online import OnlineAnswer, ReadsItems, ValueStatus, microseconds, plan, read_online
 from headwater.features.records import Materialisation, Materialisations
 from headwater.features.service import Features
@@ -178,7 +177,7 @@ class Parity:
             return None
         commits = {source: PinnedCommit(commit=commit, revision=1) for source, commit in record.commits.items()}
         version = DataVersion(commits=commits)
-        with rows_connection(self._lake, [view], version) as connection:
+        with self._lake.tables(version, self._features.to_read([view], version)) as connection:
             table = self._features.ensure(connection, view, version)
             moment = _newest(connection, table, record.last_at)
             entities = _draw(connection, view, table, moment, self._now(), self._sample)
@@ -230,14 +229,6 @@ class Parity:
         if head is not None and head.commit != record.commits.get(streamed):
             return True
         return self._materialisations.newest(view.name, view.version) != record
-
-
-def rows_connection(
-    lake: Lake, views: Iterable[FeatureView], version: DataVersion
-) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
-    """A database for the views' rows (`Features.ensure`); what they are made of is only fetched if they aren't kept."""
-    names = {name for view in views for name in needed(lake.objects, view, version)}
-    return lake.tables(version, sorted(names))
 
 
 def _newest(connection: duckdb.DuckDBPyConnection, table: str, until: datetime) -> datetime:

@@ -3,29 +3,26 @@
 # ruff: noqa: S608 - names in SQL are declared by products and quoted
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, TypeAlias
 
 import duckdb
 
 from headwater.errors import InvalidRequest, NotFound, Refused
 from headwater.features.checks import check_values
-from headwater.features.columns import AVAILABLE, EVENT
 from headwater.features.counting import keep_statistics
 from headwater.features.definitions import Definitions
 from headwater.features.engine import DuckDB, engine_for
 from headwater.features.entities import ENTITY_ROWS, take, views_of
-from headwater.features.errors import InvalidEntityRows, InvalidView, NeedsSpark
+from headwater.features.errors import InvalidEntityRows, NeedsSpark, SparkFailed, WaitsForSpark
 from headwater.features.history import ROW, historical
-from headwater.features.jobs import Files, Job
 from headwater.features.materialising import AS_USUAL, Doing, Materialised, Materialiser
 from headwater.features.offline import add_streamed, compute, needed, offline_key, table_of
+from headwater.features.runs import SparkRuns
 from headwater.features.store import OnlineStore
-from headwater.lake.database import columns_of, connect, literal, quoted, scratch_of, write_parquet
+from headwater.lake.database import literal, quoted, scratch_of, write_parquet
 from headwater.lake.errors import NoData
 from headwater.lake.service import Lake
 from headwater.lake.types import DataVersion, streamed_of, streamed_table
@@ -53,6 +50,8 @@ class Features:
         Where the newest values go; only `materialise` needs it.
     served : callable, optional
         The views and versions of their definitions that serving models look up (`Uses.served`).
+    spark : SparkRuns, optional
+        Starts Spark for views that outgrow one machine.
     now : callable
         The time, UTC: what becomes available later isn't materialised yet.
     """
@@ -64,12 +63,14 @@ class Features:
         *,
         online: OnlineStore | None = None,
         served: Callable[[], Set[tuple[str, str]]] = frozenset,
+        spark: SparkRuns | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._catalog = catalog
         self._lake = lake
         self._online = online
         self._served = served
+        self._spark = spark
         self._now = now
 
     def ensure(self, connection: duckdb.DuckDBPyConnection, view: FeatureView, version: DataVersion) -> str:
@@ -81,7 +82,7 @@ class Features:
         Parameters
         ----------
         connection : DuckDBPyConnection
-            With the version's tables (`Lake.tables`), of which `headwater.features.offline.needed` are enough.
+            With the version's tables (`Lake.tables`), at least those that `to_read` names.
         view : FeatureView
         version : DataVersion
             Of the view's sources and streamed rows, and maybe more.
@@ -95,8 +96,6 @@ class Features:
         ------
         InvalidView
             They can't be computed, or fail a check.
-        NeedsSpark
-            They aren't kept and are for Spark to compute (`job`, `keep`).
         """
         table = self._offline(connection, view, version.of(view), table_of(view))
         keep_statistics(self._lake.objects, connection, view, version, table)
@@ -116,12 +115,6 @@ class Features:
             if streamed_of(view.name) in version.commits:
                 rows = self._offline(connection, view, computed, f"__computed_{view.name}")
                 add_streamed(DuckDB(connection), view, rows, streamed_table(view.name), table)
-            elif engine_for(view, self._lake.size(computed)) == "spark":
-                raise NeedsSpark(
-                    f"feature view {view.name!r} is computed by Spark and its rows for data version "
-                    f"{computed.id[:12]} aren't kept yet",
-                    next_steps=["docs/how-to/outgrow-one-machine.md"],
-                )
             else:
                 compute(connection, view, table)
             write_parquet(connection, f"SELECT * FROM {quoted(table)}", path, encodings=2)
@@ -136,47 +129,38 @@ class Features:
             check_values(DuckDB(connection), view, table)
         return table
 
-    def job(self, name: str, version: DataVersion, folder: Path) -> Job:
-        """What Spark is told to compute a view's rows for ``version``; the files are written to ``folder``.
-
-        Where the cluster can't read the folder, copy it and change the paths.
-        """
-        view = self._catalog.view(name)
-        fetched = self._lake.fetch(version.of(view), folder)
-        streamed = fetched.pop(streamed_of(name), [])
-        sources = {
-            source: Files(paths=tuple(map(str, paths)), keys=self._catalog.source(source).keys)
-            for source, paths in fetched.items()
-        }
-        rows = {name: Files(paths=tuple(map(str, streamed)))} if streamed else {}
-        return Job(sources=sources, streamed=rows, views=(view,), offline=str(folder / "offline"))
-
-    def keep(self, name: str, version: DataVersion, folder: Path) -> int:
-        """Keep the rows that Spark left in ``folder`` as the view's for ``version``; how many they are.
+    def to_read(self, views: Iterable[FeatureView], version: DataVersion) -> set[str]:
+        """The parts of a data version that `ensure` needs for ``views``: none for rows that are kept.
 
         Raises
         ------
-        InvalidView
-            They aren't this view's, or fail a check.
+        WaitsForSpark
+            Rows aren't kept yet, and Spark computes them: the run was started, now or before.
+        NeedsSpark
+            They are for Spark to compute, and there is none here.
+        SparkFailed
+            It couldn't compute them.
         """
-        view = self._catalog.view(name)
-        wanted = [*view.entity, EVENT, AVAILABLE, *(feature.name for feature in view.features)]
-        with TemporaryDirectory(prefix="headwater-keep-") as scratch, connect(Path(scratch, "spill")) as connection:
-            # Files are named in the order of their rows.
-            parts = ", ".join(literal(str(part)) for part in sorted(folder.glob("*.parquet")))
-            if not parts:
-                raise InvalidView(f"feature view {name!r}: no Parquet in {folder}")
-            connection.execute(f"CREATE VIEW rows AS SELECT * FROM read_parquet([{parts}])")
-            if (columns := list(columns_of(connection, "rows"))) != wanted:
-                raise InvalidView(
-                    f"feature view {name!r}: {folder} holds {', '.join(columns)}, expected {', '.join(wanted)}"
-                )
-            check_values(DuckDB(connection), view, "rows")
-            path = Path(scratch, "rows.parquet")
-            write_parquet(connection, "SELECT * FROM rows", path, encodings=2)
-            # Streamed rows are put to them when they are asked for.
-            self._lake.objects.put(offline_key(view, version.only(view.sources)), path)
-            return int(connection.execute("SELECT count(*) FROM rows").fetchall()[0][0])
+        parts = [(view, needed(self._lake.objects, view, version)) for view in views]
+        # All that are Spark's are started before one of them is waited for.
+        left = [
+            self._left_to_spark(view, used)
+            for view, names in parts
+            if not set(view.sources).isdisjoint(names)
+            and engine_for(view, self._lake.size(used := version.only(view.sources))) == "spark"
+        ]
+        if left:
+            raise left[0]
+        return {name for _, names in parts for name in names}
+
+    def _left_to_spark(self, view: FeatureView, version: DataVersion) -> NeedsSpark:
+        """What says so; the run is started, if there is who runs it. Raises `SparkFailed` if it failed before."""
+        where = f"feature view {view.name!r} is computed by Spark and its rows for data version {version.id[:12]}"
+        if self._spark is None:
+            return NeedsSpark(
+                f"{where} aren't kept yet; nothing starts Spark here", next_steps=["docs/how-to/outgrow-one-machine.md"]
+            )
+        return WaitsForSpark(f"{where} aren't kept yet: run {self._spark.start(view, version)} computes them")
 
     def historical(
         self,
@@ -222,8 +206,7 @@ class Features:
         if as_known_at is not None and as_known_at.tzinfo is None:
             as_known_at = as_known_at.replace(tzinfo=UTC)
         version = self._version(views, as_known_at if as_of is None else as_of)
-        names = {name for view in views.values() for name in needed(self._lake.objects, view, version)}
-        with self._lake.tables(version, sorted(names)) as connection:
+        with self._lake.tables(version, self.to_read(views.values(), version)) as connection:
             asked = take(connection, entity_rows, views, features)
             offline = {name: self.ensure(connection, view, version) for name, view in views.items()}
             joined = historical(connection, ENTITY_ROWS, views, offline, features, asked=asked, as_known_at=as_known_at)
@@ -263,11 +246,7 @@ class Features:
             if doing.stop():
                 return [*done, Materialised(view=view.name, version=view.version, complete=False)]
             with suppress(NoData):
-                try:
-                    done.append(self.materialise(view.name, doing=doing))
-                except NeedsSpark as error:
-                    # The views beside it needn't wait for Spark.
-                    done.append(Materialised(view=view.name, version=view.version, skipped=error.message))
+                done.append(self.materialise_view(view.name, doing=doing))
         declared = {(view.name, view.version) for view in self._catalog.views.values()}
         for name, version in sorted(self._served() - declared):
             if doing.stop():
@@ -281,6 +260,24 @@ class Features:
             except (NotFound, Refused, InvalidRequest) as error:
                 done.append(Materialised(view=name, version=version, skipped=error.message))
         return done
+
+    def materialise_view(self, name: str, version: str | None = None, *, doing: Doing = AS_USUAL) -> Materialised:
+        """Materialise one view, or the definition ``version`` of it if that is declared or served.
+
+        One that is left to Spark is skipped: the run that it waits for materialises it when its rows are kept.
+        """
+        declared = self._catalog.views.get(name)
+        wanted = version or self._catalog.view(name).version
+        try:
+            if declared is not None and declared.version == wanted:
+                return self.materialise(name, doing=doing)
+            if (name, wanted) not in self._served():
+                said = "this definition is neither declared nor served any more"
+                return Materialised(view=name, version=wanted, skipped=said)
+            return self._materialiser.materialise(self._definitions.get(name, wanted), doing)
+        except (NeedsSpark, SparkFailed) as error:
+            # Views beside it needn't wait for Spark.
+            return Materialised(view=name, version=wanted, skipped=error.message)
 
     def materialise(self, name: str, *, doing: Doing = AS_USUAL) -> Materialised:
         """Bring the newest available value of each of a view's entities online.
@@ -321,4 +318,4 @@ class Features:
     def _materialiser(self) -> Materialiser:
         if self._online is None:
             raise ValueError("these features were made without an online store")
-        return Materialiser(self._lake, self._online, self._registry, self.ensure, now=self._now)
+        return Materialiser(self._lake, self._online, self._registry, self.ensure, self.to_read, now=self._now)

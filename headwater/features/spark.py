@@ -1,9 +1,10 @@
 """The same views on Spark, where they outgrow one machine: compute, and the point-in-time join.
 
-``python -m headwater.features.spark JOB.json ...`` (or ``spark-submit``) runs each `Job` in one session. It needs the
-extra ``spark`` and Java 17, and nothing else of Headwater needs either. A view's SQL is DuckDB's; sqlglot makes Spark's
-of it, and what it can't translate is refused. Values are the same to the last bit as long as sums are exact in any
-order, as those of whole numbers are. Join keys must be text or whole numbers: engines write fractions differently.
+``python -m headwater.features.spark JOB.json ...`` runs each `Job` in one session; ``spark-submit`` takes this file as
+it is. It needs the extra ``pyspark`` and Java 17, and nothing else of Headwater needs either. A view's SQL is DuckDB's;
+sqlglot makes Spark's of it, and what it can't translate is refused. Values are the same to the last bit as long as sums
+are exact in any order, as those of whole numbers are. Join keys must be text or whole numbers: engines write fractions
+differently.
 """
 
 # ruff: noqa: S608 - names in SQL are declared by products and quoted
@@ -11,19 +12,23 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from functools import reduce
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import sqlglot
+from pyspark import TaskContext
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
+from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
 from sqlglot import exp
 
+from headwater.errors import HeadwaterError
+from headwater.features import parts
 from headwater.features.columns import ASKED, EVENT, KNOWN, LARGEST, entity_sql, moment_sql
 from headwater.features.errors import InvalidView
-from headwater.features.jobs import Files, Job
+from headwater.features.jobs import Files, Job, Outcome
 from headwater.features.offline import add_streamed, compute_on
 from headwater.lake.database import quoted
 from headwater.lake.types import streamed_table
@@ -190,49 +195,66 @@ def _answers(view: FeatureView, offline: str, chosen: Sequence[str], present: Ma
 
 
 def read(session: SparkSession, name: str, files: Files) -> None:
-    """Make a view of a source's rows, as `headwater.lake.service.Lake.tables` shows them."""
-    parts = [
-        session.read.parquet(path)
-        .withColumn("__file", F.lit(number))
-        .withColumn("__row", F.monotonically_increasing_id())
-        for number, path in enumerate(files.paths)
-    ]
-    rows = reduce(lambda some, more: some.unionByName(more, allowMissingColumns=True), parts)
-    if files.keys and len(parts) > 1 and set(files.keys) <= set(rows.columns):
-        newest = Window.partitionBy(*files.keys).orderBy(F.desc("__file"), "__row")
+    """Make a view of a source's rows, as `headwater.lake.service.Lake.tables` shows them.
+
+    Raises
+    ------
+    InvalidView
+        A column's types in two files have no type in common.
+    """
+    reader = parts.Read(files.paths, parts.schema_of(files.paths))
+    # A task a file: each fetches its own.
+    numbers = session.range(0, len(files.paths), numPartitions=len(files.paths))
+    rows = numbers.mapInArrow(reader, from_arrow_schema(reader.whole, prefer_timestamp_ntz=True))
+    if files.keys and len(files.paths) > 1 and set(files.keys) <= set(rows.columns):
+        newest = Window.partitionBy(*files.keys).orderBy(F.desc(parts.FILE), parts.ROW)
         rows = rows.withColumn("__rank", F.row_number().over(newest)).where("__rank = 1").drop("__rank")
-    rows.drop("__file", "__row").createOrReplaceTempView(name)
+    rows.drop(parts.FILE, parts.ROW).createOrReplaceTempView(name)
 
 
-def run(session: SparkSession, job: Job) -> None:
+def write(frame: DataFrame, folder: str) -> tuple[str, ...]:
+    """Write a frame's partitions as Parquet; what names them, in order: at least one, even of no rows."""
+    found = frame.mapInArrow(parts.Write(folder, _partition), parts.WRITTEN).collect()
+    paths = tuple(row["path"] for row in sorted(found, key=lambda row: row["number"]))
+    return paths or (parts.write(parts.part(folder, 0), to_arrow_schema(frame.schema), ()),)
+
+
+def _partition() -> int:
+    context = TaskContext.get()
+    assert context is not None  # noqa: S101 - asked within a task
+    return int(context.partitionId())
+
+
+def run(session: SparkSession, job: Job) -> Outcome:
     """Compute a job's views, write their rows, and join them to the questions if there are any.
 
     Raises
     ------
     InvalidView
-        As `headwater.features.offline.compute_on`.
+        As `headwater.features.offline.compute_on`, or two files of a source differ.
     """
     for name, files in job.sources.items():
         read(session, name, files)
-    offline = {}
+    offline, written = {}, {}
     for view in job.views:
         offline[view.name] = f"__view_{view.name}"
         compute_on(Spark(session), view, offline[view.name])
-        session.table(offline[view.name]).write.mode("overwrite").parquet(f"{job.offline}/{view.name}")
+        written[view.name] = write(session.table(offline[view.name]), f"{job.offline}/{view.name}")
         if job.questions is not None and view.name in job.streamed:
             computed, offline[view.name] = offline[view.name], f"__all_{view.name}"
             read(session, streamed_table(view.name), job.streamed[view.name])
             add_streamed(Spark(session), view, computed, streamed_table(view.name), offline[view.name])
     if job.questions is not None and job.frame is not None:
-        session.read.parquet(job.questions).createOrReplaceTempView("__questions")
+        read(session, "__questions", Files(paths=(job.questions,)))
         views = {view.name: view for view in job.views}
         joined = historical(session, "__questions", views, offline, job.features)
-        joined.coalesce(1).write.mode("overwrite").parquet(job.frame)
+        write(joined.coalesce(1), job.frame)
     session.catalog.clearCache()
+    return Outcome(parts=written)
 
 
 def main(paths: Sequence[str]) -> None:
-    """Run the jobs in files."""
+    """Run the jobs in files, or in versions of S3; one that fails is the last, and its outcome says why."""
     if not paths:
         raise InvalidProduct("give at least one job: python -m headwater.features.spark JOB.json")
     builder = SparkSession.builder.appName("headwater features")
@@ -241,10 +263,30 @@ def main(paths: Sequence[str]) -> None:
     session = builder.getOrCreate()
     try:
         for path in paths:
-            # A session of its own: another job's tables aren't this one's.
-            run(session.newSession(), Job.model_validate_json(Path(path).read_text()))
+            with parts.local(path) as file:
+                job = Job.model_validate_json(file.read_text())
+            _run(session, job)
     finally:
         session.stop()
+
+
+def _run(session: SparkSession, job: Job) -> None:
+    try:
+        # A session of its own: another job's tables aren't this one's.
+        _tell(job, run(session.newSession(), job))
+    except Exception as error:
+        said = error.message if isinstance(error, HeadwaterError) else " ".join(str(error).split())[:1000]
+        _tell(job, Outcome(error=type(error).__name__, message=said))
+        raise
+
+
+def _tell(job: Job, outcome: Outcome) -> None:
+    if job.outcome is None:
+        return
+    with TemporaryDirectory(prefix="headwater-outcome-") as scratch:
+        file = Path(scratch, "outcome.json")
+        file.write_text(outcome.model_dump_json())
+        parts.keep(file, job.outcome)
 
 
 if __name__ == "__main__":

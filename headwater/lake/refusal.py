@@ -76,7 +76,7 @@ class Refusals:
 
 
 def one_line(cause: Any) -> str:
-    """The cause of a failed state in one line: what a function raised, how a container ended, or the text as it is."""
+    """The cause of a failed state in one line: what a function raised, how a container or job ended, or the text."""
     try:
         told = json.loads(cause)
     except (TypeError, ValueError):
@@ -85,6 +85,8 @@ def one_line(cause: Any) -> str:
     if isinstance(told, Mapping):
         if "errorMessage" in told:
             text = str(told["errorMessage"])
+        elif details := told.get("StateDetails"):
+            text = str(details)
         elif containers := told.get("Containers") or told.get("containers"):
             text = "; ".join(_ending(container) for container in containers)
             reason = told.get("StoppedReason") or told.get("stoppedReason")

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -245,7 +245,7 @@ class Lake:
         """Bytes of the files of a data version."""
         return sum(entry.size for source, commit in version.ids.items() for entry in self._files(source, commit))
 
-    def fetch(self, version: DataVersion, folder: Path, names: Sequence[str] | None = None) -> dict[str, list[Path]]:
+    def fetch(self, version: DataVersion, folder: Path, names: Collection[str] | None = None) -> dict[str, list[Path]]:
         """Write the pinned commits' files to a folder for each part of a data version; its files as they landed.
 
         ``names`` are the parts that are wanted: sources, and `streamed_of` views; by default all.
@@ -256,18 +256,24 @@ class Lake:
                 continue
             parts = folder / source
             parts.mkdir(parents=True)
-            pinned = [
-                Pointer(bucket=entry.bucket, key=entry.key, version_id=entry.version_id)
-                for entry in self._files(source, commit)
-            ]
-            fetched[source] = self.objects.fetch_in_order(pinned, parts)
+            fetched[source] = self.objects.fetch_in_order(self._pinned(source, commit), parts)
         return fetched
+
+    def files(self, version: DataVersion) -> dict[str, list[Pointer]]:
+        """The pinned commits' curated files, by source, as they landed."""
+        return {source: self.objects.in_order(self._pinned(source, commit)) for source, commit in version.ids.items()}
+
+    def _pinned(self, source: str, commit: str) -> list[Pointer]:
+        return [
+            Pointer(bucket=entry.bucket, key=entry.key, version_id=entry.version_id)
+            for entry in self._files(source, commit)
+        ]
 
     def _files(self, source: str, commit: str) -> Iterator[Entry]:
         return self.versions.dataset(dataset_of(source)).files(commit)
 
     @contextmanager
-    def tables(self, version: DataVersion, names: Sequence[str] | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    def tables(self, version: DataVersion, names: Collection[str] | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
         """A database with a view of each source's curated rows, from the pinned commits alone.
 
         Files are put together by column name; a column that a file lacks is NULL. Of rows in several files with the
@@ -276,7 +282,7 @@ class Lake:
         Parameters
         ----------
         version : DataVersion
-        names : sequence of str, optional
+        names : collection of str, optional
             The parts of it that are wanted, as in `fetch`.
         """
         with TemporaryDirectory(prefix="headwater-lake-") as scratch:

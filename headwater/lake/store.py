@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,12 @@ class Objects:
                 file.write(chunk)
         return Order.of(answer["Metadata"], answer["LastModified"])
 
+    def tail(self, pointer: Pointer, count: int) -> bytes:
+        """The last ``count`` bytes of what ``pointer`` names, or all if there are fewer; raises `VersionGone`."""
+        get_range = partial(self._s3.get_object, Range=f"bytes=-{count}")
+        read: bytes = self._version(get_range, pointer)["Body"].read()
+        return read
+
     def order(self, pointer: Pointer) -> Order:
         """When what ``pointer`` names landed; raises `VersionGone`."""
         answer = self._version(self._s3.head_object, pointer)
@@ -53,6 +60,12 @@ class Objects:
                 ) from error
             raise
 
+    def in_order(self, pointers: Sequence[Pointer]) -> list[Pointer]:
+        """The pointers as what they name landed; of those that landed at the same moment the order stays."""
+        with ThreadPoolExecutor(16, thread_name_prefix="order") as pool:
+            orders = list(pool.map(self.order, pointers))
+        return [pointers[number] for number in sorted(range(len(pointers)), key=orders.__getitem__)]
+
     def fetch_in_order(self, pointers: Sequence[Pointer], folder: Path) -> list[Path]:
         """Write each pointer's bytes to a file of its own in ``folder``; the files, as they landed.
 
@@ -61,7 +74,7 @@ class Objects:
         fetched = [folder / f"fetched-{number}" for number in range(len(pointers))]
         with ThreadPoolExecutor(8, thread_name_prefix="fetch") as pool:
             orders = list(pool.map(self.fetch, pointers, fetched))
-        in_order = sorted(range(len(pointers)), key=lambda number: (orders[number], number))
+        in_order = sorted(range(len(pointers)), key=orders.__getitem__)
         return [fetched[number].rename(folder / f"{place:06}.parquet") for place, number in enumerate(in_order)]
 
     def put(self, key: str, path: Path, metadata: Mapping[str, str] | None = None) -> Pointer:
@@ -257,6 +270,26 @@ class Executions:
                 return False
             raise
         return True
+
+    def running(self, prefix: str) -> str | None:
+        """A run under way whose name begins with ``prefix``; one that began a moment ago may not be seen yet."""
+        pages = self._stepfunctions.get_paginator("list_executions").paginate(
+            stateMachineArn=self.arn, statusFilter="RUNNING"
+        )
+        names = (entry["name"] for page in pages for entry in page["executions"])
+        return next((name for name in names if name.startswith(prefix)), None)
+
+    def standing(self, name: str) -> tuple[str, str] | None:
+        """How the run called ``name`` stands, such as ``FAILED``, and why it failed; None if there is none."""
+        try:
+            found = self._stepfunctions.describe_execution(
+                executionArn=f"{self.arn.replace(':stateMachine:', ':execution:', 1)}:{name}"
+            )
+        except ClientError as error:
+            if error_code(error) == "ExecutionDoesNotExist":
+                return None
+            raise
+        return found["status"], found.get("cause") or ""
 
 
 def _source(source: str) -> str:

@@ -17,6 +17,7 @@ def furnish(cloud: Cloud) -> list[Room]:
     from headwater.local.http_api import HttpApis
     from headwater.local.identity import Identity
     from headwater.local.mends.room import Mends
+    from headwater.local.spark import EmrServerless
     from headwater.local.workflows import Workflows
 
     identity = Identity(cloud)  # first: it judges a call before anybody answers it
@@ -29,5 +30,6 @@ def furnish(cloud: Cloud) -> list[Room]:
         EventsRoom(cloud),
         AlarmsRoom(cloud),
         *containers.rooms(cloud),
+        EmrServerless(cloud),
         Workflows(cloud),
     ]

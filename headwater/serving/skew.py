@@ -26,7 +26,7 @@ from headwater.features.encoding import Known
 from headwater.features.history import historical
 from headwater.features.inputs import entity_text
 from headwater.features.online import ValueStatus
-from headwater.features.parity import rows_connection, same
+from headwater.features.parity import same
 from headwater.features.service import Features
 from headwater.lake.errors import NoData
 from headwater.lake.service import Lake
@@ -299,7 +299,7 @@ class _Joined:
         rows = [row for record in records for row in _rows(self._package, record)]
         views, names = self._declared.views, [feature.name for feature in self._package.features]
         store = Features(self._declared, self._lake)
-        with rows_connection(self._lake, tuple(views.values()), version) as connection:
+        with self._lake.tables(version, store.to_read(views.values(), version)) as connection:
             tables = {name: store.ensure(connection, view, version) for name, view in views.items()}
             connection.register("__logged", pandas.DataFrame(rows))
             found = historical(connection, "__logged", views, tables, names)

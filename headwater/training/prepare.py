@@ -15,6 +15,7 @@ import pandas
 from headwater.features.errors import InvalidInput
 from headwater.features.history import historical
 from headwater.features.inputs import encode_value
+from headwater.features.runs import SparkRuns
 from headwater.features.service import Features
 from headwater.lake.database import columns_of, quoted, without_zones, write_parquet
 from headwater.lake.service import Lake
@@ -55,10 +56,13 @@ class Preparation:
         self._bucket = artifacts_bucket
 
     @classmethod
-    def over(cls, catalog: Catalog, *, lake_bucket: str, registry_table: str, artifacts_bucket: str) -> Self:
-        """A preparation over a stack's buckets and table."""
+    def over(
+        cls, catalog: Catalog, *, lake_bucket: str, registry_table: str, artifacts_bucket: str, spark_arn: str = ""
+    ) -> Self:
+        """A preparation over a stack's buckets and table, and its machine that runs Spark if there is one."""
         lake = Lake(catalog, bucket=lake_bucket, table=registry_table)
-        return cls(catalog, lake, Features(catalog, lake), artifacts_bucket)
+        features = Features(catalog, lake, spark=SparkRuns(spark_arn) if spark_arn else None)
+        return cls(catalog, lake, features, artifacts_bucket)
 
     def prepare(self, model_name: str, run_id: str) -> Prepared:
         """Pin a run's data, and write its ``data_version.json``, ``definition.json`` and ``training_set.parquet``.
@@ -71,6 +75,10 @@ class Preparation:
             The examples can't be learnt from; the message names column, value and expectation.
         NoData
             A source has no rows yet.
+        WaitsForSpark
+            Spark computes the rows of a view: the same call succeeds when it is done.
+        NeedsSpark, SparkFailed
+            There is no Spark, or it couldn't compute them.
         """
         model = self._catalog.model(model_name)
         files = RunFiles(self._bucket, model.name, run_id)
@@ -79,7 +87,11 @@ class Preparation:
         definition = self.definition(model)
         sources = [source.name for source in definition.sources]
         version, pinned = files.put_first(DATA_VERSION_FILE, self._lake.pin(sources, model.views))
-        with self._lake.tables(version) as connection, TemporaryDirectory(prefix="headwater-prepare-") as scratch:
+        needed = {*model.examples.sources, *self._features.to_read(definition.views, version)}
+        with (
+            self._lake.tables(version, needed) as connection,
+            TemporaryDirectory(prefix="headwater-prepare-") as scratch,
+        ):
             path = Path(scratch) / TRAINING_SET_FILE
             offline = {view.name: self._features.ensure(connection, view, version) for view in definition.views}
             rows, unlabelled = write(connection, model, definition.views, offline, path)

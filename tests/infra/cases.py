@@ -15,6 +15,8 @@ CONFIG = {
     "headwater:alarmEmails": '["on-call@example.com"]',
     "headwater:alarmWebhooks": '["https://chat.example.com/hook"]',
     "headwater:tags": '{"CostCentre": "42"}',
+    # What a stack may leave out is there, too.
+    "headwater:spark": "true",
 }
 
 

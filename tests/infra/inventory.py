@@ -22,6 +22,7 @@ LISTED = (
     ("ec2", "describe_route_tables", "RouteTables", "OwnerId"),
     ("ecr", "describe_repositories", "repositories", "repositoryName"),
     ("ecs", "list_task_definitions", "taskDefinitionArns", ""),
+    ("emr-serverless", "list_applications", "applications", "name"),
     ("events", "list_rules", "Rules", "Name"),
     ("iam", "list_policies", "Policies", "PolicyName"),
     ("iam", "list_roles", "Roles", "RoleName"),

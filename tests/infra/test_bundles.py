@@ -6,11 +6,12 @@ import os
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from infra.bundles import RECIPES, Bundle, Recipe, build, build_all
+from infra.bundles import RECIPES, SPARK, Bundle, Recipe, build, build_all
 from infra.code import CACHE
 from infra.images import pack_context
 from infra.packages import COMMAND_LINE, BundleError, File, Target, append, remembered, without_command_line
@@ -20,7 +21,10 @@ HOST = Target(python=f"{sys.version_info.major}.{sys.version_info.minor}", platf
 HANDLERS = {
     "control": ["alarms.manage", "images.build", "lake.intake", "lake.refuse", "registry.promote", "serving.stage"],
     "serving": ["serving.predict"],
-    "data": ["features.materialise", "features.skew", "lake.ingest", "registry.register", "training.prepare"],
+    "data": [
+        *(f"features.{name}" for name in ("describe", "keep", "materialise", "skew")),
+        "lake.ingest", "registry.register", "training.prepare",
+    ],
 }  # fmt: skip
 
 
@@ -90,6 +94,24 @@ def test_every_handler_can_be_imported_from_its_bundle_alone(
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(str(tmp_path))
+
+
+def test_what_spark_runs_is_imported_from_its_archive_and_spark_alone(tmp_path: Path) -> None:
+    built = build(SPARK, replace(HOST, compiled=False), ROOT / CACHE)
+    with zipfile.ZipFile(built.path) as archive:
+        archive.extractall(tmp_path / "environment")
+    (release,) = Path(sys.prefix, "spark").glob("lib/python*/site-packages")
+    for package in ("pyspark", "py4j"):
+        (tmp_path / package).symlink_to(release / package)
+    code = (
+        f"import sys; sys.path[:0] = [{str(tmp_path / 'environment')!r}, {str(tmp_path)!r}]\n"
+        "import headwater.features.spark as spark, pandas, pyarrow\n"
+        "print(spark.__file__, pandas.__file__, pyarrow.__file__, sep='\\n')"
+    )
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert all(line.startswith(str(tmp_path / "environment")) for line in done.stdout.splitlines())
+    assert not list((tmp_path / "environment").glob("pyspark*"))
 
 
 def test_equal_contents_give_equal_bytes(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def test_names_say_which_stack_it_is(graph: Graph) -> None:
             assert "headwater-local-" in name or name == "/headwater/local", resource.urn
 
 
-def test_only_quarantine_and_access_logs_ever_expire(graph: Graph) -> None:
+def test_only_quarantine_sparks_scratch_and_access_logs_ever_expire(graph: Graph) -> None:
     expiring = set()
     for lifecycle in graph.all("aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration"):
         rules = lifecycle.plain_inputs["rules"]
@@ -58,7 +58,7 @@ def test_only_quarantine_and_access_logs_ever_expire(graph: Graph) -> None:
         for rule in rules:
             if {"expiration", "noncurrentVersionExpiration", "transitions"} & rule.keys():
                 expiring.add((lifecycle.name, rule["filter"]["prefix"]))
-    assert expiring == {("lake", "quarantine/"), ("access-logs", "")}
+    assert expiring == {("lake", "quarantine/"), ("lake", "spark/"), ("access-logs", "")}
 
 
 def test_tables_are_on_demand_and_keyed_as_the_capabilities_expect(graph: Graph) -> None:
@@ -127,8 +127,11 @@ def test_what_can_fail_is_watched(graph: Graph) -> None:
 
 
 def test_the_page_of_costs_counts_the_alarms_and_what_they_cost(graph: Graph) -> None:
-    alarms = len(graph.all(ALARM))
-    assert f"{alarms} alarms: ${(alarms - 10) * 0.10:.2f}" in (ROOT / "docs/cost.md").read_text()
+    optional = ("features-spark-", "features-describe-", "features-keep-")
+    spark = sum(alarm.name.startswith(optional) for alarm in graph.all(ALARM))
+    alarms, page = len(graph.all(ALARM)) - spark, (ROOT / "docs/cost.md").read_text()
+    assert f"{alarms} alarms: ${(alarms - 10) * 0.10:.2f}" in page
+    assert f"{spark} more alarms: ${spark * 0.10:.2f}" in page
 
 
 def test_state_machines_log_what_they_were_given_and_have_no_place_left(graph: Graph) -> None:
@@ -222,10 +225,35 @@ def schedules(graph: Graph, group: str) -> dict[str, Mapping[str, Any]]:
 def test_functions_run_from_the_bundles_that_were_uploaded(graph: Graph) -> None:
     keys = {uploaded["key"] for uploaded in graph.outputs("aws:s3/bucketObjectv2:BucketObjectv2").values()}
     functions = graph.outputs(FUNCTION)
-    assert len(functions) == 15
+    assert len(functions) == 18
     for function in functions.values():
         assert function["s3Key"] in keys
         assert function["s3Key"].startswith("code/")
+
+
+def test_spark_has_no_capacity_of_its_own_and_runs_as_a_role_that_touches_nothing_that_is_kept(graph: Graph) -> None:
+    (application,) = graph.all("aws:emrserverless/application:Application")
+    given = application.plain_inputs
+    assert (given["type"], given["releaseLabel"]) == ("SPARK", "emr-spark-8.1.0")
+    assert "initialCapacities" not in given
+    assert given["maximumCapacity"]["cpu"] == "32 vCPU"
+    assert given["autoStopConfiguration"] == {"enabled": True, "idleTimeoutMinutes": 1}
+    (policy,) = [one for one in graph.all("aws:iam/rolePolicy:RolePolicy") if one.name == "spark-job"]
+    statements = json.loads(policy.plain_inputs["policy"])["Statement"]
+    written = {arn for one in statements if "s3:PutObject" in one["Action"] for arn in one["Resource"]}
+    assert [arn.partition("/")[2] for arn in written] == ["spark/*"]
+    assert not [action for one in statements for action in one["Action"] if "Delete" in action]
+    machine = graph.outputs("aws:sfn/stateMachine:StateMachine")["features-spark"]
+    submitted = json.loads(machine["definition"])["States"]["Compute"]["Arguments"]["JobDriver"]["SparkSubmit"]
+    keys = {uploaded["key"] for uploaded in graph.outputs("aws:s3/bucketObjectv2:BucketObjectv2").values()}
+    archive = next(word for word in submitted["SparkSubmitParameters"].split() if word.startswith("spark.archives="))
+    assert archive.partition("#")[2] == "environment"
+    for url in (submitted["EntryPoint"], archive.partition("=")[2].partition("#")[0]):
+        assert url.split("/", 3)[3] in keys
+    # Whoever finds that rows are missing knows the machine that was made after him.
+    for name in ("features-materialise", "training-prepare"):
+        (function,) = [one for one in graph.all(FUNCTION) if one.name == name]
+        assert function.plain_inputs["environment"]["variables"]["HEADWATER_SPARK_ARN"] == machine["arn"]
 
 
 def test_webhooks_are_secret(graph: Graph) -> None:

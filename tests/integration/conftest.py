@@ -57,30 +57,74 @@ VIEW = FeatureView(
 PRODUCT = Product(views=(VIEW,))
 '''
 
+LARGE_CONTRACT = '''"""What a till rang up."""
+
+import pandera.pandas as pa
+
+ROWS = pa.DataFrameSchema(
+    {
+        "shop": pa.Column(str),
+        "number": pa.Column(int),
+        "sold": pa.Column("datetime64[ns, UTC]"),
+        "amount": pa.Column(float, nullable=True),
+    },
+    coerce=True,
+)
+'''
+LARGE_PRODUCT = '''"""Views that Spark computes: one that it can, and one whose function only DuckDB has."""
+
+from datetime import timedelta
+
+from headwater.model import Feature, FeatureView, Product, Source
+
+SOURCE = Source(name="sales", contract="pipelines.large.contracts:ROWS", keys=("number",))
+SQL = "SELECT shop, sold AS event_time, sold AS available_time, {} FROM sales"
+GOOD = FeatureView(
+    name="large_sales",
+    entity=("shop",),
+    sources=("sales",),
+    sql=SQL.format("sum(amount) OVER (PARTITION BY shop ORDER BY sold) AS total"),
+    features=(Feature(name="total"),),
+    ttl=timedelta(days=36500),
+    engine="spark",
+)
+BAD = FeatureView(
+    name="large_names",
+    entity=("shop",),
+    sources=("sales",),
+    sql=SQL.format("jaro_winkler_similarity(shop, 'a') AS likeness"),
+    features=(Feature(name="likeness"),),
+    ttl=timedelta(days=36500),
+    engine="spark",
+)
+PRODUCT = Product(sources=(SOURCE,), views=(GOOD, BAD))
+'''
+
 
 @pytest.fixture(scope="session")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    """A project with a table unlike flights, a product that is broken on purpose and a view that is watched.
+    """A project with a table unlike flights, a product broken on purpose, a view that is watched, and views for Spark.
 
     It is deployed on a cloud of its own.
     """
     made = Project.copy(tmp_path_factory.mktemp("deployed"))
     write(made.root, "house_price", "regression")
-    folder = made.root / "pipelines" / "broken"
-    folder.mkdir()
-    (folder / "__init__.py").write_text('"""Broken on purpose."""\n')
-    (folder / "contracts.py").write_text(BROKEN_CONTRACT)
-    (folder / "product.py").write_text(BROKEN_PRODUCT)
-    (folder / "train.py").write_text(BROKEN_TRAIN)
-    folder = made.root / "pipelines" / "watched"
-    folder.mkdir()
-    (folder / "__init__.py").write_text('"""Watched."""\n')
-    (folder / "product.py").write_text(WATCHED_PRODUCT)
+    _product(made, "broken", contracts=BROKEN_CONTRACT, product=BROKEN_PRODUCT, train=BROKEN_TRAIN)
+    _product(made, "large", contracts=LARGE_CONTRACT, product=LARGE_PRODUCT)
+    _product(made, "watched", product=WATCHED_PRODUCT)
     try:
         made.done("local", "up")
         yield made
     finally:
         made.run("local", "down")
+
+
+def _product(project: Project, name: str, **modules: str) -> None:
+    folder = project.root / "pipelines" / name
+    folder.mkdir()
+    (folder / "__init__.py").write_text('"""A product of a test."""\n')
+    for module, text in modules.items():
+        (folder / f"{module}.py").write_text(text)
 
 
 @pytest.fixture

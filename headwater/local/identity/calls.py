@@ -14,7 +14,13 @@ from botocore.exceptions import UnknownServiceError
 from headwater.local.front import ApiCall
 
 # Signing names that aren't botocore's service names, among the services that speak REST.
-_REST = {"lambda": "lambda", "xray": "xray", "scheduler": "scheduler", "apigateway": "apigatewayv2"}
+_REST = {
+    "lambda": "lambda",
+    "xray": "xray",
+    "scheduler": "scheduler",
+    "apigateway": "apigatewayv2",
+    "emr-serverless": "emr-serverless",
+}
 
 
 def operation(call: ApiCall) -> str:
@@ -59,7 +65,8 @@ def _routes(service: str) -> list[tuple[str, re.Pattern[str], str]]:
         parts = re.split(r"(\{\w+\+?\})", path)
         pattern = "".join(
             (
-                f"(?P<{part.strip('{}+')}>{'.+' if '+' in part else '[^/]+'})"
+                # An ARN is quoted, so its slashes aren't the path's; by now they look the same.
+                f"(?P<{part.strip('{}+')}>{'.+' if '+' in part or part == '{resourceArn}' else '[^/]+'})"
                 if part.startswith("{")
                 else re.escape(part)
             )

@@ -161,6 +161,18 @@ def _containers(place: Place, operation: str, arguments: Arguments) -> Sequence[
     return needs
 
 
+def _applications(place: Place, operation: str, arguments: Arguments) -> Sequence[Need]:
+    arn = f"arn:aws:emr-serverless:{place.region}:{place.account}:/applications"
+    if application := arguments.get("applicationId"):
+        run = arguments.get("jobRunId")
+        needs = [Need(f"emr-serverless:{operation}", f"{arn}/{application}" + (f"/jobruns/{run}" if run else ""))]
+        if operation == "StartJobRun":
+            passed = {"iam:passedtoservice": ["emr-serverless.amazonaws.com"]}
+            needs.append(Need("iam:PassRole", str(arguments.get("executionRoleArn")), passed))
+        return needs
+    raise CannotJudge(f"emr-serverless:{operation}")
+
+
 def _identity(_: Place, operation: str, arguments: Arguments) -> Sequence[Need]:
     if operation == "GetCallerIdentity":
         return []  # everybody may ask who they are
@@ -177,6 +189,7 @@ _READERS: Mapping[str, Reader] = {
     "events": _events,
     "codebuild": _builds,
     "ecs": _containers,
+    "emr-serverless": _applications,
     "sts": _identity,
     "states": _Named(
         "states",

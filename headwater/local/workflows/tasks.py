@@ -32,6 +32,7 @@ from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 
 from headwater.local.cloud import Cloud
 from headwater.local.mends.patch import Patches
+from headwater.local.workflows import spark
 
 _POLL_SECONDS = 0.1
 _CLIENT_SECONDS = 960  # a function may run for fifteen minutes
@@ -82,6 +83,7 @@ def install(cloud: Cloud, patches: Patches) -> None:
     patches.set(callback, "_DELAY_SECONDS_SYNC_CONDITION_CHECK", _POLL_SECONDS)
     patches.set(lambda_eval_utils, "LambdaFunctionErrorException", _LambdaError)
     _mend_ecs(patches, clients)
+    spark.install(patches, clients.client, _timestamps)
     patches.set(StateTaskService, "_normalise_parameters", _to_boto)
     patches.set(StateTaskService, "_normalise_response", _from_boto)
     patches.item(state_task_service_aws_sdk._SERVICE_ERROR_NAMES, "s3", "S3")

@@ -34,7 +34,7 @@ def test_every_command_of_the_issue_is_there() -> None:
     pipeline start; pipeline watch; pipeline list; models list; models show; models promote; models rollback;
     models training-set; predict;
     features list; features show; features lineage; features stats; features diff; features search;
-    features get; features ingest; features materialise; features parity; features skew;
+    features compute; features get; features ingest; features materialise; features parity; features skew;
     ingestions list; alarms list; init; check; data list; data status; data commit; data log; data show; data diff;
     data ls; data blame; data revert; data merge; data reset; data tag; data moves; data branch create;
     data branch list; data branch delete; data hook add; data hook list; data hook remove; data checkout; data upload;

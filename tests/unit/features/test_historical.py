@@ -16,7 +16,6 @@ from pydantic import ValidationError
 
 from headwater.features.engine import LARGEST, engine_for
 from headwater.features.errors import InvalidEntityRows, InvalidView, NeedsSpark, UnknownFeature
-from headwater.features.jobs import Job
 from headwater.features.offline import compute
 from headwater.features.service import Features
 from headwater.lake.errors import NoData
@@ -285,29 +284,11 @@ def test_checks_declared_later_hold_for_rows_that_were_kept_before(shop: Shop) -
         Features(strict, shop.lake).historical(asked(4), ["day.total"])
 
 
-def test_a_view_for_spark_waits_for_rows_that_a_job_computed(shop: Shop, tmp_path: Path) -> None:
+def test_a_view_for_spark_needs_rows_that_are_kept_already(shop: Shop) -> None:
     large = DAY.model_copy(update={"name": "large", "engine": "spark"})
     features = Features(catalog([Product(sources=(SALES,), views=(large,))]), shop.lake)
-    version = shop.lake.pin(["sales"])
     with pytest.raises(NeedsSpark, match="'large' is computed by Spark and its rows for data version"):
         features.historical(asked(4), ["large.total"])
-    job = Job.model_validate_json(features.job("large", version, tmp_path).model_dump_json())
-    assert job.sources["sales"].keys == ("shop", "sold")
-    # Stands for Spark, which test_spark.py shows to leave the same rows.
-    connection = duckdb.connect()
-    connection.execute(f"CREATE VIEW sales AS FROM read_parquet({list(job.sources['sales'].paths)})")
-    compute(connection, job.views[0], "rows")
-    folder = tmp_path / "offline" / "large"
-    with pytest.raises(InvalidView, match="no Parquet in"):
-        features.keep("large", version, folder)
-    folder.mkdir(parents=True)
-    connection.execute(f"COPY (FROM rows ORDER BY shop, event_time LIMIT 2) TO '{folder}/part-0.parquet'")
-    connection.execute(f"COPY (FROM rows ORDER BY shop, event_time OFFSET 2) TO '{folder}/part-1.parquet'")
-    assert features.keep("large", version, folder) == 3
-    assert features.historical(asked(4), ["large.total"])["large__total"].to_pylist() == [21]
-    connection.execute(f"COPY (SELECT * EXCLUDE (total) FROM rows) TO '{folder}/part-0.parquet'")  # noqa: S608
-    with pytest.raises(InvalidView, match="holds shop, event_time, available_time, sales, expected"):
-        features.keep("large", version, folder)
 
 
 def test_an_engine_is_what_is_declared_or_follows_from_the_size() -> None:

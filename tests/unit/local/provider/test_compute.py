@@ -147,6 +147,28 @@ def test_a_task_definition_changes_by_a_new_revision(begin, cloud: CloudBeside) 
     task.update(**inputs, tags={"a": "b"})
 
 
+def test_a_spark_application_is_stopped_before_it_is_changed_or_deleted(begin, cloud: CloudBeside) -> None:
+    spark = begin("aws:emrserverless/application:Application", "spark")
+    inputs = {
+        "type": "SPARK",
+        "releaseLabel": "emr-spark-8.1.0",
+        "architecture": "ARM64",
+        "maximumCapacity": {"cpu": "8 vCPU", "memory": "40 GB"},
+        "monitoringConfiguration": {"cloudwatchLoggingConfiguration": {"enabled": True, "logGroupName": "/spark"}},
+    }
+    state = spark.create(**inputs)
+    assert state.outputs["arn"].endswith(f":/applications/{state.id}")
+    emr = cloud.client("emr-serverless")
+    emr.start_application(applicationId=state.id)
+    changed = {**inputs, "maximumCapacity": {"cpu": "16 vCPU", "memory": "80 GB"}}
+    spark.update(**changed, tags={"a": "b"})
+    found = emr.get_application(applicationId=state.id)["application"]
+    assert (found["maximumCapacity"]["cpu"], found["tags"]["a"], found["state"]) == ("16 vCPU", "b", "STOPPED")
+    assert found["monitoringConfiguration"]["cloudWatchLoggingConfiguration"]["logGroupName"] == "/spark"
+    assert spark.replaces(**{**changed, "releaseLabel": "emr-spark-8.0.0"}) == ["releaseLabel"]
+    emr.start_application(applicationId=state.id)
+
+
 def test_a_repository_has_policies(begin, cloud: CloudBeside) -> None:
     repository = begin("aws:ecr/repository:Repository", "Images")
     state = repository.create(

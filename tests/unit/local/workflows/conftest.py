@@ -6,6 +6,7 @@ import json
 import time
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,7 +70,9 @@ class Machines:
 def machines(cloud: Cloud) -> Machines:
     """State machines that may do everything."""
     iam = cloud.client("iam")
-    iam.create_role(RoleName="workflow-tests", AssumeRolePolicyDocument=json.dumps(TRUST))
+    # Tests of other folders borrow this fixture, each with a session of its own.
+    with suppress(iam.exceptions.EntityAlreadyExistsException):
+        iam.create_role(RoleName="workflow-tests", AssumeRolePolicyDocument=json.dumps(TRUST))
     everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
     policy = json.dumps({"Version": "2012-10-17", "Statement": [everything]})
     iam.put_role_policy(RoleName="workflow-tests", PolicyName="all", PolicyDocument=policy)
