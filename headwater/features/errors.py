@@ -93,3 +93,7 @@ class NothingToCompare(NotFound):
 
 class OnlineDiffers(HeadwaterError):
     """The online store doesn't hold what the offline rows say."""
+
+
+class MaterialisationStuck(HeadwaterError):
+    """No execution that materialises a view shard by shard could be started."""

@@ -1,26 +1,22 @@
 """Brings the newest values of a view's entities online: what changed since last time, taken up where it broke off."""
 
-# ruff: noqa: S608 - names in SQL are declared by products and quoted
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from datetime import datetime, timedelta
 
 import duckdb
 from pydantic import BaseModel, ConfigDict
 
-from headwater.features.columns import AVAILABLE, EVENT, KNOWN
-from headwater.features.encoding import check_size, pack_all
-from headwater.features.errors import InvalidView
-from headwater.features.offline import offline_key
-from headwater.features.online import EPOCH, entity_of, microseconds, online_key
+from headwater.features.completing import complete
+from headwater.features.due import count, find, writes
+from headwater.features.encoding import check_size
+from headwater.features.handing_over import HandOver
+from headwater.features.online import EPOCH, entity_of, microseconds
 from headwater.features.progress import ProgressOf, Run
-from headwater.features.records import Materialisation, Materialisations
-from headwater.features.store import GRACE, OnlineStore, OnlineWrite
-from headwater.lake.database import literal, quoted
+from headwater.features.records import Materialisations
+from headwater.features.store import OnlineStore, OnlineWrite
 from headwater.lake.service import Lake
 from headwater.lake.types import DataVersion
 from headwater.model import FeatureView
@@ -29,8 +25,6 @@ from headwater.registry.store import RegistryStore
 
 NOTED = 100_000
 """Entities after which the place is written down that a run which dies is taken up from."""
-_VECTORS = 8
-"""Of DuckDB's, 2,048 rows each, that are encoded at once."""
 _ROUNDS = 5
 
 Ensure = Callable[[duckdb.DuckDBPyConnection, FeatureView, DataVersion], str]
@@ -52,7 +46,9 @@ class Materialised(BaseModel):
     written: int = 0
     """Online items that it changed."""
     complete: bool = True
-    """False if it was told to stop before its end: the same call goes on from there."""
+    """False if it was told to stop before its end (the same call goes on from there), or was handed over."""
+    execution: str = ""
+    """Of the materialisation machine, which does it: nobody needs to call again."""
     skipped: str = ""
     """Why nothing could be done, if so."""
 
@@ -70,11 +66,19 @@ class Doing:
         Called with the view's name, how many entities are done and how many there are to do.
     stop : callable
         Answers whether to break off soon (a function's time is running out).
+    hand_over : HandOver, optional
+        Takes what is too much for this process.
     """
 
     full: bool = False
     progress: Callable[[str, int, int], None] = lambda _view, _done, _all: None
     stop: Callable[[], bool] = lambda: False
+    hand_over: HandOver | None = None
+
+    @property
+    def is_late(self) -> bool:
+        """Whether what isn't done by now is to be handed over."""
+        return self.hand_over is not None and self.hand_over.unfinished and self.stop()
 
 
 AS_USUAL = Doing()
@@ -118,8 +122,13 @@ class Materialiser:
             if begun is None:
                 continue  # somebody read newer data: so shall we
             mine, others = begun
-            baselines = [] if doing.full or not others.completed else [others.completed, *others.under_way]
-            done = self._run(view, version, mine, baselines, progress, doing)
+            # Once it was handed over it stays so: an execution that failed is followed by another.
+            to = doing.hand_over
+            if to and (mine.attempts or to.at_once or doing.is_late):
+                done = self._hand_over(view, mine, progress, to)
+            else:
+                baselines = [] if doing.full or not others.completed else [others.completed, *others.under_way]
+                done = self._run(view, version, mine, baselines, progress, doing)
             written += done.written
             if not done.complete or mine.moment == moment:
                 return done.model_copy(update={"written": written})
@@ -131,8 +140,24 @@ class Materialiser:
         record = Materialisations(self._registry).newest(view.name, view.version)
         counted = {"rows": record.rows, "entities": record.entities} if record else {}
         if record is not None and record.data_version == version.id:
-            Materialisations(self._registry).record(record.model_copy(update={"last_at": _time(moment)}))
+            last_at = EPOCH + timedelta(microseconds=moment)
+            Materialisations(self._registry).record(record.model_copy(update={"last_at": last_at}))
         return Materialised(view=view.name, version=view.version, data_version=version.id, written=written, **counted)
+
+    def _hand_over(
+        self, view: FeatureView, run: Run, progress: ProgressOf, to: HandOver, written: int = 0
+    ) -> Materialised:
+        execution, attempt = to.start(view.name, view.version, run)
+        if attempt != run.attempts:
+            progress.handed_over(run, attempt)
+        return Materialised(
+            view=view.name,
+            version=view.version,
+            data_version=run.data_version,
+            written=written,
+            complete=False,
+            execution=execution,
+        )
 
     def _run(
         self,
@@ -143,97 +168,29 @@ class Materialiser:
         progress: ProgressOf,
         doing: Doing,
     ) -> Materialised:
-        with (
-            TemporaryDirectory(prefix="headwater-materialise-") as scratch,
-            self._lake.tables(version) as connection,
-        ):
-            table = self._ensure(connection, view, version)
-            connection.execute(f"CREATE TEMP TABLE __newest AS {_newest(view, quoted(table))}", [run.moment])
-            due = self._due(connection, view, run, baselines, Path(scratch))
-            written, complete = self._write(connection, view, run, due, progress, doing)
-            ((rows, next_known),) = connection.execute(
-                f"SELECT count(*), epoch_us(min({KNOWN}) FILTER (WHERE {KNOWN} > make_timestamp(?))) "
-                f"FROM {quoted(table)}",
-                [run.moment],
-            ).fetchall()
-            ((entities, newest_event),) = connection.execute(
-                f"SELECT count(*), max({EVENT}) FROM __newest"
-            ).fetchall()  # fmt: skip
-        if complete:
-            at = _time(run.moment)
-            # Known to people before the run counts as completed: a death between the two repeats both.
-            Materialisations(self._registry).record(
-                Materialisation(
-                    view=view.name,
-                    version=view.version,
-                    data_version=version.id,
-                    commits=version.ids,
-                    revision=version.revision,
-                    rows=rows,
-                    entities=entities,
-                    written=written,
-                    newest_event=newest_event and newest_event.replace(tzinfo=UTC),
-                    at=at,
-                    last_at=at,
-                )
-            )
-            progress.end(run, next_known)
+        to = doing.hand_over
+        with self._lake.tables(version) as connection:
+            counted = count(connection, view, self._ensure(connection, view, version), run)
+            due = find(connection, self._lake.objects, view, run, baselines)
+            if to and due > to.above:
+                return self._hand_over(view, run, progress, to)
+            tracker = _Tracker(view, run, due, progress, doing)
+            written = self._online.write(view.version, writes(connection, view, run.revision), written=tracker)
+        if not tracker.stopped:
+            complete(self._registry, view.name, view.version, run, counted, written)
+        else:
+            progress.note(run, tracker.last)
+            if to and doing.is_late:
+                return self._hand_over(view, run, progress, to, written)
         return Materialised(
             view=view.name,
             version=view.version,
             data_version=version.id,
-            rows=rows,
-            entities=entities,
+            rows=counted.rows,
+            entities=counted.entities,
             written=written,
-            complete=complete,
+            complete=not tracker.stopped,
         )
-
-    def _due(
-        self,
-        connection: duckdb.DuckDBPyConnection,
-        view: FeatureView,
-        run: Run,
-        baselines: Sequence[Run],
-        scratch: Path,
-    ) -> str:
-        """A query for the rows that may have to be written: what is in every baseline needn't be."""
-        same: list[str] = []
-        for number, baseline in enumerate(baselines):
-            key = offline_key(view, baseline.version)
-            kept = self._lake.objects.newest(key)
-            if kept is None:
-                same = []
-                break
-            path = scratch / f"before-{number}.parquet"
-            self._lake.objects.fetch(kept, path)
-            rows = f"read_parquet({literal(str(path))})"
-            connection.execute(
-                f"CREATE TEMP TABLE __before_{number} AS {_newest(view, rows)}", [baseline.moment]
-            )  # fmt: skip
-            same.append(f"SELECT * FROM __before_{number}")
-        query = "SELECT * FROM __newest"
-        if same:
-            query += f" EXCEPT ({' INTERSECT '.join(same)})"
-        keys = ", ".join(map(quoted, view.entity))
-        beyond = f"WHERE ({keys}) > ({', '.join(literal(part) for part in run.after)})" if run.after else ""
-        return f"SELECT * FROM ({query}) AS due {beyond} ORDER BY {keys}"
-
-    def _write(
-        self,
-        connection: duckdb.DuckDBPyConnection,
-        view: FeatureView,
-        run: Run,
-        due: str,
-        progress: ProgressOf,
-        doing: Doing,
-    ) -> tuple[int, bool]:
-        connection.execute(f"CREATE TEMP TABLE __due AS {due}")
-        ((total,),) = connection.execute("SELECT count(*) FROM __due").fetchall()
-        tracker = _Tracker(view, run, total, progress, doing)
-        changed = self._online.write(view.version, _writes(connection, view, run.revision), written=tracker)
-        if tracker.stopped:
-            progress.note(run, tracker.last)
-        return changed, not tracker.stopped
 
 
 @dataclass(slots=True)
@@ -259,40 +216,3 @@ class _Tracker:
             self.progress.note(self.run, self.last)
         self.stopped = self.done < self.total and self.doing.stop()
         return not self.stopped
-
-
-def _newest(view: FeatureView, rows: str) -> str:
-    """A query for each entity's newest row of those known at a moment; needs that as a parameter.
-
-    No two kept rows of an entity have one event time.
-    """
-    keys = ", ".join(map(quoted, view.entity))
-    columns = ", ".join([keys, EVENT, AVAILABLE, *(quoted(feature.name) for feature in view.features)])
-    return (
-        f"SELECT {columns} FROM {rows} WHERE {KNOWN} <= make_timestamp(?) "
-        f"QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY {EVENT} DESC) = 1"
-    )
-
-
-def _writes(connection: duckdb.DuckDBPyConnection, view: FeatureView, revision: int) -> Iterator[OnlineWrite]:
-    values = ", ".join(f"CAST({quoted(feature.name)} AS DOUBLE)" for feature in view.features)
-    keys = ", ".join(map(quoted, view.entity))
-    result = connection.execute(
-        f"SELECT {keys}, epoch_us({EVENT}), epoch_us({AVAILABLE}), {values} FROM __due ORDER BY {keys}"
-    )
-    width, lasts = len(view.entity), round(view.ttl.total_seconds()) + GRACE
-    while len(frame := result.fetch_df_chunk(_VECTORS)):
-        columns = [frame.iloc[:, place].to_numpy() for place in range(frame.shape[1])]
-        events, available = columns[width], columns[width + 1]
-        packed = pack_all(events, available, revision, columns[width + 2 :])
-        for value, expires, *entity in zip(
-            packed, (events // 1_000_000 + lasts).tolist(), *columns[:width], strict=True
-        ):
-            key = online_key(view.entity, entity)
-            if key is None:
-                raise InvalidView(f"feature view {view.name!r}: the key of entity {str(entity)[:200]} is too long")
-            yield OnlineWrite(key, value, expires)
-
-
-def _time(moment: int) -> datetime:
-    return EPOCH + timedelta(microseconds=moment)
