@@ -19,6 +19,7 @@ OUTPUTS = (
     "registry_table",
     "ingestion_arn",
     "training_arn",
+    "materialisation_arn",
     "predict_function",
     "api_url",
     "alarm_topic_arn",

@@ -17,6 +17,7 @@ from infra.buckets import Account, PrivateBucket
 from infra.function import Foundation, Function, FunctionArgs
 from infra.grants import Role
 from infra.lake import FEATURES, grant_read_sources
+from infra.machine import StateMachine
 from infra.tables import MODELS, VIEWS, Table
 from infra.tags import physical_name, tags
 
@@ -36,14 +37,17 @@ class MaterialisationArgs:
     artifacts: PrivateBucket
     registry: Table
     features: Table
+    machine: StateMachine
+    """Does what is too much for the function (`infra.distribution`)."""
     views: Mapping[str, FeatureView]
 
 
 class Materialisation(pulumi.ComponentResource):
     """The function that ingestion calls for a source's views, and that is called each hour for all of them.
 
-    A view that declares ``schedule`` has one of its own besides. What a call doesn't get done in its time the next
-    one goes on with; ingestion calls again at once.
+    A view that declares ``schedule`` has one of its own besides. What a call doesn't get done in its time is handed to
+    the machine, and so is a view with more entities to do than the setting ``distributeAboveEntities``; ingestion
+    calls again at once.
     """
 
     def __init__(self, name: str, args: MaterialisationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -60,6 +64,8 @@ class Materialisation(pulumi.ComponentResource):
                     "artifacts_bucket": args.artifacts.ready,
                     "registry_table": args.registry.name,
                     "features_table": args.features.name,
+                    "materialisation_arn": args.machine.arn,
+                    "distribute_above": args.foundation.config.distribute_above_entities,
                 },
                 bundle="data",
                 memory_mib=3008,
@@ -74,6 +80,7 @@ class Materialisation(pulumi.ComponentResource):
                     args.registry.grant_read(MODELS),
                     args.artifacts.grant_read("runs/"),
                     args.features.grant_write_batches(),
+                    args.machine.grant_start(),
                 ],
             ),
             opts=child,

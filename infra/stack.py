@@ -14,12 +14,13 @@ from infra.code import Bundles
 from infra.config import Config
 from infra.containers import Containers, ContainersArgs
 from infra.description import describe
+from infra.distribution import Distribution, DistributionArgs
 from infra.features import Materialisation, MaterialisationArgs
 from infra.function import Foundation
 from infra.grants import Grant
 from infra.images import ImageRepository, ImageRepositoryArgs
 from infra.ingestion import Ingestion, IngestionArgs, grant_ingest
-from infra.lake import QUARANTINE
+from infra.lake import QUARANTINE, SHARDS
 from infra.ledger import InfrastructureLedger, InfrastructureLedgerArgs
 from infra.network import Network
 from infra.parity import FeatureParity, FeatureParityArgs
@@ -63,6 +64,16 @@ def build_stack(config: Config, catalog: Catalog) -> None:
             features=storage.features,
         ),
     )
+    distribution = Distribution(
+        "materialisation",
+        DistributionArgs(
+            foundation=foundation,
+            account=account,
+            lake=storage.lake,
+            registry=storage.registry,
+            features=storage.features,
+        ),
+    )
     materialisation = Materialisation(
         "features-materialise",
         MaterialisationArgs(
@@ -72,6 +83,7 @@ def build_stack(config: Config, catalog: Catalog) -> None:
             artifacts=storage.artifacts,
             registry=storage.registry,
             features=storage.features,
+            machine=distribution.machine,
             views=catalog.views,
         ),
     )
@@ -137,6 +149,7 @@ def build_stack(config: Config, catalog: Catalog) -> None:
             "registry_table": storage.registry.name,
             "ingestion_arn": ingestion.machine.arn,
             "training_arn": training.machine.arn,
+            "materialisation_arn": distribution.machine.arn,
             "predict_function": serving.predict.name,
             "api_url": serving.url,
             "alarm_topic_arn": topic.arn,
@@ -154,7 +167,7 @@ def _storage(config: Config, account: Account) -> Storage:
     def bucket(name: str, *, access_logs: PrivateBucket | None, capability: str = "", **more: bool) -> PrivateBucket:
         expiries = {
             "access-logs": [Expiry(prefix="", days=config.log_retention_days)],
-            "lake": [QUARANTINE],
+            "lake": [QUARANTINE, SHARDS],
         }.get(name, [])
         return PrivateBucket(
             name,

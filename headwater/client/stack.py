@@ -45,6 +45,8 @@ class StackDescription(BaseModel):
     registry_table: str
     ingestion_arn: str
     training_arn: str
+    materialisation_arn: str = ""
+    """Empty if the stack was deployed before there was that machine."""
     predict_function: str
     api_url: str
     alarm_topic_arn: str

@@ -18,7 +18,12 @@ def bucket(machines: Machines) -> str:
     """A bucket with three items, one of which is bad, and what is no list."""
     s3 = machines.cloud.client("s3")
     s3.create_bucket(Bucket=BUCKET)
-    for key, value in {"good.json": [1, 2, 3], "bad.json": [1, -2, 3], "none.json": [], "object.json": {"a": 1}}.items():
+    for key, value in {
+        "good.json": [1, 2, 3],
+        "bad.json": [1, -2, 3],
+        "none.json": [],
+        "object.json": {"a": 1},
+    }.items():
         s3.put_object(Bucket=BUCKET, Key=key, Body=json.dumps(value).encode())
     return BUCKET
 
