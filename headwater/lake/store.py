@@ -172,6 +172,27 @@ class Executions:
             raise
         return True
 
+    def status(self, name: str) -> str | None:
+        """Step Functions' word for how the run ``name`` stands; None if there is none (any more)."""
+        try:
+            answer = self._stepfunctions.describe_execution(executionArn=self._arn(name))
+        except ClientError as error:
+            if error_code(error) == "ExecutionDoesNotExist":
+                return None
+            raise
+        return str(answer["status"])
+
+    def items(self, name: str) -> tuple[int, int] | None:
+        """How many items of a run's distributed map are done, and how many there are; None if it has no such map yet."""
+        runs = self._stepfunctions.list_map_runs(executionArn=self._arn(name))["mapRuns"]
+        if not runs:
+            return None
+        counts = self._stepfunctions.describe_map_run(mapRunArn=runs[0]["mapRunArn"])["itemCounts"]
+        return counts["succeeded"], counts["total"]
+
+    def _arn(self, name: str) -> str:
+        return f"{self.arn.replace(':stateMachine:', ':execution:')}:{name}"
+
 
 def _source(source: str) -> str:
     return f"SOURCE#{source}"

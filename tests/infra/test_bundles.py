@@ -20,7 +20,8 @@ HOST = Target(python=f"{sys.version_info.major}.{sys.version_info.minor}", platf
 HANDLERS = {
     "control": ["alarms.manage", "images.build", "lake.intake", "lake.refuse", "registry.promote", "serving.stage"],
     "serving": ["serving.predict"],
-    "data": ["features.materialise", "features.split", "features.write_shard", "features.finish", "lake.ingest", "registry.register", "training.prepare"],
+    "data": ["features.finish", "features.materialise", "features.split", "features.write_shard", "lake.ingest",
+             "registry.register", "training.prepare"],
 }  # fmt: skip
 
 

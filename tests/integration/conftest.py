@@ -52,6 +52,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     (folder / "contracts.py").write_text(BROKEN_CONTRACT)
     (folder / "product.py").write_text(BROKEN_PRODUCT)
     (folder / "train.py").write_text(BROKEN_TRAIN)
+    settings = made.root / "Pulumi.local.yaml"
+    # Few entities in a test, and yet more than one shard.
+    settings.write_text(settings.read_text().replace("config:\n", "config:\n  headwater:shardEntities: 1\n", 1))
     try:
         made.done("local", "up")
         yield made

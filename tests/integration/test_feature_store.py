@@ -102,3 +102,45 @@ def test_rows_that_are_streamed_through_the_api_and_the_queue_are_online_at_once
     body = json.dumps(streamed("HPN", 42.5))
     sqs.send_message(QueueUrl=sqs.get_queue_url(QueueName=queue)["QueueUrl"], MessageBody=body)
     assert wait_for(lambda: online("HPN"), what="the streamed row", timeout=120) == 42.5
+
+
+def test_a_view_is_materialised_shard_by_shard_by_the_machine(
+    project: Project, deployed: Headwater, tmp_path: Path
+) -> None:
+    file = tmp_path / "upstate.csv"
+    file.write_text(HEADER + ROWS.replace("JFK", "ALB").replace("EWR", "SYR"))
+    project.done("upload", "weather", str(file), "--wait")
+    table, dynamodb = deployed.stack.features_table, deployed.client("dynamodb")
+    lost = [{"pk": {"S": f"origin|{origin}"}} for origin in ("ALB", "SYR")]
+
+    def online() -> list[object]:
+        return [dynamodb.get_item(TableName=table, Key=key).get("Item") for key in lost]
+
+    before = online()
+    assert all(before)
+    for key in lost:
+        dynamodb.delete_item(TableName=table, Key=key)
+    function = f"headwater-{deployed.stack.name}-features-materialise"
+    event = json.dumps({"view": "origin_weather", "full": True, "distributed": True})
+    answers = [
+        json.loads(deployed.client("lambda").invoke(FunctionName=function, Payload=event)["Payload"].read())
+        for _ in range(2)
+    ]
+    assert [answer["complete"] for answer in answers] == [True, True], answers
+    execution = answers[0]["views"][0]["execution"]
+    steps = deployed.client("stepfunctions")
+    arn = f"{deployed.stack.materialisation_arn.replace(':stateMachine:', ':execution:')}:{execution}"
+
+    def ended() -> object:
+        found = steps.describe_execution(executionArn=arn)
+        return found if found["status"] != "RUNNING" else None
+
+    found = wait_for(ended, what="the machine", timeout=120)
+    assert found["status"] == "SUCCEEDED", found
+    (run,) = steps.list_map_runs(executionArn=arn)["mapRuns"]
+    counts = steps.describe_map_run(mapRunArn=run["mapRunArn"])["itemCounts"]
+    # A shard for each entity.
+    assert counts["succeeded"] == counts["total"] >= 2
+    assert online() == before
+    assert deployed.features.show("origin_weather").under_way == ()
+    assert any("run finished" in line.message for line in deployed.logs("features-finish"))
