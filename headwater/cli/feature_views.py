@@ -74,7 +74,7 @@ def show_details(console: Console, found: ViewDetails) -> None:
             markup=False,
         )
     for run in found.under_way:
-        console.print(f"{'under way':<13} {_under_way(run)}", markup=False)
+        console.print(f"{'under way':<13} {under_way(run)}", markup=False)
     rows = [
         (
             feature.name,
@@ -258,7 +258,8 @@ def _side(side: Side) -> str:
     )
 
 
-def _under_way(run: UnderWay) -> str:
+def under_way(run: UnderWay) -> str:
+    """A run in words: of what, since when, and how far it is."""
     what = f"definition {run.version}, data version {run.data_version[:SHORT]}, since {show(run.since)} UTC"
     if not run.execution:
         return what

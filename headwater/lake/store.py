@@ -183,7 +183,7 @@ class Executions:
         return str(answer["status"])
 
     def items(self, name: str) -> tuple[int, int] | None:
-        """How many items of a run's distributed map are done, and how many there are; None if it has no such map yet."""
+        """How many items of a run's distributed map are done, and how many there are; None before it has one."""
         runs = self._stepfunctions.list_map_runs(executionArn=self._arn(name))["mapRuns"]
         if not runs:
             return None

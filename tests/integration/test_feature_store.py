@@ -132,11 +132,13 @@ def test_a_view_is_materialised_shard_by_shard_by_the_machine(
     arn = f"{deployed.stack.materialisation_arn.replace(':stateMachine:', ':execution:')}:{execution}"
 
     def ended() -> object:
-        found = steps.describe_execution(executionArn=arn)
-        return found if found["status"] != "RUNNING" else None
+        for told in deployed.features.show("origin_weather").under_way:
+            assert (told.execution, told.status in ("RUNNING", "SUCCEEDED")) == (execution, True), told
+            assert told.shards is None or (told.shards_done or 0) <= told.shards
+        status = steps.describe_execution(executionArn=arn)["status"]
+        return status if status != "RUNNING" else None
 
-    found = wait_for(ended, what="the machine", timeout=120)
-    assert found["status"] == "SUCCEEDED", found
+    assert wait_for(ended, what="the machine", timeout=120) == "SUCCEEDED"
     (run,) = steps.list_map_runs(executionArn=arn)["mapRuns"]
     counts = steps.describe_map_run(mapRunArn=run["mapRunArn"])["itemCounts"]
     # A shard for each entity.
