@@ -279,7 +279,7 @@ class Features:
         name : str
             The view, as it is declared now.
         doing : Doing
-            Whether to go through all entities, whom to tell, when to stop.
+            Whether to go through all entities, whom to tell, when to stop, who takes what is too much.
 
         Raises
         ------

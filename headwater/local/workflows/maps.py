@@ -27,6 +27,7 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.item
 from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 from moto.stepfunctions.parser.asl.eval.program_state import ProgramEnded, ProgramStopped, ProgramTimedOut
 from moto.stepfunctions.parser.asl.eval.states import ItemData, MapData
+from moto.stepfunctions.parser.asl.eval.variable_store import VariableStore
 
 from headwater.local.cloud import Cloud
 from headwater.local.identity import Identity
@@ -87,6 +88,8 @@ def _run_item(self: Any, env: Any, job: Any) -> None:
         env.states.reset(job.job_input)
         env.stack.append(env.states.get_input())
         self._eval_input(env_frame=env)
+        # An execution of its own: it knows its input, and no variable of the machine.
+        env.variable_store = VariableStore()
         job.job_program.eval(env)
         match env.program_state():
             case ProgramEnded():

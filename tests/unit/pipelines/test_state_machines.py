@@ -73,7 +73,8 @@ def test_every_task_is_bounded_retried_with_jitter_and_caught(name: str) -> None
         assert task["TimeoutSeconds"] <= machine(name)["TimeoutSeconds"], key
         assert all(retry["JitterStrategy"] == "FULL" and retry["MaxAttempts"] >= 4 for retry in task["Retry"]), key
     for key, state in (tasks(name) | maps(name)).items():
-        assert [caught["ErrorEquals"] for caught in state["Catch"]] == [["States.ALL"]], key
+        assert [caught["ErrorEquals"] for caught in state["Catch"]][-1] == ["States.ALL"], key
+        assert state["Catch"][-1]["Next"] in ("Failed", "Refuse"), key
 
 
 @pytest.mark.parametrize("name", MACHINES)
@@ -82,7 +83,6 @@ def test_every_failure_ends_in_the_one_state_that_fails_with_its_cause(name: str
     fails = [key for key, state in states.items() if state["Type"] == "Fail"]
     assert fails == ["Failed"]
     targets = {caught["Next"] for state in (tasks(name) | maps(name)).values() for caught in state["Catch"]}
-    assert targets <= {"Failed", "Refuse"}
     reached = {state["Next"] for state in states.values() if "Next" in state} | targets | {machine(name)["StartAt"]}
     reached |= {choice["Next"] for state in states.values() for choice in state.get("Choices", ())}
     reached |= {state["Default"] for state in states.values() if "Default" in state}

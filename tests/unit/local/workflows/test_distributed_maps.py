@@ -78,6 +78,13 @@ def test_each_item_of_an_object_in_s3_is_selected_and_the_results_are_in_their_o
     assert json.loads(machines.run(states(ECHO), {"key": "none.json"})["output"]) == []
 
 
+def test_a_child_sees_no_variable_of_the_machine_but_what_was_selected(machines: Machines, bucket: str) -> None:
+    keep = {"Keep": {"Type": "Pass", "Assign": {"outer": "a"}, "Output": "{% $states.input %}", "Next": "Each"}}
+    seen = {"See": {"Type": "Pass", "Output": "{% $exists($outer) ? 'seen' : $states.input %}", "End": True}}
+    ended = machines.run(keep | states(seen, ItemSelector={"x": "{% $outer %}"}), {"key": "good.json"})
+    assert json.loads(ended["output"]) == [{"x": "a"}] * 3
+
+
 def test_an_item_that_fails_fails_the_map_which_can_catch_that(machines: Machines, bucket: str) -> None:
     ended = machines.run(states(NEGATIVES_FAIL), {"key": "bad.json"})
     assert (ended["status"], ended["error"]) == ("FAILED", "States.ExceedToleratedFailureThreshold")
