@@ -67,6 +67,7 @@ class Distribution(pulumi.ComponentResource):
                     _grant_map(args, physical_name(name)),
                 ],
                 topic=args.foundation.topic,
+                look="headwater features show VIEW",
             ),
             opts=self._child,
         )

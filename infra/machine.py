@@ -36,6 +36,8 @@ class StateMachineArgs:
     """A value for each place; one too many or too few stops the deployment."""
     grants: Sequence[Grant]
     topic: AlarmTopic
+    look: str = "headwater pipeline list"
+    """The command that tells of its runs."""
 
 
 class StateMachine(pulumi.ComponentResource):
@@ -77,8 +79,8 @@ class StateMachine(pulumi.ComponentResource):
         )
         self.arn = self.machine.arn
         for metric, says in {
-            "ExecutionsFailed": f"A run of the {name} pipeline failed: headwater pipeline list",
-            "ExecutionsTimedOut": f"A run of the {name} pipeline ran out of time: headwater pipeline list",
+            "ExecutionsFailed": f"A run of the {name} pipeline failed: {args.look}",
+            "ExecutionsTimedOut": f"A run of the {name} pipeline ran out of time: {args.look}",
         }.items():
             args.topic.watch(
                 f"{name}-{'failed' if metric.endswith('Failed') else 'timed-out'}",
