@@ -89,7 +89,7 @@ def _run_item(self: Any, env: Any, job: Any) -> None:
         env.stack.append(env.states.get_input())
         self._eval_input(env_frame=env)
         # An execution of its own: it knows its input, and no variable of the machine.
-        env.variable_store = VariableStore()
+        env.variable_store = VariableStore()  # type: ignore[no-untyped-call]
         job.job_program.eval(env)
         match env.program_state():
             case ProgramEnded():
