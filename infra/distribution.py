@@ -15,7 +15,7 @@ from infra.buckets import Account, PrivateBucket
 from infra.function import Foundation, Function, FunctionArgs
 from infra.grants import Grant, allow, together
 from infra.lake import FEATURES, SHARDS, grant_read_sources
-from infra.machine import StateMachine, StateMachineArgs
+from infra.machine import ANY_EXECUTION, StateMachine, StateMachineArgs
 from infra.tables import VIEWS, Table
 from infra.tags import physical_name
 
@@ -34,6 +34,9 @@ class DistributionArgs:
     lake: PrivateBucket
     registry: Table
     features: Table
+    caller: str
+    """The function that materialises, by its resource's name. It starts the machine, and is called when a run ends; so
+    its ARN can't be an output here."""
 
 
 class Distribution(pulumi.ComponentResource):
@@ -49,6 +52,7 @@ class Distribution(pulumi.ComponentResource):
         self._child = pulumi.ResourceOptions(parent=self)
         split, write, finish = self._split(), self._write(), self._finish()
         config = args.foundation.config
+        caller = args.account.arn("lambda", f"function:{physical_name(args.caller)}")
         self.machine = StateMachine(
             name,
             StateMachineArgs(
@@ -59,11 +63,13 @@ class Distribution(pulumi.ComponentResource):
                     "SplitFunctionArn": split.arn,
                     "WriteShardFunctionArn": write.arn,
                     "FinishFunctionArn": finish.arn,
+                    "MaterialiseFunctionArn": caller,
                     "ShardsAtOnce": config.shards_at_once,
                     "Label": LABEL,
                 },
                 grants=[
                     together(*(function.grant_invoke() for function in (split, write, finish))),
+                    allow(["lambda:InvokeFunction"], caller),
                     _grant_map(args, physical_name(name)),
                 ],
                 topic=args.foundation.topic,
@@ -162,7 +168,7 @@ def _grant_map(args: DistributionArgs, machine: str) -> Grant:
         allow(
             ["states:DescribeExecution", "states:StopExecution"],
             args.account.arn("states", f"{executions}:*"),
-            wildcard="an execution's name isn't known before",
+            wildcard=ANY_EXECUTION,
         ),
         allow(
             ["states:RedriveExecution"],

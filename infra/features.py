@@ -81,6 +81,7 @@ class Materialisation(pulumi.ComponentResource):
                     args.artifacts.grant_read("runs/"),
                     args.features.grant_write_batches(),
                     args.machine.grant_start(),
+                    args.machine.grant_look(),
                 ],
             ),
             opts=child,

@@ -17,6 +17,7 @@ from infra.config import Config
 from infra.grants import LOG_DELIVERY, TRACING, Grant, Role, Text, allow
 from infra.tags import physical_name, tags
 
+ANY_EXECUTION = "an execution's name isn't known before"
 _PLACE = re.compile(r"\$\{(\w+)\}")
 
 
@@ -97,6 +98,11 @@ class StateMachine(pulumi.ComponentResource):
     def grant_start(self) -> Grant:
         """To start a run."""
         return allow(["states:StartExecution"], self.arn)
+
+    def grant_look(self) -> Grant:
+        """To see how a run stands."""
+        runs = self.arn.apply(lambda arn: arn.replace(":stateMachine:", ":execution:") + ":*")
+        return allow(["states:DescribeExecution"], runs, wildcard=ANY_EXECUTION)
 
 
 def fill(text: str, values: Mapping[str, object], file: Path) -> str:

@@ -29,6 +29,8 @@ from infra.streaming import Streaming, StreamingArgs
 from infra.tables import MODELS, Table, TableArgs
 from infra.training import RUNS, Schedules, SchedulesArgs, Training, TrainingArgs
 
+MATERIALISE = "features-materialise"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Storage:
@@ -72,10 +74,11 @@ def build_stack(config: Config, catalog: Catalog) -> None:
             lake=storage.lake,
             registry=storage.registry,
             features=storage.features,
+            caller=MATERIALISE,
         ),
     )
     materialisation = Materialisation(
-        "features-materialise",
+        MATERIALISE,
         MaterialisationArgs(
             foundation=foundation,
             account=account,

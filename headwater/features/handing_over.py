@@ -58,6 +58,11 @@ class HandOver:
             next_steps=["look at the machine's executions in Step Functions"],
         )
 
+    def running(self, view: str, version: str, run: Run) -> str:
+        """The name of the execution that is at a run; empty if it ended."""
+        name = execution_name(view, version, run, run.attempts)
+        return name if self.executions.status(name) == "RUNNING" else ""
+
 
 def execution_name(view: str, version: str, run: Run, attempt: int) -> str:
     """The name of an execution: one for each definition, data version, moment and attempt."""

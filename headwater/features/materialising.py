@@ -14,7 +14,7 @@ from headwater.features.due import count, find, writes
 from headwater.features.encoding import check_size
 from headwater.features.handing_over import HandOver
 from headwater.features.online import EPOCH, entity_of, microseconds
-from headwater.features.progress import ProgressOf, Run
+from headwater.features.progress import Progress, ProgressOf, Run
 from headwater.features.records import Materialisations
 from headwater.features.store import OnlineStore, OnlineWrite
 from headwater.lake.service import Lake
@@ -113,8 +113,12 @@ class Materialiser:
         progress, written = ProgressOf(self._registry, view.name, view.version), 0
         for _ in range(_ROUNDS):
             version, moment = self._lake.pin(view.sources), microseconds(self._now())
-            if not doing.full and progress.read().is_done(version, moment):
-                return self._unchanged(view, version, moment, written)
+            if not doing.full:
+                known = progress.read()
+                if known.is_done(version, moment):
+                    return self._unchanged(view, version, moment, written)
+                if at_it := self._waits_for(view, version, known, doing.hand_over):
+                    return at_it.model_copy(update={"written": written})
             run = Run(
                 data_version=version.id, revision=version.revision, commits=version.ids, moment=moment, full=doing.full
             )
@@ -144,12 +148,30 @@ class Materialiser:
             Materialisations(self._registry).record(record.model_copy(update={"last_at": last_at}))
         return Materialised(view=view.name, version=view.version, data_version=version.id, written=written, **counted)
 
+    def _waits_for(
+        self, view: FeatureView, version: DataVersion, known: Progress, to: HandOver | None
+    ) -> Materialised | None:
+        """An execution that brings older data online and is to end first.
+
+        Were it to give way each time that data come, a view to which they come faster than it is written would never
+        be written. If it failed, the newer data may be what mends it.
+        """
+        if to is None:
+            return None
+        for run in known.handed_over(version):
+            if execution := to.running(view.name, view.version, run):
+                return self._handed_over(view, run, execution)
+        return None
+
     def _hand_over(
         self, view: FeatureView, run: Run, progress: ProgressOf, to: HandOver, written: int = 0
     ) -> Materialised:
         execution, attempt = to.start(view.name, view.version, run)
         if attempt != run.attempts:
-            progress.handed_over(run, attempt)
+            progress.hand_over(run, attempt)
+        return self._handed_over(view, run, execution, written)
+
+    def _handed_over(self, view: FeatureView, run: Run, execution: str, written: int = 0) -> Materialised:
         return Materialised(
             view=view.name,
             version=view.version,

@@ -78,11 +78,26 @@ class Progress(Value):
         done = self.completed is not None and self.completed.data_version == version.id
         return done and (self.next_known is None or self.next_known > now)
 
-    def current(self, run: Run) -> Run | None:
-        """``run`` as it stands; None if it needn't go on: it was completed, or newer data are being brought online."""
-        if self.revision > run.revision:
-            return None
-        return next((other for other in self.under_way if other.id == run.id), None)
+    def wanted(self, run: Run) -> Run | None:
+        """``run`` as it stands; None if it needn't go on: it was completed, or newer data are being brought online.
+
+        A full run always goes on, for no other does what it does.
+        """
+        known = next((other for other in self.under_way if other.id == run.id), None)
+        if run.full:
+            return known or run
+        return known if self.revision <= run.revision else None
+
+    def handed_over(self, version: DataVersion) -> tuple[Run, ...]:
+        """Runs of other data than ``version`` that executions may be at, and that newer data should wait for.
+
+        Not full ones: beside those, what newer data changed is found as without them.
+        """
+        return tuple(
+            run
+            for run in self.under_way
+            if run.attempts and not run.full and run.data_version != version.id and self.wanted(run)
+        )
 
     def same(self, run: Run) -> Run | None:
         """One under way that does the same, which may be joined (or, if its process died, ended)."""
@@ -145,7 +160,7 @@ class ProgressOf:
         place = tuple(after)
         self._update(run, lambda other: {"after": max(place, other.after or place)})
 
-    def handed_over(self, run: Run, attempts: int) -> None:
+    def hand_over(self, run: Run, attempts: int) -> None:
         """Remember how many executions were started for a run; raises `RegistryBusy`."""
         self._update(run, lambda other: {"attempts": max(attempts, other.attempts)})
 

@@ -1,7 +1,8 @@
 """Materialises a view shard by shard, each in a process of its own: split, write each shard, finish.
 
-Any step may be done twice, late or beside another run: an item only ever gives way to a newer value, and a run that
-was completed meanwhile, or gave way to newer data, makes every step do nothing.
+Any step may be done twice, late or beside another run: an item only ever gives way to a newer value, and once a run
+was completed by others, or newer data are being brought online, every step does nothing. Only a full run does all in
+any case: the run of newer data looks at what changed, and not at what a table lost.
 """
 
 # ruff: noqa: S608 - names in SQL are our own
@@ -130,7 +131,7 @@ class Sharding:
             The view's rows can't be had.
         """
         known = self._progress(given).read()
-        run = known.current(given.run)
+        run = known.wanted(given.run)
         if run is None:
             return Split()
         # As when a run is taken up: what is the same in all others is online already, or will be.
@@ -173,7 +174,7 @@ class Sharding:
         InvalidView, ItemTooLarge
             An entity's key or values don't fit an item.
         """
-        if self._progress(shard).read().current(shard.run) is None:
+        if self._progress(shard).read().wanted(shard.run) is None:
             return Written(needed=False)
         view = Definitions(self._registry).definition(shard.view, shard.version).view
         with self._rows(shard) as (connection, rows):
@@ -192,7 +193,7 @@ class Sharding:
 
     def finish(self, given: Assignment, split: Split, written: int) -> Finished:
         """Record a run, all of whose shards are written, as completed; raises `RegistryBusy`."""
-        run = self._progress(given).read().current(given.run) if split.manifest else None
+        run = self._progress(given).read().wanted(given.run) if split.manifest else None
         if run is not None:
             complete(self._registry, given.view, given.version, run, split.counted, written)
         return Finished(

@@ -31,7 +31,7 @@ def test_what_is_under_way_is_shown_with_the_execution_that_does_it(run: Run, mo
         known.begin(begun)
         (told,) = run("features", "show", "last_sale", "--json").json["under_way"]
         assert (told["data_version"], told["since"], told["execution"]) == ("d" * 64, "2013-01-01T00:26:40Z", "")
-        known.handed_over(begun, 1)
+        known.hand_over(begun, 1)
         name = execution_name("last_sale", SECOND.version, begun, 1)
         (told,) = run("features", "show", "last_sale", "--json").json["under_way"]
         assert (told["execution"], told["status"], told["shards"]) == (name, "GONE", None)

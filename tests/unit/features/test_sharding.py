@@ -188,17 +188,33 @@ def test_a_late_call_hands_over_what_it_has_no_time_for_unless_it_is_asked_again
     assert (last.view, last.complete, last.execution) == ("both", False, "")
 
 
-def test_newer_data_make_a_run_give_way_at_every_step(world: World, arn: str) -> None:
+def test_newer_data_wait_for_an_execution_and_are_taken_up_when_it_ended(world: World, arn: str) -> None:
     land(world, "1.csv")
-    machine = Machine()
-    features().materialise("last_sale", doing=Doing(hand_over=hand_over(arn)))
+    doing = Doing(hand_over=hand_over(arn))
+    first = features().materialise("last_sale", doing=doing)
+    told = under_way()
+    correct(world, 7)
+    waiting = features().materialise("last_sale", doing=doing)
+    assert (waiting.execution, waiting.data_version) == (first.execution, told.run.data_version)
+    assert Machine().run(told).complete
+    assert amounts(world) == {"a": 1.0, "b": 2.0}
+    # Shop a alone is left to do.
+    assert features().materialise("last_sale", doing=Doing(hand_over=hand_over(arn, above=1))).written == 1
+    assert amounts(world) == {"a": 7.0, "b": 2.0}
+
+
+def test_where_an_execution_failed_newer_data_go_first_and_it_gives_way_at_every_step(world: World, arn: str) -> None:
+    land(world, "1.csv")
+    machine, doing = Machine(), Doing(hand_over=hand_over(arn))
+    failed = features().materialise("last_sale", doing=doing).execution
     old = under_way()
     split = machine.split(old)
     first, *rest = machine.shards(split)
     assert machine.sharding.write(first, machine.online).written == 1
+    client("stepfunctions").stop_execution(executionArn=f"{arn.replace('stateMachine', 'execution')}:{failed}")
     correct(world, 7)
     # From when the newer data are taken up, long before they are online.
-    features().materialise("last_sale", doing=Doing(hand_over=hand_over(arn)))
+    assert features().materialise("last_sale", doing=doing).execution != failed
     new = next(run for run in progress().under_way if run.revision > old.run.revision)
     assert not any(machine.sharding.write(shard, machine.online).needed for shard in rest)
     assert not machine.sharding.finish(old, split, 1).complete
@@ -206,7 +222,26 @@ def test_newer_data_make_a_run_give_way_at_every_step(world: World, arn: str) ->
     told = Assignment.model_validate(assignment(LAST.name, LAST.version, new))
     assert machine.run(told).complete
     assert amounts(world) == {"a": 7.0, "b": 2.0}
-    assert (progress().under_way, progress().completed and progress().completed.data_version) == ((), new.data_version)  # type: ignore[union-attr]
+    known = progress()
+    assert (known.under_way, known.completed and known.completed.data_version) == ((), new.data_version)
+
+
+def test_a_full_run_fills_a_table_again_though_newer_data_come_and_they_need_not_wait(world: World, arn: str) -> None:
+    land(world, "1.csv")
+    features().materialise("last_sale")
+    client("dynamodb").delete_item(TableName=FEATURES, Key={"pk": {"S": "shop|b"}})
+    machine = Machine()
+    features().materialise("last_sale", doing=Doing(full=True, hand_over=hand_over(arn)))
+    told = under_way()
+    split = machine.split(told)
+    correct(world, 7)
+    newer = features().materialise("last_sale", doing=Doing(hand_over=hand_over(arn, above=1)))
+    assert (newer.complete, newer.written, amounts(world)) == (True, 1, {"a": 7.0})
+    written = sum(machine.sharding.write(shard, machine.online).written for shard in machine.shards(split))
+    assert machine.sharding.finish(told, split, written).complete
+    assert (written, amounts(world)) == (1, {"a": 7.0, "b": 2.0})
+    known = progress()
+    assert (known.under_way, known.completed and known.completed.data_version) == ((), newer.data_version)
 
 
 def test_killed_at_any_call_of_any_step_and_done_again_it_ends_as_if_nothing_had_been(world: World, arn: str) -> None:

@@ -18,7 +18,14 @@ MACHINES = ("ingestion", "materialise", "training")
 CONTAINER = {"ClusterArn", "TaskDefinitionArn", "SubnetIds", "SecurityGroupId"}
 PLACES = {
     "ingestion": {"IngestFunctionArn", "MaterialiseFunctionArn", "RefuseFunctionArn", "FunctionLimitBytes", *CONTAINER},
-    "materialise": {"SplitFunctionArn", "WriteShardFunctionArn", "FinishFunctionArn", "ShardsAtOnce", "Label"},
+    "materialise": {
+        "SplitFunctionArn",
+        "WriteShardFunctionArn",
+        "FinishFunctionArn",
+        "MaterialiseFunctionArn",
+        "ShardsAtOnce",
+        "Label",
+    },
     "training": {"PrepareFunctionArn", "RegisterFunctionArn", "StageFunctionArn", "PromoteFunctionArn", *CONTAINER},
 }
 
