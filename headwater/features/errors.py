@@ -96,4 +96,4 @@ class OnlineDiffers(HeadwaterError):
 
 
 class MaterialisationStuck(HeadwaterError):
-    """No execution that materialises a view shard by shard could be started."""
+    """A view can't be materialised shard by shard: no execution starts, or the shards lack rows."""

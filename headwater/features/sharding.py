@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict
 from headwater.features.completing import Counted, complete
 from headwater.features.definitions import Definitions
 from headwater.features.due import DUE, count, find, writes
+from headwater.features.errors import MaterialisationStuck
 from headwater.features.progress import ProgressOf, Run
 from headwater.features.store import OnlineStore
 from headwater.lake.database import connect, literal, write_parquet
@@ -129,6 +130,8 @@ class Sharding:
         ------
         NoData, InvalidView, NeedsSpark
             The view's rows can't be had.
+        MaterialisationStuck
+            The shards lack rows.
         """
         known = self._progress(given).read()
         run = known.wanted(given.run)
@@ -146,6 +149,8 @@ class Sharding:
                 Shard(view=view.name, version=view.version, run=given.run, rows=rows, entities=entities)
                 for rows, entities in self._shards(connection, due, shard_entities, folder, Path(scratch))
             ]
+            if (found := sum(shard.entities for shard in shards)) != due:
+                raise MaterialisationStuck(f"feature view {view.name!r}: {found:,} of {due:,} entities are in shards")
             listed = Path(scratch, "manifest.json")
             listed.write_text(json.dumps([shard.model_dump(mode="json") for shard in shards]))
             manifest = self._objects.put(f"{folder}/manifest.json", listed)
@@ -158,8 +163,8 @@ class Sharding:
         for number, first in enumerate(range(0, due, size)):
             # Row numbers of a table are in the order in which it was made: that of the join keys.
             rows = f"SELECT * FROM {DUE} WHERE rowid >= {first} AND rowid < {first + size} ORDER BY rowid"
-            write_parquet(connection, rows, path, encodings=2)
-            yield self._objects.put(f"{folder}/{number:06}.parquet", path), min(size, due - first)
+            entities = write_parquet(connection, rows, path, encodings=2)
+            yield self._objects.put(f"{folder}/{number:06}.parquet", path), entities
             path.unlink()
 
     def write(self, shard: Shard, online: OnlineStore) -> Written:

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from headwater.aws import client
-from headwater.features.errors import MaterialisationStuck
+from headwater.features.errors import MaterialisationStuck, OnlineStoreBusy
 from headwater.features.handing_over import HandOver, assignment
 from headwater.features.materialising import Doing, Materialised
 from headwater.features.progress import Progress, ProgressOf, Run
@@ -34,6 +34,7 @@ from tests.unit.features.test_materialise import (
     restore,
     watch,
 )
+from tests.unit.features.test_online import THROTTLED, before
 from tests.unit.lake.world import FEATURES, LAKE, REGISTRY, World
 
 Writes = Callable[[list[Shard]], Sequence[Shard]]
@@ -279,6 +280,22 @@ def test_killed_at_any_call_of_any_step_and_done_again_it_ends_as_if_nothing_had
         assert (world.online(), progress()) == (expected, record), call
     # A shard, the list of shards, an online item, the record and the progress.
     assert call == 5
+
+
+def test_a_shard_that_stays_throttled_says_so_and_done_again_writes_the_rest(world: World, arn: str) -> None:
+    land(world, "1.csv")
+    features().materialise("last_sale", doing=Doing(hand_over=hand_over(arn)))
+    told, machine = under_way(), Machine()
+    split = machine.split(told, size=2)
+    (shard,) = machine.shards(split)
+    answers = iter([THROTTLED] * 5)
+    before("BatchExecuteStatement", lambda _: next(answers, None))
+    with pytest.raises(OnlineStoreBusy):
+        machine.sharding.write(shard, machine.online)
+    assert machine.sharding.write(shard, machine.online).written == 2
+    assert machine.sharding.write(shard, machine.online).written == 0
+    assert machine.sharding.finish(told, split, 2).complete
+    assert amounts(world) == {"a": 1.0, "b": 2.0}
 
 
 EVENTS = st.tuples(st.sampled_from("abcd"), st.integers(0, 6), st.sampled_from([None, -1.0, 0.0, 2.5]))
