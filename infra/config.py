@@ -64,6 +64,15 @@ class Config(BaseModel):
 
     function_limit_bytes: Annotated[int, Field(ge=1, le=500_000_000)] = 64_000_000
     """A larger upload is ingested by the container: a CSV takes some twenty times its size in memory."""
+    distribute_above_entities: Annotated[int, Field(ge=1)] = 5_000_000
+    """A view with more of them to bring online is materialised by a machine, shard by shard: a function writes some
+    20 million in its fifteen minutes at the rate of the benchmark."""
+    shard_entities: Annotated[int, Field(ge=1, le=5_000_000)] = 1_000_000
+    """Entities in a shard."""
+    shards_at_once: Annotated[int, Field(ge=1, le=1000)] = 4
+    """Shards that are written at the same time: a table on demand takes 40,000 writes a second unless AWS allows more,
+    and a function makes some 10,000."""
+
     training_cpu: int = 2048
     """CPU units of the training container; 1024 are one."""
     training_memory_mib: int = 8192

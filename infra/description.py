@@ -20,6 +20,7 @@ OUTPUTS = (
     "ingestion_arn",
     "training_arn",
     "spark_arn",
+    "materialisation_arn",
     "predict_function",
     "api_url",
     "alarm_topic_arn",

@@ -17,6 +17,7 @@ from infra.buckets import Account, PrivateBucket
 from infra.function import METRICS_NAMESPACE, Foundation, Function, FunctionArgs
 from infra.grants import Role
 from infra.lake import FEATURES, grant_read_sources
+from infra.machine import StateMachine
 from infra.spark import grant_start, spark_settings
 from infra.tables import MODELS, VIEWS, Table
 from infra.tags import physical_name, tags
@@ -37,6 +38,8 @@ class MaterialisationArgs:
     artifacts: PrivateBucket
     registry: Table
     features: Table
+    machine: StateMachine
+    """Does what is too much for the function (`infra.distribution`)."""
     views: Mapping[str, FeatureView]
     spark: bool
     """Whether there is a machine that runs Spark for views that outgrow this function."""
@@ -45,8 +48,9 @@ class MaterialisationArgs:
 class Materialisation(pulumi.ComponentResource):
     """The function that ingestion calls for a source's views, and that is called each hour for all of them.
 
-    A view that declares ``schedule`` has one of its own besides. What a call doesn't get done in its time the next
-    one goes on with; ingestion calls again at once.
+    A view that declares ``schedule`` has one of its own besides. What a call doesn't get done in its time is handed to
+    the machine, and so is a view with more entities to do than the setting ``distributeAboveEntities``; ingestion
+    calls again at once.
     """
 
     def __init__(self, name: str, args: MaterialisationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -64,6 +68,8 @@ class Materialisation(pulumi.ComponentResource):
                     "registry_table": args.registry.name,
                     "features_table": args.features.name,
                     **spark_settings(args.account, deployed=args.spark),
+                    "materialisation_arn": args.machine.arn,
+                    "distribute_above": args.foundation.config.distribute_above_entities,
                 },
                 bundle="data",
                 memory_mib=3008,
@@ -79,6 +85,8 @@ class Materialisation(pulumi.ComponentResource):
                     args.artifacts.grant_read("runs/"),
                     args.features.grant_write_batches(),
                     *([grant_start(args.account)] if args.spark else []),
+                    args.machine.grant_start(),
+                    args.machine.grant_look(),
                 ],
             ),
             opts=child,

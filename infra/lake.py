@@ -20,6 +20,8 @@ LANDING = "landing/"
 QUARANTINE = Expiry(prefix="quarantine/", days=180)
 """Rejected rows are kept for people to look at; no commit ever pins them."""
 CURATED, FEATURES, VERSIONS = "curated/", "features/", "versions/"
+SHARDS = Expiry(prefix=f"{FEATURES}online-shards/", days=14)
+"""Rows on their way online (`headwater.features.sharding.PREFIX`); a failed run can be redriven for as long."""
 ARRIVED, STREAMED = "arrived/", "streamed/"
 """Streamed rows that wait for their commit, and those that were committed."""
 STAGED, STAGED_ROWS = "data/sources/", "data/streamed/"

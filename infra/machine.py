@@ -17,6 +17,7 @@ from infra.config import Config
 from infra.grants import LOG_DELIVERY, TRACING, Grant, Role, Text, allow
 from infra.tags import physical_name, tags
 
+ANY_EXECUTION = "an execution's name isn't known before"
 _PLACE = re.compile(r"\$\{(\w+)\}")
 
 
@@ -36,6 +37,8 @@ class StateMachineArgs:
     """A value for each place; one too many or too few stops the deployment."""
     grants: Sequence[Grant]
     topic: AlarmTopic
+    look: str = "headwater pipeline list"
+    """The command that tells of its runs."""
 
 
 class StateMachine(pulumi.ComponentResource):
@@ -77,8 +80,8 @@ class StateMachine(pulumi.ComponentResource):
         )
         self.arn = self.machine.arn
         for metric, says in {
-            "ExecutionsFailed": f"A run of the {name} pipeline failed: headwater pipeline list",
-            "ExecutionsTimedOut": f"A run of the {name} pipeline ran out of time: headwater pipeline list",
+            "ExecutionsFailed": f"A run of the {name} pipeline failed: {args.look}",
+            "ExecutionsTimedOut": f"A run of the {name} pipeline ran out of time: {args.look}",
         }.items():
             args.topic.watch(
                 f"{name}-{'failed' if metric.endswith('Failed') else 'timed-out'}",
@@ -95,6 +98,11 @@ class StateMachine(pulumi.ComponentResource):
     def grant_start(self) -> Grant:
         """To start a run."""
         return allow(["states:StartExecution"], self.arn)
+
+    def grant_look(self) -> Grant:
+        """To see how a run stands."""
+        runs = self.arn.apply(lambda arn: arn.replace(":stateMachine:", ":execution:") + ":*")
+        return allow(["states:DescribeExecution"], runs, wildcard=ANY_EXECUTION)
 
 
 def fill(text: str, values: Mapping[str, object], file: Path) -> str:

@@ -14,12 +14,13 @@ from infra.code import Bundles
 from infra.config import Config
 from infra.containers import Containers, ContainersArgs
 from infra.description import describe
+from infra.distribution import Distribution, DistributionArgs
 from infra.features import Materialisation, MaterialisationArgs
 from infra.function import Foundation
 from infra.grants import Grant
 from infra.images import ImageRepository, ImageRepositoryArgs
 from infra.ingestion import Ingestion, IngestionArgs, grant_ingest
-from infra.lake import QUARANTINE
+from infra.lake import QUARANTINE, SHARDS
 from infra.ledger import InfrastructureLedger, InfrastructureLedgerArgs
 from infra.network import Network
 from infra.parity import FeatureParity, FeatureParityArgs
@@ -29,6 +30,8 @@ from infra.spark import PYTHON, SCRATCH, Spark, SparkArgs, machine_arn
 from infra.streaming import Streaming, StreamingArgs
 from infra.tables import MODELS, Table, TableArgs
 from infra.training import RUNS, Schedules, SchedulesArgs, Training, TrainingArgs
+
+MATERIALISE = "features-materialise"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,8 +69,19 @@ def build_stack(config: Config, catalog: Catalog) -> None:
             features=storage.features,
         ),
     )
+    distribution = Distribution(
+        "materialisation",
+        DistributionArgs(
+            foundation=foundation,
+            account=account,
+            lake=storage.lake,
+            registry=storage.registry,
+            features=storage.features,
+            caller=MATERIALISE,
+        ),
+    )
     materialisation = Materialisation(
-        "features-materialise",
+        MATERIALISE,
         MaterialisationArgs(
             foundation=foundation,
             account=account,
@@ -75,6 +89,7 @@ def build_stack(config: Config, catalog: Catalog) -> None:
             artifacts=storage.artifacts,
             registry=storage.registry,
             features=storage.features,
+            machine=distribution.machine,
             views=catalog.views,
             spark=spark,
         ),
@@ -175,6 +190,7 @@ def build_stack(config: Config, catalog: Catalog) -> None:
             "ingestion_arn": ingestion.machine.arn,
             "training_arn": training.machine.arn,
             "spark_arn": machine_arn(account) if spark else "",
+            "materialisation_arn": distribution.machine.arn,
             "predict_function": serving.predict.name,
             "api_url": serving.url,
             "alarm_topic_arn": topic.arn,
@@ -192,7 +208,7 @@ def _storage(config: Config, account: Account) -> Storage:
     def bucket(name: str, *, access_logs: PrivateBucket | None, capability: str = "", **more: bool) -> PrivateBucket:
         expiries = {
             "access-logs": [Expiry(prefix="", days=config.log_retention_days)],
-            "lake": [QUARANTINE, SCRATCH],
+            "lake": [QUARANTINE, SCRATCH, SHARDS],
         }.get(name, [])
         return PrivateBucket(
             name,

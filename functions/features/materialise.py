@@ -1,4 +1,4 @@
-"""A source has new rows, or it is time: bring what changed of the feature views online; stops before its own end."""
+"""A source has new rows, or it is time: bring what changed of the feature views online; hands over what is too much."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from headwater.settings import FunctionSettings, at_init
 
 if TYPE_CHECKING:
     from headwater.features.freshness import Freshness, ViewAge
+    from headwater.features.materialising import Materialised
     from headwater.features.service import Features
+    from headwater.lake.store import Executions
 
 logger, tracer, metrics, entry = observe("features")
 
@@ -29,6 +31,10 @@ class Settings(FunctionSettings):
     artifacts_bucket: str
     registry_table: str
     features_table: str
+    materialisation_arn: str
+    """The machine that does what is too much for this function."""
+    distribute_above: int
+    """Entities to do; a view with more is handed to the machine."""
     spark_arn: str = ""
     """The machine that runs Spark; empty: there is none."""
 
@@ -60,20 +66,39 @@ def freshness() -> Freshness:
     return Freshness(load_catalog().views.values(), RegistryStore(Settings.from_environment().registry_table))
 
 
+@at_init
+def executions() -> Executions:
+    from headwater.lake.store import Executions
+
+    return Executions(Settings.from_environment().materialisation_arn)
+
+
 @entry
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Materialise the views of a source, one view, or all; asked again, go on where time ran out.
 
     The event has ``source`` (the views that stand on it, and their versions that models serve), ``view`` (with
     ``version``, if another definition than the declared one is meant, and ``full``, if every entity is to be looked
-    at), or neither: every view, and then it is counted which of them are late. The answer's ``complete`` says whether
-    the same event has to be sent again.
+    at), or neither: every view, and then it is counted which of them are late. A view that has too much to do is handed
+    to the materialisation machine (with ``distributed``, each view that has anything to do), and so is what there was
+    no time for, unless the event has ``source``: who sends that sends it again. The answer's ``complete`` says whether
+    that is necessary.
     """
     # A run that began before machines said their id doesn't know it.
     logger.append_keys(run_id=event.get("run_id"), source=event.get("source"))
+    from headwater.features.handing_over import HandOver
     from headwater.features.materialising import Doing
 
-    doing = Doing(full=bool(event.get("full")), stop=lambda: context.get_remaining_time_in_millis() < RESERVE)
+    doing = Doing(
+        full=bool(event.get("full")),
+        stop=lambda: context.get_remaining_time_in_millis() < RESERVE,
+        hand_over=HandOver(
+            executions=executions(),
+            above=Settings.from_environment().distribute_above,
+            unfinished="source" not in event,
+            at_once=bool(event.get("distributed")),
+        ),
+    )
     features = service()
     if "source" in event:
         done = features.materialise_source(event["source"], doing)
@@ -87,12 +112,18 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             count_late_views(freshness().ages())
     for result in done:
         log = logger.warning if result.skipped else logger.info
-        log("view skipped" if result.skipped else "view materialised", extra=result.model_dump(mode="json"))
+        log(_outcome(result), extra=result.model_dump(mode="json"))
     metrics.add_metric("OnlineItemsWritten", MetricUnit.Count, sum(result.written for result in done))
     return {
         "views": [result.model_dump(mode="json") for result in done],
-        "complete": all(result.complete for result in done),
+        "complete": all(result.complete or result.execution for result in done),
     }
+
+
+def _outcome(result: Materialised) -> str:
+    if result.skipped:
+        return "view skipped"
+    return "view handed over" if result.execution else "view materialised"
 
 
 def count_late_views(ages: Sequence[ViewAge]) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from headwater.features.lineage import Lineage, Use
     from headwater.features.parity import ViewParity
     from headwater.features.statistics import FeatureStatistics
+    from headwater.features.under_way import UnderWay
     from headwater.model import Feature
     from headwater.serving.drift import FeatureDrift
     from headwater.serving.skew import Skew
@@ -76,6 +77,8 @@ def show_details(console: Console, found: ViewDetails) -> None:
             f"{(source.commit or 'none')[:SHORT]}{behind}",
             markup=False,
         )
+    for run in found.under_way:
+        console.print(f"{'under way':<13} {under_way(run)}", markup=False)
     rows = [
         (
             feature.name,
@@ -309,6 +312,15 @@ def _side(side: Side) -> str:
         f"definition {side.version}, data version {record.data_version[:SHORT]}, {record.rows:,} rows, materialised "
         f"{show(record.at)} UTC"
     )
+
+
+def under_way(run: UnderWay) -> str:
+    """A run in words: of what, since when, and how far it is."""
+    what = f"definition {run.version}, data version {run.data_version[:SHORT]}, since {show(run.since)} UTC"
+    if not run.execution:
+        return what
+    shards = f", {run.shards_done:,} of {run.shards:,} shards done" if run.shards is not None else ""
+    return f"{what}: execution {run.execution} {run.status}{shards}"
 
 
 def _who(use: Use) -> tuple[str, str, str]:

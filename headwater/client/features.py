@@ -21,7 +21,7 @@ from headwater.features.finding import Finding, State, ViewDetails, ViewStatisti
 from headwater.features.online import plan, read_online
 from headwater.features.searching import Found
 from headwater.features.store import OnlineStore
-from headwater.lake.store import Objects
+from headwater.lake.store import Executions, Objects
 from headwater.registry.service import Registry
 from headwater.registry.store import ArtifactStore, RegistryStore
 from headwater.registry.types import PackageFeature
@@ -49,6 +49,7 @@ class Features:
                 Objects(stack.lake_bucket),
                 ArtifactStore(stack.artifacts_bucket),
                 declared=stack.views,
+                executions=Executions(stack.materialisation_arn) if stack.materialisation_arn else None,
             )
 
     def list(self) -> tuple[ViewSummary, ...]:

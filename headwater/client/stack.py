@@ -47,6 +47,8 @@ class StackDescription(BaseModel):
     training_arn: str
     spark_arn: str = ""
     """Of the machine that lets Spark compute views; empty if the stack has none."""
+    materialisation_arn: str = ""
+    """Empty if the stack was deployed before there was that machine."""
     predict_function: str
     api_url: str
     alarm_topic_arn: str

@@ -108,3 +108,7 @@ class NothingToCompare(NotFound):
 
 class OnlineDiffers(HeadwaterError):
     """The online store doesn't hold what the offline rows say."""
+
+
+class MaterialisationStuck(HeadwaterError):
+    """A view can't be materialised shard by shard: no execution starts, or the shards lack rows."""

@@ -17,7 +17,8 @@ from headwater.features.lineage import Lineage, SourceOfView, Use, Uses, sources
 from headwater.features.records import Materialisation, Materialisations
 from headwater.features.searching import Found, search
 from headwater.features.statistics import Statistics, read_statistics
-from headwater.lake.store import Objects
+from headwater.features.under_way import UnderWay, under_way
+from headwater.lake.store import Executions, Objects
 from headwater.model import Catalog, FeatureView, Product, catalog
 from headwater.registry.service import Registry
 from headwater.registry.store import ArtifactStore, RegistryStore
@@ -79,6 +80,7 @@ class ViewDetails(Value):
     definition: Definition
     versions: tuple[ViewVersion, ...]
     """Oldest first."""
+    under_way: tuple[UnderWay, ...]
     sources: tuple[SourceOfView, ...]
     uses: tuple[Use, ...]
 
@@ -106,6 +108,8 @@ class Finding:
         Where the packages of model versions are.
     declared : sequence of str, optional
         Views that the stack declares; None if it doesn't tell.
+    executions : Executions, optional
+        Of the materialisation machine; None if the stack has none.
     now : callable
         The time, UTC.
     """
@@ -117,11 +121,13 @@ class Finding:
         artifacts: ArtifactStore,
         *,
         declared: Sequence[str] | None = None,
+        executions: Executions | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._registry = registry
         self._lake = lake
         self._declared = declared
+        self._executions = executions
         self._now = now
         self._definitions = Definitions(registry)
         self._materialisations = Materialisations(registry)
@@ -155,6 +161,9 @@ class Finding:
             summary=self._summary(definition),
             definition=definition,
             versions=tuple(versions),
+            under_way=tuple(
+                run for entry in versions for run in under_way(self._registry, self._executions, view, entry.version)
+            ),
             sources=self._sources(definition),
             uses=self._uses.of(view),
         )

@@ -41,6 +41,13 @@ class Run(Value):
     """Whether it writes every entity, whatever was written before."""
     after: tuple[str, ...] | None = None
     """All entities up to this one (its join keys' values, in their order) are done."""
+    attempts: int = 0
+    """How many executions of the materialisation machine were started for it; 0: it is done call after call."""
+
+    @property
+    def id(self) -> tuple[str, bool, int]:
+        """What tells it from other runs of the definition."""
+        return self.data_version, self.full, self.moment
 
     @property
     def version(self) -> DataVersion:
@@ -70,6 +77,27 @@ class Progress(Value):
         """Whether a materialisation of ``version`` at ``now`` would change nothing."""
         done = self.completed is not None and self.completed.data_version == version.id
         return done and (self.next_known is None or self.next_known > now)
+
+    def wanted(self, run: Run) -> Run | None:
+        """``run`` as it stands; None if it needn't go on: it was completed, or newer data are being brought online.
+
+        A full run always goes on, for no other does what it does.
+        """
+        known = next((other for other in self.under_way if other.id == run.id), None)
+        if run.full:
+            return known or run
+        return known if self.revision <= run.revision else None
+
+    def handed_over(self, version: DataVersion) -> tuple[Run, ...]:
+        """Runs of other data than ``version`` that executions may be at, and that newer data should wait for.
+
+        Not full ones: beside those, what newer data changed is found as without them.
+        """
+        return tuple(
+            run
+            for run in self.under_way
+            if run.attempts and not run.full and run.data_version != version.id and self.wanted(run)
+        )
 
     def same(self, run: Run) -> Run | None:
         """One under way that does the same, which may be joined (or, if its process died, ended)."""
@@ -130,18 +158,18 @@ class ProgressOf:
     def note(self, run: Run, after: Sequence[str]) -> None:
         """Remember that all of a run's entities up to ``after`` are done; raises `RegistryBusy`."""
         place = tuple(after)
+        self._update(run, lambda other: {"after": max(place, other.after or place)})
 
+    def hand_over(self, run: Run, attempts: int) -> None:
+        """Remember how many executions were started for a run; raises `RegistryBusy`."""
+        self._update(run, lambda other: {"attempts": max(attempts, other.attempts)})
+
+    def _update(self, run: Run, news: Callable[[Run], dict[str, Any]]) -> None:
         def change(known: Progress) -> Progress:
-            return known.model_copy(
-                update={
-                    "under_way": tuple(
-                        other.model_copy(update={"after": max(place, other.after or place)})
-                        if (other.data_version, other.full, other.moment) == (run.data_version, run.full, run.moment)
-                        else other
-                        for other in known.under_way
-                    )
-                }
+            under_way = tuple(
+                other.model_copy(update=news(other)) if other.id == run.id else other for other in known.under_way
             )
+            return known.model_copy(update={"under_way": under_way})
 
         self._change(change)
 
@@ -160,7 +188,7 @@ class ProgressOf:
                 for other in known.under_way
                 if other.revision >= run.revision and (other.data_version, other.full) != alike
             )
-            done = run.model_copy(update={"after": None, "full": False})
+            done = run.model_copy(update={"after": None, "full": False, "attempts": 0})
             if before is not None and (before.revision, before.moment) > (done.revision, done.moment):
                 return known.model_copy(update={"under_way": under_way})
             return Progress(completed=done, next_known=next_known, under_way=under_way)

@@ -21,6 +21,7 @@ from headwater.features.history import ROW, historical
 from headwater.features.materialising import AS_USUAL, Doing, Materialised, Materialiser
 from headwater.features.offline import add_streamed, compute, needed, offline_key, table_of
 from headwater.features.runs import SparkRuns
+from headwater.features.sharding import Assignment, Sharding, Split
 from headwater.features.store import OnlineStore
 from headwater.lake.database import literal, quoted, scratch_of, write_parquet
 from headwater.lake.errors import NoData
@@ -243,13 +244,13 @@ class Features:
     def _materialise(self, wanted: Callable[[FeatureView], bool], doing: Doing) -> list[Materialised]:
         done: list[Materialised] = []
         for view in filter(wanted, self._catalog.views.values()):
-            if doing.stop():
+            if doing.stop() and not doing.is_late:
                 return [*done, Materialised(view=view.name, version=view.version, complete=False)]
             with suppress(NoData):
                 done.append(self.materialise_view(view.name, doing=doing))
         declared = {(view.name, view.version) for view in self._catalog.views.values()}
         for name, version in sorted(self._served() - declared):
-            if doing.stop():
+            if doing.stop() and not doing.is_late:
                 return [*done, Materialised(view=name, version=version, complete=False)]
             try:
                 view = self._definitions.get(name, version)
@@ -291,7 +292,7 @@ class Features:
         name : str
             The view, as it is declared now.
         doing : Doing
-            Whether to go through all entities, whom to tell, when to stop.
+            Whether to go through all entities, whom to tell, when to stop, who takes what is too much.
 
         Raises
         ------
@@ -305,6 +306,20 @@ class Features:
         view = self._catalog.view(name)
         self._definitions.remember(view, [self._catalog.source(source) for source in view.sources])
         return self._materialiser.materialise(view, doing)
+
+    def split(self, given: Assignment, *, shard_entities: int) -> Split:
+        """Split a run that was handed over into shards (`headwater.features.sharding.Sharding.split`).
+
+        Raises
+        ------
+        NoData, InvalidView, NeedsSpark, UnknownViewVersion, DefinitionChanged
+            The view's rows can't be had.
+        """
+        view = self._catalog.views.get(given.view)
+        if view is None or view.version != given.version:
+            view = self._definitions.get(given.view, given.version)
+        sharding = Sharding(self._registry, self._lake.objects)
+        return sharding.split(given, view, self._lake, self.ensure, self.to_read, shard_entities=shard_entities)
 
     @property
     def _registry(self) -> RegistryStore:

@@ -282,14 +282,23 @@ class Executions:
     def standing(self, name: str) -> tuple[str, str] | None:
         """How the run called ``name`` stands, such as ``FAILED``, and why it failed; None if there is none."""
         try:
-            found = self._stepfunctions.describe_execution(
-                executionArn=f"{self.arn.replace(':stateMachine:', ':execution:', 1)}:{name}"
-            )
+            found = self._stepfunctions.describe_execution(executionArn=self._arn(name))
         except ClientError as error:
             if error_code(error) == "ExecutionDoesNotExist":
                 return None
             raise
         return found["status"], found.get("cause") or ""
+
+    def items(self, name: str) -> tuple[int, int] | None:
+        """How many items of a run's distributed map are done, and how many there are; None before it has one."""
+        runs = self._stepfunctions.list_map_runs(executionArn=self._arn(name))["mapRuns"]
+        if not runs:
+            return None
+        counts = self._stepfunctions.describe_map_run(mapRunArn=runs[0]["mapRunArn"])["itemCounts"]
+        return counts["succeeded"], counts["total"]
+
+    def _arn(self, name: str) -> str:
+        return f"{self.arn.replace(':stateMachine:', ':execution:', 1)}:{name}"
 
 
 def _source(source: str) -> str:

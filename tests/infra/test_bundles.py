@@ -22,7 +22,10 @@ HANDLERS = {
     "control": ["alarms.manage", "images.build", "lake.intake", "lake.refuse", "registry.promote", "serving.stage"],
     "serving": ["serving.predict"],
     "data": [
-        *(f"features.{name}" for name in ("describe", "keep", "materialise", "skew")),
+        *(
+            f"features.{name}"
+            for name in ("collect", "describe", "finish", "keep", "materialise", "skew", "split", "write_shard")
+        ),
         "lake.ingest", "registry.register", "training.prepare",
     ],
 }  # fmt: skip

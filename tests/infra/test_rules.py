@@ -10,6 +10,7 @@ from typing import Any
 import boto3
 import pytest
 
+from headwater.features.sharding import PREFIX
 from infra.description import OUTPUTS
 from infra.policies import judge, of_states
 from infra.policies.reference import render
@@ -50,7 +51,7 @@ def test_names_say_which_stack_it_is(graph: Graph) -> None:
             assert "headwater-local-" in name or name == "/headwater/local", resource.urn
 
 
-def test_only_quarantine_sparks_scratch_and_access_logs_ever_expire(graph: Graph) -> None:
+def test_only_quarantine_sparks_scratch_shards_and_access_logs_ever_expire(graph: Graph) -> None:
     expiring = set()
     for lifecycle in graph.all("aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration"):
         rules = lifecycle.plain_inputs["rules"]
@@ -58,7 +59,7 @@ def test_only_quarantine_sparks_scratch_and_access_logs_ever_expire(graph: Graph
         for rule in rules:
             if {"expiration", "noncurrentVersionExpiration", "transitions"} & rule.keys():
                 expiring.add((lifecycle.name, rule["filter"]["prefix"]))
-    assert expiring == {("lake", "quarantine/"), ("lake", "spark/"), ("access-logs", "")}
+    assert expiring == {("lake", "quarantine/"), ("lake", "spark/"), ("lake", PREFIX), ("access-logs", "")}
 
 
 def test_tables_are_on_demand_and_keyed_as_the_capabilities_expect(graph: Graph) -> None:
@@ -225,7 +226,7 @@ def schedules(graph: Graph, group: str) -> dict[str, Mapping[str, Any]]:
 def test_functions_run_from_the_bundles_that_were_uploaded(graph: Graph) -> None:
     keys = {uploaded["key"] for uploaded in graph.outputs("aws:s3/bucketObjectv2:BucketObjectv2").values()}
     functions = graph.outputs(FUNCTION)
-    assert len(functions) == 18
+    assert len(functions) == 21
     for function in functions.values():
         assert function["s3Key"] in keys
         assert function["s3Key"].startswith("code/")

@@ -112,6 +112,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     _product(made, "broken", contracts=BROKEN_CONTRACT, product=BROKEN_PRODUCT, train=BROKEN_TRAIN)
     _product(made, "large", contracts=LARGE_CONTRACT, product=LARGE_PRODUCT)
     _product(made, "watched", product=WATCHED_PRODUCT)
+    settings = made.root / "Pulumi.local.yaml"
+    # Few entities in a test, and yet more than one shard.
+    settings.write_text(settings.read_text().replace("config:\n", "config:\n  headwater:shardEntities: 1\n", 1))
     try:
         made.done("local", "up")
         yield made

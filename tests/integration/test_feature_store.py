@@ -173,3 +173,59 @@ def test_rows_that_are_streamed_through_the_api_and_the_queue_are_online_at_once
     assert [online("BDL"), online("HPN")] == [41.5, 42.5]
     parity = of_weather(invoke(deployed, "features-parity", {}))
     assert (parity["sampled"], parity["equal"]) == (3, 3)
+
+
+def test_a_view_is_materialised_shard_by_shard_by_the_machine(
+    project: Project, deployed: Headwater, tmp_path: Path
+) -> None:
+    file = tmp_path / "upstate.csv"
+    file.write_text(HEADER + ROWS.replace("JFK", "ALB").replace("EWR", "SYR"))
+    project.done("upload", "weather", str(file), "--wait")
+    table, dynamodb = deployed.stack.features_table, deployed.client("dynamodb")
+    lost = [{"pk": {"S": f"origin|{origin}"}} for origin in ("ALB", "SYR")]
+
+    def online() -> list[object]:
+        return [dynamodb.get_item(TableName=table, Key=key).get("Item") for key in lost]
+
+    before = online()
+    assert all(before)
+    for key in lost:
+        dynamodb.delete_item(TableName=table, Key=key)
+    function = f"headwater-{deployed.stack.name}-features-materialise"
+    event = json.dumps({"view": "origin_weather", "full": True, "distributed": True})
+    steps = deployed.client("stepfunctions")
+    executions = deployed.stack.materialisation_arn.replace(":stateMachine:", ":execution:")
+
+    def ask() -> str:
+        answer = json.loads(deployed.client("lambda").invoke(FunctionName=function, Payload=event)["Payload"].read())
+        assert answer["complete"], answer
+        return str(answer["views"][0]["execution"])
+
+    def ended(execution: str) -> object:
+        for told in deployed.features.show("origin_weather").under_way:
+            assert told.execution == execution
+            assert told.shards is None or (told.shards_done or 0) <= told.shards
+        status = steps.describe_execution(executionArn=f"{executions}:{execution}")["status"]
+        return status if status != "RUNNING" else None
+
+    # The first execution is stopped on its way; who calls again starts another for the same run.
+    aborted = ask()
+    steps.stop_execution(executionArn=f"{executions}:{aborted}")
+    assert wait_for(lambda: ended(aborted), what="its end", timeout=120) == "ABORTED"
+    execution = ask()
+    assert execution == f"{aborted.removesuffix('-1')}-2"
+    assert wait_for(lambda: ended(execution), what="the machine", timeout=120) == "SUCCEEDED"
+    arn = f"{executions}:{execution}"
+    (run,) = steps.list_map_runs(executionArn=arn)["mapRuns"]
+    counts = steps.describe_map_run(mapRunArn=run["mapRunArn"])["itemCounts"]
+    # A shard for each entity.
+    assert counts["succeeded"] == counts["total"] >= 2
+    assert online() == before
+    assert deployed.features.show("origin_weather").under_way == ()
+
+    def caught_up() -> object:
+        # The machine's last step calls for what came meanwhile.
+        lines = deployed.logs("features-materialise")
+        return next((line for line in lines if f'"run_id":"{execution}"' in line.message.replace(" ", "")), None)
+
+    assert wait_for(caught_up, what="the call after the run", timeout=120)

@@ -193,7 +193,7 @@ _READERS: Mapping[str, Reader] = {
     "sts": _identity,
     "states": _Named(
         "states",
-        ("executionArn", "stateMachineArn"),
+        ("executionArn", "stateMachineArn", "mapRunArn"),
         without=frozenset({"ListStateMachines", "SendTaskSuccess", "SendTaskFailure", "SendTaskHeartbeat"}),
     ),
     "sns": _Named(

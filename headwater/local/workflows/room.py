@@ -27,7 +27,7 @@ from moto.stepfunctions.parser.models import StepFunctionsParserBackend
 from headwater.local.cloud import Cloud
 from headwater.local.containers.logs import LogStream
 from headwater.local.mends.patch import Patches
-from headwater.local.workflows import query, tasks
+from headwater.local.workflows import maps, query, tasks
 
 _METRICS = {
     "SUCCEEDED": "ExecutionsSucceeded",
@@ -52,6 +52,7 @@ class Workflows:
         self._patches.item(cast(dict[str, Any], default_user_config["stepfunctions"]), "execute_state_machine", True)
         query.install(self._patches)
         tasks.install(self._cloud, self._patches)
+        maps.install(self._cloud, self._patches)
         self._patches.set(StateMachine, "_handle_name_input_idempotency", _same_execution(StateMachine))
         self._patches.set(StepFunctionsParserBackend, "start_execution", _named(StepFunctionsParserBackend))
         room = self

@@ -25,6 +25,7 @@ from headwater.local.mends.patch import Patches
 from headwater.model import Catalog, FeatureView, Product, Source, catalog
 
 LAKE, ARTIFACTS, REGISTRY, FEATURES = "lake", "artifacts", "registry", "features"
+MATERIALISATION = "arn:aws:states:eu-central-1:123456789012:stateMachine:materialisation"
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "testing",
     "AWS_SECRET_ACCESS_KEY": "testing",
@@ -37,6 +38,9 @@ ENVIRONMENT = {
     "HEADWATER_ARTIFACTS_BUCKET": ARTIFACTS,
     "HEADWATER_REGISTRY_TABLE": REGISTRY,
     "HEADWATER_FEATURES_TABLE": FEATURES,
+    "HEADWATER_MATERIALISATION_ARN": MATERIALISATION,
+    "HEADWATER_DISTRIBUTE_ABOVE": "1000",
+    "HEADWATER_SHARD_ENTITIES": "2",
 }
 
 READINGS = pa.DataFrameSchema(
@@ -101,6 +105,15 @@ class World:
     def online(self) -> dict[str, Mapping[str, Any]]:
         """All online items by key."""
         return {item["pk"]["S"]: item for item in client("dynamodb").scan(TableName=FEATURES)["Items"]}
+
+    def materialisation(self) -> str:
+        """Make the machine that materialises shard by shard; its executions run for ever. Its ARN."""
+        made = client("stepfunctions").create_state_machine(
+            name=MATERIALISATION.rpartition(":")[2],
+            definition='{"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "Seconds": 1000, "End": true}}}',
+            roleArn="arn:aws:iam::123456789012:role/machine",
+        )
+        return str(made["stateMachineArn"])
 
     def rows_online(self, view: FeatureView) -> dict[str, dict[str, float | None]]:
         """Of every entity that has a value of the view's definition online, the features by name; by key."""

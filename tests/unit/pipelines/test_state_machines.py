@@ -14,12 +14,20 @@ import pytest
 import pipelines
 
 FOLDER = Path(pipelines.__path__[0])
-MACHINES = ("ingestion", "training")
-PLACES = {
-    "ingestion": {"IngestFunctionArn", "MaterialiseFunctionArn", "RefuseFunctionArn", "FunctionLimitBytes"},
-    "training": {"PrepareFunctionArn", "RegisterFunctionArn", "StageFunctionArn", "PromoteFunctionArn"},
-}
+MACHINES = ("ingestion", "materialise", "training")
 CONTAINER = {"ClusterArn", "TaskDefinitionArn", "SubnetIds", "SecurityGroupId"}
+PLACES = {
+    "ingestion": {"IngestFunctionArn", "MaterialiseFunctionArn", "RefuseFunctionArn", "FunctionLimitBytes", *CONTAINER},
+    "materialise": {
+        "SplitFunctionArn",
+        "WriteShardFunctionArn",
+        "FinishFunctionArn",
+        "MaterialiseFunctionArn",
+        "ShardsAtOnce",
+        "Label",
+    },
+    "training": {"PrepareFunctionArn", "RegisterFunctionArn", "StageFunctionArn", "PromoteFunctionArn", *CONTAINER},
+}
 
 
 def text(name: str) -> str:
@@ -35,6 +43,20 @@ def tasks(name: str) -> dict[str, dict[str, Any]]:
     return {key: state for key, state in machine(name)["States"].items() if state["Type"] == "Task"}
 
 
+def maps(name: str) -> dict[str, dict[str, Any]]:
+    return {key: state for key, state in machine(name)["States"].items() if state["Type"] == "Map"}
+
+
+def children(name: str) -> dict[str, dict[str, Any]]:
+    """The tasks inside maps."""
+    return {
+        f"{key}.{inner}": state
+        for key, each in maps(name).items()
+        for inner, state in each["ItemProcessor"]["States"].items()
+        if state["Type"] == "Task"
+    }
+
+
 def expressions(value: Any) -> Iterator[str]:
     if isinstance(value, dict):
         for inner in value.values():
@@ -48,16 +70,18 @@ def expressions(value: Any) -> Iterator[str]:
 
 @pytest.mark.parametrize("name", MACHINES)
 def test_the_placeholders_are_those_that_infra_fills_in(name: str) -> None:
-    assert set(re.findall(r"\$\{(\w+)\}", text(name))) == PLACES[name] | CONTAINER
+    assert set(re.findall(r"\$\{(\w+)\}", text(name))) == PLACES[name]
 
 
 @pytest.mark.parametrize("name", MACHINES)
 def test_every_task_is_bounded_retried_with_jitter_and_caught(name: str) -> None:
     assert machine(name)["TimeoutSeconds"] > 0
-    for key, task in tasks(name).items():
+    for key, task in (tasks(name) | children(name)).items():
         assert task["TimeoutSeconds"] <= machine(name)["TimeoutSeconds"], key
         assert all(retry["JitterStrategy"] == "FULL" and retry["MaxAttempts"] >= 4 for retry in task["Retry"]), key
-        assert [caught["ErrorEquals"] for caught in task["Catch"]] == [["States.ALL"]], key
+    for key, state in (tasks(name) | maps(name)).items():
+        assert [caught["ErrorEquals"] for caught in state["Catch"]][-1] == ["States.ALL"], key
+        assert state["Catch"][-1]["Next"] in ("Failed", "Refuse"), key
 
 
 @pytest.mark.parametrize("name", MACHINES)
@@ -65,8 +89,7 @@ def test_every_failure_ends_in_the_one_state_that_fails_with_its_cause(name: str
     states = machine(name)["States"]
     fails = [key for key, state in states.items() if state["Type"] == "Fail"]
     assert fails == ["Failed"]
-    targets = {caught["Next"] for task in tasks(name).values() for caught in task["Catch"]}
-    assert targets <= {"Failed", "Refuse"}
+    targets = {caught["Next"] for state in (tasks(name) | maps(name)).values() for caught in state["Catch"]}
     reached = {state["Next"] for state in states.values() if "Next" in state} | targets | {machine(name)["StartAt"]}
     reached |= {choice["Next"] for state in states.values() for choice in state.get("Choices", ())}
     reached |= {state["Default"] for state in states.values() if "Default" in state}
@@ -103,3 +126,15 @@ def test_the_container_is_told_the_upload_as_json() -> None:
     upload = {"bucket": "b", "key": 'landing/s/a "b" 😀.csv', "version_id": "v", "size": 5, "sequencer": "0A"}
     told = jsonata.Jsonata(expression.replace("$upload", "upload")).evaluate({"upload": upload})
     assert json.loads(told) == upload
+
+
+def test_a_map_over_shards_is_bounded_and_tolerates_no_failure() -> None:
+    (each,) = maps("materialise").values()
+    assert each["ItemProcessor"]["ProcessorConfig"] == {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}
+    assert (each["MaxConcurrency"], each["ToleratedFailureCount"]) == ("{% ${ShardsAtOnce} %}", 0)
+    (task,) = children("materialise").values()
+    assert {"OnlineStoreBusy", "Sandbox.Timedout"} <= set(task["Retry"][0]["ErrorEquals"])
+    # Children see no variables of the machine: all they know was selected.
+    assert not re.search(r"\$(assignment|split)\b", json.dumps(each["ItemProcessor"]))
+    (written,) = expressions(each["Output"])
+    assert jsonata.Jsonata(written.replace("$states.result", "result")).evaluate({"result": [2, 0, 5]}) == 7

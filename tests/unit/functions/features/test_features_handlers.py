@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from functions.features import materialise, parity, skew
+from functions.features import finish, materialise, parity, skew, split, write_shard
 from functions.lake import ingest
 from headwater.aws import client
 from headwater.features.freshness import Freshness
@@ -18,7 +18,7 @@ from headwater.registry.store import RegistryStore
 from headwater.serving.skew import LEAST
 from tests.unit.features.shop import NOW, SECOND, UNSEEN, fill
 from tests.unit.lake.invocation import Context
-from tests.unit.lake.world import FEATURES, REGISTRY, World
+from tests.unit.lake.world import FEATURES, LAKE, MATERIALISATION, REGISTRY, World
 from tests.unit.serving.test_skew import log
 
 ROWS = """origin,temp,dewp,humid,wind_dir,wind_speed,wind_gust,precip,pressure,visib,time_hour
@@ -139,3 +139,30 @@ def test_a_skewed_day_is_counted_and_logged_and_a_day_without_predictions_is_not
     assert "gone" in done["failed"]
     (told,) = (vars(record) for record in caplog.records if record.levelname == "ERROR")
     assert (told["model"], told["feature"], told["different"]) == ("habit", "last_sale.amount", 6)
+
+
+def test_a_view_that_is_handed_over_goes_online_in_the_machines_three_steps(world: World) -> None:
+    for module in (ingest.service, materialise.service, materialise.executions, split.service, write_shard.service,
+                   finish.service):  # fmt: skip
+        module.cache_clear()  # type: ignore[attr-defined]
+    world.materialisation()
+    last = ROWS.splitlines()[-1]
+    rows = "\n".join([ROWS.strip(), *(last.replace("JFK", name) for name in ("EWR", "LGA"))]) + "\n"
+    ingest.handler({"upload": world.upload("landing/weather/2013-01.csv", rows).model_dump()}, Context())
+    answer = materialise.handler({"source": "weather", "distributed": True}, Context())
+    (done,) = answer["views"]
+    # Nobody needs to call again, though it isn't complete.
+    assert (answer["complete"], done["complete"], done["written"]) == (True, False, 0)
+    execution = MATERIALISATION.replace("stateMachine", "execution") + ":" + done["execution"]
+    told = json.loads(client("stepfunctions").describe_execution(executionArn=execution)["input"])
+    run = {"run_id": done["execution"]}
+    parts = split.handler({"assignment": told, **run}, Context())
+    shards = json.loads(
+        client("s3").get_object(Bucket=LAKE, Key=parts["manifest"]["key"])["Body"].read()
+    )  # fmt: skip
+    assert [shard["entities"] for shard in shards] == [2, 1]
+    written = sum(write_shard.handler({"shard": shard, **run}, Context())["written"] for shard in shards)
+    finished = finish.handler({"assignment": told, "split": parts, "written": written, **run}, Context())
+    assert (finished["complete"], finished["written"], finished["entities"]) == (True, 3, 3)
+    assert len(world.rows_online(load_catalog().view("origin_weather"))) == 3
+    assert materialise.handler({"source": "weather"}, Context())["views"][0]["execution"] == ""

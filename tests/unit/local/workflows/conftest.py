@@ -35,12 +35,12 @@ class Machines:
     def client(self) -> Any:
         return self.cloud.client("stepfunctions")
 
-    def create(self, states: Mapping[str, Any], *, start: str = "", **others: Any) -> str:
+    def create(self, states: Mapping[str, Any], *, start: str = "", role: str = ROLE, **others: Any) -> str:
         """A JSONata machine that starts with its first state; returns its ARN."""
         definition = {"QueryLanguage": "JSONata", "StartAt": start or next(iter(states)), "States": states}
         definition |= others.pop("top", {})
         machine = self.client.create_state_machine(
-            name=f"m-{uuid.uuid4().hex[:12]}", definition=json.dumps(definition), roleArn=ROLE, **others
+            name=f"m-{uuid.uuid4().hex[:12]}", definition=json.dumps(definition), roleArn=role, **others
         )
         return str(machine["stateMachineArn"])
 
@@ -69,11 +69,16 @@ class Machines:
 @pytest.fixture(scope="session")
 def machines(cloud: Cloud) -> Machines:
     """State machines that may do everything."""
-    iam = cloud.client("iam")
-    # Tests of other folders borrow this fixture, each with a session of its own.
+    role_for_everything(cloud, ROLE)
+    return Machines(cloud)
+
+
+def role_for_everything(cloud: Cloud, arn: str) -> None:
+    """Make the role ``arn``, which state machines may have and which may do everything."""
+    iam, name = cloud.client("iam"), arn.rpartition("/")[2]
+    # Tests of other folders borrow the fixture, each with a session of its own.
     with suppress(iam.exceptions.EntityAlreadyExistsException):
-        iam.create_role(RoleName="workflow-tests", AssumeRolePolicyDocument=json.dumps(TRUST))
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST))
     everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
     policy = json.dumps({"Version": "2012-10-17", "Statement": [everything]})
-    iam.put_role_policy(RoleName="workflow-tests", PolicyName="all", PolicyDocument=policy)
-    return Machines(cloud)
+    iam.put_role_policy(RoleName=name, PolicyName="all", PolicyDocument=policy)

@@ -11,10 +11,13 @@ from typing import Any
 import pytest
 
 from headwater.local.cloud import Cloud
+from tests.unit.local.workflows.conftest import role_for_everything
 
 ORACLE = Path(__file__).parents[5] / "shared" / "oracles" / "sfn-aws"
 FLOOR = 381  # of 383: the other two are a history that was recorded out of order, and a state's own start time
 WORKERS = 8
+ROLE = "arn:aws:iam::123456789012:role/r"
+"""Of the recorded machines; a distributed map needs its permissions."""
 
 
 @pytest.mark.skipif(
@@ -26,6 +29,7 @@ def test_recorded_executions_end_with_the_recorded_status_output_and_error(cloud
     assert spec.loader is not None
     check = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(check)
+    role_for_everything(cloud, ROLE)
     rows = [json.loads(line) for line in (ORACLE / "executions.jsonl").read_text().splitlines()]
     rows = [row for row in rows if row["kind"] != "sync_execution"]
 

@@ -1,0 +1,66 @@
+"""The end of a materialisation, however many processes did it: people are told, and the run counts as completed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from headwater.features.online import EPOCH
+from headwater.features.progress import ProgressOf, Run
+from headwater.features.records import Materialisation, Materialisations
+from headwater.registry.store import RegistryStore
+
+
+class Counted(BaseModel):
+    """What a run found in the offline rows."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rows: int = 0
+    """Offline rows of the view."""
+    entities: int = 0
+    """Entities with a row that is available by now."""
+    newest_event: AwareDatetime | None = None
+    """Of the rows that are available by now."""
+    next_known: int | None = None
+    """When the first of the others becomes known; microseconds since 1970."""
+
+
+def complete(registry: RegistryStore, view: str, version: str, run: Run, counted: Counted, written: int) -> None:
+    """All that a run had to write is online: record it. Doing it twice changes nothing.
+
+    Parameters
+    ----------
+    registry : RegistryStore
+        The registry table.
+    view, version : str
+        The view's name and its definition's version.
+    run : Run
+    counted : Counted
+    written : int
+        Online items that it changed.
+
+    Raises
+    ------
+    RegistryBusy
+        Other writers kept coming first.
+    """
+    at = EPOCH + timedelta(microseconds=run.moment)
+    # Known to people before the run counts as completed: a death between the two repeats both.
+    Materialisations(registry).record(
+        Materialisation(
+            view=view,
+            version=version,
+            data_version=run.data_version,
+            commits=run.commits,
+            revision=run.revision,
+            rows=counted.rows,
+            entities=counted.entities,
+            written=written,
+            newest_event=counted.newest_event,
+            at=at,
+            last_at=at,
+        )
+    )
+    ProgressOf(registry, view, version).end(run, counted.next_known)

@@ -1,0 +1,47 @@
+"""Materialisations that were begun and aren't completed, as people look at them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from headwater.features.handing_over import execution_name
+from headwater.features.online import EPOCH
+from headwater.features.progress import ProgressOf
+from headwater.lake.store import Executions
+from headwater.registry.store import RegistryStore
+
+
+class UnderWay(BaseModel):
+    """A materialisation that was begun and isn't completed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: str
+    """Of the definition."""
+    data_version: str
+    since: AwareDatetime
+    full: bool
+    execution: str = ""
+    """Of the materialisation machine; empty if functions do it, one call after the other."""
+    status: str = ""
+    """Of the execution, in Step Functions' words."""
+    shards: int | None = None
+    """None until the execution has split the entities that are due."""
+    shards_done: int | None = None
+
+
+def under_way(registry: RegistryStore, executions: Executions | None, view: str, version: str) -> Iterator[UnderWay]:
+    """What is under way of a definition; how far an execution is, if the machine's ``executions`` are at hand."""
+    for run in ProgressOf(registry, view, version).read().under_way:
+        since = EPOCH + timedelta(microseconds=run.moment)
+        told = UnderWay(version=version, data_version=run.data_version, since=since, full=run.full)
+        if run.attempts and executions:
+            name = execution_name(view, version, run, run.attempts)
+            status, _ = executions.standing(name) or ("", "")
+            done, shards = (executions.items(name) if status else None) or (None, None)
+            news = {"execution": name, "status": status or "GONE", "shards": shards, "shards_done": done}
+            told = told.model_copy(update=news)
+        yield told
