@@ -192,6 +192,12 @@ def show_materialised(console: Console, found: Sequence[Mapping[str, Any]]) -> N
     skipped = any(entry["skipped"] for entry in found)
     columns = ("view", "definition", "entities", "written", *(["skipped"] * skipped))
     console.print(table(columns, [row[: len(columns)] for row in rows]))
+    for entry in found:
+        if entry.get("execution"):
+            note(
+                f"{entry['view']} is written by the materialisation machine, execution {entry['execution']}; next: "
+                f"headwater features show {entry['view']}"
+            )
 
 
 def show_parity(console: Console, found: Sequence[ViewParity]) -> None:
