@@ -70,7 +70,10 @@ def rows_of(frame: Frame) -> Iterator[Mapping[str, Any]]:
         It is no table.
     """
     if isinstance(frame, Iterator):
-        yield from frame
+        for number, row in enumerate(frame):
+            if not isinstance(row, Mapping):
+                raise BadFrame(f"row {number} is {type(row).__name__}, expected a mapping of columns to values")
+            yield row
         return
     kind = kind_of(frame)
     if kind == "mappings":

@@ -136,6 +136,8 @@ def test_what_can_not_be_sent_at_all_is_an_error(stack: Headwater, fake: Fake) -
         stack.features.ingest("nosuch", [row("A")])
     with pytest.raises(BadFrame, match="is no table"):
         stack.features.ingest(VIEW.name, 7)
+    with pytest.raises(BadFrame, match="row 0 is str, expected a mapping"):
+        stack.features.ingest(VIEW.name, iter(["A"]))
     asked = len(fake.asked)
     assert stack.features.ingest(VIEW.name, []).rows == 0
     assert len(fake.asked) == asked
