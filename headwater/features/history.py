@@ -14,6 +14,7 @@ among its entity's rows; the features of the rows found, and of no others, are r
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -27,7 +28,6 @@ from headwater.features.online import microseconds
 from headwater.lake.database import columns_of, quoted
 from headwater.model import FeatureView
 
-POSITION = "__position"
 ROW = "__row"
 """The number of an offline row, from 0."""
 Integers = npt.NDArray[np.int64]
@@ -90,18 +90,13 @@ def historical(
     lacking = sorted({key for name in wanted for key in (*views[name].entity, asked) if key not in present})
     if lacking:
         raise InvalidView(f"examples lack {', '.join(lacking)}; they have {', '.join(present)}")
-    # A table of our own: what is read twice must be in one order.
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE __asked AS SELECT row_number() OVER () - 1 AS {POSITION}, * "
-        f"FROM {quoted(examples)}"
-    )
     asked_at = f"epoch_us({moment_sql(quoted(asked), present[asked])})"
-    (count,) = connection.execute("SELECT count(*) FROM __asked").fetchall()[0]
+    table, count = _table(connection, examples)
     answers: dict[str, Values] = {}
-    tables = ["__asked"]
+    tables = [f"{table} AS asked"]
     for name, chosen in wanted.items():
         rows = _numbered(connection, offline[name])
-        found = _found(connection, views[name], rows, present, asked_at, as_known_at)
+        found = _found(connection, views[name], rows, table, present, asked_at, as_known_at)
         texts = [feature.name for feature in views[name].features if feature.is_text and feature.name in chosen]
         values = {feature: np.full(count, np.nan) for feature in chosen if feature not in texts}
         if values:
@@ -119,7 +114,20 @@ def historical(
         else f", {quoted(name)}"
         for name in (reference.replace(".", "__") for reference in features)
     )
-    return connection.sql(f"SELECT __asked.* EXCLUDE ({POSITION}){columns} FROM {' POSITIONAL JOIN '.join(tables)}")
+    return connection.sql(f"SELECT asked.*{columns} FROM {' POSITIONAL JOIN '.join(tables)}")
+
+
+def _table(connection: duckdb.DuckDBPyConnection, examples: str) -> tuple[str, int]:
+    """A table of the examples, whose row numbers are their places, and how many they are."""
+    counted = "SELECT count(*), max(rowid) FROM {}"
+    with suppress(duckdb.BinderException):  # a view's rows have no numbers
+        ((count, last),) = connection.execute(counted.format(quoted(examples))).fetchall()
+        if last is None or last + 1 == count:  # else rows of it were deleted
+            return quoted(examples), count
+    # What is read twice must be in one order.
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE __asked AS SELECT * FROM {quoted(examples)}")
+    ((count, _),) = connection.execute(counted.format("__asked")).fetchall()
+    return "__asked", count
 
 
 def _numbered(connection: duckdb.DuckDBPyConnection, offline: str) -> str:
@@ -133,6 +141,7 @@ def _found(
     connection: duckdb.DuckDBPyConnection,
     view: FeatureView,
     offline: str,
+    table: str,
     present: Mapping[str, str],
     asked_at: str,
     as_known_at: datetime | None,
@@ -150,8 +159,8 @@ def _found(
     )
     asked = _arrays(
         connection,
-        f"SELECT asked.{POSITION} AS position, {asked_at} AS moment, entity.first, entity.after "
-        f"FROM __asked AS asked JOIN __entities AS entity ON {same} WHERE {asked_at} IS NOT NULL",
+        f"SELECT asked.rowid AS position, {asked_at} AS moment, entity.first, entity.after "
+        f"FROM {table} AS asked JOIN __entities AS entity ON {same} WHERE {asked_at} IS NOT NULL",
     )
     known = _arrays(connection, f"SELECT epoch_us({KNOWN}) AS known FROM {offline}")["known"]
     entities = _arrays(connection, "SELECT first, after - first = rows AS whole FROM __entities")
@@ -178,14 +187,13 @@ def _fill(
     connection.register("__found", found._asdict())
     names = ", ".join(f"known.{quoted(feature)}" for feature in values)
     read = connection.execute(
-        f"SELECT found.position, {_young(ttl)} AS young, {names} FROM __found AS found JOIN {offline} AS known "
-        f"ON found.row = known.{ROW}"
+        f"SELECT found.position, {names} FROM __found AS found JOIN {offline} AS known ON found.row = known.{ROW} "
+        f"WHERE {_young(ttl)}"
     ).fetchnumpy()
     connection.unregister("__found")
-    position, is_young = np.asarray(read["position"]), np.asarray(read["young"])
+    position = np.asarray(read["position"])
     for feature, column in values.items():
-        known = np.ma.filled(np.ma.asarray(read[feature], dtype=np.float64), np.nan)
-        column[position] = np.where(is_young, known, np.nan)
+        column[position] = np.ma.filled(np.ma.asarray(read[feature], dtype=np.float64), np.nan)
 
 
 def _texts(
