@@ -63,7 +63,7 @@ class Lake:
 def materialise(path: Path, views: int) -> dict[str, Any]:
     """Rows a second, and the largest resident memory."""
     lake, store = Lake(path), OnlineStore("features")
-    made = Materialiser(lake, store, Registry(), lambda *_: "rows", now=lambda: NOW)  # type: ignore[arg-type]
+    made = Materialiser(lake, store, Registry(), lambda *_: "rows", lambda *_: (), now=lambda: NOW)  # type: ignore[arg-type]
     started, written = time.perf_counter(), 0
     for number in range(views):
         written += made.materialise(view(number), Doing()).written

@@ -52,14 +52,14 @@ def measure(folder: Path, rows: int, size: int, milliseconds: float) -> dict[str
     """Entities a second of the split and of the first shard, and the largest resident memory of both."""
     write(folder / "rows.parquet", rows)
     lake, objects, registry, one = Lake(folder / "rows.parquet"), Folder(folder), Registry(), view(0)
-    version = lake.pin(["rows"])
+    version = lake.pin(["rows"], [])
     run = Run(data_version=version.id, revision=1, commits=version.ids, moment=microseconds(NOW))
     Definitions(registry).remember(one)  # type: ignore[arg-type]
     ProgressOf(registry, one.name, one.version).begin(run)  # type: ignore[arg-type]
     sharding = Sharding(registry, objects)  # type: ignore[arg-type]
     given = Assignment(view=one.name, version=one.version, run=run)
     started = time.perf_counter()
-    split = sharding.split(given, one, lake, lambda *_: "rows", shard_entities=size)  # type: ignore[arg-type]
+    split = sharding.split(given, one, lake, lambda *_: "rows", lambda *_: (), shard_entities=size)  # type: ignore[arg-type]
     split_seconds = time.perf_counter() - started
     assert split.manifest is not None
     assert split.entities == rows
