@@ -56,6 +56,12 @@ def problems(error: Any) -> list[str]:
     """One line for each thing that a pydantic ``ValidationError`` found wrong."""
     return [
         f"{'.'.join([str(error.title), *map(str, problem['loc'])])}: {problem['msg'].removeprefix('Value error, ')}"
+        # Only of a word that is none of the choices, or a number beyond its limit: other values may be secrets.
+        + (
+            f", got {problem['input']!r}"
+            if problem["type"].startswith(("literal", "greater_than", "less_than"))
+            else ""
+        )
         for problem in error.errors(include_url=False)
     ]
 

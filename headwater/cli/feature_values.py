@@ -84,7 +84,7 @@ def read_rows(file: Path, view: FeatureView | None) -> Iterator[dict[str, Any]]:
     ----------
     file : Path
     view : FeatureView, optional
-        Says which cells of CSV are numbers: those of its features.
+        Says which cells of CSV are numbers, and which text: digits stay text in a feature that is.
 
     Raises
     ------
@@ -100,9 +100,17 @@ def read_rows(file: Path, view: FeatureView | None) -> Iterator[dict[str, Any]]:
     try:
         with file.open(encoding="utf-8-sig", newline="") as lines:
             if kind == ".csv":
-                numbers = {feature.name for feature in view.features} if view else set()
-                for row in csv.DictReader(lines):
-                    yield {name: _number(cell) if name in numbers else cell for name, cell in row.items()}
+                cells = (
+                    {feature.name: _text if feature.is_text else _number for feature in view.features} if view else {}
+                )
+                table = csv.DictReader(lines)
+                for row in table:
+                    if None in row:
+                        raise InvalidRequest(
+                            f"{file} line {table.line_num} has more cells than the header, which names "
+                            f"{len(table.fieldnames or ())}: quote those that hold a comma"
+                        )
+                    yield {name: cells[name](cell) if name in cells else cell for name, cell in row.items()}
             else:
                 for number, line in enumerate(lines, start=1):
                     if line.strip():
@@ -134,6 +142,10 @@ def _object(line: str, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InvalidRequest(f'{where} must be an object like {{"carrier": "B6", "event_time": ...}}')
     return value
+
+
+def _text(cell: str | None) -> str | None:
+    return cell or None
 
 
 def _number(cell: str | None) -> str | float | None:

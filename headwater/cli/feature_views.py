@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -178,9 +178,15 @@ def show_difference(console: Console, found: Difference) -> None:
     if not found.features:
         note("there are no statistics to compare")
         return
-    rows = [_compared(change) for change in found.features]
-    columns = ("feature", "missing", "mean", "sd", "moved by (sd)", "before", "after")
-    console.print(table(columns, rows, whole=("before", "after")))
+    texts = [change for change in found.features if any(side and side.top for side in (change.before, change.after))]
+    if numbers := [change for change in found.features if change not in texts]:
+        columns = ["feature", "", "missing", "mean", "sd", "moved by (sd)", "histogram"]
+        rows = [row for change in numbers for row in _both(change, _bars, 5)]
+        console.print(table(columns, rows, whole=("", "missing", "mean", "sd", "histogram")))
+    if texts:
+        columns = ["feature", "", "missing", "different", "most frequent"]
+        rows = [row for change in texts for row in _both(change, _words, 3)]
+        console.print(table(columns, rows, whole=columns[:-1]))
 
 
 def show_materialised(console: Console, found: Sequence[Mapping[str, Any]]) -> None:
@@ -188,7 +194,12 @@ def show_materialised(console: Console, found: Sequence[Mapping[str, Any]]) -> N
     if not found:
         note("nothing to bring online: no source of a view has data yet")
         return
-    rows = [(entry["view"], entry["version"], entry["entities"], entry["written"], entry["skipped"]) for entry in found]
+    # What the machine writes isn't known yet: no figure rather than a zero.
+    rows = [
+        (entry["view"], entry["version"], *figures, entry["skipped"])
+        for entry in found
+        for figures in [(None, None) if entry.get("execution") else (entry["entities"], entry["written"])]
+    ]
     skipped = any(entry["skipped"] for entry in found)
     columns = ("view", "definition", "entities", "written", *(["skipped"] * skipped))
     console.print(table(columns, [row[: len(columns)] for row in rows]))
@@ -202,12 +213,15 @@ def show_materialised(console: Console, found: Sequence[Mapping[str, Any]]) -> N
 
 def show_parity(console: Console, found: Sequence[ViewParity]) -> None:
     """A line a view."""
+    rare = {"newer online": "newer", "in flight": "in_flight", "deleted by age": "deleted"}
+    counted = {title: name for title, name in rare.items() if any(getattr(entry, name) for entry in found)}
     rows = [
-        (entry.view, entry.version, entry.at, entry.sampled, entry.equal, entry.newer, entry.in_flight, entry.deleted)
+        (entry.view, entry.version, f"{entry.at:%Y-%m-%d %H:%M}", entry.sampled, entry.equal, *rest)
         for entry in found
+        for rest in [[getattr(entry, name) for name in counted.values()]]
     ]
-    columns = ("view", "definition", "as of (UTC)", "sampled", "equal", "newer online", "in flight", "deleted by age")
-    console.print(table(columns, rows))
+    columns = ("view", "definition", "as of (UTC)", "sampled", "equal", *counted)
+    console.print(table(columns, rows, whole=columns[1:3]))
 
 
 def show_skew(console: Console, found: Skew) -> None:
@@ -276,7 +290,7 @@ def _show_sql(console: Console, sql: str) -> None:
 
     text = dedent(sql).strip("\n").rstrip()
     if console.is_terminal:
-        console.print(Padding(Syntax(text, "sql", background_color="default"), (1, 0, 0, 2)))
+        console.print(Padding(Syntax(text, "sql", background_color="default", word_wrap=True), (1, 0, 0, 2)))
     else:
         console.print("\n" + "\n".join(f"  {line}" for line in text.splitlines()), markup=False)
 
@@ -294,20 +308,25 @@ def _top(entry: FeatureStatistics) -> str:
     return ", ".join(f"{shown(text)} {count:,}" for text, count in list(entry.top.items())[:_TEXTS])
 
 
-def _compared(change: FeatureChange) -> tuple[object, ...]:
+def _both(
+    change: FeatureChange, cells: Callable[[FeatureStatistics, FeatureChange | None], tuple[object, ...]], wide: int
+) -> Iterator[tuple[object, ...]]:
+    """Two lines a feature, before above after: beside each other they don't fit a terminal of 80 columns."""
+    for name, side in (("before", change.before), ("after", change.after)):
+        shown = cells(side, change if name == "after" else None) if side else ("",) * wide
+        yield (change.feature, name, *shown)
+
+
+def _bars(side: FeatureStatistics, change: FeatureChange | None) -> tuple[object, ...]:
     from rich.text import Text
 
-    old, new = change.before, change.after
-
-    def both(name: str) -> str:
-        values = [getattr(side, name) if side else None for side in (old, new)]
-        texts = [f"{value:.1%}" if name == "missing" and value is not None else show(value) for value in values]
-        return texts[0] if texts[0] == texts[1] else f"{texts[0] or '-'} -> {texts[1] or '-'}"
-
-    shift = change.shift
+    shift = change.shift if change else None
     moved = Text("" if shift is None else f"{shift:+.2f}", style="bold red" if abs(shift or 0) >= FAR else "")
-    bars = [(_top(side) if side.top else sparkline(side.histogram)) if side else "" for side in (old, new)]
-    return (change.feature, *map(both, ("missing", "mean", "deviation")), moved, *bars)
+    return (f"{side.missing:.1%}", show(side.mean), show(side.deviation), moved, sparkline(side.histogram))
+
+
+def _words(side: FeatureStatistics, _change: FeatureChange | None) -> tuple[object, ...]:
+    return (f"{side.missing:.1%}", side.distinct, _top(side))
 
 
 def _side(side: Side) -> str:

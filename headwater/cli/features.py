@@ -41,7 +41,7 @@ def list_views(stack: StackOption = None) -> Answer:
     import headwater
 
     found = headwater.connect(stack).features.list()
-    return Answer([entry.model_dump(mode="json") for entry in found], lambda console: _show_list(console, found))
+    return Answer([entry.model_dump(mode="json") for entry in found], lambda console: show_list(console, found))
 
 
 def show_view(view: ViewArgument, stack: StackOption = None) -> Answer:
@@ -247,7 +247,8 @@ def skew(
     return Answer(found.model_dump(mode="json"), lambda console: show_skew(console, found))
 
 
-def _show_list(console: Console, found: tuple[ViewSummary, ...]) -> None:
+def show_list(console: Console, found: tuple[ViewSummary, ...]) -> None:
+    """A line a view."""
     from rich.text import Text
 
     from headwater.cli.feature_views import duration
@@ -260,16 +261,15 @@ def _show_list(console: Console, found: tuple[ViewSummary, ...]) -> None:
         (
             entry.view,
             ", ".join(entry.entity),
-            len(entry.features),
+            entry.version,
             duration(entry.ttl),
-            entry.entities,
             f"{entry.newest_event:%Y-%m-%d %H:%M}" if entry.newest_event else None,
             Text(entry.state.value, style=styles[entry.state.value]),
         )
         for entry in found
     ]
-    columns = ("view", "entity", "features", "TTL", "entities", "newest event (UTC)", "state")
-    console.print(table(columns, rows, whole=("newest event (UTC)", "state")))
+    columns = ("view", "entity", "definition", "TTL", "newest event (UTC)", "state")
+    console.print(table(columns, rows, whole=columns[2:]))
 
 
 def _show_search(console: Console, found: Found) -> None:

@@ -65,7 +65,7 @@ def test_a_wrong_declaration_is_a_line_for_each_problem() -> None:
         Search.model_validate({"trials": 0, "sead": 1})
     lines = failure(caught.value).message.splitlines()
     assert lines == [
-        "Search.trials: Input should be greater than or equal to 1",
+        "Search.trials: Input should be greater than or equal to 1, got 0",
         "Search.sead: Extra inputs are not permitted",
     ]
     assert failure(caught.value).exit_code == 2

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 
 import pyarrow
 import pytest
 from pyarrow import parquet
+from rich.console import Console
 
+import headwater
 from headwater.cli.feature_values import read_rows
+from headwater.cli.feature_views import show_difference, show_parity
+from headwater.cli.features import show_list
 from headwater.errors import InvalidRequest
+from headwater.model import Feature
 from tests.unit.cli.conftest import Run
 from tests.unit.features.shop import FIRST, SECOND, fill
 from tests.unit.lake.world import World, new_world
@@ -106,6 +112,21 @@ def test_a_diff_tells_what_changed_in_the_definition_and_in_the_values(unchanged
     assert "the definition is the same" in same.err
 
 
+def test_nothing_is_cut_in_a_terminal_of_80_columns(unchanged: World, run: Run) -> None:
+    found = headwater.connect("dev").features
+    text = StringIO()
+    screen = Console(file=text, width=80, force_terminal=True, color_system=None)
+    show_list(screen, found.list())
+    show_difference(screen, found.diff("last_sale"))
+    show_parity(screen, found.parity())
+    shown = text.getvalue()
+    for title in ("definition", "newest event (UTC)", "state", "missing", "histogram", "as of (UTC)", "sampled"):
+        assert f" {title} " in shown, title
+    assert f" {SECOND.version} " in shown
+    assert " before " in shown
+    assert "…" not in shown
+
+
 def test_a_search_ranks_names_before_words_and_suggests_what_is_near(unchanged: World, run: Run) -> None:
     def names(*words: str) -> list[str]:
         return [hit["name"] for hit in run("features", "search", *words, "--json").json["hits"]]
@@ -151,6 +172,13 @@ def test_values_are_shown_with_their_state_and_age(unchanged: World, run: Run) -
     assert run("features", "get", "last_sale", "a", "-f", "amuont").code == 3
 
 
+def test_digits_in_a_column_of_text_stay_text(tmp_path: Path) -> None:
+    code = Feature(name="code", kind="category")
+    (tmp_path / "rows.csv").write_text("shop,amount,code\na,007,007\nb,1,true\nc,1,\n")
+    read = list(read_rows(tmp_path / "rows.csv", FIRST.model_copy(update={"features": (*FIRST.features, code)})))
+    assert [(row["amount"], row["code"]) for row in read] == [(7.0, "007"), (1.0, "true"), (1.0, None)]
+
+
 def test_rows_are_read_from_each_kind_of_file(tmp_path: Path) -> None:
     texts = {
         "rows.csv": "shop,event_time,amount,note\n007,2013-01-01T09:00:00Z,5.5,x\nb,2013-01-01T09:00:00Z,NA,\n"
@@ -158,6 +186,7 @@ def test_rows_are_read_from_each_kind_of_file(tmp_path: Path) -> None:
         "rows.jsonl": '{"shop": "a", "amount": 1}\n\n{"shop": "b"}\n',
         "bad.jsonl": '{"shop": "a"}\n[1]\n',
         "rows.txt": "",
+        "more.csv": "shop,amount\na,1\nb,1,5\n",
     }
     for name, text in texts.items():
         (tmp_path / name).write_text(text)
@@ -173,6 +202,7 @@ def test_rows_are_read_from_each_kind_of_file(tmp_path: Path) -> None:
     for name, words in (
         ("bad.jsonl", "line 2 must be an object"), ("rows.txt", r"come as \.csv, \.jsonl or \.parquet"),
         ("bad.parquet", "can't be read"), ("none.csv", "can't be read"), ("none.parquet", "can't be read"),
+        ("more.csv", "line 3 has more cells than the header, which names 2"),
     ):  # fmt: skip
         with pytest.raises(InvalidRequest, match=words):
             list(read_rows(tmp_path / name, FIRST))
