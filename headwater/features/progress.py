@@ -211,7 +211,7 @@ class ProgressOf:
             item: dict[str, Scalar] = {
                 "pk": self._pk,
                 "sk": self._sk,
-                "document": changed.model_dump_json(),
+                "document": changed.model_dump_json(exclude_defaults=True),
                 "count": count + 1,
             }
             write = (

@@ -84,8 +84,8 @@ class SparkRuns:
 
 
 def run_name(view: FeatureView, version: DataVersion) -> str:
-    """What the first run for these rows is called."""
-    return f"{view.name}-{hashlib.sha256(offline_key(view, version).encode()).hexdigest()[:20]}"
+    """What the first run for these rows is called; streamed rows are no matter of Spark's."""
+    return f"{view.name}-{hashlib.sha256(offline_key(view, version.only(view.sources)).encode()).hexdigest()[:20]}"
 
 
 class SparkSteps:

@@ -143,7 +143,7 @@ class Features:
             It couldn't compute them.
         """
         parts = [(view, needed(self._lake.objects, view, version)) for view in views]
-        # All that are Spark's are started before one of them is waited for.
+        # All that are Spark's are started before one of them is waited for, or has failed.
         left = [
             self._left_to_spark(view, used)
             for view, names in parts
@@ -154,14 +154,17 @@ class Features:
             raise left[0]
         return {name for _, names in parts for name in names}
 
-    def _left_to_spark(self, view: FeatureView, version: DataVersion) -> NeedsSpark:
-        """What says so; the run is started, if there is who runs it. Raises `SparkFailed` if it failed before."""
+    def _left_to_spark(self, view: FeatureView, version: DataVersion) -> NeedsSpark | SparkFailed:
+        """What says so; the run is started, if there is who runs it and it didn't fail before."""
         where = f"feature view {view.name!r} is computed by Spark and its rows for data version {version.id[:12]}"
         if self._spark is None:
             return NeedsSpark(
                 f"{where} aren't kept yet; nothing starts Spark here", next_steps=["docs/how-to/outgrow-one-machine.md"]
             )
-        return WaitsForSpark(f"{where} aren't kept yet: run {self._spark.start(view, version)} computes them")
+        try:
+            return WaitsForSpark(f"{where} aren't kept yet: run {self._spark.start(view, version)} computes them")
+        except SparkFailed as failed:
+            return failed
 
     def historical(
         self,

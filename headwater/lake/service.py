@@ -32,14 +32,17 @@ from headwater.lake.types import (
     streamed_table,
 )
 from headwater.model import Catalog, Source
+from headwater.registry.errors import RegistryBusy
 from headwater.registry.store import RegistryStore
 from headwater.versions.errors import DatasetNotFound, HookRefused, RevisionNotFound
-from headwater.versions.refs import Refs
+from headwater.versions.refs import Ref, Refs
 from headwater.versions.service import Versions
 from headwater.versions.types import MAIN, Entry
 
 LONGEST_NAME = 800
 """Bytes of a file's name: its curated and quarantined keys are longer and S3 allows 1,024."""
+_PINS = 20
+"""Times that branches are read again before they are moving too fast to be pinned."""
 SHOWN_REASONS = 20
 
 
@@ -182,13 +185,15 @@ class Lake:
         ------
         NoData
             A source has none, or it holds no file.
+        RegistryBusy
+            Commits kept coming while the branches were read.
         """
         commits: dict[str, PinnedCommit] = {}
         lacking = []
+        heads = self._heads([*map(dataset_of, sources), *map(streamed_of, views)])
         for source in sorted(set(sources)):
             name = dataset_of(source)
-            # Branch and revision in one read: neither may be older than the other.
-            head = Refs(self._registry, name).get("branch", MAIN)
+            head = heads[name]
             if head is not None and self.versions.dataset(name).tree(head.commit).rows:
                 commits[source] = PinnedCommit(commit=head.commit, revision=head.sequence)
             else:
@@ -199,9 +204,26 @@ class Lake:
                 next_steps=[f"headwater upload {lacking[0]} FILE.csv"],
             )
         for name in map(streamed_of, views):
-            if (head := Refs(self._registry, name).get("branch", MAIN)) is not None:
+            if (head := heads[name]) is not None:
                 commits[name] = PinnedCommit(commit=head.commit, revision=head.sequence)
         return DataVersion(commits=commits)
+
+    def _heads(self, datasets: Sequence[str]) -> dict[str, Ref | None]:
+        """Where the main branches point, all at one moment: of two data versions one is the older, in every part."""
+
+        def read() -> dict[str, Ref | None]:
+            # Branch and revision in one read: neither may be older than the other.
+            return {name: Refs(self._registry, name).get("branch", MAIN) for name in datasets}
+
+        heads = read()
+        if len(datasets) == 1:
+            return heads
+        for _ in range(_PINS):
+            # What reads alike twice was so in between, for a sequence never comes back.
+            if (again := read()) == heads:
+                return heads
+            heads = again
+        raise RegistryBusy(f"{', '.join(datasets)}: branches moved {_PINS} times while they were read; run it again")
 
     def at(self, sources: Sequence[str], revision: str | Mapping[str, str], views: Sequence[str] = ()) -> DataVersion:
         """Pin the commit that ``revision`` names in each of ``sources``, or that named for each.

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
@@ -23,6 +24,7 @@ from headwater.errors import InvalidRequest, NotFound, Refused
 from headwater.features.columns import ASKED
 from headwater.features.definitions import Definition, Definitions
 from headwater.features.encoding import Known
+from headwater.features.errors import NeedsSpark
 from headwater.features.history import historical
 from headwater.features.inputs import entity_text
 from headwater.features.online import ValueStatus
@@ -262,14 +264,22 @@ class _Joined:
         # In the day's order, which is that of the records.
         groups, step = list(known.values()), max(1.0, len(known) / MOST_DATA_VERSIONS)
         groups = [groups[int(place * step)] for place in range(min(len(groups), MOST_DATA_VERSIONS))]
-        self.data_versions = {version.id for version, _ in groups}
         offline: dict[str, list[Known]] = {}
+        compared: list[Mapping[str, Any]] = []
         for version, group in groups:
-            for name, values in self._offline(version, group).items():
-                offline.setdefault(name, []).extend(values)
-        compared = [record for _, group in groups for record in group]
-        now = self._lake.pin(self._sources, self._views)
-        by_now = offline if self.data_versions == {now.id} else self._offline(now, compared)
+            # What Spark never computed, since newer data had come by the time it could, can't be compared.
+            with suppress(NeedsSpark):
+                for name, values in self._offline(version, group).items():
+                    offline.setdefault(name, []).extend(values)
+                compared += group
+                self.data_versions.add(version.id)
+        if not compared:
+            return []
+        by_now, now = offline, self._lake.pin(self._sources, self._views)
+        if self.data_versions != {now.id}:
+            # What Spark hasn't computed yet tells nothing of late data either.
+            with suppress(NeedsSpark):
+                by_now = self._offline(now, compared)
         judged = [seen for record in compared for seen in _judged(record)]
         for feature in self._package.features:
             found = pairs.setdefault(feature.name, _Pairs())

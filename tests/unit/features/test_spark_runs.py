@@ -195,6 +195,10 @@ def test_all_views_of_a_training_set_are_started_before_one_is_waited_for(shop: 
     with pytest.raises(WaitsForSpark):
         features.to_read(views, version_of(shop))
     assert {run["name"].partition("-")[0] for run in executions(runs)} == {"large", "other"}
+    fail(runs, "its SQL fails")
+    with pytest.raises(SparkFailed, match="'large'"):
+        features.to_read([*views, CATALOG.view("kept").model_copy(update={"name": "third"})], version_of(shop))
+    assert "third" in {run["name"].partition("-")[0] for run in executions(runs)}
 
 
 def test_a_run_that_failed_is_repeated_when_somebody_says_so(shop: Shop, runs: SparkRuns) -> None:

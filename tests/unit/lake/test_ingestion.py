@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import gzip
-from itertools import permutations
+from dataclasses import replace
+from itertools import count, permutations
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,11 @@ from headwater.lake.errors import FileRefused, NoData, SourceFailed
 from headwater.lake.service import Lake
 from headwater.lake.types import IngestionStatus, Upload
 from headwater.model import Source
+from headwater.registry.errors import RegistryBusy
 from headwater.versions.errors import VersionGone
 from headwater.versions.hooks import Proposal
-from headwater.versions.types import Entry
+from headwater.versions.refs import Ref, Refs
+from headwater.versions.types import Entry, Kind
 from tests.unit.lake.world import HEADER, LAKE, READINGS_SOURCE, REGISTRY, World
 
 GOOD = HEADER + "a,1,,true\nb,2,x,false\nc,3,,1\nd,4,,no\n"
@@ -197,6 +200,30 @@ def test_a_file_that_comes_twice_is_ingested_once(world: World) -> None:
     assert lake.ingest(upload) == first
     versions = client("s3").list_object_versions(Bucket=LAKE, Prefix="curated/")["Versions"]
     assert len(versions) == 1
+
+
+def test_what_is_pinned_together_was_so_at_one_moment(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake = world.lake()
+    lake.ingest(world.upload("landing/readings/one.csv", GOOD))
+    before, plain, numbers = lake.pin(["readings"]), Refs.get, count()
+
+    def get(refs: Refs, kind: Kind, name: str) -> Ref | None:
+        found = plain(refs, kind, name)
+        if next(numbers) == 0:
+            # After the source's branch was read and before that of the streamed rows.
+            lake.ingest(world.upload("landing/readings/one.csv", GOOD.replace("a,1", "a,50")))
+        return found
+
+    monkeypatch.setattr(Refs, "get", get)
+    assert lake.pin(["readings"], ["any"]).revision > before.revision
+
+    def moving(refs: Refs, kind: Kind, name: str) -> Ref | None:
+        found = plain(refs, kind, name)
+        return found and replace(found, sequence=next(numbers))
+
+    monkeypatch.setattr(Refs, "get", moving)
+    with pytest.raises(RegistryBusy, match="branches moved 20 times while they were read; run it again"):
+        lake.pin(["readings"], ["any"])
 
 
 def test_a_corrected_file_takes_the_place_of_the_first_and_a_refused_correction_does_not(world: World) -> None:

@@ -101,6 +101,18 @@ def test_what_was_corrected_later_is_told_apart_from_what_a_prediction_should_ha
     assert (amount.different, amount.missing_offline, amount.different_by_now) == (1, 0, 2)
 
 
+def test_what_spark_has_not_computed_is_left_out_and_the_rest_is_measured(
+    stack: Headwater, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log("r-1", {"c": 61.0})
+    before = stack.features.skew("habit", TODAY)
+    lake = Lake(products(), bucket=LAKE, table=REGISTRY, now=lambda: NOW.replace(hour=10))
+    lake.ingest(world.upload("landing/sales/2.csv", FILES["2.csv"].replace("05:00:00,60", "05:00:00,61")))
+    log("r-2", {"c": 60.0}, NOW.replace(hour=10, minute=30))
+    monkeypatch.setattr("headwater.features.service.engine_for", lambda *_: "spark")
+    assert stack.features.skew("habit", TODAY).features == before.features
+
+
 def test_a_replayed_request_that_the_online_store_can_not_answer_is_not_compared(stack: Headwater) -> None:
     at = NOW.replace(hour=4, minute=30)
     log("r-1", {"a": None}, at, received=NOW, status=ValueStatus.FUTURE)
