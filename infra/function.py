@@ -143,6 +143,53 @@ class Function(pulumi.ComponentResource):
             opts=self._child,
         )
 
+    def call_regularly(
+        self,
+        name: str,
+        schedule: str,
+        *,
+        target: str,
+        capability: str,
+        description: str,
+        dead_letters: DeadLetters,
+        parent: pulumi.Resource,
+    ) -> None:
+        """Call the function by an EventBridge rule; a call that can't be delivered becomes a dead letter.
+
+        Parameters
+        ----------
+        name : str
+            Of the rule, and of the permission and the target.
+        schedule : str
+            Such as ``rate(1 hour)`` or ``cron(...)``, in UTC.
+        target : str
+            What the rule calls its target.
+        capability, description : str
+            Of the rule.
+        dead_letters : DeadLetters
+        parent : Resource
+            Whose children the resources are.
+        """
+        rule = aws.cloudwatch.EventRule(
+            name,
+            name=physical_name(name),
+            description=description,
+            schedule_expression=schedule,
+            tags=tags(capability=capability),
+            opts=pulumi.ResourceOptions(parent=parent),
+        )
+        permission = self.allow_invocation(name, service="events", source_arn=rule.arn)
+        aws.cloudwatch.EventTarget(
+            name,
+            rule=rule.name,
+            target_id=target,
+            arn=self.arn,
+            dead_letter_config={"arn": dead_letters.arn},
+            retry_policy={"maximum_event_age_in_seconds": 3600, "maximum_retry_attempts": 10},
+            # A target without permission drops the events that come before it.
+            opts=pulumi.ResourceOptions(parent=parent, depends_on=[permission]),
+        )
+
     def _environment(self, args: FunctionArgs) -> pulumi.Output[Mapping[str, str]]:
         settings: type[FunctionSettings] = args.handler.Settings
         # Names are checked here and now; values once they are known, before the function is made.

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import pulumi
-import pulumi_aws as aws
 
 import functions.features.parity
 from infra.alarms import Threshold
@@ -14,7 +13,7 @@ from infra.buckets import PrivateBucket
 from infra.function import METRICS_NAMESPACE, Foundation, Function, FunctionArgs
 from infra.lake import ARRIVED, FEATURES, grant_read_sources
 from infra.tables import MODELS, VIEWS, Table
-from infra.tags import physical_name, tags
+from infra.tags import physical_name
 from infra.training import RUNS
 
 CAPABILITY = "features"
@@ -72,23 +71,14 @@ class FeatureParity(pulumi.ComponentResource):
             ),
             opts=child,
         )
-        rule = aws.cloudwatch.EventRule(
+        self.function.call_regularly(
             name,
-            name=physical_name(name),
+            DAILY,
+            target="parity",
+            capability=CAPABILITY,
             description="Compares online features with offline ones.",
-            schedule_expression=DAILY,
-            tags=tags(capability=CAPABILITY),
-            opts=child,
-        )
-        permission = self.function.allow_invocation(name, service="events", source_arn=rule.arn)
-        aws.cloudwatch.EventTarget(
-            name,
-            rule=rule.name,
-            target_id="parity",
-            arn=self.function.arn,
-            dead_letter_config={"arn": args.foundation.dead_letters.arn},
-            retry_policy={"maximum_event_age_in_seconds": 3600, "maximum_retry_attempts": 10},
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[permission]),
+            dead_letters=args.foundation.dead_letters,
+            parent=self,
         )
         args.foundation.topic.watch(
             f"{name}-differences",

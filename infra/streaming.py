@@ -106,23 +106,14 @@ class Streaming(pulumi.ComponentResource):
             ),
             opts=self._child,
         )
-        rule = aws.cloudwatch.EventRule(
+        collect.call_regularly(
             name,
-            name=physical_name(name),
+            HOURLY,
+            target="collect",
+            capability=CAPABILITY,
             description="Makes commits of streamed features.",
-            schedule_expression=HOURLY,
-            tags=tags(capability=CAPABILITY),
-            opts=self._child,
-        )
-        permission = collect.allow_invocation(name, service="events", source_arn=rule.arn)
-        aws.cloudwatch.EventTarget(
-            name,
-            rule=rule.name,
-            target_id="collect",
-            arn=collect.arn,
-            dead_letter_config={"arn": args.foundation.dead_letters.arn},
-            retry_policy={"maximum_event_age_in_seconds": 3600, "maximum_retry_attempts": 10},
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[permission]),
+            dead_letters=args.foundation.dead_letters,
+            parent=self,
         )
 
     def _queue(self, name: str, args: StreamingArgs) -> aws.sqs.Queue:
