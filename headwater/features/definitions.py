@@ -117,6 +117,12 @@ class Definitions:
             )
         return found
 
+    def view(self, declared: FeatureView | None, name: str, version: str) -> FeatureView:
+        """The definition ``version`` of the view ``name``: the one that is declared, or else as `get`."""
+        if declared is not None and declared.version == version:
+            return declared
+        return self.get(name, version)
+
     def definition(self, view: str, version: str) -> Definition:
         """The definition ``version`` of ``view`` with its sources, to be looked at; raises like `current`.
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-import duckdb
 from pydantic import BaseModel, ConfigDict
 
 from headwater.features.completing import complete
 from headwater.features.due import count, find, writes
 from headwater.features.handing_over import HandOver
+from headwater.features.offline import Ensure, ToRead
 from headwater.features.online import EPOCH, entity_of, microseconds
 from headwater.features.progress import Progress, ProgressOf, Run
 from headwater.features.records import Materialisations
@@ -25,9 +25,6 @@ from headwater.registry.store import RegistryStore
 NOTED = 100_000
 """Entities after which the place is written down that a run which dies is taken up from."""
 _ROUNDS = 5
-
-Ensure = Callable[[duckdb.DuckDBPyConnection, FeatureView, DataVersion], str]
-ToRead = Callable[[Iterable[FeatureView], DataVersion], Collection[str]]
 
 
 class Materialised(BaseModel):

@@ -7,6 +7,7 @@ computed as if there were no streaming, and one whose sources stay the same isn'
 # ruff: noqa: S608 - names in SQL are declared by products and quoted
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -26,6 +27,11 @@ if TYPE_CHECKING:
 
 LAYOUT = 2
 """Of the kept rows; another one makes other keys. 2: in order, without rows that can't be an answer."""
+
+Ensure = Callable[[duckdb.DuckDBPyConnection, FeatureView, DataVersion], str]
+"""Makes the table of a view's rows for a data version (`headwater.features.service.Features.ensure`)."""
+ToRead = Callable[[Iterable[FeatureView], DataVersion], Collection[str]]
+"""Says what of a data version that needs (`headwater.features.service.Features.to_read`)."""
 
 
 def offline_key(view: FeatureView, version: DataVersion) -> str:

@@ -192,10 +192,7 @@ class SparkSteps:
             return path.read_text()
 
     def _view(self, order: Order) -> FeatureView:
-        declared = self._catalog.views.get(order.view)
-        if declared is not None and declared.version == order.version:
-            return declared
-        return self._definitions.get(order.view, order.version)
+        return self._definitions.view(self._catalog.views.get(order.view), order.view, order.version)
 
     def _url(self, order: Order, run: str, name: str) -> str:
         return f"s3://{self._lake.objects.bucket}/{_key(order, run, name)}"

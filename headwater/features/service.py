@@ -318,9 +318,7 @@ class Features:
         NoData, InvalidView, NeedsSpark, UnknownViewVersion, DefinitionChanged
             The view's rows can't be had.
         """
-        view = self._catalog.views.get(given.view)
-        if view is None or view.version != given.version:
-            view = self._definitions.get(given.view, given.version)
+        view = self._definitions.view(self._catalog.views.get(given.view), given.view, given.version)
         sharding = Sharding(self._registry, self._lake.objects)
         return sharding.split(given, view, self._lake, self.ensure, self.to_read, shard_entities=shard_entities)
 

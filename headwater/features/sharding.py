@@ -10,39 +10,30 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import duckdb
-from pydantic import BaseModel, ConfigDict
 
 from headwater.features.completing import Counted, complete
 from headwater.features.definitions import Definitions
 from headwater.features.due import DUE, count, find, writes
 from headwater.features.errors import MaterialisationStuck
-from headwater.features.progress import ProgressOf, Run
+from headwater.features.offline import Ensure, ToRead
+from headwater.features.progress import ProgressOf, Run, Value
 from headwater.features.store import OnlineStore
 from headwater.lake.database import connect, literal, write_parquet
 from headwater.lake.service import Lake
 from headwater.lake.store import Objects
-from headwater.lake.types import DataVersion, Pointer
+from headwater.lake.types import Pointer
 from headwater.model import FeatureView
 from headwater.registry.store import RegistryStore
 
 PREFIX = "features/online-shards/"
 """Where shards lie until they expire; no view is called like this, for a name has no hyphen."""
 SHARD_ENTITIES = 1_000_000
-
-Ensure = Callable[[duckdb.DuckDBPyConnection, FeatureView, DataVersion], str]
-ToRead = Callable[[Iterable[FeatureView], DataVersion], Collection[str]]
-
-
-class Value(BaseModel):
-    """A frozen value that refuses unknown fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Assignment(Value):
