@@ -13,6 +13,7 @@ import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -195,7 +196,9 @@ def _clients(source: bytes) -> tuple[tuple[int, str], ...]:
 
 def _forget_older(recipe: Recipe, cache_directory: Path) -> None:
     for name in (recipe.name, f"packages-{recipe.name}"):
-        zips = sorted(cache_directory.glob(f"{name}-*.zip"), key=lambda path: path.stat().st_mtime)
-        for path in zips[:-KEPT]:
-            path.unlink(missing_ok=True)
-            path.with_suffix(".json").unlink(missing_ok=True)
+        # One that goes while it is looked at was forgotten by another process, which does the rest as well.
+        with suppress(FileNotFoundError):
+            zips = sorted(cache_directory.glob(f"{name}-*.zip"), key=lambda path: path.stat().st_mtime)
+            for path in zips[:-KEPT]:
+                path.unlink(missing_ok=True)
+                path.with_suffix(".json").unlink(missing_ok=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -220,12 +221,14 @@ def pack_context(root: Path, cache_directory: Path) -> Context:
     cache_directory.mkdir(parents=True, exist_ok=True)
     path = cache_directory / f"{digest.hexdigest()}.zip"
     if not path.is_file():
-        with zipfile.ZipFile(path.with_suffix(".part"), "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        # By a name of its own, for another process may be packing the same.
+        written = path.with_suffix(f".{os.getpid()}")
+        with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
             for name, file in sorted(files.items()):
                 entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
                 entry.external_attr, entry.compress_type = 0o100644 << 16, zipfile.ZIP_DEFLATED
                 archive.writestr(entry, file.read_bytes())
-        path.with_suffix(".part").replace(path)
+        written.replace(path)
     return Context(path=path, sha256=digest.hexdigest())
 
 
