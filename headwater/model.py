@@ -6,6 +6,7 @@ every product, checks each name that one declaration uses of another, and is run
 
 from __future__ import annotations
 
+import codecs
 import importlib
 import math
 import pkgutil
@@ -28,6 +29,9 @@ from headwater.views import Schedule as Schedule
 from headwater.views import Window as Window
 from headwater.views import refuse_large_items, refuse_repeats
 
+TIME_FORMATS = ("iso8601", "epoch_seconds", "epoch_milliseconds", "epoch_microseconds")
+"""What `Source.times` may name beside formats of ``strptime``."""
+
 D = TypeVar("D")
 N = TypeVar("N", "Source", "FeatureView", "Model")
 
@@ -44,6 +48,28 @@ class Source(Declaration):
     that of the file which landed last (if the curated rows still have these columns)."""
     missing: tuple[str, ...] = ("",)
     """What stands in a CSV file for a value that is missing."""
+    encoding: str = "utf-8"
+    """Of CSV files and JSON lines, as Python calls it: ``"cp1252"``, ``"latin-1"``, ``"utf-16"``."""
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    """What separates a CSV file's values; by default a tab in ``.tsv``, else that of ``, ; tab |`` which the header
+    shows."""
+    quotechar: Annotated[str, Field(max_length=1)] = '"'
+    """What encloses a CSV file's values; empty if nothing does."""
+    escapechar: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    """What precedes a quote within a value; by default the quote itself."""
+    skiprows: Annotated[int, Field(ge=0)] = 0
+    """Lines of a CSV file before its header."""
+    comment: Annotated[str, Field(min_length=1)] | None = None
+    """What begins a line of a CSV file that is no row, such as ``"#"``."""
+    names: tuple[str, ...] = ()
+    """The columns of CSV files that have no header."""
+    decimal: Literal[".", ","] = "."
+    """What stands before the fraction of a CSV file's numbers."""
+    thousands: Literal[".", ",", " ", "'", "_"] | None = None
+    """What groups the digits of a CSV file's numbers by three."""
+    times: tuple[str, ...] | Mapping[str, tuple[str, ...]] = ()
+    """How times are written if not in ISO 8601, for all time columns or by column: formats of ``strptime`` such as
+    ``"%d/%m/%Y %H:%M"``, ``"iso8601"``, or ``"epoch_seconds"``, ``"epoch_milliseconds"``, ``"epoch_microseconds"``."""
     sql: str = "SELECT * FROM landed"
     """From the validated rows (``landed``) to the curated ones, one row each: adds times, renames, casts. DuckDB's
     dialect, time zone UTC."""
@@ -53,6 +79,27 @@ class Source(Declaration):
     """Curated column: when the row could first be known (timestamp, UTC); by default the event time."""
     max_rejected: Annotated[float, Field(ge=0, le=1)] = 0.01
     """Share of rows that may be rejected before the file is refused whole."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        try:
+            codecs.lookup(self.encoding)
+        except LookupError as error:
+            raise ValueError(f"source {self.name!r}: unknown encoding {self.encoding!r}") from error
+        if self.decimal == self.thousands:
+            raise ValueError(f"source {self.name!r}: decimal and thousands are both {self.decimal!r}")
+        for written in self.times if isinstance(self.times, tuple) else sum(self.times.values(), ()):
+            if "%" not in written and written not in TIME_FORMATS:
+                raise ValueError(
+                    f"source {self.name!r}: times {written!r}: expected a format of strptime such as "
+                    f"'%d/%m/%Y %H:%M', or one of {', '.join(TIME_FORMATS)}"
+                )
+        refuse_repeats(f"source {self.name!r}", self.names)
+        return self
+
+    def times_of(self, column: str) -> tuple[str, ...]:
+        """How ``column`` writes its times; empty for ISO 8601."""
+        return self.times if isinstance(self.times, tuple) else self.times.get(column, ())
 
 
 class RequestInput(Declaration):

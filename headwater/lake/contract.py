@@ -1,39 +1,27 @@
-"""Which rows of a chunk keep a source's contract, and why the others don't: pandera, all failures at once."""
+"""A source's contract: which columns it names, what they hold, and what it may not ask for.
+
+Types and missing values are judged where cells are converted (`headwater.lake.conversion`), everything else by pandera
+itself (`headwater.lake.verdicts`). Nothing of a contract changes a value: what would is named by `contract_problems`.
+"""
 
 from __future__ import annotations
 
+import copy
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-import pandas
-from pandera.errors import SchemaError, SchemaErrors
+import pandera.pandas as pa
 
-from headwater.lake.errors import FileRefused
+from headwater.lake.dtypes import ANY, Kind, Unsupported, kind_of
+from headwater.lake.errors import FileRefused, SourceFailed
+from headwater.lake.phrases import listed
+from headwater.lake.times import EPOCHS
+from headwater.model import Source
 
-TRUE, FALSE = frozenset({"true", "t", "yes", "1"}), frozenset({"false", "f", "no", "0"})
-PASSES = 8
-_COLUMN_CHECKS = ("column_in_dataframe", "column_in_schema")
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """Why a row was rejected."""
-
-    row: Any
-    """The row's label in the frame's index."""
-    text: str
-    """Such as ``dep_time is 2517, expected in_range(0, 2400)``."""
-    rule: str
-    """The same without the value, so that reasons can be counted."""
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """The rows that keep the contract, with the contract's types, and the reasons of those that don't."""
-
-    good: pandas.DataFrame
-    reasons: tuple[Reason, ...]
+_IN_SQL = "do that in Source.sql"
 
 
 def schema_of(contract: Any) -> Any:
@@ -41,101 +29,167 @@ def schema_of(contract: Any) -> Any:
     return contract.to_schema() if hasattr(contract, "to_schema") else contract
 
 
-def missing_columns(schema: Any, present: Sequence[str]) -> list[str]:
-    """The columns that the contract requires and the file lacks."""
-    return [
-        name
-        for name, column in schema.columns.items()
-        if column.required and not column.regex and name not in present
-    ]  # fmt: skip
+def contract_problems(contract: Any) -> list[str]:
+    """What a contract asks for that would change values, or that no file can be held to; empty if all is well.
 
-
-def check(schema: Any, frame: pandas.DataFrame) -> Verdict:
-    """Sort a frame's rows into good and bad ones.
-
-    A row whose value can't even be converted is put aside first, for until then pandera can't judge the rest of its
-    column; so some rounds may be needed.
-
-    Raises
-    ------
-    FileRefused
-        The contract fails in a way that no row can be blamed for.
+    Parameters
+    ----------
+    contract : DataFrameSchema or DataFrameModel
     """
-    frame, reasons = _converted(schema, frame)
-    for _ in range(PASSES):
-        if frame.empty:
-            return Verdict(frame, tuple(reasons))
-        try:
-            return Verdict(schema.validate(frame, lazy=True), tuple(reasons))
-        except (SchemaErrors, SchemaError) as error:
-            found = _blamed(error)
-        rows = {reason.row for reason in found} & set(frame.index)
-        if not rows:
-            raise FileRefused(f"breaks the contract as a whole: {'; '.join(reason.text for reason in found[:5])}")
-        reasons += [reason for reason in found if reason.row in rows]
-        frame = frame[~frame.index.isin(rows)]
-    raise FileRefused(f"the contract still finds bad rows after {PASSES} rounds: {reasons[-1].text}")
-
-
-def _blamed(error: SchemaErrors | SchemaError) -> list[Reason]:
-    cases = error.failure_cases
-    if not isinstance(cases, pandas.DataFrame):
-        return [Reason(None, str(error).splitlines()[0], "contract")]
-    cases = cases.assign(check=cases["check"].astype(str))
-    # What can't be converted fails other checks as well, for no fault of its row.
-    for conversion in ("coerce_dtype", "dtype"):
-        failed = cases["check"].str.startswith(conversion) & cases["index"].notna()
-        if failed.any():
-            cases = cases[failed]
-            break
+    schema = schema_of(contract)
+    if not hasattr(schema, "columns") or not hasattr(schema, "validate"):
+        return [f"expected a pandera DataFrameSchema, not {type(contract).__name__}"]
     found = []
-    for case in cases.to_dict("records"):
-        column = case.get("column")
-        subject = str(column) if isinstance(column, str) else "row"
-        rule = str(case["check"])
-        if rule in _COLUMN_CHECKS:
-            text = f"{'missing' if rule == _COLUMN_CHECKS[0] else 'unexpected'} column {case['failure_case']}"
-            found.append(Reason(None, text, text))
-            continue
-        if rule == "not_nullable":
-            text = rule = f"{subject} is missing"
-        elif rule.startswith("coerce_dtype"):
-            rule = f"{subject}: expected {rule.removeprefix('coerce_dtype').strip('()').strip(chr(39))}"
-            text = f"{rule}, not {_shown(case['failure_case'])}"
-        else:
-            rule, value = f"{subject}: expected {rule}", case["failure_case"]
-            text = f"{rule}, not {_shown(value)}"
-        index = case["index"]
-        found.append(Reason(None if pandas.isna(index) else index, text, rule))
+    if schema.parsers:
+        found.append(f"parsers change rows: {_IN_SQL}")
+    if schema.add_missing_columns:
+        found.append(f"add_missing_columns invents values: {_IN_SQL}")
+    if schema.drop_invalid_rows:
+        found.append("drop_invalid_rows drops rows without a reason: take it out, bad rows go to quarantine")
+    if schema.index is not None:
+        found.append("an index: a file has none, name its columns")
+    for name, column in schema.columns.items():
+        where = f"column {name!r}"
+        if not isinstance(name, str):
+            found.append(f"{where}: a file's columns are named by texts")
+        if column.parsers:
+            found.append(f"{where}: parsers change values: {_IN_SQL}")
+        if column.default is not None:
+            found.append(f"{where}: default={column.default!r} fills what is missing: {_IN_SQL}")
+        if column.drop_invalid_rows:
+            found.append(f"{where}: drop_invalid_rows drops rows without a reason: take it out")
+        try:
+            kind_of(schema.dtype or column.dtype)
+        except Unsupported as error:
+            found.append(f"{where}: {error}")
     return found
 
 
-def _converted(schema: Any, frame: pandas.DataFrame) -> tuple[pandas.DataFrame, list[Reason]]:
-    """Convert what pandas would convert wrongly without a word: "false" is true to it, and 2.5 the whole number 2."""
-    reasons: list[Reason] = []
-    for name, column in schema.columns.items():
-        if name not in frame.columns or not (column.coerce or schema.coerce):
-            continue
-        kind, values = str(column.dtype).lower(), frame[name]
-        if kind.startswith("bool") and not pandas.api.types.is_bool_dtype(values):
-            known = values.map(_boolean, na_action="ignore")
-            bad, expected = known.isna() & values.notna(), "true or false"
-            frame = frame.assign(**{name: known.astype(object)})
-        elif kind.startswith(("int", "uint")) and pandas.api.types.is_float_dtype(values):
-            bad, expected = values.notna() & (values % 1 != 0), "a whole number"
-        else:
-            continue
-        rule = f"{name}: expected {expected}"
-        reasons += [Reason(row, f"{rule}, not {_shown(value)}", rule) for row, value in values[bad].items()]
-    rows = {reason.row for reason in reasons}
-    return (frame[~frame.index.isin(rows)] if rows else frame), reasons
+def landed_types(contract: Any) -> dict[str, str]:
+    """DuckDB's type of each column in ``landed``, the table that ``Source.sql`` reads, as far as the contract says.
+
+    Columns named by a pattern, and those whose type is the file's, count as text.
+    """
+    schema = schema_of(contract)
+    return {
+        name: kind_of(schema.dtype or column.dtype).sql or "VARCHAR"
+        for name, column in schema.columns.items()
+        if not column.regex
+    }
 
 
-def _boolean(value: Any) -> bool | None:
-    text = str(value).strip().lower().removesuffix(".0")
-    return True if text in TRUE else False if text in FALSE else None
+@dataclass(frozen=True)
+class Column:
+    """What a contract says of one of a file's columns."""
+
+    name: str
+    kind: Kind
+    nullable: bool
+    declared: Any
+    """pandera's column."""
 
 
-def _shown(value: Any) -> str:
-    text = repr(value) if isinstance(value, str) else str(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
+class Contract:
+    """What is asked of a source's files.
+
+    Parameters
+    ----------
+    source : Source
+    contract : DataFrameSchema or DataFrameModel
+
+    Raises
+    ------
+    SourceFailed
+        It asks for what would change values.
+    """
+
+    def __init__(self, source: Source, contract: Any) -> None:
+        if problems := contract_problems(contract):
+            raise SourceFailed(f"source {source.name!r}: its contract can't be kept: {'; '.join(problems[:5])}")
+        self._source, self.schema = source, schema_of(contract)
+
+    @property
+    def drops_others(self) -> bool:
+        """Whether columns that it doesn't name are dropped."""
+        return bool(self.schema.strict == "filter")
+
+    def required(self) -> list[str]:
+        """The columns that a file must have."""
+        return [name for name, column in self.schema.columns.items() if column.required and not column.regex]
+
+    @cached_property
+    def _patterns(self) -> list[tuple[re.Pattern[str], Any]]:
+        return [(re.compile(name), column) for name, column in self.schema.columns.items() if column.regex]
+
+    def _declared(self, name: str) -> Any:
+        exact = self.schema.columns.get(name)
+        if exact is not None and not exact.regex:
+            return exact
+        return next((column for pattern, column in self._patterns if pattern.match(name)), None)
+
+    def named(self, present: Sequence[str]) -> list[str]:
+        """Those of a file's columns that it names."""
+        return [name for name in present if self._declared(name) is not None]
+
+    def written_as_text(self) -> dict[str, str]:
+        """The columns in which a JSON number can only be a mistake, and what is expected instead."""
+        found = {}
+        for name, column in self.schema.columns.items():
+            kind = self._kind(column)
+            counted = EPOCHS.keys() & {*self._source.times_of(name), *kind.formats}
+            if kind.family in ("time", "date", "duration") and not counted:
+                found[name] = kind.words
+        return found
+
+    def _kind(self, column: Any) -> Kind:
+        return kind_of(self.schema.dtype or column.dtype)
+
+    def columns(self, present: Sequence[str]) -> dict[str, Column]:
+        """What is said of each of a file's columns that it keeps, in the file's order."""
+        found = {}
+        for name in present:
+            declared = self._declared(name)
+            if declared is not None:
+                found[name] = Column(name, self._kind(declared), declared.nullable, declared)
+            elif not self.drops_others:
+                found[name] = Column(name, ANY, True, None)
+        return found
+
+    def refuse_columns(self, present: Sequence[str]) -> None:
+        """Raise `FileRefused` if a file with these columns lacks some, or has some that it may not have."""
+        there = set(present)
+        lacking = [name for name in self.required() if name not in there]
+        lacking += [
+            f"{column.name} (a pattern)"
+            for pattern, column in self._patterns
+            if column.required and not any(map(pattern.match, present))
+        ]
+        if lacking:
+            raise FileRefused(f"missing columns: {listed(lacking)}. The file has: {listed(present)}")
+        if self.schema.strict is True and (more := [name for name in present if self._declared(name) is None]):
+            raise FileRefused(f"unexpected columns: {listed(more)}. The contract has: {listed(self.schema.columns)}")
+
+    def judge(self, columns: Sequence[Column]) -> Any:
+        """The contract as pandera judges a frame whose types, missing and repeated values are settled."""
+        judged = {}
+        for column in columns:
+            if column.declared is None:
+                continue
+            entry = copy.copy(column.declared)
+            entry._dtype = None
+            entry.name, entry.regex, entry.coerce, entry.nullable, entry.unique = column.name, False, False, True, False
+            judged[column.name] = entry
+        return pa.DataFrameSchema(judged, checks=self.schema.checks, ordered=self.schema.ordered, strict=False)
+
+    def unique(self, columns: Sequence[Column]) -> list[tuple[list[str], str]]:
+        """The columns, alone or together, whose values may come once; and which of those that repeat are at fault."""
+        present = {column.name for column in columns}
+        found = [
+            ([column.name], str(column.declared.report_duplicates))
+            for column in columns
+            if column.declared is not None and column.declared.unique
+        ]
+        together = self.schema.unique or []
+        groups = [together] if together and isinstance(together[0], str) else list(together)
+        found += [(list(group), str(self.schema.report_duplicates)) for group in groups if present.issuperset(group)]
+        return found

@@ -1,27 +1,34 @@
-"""From a landed file to curated rows and quarantined ones; knows files and DuckDB, not AWS."""
+"""From a landed file to curated rows and quarantined ones; knows files and DuckDB, not AWS.
+
+The file is read cell by cell (`headwater.lake.reading`), cells become what the contract says
+(`headwater.lake.conversion`), pandera judges the rows (`headwater.lake.verdicts`), and those that pass are selected
+from the database: no row goes through Python on its way to the lake.
+"""
 
 # ruff: noqa: S608 - names in SQL are declared by products or quoted; values are parameters or literals of our own
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import duckdb
-import pandas
 
-from headwater.lake.contract import Reason, check, missing_columns, schema_of
+from headwater.lake.cells import NULL, CellFile
+from headwater.lake.contract import Contract
+from headwater.lake.conversion import convert
 from headwater.lake.database import columns_of, connect, quoted, without_zones, write_parquet
 from headwater.lake.errors import FileRefused, SourceFailed
-from headwater.lake.reading import ROW, MalformedLine, read
+from headwater.lake.phrases import clipped
+from headwater.lake.reading import DELIMITED, ROW, Landed, MalformedLine, read
+from headwater.lake.reasons import Reason, Reasons
 from headwater.lake.types import Upload
+from headwater.lake.verdicts import judge
 from headwater.model import Source, resolve
 
 CHUNK = 200_000
 SHOWN_RULES = 3
-SHOWN_ROWS = 3
+LONGEST_REFUSAL = 4000
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,146 +50,143 @@ class Curation:
 def curate(source: Source, upload: Upload, path: Path, folder: Path) -> Curation:
     """Sort the rows of the file at ``path`` and write the good and the bad ones to Parquet files in ``folder``.
 
+    Each row of the file is curated, rejected or repeated, and none is changed but by the source's SQL.
+
     Raises
     ------
     FileRefused
-        The file can't be read, has no rows, or lacks columns.
+        The file can't be read, has no rows, lacks columns, or needs more memory than there is.
     SourceFailed
-        The source's SQL fails on good rows.
+        The source's SQL fails on good rows, or its contract asks for what would change values.
     """
+    contract = Contract(source, resolve(source.contract))
     connection = connect(folder / "spill")
     try:
-        landed = read(connection, upload, path, source.missing)
-        schema = schema_of(resolve(source.contract))
-        if lacking := missing_columns(schema, landed.columns):
-            raise FileRefused(f"missing columns: {', '.join(lacking)}. The file has: {', '.join(landed.columns)}")
-        rows_in = _count(connection, "raw") + len(landed.malformed)
-        if rows_in == 0:
-            raise FileRefused("the file has no rows")
-        reasons = [Reason(entry.row, entry.reason, "not a row of the table") for entry in landed.malformed]
-        reasons += _validate(connection, schema)
-        rejected = {reason.row for reason in reasons}
-        repeated = _repeated(connection, source)
-        quarantine = folder / "quarantine.parquet" if rejected or repeated else None
-        if quarantine:
-            _write_quarantine(connection, [*reasons, *repeated], landed.malformed, quarantine)
-        refusal = ""
-        summary = _summary(reasons)
-        if len(rejected) > source.max_rejected * rows_in or len(rejected) == rows_in:
-            limit = f"{source.max_rejected * 100:.4g}%"
-            more = f"; and {len(summary) - SHOWN_RULES} rules more" if len(summary) > SHOWN_RULES else ""
-            shown = "; ".join(summary[:SHOWN_RULES]) + more
-            refusal = f"{len(rejected):,} of {rows_in:,} rows rejected (limit {limit}): {shown}"
-        curated = folder / "curated.parquet"
-        rows_out = 0 if refusal else _write_curated(connection, source, curated)
+        return _curate(connection, source, contract, upload, path, folder)
+    except (duckdb.OutOfMemoryException, MemoryError) as error:
+        raise FileRefused(
+            "the file needs more memory than ingestion has: split it, or give it fewer columns or shorter values "
+            f"({clipped(' '.join(str(error).split()), 200)})"
+        ) from error
     finally:
         connection.close()
+
+
+def _curate(
+    connection: duckdb.DuckDBPyConnection,
+    source: Source,
+    contract: Contract,
+    upload: Upload,
+    path: Path,
+    folder: Path,
+) -> Curation:
+    try:
+        landed = read(connection, upload, path, source, contract, folder / "cells")
+    except FileRefused as error:
+        raise FileRefused(clipped(error.message, LONGEST_REFUSAL)) from error
+    rows_in = _count(connection, "raw") + len(landed.malformed)
+    if rows_in == 0:
+        raise FileRefused("the file has no rows")
+    rejections = Reasons(connection, "rejections")
+    rejections.add(
+        Reason(entry.row, entry.reason, entry.rule) for entry in (*landed.malformed, *landed.misfits)
+    )  # fmt: skip
+    columns = contract.columns(landed.columns)
+    convert(
+        connection, columns, landed.types, source, rejections, folder / "cells", delimited=upload.suffix in DELIMITED
+    )
+    judge(connection, contract, columns, rejections, CHUNK)
+    rejected = rejections.rows()
+    connection.execute(
+        f"CREATE OR REPLACE VIEW good AS SELECT * FROM typed WHERE {ROW} NOT IN "
+        f"(SELECT row_number FROM {rejections.table})"
+    )
+    repeats = _repeated(connection, source)
+    repeated = repeats.rows()
+    quarantine = folder / "quarantine.parquet" if rejected or repeated else None
+    if quarantine:
+        _write_quarantine(connection, landed, quarantine, folder / "cells")
+    refusal = _refusal(source, rejections, rejected, rows_in)
+    curated = folder / "curated.parquet"
     return Curation(
         rows_in=rows_in,
-        rows_out=rows_out,
-        rows_rejected=len(rejected),
-        rows_repeated=len(repeated),
-        reasons=(*summary, *_summary(repeated)),
+        rows_out=0 if refusal else _write_curated(connection, source, curated),
+        rows_rejected=rejected,
+        rows_repeated=repeated,
+        reasons=(*rejections.summary(), *repeats.summary()),
         curated=curated,
         quarantine=quarantine,
         refusal=refusal,
     )
 
 
-def _validate(connection: duckdb.DuckDBPyConnection, schema: object) -> list[Reason]:
-    """Make the table ``good`` from the rows of ``raw`` that keep the contract; the reasons of the others.
-
-    In chunks, so that memory doesn't grow with the file.
-    """
-    texts = {name for name, kind in columns_of(connection, "raw").items() if kind == "VARCHAR"}
-    reasons: list[Reason] = []
-    after, made = 0, False
-    while True:
-        chunk: pandas.DataFrame = connection.execute(
-            f"SELECT * FROM raw WHERE {ROW} > ? ORDER BY {ROW} LIMIT {CHUNK}",
-            [after],
-        ).df()
-        if chunk.empty:
-            break
-        after = int(chunk[ROW].iloc[-1])
-        verdict = check(schema, chunk.set_index(ROW))
-        reasons += verdict.reasons
-        good = verdict.good.rename_axis(ROW).reset_index()
-        if good.empty:
-            continue
-        connection.register("chunk", good)
-        # A text column without a single value has no type of its own in pandas.
-        casts = ", ".join(
-            f"CAST({quoted(name)} AS VARCHAR) AS {quoted(name)}"
-            if name in texts and not pandas.api.types.is_numeric_dtype(good[name]) and not _is_time(good[name])
-            else quoted(name)
-            for name in good.columns
-        )
-        connection.execute(
-            f"INSERT INTO good BY NAME SELECT {casts} FROM chunk"
-            if made
-            else f"CREATE OR REPLACE TABLE good AS SELECT {casts} FROM chunk"
-        )
-        connection.unregister("chunk")
-        made = True
-    if not made:
-        connection.execute("CREATE OR REPLACE TABLE good AS SELECT * FROM raw LIMIT 0")
-    return reasons
+def _refusal(source: Source, rejections: Reasons, rejected: int, rows_in: int) -> str:
+    """Why the file is refused whole; empty if it isn't."""
+    if rejected <= source.max_rejected * rows_in and rejected != rows_in:
+        return ""
+    summary, rules = rejections.summary(), rejections.rules()
+    more = f"; and {rules - SHOWN_RULES} rules more" if rules > SHOWN_RULES else ""
+    shown = "; ".join(summary[:SHOWN_RULES]) + more
+    return f"{rejected:,} of {rows_in:,} rows rejected (limit {source.max_rejected * 100:.4g}%): {shown}"
 
 
-def _is_time(values: pandas.Series[Any]) -> bool:
-    return pandas.api.types.is_datetime64_any_dtype(values) or pandas.api.types.is_timedelta64_dtype(values)
-
-
-def _repeated(connection: duckdb.DuckDBPyConnection, source: Source) -> list[Reason]:
-    """Take the rows out of ``good`` whose keys an earlier row has."""
+def _repeated(connection: duckdb.DuckDBPyConnection, source: Source) -> Reasons:
+    """The rows of ``good`` whose keys an earlier row has."""
+    repeats = Reasons(connection, "repeats")
     if not source.keys:
-        return []
+        return repeats
     if lacking := [key for key in source.keys if key not in columns_of(connection, "good")]:
         raise SourceFailed(f"source {source.name!r}: its keys {', '.join(lacking)} are no columns of its rows")
     keys = ", ".join(map(quoted, source.keys))
-    rows = connection.execute(
-        f"SELECT {ROW}, min({ROW}) OVER (PARTITION BY {keys}) AS first FROM good QUALIFY {ROW} > first ORDER BY {ROW}"
-    ).fetchall()
-    reasons = [Reason(row, f"same {', '.join(source.keys)} as row {first}", "repeated") for row, first in rows]
-    if rows:
-        connection.register("repeats", pandas.DataFrame({ROW: [row for row, _ in rows]}))
-        connection.execute(f"DELETE FROM good WHERE {ROW} IN (SELECT {ROW} FROM repeats)")
-        connection.unregister("repeats")
-    return reasons
-
-
-def _write_quarantine(
-    connection: duckdb.DuckDBPyConnection, reasons: Sequence[Reason], malformed: Iterable[MalformedLine], path: Path
-) -> None:
-    """The rows as they landed, each with its number, its reasons and, if it was no row, its line."""
-    texts: defaultdict[int, list[str]] = defaultdict(list)
-    for reason in reasons:
-        texts[int(reason.row)].append(reason.text)
-    lines = {entry.row: entry.line for entry in malformed}
-    rows = sorted(texts)
-    frame = pandas.DataFrame(
-        {
-            "row_number": rows,
-            "reasons": pandas.Series([texts[row] for row in rows], dtype=object),
-            "line": pandas.Series([lines.get(row) for row in rows], dtype=object),
-        }
+    said = "same " + ", ".join(source.keys)
+    connection.execute(
+        f"INSERT INTO {repeats.table} SELECT {ROW}, ? || ' as row ' || first, 'repeated' FROM "
+        f"(SELECT {ROW}, min({ROW}) OVER (PARTITION BY {keys}) AS first FROM good QUALIFY {ROW} > first)",
+        [said],
     )
-    connection.register("refused", frame)
+    return repeats
+
+
+def _write_quarantine(connection: duckdb.DuckDBPyConnection, landed: Landed, path: Path, scratch: Path) -> None:
+    """The rows as they landed, each with its number, its reasons and, if it was no row, its line."""
+    lines = _table_of_lines(connection, landed.malformed, scratch)
     write_parquet(
         connection,
-        "SELECT CAST(row_number AS BIGINT) AS row_number, CAST(reasons AS VARCHAR[]) AS reasons, "
-        f"CAST(line AS VARCHAR) AS line, raw.* EXCLUDE ({ROW}) "
-        f"FROM refused LEFT JOIN raw ON raw.{ROW} = refused.row_number ORDER BY row_number",
+        f"""
+        SELECT refused.row_number, reasons, {lines}.line, raw.* EXCLUDE ({ROW})
+        FROM (
+            SELECT row_number, list(reason ORDER BY place, seq) AS reasons
+            FROM (
+                SELECT row_number, reason, 0 AS place, rowid AS seq FROM rejections
+                UNION ALL SELECT row_number, reason, 1, rowid FROM repeats
+            )
+            GROUP BY row_number
+        ) AS refused
+        LEFT JOIN {lines} ON {lines}.row_number = refused.row_number
+        LEFT JOIN raw ON raw.{ROW} = refused.row_number
+        ORDER BY refused.row_number
+        """,
         path,
     )
-    connection.unregister("refused")
+
+
+def _table_of_lines(connection: duckdb.DuckDBPyConnection, malformed: Iterable[MalformedLine], scratch: Path) -> str:
+    with CellFile(scratch / "lines.csv", ["row_number", "line"]) as cells:
+        cells.write((str(entry.row), entry.line or NULL) for entry in malformed)
+    connection.execute(
+        "CREATE OR REPLACE TABLE malformed AS SELECT CAST(row_number AS BIGINT) AS row_number, line "
+        f"FROM {cells.select()}"
+    )
+    cells.path.unlink()
+    return "malformed"
 
 
 def _write_curated(connection: duckdb.DuckDBPyConnection, source: Source, path: Path) -> int:
     try:
-        connection.execute(f"CREATE TABLE zoned AS SELECT * EXCLUDE ({ROW}) FROM good ORDER BY {ROW}")
-        connection.execute(f"CREATE TABLE landed AS {without_zones(connection, 'zoned')}")
+        connection.execute(
+            f"CREATE TABLE landed AS SELECT * EXCLUDE ({ROW}) FROM good "
+            f"WHERE {ROW} NOT IN (SELECT row_number FROM repeats) ORDER BY {ROW}"
+        )
         connection.execute(f"CREATE TABLE curated AS {source.sql}")
         kinds = columns_of(connection, "curated")
         for time in filter(None, (source.event_time, source.available_time)):
@@ -193,20 +197,10 @@ def _write_curated(connection: duckdb.DuckDBPyConnection, source: Source, path: 
                 )
         write_parquet(connection, without_zones(connection, "curated"), path)
         return _count(connection, "curated")
+    except duckdb.OutOfMemoryException:
+        raise
     except duckdb.Error as error:
         raise SourceFailed(f"source {source.name!r}: its SQL fails: {' '.join(str(error).split())[:500]}") from error
-
-
-def _summary(reasons: Sequence[Reason]) -> list[str]:
-    """Each rule with the rows that break it: ``dep_time: expected in_range(0, 2400) in rows 17, 90, 214 …``."""
-    rows: defaultdict[str, list[int]] = defaultdict(list)
-    for reason in reasons:
-        rows[reason.rule].append(int(reason.row))
-    return [
-        f"{rule} in row{'s' if len(found) > 1 else ''} {', '.join(map(str, sorted(found)[:SHOWN_ROWS]))}"
-        f"{' …' if len(found) > SHOWN_ROWS else ''}"
-        for rule, found in sorted(rows.items(), key=lambda entry: (-len(entry[1]), entry[0]))
-    ]
 
 
 def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:

@@ -131,7 +131,7 @@ def test_a_refusal_counts_the_broken_rules_that_it_does_not_name(world: World) -
         ("landing/readings/one.csv", HEADER, "the file has no rows"),
         ("landing/readings/one.csv", "\n\n", "names no columns"),
         ("landing/readings/one.csv", "a,a\n1,2\n", "columns named more than once: a"),
-        ("landing/readings/one.csv", b"\xff\xfe\x00\x01", "can't be read as csv"),
+        ("landing/readings/one.csv", b"\xff\xfe\x00\x01", "its byte order mark says utf-16: declare encoding='utf-16'"),
         ("landing/readings/one.csv.gz", b"not gzip", "can't be read as csv"),
         ("landing/readings/one.parquet", b"PAR1 it says", "can't be read as parquet"),
         ("landing/readings/one.jsonl", "{broken\n", "can't be read as jsonl"),
