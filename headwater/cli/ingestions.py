@@ -163,8 +163,8 @@ def _show(console: Console, found: list[Ingestion]) -> None:
         return
     rows = [
         (
-            entry.upload.id[:SHORT],
             f"{entry.source or NOWHERE}/{entry.file}",
+            entry.upload.id[:SHORT],
             "SUPERSEDED" if entry.superseded else entry.status.value,
             entry.rows_in,
             entry.rows_rejected,
@@ -172,7 +172,7 @@ def _show(console: Console, found: list[Ingestion]) -> None:
         )
         for entry in found
     ]
-    console.print(table(("id", "file", "status", "rows", "rejected", "commit"), rows))
+    console.print(table(("file", "id", "status", "rows", "rejected", "commit"), rows))
     for entry in found:
         for reason in entry.reasons[:SHOWN_REASONS]:
             console.print(f"{entry.file}: {reason}", markup=False, soft_wrap=True)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from headwater.cli.command import StackOption, command, group
-from headwater.cli.output import Answer, note, table
+from headwater.cli.command import StackOption, YesOption, command, group
+from headwater.cli.output import Answer, confirm, note, table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -55,6 +55,7 @@ def reingest(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be made again.")] = False,
     wait: Annotated[bool, typer.Option("--wait", "-w", help="Wait until it is done.")] = False,
     timeout: Annotated[float, typer.Option("--timeout", help="Seconds to wait.")] = 7200,
+    yes: YesOption = False,
     stack: StackOption = None,
 ) -> Answer:
     """Make files of an older definition again from landing; one commit switches the source over."""
@@ -63,6 +64,8 @@ def reingest(
     from headwater.cli.progress import Stages
 
     cloud = headwater.connect(stack)
+    if drop and not dry_run:
+        confirm(f"Take the rows of files of {name} out that can't be made again?", yes)
     started = cloud.sources.reingest(name, since=since, drop=drop, dry_run=dry_run)
     note(f"run {started.run_id} started")
     if not (wait or dry_run):
@@ -95,7 +98,7 @@ def _show_one(console: Console, found: SourceView) -> None:
     known = {entry.digest: entry for entry in found.definitions}
     rows = [
         (digest, known[digest].at if digest in known else None, found.files.get(digest, 0),
-         "newest" if digest == found.definition else "")
+         "latest" if digest == found.definition else "")
         for digest in dict.fromkeys([*known, *found.files])
     ]  # fmt: skip
     console.print(table(("definition", "first used (UTC)", "files", ""), rows, title=found.name))

@@ -36,9 +36,9 @@ class SourceView(BaseModel):
 
     name: str
     definition: str | None = None
-    """The newest definition under which a file was ingested; None before the first file."""
+    """The definition that was last used to ingest a file, or to look for older ones; None before the first."""
     files: dict[str, int]
-    """Files that count, by their definition's digest, ``unrecorded`` or ``by hand``."""
+    """Files that count, by their definition's digest, `UNRECORDED` or `BY_HAND`."""
     size: int = 0
     """Bytes of the curated files."""
     definitions: tuple[Definition, ...] = ()
@@ -46,7 +46,7 @@ class SourceView(BaseModel):
 
     @property
     def older(self) -> int:
-        """Files of another definition than the newest."""
+        """Files of another definition."""
         return sum(count for digest, count in self.files.items() if digest not in (self.definition, BY_HAND))
 
 
@@ -73,7 +73,8 @@ class Sources:
         """A source with its definitions and its files; raises `NotDeclared`."""
         self._stack.require_source(name)
         with self._using():
-            definitions = Ledger(self._stack.registry_table).definitions(name)
+            ledger = Ledger(self._stack.registry_table)
+            definitions, latest = ledger.definitions(name), ledger.latest_definition(name)
             files: Counter[str] = Counter()
             size = 0
             dataset = Versions(self._stack.lake_bucket, self._stack.registry_table).dataset(dataset_of(name))
@@ -85,8 +86,7 @@ class Sources:
             except DatasetNotFound:
                 if not definitions and self._stack.sources is None:
                     raise NotDeclared(f"stack {self._stack.name!r} knows no source {name!r}") from None
-        newest = definitions[-1].digest if definitions else None
-        return SourceView(name=name, definition=newest, files=dict(files), size=size, definitions=definitions)
+        return SourceView(name=name, definition=latest, files=dict(files), size=size, definitions=definitions)
 
     def reingest(
         self, name: str, *, since: datetime | None = None, drop: bool = False, dry_run: bool = False

@@ -54,10 +54,12 @@ class Judging:
             newest = wanted or max(files, key=files.__getitem__)
             older = sum(count for digest, count in files.items() if digest != newest)
             beside = f" beside {files[newest]:,} of definition {newest}" if files[newest] else ""
+            command = f"headwater source reingest {source} --wait"
             raise OlderDefinition(
                 f"source {source!r}: its definition changed, and {older:,} of its files were made under an older one"
-                f"{beside}. They aren't read until they are made again from landing",
-                next_steps=[f"headwater source reingest {source} --wait", f"headwater source show {source}"],
+                # In the message as well: of a function's error Step Functions tells nothing else.
+                f"{beside}. They aren't read until they are made again from landing: {command}",
+                next_steps=[command, f"headwater source show {source}"],
             )
         self._good.add((source, commit, past))
 

@@ -20,7 +20,7 @@ from headwater.versions.errors import VersionGone
 ARRIVED = "arrived/"
 """Where streamed rows lie until they are committed, a folder for each view and version of its definition."""
 DELETED_AT_ONCE = 1000
-FIRST = "FIRSTDEFINITION"
+FIRST, LATEST = "FIRSTDEFINITION", "LATESTDEFINITION"
 BUSY = frozenset({"SlowDown", "ServiceUnavailable", "InternalError", "503", "500"})
 GONE = frozenset({"NoSuchVersion", "NoSuchKey", "404", "InvalidArgument"})
 
@@ -251,10 +251,12 @@ class Ledger:
         return ingestion
 
     def remember(self, definition: Definition) -> None:
-        """Keep a definition when a file is first ingested under it, and which one a source's first was."""
+        """Keep a definition when it is first used, and which one is a source's first and which one its latest."""
         document = {"document": {"S": definition.model_dump_json()}}
+        pk = _source(definition.source)
         for name in (f"DEFINITION#{definition.digest}", FIRST):
-            self._put_first(_source(definition.source), name, document)
+            self._put_first(pk, name, document)
+        self._dynamodb.put_item(TableName=self.table, Item={"pk": {"S": pk}, "sk": {"S": LATEST}, **document})
 
     def definitions(self, source: str) -> tuple[Definition, ...]:
         """The definitions under which files were ingested, the oldest first."""
@@ -263,7 +265,14 @@ class Ledger:
 
     def first_definition(self, source: str) -> str | None:
         """The digest of the definition that was the source's when definitions began to be recorded."""
-        item = self._get(_source(source), FIRST)
+        return self._digest(source, FIRST)
+
+    def latest_definition(self, source: str) -> str | None:
+        """The digest of the definition that was last used to ingest, or to look for files of older ones."""
+        return self._digest(source, LATEST)
+
+    def _digest(self, source: str, name: str) -> str | None:
+        item = self._get(_source(source), name)
         return Definition.model_validate_json(item["document"]["S"]).digest if item else None
 
     def remade(self, source: str, digest: str | None = None) -> tuple[Ingestion, ...]:

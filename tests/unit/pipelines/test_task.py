@@ -72,3 +72,11 @@ def test_the_dockerfile_can_be_followed_without_docker() -> None:
     assert "--require-hashes" in text
     for run in re.findall(r"^RUN (.*)$", text, re.MULTILINE):
         assert not re.search(r"(^|\s)/", run), run
+
+
+def test_a_source_is_made_again_as_the_function_does(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    assert task.main(["reingest", '{"source": "weather"}', "run-1"]) == 0
+    assert caplog.records[-1].__dict__["reingestion"]["status"] == "NOTHING"
+    assert task.main(["reingest", '{"source": "nosuch"}', "run-2"]) == 1
+    assert caplog.records[-1].getMessage().startswith("UnknownSource: no source 'nosuch'. Declared: ")
+    assert task.main(["reingest", "{}", "run-3"]) == 2
