@@ -220,6 +220,10 @@ class Pipelines:
         """Why a run failed, in one line."""
         if told["status"] in {"RUNNING", "SUCCEEDED"}:
             return ""
+        if told["status"] == "ABORTED" and model:
+            # A stop by the console leaves no file, and a local cloud may forget the words that a stop was given.
+            stop = RunFiles(self._artifacts_bucket, model, run_id).get_value(STOP_FILE, Stop)
+            return f"{STOPPED}: {stop}" if stop else _one_line(told)
         # Of a container Step Functions knows its exit code alone.
         exited = "exit" in str(told.get("cause") or "").lower()
         failure = failure_of(self._artifacts_bucket, model, run_id) if exited and model else None

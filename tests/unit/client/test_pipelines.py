@@ -21,6 +21,7 @@ def machine(stack: Headwater) -> Any:
     aws.client("stepfunctions").create_state_machine(
         name="headwater-dev-training", definition=json.dumps(MACHINE), roleArn="arn:aws:iam::123456789012:role/any"
     )
+    aws.client("ecs").create_cluster(clusterName="headwater-dev")
     aws.client("s3").create_bucket(Bucket="artifacts")
     aws.client("s3").put_bucket_versioning(Bucket="artifacts", VersioningConfiguration={"Status": "Enabled"})
     (made,) = stepfunctions_backends["123456789012"]["us-east-1"].state_machines
