@@ -12,7 +12,7 @@ from infra.alarms import DeadLetters
 from infra.buckets import Expiry, PrivateBucket
 from infra.function import Function
 from infra.grants import Grant, together
-from infra.tables import DATASETS, SOURCE_DATA, STREAMED_DATA, Table
+from infra.tables import DATASETS, SOURCE_DATA, SOURCES, STREAMED_DATA, Table
 from infra.tags import physical_name, tags
 
 CAPABILITY = "lake"
@@ -39,7 +39,8 @@ def grant_read_sources(lake: PrivateBucket, registry: Table) -> Grant:
     """To pin the commits of sources and streamed rows, and to read what they hold."""
     return together(
         lake.grant_read(CURATED, STAGED, STREAMED, STAGED_ROWS, VERSIONS),
-        registry.grant_read(SOURCE_DATA, STREAMED_DATA),
+        # Beside the commits which definition the files of before definitions were recorded are of.
+        registry.grant_read(SOURCE_DATA, STREAMED_DATA, SOURCES),
     )
 
 

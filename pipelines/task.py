@@ -2,6 +2,7 @@
 
 python -m pipelines.task train <model> <run id>
 python -m pipelines.task ingest '<upload as JSON>'
+python -m pipelines.task reingest '<order as JSON>' <run id>
 """
 
 from __future__ import annotations
@@ -9,17 +10,23 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger
 from pydantic import ValidationError
 
 from headwater.errors import HeadwaterError
-from headwater.lake.types import Upload
+from headwater.lake.types import ReingestOrder, Upload
 from headwater.model import load_catalog
 from headwater.settings import FunctionSettings
 
-USAGE = "usage: python -m pipelines.task train <model> <run id> | ingest <upload as JSON>"
+if TYPE_CHECKING:
+    from headwater.lake.service import Lake
+
+USAGE = (
+    "usage: python -m pipelines.task train <model> <run id> | ingest <upload as JSON> | "
+    "reingest <order as JSON> <run id>"
+)
 
 LOCK = Path(__file__).resolve().parents[1] / "requirements" / "training.txt"
 """What is installed in the image, which holds the file at the same place."""
@@ -65,15 +72,30 @@ def train(settings: Settings, logger: Logger, model: str, run_id: str) -> None:
 
 def ingest(settings: Settings, logger: Logger, upload: Upload) -> None:
     """Ingest a file, as the function does with smaller ones."""
+    lake = _lake(settings)
+    logger.info("file ingested", extra={"ingestion": lake.ingest(upload).model_dump(mode="json")})
+    try:
+        lake.catch_up(upload.source, upload.id)
+    except HeadwaterError as error:
+        # The file itself is in; whoever reads the source is told what to do.
+        logger.warning(f"older files aren't made again: {error.reason}: {error.message}")
+
+
+def reingest(settings: Settings, logger: Logger, order: ReingestOrder, run_id: str) -> None:
+    """Make a source's files again, however many they are."""
+    done = _lake(settings).reingest(order, run_id)
+    logger.info("source made again", extra={"reingestion": done.model_dump(mode="json") if done else None})
+
+
+def _lake(settings: Settings) -> Lake:
     from headwater.lake.service import Lake
 
-    lake = Lake(
+    return Lake(
         load_catalog(),
         bucket=settings.lake_bucket,
         table=settings.registry_table,
         code_version=settings.code_version,
     )
-    logger.info("file ingested", extra={"ingestion": lake.ingest(upload).model_dump(mode="json")})
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -88,6 +110,10 @@ def main(arguments: Sequence[str]) -> int:
                 upload = Upload.model_validate_json(text)
                 logger.append_keys(run_id=upload.id, source=upload.source)
                 ingest(Settings.from_environment(), logger, upload)
+            case ["reingest", text, run_id]:
+                order = ReingestOrder.model_validate_json(text)
+                logger.append_keys(run_id=run_id, source=order.source)
+                reingest(Settings.from_environment(), logger, order, run_id)
             case _:
                 logger.error(USAGE)
                 return 2

@@ -1,4 +1,7 @@
-"""A file that landed becomes curated rows and a commit, unless it breaks its contract. Large ones: in the container."""
+"""A file that landed becomes curated rows and a commit, unless it breaks its contract; or files are made again.
+
+What is too large for a function is done by the container.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,8 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.observability import observe
-from headwater.lake.types import Upload
+from headwater.errors import HeadwaterError
+from headwater.lake.types import ReingestOrder, Upload
 from headwater.model import load_catalog
 from headwater.settings import FunctionSettings, at_init
 
@@ -43,11 +47,29 @@ def service() -> Lake:
 
 @entry
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Validate, curate and commit one upload."""
+    """Validate, curate and commit one upload, or make a source's files again if they are small."""
+    if "reingest" in event:
+        return _reingest(ReingestOrder.model_validate(event["reingest"]), event["run_id"])
     upload = Upload.model_validate(event["upload"])
     logger.append_keys(run_id=upload.id, source=upload.source)
     ingestion = service().ingest(upload)
     metrics.add_metric("RowsIngested", MetricUnit.Count, ingestion.rows_out)
     metrics.add_metric("RowsQuarantined", MetricUnit.Count, ingestion.rows_rejected)
     logger.info("file ingested", extra={"ingestion": ingestion.model_dump(mode="json")})
+    try:
+        if done := service().catch_up(upload.source, upload.id):
+            logger.info("source made again", extra={"reingestion": done.model_dump(mode="json")})
+    except HeadwaterError as error:
+        # The file itself is in; whoever reads the source is told what to do.
+        logger.warning("older files aren't made again", extra={"reason": error.reason, "said": error.message})
     return ingestion.model_dump(mode="json")
+
+
+def _reingest(order: ReingestOrder, run_id: str) -> dict[str, Any]:
+    logger.append_keys(run_id=run_id, source=order.source)
+    done = service().reingest(order, run_id, small=not order.dry_run)
+    if done is None:
+        logger.info("too much for a function")
+        return {"complete": False}
+    logger.info("source made again", extra={"reingestion": done.model_dump(mode="json")})
+    return {"complete": True, "status": done.status.value, "commit": done.commit}

@@ -20,6 +20,7 @@ from headwater.cli import (
     pipelines,
     predict,
     products,
+    sources,
 )
 
 app = typer.Typer(
@@ -46,5 +47,19 @@ def _root(
     pass
 
 
-for part in (demo, local, bootstrap, ingestions, pipelines, models, features, data, predict, infra, alarms, products):
+for part in (
+    demo,
+    local,
+    bootstrap,
+    ingestions,
+    sources,
+    pipelines,
+    models,
+    features,
+    data,
+    predict,
+    infra,
+    alarms,
+    products,
+):
     part.add_to(app)

@@ -171,12 +171,17 @@ def ingest(
     """Stream a file's rows online through the API; exits with 1 if rows were refused."""
     import headwater
     from headwater.cli.feature_values import read_rows
+    from headwater.cli.interrupts import goes_on
     from headwater.cli.progress import counting
     from headwater.client.errors import RowsRefused
 
     store = headwater.connect(stack).features
     declared = store.definition(view) if file.suffix.lower() == ".csv" else None
-    with counting(f"rows of {view} sent") as progress:
+    sent_again = f"headwater features ingest {view} {file} sends the rows again, which changes nothing twice"
+    with (
+        goes_on("the rows that were sent stay, the others weren't", next_steps=[sent_again]),
+        counting(f"rows of {view} sent") as progress,
+    ):
         done = store.ingest(view, read_rows(file, declared), progress=progress)
     note(f"{view}: {done.rows:,} rows taken, {done.written:,} online items changed")
     if done.refused:
@@ -194,10 +199,15 @@ def materialise(
     """Bring values online now, and wait until they are."""
     import headwater
     from headwater.cli.feature_views import show_materialised
+    from headwater.cli.interrupts import goes_on
     from headwater.cli.progress import Stages
 
     store = headwater.connect(stack).features
-    with Stages().stage("materialise", f"materialise {view or 'all views'}") as stage:
+    said = f"what of {view or 'the views'} is being written goes on in the cloud; what is left comes with the next run"
+    with (
+        goes_on(said, next_steps=["headwater features list", "headwater features materialise does the rest"]),
+        Stages().stage("materialise", f"materialise {view or 'all views'}") as stage,
+    ):
         done = store.materialise(
             view,
             full=full,

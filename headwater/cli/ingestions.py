@@ -13,15 +13,23 @@ from headwater.cli.output import Answer, note, table
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from headwater.client.lake import IngestionView, SentFile
     from headwater.lake.types import Ingestion
 
 SHOWN_REASONS = 3
+SHORT = 12
+"""Letters of an id that are shown."""
+NOWHERE = "(no source)"
+"""What landed outside any source's folder."""
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     command(app, "upload")(upload)
-    command(group("ingestions", "What became of uploaded files.", app), "list")(list_ingestions)
+    ingestions = group("ingestions", "What became of uploaded files.", app)
+    command(ingestions, "list")(list_ingestions)
+    command(ingestions, "show")(show_ingestion)
+    command(ingestions, "quarantine")(quarantine)
 
 
 def upload(
@@ -35,21 +43,33 @@ def upload(
     import time
 
     import headwater
+    from headwater.cli.interrupts import Interrupted, goes_on
     from headwater.client.errors import BadUpload
 
     # Before the first one is sent: half an upload is hard to think about.
     if missing := [str(path) for path in files if not path.is_file()]:
         raise BadUpload(f"no such file (a folder is none): {', '.join(missing)}")
     cloud = headwater.connect(stack)
-    sent = []
-    for path in files:
-        sent.append(cloud.upload(source, path))
-        note(f"uploaded {path} to s3://{sent[-1].bucket}/{sent[-1].key}")
+    sent: list[SentFile] = []
+    try:
+        for path in files:
+            sent.append(cloud.upload(source, path))
+            note(f"uploaded {path} to s3://{sent[-1].bucket}/{sent[-1].key}")
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"{len(sent)} of {len(files)} files were uploaded; their ingestion goes on in the cloud",
+            next_steps=[f"headwater ingestions list {source}"],
+        ) from None
     if not wait:
         note(f"next: headwater ingestions list {source}")
         return Answer([entry.model_dump(mode="json") for entry in sent])
     deadline = time.monotonic() + timeout
-    done = [cloud.wait(entry, timeout=max(1.0, deadline - time.monotonic())) for entry in sent]
+    files = f"{len(sent)} uploaded files" if len(sent) > 1 else f"uploaded file {sent[0].file}"
+    with goes_on(
+        f"the ingestion of the {files} goes on in the cloud",
+        next_steps=[f"headwater ingestions list {source}", f"headwater ingestions show {sent[-1].run_id[:SHORT]}"],
+    ):
+        done = [cloud.wait(entry, timeout=max(1.0, deadline - time.monotonic())) for entry in sent]
     return Answer([_data(entry) for entry in done], lambda console: _show(console, done))
 
 
@@ -64,8 +84,77 @@ def list_ingestions(
     return Answer([_data(entry) for entry in found], lambda console: _show(console, found))
 
 
+NameArgument = Annotated[
+    str, typer.Argument(help="An id that list shows, its first letters, or SOURCE/FILE.", show_default=False)
+]
+
+
+def show_ingestion(name: NameArgument, stack: StackOption = None) -> Answer:
+    """Show what became of one upload: why rows were rejected, with their values."""
+    import headwater
+
+    found = headwater.connect(stack).ingestion(name)
+    return Answer(found.model_dump(mode="json"), lambda console: _show_full(console, found))
+
+
+def quarantine(
+    name: NameArgument,
+    to: Annotated[
+        Path, typer.Option("--to", "-o", help="File to write: .csv, .parquet or .jsonl.", show_default=False)
+    ],
+    stack: StackOption = None,
+) -> Answer:
+    """Write an upload's rejected rows to a file, as they landed, with their numbers and reasons."""
+    import headwater
+
+    count = headwater.connect(stack).quarantine(name, to)
+    note(f"wrote {count:,} rows to {to}")
+    return Answer({"path": str(to), "rows": count})
+
+
 def _data(entry: Ingestion) -> dict[str, Any]:
-    return entry.model_dump(mode="json", exclude={"upload"}) | {"version_id": entry.upload.version_id}
+    return entry.model_dump(mode="json", exclude={"upload"}) | {
+        "id": entry.upload.id,
+        "key": entry.upload.key,
+        "version_id": entry.upload.version_id,
+    }
+
+
+def _show_full(console: Console, found: IngestionView) -> None:
+    entry = found.ingestion
+    limit = "" if found.limit is None else f" (limit {found.limit * 100:.4g}%)"
+    facts = [
+        ("id", found.id),
+        ("source", entry.source or NOWHERE),
+        ("file", entry.file),
+        ("status", "SUPERSEDED" if entry.superseded else entry.status.value),
+        ("landed version", entry.upload.version_id),
+        ("bytes", f"{entry.upload.size:,}"),
+        ("rows in", f"{entry.rows_in:,}"),
+        ("rows out", f"{entry.rows_out:,}"),
+        ("rows rejected", f"{entry.rows_rejected:,}{limit}"),
+        ("rows repeated", f"{entry.rows_repeated:,}"),
+        ("definition", entry.definition),
+        ("commit", entry.commit),
+        ("at (UTC)", entry.at),
+        *(
+            (f"as of definition {again.definition}", f"{again.status.value}, {again.rows_out:,} rows")
+            for again in found.made_again
+        ),
+    ]
+    console.print(table(("ingestion", ""), facts))
+    for reason in entry.reasons:
+        console.print(reason, markup=False, soft_wrap=True)
+    if entry.reasons_left_out:
+        console.print(f"and {entry.reasons_left_out:,} more rules", markup=False)
+    if found.rejected:
+        console.print(table(("row", "why"), [(row.row, "; ".join(row.reasons)) for row in found.rejected]))
+    if (hidden := found.quarantined - len(found.rejected)) > 0 and found.rejected:
+        note(f"and {hidden:,} more rows")
+    if found.unread:
+        note(f"rows in quarantine aren't shown: {found.unread}")
+    if found.quarantined:
+        note(f"next: headwater ingestions quarantine {found.id[:SHORT]} --to rejected.csv")
 
 
 def _show(console: Console, found: list[Ingestion]) -> None:
@@ -74,21 +163,19 @@ def _show(console: Console, found: list[Ingestion]) -> None:
         return
     rows = [
         (
-            entry.source,
-            entry.file,
-            entry.status.value,
+            f"{entry.source or NOWHERE}/{entry.file}",
+            entry.upload.id[:SHORT],
+            "SUPERSEDED" if entry.superseded else entry.status.value,
             entry.rows_in,
-            entry.rows_out,
             entry.rows_rejected,
-            "superseded" if entry.superseded else (entry.commit or "")[:12],
-            entry.at,
+            (entry.commit or "")[:SHORT],
         )
         for entry in found
     ]
-    columns = ("source", "file", "status", "rows in", "rows out", "rejected", "commit", "at (UTC)")
-    console.print(table(columns, rows))
+    console.print(table(("file", "id", "status", "rows", "rejected", "commit"), rows))
     for entry in found:
         for reason in entry.reasons[:SHOWN_REASONS]:
-            console.print(f"{entry.file}: {reason}", markup=False)
-        if (hidden := len(entry.reasons) - SHOWN_REASONS) > 0:
-            console.print(f"{entry.file}: and {hidden} more, see --json", markup=False)
+            console.print(f"{entry.file}: {reason}", markup=False, soft_wrap=True)
+        if (hidden := len(entry.reasons) + entry.reasons_left_out - SHOWN_REASONS) > 0:
+            more = f"{entry.file}: and {hidden} more: headwater ingestions show {entry.upload.id[:SHORT]}"
+            console.print(more, markup=False, soft_wrap=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headwater.cli.command import Engine
+from headwater.cli.interrupts import Interrupted
 from headwater.cli.output import note
 from headwater.cli.policies import obey
 from headwater.cli.progress import Stage, Stages
@@ -177,10 +178,17 @@ def interruptible(home: Path) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        if not was_running:
-            note("stopping the local cloud")
-            take_down(home)
-        raise
+        if was_running:
+            raise Interrupted(
+                "the local cloud runs on; what was under way on it may be half done",
+                next_steps=["headwater local status", "headwater local up does the rest", "headwater local down"],
+            ) from None
+        note("stopping the local cloud")
+        take_down(home)
+        raise Interrupted(
+            "nothing runs: the local cloud that this command had started was stopped",
+            next_steps=["headwater local up starts it again"],
+        ) from None
 
 
 def advance_clock(home: Path, by: timedelta) -> str:

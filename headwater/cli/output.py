@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
+
+    from headwater.cli.grid import Grid
 
 
 @dataclass(frozen=True)
@@ -88,27 +89,29 @@ NAMED = 32
 
 def table(
     columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None, whole: Sequence[str] = ()
-) -> Table:
+) -> Grid:
     """A table in the house's look: no frame, so that it can be cut and pasted; numbers to the right.
 
-    Where the terminal is narrow cells are broken, but for those of the first column, which says what a row is about,
-    and of the columns in ``whole``.
+    Where the terminal is narrow cells are broken between words, but for those of the first column, which says what a
+    row is about, and of the columns in ``whole``. Where even words don't fit, a row becomes a block of lines.
     """
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
     from rich.text import Text
 
+    from headwater.cli.grid import Grid
+
     rows = [list(row) for row in rows]
-    made = Table(box=SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", pad_edge=False)
-    for index, column in enumerate(columns):
-        numbers = bool(rows) and all(isinstance(row[index], int | float) for row in rows)
-        short = index == 0 and all(len(show(row[0])) <= NAMED for row in rows)
-        made.add_column(
-            column, justify="right" if numbers else "left", overflow="fold", no_wrap=short or column in whole
-        )
-    for row in rows:
-        made.add_row(*(cell if isinstance(cell, Text) else Text(show(cell)) for cell in row))
-    return made
+    return Grid(
+        columns=columns,
+        rows=[[cell if isinstance(cell, Text) else Text(show(cell)) for cell in row] for row in rows],
+        numbers=[
+            bool(rows) and all(isinstance(row[place], int | float) for row in rows) for place in range(len(columns))
+        ],
+        whole=[
+            name in whole or (place == 0 and all(len(show(row[0])) <= NAMED for row in rows))
+            for place, name in enumerate(columns)
+        ],
+        title=title,
+    )
 
 
 def show(value: object) -> str:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from headwater.cli.command import StackOption, command, group
-from headwater.cli.output import Answer, note, table
+from headwater.cli.command import StackOption, YesOption, command, group
+from headwater.cli.output import Answer, confirm, note, table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,6 +24,7 @@ def add_to(app: typer.Typer) -> None:
     command(pipeline, "start")(start)
     command(pipeline, "watch")(watch)
     command(pipeline, "list")(list_runs)
+    command(group("runs", "Training runs under way.", app), "stop")(stop)
 
 
 def start(
@@ -68,12 +69,35 @@ def list_runs(
     return Answer([run.model_dump(mode="json") for run in found], lambda console: _show(console, found))
 
 
+def stop(
+    run: Annotated[str, typer.Argument(help="Run's id, as start and list give it.", show_default=False)],
+    why: Annotated[str, typer.Option("--why", help="Kept with the run, beside your name.")] = "",
+    yes: YesOption = False,
+    stack: StackOption = None,
+) -> Answer:
+    """Stop a training run, its container too; nothing of it is registered."""
+    import headwater
+    from headwater.cli.interrupts import goes_on
+
+    cloud = headwater.connect(stack)
+    confirm(f"Stop run {run}?", yes)
+    with goes_on(f"run {run} is being stopped", next_steps=["headwater pipeline list"]):
+        stopped = cloud.pipelines.stop(run, why=why)
+    note(f"run {stopped.id} of {stopped.model} is {stopped.status.lower()}; what served before serves on")
+    return Answer(stopped.model_dump(mode="json"), lambda console: _show(console, [stopped]))
+
+
 def _follow(cloud: Headwater, run_id: str, timeout: float) -> Answer:
     """A line a state as it is entered; rejection by a gate is an answer that scripts must notice."""
+    from headwater.cli.interrupts import goes_on
     from headwater.cli.progress import Stages
     from headwater.client.pipelines import Rejected
 
-    with Stages().stage("run", f"run {run_id}") as stage:
+    steps = [f"headwater pipeline watch {run_id}", f"headwater runs stop {run_id}"]
+    with (
+        goes_on(f"run {run_id} goes on in the cloud", next_steps=steps),
+        Stages().stage("run", f"run {run_id}") as stage,
+    ):
         run = cloud.pipelines.watch(run_id, timeout=timeout, on_step=stage.update)
         stage.update(f"{run.status.lower()}{f', version {run.version}' if run.version else ''}")
     if run.rejected:
@@ -93,4 +117,4 @@ def _show(console: Console, runs: list[Run]) -> None:
     console.print(table(("run", "model", "status", "outcome", "started (UTC)", "took"), rows))
     for run in runs:
         if run.cause:
-            console.print(f"{run.id}: {run.cause}", markup=False)
+            console.print(f"{run.id}: {run.cause}", markup=False, soft_wrap=True)

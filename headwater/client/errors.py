@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from headwater.errors import HeadwaterError, InvalidRequest, NotFound
+from headwater.errors import HeadwaterError, InvalidRequest, NotFound, Refused
+
+if TYPE_CHECKING:
+    from headwater.lake.types import Reingestion
 
 
 class NoStack(NotFound):
@@ -30,6 +33,26 @@ class BadTarget(InvalidRequest):
 
 class IngestionFailed(HeadwaterError):
     """The ingestion of an uploaded file failed for another reason than the file itself."""
+
+
+class ReingestFailed(Refused):
+    """Files of an older definition weren't made again; `done` is what is known of it."""
+
+    def __init__(self, message: str, *, next_steps: Sequence[str], done: Reingestion | None) -> None:
+        super().__init__(message, next_steps=next_steps)
+        self.done = done
+
+
+class UploadNotFound(NotFound):
+    """No upload has that id or key."""
+
+
+class AmbiguousUpload(InvalidRequest):
+    """Several uploads begin with these letters."""
+
+
+class RunEnded(Refused):
+    """The run is over already: there is nothing to stop."""
 
 
 class RunNotFound(NotFound):

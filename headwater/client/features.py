@@ -214,7 +214,7 @@ class Features:
         given = pyarrow.Table.from_pylist(rows) if kind_of(rows) == "mappings" else rows
         with self._using():
             declared = self._finding.catalog([name.partition(".")[0] for name in features], views)
-            lake = Lake(declared, bucket=self._stack.lake_bucket, table=self._stack.registry_table)
+            lake = Lake(declared, bucket=self._stack.lake_bucket, table=self._stack.registry_table, deployed=False)
             found = Store(declared, lake).historical(given, features, as_of=as_of, as_known_at=as_known_at)
         names = [name.replace(".", "__") for name in dict.fromkeys(features)]
         # Only what is new: the caller's own columns, and a frame's index, stay what they are.
@@ -343,7 +343,7 @@ class Features:
         with self._using():
             definition = self._finding.current(view)
             declared = self._finding.catalog([view])
-            lake = Lake(declared, bucket=self._stack.lake_bucket, table=self._stack.registry_table)
+            lake = Lake(declared, bucket=self._stack.lake_bucket, table=self._stack.registry_table, deployed=False)
             version = lake.pin(definition.view.sources)
             return SparkRuns(self._stack.spark_arn).start(definition.view, version, again=again)
 
@@ -373,7 +373,7 @@ class Features:
             unchecked = (State.NEVER, State.RETIRED)
             names = [view] if view else [entry.view for entry in self._finding.list() if entry.state not in unchecked]
             declared = self._finding.catalog(names)
-            lake = Lake(declared, bucket=self._stack.lake_bucket, table=self._stack.registry_table)
+            lake = Lake(declared, bucket=self._stack.lake_bucket, table=self._stack.registry_table, deployed=False)
             online, registry = OnlineStore(self._stack.features_table), RegistryStore(self._stack.registry_table)
             served = frozenset if view else self._finding.served
             return Parity(declared, lake, online, registry, served=served).check()

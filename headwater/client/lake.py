@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from headwater.aws import client, error_code
-from headwater.client.errors import BadUpload, IngestionFailed
+from headwater.client.errors import AmbiguousUpload, BadTarget, BadUpload, IngestionFailed, UploadNotFound
 from headwater.client.stack import StackDescription
 from headwater.client.waiting import wait_for
 from headwater.lake.errors import FileRefused
-from headwater.lake.store import Ledger
-from headwater.lake.types import LANDING, Ingestion, Upload
+from headwater.lake.store import Ledger, Objects
+from headwater.lake.types import LANDING, Ingestion, Pointer, Upload, cut
+from headwater.versions.errors import VersionGone
 
+SHORT = 12
+"""Letters of an id that are shown; as many as of a commit's."""
+SHOWN_ROWS = 20
+QUARANTINE_FORMATS = {
+    ".csv": "FORMAT csv, HEADER",
+    ".parquet": "FORMAT parquet",
+    ".jsonl": "FORMAT json",
+    ".ndjson": "FORMAT json",
+}
 RUNNING = frozenset({"RUNNING", "PENDING_REDRIVE"})
+NO_SOURCE = ""
 LARGEST_PUT = 5 * 1024**3
 """What S3 takes in one PutObject, bytes."""
 
@@ -68,7 +83,9 @@ def upload(stack: StackDescription, source: str, path: Path, name: str | None = 
 def ingestions(stack: StackDescription, source: str | None = None) -> tuple[Ingestion, ...]:
     """What became of every upload to ``source``, or to any source; the newest first."""
     ledger = Ledger(stack.registry_table)
-    found = [entry for name in ([source] if source else _sources(stack)) for entry in ledger.ingestions(name)]
+    # What landed outside any source's folder is remembered under no name.
+    names = [source] if source else [NO_SOURCE, *sorted({*_sources(stack), *(stack.sources or ())})]
+    found = [entry for name in names for entry in ledger.ingestions(name)]
     return tuple(sorted(found, key=lambda entry: entry.at, reverse=True))
 
 
@@ -100,11 +117,169 @@ def wait_for_ingestion(stack: StackDescription, sent: SentFile, timeout: float) 
     known = Ledger(stack.registry_table).ingestion(sent.upload)
     if ended["status"] == "SUCCEEDED" and known is not None:
         return known
-    where = [f"headwater ingestions list {sent.source}"]
+    where = [f"headwater ingestions show {sent.run_id[:SHORT]}"]
     if known is not None and known.quarantine is not None:
-        where.append(f"rejected rows with their reasons: s3://{known.quarantine.bucket}/{known.quarantine.key}")
+        where.append(f"headwater ingestions quarantine {sent.run_id[:SHORT]} --to rejected.csv")
     kind = FileRefused if ended.get("error") == FileRefused.__name__ else IngestionFailed
     raise kind(f"{sent.file}: {_cause(ended, known)}", next_steps=where)
+
+
+class RejectedRow(BaseModel):
+    """A row in quarantine."""
+
+    model_config = ConfigDict(frozen=True)
+
+    row: int
+    """Its number in the file, counted from 1."""
+    reasons: tuple[str, ...]
+    """With the value that was rejected."""
+
+
+class IngestionView(BaseModel):
+    """What became of an upload, in full."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    """Names the upload and its run."""
+    ingestion: Ingestion
+    rejected: tuple[RejectedRow, ...] = ()
+    """The first rows in quarantine, as many as are shown."""
+    quarantined: int = 0
+    """How many there are."""
+    limit: float | None = None
+    """The share of rows that may be rejected, if the definition that was used is known."""
+    made_again: tuple[Ingestion, ...] = ()
+    """What it came to under later definitions, the newest last."""
+    unread: str = ""
+    """Why the rows in quarantine can't be shown here."""
+
+
+def find(stack: StackDescription, name: str) -> Ingestion:
+    """The ingestion that is meant by an id's first letters, or by ``<source>/<file>``: the newest of that key.
+
+    Raises
+    ------
+    UploadNotFound, AmbiguousUpload
+    """
+    every = ingestions(stack)
+    wanted = name.removeprefix(f"s3://{stack.lake_bucket}/").removeprefix(f"{LANDING}/")
+    of_key = [entry for entry in every if entry.upload.key.removeprefix(f"{LANDING}/") == wanted]
+    if of_key:
+        return max(of_key, key=lambda entry: (entry.upload.order, entry.at))
+    found = {
+        entry.upload.id: entry
+        for entry in every
+        if name and (entry.upload.id.startswith(name) or entry.upload.version_id.startswith(name))
+    }
+    if len(found) > 1:
+        shown = ", ".join(f"{key[:SHORT]} ({entry.source}/{entry.file})" for key, entry in list(found.items())[:3])
+        raise AmbiguousUpload(f"{len(found)} uploads begin with {name!r}: {shown}", next_steps=["give more letters"])
+    if not found:
+        raise UploadNotFound(
+            f"no upload has the id or key {name!r}",
+            next_steps=["headwater ingestions list", "give an id of it, or SOURCE/FILE"],
+        )
+    return next(iter(found.values()))
+
+
+def ingestion(stack: StackDescription, name: str) -> IngestionView:
+    """What became of one upload."""
+    known = find(stack, name)
+    ledger = Ledger(stack.registry_table)
+    limits = {entry.digest: entry.declared.get("max_rejected") for entry in ledger.definitions(known.source)}
+    again = [entry for entry in ledger.remade(known.source) if entry.upload == known.upload]
+    rows: list[RejectedRow] = []
+    count, unread = 0, ""
+    if known.quarantine is not None:
+        try:
+            with reading(known.quarantine) as (connection, table):
+                count = connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608 - our own name
+                found = connection.execute(
+                    f"SELECT row_number, reasons FROM {table} ORDER BY 1 LIMIT {SHOWN_ROWS}"  # noqa: S608
+                ).fetchall()
+            rows = [RejectedRow(row=row, reasons=tuple(map(cut, reasons))) for row, reasons in found]
+        except (BadTarget, VersionGone) as error:
+            unread = error.message
+    return IngestionView(
+        id=known.upload.id,
+        ingestion=known,
+        rejected=tuple(rows),
+        quarantined=count,
+        limit=limits.get(known.definition),
+        made_again=tuple(sorted(again, key=lambda entry: entry.at)),
+        unread=unread,
+    )
+
+
+def write_quarantine(stack: StackDescription, name: str, path: Path) -> int:
+    """Write an upload's quarantined rows to a local file; how many."""
+    known = find(stack, name)
+    suffix = path.suffix.lower()
+    if suffix not in QUARANTINE_FORMATS:
+        raise BadTarget(f"{path}: its name must end with {', '.join(QUARANTINE_FORMATS)}")
+    if known.quarantine is None:
+        raise UploadNotFound(
+            f"{known.source}/{known.file} has no rows in quarantine",
+            next_steps=[f"headwater ingestions show {known.upload.id[:SHORT]}"],
+        )
+    with reading(known.quarantine) as (connection, table):
+        columns = [row[0] for row in connection.execute(f"DESCRIBE {table}").fetchall()]
+        if suffix == ".csv" and "reasons" in columns:
+            # CSV has no lists.
+            listed = f"SELECT * REPLACE (array_to_string(reasons, '; ') AS reasons) FROM {table}"  # noqa: S608
+        else:
+            listed = f"FROM {table}"
+        made = path.with_name(f".{path.name}.part")
+        try:
+            connection.execute(f"COPY ({listed}) TO {literal(str(made))} ({QUARANTINE_FORMATS[suffix]})")
+            made.replace(path)
+        except (OSError, duckdb_error()) as error:
+            made.unlink(missing_ok=True)
+            raise BadTarget(f"{path} can't be written: {' '.join(str(error).split())}") from error
+        count = connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608
+    return int(count)
+
+
+def duckdb_error() -> type[Exception]:
+    """DuckDB's own error; only where it is installed."""
+    import duckdb
+
+    return duckdb.Error
+
+
+@contextmanager
+def reading(pointer: Pointer) -> Iterator[tuple[Any, str]]:
+    """A database and the name of its table of a quarantine's rows.
+
+    Raises
+    ------
+    BadTarget
+        DuckDB isn't installed here.
+    VersionGone
+        Quarantined rows are kept for 180 days.
+    """
+    try:
+        from headwater.lake.database import connect
+    except ImportError as error:
+        raise BadTarget(
+            f"quarantined rows are read by DuckDB, which isn't installed: {error}",
+            next_steps=["pip install 'headwater[data]'"],
+        ) from error
+    with TemporaryDirectory(prefix="headwater-quarantine-") as scratch:
+        path = Path(scratch) / "rows.parquet"
+        Objects(pointer.bucket).fetch(pointer, path)
+        connection = connect(Path(scratch) / "spill")
+        try:
+            connection.execute(f"CREATE VIEW quarantined AS FROM read_parquet({literal(str(path))})")
+            yield connection, "quarantined"
+        finally:
+            connection.close()
+
+
+def literal(text: str) -> str:
+    """A text in SQL."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _cause(ended: dict[str, object], known: Ingestion | None) -> str:

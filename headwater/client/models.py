@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import datetime
@@ -12,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from headwater.client.errors import BadTarget
+from headwater.client.people import me
 from headwater.client.stack import StackDescription
 from headwater.registry.service import PRODUCTION, Registry
 from headwater.registry.store import RegistryStore
@@ -109,12 +109,12 @@ class Models:
         with self._using():
             self._registry.version(model, version)
             expected = self._registry.aliases(model).get(alias)
-            return self._registry.promote(model, alias=alias, to=version, expected=expected, by=_me(), why=why)
+            return self._registry.promote(model, alias=alias, to=version, expected=expected, by=me(), why=why)
 
     def rollback(self, model: str, *, alias: str = PRODUCTION, why: str = "rollback") -> AliasMove:
         """Point ``alias`` back at the version before its last move; a second call undoes the first."""
         with self._using():
-            return self._registry.rollback(model, alias=alias, by=_me(), why=why)
+            return self._registry.rollback(model, alias=alias, by=me(), why=why)
 
     def training_set(self, model: str, version: int, path: str | Path) -> TrainingSet:
         """Make the table that a version learnt from again, from the commits that it pinned, byte for byte.
@@ -196,11 +196,3 @@ def _card(entry: ModelVersion, aliases: dict[str, int], versions: int, log: tupl
         versions=versions,
         log=log,
     )
-
-
-def _me() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        # A container's user may have no name.
-        return ""

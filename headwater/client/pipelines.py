@@ -13,15 +13,18 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from headwater.aws import client, error_code
-from headwater.client.errors import RunFailed, RunNotFound
+from headwater.client.errors import RunEnded, RunFailed, RunNotFound
+from headwater.client.people import me
 from headwater.client.stack import StackDescription
 from headwater.client.waiting import wait_for
 from headwater.errors import Refused
 from headwater.lake.refusal import one_line
-from headwater.training.store import failure_of
+from headwater.training.stopping import STOP_FILE, STOPPED, Stop, stop_container
+from headwater.training.store import RunFiles, failure_of
 
 _OVER = frozenset({"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"})
 _MISSING = frozenset({"ExecutionDoesNotExist", "InvalidArn", "ValidationException"})
+LONGEST_WHY = 500
 _STEPS = {
     "Prepare": "pinning the data, building the point-in-time training set",
     "WaitForSpark": "waiting for Spark to compute a feature view",
@@ -154,6 +157,40 @@ class Pipelines:
             )
         return run
 
+    def stop(self, run_id: str, *, why: str = "", timeout: float = 120) -> Run:
+        """Stop a run: its state machine and its container. Nothing of it is registered afterwards.
+
+        Who stopped it and why is kept with the run's files and as the execution's cause.
+
+        Raises
+        ------
+        RunNotFound
+        RunEnded
+            It is over already.
+        TookTooLong
+            It still runs after ``timeout`` seconds; asking again is safe.
+        """
+        run = self.get(run_id)
+        if run.is_finished:
+            raise RunEnded(
+                f"run {run_id} of {run.model} is over since {run.finished_at:%Y-%m-%d %H:%M:%S} UTC "
+                f"({run.status.lower()}): there is nothing to stop"
+            )
+        stop = Stop(by=me(), why=" ".join(why.split())[:LONGEST_WHY], at=datetime.now(UTC))
+        with self._using():
+            # First the word that registration heeds: a function that is at work isn't stopped with its execution.
+            RunFiles(self._artifacts_bucket, run.model, run_id).put_first(STOP_FILE, stop)
+            client("stepfunctions").stop_execution(
+                executionArn=self._execution(run_id), error=STOPPED, cause=str(stop)
+            )  # fmt: skip
+            stop_container(self._stack.cluster, run.model, run_id, str(stop))
+
+        def look() -> Run | None:
+            seen = self.get(run_id)
+            return seen if seen.is_finished else None
+
+        return wait_for(look, what=f"stopping run {run_id}", timeout=timeout)
+
     def _execution(self, run_id: str) -> str:
         return f"{self._arn.replace(':stateMachine:', ':execution:')}:{run_id}"
 
@@ -183,6 +220,10 @@ class Pipelines:
         """Why a run failed, in one line."""
         if told["status"] in {"RUNNING", "SUCCEEDED"}:
             return ""
+        if told["status"] == "ABORTED" and model:
+            # A stop by the console leaves no file, and a local cloud may forget the words that a stop was given.
+            stop = RunFiles(self._artifacts_bucket, model, run_id).get_value(STOP_FILE, Stop)
+            return f"{STOPPED}: {stop}" if stop else _one_line(told)
         # Of a container Step Functions knows its exit code alone.
         exited = "exit" in str(told.get("cause") or "").lower()
         failure = failure_of(self._artifacts_bucket, model, run_id) if exited and model else None

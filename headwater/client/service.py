@@ -18,6 +18,7 @@ from headwater.client.logs import LogLine, read_logs
 from headwater.client.models import Models
 from headwater.client.pipelines import Pipelines
 from headwater.client.predictions import Api
+from headwater.client.sources import Sources
 from headwater.client.stack import StackDescription
 from headwater.lake.types import Ingestion
 from headwater.versions.service import Versions
@@ -36,7 +37,9 @@ class Headwater:
     Attributes
     ----------
     pipelines : Pipelines
-        Training runs: start, list, get, watch.
+        Training runs: start, list, get, watch, stop.
+    sources : Sources
+        Sources: list, show, reingest, wait.
     models : Models
         Registered models: list, show, promote, rollback, training_set.
     data : Versions
@@ -53,6 +56,7 @@ class Headwater:
         self._api = Api(stack.api_url, clients, stack.region)
         self.pipelines = Pipelines(stack, self._using)
         self.models = Models(stack, self._using)
+        self.sources = Sources(stack, self._using)
         self.infra = Infrastructure(stack, self._using)
 
     @cached_property
@@ -112,6 +116,35 @@ class Headwater:
         """What became of every upload to ``source``, or to all sources; the newest first."""
         with self._using():
             return lake.ingestions(self.stack, source)
+
+    def ingestion(self, name: str) -> lake.IngestionView:
+        """What became of one upload, with the rows that were rejected as far as they are shown.
+
+        Parameters
+        ----------
+        name : str
+            Its id as `ingestions` gives it (of the run, or of the landed version; the first letters are enough), or the
+            key ``<source>/<file>``, of which the newest version is meant.
+
+        Raises
+        ------
+        UploadNotFound, AmbiguousUpload
+        """
+        with self._using():
+            return lake.ingestion(self.stack, name)
+
+    def quarantine(self, name: str, path: str | Path) -> int:
+        """Write an upload's quarantined rows to a CSV, Parquet or JSON lines file, by its suffix; how many they are.
+
+        They are as they landed, with ``row_number``, ``reasons`` and, of what was no row, ``line``.
+
+        Raises
+        ------
+        UploadNotFound, BadTarget
+            There is no such upload, or it has no rows in quarantine; the file can't be written.
+        """
+        with self._using():
+            return lake.write_quarantine(self.stack, name, Path(path))
 
     def predict(
         self,

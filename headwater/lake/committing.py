@@ -116,6 +116,7 @@ def lineage(ingestion: Ingestion) -> Mapping[str, str]:
     facts: dict[str, str | int | datetime] = {
         "upload": f"s3://{upload.bucket}/{upload.key}?versionId={upload.version_id}",
         "upload_id": upload.id,
+        "definition": ingestion.definition,
         "contract": ingestion.contract,
         "rows_in": ingestion.rows_in,
         "rows_out": ingestion.rows_out,

@@ -29,3 +29,15 @@ class LakeBusy(HeadwaterError):
 
 class Superseded(Refused):
     """A later upload of the same file counts already."""
+
+
+class OlderDefinition(Refused):
+    """Files of an older definition of their source would be read, alone or beside newer ones."""
+
+
+class ReingestBlocked(Refused):
+    """Files can't be made again under the new definition; nothing was switched."""
+
+
+class UnknownSource(NotFound):
+    """No product declares the source."""

@@ -3,7 +3,6 @@
 # ruff: noqa: S608 - names in SQL are declared by products or quoted; values are parameters or literals of our own
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,25 +12,29 @@ from tempfile import TemporaryDirectory
 
 import duckdb
 
-from headwater.lake.committing import Committing
+from headwater.lake.committing import AUTHOR, Committing
 from headwater.lake.database import columns_of, connect, literal, quoted
-from headwater.lake.errors import FileRefused, NoData, Superseded
-from headwater.lake.ingestion import Curation, curate
+from headwater.lake.errors import FileRefused, NoData, Superseded, UnknownSource
+from headwater.lake.judging import Judging
+from headwater.lake.making import Making, Refusal
+from headwater.lake.reingesting import Reingesting
 from headwater.lake.store import Ledger, Objects
 from headwater.lake.types import (
-    LANDING,
     STREAMED,
     DataVersion,
     Ingestion,
     IngestionStatus,
     PinnedCommit,
     Pointer,
+    Reingestion,
+    ReingestOrder,
     Upload,
     dataset_of,
+    digest_in,
     streamed_of,
     streamed_table,
 )
-from headwater.model import Catalog, Source
+from headwater.model import Catalog
 from headwater.registry.errors import RegistryBusy
 from headwater.registry.store import RegistryStore
 from headwater.versions.errors import DatasetNotFound, HookRefused, RevisionNotFound
@@ -39,11 +42,8 @@ from headwater.versions.refs import Ref, Refs
 from headwater.versions.service import Versions
 from headwater.versions.types import MAIN, Entry
 
-LONGEST_NAME = 800
-"""Bytes of a file's name: its curated and quarantined keys are longer and S3 allows 1,024."""
 _PINS = 20
 """Times that branches are read again before they are moving too fast to be pinned."""
-SHOWN_REASONS = 20
 
 
 class Lake:
@@ -63,6 +63,8 @@ class Lake:
         The time, UTC, that records are stamped with.
     pause : callable
         Called with seconds before a contended write is tried again.
+    deployed : bool
+        Whether ``catalog`` holds the sources as they are deployed now; see `headwater.lake.judging.Judging`.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class Lake:
         code_version: str = "",
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         pause: Callable[[float], None] = time.sleep,
+        deployed: bool = True,
     ) -> None:
         self.catalog = catalog
         self.objects = Objects(bucket)
@@ -81,8 +84,12 @@ class Lake:
         self._registry = RegistryStore(table)
         self.versions = Versions(bucket, self._registry, now=now, pause=pause)
         self._committing = Committing(self.versions, self.objects, pause=pause)
-        self._code_version = code_version
-        self._now = now
+        self._judging = Judging(catalog, self.ledger, deployed=deployed)
+        self._making = Making(catalog, self.objects, self.ledger, code_version=code_version, now=now)
+        self._reingesting = Reingesting(
+            self.versions, self.objects, self.ledger, self._making,
+            refs=lambda name: Refs(self._registry, name), now=now, pause=pause,
+        )  # fmt: skip
 
     def ingest(self, upload: Upload) -> Ingestion:
         """Validate and curate ``upload``, and commit it unless a later version of its file is committed already.
@@ -101,7 +108,11 @@ class Lake:
         """
         known = self.ledger.ingestion(upload)
         if known is None or known.status is not IngestionStatus.INGESTED:
-            known = self.ledger.record(self._ingest(upload))
+            try:
+                made = self._making.make(upload)
+            except Refusal as refusal:
+                raise self._refused(refusal) from refusal.__cause__
+            known = self.ledger.record(made)
         if known.settled:
             return known
         try:
@@ -110,67 +121,37 @@ class Lake:
             known = known.model_copy(update={"superseded": True})
         except HookRefused as error:
             refused = known.model_copy(update={"status": IngestionStatus.REFUSED, "curated": None, "rows_out": 0})
-            raise self._refused(refused, FileRefused(error.message)) from error
+            raise self._refused(self._making.refusal(refused, FileRefused(error.message))) from error
         return self.ledger.record(known)
 
-    def _ingest(self, upload: Upload) -> Ingestion:
-        outcome = Ingestion(
-            source=upload.source,
-            file=upload.file,
-            upload=upload,
-            status=IngestionStatus.REFUSED,
-            code_version=self._code_version,
-            at=self._now(),
-        )
-        with TemporaryDirectory(prefix="headwater-ingest-") as scratch:
-            folder, done = Path(scratch), None
-            try:
-                source = self._source(upload)
-                landed = folder / "landed"
-                order = self.objects.fetch(_landed(upload), landed)._replace(sequencer=upload.order)
-                done = curate(source, upload, landed, folder)
-                outcome = self._with_quarantine(outcome, upload, done)
-                if done.refusal:
-                    raise FileRefused(done.refusal)
-                key = f"curated/{upload.source}/{upload.path}"
-                curated = self.objects.put(key, done.curated, order.metadata)
-            except FileRefused as error:
-                raise self._refused(outcome, error) from error
-        return outcome.model_copy(
-            update={"status": IngestionStatus.INGESTED, "curated": curated, "contract": _contract(source)}
-        )
+    def _refused(self, refusal: Refusal) -> FileRefused:
+        self.ledger.record(refusal.outcome)
+        return refusal.error
 
-    def _source(self, upload: Upload) -> Source:
-        if not upload.key.startswith(f"{LANDING}/") or not upload.source or not upload.file:
-            raise FileRefused(f"an upload's key must be {LANDING}/<source>/<file>")
-        if upload.source not in self.catalog.sources:
+    def reingest(self, order: ReingestOrder, run_id: str, *, small: bool = False) -> Reingestion | None:
+        """Make files of older definitions again from landing and switch the source over by one commit.
+
+        See `headwater.lake.reingesting.Reingesting.run`; raises `UnknownSource` as well.
+        """
+        if order.source not in self.catalog.sources:
             declared = ", ".join(sorted(self.catalog.sources)) or "none"
-            raise FileRefused(f"unknown source. Declared: {declared}")
-        if len(upload.file.encode("utf-8", "surrogatepass")) > LONGEST_NAME:
-            raise FileRefused(f"the file's name is longer than {LONGEST_NAME} bytes")
-        return self.catalog.source(upload.source)
+            raise UnknownSource(f"no source {order.source!r}. Declared: {declared}")
+        return self._reingesting.run(order, run_id, small=small)
 
-    def _with_quarantine(self, outcome: Ingestion, upload: Upload, done: Curation) -> Ingestion:
-        quarantine = None
-        if done.quarantine is not None:
-            key = f"quarantine/{upload.source}/{upload.stem}/{upload.version_id}.parquet"
-            quarantine = self.objects.put(key, done.quarantine)
-        return outcome.model_copy(
-            update={
-                "rows_in": done.rows_in,
-                "rows_out": 0 if done.refusal else done.rows_out,
-                "rows_rejected": done.rows_rejected,
-                "rows_repeated": done.rows_repeated,
-                "reasons": done.reasons[:SHOWN_REASONS],
-                "quarantine": quarantine,
-            }
-        )
+    def catch_up(self, source: str, run_id: str) -> Reingestion | None:
+        """Make files of older definitions again if they are few and small; None if nothing was to do, or it is more.
 
-    def _refused(self, outcome: Ingestion, error: FileRefused) -> FileRefused:
-        where = f" -> {outcome.quarantine.key}" if outcome.quarantine else ""
-        message = f"source {outcome.source!r}: {outcome.file}: {error.message}{where}"
-        self.ledger.record(outcome.model_copy(update={"reasons": (message, *outcome.reasons)}))
-        return FileRefused(message, next_steps=["correct the file and upload it again"])
+        Raises
+        ------
+        ReingestBlocked, RefsBusy
+            As `reingest`.
+        """
+        head = self._heads([dataset_of(source)])[dataset_of(source)]
+        files = self.versions.dataset(dataset_of(source)).files(head.commit) if head else ()
+        digest = self._making.definition(source).digest
+        if all(digest_in(source, entry.key) in (digest, None) for entry in files):
+            return None
+        return self._reingesting.run(ReingestOrder(source=source, by=AUTHOR), run_id, small=True)
 
     def pin(self, sources: Sequence[str], views: Sequence[str] = ()) -> DataVersion:
         """Pin the commit of each of ``sources`` that its branch points at right now.
@@ -185,6 +166,8 @@ class Lake:
         ------
         NoData
             A source has none, or it holds no file.
+        OlderDefinition
+            A source's definition changed, and files of an older one weren't made again yet.
         RegistryBusy
             Commits kept coming while the branches were read.
         """
@@ -195,6 +178,7 @@ class Lake:
             name = dataset_of(source)
             head = heads[name]
             if head is not None and self.versions.dataset(name).tree(head.commit).rows:
+                self._judging.check(source, head.commit, self._files(source, head.commit))
                 commits[source] = PinnedCommit(commit=head.commit, revision=head.sequence)
             else:
                 lacking.append(source)
@@ -245,6 +229,8 @@ class Lake:
             A source has no such commit.
         NoData
             It holds no file.
+        OlderDefinition
+            It holds files of several definitions.
         """
         commits: dict[str, PinnedCommit] = {}
         for source in sorted(set(sources)):
@@ -253,6 +239,7 @@ class Lake:
             commit = dataset.resolve(named)
             if not dataset.tree(commit).rows:
                 raise NoData(f"source {source!r} held no file at {named!r}")
+            self._judging.check(source, commit, self._files(source, commit), past=named != MAIN)
             commits[source] = PinnedCommit(commit=commit, revision=1)
         for name in map(streamed_of, views):
             named = revision if isinstance(revision, str) else revision.get(name, MAIN)
@@ -341,12 +328,3 @@ def _streamed(connection: duckdb.DuckDBPyConnection, view: str, paths: list[Path
     # A commit may hold none: all were taken back.
     rows = f"SELECT * FROM read_parquet([{names}], union_by_name = true)" if paths else "SELECT NULL AS none LIMIT 0"
     connection.execute(f"CREATE VIEW {quoted(streamed_table(view))} AS {rows}")
-
-
-def _contract(source: Source) -> str:
-    """Which rules the rows kept: the contract's place, and a hash of all that the source declares."""
-    return f"{source.contract} {hashlib.sha256(source.model_dump_json().encode()).hexdigest()[:12]}"
-
-
-def _landed(upload: Upload) -> Pointer:
-    return Pointer(bucket=upload.bucket, key=upload.key, version_id=upload.version_id)

@@ -14,12 +14,13 @@ from botocore.exceptions import ClientError
 
 from headwater.aws import client, error_code
 from headwater.lake.errors import LakeBusy
-from headwater.lake.types import Ingestion, IngestionStatus, Order, Pointer, Upload
+from headwater.lake.types import Definition, Ingestion, IngestionStatus, Order, Pointer, Reingestion, Upload
 from headwater.versions.errors import VersionGone
 
 ARRIVED = "arrived/"
 """Where streamed rows lie until they are committed, a folder for each view and version of its definition."""
 DELETED_AT_ONCE = 1000
+FIRST, LATEST = "FIRSTDEFINITION", "LATESTDEFINITION"
 BUSY = frozenset({"SlowDown", "ServiceUnavailable", "InternalError", "503", "500"})
 GONE = frozenset({"NoSuchVersion", "NoSuchKey", "404", "InvalidArgument"})
 
@@ -44,6 +45,19 @@ class Objects:
         get_range = partial(self._s3.get_object, Range=f"bytes=-{count}")
         read: bytes = self._version(get_range, pointer)["Body"].read()
         return read
+
+    def gone(self, pointers: Sequence[Pointer]) -> list[bool]:
+        """Whether each of what the pointers name was deleted."""
+
+        def is_gone(pointer: Pointer) -> bool:
+            try:
+                self._version(self._s3.head_object, pointer)
+            except VersionGone:
+                return True
+            return False
+
+        with ThreadPoolExecutor(16, thread_name_prefix="gone") as pool:
+            return list(pool.map(is_gone, pointers))
 
     def order(self, pointer: Pointer) -> Order:
         """When what ``pointer`` names landed; raises `VersionGone`."""
@@ -235,6 +249,80 @@ class Ledger:
             assert present is not None  # noqa: S101 - the condition failed, so there is one, and none is ever deleted
             return present
         return ingestion
+
+    def remember(self, definition: Definition) -> None:
+        """Keep a definition when it is first used, and which one is a source's first and which one its latest."""
+        document = {"document": {"S": definition.model_dump_json()}}
+        pk = _source(definition.source)
+        for name in (f"DEFINITION#{definition.digest}", FIRST):
+            self._put_first(pk, name, document)
+        self._dynamodb.put_item(TableName=self.table, Item={"pk": {"S": pk}, "sk": {"S": LATEST}, **document})
+
+    def definitions(self, source: str) -> tuple[Definition, ...]:
+        """The definitions under which files were ingested, the oldest first."""
+        found = [Definition.model_validate_json(item["document"]["S"]) for item in self._query(source, "DEFINITION#")]
+        return tuple(sorted(found, key=lambda entry: (entry.at is not None, entry.at)))
+
+    def first_definition(self, source: str) -> str | None:
+        """The digest of the definition that was the source's when definitions began to be recorded."""
+        return self._digest(source, FIRST)
+
+    def latest_definition(self, source: str) -> str | None:
+        """The digest of the definition that was last used to ingest, or to look for files of older ones."""
+        return self._digest(source, LATEST)
+
+    def _digest(self, source: str, name: str) -> str | None:
+        item = self._get(_source(source), name)
+        return Definition.model_validate_json(item["document"]["S"]).digest if item else None
+
+    def remade(self, source: str, digest: str | None = None) -> tuple[Ingestion, ...]:
+        """What was made again of uploads, under one definition or under any."""
+        prefix = f"REMADE#{digest}#" if digest else "REMADE#"
+        return tuple(Ingestion.model_validate_json(item["document"]["S"]) for item in self._query(source, prefix))
+
+    def keep_remade(self, made: Ingestion) -> Ingestion:
+        """Keep what an upload came to under another definition; of two that passed the first stays.
+
+        Returns
+        -------
+        Ingestion
+            What the registry holds now.
+        """
+        name = f"REMADE#{made.definition}#{made.upload.version_id}#{_fitting(made.file)}"
+        fields = {"status": {"S": made.status.value}, "document": {"S": made.model_dump_json()}}
+        if self._put_first(_source(made.source), name, fields, over=IngestionStatus.REFUSED):
+            return made
+        item = self._get(_source(made.source), name)
+        return Ingestion.model_validate_json(item["document"]["S"]) if item else made
+
+    def record_reingestion(self, done: Reingestion) -> None:
+        """Keep how a reingestion ended, or how its last attempt did."""
+        item = {"pk": {"S": _source(done.source)}, "sk": {"S": f"REINGESTION#{done.run_id}"}}
+        self._dynamodb.put_item(TableName=self.table, Item={**item, "document": {"S": done.model_dump_json()}})
+
+    def reingestion(self, source: str, run_id: str) -> Reingestion | None:
+        """How a reingestion ended; None if it hasn't."""
+        item = self._get(_source(source), f"REINGESTION#{run_id}")
+        return Reingestion.model_validate_json(item["document"]["S"]) if item else None
+
+    def _put_first(self, pk: str, sk: str, fields: Mapping[str, Any], over: str | None = None) -> bool:
+        """Put an item unless there is one, or one whose status is ``over``; whether this call did."""
+        condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(pk)"}
+        if over is not None:
+            condition = {
+                "ConditionExpression": "attribute_not_exists(pk) OR #status = :over",
+                "ExpressionAttributeNames": {"#status": "status"},
+                "ExpressionAttributeValues": {":over": {"S": over}},
+            }
+        try:
+            self._dynamodb.put_item(
+                TableName=self.table, Item={"pk": {"S": pk}, "sk": {"S": sk}, **fields}, **condition
+            )  # fmt: skip
+        except ClientError as error:
+            if error_code(error) != "ConditionalCheckFailedException":
+                raise
+            return False
+        return True
 
     def _get(self, pk: str, sk: str) -> dict[str, Any] | None:
         answer = self._dynamodb.get_item(

@@ -22,6 +22,12 @@ STREAMED = "streamed"
 """Where streamed rows that were committed lie, a folder for each view."""
 SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".jsonl", ".ndjson", ".json")
 LONGEST_SEQUENCER = 64
+CURATED = "curated"
+DIGITS = 16
+"""Of a definition's digest."""
+SHOWN_REASONS = 20
+LONGEST_REASON = 500
+"""Characters: `SHOWN_REASONS` of them stay far below what an item of the registry may hold."""
 
 
 class Value(BaseModel):
@@ -119,6 +125,35 @@ class Upload(Value):
         return self.sequencer.upper().ljust(LONGEST_SEQUENCER, "0")
 
 
+class Definition(Value):
+    """A source's definition as of some deployment."""
+
+    source: str
+    digest: str
+    """Equal for definitions that make the same rows of the same file."""
+    declared: Mapping[str, Any]
+    """The source's fields as its product declares them, without the description."""
+    columns: Mapping[str, str] = Field(default_factory=dict)
+    """The contract's columns, in words."""
+    at: AwareDatetime | None = None
+    """When a file was first ingested under it."""
+
+    @property
+    def place(self) -> str:
+        """The prefix of curated files that were made under it: a tree's entries tell the definition by themselves."""
+        return f"{CURATED}/{self.source}@{self.digest}/"
+
+
+def digest_in(source: str, key: str) -> str | None:
+    """The definition that a curated file's key names.
+
+    Empty for a file of before definitions were recorded; None for a file that ingestion didn't make.
+    """
+    if key.startswith(f"{CURATED}/{source}@"):
+        return key.split("/")[1].rpartition("@")[2]
+    return "" if key.startswith(f"{CURATED}/{source}/") else None
+
+
 class IngestionStatus(StrEnum):
     """What became of an upload."""
 
@@ -140,7 +175,11 @@ class Ingestion(Value):
     rows_repeated: int = 0
     """Rows whose keys an earlier row of the file has; in quarantine too, but not held against the file."""
     reasons: tuple[str, ...] = ()
-    """Why rows, or the whole file, were refused, the most frequent first."""
+    """Why rows, or the whole file, were refused, the most frequent first; of many the first `SHOWN_REASONS`."""
+    reasons_left_out: int = 0
+    """How many more there are."""
+    definition: str = ""
+    """The digest of the source's definition; empty of ingestions from before it was recorded."""
     contract: str = ""
     """The rows' contract and a hash of the source's declaration."""
     code_version: str = ""
@@ -155,8 +194,89 @@ class Ingestion(Value):
 
     @property
     def settled(self) -> bool:
-        """Whether it is decided for good that, or that not, its rows were taken in."""
+        """True once the outcome of an ingested upload is final: committed, or superseded by a later upload."""
         return self.commit is not None or self.superseded
+
+    def because(self, *reasons: str) -> Ingestion:
+        """The same ingestion with ``reasons``, as many and as long as an item of the registry may hold."""
+        return self.model_copy(
+            update={
+                "reasons": tuple(map(cut, reasons[:SHOWN_REASONS])),
+                "reasons_left_out": max(0, len(reasons) - SHOWN_REASONS),
+            }
+        )
+
+
+def cut(text: str, longest: int = LONGEST_REASON) -> str:
+    """A text of at most ``longest`` characters, which says how many more there were."""
+    if len(text) <= longest:
+        return text
+    kept = longest - 40
+    return f"{text[:kept].rstrip()} … ({len(text) - kept:,} characters more)"
+
+
+class ReingestOrder(Value):
+    """What is to be made again from landing."""
+
+    source: str
+    since: AwareDatetime | None = None
+    """Only files that were ingested at that time or later; by default all of an older definition."""
+    drop: bool = False
+    """Whether the rows of files that can't be made again leave the dataset; by default nothing is switched then."""
+    dry_run: bool = False
+    """Only say what would be made again."""
+    by: str = ""
+    """Who asked."""
+
+
+class ReingestStatus(StrEnum):
+    """How a reingestion ended."""
+
+    PLANNED = "PLANNED"
+    SWITCHED = "SWITCHED"
+    NOTHING = "NOTHING"
+    BLOCKED = "BLOCKED"
+    """Files that counted would count no more; nothing was switched."""
+    FAILED = "FAILED"
+
+
+class FileNote(Value):
+    """A file by name, and what is to be said of it."""
+
+    file: str
+    note: str
+
+
+class Reingestion(Value):
+    """What a reingestion found and did."""
+
+    source: str
+    run_id: str
+    definition: str
+    """The digest of the definition that the files are made again under."""
+    status: ReingestStatus
+    files: int = 0
+    """Files that were made again, or would be."""
+    size: int = 0
+    """Their landed bytes."""
+    rows_before: int = 0
+    rows_after: int = 0
+    commit: str | None = None
+    """The one commit that switched the dataset over."""
+    refused: tuple[FileNote, ...] = ()
+    """Files that counted and are refused under the new definition; the first `SHOWN_REASONS`."""
+    gone: tuple[FileNote, ...] = ()
+    """Files that can't be made again, since what landed was deleted; the first `SHOWN_REASONS`."""
+    lost: int = 0
+    """How many files those two are, all in all."""
+    still_refused: int = 0
+    """Files that were refused before and are refused again: nothing of theirs counted."""
+    message: str = ""
+    """Why it was blocked, or failed."""
+    older: int = 0
+    """Files of older definitions that the dataset still holds."""
+    by: str = ""
+    at: AwareDatetime
 
 
 class Order(NamedTuple):

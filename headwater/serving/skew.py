@@ -246,7 +246,8 @@ class _Joined:
         views = {definition.view.name: definition.view for definition in definitions}
         self._package = package
         self._declared = catalog([Product(sources=tuple(sources.values()), views=tuple(views.values()))])
-        self._lake = Lake(self._declared, bucket=bucket, table=registry.table)
+        # The sources are as the model's version declared them, which needn't be what is declared now.
+        self._lake = Lake(self._declared, bucket=bucket, table=registry.table, deployed=False)
         self._sources = tuple(sources)
         self._views = tuple(views)
         self._moves = {

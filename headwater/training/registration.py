@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from headwater.lake import types as lake
 from headwater.lake.committing import insist
+from headwater.registry.errors import ArtifactNotFound
 from headwater.registry.service import Registry
 from headwater.registry.store import ArtifactStore
 from headwater.registry.types import (
@@ -21,6 +22,7 @@ from headwater.registry.types import (
     Pointer,
     run_key,
 )
+from headwater.training.stopping import STOP_FILE, RunStopped, Stop
 from headwater.training.types import dataset_of
 from headwater.versions.dataset import Dataset
 from headwater.versions.errors import DatasetNotFound, RefExists
@@ -63,15 +65,23 @@ class Registration:
         ------
         ArtifactNotFound, ArtifactInvalid
             The run left no candidate, or one that can't be read.
+        RunStopped
+            A person stopped the run.
         RegistryBusy, RefsBusy
             Other writers kept coming first.
         """
         described = self._artifacts.newest(run_key(model, run_id, CANDIDATE_FILE))
         candidate = self._artifacts.load(described, Candidate)
+        self._refuse_stopped(model, run_id)
         version = self._registry.register(candidate, commit=self._commit(candidate, described))
         assert version.commit is not None  # noqa: S101 - it was given
         self._tag(version, version.commit)
         return version
+
+    def _refuse_stopped(self, model: str, run_id: str) -> None:
+        with suppress(ArtifactNotFound):
+            stop = self._artifacts.load(self._artifacts.newest(run_key(model, run_id, STOP_FILE)), Stop)
+            raise RunStopped(f"run {run_id} of {model} was {stop}; nothing of it is registered")
 
     def _commit(self, candidate: Candidate, described: Pointer) -> str:
         files = {

@@ -60,7 +60,7 @@ def test_ingestions_count_the_reasons_that_they_do_not_show(run: Run) -> None:
     )  # fmt: skip
     Ledger("registry").record(entry)
     done = run("ingestions", "list")
-    assert "a.csv: three\na.csv: and 2 more, see --json" in done.out
+    assert f"a.csv: three\na.csv: and 2 more: headwater ingestions show {upload.id[:12]}" in done.out
     assert "four" not in done.out
     assert run("ingestions", "list", "--json").json[0]["reasons"][3:] == ["four", "five"]
 

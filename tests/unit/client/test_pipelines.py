@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from moto.stepfunctions.models import stepfunctions_backends
 
 from headwater import aws
 from headwater.client import Headwater
-from headwater.client.errors import RunFailed, RunNotFound, TookTooLong
+from headwater.client.errors import RunEnded, RunFailed, RunNotFound, TookTooLong
 
 MACHINE = {"StartAt": "S", "States": {"S": {"Type": "Succeed"}}}
 
@@ -20,7 +21,9 @@ def machine(stack: Headwater) -> Any:
     aws.client("stepfunctions").create_state_machine(
         name="headwater-dev-training", definition=json.dumps(MACHINE), roleArn="arn:aws:iam::123456789012:role/any"
     )
+    aws.client("ecs").create_cluster(clusterName="headwater-dev")
     aws.client("s3").create_bucket(Bucket="artifacts")
+    aws.client("s3").put_bucket_versioning(Bucket="artifacts", VersioningConfiguration={"Status": "Enabled"})
     (made,) = stepfunctions_backends["123456789012"]["us-east-1"].state_machines
     return made
 
@@ -88,3 +91,23 @@ def test_watching_gives_up_in_time(stack: Headwater, machine: Any) -> None:
     run = stack.pipelines.start("delays")
     with pytest.raises(TookTooLong, match=f"run {run.id}: nothing came of it within"):
         stack.pipelines.watch(run.id, timeout=0.3)
+
+
+def test_a_stopped_run_says_who_stopped_it_and_leaves_a_record(stack: Headwater, machine: Any) -> None:
+    run = stack.pipelines.start("delays")
+    stopped = stack.pipelines.stop(run.id, why="too  costly")
+    assert (stopped.status, stopped.is_finished) == ("ABORTED", True)
+    assert re.fullmatch(r"Stopped: stopped by .+: too costly", stopped.cause)
+    body = aws.client("s3").get_object(Bucket="artifacts", Key=f"runs/delays/{run.id}/stopped.json")["Body"].read()
+    assert json.loads(body)["why"] == "too costly"
+    with pytest.raises(RunFailed, match="of delays aborted: Stopped: stopped by"):
+        stack.pipelines.watch(run.id, timeout=5)
+
+
+def test_a_run_that_is_over_or_unknown_is_not_stopped(stack: Headwater, machine: Any) -> None:
+    run = stack.pipelines.start("delays")
+    end(machine, run.id, "SUCCEEDED", output="{}", stop_date="2026-11-01T00:00:00.000Z")
+    with pytest.raises(RunEnded, match=r"is over since .* UTC \(succeeded\): there is nothing to stop"):
+        stack.pipelines.stop(run.id)
+    with pytest.raises(RunNotFound):
+        stack.pipelines.stop("none")

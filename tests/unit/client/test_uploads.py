@@ -107,7 +107,10 @@ def test_a_refused_file_raises_its_reason_and_the_place_of_its_rows(stack: Headw
         stack.wait(sent, timeout=5)
     assert caught.value.exit_code == 5
     assert "1 of 1 rows rejected" in caught.value.message
-    assert any("quarantine/houses" in step for step in caught.value.next_steps)
+    assert caught.value.next_steps == (
+        f"headwater ingestions show {sent.run_id[:12]}",
+        f"headwater ingestions quarantine {sent.run_id[:12]} --to rejected.csv",
+    )
 
 
 def test_a_run_that_fails_for_another_reason_is_no_refusal(stack: Headwater, sent: SentFile) -> None:

@@ -112,11 +112,29 @@ def test_every_function_is_told_whose_run_it_works_for(name: str) -> None:
             assert {"run_id", "upload"} & task["Arguments"]["Payload"].keys(), key
 
 
-def test_the_source_of_an_upload_is_read_from_its_key() -> None:
+def test_the_source_is_read_from_an_uploads_key_or_an_order() -> None:
     payload = tasks("ingestion")["Materialise"]["Arguments"]["Payload"]["source"]
-    (expression,) = expressions(payload)
-    compiled = jsonata.Jsonata(expression.replace("$upload", "upload"))
-    assert compiled.evaluate({"upload": {"key": "landing/flights/2013/01.csv"}}) == "flights"
+    assert payload == "{% $source %}"
+    choice = machine("ingestion")["States"]["ChooseWhere"]
+    upload = {"states": {"input": {"upload": {"key": "landing/flights/2013/01.csv", "size": 1}}}}
+    order = {"states": {"input": {"reingest": {"source": "flights"}}}}
+    assigned = [choice["Assign"], *(entry["Assign"] for entry in choice["Choices"])]
+    for given, assign in ((upload, assigned[0]), (order, assigned[1]), (upload, assigned[2])):
+        (expression,) = expressions(assign["source"])
+        assert jsonata.Jsonata(expression.replace("$states", "states")).evaluate(given) == "flights"
+
+
+def test_an_order_to_reingest_is_told_from_an_upload_and_given_on_as_json() -> None:
+    states = machine("ingestion")["States"]
+    (expression,) = expressions(states["ChooseWhere"]["Choices"][0]["Condition"])
+    compiled = jsonata.Jsonata(expression.replace("$states", "states"))
+    assert compiled.evaluate({"states": {"input": {"reingest": {"source": "s"}}}}) is True
+    assert compiled.evaluate({"states": {"input": {"upload": {}}}}) is False
+    override = states["ReingestInContainer"]["Arguments"]["Overrides"]["ContainerOverrides"][0]
+    assert override["Command"] == ["reingest", "{% $string($order) %}", "{% $states.context.Execution.Name %}"]
+    (condition,) = expressions(states["IsReingested"]["Choices"][0]["Condition"])
+    assert jsonata.Jsonata(condition.replace("$states", "states")).evaluate({"states": {"input": {"complete": False}}})
+    assert states["IsReingested"]["Choices"][0]["Next"] == "ReingestInContainer"
 
 
 def test_the_container_is_told_the_upload_as_json() -> None:

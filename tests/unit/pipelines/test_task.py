@@ -35,8 +35,9 @@ def test_a_file_is_ingested_as_the_function_does(world: World, caplog: pytest.Lo
     body = header + "JFK,39.0,26,59.4,270,10.4,NA,0,1012,10,2013-01-01T06:00:00Z\n"
     upload = world.upload("landing/weather/2013-01.csv", body)
     assert task.main(["ingest", upload.model_dump_json()]) == 0
-    assert caplog.records[-1].__dict__["ingestion"]["rows_out"] == 1
-    assert world.keys(prefix="curated/") == ["curated/weather/2013-01.csv.parquet"]
+    done = caplog.records[-1].__dict__["ingestion"]
+    assert done["rows_out"] == 1
+    assert world.keys(prefix="curated/") == [f"curated/weather@{done['definition']}/2013-01.csv.parquet"]
 
 
 def test_a_training_that_fails_leaves_its_reason_beside_the_run(world: World, caplog: pytest.LogCaptureFixture) -> None:
@@ -71,3 +72,11 @@ def test_the_dockerfile_can_be_followed_without_docker() -> None:
     assert "--require-hashes" in text
     for run in re.findall(r"^RUN (.*)$", text, re.MULTILINE):
         assert not re.search(r"(^|\s)/", run), run
+
+
+def test_a_source_is_made_again_as_the_function_does(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    assert task.main(["reingest", '{"source": "weather"}', "run-1"]) == 0
+    assert caplog.records[-1].__dict__["reingestion"]["status"] == "NOTHING"
+    assert task.main(["reingest", '{"source": "nosuch"}', "run-2"]) == 1
+    assert caplog.records[-1].getMessage().startswith("UnknownSource: no source 'nosuch'. Declared: ")
+    assert task.main(["reingest", "{}", "run-3"]) == 2

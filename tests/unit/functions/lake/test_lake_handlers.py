@@ -9,7 +9,7 @@ import pytest
 
 from functions.lake import ingest, intake, refuse
 from headwater.aws import client
-from headwater.lake.errors import FileRefused
+from headwater.lake.errors import FileRefused, UnknownSource
 from headwater.versions.service import Versions
 from tests.unit.lake.invocation import Context
 from tests.unit.lake.world import LAKE, REGISTRY, World
@@ -56,3 +56,13 @@ def test_a_refused_file_raises_and_refuse_hands_on_the_same_cause(world: World) 
     error = {"Error": "FileRefused", "Cause": json.dumps({"errorMessage": str(caught.value)})}
     answer = refuse.handler({"upload": upload.model_dump(), "error": error}, Context())
     assert answer == {"Error": "FileRefused", "Cause": "source 'weather': 2013-01.csv: the file has no rows"}
+
+
+def test_a_source_is_made_again_by_the_function_that_ingests(world: World) -> None:
+    ingest.handler({"upload": world.upload("landing/weather/2013-01.csv", GOOD).model_dump()}, Context())
+    answer = ingest.handler({"reingest": {"source": "weather", "dry_run": True}, "run_id": "run-1"}, Context())
+    assert answer == {"complete": True, "status": "PLANNED", "commit": None}
+    answer = ingest.handler({"reingest": {"source": "weather"}, "run_id": "run-2"}, Context())
+    assert answer == {"complete": True, "status": "NOTHING", "commit": None}
+    with pytest.raises(UnknownSource, match="no source 'nosuch'"):
+        ingest.handler({"reingest": {"source": "nosuch"}, "run_id": "run-3"}, Context())

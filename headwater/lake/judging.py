@@ -1,0 +1,84 @@
+"""Whether a commit of a source may be read: files of an older definition never beside newer ones, nor as new ones."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from headwater.lake.definitions import definition_if_known
+from headwater.lake.errors import OlderDefinition
+from headwater.lake.store import Ledger
+from headwater.lake.types import digest_in
+from headwater.model import Catalog
+from headwater.versions.types import Entry
+
+
+class Judging:
+    """Tells which definition a source's curated files were made under, and refuses those that mean something else.
+
+    Parameters
+    ----------
+    catalog : Catalog
+    ledger : Ledger
+    deployed : bool
+        Whether the catalog's sources are those that are declared now. If not (they come from a model's own definition,
+        or from a laptop), files are compared with each other alone.
+    """
+
+    def __init__(self, catalog: Catalog, ledger: Ledger, *, deployed: bool) -> None:
+        self._catalog, self._ledger, self._deployed = catalog, ledger, deployed
+        self._wanted: dict[str, str | None] = {}
+        self._good: set[tuple[str, str, bool]] = set()
+
+    def check(self, source: str, commit: str, entries: Iterable[Entry], *, past: bool = False) -> None:
+        """Refuse a commit whose files were made under several definitions, or another one than is declared now.
+
+        Parameters
+        ----------
+        source, commit : str
+        entries : iterable of Entry
+            The commit's files.
+        past : bool
+            Whether the commit was asked for by name: then its files may be of an older definition, but of one.
+
+        Raises
+        ------
+        OlderDefinition
+        """
+        # A commit never changes, and what is declared doesn't while this process runs.
+        if (source, commit, past) in self._good:
+            return
+        files = self.count(source, entries)
+        wanted = None if past else self.wanted(source)
+        if len(files) > 1 or (wanted is not None and files.keys() - {wanted}):
+            newest = wanted or max(files, key=files.__getitem__)
+            older = sum(count for digest, count in files.items() if digest != newest)
+            beside = f" beside {files[newest]:,} of definition {newest}" if files[newest] else ""
+            command = f"headwater source reingest {source} --wait"
+            raise OlderDefinition(
+                f"source {source!r}: its definition changed, and {older:,} of its files were made under an older one"
+                # In the message as well: of a function's error Step Functions tells nothing else.
+                f"{beside}. They aren't read until they are made again from landing: {command}",
+                next_steps=[command, f"headwater source show {source}"],
+            )
+        self._good.add((source, commit, past))
+
+    def count(self, source: str, entries: Iterable[Entry]) -> Counter[str]:
+        """Files by the digest of their definition, without those that a person committed.
+
+        Files of before definitions were recorded count as of the first definition that was: an upgrade of Headwater is
+        no change of a source. Without any that was recorded they are of the empty one, which nothing differs from.
+        """
+        found = Counter(digest for entry in entries if (digest := digest_in(source, entry.key)) is not None)
+        if unrecorded := found.pop("", 0):
+            first = self._ledger.first_definition(source)
+            digest = first or self.wanted(source) or (next(iter(found)) if len(found) == 1 else "")
+            found[digest] += unrecorded
+        return found
+
+    def wanted(self, source: str) -> str | None:
+        """The digest of the definition that is declared now; None if this process can't tell."""
+        if source not in self._wanted:
+            known = definition_if_known(self._catalog.source(source)) if self._deployed else None
+            self._wanted[source] = known.digest if known else None
+        return self._wanted[source]
