@@ -76,7 +76,8 @@ class Source(Declaration):
     event_time: str | None = None
     """Curated column: when it happened (timestamp, UTC)."""
     available_time: str | None = None
-    """Curated column: when the row could first be known (timestamp, UTC); by default the event time."""
+    """Curated column: when the row could first be known (timestamp, UTC); by default the event time. Questions after it
+    know the row, those of that very moment don't: by default no example sees its own row."""
     max_rejected: Annotated[float, Field(ge=0, le=1)] = 0.01
     """Share of rows that may be rejected before the file is refused whole."""
 
@@ -106,7 +107,9 @@ class RequestInput(Declaration):
     """One value that a prediction request carries.
 
     A ``timestamp`` reaches the model as three numbers, ``<name>_hour`` (0 to 23.98), ``<name>_weekday`` (Monday 0) and
-    ``<name>_month`` (1 to 12), in ``timezone``; see `headwater.features.inputs`.
+    ``<name>_month`` (1 to 12), in ``timezone``; see `headwater.features.inputs`. A ``number`` reaches it as what
+    float32 makes of it, true as 1 and false as 0; what float32 can't hold is refused. A ``category`` is text, or a
+    number or boolean that becomes text with all of its digits.
     """
 
     name: Name

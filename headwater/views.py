@@ -80,14 +80,15 @@ class Window(Declaration):
 
 
 class Aggregations(Declaration):
-    """That a view's features are windows over its one source's rows, each row known from its available time on."""
+    """That a view's features are windows over its one source's rows, each known after its available time."""
 
     where: str = ""
     """An SQL condition: the rows that count."""
     event_time: str | None = None
     """The source's column that windows are measured on; by default the source's own event time."""
     available_time: str | None = None
-    """The source's column from which on a row is known; by default the source's own, or the event time."""
+    """The source's column after which a row is known; by default the source's own, or the event time. Questions of that
+    very moment don't know the row, so by default no example sees its own."""
     decay: bool = False
     """What windows end at. False: at the entity's newest event; a value stands until the next one, or until the TTL.
     True: at the moment of the question; a value changes also when a row leaves the window. Online that is seen with the
@@ -97,15 +98,16 @@ class Aggregations(Declaration):
 class Feature(Declaration):
     """One value of a feature view: a number (booleans and counts are numbers too), or text.
 
-    A number is kept in float32's precision, which is what a model sees of it. Text is a ``category`` and reaches the
-    model as a request input of that kind does: empty means missing, and what training didn't see is let through.
+    A number is kept in float32's precision, which is what a model sees of it; what that can't hold is missing. Text is
+    a ``category`` and reaches the model as a request input of that kind does: empty means missing, and what training
+    didn't see is let through.
     """
 
     name: Name
     description: str = ""
     kind: Literal["number", "integer", "boolean", "category"] = "number"
     """``integer``: whole, and small enough (2^24) to be exact; ``boolean``: 0 or 1; ``category``: text. Checked when it
-    is computed."""
+    is computed, before anything is rounded."""
     aggregate: Window | None = None
     """What it is, in a view that declares `aggregate`."""
     minimum: float | None = None
@@ -185,7 +187,8 @@ class FeatureView(Declaration):
     sources: tuple[Name, ...] = Field(min_length=1)
     sql: str | None = None
     """Over the sources' curated rows (a table each), yields the entity's columns, ``event_time``, ``available_time``
-    (timestamps, UTC) and one column a feature. DuckDB's dialect; Spark runs what sqlglot makes of it."""
+    (timestamps, UTC) and one column a feature. Questions after ``available_time`` know a row, not those of that very
+    moment. DuckDB's dialect; Spark runs what sqlglot makes of it."""
     aggregate: Aggregations | None = None
     """Each feature is a `Window` over the rows of the one source."""
     transform: Reference | None = None

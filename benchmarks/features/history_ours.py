@@ -43,7 +43,11 @@ def view(days: int) -> FeatureView:
 
 
 def make(folder: Path, rows: int, each: int, questions: int) -> dict[str, Any]:
-    """Write the rows as `headwater.features` keeps them, and the questions. No entity has two rows at once."""
+    """Write the rows as `headwater.features` keeps them, and the questions. No entity has two rows at once.
+
+    Rows happen at even microseconds, and questions come at odd ones: Feast answers with a row of the question's own
+    moment, and Headwater doesn't.
+    """
     entities = rows // each
     with TemporaryDirectory() as spill:
         connection = connect(Path(spill))
@@ -51,8 +55,9 @@ def make(folder: Path, rows: int, each: int, questions: int) -> dict[str, Any]:
         values = ", ".join(f"(hash(i * 31 + {number}) % 4000) / 4.0 AS {name}" for number, name in enumerate(NAMES))
         connection.execute(
             f"CREATE VIEW raw AS SELECT 'c' || CAST(i % {entities} AS VARCHAR) AS customer, "
-            f"make_timestamp({START} + (i // {entities}) * {YEAR // each} "
-            f"+ CAST(hash(i) % {YEAR // each - 1} AS BIGINT)) AS event_time, {values} FROM range({rows}) AS t(i)"
+            f"make_timestamp(({START} + (i // {entities}) * {YEAR // each} "
+            f"+ CAST(hash(i) % {YEAR // each - 1} AS BIGINT)) // 2 * 2) AS event_time, {values} "
+            f"FROM range({rows}) AS t(i)"
         )
         started = time.perf_counter()
         compute(connection, view(400), "offline")
@@ -60,7 +65,7 @@ def make(folder: Path, rows: int, each: int, questions: int) -> dict[str, Any]:
         write_parquet(connection, "SELECT * FROM offline", folder / "features.parquet", encodings=2)
         asked = (
             f"SELECT i AS row, 'c' || CAST(hash(i) % {entities + 1} AS VARCHAR) AS customer, "
-            f"make_timestamp({START} + CAST(hash(i * 7 + 1) % {YEAR} AS BIGINT)) AS asked_at "
+            f"make_timestamp({START} + CAST(hash(i * 7 + 1) % {YEAR} AS BIGINT) // 2 * 2 + 1) AS asked_at "
             f"FROM range({questions}) AS t(i)"
         )
         write_parquet(connection, asked, folder / "questions.parquet")
@@ -105,7 +110,7 @@ def check(folder: Path, days: int, frames: list[Path]) -> dict[str, Any]:
     for number in range(0, len(asked), max(1, len(asked) // 5000)):
         mine = history.get(asked["customer"].iat[number])
         for at, *values in [] if mine is None else mine:
-            if at <= moments[number] and moments[number] - at <= days * 86_400_000_000:
+            if at < moments[number] and moments[number] - at <= days * 86_400_000_000:
                 expected[number] = values
     picked = np.arange(0, len(asked), max(1, len(asked) // 5000))
     wrong = []

@@ -16,6 +16,7 @@ from headwater.errors import HeadwaterError, InvalidRequest
 from headwater.features.errors import InvalidRows
 from headwater.features.store import OnlineStore
 from headwater.features.streaming import Streamed, Streaming
+from headwater.json_values import loads
 from headwater.lake.store import Arrivals
 from headwater.model import load_catalog
 from headwater.settings import FunctionSettings, at_init
@@ -79,13 +80,16 @@ def ingest(view: str, rows: Any) -> Streamed:
 
 def _body(event: dict[str, Any]) -> Any:
     body = event.get("body") or ""
-    text = base64.b64decode(body).decode("utf-8", "replace") if event.get("isBase64Encoded") else body
+    try:
+        text = base64.b64decode(body).decode() if event.get("isBase64Encoded") else body
+    except ValueError as error:
+        raise InvalidRequest(f"the body isn't UTF-8: {error}") from error
     return _object(text).get("rows")
 
 
 def _object(text: str) -> dict[str, Any]:
     try:
-        found = json.loads(text)
+        found = loads(text)
     except (ValueError, RecursionError) as error:
         raise InvalidRequest(f"not JSON: {error}") from error
     if not isinstance(found, dict):

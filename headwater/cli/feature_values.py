@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from headwater.cli.feature_views import duration
 from headwater.cli.output import show, table
 from headwater.errors import InvalidRequest
+from headwater.json_values import loads, number_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -136,7 +135,7 @@ def _parquet(file: Path) -> Iterator[dict[str, Any]]:
 
 def _object(line: str, where: str) -> dict[str, Any]:
     try:
-        value = json.loads(line)
+        value = loads(line)
     except ValueError as error:
         raise InvalidRequest(f"{where} is no JSON: {error}") from error
     if not isinstance(value, dict):
@@ -148,13 +147,12 @@ def _text(cell: str | None) -> str | None:
     return cell or None
 
 
-def _number(cell: str | None) -> str | float | None:
+def _number(cell: str | None) -> Any:
     """A feature's cell as JSON would say it."""
     if cell is None or cell in {"", "NA"}:
         return None
     if cell.lower() in {"true", "false"}:
         return float(cell.lower() == "true")
     # What is no number is left as it is: the API says so better.
-    with suppress(ValueError):
-        return float(cell)
-    return cell
+    number = number_of(cell)
+    return cell if number is None else number

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from headwater.errors import InvalidRequest
+from headwater.json_values import loads, number_of
 
 
 def read_instances(
@@ -54,12 +53,10 @@ def _read(file: Path, kinds: Callable[[], Mapping[str, str]]) -> list[dict[str, 
             raise InvalidRequest(f"{file} can't be read: {error}") from error
     if file.suffix.lower() == ".csv" or (str(file) == "-" and text.lstrip()[:1] not in {"[", "{"}):
         known = kinds()
-        return [
-            {name: _value(cell, known.get(name)) for name, cell in row.items()}
-            for row in csv.DictReader(io.StringIO(text))
-        ]
+        table = csv.DictReader(io.StringIO(text, newline=""))
+        return [_instance(row, known, f"{file} line {table.line_num}") for row in table]
     try:
-        whole = json.loads(text)
+        whole = loads(text)
     except ValueError:
         lines = [line for line in text.splitlines() if line.strip()]
         return [_object(line, f"{file} line {number}") for number, line in enumerate(lines, start=1)]
@@ -72,7 +69,7 @@ def _read(file: Path, kinds: Callable[[], Mapping[str, str]]) -> list[dict[str, 
 
 def _object(text: str, where: str) -> dict[str, Any]:
     try:
-        value = json.loads(text)
+        value = loads(text)
     except ValueError as error:
         raise InvalidRequest(f"{where} is no JSON: {error}. Write it like '{{\"rooms\": 4}}'") from error
     if not isinstance(value, dict):
@@ -80,13 +77,18 @@ def _object(text: str, where: str) -> dict[str, Any]:
     return value
 
 
-def _value(cell: str | None, kind: str | None) -> str | float | None:
+def _instance(row: Mapping[Any, Any], kinds: Mapping[str, str], where: str) -> dict[str, Any]:
+    if None in row or None in row.values():
+        raise InvalidRequest(f"{where} has {'more' if None in row else 'fewer'} cells than the header")
+    return {name: _value(cell, kinds.get(name)) for name, cell in row.items()}
+
+
+def _value(cell: str, kind: str | None) -> Any:
     """A CSV's cell as JSON would say it: the API takes numbers for numbers and text for text."""
-    if cell is None or cell in {"", "NA"}:
+    if not cell or (cell == "NA" and kind != "category"):
         return None
     if kind == "number":
         # What is no number is left as it is: the API says so better.
-        with suppress(ValueError):
-            number = float(cell)
-            return int(number) if number.is_integer() else number
+        number = number_of(cell)
+        return cell if number is None else number
     return cell

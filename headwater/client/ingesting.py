@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import random
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import datetime
-from decimal import Decimal
-from math import isfinite
 from typing import Any
 from urllib.parse import quote
 
@@ -17,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from headwater.client.errors import ApiRefused, RowsRefused, Unreachable
 from headwater.client.predictions import Api
 from headwater.features.inputs import is_missing
+from headwater.json_values import NotJson, dumps, json_value
 
 MOST_ROWS = 500
 """Of a request; `headwater.features.streaming` says the same, and needs more than a client has."""
@@ -65,7 +62,13 @@ def ingest(
     """Send rows; see `headwater.client.features.Features.ingest`."""
     version, taken, written, refused = "", 0, 0, []
     for numbered in _batches(rows):
-        numbers, batch = [number for number, _ in numbered], [row for _, row in numbered]
+        numbers, batch = [], []
+        for number, row in numbered:
+            if isinstance(row, RefusedRow):
+                refused.append(row)
+            else:
+                numbers.append(number)
+                batch.append(row)
         while batch:
             try:
                 answer = _send(api, view, batch, pause)
@@ -86,12 +89,17 @@ def ingest(
     return Ingested(view=view, version=version, rows=taken, written=written, refused=tuple(refused))
 
 
-def _batches(rows: Iterable[Row]) -> Iterator[list[tuple[int, dict[str, Any]]]]:
-    batch: list[tuple[int, dict[str, Any]]] = []
+def _batches(rows: Iterable[Row]) -> Iterator[list[tuple[int, dict[str, Any] | RefusedRow]]]:
+    """Rows as they are sent, those of a request together; of a row that JSON can't hold, why."""
+    batch: list[tuple[int, dict[str, Any] | RefusedRow]] = []
     size = 0
     for number, row in enumerate(rows):
-        made = {str(name): _plain(value) for name, value in row.items() if not is_missing(value)}
-        length = len(json.dumps(made, default=str))
+        made: dict[str, Any] | RefusedRow
+        try:
+            made = {str(name): json_value(value, str(name)) for name, value in row.items() if not is_missing(value)}
+            length = len(dumps(made))
+        except NotJson as error:
+            made, length = RefusedRow(row=number, problem=error.message), 0
         if batch and (len(batch) == MOST_ROWS or size + length > MOST_BYTES):
             yield batch
             batch, size = [], 0
@@ -99,17 +107,6 @@ def _batches(rows: Iterable[Row]) -> Iterator[list[tuple[int, dict[str, Any]]]]:
         size += length
     if batch:
         yield batch
-
-
-def _plain(value: Any) -> Any:
-    """A value as JSON has it; what JSON can't hold as text, which the API refuses by its row."""
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, Decimal):
-        value = float(value)
-    elif hasattr(value, "item"):  # a number of NumPy's
-        value = value.item()
-    return str(value) if isinstance(value, float) and not isfinite(value) else value
 
 
 def _send(api: Api, view: str, batch: list[dict[str, Any]], pause: Callable[[float], None]) -> dict[str, Any]:

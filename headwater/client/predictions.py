@@ -15,6 +15,7 @@ from botocore.awsrequest import AWSRequest
 from headwater.aws import Clients
 from headwater.client.errors import ApiRefused, PredictionRefused, Unreachable
 from headwater.errors import NotAllowed
+from headwater.json_values import dumps, json_value
 
 MAX_INSTANCES = 100
 
@@ -55,10 +56,14 @@ class Api:
         features: Sequence[Mapping[str, float | str | None]] | None = None,
         explain: bool = False,
     ) -> dict[str, Any]:
-        """Ask for predictions; the answer as docs/architecture.md gives it (The API)."""
+        """Ask for predictions; the answer as docs/architecture.md gives it (The API).
+
+        Values go out as `headwater.json_values.json_value` makes them: NumPy's and pandas' as Python's, NaN, NaT and NA
+        as null. Raises `NotJson`, which names the instance and the field, for a value that JSON can't hold.
+        """
         body: dict[str, Any] = {"instances": list(instances)}
         if as_of is not None:
-            body["as_of"] = as_of.isoformat()
+            body["as_of"] = as_of
         if features is not None:
             body["features"] = list(features)
         if explain:
@@ -75,12 +80,14 @@ class Api:
 
         Raises
         ------
+        NotJson
+            A value of the body has no exact form in JSON.
         ApiRefused
             The API answered with an error: as ``refusal``.
         Unreachable
             It didn't answer.
         """
-        content = b"" if body is None else json.dumps(body, allow_nan=False, default=str).encode()
+        content = b"" if body is None else dumps(json_value(body)).encode()
         request = AWSRequest(method, self._url + path, data=content, headers={"Content-Type": "application/json"})
         credentials = self._clients.session.get_credentials()
         if credentials is None:

@@ -1,9 +1,11 @@
 """Windows over time without SQL: what a view that declares `aggregate` is computed by.
 
-A row of the source is *known* from the later of its event time and its available time. A value as of a moment counts
-the rows that are known by then and whose event time lies in the window, which ends at the entity's newest known event
-(or, if the view says ``decay``, at the moment itself). A row of the view is made for each moment at which that may
-change: when a row becomes known, and with ``decay`` also a microsecond after a row is as old as its window.
+A row of the source is *known* to questions after its available time, and not before its event time
+(`headwater.features.columns.known_sql`). A value as of a moment counts the rows that are known by then and whose event
+time lies in the window, which ends at the entity's newest known event (or, if the view says ``decay``, at the moment
+itself). A row of the view is made for each moment at which that may change: when a row becomes known, and with
+``decay`` also a microsecond after a row is as old as its window. Such a row's available time is the last microsecond
+before that moment, for it obeys the same rule.
 
 An entity whose rows became known in the order in which they happened is computed in one pass over its sorted rows. Of
 any other entity each moment is joined with the rows that count then; only rows within one window meet.
@@ -15,8 +17,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
-from headwater.features.columns import AVAILABLE, EVENT, entity_sql, finite_sql, moment_sql, text_sql
-from headwater.features.engine import Engine, type_problem
+from headwater.features.columns import (
+    AVAILABLE,
+    EVENT,
+    double_sql,
+    entity_sql,
+    finite_sql,
+    key_problem,
+    known_sql,
+    moment_sql,
+    text_sql,
+)
+from headwater.features.engine import Engine, refuse_fractions, type_problem
 from headwater.features.errors import InvalidView
 from headwater.lake.database import quoted
 from headwater.model import Feature, FeatureView, Window
@@ -54,8 +66,8 @@ def windows(view: FeatureView) -> tuple[Window, ...]:
 
 
 def _rows(engine: Engine, view: FeatureView) -> str:
-    """A query for the rows that count: the entity as text, when they happened, when they were known (microseconds
-    since 1970), and what each window is of."""
+    """A query for the rows that count: the entity as text, when they happened, were told and are known from
+    (microseconds since 1970), and what each window is of."""
     declared = view.aggregate
     assert declared is not None  # noqa: S101 - only views with aggregations come here
     where, source = f"feature view {view.name!r}: its aggregations", view.sources[0]
@@ -72,19 +84,23 @@ def _rows(engine: Engine, view: FeatureView) -> str:
     for name, column in ((declared.event_time, "__happened"), (declared.available_time, "__available")):
         if not kinds[column].startswith(("TIMESTAMP", "DATE")):
             raise InvalidView(f"{where}: {name} is {kinds[column]}, expected a timestamp")
+    for key in view.entity:
+        if expected := key_problem(kinds[key]):
+            raise InvalidView(f"{where}: join key {key!r} is {kinds[key]}, expected {expected}")
+    refuse_fractions(engine, where, view.entity, picked, kinds)
     event, available = (moment_sql(name, kinds[name]) for name in ("__happened", "__available"))
     columns = [f"{entity_sql(quoted(key), kinds[key])} AS {quoted(key)}" for key in view.entity]
-    columns += [f"epoch_us({event}) AS __event", f"epoch_us(greatest({event}, {available})) AS __known"]
+    columns += [f"epoch_us({event}) AS __event", f"epoch_us({available}) AS __told"]
     columns += [
         f"{_of(where, feature, window, f'__raw_{number}', kinds[f'__raw_{number}'])} AS __of_{number}"
         for number, (feature, window) in enumerate(zip(view.features, windows(view), strict=True))
         if window.of
     ]
-    filled = " AND ".join(f"{quoted(key)} IS NOT NULL" for key in view.entity)
+    filled = " AND ".join(f"{name} IS NOT NULL" for name in (*map(quoted, view.entity), "__event", "__told"))
     # The keys' new meanings have their old names, hence a query around. greatest() alone would pass over NULL.
     return (
-        f"SELECT * FROM (SELECT {', '.join(columns)} FROM ({picked}) AS picked "
-        f"WHERE __happened IS NOT NULL AND __available IS NOT NULL) AS named WHERE {filled}"
+        f"SELECT *, {known_sql('__event', '__told')} AS __known FROM (SELECT {', '.join(columns)} "
+        f"FROM ({picked}) AS picked) AS named WHERE {filled}"
     )
 
 
@@ -96,7 +112,7 @@ def _of(where: str, feature: Feature, window: Window, column: str, kind: str) ->
             )
         if feature.is_text:
             return text_sql(column)
-        return finite_sql(f"CAST({column} AS DOUBLE)")
+        return finite_sql(double_sql(column, kind))
     return finite_sql(column) if kind in {"FLOAT", "DOUBLE"} else column
 
 
@@ -104,7 +120,7 @@ def _disordered(view: FeatureView, rows: str) -> str:
     """A query for the entities that one pass over their sorted rows would get wrong."""
     keys = ", ".join(map(quoted, view.entity))
     if view.aggregate and view.aggregate.decay:
-        return f"SELECT DISTINCT {keys} FROM {quoted(rows)} WHERE __event <> __known"
+        return f"SELECT DISTINCT {keys} FROM {quoted(rows)} WHERE __event <> __told"
     before = f"OVER (PARTITION BY {keys} ORDER BY __event, __known)"
     return (
         f"SELECT DISTINCT {keys} FROM (SELECT {keys}, __event, __known, lag(__event) {before} AS __event_before, "
@@ -115,30 +131,31 @@ def _disordered(view: FeatureView, rows: str) -> str:
 
 def _in_order(view: FeatureView, rows: str) -> str:
     """A query for the view's rows where each entity's rows became known as they happened."""
-    keys = ", ".join(map(quoted, view.entity))
+    keys, decay = ", ".join(map(quoted, view.entity)), view.aggregate is not None and view.aggregate.decay
     named = {over: f"__window_{number}" for number, over in enumerate(_lengths(view))}
+    # With decay a row's values are those of questions from a microsecond later on: what is as old as the window by the
+    # row's own time is too old by then.
     frames = ", ".join(
-        f"{name} AS (PARTITION BY {keys} ORDER BY __event RANGE BETWEEN {_micros(over)} PRECEDING AND CURRENT ROW)"
+        f"{name} AS (PARTITION BY {keys} ORDER BY __event "
+        f"RANGE BETWEEN {_micros(over) - decay} PRECEDING AND CURRENT ROW)"
         for over, name in named.items()
     )
     columns = _columns(view, _named, "__known", lambda window: f" OVER {named[window.over]}")
-    table = f"FROM {quoted(rows)}"
-    if view.aggregate and view.aggregate.decay:
+    table, available = f"FROM {quoted(rows)}", "__known - 1"
+    if decay:
         # Moments at which a row leaves a window are rows that count for nothing. Nothing comes late here.
-        empty = ", ".join(f"NULL AS {name}" for name in (*_of_columns(view), "__known"))
-        given = ", ".join(("__event", *_of_columns(view), "__known"))
+        empty = ", ".join(f"NULL AS {name}" for name in (*_of_columns(view), "__told", "__known"))
+        given = ", ".join(("__event", *_of_columns(view), "__told", "__known"))
         gone = " UNION ".join(
-            f"SELECT {keys}, __event + {_micros(over) + 1} AS __event FROM {quoted(rows)}" for over in named
+            f"SELECT {keys}, __event + {_micros(over)} AS __event FROM {quoted(rows)}" for over in named
         )
         table = (
             f"FROM (SELECT {keys}, {given} FROM {quoted(rows)} UNION ALL "
             f"SELECT {keys}, __event, {empty} FROM ({gone}) AS gone) AS moments"
         )
-        known = "__event"
-    else:
-        known = "__known"
+        available = "__event"
     return (
-        f"SELECT {keys}, make_timestamp(__event) AS {EVENT}, make_timestamp({known}) AS {AVAILABLE}, {columns} "
+        f"SELECT {keys}, make_timestamp(__event) AS {EVENT}, make_timestamp({available}) AS {AVAILABLE}, {columns} "
         f"{table} WINDOW {frames}"
     )
 
@@ -146,35 +163,50 @@ def _in_order(view: FeatureView, rows: str) -> str:
 def _in_disorder(view: FeatureView, rows: str) -> str:
     """A query for the view's rows, whatever the order in which an entity's rows became known."""
     names = [quoted(key) for key in view.entity]
-    keys, decay = ", ".join(names), view.aggregate is not None and view.aggregate.decay
     longest = max(map(_micros, _lengths(view)))
-    if decay:
-        known = f"SELECT {keys}, __known AS __at FROM {quoted(rows)}"
-        gone = [
-            f"SELECT {keys}, __event + {_micros(over) + 1} AS __at FROM {quoted(rows)} "
-            f"WHERE __event + {_micros(over) + 1} > __known"
-            for over in _lengths(view)
-        ]
-        moments = f"SELECT {keys}, __at, __at AS __end FROM ({' UNION '.join([known, *gone])}) AS changes"
-    else:
-        moments = (
-            f"SELECT DISTINCT {keys}, __known AS __at, max(__event) OVER (PARTITION BY {keys} ORDER BY __known "
-            f"RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS __end FROM {quoted(rows)}"
-        )
     # A window lies in two stretches of time that are as long as the longest: rows of others needn't be looked at.
     stretches = " UNION ALL ".join(
-        f"SELECT *, (__end // {longest}) - {back} AS __stretch FROM ({moments}) AS moments" for back in (0, 1)
+        f"SELECT *, (__end // {longest}) - {back} AS __stretch FROM ({_moments(view, rows)}) AS moments"
+        for back in (0, 1)
     )
     counted = f"SELECT *, __event // {longest} AS __stretch FROM {quoted(rows)}"
     same = " AND ".join(f"moment.{key} = counted.{key}" for key in names)
     columns = _columns(view, lambda number: _within(view, number), "", lambda _: "")
     return (
-        f"SELECT {', '.join(f'moment.{key}' for key in names)}, make_timestamp(moment.__end) AS {EVENT}, "
-        f"make_timestamp(moment.__at) AS {AVAILABLE}, {columns} "
+        f"SELECT {', '.join(f'moment.{key}' for key in names)}, make_timestamp(moment.__happened) AS {EVENT}, "
+        f"make_timestamp(moment.__at - 1) AS {AVAILABLE}, {columns} "
         f"FROM ({stretches}) AS moment LEFT JOIN ({counted}) AS counted "
         f"ON {same} AND moment.__stretch = counted.__stretch AND counted.__known <= moment.__at "
         f"AND counted.__event BETWEEN moment.__end - {longest} AND moment.__end "
-        f"GROUP BY {', '.join(f'moment.{key}' for key in names)}, moment.__at, moment.__end"
+        f"GROUP BY {', '.join(f'moment.{key}' for key in names)}, moment.__at, moment.__end, moment.__happened"
+    )
+
+
+def _moments(view: FeatureView, rows: str) -> str:
+    """A query for the questions' moments from which on an entity's values are others: ``__at``.
+
+    ``__end`` is what windows end at then, ``__happened`` the event time of the view's row.
+    """
+    keys = ", ".join(map(quoted, view.entity))
+    if view.aggregate is None or not view.aggregate.decay:
+        moments = (
+            f"SELECT DISTINCT {keys}, __known AS __at, max(__event) OVER (PARTITION BY {keys} ORDER BY __known "
+            f"RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS __end FROM {quoted(rows)}"
+        )
+        return f"SELECT *, __end AS __happened FROM ({moments}) AS known"
+    # What was told before it happened is known as it happens, all else a microsecond after it was told.
+    known = (
+        f"SELECT {keys}, __known AS __at, CASE WHEN __known = __event THEN __event ELSE __known - 1 END AS __happened "
+        f"FROM {quoted(rows)}"
+    )
+    gone = [
+        f"SELECT {keys}, __event + {_micros(over) + 1} AS __at, __event + {_micros(over)} AS __happened "
+        f"FROM {quoted(rows)} WHERE __event + {_micros(over) + 1} > __known"
+        for over in _lengths(view)
+    ]
+    return (
+        f"SELECT {keys}, __at, __at AS __end, max(__happened) AS __happened "
+        f"FROM ({' UNION '.join([known, *gone])}) AS changes GROUP BY {keys}, __at"
     )
 
 
@@ -201,7 +233,7 @@ def _aggregate(window: Window, of: str, over: str, table: str) -> str:
         case "distinct":
             return f"count(DISTINCT {of}){over}"
         case "last":
-            newest = f"struct_pack(e := {table}__event, k := {table}__known, v := {of})"
+            newest = f"struct_pack(e := {table}__event, a := {table}__told, v := {of})"
             return f"struct_extract(max(CASE WHEN ({of}) IS NOT NULL THEN {newest} END){over}, 'v')"
         case function:
             return f"{function}({of}){over}"

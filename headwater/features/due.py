@@ -30,7 +30,7 @@ def count(connection: duckdb.DuckDBPyConnection, view: FeatureView, table: str, 
     """Find each entity's newest row of those known at the run's moment, and say what there is."""
     connection.execute(f"CREATE TEMP TABLE __newest AS {_newest(view, quoted(table))}", [run.moment])
     ((rows, next_known),) = connection.execute(
-        f"SELECT count(*), epoch_us(min({KNOWN}) FILTER (WHERE {KNOWN} > make_timestamp(?))) FROM {quoted(table)}",
+        f"SELECT count(*), min({KNOWN}) FILTER (WHERE {KNOWN} > ?) FROM {quoted(table)}",
         [run.moment],
     ).fetchall()
     ((entities, newest),) = connection.execute(f"SELECT count(*), max({EVENT}) FROM __newest").fetchall()
@@ -108,6 +108,6 @@ def _newest(view: FeatureView, rows: str) -> str:
     keys = ", ".join(map(quoted, view.entity))
     columns = ", ".join([keys, EVENT, AVAILABLE, *(quoted(feature.name) for feature in view.features)])
     return (
-        f"SELECT {columns} FROM {rows} WHERE {KNOWN} <= make_timestamp(?) "
+        f"SELECT {columns} FROM {rows} WHERE {KNOWN} <= ? "
         f"QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY {EVENT} DESC, {AVAILABLE} DESC) = 1"
     )

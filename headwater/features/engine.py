@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal, Protocol
 
 import duckdb
@@ -18,6 +18,8 @@ NUMBERS = re.compile(r"(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DOUBLE|BOOLEA
 TEXTS = re.compile(r'VARCHAR$|ENUM\(|"NULL"$|VOID$')
 """DuckDB's types that count as text; pandas' own category comes as an ENUM, and Parquet that holds no value as NULL."""
 
+LARGEST_WHOLE = 2**53
+"""Up to this a DOUBLE holds every whole number."""
 LARGEST = 20 * 2**30
 """Bytes of curated Parquet that DuckDB computes unless a view says otherwise: it spills, but to one machine's disk."""
 
@@ -42,6 +44,8 @@ class Engine(Protocol):
     name: str
     failures: tuple[type[Exception], ...]
     """What it raises for a query that is wrong."""
+    whole_keys: bool
+    """Whether join keys that are numbers must be whole, since it writes fractions differently."""
 
     def columns(self, query: str) -> dict[str, str]:
         """A query's columns in order, each with its type in DuckDB's words."""
@@ -64,6 +68,24 @@ class Engine(Protocol):
         ...
 
 
+def refuse_fractions(engine: Engine, where: str, keys: Iterable[str], query: str, kinds: Mapping[str, str]) -> None:
+    """Raise `InvalidView` for numbers in a query's ``keys`` that the engine would write as another text than DuckDB."""
+    if not engine.whole_keys:
+        return
+    for key in keys:
+        name, kind = quoted(key), kinds[key]
+        floats = kind in {"FLOAT", "DOUBLE"}
+        if not floats and not re.match(r"DECIMAL\(\d+,[1-9]", kind):
+            continue
+        other = f"{name} <> floor({name})" + (f" OR abs({name}) > {LARGEST_WHOLE}" if floats else "")
+        count, example = engine.row(f"SELECT count(*), min({name}) FROM ({query}) AS keyed WHERE {other}")
+        if count:
+            raise InvalidView(
+                f"{where}: {count:,} rows have a join key {key!r} that {engine.name} writes differently, such as "
+                f"{example}: make it text, or a whole number within ±{LARGEST_WHOLE:,}"
+            )
+
+
 class DuckDB:
     """An `Engine` on a connection.
 
@@ -75,6 +97,7 @@ class DuckDB:
 
     name = "DuckDB"
     failures: tuple[type[Exception], ...] = (duckdb.Error,)
+    whole_keys = False
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import duckdb
 import pandas
 
-from headwater.features.columns import ASKED
-from headwater.features.engine import NUMBERS
+from headwater.features.columns import ASKED, key_problem, moment_sql
 from headwater.features.errors import InvalidEntityRows, UnknownFeature
 from headwater.lake.database import columns_of, quoted
 from headwater.model import Catalog, FeatureView
@@ -91,10 +90,13 @@ def take(
     if taken := [name for name in (feature.replace(".", "__") for feature in features) if name in present]:
         raise InvalidEntityRows(f"entity rows have columns {', '.join(taken)} already; drop or rename them")
     empty = connection.execute(
-        f"SELECT count(*), min(rowid) + 1 FROM {ENTITY_ROWS} WHERE {quoted(asked)} IS NULL"
+        f"SELECT count(*), min(rowid) + 1 FROM {ENTITY_ROWS} WHERE {moment_sql(quoted(asked), present[asked])} IS NULL"
     ).fetchall()[0]
     if empty[0]:
-        raise InvalidEntityRows(f"{asked} is missing in {empty[0]:,} entity rows, first in row {empty[1]:,}")
+        raise InvalidEntityRows(
+            f"{asked} is missing, infinite or outside the years 1 to 9999 in {empty[0]:,} entity rows, "
+            f"first in row {empty[1]:,}"
+        )
     return asked
 
 
@@ -107,9 +109,9 @@ def _check_keys(views: Mapping[str, FeatureView], present: Mapping[str, str]) ->
             )
         for key in view.entity:
             # A column that is empty throughout has no type.
-            if present[key] not in {"VARCHAR", '"NULL"'} and not NUMBERS.match(present[key]):
+            if expected := key_problem(present[key]):
                 raise InvalidEntityRows(
-                    f"join key {key!r} of feature view {view.name!r} is {present[key]}, expected text or a number"
+                    f"join key {key!r} of feature view {view.name!r} is {present[key]}, expected {expected}"
                 )
 
 

@@ -1,9 +1,10 @@
 """The point-in-time join: for each example, what was known of its entity when it was asked.
 
-Of an entity's rows those are known at a moment whose event time *and* available time are not later. Of these the newest
-counts: by event time, then by available time, then (rows alike in both) the one whose values are largest, compared
-feature by feature in declared order, a missing value being the smallest. If its event time is more than the TTL before
-the moment, nothing is known. `headwater.features.online` answers by the same rule.
+Of an entity's rows those are known at a moment that became available *before* it and happened no later. So an example
+that is asked at its own event time never sees its own row, unless that says that it was available earlier. Of the rows
+that are known the newest counts: by event time, then by available time, then (rows alike in both) the one whose values
+are largest, compared feature by feature in declared order, a missing value being the smallest. If its event time is
+more than the TTL before the moment, nothing is known. `headwater.features.online` answers by the same rule.
 
 A view's offline rows are kept without those that can't be an answer (`headwater.features.offline.compute_on`), so that
 an entity's rows, in order, became known one after the other. Finding the answer to an example is then a binary search
@@ -13,7 +14,7 @@ among its entity's rows; the features of the rows found, and of no others, are r
 # ruff: noqa: S608 - names in SQL are declared by products and quoted
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -22,7 +23,7 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 
-from headwater.features.columns import ASKED, EVENT, KNOWN, entity_sql, moment_sql
+from headwater.features.columns import ASKED, EVENT, KNOWN, entity_sql, key_problem, moment_sql
 from headwater.features.errors import InvalidView
 from headwater.features.online import microseconds
 from headwater.lake.database import columns_of, quoted
@@ -58,7 +59,8 @@ def historical(
     ----------
     connection : DuckDBPyConnection
     examples : str
-        Table or view with a column for each join key and ``asked_at`` (timestamp; UTC unless it has a zone).
+        Table or view with a column for each join key and ``asked_at`` (timestamp; UTC unless it has a zone). An example
+        that is asked at no time, or at an infinite one, knows nothing.
     views : mapping
         Feature views by name.
     offline : mapping
@@ -69,7 +71,8 @@ def historical(
     asked : str
         What ``asked_at`` is called.
     as_known_at : datetime, optional
-        What became known later counts for no example, however late that one was asked. With a time zone.
+        What a question of then wouldn't know counts for no example, however late that one was asked. With a time
+        zone.
 
     Returns
     -------
@@ -90,6 +93,7 @@ def historical(
     lacking = sorted({key for name in wanted for key in (*views[name].entity, asked) if key not in present})
     if lacking:
         raise InvalidView(f"examples lack {', '.join(lacking)}; they have {', '.join(present)}")
+    refuse_keys(views, wanted, present)
     asked_at = f"epoch_us({moment_sql(quoted(asked), present[asked])})"
     table, count = _table(connection, examples)
     answers: dict[str, Values] = {}
@@ -115,6 +119,17 @@ def historical(
         for name in (reference.replace(".", "__") for reference in features)
     )
     return connection.sql(f"SELECT asked.*{columns} FROM {' POSITIONAL JOIN '.join(tables)}")
+
+
+def refuse_keys(views: Mapping[str, FeatureView], wanted: Iterable[str], present: Mapping[str, str]) -> None:
+    """Raise `InvalidView` for a column of the examples that is of no type that a join key can have."""
+    for name in wanted:
+        for key in views[name].entity:
+            if expected := key_problem(present[key]):
+                raise InvalidView(
+                    f"the examples' {key!r}, by which feature view {name!r} is looked up, is {present[key]}, "
+                    f"expected {expected}"
+                )
 
 
 def _table(connection: duckdb.DuckDBPyConnection, examples: str) -> tuple[str, int]:
@@ -162,7 +177,7 @@ def _found(
         f"SELECT asked.rowid AS position, {asked_at} AS moment, entity.first, entity.after "
         f"FROM {table} AS asked JOIN __entities AS entity ON {same} WHERE {asked_at} IS NOT NULL",
     )
-    known = _arrays(connection, f"SELECT epoch_us({KNOWN}) AS known FROM {offline}")["known"]
+    known = _arrays(connection, f"SELECT {KNOWN} AS known FROM {offline}")["known"]
     entities = _arrays(connection, "SELECT first, after - first = rows AS whole FROM __entities")
     # A row that isn't later than the one before it must be the first of another entity.
     fallen = np.flatnonzero(known[1:] <= known[:-1]) + 1

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from numbers import Integral, Real
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from headwater.features.errors import InvalidInput, Problem
@@ -23,6 +24,10 @@ NAN = math.nan
 Encoded = float | str
 
 _JSON_NUMBERS = frozenset({float, int})
+_LARGEST_WHOLE = 2**127
+"""What whole numbers as join keys are below: DuckDB's HUGEINT."""
+_MOST_DIGITS, _MOST_PLACES = 38, 400
+"""Of a decimal join key before its point, and after it."""
 
 
 def encode(inputs: Sequence[RequestInput], instance: Mapping[str, Any]) -> dict[str, Encoded]:
@@ -80,38 +85,68 @@ def encode_value(entry: RequestInput, value: Any) -> tuple[Encoded, ...]:
 
 
 def is_missing(value: Any) -> bool:
-    """Whether ``value`` says that nothing is known: None, NaN, NaT, or empty text."""
+    """Whether ``value`` says that nothing is known: None, NaN, NaT, pandas.NA, or empty text."""
     # What JSON knows is told by its very type: asking an abstract class costs more than all the rest of an input.
     kind = type(value)
     if kind is str:
         return not value
-    # NaN and pandas' NaT are the values that don't equal themselves.
+    # NaN and NaT are the values that don't equal themselves.
     if kind is float:
         return bool(value != value)
     if value is None or isinstance(value, str):
         return not value
-    return (_is_number(value) or isinstance(value, datetime)) and bool(value != value)
+    if kind.__name__ == "NAType":  # pandas', which is neither true nor false
+        return True
+    return (_is_number(value) or isinstance(value, datetime) or kind.__module__ == "numpy") and _is_unequal(value)
+
+
+def _is_unequal(value: Any) -> bool:
+    """Whether it doesn't equal itself; arrays say neither."""
+    try:
+        return bool(value != value)
+    except (ValueError, ArithmeticError):  # several values, or a decimal's signalling NaN
+        return False
 
 
 def entity_text(value: Any) -> str | None:
-    """A join key's value as text, the same for 12, 12.0 and "12"; None when missing.
+    """A join key's value as text, the same for 12, 12.0, Decimal("12.00") and "12"; None when missing.
+
+    A number's text has all of its digits, no exponent and no zeros at the end of a fraction; a float's fraction is the
+    shortest that is read as that float. Booleans are ``true`` and ``false``; dates and UUIDs have their ISO form.
 
     Raises
     ------
     InvalidInput
-        The value is neither text nor a number.
+        The value is none of these, infinite, or a number of more than 38 digits.
     """
     if is_missing(value):
         return None
     if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
+        return str(value)
+    if isinstance(value, bool) or type(value).__name__ in {"bool_", "bool"}:  # numpy's is no bool
         return "true" if value else "false"
-    if isinstance(value, Integral) and abs(int(value)) < 10**30:
-        return str(int(value))
-    if _is_number(value) and math.isfinite(number := _float(value)):
-        return str(int(number)) if number.is_integer() else repr(number)
-    raise InvalidInput([Problem("entity key", shown(value), "text or a number")])
+    if isinstance(value, Integral):
+        whole = int(value)
+        if abs(whole) < _LARGEST_WHOLE:
+            return str(whole)
+    elif isinstance(value, Decimal):
+        if value.is_finite() and value.adjusted() < _MOST_DIGITS and int(value.as_tuple().exponent) > -_MOST_PLACES:
+            return _plain(value)
+    elif isinstance(value, Real) and math.isfinite(number := _float(value)) and number == value:
+        if number.is_integer():
+            return str(int(number)) if abs(number) < _LARGEST_WHOLE else repr(number)
+        return _plain(Decimal(repr(number)))
+    elif isinstance(value, UUID) or (isinstance(value, date) and not isinstance(value, datetime)):
+        return str(value)
+    raise InvalidInput([Problem("entity key", shown(value), "text or a number of at most 38 digits")])
+
+
+def _plain(number: Decimal) -> str:
+    """A decimal's digits: no exponent, no zeros at the end of a fraction, no sign of zero."""
+    text = format(number, "f")
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text in {"-0", ""} else text
 
 
 def is_text(value: Any, longest: int = LONGEST_TEXT) -> bool:
@@ -209,7 +244,9 @@ def _refusal(entry: RequestInput, value: Any) -> InvalidInput:
 def shown(value: Any) -> str:
     """A value in an error's words, on one line of at most 80 characters."""
     # A million digits can't be turned into text (and needn't be).
-    if isinstance(value, int) and abs(value) > 10**30:
-        return "a number of more than 30 digits"
+    if isinstance(value, int) and abs(value) > 10**38:
+        return "a number of more than 38 digits"
+    if isinstance(value, Decimal):  # a number of JSON that no float holds
+        return text if len(text := str(value)) <= 80 else text[:77] + "..."
     text = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
     return text if len(text) <= 80 else text[:77] + "..."

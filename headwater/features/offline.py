@@ -14,8 +14,17 @@ import duckdb
 
 from headwater.features.aggregations import make_rows
 from headwater.features.checks import check_values
-from headwater.features.columns import AVAILABLE, EVENT, KNOWN, entity_sql, moment_sql, newest_last, value_sql
-from headwater.features.engine import NUMBERS, DuckDB, Engine, type_problem
+from headwater.features.columns import (
+    AVAILABLE,
+    EVENT,
+    KNOWN,
+    entity_sql,
+    key_problem,
+    moment_sql,
+    newest_last,
+    value_sql,
+)
+from headwater.features.engine import DuckDB, Engine, refuse_fractions, type_problem
 from headwater.features.errors import InvalidView
 from headwater.features.lines import ENTITY, FEATURES, mark, marks
 from headwater.lake.database import literal, quoted
@@ -25,8 +34,9 @@ from headwater.model import FeatureView
 if TYPE_CHECKING:
     from headwater.lake.store import Objects
 
-LAYOUT = 2
-"""Of the kept rows; another one makes other keys. 2: in order, without rows that can't be an answer."""
+LAYOUT = 3
+"""Of the kept rows; another one makes other keys. 2: in order, without rows that can't be an answer. 3: what is known
+at a moment became available before it, and join keys have all of their digits."""
 
 Ensure = Callable[[duckdb.DuckDBPyConnection, FeatureView, DataVersion], str]
 """Makes the table of a view's rows for a data version (`headwater.features.service.Features.ensure`)."""
@@ -88,6 +98,7 @@ def compute_on(engine: Engine, view: FeatureView, table: str) -> int:
             raise InvalidView(f"feature view {view.name!r}: its SQL fails: {said}") from error
     kinds = engine.columns(f"SELECT * FROM {quoted(raw)}")
     _check(view, kinds)
+    refuse_fractions(engine, f"feature view {view.name!r}", view.entity, f"SELECT * FROM {quoted(raw)}", kinds)
     engine.make(table, _answers(view, raw, kinds))
     engine.drop(raw)
     check_values(engine, view, table)
@@ -103,7 +114,7 @@ def _named(view: FeatureView, kinds: dict[str, str]) -> str:
     """A SELECT list: the view's columns as they are kept, of columns of those kinds."""
     columns = [f"{entity_sql(quoted(key), kinds[key])} AS {quoted(key)}" for key in view.entity]
     columns += [f"{moment_sql(quoted(time), kinds[time])} AS {time}" for time in (EVENT, AVAILABLE)]
-    columns += [f"{value_sql(feature)} AS {quoted(feature.name)}" for feature in view.features]
+    columns += [f"{value_sql(feature, kinds[feature.name])} AS {quoted(feature.name)}" for feature in view.features]
     return ", ".join(columns)
 
 
@@ -179,9 +190,9 @@ def _check(view: FeatureView, kinds: dict[str, str]) -> None:
         if feature.name in kinds and (expected := type_problem(feature, kinds[feature.name]))
     ]
     problems += [
-        f"join key {key!r} is {kinds[key]}, expected text or a number"
+        f"join key {key!r} is {kinds[key]}, expected {expected}"
         for key in view.entity
-        if kinds.get(key, "VARCHAR") != "VARCHAR" and not NUMBERS.match(kinds[key])
+        if (expected := key_problem(kinds.get(key, "VARCHAR")))
     ]
     if problems:
         way = "transform" if view.transform else "SQL"

@@ -76,7 +76,8 @@ class ValueStatus(StrEnum):
     EXPIRED = "EXPIRED"
     """Its event time is longer ago than the view's TTL."""
     FUTURE = "FUTURE"
-    """It became available only after `as_of`; the store keeps the newest value alone, so none is known."""
+    """It became available only at `as_of` or later, or hasn't happened by then; the store keeps the newest value alone,
+    so none is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +141,8 @@ def read_online(store: ReadsItems, lookups: Sequence[Lookup], as_of: datetime) -
     lookups : sequence of Lookup
         Repeats are read once.
     as_of : datetime
-        The request's time, with a time zone. A value counts if it was available by then and its event time is no
-        more than the TTL before.
+        The request's time, with a time zone. A value counts if it was available before then and its event time is no
+        later, and no more than the TTL earlier.
 
     Raises
     ------
@@ -166,10 +167,10 @@ def _answer(lookup: Lookup, item: Mapping[str, bytes] | None, now: int) -> Onlin
     event, available, _ = times_of(value)
     age = now - event
     # The same rule as the point-in-time join (`headwater.features.history`).
-    if available <= now and 0 <= age <= round(lookup.ttl_seconds * 1e6):
+    if available < now and 0 <= age <= round(lookup.ttl_seconds * 1e6):
         values = dict(zip(lookup.features, values_of(value, lookup.positions), strict=True))
         return OnlineAnswer(lookup, ValueStatus.FOUND, values, event, age / 1e6)
-    status = ValueStatus.FUTURE if available > now or age < 0 else ValueStatus.EXPIRED
+    status = ValueStatus.FUTURE if available >= now or age < 0 else ValueStatus.EXPIRED
     return OnlineAnswer(lookup, status, dict.fromkeys(lookup.features), event, age / 1e6)
 
 

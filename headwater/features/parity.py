@@ -36,7 +36,7 @@ from headwater.features.definitions import Definition, Definitions
 from headwater.features.encoding import Known
 from headwater.features.history import historical
 from headwater.features.lineage import sources_of
-from headwater.features.online import OnlineAnswer, ReadsItems, ValueStatus, microseconds, plan, read_online
+from headwater.features.online import EPOCH, OnlineAnswer, ReadsItems, ValueStatus, microseconds, plan, read_online
 from headwater.features.records import Materialisation, Materialisations
 from headwater.features.service import Features
 from headwater.features.store import GRACE
@@ -234,9 +234,9 @@ class Parity:
 def _newest(connection: duckdb.DuckDBPyConnection, table: str, until: datetime) -> datetime:
     """When the last row became known by ``until``, from when on nothing changes; ``until`` if there is none."""
     ((newest,),) = connection.execute(
-        f"SELECT max({KNOWN}) FROM {quoted(table)} WHERE {KNOWN} <= make_timestamp(?)", [microseconds(until)]
+        f"SELECT max({KNOWN}) FROM {quoted(table)} WHERE {KNOWN} <= ?", [microseconds(until)]
     ).fetchall()
-    return newest.replace(tzinfo=UTC) if newest else until
+    return until if newest is None else EPOCH + timedelta(microseconds=newest)
 
 
 def _draw(
@@ -246,7 +246,7 @@ def _draw(
     keys = ", ".join(map(quoted, view.entity))
     drawn = connection.execute(
         f"CREATE OR REPLACE TEMP TABLE __drawn AS SELECT {keys}, max({EVENT}) AS event, make_timestamp(?) AS {ASKED} "
-        f"FROM {quoted(table)} WHERE {KNOWN} <= make_timestamp(?) GROUP BY {keys} "
+        f"FROM {quoted(table)} WHERE {KNOWN} <= ? GROUP BY {keys} "
         f"HAVING max({EVENT}) >= make_timestamp(?) "
         f"ORDER BY md5(concat_ws('|', ?, {keys})), {keys} LIMIT ?",
         [

@@ -27,6 +27,7 @@ from sqlglot import exp
 from headwater.errors import HeadwaterError
 from headwater.features import parts
 from headwater.features.columns import ASKED, EVENT, KNOWN, LARGEST, entity_sql, moment_sql
+from headwater.features.engine import refuse_fractions
 from headwater.features.errors import InvalidView
 from headwater.features.jobs import Files, Job, Outcome
 from headwater.features.offline import add_streamed, compute_on
@@ -97,6 +98,7 @@ class Spark:
 
     name = "Spark"
     failures: tuple[type[Exception], ...] = (PySparkException, sqlglot.errors.SqlglotError)
+    whole_keys = True
 
     def __init__(self, session: SparkSession) -> None:
         self._session = session
@@ -156,6 +158,7 @@ def historical(
     for name in dict.fromkeys(reference.partition(".")[0] for reference in features):
         if lacking := [key for key in (*views[name].entity, ASKED) if key not in present]:
             raise InvalidView(f"questions lack {', '.join(lacking)}; they have {', '.join(present)}")
+        refuse_fractions(engine, "the questions", views[name].entity, 'SELECT * FROM "__asked"', present)
         chosen = [reference.partition(".")[2] for reference in features if reference.startswith(f"{name}.")]
         query = _answers(views[name], offline[name], chosen, present)
         asked = asked.join(session.sql(translated(query)), POSITION, "left")
@@ -179,7 +182,7 @@ def _answers(view: FeatureView, offline: str, chosen: Sequence[str], present: Ma
     ttl = round(view.ttl.total_seconds() * 1e6)
     return f"""
         WITH passing AS (
-            SELECT {names}, epoch_us({KNOWN}) AS moment, 0 AS turn, CAST(NULL AS BIGINT) AS {POSITION},
+            SELECT {names}, {KNOWN} AS moment, 0 AS turn, CAST(NULL AS BIGINT) AS {POSITION},
                 struct_pack(__event := epoch_us({EVENT}), {values}) AS known
             FROM {quoted(offline)}
             UNION ALL

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from headwater.features.encoding import EXACT, Known, Row, pack, single, text_places
 from headwater.features.errors import InvalidInput, InvalidRows, Problem
-from headwater.features.inputs import entity_text, is_missing, is_text, local_time, text_expectation
+from headwater.features.inputs import entity_text, is_missing, is_text, local_time, shown, text_expectation
 from headwater.features.lines import line
 from headwater.features.online import microseconds, online_key
 from headwater.features.store import GRACE, OnlineStore, OnlineWrite
@@ -159,7 +160,7 @@ def _value_problem(feature: Feature, value: Any) -> str | None:
         fits = is_text(value, feature.longest) and (feature.values is None or value in feature.values)
         return None if fits else text_expectation(feature)
     try:
-        kept = single(float(value)) if isinstance(value, bool | int | float) else None
+        kept = single(float(value)) if isinstance(value, bool | int | float | Decimal) else None
     except OverflowError:  # a whole number beyond 1.8e308
         kept = None
     if kept is None:
@@ -202,5 +203,4 @@ def _write(
 
 
 def _given(value: Any) -> str:
-    text = repr(value) if not isinstance(value, int) or abs(value) < 10**30 else "a number of more than 30 digits"
-    return "missing" if value is None else text if len(text) <= 80 else text[:77] + "..."
+    return "missing" if value is None else shown(value)

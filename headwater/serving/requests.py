@@ -5,16 +5,17 @@ Plain Python instead of pydantic: this runs for every request, and its errors mu
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NoReturn
+from decimal import Decimal
+from typing import Any
 
 from headwater.features.encoding import Known
 from headwater.features.errors import InvalidInput
-from headwater.features.inputs import Encoded, encode, is_text, local_time
+from headwater.features.inputs import Encoded, encode, is_text, local_time, shown
+from headwater.json_values import dumps, loads
 from headwater.model import LONGEST_TEXT, RequestInput
 from headwater.serving.errors import BodyTooLarge, InvalidBody
 
@@ -55,7 +56,7 @@ def parse(body: bytes, features: Mapping[str, str]) -> PredictionRequest:
     if len(body) > LONGEST_BODY:
         raise BodyTooLarge(f"the body has {len(body)} bytes; at most {LONGEST_BODY} are read")
     try:
-        document = _DECODER.decode(body.decode("utf-8", "surrogatepass"))
+        document = loads(body.decode("utf-8", "surrogatepass"))
     # Text that isn't UTF-8 is a ValueError too; a thousand open brackets are a RecursionError.
     except (ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
@@ -125,12 +126,14 @@ def _number(index: int, name: str, value: Any) -> float | None:
     if value is None:
         return None
     try:
-        number = float(value) if isinstance(value, int | float) else math.nan
+        number = float(value) if isinstance(value, int | float | Decimal) else math.nan
     except OverflowError:
         number = math.nan
     # Beyond float32 the graph would see infinity.
     if abs(number) <= 3.4028234663852886e38:
-        return number
+        # As it was sent, for the log; the graph takes what float32 makes of it.
+        kept: float = value
+        return kept
     raise InvalidBody(f"instance {index}: features: {name}: {_given(value)}, expected a number or null")
 
 
@@ -143,24 +146,10 @@ def _text(index: int, name: str, value: Any) -> str | None:
     )
 
 
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON value; a missing value is null")
-
-
-# `json.loads` and `json.dumps` make theirs anew for each call with options.
-_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
-_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
-
-
 def _given(value: Any) -> str:
-    if value is None:
-        return "missing"
-    if isinstance(value, int) and abs(value) > 10**30:
-        return "a number of more than 30 digits"
-    text = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
+    return "missing" if value is None else shown(value)
 
 
 def dump(body: Mapping[str, Any]) -> str:
     """A response's body as JSON."""
-    return _ENCODER.encode(body)
+    return dumps(body)

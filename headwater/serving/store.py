@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 
 from headwater.aws import client
+from headwater.json_values import dumps, loads
 from headwater.serving.types import PredictionRecord
 
 READERS = 16
@@ -25,7 +26,7 @@ class PredictionStore:
         self._s3.put_object(
             Bucket=self.bucket,
             Key=record.key,
-            Body=json.dumps(record.document(), separators=(",", ":")).encode(),
+            Body=dumps(record.document()).encode(),
             ContentType="application/json",
         )
 
@@ -55,7 +56,7 @@ class PredictionStore:
             return list(pool.map(self._record, chosen))
 
     def _record(self, key: str) -> dict[str, Any]:
-        record: dict[str, Any] = json.loads(self._s3.get_object(Bucket=self.bucket, Key=key)["Body"].read())
+        record: dict[str, Any] = loads(self._s3.get_object(Bucket=self.bucket, Key=key)["Body"].read().decode())
         return record
 
 

@@ -29,7 +29,7 @@ from headwater.model import (
     Window,
     catalog,
 )
-from tests.unit.features.test_history import SELLERS, at, database, table
+from tests.unit.features.test_history import SELLERS, at, database, is_known, table
 
 Function = Literal["count", "sum", "mean", "min", "max", "last", "distinct"]
 SHORT, LONG, TTL = 2, 5, 7
@@ -92,11 +92,11 @@ def joined(view: FeatureView, rows: Sequence[Row], asked: Sequence[tuple[str | N
 
 def aggregated(rows: Sequence[Row], decay: bool, minute: int) -> tuple[Any, ...] | None:
     """The documented rule for the rows of one entity, row by row."""
-    known = [row for row in rows if row[5] and max(row[2], row[3]) <= minute]
+    known = [row for row in rows if row[5] and is_known(row[2], row[3], minute)]
     if not known:
         return None
     newest = max(row[2] for row in known)
-    # With decay the last change is when a row became known, or just after one left a window.
+    # With decay the last change is when a row became known, or as one left a window.
     left = [row[2] + over for row in known for over in (SHORT, LONG) if row[2] + over < minute]
     changed = max([*left, *(max(row[2], row[3]) for row in known)]) if decay else newest
     if minute - changed > TTL:
@@ -111,7 +111,7 @@ def aggregated(rows: Sequence[Row], decay: bool, minute: int) -> tuple[Any, ...]
         for over in (SHORT, LONG):
             counted = [row for row in within(over) if row[4] is not None and math.isfinite(row[4])]
             amounts = [row[4] for row in counted if row[4] is not None]
-            newest_row = max(counted, key=lambda row: (row[2], max(row[2], row[3]), row[4]), default=None)
+            newest_row = max(counted, key=lambda row: (row[2], row[3], row[4]), default=None)
             match function:
                 case "count":
                     answers.append(len(amounts))
@@ -133,7 +133,7 @@ def aggregated(rows: Sequence[Row], decay: bool, minute: int) -> tuple[Any, ...]
             match function:
                 case "last":
                     # The empty one is missing; to a count it is a text like any other.
-                    order = lambda row: (row[2], max(row[2], row[3]), row[6].encode())  # noqa: E731
+                    order = lambda row: (row[2], row[3], row[6].encode())  # noqa: E731
                     answers.append(max((row for row in texts if row[6]), key=order, default=(None,) * 7)[6])
                 case "count":
                     answers.append(len(texts))
@@ -179,6 +179,8 @@ questions = st.lists(
 
 
 @settings(max_examples=60, deadline=None)
+# Told before they happened: the last is the one that was told later, 1.25.
+@example([("a", 1, 3, 1, 3.0, True, "b"), ("a", 1, 3, 2, 1.25, True, "a")], [("a", 1, 3)], False)
 # Corrected: the last are 1.25 and, of an empty text, the one before.
 @example([("a", 1, 3, 3, 3.0, True, "b"), ("a", 1, 3, 5, 1.25, True, "")], [("a", 1, 5)], False)
 @given(histories, questions, st.booleans())
@@ -192,9 +194,9 @@ def test_what_was_told_later_never_changes_an_answer(
     rows: list[Row], asked: list[Any], now: int, decay: bool, random: Any
 ) -> None:
     asked = [(shop, till, min(minute, now)) for shop, till, minute in asked]
-    leaked = [row if row[3] <= now else (*row[:4], random.random(), True, "leaked") for row in rows]
+    leaked = [row if row[3] < now else (*row[:4], random.random(), True, "leaked") for row in rows]
     random.shuffle(leaked)
-    without = [row for row in rows if row[3] <= now]
+    without = [row for row in rows if row[3] < now]
     view = windowed(decay)
     assert joined(view, rows, asked) == joined(view, leaked, asked) == joined(view, without, asked)
 
@@ -207,11 +209,18 @@ def test_a_value_stands_until_the_next_row_or_with_decay_until_a_row_leaves_its_
         return [(row[2], row[3], row[-1]) for row in joined(windowed(decay), rows, asked)]
 
     nothing = (None, None, None)
-    assert sums(decay=False) == [(3.0, 3.0, 2.0)] * 7 + [nothing] * 2
+    assert sums(decay=False) == [(1.0, 1.0, 1.0)] + [(3.0, 3.0, 2.0)] * 6 + [nothing] * 2
     assert sums(decay=True) == [
-        (3.0, 3.0, 2.0), (3.0, 3.0, 2.0), (2.0, 3.0, 1.0), (None, 3.0, 0.0), (None, 2.0, 0.0), (None, None, 0.0),
+        (1.0, 1.0, 1.0), (3.0, 3.0, 2.0), (2.0, 3.0, 1.0), (None, 3.0, 0.0), (None, 2.0, 0.0), (None, None, 0.0),
         (None, None, 0.0), (None, None, 0.0), nothing,
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("decay", [False, True])
+def test_by_default_an_example_sees_neither_its_own_row_nor_any_of_its_moment(decay: bool) -> None:
+    rows: list[Row] = [("a", 1, minute, minute, 1.0, True, None) for minute in (0, 1, 1, 2)]
+    asked = [("a", 1, row[2]) for row in rows]
+    assert [row[-1] for row in joined(windowed(decay), rows, asked)] == [None, 1.0, 1.0, 3.0]
 
 
 def test_times_come_from_the_source_and_keys_and_values_of_any_kind_are_aggregated() -> None:

@@ -130,7 +130,7 @@ def asked(hour: float, shop: str = "a") -> pandas.DataFrame:
 
 
 def test_every_row_comes_out_in_order_whatever_the_table_is(shop: Shop) -> None:
-    hours, shops = [3.5, 4, 3.5, 12, 30], ["a", "a", "a", "b", "nosuch"]
+    hours, shops = [3.5, 4.5, 3.5, 12, 30], ["a", "a", "a", "b", "nosuch"]
     rows = pandas.DataFrame(
         {
             "rowid": range(5),
@@ -159,18 +159,18 @@ def test_another_data_version_gives_what_it_held(shop: Shop) -> None:
     then = datetime(2013, 2, 1, 12, tzinfo=UTC)
     commit = shop.first.ids["sales"]
     for as_of in (then, "main@{2013-02-01T12:00:00}", commit[:12], {"sales": commit}, shop.first):
-        assert shop.frame(asked(4), as_of=as_of) == [(3, 2, 2)]
-    assert shop.frame(asked(4), as_of="main") == shop.frame(asked(4), as_of={}) == [(21, 20, 2)]
+        assert shop.frame(asked(4.5), as_of=as_of) == [(3, 2, 2)]
+    assert shop.frame(asked(4.5), as_of="main") == shop.frame(asked(4.5), as_of={}) == [(21, 20, 2)]
     with pytest.raises(RevisionNotFound, match="branch 'main' of dataset 'sources/sales' didn't exist"):
-        shop.frame(asked(4), as_of=datetime(2013, 1, 1, tzinfo=UTC))
+        shop.frame(asked(4.5), as_of=datetime(2013, 1, 1, tzinfo=UTC))
     other = DataVersion(commits={"other": shop.first.commits["sales"]})
     with pytest.raises(NoData, match="pins no commit of source 'sales'"):
-        shop.frame(asked(4), as_of=other)
+        shop.frame(asked(4.5), as_of=other)
 
 
 def test_a_set_as_it_would_have_been_built_on_a_day_knows_neither_corrections_nor_later_rows(shop: Shop) -> None:
-    assert shop.frame(asked(4), as_known_at=datetime(2013, 2, 1, 12)) == [(3, 2, 2)]  # noqa: DTZ001 - UTC by rule
-    assert shop.frame(asked(4), as_known_at=datetime(2013, 2, 2, 12, tzinfo=UTC)) == [(21, 20, 2)]
+    assert shop.frame(asked(4.5), as_known_at=datetime(2013, 2, 1, 12)) == [(3, 2, 2)]  # noqa: DTZ001 - UTC by rule
+    assert shop.frame(asked(4.5), as_known_at=datetime(2013, 2, 2, 12, tzinfo=UTC)) == [(21, 20, 2)]
     # At half past three the second sale was in the total but not yet told of as the last one.
     early = MIDNIGHT + timedelta(hours=3.5)
     assert shop.frame(asked(5), as_of=shop.first, as_known_at=early) == [(3, 1, 2)]
@@ -185,7 +185,10 @@ def test_a_set_as_it_would_have_been_built_on_a_day_knows_neither_corrections_no
             "entity rows lack shop, by which feature view 'day' is looked up; they have asked_at",
         ),
         ({"shop": ["a"]}, r"say no time: expected a column asked_at or event_timestamp; they have shop"),
-        ({"shop": ["a", "a"], "asked_at": [MIDNIGHT, None]}, "asked_at is missing in 1 entity rows, first in row 2"),
+        (
+            {"shop": ["a", "a"], "asked_at": [MIDNIGHT, None]},
+            "asked_at is missing, infinite or outside the years 1 to 9999 in 1 entity rows, first in row 2",
+        ),
         ({"shop": ["a"], "asked_at": ["2013-01-01"]}, "asked_at is VARCHAR, expected timestamps; pandas.to_datetime"),
         ({"shop": ["a"], "asked_at": [1]}, "asked_at is BIGINT, expected timestamps"),
         ({"shop": [MIDNIGHT], "asked_at": [MIDNIGHT]}, "join key 'shop' .* is TIMESTAMP WITH TIME ZONE, expected text"),
@@ -210,10 +213,10 @@ def test_times_with_and_without_a_zone_are_not_mixed(shop: Shop) -> None:
 
 def test_features_that_are_not_declared_are_named_with_what_is_near(shop: Shop) -> None:
     with pytest.raises(UnknownFeature, match=r"unknown feature 'day.totl'; did you mean day.total"):
-        shop.frame(asked(4), ["day.totl"])
+        shop.frame(asked(4.5), ["day.totl"])
     for wrong in ([], ["day.total", "day.total"]):
         with pytest.raises(InvalidEntityRows, match="give each feature once, and at least one"):
-            shop.frame(asked(4), wrong)
+            shop.frame(asked(4.5), wrong)
 
 
 def database(rows: str) -> duckdb.DuckDBPyConnection:
@@ -276,19 +279,19 @@ def test_values_that_fail_a_check_are_named_with_an_example(declared: dict[str, 
 
 
 def test_checks_declared_later_hold_for_rows_that_were_kept_before(shop: Shop) -> None:
-    shop.frame(asked(4))
+    shop.frame(asked(4.5))
     low = DAY.model_copy(update={"features": (DAY.features[0], DAY.features[1].model_copy(update={"maximum": 5}))})
     strict = catalog([Product(sources=(SALES,), views=(low,))])
     assert strict.view("day").version == CATALOG.view("day").version
     with pytest.raises(InvalidView, match="2 of 3 rows are outside up to 5"):
-        Features(strict, shop.lake).historical(asked(4), ["day.total"])
+        Features(strict, shop.lake).historical(asked(4.5), ["day.total"])
 
 
 def test_a_view_for_spark_needs_rows_that_are_kept_already(shop: Shop) -> None:
     large = DAY.model_copy(update={"name": "large", "engine": "spark"})
     features = Features(catalog([Product(sources=(SALES,), views=(large,))]), shop.lake)
     with pytest.raises(NeedsSpark, match="'large' is computed by Spark and its rows for data version"):
-        features.historical(asked(4), ["large.total"])
+        features.historical(asked(4.5), ["large.total"])
 
 
 def test_an_engine_is_what_is_declared_or_follows_from_the_size() -> None:

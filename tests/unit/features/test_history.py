@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from headwater.features.engine import type_problem
+from headwater.features.engine import DuckDB, type_problem
 from headwater.features.errors import InvalidView
 from headwater.features.history import historical
-from headwater.features.offline import compute
-from headwater.model import Feature, FeatureView, InvalidProduct, Window
+from headwater.features.offline import compute, compute_on
+from headwater.model import Aggregations, Feature, FeatureView, InvalidProduct, Window
 
 START = datetime(2013, 3, 1)
 TTL = 5
@@ -90,6 +90,11 @@ def joined(rows: list[Row], asked: list[Asked], zoned: bool = False, until: int 
     return relation.project("sales__mean, sales__seller, sales__total").fetchall()
 
 
+def is_known(event: int, available: int, moment: int) -> bool:
+    """Whether a question of ``moment`` knows a row: it was available before, and happened by then."""
+    return available < moment and event <= moment
+
+
 def oracle(rows: list[Row], asked: list[Asked], until: int = 99) -> list[tuple[Any, ...]]:
     """The documented rule, row by row."""
 
@@ -99,7 +104,7 @@ def oracle(rows: list[Row], asked: list[Asked], until: int = 99) -> list[tuple[A
     answers: list[tuple[Any, ...]] = []
     for shop, till, minute in asked:
         now = min(minute, until)
-        known = [row for row in rows if shop and till and row[:2] == (shop, till) and max(row[2:4]) <= now]
+        known = [row for row in rows if shop and till and row[:2] == (shop, till) and is_known(row[2], row[3], now)]
         order = lambda row: (row[2], row[3], size(row[4]), (row[6] or "").encode(), size(row[5]))  # noqa: E731
         newest = max(known, key=order, default=None)
         found = newest is not None and minute - newest[2] <= TTL
@@ -149,7 +154,7 @@ def test_every_example_gets_what_was_known_when_it_was_asked(rows: list[Row], as
 def test_a_set_as_of_a_day_holds_nothing_that_became_known_later(
     rows: list[Row], asked: list[Asked], until: int
 ) -> None:
-    then = [row for row in rows if max(row[2:4]) <= until]
+    then = [row for row in rows if is_known(row[2], row[3], until)]
     assert joined(rows, asked, until=until) == oracle(rows, asked, until) == joined(then, asked)
 
 
@@ -159,9 +164,9 @@ def test_what_became_available_later_never_changes_an_answer(
     rows: list[Row], asked: list[Asked], now: int, random: Any
 ) -> None:
     asked = [(shop, till, min(minute, now)) for shop, till, minute in asked]
-    leaked = [row if row[3] <= now else (*row[:4], random.random(), None, "leaked") for row in rows]
+    leaked = [row if row[3] < now else (*row[:4], random.random(), None, "leaked") for row in rows]
     random.shuffle(leaked)
-    without = [row for row in rows if row[3] <= now]
+    without = [row for row in rows if row[3] < now]
     assert joined(rows, asked) == joined(leaked, asked) == joined(without, asked)
 
 
@@ -174,6 +179,60 @@ def test_events_that_come_twice_change_nothing(rows: list[Row], asked: list[Aske
 def test_a_value_exactly_as_old_as_the_ttl_counts_and_one_older_does_not() -> None:
     asked: list[Asked] = [("a", 1, TTL), ("a", 1, TTL + 1)]
     assert joined([("a", 1, 0, 0, 1.0, 2.0, "b")], asked) == [(2.0, "b", 1.0), (None, None, None)]
+
+
+def test_an_example_of_a_row_s_own_moment_does_not_see_it_unless_it_was_told_before() -> None:
+    # By default a row is available when it happens. What was announced is known as it happens.
+    asked: list[Asked] = [("a", 1, 2), ("a", 1, 3)]
+    assert joined([("a", 1, 2, 2, 1.0, 1.0, "b")], asked) == [(None, None, None), (1.0, "b", 1.0)]
+    assert joined([("a", 1, 2, 1, 1.0, 1.0, "b")], asked) == [(1.0, "b", 1.0)] * 2
+    # So it is to the microsecond.
+    asked_at = "TIMESTAMP '2013-03-01 00:02:00.000001'"
+    database().execute(f"CREATE OR REPLACE TABLE examples AS SELECT 'a' AS shop, 1.0 AS till, {asked_at} AS asked_at")
+    compute(database(), view(("shop", "till"), "SELECT * REPLACE (event_time AS available_time) FROM raw"), "offline")
+    sales = view(("shop", "till"))
+    (found,) = historical(database(), "examples", {"sales": sales}, {"sales": "offline"}, ["sales.total"]).fetchall()
+    assert found[-1] == 1.0
+
+
+ODD_TIMES = (
+    "TIMESTAMP 'infinity'", "TIMESTAMP '-infinity'", "TIMESTAMPTZ 'infinity'", "TIMESTAMPTZ '-infinity'",
+    "DATE 'infinity'", "DATE '294248-01-01'", "TIMESTAMP '20000-01-01'", "TIMESTAMP '0044-03-15 (BC)'",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("odd", ODD_TIMES)
+@pytest.mark.parametrize("which", ["event_time", "available_time"])
+def test_a_row_of_no_finite_time_is_never_known_and_the_others_answer(odd: str, which: str) -> None:
+    times = {"event_time": "TIMESTAMP '2013-03-01'", "available_time": "TIMESTAMP '2013-03-01'", which: odd}
+    database().execute(
+        f"CREATE OR REPLACE TABLE raw AS SELECT 'a' AS shop, {times['event_time']} AS event_time, "
+        f"{times['available_time']} AS available_time, 2.0 AS total, 2.0 AS mean, 'x' AS seller"
+    )
+    database().execute(
+        f"CREATE OR REPLACE TABLE fine AS SELECT * REPLACE ({_kind_of(odd)} '2013-03-01 00:00:00+00' AS {which}, "
+        "1.0 AS total) FROM raw UNION ALL FROM raw"
+    )
+    database().execute(
+        "CREATE OR REPLACE TABLE examples AS SELECT 'a' AS shop, unnest([TIMESTAMP '2013-03-01 00:01', "
+        "TIMESTAMP 'infinity', TIMESTAMP '-infinity', NULL]) AS asked_at"
+    )
+    plain = view(sql="SELECT * FROM fine")
+    windows = FeatureView(
+        name="windows", entity=("shop",), sources=("fine",), ttl=timedelta(minutes=TTL),
+        aggregate=Aggregations(event_time="event_time", available_time="available_time", decay=True),
+        features=(Feature(name="count", aggregate=Window(function="count", over=timedelta(minutes=TTL))),),
+    )  # fmt: skip
+    views = {"sales": plain, "windows": windows}
+    assert [compute(database(), found, f"offline_{name}") for name, found in views.items()] == [1, 2]
+    features = ["sales.total", "windows.count"]
+    answers = historical(database(), "examples", views, {name: f"offline_{name}" for name in views}, features)
+    assert [row[2:] for row in answers.fetchall()] == [(1.0, 1.0), (None, None), (None, None), (None, None)]
+
+
+def _kind_of(literal: str) -> str:
+    """The type that a literal says."""
+    return literal.split()[0]
 
 
 def test_a_late_row_about_an_earlier_moment_does_not_hide_the_newest() -> None:
@@ -256,6 +315,41 @@ def test_numbers_that_no_model_can_use_are_missing() -> None:
     )
     compute(connection, view(), "offline")
     assert connection.execute("SELECT total, mean FROM offline").fetchall() == [(None, None)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "words"),
+    [
+        ("integer", "16777217", "1 of 1 rows are outside the whole numbers within"),
+        ("integer", "1.00000001", "1 of 1 rows are outside the whole numbers within"),
+        ("integer", "9007199254740993", "1 of 1 rows are outside the whole numbers within"),
+        ("boolean", "0.99999999", "1 of 1 rows are outside 0 and 1"),
+    ],
+)
+def test_a_whole_number_that_float32_would_round_is_refused(kind: Any, value: str, words: str) -> None:
+    sql = f"SELECT 'a' AS shop, TIMESTAMP '2013-03-01' AS event_time, event_time AS available_time, {value} AS total"
+    total = view(sql=sql).model_copy(update={"features": (Feature(name="total", kind=kind),)})
+    with pytest.raises(InvalidView, match=words):
+        compute(database(), total, "offline")
+
+
+def test_keys_that_an_engine_writes_differently_are_refused_there() -> None:
+    class Whole(DuckDB):
+        whole_keys = True
+
+    for number, refused in (("2.0", False), ("2.5", True), ("2.50::DOUBLE", True), ("9007199254740994::DOUBLE", True)):
+        sql = f"SELECT {number} AS shop, TIMESTAMP '2013-03-01' AS event_time, event_time AS available_time, 1 AS total"
+        total = view(sql=sql).model_copy(update={"features": (Feature(name="total"),)})
+        if refused:
+            with pytest.raises(InvalidView, match="1 rows have a join key 'shop' that DuckDB writes differently, such"):
+                compute_on(Whole(database()), total, "offline")
+        assert compute_on(DuckDB(database()) if refused else Whole(database()), total, "offline") == 1
+
+
+def test_examples_whose_key_is_no_key_s_type_are_refused_by_name() -> None:
+    database().execute("CREATE OR REPLACE TABLE examples AS SELECT now() AS shop, TIMESTAMP '2013-03-01' AS asked_at")
+    with pytest.raises(InvalidView, match="the examples' 'shop', by which feature view 'sales' is looked up, is TIMES"):
+        historical(database(), "examples", {"sales": view()}, {"sales": "offline"}, ["sales.total"])
 
 
 def checked(**change: Any) -> FeatureView:

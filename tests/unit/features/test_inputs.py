@@ -10,8 +10,9 @@ from typing import Any
 
 import duckdb
 import numpy
+import pandas
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headwater.features.columns import entity_sql
@@ -62,7 +63,7 @@ def test_the_hour_follows_daylight_saving_time() -> None:
     [
         ({"distance": "far"}, "distance", "'far', expected a number from 1 to 12000"),
         ({"distance": 0}, "distance", "0, expected a number from 1 to 12000"),
-        ({"distance": 10**400}, "distance", "a number of more than 30 digits"),
+        ({"distance": 10**400}, "distance", "a number of more than 38 digits"),
         ({"distance": math.inf}, "distance", "inf, expected"),
         ({"distance": None}, "distance", "missing, expected"),
         ({"distance": math.nan}, "distance", "missing, expected"),
@@ -114,8 +115,77 @@ def test_a_join_key_is_the_same_text_however_its_number_is_written(value: Any) -
     assert entity_text(value) == "12"
 
 
-@given(st.floats(min_value=-1e25, max_value=1e25) | st.integers(-(2**62), 2**62))
-def test_sql_and_python_write_join_keys_alike(value: float) -> None:
-    kind = "BIGINT" if isinstance(value, int) else "DOUBLE"
-    query = f"SELECT {entity_sql('x', kind)} FROM (SELECT CAST(? AS {kind}) AS x)"  # noqa: S608
-    assert duckdb.execute(query, [value]).fetchall() == [(entity_text(value),)]
+decimals = st.integers(0, 37).flatmap(
+    lambda places: st.tuples(
+        st.just(f"DECIMAL(38,{places})"),
+        st.integers(-(10**37), 10**37).map(lambda digits: Decimal(digits).scaleb(-places)) | st.just(Decimal(0)),
+    )
+)
+keys = st.one_of(
+    st.tuples(st.just("DOUBLE"), st.floats(allow_nan=False, allow_infinity=False) | st.integers(-99, 99).map(float)),
+    st.tuples(st.just("FLOAT"), st.floats(width=32, allow_nan=False, allow_infinity=False)),
+    st.tuples(st.just("HUGEINT"), st.integers(-(2**127) + 1, 2**127 - 1)),
+    st.tuples(st.just("BIGINT"), st.integers(-(2**63), 2**63 - 1)),
+    st.tuples(st.just("UBIGINT"), st.integers(2**53, 2**64 - 1)),
+    st.tuples(st.just("BOOLEAN"), st.booleans()),
+    st.tuples(st.just("DATE"), st.dates()),
+    st.tuples(st.just("UUID"), st.uuids()),
+    st.tuples(st.just("VARCHAR"), st.text(st.characters(exclude_categories=["Cs"]))),
+    decimals,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(keys, min_size=1, max_size=8))
+def test_sql_and_python_write_join_keys_alike_and_different_ones_differently(given: list[tuple[str, Any]]) -> None:
+    columns = ", ".join(entity_sql(f"x{place}", kind) for place, (kind, _) in enumerate(given))
+    rows = ", ".join(f"CAST(? AS {kind}) AS x{place}" for place, (kind, _) in enumerate(given))
+    (texts,) = duckdb.execute(f"SELECT {columns} FROM (SELECT {rows})", [value for _, value in given]).fetchall()  # noqa: S608
+    assert list(texts) == [entity_text(value) for _, value in given]
+    numbers = [value for _, value in given if isinstance(value, int | float | Decimal) and not isinstance(value, bool)]
+    for one in numbers:
+        for other in numbers:
+            alike = entity_text(one) == entity_text(other)
+            # A float's fraction is its shortest decimal.
+            assert alike <= (float(one) == float(other))
+            if isinstance(one, float) is isinstance(other, float):
+                assert alike == (one == other)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (Decimal("9007199254740993"), "9007199254740993"),
+        (Decimal("1E+3"), "1000"),
+        (Decimal("0.10000000000000000001"), "0.10000000000000000001"),
+        (1e-7, "0.0000001"),
+        (-0.0, "0"),
+        (numpy.bool_(True), "true"),
+        (numpy.float32(0.5), "0.5"),
+        (numpy.uint64(2**64 - 1), "18446744073709551615"),
+        (pandas.NA, None),
+        (pandas.NaT, None),
+        (numpy.float64("nan"), None),
+    ],
+)
+def test_a_join_key_keeps_all_of_its_digits(value: Any, text: str | None) -> None:
+    assert entity_text(value) == text
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        2**127,
+        Decimal("1E+40"),
+        Decimal("1E-500"),
+        Decimal("Infinity"),
+        math.inf,
+        1j,
+        b"a",
+        [1],
+        datetime(2013, 5, 1, tzinfo=UTC),
+    ],
+)
+def test_what_is_no_join_key_is_refused(value: Any) -> None:
+    with pytest.raises(InvalidInput, match="expected text or a number of at most 38 digits"):
+        entity_text(value)

@@ -49,8 +49,8 @@ def tamper(shop: str, event: datetime, amount: float | None, thrice: float | Non
 def test_what_a_materialisation_brought_online_is_what_the_offline_rows_say(filled: World) -> None:
     found = check()
     assert (found.sampled, found.equal, found.different, found.mismatches) == (3, 3, 0, ())
-    # Shop c's sale of five was known at six, and nothing later was when it was materialised.
-    assert (found.version, found.at) == (SECOND.version, NOW.replace(hour=6, minute=0))
+    # Shop c's sale of five was told at six, so known just after, and nothing later was when it was materialised.
+    assert (found.version, found.at) == (SECOND.version, NOW.replace(hour=6, minute=0, microsecond=1))
     assert check(NOW + timedelta(days=3)) == found
 
 

@@ -32,6 +32,7 @@ from headwater.model import Feature, FeatureView
 from headwater.registry.store import RegistryStore
 from headwater.versions.errors import HookRefused, RevisionNotFound
 from tests.unit.features.shop import FILES, NOW, SECOND, features, land, products
+from tests.unit.features.test_history import is_known
 from tests.unit.lake.invocation import Context
 from tests.unit.lake.world import FEATURES as TABLE
 from tests.unit.lake.world import LAKE, REGISTRY, World, new_world
@@ -76,9 +77,15 @@ def at(hour: int) -> datetime:
     return MIDNIGHT + timedelta(hours=hour)
 
 
-def amounts(shops: Sequence[str], hours: Sequence[int], view: FeatureView = SECOND, **options: Any) -> list[Any]:
-    """What the point-in-time join says of each shop at each hour."""
-    asked = [(shop, at(hour)) for shop in shops for hour in hours]
+TICK = timedelta(microseconds=1)
+"""After its available time a row is known."""
+
+
+def amounts(
+    shops: Sequence[str], hours: Sequence[int], view: FeatureView = SECOND, after: timedelta = TICK, **options: Any
+) -> list[Any]:
+    """What the point-in-time join says of each shop just after each hour."""
+    asked = [(shop, at(hour) + after) for shop in shops for hour in hours]
     frame = pandas.DataFrame(asked, columns=["shop", "asked_at"])
     answers = features(view).historical(frame, ["last_sale.amount"], **options)["last_sale__amount"]
     return list(answers.to_pylist())
@@ -200,7 +207,7 @@ def test_a_view_that_nothing_was_streamed_to_keeps_its_rows_names(world: World) 
     version = lake().pin(["sales"])
     other = lake().at(["sales"], "main", ["last_sale", "unseen"])
     assert offline_key(SECOND, version) == offline_key(SECOND, other) == (
-        f"features/last_sale/{version.id}-{SECOND.version}-2.parquet"
+        f"features/last_sale/{version.id}-{SECOND.version}-3.parquet"
     )  # fmt: skip
     stream(("a", 8, 8, 7.0))
     commit()
@@ -240,7 +247,8 @@ def test_data_as_of_a_time_or_a_revision_hold_what_was_streamed_and_committed_th
     days = [datetime(2026, 1, day, 12, tzinfo=UTC) for day in (1, 2, 3)]
     assert [amounts(["a"], [8, 9], as_of=day) for day in days] == [[30.0, 30.0], [7.0, 7.0], [7.0, 9.0]]
     assert [amounts(["a"], [9], as_known_at=day) for day in days] == [[30.0], [7.0], [9.0]]
-    assert amounts(["a"], [9], as_of="main", as_known_at=at(8)) == [7.0]
+    assert amounts(["a"], [9], as_of="main", as_known_at=at(8)) == [30.0]
+    assert amounts(["a"], [9], as_of="main", as_known_at=at(8) + TICK) == [7.0]
     first = next(entry.id for entry in lake().versions.dataset(DATASET).log("main~1"))
     assert amounts(["a"], [9], as_of={DATASET: first}) == [7.0]
     with pytest.raises(RevisionNotFound, match="'streamed/last_sale' has no branch, tag or commit 'nosuch'"):
@@ -301,7 +309,7 @@ def oracle(computed: Sequence[Row], streamed: Sequence[Row], shop: str, hour: in
         return event, available, is_computed, (0, 0.0) if amount is None else (1, amount)
 
     rows = [(row, True) for row in computed] + [(row, False) for row in streamed]
-    known = [entry for entry in rows if entry[0][0] == shop and max(entry[0][1:3]) <= hour]
+    known = [entry for entry in rows if entry[0][0] == shop and is_known(*entry[0][1:3], hour)]
     newest = max(known, key=rank, default=None)
     return newest[0][3] if newest and (ttl is None or hour - newest[0][1] <= ttl) else None
 
@@ -379,9 +387,9 @@ class History:
         computed = [(shop, sold, sold + 1, amount) for (shop, sold), amount in self.sold.items()]
         asked = [(shop, hour) for shop in SHOPS for hour in HOURS]
         expected = [oracle(computed, self.streamed, shop, hour) for shop, hour in asked]
-        assert amounts(SHOPS, HOURS) == expected
+        assert amounts(SHOPS, HOURS, after=timedelta(0)) == expected
         online = {key: row["amount"] for key, row in self.world.rows_online(SECOND).items()}
-        newest = {f"shop|{shop}": oracle(computed, self.streamed, shop, 9, None) for shop in SHOPS}
+        newest = {f"shop|{shop}": oracle(computed, self.streamed, shop, 10, None) for shop in SHOPS}
         assert online == {key: value for key, value in newest.items() if key in online}
         told = {shop for shop, _, known, _ in [*computed, *self.streamed] if known <= 9}
         assert online.keys() == {f"shop|{shop}" for shop in told}

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any
 
+import numpy
 import pytest
 from botocore.exceptions import ClientError
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from functions.features import stream
 from headwater.aws import client
 from headwater.features.errors import InvalidRows
+from headwater.features.inputs import entity_text
+from headwater.features.online import ValueStatus, plan, read_online
 from headwater.features.store import OnlineStore
 from headwater.features.streaming import MOST_ROWS, Streaming
+from headwater.json_values import dumps, json_value, loads
 from headwater.lake.errors import LakeBusy
 from headwater.lake.store import Arrivals
 from headwater.model import Feature, InvalidProduct
+from headwater.registry.types import PackageFeature
 from tests.unit.features.shop import SECOND, features, land, products
 from tests.unit.lake.invocation import Context
 from tests.unit.lake.world import FEATURES, LAKE, World
@@ -53,6 +61,43 @@ def test_a_streamed_row_and_a_materialised_one_give_way_to_the_newer_and_to_data
     assert streaming().ingest("last_sale", [row("a", 3, **at_three)]).written == 0
 
 
+numbers = st.one_of(
+    st.floats(width=32, min_value=0, allow_infinity=False), st.floats(), st.integers(-5, 2**40), st.booleans(),
+    st.decimals(allow_nan=False, min_value=0, max_value=10**6, places=3), st.none(), st.text(max_size=3),
+)  # fmt: skip
+names = st.one_of(
+    st.integers(2**53, 2**54), st.integers(-9, 9), st.booleans(), st.floats(-1e20, 1e20), st.text(max_size=5),
+    st.decimals(allow_nan=False, min_value=-(10**20), max_value=10**20, places=4),
+)  # fmt: skip
+
+
+ticks = count()
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(names, numbers), min_size=1, max_size=6))
+def test_what_is_streamed_is_what_is_looked_up_or_is_refused_by_name(world: World, given: list[Any]) -> None:
+    for name, number in given:
+        # As the client sends it and the function reads it.
+        moment = NOW - timedelta(minutes=30, microseconds=-next(ticks))
+        sent = loads(dumps(json_value([{"shop": name, "event_time": moment, "amount": number}])))
+        try:
+            streaming().ingest("last_sale", sent)
+        except InvalidRows as error:
+            refused = {problem["field"] for problem in error.by_row()}
+            if not refused <= {"rows[0].amount", "rows[0].shop"}:
+                raise
+            continue
+        wanted = [PackageFeature.of(SECOND, "amount")]
+        asked = [{"shop": name}, {"shop": entity_text(name)}]
+        lookups = [entry for row in plan(wanted, asked) for entry in row]
+        store = OnlineStore(FEATURES, pause=lambda _: None)
+        found = read_online(store, lookups, moment + timedelta(microseconds=1))
+        expected = None if number is None or number == "" or number != number else float(numpy.float32(float(number)))
+        assert [answer.values["amount"] for answer in found] == [expected] * 2
+        assert [answer.status for answer in read_online(store, lookups, moment)] == [ValueStatus.FUTURE] * 2
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
@@ -67,7 +112,7 @@ def test_a_streamed_row_and_a_materialised_one_give_way_to_the_newer_and_to_data
         ({"available_time": NOW + timedelta(minutes=6)}, r"available_time: .* expected a time that isn't yet to come"),
         ({"amount": "5"}, r"amount: '5', expected a number that float32 can hold"),
         ({"amount": 1e300}, "expected a number that float32 can hold"),
-        ({"amount": 10**400}, "a number of more than 30 digits, expected a number that float32 can hold"),
+        ({"amount": 10**400}, "a number of more than 38 digits, expected a number that float32 can hold"),
         ({"amount": -1}, r"amount: -1, expected at least 0"),
     ],
 )

@@ -22,6 +22,8 @@ FEATURES = {"delays.rate_6h": "number", "delays.rate_24h": "number", "delays.las
         (b"", "the body is not JSON"),
         (b"{", "the body is not JSON"),
         (b"\xff", "the body is not JSON"),
+        (b'{"instances": [{"carrier": "B6", "carrier": "AA"}]}', "an object has the name 'carrier' twice"),
+        (b'{"instances": [{"distance": -Infinity}]}', "-Infinity is no JSON value"),
         (b"[" * 100_000, "nested too deeply"),
         (b'{"instances": [{"carrier": "B6", "distance": NaN}]}', "NaN is no JSON value; a missing value is null"),
         (b'{"instances": [{"distance": ' + b"9" * 5000 + b"}]}", "the body is not JSON"),
@@ -39,7 +41,7 @@ FEATURES = {"delays.rate_6h": "number", "delays.rate_24h": "number", "delays.las
         (body({}, features=[{"x.y": 1}]), "instance 0: features: 'x.y' is no feature of this model: delays.rate_6h"),
         (body({}, features=[{"delays.rate_6h": "a"}]), "delays.rate_6h: 'a', expected a number or null"),
         (body({}, features=[{"delays.last": 1}]), "delays.last: 1, expected text of at most 1,024 characters or null"),
-        (body({}, features=[{"delays.rate_6h": 10**400}]), "a number of more than 30 digits, expected a number"),
+        (body({}, features=[{"delays.rate_6h": 10**400}]), "a number of more than 38 digits, expected a number"),
     ],
 )
 def test_a_malformed_body_is_refused(content: bytes, message: str) -> None:

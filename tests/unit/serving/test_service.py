@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from headwater.features.errors import OnlineStoreBusy
+from headwater.json_values import dumps
 from headwater.registry.service import Registry
 from headwater.registry.store import ArtifactStore
 from headwater.serving.errors import InvalidBody, UnknownModel
@@ -61,6 +62,24 @@ def test_as_of_makes_an_old_value_fresh(serving: Serving) -> None:
     as_of = (NOW - timedelta(days=1, hours=12)).isoformat()
     answer = serving.predict("delays", body({"carrier": "AA"}, as_of=as_of), request_id="r-1").body
     assert answer["predictions"][0]["feature_age_seconds"] == 12 * 3600
+
+
+def test_a_value_of_the_very_moment_is_not_known_yet(serving: Serving) -> None:
+    moment = NOW - timedelta(hours=1)
+    for as_of, known in ((moment, False), (moment + timedelta(microseconds=1), True)):
+        answer = serving.predict("delays", body({"carrier": "B6"}, as_of=as_of.isoformat()), request_id="r-1").body
+        assert bool(answer["predictions"][0]["missing_features"]) is not known
+
+
+def test_the_log_has_each_digit_that_was_sent(serving: Serving) -> None:
+    instances = b'[{"carrier":9007199254740993.0,"distance":0.1234567890123456789},{"carrier":true,"distance":true}]'
+    features = b'[{"delays.rate_6h":0.10000000000000000001},{"delays.rate_6h":9007199254740993}]'
+    sent = b'{"instances":' + instances + b',"features":' + features + b"}"
+    record = serving.predict("delays", sent, request_id="r-1").record
+    text = dumps(record.document())
+    for fields in (instances, features):
+        for field in fields.decode().strip("[]").replace("},{", "}#{").split("#"):
+            assert field.strip("{}") in text
 
 
 def test_given_features_replace_the_look_up(serving: Serving, store: Online) -> None:
