@@ -151,6 +151,29 @@ class GateOutcome(Value):
     """One line for people, such as ``roc_auc 0.701 is below 0.715``."""
 
 
+class Disagreement(Value):
+    """A request that the ONNX graph answers otherwise than the pipeline it was made from."""
+
+    trial: str
+    """What is special about the request, such as ``area is missing``."""
+    columns: tuple[str, ...] = ()
+    """The columns that were changed for it."""
+    row: Mapping[str, float | str | None]
+    """Its columns, those that were changed first, at most 20; None when missing."""
+    pipeline: float | None
+    graph: float | None
+    """The two answers; None if one isn't a finite number."""
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        row = ", ".join(f"{name} = {'missing' if value is None else repr(value)}" for name, value in self.row.items())
+        return f"when {self.trial}: {_answer(self.graph)} instead of {_answer(self.pipeline)} for {row}"
+
+
+def _answer(value: float | None) -> str:
+    return "no number" if value is None else f"{value:.6g}"
+
+
 class Parity(Value):
     """How far the ONNX graph is from the scikit-learn pipeline it was made from, on held-out rows."""
 
@@ -158,6 +181,8 @@ class Parity(Value):
     largest_difference: float
     tolerance: float
     passed: bool
+    worst: Disagreement | None = None
+    """Where the two differ most; None if they agree (and in versions that were registered without it)."""
 
 
 class TrainingSet(Value):
@@ -207,9 +232,11 @@ class Candidate(Value):
         reasons = [gate.reason or f"{gate.metric} is {gate.value}, {gate.rule.replace('_', ' ')} {gate.limit}"
                    for gate in self.gates if not gate.passed]  # fmt: skip
         if not self.parity.passed:
+            worst = self.parity.worst
             reasons.append(
                 f"the ONNX graph differs from the trained pipeline by up to {self.parity.largest_difference:g} on "
                 f"{self.parity.rows} rows (tolerance {self.parity.tolerance:g})"
+                + (f", {worst} -> {worst.remedy}" if worst else "")
             )
         return tuple(reasons)
 

@@ -11,9 +11,9 @@ import pandas
 
 from headwater.model import Model, RequestInput
 from headwater.registry.types import CategoryProfile, GoldenRequest, GoldenSet, NumberProfile, Profile
-from headwater.training.compiling import TOLERANCE, places
 from headwater.training.dataset import Rows
 from headwater.training.errors import InvalidExamples
+from headwater.training.parity import TOLERANCE, places
 
 QUANTILES = 256
 TOP = 100
