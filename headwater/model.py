@@ -7,6 +7,7 @@ every product, checks each name that one declaration uses of another, and is run
 from __future__ import annotations
 
 import importlib
+import json
 import math
 import pkgutil
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,6 +28,11 @@ from headwater.views import Reference as Reference
 from headwater.views import Schedule as Schedule
 from headwater.views import Window as Window
 from headwater.views import refuse_large_items, refuse_repeats
+
+LONGEST_BODY = 256 * 1024
+"""Bytes of a prediction request's body that the API reads."""
+MOST_INSTANCES = 100
+"""Instances that a prediction request may carry."""
 
 D = TypeVar("D")
 N = TypeVar("N", "Source", "FeatureView", "Model")
@@ -212,6 +218,9 @@ class Model(Declaration):
     retrain: Schedule | None = None
     promotion: Literal["automatic", "manual"] = "automatic"
     """Whether a staged candidate that answers its golden requests becomes ``production`` by itself."""
+    deterministic: bool = False
+    """Whether the label follows from the columns by a rule. Then a perfect score is no sign of a leak, and doesn't hold
+    the automatic promotion back."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -243,6 +252,28 @@ class Model(Declaration):
     def views(self) -> tuple[str, ...]:
         """The feature views that it uses, in the order of their first feature."""
         return tuple(dict.fromkeys(feature.partition(".")[0] for feature in self.features))
+
+
+def shortest_request(model: Model) -> int:
+    """Bytes of the shortest body that carries one instance with every input and feature of ``model``.
+
+    Golden requests are such bodies: a model for which this is above `LONGEST_BODY` could never be staged.
+    """
+    shortest = {"number": 0, "category": "a", "timestamp": "2000-01-01"}
+    instance = {entry.name: shortest[entry.kind] for entry in model.inputs}
+    features = {name: shortest["category" if name in model.text_features else "number"] for name in model.features}
+    body: dict[str, Any] = {"instances": [instance]} | ({"features": [features]} if features else {})
+    return len(json.dumps(body))
+
+
+def refuse_large_requests(models: Iterable[Model]) -> None:
+    """Refuse models that no request could ask; raises `InvalidProduct`."""
+    for model in models:
+        if (size := shortest_request(model)) > LONGEST_BODY:
+            raise InvalidProduct(
+                f"model {model.name!r}: a request with its {len(model.inputs):,} inputs and {len(model.features):,} "
+                f"features has at least {size:,} bytes; the API reads {LONGEST_BODY:,}. Declare fewer, or shorter names"
+            )
 
 
 class Product(Declaration):
@@ -312,6 +343,7 @@ def catalog(products: Iterable[Product]) -> Catalog:
                     f"carries. Inputs: {', '.join(sorted(inputs))}"
                 )
         models[name] = model.model_copy(update={"text_features": tuple(texts)})
+    refuse_large_requests(models.values())
     return Catalog(sources=sources, views=views, models=models)
 
 

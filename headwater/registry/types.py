@@ -185,6 +185,20 @@ class Parity(Value):
     """Where the two differ most; None if they agree (and in versions that were registered without it)."""
 
 
+class LeakWarning(Value):
+    """A score that is too good: what is asked for may be among its own clues."""
+
+    column: str | None = None
+    """The column that reaches it alone; None: the whole model does."""
+    metric: str
+    value: float
+    rows: Annotated[int, Field(ge=0)]
+
+    def __str__(self) -> str:
+        who = f"column {self.column} alone" if self.column else "the model"
+        return f"possible leak: {who} reaches {self.metric} {self.value:.4f} on {self.rows:,} rows"
+
+
 class TrainingSet(Value):
     """The table that a model learnt from, and enough to see whether another one is the same."""
 
@@ -209,13 +223,17 @@ class Candidate(Value):
     """The champion's metrics on the same rows; None if there is none."""
     champion_version: VersionNumber | None = None
     """Which version that was: automatic promotion replaces this one and no other."""
+    judged_anew: Annotated[int, Field(ge=0)] = 0
+    """How often the run was judged again because another version had become the champion meanwhile."""
     inputs_alone: Mapping[str, FiniteFloat] | None = None
     """Metrics of the same fit without features."""
     gates: tuple[GateOutcome, ...] = Field(min_length=1)
     parity: Parity
+    leaks: tuple[LeakWarning, ...] = ()
+    """Signs that the label is among its own clues: with any, only a person promotes it, and says why."""
     parameters: Mapping[str, str | int | float | bool] = Field(default_factory=dict)
     rows: Mapping[str, int] = Field(default_factory=dict)
-    """How many examples there were, by part: ``train``, ``holdout``."""
+    """How many examples there were, by part: ``train``, ``holdout``, and those that were left out: ``unlabelled``."""
     data_version: str
     commits: Mapping[str, Sha256] = Field(default_factory=dict)
     """The commit of each source that the rows came from."""
@@ -225,6 +243,17 @@ class Candidate(Value):
     code_version: str
     promotion: Literal["automatic", "manual"] = "manual"
     created_at: AwareDatetime
+    """When it was judged."""
+
+    @property
+    def promotes_itself(self) -> bool:
+        """Whether it becomes ``production`` once it is staged, without a person."""
+        return self.promotion == "automatic" and not self.leaks
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should look at, one line each."""
+        return tuple(map(str, self.leaks))
 
     @property
     def failures(self) -> tuple[str, ...]:

@@ -75,6 +75,8 @@ def _convert(model: Model, pipeline: Any, *, exact: bool) -> onnx.ModelProto:
         warnings.simplefilter("ignore", UserWarning)
         graph: onnx.ModelProto = convert_sklearn(
             _from_columns(model, pipeline),
+            # By default a random one, and the graph's bytes would differ from run to run.
+            name=model.name,
             initial_types=[
                 (name, (StringTensorType if name in model.categories else number)([None, 1]))
                 for name in _learnt_from(model)

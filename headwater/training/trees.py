@@ -71,10 +71,12 @@ def convert_trees(scope: Any, operator: Any, container: Any) -> None:
     options = container.get_options(learner, {})
     special = any(options.get(name) for name in ("raw_scores", "decision_path", "decision_leaf"))
     if special or (is_classifier and [*learner.classes_] != [0, 1]) or len(operator.inputs) != 1:
-        return _library(scope, operator, container)
+        _library(scope, operator, container)
+        return
     found = ensemble_of(learner)
     if found is None:
-        return _library(scope, operator, container)
+        _library(scope, operator, container)
+        return
     write = _Writer(scope, container)
     exact = write("Cast", [operator.inputs[0].full_name], to=TensorProto.DOUBLE)
     answer = write("TreeEnsembleRegressor", [exact], domain="ai.onnx.ml", version=ML_OPSET, **_attributes(found))
@@ -95,7 +97,8 @@ def convert_imputer(scope: Any, operator: Any, container: Any) -> None:
     numbers = kinds <= {TensorProto.FLOAT, TensorProto.DOUBLE} and len(kinds) == 1
     is_nan = isinstance(step.missing_values, float) and numpy.isnan(step.missing_values)
     if not numbers or not is_nan or step.statistics_.dtype.kind != "f":
-        return _library(scope, operator, container)
+        _library(scope, operator, container)
+        return
     write = _Writer(scope, container)
     dtype = "float64" if kinds == {TensorProto.DOUBLE} else "float32"
     names = [entry.full_name for entry in operator.inputs]
