@@ -64,6 +64,7 @@ def handler(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
             by=request.by,
             why=request.why,
             write_id=request.write_id,
+            once=request.run_id is not None,
         )
     except AliasMoved as moved:
         if request.run_id is None:

@@ -218,6 +218,7 @@ class Registry:
         by: str = "",
         why: str = "",
         write_id: str | None = None,
+        once: bool = False,
     ) -> AliasMove:
         """Point ``alias`` at version ``to`` if it still points at ``expected``.
 
@@ -236,6 +237,9 @@ class Registry:
         write_id : str, optional
             Names this move among all others. A caller that may be run twice for one decision (a retried task) passes
             the same id again and gets the move that was made; by default each call is a move of its own.
+        once : bool
+            Whether ``write_id`` is moved once for ever: a call that comes late, when others have moved the alias since
+            (a person rolled it back), gets the old move and changes nothing.
 
         Returns
         -------
@@ -253,7 +257,7 @@ class Registry:
         AliasMoved
             The alias points elsewhere by now. Nothing was changed; read it again and decide anew.
         """
-        return self._move(model, alias, to, expected, by=by, why=why, write_id=write_id)
+        return self._move(model, alias, to, expected, by=by, why=why, write_id=write_id, once=once)
 
     def withdraw(self, model: str, *, alias: str, expected: int, by: str = "", why: str = "") -> AliasMove:
         """Take ``alias`` away if it still points at ``expected``; raises `AliasMoved` if not."""
@@ -280,7 +284,16 @@ class Registry:
         return tuple(_move(item) for item in self._store.query(f"MODEL#{model}", f"LOG#{alias}#"))
 
     def _move(
-        self, model: str, alias: str, to: int | None, expected: int | None, *, by: str, why: str, write_id: str | None
+        self,
+        model: str,
+        alias: str,
+        to: int | None,
+        expected: int | None,
+        *,
+        by: str,
+        why: str,
+        write_id: str | None,
+        once: bool = False,
     ) -> AliasMove:
         pk, write_id = f"MODEL#{model}", write_id or uuid.uuid4().hex
         for attempt in range(_TRIES):
@@ -288,8 +301,8 @@ class Registry:
             if last is not None and last.write_id == write_id:
                 return last
             current = last.to if last else None
-            if current != expected and (ours := self._made(model, alias, write_id)):
-                # It was made, its answer was lost, and somebody has decided anew since.
+            if once and (ours := self._made(model, alias, write_id)):
+                # It was made, its answer was lost, and somebody has decided anew since: theirs stays.
                 return ours
             if to is not None:
                 self._check_ready(model, to)
