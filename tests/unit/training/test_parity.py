@@ -52,7 +52,7 @@ def model(task: str, required: bool = True, inputs: int = 2) -> Model:
 
 @pytest.mark.parametrize("before", BEFORE)
 @pytest.mark.parametrize("learner", LEARNERS)
-@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=2, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(seed=st.integers(0, 2**32 - 1), decimals=st.integers(0, 7), scale=st.sampled_from([1e-3, 1.0, 1e5]))
 def test_trees_answer_alike_wherever_a_value_lies(
     learner: str, before: str, seed: int, decimals: int, scale: float
