@@ -97,14 +97,16 @@ def test_an_input_that_must_come_is_never_tried_without() -> None:
     assert (parity.passed, parity.rows) == (True, 50)
     with pytest.raises(CompilationFailed, match="the pipeline fails when a0 is missing") as caught:
         check_parity(model("regression", required=False), pipeline, graph, frame)
-    assert caught.value.next_steps == [
+    assert [*caught.value.next_steps] == [
         "fill a0 within the pipeline, such as by a SimpleImputer before the step that can't, or require it"
     ]
 
 
 def test_a_disagreement_tells_trial_row_answers_and_remedy() -> None:
     frame = pandas.DataFrame({"a0": numpy.arange(50.0), "a1": numpy.arange(50.0) % 7})
-    declared = model("regression", required=False)
+    needed = model("regression")
+    optional = RequestInput(name="a0", kind="number", required=False)
+    declared = needed.model_copy(update={"inputs": (optional, needed.inputs[1])})
     pipeline = make_pipeline(SimpleImputer(strategy="constant", fill_value=1000), Ridge()).fit(frame, frame.a0)
     other = make_pipeline(SimpleImputer(strategy="constant", fill_value=0), Ridge()).fit(frame, frame.a0)
     parity = check_parity(declared, pipeline, Graph(*compile_graph(declared, other)), frame)
@@ -118,5 +120,5 @@ def test_a_disagreement_tells_trial_row_answers_and_remedy() -> None:
 def test_a_model_that_no_request_could_ask_is_refused_when_declared() -> None:
     source = Source(name="s", contract="a.b:C")
     assert catalog([Product(sources=(source,), models=(model("regression", inputs=500),))])
-    with pytest.raises(InvalidProduct, match="20,000 inputs and 0 features has at least"):
-        catalog([Product(sources=(source,), models=(model("regression", inputs=20_000),))])
+    with pytest.raises(InvalidProduct, match="25,000 inputs and 0 features has at least"):
+        catalog([Product(sources=(source,), models=(model("regression", inputs=25_000),))])
