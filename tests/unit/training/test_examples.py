@@ -72,9 +72,7 @@ def test_a_whole_number_beside_a_missing_one_keeps_its_digits() -> None:
 
 def test_an_example_without_a_required_input_refuses_the_run_by_name() -> None:
     declared = model(RequestInput(name="x", kind="number"), RequestInput(name="c", kind="category"))
-    with pytest.raises(
-        InvalidExamples, match=r"2 of 4 .* x: missing.* example 2 \(x missing, c 'b'\)"
-    ) as it:
+    with pytest.raises(InvalidExamples, match=r"2 of 4 .* x: missing.* example 2 \(x missing, c 'b'\)") as it:
         made(declared, "SELECT unnest([1, NULL, NULL, 2]) AS x, unnest(['a', 'b', 'c', 'd']) AS c, 1 AS y")
     assert "required=False" in it.value.next_steps[0]
 
