@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import importlib
+import json
 import math
 import pkgutil
 from collections.abc import Iterable, Mapping, Sequence
@@ -31,6 +32,10 @@ from headwater.views import refuse_large_items, refuse_repeats
 
 TIME_FORMATS = ("iso8601", "epoch_seconds", "epoch_milliseconds", "epoch_microseconds")
 """What `Source.times` may name beside formats of ``strptime``."""
+LONGEST_BODY = 256 * 1024
+"""Bytes of a prediction request's body that the API reads."""
+MOST_INSTANCES = 100
+"""Instances that a prediction request may carry."""
 
 D = TypeVar("D")
 N = TypeVar("N", "Source", "FeatureView", "Model")
@@ -262,6 +267,9 @@ class Model(Declaration):
     retrain: Schedule | None = None
     promotion: Literal["automatic", "manual"] = "automatic"
     """Whether a staged candidate that answers its golden requests becomes ``production`` by itself."""
+    deterministic: bool = False
+    """Whether the label follows from the columns by a rule. Then a perfect score is no sign of a leak, and doesn't hold
+    the automatic promotion back."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -293,6 +301,28 @@ class Model(Declaration):
     def views(self) -> tuple[str, ...]:
         """The feature views that it uses, in the order of their first feature."""
         return tuple(dict.fromkeys(feature.partition(".")[0] for feature in self.features))
+
+
+def shortest_request(model: Model) -> int:
+    """Bytes of the shortest body that carries one instance with every input and feature of ``model``.
+
+    Golden requests are such bodies: a model for which this is above `LONGEST_BODY` could never be staged.
+    """
+    shortest = {"number": 0, "category": "a", "timestamp": "2000-01-01"}
+    instance = {entry.name: shortest[entry.kind] for entry in model.inputs}
+    features = {name: shortest["category" if name in model.text_features else "number"] for name in model.features}
+    body: dict[str, Any] = {"instances": [instance]} | ({"features": [features]} if features else {})
+    return len(json.dumps(body))
+
+
+def refuse_large_requests(models: Iterable[Model]) -> None:
+    """Refuse models that no request could ask; raises `InvalidProduct`."""
+    for model in models:
+        if (size := shortest_request(model)) > LONGEST_BODY:
+            raise InvalidProduct(
+                f"model {model.name!r}: a request with its {len(model.inputs):,} inputs and {len(model.features):,} "
+                f"features has at least {size:,} bytes; the API reads {LONGEST_BODY:,}. Declare fewer, or shorter names"
+            )
 
 
 class Product(Declaration):
@@ -362,6 +392,7 @@ def catalog(products: Iterable[Product]) -> Catalog:
                     f"carries. Inputs: {', '.join(sorted(inputs))}"
                 )
         models[name] = model.model_copy(update={"text_features": tuple(texts)})
+    refuse_large_requests(models.values())
     return Catalog(sources=sources, views=views, models=models)
 
 

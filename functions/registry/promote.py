@@ -9,6 +9,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.observability import observe
 from headwater.model import Name
+from headwater.registry.errors import AliasMoved
 from headwater.registry.service import Registry
 from headwater.registry.types import Alias, RunId, Value, VersionNumber
 from headwater.settings import FunctionSettings, at_init
@@ -48,17 +49,28 @@ def registry() -> Registry:
 
 @entry
 def handler(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
-    """Move a model's alias, once, and say what it pointed to before."""
+    """Move a model's alias, once, and say what it pointed to before.
+
+    If a run asks and the alias points elsewhere by now, nothing is moved, and the answer says ``stale``.
+    """
     request = PromoteRequest.model_validate(event)
     logger.append_keys(run_id=request.run_id, model=request.model, version=request.to, alias=request.alias)
-    move = registry().promote(
-        request.model,
-        alias=request.alias,
-        to=request.to,
-        expected=request.expected,
-        by=request.by,
-        why=request.why,
-        write_id=request.write_id,
-    )
+    try:
+        move = registry().promote(
+            request.model,
+            alias=request.alias,
+            to=request.to,
+            expected=request.expected,
+            by=request.by,
+            why=request.why,
+            write_id=request.write_id,
+            once=request.run_id is not None,
+        )
+    except AliasMoved as moved:
+        if request.run_id is None:
+            raise
+        # No error: the run is judged anew, against what serves now.
+        logger.info(moved.message)
+        return {"stale": moved.message}
     logger.info("the alias moved", extra={"before": move.before, "sequence": move.sequence})
     return move.model_dump(mode="json")

@@ -8,6 +8,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.observability import observe
 from headwater.model import Name
+from headwater.registry.errors import ChampionMoved
 from headwater.registry.service import Registry
 from headwater.registry.store import ArtifactStore
 from headwater.registry.types import RunId, Value
@@ -50,17 +51,35 @@ def service() -> Registration:
 
 @entry
 def handler(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
-    """Commit and register a run's candidate, once, and say what became of it and how it is to be promoted."""
+    """Commit and register a run's candidate, once, and say what became of it and how it is to be promoted.
+
+    If another version serves than the one it was judged against, nothing is registered, and the answer says ``stale``.
+    """
     request = RegisterRequest.model_validate(event)
     logger.append_keys(model=request.model, run_id=request.run_id)
-    version = service().register(request.model, request.run_id)
+    try:
+        version = service().register(request.model, request.run_id)
+    except ChampionMoved as moved:
+        # No error: the run is judged anew.
+        logger.info(moved.message)
+        return {"stale": moved.message}
     logger.append_keys(version=version.version)
-    logger.info("registered", extra={"status": version.status, "reasons": version.reasons, "commit": version.commit})
+    warnings = list(version.candidate.warnings)
+    logger.info(
+        "registered",
+        extra={
+            "status": version.status,
+            "reasons": version.reasons,
+            "warnings": warnings,
+            "commit": version.commit,
+        },
+    )
     return {
         "model": version.model,
         "version": version.version,
         "status": version.status.value,
         "reasons": list(version.reasons),
-        "promotion": version.candidate.promotion,
+        "warnings": warnings,
+        "promotion": "automatic" if version.candidate.promotes_itself else "manual",
         "champion": version.candidate.champion_version,
     }

@@ -26,6 +26,14 @@ def show_card(console: Console, card: ModelCard) -> None:
     parity = card.parity
     difference = f"at most {parity['largest_difference']:.1g} on {parity['rows']:,} rows"
     console.print(f"{_mark(parity['passed'])} parity: ONNX differs from scikit-learn by {difference}")
+    for warning in card.warnings:
+        console.print(f"! {warning}", markup=False, style="yellow")
+    if card.warnings:
+        console.print(
+            f"  It isn't promoted by itself. If the score is honest: headwater models promote {card.model} "
+            f'{card.version} --why "..."',
+            markup=False,
+        )
     facts = {
         "registered": show(card.registered_at) + " UTC",
         "rows": ", ".join(f"{count:,} {part}" for part, count in card.rows.items()),

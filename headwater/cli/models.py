@@ -38,7 +38,7 @@ def list_models(stack: StackOption = None) -> Answer:
             entry.model,
             f"version {entry.production}" if entry.production else "none",
             entry.versions,
-            entry.newest_status,
+            entry.newest_status + (", possible leak" if entry.newest_warnings else ""),
             ", ".join(f"{name} {value:.4f}" for name, value in sorted(entry.metrics.items())),
             entry.registered_at,
         )

@@ -116,5 +116,7 @@ def _show(console: Console, runs: list[Run]) -> None:
     ]  # fmt: skip
     console.print(table(("run", "model", "status", "outcome", "started (UTC)", "took"), rows))
     for run in runs:
+        for warning in run.warnings:
+            console.print(f"{run.id}: {warning}; version {run.version} isn't promoted by itself", markup=False)
         if run.cause:
             console.print(f"{run.id}: {run.cause}", markup=False, soft_wrap=True)

@@ -30,6 +30,8 @@ class ModelSummary(BaseModel):
     versions: int
     newest: int
     newest_status: str
+    newest_warnings: tuple[str, ...]
+    """Signs of a leak in the newest version."""
     metrics: dict[str, float]
     """Of the version that serves, else of the newest, on the rows held back from its training."""
     registered_at: datetime
@@ -52,6 +54,8 @@ class ModelCard(BaseModel):
     inputs_alone: dict[str, float] | None
     gates: tuple[dict[str, Any], ...]
     parity: dict[str, Any]
+    warnings: tuple[str, ...]
+    """Signs of a leak: with any, only a person promotes the version, with a reason."""
     parameters: dict[str, Any]
     rows: dict[str, int]
     data_version: str
@@ -166,6 +170,7 @@ class Models:
             versions=len(versions),
             newest=newest.version,
             newest_status=newest.status.value,
+            newest_warnings=newest.candidate.warnings,
             metrics=dict(shown.metrics),
             registered_at=shown.registered_at,
         )
@@ -186,6 +191,7 @@ def _card(entry: ModelVersion, aliases: dict[str, int], versions: int, log: tupl
         inputs_alone=dict(candidate.inputs_alone) if candidate.inputs_alone is not None else None,
         gates=tuple(gate.model_dump() for gate in candidate.gates),
         parity=candidate.parity.model_dump(),
+        warnings=candidate.warnings,
         parameters=dict(candidate.parameters),
         rows=dict(candidate.rows),
         data_version=candidate.data_version,

@@ -51,6 +51,8 @@ class Run(BaseModel):
     """The version that the candidate became."""
     outcome: str | None = None
     """READY or REJECTED."""
+    warnings: tuple[str, ...] = ()
+    """Signs of a leak: the version isn't promoted by itself."""
     cause: str = ""
     """Why it failed."""
 
@@ -213,6 +215,7 @@ class Pipelines:
             finished_at=told.get("stopDate"),
             version=registered.get("version"),
             outcome=registered.get("status"),
+            warnings=tuple(registered.get("warnings") or ()),
             cause=self._cause(told, model, run_id),
         )
 

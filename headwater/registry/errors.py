@@ -33,6 +33,14 @@ class AliasMoved(Refused):
     """The alias points elsewhere by now; nothing was changed."""
 
 
+class ChampionMoved(Refused):
+    """Another version serves than the one that the candidate was judged against; nothing was registered."""
+
+
+class LeakSuspected(Refused):
+    """The version's score is too good to be trusted; it serves only if a person says why."""
+
+
 class NothingToRollBackTo(Refused):
     """The alias's log knows no version before the one it points at."""
 

@@ -12,6 +12,8 @@ from typing import Any, Protocol, Self
 from headwater.registry.errors import (
     AliasMoved,
     AliasNotFound,
+    ChampionMoved,
+    LeakSuspected,
     ModelNotRegistered,
     NothingToRollBackTo,
     RegistryBusy,
@@ -68,57 +70,97 @@ class Registry:
 
     # -- versions -----------------------------------------------------------------------------------------------
 
-    def register(self, candidate: Candidate, *, commit: str | None = None) -> ModelVersion:
+    def register(
+        self, candidate: Candidate, *, commit: str | None = None, still_champion: bool = False
+    ) -> ModelVersion:
         """Give ``candidate`` the model's next number, READY if it passed everything and REJECTED with reasons if not.
 
-        A run is registered once: doing it again, also after a lost answer, gives the version it already has.
+        A run's judgement is registered once: doing it again, also after a lost answer, gives the version it already
+        has. A run that was judged anew, against another champion, becomes a version of its own.
 
         Parameters
         ----------
         candidate : Candidate
         commit : str, optional
             Id of the commit that holds the candidate's files.
+        still_champion : bool
+            Whether the candidate may only be registered while the version that it was judged against serves.
 
         Raises
         ------
+        ChampionMoved
+            With ``still_champion``: another version serves by now. Nothing was registered; judge it anew.
         RegistryBusy
             Other writers kept coming first.
         """
-        pk, run = f"MODEL#{candidate.model}", f"RUN#{candidate.run_id}"
         for attempt in range(_TRIES):
-            if known := self._store.get(pk, run):
-                return self.version(candidate.model, known["version"])
-            counter = self._store.get(pk, "COUNTER")
-            count = int(counter["count"]) if counter else 0
-            entry = ModelVersion(
-                model=candidate.model,
-                version=count + 1,
-                status=Status.REJECTED if candidate.failures else Status.READY,
-                reasons=candidate.failures,
-                registered_at=self._now(),
-                candidate=candidate,
-                commit=commit,
-            )
-            store = self._store
-            next_count: dict[str, Scalar] = {"pk": pk, "sk": "COUNTER", "count": entry.version}
-            writes = [
-                store.put(next_count, only_if="#count = :count", count=count)
-                if counter
-                else store.put(next_count, only_if=_ABSENT),
-                store.put(_version_item(pk, entry), only_if=_ABSENT),
-                store.put({"pk": pk, "sk": run, "version": entry.version}, only_if=_ABSENT),
-                store.put({"pk": _NAMES, "sk": f"NAME#{entry.model}"}),
-            ]
+            if known := self.registered(candidate):
+                return known
+            if still_champion:
+                self.check_champion(candidate)
+            entry, writes = self._registering(candidate, commit, still_champion=still_champion)
             try:
-                store.transact(writes)
+                self._store.transact(writes)
             except WriteRefused:
                 self._back_off(attempt)
             else:
                 return entry
-        if known := self._store.get(pk, run):
-            return self.version(candidate.model, known["version"])
+        if known := self.registered(candidate):
+            return known
         raise RegistryBusy(f"run {candidate.run_id!r} of model {candidate.model!r} couldn't be registered: "
                            f"{_TRIES} times another writer came first")  # fmt: skip
+
+    def registered(self, candidate: Candidate) -> ModelVersion | None:
+        """The version that this judgement of the candidate's run became; None if it isn't registered."""
+        item = self._store.get(f"MODEL#{candidate.model}", f"RUN#{candidate.run_id}")
+        version = self.version(candidate.model, item["version"]) if item else None
+        return version if version and version.candidate.champion_version == candidate.champion_version else None
+
+    def _registering(
+        self, candidate: Candidate, commit: str | None, *, still_champion: bool
+    ) -> tuple[ModelVersion, list[dict[str, Any]]]:
+        """The version that a candidate becomes next, and the writes that register it together or not at all."""
+        store, pk, run = self._store, f"MODEL#{candidate.model}", f"RUN#{candidate.run_id}"
+        counter, before = store.get(pk, "COUNTER"), store.get(pk, run)
+        count = int(counter["count"]) if counter else 0
+        entry = ModelVersion(
+            model=candidate.model,
+            version=count + 1,
+            status=Status.REJECTED if candidate.failures else Status.READY,
+            reasons=candidate.failures,
+            registered_at=self._now(),
+            candidate=candidate,
+            commit=commit,
+        )
+        next_count: dict[str, Scalar] = {"pk": pk, "sk": "COUNTER", "count": entry.version}
+        of_run: dict[str, Scalar] = {"pk": pk, "sk": run, "version": entry.version}
+        writes = [
+            store.put(next_count, only_if="#count = :count", count=count)
+            if counter
+            else store.put(next_count, only_if=_ABSENT),
+            store.put(_version_item(pk, entry), only_if=_ABSENT),
+            store.put(of_run, only_if="#version = :before", before=before["version"])
+            if before
+            else store.put(of_run, only_if=_ABSENT),
+            store.put({"pk": _NAMES, "sk": f"NAME#{entry.model}"}),
+        ]
+        if still_champion:
+            alias, champion = f"ALIAS#{PRODUCTION}", candidate.champion_version
+            writes.append(
+                store.check(pk, alias, only_if=_ABSENT)
+                if champion is None
+                else store.check(pk, alias, only_if="#to = :champion", champion=champion)
+            )
+        return entry, writes
+
+    def check_champion(self, candidate: Candidate) -> None:
+        """Raise `ChampionMoved` unless the version that the candidate was judged against serves."""
+        current = self.current(candidate.model, PRODUCTION)
+        if current != candidate.champion_version:
+            raise ChampionMoved(
+                f"run {candidate.run_id!r} of model {candidate.model!r} was judged against "
+                f"{_words(candidate.champion_version)}, but {_words(current)} serves by now; nothing was registered"
+            )
 
     def models(self) -> tuple[str, ...]:
         """The names of all models that have a version, sorted."""
@@ -176,6 +218,7 @@ class Registry:
         by: str = "",
         why: str = "",
         write_id: str | None = None,
+        once: bool = False,
     ) -> AliasMove:
         """Point ``alias`` at version ``to`` if it still points at ``expected``.
 
@@ -194,6 +237,9 @@ class Registry:
         write_id : str, optional
             Names this move among all others. A caller that may be run twice for one decision (a retried task) passes
             the same id again and gets the move that was made; by default each call is a move of its own.
+        once : bool
+            Whether ``write_id`` is moved once for ever: a call that comes late, when others have moved the alias since
+            (a person rolled it back), gets the old move and changes nothing.
 
         Returns
         -------
@@ -206,10 +252,12 @@ class Registry:
             The model has no version.
         VersionNotReady
             ``to`` doesn't exist or was rejected.
+        LeakSuspected
+            The version's score looks like a leak, and no ``why`` says why it may serve all the same.
         AliasMoved
             The alias points elsewhere by now. Nothing was changed; read it again and decide anew.
         """
-        return self._move(model, alias, to, expected, by=by, why=why, write_id=write_id)
+        return self._move(model, alias, to, expected, by=by, why=why, write_id=write_id, once=once)
 
     def withdraw(self, model: str, *, alias: str, expected: int, by: str = "", why: str = "") -> AliasMove:
         """Take ``alias`` away if it still points at ``expected``; raises `AliasMoved` if not."""
@@ -236,16 +284,30 @@ class Registry:
         return tuple(_move(item) for item in self._store.query(f"MODEL#{model}", f"LOG#{alias}#"))
 
     def _move(
-        self, model: str, alias: str, to: int | None, expected: int | None, *, by: str, why: str, write_id: str | None
+        self,
+        model: str,
+        alias: str,
+        to: int | None,
+        expected: int | None,
+        *,
+        by: str,
+        why: str,
+        write_id: str | None,
+        once: bool = False,
     ) -> AliasMove:
         pk, write_id = f"MODEL#{model}", write_id or uuid.uuid4().hex
         for attempt in range(_TRIES):
             last = self._last_move(model, alias)
             if last is not None and last.write_id == write_id:
                 return last
+            current = last.to if last else None
+            if once and (ours := self._made(model, alias, write_id)):
+                # It was made, its answer was lost, and somebody has decided anew since: theirs stays.
+                return ours
             if to is not None:
                 self._check_ready(model, to)
-            current = last.to if last else None
+                if alias != STAGING and not why.strip():
+                    self._check_leaks(model, to)
             if current != expected:
                 raise AliasMoved(
                     f"{model}@{alias} points at {_words(current)}, not at {_words(expected)} as expected; "
@@ -306,6 +368,16 @@ class Registry:
             raise VersionNotReady(error.message) from error
         if version.status is not Status.READY:
             raise VersionNotReady(f"version {number} of model {model!r} was rejected: {'; '.join(version.reasons)}")
+
+    def _check_leaks(self, model: str, number: int) -> None:
+        if warnings := self.version(model, number).candidate.warnings:
+            raise LeakSuspected(
+                f"version {number} of model {model!r} isn't promoted without a reason: {'; '.join(warnings)}",
+                next_steps=[f'headwater models promote {model} {number} --why "..."'],
+            )
+
+    def _made(self, model: str, alias: str, write_id: str) -> AliasMove | None:
+        return next((move for move in self.log(model, alias) if move.write_id == write_id), None)
 
     def _unknown_model(self, model: str) -> ModelNotRegistered:
         known = ", ".join(self.models()) or "none"

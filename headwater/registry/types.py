@@ -151,6 +151,29 @@ class GateOutcome(Value):
     """One line for people, such as ``roc_auc 0.701 is below 0.715``."""
 
 
+class Disagreement(Value):
+    """A request that the ONNX graph answers otherwise than the pipeline it was made from."""
+
+    trial: str
+    """What is special about the request, such as ``area is missing``."""
+    columns: tuple[str, ...] = ()
+    """The columns that were changed for it."""
+    row: Mapping[str, float | str | None]
+    """Its columns, those that were changed first, at most 20; None when missing."""
+    pipeline: float | None
+    graph: float | None
+    """The two answers; None if one isn't a finite number."""
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        row = ", ".join(f"{name} = {'missing' if value is None else repr(value)}" for name, value in self.row.items())
+        return f"when {self.trial}: {_answer(self.graph)} instead of {_answer(self.pipeline)} for {row}"
+
+
+def _answer(value: float | None) -> str:
+    return "no number" if value is None else f"{value:.6g}"
+
+
 class Parity(Value):
     """How far the ONNX graph is from the scikit-learn pipeline it was made from, on held-out rows."""
 
@@ -158,6 +181,22 @@ class Parity(Value):
     largest_difference: float
     tolerance: float
     passed: bool
+    worst: Disagreement | None = None
+    """Where the two differ most; None if they agree (and in versions that were registered without it)."""
+
+
+class LeakWarning(Value):
+    """A score that is too good: what is asked for may be among its own clues."""
+
+    column: str | None = None
+    """The column that reaches it alone; None: the whole model does."""
+    metric: str
+    value: float
+    rows: Annotated[int, Field(ge=0)]
+
+    def __str__(self) -> str:
+        who = f"column {self.column} alone" if self.column else "the model"
+        return f"possible leak: {who} reaches {self.metric} {self.value:.4f} on {self.rows:,} rows"
 
 
 class TrainingSet(Value):
@@ -184,13 +223,17 @@ class Candidate(Value):
     """The champion's metrics on the same rows; None if there is none."""
     champion_version: VersionNumber | None = None
     """Which version that was: automatic promotion replaces this one and no other."""
+    judged_anew: Annotated[int, Field(ge=0)] = 0
+    """How often the run was judged again because another version had become the champion meanwhile."""
     inputs_alone: Mapping[str, FiniteFloat] | None = None
     """Metrics of the same fit without features."""
     gates: tuple[GateOutcome, ...] = Field(min_length=1)
     parity: Parity
+    leaks: tuple[LeakWarning, ...] = ()
+    """Signs that the label is among its own clues: with any, only a person promotes it, and says why."""
     parameters: Mapping[str, str | int | float | bool] = Field(default_factory=dict)
     rows: Mapping[str, int] = Field(default_factory=dict)
-    """How many examples there were, by part: ``train``, ``holdout``."""
+    """How many examples there were, by part: ``train``, ``holdout``, and those that were left out: ``unlabelled``."""
     data_version: str
     commits: Mapping[str, Sha256] = Field(default_factory=dict)
     """The commit of each source that the rows came from."""
@@ -200,6 +243,17 @@ class Candidate(Value):
     code_version: str
     promotion: Literal["automatic", "manual"] = "manual"
     created_at: AwareDatetime
+    """When it was judged."""
+
+    @property
+    def promotes_itself(self) -> bool:
+        """Whether it becomes ``production`` once it is staged, without a person."""
+        return self.promotion == "automatic" and not self.leaks
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should look at, one line each."""
+        return tuple(map(str, self.leaks))
 
     @property
     def failures(self) -> tuple[str, ...]:
@@ -207,9 +261,11 @@ class Candidate(Value):
         reasons = [gate.reason or f"{gate.metric} is {gate.value}, {gate.rule.replace('_', ' ')} {gate.limit}"
                    for gate in self.gates if not gate.passed]  # fmt: skip
         if not self.parity.passed:
+            worst = self.parity.worst
             reasons.append(
                 f"the ONNX graph differs from the trained pipeline by up to {self.parity.largest_difference:g} on "
                 f"{self.parity.rows} rows (tolerance {self.parity.tolerance:g})"
+                + (f", {worst} -> {worst.remedy}" if worst else "")
             )
         return tuple(reasons)
 

@@ -16,11 +16,9 @@ from headwater.features.encoding import Known
 from headwater.features.errors import InvalidInput
 from headwater.features.inputs import Encoded, encode, is_text, local_time, shown
 from headwater.json_values import dumps, loads
-from headwater.model import LONGEST_TEXT, RequestInput
+from headwater.model import LONGEST_BODY, LONGEST_TEXT, MOST_INSTANCES, RequestInput
 from headwater.serving.errors import BodyTooLarge, InvalidBody
 
-LONGEST_BODY = 256 * 1024
-MOST_INSTANCES = 100
 _FIELDS = dict.fromkeys(("instances", "as_of", "features", "explain"))
 _MOST_PROBLEMS = 10
 Features = dict[str, Known]

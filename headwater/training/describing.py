@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC
-from typing import Any
+from typing import Any, Self
 
 import numpy
 import pandas
 
-from headwater.model import Model, RequestInput
+from headwater.model import LONGEST_BODY, MOST_INSTANCES, Model, RequestInput
 from headwater.registry.types import CategoryProfile, GoldenRequest, GoldenSet, NumberProfile, Profile
-from headwater.training.compiling import TOLERANCE, places
 from headwater.training.dataset import Rows
 from headwater.training.errors import InvalidExamples
+from headwater.training.parity import TOLERANCE, complete, places
 
 QUANTILES = 256
 TOP = 100
 GOLDEN_ROWS = 20
+_SURROUNDINGS = 128
+"""Bytes of a body beside its rows: the names of its fields, brackets."""
 
 
 def profile(model: Model, run_id: str, train: Rows, predictions: Any) -> Profile:
@@ -58,25 +63,63 @@ def golden(model: Model, run_id: str, held_out: Rows, predictions: Any) -> Golde
     InvalidExamples
         No held-out row has all the inputs that a request must carry.
     """
-    required = [name for entry in model.inputs if entry.required for name in entry.columns]
-    complete = [
-        column.ne("").to_numpy() if name in model.categories else column.notna().to_numpy()
-        for name, column in ((name, held_out.columns[name]) for name in required)
-    ]
-    usable = numpy.flatnonzero(numpy.logical_and.reduce(complete)) if complete else numpy.arange(len(held_out))
+    usable = numpy.flatnonzero(complete(model, held_out.columns))
     if not len(usable):
         raise InvalidExamples(f"model {model.name!r}: every held-out example lacks an input that requests must carry")
-    chosen = [int(usable[place]) for place in places(len(usable), GOLDEN_ROWS)]
-    request = GoldenRequest(
-        instances=tuple({entry.name: _raw(entry, held_out, row) for entry in model.inputs} for row in chosen),
-        # Given with the request: what the online store holds has moved on since.
-        features=tuple(
-            {name: _known(held_out.columns[name.replace(".", "__")].iloc[row]) for name in model.features}
-            for row in chosen
-        ),
-        expected=tuple(float(predictions[row]) for row in chosen),
+    asked = [_Asked.of(model, held_out, int(usable[place]), predictions) for place in places(len(usable), GOLDEN_ROWS)]
+    requests = [_request(bundle) for bundle in _bundles(asked)]
+    if not requests:
+        raise InvalidExamples(
+            f"model {model.name!r}: a request for any of {len(asked)} held-out examples has more than the "
+            f"{LONGEST_BODY:,} bytes that the API reads",
+            next_steps=["declare fewer inputs and features, or shorter names"],
+        )
+    return GoldenSet(model=model.name, run_id=run_id, tolerance=TOLERANCE, requests=tuple(requests))
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """One golden row: what a request carries of it, and what it must be answered."""
+
+    instance: Mapping[str, Any]
+    features: Mapping[str, float | str | None]
+    """Given with the request: what the online store holds has moved on since."""
+    expected: float
+
+    @classmethod
+    def of(cls, model: Model, rows: Rows, row: int, predictions: Any) -> Self:
+        features = {name: _known(rows.columns[name.replace(".", "__")].iloc[row]) for name in model.features}
+        instance = {entry.name: _raw(entry, rows, row) for entry in model.inputs}
+        return cls(instance, features, float(predictions[row]))
+
+    @property
+    def size(self) -> int:
+        """Bytes of a body, without what surrounds the rows."""
+        return len(json.dumps(self.instance)) + len(json.dumps(self.features)) + len(", ") * 2
+
+
+def _bundles(asked: Sequence[_Asked]) -> Iterator[list[_Asked]]:
+    """The rows in as few requests as the API takes them in; a row that no request can carry is left out."""
+    bundle: list[_Asked] = []
+    size = 0
+    for row in asked:
+        if row.size > LONGEST_BODY - _SURROUNDINGS:
+            continue
+        if bundle and (size + row.size > LONGEST_BODY - _SURROUNDINGS or len(bundle) == MOST_INSTANCES):
+            yield bundle
+            bundle, size = [], 0
+        bundle.append(row)
+        size += row.size
+    if bundle:
+        yield bundle
+
+
+def _request(rows: Sequence[_Asked]) -> GoldenRequest:
+    return GoldenRequest(
+        instances=tuple(row.instance for row in rows),
+        features=tuple(row.features for row in rows),
+        expected=tuple(row.expected for row in rows),
     )
-    return GoldenSet(model=model.name, run_id=run_id, tolerance=TOLERANCE, requests=(request,))
 
 
 def _raw(entry: RequestInput, rows: Rows, row: int) -> Any:

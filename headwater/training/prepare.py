@@ -7,33 +7,29 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Self
+from typing import Self
 
 import duckdb
-import pandas
 
-from headwater.features.errors import InvalidInput
 from headwater.features.history import historical
-from headwater.features.inputs import encode_value
 from headwater.features.runs import SparkRuns
 from headwater.features.service import Features
-from headwater.lake.database import columns_of, quoted, without_zones, write_parquet
+from headwater.lake.database import quoted, write_parquet
 from headwater.lake.service import Lake
-from headwater.model import Catalog, FeatureView, Model, Product, RequestInput
+from headwater.model import Catalog, FeatureView, Model, Product
 from headwater.registry.types import TrainingSet
 from headwater.training.errors import InvalidExamples
+from headwater.training.examples import EXAMPLES, Asked, encoded, make_examples
 from headwater.training.store import RunFiles
 from headwater.training.types import (
     ASKED,
     DATA_VERSION_FILE,
     DEFINITION_FILE,
-    LABEL,
     PREPARED_FILE,
     TRAINING_SET_FILE,
     Prepared,
 )
 
-EXAMPLES = "__examples"
 WRITER = f"duckdb {duckdb.__version__}"
 
 
@@ -149,11 +145,11 @@ def write(
     make_examples(connection, model)
     known = {view.name: view for view in views}
     joined = historical(connection, EXAMPLES, known, offline, model.features) if model.features else None
-    frame = (connection.sql(f"SELECT * FROM {EXAMPLES}") if joined is None else joined).df()
-    labelled = frame[frame[model.examples.label].notna()]
-    training_set = encoded(model, labelled)
-    if training_set.empty:
-        raise InvalidExamples(f"model {model.name!r}: no example has a label")
+    asked = Asked.of(model, connection.sql(f"SELECT * FROM {EXAMPLES}") if joined is None else joined)
+    labelled = asked.frame[asked.frame[model.examples.label].notna()]
+    if labelled.empty:
+        raise InvalidExamples(f"model {model.name!r}: none of {len(asked.frame):,} examples has a label")
+    training_set = encoded(model, asked, labelled)
     connection.register("__training_set", training_set)
     columns = ", ".join(
         f"CAST({quoted(name)} AS {'VARCHAR' if name in model.categories else 'FLOAT'}) AS {quoted(name)}"
@@ -167,93 +163,4 @@ def write(
         f"ORDER BY {', '.join(map(quoted, dict.fromkeys(order)))}"
     )
     write_parquet(connection, ordered, path)
-    return len(training_set), len(frame) - len(labelled)
-
-
-def make_examples(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
-    """Make the table of the model's examples, with times in UTC and without a zone.
-
-    Raises
-    ------
-    InvalidExamples
-        The SQL fails, or lacks a column that the model needs.
-    """
-    try:
-        connection.execute(f"CREATE OR REPLACE TEMP TABLE __zoned AS {model.examples.sql}")
-    except duckdb.Error as error:
-        said = " ".join(str(error).split())[:500]
-        raise InvalidExamples(f"model {model.name!r}: the SQL of its examples fails: {said}") from error
-    present = columns_of(connection, "__zoned")
-    needed = [entry.name for entry in model.inputs] + [model.examples.label]
-    needed += [ASKED] if model.features or model.holdout.last else []
-    if lacking := [name for name in needed if name not in present]:
-        raise InvalidExamples(
-            f"model {model.name!r}: its examples lack {', '.join(lacking)}; they have {', '.join(present)}"
-        )
-    if ASKED in present:
-        if not present[ASKED].startswith(("TIMESTAMP", "DATE")):
-            raise InvalidExamples(f"model {model.name!r}: {ASKED} is {present[ASKED]}, expected a timestamp")
-        empty = connection.execute(f"SELECT count(*) FROM __zoned WHERE {ASKED} IS NULL").fetchone() or (0,)
-        if empty[0]:
-            raise InvalidExamples(f"model {model.name!r}: {empty[0]:,} examples have no {ASKED}")
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE {EXAMPLES} AS {without_zones(connection, '__zoned')}")
-
-
-def encoded(model: Model, frame: pandas.DataFrame) -> pandas.DataFrame:
-    """The training set of a frame of examples: the model's columns, the label, ``asked_at`` and timestamps as given.
-
-    Raises
-    ------
-    InvalidExamples
-        A value that no request could carry, or a label that isn't one.
-    """
-    columns: dict[str, Any] = {}
-    for entry in model.inputs:
-        columns |= _columns(model, entry, frame[entry.name])
-    for name in (reference.replace(".", "__") for reference in model.features):
-        # Missing text is empty, as that of an input.
-        is_text = name in model.categories
-        columns[name] = frame[name].astype(object).fillna("") if is_text else frame[name].astype("float64")
-    columns[LABEL] = _label(model, frame[model.examples.label])
-    if ASKED in frame.columns:
-        columns[ASKED] = frame[ASKED].astype("datetime64[us]")
-    for entry in model.inputs:
-        if entry.kind == "timestamp" and entry.name != ASKED:
-            columns[entry.name] = frame[entry.name]
-    return pandas.DataFrame(columns, index=frame.index)
-
-
-def _columns(model: Model, entry: RequestInput, values: pandas.Series[Any]) -> Mapping[str, Any]:
-    """What `encode_value` makes of a column, asked once for each different value."""
-    codes, distinct = pandas.factorize(values, use_na_sentinel=False)
-    made: list[tuple[Any, ...]] = []
-    refused: dict[int, InvalidInput] = {}
-    for number, value in enumerate(distinct):
-        try:
-            made.append(encode_value(entry, None if value is pandas.NA else value))
-        except InvalidInput as error:
-            refused[number] = error
-            made.append(encode_value(entry, None))
-    if refused:
-        rows = int(sum(code in refused for code in codes))
-        raise InvalidExamples(
-            f"model {model.name!r}: {rows:,} of {len(values):,} examples hold what no request could: "
-            f"{next(iter(refused.values())).message}"
-        )
-    return {name: [made[code][place] for code in codes] for place, name in enumerate(entry.columns)}
-
-
-def _label(model: Model, values: pandas.Series[Any]) -> pandas.Series[Any]:
-    name = model.examples.label
-    try:
-        numbers = values.astype("float64")
-    except (TypeError, ValueError) as error:
-        raise InvalidExamples(f"model {model.name!r}: label {name!r} holds {values.iloc[0]!r}, not a number") from error
-    if model.task == "classification":
-        odd = sorted(set(numbers.unique()) - {0.0, 1.0})
-        if odd:
-            raise InvalidExamples(f"model {model.name!r}: label {name!r} holds {odd[0]:g}; a classifier's is 0 or 1")
-        return numbers.astype("int64")
-    if not numbers.abs().max() <= 3e38:
-        raise InvalidExamples(f"model {model.name!r}: label {name!r} holds infinity")
-    return numbers
+    return len(training_set), len(asked.frame) - len(labelled)

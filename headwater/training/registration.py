@@ -59,10 +59,13 @@ class Registration:
     def register(self, model: str, run_id: str) -> ModelVersion:
         """Commit a run's files, give its candidate a number, and tag the commit and those of its data with it.
 
-        A run is committed, registered and tagged once, however often this is called and wherever it was cut short.
+        A run's judgement is committed, registered and tagged once, however often this is called and wherever it was cut
+        short. It is registered only while the champion that it was judged against serves.
 
         Raises
         ------
+        ChampionMoved
+            Another version serves by now. Nothing was registered: train the run again, which judges it anew.
         ArtifactNotFound, ArtifactInvalid
             The run left no candidate, or one that can't be read.
         RunStopped
@@ -72,8 +75,12 @@ class Registration:
         """
         described = self._artifacts.newest(run_key(model, run_id, CANDIDATE_FILE))
         candidate = self._artifacts.load(described, Candidate)
-        self._refuse_stopped(model, run_id)
-        version = self._registry.register(candidate, commit=self._commit(candidate, described))
+        if known := self._registry.registered(candidate):
+            version = known
+        else:
+            self._refuse_stopped(model, run_id)
+            self._registry.check_champion(candidate)
+            version = self._registry.register(candidate, commit=self._commit(candidate, described), still_champion=True)
         assert version.commit is not None  # noqa: S101 - it was given
         self._tag(version, version.commit)
         return version
@@ -112,7 +119,8 @@ class Registration:
                 edits=[*gone.items(), *pinned.items()],
                 meta=facts,
                 author=AUTHOR,
-                write_id=candidate.run_id,
+                # A run that is judged anew has another candidate.json, and so another commit.
+                write_id=_write_id(candidate),
             )
 
         return insist(commit, self._pause).id
@@ -133,3 +141,8 @@ class Registration:
             # By a call before this one; of a name that somebody else took the version's record stays the truth.
             with suppress(RefExists):
                 self._versions.dataset(dataset).tag(name, at, by=AUTHOR, why=f"run {version.run_id}")
+
+
+def _write_id(candidate: Candidate) -> str:
+    judged = candidate.judged_anew
+    return candidate.run_id if not judged else f"{candidate.run_id}.{judged}"

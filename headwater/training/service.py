@@ -30,6 +30,7 @@ from headwater.training.dataset import Rows, load, split
 from headwater.training.describing import golden, profile
 from headwater.training.errors import InvalidExamples
 from headwater.training.judging import judge, measure
+from headwater.training.leaks import suspect
 from headwater.training.learning import Progress, fit, predict, search
 from headwater.training.store import RunFiles
 from headwater.training.types import (
@@ -88,8 +89,9 @@ class Training:
     def train(self, model_name: str, run_id: str) -> Candidate:
         """Search, fit, judge, compile; leave the run's files and say what came out.
 
-        The candidate's file is written last: while it isn't there, the run has no outcome. A second call for the same
-        run does the same again, with the same figures.
+        The candidate's file is written last: while it isn't there, the run has no outcome, and a call does the same
+        again, with the same figures. Once it is there, a call judges the candidate anew if another version has become
+        the champion meanwhile, and fits nothing.
 
         Raises
         ------
@@ -100,6 +102,8 @@ class Training:
         files = RunFiles(self._artifacts.bucket, model.name, run_id)
         prepared, rows = self._load(model, files)
         train, held_out = split(model, rows)
+        if (done := files.get_value(CANDIDATE_FILE, Candidate)) is not None:
+            return self._judge_anew(model, files, done, held_out)
         self._progress("loaded", {"train": len(train), "holdout": len(held_out)})
         parameters = search(model, train, self._progress)
         pipeline = fit(model, parameters, train.columns, train.label)
@@ -115,7 +119,10 @@ class Training:
         inputs_alone = self._inputs_alone(model, parameters, train, held_out)
         champion, champion_metrics, no_champion = self._champion(model, held_out)
         gates = judge(model, metrics, champion_metrics, no_champion)
+        leaks = suspect(model, train, held_out, metrics)
         self._progress("judged", {"metrics": metrics, "inputs_alone": inputs_alone, "champion": champion_metrics})
+        for warning in leaks:
+            self._progress("warning", {"leak": str(warning)})
 
         package = self._package(model, files, body, output, prepared, metrics)
         others = {
@@ -137,8 +144,9 @@ class Training:
             inputs_alone=inputs_alone,
             gates=gates,
             parity=parity,
+            leaks=leaks,
             parameters=parameters,
-            rows={"train": len(train), "holdout": len(held_out)},
+            rows=_counts(prepared, train, held_out),
             data_version=prepared.data_version,
             commits=prepared.commits,
             training_set=prepared.training_set,
@@ -147,6 +155,25 @@ class Training:
             promotion=model.promotion,
             created_at=self._now(),
         )
+        files.put_value(CANDIDATE_FILE, candidate)
+        return candidate
+
+    def _judge_anew(self, model: Model, files: RunFiles, done: Candidate, held_out: Rows) -> Candidate:
+        """Compare a finished candidate with the version that serves now; unchanged if that is the one it was beside."""
+        champion, champion_metrics, no_champion = self._champion(model, held_out)
+        number = champion.version if champion else None
+        if number == done.champion_version:
+            return done
+        candidate = done.model_copy(
+            update={
+                "champion": champion_metrics,
+                "champion_version": number,
+                "gates": judge(model, done.metrics, champion_metrics, no_champion),
+                "judged_anew": done.judged_anew + 1,
+                "created_at": self._now(),
+            }
+        )
+        self._progress("judged anew", {"metrics": done.metrics, "champion": champion_metrics})
         files.put_value(CANDIDATE_FILE, candidate)
         return candidate
 
@@ -221,3 +248,8 @@ class Training:
     def _features(self, model: Model) -> tuple[PackageFeature, ...]:
         named = [reference.split(".", 1) for reference in model.features]
         return tuple(PackageFeature.of(self._catalog.view(view), feature) for view, feature in named)
+
+
+def _counts(prepared: Prepared, train: Rows, held_out: Rows) -> dict[str, int]:
+    counts = {"train": len(train), "holdout": len(held_out)}
+    return counts | ({"unlabelled": prepared.unlabelled} if prepared.unlabelled else {})

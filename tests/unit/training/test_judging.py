@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headwater.model import Gate
-from headwater.training.compiling import places
 from headwater.training.dataset import Rows, split, split_for_search
 from headwater.training.describing import profile
 from headwater.training.judging import judge, measure
+from headwater.training.parity import places
 from headwater.training.types import ASKED
 from tests.unit.training.products import BUYS, PRICE
 

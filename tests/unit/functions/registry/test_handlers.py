@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import pytest
@@ -9,9 +10,10 @@ from pydantic import ValidationError
 
 from functions.registry import promote, register
 from headwater.aws import client
-from headwater.registry.errors import AliasMoved, ArtifactInvalid, ArtifactNotFound
+from headwater.registry.errors import AliasMoved, ArtifactInvalid, ArtifactNotFound, ChampionMoved, LeakSuspected
 from headwater.registry.service import Registry
 from headwater.registry.store import RegistryStore
+from headwater.registry.types import LeakWarning
 from headwater.versions.dataset import Dataset
 from headwater.versions.service import Versions
 from tests.unit.functions.serving.cases import Context
@@ -37,11 +39,12 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
 
 def test_a_run_is_registered_once_however_often_the_task_runs(registry: Registry) -> None:
     made = leave_run()
-    put("runs/delays/run-1/candidate.json", made.model_copy(update={"promotion": "automatic", "champion_version": 3}))
+    put("runs/delays/run-1/candidate.json", made.model_copy(update={"promotion": "automatic"}))
     event = {"model": "delays", "run_id": "run-1"}
     answers = [register.handler(event, CONTEXT) for _ in range(2)]  # type: ignore[arg-type]
     assert answers[0] == answers[1] == {
-        "model": "delays", "version": 1, "status": "READY", "reasons": [], "promotion": "automatic", "champion": 3
+        "model": "delays", "version": 1, "status": "READY", "reasons": [], "warnings": [], "promotion": "automatic",
+        "champion": None,
     }  # fmt: skip
     dataset = models()
     (logged,) = dataset.log()
@@ -140,6 +143,91 @@ def test_a_stale_promotion_fails_the_task(registry: Registry) -> None:
     registry.register(candidate())
     with pytest.raises(AliasMoved):
         promote.handler({"model": "delays", "alias": "production", "to": 1, "expected": 2}, CONTEXT)  # type: ignore[arg-type]
+
+
+def test_a_late_retry_of_a_promotion_leaves_a_rollback_alone(registry: Registry) -> None:
+    for run_id in ("run-1", "run-2"):
+        registry.register(candidate(run_id))
+    registry.promote("delays", alias="production", to=1, expected=None)
+    event = {"model": "delays", "alias": "production", "to": 2, "expected": 1, "run_id": "run-2"}
+    first = promote.handler(event, CONTEXT)  # type: ignore[arg-type]
+    registry.rollback("delays")
+    assert promote.handler(event, CONTEXT) == first  # type: ignore[arg-type]
+    assert registry.current("delays", "production") == 1
+
+
+def test_a_run_whose_champion_has_gone_is_told_so_and_moves_nothing(registry: Registry) -> None:
+    for run_id in ("run-1", "run-2", "run-3"):
+        registry.register(candidate(run_id))
+    registry.promote("delays", alias="production", to=2, expected=None)
+    event = {"model": "delays", "alias": "production", "to": 3, "expected": 1, "run_id": "run-3"}
+    assert "points at version 2, not at version 1" in promote.handler(event, CONTEXT)["stale"]  # type: ignore[arg-type]
+    assert registry.current("delays", "production") == 2
+
+
+def test_overlapping_trainings_promote_only_what_was_judged_by_the_champion(registry: Registry) -> None:
+    """Every order of two runs' steps; each step is delivered twice, as Step Functions may."""
+    for number, order in enumerate(sorted(set(itertools.permutations("aaabbb")))):
+        model = f"m{number}"
+        runs = {name: Overlapping(registry, model, name) for name in "ab"}
+        for name in order:
+            runs[name].step()
+        while not all(run.done for run in runs.values()):
+            for run in runs.values():
+                run.step()
+        moves = registry.log(model, "production")
+        assert moves
+        for move in moves:
+            assert move.to is not None
+            assert registry.version(model, move.to).candidate.champion_version == move.before, order
+
+
+class Overlapping:
+    """One run as its state machine takes it: judge, register, promote, and judge anew when an answer is stale."""
+
+    def __init__(self, registry: Registry, model: str, run_id: str) -> None:
+        self.registry, self.model, self.run_id = registry, model, run_id
+        self.state, self.done, self.version = "judge", False, 0
+        self.judged = candidate(run_id, model=model)
+
+    def step(self) -> None:
+        if self.done:
+            return
+        if self.state == "judge":
+            champion = self.registry.current(self.model, "production")
+            self.judged = self.judged.model_copy(update={"champion_version": champion})
+            self.state = "register"
+        elif self.state == "register":
+            try:
+                for _ in range(2):
+                    self.version = self.registry.register(self.judged, still_champion=True).version
+                self.state = "promote"
+            except ChampionMoved:
+                self.state = "judge"
+        else:
+            event = {
+                "model": self.model,
+                "alias": "production",
+                "to": self.version,
+                "expected": self.judged.champion_version,
+                "run_id": self.run_id,
+            }
+            answers = [promote.handler(event, CONTEXT) for _ in range(2)]  # type: ignore[arg-type]
+            assert answers[0] == answers[1]
+            self.state, self.done = "judge", "stale" not in answers[0]
+
+
+def test_a_version_that_may_leak_is_promoted_by_a_person_who_says_why(registry: Registry) -> None:
+    made = leave_run()
+    leak = LeakWarning(column="paid", metric="roc_auc", value=1.0, rows=500)
+    put("runs/delays/run-1/candidate.json", made.model_copy(update={"promotion": "automatic", "leaks": (leak,)}))
+    answer = register.handler({"model": "delays", "run_id": "run-1"}, CONTEXT)  # type: ignore[arg-type]
+    assert (answer["status"], answer["promotion"]) == ("READY", "manual")
+    assert answer["warnings"] == ["possible leak: column paid alone reaches roc_auc 1.0000 on 500 rows"]
+    with pytest.raises(LeakSuspected, match="column paid alone"):
+        registry.promote("delays", alias="production", to=1, expected=None)
+    assert registry.promote("delays", alias="staging", to=1, expected=None).to == 1
+    assert registry.promote("delays", alias="production", to=1, expected=None, why="it is paid in advance").to == 1
 
 
 def test_a_request_that_says_too_little_is_refused(registry: Registry) -> None:
