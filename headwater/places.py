@@ -80,7 +80,7 @@ def problems_of(error: BaseException, where: str, folders: Sequence[Path]) -> li
 
 def said_by(error: BaseException) -> list[str]:
     """An exception in words, one line for each thing that is wrong."""
-    if type(error).__module__.startswith("pydantic"):
+    if type(error).__name__ == "ValidationError" and type(error).__module__.startswith("pydantic"):
         return of_validation(error)
     if message := getattr(error, "message", ""):
         return str(message).splitlines()

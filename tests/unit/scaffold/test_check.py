@@ -24,7 +24,7 @@ from headwater.model import (
     catalog,
     load_catalog,
 )
-from headwater.scaffold.check import ProductProblems, problems
+from headwater.checking import ProductProblems, problems
 
 ROWS = pa.DataFrameSchema(
     {

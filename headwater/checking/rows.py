@@ -1,0 +1,234 @@
+"""Rows to try the products' queries on: of a product's sample where it has one, else made from the contracts' types."""
+
+# ruff: noqa: S608 - names in SQL are declared by products and quoted
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas
+
+from headwater.errors import HeadwaterError
+from headwater.lake.contract import missing_columns
+from headwater.lake.database import columns_of, literal, quoted
+from headwater.lake.ingestion import curate
+from headwater.lake.types import Upload
+from headwater.model import Source
+
+SAMPLE = "sample.csv"
+"""Beside a product's ``product.py``: rows as they are uploaded."""
+SAMPLED = 200
+"""Rows of it that are tried."""
+NUMBER = "__number"
+TEXTS = (" aB", "07", "2020-02-03 04:05:06.123456", "Zz ", "2021-03-04")
+"""Of made rows: text that trimming, folding case and reading as a number or a time would change."""
+NUMBERS = (1.25, -7.75, 123.5, 3.5, 0.25)
+TIMES = tuple(
+    pandas.Timestamp(text, tz="UTC")
+    for text in (
+        "2020-02-03T04:05:06.123456", "2020-07-08T09:10:11.121314", "2021-03-04T15:16:17.181920",
+        "2021-11-12T21:22:23.242526", "2022-05-06T07:08:09.101112",
+    )
+)  # fmt: skip
+
+
+SHARES = (0.5, 0.4, 0.6, 0.25, 0.75)
+"""Where made numbers lie between their limits: extremes seldom go together."""
+LATER = pandas.Timedelta(days=400)
+
+
+@dataclass(frozen=True)
+class Landed:
+    """Rows before a source's SQL."""
+
+    empty: pandas.DataFrame
+    """The contract's columns, without a row."""
+    made: pandas.DataFrame
+    """Rows of plausible values, which the contract's checks needn't let through."""
+
+
+def landed(schema: Any, event_time: str | None) -> Landed:
+    """The rows that a contract lets through, as far as its types tell.
+
+    In every second made row all times but the event time are long after it: which comes first no type tells.
+    """
+    columns = {name: column for name, column in schema.columns.items() if not column.regex}
+    empty = pandas.DataFrame({name: pandas.Series(dtype=dtype_of(column)) for name, column in columns.items()})
+    made = {}
+    for place, (name, column) in enumerate(columns.items()):
+        values = _allowed(column) or _plausible(str(name), empty[name].dtype, place)
+        try:
+            made[name] = pandas.Series(values, dtype=empty[name].dtype)
+        except (TypeError, ValueError, OverflowError):
+            made[name] = pandas.Series([None] * len(TIMES), dtype=object)
+        if name != event_time and pandas.api.types.is_datetime64_any_dtype(made[name]):
+            made[name] = made[name].where(made[name].index % 2 == 0, made[name] + LATER)
+    return Landed(empty, pandas.DataFrame(made))
+
+
+def dtype_of(column: Any) -> Any:
+    """pandas' type of a contract's column."""
+    kind = getattr(column.dtype, "type", None)
+    # Of objects without a row DuckDB can't tell that they are text.
+    return object if kind is None else "str" if str(kind) in {"str", "string"} else kind
+
+
+def _allowed(column: Any) -> list[Any]:
+    """Values that the contract's own checks name."""
+    for check in column.checks or ():
+        given = dict(getattr(check, "statistics", None) or {})
+        if values := list(given.get("allowed_values", ())):
+            return [values[place % len(values)] for place in range(len(TIMES))]
+        low, high = given.get("min_value"), given.get("max_value")
+        if isinstance(low, int | float) and isinstance(high, int | float) and not isinstance(low, bool):
+            steps = [low + (high - low) * share for share in SHARES]
+            return [int(step) for step in steps] if isinstance(low, int) and isinstance(high, int) else steps
+    return []
+
+
+def _plausible(name: str, dtype: Any, place: int) -> Sequence[Any]:
+    """Values of a type, others in each row; text and times differ from column to column too, numbers don't."""
+    kinds = pandas.api.types
+    if kinds.is_bool_dtype(dtype):
+        return [row % 2 == 0 for row in range(len(TIMES))]
+    if kinds.is_datetime64_any_dtype(dtype):
+        zoned = getattr(dtype, "tz", None) is not None
+        return [time if zoned else time.tz_localize(None) for time in TIMES]
+    if kinds.is_integer_dtype(dtype):
+        return [1, 7, 123, 3, 2]
+    if kinds.is_float_dtype(dtype) or "decimal" in str(dtype).lower():
+        return NUMBERS
+    if kinds.is_timedelta64_dtype(dtype):
+        return [pandas.Timedelta(minutes=row) for row in range(len(TIMES))]
+    if any(word in name.lower() for word in ("date", "time", "day")) or name.lower().endswith("_at"):
+        return [str(time.tz_localize(None)) for time in TIMES]
+    return [TEXTS[(row + place) % len(TEXTS)] if row else TEXTS[0] for row in range(len(TEXTS))]
+
+
+def sample_file(source: Source, schema: Any) -> Path | None:
+    """The sample of the product that a source's contract belongs to, if its columns are the source's."""
+    module = sys.modules.get(source.contract.partition(":")[0])
+    file = Path(getattr(module, "__file__", None) or "nowhere").parent / SAMPLE
+    if not file.is_file():
+        return None
+    try:
+        with file.open(newline="", encoding="utf-8-sig") as text:
+            names = next(csv.reader(text), [])
+    except (OSError, UnicodeDecodeError, csv.Error):
+        return None
+    return None if missing_columns(schema, [name.strip() for name in names]) else file
+
+
+def curated_sample(source: Source, file: Path, folder: Path) -> Path | None:
+    """The curated rows of a sample's first lines, made as an upload's are; None if an upload would be refused.
+
+    Raises
+    ------
+    SourceFailed
+        The source's SQL fails on them.
+    """
+    head = folder / SAMPLE
+    with file.open(encoding="utf-8-sig", newline="") as text:
+        head.write_text("".join(islice(text, SAMPLED + 1)), encoding="utf-8")
+    upload = Upload(
+        bucket="check", key=f"landing/{source.name}/{SAMPLE}", version_id="1", size=head.stat().st_size, sequencer="1"
+    )
+    try:
+        made = curate(source, upload, head, folder)
+    except HeadwaterError as error:
+        if error.__cause__ is not None and isinstance(error.__cause__, duckdb.Error):
+            raise
+        return None
+    return made.curated if made.rows_out else None
+
+
+class Bench:
+    """A database with the curated rows of sources, of which any may be put on the table.
+
+    Parameters
+    ----------
+    connection : DuckDBPyConnection
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self.connection = connection
+        self.columns: dict[str, dict[str, str]] = {}
+        """Of each source whose SQL works: its curated columns and their types."""
+        self.sampled: set[str] = set()
+        """The sources whose rows are a sample's."""
+        connection.execute("CREATE SCHEMA pool")
+
+    def begin(self, source: str) -> None:
+        """Know a source, whose empty table is in the database."""
+        self.columns[source] = columns_of(self.connection, source)
+        self.connection.execute(
+            f"CREATE TABLE pool.{quoted(source)} AS SELECT *, 0 AS {NUMBER} FROM main.{quoted(source)} LIMIT 0"
+        )
+
+    def keep(self, source: str) -> None:
+        """Keep the rows that are on the table for a source."""
+        self._insert(source, f"FROM main.{quoted(source)}")
+
+    def keep_sample(self, source: str, file: Path) -> None:
+        """Keep the rows of a Parquet file, and no others."""
+        self.connection.execute(f"DELETE FROM pool.{quoted(source)}")
+        self._insert(source, f"FROM read_parquet({literal(str(file))})")
+        self.sampled.add(source)
+
+    def _insert(self, source: str, rows: str) -> None:
+        pool = f"pool.{quoted(source)}"
+        self.connection.execute(
+            f"INSERT INTO {pool} BY NAME SELECT *, (SELECT count(*) FROM {pool}) + row_number() OVER () - 1 "
+            f"AS {NUMBER} FROM ({rows})"
+        )
+
+    def has(self, sources: Iterable[str]) -> bool:
+        """Whether all of these sources' SQL works."""
+        return self.columns.keys() >= set(sources)
+
+    def count(self, source: str) -> int:
+        """Rows of a source that are kept."""
+        return int(self.connection.execute(f"SELECT count(*) FROM pool.{quoted(source)}").fetchall()[0][0])
+
+    def put(self, sources: Iterable[str], condition: str = "true") -> None:
+        """Put the rows of sources on the table for which an SQL condition holds, and no others."""
+        for source in sources:
+            self.connection.execute(f"DELETE FROM main.{quoted(source)}")
+            self.connection.execute(
+                f"INSERT INTO main.{quoted(source)} BY NAME SELECT * EXCLUDE ({NUMBER}) FROM pool.{quoted(source)} "
+                f"WHERE {condition} ORDER BY {NUMBER}"
+            )
+
+    def clear(self, sources: Iterable[str]) -> None:
+        """Take all rows from the table."""
+        self.put(sources, "false")
+
+    def change(self, source: str, column: str, value: str) -> bool:
+        """Write an SQL expression into a column of the rows on the table; whether that could be done."""
+        try:
+            self.connection.execute(f"UPDATE main.{quoted(source)} SET {quoted(column)} = {value}")
+        except duckdb.Error:
+            return False
+        return True
+
+    def values(self, source: str, column: str) -> list[str]:
+        """Some other values for a column, as SQL: those of the rows that are kept, and of its type."""
+        kind = self.columns[source][column]
+        rows = self.connection.execute(
+            f"SELECT DISTINCT CAST({quoted(column)} AS VARCHAR) AS v FROM pool.{quoted(source)} "
+            f"WHERE {quoted(column)} IS NOT NULL ORDER BY v LIMIT 4"
+        ).fetchall()
+        found = [f"CAST({literal(value)} AS {kind})" for (value,) in rows]
+        if kind == "BOOLEAN":
+            found += ["true", "false"]
+        elif kind == "VARCHAR":
+            found += ["'other'"]
+        elif not kind.startswith(("TIMESTAMP", "DATE", "TIME", "STRUCT", "MAP")) and not kind.endswith("]"):
+            found += ["0", "1", "100000", "-100"]
+        return list(dict.fromkeys(found))
