@@ -87,7 +87,8 @@ def _outputs(connection: duckdb.DuckDBPyConnection, source: Source) -> Iterator[
     pending = [parsed(connection, source.sql)]
     while pending:
         query = pending.pop()
-        pending += [query[side] for side in ("left", "right") if side in query]
+        sides = (query.get("left"), query.get("right"), *(query.get("children") or ()))  # of a UNION
+        pending += [side for side in sides if side]
         listed = query.get("select_list", [])
         for entry in listed:
             if entry["class"] == "STAR":

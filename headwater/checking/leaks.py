@@ -149,7 +149,8 @@ class _Probe:
             names, rows = [entry[0] for entry in read.description or ()], read.fetchall()
         except duckdb.Error:
             return None
-        return dict(zip(names, rows[0], strict=True)) if len(rows) == 1 else None
+        whole = {*self._inputs, self._model.examples.label, ASKED} <= set(names)
+        return dict(zip(names, rows[0], strict=True)) if whole and len(rows) == 1 else None
 
     def _may_be_seen(self, view: FeatureView, example: Row) -> bool:
         """Whether the example is asked after a row of a view could be known; looked at first, for computing is slow."""

@@ -27,10 +27,17 @@ TRAINING = Where("the training container", "requirements/training.txt")
 LAMBDA = Where("the functions that read products", "requirements/data.txt")
 
 
-def library_problems(module: str, where: Where) -> Iterator[str]:
+def library_problems(module: str, where: Where, *, called: str | None) -> Iterator[str]:
     """The libraries that a module and what it imports of its own package need, and that aren't in a lock.
 
     What is imported only for type checkers, or whose absence is caught, isn't needed.
+
+    Parameters
+    ----------
+    module : str
+    where : Where
+    called : str or None
+        The function that is called there: what is imported within others isn't needed. None if any may be.
     """
     file = _file_of(module)
     if file is None:
@@ -39,7 +46,7 @@ def library_problems(module: str, where: Where) -> Iterator[str]:
     locked = _locked(project / where.lock)
     if not locked:
         return  # A project without locks, such as a wheel.
-    for path, line, name in _needed(module, file, set()):
+    for path, line, name in _needed(module, file, set(), called=called):
         top = name.partition(".")[0]
         if top in sys.stdlib_module_names or top in OURS or _normal(top) in locked:
             continue
@@ -57,7 +64,7 @@ def library_problems(module: str, where: Where) -> Iterator[str]:
         yield f"{shown} imports {top}, but {lacks}{remedy}"
 
 
-def _needed(module: str, file: Path, seen: set[str]) -> Iterator[tuple[Path, int, str]]:
+def _needed(module: str, file: Path, seen: set[str], *, called: str | None) -> Iterator[tuple[Path, int, str]]:
     """The modules outside of its own package that a module imports, and where."""
     seen.add(module)
     try:
@@ -66,7 +73,7 @@ def _needed(module: str, file: Path, seen: set[str]) -> Iterator[tuple[Path, int
         return  # Importing it says so.
     package = module if file.name == "__init__.py" else module.rpartition(".")[0]
     root = module.partition(".")[0]
-    for line, name in _imports(tree, package):
+    for line, name in _imports(tree, package, called=called):
         if name.partition(".")[0] != root:
             yield file, line, name
             continue
@@ -74,11 +81,13 @@ def _needed(module: str, file: Path, seen: set[str]) -> Iterator[tuple[Path, int
         for inside in (name, name.rpartition(".")[0]):
             found = _file_of(inside) if inside and inside not in seen else None
             if found is not None:
-                yield from _needed(inside, found, seen)
+                yield from _needed(inside, found, seen, called=called)
                 break
 
 
-def _imports(tree: ast.AST, package: str) -> Iterator[tuple[int, str]]:
+def _imports(tree: ast.AST, package: str, *, called: str | None) -> Iterator[tuple[int, str]]:
+    if isinstance(tree, ast.FunctionDef | ast.AsyncFunctionDef) and called not in (None, tree.name):
+        return
     if isinstance(tree, ast.If) and "TYPE_CHECKING" in ast.unparse(tree.test):
         branches: list[ast.AST] = list(tree.orelse)
     elif isinstance(tree, ast.Try) and any(_catches_imports(handler) for handler in tree.handlers):
@@ -93,7 +102,7 @@ def _imports(tree: ast.AST, package: str) -> Iterator[tuple[int, str]]:
     elif isinstance(tree, ast.Call) and (name := _called(tree)):
         yield tree.lineno, name
     for branch in branches:
-        yield from _imports(branch, package)
+        yield from _imports(branch, package, called=called)
 
 
 def _called(call: ast.Call) -> str:

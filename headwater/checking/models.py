@@ -1,6 +1,5 @@
 """What is wrong with a model: its examples, its on-demand features, and what its train function does when called."""
 
-# ruff: noqa: S608 - names in SQL are declared by products and quoted
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from headwater.errors import HeadwaterError
 from headwater.features.engine import NUMBERS
 from headwater.lake.database import columns_of
 from headwater.model import Model, RequestInput
-from headwater.training.prepare import EXAMPLES, encoded, make_examples
+from headwater.training.prepare import make_examples
 from headwater.training.types import ASKED
 
 _BOUND = "__bound"
@@ -76,10 +75,6 @@ def _run(bench: Bench, model: Model) -> Iterator[str]:
     bench.put(model.examples.sources)
     try:
         make_examples(bench.connection, model)
-        frame = bench.connection.execute(f"SELECT * FROM {EXAMPLES}").df()
-        labelled = frame[frame[model.examples.label].notna()]
-        if len(labelled):
-            encoded(model.model_copy(update={"features": ()}), labelled)
     except HeadwaterError as error:
         yield f"on the rows of sample.csv, {said(error).removeprefix(f'model {model.name!r}: ')}"
 

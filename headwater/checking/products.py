@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -34,7 +36,10 @@ def checked_catalog(package: str = "pipelines") -> Catalog:
         Something else is wrong. Either way all that was found, a line each, with file and line.
     """
     catalog = load_catalog(package)
-    if found := problems(catalog):
+    # Each function that reads products imports all of them.
+    modules = [name for name in sys.modules if name.startswith(f"{package}.") and name.endswith(".product")]
+    found = [Problem(name, what) for name in sorted(modules) for what in library_problems(name, LAMBDA, called="")]
+    if found := [*found, *problems(catalog)]:
         raise ProductProblems(lines(found))
     return catalog
 
@@ -55,26 +60,27 @@ def _found(bench: Bench, catalog: Catalog, scratch: Path) -> Iterator[Problem]:
     for source in catalog.sources.values():
         folder = scratch / source.name
         folder.mkdir()
-        yield from _of("source", source, lambda folder=folder, source=source: source_problems(bench, source, folder))
+        yield from _of("source", source, partial(source_problems, bench, source, folder))
     # No query may read what isn't data: files would be no part of a data version.
     bench.connection.execute("SET enable_external_access = false")
     for view in catalog.views.values():
-        yield from _of("feature view", view, lambda view=view: view_problems(bench, view))
+        yield from _of("feature view", view, partial(view_problems, bench, view))
     for model in catalog.models.values():
-        yield from _of("model", model, lambda model=model: model_problems(bench, model))
-        yield from _of("model", model, lambda model=model: leak_problems(bench, model, catalog.views))
+        yield from _of("model", model, partial(model_problems, bench, model))
+        yield from _of("model", model, partial(leak_problems, bench, model, catalog.views))
     yield from _libraries(catalog)
 
 
 def _libraries(catalog: Catalog) -> Iterator[Problem]:
     """What contracts and transforms import that the functions which run them haven't."""
     for source in catalog.sources.values():
-        module = source.contract.partition(":")[0]
-        yield from _of("source", source, lambda module=module: library_problems(module, LAMBDA))
+        yield from _of(
+            "source", source, partial(library_problems, source.contract.partition(":")[0], LAMBDA, called="")
+        )
     for view in catalog.views.values():
         if view.transform:
-            module = view.transform.partition(":")[0]
-            yield from _of("feature view", view, lambda module=module: library_problems(module, LAMBDA))
+            module, _, function = view.transform.partition(":")
+            yield from _of("feature view", view, partial(library_problems, module, LAMBDA, called=function))
 
 
 def _of(kind: str, declaration: Source | FeatureView | Model, check: Callable[[], Iterator[str]]) -> Iterator[Problem]:

@@ -38,7 +38,7 @@ def problems_of_query(
         yield "sql must be one SELECT"
         return
     known = {table.lower() for table in tables}
-    if others := sorted(name for name in connection.get_table_names(sql) if name.lower() not in known):
+    if others := sorted(name for name in _tables(connection, sql) if name.lower() not in known):
         yield f"sql reads {', '.join(others)}, which its sources don't name; they name {', '.join(sorted(tables))}"
     changing, sampled = _used(connection, sql)
     changing -= _KEYWORDS & {column.lower() for column in columns}
@@ -69,6 +69,15 @@ def _used(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[set[str], bo
         elif node.get("class") == "COLUMN_REF" and len(node["column_names"]) == 1:
             used |= _KEYWORDS & {node["column_names"][0].lower()}
     return used, sampled
+
+
+def _tables(connection: duckdb.DuckDBPyConnection, sql: str) -> set[str]:
+    """The tables, and the files, that a query reads, besides those that it makes itself."""
+    found = list(nodes(parsed(connection, sql)))
+    made = {entry["key"].lower() for node in found for entry in (node.get("cte_map") or {}).get("map", ())}
+    return {node["table_name"] for node in found if node.get("type") == "BASE_TABLE"} - {
+        name for node in found if (name := node.get("table_name", "")) and name.lower() in made
+    }
 
 
 def parsed(connection: duckdb.DuckDBPyConnection, sql: str) -> dict[str, Any]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,7 @@ import duckdb
 import pandas
 
 from headwater.errors import HeadwaterError
-from headwater.lake.contract import missing_columns
-from headwater.lake.database import columns_of, literal, quoted
+from headwater.lake.database import columns_of, literal, quoted, without_zones
 from headwater.lake.ingestion import curate
 from headwater.lake.types import Upload
 from headwater.model import Source
@@ -26,89 +24,91 @@ SAMPLE = "sample.csv"
 SAMPLED = 200
 """Rows of it that are tried."""
 NUMBER = "__number"
+MADE = 5
+"""Rows that are made for each source."""
 TEXTS = (" aB", "07", "2020-02-03 04:05:06.123456", "Zz ", "2021-03-04")
-"""Of made rows: text that trimming, folding case and reading as a number or a time would change."""
-NUMBERS = (1.25, -7.75, 123.5, 3.5, 0.25)
-TIMES = tuple(
-    pandas.Timestamp(text, tz="UTC")
-    for text in (
-        "2020-02-03T04:05:06.123456", "2020-07-08T09:10:11.121314", "2021-03-04T15:16:17.181920",
-        "2021-11-12T21:22:23.242526", "2022-05-06T07:08:09.101112",
-    )
+"""Text that trimming, folding case and reading as a number or a time would change."""
+DECIMALS = (1.25, -7.75, 123.5, 3.5, 0.25)
+INTEGERS = (1, 7, 123, 3, 2)
+TIMES = (
+    "2020-02-03 04:05:06.123456", "2020-07-08 09:10:11.121314", "2021-03-04 15:16:17.181920",
+    "2021-11-12 21:22:23.242526", "2022-05-06 07:08:09.101112",
 )  # fmt: skip
-
-
+LATER = "400 days"
 SHARES = (0.5, 0.4, 0.6, 0.25, 0.75)
 """Where made numbers lie between their limits: extremes seldom go together."""
-LATER = pandas.Timedelta(days=400)
+Types = Mapping[str, str]
+"""Columns and DuckDB's types of them."""
 
 
-@dataclass(frozen=True)
-class Landed:
-    """Rows before a source's SQL."""
-
-    empty: pandas.DataFrame
-    """The contract's columns, without a row."""
-    made: pandas.DataFrame
-    """Rows of plausible values, which the contract's checks needn't let through."""
-
-
-def landed(schema: Any, event_time: str | None) -> Landed:
-    """The rows that a contract lets through, as far as its types tell.
-
-    In every second made row all times but the event time are long after it: which comes first no type tells.
-    """
-    columns = {name: column for name, column in schema.columns.items() if not column.regex}
-    empty = pandas.DataFrame({name: pandas.Series(dtype=dtype_of(column)) for name, column in columns.items()})
-    made = {}
-    for place, (name, column) in enumerate(columns.items()):
-        values = _allowed(column) or _plausible(str(name), empty[name].dtype, place)
-        try:
-            made[name] = pandas.Series(values, dtype=empty[name].dtype)
-        except (TypeError, ValueError, OverflowError):
-            made[name] = pandas.Series([None] * len(TIMES), dtype=object)
-        if name != event_time and pandas.api.types.is_datetime64_any_dtype(made[name]):
-            made[name] = made[name].where(made[name].index % 2 == 0, made[name] + LATER)
-    return Landed(empty, pandas.DataFrame(made))
+def landed_types(connection: duckdb.DuckDBPyConnection, schema: Any) -> Types:
+    """The columns of ``landed``, the table that a source's SQL reads, as far as its contract's types tell."""
+    columns = {str(name): column for name, column in schema.columns.items() if not column.regex}
+    empty = pandas.DataFrame({name: pandas.Series(dtype=_dtype(column)) for name, column in columns.items()})
+    connection.register("__frame", empty)
+    connection.execute("CREATE OR REPLACE TEMP TABLE __zoned AS SELECT * FROM __frame")
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE __typed AS {without_zones(connection, '__zoned')}")
+    connection.unregister("__frame")
+    return columns_of(connection, "__typed")
 
 
-def dtype_of(column: Any) -> Any:
-    """pandas' type of a contract's column."""
+def _dtype(column: Any) -> Any:
     kind = getattr(column.dtype, "type", None)
     # Of objects without a row DuckDB can't tell that they are text.
     return object if kind is None else "str" if str(kind) in {"str", "string"} else kind
 
 
-def _allowed(column: Any) -> list[Any]:
+def empty_row(types: Types) -> str:
+    """A query for no row of these columns."""
+    columns = ", ".join(f"CAST(NULL AS {kind}) AS {quoted(name)}" for name, kind in types.items())
+    return f"SELECT {columns} LIMIT 0"
+
+
+def made_rows(types: Types, schema: Any, event_time: str | None) -> Iterator[str]:
+    """Queries for a row of plausible values each, which the contract's checks needn't let through.
+
+    In every second one all times but the event time are long after it: which comes first no type tells.
+    """
+    values = {
+        name: _allowed(schema.columns[name]) or _plausible(name, kind, place)
+        for place, (name, kind) in enumerate(types.items())
+    }
+    for row in range(MADE):
+        columns = []
+        for name, kind in types.items():
+            value = f"TRY_CAST({literal(str(values[name][row]))} AS {kind})"
+            if row % 2 and name != event_time and kind.startswith("TIMESTAMP"):
+                value = f"({value} + INTERVAL '{LATER}')"
+            columns.append(f"{value} AS {quoted(name)}")
+        yield f"SELECT {', '.join(columns)}"
+
+
+def _allowed(column: Any) -> Sequence[Any]:
     """Values that the contract's own checks name."""
     for check in column.checks or ():
         given = dict(getattr(check, "statistics", None) or {})
-        if values := list(given.get("allowed_values", ())):
-            return [values[place % len(values)] for place in range(len(TIMES))]
+        if values := list(given.get("allowed_values") or ()):
+            return [values[row % len(values)] for row in range(MADE)]
         low, high = given.get("min_value"), given.get("max_value")
-        if isinstance(low, int | float) and isinstance(high, int | float) and not isinstance(low, bool):
+        if isinstance(low, int | float) and isinstance(high, int | float):
             steps = [low + (high - low) * share for share in SHARES]
             return [int(step) for step in steps] if isinstance(low, int) and isinstance(high, int) else steps
-    return []
+    return ()
 
 
-def _plausible(name: str, dtype: Any, place: int) -> Sequence[Any]:
-    """Values of a type, others in each row; text and times differ from column to column too, numbers don't."""
-    kinds = pandas.api.types
-    if kinds.is_bool_dtype(dtype):
-        return [row % 2 == 0 for row in range(len(TIMES))]
-    if kinds.is_datetime64_any_dtype(dtype):
-        zoned = getattr(dtype, "tz", None) is not None
-        return [time if zoned else time.tz_localize(None) for time in TIMES]
-    if kinds.is_integer_dtype(dtype):
-        return [1, 7, 123, 3, 2]
-    if kinds.is_float_dtype(dtype) or "decimal" in str(dtype).lower():
-        return NUMBERS
-    if kinds.is_timedelta64_dtype(dtype):
-        return [pandas.Timedelta(minutes=row) for row in range(len(TIMES))]
+def _plausible(name: str, kind: str, place: int) -> Sequence[Any]:
+    """Values of a type, others in each row; texts differ from column to column too."""
+    if kind == "BOOLEAN":
+        return ["true", "false", "true", "false", "true"]
+    if kind.startswith(("TIMESTAMP", "DATE")):
+        return TIMES
+    if kind.endswith("INT") or kind == "INTEGER":
+        return INTEGERS
+    if kind != "VARCHAR":
+        return DECIMALS
     if any(word in name.lower() for word in ("date", "time", "day")) or name.lower().endswith("_at"):
-        return [str(time.tz_localize(None)) for time in TIMES]
-    return [TEXTS[(row + place) % len(TEXTS)] if row else TEXTS[0] for row in range(len(TEXTS))]
+        return TIMES
+    return [TEXTS[(row + place) % len(TEXTS)] if row else TEXTS[0] for row in range(MADE)]
 
 
 def sample_file(source: Source, schema: Any) -> Path | None:
@@ -122,7 +122,8 @@ def sample_file(source: Source, schema: Any) -> Path | None:
             names = next(csv.reader(text), [])
     except (OSError, UnicodeDecodeError, csv.Error):
         return None
-    return None if missing_columns(schema, [name.strip() for name in names]) else file
+    required = {name for name, column in schema.columns.items() if column.required and not column.regex}
+    return file if required <= {name.strip() for name in names} else None
 
 
 def curated_sample(source: Source, file: Path, folder: Path) -> Path | None:

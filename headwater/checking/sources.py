@@ -1,19 +1,17 @@
 """What is wrong with a source: its contract, its keys, its SQL and its times."""
 
-# ruff: noqa: S608 - names in SQL are declared by products and quoted
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import duckdb
-import pandas
 
 from headwater.checking.keys import changed_keys, key_problems
 from headwater.checking.queries import problems_of_query
-from headwater.checking.rows import Bench, curated_sample, landed, sample_file
+from headwater.checking.rows import Bench, curated_sample, empty_row, landed_types, made_rows, sample_file
 from headwater.checking.words import alike, said
 from headwater.errors import HeadwaterError
 from headwater.lake.contract import schema_of
@@ -27,13 +25,13 @@ def source_problems(bench: Bench, source: Source, folder: Path) -> Iterator[str]
     """Check a source and, if its SQL works, leave an empty table of its curated rows, and rows for it on the bench."""
     try:
         schema = _schema(resolve(source.contract))
-        yield from contract_problems(schema)
-        rows = landed(schema, source.event_time)
-        _land(bench.connection, rows.empty)
+        yield from case_problems(schema)
+        types = landed_types(bench.connection, schema)
+        _land(bench.connection, empty_row(types))
     except (HeadwaterError, TypeError, ValueError, NotImplementedError, duckdb.Error) as error:
         yield f"contract {source.contract!r}: {said(error)}"
         return
-    names = list(map(str, rows.empty.columns))
+    names = list(types)
     if missing := [key for key in source.keys if key not in names]:
         yield f"keys {', '.join(missing)} are no columns of its contract{alike(missing, names)}"
     yield from problems_of_query(bench.connection, source.sql, [LANDED], names)
@@ -45,13 +43,13 @@ def source_problems(bench: Bench, source: Source, folder: Path) -> Iterator[str]
     bench.begin(source.name)
     columns = bench.columns[source.name]
     yield from _time_problems(source, columns)
-    changed = _add_made(bench, source, rows.made)
+    changed = _add_made(bench, source, made_rows(types, schema, source.event_time))
     yield from key_problems(bench.connection, source, [key for key in source.keys if key in names], columns, changed)
     yield from _clashes(source, columns)
     yield from _add_sample(bench, source, schema, folder)
 
 
-def contract_problems(schema: Any) -> Iterator[str]:
+def case_problems(schema: Any) -> Iterator[str]:
     """What a contract's columns can't be called: names that differ only by case are one to DuckDB."""
     folded = Counter(str(name).lower() for name in schema.columns)
     for name in sorted(name for name, times in folded.items() if times > 1):
@@ -59,12 +57,9 @@ def contract_problems(schema: Any) -> Iterator[str]:
         yield f"its contract's columns {several} differ only by case, which SQL doesn't tell apart; keep one"
 
 
-def _land(connection: duckdb.DuckDBPyConnection, frame: pandas.DataFrame) -> None:
-    """The table ``landed`` as an ingestion makes it: times in UTC without a zone."""
-    connection.register("__frame", frame)
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE {ZONED} AS SELECT * FROM __frame")
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE {LANDED} AS {without_zones(connection, ZONED)}")
-    connection.unregister("__frame")
+def _land(connection: duckdb.DuckDBPyConnection, rows: str) -> None:
+    """The table ``landed`` of a query's rows."""
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {LANDED} AS {rows}")
 
 
 def _curate(connection: duckdb.DuckDBPyConnection, source: Source) -> None:
@@ -73,12 +68,12 @@ def _curate(connection: duckdb.DuckDBPyConnection, source: Source) -> None:
     connection.execute(f"CREATE OR REPLACE TABLE main.{quoted(source.name)} AS {without_zones(connection, ZONED)}")
 
 
-def _add_made(bench: Bench, source: Source, frame: pandas.DataFrame) -> set[str]:
+def _add_made(bench: Bench, source: Source, rows: Iterable[str]) -> set[str]:
     """Put what the SQL makes of each made row on the bench, as far as it takes them; the keys that it changes."""
     changed: set[str] = set()
-    for number in range(len(frame)):
+    for row in rows:
         try:
-            _land(bench.connection, frame.iloc[[number]])
+            _land(bench.connection, row)
             _curate(bench.connection, source)
             changed |= changed_keys(bench.connection, source, bench.columns[source.name], LANDED)
         except duckdb.Error:

@@ -24,6 +24,7 @@ from headwater.model import Choice, Model, resolve
 ROWS = 48
 SECONDS = 5.0
 """A call that takes longer has passed what could be found; it isn't waited for."""
+AGAIN = 0.2
 TRIALS = 6
 _CERTAIN = (
     "unexpected keyword argument", "positional argument", "multiple values for", "Invalid parameter", "parameter of",
@@ -45,7 +46,7 @@ def train_problems(model: Model) -> Iterator[str]:
     if not callable(train):
         yield f"train {model.train!r} is no function"
         return
-    lacking = list(library_problems(model.train.partition(":")[0], TRAINING))
+    lacking = list(library_problems(model.train.partition(":")[0], TRAINING, called=None))
     yield from (f"train: {problem}" for problem in lacking)
     if not lacking:
         yield from (f"train {model.train}: {problem}" for problem in _call_problems(model, train))
@@ -205,7 +206,12 @@ def _at_most(seconds: float) -> Iterator[None]:
         yield
         return
 
-    def stop(_number: int, _frame: FrameType | None) -> None:
+    def stop(_number: int, frame: FrameType | None) -> None:
+        while frame is not None:
+            if frame.f_code.co_filename.startswith("<frozen importlib"):
+                signal.setitimer(signal.ITIMER_REAL, AGAIN)  # half an import would break its module for good
+                return
+            frame = frame.f_back
         raise _TooLong
 
     before = signal.signal(signal.SIGALRM, stop)
