@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import math
 import pkgutil
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -18,7 +19,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, model_validator
 
-from headwater.places import Place, Problem, lines, problems_of
+from headwater.places import Place, Problem, lines, place_in, problems_of
 from headwater.views import LONGEST_TEXT as LONGEST_TEXT
 from headwater.views import Aggregations as Aggregations
 from headwater.views import Declaration as Declaration
@@ -373,13 +374,16 @@ def resolve(reference: str) -> Any:
     Raises
     ------
     InvalidProduct
-        The module or the attribute doesn't exist.
+        The module or the attribute doesn't exist, or importing it fails.
     """
     module, _, attribute = reference.partition(":")
     try:
         return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise InvalidProduct(f"{reference!r} can't be imported: {error}") from error
+    except (Exception, SystemExit) as error:
+        package = sys.modules.get(module.partition(".")[0])
+        place = place_in([Path(folder) for folder in getattr(package, "__path__", ())], error)
+        at = f" at {place}" if place else ""
+        raise InvalidProduct(f"{reference!r} can't be imported{at}: {error}") from error
 
 
 def _by_name(kind: str, declarations: Sequence[N], found: list[Problem]) -> dict[str, N]:

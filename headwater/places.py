@@ -74,7 +74,7 @@ def problems_of(error: BaseException, where: str, folders: Sequence[Path]) -> li
         What the code was to give.
     folders : sequence of Path
     """
-    place = _place_of(error, folders)
+    place = place_in(folders, error)
     return [Problem(where, what, place) for what in said_by(error)]
 
 
@@ -102,7 +102,7 @@ def of_validation(error: Any) -> list[str]:
     ]
 
 
-def _place_of(error: BaseException, folders: Sequence[Path]) -> Place | None:
+def place_in(folders: Sequence[Path], error: BaseException) -> Place | None:
     """The last line of code in ``folders`` on the way to the exception."""
     roots = [folder.resolve() for folder in folders]
 
