@@ -46,13 +46,15 @@ def library_problems(module: str, where: Where, *, called: str | None) -> Iterat
     locked = _locked(project / where.lock)
     if not locked:
         return  # A project without locks, such as a wheel.
+    told: set[str] = set()
     for path, line, name in _needed(module, file, set(), called=called):
         top = name.partition(".")[0]
-        if top in sys.stdlib_module_names or top in OURS or _normal(top) in locked:
+        if top in told or top in sys.stdlib_module_names or top in OURS or _normal(top) in locked:
             continue
         homes = _homes(top)
         if any(_normal(home) in locked for home in homes):
             continue
+        told.add(top)
         shown = f"{path.relative_to(project)}:{line}"
         if homes:
             lacks = f"{where.lock} lacks {homes[0]}: it is installed here, but not in {where.name}"
