@@ -11,13 +11,17 @@ import importlib
 import json
 import math
 import pkgutil
-from collections.abc import Iterable, Mapping, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, model_validator
 
+from headwater.places import Place, Problem, lines, place_in, problems_of
 from headwater.views import LONGEST_TEXT as LONGEST_TEXT
 from headwater.views import Aggregations as Aggregations
 from headwater.views import Declaration as Declaration
@@ -28,6 +32,7 @@ from headwater.views import Name as Name
 from headwater.views import Reference as Reference
 from headwater.views import Schedule as Schedule
 from headwater.views import Window as Window
+from headwater.views import place_of as place_of
 from headwater.views import refuse_large_items, refuse_repeats
 
 TIME_FORMATS = ("iso8601", "epoch_seconds", "epoch_milliseconds", "epoch_microseconds")
@@ -315,14 +320,13 @@ def shortest_request(model: Model) -> int:
     return len(json.dumps(body))
 
 
-def refuse_large_requests(models: Iterable[Model]) -> None:
-    """Refuse models that no request could ask; raises `InvalidProduct`."""
-    for model in models:
-        if (size := shortest_request(model)) > LONGEST_BODY:
-            raise InvalidProduct(
-                f"model {model.name!r}: a request with its {len(model.inputs):,} inputs and {len(model.features):,} "
-                f"features has at least {size:,} bytes; the API reads {LONGEST_BODY:,}. Declare fewer, or shorter names"
-            )
+def refuse_large_request(model: Model) -> None:
+    """Refuse a model that no request could ask; raises `InvalidProduct`."""
+    if (size := shortest_request(model)) > LONGEST_BODY:
+        raise InvalidProduct(
+            f"model {model.name!r}: a request with its {len(model.inputs):,} inputs and {len(model.features):,} "
+            f"features has at least {size:,} bytes; the API reads {LONGEST_BODY:,}. Declare fewer, or shorter names"
+        )
 
 
 class Product(Declaration):
@@ -357,43 +361,58 @@ class Catalog(Declaration):
         return tuple(view for view in self.views.values() if source in view.sources)
 
 
-def catalog(products: Iterable[Product]) -> Catalog:
+def catalog(products: Iterable[Product], problems: Iterable[Problem] = ()) -> Catalog:
     """Put products together and check every name that one declaration uses of another.
+
+    Parameters
+    ----------
+    products : iterable of Product
+    problems : iterable of Problem
+        What is wrong with others, which names of those that are missing may come from.
 
     Raises
     ------
     InvalidProduct
-        Two declarations of a kind share a name, or one names what doesn't exist.
+        Two declarations of a kind share a name, or one names what doesn't exist. All that is wrong, a line each.
     """
-    products = tuple(products)
-    sources = _by_name("source", [source for product in products for source in product.sources])
-    views = _by_name("feature view", [view for product in products for view in product.views])
-    models = _by_name("model", [model for product in products for model in product.models])
+    products, found = tuple(products), list(problems)
+    sources = _by_name("source", [source for product in products for source in product.sources], found)
+    views = _by_name("feature view", [view for product in products for view in product.views], found)
+    models = _by_name("model", [model for product in products for model in product.models], found)
     for name, view in views.items():
-        for source in view.sources:
-            _known("source", sources, source, asker=f"feature view {view.name!r}")
-        times = sources[view.sources[0]]
-        views[name] = view.timed(times.event_time, times.available_time)
-    refuse_large_items(views.values())
+        with _noting(found, "feature view", view):
+            for source in view.sources:
+                _known("source", sources, source)
+            times = sources[view.sources[0]]
+            views[name] = view.timed(times.event_time, times.available_time)
+    if not found:
+        refuse_large_items(views.values())
     for name, model in models.items():
-        asker = f"model {model.name!r}"
-        inputs = {entry.name for entry in model.inputs}
-        for source in model.examples.sources:
-            _known("source", sources, source, asker=asker)
-        texts = []
-        for reference in model.features:
-            view = _known("feature view", views, reference.partition(".")[0], asker=asker)
-            declared = {f"{view.name}.{entry.name}": entry for entry in view.features}
-            if _known("feature", declared, reference, asker=asker).is_text:
-                texts.append(reference)
-            if missing := [key for key in view.entity if key not in inputs]:
-                raise InvalidProduct(
-                    f"{asker}: feature {reference!r} is looked up by {', '.join(missing)}, which no request input "
-                    f"carries. Inputs: {', '.join(sorted(inputs))}"
-                )
-        models[name] = model.model_copy(update={"text_features": tuple(texts)})
-    refuse_large_requests(models.values())
+        with _noting(found, "model", model):
+            refuse_large_request(model)
+            models[name] = _with_texts(model, sources, views)
+    if found:
+        raise InvalidProduct(lines(found))
     return Catalog(sources=sources, views=views, models=models)
+
+
+def _with_texts(model: Model, sources: Mapping[str, Source], views: Mapping[str, FeatureView]) -> Model:
+    """The model, which knows which of its features are text; raises `InvalidProduct` for a name that there isn't."""
+    inputs = {entry.name for entry in model.inputs}
+    for source in model.examples.sources:
+        _known("source", sources, source)
+    texts = []
+    for reference in model.features:
+        view = _known("feature view", views, reference.partition(".")[0])
+        declared = {f"{view.name}.{entry.name}": entry for entry in view.features}
+        if _known("feature", declared, reference).is_text:
+            texts.append(reference)
+        if missing := [key for key in view.entity if key not in inputs]:
+            raise InvalidProduct(
+                f"feature {reference!r} is looked up by {', '.join(missing)}, which no request input "
+                f"carries. Inputs: {', '.join(sorted(inputs))}"
+            )
+    return model.model_copy(update={"text_features": tuple(texts)})
 
 
 def load_catalog(package: str = "pipelines") -> Catalog:
@@ -402,17 +421,31 @@ def load_catalog(package: str = "pipelines") -> Catalog:
     Raises
     ------
     InvalidProduct
-        A folder's ``product.py`` defines no ``PRODUCT``, or `catalog` refuses them together.
+        A folder's ``product.py`` can't be imported or defines no ``PRODUCT``, or `catalog` refuses them together. All
+        that is wrong, a line each, with file and line.
     """
     root = importlib.import_module(package)
-    products = []
-    for folder in sorted(entry.name for entry in pkgutil.iter_modules(root.__path__) if entry.ispkg):
-        module = importlib.import_module(f"{package}.{folder}.product")
-        product = getattr(module, "PRODUCT", None)
-        if not isinstance(product, Product):
-            raise InvalidProduct(f"{module.__name__} must define PRODUCT = Product(...); it holds {product!r}")
-        products.append(product)
-    return catalog(products)
+    folders = [Path(entry) for entry in root.__path__]
+    products: list[Product] = []
+    problems: list[Problem] = []
+    packages = {entry.name for entry in pkgutil.iter_modules(root.__path__) if entry.ispkg}
+    unread = [file for folder in folders for file in folder.glob("*/product.py") if file.parent.name not in packages]
+    problems += [
+        Problem("", "never read, for its folder has no __init__.py", Place(str(file), 1)) for file in sorted(unread)
+    ]
+    for folder in sorted(packages):
+        name = f"{package}.{folder}.product"
+        try:
+            product = getattr(importlib.import_module(name), "PRODUCT", None)
+        except (Exception, SystemExit) as error:
+            missing = isinstance(error, ModuleNotFoundError) and error.name == name
+            problems += [Problem(name, "is missing")] if missing else problems_of(error, "", folders)
+            continue
+        if isinstance(product, Product):
+            products.append(product)
+        else:
+            problems.append(Problem(name, f"must define PRODUCT = Product(...); it holds {product!r}"))
+    return catalog(products, problems)
 
 
 def resolve(reference: str) -> Any:
@@ -421,22 +454,42 @@ def resolve(reference: str) -> Any:
     Raises
     ------
     InvalidProduct
-        The module or the attribute doesn't exist.
+        The module or the attribute doesn't exist, or importing it fails.
     """
     module, _, attribute = reference.partition(":")
     try:
         return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise InvalidProduct(f"{reference!r} can't be imported: {error}") from error
+    except (Exception, SystemExit) as error:
+        package = sys.modules.get(module.partition(".")[0])
+        place = place_in([Path(folder) for folder in getattr(package, "__path__", ())], error)
+        at = f" at {place}" if place else ""
+        raise InvalidProduct(f"{reference!r} can't be imported{at}: {error}") from error
 
 
-def _by_name(kind: str, declarations: Sequence[N]) -> dict[str, N]:
-    refuse_repeats(f"the {kind}s", [declaration.name for declaration in declarations])
-    return {declaration.name: declaration for declaration in declarations}
+def _by_name(kind: str, declarations: Sequence[N], found: list[Problem]) -> dict[str, N]:
+    named: dict[str, N] = {}
+    for declaration in declarations:
+        if first := named.get(declaration.name):
+            also = f", first at {place_of(first)}" if place_of(first) else ""
+            found.append(
+                Problem(f"the {kind}s", f"{declaration.name!r} declared more than once{also}", place_of(declaration))
+            )
+        named.setdefault(declaration.name, declaration)
+    return named
 
 
-def _known(kind: str, declared: Mapping[str, D], name: str, asker: str = "") -> D:
+@contextmanager
+def _noting(found: list[Problem], kind: str, declaration: Source | FeatureView | Model) -> Iterator[None]:
+    """What is wrong with a declaration's names is put to what was ``found``, and the next one is looked at."""
+    where = f"{kind} {declaration.name!r}"
+    try:
+        yield
+    except InvalidProduct as error:
+        found.append(Problem(where, error.message.removeprefix(f"{where}: "), place_of(declaration)))
+
+
+def _known(kind: str, declared: Mapping[str, D], name: str) -> D:
     if name in declared:
         return declared[name]
     choices = ", ".join(sorted(declared)) or "none"
-    raise InvalidProduct(f"{asker}{': ' if asker else ''}unknown {kind} {name!r}. Declared: {choices}")
+    raise InvalidProduct(f"unknown {kind} {name!r}. Declared: {choices}")

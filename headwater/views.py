@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from headwater.errors import InvalidRequest
+from headwater.places import Place, declared_at
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
 """Lower-case words joined by underscores, at most 48 characters: safe in keys, ARNs, SQL and URLs."""
@@ -33,9 +34,29 @@ class InvalidProduct(InvalidRequest):
 
 
 class Declaration(BaseModel):
-    """A frozen value that refuses unknown fields."""
+    """A frozen value that refuses unknown fields, and knows which line of a product made it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    # A slot is no part of the value: neither of what compares, nor of what is hashed, copied out or kept.
+    __slots__ = ("_place",)
+
+    def __init__(self, /, **fields: Any) -> None:
+        super().__init__(**fields)
+        object.__setattr__(self, "_place", declared_at())
+
+    # Declarations that are read from what was kept are made without it, as fast as before.
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
+    def __copy__(self) -> Self:
+        made = super().__copy__()
+        object.__setattr__(made, "_place", place_of(self))
+        return made
+
+
+def place_of(declaration: Declaration) -> Place | None:
+    """The line that made a declaration; None if it was read from what was kept."""
+    found: Place | None = getattr(declaration, "_place", None)
+    return found
 
 
 class Schedule(Declaration):

@@ -8,12 +8,9 @@ from pathlib import Path
 # Pulumi runs this file from its own folder; everything is imported from the project's.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from headwater.model import load_catalog
 from infra.config import Config
-from infra.products import check
+from infra.products import checked
 from infra.stack import build_stack
 
 config = Config.load()
-catalog = load_catalog()
-check(catalog)
-build_stack(config, catalog)
+build_stack(config, checked())

@@ -50,7 +50,9 @@ class Recipe:
     """Unzipped."""
 
 
-_GROUND = tuple(f"headwater/{name}.py" for name in ("__init__", "aws", "errors", "model", "settings", "views"))
+_GROUND = tuple(
+    f"headwater/{name}.py" for name in ("__init__", "aws", "errors", "model", "places", "settings", "views")
+)
 _BASE = (*_GROUND, "headwater/wire", "functions/__init__.py", "functions/observability.py", "headwater/registry")
 # A bundle holds the capabilities that its handlers use and no others: a change elsewhere must not restart them.
 RECIPES: Sequence[Recipe] = (

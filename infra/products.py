@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from headwater.model import Catalog, InvalidProduct, resolve
+import pulumi
+
+from headwater.checking import checked_catalog
+from headwater.errors import InvalidRequest
+from headwater.model import Catalog
 
 
-def check(catalog: Catalog) -> None:
-    """See that every contract and train function that ``catalog`` refers to can be imported.
+def checked(package: str = "pipelines") -> Catalog:
+    """Every product's declarations, checked as `headwater check` does.
 
     Raises
     ------
-    InvalidProduct
-        Some can't; all of them are named.
+    pulumi.RunError
+        Something is wrong; nothing is deployed. Pulumi shows its words without a traceback: what is wrong is in the
+        products, not in this program.
     """
-    references = {f"source {source.name!r}, contract": source.contract for source in catalog.sources.values()}
-    references |= {f"model {model.name!r}, train": model.train for model in catalog.models.values()}
-    problems = []
-    for owner, reference in references.items():
-        try:
-            resolve(reference)
-        except InvalidProduct as error:
-            problems.append(f"{owner}: {error.message}")
-    if problems:
-        raise InvalidProduct("; ".join(problems))
+    try:
+        return checked_catalog(package)
+    except InvalidRequest as error:
+        raise pulumi.RunError(f"the products have problems; nothing was deployed:\n{error.message}") from None

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from headwater.errors import HeadwaterError, InvalidRequest, NotAllowed, NotFound
+from headwater.places import of_validation
 
 INTERRUPTED = 130
 _UNREACHABLE = ("EndpointConnectionError", "ConnectTimeoutError", "ConnectionClosedError", "ReadTimeoutError")
@@ -40,7 +41,7 @@ def failure(error: BaseException) -> Failure:
     if isinstance(error, HeadwaterError):
         return Failure(error.reason, error.message, error.next_steps, error.exit_code)
     if type(error).__module__.startswith("pydantic"):
-        return Failure("InvalidProduct", "\n".join(problems(error)), exit_code=InvalidRequest.exit_code)
+        return Failure("InvalidProduct", "\n".join(of_validation(error)), exit_code=InvalidRequest.exit_code)
     if type(error).__module__.startswith("botocore"):
         return _of_aws(error)
     if type(error).__module__.startswith(("headwater.local", "infra")):
@@ -50,20 +51,6 @@ def failure(error: BaseException) -> Failure:
         f"{type(error).__name__}: {' '.join(str(error).split()) or 'no message'}",
         ("run it again with --debug for the whole traceback",),
     )
-
-
-def problems(error: Any) -> list[str]:
-    """One line for each thing that a pydantic ``ValidationError`` found wrong."""
-    return [
-        f"{'.'.join([str(error.title), *map(str, problem['loc'])])}: {problem['msg'].removeprefix('Value error, ')}"
-        # Only of a word that is none of the choices, or a number beyond its limit: other values may be secrets.
-        + (
-            f", got {problem['input']!r}"
-            if problem["type"].startswith(("literal", "greater_than", "less_than"))
-            else ""
-        )
-        for problem in error.errors(include_url=False)
-    ]
 
 
 def _of_local(error: BaseException) -> Failure:

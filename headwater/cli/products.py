@@ -53,13 +53,10 @@ def next_steps(made: Scaffold, root: Path) -> list[str]:
 
 
 def check() -> Answer:
-    """Check every model product: names, references, contracts and queries. Needs no cloud."""
-    from headwater.model import load_catalog
-    from headwater.scaffold.check import ProductProblems, problems
+    """Check every model product: names, keys, contracts, queries, leaks. Needs no cloud."""
+    from headwater.checking import checked_catalog
 
-    catalog = load_catalog()
-    if found := problems(catalog):
-        raise ProductProblems(found)
+    catalog = checked_catalog()
     data = {
         "sources": sorted(catalog.sources),
         "views": sorted(catalog.views),

@@ -104,7 +104,10 @@ class DuckDB:
 
     def columns(self, query: str) -> dict[str, str]:
         """See `Engine`."""
-        return {row[0]: row[1] for row in self._connection.execute(f"DESCRIBE {query}").fetchall()}
+        # DESCRIBE gives a column's own name where it is named anew with other capitals.
+        names = self._connection.sql(query).columns
+        kinds = self._connection.execute(f"DESCRIBE {query}").fetchall()
+        return {name: kind[1] for name, kind in zip(names, kinds, strict=True)}
 
     def make(self, table: str, query: str) -> None:
         """See `Engine`; the rows keep the query's order."""

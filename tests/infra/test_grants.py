@@ -7,10 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from headwater.model import Catalog, InvalidProduct, Source
 from infra.grants import Statement, UnnamedResource, allow, together
 from infra.machine import InvalidDefinition, fill
-from infra.products import check
 
 FILE = Path("some.asl.json")
 
@@ -48,9 +46,3 @@ def test_a_place_without_a_value_and_a_value_without_a_place_are_both_named() ->
 def test_a_definition_that_is_no_json_is_refused() -> None:
     with pytest.raises(InvalidDefinition, match=r"some.asl.json isn't JSON"):
         fill("{", {}, FILE)
-
-
-def test_a_contract_that_can_not_be_imported_is_named_with_its_source() -> None:
-    wrong = Source(name="rows", contract="pipelines.nowhere:ROWS")
-    with pytest.raises(InvalidProduct, match=r"source 'rows', contract: 'pipelines.nowhere:ROWS' can't be imported"):
-        check(Catalog(sources={"rows": wrong}, views={}, models={}))

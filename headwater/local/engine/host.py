@@ -95,13 +95,19 @@ def describe(error: BaseException, root: Path, host: Path = Path(__file__)) -> d
             if root in file.parents and "site-packages" not in file.parts and file != host:
                 place, cause = f"{file.relative_to(root)}:{line}", link
         link = link.__cause__ or link.__context__
+    # A RunError is what the program itself has to say, whole and without its place.
+    told = type(error).__name__ == "RunError" and cause is error
     return {
-        "error": " ".join(f"{type(cause).__name__}: {cause}".split()),
-        "place": place,
+        "error": _lines(str(cause)) if told else " ".join(f"{type(cause).__name__}: {cause}".split()),
+        "place": "" if told else place,
         "traceback": "".join(traceback.format_exception(cause, limit=-_LONGEST_TRACEBACK, chain=False)),
         # The monitor went away: the engine knows why, and better.
         "stopped": type(error).__name__ == "RunError" and "monitor has terminated" in str(error),
     }
+
+
+def _lines(text: str) -> str:
+    return "\n".join(" ".join(line.split()) for line in text.splitlines() if line.strip())
 
 
 if __name__ == "__main__":

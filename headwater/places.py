@@ -1,0 +1,119 @@
+"""Where a product says something: the file and line of a declaration or of a mistake, for messages."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+LONGEST = 600
+"""Characters of one problem in a message."""
+MOST = 100
+"""Problems in a message."""
+_OURS = ("headwater.", "pydantic.")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A line of a file."""
+
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        """Such as ``pipelines/flights/product.py:31``: the file below the folder that it is imported from."""
+        path = Path(self.file)
+        roots = [Path(entry).resolve() for entry in dict.fromkeys(["", *sys.path])]
+        inside = [path.relative_to(root) for root in roots if root in path.parents]
+        # Of nested folders on the path, that of the project says most: a part may be on it by itself.
+        return f"{max(inside, key=lambda found: len(found.parts), default=path)}:{self.line}"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with a product: where it was declared, what it is of, and what is wrong."""
+
+    where: str
+    what: str
+    place: Place | None = None
+
+    def __str__(self) -> str:
+        """One line, however long what went wrong said it."""
+        text = " ".join(": ".join(str(part) for part in (self.place, self.where, self.what) if part).split())
+        return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+
+
+def lines(problems: Iterable[Problem]) -> str:
+    """A line for each different problem, at most `MOST`."""
+    told = list(dict.fromkeys(map(str, problems)))
+    more = [f"and {len(told) - MOST:,} more"] if len(told) > MOST else []
+    return "\n".join([*told[:MOST], *more])
+
+
+def declared_at() -> Place | None:
+    """The line that is being carried out, outside of Headwater and pydantic."""
+    frame = sys._getframe(1)
+    while frame.f_globals.get("__name__", "").startswith(_OURS):
+        if frame.f_back is None:
+            return None
+        frame = frame.f_back
+    return Place(frame.f_code.co_filename, frame.f_lineno)
+
+
+def problems_of(error: BaseException, where: str, folders: Sequence[Path]) -> list[Problem]:
+    """What an exception says is wrong with code in ``folders``, which raised it.
+
+    Parameters
+    ----------
+    error : BaseException
+        Of pydantic's, one problem for each field; of Python's, with its name.
+    where : str
+        What the code was to give.
+    folders : sequence of Path
+    """
+    place = place_in(folders, error)
+    return [Problem(where, what, place) for what in said_by(error)]
+
+
+def said_by(error: BaseException) -> list[str]:
+    """An exception in words, one line for each thing that is wrong."""
+    if type(error).__name__ == "ValidationError" and type(error).__module__.startswith("pydantic"):
+        return of_validation(error)
+    if message := getattr(error, "message", ""):
+        return str(message).splitlines()
+    words = error.msg if isinstance(error, SyntaxError) else " ".join(str(error).split())
+    return [f"{type(error).__name__}: {words}" if words else type(error).__name__]
+
+
+def of_validation(error: Any) -> list[str]:
+    """One line for each thing that a pydantic ``ValidationError`` found wrong."""
+    return [
+        f"{'.'.join([str(error.title), *map(str, problem['loc'])])}: {problem['msg'].removeprefix('Value error, ')}"
+        # Only of a word that is none of the choices, or a number beyond its limit: other values may be secrets.
+        + (
+            f", got {problem['input']!r}"
+            if problem["type"].startswith(("literal", "greater_than", "less_than"))
+            else ""
+        )
+        for problem in error.errors(include_url=False)
+    ]
+
+
+def place_in(folders: Sequence[Path], error: BaseException) -> Place | None:
+    """The last line of code in ``folders`` on the way to the exception."""
+    roots = [folder.resolve() for folder in folders]
+
+    def ours(file: str) -> bool:
+        return any(root in Path(file).resolve().parents for root in roots)
+
+    if isinstance(error, SyntaxError) and error.filename and ours(error.filename):
+        return Place(error.filename, error.lineno or 1)
+    passed = [
+        Place(frame.f_code.co_filename, line)
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if ours(frame.f_code.co_filename)
+    ]
+    return passed[-1] if passed else None

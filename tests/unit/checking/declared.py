@@ -1,0 +1,82 @@
+"""Declarations that are right, for tests to make wrong; a module of its own, for train functions' imports are read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import pandera.pandas as pa
+
+from headwater.model import Catalog, Examples, Feature, FeatureView, Gate, Holdout, Model, Product, RequestInput, Source
+from headwater.model import catalog as together
+
+ROWS = pa.DataFrameSchema(
+    {
+        "rooms": pa.Column(int),
+        "price": pa.Column(float),
+        "sold": pa.Column("datetime64[ns]"),
+        "agent": pa.Column(str, nullable=True),
+    }
+)
+ODD = pa.DataFrameSchema(
+    {name: pa.Column(str) for name in ("größe", "select", "dotted.name", 'a"quote', "rowid", "With Space")}
+    | {"order": pa.Column(int), "at": pa.Column("datetime64[ns]"), "price": pa.Column(float)}
+)
+TWICE = pa.DataFrameSchema({"Store": pa.Column(int), "store": pa.Column(int)})
+NOT_A_SCHEMA = 7
+HERE = "tests.unit.checking.declared"
+
+
+def fit(params: Mapping[str, Any], inputs: Any, label: Any) -> Any:
+    """A train function that hands every parameter on."""
+    from sklearn.ensemble import HistGradientBoostingRegressor
+
+    return HistGradientBoostingRegressor(max_iter=2, **params).fit(inputs, label)
+
+
+def deaf(params: Mapping[str, Any], inputs: Any, label: Any) -> Any:
+    """A train function that reads no parameter."""
+    return fit({}, inputs, label)
+
+
+def chooses(params: Mapping[str, Any], inputs: Any, label: Any) -> Any:
+    """A train function that reads a parameter only sometimes."""
+    return fit({"max_depth": params["depth"]} if params["kind"] == "deep" else {}, inputs, label)
+
+
+def demands(params: Mapping[str, Any], inputs: Any, label: Any) -> Any:
+    """A train function that wants a parameter and a column."""
+    return fit({"learning_rate": params["rate"]}, inputs[["room"]], label)
+
+
+def small(params: Mapping[str, Any], inputs: Any, label: Any) -> Any:
+    """A train function that wants more rows than a check has."""
+    raise ValueError(f"n_splits=100 can't be more than the {len(inputs)} rows")
+
+
+SOURCE = Source(name="houses", contract=f"{HERE}:ROWS", keys=("rooms",), event_time="sold")
+VIEW = FeatureView(
+    name="prices",
+    entity=("rooms",),
+    sources=("houses",),
+    sql="SELECT rooms, sold + INTERVAL 1 DAY AS event_time, sold + INTERVAL 1 DAY AS available_time, price AS last "
+    "FROM houses",
+    features=(Feature(name="last"),),
+    ttl=timedelta(days=1),
+)
+MODEL = Model(
+    name="house_price",
+    task="regression",
+    inputs=(RequestInput(name="rooms", kind="number"),),
+    features=("prices.last",),
+    examples=Examples(sources=("houses",), sql="SELECT rooms, price, sold AS asked_at FROM houses", label="price"),
+    train=f"{HERE}:fit",
+    holdout=Holdout(share=0.2),
+    gates=(Gate(metric="r2", at_least=0),),
+)
+
+
+def products(source: Source = SOURCE, view: FeatureView = VIEW, model: Model = MODEL) -> Catalog:
+    """A catalog of one of each."""
+    return together([Product(sources=(source,), views=(view,), models=(model,))])
