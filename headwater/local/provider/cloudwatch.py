@@ -278,6 +278,7 @@ class EventTarget(Put, kind="aws:cloudwatch/eventTarget:EventTarget"):
     )
     defaults: ClassVar = {"eventBusName": "default", "forceDestroy": False}
     replace = ("rule", "targetId", "eventBusName")
+    within = ("eventBusName",)
 
     def identity(self, call: Call) -> str:
         return f"{call.inputs['rule']}-{call.inputs['targetId']}"

@@ -342,6 +342,7 @@ class SecurityGroup(_Group, kind="aws:ec2/securityGroup:SecurityGroup"):
     optional = ("vpcId", "ingress", "egress")
     defaults: ClassVar = {"description": "Managed by Pulumi", "revokeRulesOnDelete": False}
     replace = ("name", "description", "vpcId")
+    within = ("vpcId",)
 
     def create(self, call: Call) -> str:
         names = {"name": "GroupName", "description": "Description", "vpcId": "VpcId"}
@@ -371,6 +372,7 @@ class DefaultSecurityGroup(_Group, kind="aws:ec2/defaultSecurityGroup:DefaultSec
     optional = ("ingress", "egress")
     defaults: ClassVar = {"revokeRulesOnDelete": False}
     replace = ("vpcId",)
+    shared = True  # it goes with its VPC
 
     def create(self, call: Call) -> str:
         within = [

@@ -101,6 +101,7 @@ class TaskDefinition(Resource, kind="aws:ecs/taskDefinition:TaskDefinition"):
     replace = (*required, *optional)
     documents = ("containerDefinitions",)
     unordered = ("requiresCompatibilities",)
+    shared = True  # the id is the family's; what goes is one revision
     tagged = True
 
     def problems(self, inputs: Properties) -> list[CheckFailure]:

@@ -56,6 +56,7 @@ class Name:
     prefix: str = ""
     suffix: Callable[[Properties], str] = lambda _: ""
     lower: bool = False
+    unique: bool = True  # whether the cloud has one resource of the type of that name
 
     def make(self, logical: str, inputs: Properties, seed: bytes) -> str:
         """The name; the same seed gives the same name."""
@@ -125,6 +126,9 @@ class Resource:
     name: ClassVar[Name | None] = None
     tagged: ClassVar[bool] = False
     regional: ClassVar[bool] = True
+    known_by: ClassVar[Collection[str]] = ()  # inputs that name the resource where no single one is its name
+    within: ClassVar[Collection[str]] = ()  # inputs without which a name, or an id, isn't unique
+    shared: ClassVar[bool] = False  # deleting one takes nothing from another one that has its id
 
     def __init_subclass__(cls, kind: str = "", **rest: Any) -> None:
         super().__init_subclass__(**rest)
@@ -154,6 +158,30 @@ class Resource:
         return []
 
     # --- what holds for all types ------------------------------------------------------------------------------------
+
+    def claim(self, call: Call) -> tuple[str, ...] | None:
+        """What the cloud knows the resource by before it has an id: two of a type with the same claim are one thing.
+
+        None if the inputs don't tell, or if the cloud takes any number of such resources.
+        """
+        if self.shared:
+            return None
+        named = (self.name.property,) if self.name and self.name.unique else ()
+        parts = [call.inputs.get(name) for name in (self.known_by or named)]
+        return self._within(call.inputs, parts)
+
+    def holds(self, identity: str, inputs: Properties) -> tuple[str, ...] | None:
+        """What deleting the resource takes from the cloud: its id, with what makes the id unique; None if nothing."""
+        return None if self.shared else self._within(inputs, [identity])
+
+    def _within(self, inputs: Properties, parts: list[Any]) -> tuple[str, ...] | None:
+        if not parts or not all(isinstance(part, str) and part for part in parts):
+            return None
+        around = [inputs.get(name) for name in self.within]
+        # What isn't known yet, or is encrypted in another stack's state, can't be compared.
+        if not all(part is None or isinstance(part, str) for part in around):
+            return None
+        return (*parts, *(part or "" for part in around))
 
     def known_inputs(self) -> set[str]:
         """Names of every input that the type takes."""
@@ -291,6 +319,12 @@ class Put(Resource):
     def identity(self, call: Call) -> str:
         """The id, which follows from the inputs."""
         raise NotImplementedError
+
+    def claim(self, call: Call) -> tuple[str, ...] | None:
+        """The id, which follows from inputs that no update changes; None while one of them isn't known."""
+        if any(not isinstance(call.inputs.get(name), str | None) for name in self.replace):
+            return None
+        return self._within(call.inputs, [self.identity(call)])
 
     def create(self, call: Call) -> str:
         """Put, and name."""

@@ -286,6 +286,7 @@ _HEADERS = (
 class BucketObject(Resource, kind="aws:s3/bucketObjectv2:BucketObjectv2"):
     service = "s3"
     name = Name("key")
+    known_by = ("bucket", "key")
     required = ("bucket",)
     optional = ("content", "contentBase64", "source", "contentType", "contentEncoding", "cacheControl", "metadata",
                 "serverSideEncryption", "kmsKeyId", "bucketKeyEnabled", "sourceHash", "storageClass")  # fmt: skip
