@@ -71,7 +71,7 @@ class PrivateBucket(pulumi.ComponentResource):
         self.bucket = aws.s3.Bucket(
             name,
             # Names are shared by everyone on AWS; the account's id makes ours ours.
-            bucket=f"{physical_name(name)}-{args.account.id}",
+            bucket=f"{physical_name(name, 'other')}-{args.account.id}",
             force_destroy=args.config.force_destroy,
             tags=tags(capability=args.capability),
             opts=self._child,

@@ -13,6 +13,8 @@ from infra.tags import physical_name, tags
 
 CAPABILITY = "network"
 CIDR = "10.42.0.0/24"
+# Zones that say "Fargate is not supported in the requested availability zone" (AWS's user guides of ECS and EKS).
+WITHOUT_FARGATE = ("apne1-az3", "cac1-az3", "cnn1-az4", "use1-az3", "usw1-az2")
 SUBNETS = ("10.42.0.0/26", "10.42.0.64/26")
 
 
@@ -35,7 +37,11 @@ class Network(pulumi.ComponentResource):
             opts=self._child,
         )
         routes = self._way_out(name)
-        zones = aws.get_availability_zones(state="available").names
+        # Not the Local and Wavelength Zones that somebody opted in to: those have no Fargate.
+        ordinary = [{"name": "zone-type", "values": ["availability-zone"]}]
+        zones = aws.get_availability_zones(
+            state="available", filters=ordinary, exclude_zone_ids=list(WITHOUT_FARGATE)
+        ).names
         self.subnet_ids = pulumi.Output.all(*self._subnets(name, zones, routes))
         for service in ("s3", "dynamodb"):
             aws.ec2.VpcEndpoint(
@@ -52,7 +58,7 @@ class Network(pulumi.ComponentResource):
         self.register_outputs({"vpc_id": self.vpc.id, EXEMPTIONS: [exemption]})
 
     def _tags(self, name: str) -> dict[str, str]:
-        return tags(capability=CAPABILITY, Name=physical_name(name))
+        return tags(capability=CAPABILITY, Name=physical_name(name, "other"))
 
     def _way_out(self, name: str) -> aws.ec2.RouteTable:
         gateway = aws.ec2.InternetGateway(name, vpc_id=self.vpc.id, tags=self._tags(name), opts=self._child)
@@ -92,7 +98,7 @@ class Network(pulumi.ComponentResource):
         )
         group = aws.ec2.SecurityGroup(
             name,
-            name=physical_name(name),
+            name=physical_name(name, "other"),
             vpc_id=self.vpc.id,
             description="Container tasks: nothing comes in, HTTPS goes out",
             ingress=[],

@@ -197,10 +197,9 @@ def build_stack(config: Config, catalog: Catalog) -> None:
             "cluster": containers.cluster.name,
             "project": pulumi.get_project(),
             "state_bucket": config.state_bucket,
-            "models": ",".join(sorted(catalog.models)),
-            "sources": ",".join(sorted(catalog.sources)),
-            "views": ",".join(sorted(catalog.views)),
-        }
+        },
+        {"models": tuple(catalog.models), "sources": tuple(catalog.sources), "views": tuple(catalog.views)},
+        artifacts=storage.artifacts,
     )
 
 

@@ -77,7 +77,9 @@ def test_help_loads_nothing_heavy() -> None:
 
 def test_help_loads_little() -> None:
     # What takes the time is what is imported, which doesn't depend on how busy the machine is: 115 ms on an idle one.
-    script = "import sys, headwater.cli; code = headwater.cli.main(['--help']); print(len(sys.modules), file=sys.stderr)"
+    script = (
+        "import sys, headwater.cli; code = headwater.cli.main(['--help']); print(len(sys.modules), file=sys.stderr)"
+    )
     done = python("-c", script)
     assert done.returncode == 0, done.stderr
     assert int(done.stderr) < LIGHT, f"--help imports {done.stderr.strip()} modules"

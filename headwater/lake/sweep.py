@@ -1,0 +1,79 @@
+"""Uploads that no event told of: a bucket's events reach EventBridge only minutes after the bucket was made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from headwater.aws import client
+from headwater.lake.intake import Intake
+from headwater.lake.store import Ledger
+from headwater.lake.types import LANDING, Upload
+
+GRACE = timedelta(minutes=5)
+"""Younger uploads are left to their event."""
+WINDOW = timedelta(hours=6)
+"""Older uploads were looked at by earlier sweeps: an hourly sweep may fail five times in a row and misses nothing."""
+NO_ORDER = "0"
+"""S3 tells its sequencer in events alone. It settles the order of two versions of one second; time settles the rest."""
+
+
+class Sweep:
+    """Finds what landed and has no ingestion, and starts it.
+
+    Parameters
+    ----------
+    bucket : str
+        The lake's bucket.
+    table : str
+        The registry table.
+    ingestion_arn : str
+        The ingestion state machine.
+    """
+
+    def __init__(self, bucket: str, table: str, ingestion_arn: str) -> None:
+        self._bucket = bucket
+        self._s3 = client("s3")
+        self._ledger = Ledger(table)
+        self._intake = Intake(ingestion_arn)
+
+    def sweep(self, now: datetime, *, everything: bool = False) -> list[Upload]:
+        """Start the ingestion of uploads that have none; calling it again starts none of them twice.
+
+        Parameters
+        ----------
+        now : datetime
+            The time, UTC.
+        everything : bool
+            Look at all uploads, not at those of the last `WINDOW` alone.
+
+        Returns
+        -------
+        list of Upload
+            Those whose run this call started.
+        """
+        newest, oldest = now - GRACE, None if everything else now - WINDOW
+        waiting = (
+            upload
+            for landed, upload in self._landed()
+            if landed <= newest and (oldest is None or landed >= oldest) and self._ledger.ingestion(upload) is None
+        )
+        # A run has the name of its upload: what is being ingested by now, or failed without a word, gets no second one.
+        return [upload for upload in waiting if self._intake.start(upload)]
+
+    def _landed(self) -> Iterator[tuple[datetime, Upload]]:
+        """The newest version of every file under ``landing/``: earlier ones count no more."""
+        pages = self._s3.get_paginator("list_object_versions").paginate(Bucket=self._bucket, Prefix=f"{LANDING}/")
+        for page in pages:
+            for version in page.get("Versions", ()):
+                if version["IsLatest"]:
+                    yield (
+                        version["LastModified"],
+                        Upload(
+                            bucket=self._bucket,
+                            key=version["Key"],
+                            version_id=version["VersionId"],
+                            size=version["Size"],
+                            sequencer=NO_ORDER,
+                        ),
+                    )
