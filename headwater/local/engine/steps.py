@@ -177,7 +177,7 @@ class Steps:
             return self._replace(goal, provider, reference, wanted, inputs, old, diff)
         if diff.changes or old.init_errors:
             return self._update(goal, provider, reference, inputs, old, diff)
-        state = self._state(goal, State(old.id, inputs, old.plain_outputs), reference, old)
+        state = self._state(goal, State(old.id, inputs, provider.stamped(goal.type, old.plain_outputs)), reference, old)
         self.ledger.settle(replace(state, modified=old.modified), save=False)
         self._tell(state, "same", "done")
         return state

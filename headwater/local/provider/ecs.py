@@ -90,6 +90,7 @@ class ClusterCapacityProviders(Put, kind="aws:ecs/clusterCapacityProviders:Clust
 
 
 class TaskDefinition(Resource, kind="aws:ecs/taskDefinition:TaskDefinition"):
+    schema_version = 1
     service = "ecs"
     required = ("containerDefinitions", "family")
     optional = (

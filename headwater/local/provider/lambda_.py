@@ -281,6 +281,7 @@ class Invocation(Resource, kind="aws:lambda/invocation:Invocation"):
     Unless ``lifecycleScope`` is CRUD, nothing is called when the resource goes, and any change calls anew.
     """
 
+    schema_version = 1
     service = "lambda"
     required = ("functionName", "input")
     optional = ("triggers",)

@@ -19,6 +19,7 @@ from headwater.local.provider.drift import says, told_tags
 from headwater.local.provider.values import UNKNOWN, Asset, Properties, has_unknown
 
 REGISTRY: dict[str, Resource] = {}
+META = "__meta"  # what the official provider keeps beside the outputs
 DEFAULTS = "__defaults"  # names of the inputs that the check filled in, as the real provider keeps them
 
 
@@ -128,6 +129,7 @@ class Resource:
     regional: ClassVar[bool] = True
     known_by: ClassVar[Collection[str]] = ()  # inputs that name the resource where no single one is its name
     within: ClassVar[Collection[str]] = ()  # inputs without which a name, or an id, isn't unique
+    schema_version: ClassVar[int] = 0  # of the type in Terraform's AWS provider, on which the official one stands
     shared: ClassVar[bool] = False  # deleting one takes nothing from another one that has its id
 
     def __init_subclass__(cls, kind: str = "", **rest: Any) -> None:
@@ -267,7 +269,18 @@ class Resource:
             told = found.get("tagsAll", call.tags)
             found = {**found, **told_tags(told, call.inputs.get("tags") or {}, call.aws.default_tags)}
         # A property that is told as None was taken away behind Pulumi's back.
-        return {name: value for name, value in {**outputs, **found, "id": call.id}.items() if value is not None}
+        told = {name: value for name, value in {**outputs, **found, "id": call.id}.items() if value is not None}
+        return self.stamped(told)
+
+    def stamped(self, outputs: Properties) -> Properties:
+        """The outputs with the schema version that they were written by, as the official provider keeps it.
+
+        That one takes outputs of a type of its plugin framework, if they have no version, for version 0 and rewrites
+        them. It adds its timeouts by itself.
+        """
+        if not self.schema_version:
+            return outputs
+        return {**outputs, META: json.dumps({"schema_version": str(self.schema_version)}, separators=(",", ":"))}
 
     def observed_inputs(self, inputs: Properties, outputs: Properties) -> Properties:
         """The inputs as the cloud has them: what a refresh or an import finds.

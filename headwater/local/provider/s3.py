@@ -180,6 +180,7 @@ class BucketPolicy(_Setting, kind="aws:s3/bucketPolicy:BucketPolicy"):
 
 
 class BucketLifecycle(_Setting, kind="aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration"):
+    schema_version = 1
     required = ("bucket", "rules")
     optional = ("transitionDefaultMinimumObjectSize",)
 
