@@ -101,7 +101,7 @@ class Function(pulumi.ComponentResource):
             s3_bucket=code.bucket,
             s3_key=code.key,
             role=self.role.ready,
-            memory_size=args.memory_mib,
+            memory_size=min(args.memory_mib, foundation.config.max_function_memory_mib),
             timeout=int(args.timeout.total_seconds()),
             ephemeral_storage={"size": args.disk_mib},
             reserved_concurrent_executions=args.reserved_concurrency,

@@ -241,7 +241,7 @@ def _containers(foundation: Foundation, account: Account, storage: Storage) -> C
         ContainersArgs(
             config=foundation.config,
             account=account,
-            network=Network("network", account=account),
+            network=Network("network", account=account, config=foundation.config),
             images=images,
             settings={
                 "lake_bucket": storage.lake.ready,

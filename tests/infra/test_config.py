@@ -68,6 +68,13 @@ def test_a_wrong_setting_is_named_with_what_is_possible(key: str, value: str, sa
         load(**{key: value})
 
 
+def test_a_vpc_of_ones_own_comes_with_its_subnets() -> None:
+    assert Config(vpc_id="vpc-0a1", subnet_ids=("subnet-0a1",)).subnet_ids == ("subnet-0a1",)
+    for half in ({"vpc_id": "vpc-0a1"}, {"subnet_ids": ("subnet-0a1",)}):
+        with pytest.raises(ValueError, match="vpcId and subnetIds go together"):
+            Config(**half)
+
+
 def test_all_wrong_settings_are_named_at_once() -> None:
     with pytest.raises(InvalidConfig, match=r"logRetentionDays is 8.*apiBurst is 0"):
         load(logRetentionDays="8", apiBurst="0")

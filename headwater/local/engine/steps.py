@@ -241,11 +241,11 @@ class Steps:
         if old.protect:
             raise ProviderError(f"protected, and a change of {', '.join(diff.replaces)} would replace it")
         first = diff.delete_before_replace if goal.delete_before_replace is None else goal.delete_before_replace
-        first = first or self._ownership.replaces_itself(old, inputs, provider)
         detail = ", ".join(diff.replaces)
         if not first:
-            inputs = self._check(goal, provider, wanted, None, seed=f"{goal.urn}\0{old.id}")
-            return self._create(goal, provider, reference, inputs, "replace", leaving=old, detail=detail)
+            renamed = self._check(goal, provider, wanted, None, seed=f"{goal.urn}\0{old.id}")
+            if not self._ownership.replaces_itself(old, renamed, provider):
+                return self._create(goal, provider, reference, renamed, "replace", leaving=old, detail=detail)
         self._ownership.claim(goal.urn, goal.type, inputs, provider)
         self._clear(old)
         return self._create(goal, provider, reference, inputs, "replace", detail=detail)

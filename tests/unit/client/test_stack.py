@@ -18,7 +18,6 @@ from headwater.client.stack import home, local_environment, project
 from headwater.local.daemon import Running
 from tests.unit.client.conftest import OUTPUTS, describe
 
-
 KINDS = ("models", "sources", "views")
 
 
