@@ -125,7 +125,7 @@ class Ingestion(pulumi.ComponentResource):
                 bundle="control",
                 memory_mib=256,
                 timeout=MAX_TIMEOUT,
-                grants=[args.lake.grant_read(LANDING), args.registry.grant_read(SOURCES), self.machine.grant_start()],
+                grants=[args.lake.grant_list(), args.registry.grant_read(SOURCES), self.machine.grant_start()],
             ),
             opts=self._child,
         )

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from headwater.aws import client
 from headwater.lake.intake import Intake
-from headwater.lake.store import Ledger
+from headwater.lake.store import Ledger, Objects
 from headwater.lake.types import LANDING, Upload
 
 GRACE = timedelta(minutes=5)
 """Younger uploads are left to their event."""
 WINDOW = timedelta(hours=6)
 """Older uploads were looked at by earlier sweeps: an hourly sweep may fail five times in a row and misses nothing."""
-NO_ORDER = "0"
-"""S3 tells its sequencer in events alone. It settles the order of two versions of one second; time settles the rest."""
 
 
 class Sweep:
@@ -32,8 +28,7 @@ class Sweep:
     """
 
     def __init__(self, bucket: str, table: str, ingestion_arn: str) -> None:
-        self._bucket = bucket
-        self._s3 = client("s3")
+        self._objects = Objects(bucket)
         self._ledger = Ledger(table)
         self._intake = Intake(ingestion_arn)
 
@@ -55,25 +50,8 @@ class Sweep:
         newest, oldest = now - GRACE, None if everything else now - WINDOW
         waiting = (
             upload
-            for landed, upload in self._landed()
+            for landed, upload in self._objects.landed(f"{LANDING}/")
             if landed <= newest and (oldest is None or landed >= oldest) and self._ledger.ingestion(upload) is None
         )
         # A run has the name of its upload: what is being ingested by now, or failed without a word, gets no second one.
         return [upload for upload in waiting if self._intake.start(upload)]
-
-    def _landed(self) -> Iterator[tuple[datetime, Upload]]:
-        """The newest version of every file under ``landing/``: earlier ones count no more."""
-        pages = self._s3.get_paginator("list_object_versions").paginate(Bucket=self._bucket, Prefix=f"{LANDING}/")
-        for page in pages:
-            for version in page.get("Versions", ()):
-                if version["IsLatest"]:
-                    yield (
-                        version["LastModified"],
-                        Upload(
-                            bucket=self._bucket,
-                            key=version["Key"],
-                            version_id=version["VersionId"],
-                            size=version["Size"],
-                            sequencer=NO_ORDER,
-                        ),
-                    )

@@ -302,7 +302,6 @@ class Steps:
         """Delete one resource; ``going`` are those that go in the same deployment."""
         spared = not state.custom or state.external or state.retain_on_delete or state.deleted_with in (going or ())
         silent = state.type.startswith(PROVIDER_TYPE)
-        spared = spared or (not silent and self._ownership.spared(state))
         with self._step(state, "delete", count=count and not state.delete and not silent) as step:
             if self.preview:
                 self.ledger.forget(state)
@@ -310,7 +309,8 @@ class Steps:
             if not spared and not silent:
                 try:
                     provider = self._providers.at(state.provider)
-                    provider.delete(state.type, state.id, state.plain_inputs, state.plain_outputs)
+                    if not self._ownership.spared(state):
+                        provider.delete(state.type, state.id, state.plain_inputs, state.plain_outputs)
                 except ProviderError as error:
                     raise step.failed(str(error)) from error
             self.ledger.forget(state)

@@ -87,8 +87,8 @@ def test_outputs_say_the_version_unless_it_is_the_first(token: str) -> None:
 
 
 def test_the_types_that_have_a_version() -> None:
-    # As of version 5.100 of Terraform's provider. pulumi-aws 7 stands on version 6: the source of its subnets, roles and
-    # functions has the same.
+    # As of version 5.100 of Terraform's provider. pulumi-aws 7 stands on version 6: its subnets, roles and functions
+    # have the same by their source.
     assert {token.rpartition(":")[2] for token in all_types() if REGISTRY[token].schema_version == 1} == {
         "BucketLifecycleConfiguration",
         "DefaultSecurityGroup",
