@@ -49,6 +49,7 @@ CLAIMS: dict[str, tuple[str, dict[str, str]]] = {
     "subscription": ("aws:sns/topicSubscription:TopicSubscription", {"topic": "t", "protocol": "sqs", "endpoint": "q"}),
     "attachment": ("aws:iam/rolePolicyAttachment:RolePolicyAttachment", {"role": "r", "policyArn": "p"}),
     "bucket's policy": ("aws:s3/bucketPolicy:BucketPolicy", {"bucket": "x"}),
+    "queue's policy": ("aws:sqs/queuePolicy:QueuePolicy", {"queueUrl": "u"}),  # pulumi-aws#1923, and #5900 of buckets
     "object": ("aws:s3/bucketObjectv2:BucketObjectv2", {"bucket": "x", "key": "y"}),
     "target": ("aws:cloudwatch/eventTarget:EventTarget", {"rule": "x", "targetId": "y", "eventBusName": "default"}),
 }
