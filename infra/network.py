@@ -58,7 +58,7 @@ class Network(pulumi.ComponentResource):
         )
         routes = self._way_out(name)
         # Not the Local and Wavelength Zones that somebody opted in to: those have no Fargate.
-        ordinary = [{"name": "zone-type", "values": ["availability-zone"]}]
+        ordinary = [aws.GetAvailabilityZonesFilterArgs(name="zone-type", values=["availability-zone"])]
         zones = aws.get_availability_zones(
             state="available", filters=ordinary, exclude_zone_ids=list(WITHOUT_FARGATE)
         ).names

@@ -26,10 +26,7 @@ from infra.description import OUTPUTS, describe
 
 artifacts = PrivateBucket(
     "artifacts",
-    PrivateBucketArgs(
-        config=Config(force_destroy=True), account=Account.current(), capability="training",
-        access_logs=pulumi.Output.from_input("state"),
-    ),
+    PrivateBucketArgs(config=Config(force_destroy=True), account=Account.current(), capability="training"),
 )
 count = int(pulumi.Config("headwater").require("count"))
 names = {{kind: [f"{{kind}}_{{number:04}}_{{'x' * 34}}" for number in range(count)] for kind in {KINDS}}}
@@ -45,8 +42,8 @@ def test_products_that_fill_a_parameter_stand_in_an_object_and_come_back(
     (tmp_path / "__main__.py").write_text(PROGRAM)
     clients = clients_of(aws)
     try:
-        # A stack grows, and shrinks again.
-        for count in (2, 1000, 2):
+        # Many, and after an update few.
+        for count in (1000, 2):
             deploy(tmp_path, "many", environment=aws, config={"headwater:count": str(count)})
             value = clients("ssm").get_parameter(Name="/headwater/many")["Parameter"]["Value"]
             assert len(value) <= PARAMETER_BYTES

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headwater.local.engine import ResourceState, preview
+from headwater.model import Catalog
 from infra.tags import cut
 from tests.infra.cases import CONFIG, ROOT
 
@@ -18,7 +19,7 @@ LONGEST = "s" + "o" * 12 + "-" + "l" * 13 + "g"  # 28 characters
 PROGRAM = f"""
 import sys
 sys.path.insert(0, {str(ROOT)!r})
-from headwater.model import catalog, load_catalog
+from headwater.model import load_catalog
 from infra.config import Config
 from infra.stack import build_stack
 from tests.infra.test_names import renamed
@@ -71,7 +72,7 @@ def long(name: str) -> str:
     return f"{name}_{'x' * NAME_LENGTH}"[:NAME_LENGTH]
 
 
-def renamed(catalog):  # type: ignore[no-untyped-def]
+def renamed(catalog: Catalog) -> Catalog:
     """The catalog with names of 48 characters."""
     models = {long(name): model.model_copy(update={"name": long(name)}) for name, model in catalog.models.items()}
     views = {long(name): view.model_copy(update={"name": long(name)}) for name, view in catalog.views.items()}
