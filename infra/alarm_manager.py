@@ -74,7 +74,9 @@ class AlarmManager(pulumi.ComponentResource):
         if not emails:
             return "", []
         name = "notifications"
-        topic = aws.sns.Topic(name, name=physical_name(name), tags=tags(capability=CAPABILITY), opts=self._child)
+        topic = aws.sns.Topic(
+            name, name=physical_name(name, "other"), tags=tags(capability=CAPABILITY), opts=self._child
+        )
         aws.sns.TopicPolicy(
             name,
             arn=topic.arn,

@@ -13,7 +13,7 @@ import pulumi_aws as aws
 
 from infra.buckets import Account
 from infra.grants import Grant, Text, allow, policy_document, require_tls
-from infra.tags import physical_name, tags
+from infra.tags import any_name, physical_name, tags
 
 CAPABILITY = "alarms"
 
@@ -41,7 +41,9 @@ class AlarmTopic(pulumi.ComponentResource):
     def __init__(self, name: str, *, account: Account, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("headwater:index:AlarmTopic", name, {}, opts)
         self._child = pulumi.ResourceOptions(parent=self)
-        self.topic = aws.sns.Topic(name, name=physical_name(name), tags=tags(capability=CAPABILITY), opts=self._child)
+        self.topic = aws.sns.Topic(
+            name, name=physical_name(name, "other"), tags=tags(capability=CAPABILITY), opts=self._child
+        )
         from_alarms = {
             "Sid": "TakeAlarms",
             "Effect": "Allow",
@@ -50,7 +52,7 @@ class AlarmTopic(pulumi.ComponentResource):
             "Resource": [self.topic.arn],
             "Condition": {
                 "StringEquals": {"aws:SourceAccount": account.id},
-                "ArnLike": {"aws:SourceArn": account.arn("cloudwatch", f"alarm:{physical_name('*')}")},
+                "ArnLike": {"aws:SourceArn": account.arn("cloudwatch", f"alarm:{any_name()}")},
             },
         }
         refuse_plain_text = {**require_tls(self.topic.arn), "Action": "sns:Publish"}
@@ -80,7 +82,7 @@ class AlarmTopic(pulumi.ComponentResource):
         statistic: dict[str, Any] = {"extended_statistic" if is_percentile else "statistic": threshold.statistic}
         return aws.cloudwatch.MetricAlarm(
             name,
-            name=physical_name(name),
+            name=physical_name(name, "other"),
             alarm_description=says,
             namespace=namespace,
             metric_name=metric,
@@ -112,7 +114,7 @@ class DeadLetters(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         self.queue = aws.sqs.Queue(
             name,
-            name=physical_name(name),
+            name=physical_name(name, "queue"),
             message_retention_seconds=int(timedelta(days=14).total_seconds()),
             sqs_managed_sse_enabled=True,
             tags=tags(capability=CAPABILITY),
@@ -125,7 +127,7 @@ class DeadLetters(pulumi.ComponentResource):
                 "Principal": {"Service": f"{service}.amazonaws.com"},
                 "Action": "sqs:SendMessage",
                 "Resource": [self.queue.arn],
-                "Condition": {"ArnLike": {"aws:SourceArn": account.arn(service, f"{resource}{physical_name('*')}")}},
+                "Condition": {"ArnLike": {"aws:SourceArn": account.arn(service, f"{resource}{any_name()}")}},
             }
             for service, resource in {"events": "rule/", "sns": ""}.items()
         ]

@@ -71,7 +71,7 @@ class PrivateBucket(pulumi.ComponentResource):
         self.bucket = aws.s3.Bucket(
             name,
             # Names are shared by everyone on AWS; the account's id makes ours ours.
-            bucket=f"{physical_name(name)}-{args.account.id}",
+            bucket=f"{physical_name(name, 'other')}-{args.account.id}",
             force_destroy=args.config.force_destroy,
             tags=tags(capability=args.capability),
             opts=self._child,
@@ -152,9 +152,13 @@ class PrivateBucket(pulumi.ComponentResource):
                 *allow(
                     ["s3:GetObject", "s3:GetObjectVersion"], *self._arns(prefixes), wildcard=_BELOW_A_PREFIX
                 ).statements,
-                *allow(["s3:ListBucket", "s3:ListBucketVersions"], self.arn).statements,
+                *self.grant_list().statements,
             ]
         )
+
+    def grant_list(self) -> Grant:
+        """To list objects and their versions, not to read them."""
+        return allow(["s3:ListBucket", "s3:ListBucketVersions"], self.arn)
 
     def grant_write(self, *prefixes: str) -> Grant:
         """To write objects under ``prefixes``; not to delete: a version that was written stays."""

@@ -73,6 +73,14 @@ class Config(BaseModel):
     """Shards that are written at the same time: a table on demand takes 40,000 writes a second unless AWS allows more,
     and a function makes some 10,000."""
 
+    max_function_memory_mib: Annotated[int, Field(ge=1024, le=10240)] = 10240
+    """The most memory that a function gets; a new account's quota may be 3008, which AWS raises when it is asked."""
+
+    vpc_id: Annotated[str, StringConstraints(pattern=r"^$|^vpc-[0-9a-f]+$")] = ""
+    """A VPC to run containers in, with `subnetIds`, instead of one of the stack's own: an account may have five."""
+    subnet_ids: tuple[Annotated[str, StringConstraints(pattern=r"^subnet-[0-9a-f]+$")], ...] = ()
+    """Subnets of `vpcId` with a way to S3, DynamoDB, ECR and CloudWatch Logs, in zones that have Fargate."""
+
     training_cpu: int = 2048
     """CPU units of the training container; 1024 are one."""
     training_memory_mib: int = 8192
@@ -120,6 +128,8 @@ class Config(BaseModel):
                 f"trainingMemoryMib is {self.training_memory_mib}, with trainingCpu {self.training_cpu} Fargate takes "
                 f"{smallest} to {largest} in steps of {step}"
             )
+        if bool(self.vpc_id) != bool(self.subnet_ids):
+            raise ValueError("vpcId and subnetIds go together: a VPC of yours and its subnets, or neither")
         return self
 
     @property

@@ -48,14 +48,14 @@ class Containers(pulumi.ComponentResource):
         self._network, self._account = args.network, args.account
         self.cluster = aws.ecs.Cluster(
             name,
-            name=physical_name(name),
+            name=physical_name(name, "other"),
             settings=[{"name": "containerInsights", "value": "enabled"}],
             tags=tags(capability=CAPABILITY),
             opts=self._child,
         )
         logs = aws.cloudwatch.LogGroup(
             f"{name}-task",
-            name=f"/aws/ecs/{physical_name(CONTAINER)}",
+            name=f"/aws/ecs/{physical_name(CONTAINER, 'other')}",
             retention_in_days=args.config.log_retention_days,
             tags=tags(capability=CAPABILITY),
             opts=self._child,
@@ -64,7 +64,7 @@ class Containers(pulumi.ComponentResource):
         self._task_role = self._role(f"{name}-task", args.grants)
         self.task = aws.ecs.TaskDefinition(
             f"{name}-task",
-            family=physical_name(CONTAINER),
+            family=physical_name(CONTAINER, "other"),
             requires_compatibilities=["FARGATE"],
             network_mode="awsvpc",
             cpu=str(args.config.training_cpu),

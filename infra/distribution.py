@@ -52,7 +52,7 @@ class Distribution(pulumi.ComponentResource):
         self._child = pulumi.ResourceOptions(parent=self)
         split, write, finish = self._split(), self._write(), self._finish()
         config = args.foundation.config
-        caller = args.account.arn("lambda", f"function:{physical_name(args.caller)}")
+        caller = args.account.arn("lambda", f"function:{physical_name(args.caller, 'function')}")
         self.machine = StateMachine(
             name,
             StateMachineArgs(
@@ -70,7 +70,7 @@ class Distribution(pulumi.ComponentResource):
                 grants=[
                     together(*(function.grant_invoke() for function in (split, write, finish))),
                     allow(["lambda:InvokeFunction"], caller),
-                    _grant_map(args, physical_name(name)),
+                    _grant_map(args, physical_name(name, "state machine")),
                 ],
                 topic=args.foundation.topic,
                 look="headwater features show VIEW",

@@ -20,7 +20,7 @@ from infra.lake import FEATURES, grant_read_sources
 from infra.machine import StateMachine
 from infra.spark import grant_start, spark_settings
 from infra.tables import MODELS, VIEWS, Table
-from infra.tags import physical_name, tags
+from infra.tags import cut, physical_name, tags
 
 CAPABILITY = "features"
 MAX_TIMEOUT = timedelta(minutes=15)
@@ -108,14 +108,14 @@ class Materialisation(pulumi.ComponentResource):
             # Looked at every hour: off within minutes of a look, and until two hours pass without a late one.
             threshold=Threshold(above=0, statistic="Maximum", period=timedelta(minutes=5), periods=24),
             says="The newest event of a feature view is older than its declared freshness. headwater features list "
-            f"says of which; so does the function's log: /aws/lambda/{physical_name(name)}",
+            f"says of which; so does the function's log: /aws/lambda/{physical_name(name, 'function')}",
             parent=self,
         )
 
     def _schedule(self, name: str, args: MaterialisationArgs, child: pulumi.ResourceOptions) -> None:
         letters: DeadLetters = args.foundation.dead_letters
         group = aws.scheduler.ScheduleGroup(
-            name, name=physical_name(name), tags=tags(capability=CAPABILITY), opts=child
+            name, name=physical_name(name, "schedule group"), tags=tags(capability=CAPABILITY), opts=child
         )
         role = Role(
             f"{name}-schedule",
@@ -131,7 +131,7 @@ class Materialisation(pulumi.ComponentResource):
         for called, (schedule, event) in {"all-views": (HOURLY, {}), **own}.items():
             aws.scheduler.Schedule(
                 f"{name}-{called}",
-                name=called,
+                name=cut(called, 64),
                 group_name=group.name,
                 description=f"Brings the features of {called.replace('-', ' ')} online.",
                 schedule_expression=schedule.expression,

@@ -78,7 +78,7 @@ class Function(pulumi.ComponentResource):
         foundation, labels = args.foundation, tags(capability=args.capability)
         self.logs = aws.cloudwatch.LogGroup(
             name,
-            name=f"/aws/lambda/{physical_name(name)}",
+            name=f"/aws/lambda/{physical_name(name, 'function')}",
             retention_in_days=foundation.config.log_retention_days,
             tags=labels,
             opts=self._child,
@@ -93,7 +93,7 @@ class Function(pulumi.ComponentResource):
         code = foundation.code[args.bundle]
         self.function = aws.lambda_.Function(
             name,
-            name=physical_name(name),
+            name=physical_name(name, "function"),
             description=_first_line(args.handler),
             runtime=f"python{foundation.config.python}",
             architectures=[foundation.config.architecture],
@@ -101,7 +101,7 @@ class Function(pulumi.ComponentResource):
             s3_bucket=code.bucket,
             s3_key=code.key,
             role=self.role.ready,
-            memory_size=args.memory_mib,
+            memory_size=min(args.memory_mib, foundation.config.max_function_memory_mib),
             timeout=int(args.timeout.total_seconds()),
             ephemeral_storage={"size": args.disk_mib},
             reserved_concurrent_executions=args.reserved_concurrency,
@@ -172,7 +172,7 @@ class Function(pulumi.ComponentResource):
         """
         rule = aws.cloudwatch.EventRule(
             name,
-            name=physical_name(name),
+            name=physical_name(name, "rule"),
             description=description,
             schedule_expression=schedule,
             tags=tags(capability=capability),
@@ -208,8 +208,9 @@ class Function(pulumi.ComponentResource):
         return pulumi.Output.all(**declared).apply(checked)
 
     def _watch(self, name: str, args: FunctionArgs) -> None:
+        logs = f"/aws/lambda/{physical_name(name, 'function')}"
         for metric, says in {
-            "Errors": f"The function {name} failed. Its log group says why: /aws/lambda/{physical_name(name)}",
+            "Errors": f"The function {name} failed. Its log group says why: {logs}",
             "Throttles": f"The function {name} was throttled: it reached its own or the account's concurrency.",
         }.items():
             args.foundation.topic.watch(

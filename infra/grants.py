@@ -144,7 +144,7 @@ class Role(pulumi.ComponentResource):
             trust["Condition"] = dict(trust_conditions)
         self.role = aws.iam.Role(
             name,
-            name=physical_name(name),
+            name=physical_name(name, "role"),
             assume_role_policy=policy_document([trust]),
             tags=tags(capability=capability),
             opts=child,

@@ -68,7 +68,7 @@ class ImageRepository(pulumi.ComponentResource):
         config = args.foundation.config
         self.repository = aws.ecr.Repository(
             name,
-            name=physical_name(name),
+            name=physical_name(name, "other"),
             image_tag_mutability="IMMUTABLE",
             image_scanning_configuration={"scan_on_push": True},
             encryption_configurations=[{"encryption_type": "AES256"}],
@@ -145,7 +145,7 @@ class ImageRepository(pulumi.ComponentResource):
         name, config = "images", args.foundation.config
         logs = aws.cloudwatch.LogGroup(
             "images-build-project",
-            name=f"/aws/codebuild/{physical_name(name)}",
+            name=f"/aws/codebuild/{physical_name(name, 'other')}",
             retention_in_days=config.log_retention_days,
             tags=tags(capability=CAPABILITY),
             opts=self._child,
@@ -172,7 +172,7 @@ class ImageRepository(pulumi.ComponentResource):
             variables["BASE_IMAGE"] = config.training_base_image
         return aws.codebuild.Project(
             name,
-            name=physical_name(name),
+            name=physical_name(name, "other"),
             description="Builds the training container from its context in the artifacts bucket.",
             service_role=role.ready,
             source={

@@ -11,6 +11,7 @@ import pulumi
 import functions.lake.ingest
 import functions.lake.intake
 import functions.lake.refuse
+import functions.lake.sweep
 from infra.buckets import PrivateBucket
 from infra.containers import Containers
 from infra.function import Foundation, Function, FunctionArgs
@@ -28,6 +29,7 @@ from infra.machine import StateMachine, StateMachineArgs
 from infra.tables import SOURCE_DATA, SOURCES, Table
 
 LAKE = "lake"
+HOURLY = "rate(1 hour)"
 MAX_TIMEOUT = timedelta(minutes=15)
 
 
@@ -80,6 +82,15 @@ class Ingestion(pulumi.ComponentResource):
             UploadsArgs(bucket=args.lake, intake=self._intake(), dead_letters=args.foundation.dead_letters),
             opts=self._child,
         )
+        self._sweep().call_regularly(
+            "lake-sweep",
+            HOURLY,
+            target="sweep",
+            capability=LAKE,
+            description="Finds uploads that no event told of.",
+            dead_letters=args.foundation.dead_letters,
+            parent=self,
+        )
         self.register_outputs({"arn": self.machine.arn})
 
     def _intake(self) -> Function:
@@ -94,6 +105,27 @@ class Ingestion(pulumi.ComponentResource):
                 memory_mib=256,
                 timeout=timedelta(seconds=30),
                 grants=[self.machine.grant_start()],
+            ),
+            opts=self._child,
+        )
+
+    def _sweep(self) -> Function:
+        args = self._args
+        return Function(
+            "lake-sweep",
+            FunctionArgs(
+                foundation=args.foundation,
+                capability=LAKE,
+                handler=functions.lake.sweep,
+                settings={
+                    "lake_bucket": args.lake.name,
+                    "registry_table": args.registry.name,
+                    "ingestion_arn": self.machine.arn,
+                },
+                bundle="control",
+                memory_mib=256,
+                timeout=MAX_TIMEOUT,
+                grants=[args.lake.grant_list(), args.registry.grant_read(SOURCES), self.machine.grant_start()],
             ),
             opts=self._child,
         )

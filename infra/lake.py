@@ -61,7 +61,7 @@ class Uploads(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         self.rule = aws.cloudwatch.EventRule(
             name,
-            name=physical_name(name),
+            name=physical_name(name, "rule"),
             description="A file was uploaded for ingestion.",
             event_pattern=args.bucket.name.apply(_created_under_landing),
             tags=tags(capability=CAPABILITY),

@@ -69,7 +69,7 @@ class InfrastructureLedger(pulumi.ComponentResource):
         )
         rule = aws.cloudwatch.EventRule(
             name,
-            name=physical_name(name),
+            name=physical_name(name, "rule"),
             description="Pulumi's backend wrote a file of an update.",
             event_pattern=json.dumps(
                 {

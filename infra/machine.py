@@ -50,7 +50,7 @@ class StateMachine(pulumi.ComponentResource):
         logs = aws.cloudwatch.LogGroup(
             name,
             # Under this prefix a delivery needs no entry in the account's resource policy, which has room for a few.
-            name=f"/aws/vendedlogs/states/{physical_name(name)}",
+            name=f"/aws/vendedlogs/states/{physical_name(name, 'state machine')}",
             retention_in_days=args.config.log_retention_days,
             tags=tags(capability=args.capability),
             opts=child,
@@ -65,7 +65,7 @@ class StateMachine(pulumi.ComponentResource):
         text = (ROOT / args.definition).read_text()
         self.machine = aws.sfn.StateMachine(
             name,
-            name=physical_name(name),
+            name=physical_name(name, "state machine"),
             type="STANDARD",
             definition=pulumi.Output.all(**args.values).apply(lambda values: fill(text, values, args.definition)),
             role_arn=role.ready,

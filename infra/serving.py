@@ -59,7 +59,7 @@ class Serving(pulumi.ComponentResource):
         self.predict = self._predict(args)
         self.api = aws.apigatewayv2.Api(
             name,
-            name=physical_name(name),
+            name=physical_name(name, "other"),
             description="Predictions and model cards.",
             protocol_type="HTTP",
             tags=tags(capability=CAPABILITY),
@@ -158,7 +158,7 @@ class Serving(pulumi.ComponentResource):
     def _stage(self, name: str, routes: list[aws.apigatewayv2.Route]) -> None:
         logs = aws.cloudwatch.LogGroup(
             f"{name}-api",
-            name=f"/aws/vendedlogs/apis/{physical_name(name)}",
+            name=f"/aws/vendedlogs/apis/{physical_name(name, 'other')}",
             retention_in_days=self._config.log_retention_days,
             tags=tags(capability=CAPABILITY),
             opts=self._child,

@@ -41,7 +41,7 @@ MANAGED_RULE = "StepFunctionsGetEventsForEMRServerlessJobRule"
 
 def machine_arn(account: Account) -> str:
     """The machine that lets Spark compute rows. Who starts it is made before it, since it calls them at its end."""
-    return account.arn("states", f"stateMachine:{physical_name(_MACHINE)}")
+    return account.arn("states", f"stateMachine:{physical_name(_MACHINE, 'state machine')}")
 
 
 def spark_settings(account: Account, *, deployed: bool) -> dict[str, str]:
@@ -55,7 +55,7 @@ def grant_start(account: Account) -> Grant:
         allow(["states:StartExecution", "states:ListExecutions"], machine_arn(account)),
         allow(
             ["states:DescribeExecution"],
-            account.arn("states", f"execution:{physical_name(_MACHINE)}:*"),
+            account.arn("states", f"execution:{physical_name(_MACHINE, 'state machine')}:*"),
             wildcard="a run is named by the data that it is for",
         ),
     )
@@ -86,7 +86,7 @@ class Spark(pulumi.ComponentResource):
         self._child = pulumi.ResourceOptions(parent=self)
         logs = aws.cloudwatch.LogGroup(
             name,
-            name=f"/aws/emr-serverless/{physical_name(name)}",
+            name=f"/aws/emr-serverless/{physical_name(name, 'application')}",
             retention_in_days=args.foundation.config.log_retention_days,
             tags=tags(capability=CAPABILITY),
             opts=self._child,
@@ -126,7 +126,7 @@ class Spark(pulumi.ComponentResource):
         workers = config.spark_vcpus // WORKER_VCPUS
         return aws.emrserverless.Application(
             self._name,
-            name=physical_name(self._name),
+            name=physical_name(self._name, "application"),
             type="SPARK",
             release_label=RELEASE,
             architecture=config.architecture.upper(),

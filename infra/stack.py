@@ -197,10 +197,9 @@ def build_stack(config: Config, catalog: Catalog) -> None:
             "cluster": containers.cluster.name,
             "project": pulumi.get_project(),
             "state_bucket": config.state_bucket,
-            "models": ",".join(sorted(catalog.models)),
-            "sources": ",".join(sorted(catalog.sources)),
-            "views": ",".join(sorted(catalog.views)),
-        }
+        },
+        {"models": tuple(catalog.models), "sources": tuple(catalog.sources), "views": tuple(catalog.views)},
+        artifacts=storage.artifacts,
     )
 
 
@@ -242,7 +241,7 @@ def _containers(foundation: Foundation, account: Account, storage: Storage) -> C
         ContainersArgs(
             config=foundation.config,
             account=account,
-            network=Network("network", account=account),
+            network=Network("network", account=account, config=foundation.config),
             images=images,
             settings={
                 "lake_bucket": storage.lake.ready,

@@ -119,7 +119,7 @@ class Streaming(pulumi.ComponentResource):
     def _queue(self, name: str, args: StreamingArgs) -> aws.sqs.Queue:
         queue = aws.sqs.Queue(
             name,
-            name=physical_name(name),
+            name=physical_name(name, "queue"),
             # Six times the function's timeout: no message is read twice.
             visibility_timeout_seconds=int(TIMEOUT.total_seconds()) * 6,
             sqs_managed_sse_enabled=True,

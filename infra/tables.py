@@ -51,7 +51,7 @@ class Table(pulumi.ComponentResource):
         keys = ["pk", "sk"] if args.sorted else ["pk"]
         self.table = aws.dynamodb.Table(
             name,
-            name=physical_name(name),
+            name=physical_name(name, "other"),
             billing_mode="PAY_PER_REQUEST",
             attributes=[{"name": key, "type": "S"} for key in keys],
             hash_key="pk",

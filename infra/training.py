@@ -26,7 +26,7 @@ from infra.machine import StateMachine, StateMachineArgs
 from infra.serving import Serving
 from infra.spark import grant_start, spark_settings
 from infra.tables import MODEL_DATA, MODELS, SOURCE_DATA, STREAMED_DATA, Table
-from infra.tags import physical_name, tags
+from infra.tags import cut, physical_name, tags
 
 CAPABILITY = "training"
 RUNS = "runs/"
@@ -197,7 +197,7 @@ class Schedules(pulumi.ComponentResource):
         super().__init__("headwater:index:Schedules", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
         group = aws.scheduler.ScheduleGroup(
-            name, name=physical_name(name), tags=tags(capability=CAPABILITY), opts=child
+            name, name=physical_name(name, "schedule group"), tags=tags(capability=CAPABILITY), opts=child
         )
         role = Role(
             name,
@@ -215,7 +215,7 @@ class Schedules(pulumi.ComponentResource):
                 continue
             aws.scheduler.Schedule(
                 f"retrain-{model.name}",
-                name=model.name,
+                name=cut(model.name, 64),
                 group_name=group.name,
                 description=f"Trains {model.name} again.",
                 schedule_expression=model.retrain.expression,

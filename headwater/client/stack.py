@@ -28,11 +28,14 @@ def _names(given: Any) -> Any:
 
 
 Names = Annotated[tuple[str, ...] | None, BeforeValidator(_names)]
-"""Comma-joined in a stack's outputs; None if the stack was deployed before it told them."""
+"""Comma-joined in a stack's outputs, a list in its catalog; None if the stack was deployed before it told them."""
 
 
 class StackDescription(BaseModel):
-    """What a stack says of itself in the SSM parameter ``/headwater/<stack>``: the outputs of its program."""
+    """What a stack says of itself in the SSM parameter ``/headwater/<stack>``: the outputs of its program.
+
+    Many names of products don't fit in there: the parameter names the object of the artifacts bucket that has them.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -187,11 +190,31 @@ def describe(clients: Clients, name: str) -> StackDescription:
         raise NoStack(
             f"no stack {name!r} in {where}: it has no parameter /headwater/{name}", next_steps=steps
         ) from error
+    told = json.loads(answer["Parameter"]["Value"])
     try:
-        return StackDescription.model_validate({"name": name, **json.loads(answer["Parameter"]["Value"])})
+        return StackDescription.model_validate({"name": name, **told, **_catalog(clients, name, told)})
     except ValidationError as error:
         missing = ", ".join(".".join(map(str, problem["loc"])) for problem in error.errors())
         raise NoStack(
             f"stack {name!r} was deployed by another version of Headwater: its description lacks {missing}",
             next_steps=["deploy it again with this version"],
         ) from error
+
+
+def _catalog(clients: Clients, name: str, told: Mapping[str, Any]) -> dict[str, Any]:
+    """The names of products that the parameter has no room for."""
+    if "catalog_key" not in told:
+        return {}
+    s3 = clients("s3")
+    try:
+        body = s3.get_object(Bucket=told["artifacts_bucket"], Key=told["catalog_key"])["Body"].read()
+    except s3.exceptions.ClientError as error:
+        if error_code(error) not in ("NoSuchKey", "NoSuchBucket"):
+            raise
+        raise NoStack(
+            f"stack {name!r} keeps the names of its products in s3://{told.get('artifacts_bucket')}/"
+            f"{told['catalog_key']}, and there is nothing",
+            next_steps=["headwater local up" if name == LOCAL else f"pulumi up -s {name}"],
+        ) from error
+    found: dict[str, Any] = json.loads(body)
+    return found

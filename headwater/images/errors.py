@@ -11,3 +11,7 @@ class BuildFailed(HeadwaterError):
 
 class BuildUnfinished(HeadwaterError):
     """The build takes longer than this caller may wait; asking again joins the same build."""
+
+
+class NoBuilds(HeadwaterError):
+    """The account may run no more builds at the same time; a new one perhaps none at all."""

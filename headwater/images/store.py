@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from headwater.aws import client, error_code
+from headwater.images.errors import NoBuilds
 from headwater.images.types import Build, BuildRequest
 
 TAG_VARIABLE = "IMAGE_TAG"
@@ -17,14 +18,30 @@ class Builder:
         self.project = project
 
     def start(self, request: BuildRequest) -> Build:
-        """Start a build; the same request within five minutes answers with the build that it started before."""
-        answer = client("codebuild").start_build(
-            projectName=self.project,
-            sourceTypeOverride="S3",
-            sourceLocationOverride=f"{request.bucket}/{request.key}",
-            environmentVariablesOverride=[{"name": TAG_VARIABLE, "value": request.tag, "type": "PLAINTEXT"}],
-            idempotencyToken=request.tag[:64],
-        )
+        """Start a build; the same request within five minutes answers with the build that it started before.
+
+        Raises
+        ------
+        NoBuilds
+            The account's quota of concurrent builds is used up; a new account's may be 0.
+        """
+        try:
+            answer = client("codebuild").start_build(
+                projectName=self.project,
+                sourceTypeOverride="S3",
+                sourceLocationOverride=f"{request.bucket}/{request.key}",
+                environmentVariablesOverride=[{"name": TAG_VARIABLE, "value": request.tag, "type": "PLAINTEXT"}],
+                idempotencyToken=request.tag[:64],
+            )
+        except client("codebuild").exceptions.ClientError as error:
+            if error_code(error) != "AccountLimitExceededException":
+                raise
+            raise NoBuilds(
+                f"CodeBuild started no build of the training image: {error.response['Error'].get('Message', '')}. "
+                "A new account's quota of concurrent builds may be 0: ask for one in Service Quotas (AWS CodeBuild, "
+                "Concurrently running builds for ARM/Small environment, or Linux/Small) and deploy again, or name an "
+                "image by digest: pulumi config set headwater:trainingImage URI@sha256:..."
+            ) from error
         return _build(answer["build"])
 
     def find_running(self, tag: str) -> Build | None:

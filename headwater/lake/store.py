@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -108,6 +109,19 @@ class Objects:
                 return None
             raise
         return Pointer(bucket=self.bucket, key=key, version_id=answer["VersionId"])
+
+    def landed(self, prefix: str) -> Iterator[tuple[datetime, Upload]]:
+        """The newest version of each object under ``prefix`` that isn't deleted, and when it landed.
+
+        A listing has no sequencers. They settle the order of two versions of one second; the time settles the rest.
+        """
+        pages = self._s3.get_paginator("list_object_versions").paginate(Bucket=self.bucket, Prefix=prefix)
+        for page in pages:
+            for found in page.get("Versions", ()):
+                if found["IsLatest"]:
+                    key, version_id, size = found["Key"], found["VersionId"], found["Size"]
+                    upload = Upload(bucket=self.bucket, key=key, version_id=version_id, size=size, sequencer="0")
+                    yield found["LastModified"], upload
 
 
 class Arrivals:

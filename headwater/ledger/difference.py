@@ -55,6 +55,7 @@ def _compare(old: Resource, new: Resource) -> ResourceChange:
             secrets.append(path)
         elif was != is_now:
             changes.append(PropertyChange(path=path, before=_shown(was), after=_shown(is_now)))
+    changes += _dependencies(set(old.dependencies), set(new.dependencies))
     return ResourceChange(urn=new.urn, type=new.type, name=new.name, properties=tuple(changes), secrets=tuple(secrets))
 
 
@@ -62,10 +63,15 @@ def _properties(resource: Resource) -> dict[str, Any]:
     options = {
         "parent": resource.parent,
         "provider": resource.provider,
-        "dependencies": list(resource.dependencies),
         "protect": resource.protect,
     }
     return {**resource.inputs, **{f"({name})": value for name, value in options.items() if value}}
+
+
+def _dependencies(before: set[str], after: set[str]) -> list[PropertyChange]:
+    """One change for each resource that is no longer, or newly, depended on: they have no order."""
+    gone = [PropertyChange(path="(dependencies)", before=urn) for urn in sorted(before - after)]
+    return gone + [PropertyChange(path="(dependencies)", after=urn) for urn in sorted(after - before)]
 
 
 def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:

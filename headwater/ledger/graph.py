@@ -178,7 +178,13 @@ def _outputs(urns: Iterable[str], known: Mapping[str, Mapping[str, Any]]) -> lis
         given = {value for value in _given(each.get("inputs") or {}).values() if isinstance(value, str)}
         outputs = {"id": each.get("id"), **dict(sorted((each.get("outputs") or {}).items()))}
         for name, value in outputs.items():
-            if name not in _PLACES and isinstance(value, str) and _ASSIGNED.match(value) and value not in given:
+            if (
+                name not in _PLACES
+                and not name.startswith("__")
+                and isinstance(value, str)
+                and _ASSIGNED.match(value)
+                and value not in given
+            ):
                 found.setdefault(value, f"${{{_anonymous(urn).split('::', 2)[-1]}.{name}}}")
     return sorted(found.items(), key=lambda entry: (-len(entry[0]), entry[1]))
 

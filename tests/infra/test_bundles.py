@@ -19,7 +19,10 @@ from tests.infra.cases import ROOT
 
 HOST = Target(python=f"{sys.version_info.major}.{sys.version_info.minor}", platform=None)
 HANDLERS = {
-    "control": ["alarms.manage", "images.build", "lake.intake", "lake.refuse", "registry.promote", "serving.stage"],
+    "control": [
+        "alarms.manage", "images.build", "lake.intake", "lake.refuse", "lake.sweep", "registry.promote",
+        "serving.stage",
+    ],
     "serving": ["serving.predict"],
     "data": [
         *(

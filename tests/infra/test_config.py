@@ -14,7 +14,6 @@ import pytest
 import yaml
 from pulumi.runtime.config import CONFIG, set_all_config
 
-from headwater.local.daemon import DEFAULT_PORT
 from infra.config import Config, InvalidConfig
 from infra.tags import InvalidStackName, stack, tags
 from tests.infra.cases import ROOT
@@ -69,6 +68,13 @@ def test_a_wrong_setting_is_named_with_what_is_possible(key: str, value: str, sa
         load(**{key: value})
 
 
+def test_a_vpc_of_ones_own_comes_with_its_subnets() -> None:
+    assert Config(vpc_id="vpc-0a1", subnet_ids=("subnet-0a1",)).subnet_ids == ("subnet-0a1",)
+    for half in ({"vpc_id": "vpc-0a1"}, {"subnet_ids": ("subnet-0a1",)}):
+        with pytest.raises(ValueError, match="vpcId and subnetIds go together"):
+            Config(**half)
+
+
 def test_all_wrong_settings_are_named_at_once() -> None:
     with pytest.raises(InvalidConfig, match=r"logRetentionDays is 8.*apiBurst is 0"):
         load(logRetentionDays="8", apiBurst="0")
@@ -107,22 +113,33 @@ def test_every_setting_is_documented() -> None:
         assert after.lstrip().startswith('"""'), f"{name} has no docstring"
 
 
-def test_the_official_provider_is_led_to_the_local_cloud_for_every_service_of_the_program() -> None:
+def test_the_variable_alone_says_where_the_official_provider_finds_the_local_cloud() -> None:
     settings = yaml.safe_load((ROOT / "Pulumi.local.yaml").read_text())["config"]
-    (endpoints,) = settings["aws:endpoints"]
-    assert set(endpoints.values()) == {f"http://127.0.0.1:{DEFAULT_PORT}"}
-    used = {
-        # Pulumi's module -> the official provider's word for the services behind it.
-        "apigatewayv2": ("apigatewayv2",), "cloudwatch": ("cloudwatch", "events", "logs"), "lambda_": ("lambda",),
-    }  # fmt: skip
-    modules = {
-        found
-        for file in (ROOT / "infra").glob("*.py")
-        for found in re.findall(r"\baws\.(\w+)\.[A-Z]", file.read_text())
-    }
-    assert modules
-    assert {service for module in modules for service in used.get(module, (module,))} <= endpoints.keys()
-    for name in (key.removeprefix("aws:") for key in settings if key.startswith("aws:")):
+    names = [key.removeprefix("aws:") for key in settings if key.startswith("aws:")]
+    assert "s3UsePathStyle" in names
+    assert "endpoints" not in names  # they would win over AWS_ENDPOINT_URL, and name one port
+    for name in names:
         assert hasattr(pulumi_aws.config.vars._ExportableConfig, re.sub(r"([A-Z])", r"_\1", name).lower()), (
             f"aws:{name} is no setting"
         )
+
+
+@pytest.mark.parametrize("file", ["Pulumi.yaml", "infra/policies/PulumiPolicy.yaml"])
+def test_pulumi_finds_the_environment_that_the_readme_makes(file: str) -> None:
+    options = yaml.safe_load((ROOT / file).read_text())["runtime"]["options"]
+    # As pulumi-language-python resolves it (sdk/python/toolchain/pip.go): from the folder of the file, whatever `main`
+    # says; what it finds there must have bin/python.
+    resolved = (ROOT / file).parent / options["virtualenv"]
+    made = re.search(r"^VENV := (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert made is not None
+    assert resolved.resolve() == (ROOT / made[1]).resolve()
+    assert (resolved / "bin" / "python").is_file(), "make setup"
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/aws.md", "docs/how-to/pulumi-on-the-laptop.md"])
+def test_a_page_makes_the_environment_before_it_says_pulumi_up(page: str) -> None:
+    text = (ROOT / page).read_text()
+    for block in re.findall(r"(?:^    .*\n)+", text, re.MULTILINE):
+        up = re.search(r"^    pulumi (up|preview)", block, re.MULTILINE)
+        if up:
+            assert "make setup" in block[: up.start()], f"{page}: {block}"

@@ -8,7 +8,7 @@ import os
 import platform
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -18,6 +18,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from headwater.local.engine.bucket import BUCKET, make_bucket
 from headwater.local.engine.errors import StateError
 from headwater.local.provider.aws import Aws
+
+_STACKS = ".pulumi/stacks/"
 
 
 class Backend(Protocol):
@@ -52,7 +54,7 @@ class BucketBackend:
 
     def __init__(self, aws: Aws, project: str, stack: str) -> None:
         self._s3 = aws.client("s3")
-        self._stack = f".pulumi/stacks/{project}/{stack}.json"
+        self._stack = f"{_STACKS}{project}/{stack}.json"
         self._history = f".pulumi/history/{project}/{stack}/{stack}"
         self._locks = f".pulumi/locks/organization/{project}/{stack}/"
         self._lock = ""
@@ -92,6 +94,21 @@ class BucketBackend:
         name = f"{self._history}-{time.time_ns()}"
         self._put(f"{name}.history.json", json.dumps(update).encode())
         self._put(f"{name}.checkpoint.json", json.dumps(checkpoint).encode())
+
+    def others(self) -> Iterator[tuple[str, Any]]:
+        """The other stacks of the bucket, as ``<project>/<stack>``, and their checkpoints."""
+        try:
+            pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=_STACKS)
+            keys = [item["Key"] for page in pages for item in page.get("Contents", ())]
+            for key in keys:
+                if key.endswith(".json") and key != self._stack:
+                    body = self._s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+                    yield key.removeprefix(_STACKS).removesuffix(".json"), json.loads(body)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in ("NoSuchKey", "NoSuchBucket", "404"):
+                raise StateError(f"the other stacks' states can't be read: {error}") from error
+        except ValueError as error:
+            raise StateError(f"another stack's state isn't JSON: {error}") from error
 
     def lock(self) -> None:
         """Begin an update; raises `StateError` if another one is under way."""

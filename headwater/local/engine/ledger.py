@@ -31,6 +31,7 @@ class Ledger:
         self._condition = threading.Condition()
         self._old = {resource.urn: resource for resource in old if not resource.delete}
         self._leaving = [resource for resource in old if resource.delete]
+        self._condemned = list(self._leaving)
         self._new: dict[str, ResourceState] = {}
         self._pending: dict[str, ResourceState] = {}
         self._order = {resource.urn: index for index, resource in enumerate(old)}
@@ -95,6 +96,10 @@ class Ledger:
             if self._old.get(resource.urn) is resource:
                 del self._old[resource.urn]
         self._save()
+
+    def condemned(self, resource: ResourceState) -> bool:
+        """Whether an earlier deployment replaced the resource and didn't come to delete it: nothing needs it now."""
+        return any(resource is other for other in self._condemned)
 
     def unregistered(self) -> list[list[ResourceState]]:
         """What must be deleted now, replaced or no longer wanted: in waves, of which none needs what goes before it."""

@@ -18,9 +18,10 @@ from headwater.local.engine.errors import DeployError
 from headwater.local.engine.events import Deployment, OnEvent, ResourceEvent
 from headwater.local.engine.ledger import Ledger
 from headwater.local.engine.monitor import HOST, PARALLEL, serving
+from headwater.local.engine.ownership import Neighbour
 from headwater.local.engine.project import Project, read_project
 from headwater.local.engine.secrets import Secrets
-from headwater.local.engine.state import ResourceState, from_checkpoint, to_checkpoint
+from headwater.local.engine.state import ResourceState, from_checkpoint, to_checkpoint, without_secrets
 from headwater.local.engine.steps import Steps, Stopped
 from headwater.local.processes import Process
 from headwater.local.provider.aws import Aws
@@ -186,7 +187,12 @@ class _Update:
             project=self._project.name,
             preview=self._preview,
             on_event=self._on_event,
+            neighbours=self._neighbours,
         )
+
+    def _neighbours(self) -> Iterator[Neighbour]:
+        for stack, checkpoint in self._backend.others():
+            yield from (Neighbour(stack, state) for state in without_secrets(checkpoint))
 
     def result(self) -> Deployment:
         """What it came to."""

@@ -149,6 +149,15 @@ def from_checkpoint(
     return resources, pending, secrets
 
 
+def without_secrets(checkpoint: Any) -> list[ResourceState]:
+    """The resources of another stack's checkpoint file, secrets left shut; raises `StateError` if it isn't one."""
+    try:
+        resources = ((checkpoint.get("checkpoint") or {}).get("latest") or {}).get("resources") or ()
+        return [_read(resource, None, None) for resource in resources]
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise StateError(f"a state in the bucket isn't a Pulumi checkpoint: {type(error).__name__} {error}") from error
+
+
 @cache
 def _engine_version() -> str:
     return f"v{version('pulumi')}"
@@ -165,15 +174,16 @@ def _spell(resource: ResourceState, secrets: Secrets) -> dict[str, Any]:
     return spelled
 
 
-def _read(spelled: Mapping[str, Any], secrets: Secrets, base: Path | None) -> ResourceState:
+def _read(spelled: Mapping[str, Any], secrets: Secrets | None, base: Path | None) -> ResourceState:
+    decrypt = secrets.decrypt if secrets else None
     optional: dict[str, Any] = {name: spelled[key] for name, key in _OPTIONAL.items() if key in spelled}
     optional |= {name: tuple(spelled[key]) for name, key in _LISTS.items() if spelled.get(key)}
     return ResourceState(
         urn=spelled["urn"],
         type=spelled["type"],
         custom=bool(spelled["custom"]),
-        inputs=decode(spelled.get("inputs") or {}, base=base, decrypt=secrets.decrypt),
-        outputs=decode(spelled.get("outputs") or {}, base=base, decrypt=secrets.decrypt),
+        inputs=decode(spelled.get("inputs") or {}, base=base, decrypt=decrypt),
+        outputs=decode(spelled.get("outputs") or {}, base=base, decrypt=decrypt),
         property_dependencies=spelled.get("propertyDependencies") or {},
         **optional,
     )

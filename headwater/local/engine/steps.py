@@ -11,7 +11,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -20,6 +20,7 @@ from headwater.local.engine.events import OnEvent, Operation, ResourceEvent
 from headwater.local.engine.goal import Goal
 from headwater.local.engine.inputs import hashed, ignoring
 from headwater.local.engine.ledger import Ledger
+from headwater.local.engine.ownership import Neighbour, Ownership
 from headwater.local.engine.providers import Providers, only_aws
 from headwater.local.engine.refresh import look_anew, what_moved
 from headwater.local.engine.state import PROVIDER_TYPE, STACK_TYPE, ResourceState, now
@@ -51,6 +52,8 @@ class Steps:
         Say what would be done, and do nothing.
     on_event : callable
         Told of each step.
+    neighbours : callable
+        Reads the resources of the other stacks of the cloud.
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class Steps:
         project: str,
         preview: bool,
         on_event: OnEvent,
+        neighbours: Callable[[], Iterable[Neighbour]] = tuple,
     ) -> None:
         self.ledger = ledger
         self.preview = preview
@@ -73,6 +77,7 @@ class Steps:
         self._lock = threading.Lock()
         self._seen: set[str] = set()
         self._cleared: set[str] = set()  # deleted ahead of a replacement: their own registration creates them anew
+        self._ownership = Ownership(ledger, neighbours)
         self._providers = Providers(ledger, environment, config, stack=stack, project=project)
 
     # --- registrations -----------------------------------------------------------------------------------------------
@@ -172,7 +177,7 @@ class Steps:
             return self._replace(goal, provider, reference, wanted, inputs, old, diff)
         if diff.changes or old.init_errors:
             return self._update(goal, provider, reference, inputs, old, diff)
-        state = self._state(goal, State(old.id, inputs, old.plain_outputs), reference, old)
+        state = self._state(goal, State(old.id, inputs, provider.stamped(goal.type, old.plain_outputs)), reference, old)
         self.ledger.settle(replace(state, modified=old.modified), save=False)
         self._tell(state, "same", "done")
         return state
@@ -184,6 +189,8 @@ class Steps:
         *, leaving: ResourceState | None = None, detail: str = "",
     ) -> ResourceState:  # fmt: skip
         planned = self._state(goal, State("", inputs, provider.plan(goal.type, inputs, {})), reference)
+        if waiting := self._ownership.claim(goal.urn, goal.type, inputs, provider):
+            self.delete(waiting)
         with self._step(planned, operation, detail) as step:
             if self.preview:
                 self.ledger.settle(planned, leaving=leaving)
@@ -193,13 +200,21 @@ class Steps:
                 state = self._state(goal, provider.create(goal.type, inputs), reference)
             except PartialFailure as failure:
                 half = replace(self._state(goal, failure.state, reference), init_errors=[failure.reason])
-                self.ledger.settle(half, leaving=leaving)
+                self._settle_made(half, leaving, step)
                 raise step.failed(failure.reason) from failure
             except ProviderError as error:
                 self.ledger.fail(goal.urn)
                 raise step.failed(str(error)) from error
-            self.ledger.settle(state, leaving=leaving)
+            self._settle_made(state, leaving, step)
         return state
+
+    def _settle_made(self, state: ResourceState, leaving: ResourceState | None, step: _Step) -> None:
+        try:
+            self._ownership.check(state)
+        except ProviderError as error:
+            self.ledger.fail(state.urn)
+            raise step.failed(str(error)) from error
+        self.ledger.settle(state, leaving=leaving)
 
     def _update(
         self, goal: Goal, provider: LocalProvider, reference: str, inputs: Properties, old: ResourceState, diff: Diff
@@ -228,8 +243,10 @@ class Steps:
         first = diff.delete_before_replace if goal.delete_before_replace is None else goal.delete_before_replace
         detail = ", ".join(diff.replaces)
         if not first:
-            inputs = self._check(goal, provider, wanted, None, seed=f"{goal.urn}\0{old.id}")
-            return self._create(goal, provider, reference, inputs, "replace", leaving=old, detail=detail)
+            renamed = self._check(goal, provider, wanted, None, seed=f"{goal.urn}\0{old.id}")
+            if not self._ownership.replaces_itself(old, renamed, provider):
+                return self._create(goal, provider, reference, renamed, "replace", leaving=old, detail=detail)
+        self._ownership.claim(goal.urn, goal.type, inputs, provider)
         self._clear(old)
         return self._create(goal, provider, reference, inputs, "replace", detail=detail)
 
@@ -241,6 +258,7 @@ class Steps:
         if differing:
             raise ProviderError(f"{goal.import_id!r} isn't as the program has it: {', '.join(differing)} differ")
         state = self._state(goal, found, reference)
+        self._ownership.check(state)
         self.ledger.settle(state)
         self._tell(state, "import", "done")
         return state
@@ -291,7 +309,8 @@ class Steps:
             if not spared and not silent:
                 try:
                     provider = self._providers.at(state.provider)
-                    provider.delete(state.type, state.id, state.plain_inputs, state.plain_outputs)
+                    if not self._ownership.spared(state):
+                        provider.delete(state.type, state.id, state.plain_inputs, state.plain_outputs)
                 except ProviderError as error:
                     raise step.failed(str(error)) from error
             self.ledger.forget(state)

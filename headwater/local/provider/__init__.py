@@ -112,10 +112,15 @@ class LocalProvider:
         except _FAILURES as error:
             if not call.id:
                 raise ProviderError(_reason(error)) from error
-            raise PartialFailure(_reason(error), State(call.id, inputs, {**inputs, "id": call.id})) from error
+            half = kind.stamped({**inputs, "id": call.id})
+            raise PartialFailure(_reason(error), State(call.id, inputs, half)) from error
         if outputs is None:
             raise ProviderError(f"made {call.id!r}, but the cloud doesn't know it")
         return State(call.id, inputs, outputs)
+
+    def stamped(self, token: str, outputs: Properties) -> Properties:
+        """Outputs that an earlier version of this provider wrote, with the schema version that they lack."""
+        return resource_type(token).stamped(outputs)
 
     def read(self, token: str, identity: str, inputs: Properties, outputs: Properties | None = None) -> State | None:
         """The resource as it is now, None if it is gone; without ``inputs`` (an import), with all that can be told."""

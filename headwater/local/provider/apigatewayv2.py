@@ -22,7 +22,7 @@ def _tag(call: Call, arn: str) -> None:
 
 class Api(Resource, kind="aws:apigatewayv2/api:Api"):
     service = "apigatewayv2"
-    name = Name(limit=128)
+    name = Name(limit=128, unique=False)
     required = ("protocolType",)
     optional = ("description", "corsConfiguration", "version")
     defaults: ClassVar = {
@@ -138,6 +138,7 @@ class Stage(Resource, kind="aws:apigatewayv2/stage:Stage"):
     )  # fmt: skip
     defaults: ClassVar = {"autoDeploy": False}
     replace = ("apiId", "name")
+    within = ("apiId",)
     tagged = True
 
     def create(self, call: Call) -> str:

@@ -111,6 +111,7 @@ _ALARM = {
 
 
 class MetricAlarm(Put, kind="aws:cloudwatch/metricAlarm:MetricAlarm"):
+    schema_version = 1
     service = "cloudwatch"
     name = Name(limit=255)
     required = ("comparisonOperator", "evaluationPeriods")
@@ -208,6 +209,7 @@ class Dashboard(Put, kind="aws:cloudwatch/dashboard:Dashboard"):
 
 
 class EventRule(Put, kind="aws:cloudwatch/eventRule:EventRule"):
+    schema_version = 1
     service = "events"
     name = Name(limit=64)
     optional = ("description", "eventPattern", "scheduleExpression", "roleArn", "state", "isEnabled")
@@ -263,6 +265,7 @@ class EventRule(Put, kind="aws:cloudwatch/eventRule:EventRule"):
 
 
 class EventTarget(Put, kind="aws:cloudwatch/eventTarget:EventTarget"):
+    schema_version = 1
     service = "events"
     name = Name("targetId", limit=64)
     required = ("rule", "arn")
@@ -278,6 +281,7 @@ class EventTarget(Put, kind="aws:cloudwatch/eventTarget:EventTarget"):
     )
     defaults: ClassVar = {"eventBusName": "default", "forceDestroy": False}
     replace = ("rule", "targetId", "eventBusName")
+    within = ("eventBusName",)
 
     def identity(self, call: Call) -> str:
         return f"{call.inputs['rule']}-{call.inputs['targetId']}"

@@ -28,9 +28,15 @@ def _partition(aws: Aws, _: Properties) -> Properties:
 
 
 def _availability_zones(aws: Aws, arguments: Properties) -> Properties:
-    found = aws.client("ec2").describe_availability_zones()["AvailabilityZones"]
+    filters = [{"Name": given["name"], "Values": given["values"]} for given in arguments.get("filters") or ()]
+    found = aws.client("ec2").describe_availability_zones(Filters=filters)["AvailabilityZones"]
     state = arguments.get("state")
-    zones = [zone for zone in found if state in (None, zone["State"])]
+    left_out = {"ZoneName": arguments.get("excludeNames") or (), "ZoneId": arguments.get("excludeZoneIds") or ()}
+    zones = [
+        zone
+        for zone in found
+        if state in (None, zone["State"]) and not any(zone.get(key) in names for key, names in left_out.items())
+    ]
     return {
         "id": aws.region,
         "names": [zone["ZoneName"] for zone in zones],

@@ -10,6 +10,7 @@ from headwater.local.provider.values import Properties
 
 
 class Table(Resource, kind="aws:dynamodb/table:Table"):
+    schema_version = 1
     service = "dynamodb"
     name = Name(limit=255)
     optional = (

@@ -28,6 +28,7 @@ class _Tagged(Resource):
 
 
 class Vpc(_Tagged, kind="aws:ec2/vpc:Vpc"):
+    schema_version = 1
     required = ("cidrBlock",)
     defaults: ClassVar = {"enableDnsSupport": True, "enableDnsHostnames": False, "instanceTenancy": "default"}
     replace = ("cidrBlock", "instanceTenancy")
@@ -75,6 +76,7 @@ class Vpc(_Tagged, kind="aws:ec2/vpc:Vpc"):
 
 
 class Subnet(_Tagged, kind="aws:ec2/subnet:Subnet"):
+    schema_version = 1
     required = ("vpcId", "cidrBlock")
     optional = ("availabilityZone", "availabilityZoneId")
     defaults: ClassVar = {"mapPublicIpOnLaunch": False, "assignIpv6AddressOnCreation": False}
@@ -338,10 +340,12 @@ class _Group(_Tagged):
 
 
 class SecurityGroup(_Group, kind="aws:ec2/securityGroup:SecurityGroup"):
+    schema_version = 1
     name = Name(limit=255)
     optional = ("vpcId", "ingress", "egress")
     defaults: ClassVar = {"description": "Managed by Pulumi", "revokeRulesOnDelete": False}
     replace = ("name", "description", "vpcId")
+    within = ("vpcId",)
 
     def create(self, call: Call) -> str:
         names = {"name": "GroupName", "description": "Description", "vpcId": "VpcId"}
@@ -367,10 +371,12 @@ def _revoke_all(call: Call, *, ingress: bool) -> None:
 class DefaultSecurityGroup(_Group, kind="aws:ec2/defaultSecurityGroup:DefaultSecurityGroup"):
     """The group that a VPC is born with: taken over, never made or deleted."""
 
+    schema_version = 1
     required = ("vpcId",)
     optional = ("ingress", "egress")
     defaults: ClassVar = {"revokeRulesOnDelete": False}
     replace = ("vpcId",)
+    shared = True  # it goes with its VPC
 
     def create(self, call: Call) -> str:
         within = [

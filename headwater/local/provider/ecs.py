@@ -90,6 +90,7 @@ class ClusterCapacityProviders(Put, kind="aws:ecs/clusterCapacityProviders:Clust
 
 
 class TaskDefinition(Resource, kind="aws:ecs/taskDefinition:TaskDefinition"):
+    schema_version = 1
     service = "ecs"
     required = ("containerDefinitions", "family")
     optional = (
@@ -101,6 +102,7 @@ class TaskDefinition(Resource, kind="aws:ecs/taskDefinition:TaskDefinition"):
     replace = (*required, *optional)
     documents = ("containerDefinitions",)
     unordered = ("requiresCompatibilities",)
+    shared = True  # the id is the family's; what goes is one revision
     tagged = True
 
     def problems(self, inputs: Properties) -> list[CheckFailure]:

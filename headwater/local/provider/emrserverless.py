@@ -15,7 +15,7 @@ _SETTINGS = (
 
 class Application(Resource, kind="aws:emrserverless/application:Application"):
     service = "emr-serverless"
-    name = Name(limit=64)
+    name = Name(limit=64, unique=False)
     required = ("releaseLabel", "type")
     optional = (
         "maximumCapacity", "autoStartConfiguration", "autoStopConfiguration", "networkConfiguration",

@@ -106,6 +106,7 @@ class RolePolicy(_Iam, Put, kind="aws:iam/rolePolicy:RolePolicy"):
 class RolePolicyAttachment(_Iam, kind="aws:iam/rolePolicyAttachment:RolePolicyAttachment"):
     required = ("policyArn", "role")
     replace = ("policyArn", "role")
+    known_by = ("role", "policyArn")
 
     def create(self, call: Call) -> str:
         call.client.attach_role_policy(RoleName=call.inputs["role"], PolicyArn=call.inputs["policyArn"])

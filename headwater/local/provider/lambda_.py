@@ -234,6 +234,7 @@ class Permission(Resource, kind="aws:lambda/permission:Permission"):
     required = ("action", "function", "principal")
     optional = ("sourceArn", "sourceAccount", "principalOrgId", "qualifier", "eventSourceToken")
     replace = (*required, *optional, "statementId")
+    within = ("function", "qualifier")
 
     def create(self, call: Call) -> str:
         names = {
@@ -280,12 +281,14 @@ class Invocation(Resource, kind="aws:lambda/invocation:Invocation"):
     Unless ``lifecycleScope`` is CRUD, nothing is called when the resource goes, and any change calls anew.
     """
 
+    schema_version = 1
     service = "lambda"
     required = ("functionName", "input")
     optional = ("triggers",)
     defaults: ClassVar = {"lifecycleScope": "CREATE_ONLY", "qualifier": "$LATEST", "terraformKey": "tf"}
     documents = ("input",)
     replace = ("functionName", "qualifier", "input", "triggers")
+    shared = True  # a call can't be taken back
 
     def problems(self, inputs: Properties) -> list[CheckFailure]:
         if inputs["lifecycleScope"] != "CREATE_ONLY":

@@ -19,6 +19,7 @@ from headwater.local.provider.drift import says, told_tags
 from headwater.local.provider.values import UNKNOWN, Asset, Properties, has_unknown
 
 REGISTRY: dict[str, Resource] = {}
+META = "__meta"  # what the official provider keeps beside the outputs
 DEFAULTS = "__defaults"  # names of the inputs that the check filled in, as the real provider keeps them
 
 
@@ -56,6 +57,7 @@ class Name:
     prefix: str = ""
     suffix: Callable[[Properties], str] = lambda _: ""
     lower: bool = False
+    unique: bool = True  # whether the cloud has one resource of the type of that name
 
     def make(self, logical: str, inputs: Properties, seed: bytes) -> str:
         """The name; the same seed gives the same name."""
@@ -125,6 +127,10 @@ class Resource:
     name: ClassVar[Name | None] = None
     tagged: ClassVar[bool] = False
     regional: ClassVar[bool] = True
+    known_by: ClassVar[Collection[str]] = ()  # inputs that name the resource where no single one is its name
+    within: ClassVar[Collection[str]] = ()  # inputs without which a name, or an id, isn't unique
+    schema_version: ClassVar[int] = 0  # of the type in Terraform's AWS provider, on which the official one stands
+    shared: ClassVar[bool] = False  # deleting one takes nothing from another one that has its id
 
     def __init_subclass__(cls, kind: str = "", **rest: Any) -> None:
         super().__init_subclass__(**rest)
@@ -154,6 +160,30 @@ class Resource:
         return []
 
     # --- what holds for all types ------------------------------------------------------------------------------------
+
+    def claim(self, call: Call) -> tuple[str, ...] | None:
+        """What the cloud knows the resource by before it has an id: two of a type with the same claim are one thing.
+
+        None if the inputs don't tell, or if the cloud takes any number of such resources.
+        """
+        if self.shared:
+            return None
+        named = (self.name.property,) if self.name and self.name.unique else ()
+        parts = [call.inputs.get(name) for name in (self.known_by or named)]
+        return self._within(call.inputs, parts)
+
+    def holds(self, identity: str, inputs: Properties) -> tuple[str, ...] | None:
+        """What deleting the resource takes from the cloud: its id, with what makes the id unique; None if nothing."""
+        return None if self.shared else self._within(inputs, [identity])
+
+    def _within(self, inputs: Properties, parts: list[Any]) -> tuple[str, ...] | None:
+        if not parts or not all(isinstance(part, str) and part for part in parts):
+            return None
+        around = [inputs.get(name) for name in self.within]
+        # What isn't known yet, or is encrypted in another stack's state, can't be compared.
+        if not all(part is None or isinstance(part, str) for part in around):
+            return None
+        return (*parts, *(part or "" for part in around))
 
     def known_inputs(self) -> set[str]:
         """Names of every input that the type takes."""
@@ -239,7 +269,18 @@ class Resource:
             told = found.get("tagsAll", call.tags)
             found = {**found, **told_tags(told, call.inputs.get("tags") or {}, call.aws.default_tags)}
         # A property that is told as None was taken away behind Pulumi's back.
-        return {name: value for name, value in {**outputs, **found, "id": call.id}.items() if value is not None}
+        told = {name: value for name, value in {**outputs, **found, "id": call.id}.items() if value is not None}
+        return self.stamped(told)
+
+    def stamped(self, outputs: Properties) -> Properties:
+        """The outputs with the schema version that they were written by, as the official provider keeps it.
+
+        That one takes outputs of a type of its plugin framework, if they have no version, for version 0 and rewrites
+        them. It adds its timeouts by itself.
+        """
+        if not self.schema_version:
+            return outputs
+        return {**outputs, META: json.dumps({"schema_version": str(self.schema_version)}, separators=(",", ":"))}
 
     def observed_inputs(self, inputs: Properties, outputs: Properties) -> Properties:
         """The inputs as the cloud has them: what a refresh or an import finds.
@@ -291,6 +332,12 @@ class Put(Resource):
     def identity(self, call: Call) -> str:
         """The id, which follows from the inputs."""
         raise NotImplementedError
+
+    def claim(self, call: Call) -> tuple[str, ...] | None:
+        """The id, which follows from inputs that no update changes; None while one of them isn't known."""
+        if any(not isinstance(call.inputs.get(name), str | None) for name in self.replace):
+            return None
+        return self._within(call.inputs, [self.identity(call)])
 
     def create(self, call: Call) -> str:
         """Put, and name."""

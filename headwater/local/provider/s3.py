@@ -180,6 +180,7 @@ class BucketPolicy(_Setting, kind="aws:s3/bucketPolicy:BucketPolicy"):
 
 
 class BucketLifecycle(_Setting, kind="aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration"):
+    schema_version = 1
     required = ("bucket", "rules")
     optional = ("transitionDefaultMinimumObjectSize",)
 
@@ -286,6 +287,7 @@ _HEADERS = (
 class BucketObject(Resource, kind="aws:s3/bucketObjectv2:BucketObjectv2"):
     service = "s3"
     name = Name("key")
+    known_by = ("bucket", "key")
     required = ("bucket",)
     optional = ("content", "contentBase64", "source", "contentType", "contentEncoding", "cacheControl", "metadata",
                 "serverSideEncryption", "kmsKeyId", "bucketKeyEnabled", "sourceHash", "storageClass")  # fmt: skip

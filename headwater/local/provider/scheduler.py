@@ -57,6 +57,7 @@ class Schedule(Resource, kind="aws:scheduler/schedule:Schedule"):
     optional = ("description", "startDate", "endDate", "kmsKeyArn", "actionAfterCompletion")
     defaults: ClassVar = {"groupName": "default", "scheduleExpressionTimezone": "UTC", "state": "ENABLED"}
     replace = ("name", "groupName")
+    within = ("groupName",)
 
     def create(self, call: Call) -> str:
         call.client.create_schedule(**self._arguments(call))

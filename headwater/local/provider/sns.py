@@ -105,6 +105,7 @@ class TopicSubscription(Resource, kind="aws:sns/topicSubscription:TopicSubscript
     optional = tuple(_SUBSCRIPTION)
     defaults: ClassVar = {"rawMessageDelivery": False, "endpointAutoConfirms": False, "confirmationTimeoutInMinutes": 1}
     replace = ("endpoint", "protocol", "topic")
+    known_by = ("topic", "protocol", "endpoint")
     documents = ("filterPolicy", "redrivePolicy", "deliveryPolicy")
 
     def create(self, call: Call) -> str:

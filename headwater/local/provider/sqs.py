@@ -103,6 +103,7 @@ class _QueueAttribute(Put):
 
 
 class QueuePolicy(_QueueAttribute, kind="aws:sqs/queuePolicy:QueuePolicy"):
+    schema_version = 1
     property = "policy"
     required = ("queueUrl", "policy")
     documents = ("policy",)

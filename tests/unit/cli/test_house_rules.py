@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,8 @@ from headwater.cli.app import app
 from tests.unit.cli.conftest import Run
 
 HEAVY = ("boto3", "botocore", "pulumi", "pandas", "duckdb", "moto", "sklearn", "pydantic", "rich.console")
+LIGHT = 260
+"""Modules; 173 with Python 3.12."""
 
 
 def commands(command: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -75,14 +76,14 @@ def test_help_loads_nothing_heavy() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_help_answers_at_once() -> None:
-    def once() -> float:
-        started = time.perf_counter()
-        assert python("-m", "headwater.cli", "--help").returncode == 0
-        return time.perf_counter() - started
-
-    # 115 ms on an idle machine; the best of five, because tests share the cores.
-    assert min(once() for _ in range(5)) < 0.4
+def test_help_loads_little() -> None:
+    # What takes the time is what is imported, which doesn't depend on how busy the machine is: 115 ms on an idle one.
+    script = (
+        "import sys, headwater.cli; code = headwater.cli.main(['--help']); print(len(sys.modules), file=sys.stderr)"
+    )
+    done = python("-c", script)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stderr) < LIGHT, f"--help imports {done.stderr.strip()} modules"
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -18,6 +18,8 @@ from headwater.client.stack import home, local_environment, project
 from headwater.local.daemon import Running
 from tests.unit.client.conftest import OUTPUTS, describe
 
+KINDS = ("models", "sources", "views")
+
 
 def write_cloud(pid: int, port: int) -> Running:
     """The record that a local cloud leaves."""
@@ -157,3 +159,33 @@ def test_the_project_is_found_from_any_folder_in_it(tmp_path: Path, monkeypatch:
     assert home(deep) == tmp_path / "clone" / ".headwater"
     with pytest.raises(NoStack, match="not inside a Headwater project"):
         project(tmp_path)
+
+
+@pytest.mark.parametrize("count", [0, 3, 1000])
+def test_a_stack_may_have_any_number_of_products(account: None, count: int) -> None:
+    names = {kind: [f"{kind}_{number:04}_{'x' * 34}" for number in range(count)] for kind in KINDS}
+    clients = aws.client
+    told: dict[str, str] = {**OUTPUTS, "artifacts_bucket": "artifacts"}
+    if count < 1000:
+        describe("dev", {**told, **{kind: ",".join(found) for kind, found in names.items()}})
+    else:
+        # As infra/description.py keeps what has no room in a parameter.
+        clients("s3").create_bucket(Bucket="artifacts")
+        clients("s3").put_object(Bucket="artifacts", Key="stack/catalog.json", Body=json.dumps(names).encode())
+        describe("dev", {**told, "catalog_key": "stack/catalog.json"})
+    found = connect("dev").stack
+    assert {kind: list(getattr(found, kind) or ()) for kind in KINDS} == names
+    with pytest.raises(NotDeclared, match="no model 'another'"):
+        found.require_model("another")
+
+
+def test_a_catalog_that_is_gone_is_named(account: None) -> None:
+    aws.client("s3").create_bucket(Bucket="artifacts")
+    describe("dev", {**OUTPUTS, "artifacts_bucket": "artifacts", "catalog_key": "stack/catalog.json"})
+    with pytest.raises(NoStack, match=r"s3://artifacts/stack/catalog\.json, and there is nothing"):
+        connect("dev")
+
+
+def test_a_stack_of_before_it_told_its_products_refuses_no_name(account: None) -> None:
+    describe("dev", OUTPUTS)
+    connect("dev").stack.require_model("anything")

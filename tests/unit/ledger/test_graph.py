@@ -6,11 +6,13 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from headwater.ledger.difference import difference
 from headwater.ledger.errors import FileUnreadable
 from headwater.ledger.graph import SECRET_MARK, SIGNATURE, Graph, graph_of, providers_of
-from headwater.ledger.types import Difference
+from headwater.ledger.types import Difference, Resource
 from tests.unit.ledger.world import cli_checkpoint, resource_of, with_delay
 
 
@@ -87,6 +89,31 @@ def test_a_difference_names_the_property_and_the_secrets_that_cannot_be_compared
     (undecided,) = found.undecided
     assert (undecided.name, undecided.secrets) == ("p", ("value",))
     assert (found.added, found.removed, found.same) == ((), (), 3)
+
+
+URNS = st.lists(st.sampled_from([f"urn:pulumi:s::p::aws:sqs/queue:Queue::{name}" for name in "abcdef"]), max_size=6)
+
+
+@given(URNS, URNS)
+def test_dependencies_are_compared_as_sets(before: list[str], after: list[str]) -> None:
+    def graph(dependencies: list[str]) -> Graph:
+        queue = Resource(urn="urn:pulumi:s::p::aws:sqs/queue:Queue::jobs", type="q", dependencies=tuple(dependencies))
+        return Graph([queue])
+
+    found = difference(graph(before), graph(after), names=("a", "b"))
+    told = [(change.before, change.after) for each in found.changed for change in each.properties]
+    assert {urn for urn, _ in told if urn} == set(before) - set(after)
+    assert {urn for _, urn in told if urn} == set(after) - set(before)
+    assert len(told) == len(set(before) ^ set(after))
+
+
+def test_one_more_dependency_is_one_change() -> None:
+    changed = cli_checkpoint()
+    resource = resource_of(changed, "jobs")
+    first = "urn:pulumi:a::b::aws:sqs/queue:Queue::aaa"  # sorts before all the others
+    resource["dependencies"] = [first, *resource["dependencies"]]
+    (change,) = compare(cli_checkpoint(), changed).changed
+    assert [(each.path, each.before, each.after) for each in change.properties] == [("(dependencies)", None, first)]
 
 
 def test_a_difference_looks_into_policies_and_shows_no_secret() -> None:

@@ -50,6 +50,10 @@ class Program:
         """What the state holds."""
         return engine.resources(self.root, stack, environment=self.environment)
 
+    def deploy_names(self, stack: str = "local") -> list[str]:
+        """Logical names of what AWS has of the state."""
+        return [state.name for state in self.resources(stack) if state.type.startswith("aws:")]
+
     def did(self, *operations: str) -> list[str]:
         """The steps that were done, in their order, such as ``create Queue jobs``."""
         wanted = operations or ("create", "update", "replace", "delete")
