@@ -11,6 +11,7 @@ from headwater.local.mends import (
     dynamodb_transactions,
     s3_listings,
     s3_parts,
+    s3_subresources,
 )
 from headwater.local.mends.patch import Patches
 
@@ -27,6 +28,7 @@ class Mends:
         s3_parts.mend(self._patches)
         s3_listings.mend(self._patches)
         cloud.front.add(dynamodb_requests.answer)
+        cloud.front.add(s3_subresources.answer)
 
     def open(self) -> None:
         """Nothing to start."""
