@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from headwater.local.cloud import Cloud
+from headwater.local.limits import Limits
 from headwater.local.mends import (
     bucket_policies,
+    codebuild_projects,
     dynamodb_partiql,
     dynamodb_requests,
     dynamodb_tokens,
     dynamodb_transactions,
     s3_listings,
+    s3_notifications,
     s3_parts,
     s3_subresources,
+    sqs_attributes,
 )
 from headwater.local.mends.patch import Patches
 
@@ -27,6 +31,10 @@ class Mends:
         dynamodb_transactions.mend(self._patches)
         s3_parts.mend(self._patches)
         s3_listings.mend(self._patches)
+        s3_notifications.mend(self._patches)
+        sqs_attributes.mend(self._patches)
+        codebuild_projects.mend(self._patches)
+        cloud.front.add(Limits())
         cloud.front.add(dynamodb_requests.answer)
         cloud.front.add(s3_subresources.answer)
 
