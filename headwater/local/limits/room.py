@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 from typing import Any
@@ -75,8 +76,10 @@ def _parameters(call: ApiCall, model: Any, operation: str) -> dict[str, Any] | N
         request = {"values": call.request.values, "headers": call.request.headers, "url_path": call.request.path}
         parsed = parser.parse({**request, "method": "POST", "body": b"", "url_params": {}})
         return dict(parsed)
+    content = call.request.get_data(cache=True) or b"{}"
     try:
-        body = json.loads(call.request.get_data(cache=True) or b"{}")
-    except ValueError:
+        # Clients compress large requests, such as those of PutMetricData.
+        body = json.loads(gzip.decompress(content) if call.request.content_encoding == "gzip" else content)
+    except (OSError, ValueError):
         return None
     return body if isinstance(body, dict) else None

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from headwater.local.events import pattern
 from headwater.local.front import ApiCall
+from headwater.local.limits.shapes import refusal_text
 
 
 class Broken(NamedTuple):
@@ -29,6 +30,7 @@ _EVENTS_BYTES = 1_048_576
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 _ENVIRONMENT_BYTES = 4096
 _DEPLOYMENT_REQUEST_BYTES = 70_167_211  # 50 MB as base64
+_NAME_CHARACTERS, _TIMEOUT_SECONDS, _MEMORY_MB = 64, 900, 10_240
 _UNZIPPED_BYTES = 262_144_000
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
 _KEY_BYTES = 1024
@@ -36,6 +38,9 @@ _KEY_BYTES = 1024
 _METRICS = 1000
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html
 _TRANSACTION_BYTES = 4 * 1024 * 1024
+
+# https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html
+_LOG_BYTES, _EVENT_BYTES = 1_048_576, 26
 
 Parameters = Mapping[str, Any]
 Rule = Callable[[Parameters], Broken | None]
@@ -94,7 +99,26 @@ def _environment(given: Parameters) -> Broken | None:
 
 
 def _function(given: Parameters) -> Broken | None:
-    return _environment(given) or _code(given.get("Code") or {})
+    return _size(given) or _environment(given) or _code(given.get("Code") or {})
+
+
+def _configuration(given: Parameters) -> Broken | None:
+    return _size(given) or _environment(given)
+
+
+def _size(given: Parameters) -> Broken | None:
+    """What the model allows to be larger than the service does."""
+    name = str(given.get("FunctionName") or "")
+    found = []
+    if not name.startswith("arn:") and len(name.rpartition(":")[2]) > _NAME_CHARACTERS:
+        rule = f"Member must have length less than or equal to {_NAME_CHARACTERS}"
+        found.append(f"Value '{name}' at 'functionName' failed to satisfy constraint: {rule}")
+    for field, most in (("Timeout", _TIMEOUT_SECONDS), ("MemorySize", _MEMORY_MB)):
+        if isinstance(value := given.get(field), int) and value > most:
+            rule = f"Member must have value less than or equal to {most}"
+            shown = field[0].lower() + field[1:]
+            found.append(f"Value '{value}' at '{shown}' failed to satisfy constraint: {rule}")
+    return Broken("ValidationException", refusal_text(found)) if found else None
 
 
 def _code(given: Parameters) -> Broken | None:
@@ -122,6 +146,17 @@ def unzipped(content: bytes) -> Broken | None:
         return None
     message = f"Unzipped size must be smaller than {_UNZIPPED_BYTES} bytes"
     return Broken("InvalidParameterValueException", message)
+
+
+def _log_events(given: Parameters) -> Broken | None:
+    sizes = [len(str(event.get("message", "")).encode()) + _EVENT_BYTES for event in given.get("logEvents") or ()]
+    if sizes and max(sizes) > _LOG_BYTES:
+        message = f"Log event too large: {max(sizes)} bytes exceeds limit of {_LOG_BYTES}"
+        return Broken("InvalidParameterException", message)
+    if sum(sizes) > _LOG_BYTES:
+        message = f"Upload too large: {sum(sizes)} bytes exceeds limit of {_LOG_BYTES}"
+        return Broken("InvalidParameterException", message)
+    return None
 
 
 def _metrics(given: Parameters) -> Broken | None:
@@ -161,8 +196,9 @@ RULES: dict[tuple[str, str], Rule] = {
     ("lambda", "CreateEventSourceMapping"): _filters,
     ("lambda", "CreateFunction"): _function,
     ("lambda", "UpdateEventSourceMapping"): _filters,
-    ("lambda", "UpdateFunctionConfiguration"): _environment,
+    ("lambda", "UpdateFunctionConfiguration"): _configuration,
     ("lambda", "UpdateFunctionCode"): _code,
+    ("logs", "PutLogEvents"): _log_events,
     ("monitoring", "PutMetricData"): _metrics,
     ("dynamodb", "TransactWriteItems"): _transaction,
 }

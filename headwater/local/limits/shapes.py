@@ -114,5 +114,5 @@ def _is_constrained(shape: Any) -> bool:
             "map": lambda: (shape.key, shape.value),
         }.get(shape.type_name, tuple)()
         own = any(name in shape.metadata for name in ("min", "max", "pattern"))
-        _constrained[key] = own or any([_is_constrained(one) for one in inside])
+        _constrained[key] = own or any(_is_constrained(one) for one in inside)
     return _constrained[key]

@@ -7,6 +7,7 @@ from headwater.local.limits import Limits
 from headwater.local.mends import (
     bucket_policies,
     codebuild_projects,
+    dynamodb_items,
     dynamodb_partiql,
     dynamodb_requests,
     dynamodb_tokens,
@@ -26,6 +27,7 @@ class Mends:
     def __init__(self, cloud: Cloud) -> None:
         self._patches = Patches()
         bucket_policies.mend(self._patches)
+        dynamodb_items.mend(self._patches)
         dynamodb_partiql.mend(self._patches)
         dynamodb_tokens.mend(self._patches, cloud.clock.now)
         dynamodb_transactions.mend(self._patches)
