@@ -36,8 +36,8 @@ class Mends:
         s3_notifications.mend(self._patches)
         sqs_attributes.mend(self._patches)
         codebuild_projects.mend(self._patches)
+        cloud.front.add(dynamodb_requests.answer)  # in DynamoDB's own words, before the general ones
         cloud.front.add(Limits())
-        cloud.front.add(dynamodb_requests.answer)
         cloud.front.add(s3_subresources.answer)
 
     def open(self) -> None:

@@ -41,6 +41,7 @@ class StatesApi:
         self._cloud = cloud
         self._operations: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "ListStateMachineVersions": self._list_versions,
+            "PublishStateMachineVersion": self._publish,
             "StartSyncExecution": self._start_sync,
             "StopExecution": self._stop,
             "ValidateStateMachineDefinition": self._validate,
@@ -81,6 +82,17 @@ class StatesApi:
         listed = [{"stateMachineVersionArn": one.arn, "creationDate": one.creation_date} for one in versions]
         answer: dict[str, Any] = {"stateMachineVersions": listed[start : start + most]}
         return answer | ({"nextToken": str(start + most)} if start + most < len(listed) else {})
+
+    def _publish(self, request: dict[str, Any]) -> dict[str, Any]:
+        with self._backend() as backend:
+            machine = backend.describe_state_machine(request["stateMachineArn"])
+            newest, described = machine.latest_version, request.get("description")
+            shown = (machine.definition, machine.roleArn, described)
+            if newest is None or (newest.definition, newest.roleArn, newest.description) != shown:
+                machine.publish(described)
+                newest = machine.latest_version
+            assert newest is not None
+            return {"stateMachineVersionArn": newest.arn, "creationDate": newest.creation_date}
 
     def _start_sync(self, request: dict[str, Any]) -> dict[str, Any]:
         with self._backend() as backend:
@@ -153,6 +165,7 @@ def install(patches: Patches) -> None:
             raise api.InvalidDefinition(f"Invalid State Machine Definition: '{error.message}'") from error
 
     patches.set(StepFunctionsParserBackend, "_validate_definition", staticmethod(validate))
+    _mend_beginnings(patches)
     describe: Any = StepFunctionResponse.describe_execution
 
     def describe_execution(self: Any) -> Any:
@@ -172,6 +185,22 @@ def install(patches: Patches) -> None:
             reflect(self)
 
     patches.set(BaseExecutionWorkerCommunication, "_reflect_execution_status", keep_abortion)
+
+
+def _mend_beginnings(patches: Patches) -> None:
+    """An execution that has not quite begun has no map runs and waits for nobody; moto fails on it."""
+    executions: Any = StepFunctionsParserBackend._get_executions
+    map_runs: Any = StepFunctionsParserBackend.list_map_runs
+
+    def begun(self: Any, status: Any = None) -> list[Any]:
+        return [one for one in executions(self, status) if one.exec_worker.env is not None]
+
+    def list_map_runs(self: Any, arn: str) -> dict[str, Any]:
+        has_begun = self.describe_execution(arn).exec_worker.env is not None
+        return map_runs(self, arn) if has_begun else {"mapRuns": []}
+
+    patches.set(StepFunctionsParserBackend, "_get_executions", begun)
+    patches.set(StepFunctionsParserBackend, "list_map_runs", list_map_runs)
 
 
 def _with_message(error: Any, message: str = "", *_: object) -> None:

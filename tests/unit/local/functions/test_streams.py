@@ -52,7 +52,11 @@ class Stream:
 
     def connect(self, *, answer: str = "None", allowed: bool = True, **more: Any) -> None:
         self.function = self._deploy(COLLECT, Environment={"Variables": {"ANSWER": answer}})
-        statement = {"Effect": "Allow", "Action": "dynamodb:GetRecords", "Resource": self.arn if allowed else f"{self.arn}-of-another"}
+        statement = {
+            "Effect": "Allow",
+            "Action": "dynamodb:GetRecords",
+            "Resource": self.arn if allowed else f"{self.arn}-of-another",
+        }
         self.cloud.client("iam").put_role_policy(
             RoleName=self.function.name, PolicyName="stream",
             PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
