@@ -90,8 +90,7 @@ class StatesApi:
             shown = (machine.definition, machine.roleArn, described)
             if newest is None or (newest.definition, newest.roleArn, newest.description) != shown:
                 machine.publish(described)
-                newest = machine.latest_version
-            assert newest is not None
+                newest = machine.versions[machine.latest_version_number]
             return {"stateMachineVersionArn": newest.arn, "creationDate": newest.creation_date}
 
     def _start_sync(self, request: dict[str, Any]) -> dict[str, Any]:
