@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+from functools import cache
 from typing import Any
 
 from moto.core.parse import PROTOCOL_PARSERS
@@ -53,7 +54,7 @@ class Limits:
         if call.service not in _SERVICES or _INVOCATION.fullmatch(call.request.path):
             return None
         name, code = _SERVICES[call.service]
-        model = get_service_model(name)
+        model = _model(name)
         operation = operation_name(call)
         if operation not in model.operation_names:
             return None  # moto, or nobody, knows it
@@ -65,6 +66,11 @@ class Limits:
             return Broken(code, refusal_text(found))
         rule = RULES.get((call.service, operation))
         return rule(given) if rule else None
+
+
+@cache
+def _model(name: str) -> Any:
+    return get_service_model(name)
 
 
 def _parameters(call: ApiCall, model: Any, operation: str) -> dict[str, Any] | None:

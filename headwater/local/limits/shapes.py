@@ -100,19 +100,28 @@ def _pattern(text: str) -> re.Pattern[str] | None:
         return None
 
 
-_constrained: dict[tuple[str, str], bool] = {}
+_constrained: dict[tuple[int, str], bool] = {}
 
 
 def _is_constrained(shape: Any) -> bool:
-    """Whether the shape, or one within it, has a constraint; a shape within itself adds none."""
-    key = (shape.name, repr(sorted(shape.metadata.items())))
+    """Whether the shape, or one within it, has a constraint. A name means something else in each model."""
+    key = (id(shape._shape_resolver), shape.name)
     if key not in _constrained:
-        _constrained[key] = False
-        inside = {
-            "structure": lambda: shape.members.values(),
-            "list": lambda: (shape.member,),
-            "map": lambda: (shape.key, shape.value),
-        }.get(shape.type_name, tuple)()
-        own = any(name in shape.metadata for name in ("min", "max", "pattern"))
-        _constrained[key] = own or any(_is_constrained(one) for one in inside)
+        _constrained[key] = _has_constraint(shape, set())
     return _constrained[key]
+
+
+def _has_constraint(shape: Any, seen: set[str]) -> bool:
+    if shape.name in seen:
+        return False
+    seen.add(shape.name)
+    inside: tuple[Any, ...] = ()
+    match shape.type_name:
+        case "structure":
+            inside = tuple(shape.members.values())
+        case "list":
+            inside = (shape.member,)
+        case "map":
+            inside = (shape.key, shape.value)
+    own = any(name in shape.metadata for name in ("min", "max", "pattern"))
+    return own or any(_has_constraint(one, seen) for one in inside)
