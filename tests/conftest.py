@@ -32,6 +32,7 @@ BESIDE = (
     "e2e/test_own_model.py",
     "infra",
     "pulumi",
+    "terraform",
     "unit/local/engine",
     "unit/local/provider",
     "unit/scaffold/test_write.py",

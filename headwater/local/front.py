@@ -17,6 +17,7 @@ from urllib.parse import parse_qs
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.wrappers import Request, Response
 
+from headwater.local import refusals
 from headwater.local.serving import read_body
 
 
@@ -50,7 +51,7 @@ class Front:
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
-        self._moto = DomainDispatcherApplication(create_backend_app)
+        self._moto = DomainDispatcherApplication(_backend_app)
         self._answers: list[Answer] = []
 
     def add(self, answer: Answer) -> None:
@@ -65,11 +66,38 @@ class Front:
         return self.moto(environ, start_response)
 
     def moto(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """Moto's answer, under the lock."""
+        """Moto's answer, under the lock; what moto lacks is answered as AWS answers an unknown operation."""
         # The look at the body for the operation's name, and a room that passed, have read the input.
         environ["wsgi.input"].seek(0)
-        with self.lock:
-            return list(self._moto(environ, start_response))
+        status, headers = "", list[tuple[str, str]]()
+
+        def noted(new_status: str, new_headers: list[tuple[str, str]], *_: object) -> None:
+            nonlocal status, headers
+            status, headers = new_status, new_headers
+
+        try:
+            with self.lock:
+                parts = list(self._moto(environ, noted))
+        except Exception as error:
+            return refusals.failure(_again(environ), error)(environ, start_response)
+        if refusals.is_without_route(status, headers, parts):
+            return refusals.unknown_operation(_again(environ))(environ, start_response)
+        start_response(status, headers)
+        return parts
+
+
+def _again(environ: dict[str, Any]) -> ApiCall:
+    """The call once more, after moto has read its body."""
+    environ["wsgi.input"].seek(0)
+    for cached in [name for name in environ if name.startswith("werkzeug.")]:
+        del environ[cached]
+    return parse(environ)
+
+
+def _backend_app(service: Any) -> Any:
+    if service is None:
+        raise NotImplementedError("moto has no such service")
+    return create_backend_app(service)
 
 
 def parse(environ: dict[str, Any]) -> ApiCall:

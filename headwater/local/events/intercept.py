@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from moto.core.exceptions import JsonRESTError
 from moto.events.exceptions import InvalidEventPatternException, ValidationException
 from moto.events.models import EventPattern, EventsBackend, Rule
 from moto.events.responses import EventsHandler
@@ -23,6 +24,9 @@ from headwater.local.events import pattern, s3, transform
 
 if TYPE_CHECKING:
     from headwater.local.events.room import EventsRoom
+
+
+_TARGETS = 5  # of a rule: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html
 
 
 class _Desk:
@@ -114,6 +118,10 @@ def _put_targets(original: Callable[..., Any]) -> Callable[..., Any]:
                 transform.check_target(target)
             except transform.InputInvalid as error:
                 raise ValidationException(str(error)) from error
+        rule = self.describe_rule(name, event_bus_arn)
+        known = {target["Id"] for target in rule.targets} | {target["Id"] for target in targets}
+        if len(known) > _TARGETS:
+            raise JsonRESTError("LimitExceededException", "The requested resource exceeds the maximum number allowed.")
         original(self, name, event_bus_arn, targets)
 
     return put_targets

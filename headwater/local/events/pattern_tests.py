@@ -6,12 +6,13 @@ and the open matcher that AWS publishes (aws/event-ruler).
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
+
+from headwater.local.events.cidr import Cidr, CidrInvalid
 
 Predicate = Callable[[Any], bool]
 Pairs = list[tuple[str, Any]]
@@ -246,24 +247,8 @@ def _compares(*bounds: tuple[str, Decimal]) -> Predicate:
 
 def _cidr(argument: Any) -> Predicate:
     # AWS's own message speaks of prefixes here.
-    text = _text(argument, "prefix")
-    address, slash, mask = text.partition("/")
-    if not slash or "/" in mask:
-        raise PatternInvalid("Malformed CIDR, one '/' required")
-    if not mask.isdigit():
-        raise PatternInvalid("Malformed CIDR, mask bits must be an integer")
     try:
-        base = ipaddress.ip_address(address)
-    except ValueError as error:
-        raise PatternInvalid(f"Nonstandard IP address: {address}") from error
-    if int(mask) > base.max_prefixlen:
-        raise PatternInvalid(f"IPv{base.version} mask bits must be < {base.max_prefixlen + 1}")
-    network = ipaddress.ip_network(f"{address}/{mask}", strict=False)
-
-    def holds(value: Any) -> bool:
-        try:
-            return isinstance(value, str) and ipaddress.ip_address(value) in network
-        except ValueError:
-            return False
-
-    return holds
+        block = Cidr(_text(argument, "prefix"))
+    except CidrInvalid as error:
+        raise PatternInvalid(str(error)) from error
+    return lambda value: value in block

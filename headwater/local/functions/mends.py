@@ -8,6 +8,7 @@ from typing import Any
 from moto.awslambda.models import LambdaBackend, LambdaFunction
 from moto.sqs.models import sqs_backends
 
+from headwater.local.functions import streams
 from headwater.local.mends.patch import Patches
 
 # Request field -> attribute; CreateFunction, UpdateFunctionConfiguration and every answer.
@@ -56,7 +57,14 @@ def apply(patches: Patches, invoke_later: Callable[[str, bytes], object]) -> Non
         # Moto would invoke inside SendMessage, message by message; `EventSources` polls instead.
         for queue in sqs_backends[self.account_id][self.region_name].queues.values():
             queue.lambda_event_source_mappings.clear()
+        if ":dynamodb:" in mapping.event_source_arn:
+            streams.begin(mapping)  # `StreamSources` reads; moto would invoke inside PutItem, item by item
         return mapping
+
+    def delete_mapping(self: Any, uuid: str) -> Any:
+        if (mapping := self.get_event_source_mapping(uuid)) is not None:
+            mapping.is_deleted = True
+        return original_delete(self, uuid)
 
     original_init = patches.set(LambdaFunction, "__init__", initialise)
     original_update = patches.set(LambdaFunction, "update_configuration", update_configuration)
@@ -65,6 +73,7 @@ def apply(patches: Patches, invoke_later: Callable[[str, bytes], object]) -> Non
     original_put = patches.set(LambdaBackend, "put_function_event_invoke_config", put_invoke_config)
     patches.set(LambdaBackend, "update_function_event_invoke_config", update_invoke_config)
     original_create = patches.set(LambdaBackend, "create_event_source_mapping", create_mapping)
+    original_delete = patches.set(LambdaBackend, "delete_event_source_mapping", delete_mapping)
 
 
 def _remember(function: Any, spec: dict[str, Any]) -> None:

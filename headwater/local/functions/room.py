@@ -19,6 +19,7 @@ from headwater.local.functions.invoke_api import InvokeApi, check_payload
 from headwater.local.functions.pool import Pool, PoolRetiredError
 from headwater.local.functions.queue import AsynchronousInvocations
 from headwater.local.functions.sources import EventSources
+from headwater.local.functions.streams import StreamSources
 from headwater.local.functions.types import Function, Invocation, LambdaError, Outcome, throttled
 from headwater.local.mends.patch import Patches
 from headwater.local.telemetry import Telemetry
@@ -47,6 +48,7 @@ class Functions:
         self._stopped = threading.Event()
         self._queue = AsynchronousInvocations(cloud, self)
         self._sources = EventSources(cloud, self)
+        self._streams = StreamSources(cloud, self)
         self._housekeeper = threading.Thread(target=self._keep_house, name="lambda-housekeeper", daemon=True)
         cloud.front.add(InvokeApi(cloud, self))
         self._patches = Patches()
@@ -59,12 +61,14 @@ class Functions:
         self._log.start()
         self._queue.start()
         self._sources.start()
+        self._streams.start()
         self._housekeeper.start()
 
     def close(self) -> None:
         """End every function's process."""
         self._stopped.set()
         self._sources.close()
+        self._streams.close()
         self._queue.close()
         with self._lock:
             pools, self._pools = (*self._pools.values(), *self._retiring), {}

@@ -173,16 +173,19 @@ def processed(message_ids: Sequence[str], answer: bytes) -> list[str]:
 
 
 def _passes(criteria: Mapping[str, Any] | None, record: Mapping[str, Any]) -> bool:
-    filters = (criteria or {}).get("Filters") or ()
-    if not filters:
-        return True
     seen = {**record}
     try:
         body = json.loads(record["body"])
         seen["body"] = body if isinstance(body, dict) else record["body"]
     except ValueError:
         pass
-    return any(pattern.matches(each["Pattern"], seen) for each in filters)
+    return passes(criteria, seen)
+
+
+def passes(criteria: Mapping[str, Any] | None, record: Mapping[str, Any]) -> bool:
+    """Whether one of a mapping's filters, if it has any, lets the record through."""
+    filters = (criteria or {}).get("Filters") or ()
+    return not filters or any(pattern.matches(each["Pattern"], record) for each in filters)
 
 
 def _record(message: Mapping[str, Any], queue_arn: str, region: str) -> dict[str, Any]:

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import re
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from moto.apigatewayv2.models import Api, ApiGatewayV2Backend, Stage, apigatewayv2_backends
+from moto.apigatewayv2.models import Api, ApiGatewayV2Backend
 from werkzeug.wrappers import Request, Response
 
 from headwater.local.cloud import Cloud
-from headwater.local.front import ApiCall
 from headwater.local.functions import Functions
 from headwater.local.http_api.gateway import Gateway
 from headwater.local.http_api.payload import HttpRequest, HttpResponse
+from headwater.local.http_api.stages import Stages
 from headwater.local.identity import Identity
 from headwater.local.mends.patch import Patches
 from headwater.local.serving import Server, read_body
 from headwater.local.telemetry import Telemetry
 
-_STAGE = re.compile(r"/v2/apis/(?P<api>[^/]+)/stages/(?P<stage>[^/]+)")
 # Of one connection, not of the resource behind it; HTTP/1.1 says that a gateway keeps them to itself.
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "upgrade", "content-length", "date", "server"}
 
@@ -43,7 +40,7 @@ class HttpApis:
         self._telemetry = Telemetry(cloud, "AWS/ApiGateway")
         self._lock = threading.Lock()
         self._servers: dict[str, Server] = {}
-        cloud.front.add(self._update_stage)
+        cloud.front.add(Stages(cloud))
         self._patches = Patches()
         _mend(self._patches, self._opened, self._closed)
 
@@ -81,23 +78,6 @@ class HttpApis:
             server = self._servers.pop(api_id, None)
         if server is not None:
             server.close()
-
-    def _update_stage(self, call: ApiCall) -> Response | None:
-        """UpdateStage, which moto doesn't have."""
-        match = _STAGE.fullmatch(call.request.path)
-        if match is None or call.request.method != "PATCH" or call.service not in ("apigateway", ""):
-            return None
-        with self._cloud.front.lock:
-            api = apigatewayv2_backends[self._cloud.account_id][self._cloud.region].apis.get(match["api"])
-            stage = api.stages.get(match["stage"]) if api is not None else None
-            if api is None or stage is None:
-                body = json.dumps({"message": "Invalid stage identifier specified"})
-                headers = {"x-amzn-ErrorType": "NotFoundException"}
-                return Response(body, 404, headers, mimetype="application/json")
-            changed = Stage(api, {**stage.config, **call.json(), "stageName": stage.name})
-            changed.created = stage.created
-            api.stages[stage.name] = changed
-            return Response(json.dumps(changed.to_json()), 200, mimetype="application/json")
 
 
 class _Application:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import threading
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
-from xml.sax.saxutils import escape
 
 from moto.core.config import default_user_config
 from moto.iam.models import iam_backends
@@ -21,6 +18,7 @@ from headwater.local.identity.needs import needed
 from headwater.local.identity.policy import CannotJudge, Decision, decide
 from headwater.local.identity.types import Need, Place
 from headwater.local.mends.patch import Patches
+from headwater.local.refusals import protocol, refusal
 
 
 @dataclass(frozen=True)
@@ -127,20 +125,14 @@ def _who(role: str) -> str:
 
 
 def _access_denied(call: ApiCall, message: str) -> Response:
-    """The refusal in the shape of the service's own protocol."""
-    request_id = str(uuid.uuid4())
-    if call.service == "s3":
-        error = f"<Code>AccessDenied</Code><Message>{escape(message)}</Message><RequestId>{request_id}</RequestId>"
-        xml = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error>{error}</Error>'
-        return Response("" if call.request.method == "HEAD" else xml, 403, mimetype="application/xml")
-    if call.request.mimetype == "application/x-www-form-urlencoded":
-        code = "AuthorizationError" if call.service == "sns" else "AccessDenied"
-        error = f"<Error><Type>Sender</Type><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
-        return Response(
-            f"<ErrorResponse>{error}<RequestId>{request_id}</RequestId></ErrorResponse>", 403, mimetype="text/xml"
-        )
-    body = json.dumps({"__type": "AccessDeniedException", "message": message, "Message": message})
-    headers = {"x-amzn-RequestId": request_id, "x-amzn-ErrorType": "AccessDeniedException"}
-    rest = not call.operation
-    kind = "application/json" if rest else "application/x-amz-json-1.1"
-    return Response(body, 403 if rest else 400, headers=headers, content_type=kind)
+    """The refusal in the words of the service's own protocol."""
+    match protocol(call):
+        case "ec2":
+            return refusal(call, "UnauthorizedOperation", message, 403)
+        case "query":
+            return refusal(call, "AuthorizationError" if call.service == "sns" else "AccessDenied", message, 403)
+        case "rest-xml":
+            return refusal(call, "AccessDenied", message, 403)
+        case "rest-json":
+            return refusal(call, "AccessDeniedException", message, 403)
+    return refusal(call, "AccessDeniedException", message)

@@ -16,7 +16,7 @@ class Patches:
 
     def set(self, owner: Any, name: str, value: Any) -> Any:
         """Let ``owner.name`` be ``value``; returns what it was (a method as it is called: ``original(self, …)``)."""
-        before = getattr(owner, name)
+        before = getattr(owner, name, None)
         # What the class itself holds: getattr would unwrap a staticmethod, and an inherited one must stay inherited.
         own = vars(owner).get(name, _MISSING)
         if own is _MISSING:

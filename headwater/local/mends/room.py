@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from headwater.local.cloud import Cloud
+from headwater.local.limits import Limits
 from headwater.local.mends import (
     bucket_policies,
+    codebuild_projects,
+    dynamodb_items,
     dynamodb_partiql,
     dynamodb_requests,
     dynamodb_tokens,
     dynamodb_transactions,
     s3_listings,
+    s3_notifications,
     s3_parts,
+    s3_subresources,
+    sqs_attributes,
 )
 from headwater.local.mends.patch import Patches
 
@@ -21,12 +27,18 @@ class Mends:
     def __init__(self, cloud: Cloud) -> None:
         self._patches = Patches()
         bucket_policies.mend(self._patches)
+        dynamodb_items.mend(self._patches)
         dynamodb_partiql.mend(self._patches)
         dynamodb_tokens.mend(self._patches, cloud.clock.now)
         dynamodb_transactions.mend(self._patches)
         s3_parts.mend(self._patches)
         s3_listings.mend(self._patches)
-        cloud.front.add(dynamodb_requests.answer)
+        s3_notifications.mend(self._patches)
+        sqs_attributes.mend(self._patches)
+        codebuild_projects.mend(self._patches)
+        cloud.front.add(dynamodb_requests.answer)  # in DynamoDB's own words, before the general ones
+        cloud.front.add(Limits())
+        cloud.front.add(s3_subresources.answer)
 
     def open(self) -> None:
         """Nothing to start."""

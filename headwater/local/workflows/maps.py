@@ -100,6 +100,11 @@ def _run_item(self: Any, env: Any, job: Any) -> None:
                 ended = "timed_out"
     except EvalTimeoutError:
         ended = "timed_out"
+    except RuntimeError:
+        # The map was stopped before this child had begun.
+        if not isinstance(env.program_state(), ProgramStopped):
+            raise
+        ended = "aborted"
     except FailureEventException:
         pass  # its ItemSelector failed
     _move(record, "running", ended)

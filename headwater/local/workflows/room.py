@@ -27,7 +27,7 @@ from moto.stepfunctions.parser.models import StepFunctionsParserBackend
 from headwater.local.cloud import Cloud
 from headwater.local.containers.logs import LogStream
 from headwater.local.mends.patch import Patches
-from headwater.local.workflows import maps, query, tasks
+from headwater.local.workflows import api, maps, query, tasks
 
 _METRICS = {
     "SUCCEEDED": "ExecutionsSucceeded",
@@ -45,11 +45,13 @@ class Workflows:
         self._patches = Patches()
         self._running: dict[str, Any] = {}
         self._lock = threading.Lock()
+        cloud.front.add(api.StatesApi(cloud))
 
     def open(self) -> None:
         """Let moto run executions, with JSONata, roles, logs, metrics and events."""
         os.environ["MOTO_PORT"] = str(self._cloud.port)
         self._patches.item(cast(dict[str, Any], default_user_config["stepfunctions"]), "execute_state_machine", True)
+        api.install(self._patches)
         query.install(self._patches)
         tasks.install(self._cloud, self._patches)
         maps.install(self._cloud, self._patches)
@@ -63,6 +65,7 @@ class Workflows:
             def __init__(self, **arguments: Any) -> None:
                 arguments["cloud_watch_logging_session"] = _log_session(room._cloud, arguments)
                 super().__init__(**arguments)
+                self.over = threading.Event()
 
             def get_start_execution_details(self) -> ExecutionDetails:
                 # The context object holds text; moto's datetime fails when an output carries it.
@@ -102,6 +105,7 @@ class Workflows:
             self._running.pop(execution.exec_arn, None)
         status = str(getattr(execution.exec_status, "value", execution.exec_status))
         self._later(execution, _METRICS[status], status)
+        execution.over.set()
 
     def _later(self, execution: Any, metric: str, status: str) -> None:
         """Count and announce outside of moto's lock, which the caller may hold."""

@@ -6,7 +6,9 @@ import json
 import uuid
 from typing import Any
 
+import boto3
 import pytest
+from botocore.config import Config
 
 from tests.unit.local.containers.conftest import eventually
 from tests.unit.local.workflows.conftest import Machines
@@ -152,3 +154,78 @@ def test_the_end_of_an_execution_is_an_event(machines: Machines) -> None:
     assert event["detail-type"] == "Step Functions Execution Status Change"
     assert event["detail"]["executionArn"] == execution
     assert event["detail"]["output"] == '{"a":1}'
+
+
+def test_a_stopped_execution_is_aborted_at_once_with_its_reason(machines: Machines) -> None:
+    execution = machines.start(machines.create(WAIT))
+    machines.client.stop_execution(executionArn=execution, error="Enough", cause="of this")
+    ended = machines.client.describe_execution(executionArn=execution)
+    assert (ended["status"], ended["error"], ended["cause"]) == ("ABORTED", "Enough", "of this")
+    assert ended["stopDate"]
+
+
+def test_a_string_output_is_json(machines: Machines) -> None:
+    ended = machines.run({"P": {"Type": "Pass", "Output": "ü", "End": True}})
+    assert (json.loads(ended["output"]), ended["output"][0]) == ("ü", '"')
+    assert machines.run({"P": {"Type": "Pass", "Output": "{% null %}", "End": True}})["output"] == "null"
+
+
+def test_an_output_does_not_see_what_its_own_state_assigns(machines: Machines) -> None:
+    states = {
+        "First": {"Type": "Pass", "Assign": {"n": 1}, "Next": "Second"},
+        "Second": {"Type": "Pass", "Assign": {"n": "{% $n + 1 %}"}, "Output": {"seen": "{% $n %}"}, "Next": "Third"},
+        "Third": {
+            "Type": "Choice", "Choices": [{"Condition": "{% true %}", "Assign": {"n": 9}, "Output": "{% [$n] %}",
+            "Next": "Last"}],
+        },
+        "Last": {"Type": "Pass", "Output": {"before": "{% $states.input %}", "now": "{% $n %}"}, "End": True},
+    }  # fmt: skip
+    assert json.loads(machines.run(states)["output"]) == {"before": [2], "now": 9}
+
+
+def test_a_definition_that_is_wrong_is_invalid_by_code_and_by_validation(machines: Machines) -> None:
+    wrong, client = json.dumps({"StartAt": "Nowhere"}), machines.client
+    with pytest.raises(client.exceptions.InvalidDefinition, match="Invalid State Machine Definition: '"):
+        client.create_state_machine(name="wrong", definition=wrong, roleArn="arn:aws:iam::123456789012:role/r")
+    answer = client.validate_state_machine_definition(definition=wrong)
+    assert (answer["result"], answer["diagnostics"][0]["severity"]) == ("FAIL", "ERROR")
+    right = json.dumps({"StartAt": "P", "States": PASS | {"P": PASS["Pass"]}})
+    assert client.validate_state_machine_definition(definition=right)["result"] == "OK"
+
+
+def test_the_versions_of_a_machine_are_listed_newest_first(machines: Machines) -> None:
+    machine = machines.create(PASS, publish=True)
+    for description in ("second", "second"):  # what hasn't changed is no other version
+        machines.client.publish_state_machine_version(stateMachineArn=machine, description=description)
+    listed = machines.client.list_state_machine_versions(stateMachineArn=machine)["stateMachineVersions"]
+    assert [one["stateMachineVersionArn"] for one in listed] == [f"{machine}:2", f"{machine}:1"]
+
+
+def test_an_express_machine_answers_and_a_standard_one_does_not(machines: Machines) -> None:
+    express = machines.create(
+        {"P": {"Type": "Pass", "Output": "{% $states.input.n + 1 %}", "End": True}}, type="EXPRESS"
+    )
+    client = machines.client
+    body = {"stateMachineArn": express, "input": '{"n": 1}'}
+    answer = _without_prefix(machines).start_sync_execution(**body)
+    assert (answer["status"], answer["output"], answer["input"]) == ("SUCCEEDED", "2", '{"n": 1}')
+    failing = {"F": {"Type": "Fail", "Error": "Bad", "Cause": "luck"}}
+    answer = _without_prefix(machines).start_sync_execution(stateMachineArn=machines.create(failing, type="EXPRESS"))
+    assert (answer["status"], answer["error"], answer["cause"]) == ("FAILED", "Bad", "luck")
+    with pytest.raises(client.exceptions.StateMachineTypeNotSupported):
+        _without_prefix(machines).start_sync_execution(stateMachineArn=machines.create(PASS))
+
+
+def test_an_unknown_task_token_is_refused_by_name(machines: Machines) -> None:
+    client = machines.client
+    with pytest.raises(client.exceptions.InvalidToken):
+        client.send_task_success(taskToken="nobody's", output="{}")
+
+
+def _without_prefix(machines: Machines) -> Any:
+    """StartSyncExecution's own host is `sync-` and the endpoint's, which an address has not."""
+    cloud = machines.cloud
+    return boto3.client(
+        "stepfunctions", region_name=cloud.region, endpoint_url=cloud.endpoint, aws_access_key_id="test",
+        aws_secret_access_key="test", config=Config(inject_host_prefix=False),
+    )  # fmt: skip
