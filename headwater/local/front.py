@@ -52,6 +52,8 @@ class Front:
         self.lock = threading.RLock()
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._answers: list[Answer] = []
+        self.kept: Callable[[ApiCall], None] = lambda _: None
+        """Told of each call before its answer leaves; what it raises fails the call."""
 
     def add(self, answer: Answer) -> None:
         """Let ``answer`` see each call before moto does."""
@@ -61,12 +63,17 @@ class Front:
         call = parse(environ)
         for answer in self._answers:
             if (response := answer(call)) is not None:
+                self.kept(call)
                 return response(environ, start_response)
-        return self.moto(environ, start_response)
+        # The look at the body for the operation's name, and a room that passed, have read the input.
+        environ["wsgi.input"].seek(0)
+        with self.lock:
+            body = list(self._moto(environ, start_response))
+            self.kept(call)
+            return body
 
     def moto(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """Moto's answer, under the lock."""
-        # The look at the body for the operation's name, and a room that passed, have read the input.
+        """Moto's answer to a room, under the lock."""
         environ["wsgi.input"].seek(0)
         with self.lock:
             return list(self._moto(environ, start_response))
