@@ -52,5 +52,5 @@ reference: $(READY)
 	$(BIN)/python -m tests.infra.reference
 
 clean:
-	-$(BIN)/headwater local down
+	-$(BIN)/headwater local down --yes
 	rm -rf .headwater $(VENV)

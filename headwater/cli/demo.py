@@ -47,7 +47,7 @@ def demo(
     engine: EngineOption = Engine.EMBEDDED,
 ) -> Answer:
     """Make a served model of real flights, on this machine, through the deployed resources."""
-    from headwater.cli.laptop import bring_up, interruptible, take_down
+    from headwater.cli.laptop import bring_up, interruptible, stop
     from headwater.cli.progress import Stages
     from headwater.client import connect
     from headwater.client.stack import LOCAL, home, project
@@ -62,7 +62,7 @@ def demo(
         cloud = connect(LOCAL)
         outcome = run(cloud, stages, months=range(1, months + 1), every=every, retrain=retrain)
     if not keep:
-        take_down(home())
+        stop(home())
     seconds = {**stages.seconds, "total": round(time.monotonic() - started, 2)}
     line = outcome.line(resources=up.resources, api=cloud.stack.api_url, seconds=seconds)
     return Answer(line, lambda console: _show(console, outcome, seconds["total"], keep=keep))
@@ -90,7 +90,7 @@ def _show(console: Console, outcome: Outcome, total: float, *, keep: bool) -> No
         f"headwater models training-set flight_delay {outcome.card.version} --to training_set.parquet",
         f"headwater predict flight_delay --as-of {first.asked} \\\n    --input '{json.dumps(first.inputs)}'",
         "headwater init my_model          # your own model",
-        "headwater local down             # stops everything and forgets it",
+        "headwater local stop             # stops everything and keeps it; down forgets it",
     ):
         console.print(f"  {step}", markup=False, style="bold", soft_wrap=True)
 

@@ -78,8 +78,10 @@ def bring_up(
 
     cli = _find_cli() if engine is Engine.PULUMI else None
     with stages.stage("cloud", "local cloud") as stage:
-        running = daemon.up(home / "local", port=daemon.DEFAULT_PORT if port is None else port)
-        stage.update(f"{'runs already' if running.already else 'started'} at {running.endpoint}")
+        kept = daemon.kept(home / "local") is not None
+        running = daemon.up(home / "local", port=port)
+        how = "runs already" if running.already else "started with what it kept" if kept else "started"
+        stage.update(f"{how} at {running.endpoint}")
     with stages.stage("deploy", "Pulumi program") as stage:
         return Up(running, _deploy(project, running, stage, cli, refresh=refresh), engine)
 
@@ -158,12 +160,33 @@ def running(home: Path) -> Running:
 
     seen = daemon.status(home / "local")
     if seen is None:
-        raise NotRunning("no local cloud runs here", next_steps=["headwater local up"])
+        kept = kept_bytes(home)
+        told = "" if kept is None else f"; the last one's state is kept ({as_size(kept)})"
+        raise NotRunning(f"no local cloud runs here{told}", next_steps=["headwater local up"])
     return seen
 
 
+def kept_bytes(home: Path) -> int | None:
+    """Bytes of the state that the local cloud keeps on disk; None if there is none."""
+    from headwater.local import daemon
+
+    return daemon.kept(home / "local")
+
+
+def as_size(number: int) -> str:
+    """Bytes for people."""
+    return f"{number / 1e6:,.1f} MB"
+
+
+def stop(home: Path) -> bool:
+    """Stop the local cloud and keep its state; False if none ran."""
+    from headwater.local import daemon
+
+    return daemon.stop(home / "local")
+
+
 def take_down(home: Path) -> bool:
-    """Stop the local cloud; False if none ran."""
+    """Stop the local cloud and forget its state; False if none ran."""
     from headwater.local import daemon
 
     return daemon.down(home / "local")
@@ -175,6 +198,7 @@ def interruptible(home: Path) -> Iterator[None]:
     from headwater.local import daemon
 
     was_running = daemon.status(home / "local") is not None
+    was_kept = kept_bytes(home) is not None
     try:
         yield
     except KeyboardInterrupt:
@@ -184,7 +208,10 @@ def interruptible(home: Path) -> Iterator[None]:
                 next_steps=["headwater local status", "headwater local up does the rest", "headwater local down"],
             ) from None
         note("stopping the local cloud")
-        take_down(home)
+        if was_kept:
+            stop(home)
+        else:
+            take_down(home)
         raise Interrupted(
             "nothing runs: the local cloud that this command had started was stopped",
             next_steps=["headwater local up starts it again"],

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from headwater.cli.command import Engine, EngineOption, PortOption, command, group, wants_json
-from headwater.cli.output import Answer, as_json, note, table
+from headwater.cli.command import Engine, EngineOption, PortOption, YesOption, command, group, wants_json
+from headwater.cli.output import Answer, as_json, insist, note, table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,6 +24,7 @@ def add_to(app: typer.Typer) -> None:
     local = group("local", "AWS on this machine, with this project deployed on it.", app)
     command(local, "up")(up)
     command(local, "status")(status)
+    command(local, "stop")(stop)
     command(local, "down")(down)
     command(local, "logs")(logs)
     command(local, "env")(env)
@@ -49,10 +50,10 @@ def up(
 
 
 def status() -> Answer:
-    """Say whether the local cloud runs, where, and what is on it; exits 3 if it doesn't."""
+    """Say whether the local cloud runs, where, what is on it and how much it keeps; exits 3 if it doesn't run."""
     from datetime import UTC, datetime
 
-    from headwater.cli.laptop import deployed_resources, running
+    from headwater.cli.laptop import deployed_resources, kept_bytes, running
     from headwater.client.stack import LOCAL, home, project
 
     seen = running(home())
@@ -65,20 +66,40 @@ def status() -> Answer:
         "clock": seen.now(),
         "stack": LOCAL if deployed else None,
         "resources": len(deployed),
+        "kept_bytes": kept_bytes(home()),
         "home": str(home()),
         "log": str(seen.log),
     }
     return Answer(facts, lambda console: _show_facts(console, facts))
 
 
-def down() -> Answer:
-    """Stop the local cloud and every process it started, and forget what was on it."""
-    from headwater.cli.laptop import take_down
+def stop() -> Answer:
+    """Stop the local cloud and every process it started; the next `up` finds what was on it."""
+    from headwater.cli.laptop import as_size, kept_bytes
+    from headwater.cli.laptop import stop as stop_cloud
     from headwater.client.stack import home
 
+    was_running = stop_cloud(home())
+    kept = kept_bytes(home())
+    note("stopped; nothing of it runs any more" if was_running else "no local cloud runs here")
+    if kept is not None:
+        note(f"kept: {as_size(kept)} in {home() / 'local' / 'state'}")
+    return Answer({"status": "stopped", "was_running": was_running, "kept_bytes": kept})
+
+
+def down(yes: YesOption = False) -> Answer:
+    """Stop the local cloud, and forget for ever what was on it; asks before that, `stop` keeps it."""
+    from headwater.cli.laptop import as_size, kept_bytes, take_down
+    from headwater.client.stack import home
+
+    kept = kept_bytes(home())
+    if kept is not None:
+        insist(f"Forget everything on the local cloud ({as_size(kept)}), for ever?", yes, "headwater local stop")
     was_running = take_down(home())
     note("stopped; nothing of it runs any more" if was_running else "no local cloud runs here")
-    return Answer({"status": "stopped", "was_running": was_running})
+    if kept is not None:
+        note("what was on it is forgotten")
+    return Answer({"status": "stopped", "was_running": was_running, "forgotten_bytes": kept})
 
 
 def env() -> Answer:
@@ -158,7 +179,7 @@ def _show_up(console: Console, made: Up) -> None:
         "look at it:   headwater local status, headwater local logs --follow, headwater alarms list",
         "use it:       headwater upload SOURCE FILE --wait, headwater pipeline start MODEL --watch",
         'any AWS tool: eval "$(headwater local env)"; aws s3 ls; pulumi refresh -s local',
-        "stop it:      headwater local down",
+        "stop it:      headwater local stop (keeps everything), headwater local down (forgets it)",
     ):
         note(line)
 

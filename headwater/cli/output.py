@@ -11,6 +11,8 @@ from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from headwater.errors import Refused
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -81,6 +83,24 @@ def confirm(question: str, yes: bool) -> None:
 
         if not typer.confirm(question, err=True):
             raise typer.Abort
+
+
+def insist(question: str, yes: bool, instead: str) -> None:
+    """Go on if a person says so; unlike `confirm` a script must say ``--yes``, as what follows can't be undone.
+
+    Raises
+    ------
+    Refused
+        There is no terminal to ask at, and nobody said ``--yes``. ``instead`` is a command that does no harm.
+    """
+    if yes:
+        return
+    if not (is_terminal() and sys.stdin.isatty()):
+        raise Refused(
+            f"{question} There is no terminal to ask at, so nothing was done.",
+            next_steps=["say --yes to do it", instead],
+        )
+    confirm(question, yes)
 
 
 NAMED = 32

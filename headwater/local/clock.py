@@ -37,6 +37,17 @@ class Clock:
         self._appointments: list[Appointments] = []
         self._listeners: list[Callable[[datetime, datetime], None]] = []
 
+    @property
+    def offset(self) -> timedelta:
+        """How far it is ahead of real time."""
+        with self._changed:
+            return self._offset
+
+    @offset.setter
+    def offset(self, offset: timedelta) -> None:
+        with self._changed:
+            self._offset = offset
+
     def now(self) -> datetime:
         """The local cloud's time (UTC)."""
         with self._changed:

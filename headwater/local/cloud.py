@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 import boto3
 from botocore.config import Config
@@ -21,6 +21,9 @@ from headwater.local.clock import Clock
 from headwater.local.embedded_metrics import metrics_in
 from headwater.local.front import Front
 from headwater.local.serving import Server
+
+if TYPE_CHECKING:
+    from headwater.local.persistence import Keeper
 
 ACCOUNT_ID = "123456789012"
 ACCESS_KEY, SECRET_KEY = "AKIAHEADWATERLOCAL00", "local-cloud-only-not-a-secret"
@@ -55,10 +58,14 @@ class Cloud:
         Port on 127.0.0.1; 0 takes a free one.
     region : str
         The only region that rooms act in.
+    state : Path or None
+        Where the cloud's state is kept; by default it ends with the process.
     """
 
-    def __init__(self, directory: Path, *, port: int = 0, region: str = "us-east-1") -> None:
+    def __init__(self, directory: Path, *, port: int = 0, region: str = "us-east-1", state: Path | None = None) -> None:
         self.directory = directory
+        self._state = state
+        self.keeper: Keeper | None = None
         self.region = region
         self.account_id = ACCOUNT_ID
         self.clock = Clock()
@@ -122,12 +129,19 @@ class Cloud:
         self.rooms = furnish(self)
         # Last, so that every room has had its say about the call.
         self.front.add(LongPoll(self))
+        if self._state is not None:
+            from headwater.local.persistence import Keeper
+
+            self.keeper = Keeper(self, self._state)
+            self.keeper.restore()
         self._server = Server(self.front, self._requested_port, name="front")
         # Moto's Step Functions interpreter calls back to this port.
         os.environ["MOTO_PORT"] = str(self.port)
         try:
             for room in self.rooms:
                 room.open()
+            if self.keeper is not None:
+                self.keeper.resume()
         except BaseException:
             self.close()
             raise
@@ -138,6 +152,8 @@ class Cloud:
 
     def close(self) -> None:
         """Stop serving; every process that a room started is gone when this returns."""
+        if self.keeper is not None:
+            self.keeper.freeze()
         self.stopped.set()
         for room in reversed(self.rooms):
             room.close()
@@ -146,6 +162,26 @@ class Cloud:
         self.workers.shutdown(wait=False, cancel_futures=True)
         for client in self._clients:
             client.close()
+        if self.keeper is not None:
+            self.keeper.close()
+
+    def remember(self) -> Any:
+        """For the state on disk: how far the clock was moved, and whose keys were given out."""
+        return {"clock": self.clock.offset, "principals": dict(self.principals)}
+
+    def recall(self, remembered: Any) -> None:
+        """Take up what `remember` returned."""
+        self.clock.offset = remembered["clock"]
+        self.principals.update(remembered["principals"])
+
+    def keep_until_delivered(self, delivery: Any) -> str:
+        """Keep what was taken on until `delivered` is told its number, should this process end before that."""
+        return self.keeper.begin(delivery) if self.keeper is not None else ""
+
+    def delivered(self, number: str) -> None:
+        """That is done, or was given up."""
+        if self.keeper is not None and number:
+            self.keeper.end(number)
 
     def _client(self, service: str) -> Any:
         made: Any = boto3.client(  # type: ignore[call-overload]

@@ -1,4 +1,4 @@
-"""The local cloud as a background server: what ``headwater local up``, ``down``, ``status`` and ``logs`` do."""
+"""The local cloud as a background server: what ``headwater local up``, ``stop``, ``down`` and ``status`` do."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import contextlib
 import json
 import logging
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -26,10 +27,14 @@ from werkzeug.wrappers import Response
 
 from headwater.local.cloud import ACCESS_KEY, SECRET_KEY, Cloud
 from headwater.local.front import ApiCall
+from headwater.local.persistence.errors import StateUnusable
 
 DEFAULT_PORT = 4610
+STATE = "state"
+"""The folder with what the cloud keeps, inside the directory of `up`."""
 _RECORD, _LOG = "cloud.json", "cloud.log"
-_START_SECONDS, _STOP_SECONDS = 60.0, 30.0
+_PORT, _STATE_UNUSABLE = "port", 3
+_START_SECONDS, _STOP_SECONDS = 120.0, 60.0
 _HEALTH, _CLOCK, _ADVANCE = "/_headwater/health", "/_headwater/clock", "/_headwater/clock/advance"
 
 
@@ -97,15 +102,16 @@ class Running:
         return str(_get(self.endpoint + _ADVANCE, {"seconds": by.total_seconds()})["now"])
 
 
-def up(directory: Path, *, port: int = DEFAULT_PORT, region: str = "us-east-1") -> Running:
-    """Start a local cloud in the background, or find the one that runs already.
+def up(directory: Path, *, port: int | None = DEFAULT_PORT, region: str = "us-east-1") -> Running:
+    """Start a local cloud in the background with the state that was kept, or find the one that runs already.
 
     Parameters
     ----------
     directory : Path
         Where it keeps its files, record (``cloud.json``) and log (``cloud.log``).
-    port : int
-        Port on 127.0.0.1; 0 takes a free one.
+    port : int or None
+        Port on 127.0.0.1. By default the one that it had last, which addresses of queues and APIs hold, or 4610; 0
+        takes that one if it is free, else any free one.
     region : str
         Its region.
 
@@ -124,6 +130,11 @@ def up(directory: Path, *, port: int = DEFAULT_PORT, region: str = "us-east-1") 
     with _exclusively(directory):
         if (found := status(directory)) is not None:
             return Running(**{**asdict(found), "already": True})
+        last = _last_port(directory)
+        if port is None:
+            port = last or DEFAULT_PORT
+        elif port == 0 and last and _is_free(last):
+            port = last
         if port:
             _check_port(port)
         (directory / _RECORD).unlink(missing_ok=True)
@@ -151,7 +162,36 @@ def up(directory: Path, *, port: int = DEFAULT_PORT, region: str = "us-east-1") 
 
 
 def down(directory: Path) -> bool:
-    """Stop the cloud of ``directory`` and all it started; False if none ran.
+    """Stop the cloud of ``directory`` and forget its state; False if none ran.
+
+    Raises
+    ------
+    LocalCloudError
+        It doesn't end.
+    """
+    was_running = stop(directory)
+    state, gone = directory / STATE, directory / f"{STATE}.gone"
+    shutil.rmtree(gone, ignore_errors=True)
+    if state.exists():
+        state.rename(gone)  # first: half a state must never be taken for one
+        shutil.rmtree(gone)
+    return was_running
+
+
+def kept(directory: Path) -> int | None:
+    """Bytes of the state on disk, whether the cloud runs or not; None if there is none."""
+    state = directory / STATE
+    if not (state / "state.db").exists():
+        return None
+    total = 0
+    for path in state.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):  # the cloud tidies up meanwhile
+            total += path.stat().st_size if path.is_file() else 0
+    return total
+
+
+def stop(directory: Path) -> bool:
+    """Stop the cloud of ``directory`` and all it started, and keep its state; False if none ran.
 
     Raises
     ------
@@ -196,7 +236,12 @@ def status(directory: Path) -> Running | None:
 def _await_health(directory: Path, process: subprocess.Popen[bytes]) -> Running:
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
-        if (code := process.poll()) is not None:
+        if (code := process.poll()) == _STATE_UNUSABLE:
+            said = (directory / _LOG).read_text(errors="replace").strip().splitlines()[-1]
+            raise LocalCloudError(
+                "state_unusable", said, "Nothing was changed; to forget it: headwater local down --yes"
+            )
+        if code is not None:
             last = (directory / _LOG).read_text(errors="replace").strip().splitlines()[-1:]
             said = f": {last[0]}" if last else ""
             raise LocalCloudError(
@@ -212,6 +257,21 @@ def _await_health(directory: Path, process: subprocess.Popen[bytes]) -> Running:
         f"the local cloud didn't answer within {_START_SECONDS:.0f} s",
         f"Its log is {directory / _LOG}",
     )
+
+
+def _last_port(directory: Path) -> int | None:
+    try:
+        return int((directory / STATE / _PORT).read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def _is_free(port: int) -> bool:
+    try:
+        _check_port(port)
+    except LocalCloudError:
+        return False
+    return True
 
 
 def _check_port(port: int) -> None:
@@ -296,9 +356,15 @@ def serve(directory: Path, port: int, region: str) -> None:
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
-    cloud = Cloud(directory, port=port, region=region)
+    cloud = Cloud(directory, port=port, region=region, state=directory / STATE)
     cloud.front.add(Admin(cloud))
-    with cloud:
+    try:
+        cloud.__enter__()
+    except StateUnusable as error:
+        sys.stderr.write(f"the state of the local cloud can't be used: {error}\n")
+        sys.exit(_STATE_UNUSABLE)
+    with contextlib.closing(cloud):
+        (directory / STATE / _PORT).write_text(str(cloud.port))
         record = Running(os.getpid(), cloud.port, psutil.Process().create_time(), str(directory), region)
         # Renamed into place: a reader sees all of it or nothing.
         draft = directory / f"{_RECORD}.{os.getpid()}"

@@ -53,6 +53,8 @@ class Front:
         self.lock = threading.RLock()
         self._moto = DomainDispatcherApplication(_backend_app)
         self._answers: list[Answer] = []
+        self.kept: Callable[[ApiCall], None] = lambda _: None
+        """Told of each call before its answer leaves; what it raises fails the call."""
 
     def add(self, answer: Answer) -> None:
         """Let ``answer`` see each call before moto does."""
@@ -62,8 +64,12 @@ class Front:
         call = parse(environ)
         for answer in self._answers:
             if (response := answer(call)) is not None:
+                self.kept(call)
                 return response(environ, start_response)
-        return self.moto(environ, start_response)
+        with self.lock:
+            body = list(self.moto(environ, start_response))
+            self.kept(call)
+            return body
 
     def moto(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Moto's answer, under the lock; what moto lacks is answered as AWS answers an unknown operation."""

@@ -75,7 +75,7 @@ def test_real_flights_become_a_served_model_twice_with_the_same_figures(project:
         assert answers[0] == answers[1]
         assert processes_of(project.home) == []
     finally:
-        project.run("local", "down")
+        project.run("local", "down", "--yes")
 
 
 def test_ctrl_c_leaves_nothing_behind(project: Project) -> None:

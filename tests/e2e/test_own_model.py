@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,12 +41,32 @@ def test_a_table_unlike_flights_becomes_a_served_model(tmp_path: Path) -> None:
         assert project.done("alarms", "list")
         assert project.done("local", "logs", "serving-predict")
         assert project.done("local", "status")["resources"] == up["resources"]
+        goes_on_after_a_crash(project, up, one, sample)
     finally:
-        down = project.run("local", "down", "--json")
-    assert down.json == {"status": "stopped", "was_running": True}
+        down = project.run("local", "down", "--yes", "--json")
+    assert down.json["was_running"] is True
+    assert down.json["forgotten_bytes"] > 0
+    assert not (project.home / "local" / "state").exists()
     assert processes_of(project.home) == []
     assert project.refused("local", "status")[0] == 3
     assert project.refused("models", "list")[1]["reason"] == "NoStack"
+
+
+def goes_on_after_a_crash(project: Project, up: dict[str, Any], one: dict[str, Any], sample: str) -> None:
+    """What was deployed, trained and uploaded is there after `kill -9`, and what was under way goes on."""
+    # Nobody waits for this one: the cloud ends with the event, the execution or the function on its way.
+    project.done("upload", "quick_sale_rows", str(project.root / sample))
+    os.kill(project.done("local", "status")["pid"], signal.SIGKILL)
+    again = project.done("local", "up")
+    assert not {"create", "update", "replace", "delete"} & {kind for kind, n in again["changes"].items() if n}
+    assert again["outputs"] == up["outputs"]
+    same = project.done("predict", "quick_sale", "--input", '{"rooms": 1, "area": 30, "district": "station"}')
+    assert same["version"] == one["version"]
+    assert same["predictions"] == one["predictions"]
+    # The same bytes again are another upload of the source, whose ingestion is over by then.
+    assert project.done("upload", "quick_sale_rows", str(project.root / sample), "--wait")
+    assert project.done("models", "show", "quick_sale")["version"] == 1
+    assert project.refused("local", "down")[0] == 5
 
 
 def sample_without_label(sample: Path) -> str:

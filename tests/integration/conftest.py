@@ -119,7 +119,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
         made.done("local", "up")
         yield made
     finally:
-        made.run("local", "down")
+        made.run("local", "down", "--yes")
 
 
 def _product(project: Project, name: str, **modules: str) -> None:

@@ -69,6 +69,15 @@ class AlarmsRoom:
         intercept.desk.room = None
         self._cloud.clock.forget(self)
 
+    def remember(self) -> Any:
+        """For the state on disk: when alarms were made, and what became of them."""
+        return {"made": dict(self._made), "history": list(self.history)}
+
+    def recall(self, remembered: Any) -> None:
+        """Take up what `remember` returned."""
+        self._made.update(remembered["made"])
+        self.history += remembered["history"]
+
     def now(self) -> datetime:
         """The cloud's time."""
         return self._cloud.clock.now()

@@ -10,6 +10,7 @@ import threading
 import time
 import uuid
 import zipfile
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,21 @@ class CodeBuild:
 
     def open(self) -> None:
         """Nothing waits."""
+
+    def remember(self) -> Any:
+        """For the state on disk: what is told of each build, and what it was started with."""
+        kept = ("description", "source", "variables", "token", "request")
+        return [{name: deepcopy(getattr(build, name)) for name in kept} for build in list(self._builds.values())]
+
+    def recall(self, remembered: Any) -> None:
+        """Take up what `remember` returned; what was building then has failed."""
+        for held in remembered:
+            build = _Build(**held)
+            if not build.description["buildComplete"]:
+                build.end("FAULT", "INTERNAL_SERVICE_ERROR", "the local cloud ended while this was building")
+                build.begin("COMPLETED")
+                build.description |= {"endTime": time.time(), "buildStatus": "FAULT", "buildComplete": True}
+            self._builds[build.id] = build
 
     def close(self) -> None:
         """Kill what still builds."""

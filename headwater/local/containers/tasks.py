@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from moto.ecs.models import EC2ContainerServiceBackend
+from moto.ecs.models import EC2ContainerServiceBackend, ecs_backends
 
 from headwater.local.cloud import Cloud
 from headwater.local.containers.credentials import role_environment
@@ -68,6 +68,22 @@ class Tasks:
         self._patches.set(ecs, "run_task", run)
         self._patches.set(ecs, "stop_task", stop)
         self._patches.set(ecs, "_calculate_task_resource_requirements", staticmethod(require))
+
+    def reopen(self) -> None:
+        """Tasks that ran when the last cloud ended have stopped with it."""
+        for tasks in ecs_backends[self._cloud.account_id][self._cloud.region].tasks.values():
+            for task in tasks.values():
+                if task.status != "STOPPED":
+                    now = datetime.now(UTC)
+                    self._set(
+                        task,
+                        "STOPPED",
+                        desired_status="STOPPED",
+                        stopped_at=now,
+                        stopping_at=task.stopping_at or now,
+                        stop_code=task.stop_code or "TerminationNotice",
+                        stopped_reason=task.stopped_reason or "The local cloud ended while this task ran.",
+                    )
 
     def close(self) -> None:
         """Kill every task."""

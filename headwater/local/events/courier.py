@@ -68,6 +68,8 @@ class Delivery:
     given_up: Callable[[GivenUp], None] | None = None
     retries: int = 0
     since: datetime | None = None
+    kept_as: str = ""
+    """Its number in the cloud's state."""
 
 
 class Courier:
@@ -96,6 +98,7 @@ class Courier:
     def post(self, delivery: Delivery) -> None:
         """Deliver soon, on another thread. Never blocks: it is called under the front's lock."""
         delivery.since = delivery.since or self._cloud.clock.now()
+        delivery.kept_as = delivery.kept_as or self._cloud.keep_until_delivered(delivery)
         with self._changed:
             if self._held is not None:
                 self._held.append(delivery)
@@ -105,6 +108,7 @@ class Courier:
     def deliver(self, delivery: Delivery) -> None:
         """Try once, here and now; what fails transiently is tried again by the courier."""
         delivery.since = delivery.since or self._cloud.clock.now()
+        delivery.kept_as = delivery.kept_as or self._cloud.keep_until_delivered(delivery)
         copies = 2 if self.deliver_twice else 1
         with self._changed:
             self._under_way += copies
@@ -144,7 +148,7 @@ class Courier:
             try:
                 self._cloud.workers.submit(self._try, delivery)
             except RuntimeError:  # the cloud is closing: its workers take nothing more
-                self._finish()
+                self._finish(delivery)
 
     def _try(self, delivery: Delivery) -> None:
         try:
@@ -157,9 +161,10 @@ class Courier:
         except Exception:
             if not self._cloud.stopped.is_set():
                 logger.exception("%s broke", delivery.what)
-        self._finish()
+        self._finish(delivery)
 
-    def _finish(self) -> None:
+    def _finish(self, delivery: Delivery) -> None:
+        self._cloud.delivered(delivery.kept_as)
         with self._changed:
             self._under_way -= 1
             self._changed.notify_all()

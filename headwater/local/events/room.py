@@ -57,6 +57,23 @@ class EventsRoom:
         attend = partial(clock.attend, self.schedules, self._cloud.stopped)
         threading.Thread(target=attend, name="schedules", daemon=True).start()
 
+    def remember(self) -> Any:
+        """For the state on disk: what fires when, and the tokens of subscriptions that aren't confirmed."""
+        return {"schedules": self.schedules.remember(), "tokens": self.topics.tokens}
+
+    def recall(self, remembered: Any) -> None:
+        """Take up what `remember` returned."""
+        self.schedules.recall(remembered["schedules"])
+        self.topics.tokens.update(remembered["tokens"])
+
+    def redeliver(self, delivery: Any, number: str) -> bool:
+        """Deliver what the last cloud had taken on."""
+        if not isinstance(delivery, Delivery):
+            return False
+        delivery.kept_as = number
+        self.courier.post(delivery)
+        return True
+
     def close(self) -> None:
         intercept.desk.room = None
         self._cloud.clock.forget(self.schedules)

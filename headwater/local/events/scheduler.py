@@ -45,6 +45,15 @@ class Schedules:
         self._made: dict[str, datetime] = {}
         self._timetables: dict[str, _Timetable] = {}
 
+    def remember(self) -> Any:
+        """For the state on disk: when each was made, and when it fires next."""
+        return {"made": dict(self._made), "timetables": dict(self._timetables)}
+
+    def recall(self, remembered: Any) -> None:
+        """Take up what `remember` returned."""
+        self._made.update(remembered["made"])
+        self._timetables.update(remembered["timetables"])
+
     def note(self, arn: str) -> None:
         """A schedule or a rule was made or changed just now: its rate starts here."""
         self._made[arn] = self._cloud.clock.now()

@@ -59,7 +59,8 @@ class Topics:
         self._cloud = cloud
         self._courier = courier
         self.outbox = Outbox(cloud.directory / "outbox")
-        self._tokens: dict[str, str] = {}
+        self.tokens: dict[str, str] = {}
+        """Subscription ARN by the token that confirms it."""
         cloud.front.add(self._answer_link)
 
     # Confirming
@@ -68,7 +69,7 @@ class Topics:
         """Hold a new subscription back until whoever gets its messages has agreed."""
         subscription.attributes |= {"PendingConfirmation": True, "ConfirmationWasAuthenticated": False}
         token = secrets.token_hex(32)
-        self._tokens[token] = subscription.arn
+        self.tokens[token] = subscription.arn
         self._courier.post(
             Delivery(
                 what=f"confirmation of {subscription.endpoint}",
@@ -79,7 +80,7 @@ class Topics:
 
     def confirm(self, token: str) -> str | None:
         """Let the subscription of that token receive messages; its ARN, or None if nobody was sent that token."""
-        arn = self._tokens.get(token)
+        arn = self.tokens.get(token)
         subscription = sns_backends[self._cloud.account_id][self._cloud.region].subscriptions.get(arn or "")
         if subscription is None:
             return None

@@ -46,6 +46,8 @@ class _Event:
     attempts: int = 0
     throttles: int = 0
     outcome: Outcome | None = None
+    kept_as: str = ""
+    """Its number in the cloud's state."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,15 @@ class AsynchronousInvocations:
     def put(self, invocation: Invocation) -> None:
         """Queue an event."""
         self._runner.count(parse_name(invocation.invoked_arn, None)[0], "AsyncEventsReceived")
-        self._push(_Event(invocation, self._cloud.clock.now()), 0)
+        event = _Event(invocation, self._cloud.clock.now())
+        self._push(replace(event, kept_as=self._cloud.keep_until_delivered(event)), 0)
+
+    def put_again(self, event: Any, number: str) -> bool:
+        """Queue an event that the last cloud had taken on; False if it is no such event."""
+        if not isinstance(event, _Event):
+            return False
+        self._push(replace(event, kept_as=number), 0)
+        return True
 
     def _push(self, event: _Event, delay: float) -> None:
         with self._changed:
@@ -124,27 +134,30 @@ class AsynchronousInvocations:
     def _work(self) -> None:
         while (event := self._pop()) is not None:
             try:
-                self._attempt(event)
+                if self._attempt(event):
+                    self._cloud.delivered(event.kept_as)
             except Exception:
                 if self._stopped:
                     return
+                self._cloud.delivered(event.kept_as)
                 _logger.exception("an asynchronous invocation of %s was lost", event.invocation.invoked_arn)
 
-    def _attempt(self, event: _Event) -> None:
+    def _attempt(self, event: _Event) -> bool:
+        """Try once; False if the event will be tried again."""
         invocation = event.invocation
         try:
             function, _ = look_up(self._cloud, invocation.invoked_arn)
             config = InvokeConfig.of(self._cloud, invocation.invoked_arn)
         except LambdaError:
-            return  # deleted while the event waited; Lambda drops such events too
+            return True  # deleted while the event waited; Lambda drops such events too
         age = (self._cloud.clock.now() - event.received).total_seconds()
         if age > config.age_seconds:
             self._end(function, config, Ending("EventAgeExceeded", invocation, event.attempts, event.outcome))
-            return
+            return True
         if function.reserved_concurrency == 0:
             # https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html: at once, no retry.
             self._end(function, config, Ending("ZeroReservedConcurrency", invocation, 0))
-            return
+            return True
         try:
             outcome = self._runner.run(function, invocation)
         except LambdaError as error:
@@ -152,7 +165,7 @@ class AsynchronousInvocations:
                 raise
             delay = min(_THROTTLED_SECONDS * 2**event.throttles, _THROTTLED_SECONDS_AT_MOST)
             self._push(replace(event, throttles=event.throttles + 1), delay)
-            return
+            return False
         attempts = event.attempts + 1
         if not outcome.function_error:
             self._end(function, config, Ending("Success", invocation, attempts, outcome))
@@ -163,6 +176,8 @@ class AsynchronousInvocations:
             self._end(function, config, Ending("EventAgeExceeded", invocation, attempts, outcome))
         else:
             self._push(replace(event, attempts=attempts, outcome=outcome), _RETRY_SECONDS[attempts - 1])
+            return False
+        return True
 
     def _end(self, function: Function, config: InvokeConfig, ending: Ending) -> None:
         if ending.condition != "Success":

@@ -9,6 +9,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 from headwater.local.cloud import Cloud
 from headwater.local.functions import mends
@@ -63,6 +64,10 @@ class Functions:
         self._sources.start()
         self._streams.start()
         self._housekeeper.start()
+
+    def redeliver(self, delivery: Any, number: str) -> bool:
+        """Queue an event that the last cloud had taken on."""
+        return self._queue.put_again(delivery, number)
 
     def close(self) -> None:
         """End every function's process."""

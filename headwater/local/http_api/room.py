@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -18,6 +20,8 @@ from headwater.local.identity import Identity
 from headwater.local.mends.patch import Patches
 from headwater.local.serving import Server, read_body
 from headwater.local.telemetry import Telemetry
+
+_logger = logging.getLogger(__name__)
 
 # Of one connection, not of the resource behind it; HTTP/1.1 says that a gateway keeps them to itself.
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "upgrade", "content-length", "date", "server"}
@@ -48,6 +52,11 @@ class HttpApis:
         """Start to write logs and metrics; ports open with their APIs."""
         self._telemetry.start()
 
+    def reopen(self) -> None:
+        """Serve the APIs of the last cloud, on the ports that they had as far as these are free."""
+        for api in apigatewayv2_backends[self._cloud.account_id][self._cloud.region].apis.values():
+            self._opened(api, port=int(str(api.api_endpoint).rpartition(":")[2] or 0))
+
     def close(self) -> None:
         """Close every port."""
         for api_id in tuple(self._servers):
@@ -59,11 +68,16 @@ class HttpApis:
         """Write out access logs and metrics that were collected so far."""
         self._telemetry.flush()
 
-    def _opened(self, api: Any) -> None:
+    def _opened(self, api: Any, port: int = 0) -> None:
         if api.protocol_type != "HTTP":
             return
         gateway = Gateway(self._cloud, api, self._functions, self._telemetry, self._allows)
-        server = Server(_Application(gateway), name=f"http-api-{api.api_id}")
+        name = f"http-api-{api.api_id}"
+        try:
+            server = Server(_Application(gateway), port, name=name)
+        except OSError:
+            server = Server(_Application(gateway), name=name)
+            _logger.warning("port %d is taken: API %s is served on port %d now", port, api.api_id, server.port)
         with self._lock:
             self._servers[api.api_id] = server
         api.api_endpoint = f"http://127.0.0.1:{server.port}"

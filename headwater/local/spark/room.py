@@ -78,6 +78,22 @@ class EmrServerless:
     def open(self) -> None:
         """Nothing waits."""
 
+    def remember(self) -> Any:
+        """For the state on disk: applications, and what is told of each run."""
+        with self._lock:
+            runs = {key: (dict(one.told), one.token) for key, one in self._runs.items()}
+            return {"applications": {key: dict(one) for key, one in self._applications.items()}, "runs": runs}
+
+    def recall(self, remembered: Any) -> None:
+        """Take up what `remember` returned; what ran then has failed."""
+        self._applications.update(remembered["applications"])
+        for key, (told, token) in remembered["runs"].items():
+            if told["state"] not in _OVER:
+                now = time.time()
+                told |= {"state": "FAILED", "stateDetails": "The local cloud ended while this job ran"}
+                told |= {"updatedAt": now, "endedAt": now}
+            self._runs[key] = _Run(told, token)
+
     def close(self) -> None:
         """Kill every job."""
         with self._lock:

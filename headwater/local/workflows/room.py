@@ -13,7 +13,7 @@ from typing import Any, cast
 from moto.core.config import default_user_config
 from moto.stepfunctions.models import StateMachine
 from moto.stepfunctions.parser import models as parser_models
-from moto.stepfunctions.parser.api import HistoryEventType
+from moto.stepfunctions.parser.api import ExecutionStatus, HistoryEventType
 from moto.stepfunctions.parser.asl.eval.evaluation_details import ExecutionDetails
 from moto.stepfunctions.parser.asl.eval.event.logging import (
     CloudWatchLoggingConfiguration,
@@ -22,7 +22,7 @@ from moto.stepfunctions.parser.asl.eval.event.logging import (
 )
 from moto.stepfunctions.parser.backend import execution_worker
 from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommunication, Execution
-from moto.stepfunctions.parser.models import StepFunctionsParserBackend
+from moto.stepfunctions.parser.models import StepFunctionsParserBackend, stepfunctions_parser_backends
 
 from headwater.local.cloud import Cloud
 from headwater.local.containers.logs import LogStream
@@ -77,6 +77,7 @@ class Workflows:
                 room._started(self)
 
         self._patches.set(parser_models, "Execution", Watched)
+        self._watched = Watched
         self._patches.set(execution_worker, "ExecutionData", lambda **data: data | {"RedriveCount": 0})
         terminated = BaseExecutionWorkerCommunication.terminated
 
@@ -85,6 +86,19 @@ class Workflows:
             self._ended(communication.execution)
 
         self._patches.set(BaseExecutionWorkerCommunication, "terminated", ended)
+
+    def reopen(self) -> None:
+        """Start again, from the first state, what ran when the last cloud ended: a task of it may run twice."""
+        backend = stepfunctions_parser_backends[self._cloud.account_id][self._cloud.region]
+        for machine in backend.state_machines:
+            for execution in machine.executions:
+                if isinstance(execution, Execution) and execution.exec_status == ExecutionStatus.RUNNING:
+                    execution.__class__ = self._watched
+                    given = {"state_machine": execution.state_machine, "exec_arn": execution.exec_arn}
+                    execution._cloud_watch_logging_session = _log_session(self._cloud, given)
+                    execution._activity_store = backend.activities
+                    execution.exec_worker = None
+                    execution.start()
 
     def close(self) -> None:
         """Stop what still runs."""

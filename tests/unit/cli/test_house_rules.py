@@ -31,8 +31,8 @@ LEAVES = [path for path, command in commands() if not hasattr(command, "commands
 
 
 def test_every_command_of_the_issue_is_there() -> None:
-    wanted = """demo; local up; local status; local down; local logs; local clock advance; local env; upload;
-    pipeline start; pipeline watch; pipeline list; models list; models show; models promote; models rollback;
+    wanted = """demo; local up; local status; local stop; local down; local logs; local clock advance; local env;
+    upload; pipeline start; pipeline watch; pipeline list; models list; models show; models promote; models rollback;
     models training-set; predict;
     features list; features show; features lineage; features stats; features diff; features search;
     features compute; features get; features ingest; features materialise; features parity; features skew;

@@ -13,7 +13,6 @@ from typing import Any
 import duckdb
 import pandera.pandas as pa
 import pytest
-from moto import mock_aws
 
 from headwater.aws import client
 from headwater.features.encoding import unpack
@@ -23,6 +22,7 @@ from headwater.lake.types import Pointer, Upload
 from headwater.local.mends import dynamodb_partiql
 from headwater.local.mends.patch import Patches
 from headwater.model import Catalog, FeatureView, Product, Source, catalog
+from tests.mocking import mocked
 
 LAKE, ARTIFACTS, REGISTRY, FEATURES = "lake", "artifacts", "registry", "features"
 MATERIALISATION = "arn:aws:states:eu-central-1:123456789012:stateMachine:materialisation"
@@ -134,7 +134,7 @@ def new_world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     patches = Patches()
     dynamodb_partiql.mend(patches)
-    with mock_aws(), closing(patches):
+    with mocked(), closing(patches):
         client.cache_clear()
         for bucket in (LAKE, ARTIFACTS):
             client("s3").create_bucket(

@@ -58,9 +58,12 @@ def running(killed: Killed) -> Iterator[Running]:
     directory = Path(killed.running.directory)
     found = daemon.up(directory, port=0)
     yield found
-    assert daemon.down(directory) is True
+    assert daemon.stop(directory) is True
     assert daemon.status(directory) is None
     assert not (directory / "cloud.json").exists()
+    assert daemon.kept(directory)
+    assert daemon.down(directory) is False
+    assert daemon.kept(directory) is None
 
 
 def invoke_function(found: Running) -> int:
@@ -151,6 +154,15 @@ def test_a_damaged_record_is_no_record(tmp_path: Path, record: str) -> None:
 def test_nothing_outlives_a_daemon_that_is_killed(killed: Killed) -> None:
     eventually(lambda: not psutil.pid_exists(killed.function_pid))
     assert killed.status_afterwards is None
+
+
+def test_a_function_answers_again_after_a_crash(running: Running, killed: Killed) -> None:
+    session = boto3.Session("AKIAHEADWATERLOCAL00", "local-cloud-only-not-a-secret", region_name="us-east-1")
+    functions = session.client("lambda", endpoint_url=running.endpoint)
+    pid = json.load(functions.invoke(FunctionName="f")["Payload"])
+    functions.close()
+    assert psutil.pid_exists(pid)
+    assert running.port == killed.running.port
 
 
 def test_the_next_up_starts_anew_where_one_was_killed(killed: Killed, running: Running) -> None:

@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from moto import mock_aws
 
 from headwater import aws
 from headwater.registry.store import RegistryStore, WriteRefused
 from headwater.registry.types import Candidate, GateOutcome, Parity, Pointer
+from tests.mocking import mocked
 
 TABLE = "registry"
 
@@ -30,7 +30,7 @@ def mocked_aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     aws.client.cache_clear()
-    with mock_aws():
+    with mocked():
         yield
     aws.client.cache_clear()
 

@@ -1,0 +1,61 @@
+"""Puts our collections in place of moto's large ones."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+from weakref import WeakValueDictionary
+
+from moto.cloudwatch.models import CloudWatchBackend
+from moto.dynamodb.models.table import StreamShard, Table
+from moto.logs.models import LogStream
+from moto.s3 import models as s3
+
+from headwater.local.mends.patch import Patches
+from headwater.local.persistence.blobs import Blobs, Body
+from headwater.local.persistence.collections import Growing, ObjectVersions, TableItems
+
+_touched: WeakValueDictionary[str, Any] = WeakValueDictionary()
+
+
+def install(patches: Patches, blobs: Blobs) -> None:
+    """Let moto make our collections from now on."""
+    patches.set(s3, "_VersionedKeyStore", _object_versions)
+    patches.set(s3, "tempfile", SimpleNamespace(SpooledTemporaryFile=lambda *_, **__: Body(blobs)))
+    _after_init(patches, Table, "items", lambda _: _table_items())
+    _after_init(patches, StreamShard, "items", Growing)
+    _after_init(patches, LogStream, "events", Growing)
+    _after_init(patches, CloudWatchBackend, "metric_data", Growing)
+
+
+def note(collection: Any) -> None:
+    """Let `settle` know a collection."""
+    _touched[collection.uid] = collection
+
+
+def settle() -> None:
+    """A call only read, and the front's lock is held: nothing that it touched has changed."""
+    for collection in list(_touched.values()):
+        collection.settle()
+
+
+def _object_versions() -> ObjectVersions:
+    made = ObjectVersions()
+    note(made)
+    return made
+
+
+def _table_items() -> TableItems:
+    made = TableItems()
+    note(made)
+    return made
+
+
+def _after_init(patches: Patches, kind: type, name: str, make: Any) -> None:
+    original = kind.__init__  # type: ignore[misc]
+
+    def initialise(self: Any, *arguments: Any, **more: Any) -> None:
+        original(self, *arguments, **more)
+        setattr(self, name, make(getattr(self, name)))
+
+    patches.set(kind, "__init__", initialise)
