@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-import re
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from moto.apigatewayv2.models import Api, ApiGatewayV2Backend
+from moto.apigatewayv2.models import Api, ApiGatewayV2Backend, apigatewayv2_backends
 from werkzeug.wrappers import Request, Response
 
 from headwater.local.cloud import Cloud
