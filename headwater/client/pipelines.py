@@ -13,13 +13,14 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from headwater.aws import client, error_code
+from headwater.client.containers import stop_container
 from headwater.client.errors import RunEnded, RunFailed, RunNotFound
 from headwater.client.people import me
 from headwater.client.stack import StackDescription
 from headwater.client.waiting import wait_for
 from headwater.errors import Refused
 from headwater.lake.refusal import one_line
-from headwater.training.stopping import STOP_FILE, STOPPED, Stop, stop_container
+from headwater.training.stopping import STOP_FILE, STOPPED, Stop
 from headwater.training.store import RunFiles, failure_of
 
 _OVER = frozenset({"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"})

@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 import pytest
 
 from headwater.aws import client
+from headwater.client.containers import stop_container
 from headwater.registry.errors import ModelNotRegistered
 from headwater.registry.service import Registry
 from headwater.registry.store import ArtifactStore, RegistryStore
 from headwater.registry.types import CANDIDATE_FILE
 from headwater.training.registration import Registration
-from headwater.training.stopping import STOP_FILE, RunStopped, Stop, stop_container
+from headwater.training.stopping import STOP_FILE, RunStopped, Stop
 from headwater.training.store import RunFiles
 from headwater.versions.service import Versions
 from tests.unit.lake.world import ARTIFACTS, LAKE, REGISTRY, World

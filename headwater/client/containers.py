@@ -1,0 +1,22 @@
+"""The containers that train: Step Functions stops the one of a stopped run as well as it can; this makes sure."""
+
+from __future__ import annotations
+
+from headwater.aws import client
+
+
+def stop_container(cluster: str, model: str, run_id: str, why: str) -> int:
+    """Stop the tasks that train a run; returns how many there were."""
+    ecs = client("ecs")
+    pages = ecs.get_paginator("list_tasks").paginate(cluster=cluster, desiredStatus="RUNNING")
+    command, stopped = ["train", model, run_id], 0
+    for page in pages:
+        if not page["taskArns"]:
+            continue
+        for task in ecs.describe_tasks(cluster=cluster, tasks=page["taskArns"])["tasks"]:
+            overrides = task.get("overrides", {}).get("containerOverrides", [])
+            if any(entry.get("command") == command for entry in overrides):
+                # ECS takes 255 characters.
+                ecs.stop_task(cluster=cluster, task=task["taskArn"], reason=why[:255])
+                stopped += 1
+    return stopped
