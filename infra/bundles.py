@@ -51,7 +51,8 @@ class Recipe:
 
 
 _GROUND = tuple(
-    f"headwater/{name}.py" for name in ("__init__", "aws", "errors", "model", "places", "settings", "views")
+    f"headwater/{name}.py"
+    for name in ("__init__", "aws", "errors", "json_values", "model", "places", "settings", "views")
 )
 _BASE = (*_GROUND, "headwater/wire", "functions/__init__.py", "functions/observability.py", "headwater/registry")
 # A bundle holds the capabilities that its handlers use and no others: a change elsewhere must not restart them.
