@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import pandas
 
 from headwater.errors import HeadwaterError
-from headwater.lake.database import columns_of, literal, quoted, without_zones
+from headwater.lake.database import columns_of, literal, quoted
 from headwater.lake.ingestion import curate
 from headwater.lake.types import Upload
 from headwater.model import Source
@@ -34,28 +33,12 @@ TIMES = (
     "2020-02-03 04:05:06.123456", "2020-07-08 09:10:11.121314", "2021-03-04 15:16:17.181920",
     "2021-11-12 21:22:23.242526", "2022-05-06 07:08:09.101112",
 )  # fmt: skip
+INTERVALS = ("1 day 02:03:04.5", "90 minutes", "3 days", "-2 hours", "400 days")
 LATER = "400 days"
 SHARES = (0.5, 0.4, 0.6, 0.25, 0.75)
 """Where made numbers lie between their limits: extremes seldom go together."""
 Types = Mapping[str, str]
-"""Columns and DuckDB's types of them."""
-
-
-def landed_types(connection: duckdb.DuckDBPyConnection, schema: Any) -> Types:
-    """The columns of ``landed``, the table that a source's SQL reads, as far as its contract's types tell."""
-    columns = {str(name): column for name, column in schema.columns.items() if not column.regex}
-    empty = pandas.DataFrame({name: pandas.Series(dtype=_dtype(column)) for name, column in columns.items()})
-    connection.register("__frame", empty)
-    connection.execute("CREATE OR REPLACE TEMP TABLE __zoned AS SELECT * FROM __frame")
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE __typed AS {without_zones(connection, '__zoned')}")
-    connection.unregister("__frame")
-    return columns_of(connection, "__typed")
-
-
-def _dtype(column: Any) -> Any:
-    kind = getattr(column.dtype, "type", None)
-    # Of objects without a row DuckDB can't tell that they are text.
-    return object if kind is None else "str" if str(kind) in {"str", "string"} else kind
+"""Columns and DuckDB's types of them, such as `headwater.lake.contract.landed_types` tells."""
 
 
 def empty_row(types: Types) -> str:
@@ -102,6 +85,8 @@ def _plausible(name: str, kind: str, place: int) -> Sequence[Any]:
         return ["true", "false", "true", "false", "true"]
     if kind.startswith(("TIMESTAMP", "DATE")):
         return TIMES
+    if kind == "INTERVAL":
+        return INTERVALS
     if kind.endswith("INT") or kind == "INTEGER":
         return INTEGERS
     if kind != "VARCHAR":

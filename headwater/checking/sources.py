@@ -11,10 +11,10 @@ import duckdb
 
 from headwater.checking.keys import changed_keys, key_problems
 from headwater.checking.queries import problems_of_query
-from headwater.checking.rows import Bench, curated_sample, empty_row, landed_types, made_rows, sample_file
+from headwater.checking.rows import Bench, curated_sample, empty_row, made_rows, sample_file
 from headwater.checking.words import alike, said
 from headwater.errors import HeadwaterError
-from headwater.lake.contract import schema_of
+from headwater.lake.contract import contract_problems, landed_types, schema_of
 from headwater.lake.database import quoted, without_zones
 from headwater.model import Source, resolve
 
@@ -24,9 +24,13 @@ LANDED, ZONED = "landed", "__zoned"
 def source_problems(bench: Bench, source: Source, folder: Path) -> Iterator[str]:
     """Check a source and, if its SQL works, leave an empty table of its curated rows, and rows for it on the bench."""
     try:
-        schema = _schema(resolve(source.contract))
+        contract = resolve(source.contract)
+        schema = schema_of(contract)
+        if wrong := contract_problems(contract):
+            yield from (f"contract {source.contract!r}: {what}" for what in wrong)
+            return
         yield from case_problems(schema)
-        types = landed_types(bench.connection, schema)
+        types = landed_types(contract)
         _land(bench.connection, empty_row(types))
     except (HeadwaterError, TypeError, ValueError, NotImplementedError, duckdb.Error) as error:
         yield f"contract {source.contract!r}: {said(error)}"
@@ -117,10 +121,3 @@ def _clashes(source: Source, columns: Collection[str]) -> Iterator[str]:
     taken = sorted({"filename", "file_row_number"} & {name.lower() for name in columns})
     if source.keys and taken:
         yield f"sql yields {', '.join(taken)}, which has a meaning already where keys are compared; rename it"
-
-
-def _schema(contract: Any) -> Any:
-    schema = schema_of(contract)
-    if not hasattr(schema, "columns") or not hasattr(schema, "validate"):
-        raise TypeError(f"expected a pandera DataFrameSchema, not {type(contract).__name__}")
-    return schema

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pandera.pandas as pa
+from pandera.engines.pandas_engine import Date, DateTime, Decimal
 
 from headwater.model import Catalog, Examples, Feature, FeatureView, Gate, Holdout, Model, Product, RequestInput, Source
 from headwater.model import catalog as together
@@ -24,6 +25,26 @@ ODD = pa.DataFrameSchema(
     | {"order": pa.Column(int), "at": pa.Column("datetime64[ns]"), "price": pa.Column(float)}
 )
 TWICE = pa.DataFrameSchema({"Store": pa.Column(int), "store": pa.Column(int)})
+FILLS = pa.DataFrameSchema(
+    {
+        "rooms": pa.Column(int, default=0),
+        "price": pa.Column(float, parsers=pa.Parser(lambda prices: prices.fillna(0))),
+        "sold": pa.Column("datetime64[ns]"),
+        "agent": pa.Column(complex),
+    }
+)
+EXACT = pa.DataFrameSchema(
+    {
+        "rooms": pa.Column("Int64"),
+        "price": pa.Column(Decimal(30, 4)),
+        "sold": pa.Column(DateTime(unit="ns", tz="Europe/Vienna")),
+        "agent": pa.Column("category", nullable=True),
+        "beds": pa.Column("uint8"),
+        "built": pa.Column(Date()),
+        "open": pa.Column("timedelta64[ns]"),
+        "free": pa.Column("boolean", nullable=True),
+    }
+)
 NOT_A_SCHEMA = 7
 HERE = "tests.unit.checking.declared"
 

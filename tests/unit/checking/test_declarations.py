@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Literal
 
+import duckdb
 import pytest
 
 from headwater.checking import ProductProblems, problems
+from headwater.checking.rows import Bench
+from headwater.checking.sources import source_problems
+from headwater.lake.ingestion import curate
+from headwater.lake.types import Upload
 from headwater.model import Aggregations, Choice, Feature, FeatureView, Integers, Search, Uniform, Window, load_catalog
 from headwater.places import lines
-from tests.unit.checking.declared import HERE, MODEL, SOURCE, VIEW, products
+from tests.unit.checking.declared import EXACT, HERE, MODEL, SOURCE, VIEW, products
 
 
 def found(**changed: object) -> list[str]:
@@ -33,6 +39,34 @@ def test_a_contract_that_is_none_is_named_once(contract: str, words: str) -> Non
     (problem,) = found(source=SOURCE.model_copy(update={"contract": contract}))
     assert problem.startswith("source 'houses': contract")
     assert words in problem
+
+
+def test_a_contract_that_changes_values_is_refused_where_its_source_is_declared() -> None:
+    wrong = problems(products(source=SOURCE.model_copy(update={"contract": f"{HERE}:FILLS"})))
+    assert {one.where for one in wrong} == {"source 'houses'"}
+    assert [one.what.partition(f"contract '{HERE}:FILLS': ")[2].partition(";")[0] for one in wrong] == [
+        "column 'rooms': default=0 fills what is missing: do that in Source.sql",
+        "column 'price': parsers change values: do that in Source.sql",
+        "column 'agent': dtype complex128 isn't supported",
+    ]
+    assert all(line.startswith("tests/unit/checking/declared.py:") for line in lines(wrong).splitlines())
+
+
+def test_sql_is_bound_against_the_types_that_ingestion_makes(tmp_path: Path) -> None:
+    file = tmp_path / "houses.csv"
+    file.write_text(
+        "rooms,price,sold,agent,beds,built,open,free\n"
+        "7,12345678901234567890.1234,2020-02-03T04:05:06+01:00,a,3,1999-12-31,P1DT2H,true\n"
+    )
+    types = ", ".join(f"typeof({name}) AS {name}_type" for name in EXACT.columns)
+    source = SOURCE.model_copy(update={"contract": f"{HERE}:EXACT", "sql": f"SELECT *, {types} FROM landed"})  # noqa: S608
+    upload = Upload(bucket="b", key="landing/houses/houses.csv", version_id="1", size=9, sequencer="1")
+    made = curate(source, upload, file, tmp_path)
+    (ingested,) = duckdb.sql(f"SELECT COLUMNS('.*_type') FROM '{made.curated}'").fetchall()  # noqa: S608
+    with duckdb.connect() as connection:
+        bench = Bench(connection)
+        assert list(source_problems(bench, source, tmp_path)) == []
+        assert tuple(bench.columns["houses"][name] for name in EXACT.columns) == ingested
 
 
 def test_a_misspelt_column_is_found_in_every_query() -> None:
