@@ -25,7 +25,7 @@ from headwater.features.history import historical
 from headwater.features.offline import compute, table_of
 from headwater.lake.database import quoted
 from headwater.model import FeatureView, Model
-from headwater.training.prepare import EXAMPLES, make_examples
+from headwater.training.examples import EXAMPLES, make_examples
 
 TRIED = 3
 """Rows of a sample at most that are tried."""

@@ -14,7 +14,7 @@ from headwater.errors import HeadwaterError
 from headwater.features.engine import NUMBERS
 from headwater.lake.database import columns_of
 from headwater.model import Model, RequestInput
-from headwater.training.prepare import make_examples
+from headwater.training.examples import make_examples
 from headwater.training.types import ASKED
 
 _BOUND = "__bound"

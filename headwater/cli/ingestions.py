@@ -64,9 +64,9 @@ def upload(
         note(f"next: headwater ingestions list {source}")
         return Answer([entry.model_dump(mode="json") for entry in sent])
     deadline = time.monotonic() + timeout
-    files = f"{len(sent)} uploaded files" if len(sent) > 1 else f"uploaded file {sent[0].file}"
+    uploaded = f"{len(sent)} uploaded files" if len(sent) > 1 else f"uploaded file {sent[0].file}"
     with goes_on(
-        f"the ingestion of the {files} goes on in the cloud",
+        f"the ingestion of the {uploaded} goes on in the cloud",
         next_steps=[f"headwater ingestions list {source}", f"headwater ingestions show {sent[-1].run_id[:SHORT]}"],
     ):
         done = [cloud.wait(entry, timeout=max(1.0, deadline - time.monotonic())) for entry in sent]

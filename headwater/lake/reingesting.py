@@ -199,9 +199,9 @@ class Reingesting:
             entry.curated.version_id: entry for entry in (*records, *remade) if entry.curated is not None
         }  # fmt: skip
         refused: defaultdict[str, list[Ingestion]] = defaultdict(list)
-        for entry in records:
-            if _may_pass_now(entry, definition):
-                refused[entry.upload.path].append(entry)
+        for record in records:
+            if _may_pass_now(record, definition):
+                refused[record.upload.path].append(record)
         self._settle(records, held, head)
         tasks = []
         for path in sorted(held.keys() | refused.keys()):

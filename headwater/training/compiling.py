@@ -91,13 +91,14 @@ def _convert(model: Model, pipeline: Any, *, exact: bool) -> onnx.ModelProto:
 def _in_float32(graph: onnx.ModelProto) -> onnx.ModelProto:
     """The graph with float32 tensors outside, as requests and answers have them, and float64 inside."""
     inside = graph.graph
-    before, after = [], []
-    for entries, nodes in ((inside.input, before), (inside.output, after)):
+    before: list[str] = []
+    after: list[str] = []
+    for entries, changed in ((inside.input, before), (inside.output, after)):
         for entry in entries:
             kind = entry.type.tensor_type
             if kind.elem_type == onnx.TensorProto.DOUBLE:
                 kind.elem_type = onnx.TensorProto.FLOAT
-                nodes.append(entry.name)
+                changed.append(entry.name)
     renamed = {name: f"{name}__float64" for name in (*before, *after)}
     for node in inside.node:
         for names in (node.input, node.output):

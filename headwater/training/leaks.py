@@ -87,4 +87,4 @@ def _score(metric: str, truth: Any, values: Any, *, fitted: bool) -> float:
     # Along a line, and along any curve that only rises or only falls; ties count against a column.
     ranks = pandas.DataFrame({"truth": truth, "values": values}).rank()
     straight = numpy.corrcoef(truth, values)[0, 1] ** 2
-    return float(max(straight, ranks.corr().iloc[0, 1] ** 2))
+    return float(max(straight, ranks.corr().to_numpy()[0, 1] ** 2))

@@ -258,7 +258,7 @@ class _Writer:
         return into
 
     def constant(self, values: Any) -> str:
-        name = self._scope.get_unique_variable_name("constant")
+        name: str = self._scope.get_unique_variable_name("constant")
         kinds = {"float32": TensorProto.FLOAT, "float64": TensorProto.DOUBLE, "int64": TensorProto.INT64}
         self._container.add_initializer(name, kinds[values.dtype.name], list(values.shape), values.ravel().tolist())
         return name

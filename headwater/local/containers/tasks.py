@@ -71,7 +71,8 @@ class Tasks:
 
     def reopen(self) -> None:
         """Tasks that ran when the last cloud ended have stopped with it."""
-        for tasks in ecs_backends[self._cloud.account_id][self._cloud.region].tasks.values():
+        backend: Any = ecs_backends[self._cloud.account_id][self._cloud.region]
+        for tasks in backend.tasks.values():
             for task in tasks.values():
                 if task.status != "STOPPED":
                     now = datetime.now(UTC)

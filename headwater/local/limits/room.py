@@ -79,8 +79,16 @@ def _parameters(call: ApiCall, model: Any, operation: str) -> dict[str, Any] | N
         return calls.parameters(call)
     if call.request.mimetype == "application/x-www-form-urlencoded":
         parser = PROTOCOL_PARSERS["query"](model.operation_model(operation), map_type=dict)
-        request = {"values": call.request.values, "headers": call.request.headers, "url_path": call.request.path}
-        parsed = parser.parse({**request, "method": "POST", "body": b"", "url_params": {}})
+        parsed = parser.parse(
+            {
+                "values": call.request.values,
+                "headers": call.request.headers,
+                "url_path": call.request.path,
+                "method": "POST",
+                "body": b"",
+                "url_params": {},
+            }
+        )
         return dict(parsed)
     content = call.request.get_data(cache=True) or b"{}"
     try:

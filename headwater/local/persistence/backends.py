@@ -20,7 +20,8 @@ _names: dict[int, tuple[Any, str]] = {}
 def of(services: Iterable[str]) -> Iterator[tuple[str, Any]]:
     """The backends of ``services`` that are in use: names of moto's packages, or the keys that this tells."""
     wanted = set(services)
-    for backends in list(BackendDict._instances):
+    # Moto declares the list of all backends by one backend's type variable, and ignores this error itself.
+    for backends in list(BackendDict._instances):  # type: ignore[misc]
         module = backends.backend.__module__
         for account, region, backend in list(backends.iter_backends()):
             key = f"{_name(backends)}/{account}/{region}"

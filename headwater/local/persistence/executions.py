@@ -38,5 +38,6 @@ def from_record(record: Mapping[str, Any]) -> Execution:
     execution._activity_store = {}
     history = record["history"]
     past = SimpleNamespace(event_manager=SimpleNamespace(get_event_history=lambda: list(history)))
-    execution.exec_worker = SimpleNamespace(env=past, stop=lambda **_: None)
+    worker: Any = SimpleNamespace(env=past, stop=lambda **_: None)
+    execution.exec_worker = worker
     return execution

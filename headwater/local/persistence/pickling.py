@@ -27,11 +27,11 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from moto.iam.models import AWSManagedPolicy
 from moto.s3.models import FakeKey
+from moto.stepfunctions.parser.backend.execution import Execution
 
 from headwater.local.persistence import backends, instruments
 from headwater.local.persistence.blobs import LARGE, Blobs, Body
 from headwater.local.persistence.collections import Growing, ObjectVersions, TableItems
-from headwater.local.persistence.executions import Execution
 
 _COLLECTIONS: Mapping[type, str] = {ObjectVersions: "versions", TableItems: "items", Growing: "growing"}
 _MAKE: Mapping[str, Callable[[], Any]] = {"versions": ObjectVersions, "items": TableItems, "growing": Growing}
@@ -145,9 +145,9 @@ class _Pickler(pickle.Pickler):
         if kind is bytes:
             if len(value) < LARGE:
                 return None
-            name = self._codec.blob(value)
-            self.blobs.add(name)
-            return "blob", name
+            blob = self._codec.blob(value)
+            self.blobs.add(blob)
+            return "blob", blob
         if kind in _COLLECTIONS:
             self.collections.append(value)
             return "collection", _COLLECTIONS[kind], value.uid
@@ -208,8 +208,8 @@ class _Unpickler(pickle.Unpickler):
         raise pickle.UnpicklingError(f"unknown reference {reference!r}")
 
 
-def _object(kind: type, state: dict[str, Any], data: bytes, name: str, blobs: Blobs) -> Any:
-    made = kind.__new__(kind)
+def _object(kind: type[FakeKey], state: dict[str, Any], data: bytes, name: str, blobs: Blobs) -> Any:
+    made: Any = kind.__new__(kind)
     vars(made).update(state)
     made._value_buffer = Body(blobs, data, name)
     made.lock = threading.Lock()

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+from moto.core.exceptions import AWSError
 from moto.stepfunctions.parser import api
 from moto.stepfunctions.parser.asl.eval.program_state import ProgramStopped
 from moto.stepfunctions.parser.asl.static_analyser.express_static_analyser import ExpressStaticAnalyser
@@ -65,7 +66,7 @@ class StatesApi:
             return None
         try:
             body = json.dumps(operation(request), default=_as_json)
-        except api.ServiceException as error:
+        except AWSError as error:
             return refusal(call, str(error.error_type), str(error.message))
         return Response(body, 200, content_type="application/x-amz-json-1.0")
 
@@ -151,7 +152,7 @@ class StatesApi:
 def install(patches: Patches) -> None:
     """Give refusals their codes, and executions the output and the end that AWS shows."""
     for kind in vars(api).values():
-        if isinstance(kind, type) and issubclass(kind, api.ServiceException) and kind is not api.ServiceException:
+        if isinstance(kind, type) and issubclass(kind, AWSError) and kind is not AWSError:
             # Moto's parser names the code in a field that its errors don't read, and raises some without a message.
             patches.set(kind, "TYPE", vars(kind).get("code"))
             patches.set(kind, "__init__", _with_message)
@@ -203,8 +204,8 @@ def _mend_beginnings(patches: Patches) -> None:
 
 
 def _with_message(error: Any, message: str = "", *_: object) -> None:
-    super(api.ServiceException, error).__init__(type(error).TYPE, message)
-    error.code = api.ServiceException.STATUS
+    super(AWSError, error).__init__(type(error).TYPE, message)
+    error.code = AWSError.STATUS
 
 
 def _problem(analyser: Any, definition: str) -> str:
