@@ -14,6 +14,7 @@ import duckdb
 
 from headwater.errors import HeadwaterError
 from headwater.lake.database import columns_of, literal, quoted
+from headwater.lake.errors import NotKept
 from headwater.lake.ingestion import curate
 from headwater.lake.types import Upload
 from headwater.model import Source
@@ -128,7 +129,7 @@ def curated_sample(source: Source, file: Path, folder: Path) -> Path | None:
     try:
         made = curate(source, upload, head, folder)
     except HeadwaterError as error:
-        if error.__cause__ is not None and isinstance(error.__cause__, duckdb.Error):
+        if error.__cause__ is not None and isinstance(error.__cause__, duckdb.Error | NotKept):
             raise
         return None
     return made.curated if made.rows_out else None

@@ -15,7 +15,8 @@ from headwater.checking.rows import Bench, curated_sample, empty_row, made_rows,
 from headwater.checking.words import alike, said
 from headwater.errors import HeadwaterError
 from headwater.lake.contract import contract_problems, landed_types, schema_of
-from headwater.lake.database import quoted, without_zones
+from headwater.lake.database import exactly, quoted, without_zones
+from headwater.lake.errors import NotKept
 from headwater.model import Source, resolve
 
 LANDED, ZONED = "landed", "__zoned"
@@ -44,6 +45,9 @@ def source_problems(bench: Bench, source: Source, folder: Path) -> Iterator[str]
     except duckdb.Error as error:
         yield f"sql: {said(error)}"
         return
+    except NotKept as error:
+        yield f"sql yields {error.message}"
+        return
     bench.begin(source.name)
     columns = bench.columns[source.name]
     yield from _time_problems(source, columns)
@@ -69,7 +73,8 @@ def _land(connection: duckdb.DuckDBPyConnection, rows: str) -> None:
 def _curate(connection: duckdb.DuckDBPyConnection, source: Source) -> None:
     """The source's table of what its SQL makes of ``landed``."""
     connection.execute(f"CREATE OR REPLACE TEMP TABLE {ZONED} AS {source.sql}")
-    connection.execute(f"CREATE OR REPLACE TABLE main.{quoted(source.name)} AS {without_zones(connection, ZONED)}")
+    kept = exactly(connection, without_zones(connection, ZONED))
+    connection.execute(f"CREATE OR REPLACE TABLE main.{quoted(source.name)} AS {kept}")
 
 
 def _add_made(bench: Bench, source: Source, rows: Iterable[str]) -> set[str]:
@@ -80,8 +85,8 @@ def _add_made(bench: Bench, source: Source, rows: Iterable[str]) -> set[str]:
             _land(bench.connection, row)
             _curate(bench.connection, source)
             changed |= changed_keys(bench.connection, source, bench.columns[source.name], LANDED)
-        except duckdb.Error:
-            continue  # Text that was made needn't be a number or a time.
+        except (duckdb.Error, NotKept):
+            continue  # Text that was made needn't be a number or a time, nor a duration one that files hold.
         bench.keep(source.name)
     _drop_landed(bench)
     return changed

@@ -17,6 +17,10 @@ class SourceFailed(HeadwaterError):
     """A source's own SQL or contract fails on good rows: the product is wrong, not the file."""
 
 
+class NotKept(Refused):
+    """SQL yields values that a Parquet file can't hold exactly: they would be rounded, or lose their type."""
+
+
 class NoData(NotFound):
     """A source's dataset holds no file yet."""
 

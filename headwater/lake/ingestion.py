@@ -18,7 +18,7 @@ from headwater.lake.cells import NULL, CellFile
 from headwater.lake.contract import Contract
 from headwater.lake.conversion import convert
 from headwater.lake.database import columns_of, connect, quoted, without_zones, write_parquet
-from headwater.lake.errors import FileRefused, SourceFailed
+from headwater.lake.errors import FileRefused, NotKept, SourceFailed
 from headwater.lake.phrases import clipped
 from headwater.lake.reading import DELIMITED, ROW, Landed, MalformedLine, read
 from headwater.lake.reasons import Reason, Reasons
@@ -199,6 +199,8 @@ def _write_curated(connection: duckdb.DuckDBPyConnection, source: Source, path: 
         return _count(connection, "curated")
     except duckdb.OutOfMemoryException:
         raise
+    except NotKept as error:
+        raise SourceFailed(f"source {source.name!r}: its SQL yields {error.message}") from error
     except duckdb.Error as error:
         raise SourceFailed(f"source {source.name!r}: its SQL fails: {' '.join(str(error).split())[:500]}") from error
 

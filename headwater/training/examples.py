@@ -14,6 +14,7 @@ import pandas
 from headwater.features.errors import InvalidInput
 from headwater.features.inputs import encode_value, shown
 from headwater.lake.database import columns_of, quoted, without_zones
+from headwater.lake.errors import NotKept
 from headwater.model import Model, RequestInput
 from headwater.training.errors import InvalidExamples
 from headwater.training.types import ASKED, LABEL
@@ -101,7 +102,11 @@ def make_examples(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
         empty = connection.execute(f"SELECT count(*) FROM __zoned WHERE {ASKED} IS NULL").fetchone() or (0,)
         if empty[0]:
             raise InvalidExamples(f"model {model.name!r}: {empty[0]:,} examples have no {ASKED}")
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE {EXAMPLES} AS {without_zones(connection, '__zoned')}")
+    try:
+        unzoned = without_zones(connection, "__zoned")
+    except NotKept as error:
+        raise InvalidExamples(f"model {model.name!r}: the SQL of its examples yields {error.message}") from error
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {EXAMPLES} AS {unzoned}")
 
 
 def encoded(model: Model, asked: Asked, frame: pandas.DataFrame) -> pandas.DataFrame:

@@ -69,6 +69,15 @@ def test_sql_is_bound_against_the_types_that_ingestion_makes(tmp_path: Path) -> 
         assert tuple(bench.columns["houses"][name] for name in EXACT.columns) == ingested
 
 
+def test_what_sql_yields_must_be_of_a_kind_that_files_hold() -> None:
+    (line,) = found(source=SOURCE.model_copy(update={"sql": "SELECT *, sold::TIME::TIMETZ AS hour FROM landed"}))
+    assert "sql yields column 'hour' as TIME WITH TIME ZONE: Parquet keeps no zone" in line
+    summed = SOURCE.model_copy(update={"sql": "SELECT *, sum(rooms) OVER () AS every FROM landed"})
+    typed = "IF(typeof(every) = 'DECIMAL(38,0)', price, error(typeof(every))) AS price"
+    examples = MODEL.examples.model_copy(update={"sql": f"SELECT rooms, {typed}, sold AS asked_at FROM houses"})  # noqa: S608
+    assert found(source=summed, model=MODEL.model_copy(update={"examples": examples})) == []
+
+
 def test_a_misspelt_column_is_found_in_every_query() -> None:
     lines = found(
         source=SOURCE.model_copy(update={"sql": "SELECT *, roms + 1 AS more FROM landed"}),

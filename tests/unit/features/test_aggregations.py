@@ -250,6 +250,31 @@ def test_times_come_from_the_source_and_keys_and_values_of_any_kind_are_aggregat
     ]
 
 
+def test_sums_of_sql_as_they_are_curated_are_keys_and_values_like_other_numbers() -> None:
+    source = Source(name="sales", contract="a.b:C", event_time="sold")
+    hour = timedelta(hours=1)
+    windows = {
+        name: Window(function=name, of="amount", over=hour)  # type: ignore[arg-type]
+        for name in ("sum", "mean", "min", "max", "distinct", "last")
+    }
+    view = FeatureView(
+        name="kinds",
+        entity=("till",),
+        sources=("sales",),
+        aggregate=Aggregations(),
+        features=tuple(Feature(name=name, aggregate=window) for name, window in windows.items()),
+        ttl=hour,
+    )
+    view = catalog([Product(sources=(source,), views=(view,))]).view("kinds")
+    connection = duckdb.connect(config={"threads": 1})
+    connection.execute("CREATE TABLE sales (till DECIMAL(38,0), amount DECIMAL(38,0), sold TIMESTAMP)")
+    for amount in (7, 9):
+        connection.execute("INSERT INTO sales VALUES (?, ?, '2013-03-01')", [10**30, amount])
+    assert compute(connection, view, "kinds") == 1
+    (row,) = connection.execute("SELECT * EXCLUDE (event_time, available_time) FROM kinds").fetchall()
+    assert row == (str(10**30), 16.0, 8.0, 7.0, 9.0, 2.0, 9.0)
+
+
 @pytest.mark.parametrize(
     ("where", "of", "words"),
     [
