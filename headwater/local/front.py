@@ -64,12 +64,23 @@ class Front:
         call = parse(environ)
         for answer in self._answers:
             if (response := answer(call)) is not None:
-                self.kept(call)
-                return response(environ, start_response)
+                return (self._unkept(call) or response)(environ, start_response)
+        told: list[tuple[str, list[tuple[str, str]]]] = []
         with self.lock:
-            body = list(self.moto(environ, start_response))
+            body = list(self.moto(environ, lambda status, headers, *_: told.append((status, headers))))
+            failed = self._unkept(call)
+        if failed is not None:
+            return failed(environ, start_response)
+        start_response(*told[-1])
+        return body
+
+    def _unkept(self, call: ApiCall) -> Response | None:
+        """The failure to answer instead, if what the call changed can't be kept."""
+        try:
             self.kept(call)
-            return body
+        except Exception as error:
+            return refusals.not_kept(call, error)
+        return None
 
     def moto(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Moto's answer, under the lock; what moto lacks is answered as AWS answers an unknown operation."""

@@ -93,8 +93,22 @@ def failure(call: ApiCall, error: Exception) -> Response:
         return unknown_operation(call)
     service, operation = call.service or "s3", operation_name(call)
     _logger.error("%s of %s failed", operation, service, exc_info=error)
-    code = "InternalError" if service == "s3" else "InternalFailure"
-    return refusal(call, code, f"the local cloud failed in {operation} of {service}; its log tells why", 500)
+    return _internal(call, f"the local cloud failed in {operation} of {service}; its log tells why")
+
+
+def not_kept(call: ApiCall, error: Exception) -> Response:
+    """What a client hears if what its call changed isn't on disk: it may not take it for done."""
+    service, operation = call.service or "s3", operation_name(call)
+    _logger.error("%s of %s isn't kept", operation, service, exc_info=error)
+    said = " ".join(str(error).split())[:500] or type(error).__name__
+    return _internal(
+        call, f"the local cloud can't keep what {operation} of {service} changed, a restart loses it: {said}"
+    )
+
+
+def _internal(call: ApiCall, message: str) -> Response:
+    """A failure of the service's own."""
+    return refusal(call, "InternalError" if (call.service or "s3") == "s3" else "InternalFailure", message, 500)
 
 
 def is_without_route(status: str, headers: Sequence[tuple[str, str]], parts: Sequence[bytes]) -> bool:

@@ -57,6 +57,7 @@ class Keeper:
         self._done: set[str] = set()
         self._numbers = itertools.count(time.time_ns())
         self._told: set[str] = set()
+        self._unkept: list[str] = []
         self._thread = threading.Thread(target=self._sweep, name="keeper", daemon=True)
 
     # Beginning and end
@@ -107,7 +108,7 @@ class Keeper:
         Raises
         ------
         StateNotKept
-            It couldn't be written: the call must fail.
+            It couldn't be written, or not all of it: the call must fail.
         """
         effect = effect_of(call)
         if effect is None:
@@ -123,6 +124,8 @@ class Keeper:
         elif effect.services or effect.rooms or self._pending or self._done:
             with self._lock:
                 self._commit(effect.services, thorough=effect.thorough, rooms=effect.rooms)
+                if self._unkept:
+                    raise StateNotKept(f"it can't be kept: {'; '.join(self._unkept)}")
 
     def begin(self, delivery: Any) -> str:
         """Keep something that is to be delivered until `end`; it is written with the call that is being answered."""
@@ -141,6 +144,7 @@ class Keeper:
 
     def _commit(self, services: Iterable[str], *, thorough: bool = False, rooms: bool = False) -> None:
         """Write what changed in ``services``; the front's lock is held."""
+        self._unkept.clear()
         if self._frozen:
             return
         entries: list[Entry] = []
@@ -200,10 +204,11 @@ class Keeper:
         return self._changed_entry(restoring.EXECUTIONS, execution.exec_arn, pickled, digests)
 
     def _dump(self, name: str, value: Any) -> Pickled | None:
-        """Pickled; None, and said once, if it can't be: the state is then what it was before."""
+        """Pickled; None, and noted for the call that asks, if it can't be: the state on disk is what it was before."""
         try:
             return self._codec.dump(value)
         except Exception as error:
+            self._unkept.append(f"{name}: {type(error).__name__}: {error}")
             if name not in self._told:
                 self._told.add(name)
                 logger.exception("%s can't be kept and will be missing after a restart: %s", name, error)
