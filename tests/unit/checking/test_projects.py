@@ -56,6 +56,7 @@ RATE = """aggregate=Aggregations(),
     features=(Feature(name="rate", aggregate=Window(function="mean", of="is_booking", over=90 * DAY)),),"""
 RANK = "CAST(user_id AS VARCHAR) AS user_id, length(site) AS site_rank"
 HOUR_LATER = f"SELECT {RANK}, is_booking, date_time + INTERVAL 1 HOUR AS asked_at FROM clicks"  # noqa: S608
+AT_ONCE = f"SELECT {RANK}, is_booking, date_time AS asked_at FROM clicks"  # noqa: S608
 BEFORE = f"SELECT {RANK}, is_booking, date_time - INTERVAL 1 HOUR AS asked_at FROM clicks"  # noqa: S608
 NUMBERS = itertools.count()
 
@@ -145,7 +146,8 @@ def test_features_that_see_their_own_row_are_refused(check: Check) -> None:
         # The next day, and what was settled a day later.
         (RATE, HOUR_LATER, ", sql='SELECT *, date_time + INTERVAL 1 DAY AS known FROM landed', available_time='known'"),
         (RATE, HOUR_LATER, ", available_time='settled'"),
-        # Asked before the row's own moment.
+        # Asked at the row's own moment, when nothing of it is known yet, and before it.
+        (RATE, AT_ONCE, ""),
         (RATE, BEFORE, ""),
         # What doesn't depend on the label: counts, and what is known of the user.
         (RATE.replace('function="mean", of="is_booking"', 'function="count"'), HOUR_LATER, ""),

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from sklearn.metrics import roc_auc_score
 
 from headwater.features.errors import InvalidView
 from headwater.features.history import historical
@@ -221,6 +222,40 @@ def test_by_default_an_example_sees_neither_its_own_row_nor_any_of_its_moment(de
     rows: list[Row] = [("a", 1, minute, minute, 1.0, True, None) for minute in (0, 1, 1, 2)]
     asked = [("a", 1, row[2]) for row in rows]
     assert [row[-1] for row in joined(windowed(decay), rows, asked)] == [None, 1.0, 1.0, 3.0]
+
+
+@pytest.mark.parametrize("decay", [False, True])
+def test_rates_of_random_labels_tell_nothing_of_the_examples_own_label(decay: bool) -> None:
+    """Clicks of many users, each asked at its own moment; a microsecond later the rate has seen its row."""
+    days = timedelta(days=90)
+    view = FeatureView(
+        name="rates",
+        entity=("user",),
+        sources=("clicks",),
+        aggregate=Aggregations(decay=decay),
+        features=(Feature(name="rate", aggregate=Window(function="mean", of="booked", over=days)),),
+        ttl=days,
+    )
+    source = Source(name="clicks", contract="a.b:C", event_time="at")
+    view = catalog([Product(sources=(source,), views=(view,))]).view("rates")
+    connection = duckdb.connect(config={"threads": 1})
+    # Three users at each moment, two clicks a user.
+    connection.execute(
+        'CREATE TABLE clicks AS SELECT i % 1000 AS "user", '
+        "TIMESTAMP '2013-01-01' + INTERVAL 1 MINUTE * (i // 3) AS \"at\", "
+        "CAST(hash(i) % 2 AS INTEGER) AS booked FROM range(2000) AS t(i)"
+    )
+    compute(connection, view, "offline")
+
+    def area(later: str) -> float:
+        asked = f'SELECT "user", booked, "at" + INTERVAL {later} AS asked_at FROM clicks'  # noqa: S608
+        connection.execute(f"CREATE OR REPLACE TABLE examples AS {asked}")
+        rows = historical(connection, "examples", {"rates": view}, {"rates": "offline"}, ["rates.rate"])
+        known = rows.project("booked, coalesce(rates__rate, 0.5)").fetchall()
+        return float(roc_auc_score([label for label, _ in known], [rate for _, rate in known]))
+
+    assert area("0 SECONDS") == pytest.approx(0.5, abs=0.05)
+    assert area("1 MICROSECOND") > 0.9
 
 
 def test_times_come_from_the_source_and_keys_and_values_of_any_kind_are_aggregated() -> None:
