@@ -88,12 +88,15 @@ def _trials(model: Model) -> list[dict[str, Any]]:
 
 def _try(model: Model, train: Callable[..., Any], parameters: Mapping[str, Any]) -> tuple[str, bool]:
     """What is certainly wrong with a call, and whether it came to its end."""
-    from headwater.training.on_demand import with_on_demand
-
     columns, label = made_rows(model)
     try:
+        if model.on_demand:
+            # Imported here: ONNX is slow to import and few models need it.
+            from headwater.training.on_demand import with_on_demand
+
+            columns = with_on_demand(model, columns)
         with _quietly(), _at_most(SECONDS):
-            fitted = train(parameters, with_on_demand(model, columns), label)
+            fitted = train(parameters, columns, label)
     except _TooLong:
         return "", False
     except (ImportError, NameError, AttributeError, KeyError, SystemExit) as error:
