@@ -162,11 +162,11 @@ def test_code_that_fails_to_load_is_reported_every_time(deploy: Deploy) -> None:
 
 
 def test_new_code_and_new_configuration_take_effect_at_once(cloud: Cloud, deploy: Deploy) -> None:
-    function = deploy("import os\ndef handler(event, context): return ['old', os.environ.get('X')]")
+    function = deploy("import os\ndef handler(event, context): return ['old', os.environ.get('MODE')]")
     assert function().payload == ["old", None]
-    function.change(Environment={"Variables": {"X": "1"}})
+    function.change(Environment={"Variables": {"MODE": "1"}})
     assert function().payload == ["old", "1"]
-    code = zipped(app="import os\ndef handler(event, context): return ['new', os.environ.get('X')]")
+    code = zipped(app="import os\ndef handler(event, context): return ['new', os.environ.get('MODE')]")
     cloud.client("lambda").update_function_code(FunctionName=function.name, ZipFile=code)
     assert function().payload == ["new", "1"]
 
