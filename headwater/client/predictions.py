@@ -15,7 +15,7 @@ from botocore.awsrequest import AWSRequest
 from headwater.aws import Clients
 from headwater.client.errors import ApiRefused, PredictionRefused, Unreachable
 from headwater.errors import NotAllowed
-from headwater.json_values import dumps, json_value
+from headwater.json_values import NotJson, dumps, json_value
 
 MAX_INSTANCES = 100
 
@@ -61,7 +61,7 @@ class Api:
         Values go out as `headwater.json_values.json_value` makes them: NumPy's and pandas' as Python's, NaN, NaT and NA
         as null. Raises `NotJson`, which names the instance and the field, for a value that JSON can't hold.
         """
-        body: dict[str, Any] = {"instances": list(instances)}
+        body: dict[str, Any] = {"instances": _listed(instances)}
         if as_of is not None:
             body["as_of"] = as_of
         if features is not None:
@@ -103,6 +103,15 @@ class Api:
             raise _refusal(refusal, answer.status, answer.data)
         result: dict[str, Any] = json.loads(answer.data)
         return result
+
+
+def _listed(instances: Any) -> list[Any]:
+    """Instances as a list; what would be iterated over as names, not rows, is refused."""
+    if isinstance(instances, str | Mapping):
+        raise NotJson(f"instances: one {type(instances).__name__}, expected a list of mappings, such as [{{...}}]")
+    if hasattr(instances, "columns") and hasattr(instances, "to_dict"):
+        raise NotJson('instances: a table, expected a list of mappings, such as frame.to_dict("records")')
+    return list(instances)
 
 
 def _refusal(refusal: type[ApiRefused], status: int, data: bytes) -> ApiRefused:

@@ -25,7 +25,7 @@ def shown(value: Any) -> str:
 
 
 def listed(names: Iterable[str], most: int = MOST_NAMES) -> str:
-    """Names with commas, the first ``most`` of them."""
+    """Names with commas, the first ``most`` of them; one that is empty or blank shows as such."""
     every = list(names)
-    told = ", ".join(clipped(name, LONGEST_NAME) for name in every[:most])
+    told = ", ".join(clipped(name if name.strip() else repr(name), LONGEST_NAME) for name in every[:most])
     return told if len(every) <= most else f"{told} and {len(every) - most:,} more"

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import pandas
 import pytest
 from botocore.session import Session
 
@@ -16,6 +17,7 @@ from headwater.aws import Clients, new_session
 from headwater.client.errors import PredictionRefused, Unreachable
 from headwater.client.predictions import Api
 from headwater.errors import NotAllowed
+from headwater.json_values import NotJson
 
 Answer = tuple[int, Any] | tuple[int, Any, dict[str, str]]
 """Status, body and, if there are more than its length, headers."""
@@ -96,6 +98,20 @@ def test_features_may_come_with_the_request_and_their_look_up_may_be_explained(a
     assert fake.asked[0][3] == {"instances": [{}], "features": [{"origin.rate": None}]}
     api.predict("delays", [{}], explain=True)
     assert fake.asked[1][3] == {"instances": [{}], "explain": True}
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (pandas.DataFrame({"carrier": ["UA"]}), r'instances: a table, .*frame\.to_dict\("records"\)'),
+        ({"carrier": "UA"}, r"instances: one dict, expected a list of mappings"),
+        ("UA", r"instances: one str, expected a list of mappings"),
+    ],
+)
+def test_what_is_no_list_of_instances_is_not_sent(api: Api, fake: Fake, given: Any, said: str) -> None:
+    with pytest.raises(NotJson, match=said):
+        api.predict("delays", given)
+    assert not fake.asked
 
 
 def test_a_card_is_asked_for_by_get(api: Api, fake: Fake) -> None:

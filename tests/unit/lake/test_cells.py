@@ -258,6 +258,11 @@ def test_a_refusal_of_a_wide_file_is_short() -> None:
     assert len(said) < 4000
 
 
+def test_a_column_without_a_name_is_named_in_a_refusal() -> None:
+    contract = pa.DataFrameSchema({"": pa.Column(int), "x": pa.Column(int)}, strict="filter")
+    assert curated(contract, "x.csv", ",x\n1,2\n").refusal == "missing columns: ''. The file has: column_1, x"
+
+
 TABLES = st.lists(
     st.fixed_dictionaries(
         {
