@@ -44,7 +44,8 @@ def upload(
 
     import headwater
     from headwater.cli.interrupts import Interrupted, goes_on
-    from headwater.client.errors import BadUpload
+    from headwater.client.errors import BadUpload, IngestionFailed
+    from headwater.lake.errors import FileRefused
 
     # Before the first one is sent: half an upload is hard to think about.
     if missing := [str(path) for path in files if not path.is_file()]:
@@ -69,7 +70,24 @@ def upload(
         f"the ingestion of the {uploaded} goes on in the cloud",
         next_steps=[f"headwater ingestions list {source}", f"headwater ingestions show {sent[-1].run_id[:SHORT]}"],
     ):
-        done = [cloud.wait(entry, timeout=max(1.0, deadline - time.monotonic())) for entry in sent]
+        done: list[Ingestion] = []
+        failed: list[FileRefused | IngestionFailed] = []
+        for entry in sent:
+            try:
+                done.append(cloud.wait(entry, timeout=max(1.0, deadline - time.monotonic())))
+            except (FileRefused, IngestionFailed) as error:
+                failed.append(error)
+    if len(failed) == 1 and not done:
+        raise failed[0]
+    if failed:
+        for well in done:
+            note(f"{well.file}: {well.rows_out:,} of {well.rows_in:,} rows ingested")
+        # The others' fate counts too: one refused file must not hide what became of those after it.
+        worst = next((error for error in failed if isinstance(error, IngestionFailed)), failed[0])
+        raise type(worst)(
+            f"{len(failed)} of {len(sent)} files weren't ingested:\n" + "\n".join(error.message for error in failed),
+            next_steps=[*dict.fromkeys(step for error in failed for step in error.next_steps)],
+        )
     return Answer([_data(entry) for entry in done], lambda console: _show(console, done))
 
 

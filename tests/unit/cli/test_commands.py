@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from headwater import aws
+from headwater.client.lake import SentFile
+from headwater.client.service import Headwater
+from headwater.lake.errors import FileRefused
 from headwater.lake.store import Ledger
 from headwater.lake.types import Ingestion, IngestionStatus, Upload
 from headwater.registry.service import Registry
@@ -34,6 +37,33 @@ def test_nothing_is_uploaded_if_one_of_the_files_is_missing(run: Run, tmp_path: 
     assert done.code == 2
     assert "no such file" in done.err
     assert "Contents" not in aws.client("s3").list_objects_v2(Bucket="lake")
+
+
+def test_one_refused_file_does_not_hide_what_became_of_the_others(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("bad.csv", "good.csv", "worse.csv")
+    for name in names:
+        (tmp_path / name).write_text("a\n1\n")
+
+    def wait(_: Headwater, sent: SentFile, *, timeout: float) -> Ingestion:
+        assert timeout > 0
+        if sent.file != "good.csv":
+            raise FileRefused(f"{sent.file}: missing columns: b", next_steps=[f"headwater ingestions show {sent.file}"])
+        return Ingestion(
+            source="houses", file=sent.file, upload=sent.upload, status=IngestionStatus.INGESTED, rows_in=1, rows_out=1,
+            at=datetime(2026, 1, 1, tzinfo=UTC),
+        )  # fmt: skip
+
+    monkeypatch.setattr(Headwater, "wait", wait)
+    done = run("upload", "houses", *(str(tmp_path / name) for name in names), "--wait")
+    assert done.code == 5
+    assert "2 of 3 files weren't ingested" in done.err
+    for told in ("bad.csv: missing columns: b", "worse.csv: missing columns: b", "good.csv: 1 of 1 rows ingested"):
+        assert told in done.err
+    assert "headwater ingestions show worse.csv" in done.err
+    alone = run("upload", "houses", str(tmp_path / "bad.csv"), "--wait")
+    assert (alone.code, "weren't ingested" in alone.err) == (5, False)
 
 
 def test_ingestions_show_their_reasons(run: Run) -> None:
