@@ -151,7 +151,8 @@ def test_a_function_that_doesnt_allow_the_rule_is_never_invoked_and_the_event_is
 
 
 def test_a_permission_for_another_rule_doesnt_count(cloud: Cloud, functions: Functions, events: EventsRoom) -> None:
-    arn = functions.create("noted-other", allow="events.amazonaws.com", source="arn:aws:events:us-east-1:123456789012:rule/x")
+    rule = "arn:aws:events:us-east-1:123456789012:rule/x"
+    arn = functions.create("noted-other", allow="events.amazonaws.com", source=rule)
     put_rule(cloud, "other", {"Arn": arn})
     put_event(cloud, "other")
     events.settle()
