@@ -463,7 +463,9 @@ def resolve(reference: str) -> Any:
         package = sys.modules.get(module.partition(".")[0])
         place = place_in([Path(folder) for folder in getattr(package, "__path__", ())], error)
         at = f" at {place}" if place else ""
-        raise InvalidProduct(f"{reference!r} can't be imported{at}: {error}") from error
+        absent = isinstance(error, ModuleNotFoundError)
+        remedy = ". Install it and name it in pyproject.toml, or correct the import" if absent else ""
+        raise InvalidProduct(f"{reference!r} can't be imported{at}: {error}{remedy}") from error
 
 
 def _by_name(kind: str, declarations: Sequence[N], found: list[Problem]) -> dict[str, N]:

@@ -126,7 +126,7 @@ def quarantine(
     import headwater
 
     count = headwater.connect(stack).quarantine(name, to)
-    note(f"wrote {count:,} rows to {to}")
+    note(f"wrote {count:,} row{'' if count == 1 else 's'} to {to}")
     return Answer({"path": str(to), "rows": count})
 
 

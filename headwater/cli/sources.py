@@ -98,22 +98,33 @@ def _show_one(console: Console, found: SourceView) -> None:
     known = {entry.digest: entry for entry in found.definitions}
     rows = [
         (digest, known[digest].at if digest in known else None, found.files.get(digest, 0),
-         "latest" if digest == found.definition else "")
+         "last used" if digest == found.definition else "")
         for digest in dict.fromkeys([*known, *found.files])
     ]  # fmt: skip
     console.print(table(("definition", "first used (UTC)", "files", ""), rows, title=found.name))
     if found.definition:
         newest = known[found.definition]
         declared = [(name, value) for name, value in newest.declared.items() if name != "name"]
-        console.print(table(("declared", "value"), [(name, str(value)) for name, value in declared]))
+        console.print(table(("as last used", "value"), [(name, str(value)) for name, value in declared]))
         console.print(table(("column", "contract"), list(newest.columns.items())))
     if found.older:
-        note(f"{found.older:,} files are of older definitions; next: headwater source reingest {found.name} --dry-run")
+        note(f"{_files(found.older)} of an older definition; next: headwater source reingest {found.name} --dry-run")
+    else:
+        note(
+            "a definition that was deployed since is known from its first file on; "
+            f"headwater source reingest {found.name} --dry-run looks for files of older ones now"
+        )
+
+
+def _files(count: int) -> str:
+    return f"{count:,} file{'' if count == 1 else 's'}"
 
 
 def _show_done(console: Console, done: Reingestion) -> None:
+    # A dry run made nothing: it knows of no rows afterwards.
+    after = "-" if done.status.value == "PLANNED" else f"{done.rows_after:,}"
     rows = [
-        (done.source, done.status.value, done.files, done.rows_before, done.rows_after, (done.commit or "")[:12]),
+        (done.source, done.status.value, done.files, f"{done.rows_before:,}", after, (done.commit or "")[:12]),
     ]
     console.print(table(("source", "outcome", "files", "rows before", "rows after", "commit"), rows))
     for kind, notes in (("refused", done.refused), ("gone", done.gone)):
@@ -124,4 +135,4 @@ def _show_done(console: Console, done: Reingestion) -> None:
     if done.still_refused:
         console.print(f"{done.still_refused:,} files were refused before and are again", markup=False)
     if done.older:
-        note(f"{done.older:,} files of older definitions are left")
+        note(f"left: {_files(done.older)} of an older definition")

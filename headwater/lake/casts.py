@@ -21,6 +21,7 @@ _NUMBER = rf"{_DIGITS}([eE][+-]?[0-9]+)?"
 _WHOLE = r"[+-]?[0-9]+(\.0*)?"
 _DAY = "(000[1-9]|00[1-9][0-9]|0[1-9][0-9]{2}|[1-9][0-9]{3})-[0-9]{2}-[0-9]{2}"
 _CLOCK = r"[T ][0-2][0-9]:[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?"
+_FINER = re.compile(r":[0-9]{2}[.,][0-9]{7}")
 _OFFSET = "(Z|[+-](0[0-9]|1[0-3]):[0-5][0-9])"
 MOST_DIGITS = 60
 TRUE, FALSE = ("true", "t", "yes", "1", "1.0"), ("false", "f", "no", "0", "0.0")
@@ -94,6 +95,8 @@ def expected(kind: Kind, cast: Cast, text: str) -> str:
         return cast.words
     if kind.family == "integer" and re.fullmatch(_NUMBER, text.strip()) and not re.fullmatch(r"[+-]?\d+", text.strip()):
         return "a whole number"
+    if kind.family == "time" and _FINER.search(text):
+        return "a time in whole microseconds"
     return clipped(kind.words, LONGEST_RULE // 2)
 
 

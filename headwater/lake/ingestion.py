@@ -125,7 +125,8 @@ def _refusal(source: Source, rejections: Reasons, rejected: int, rows_in: int) -
     if rejected <= source.max_rejected * rows_in and rejected != rows_in:
         return ""
     summary, rules = rejections.summary(), rejections.rules()
-    more = f"; and {rules - SHOWN_RULES} rules more" if rules > SHOWN_RULES else ""
+    hidden = rules - SHOWN_RULES
+    more = f"; and {hidden} more rule{'' if hidden == 1 else 's'}" if hidden > 0 else ""
     shown = "; ".join(summary[:SHOWN_RULES]) + more
     return f"{rejected:,} of {rows_in:,} rows rejected (limit {source.max_rejected * 100:.4g}%): {shown}"
 

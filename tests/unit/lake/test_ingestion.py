@@ -118,7 +118,7 @@ def test_more_bad_rows_than_the_limit_refuse_the_file_whole(world: World) -> Non
 def test_a_refusal_counts_the_broken_rules_that_it_does_not_name(world: World) -> None:
     body = HEADER + "a,102,,true\nb,x,,true\nc,3,,perhaps\n,4,,true\ne,5\nf,6,,true,more\n"
     message = refusal(world.lake(), world.upload("landing/readings/one.csv", body))
-    assert "; level: expected int64 in row 2; and 2 rules more -> quarantine/" in message
+    assert "; level: expected int64 in row 2; and 2 more rules -> quarantine/" in message
 
 
 @pytest.mark.parametrize(
