@@ -35,6 +35,7 @@ STATE = "state"
 _RECORD, _LOG = "cloud.json", "cloud.log"
 _PORT, _STATE_UNUSABLE = "port", 3
 _START_SECONDS, _STOP_SECONDS = 120.0, 60.0
+_PORT_SECONDS = 5.0
 _HEALTH, _CLOCK, _ADVANCE = "/_headwater/health", "/_headwater/clock", "/_headwater/clock/advance"
 
 
@@ -133,9 +134,9 @@ def up(directory: Path, *, port: int | None = DEFAULT_PORT, region: str = "us-ea
         last = _last_port(directory)
         if port is None:
             port = last or DEFAULT_PORT
-        elif port == 0 and last and _is_free(last):
+        elif port == 0 and last and _is_free(last, within=_PORT_SECONDS):
             port = last
-        if port:
+        if port and not (port == last and _is_free(port, within=_PORT_SECONDS)):
             _check_port(port)
         (directory / _RECORD).unlink(missing_ok=True)
         command = [
@@ -266,12 +267,18 @@ def _last_port(directory: Path) -> int | None:
         return None
 
 
-def _is_free(port: int) -> bool:
-    try:
-        _check_port(port)
-    except LocalCloudError:
-        return False
-    return True
+def _is_free(port: int, *, within: float) -> bool:
+    """Whether the port is free within so many seconds: the socket of a killed server outlives it for a moment."""
+    deadline = time.monotonic() + within
+    while True:
+        try:
+            _check_port(port)
+        except LocalCloudError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.05)
+        else:
+            return True
 
 
 def _check_port(port: int) -> None:

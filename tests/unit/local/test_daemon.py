@@ -44,7 +44,9 @@ class Killed:
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory: pytest.TempPathFactory) -> Killed:
     directory = tmp_path_factory.mktemp("daemon")
-    found = daemon.up(directory, port=0)
+    # Below the ephemeral ports: another process of the machine must not be handed this one before the next cloud.
+    port = next(port for port in range(20_000 + os.getpid() % 10_000, 32_000) if is_free(port))
+    found = daemon.up(directory, port=port)
     function_pid = invoke_function(found)
     assert psutil.pid_exists(function_pid)
     psutil.Process(found.pid).kill()
@@ -56,7 +58,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Killed:
 def running(killed: Killed) -> Iterator[Running]:
     """One daemon for all tests, where another was killed before: a start costs seconds."""
     directory = Path(killed.running.directory)
-    found = daemon.up(directory, port=0)
+    found = daemon.up(directory, port=None)
     yield found
     assert daemon.stop(directory) is True
     assert daemon.status(directory) is None
@@ -64,6 +66,12 @@ def running(killed: Killed) -> Iterator[Running]:
     assert daemon.kept(directory)
     assert daemon.down(directory) is False
     assert daemon.kept(directory) is None
+
+
+def is_free(port: int) -> bool:
+    """Whether nobody listens on ``port`` of 127.0.0.1."""
+    with socket.socket() as attempt:
+        return attempt.connect_ex(("127.0.0.1", port)) != 0
 
 
 def invoke_function(found: Running) -> int:
