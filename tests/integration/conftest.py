@@ -16,11 +16,15 @@ import pandera.pandas as pa
 
 ROWS = pa.DataFrameSchema({"rooms": pa.Column(int)}, coerce=True)
 '''
-BROKEN_PRODUCT = '''"""SQL that fails on good rows, and a train function that raises: bad on purpose."""
+BROKEN_PRODUCT = '''"""SQL that fails on one good row, and a train function that raises: bad on purpose."""
 
 from headwater.model import Examples, Gate, Holdout, Model, Product, RequestInput, Source
 
-SOURCE = Source(name="broken_rows", contract="pipelines.broken.contracts:ROWS", sql="SELECT nosuch FROM landed")
+SOURCE = Source(
+    name="broken_rows",
+    contract="pipelines.broken.contracts:ROWS",
+    sql="SELECT CAST(CASE WHEN rooms = 12345 THEN 'nosuch' ELSE '1' END AS BIGINT) AS rooms FROM landed",
+)
 GOOD = Source(name="steady_rows", contract="pipelines.broken.contracts:ROWS")
 MODEL = Model(
     name="broken",

@@ -124,7 +124,7 @@ def test_an_event_that_comes_again_starts_no_second_run(deployed: Headwater, sam
 def test_a_product_that_is_wrong_fails_its_run_and_says_so(deployed: Headwater, tmp_path: Path) -> None:
     """A handler that raises: the error reaches the state machine, the registry and whoever waits."""
     with pytest.raises(IngestionFailed, match="nosuch"):
-        send(deployed, tmp_path, "broken_rows", "rooms\n3\n")
+        send(deployed, tmp_path, "broken_rows", "rooms\n12345\n")
     (entry,) = deployed.ingestions("broken_rows")
     assert entry.status is IngestionStatus.REFUSED
     assert "nosuch" in entry.reasons[0]

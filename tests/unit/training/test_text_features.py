@@ -355,7 +355,7 @@ def test_streamed_text_is_what_training_sees_once_it_is_committed(flown: Flown) 
     Streaming(products(), OnlineStore(FEATURES), Arrivals(LAKE), now=lambda: NOW).ingest("planes", [row])
     lake = Lake(products(), bucket=LAKE, table=REGISTRY)
     Collector(lake, Arrivals(LAKE)).collect("planes")
-    asked = pandas.DataFrame({"tail": ["S"], "asked_at": [NOW]})
+    asked = pandas.DataFrame({"tail": ["S"], "asked_at": [NOW + timedelta(microseconds=1)]})
     offline = Features(products(), lake).historical(asked, ["planes.last_carrier", "planes.legs"])
     assert offline.select(["planes__last_carrier", "planes__legs"]).to_pylist() == [
         {"planes__last_carrier": "a\0b", "planes__legs": 1.0}
