@@ -90,5 +90,5 @@ def test_ctrl_c_leaves_nothing_behind(project: Project) -> None:
     # A shell calls both 130. CPython ends by the signal itself if it came while a dataclass was being made (an `exec`).
     assert demo.returncode in (130, -signal.SIGINT), err
     assert out == ""
-    assert "interrupted" in err
+    assert "the local cloud that this command had started was stopped" in err
     assert processes_of(project.home) == []
