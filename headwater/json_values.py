@@ -165,11 +165,18 @@ def _exact(text: str) -> float | Decimal:
     return number if isfinite(number) and exact == Decimal(repr(number)) else exact
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def object_of(pairs: list[tuple[str, Any]]) -> tuple[dict[str, Any], str | None]:
+    """An object's members by name, and the first name that it has twice; None if it has none."""
     found = dict(pairs)
-    if len(found) != len(pairs):
-        seen: set[str] = set()
-        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+    if len(found) == len(pairs):
+        return found, None
+    seen: set[str] = set()
+    return found, next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found, twice = object_of(pairs)
+    if twice is not None:
         raise ValueError(f"an object has the name {ascii(twice)[:80]} twice")
     return found
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import duckdb
 
+from headwater.json_values import object_of
 from headwater.lake.cells import NULL, CellFile
 from headwater.lake.database import columns_of, quoted
 from headwater.lake.errors import FileRefused
@@ -214,10 +215,8 @@ class _NoRow(ValueError):
 
 
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        seen: set[str] = set()
-        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+    found, twice = object_of(pairs)
+    if twice is not None:
         raise _NoRow(f"the key {shown(twice)} comes twice in one object")
     return found
 

@@ -75,16 +75,8 @@ class Tasks:
         for tasks in backend.tasks.values():
             for task in tasks.values():
                 if task.status != "STOPPED":
-                    now = datetime.now(UTC)
-                    self._set(
-                        task,
-                        "STOPPED",
-                        desired_status="STOPPED",
-                        stopped_at=now,
-                        stopping_at=task.stopping_at or now,
-                        stop_code=task.stop_code or "TerminationNotice",
-                        stopped_reason=task.stopped_reason or "The local cloud ended while this task ran.",
-                    )
+                    reason = task.stopped_reason or "The local cloud ended while this task ran."
+                    self._set_stopped(task, code="TerminationNotice", reason=reason)
 
     def close(self) -> None:
         """Kill every task."""
@@ -182,6 +174,10 @@ class Tasks:
             finally:
                 for process in self._processes.pop(task.task_arn):
                     process.kill()
+        # A stop that somebody asked for keeps the reason that was given.
+        self._set_stopped(task, code=code, reason=reason if task.stop_code is None else task.stopped_reason)
+
+    def _set_stopped(self, task: Any, *, code: str | None, reason: str | None) -> None:
         now = datetime.now(UTC)
         self._set(
             task,
@@ -189,9 +185,8 @@ class Tasks:
             desired_status="STOPPED",
             stopped_at=now,
             stopping_at=task.stopping_at or now,
-            # A stop that somebody asked for keeps the reason that was given.
             stop_code=task.stop_code or code,
-            stopped_reason=reason if task.stop_code is None else task.stopped_reason,
+            stopped_reason=reason,
         )
 
     def _run_containers(self, task: Any, definition: Any, scratch: Path) -> tuple[str, str]:
