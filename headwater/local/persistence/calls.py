@@ -34,7 +34,7 @@ class Effect:
     services: tuple[str, ...]
     """Moto's packages, such as ``"awslambda"``; or `EVERYTHING`."""
     thorough: bool = False
-    """Any version of an object that the call names may have changed, by a subresource such as ``?tagging``."""
+    """An older version of an object may have changed: the call names one, as ``?tagging&versionId=`` does."""
     rooms: bool = False
     """Rooms of ours keep something about it as well."""
     soon: bool = False
@@ -55,7 +55,8 @@ def effect_of(call: ApiCall) -> Effect | None:
         return Effect((), rooms=True)
     return Effect(
         services=_SERVICES.get(call.service, (call.service,)),
-        thorough=bool(request.query_string),
+        # Not any query: AWS's SDK for Go writes `?x-id=PutObject`, and Pulumi puts its state a thousand times.
+        thorough="versionId" in request.args,
         rooms=call.service in _OF_ROOMS,
         soon=call.operation in _WITHIN_A_SECOND,
     )

@@ -25,7 +25,7 @@ class Collection(Protocol):
     uid: str
 
     def changes(self, *, thorough: bool) -> list[Row]:
-        """What was touched since `settle`. ``thorough`` says that any value of a touched key may have changed."""
+        """What was touched since `settle`. ``thorough`` says that older versions of a touched key may have changed."""
 
     def settle(self) -> None:
         """What `changes` told is written."""
@@ -91,7 +91,7 @@ class ObjectVersions(_VersionedKeyStore):
             rows += [(f"v{number:012d}", None) for number in set(before) - set(numbers)]
             known = set(before)
             for number, version in zip(numbers, versions or (), strict=True):
-                # Without a subresource a call changes at most the newest version.
+                # A call that names no version changes at most the newest one.
                 if thorough or number not in known or number == numbers[-1]:
                     rows.append((f"v{number:012d}", version))
             if numbers or before:
