@@ -94,11 +94,13 @@ class Registry:
             Other writers kept coming first.
         """
         for attempt in range(_TRIES):
-            if known := self.registered(candidate):
+            # Read once: a run that another registers after this look makes the write fail, not a second version.
+            before = self._run(candidate)
+            if known := self._known(candidate, before):
                 return known
             if still_champion:
                 self.check_champion(candidate)
-            entry, writes = self._registering(candidate, commit, still_champion=still_champion)
+            entry, writes = self._registering(candidate, commit, before, still_champion=still_champion)
             try:
                 self._store.transact(writes)
             except WriteRefused:
@@ -112,16 +114,25 @@ class Registry:
 
     def registered(self, candidate: Candidate) -> ModelVersion | None:
         """The version that this judgement of the candidate's run became; None if it isn't registered."""
-        item = self._store.get(f"MODEL#{candidate.model}", f"RUN#{candidate.run_id}")
-        version = self.version(candidate.model, item["version"]) if item else None
+        return self._known(candidate, self._run(candidate))
+
+    def _run(self, candidate: Candidate) -> dict[str, Any] | None:
+        """The item that names the version of the candidate's run."""
+        return self._store.get(f"MODEL#{candidate.model}", f"RUN#{candidate.run_id}")
+
+    def _known(self, candidate: Candidate, run: dict[str, Any] | None) -> ModelVersion | None:
+        version = self.version(candidate.model, run["version"]) if run else None
         return version if version and version.candidate.champion_version == candidate.champion_version else None
 
     def _registering(
-        self, candidate: Candidate, commit: str | None, *, still_champion: bool
+        self, candidate: Candidate, commit: str | None, before: dict[str, Any] | None, *, still_champion: bool
     ) -> tuple[ModelVersion, list[dict[str, Any]]]:
-        """The version that a candidate becomes next, and the writes that register it together or not at all."""
+        """The version that a candidate becomes next, and the writes that register it together or not at all.
+
+        ``before`` is the run's item as it was when the run's version wasn't this judgement's.
+        """
         store, pk, run = self._store, f"MODEL#{candidate.model}", f"RUN#{candidate.run_id}"
-        counter, before = store.get(pk, "COUNTER"), store.get(pk, run)
+        counter = store.get(pk, "COUNTER")
         count = int(counter["count"]) if counter else 0
         entry = ModelVersion(
             model=candidate.model,

@@ -102,13 +102,16 @@ class BucketBackend:
             keys = [item["Key"] for page in pages for item in page.get("Contents", ())]
             for key in keys:
                 if key.endswith(".json") and key != self._stack:
-                    body = self._s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
-                    yield key.removeprefix(_STACKS).removesuffix(".json"), json.loads(body)
+                    yield key.removeprefix(_STACKS).removesuffix(".json"), self._parsed(key)
         except ClientError as error:
             if error.response["Error"]["Code"] not in ("NoSuchKey", "NoSuchBucket", "404"):
                 raise StateError(f"the other stacks' states can't be read: {error}") from error
+
+    def _parsed(self, key: str) -> Any:
+        try:
+            return json.loads(self._s3.get_object(Bucket=BUCKET, Key=key)["Body"].read())
         except ValueError as error:
-            raise StateError(f"another stack's state isn't JSON: {error}") from error
+            raise StateError(f"another stack's state isn't JSON, mend or delete s3://{BUCKET}/{key}: {error}") from error
 
     def lock(self) -> None:
         """Begin an update; raises `StateError` if another one is under way."""

@@ -192,7 +192,7 @@ class _Update:
 
     def _neighbours(self) -> Iterator[Neighbour]:
         for stack, checkpoint in self._backend.others():
-            yield from (Neighbour(stack, state) for state in without_secrets(checkpoint))
+            yield from (Neighbour(stack, state) for state in without_secrets(stack, checkpoint))
 
     def result(self) -> Deployment:
         """What it came to."""

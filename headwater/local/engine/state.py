@@ -149,13 +149,16 @@ def from_checkpoint(
     return resources, pending, secrets
 
 
-def without_secrets(checkpoint: Any) -> list[ResourceState]:
+def without_secrets(stack: str, checkpoint: Any) -> list[ResourceState]:
     """The resources of another stack's checkpoint file, secrets left shut; raises `StateError` if it isn't one."""
     try:
-        resources = ((checkpoint.get("checkpoint") or {}).get("latest") or {}).get("resources") or ()
+        resources = (checkpoint["checkpoint"].get("latest") or {}).get("resources") or ()
         return [_read(resource, None, None) for resource in resources]
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise StateError(f"a state in the bucket isn't a Pulumi checkpoint: {type(error).__name__} {error}") from error
+        raise StateError(
+            f"the state of the other stack {stack} isn't a Pulumi checkpoint, so what it owns is unknown; mend or delete "
+            f"its file in the bucket of states: {type(error).__name__} {error}"
+        ) from error
 
 
 @cache

@@ -20,7 +20,9 @@ class LogGroup(Resource, kind="aws:cloudwatch/logGroup:LogGroup"):
     def create(self, call: Call) -> str:
         name = call.inputs["name"]
         arguments = renamed(call.inputs, {"kmsKeyId": "kmsKeyId", "logGroupClass": "logGroupClass"})
-        call.client.create_log_group(logGroupName=name, tags=call.tags, **arguments)
+        if call.tags:  # AWS refuses an empty map of tags
+            arguments["tags"] = call.tags
+        call.client.create_log_group(logGroupName=name, **arguments)
         call.keep(name)
         self._retain(call)
         return call.id

@@ -139,11 +139,16 @@ def test_a_corrupt_state_is_told_in_one_line_and_left_alone(program, cloud: Clou
     key = f".pulumi/stacks/{program.name}/broken.json"
     cloud.client("s3").create_bucket(Bucket="state")
     cloud.client("s3").put_object(Bucket="state", Key=key, Body=content)
-    program.write("")
+    program.write('aws.sqs.Queue("beside")\n')
     with pytest.raises(engine.StateError) as failed:
         engine.deploy(program.root, "broken", environment=program.environment)
     assert "\n" not in str(failed.value)
+    # Nor does another stack guess what the broken one owns.
+    with pytest.raises(engine.DeployError, match=rf"{program.name}/broken") as failed:
+        program.deploy()
+    assert "\n" not in str(failed.value)
     assert cloud.client("s3").get_object(Bucket="state", Key=key)["Body"].read() == content
+    cloud.client("s3").delete_object(Bucket="state", Key=key)
 
 
 def test_an_interrupted_creation_is_mentioned(program, cloud: CloudBeside) -> None:
