@@ -6,6 +6,8 @@ Moto's state belongs to its process, and every `mock_aws` there wipes it: such t
 from __future__ import annotations
 
 import json
+import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -26,6 +28,20 @@ with Cloud(Path(sys.argv[1])) as cloud:
     print(json.dumps(cloud.environment()), flush=True)
     sys.stdin.read()
 """
+
+
+def fixed_port() -> int:
+    """A port of 127.0.0.1 that nobody has, for a test that gives it up and takes it again.
+
+    It is below the ephemeral ports, so that no other process of the machine is handed it in between, and each of the
+    processes that run tests begins its search elsewhere.
+    """
+    return next(port for port in range(20_000 + os.getpid() % 10_000, 32_000) if _is_free(port))
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as attempt:
+        return attempt.connect_ex(("127.0.0.1", port)) != 0
 
 
 class CloudBeside:

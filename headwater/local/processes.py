@@ -16,12 +16,16 @@ import psutil
 # One `sh` leads the group. Its standard input is a pipe whose other end only we hold, so the kernel closes it when we
 # end, even by SIGKILL; a second `sh` that reads from it then kills the whole group. A shell starts in 1 ms, a Python
 # supervisor in 20, and POSIX has what prctl(PR_SET_PDEATHSIG) has on Linux alone.
-# TERM goes on to the command alone, as from a container runtime; a trapped signal makes `wait` return early.
+# TERM goes on to the command alone, as from a container runtime, also one that comes before the shell knows whom it
+# started; a trapped signal makes `wait` return early.
 _SUPERVISOR = """
 exec 3<&0 </dev/null
+asked=
+trap 'asked=yes' TERM
 "$@" 3<&- &
 child=$!
 trap 'kill -TERM $child 2>/dev/null' TERM
+[ -z "$asked" ] || kill -TERM $child 2>/dev/null
 ( read -r _ <&3; kill -9 0 ) >/dev/null 2>&1 &
 exec 3<&-
 while :; do

@@ -111,7 +111,8 @@ class BucketBackend:
         try:
             return json.loads(self._s3.get_object(Bucket=BUCKET, Key=key)["Body"].read())
         except ValueError as error:
-            raise StateError(f"another stack's state isn't JSON, mend or delete s3://{BUCKET}/{key}: {error}") from error
+            place = f"s3://{BUCKET}/{key}"
+            raise StateError(f"another stack's state isn't JSON; mend or delete {place}: {error}") from error
 
     def lock(self) -> None:
         """Begin an update; raises `StateError` if another one is under way."""

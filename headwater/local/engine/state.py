@@ -156,8 +156,8 @@ def without_secrets(stack: str, checkpoint: Any) -> list[ResourceState]:
         return [_read(resource, None, None) for resource in resources]
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise StateError(
-            f"the state of the other stack {stack} isn't a Pulumi checkpoint, so what it owns is unknown; mend or delete "
-            f"its file in the bucket of states: {type(error).__name__} {error}"
+            f"the state of the other stack {stack} isn't a Pulumi checkpoint, so what it owns is unknown; mend or "
+            f"delete its file in the bucket of states: {type(error).__name__} {error}"
         ) from error
 
 

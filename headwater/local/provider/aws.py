@@ -11,9 +11,12 @@ from typing import Any
 import boto3
 import botocore.session
 from botocore.config import Config
+from botocore.loaders import Loader
 
 # A function that is invoked by `aws.lambda_.Invocation` may build a container: 15 minutes, and some for the answer.
 _READ_TIMEOUT = 960
+# What AWS's services look like takes a tenth of a second each to read: all sessions share it.
+_LOADER = Loader()
 
 
 class Aws:
@@ -59,8 +62,10 @@ class Aws:
         # Neither a profile nor files of the person's own may reach a cloud that is given by these variables alone.
         nothing = (None, None, os.devnull, None)
         variables = {"profile": (None, None, None, None), "config_file": nothing, "credentials_file": nothing}
+        session = botocore.session.Session(variables)
+        session.register_component("data_loader", _LOADER)
         return boto3.Session(
-            botocore_session=botocore.session.Session(variables),
+            botocore_session=session,
             aws_access_key_id=self.environment.get("AWS_ACCESS_KEY_ID"),
             aws_secret_access_key=self.environment.get("AWS_SECRET_ACCESS_KEY"),
             aws_session_token=self.environment.get("AWS_SESSION_TOKEN"),

@@ -23,6 +23,7 @@ import pytest
 
 from headwater.local import daemon
 from headwater.local.daemon import LocalCloudError, Running
+from tests.clouds import fixed_port
 
 
 def eventually(condition: Callable[[], Any], within: float = 30.0) -> None:
@@ -44,8 +45,7 @@ class Killed:
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory: pytest.TempPathFactory) -> Killed:
     directory = tmp_path_factory.mktemp("daemon")
-    # Below the ephemeral ports: another process of the machine must not be handed this one before the next cloud.
-    port = next(port for port in range(20_000 + os.getpid() % 10_000, 32_000) if is_free(port))
+    port = fixed_port()
     found = daemon.up(directory, port=port)
     function_pid = invoke_function(found)
     assert psutil.pid_exists(function_pid)
@@ -66,12 +66,6 @@ def running(killed: Killed) -> Iterator[Running]:
     assert daemon.kept(directory)
     assert daemon.down(directory) is False
     assert daemon.kept(directory) is None
-
-
-def is_free(port: int) -> bool:
-    """Whether nobody listens on ``port`` of 127.0.0.1."""
-    with socket.socket() as attempt:
-        return attempt.connect_ex(("127.0.0.1", port)) != 0
 
 
 def invoke_function(found: Running) -> int:

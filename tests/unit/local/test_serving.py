@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from headwater.local.serving import Server, read_body
+from tests.clouds import fixed_port
 
 
 def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -96,19 +97,11 @@ def test_a_client_that_asks_for_it_is_disconnected(connection: http.client.HTTPC
     response.read()
 
 
-def is_free(port: int) -> bool:
-    """Whether nobody listens on ``port`` of 127.0.0.1."""
-    with socket.socket() as attempt:
-        return attempt.connect_ex(("127.0.0.1", port)) != 0
-
-
 def test_closing_ends_open_connections_and_frees_the_port() -> None:
-    # Below the ephemeral ports: another process of the machine must not be handed this one in between.
-    port = next(port for port in range(20_000, 32_000) if is_free(port))
-    server = Server(application, port, name="test")
+    server = Server(application, fixed_port(), name="test")
     idle = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
     assert ask(idle, "GET", "/") == (200, b"")
     server.close()
     assert idle.sock.recv(1) == b""
     idle.close()
-    Server(application, port, name="test").close()
+    Server(application, server.port, name="test").close()
