@@ -17,6 +17,7 @@ from headwater.local.mends import (
     s3_parts,
     s3_subresources,
     sqs_attributes,
+    vpc_endpoints,
 )
 from headwater.local.mends.patch import Patches
 
@@ -36,6 +37,7 @@ class Mends:
         s3_notifications.mend(self._patches)
         sqs_attributes.mend(self._patches)
         codebuild_projects.mend(self._patches)
+        vpc_endpoints.mend(self._patches)
         cloud.front.add(dynamodb_requests.answer)  # in DynamoDB's own words, before the general ones
         cloud.front.add(Limits())
         cloud.front.add(s3_subresources.answer)

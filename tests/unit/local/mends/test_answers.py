@@ -58,3 +58,24 @@ def test_a_stage_of_an_api_has_tags_of_its_own(cloud: Cloud, name: str) -> None:
     assert client.get_tags(ResourceArn=arn)["Tags"] == {"a": "3"}
     assert client.get_stage(ApiId=api, StageName="$default")["Tags"] == {"a": "3"}
     client.delete_api(ApiId=api)
+
+
+def test_the_routes_of_a_gateway_endpoint_follow_its_tables(cloud: Cloud) -> None:
+    ec2 = cloud.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.78.0.0/16")["Vpc"]["VpcId"]
+    one, other = (ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"] for _ in range(2))
+    made = ec2.create_vpc_endpoint(VpcId=vpc, ServiceName=f"com.amazonaws.{cloud.region}.s3", RouteTableIds=[one])
+    endpoint = made["VpcEndpoint"]["VpcEndpointId"]
+
+    def leading_there() -> set[str]:
+        tables = ec2.describe_route_tables(RouteTableIds=[one, other])["RouteTables"]
+        return {table["RouteTableId"] for table in tables for to in table["Routes"] if to.get("GatewayId") == endpoint}
+
+    assert leading_there() == {one}
+    ec2.modify_vpc_endpoint(VpcEndpointId=endpoint, AddRouteTableIds=[other], RemoveRouteTableIds=[one])
+    assert leading_there() == {other}
+    ec2.delete_vpc_endpoints(VpcEndpointIds=[endpoint])
+    assert leading_there() == set()
+    for table in (one, other):
+        ec2.delete_route_table(RouteTableId=table)
+    ec2.delete_vpc(VpcId=vpc)
