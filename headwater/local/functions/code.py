@@ -11,6 +11,7 @@ import sys
 import tempfile
 import threading
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 # awslambdaric and all that it imports; AWS supplies these beside the zip, so the laptop does as well.
@@ -21,15 +22,15 @@ BOOT = Path(__file__).with_name("boot.py")
 _unpacking = threading.Lock()
 
 
-def unpack(data: bytes, digest: str, into: Path) -> Path:
-    """The folder with the contents of the zip ``data``; made on first sight of ``digest``, then only looked up."""
+def unpack(read: Callable[[], bytes], digest: str, into: Path) -> Path:
+    """The folder with the contents of the zip that ``read`` gives; made on first sight of ``digest``."""
     folder = into / re.sub(r"[^0-9A-Za-z]", "-", digest)
     with _unpacking:
         if folder.is_dir():
             return folder
         into.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(dir=into))
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        with zipfile.ZipFile(io.BytesIO(read())) as archive:
             for member in archive.infolist():
                 target = Path(archive.extract(member, scratch))
                 if (mode := member.external_attr >> 16) & 0o111 and target.is_file():

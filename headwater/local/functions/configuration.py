@@ -90,7 +90,7 @@ def _describe(cloud: Cloud, found: Any, arn: str) -> Function:
         memory=int(found.memory_size),
         timeout=float(found.timeout),
         variables=dict(found.environment_vars or {}),
-        code=unpack(found.code_bytes, found.code_sha_256, folder),
+        code=unpack(lambda: found.code_bytes, found.code_sha_256, folder),
         layers=tuple(_layer(cloud, layer["Arn"], folder) for layer in found.layers),
         log_group=logging.get("LogGroup") or f"/aws/lambda/{found.function_name}",
         log_format=logging.get("LogFormat") or "Text",
@@ -103,4 +103,4 @@ def _layer(cloud: Cloud, arn: str, folder: Path) -> Path:
     layer = backend_of(cloud).layers_versions_by_arn(arn)
     if layer is None:
         raise LambdaError(404, "ResourceNotFoundException", f"Layer version {arn} does not exist.")
-    return unpack(layer.code_bytes, layer.code_sha_256, folder)
+    return unpack(lambda: layer.code_bytes, layer.code_sha_256, folder)

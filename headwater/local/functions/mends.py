@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from moto.awslambda.models import LambdaBackend, LambdaFunction
+from moto.awslambda.models import LambdaBackend, LambdaFunction, lambda_backends
 from moto.sqs.models import sqs_backends
 
 from headwater.local.functions import streams
@@ -25,6 +25,10 @@ def apply(patches: Patches, invoke_later: Callable[[str, bytes], object]) -> Non
     def initialise(self: Any, account_id: str, spec: dict[str, Any], *args: Any, **more: Any) -> None:
         original_init(self, account_id, spec, *args, **more)
         _remember(self, spec)
+
+    def set_code(self: Any, spec: dict[str, Any]) -> None:
+        original_set(self, spec)
+        _share_code(self)
 
     def update_configuration(self: Any, updates: dict[str, Any]) -> Any:
         _remember(self, updates)
@@ -67,6 +71,7 @@ def apply(patches: Patches, invoke_later: Callable[[str, bytes], object]) -> Non
         return original_delete(self, uuid)
 
     original_init = patches.set(LambdaFunction, "__init__", initialise)
+    original_set = patches.set(LambdaFunction, "_set_function_code", set_code)
     original_update = patches.set(LambdaFunction, "update_configuration", update_configuration)
     original_get = patches.set(LambdaFunction, "get_configuration", get_configuration)
     patches.set(LambdaFunction, "invoke", invoke)
@@ -80,3 +85,12 @@ def _remember(function: Any, spec: dict[str, Any]) -> None:
     for field, attribute in _FORGOTTEN.items():
         if spec.get(field) is not None:
             setattr(function, attribute, spec[field])
+
+
+def _share_code(function: Any) -> None:
+    """Hold the zip that another function has already: moto reads some 50 MB for each."""
+    held, backend = vars(function).get("code_bytes"), lambda_backends[function.account_id][function.region]
+    for other in backend.list_functions() if held else ():
+        if other.code_sha_256 == function.code_sha_256 and "code_bytes" in vars(other):
+            vars(function)["code_bytes"] = vars(other)["code_bytes"]
+            return

@@ -104,7 +104,7 @@ class Blobs:
 
 
 class Body:
-    """The content of an S3 object in place of moto's `SpooledTemporaryFile`, which holds up to 16 MB in memory.
+    """Bytes that moto would hold in memory: an object of S3 (up to 16 MB each there), a function's zip.
 
     A large content is a blob, read when somebody asks for it.
     """
@@ -153,6 +153,10 @@ class Body:
         """The whole content."""
         self.seek(0)
         return self.read()
+
+    def __deepcopy__(self, _: object) -> Body:
+        """Another one with the same content: blobs don't change."""
+        return Body(self._blobs, self._data, self.name)
 
     def close(self) -> None:
         """Nothing is open between two reads."""

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 from weakref import WeakValueDictionary
 
+from moto.awslambda.models import LambdaFunction, LayerVersion
 from moto.cloudwatch.models import CloudWatchBackend
 from moto.dynamodb.models.table import StreamShard, Table
 from moto.logs.models import LogStream
@@ -22,6 +23,8 @@ def install(patches: Patches, blobs: Blobs) -> None:
     """Let moto make our collections from now on."""
     patches.set(s3, "_VersionedKeyStore", _object_versions)
     patches.set(s3, "tempfile", SimpleNamespace(SpooledTemporaryFile=lambda *_, **__: Body(blobs)))
+    for kind in (LambdaFunction, LayerVersion):
+        patches.set(kind, "code_bytes", _code(blobs))
     _after_init(patches, Table, "items", lambda _: _table_items())
     _after_init(patches, StreamShard, "items", Growing)
     _after_init(patches, LogStream, "events", Growing)
@@ -49,6 +52,21 @@ def _table_items() -> TableItems:
     made = TableItems()
     note(made)
     return made
+
+
+def _code(blobs: Blobs) -> property:
+    """A zip that is read when a function starts: moto keeps one of some 50 MB for each function and version."""
+
+    def get(self: Any) -> bytes:
+        held = vars(self)["code_bytes"]
+        return Body(blobs, held.inline, held.name).read() if isinstance(held, Body) else held
+
+    def put(self: Any, data: bytes) -> None:
+        body = Body(blobs)
+        body.write(data)
+        vars(self)["code_bytes"] = body
+
+    return property(get, put)
 
 
 def _after_init(patches: Patches, kind: type, name: str, make: Any) -> None:

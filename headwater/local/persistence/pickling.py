@@ -36,6 +36,8 @@ from headwater.local.persistence.collections import Growing, ObjectVersions, Tab
 _COLLECTIONS: Mapping[type, str] = {ObjectVersions: "versions", TableItems: "items", Growing: "growing"}
 _MAKE: Mapping[str, Callable[[], Any]] = {"versions": ObjectVersions, "items": TableItems, "growing": Growing}
 _PLAIN = frozenset({str, int, float, bool, type(None), dict, list, tuple, set, type})
+# Bytes whose blobs are known without hashing them again; remembering them keeps them in memory.
+_REMEMBERED = 32 * 1024 * 1024
 
 
 @dataclass
@@ -88,6 +90,7 @@ class Codec:
         self.rows: Callable[[str], Iterable[tuple[str, Any]]] = lambda _: ()
         self.record: Callable[[str], Any] = lambda _: None
         self._blobs_of: dict[int, tuple[bytes, str]] = {}
+        self._remembered = 0
         self._collections: dict[str, Any] = {}
         self._policies: dict[str, Any] = {}
         names.set("blobs", blobs)
@@ -109,8 +112,10 @@ class Codec:
         if known is not None and known[0] is data:
             return known[1]
         name = self.blobs.put(data)
-        if len(self._blobs_of) > 1000:
+        self._remembered += len(data)
+        if self._remembered > _REMEMBERED:
             self._blobs_of.clear()
+            self._remembered = len(data)
         self._blobs_of[id(data)] = (data, name)
         return name
 
@@ -169,6 +174,10 @@ class _Pickler(pickle.Pickler):
             if body.name:
                 self.blobs.add(body.name)
             return _object, (type(value), state, body.inline, body.name, self._codec.blobs)
+        if type(value) is Body:
+            if value.name:
+                self.blobs.add(value.name)
+            return Body, (self._codec.blobs, value.inline, value.name)
         if type(value) is FunctionType and "<locals>" in value.__qualname__:
             # Moto's defaultdicts have such factories. `marshal` is read by the same Python only, as `versions` checks.
             closure = tuple(cell.cell_contents for cell in value.__closure__ or ())

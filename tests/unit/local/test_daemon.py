@@ -23,6 +23,7 @@ import pytest
 
 from headwater.local import daemon
 from headwater.local.daemon import LocalCloudError, Running
+from headwater.local.persistence.blobs import LARGE
 from tests.clouds import fixed_port
 
 
@@ -73,6 +74,7 @@ def invoke_function(found: Running) -> int:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("app.py", "import os\ndef handler(event, context): return os.getpid()")
+        archive.writestr("large.bin", os.urandom(LARGE))  # the zip is kept in a file of its own
     session = boto3.Session("AKIAHEADWATERLOCAL00", "local-cloud-only-not-a-secret", region_name="us-east-1")
     iam = session.client("iam", endpoint_url=found.endpoint)
     functions = session.client("lambda", endpoint_url=found.endpoint)
