@@ -23,20 +23,20 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from werkzeug.wrappers import Response
 
+from headwater.local.admin import ADVANCE, CLOCK, HEALTH, SNAPSHOT, Admin
 from headwater.local.cloud import ACCESS_KEY, SECRET_KEY, Cloud
-from headwater.local.front import ApiCall
 from headwater.local.persistence.errors import StateUnusable
 
 DEFAULT_PORT = 4610
 STATE = "state"
 """The folder with what the cloud keeps, inside the directory of `up`."""
+PORT = "port"
+"""The file in that folder with the port that the cloud had last."""
 _RECORD, _LOG = "cloud.json", "cloud.log"
-_PORT, _STATE_UNUSABLE = "port", 3
+_STATE_UNUSABLE = 3
 _START_SECONDS, _STOP_SECONDS = 120.0, 60.0
 _PORT_SECONDS = 5.0
-_HEALTH, _CLOCK, _ADVANCE = "/_headwater/health", "/_headwater/clock", "/_headwater/clock/advance"
 
 
 class LocalCloudError(Exception):
@@ -92,15 +92,22 @@ class Running:
 
     def health(self) -> dict[str, Any]:
         """What the server says of itself; raises `OSError` if it doesn't answer."""
-        return _get(self.endpoint + _HEALTH)
+        return _get(self.endpoint + HEALTH)
 
     def now(self) -> str:
         """The cloud's time (ISO 8601, UTC)."""
-        return str(_get(self.endpoint + _CLOCK)["now"])
+        return str(_get(self.endpoint + CLOCK)["now"])
 
     def advance(self, by: timedelta) -> str:
         """Move the cloud's clock forward; what falls due on the way has run when this returns the new time."""
-        return str(_get(self.endpoint + _ADVANCE, {"seconds": by.total_seconds()})["now"])
+        return str(_get(self.endpoint + ADVANCE, {"seconds": by.total_seconds()})["now"])
+
+    def copy_state(self, to: Path) -> None:
+        """Write what the cloud keeps to a new folder, as it is between two calls; raises `OSError` if that fails."""
+        try:
+            _get(self.endpoint + SNAPSHOT, {"to": str(to)})
+        except urllib.error.HTTPError as error:
+            raise OSError(json.load(error)["message"]) from None
 
 
 def up(directory: Path, *, port: int | None = DEFAULT_PORT, region: str = "us-east-1") -> Running:
@@ -262,7 +269,7 @@ def _await_health(directory: Path, process: subprocess.Popen[bytes]) -> Running:
 
 def _last_port(directory: Path) -> int | None:
     try:
-        return int((directory / STATE / _PORT).read_text())
+        return int((directory / STATE / PORT).read_text())
     except (OSError, ValueError):
         return None
 
@@ -330,33 +337,6 @@ def _get(url: str, body: Any = None) -> dict[str, Any]:
         return answer
 
 
-class Admin:
-    """The addresses under ``/_headwater``, which AWS doesn't have."""
-
-    def __init__(self, cloud: Cloud) -> None:
-        self._cloud = cloud
-
-    def __call__(self, call: ApiCall) -> Response | None:
-        """Health and clock."""
-        request, clock = call.request, self._cloud.clock
-        match request.method, request.path:
-            case "GET", path if path == _HEALTH:
-                return _json({"status": "ok", "pid": os.getpid(), "port": self._cloud.port})
-            case "GET", path if path == _CLOCK:
-                return _json({"now": clock.now().isoformat()})
-            case "POST", path if path == _ADVANCE:
-                try:
-                    seconds = float(call.json()["seconds"])
-                    return _json({"now": clock.advance(timedelta(seconds=seconds)).isoformat()})
-                except (KeyError, TypeError, ValueError, OverflowError) as error:
-                    return _json({"message": f"seconds must be a number that isn't negative: {error}"}, 400)
-        return None
-
-
-def _json(body: Any, code: int = 200) -> Response:
-    return Response(json.dumps(body), code, mimetype="application/json")
-
-
 def serve(directory: Path, port: int, region: str) -> None:
     """Serve a cloud until SIGTERM or SIGINT; the record is there while it answers."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
@@ -371,7 +351,7 @@ def serve(directory: Path, port: int, region: str) -> None:
         sys.stderr.write(f"the state of the local cloud can't be used: {error}\n")
         sys.exit(_STATE_UNUSABLE)
     with contextlib.closing(cloud):
-        (directory / STATE / _PORT).write_text(str(cloud.port))
+        (directory / STATE / PORT).write_text(str(cloud.port))
         record = Running(os.getpid(), cloud.port, psutil.Process().create_time(), str(directory), region)
         # Renamed into place: a reader sees all of it or nothing.
         draft = directory / f"{_RECORD}.{os.getpid()}"

@@ -7,9 +7,12 @@ commit is cut there when it is opened.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import sqlite3
 import threading
+import uuid
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -139,6 +142,31 @@ class Book:
             self._database.execute("COMMIT")
 
     # Housekeeping
+
+    def copy(self, to: Path) -> None:
+        """Write the state, as it is now, to a folder that isn't there yet; nobody may delete blobs meanwhile.
+
+        Raises
+        ------
+        OSError
+            The folder is there, or can't be written.
+        StateUnusable
+            A blob is missing.
+        """
+        draft = to.with_name(f".{to.name}.{uuid.uuid4().hex}")
+        draft.mkdir(parents=True, mode=0o700)
+        try:
+            file = draft / self._file.name
+            os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
+            with contextlib.closing(sqlite3.connect(file)) as copied, self._lock:
+                self._database.backup(copied)
+                names = {str(row[0]) for row in copied.execute("SELECT DISTINCT blob FROM refs")}
+            self.blobs.link(names, draft / self.blobs.directory.name)
+            draft.rename(to)
+        except sqlite3.Error as error:
+            raise OSError(f"{self._file} can't be copied to {to}: {error}") from error
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
 
     def checkpoint(self) -> None:
         """Bring everything through to the disk, blobs first, and let the log begin anew."""

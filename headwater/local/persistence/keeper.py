@@ -85,6 +85,12 @@ class Keeper:
         self._thread.start()
         restoring.redeliver(self._cloud, self.book, self._codec)
 
+    def copy(self, to: Path) -> None:
+        """Write all that is kept to a new folder, as it is between two calls; raises what `Book.copy` does."""
+        with self._lock:
+            self._commit([EVERYTHING], rooms=True)
+            self.book.copy(to)
+
     def freeze(self) -> None:
         """Write what is left; nothing after this is kept, so that a stop and a crash leave the same."""
         with self._lock:

@@ -32,6 +32,7 @@ LEAVES = [path for path, command in commands() if not hasattr(command, "commands
 
 def test_every_command_of_the_issue_is_there() -> None:
     wanted = """demo; local up; local status; local stop; local down; local logs; local clock advance; local env;
+        local snapshot save; local snapshot restore; local snapshot list; local snapshot delete;
     upload; pipeline start; pipeline watch; pipeline list; models list; models show; models promote; models rollback;
     models training-set; predict;
     features list; features show; features lineage; features stats; features diff; features search;

@@ -1,0 +1,96 @@
+"""`headwater local snapshot`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from headwater.cli.command import YesOption, command, group
+from headwater.cli.output import Answer, insist, note, table
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from headwater.local.snapshots import Snapshot
+
+NameArgument = Annotated[
+    str, typer.Argument(help="Up to 64 letters, digits, '.', '_' and '-'.", metavar="NAME", show_default=False)
+]
+
+
+def add_to(local: typer.Typer) -> None:
+    """Add the commands to `headwater local`."""
+    snapshot = group("snapshot", "Saved states of the local cloud, to come back to.", local)
+    command(snapshot, "save")(save)
+    command(snapshot, "restore")(restore)
+    command(snapshot, "list")(list_saved)
+    command(snapshot, "delete")(delete)
+
+
+def save(
+    name: NameArgument,
+    replace: Annotated[bool, typer.Option("--replace", help="Let an earlier snapshot of that name give way.")] = False,
+) -> Answer:
+    """Save everything that is on the local cloud under a name; a cloud that runs goes on."""
+    from headwater.cli.laptop import as_size
+    from headwater.local import snapshots
+
+    saved = snapshots.save(_directory(), name, replace=replace)
+    note(f"saved: {as_size(saved.size)}; back to it: headwater local snapshot restore {name}")
+    return Answer(_data(saved))
+
+
+def restore(name: NameArgument, yes: YesOption = False) -> Answer:
+    """Bring the local cloud back to a saved state and start it; what is on it now is forgotten, so it asks."""
+    from headwater.cli.laptop import as_size
+    from headwater.local import daemon, snapshots
+
+    directory = _directory()
+    kept = daemon.kept(directory)
+    if kept is not None:
+        insist(
+            f"Forget what is on the local cloud now ({as_size(kept)}), and go back to {name!r}?",
+            yes,
+            "headwater local snapshot save ANOTHER_NAME keeps it",
+        )
+    restored = snapshots.restore(directory, name)
+    running = daemon.up(directory, port=None)
+    note(f"the local cloud is as it was at {restored.saved_at:%Y-%m-%d %H:%M:%S} UTC, at {running.endpoint}")
+    note("if the project has changed since: headwater local up")
+    return Answer({**_data(restored), "endpoint": running.endpoint})
+
+
+def list_saved() -> Answer:
+    """List the snapshots, oldest first."""
+    from headwater.cli.laptop import as_size
+    from headwater.local import snapshots
+
+    found = snapshots.saved(_directory())
+    if not found:
+        note("none; save one: headwater local snapshot save NAME")
+    rows = [(one.name, one.saved_at, as_size(one.size)) for one in found]
+    return Answer(
+        [_data(one) for one in found],
+        lambda console: console.print(table(("snapshot", "saved (UTC)", "size"), rows)) if rows else None,
+    )
+
+
+def delete(name: NameArgument, yes: YesOption = False) -> Answer:
+    """Delete a snapshot for ever; asks before that."""
+    from headwater.local import snapshots
+
+    insist(f"Delete the snapshot {name!r} for ever?", yes, "headwater local snapshot list")
+    snapshots.delete(_directory(), name)
+    note("deleted")
+    return Answer({"name": name, "status": "deleted"})
+
+
+def _directory() -> Path:
+    from headwater.client.stack import home
+
+    return home() / "local"
+
+
+def _data(snapshot: Snapshot) -> dict[str, Any]:
+    return {"name": snapshot.name, "saved_at": snapshot.saved_at.isoformat(), "bytes": snapshot.size}
