@@ -113,8 +113,9 @@ def _deploy(project: Path, running: Running, stage: Stage, cli: Cli | None, *, r
         f"{count} {_SHOWN[kind]}" for kind, count in deployment.changes.items() if kind in _SHOWN and count
     )
     resources = sum(resource.custom for resource in deployment.resources)
+    components = len(deployment.resources) - resources  # which are counted among what was created
     by = "the embedded engine" if cli is None else f"the Pulumi CLI {cli}"
-    stage.update(f"{resources} resources: {changes or 'nothing changed'} (by {by})")
+    stage.update(f"{resources} resources, {components} components: {changes or 'nothing changed'} (by {by})")
     obey(deployment.resources)
     return deployment
 
