@@ -195,10 +195,11 @@ class Cloud:
         self._clients.append(made)
         return made
 
-    def write_log(self, group: str, stream: str, lines: Iterable[str]) -> None:
+    def write_log(self, group: str, stream: str, lines: Iterable[str], *, make_group: bool = True) -> None:
         """Append ``lines`` to CloudWatch Logs; the group and the stream are made if they aren't there.
 
-        Lines in the embedded metric format become metrics as well, as CloudWatch does it.
+        Unless ``make_group``: Step Functions, for one, makes no group, and drops what it would write to one that was
+        deleted. Lines in the embedded metric format become metrics as well, as CloudWatch does it.
         """
         kept = [line for line in lines if line]
         if not kept:
@@ -207,23 +208,25 @@ class Cloud:
             logs = self.client("logs")
             for batch in _log_batches(kept):
                 try:
-                    self._put_log_events(logs, group, stream, batch)
+                    self._put_log_events(logs, group, stream, batch, make_group)
                 except logs.exceptions.ResourceNotFoundException:
                     # Someone deleted the group since we made sure that it is there.
                     self._log_streams.discard((group, stream))
-                    self._put_log_events(logs, group, stream, batch)
+                    with suppress(*() if make_group else (logs.exceptions.ResourceNotFoundException,)):
+                        self._put_log_events(logs, group, stream, batch, make_group)
         for line in kept:
             for metric in metrics_in(line):
                 self.put_metric(metric.namespace, metric.name, metric.values, metric.dimensions, unit=metric.unit)
 
-    def _put_log_events(self, logs: Any, group: str, stream: str, events: list[dict[str, Any]]) -> None:
+    def _put_log_events(
+        self, logs: Any, group: str, stream: str, events: list[dict[str, Any]], make_group: bool
+    ) -> None:
         if (group, stream) not in self._log_streams:
-            for make, arguments in (
-                (logs.create_log_group, {"logGroupName": group}),
-                (logs.create_log_stream, {"logGroupName": group, "logStreamName": stream}),
-            ):
+            if make_group:
                 with suppress(logs.exceptions.ResourceAlreadyExistsException):
-                    make(**arguments)
+                    logs.create_log_group(logGroupName=group)
+            with suppress(logs.exceptions.ResourceAlreadyExistsException):
+                logs.create_log_stream(logGroupName=group, logStreamName=stream)
             self._log_streams.add((group, stream))
         logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=events)
 

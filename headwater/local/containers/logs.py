@@ -8,10 +8,19 @@ from headwater.local.cloud import Cloud
 
 
 class LogStream:
-    """Collects lines; a thread writes them in batches. `close` returns when all of them are written."""
+    """Collects lines; a thread writes them in batches. `close` returns when all of them are written.
 
-    def __init__(self, cloud: Cloud, group: str, stream: str) -> None:
-        self._cloud, self._group, self._stream = cloud, group, stream
+    Parameters
+    ----------
+    cloud : Cloud
+    group, stream : str
+        Where to.
+    make_group : bool
+        Whether a group that isn't there is made; lines are dropped otherwise.
+    """
+
+    def __init__(self, cloud: Cloud, group: str, stream: str, *, make_group: bool = True) -> None:
+        self._cloud, self._group, self._stream, self._make_group = cloud, group, stream, make_group
         self._lines: list[str] = []
         self._closed = False
         self._changed = threading.Condition()
@@ -40,4 +49,4 @@ class LogStream:
             if not lines:
                 return
             if not self._cloud.stopped.is_set():
-                self._cloud.write_log(self._group, self._stream, lines)
+                self._cloud.write_log(self._group, self._stream, lines, make_group=self._make_group)

@@ -170,7 +170,7 @@ class _LogSession(CloudWatchLoggingSession):
         super().__init__(execution_arn, configuration)
         self._cloud = cloud
         stream = f"states/{name}/{datetime.now(UTC):%Y-%m-%d-%H-%M}/{uuid.uuid4().hex[:8]}"
-        self._log = LogStream(cloud, configuration.log_group_name, stream)
+        self._log = LogStream(cloud, configuration.log_group_name, stream, make_group=False)
 
     def publish_history_log(self, history_log: HistoryLog) -> None:
         """Write one event."""

@@ -140,6 +140,26 @@ def test_a_machines_history_goes_to_its_log_group(machines: Machines) -> None:
     assert types() == ["ExecutionStarted", "PassStateEntered", "PassStateExited", "ExecutionSucceeded"]
 
 
+def test_a_log_group_that_was_deleted_stays_away_until_someone_makes_it_again(machines: Machines) -> None:
+    cloud, name = machines.cloud, "/aws/vendedlogs/states/deleted"
+    logs = cloud.client("logs")
+
+    def messages() -> list[str]:
+        return [event["message"] for event in logs.filter_log_events(logGroupName=name)["events"]]
+
+    for written in ("first", "second"):
+        cloud.write_log(name, "stream", ["dropped"], make_group=False)
+        assert logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"] == []
+        logs.create_log_group(logGroupName=name)
+        cloud.write_log(name, "stream", [written], make_group=False)
+        assert messages() == [written]
+        logs.delete_log_group(logGroupName=name)
+        logs.create_log_group(logGroupName=name)
+        cloud.write_log(name, "stream", [written], make_group=False)
+        assert messages() == [written]
+        logs.delete_log_group(logGroupName=name)
+
+
 def test_the_end_of_an_execution_is_an_event(machines: Machines) -> None:
     sqs, events = machines.cloud.client("sqs"), machines.cloud.client("events")
     queue = sqs.create_queue(QueueName="execution-events")["QueueUrl"]
