@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from headwater.local.cloud import ACCOUNT_ID
+from headwater.local.account import ACCOUNT_ID
 from headwater.local.provider import Aws
 
 ROOT = Path(__file__).resolve().parents[1]

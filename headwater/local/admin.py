@@ -11,10 +11,8 @@ from typing import Any
 from werkzeug.wrappers import Response
 
 from headwater.local.cloud import Cloud
+from headwater.local.daemon import ADVANCE, CLOCK, HEALTH, SNAPSHOT
 from headwater.local.front import ApiCall
-
-HEALTH, CLOCK, ADVANCE = "/_headwater/health", "/_headwater/clock", "/_headwater/clock/advance"
-SNAPSHOT = "/_headwater/snapshot"
 
 
 class Admin:

@@ -17,16 +17,14 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 import boto3
 from botocore.config import Config
 
+from headwater.local.account import ACCESS_KEY, ACCOUNT_ID, SECRET_KEY
 from headwater.local.clock import Clock
 from headwater.local.embedded_metrics import metrics_in
 from headwater.local.front import Front
 from headwater.local.serving import Server
 
 if TYPE_CHECKING:
-    from headwater.local.persistence import Keeper
-
-ACCOUNT_ID = "123456789012"
-ACCESS_KEY, SECRET_KEY = "AKIAHEADWATERLOCAL00", "local-cloud-only-not-a-secret"
+    from headwater.local.persistence.keeper import Keeper
 
 _METRICS_A_CALL = 1000
 _LOG_BATCH_BYTES = 1_048_576
@@ -130,7 +128,7 @@ class Cloud:
         # Last, so that every room has had its say about the call.
         self.front.add(LongPoll(self))
         if self._state is not None:
-            from headwater.local.persistence import Keeper
+            from headwater.local.persistence.keeper import Keeper
 
             self.keeper = Keeper(self, self._state)
             self.keeper.restore()

@@ -1,18 +1,16 @@
-"""The local cloud as a background server: what ``headwater local up``, ``stop``, ``down`` and ``status`` do."""
+"""The local cloud as a background server: what ``headwater local up``, ``stop``, ``down`` and ``status`` do.
+
+Every command asks here whether a local cloud runs, so nothing of the cloud itself is imported: `server` is that.
+"""
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import json
-import logging
-import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 import urllib.error
 import urllib.request
@@ -24,17 +22,20 @@ from typing import Any
 
 import psutil
 
-from headwater.local.admin import ADVANCE, CLOCK, HEALTH, SNAPSHOT, Admin
-from headwater.local.cloud import ACCESS_KEY, SECRET_KEY, Cloud
-from headwater.local.persistence.errors import StateUnusable
+from headwater.local.account import ACCESS_KEY, SECRET_KEY
 
 DEFAULT_PORT = 4610
 STATE = "state"
 """The folder with what the cloud keeps, inside the directory of `up`."""
 PORT = "port"
 """The file in that folder with the port that the cloud had last."""
-_RECORD, _LOG = "cloud.json", "cloud.log"
-_STATE_UNUSABLE = 3
+RECORD = "cloud.json"
+"""The file with `Running`, beside that folder, while the cloud answers."""
+HEALTH, CLOCK, ADVANCE = "/_headwater/health", "/_headwater/clock", "/_headwater/clock/advance"
+SNAPSHOT = "/_headwater/snapshot"
+STATE_UNUSABLE = 3
+"""The exit code of a server whose state can't be read; the last line of its log says why."""
+_LOG = "cloud.log"
 _START_SECONDS, _STOP_SECONDS = 120.0, 60.0
 _PORT_SECONDS = 5.0
 
@@ -145,11 +146,11 @@ def up(directory: Path, *, port: int | None = DEFAULT_PORT, region: str = "us-ea
             port = last
         if port and not (port == last and _is_free(port, within=_PORT_SECONDS)):
             _check_port(port)
-        (directory / _RECORD).unlink(missing_ok=True)
+        (directory / RECORD).unlink(missing_ok=True)
         command = [
             sys.executable,
             "-m",
-            "headwater.local.daemon",
+            "headwater.local.server",
             str(directory),
             "--port",
             str(port),
@@ -210,7 +211,7 @@ def stop(directory: Path) -> bool:
     record = _read_record(directory)
     process = _process_of(record) if record is not None else None
     if process is None:
-        (directory / _RECORD).unlink(missing_ok=True)
+        (directory / RECORD).unlink(missing_ok=True)
         return False
     with contextlib.suppress(psutil.NoSuchProcess):
         process.terminate()
@@ -225,7 +226,7 @@ def stop(directory: Path) -> bool:
                 raise LocalCloudError(
                     "did_not_stop", f"process {process.pid} of the local cloud doesn't end", "End it by hand"
                 ) from None
-    (directory / _RECORD).unlink(missing_ok=True)
+    (directory / RECORD).unlink(missing_ok=True)
     return True
 
 
@@ -244,7 +245,7 @@ def status(directory: Path) -> Running | None:
 def _await_health(directory: Path, process: subprocess.Popen[bytes]) -> Running:
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
-        if (code := process.poll()) == _STATE_UNUSABLE:
+        if (code := process.poll()) == STATE_UNUSABLE:
             said = (directory / _LOG).read_text(errors="replace").strip().splitlines()[-1]
             raise LocalCloudError(
                 "state_unusable", said, "Nothing was changed; to forget it: headwater local down --yes"
@@ -313,7 +314,7 @@ def _exclusively(directory: Path) -> Iterator[None]:
 
 def _read_record(directory: Path) -> Running | None:
     try:
-        return Running(**json.loads((directory / _RECORD).read_text()))
+        return Running(**json.loads((directory / RECORD).read_text()))
     except (OSError, ValueError, TypeError):
         return None
 
@@ -335,41 +336,3 @@ def _get(url: str, body: Any = None) -> dict[str, Any]:
     with urllib.request.urlopen(request, timeout=600 if body else 5) as response:  # noqa: S310
         answer: dict[str, Any] = json.load(response)
         return answer
-
-
-def serve(directory: Path, port: int, region: str) -> None:
-    """Serve a cloud until SIGTERM or SIGINT; the record is there while it answers."""
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    ended = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
-    cloud = Cloud(directory, port=port, region=region, state=directory / STATE)
-    cloud.front.add(Admin(cloud))
-    try:
-        cloud.__enter__()
-    except StateUnusable as error:
-        sys.stderr.write(f"the state of the local cloud can't be used: {error}\n")
-        sys.exit(_STATE_UNUSABLE)
-    with contextlib.closing(cloud):
-        (directory / STATE / PORT).write_text(str(cloud.port))
-        record = Running(os.getpid(), cloud.port, psutil.Process().create_time(), str(directory), region)
-        # Renamed into place: a reader sees all of it or nothing.
-        draft = directory / f"{_RECORD}.{os.getpid()}"
-        draft.write_text(json.dumps(asdict(record)))
-        draft.replace(directory / _RECORD)
-        ended.wait()
-        (directory / _RECORD).unlink(missing_ok=True)
-
-
-def main() -> None:
-    """``python -m headwater.local.daemon DIRECTORY [--port N] [--region R]``: serve in the foreground."""
-    parser = argparse.ArgumentParser(prog="headwater.local.daemon")
-    parser.add_argument("directory", type=Path)
-    parser.add_argument("--port", type=int, default=DEFAULT_PORT)
-    parser.add_argument("--region", default="us-east-1")
-    arguments = parser.parse_args()
-    serve(arguments.directory.resolve(), arguments.port, arguments.region)
-
-
-if __name__ == "__main__":
-    main()

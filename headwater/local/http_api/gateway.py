@@ -17,7 +17,8 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote
 
-from headwater.local.cloud import ACCESS_KEY, SECRET_KEY, Cloud
+from headwater.local.account import ACCESS_KEY, SECRET_KEY
+from headwater.local.cloud import Cloud
 from headwater.local.events.permissions import is_allowed
 from headwater.local.functions import Functions, LambdaError, Outcome
 from headwater.local.functions.configuration import backend_of, parse_name

@@ -183,7 +183,7 @@ def test_an_interrupted_start_leaves_no_server(tmp_path: Path) -> None:
 
     def started() -> bool:
         servers[:] = psutil.Process(starter.pid).children()
-        return any("headwater.local.daemon" in each.cmdline() for each in servers)
+        return any("headwater.local.server" in each.cmdline() for each in servers)
 
     eventually(started)
     # Its server has no record yet: nobody but the one that started it knows of it.

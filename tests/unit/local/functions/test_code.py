@@ -6,7 +6,8 @@ import os
 
 from moto.awslambda.models import lambda_backends
 
-from headwater.local.cloud import ACCOUNT_ID, Cloud
+from headwater.local.account import ACCOUNT_ID
+from headwater.local.cloud import Cloud
 from tests.unit.local.functions.conftest import Deploy, zipped
 
 

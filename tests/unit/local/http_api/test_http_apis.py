@@ -19,7 +19,8 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from headwater.local.cloud import ACCESS_KEY, SECRET_KEY, Cloud
+from headwater.local.account import ACCESS_KEY, SECRET_KEY
+from headwater.local.cloud import Cloud
 from headwater.local.http_api import HttpApis
 
 # Answers with the event, or does what the event's body says.

@@ -12,7 +12,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from moto.sqs.models import sqs_backends
 
-from headwater.local.cloud import ACCESS_KEY, ACCOUNT_ID, SECRET_KEY, Cloud
+from headwater.local.account import ACCESS_KEY, ACCOUNT_ID, SECRET_KEY
+from headwater.local.cloud import Cloud
 
 ONCE = Config(retries={"total_max_attempts": 1})
 
