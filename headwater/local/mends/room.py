@@ -5,6 +5,7 @@ from __future__ import annotations
 from headwater.local.cloud import Cloud
 from headwater.local.limits import Limits
 from headwater.local.mends import (
+    access_keys,
     bucket_policies,
     codebuild_projects,
     dynamodb_items,
@@ -27,6 +28,7 @@ class Mends:
 
     def __init__(self, cloud: Cloud) -> None:
         self._patches = Patches()
+        access_keys.mend(self._patches)
         bucket_policies.mend(self._patches)
         dynamodb_items.mend(self._patches)
         dynamodb_partiql.mend(self._patches)

@@ -10,6 +10,7 @@ from typing import Any
 from moto.core.base_backend import BackendDict
 from moto.iam.models import iam_backends
 
+from headwater.local.persistence import given
 from headwater.local.persistence.calls import EVERYTHING
 
 PART = "backends"
@@ -27,6 +28,12 @@ def of(services: Iterable[str]) -> Iterator[tuple[str, Any]]:
             key = f"{_name(backends)}/{account}/{region}"
             if EVERYTHING in wanted or module.split(".")[1] in wanted or key in wanted:
                 yield key, backend
+
+
+def named(key: str, backend: Any) -> Iterator[tuple[str, Any]]:
+    """A backend, and what moto gives a new one, by the names that they have in the next cloud as well."""
+    yield key, backend
+    yield from given.of(key, backend)
 
 
 def keys_of(services: Iterable[str]) -> list[str]:

@@ -13,6 +13,7 @@ from moto.logs.models import LogStream
 from moto.s3 import models as s3
 
 from headwater.local.mends.patch import Patches
+from headwater.local.persistence import given
 from headwater.local.persistence.blobs import Blobs, Body
 from headwater.local.persistence.collections import Growing, ObjectVersions, TableItems
 
@@ -21,6 +22,7 @@ _touched: WeakValueDictionary[str, Any] = WeakValueDictionary()
 
 def install(patches: Patches, blobs: Blobs) -> None:
     """Let moto make our collections from now on."""
+    given.install(patches)
     patches.set(s3, "_VersionedKeyStore", _object_versions)
     patches.set(s3, "tempfile", SimpleNamespace(SpooledTemporaryFile=lambda *_, **__: Body(blobs)))
     for kind in (LambdaFunction, LayerVersion):

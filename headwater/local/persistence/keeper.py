@@ -157,7 +157,8 @@ class Keeper:
         collections: list[Any] = []
         digests: dict[str, bytes] = {}
         for key, backend in backends.of([EVERYTHING]):
-            self._codec.names.set(key, backend)
+            for name, held in backends.named(key, backend):
+                self._codec.names.set(name, held)
         for key, backend in backends.of(services):
             pickled = self._dump(key, vars(backend))
             if pickled is None:

@@ -32,6 +32,7 @@ from moto.stepfunctions.parser.backend.execution import Execution
 from headwater.local.persistence import backends, instruments
 from headwater.local.persistence.blobs import LARGE, Blobs, Body
 from headwater.local.persistence.collections import Growing, ObjectVersions, TableItems
+from headwater.local.persistence.given import Given
 
 _COLLECTIONS: Mapping[type, str] = {ObjectVersions: "versions", TableItems: "items", Growing: "growing"}
 _MAKE: Mapping[str, Callable[[], Any]] = {"versions": ObjectVersions, "items": TableItems, "growing": Growing}
@@ -162,7 +163,7 @@ class _Pickler(pickle.Pickler):
         if kind is AWSManagedPolicy:
             return "managed policy", value.arn
         if (name := self._codec.names.of(value)) is not None:
-            return "name", name
+            return ("given", name, *value.changes()) if kind is Given else ("name", name)
         return None
 
     def reducer_override(self, value: Any) -> Any:
@@ -214,6 +215,10 @@ class _Unpickler(pickle.Unpickler):
                 return self._codec.managed_policy(arn)
             case ("name", name):
                 return self._codec.names.value(name)
+            case ("given", name, gone, added):
+                given = self._codec.names.value(name)
+                given.apply(gone, added)
+                return given
         raise pickle.UnpicklingError(f"unknown reference {reference!r}")
 
 

@@ -90,9 +90,11 @@ def load(cloud: Cloud, book: Book, codec: Codec) -> dict[str, bytes]:
             digests[f"{part}/{key}"] = hashlib.blake2b(data, digest_size=16).digest()
     for key in kept[backends.PART]:
         try:
-            codec.names.set(key, backends.find(key))
+            named = backends.named(key, backends.find(key))
         except LookupError as error:
             raise StateUnusable(f"{book.directory}: {error}") from error
+        for name, held in named:
+            codec.names.set(name, held)
     for arn, held in _read(book, codec, EXECUTIONS):
         records[arn] = executions.from_record(held)
     loaded = {key: _loaded(book, codec, key, data) for key, data in kept[backends.PART].items()}
@@ -100,9 +102,9 @@ def load(cloud: Cloud, book: Book, codec: Codec) -> dict[str, bytes]:
     for execution in records.values():
         execution._kept = executions.is_over(execution)
     for key, state in loaded.items():
-        held = vars(codec.names.value(key))
-        held.clear()
-        held.update(state)
+        attributes = vars(codec.names.value(key))
+        attributes.clear()
+        attributes.update(state)
     _count_on(cloud)
     rooms: dict[str, Any] = {"cloud": cloud, **{type(room).__name__: room for room in cloud.rooms}}
     for name, state in remembered.items():

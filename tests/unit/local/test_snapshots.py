@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from collections.abc import Iterator
@@ -17,6 +18,11 @@ from headwater.local.daemon import LocalCloudError, Running
 from headwater.local.persistence.blobs import LARGE
 
 BUCKET, LARGE_BODY = "saved", os.urandom(LARGE)
+READ_ONLY = "arn:aws:iam::aws:policy/ReadOnlyAccess"
+POLICY = json.dumps({
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*"}],
+})  # fmt: skip
 
 
 def client(running: Running, service: str) -> Any:
@@ -47,6 +53,12 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     s3.put_object(Bucket=BUCKET, Key="large", Body=LARGE_BODY)
     queue = client(running, "sqs").create_queue(QueueName="q")["QueueUrl"]
     client(running, "sqs").send_message(QueueUrl=queue, MessageBody="hello")
+    iam, ec2 = client(running, "iam"), client(running, "ec2")
+    own = iam.create_policy(PolicyName="own", PolicyDocument=POLICY)["Policy"]["Arn"]
+    iam.create_role(RoleName="r", AssumeRolePolicyDocument="{}")
+    for arn in (own, READ_ONLY):
+        iam.attach_role_policy(RoleName="r", PolicyArn=arn)
+    ec2.deregister_image(ImageId=ec2.describe_images()["Images"][0]["ImageId"])
     snapshots.save(directory, "first")
     s3.delete_object(Bucket=BUCKET, Key="large")
     s3.put_object(Bucket=BUCKET, Key="later", Body=b"later")
@@ -66,6 +78,19 @@ def test_what_was_saved_comes_back_again_and_again(directory: Path) -> None:
         (message,) = sqs.receive_message(QueueUrl=sqs.get_queue_url(QueueName="q")["QueueUrl"])["Messages"]
         assert message["Body"] == "hello"
         client(running, "s3").delete_object(Bucket=BUCKET, Key="large")
+
+
+def test_what_moto_gives_is_there_with_what_was_added_to_it_and_taken_away(directory: Path) -> None:
+    before = daemon.up(directory, port=None)
+    images = {image["ImageId"] for image in client(before, "ec2").describe_images()["Images"]}
+    snapshots.restore(directory, "first")
+    after = daemon.up(directory, port=None)
+    assert {image["ImageId"] for image in client(after, "ec2").describe_images()["Images"]} == images
+    iam = client(after, "iam")
+    assert [policy["PolicyName"] for policy in iam.list_policies(Scope="Local")["Policies"]] == ["own"]
+    attached = iam.list_attached_role_policies(RoleName="r")["AttachedPolicies"]
+    assert {policy["PolicyName"] for policy in attached} == {"own", "ReadOnlyAccess"}
+    assert iam.get_policy(PolicyArn=READ_ONLY)["Policy"]["PolicyName"] == "ReadOnlyAccess"
 
 
 def test_a_state_is_saved_while_clients_write(directory: Path) -> None:
