@@ -17,20 +17,22 @@ import psutil
 # end, even by SIGKILL; a second `sh` that reads from it then kills the whole group. A shell starts in 1 ms, a Python
 # supervisor in 20, and POSIX has what prctl(PR_SET_PDEATHSIG) has on Linux alone.
 # TERM goes on to the command alone, as from a container runtime, also one that comes before the shell knows whom it
-# started; a trapped signal makes `wait` return early.
+# started; a trapped signal makes `wait` return early. What a shell has to say of a child that was killed ("Killed") is
+# no output of the command.
 _SUPERVISOR = """
 exec 3<&0 </dev/null
 asked=
 trap 'asked=yes' TERM
 "$@" 3<&- &
 child=$!
-trap 'kill -TERM $child 2>/dev/null' TERM
-[ -z "$asked" ] || kill -TERM $child 2>/dev/null
-( read -r _ <&3; kill -9 0 ) >/dev/null 2>&1 &
+exec 2>/dev/null
+trap 'kill -TERM $child' TERM
+[ -z "$asked" ] || kill -TERM $child
+( read -r _ <&3; kill -9 0 ) >/dev/null &
 exec 3<&-
 while :; do
   wait $child; status=$?
-  kill -0 $child 2>/dev/null || exit $status
+  kill -0 $child || exit $status
 done
 """
 

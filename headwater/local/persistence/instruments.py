@@ -60,7 +60,7 @@ def _code(blobs: Blobs) -> property:
     """A zip that is read when a function starts: moto keeps one of some 50 MB for each function and version."""
 
     def get(self: Any) -> bytes:
-        held = vars(self)["code_bytes"]
+        held = vars(self).get("code_bytes", b"")  # an image has none
         return Body(blobs, held.inline, held.name).read() if isinstance(held, Body) else held
 
     def put(self: Any, data: bytes) -> None:

@@ -90,6 +90,13 @@ def test_a_kill_ends_grandchildren_too(tmp_path: Path) -> None:
     wait_until_gone(int(lines[0]))
 
 
+def test_a_command_that_is_killed_has_said_nothing_of_it(tmp_path: Path) -> None:
+    lines = Lines()
+    process = start("import os; print('alive'); os.kill(os.getpid(), 9)", tmp_path, lines)
+    assert process.wait(20) == 128 + signal.SIGKILL
+    assert lines == ["alive"]
+
+
 def test_what_a_command_leaves_behind_ends_with_it(tmp_path: Path) -> None:
     lines = Lines()
     process = start("import subprocess; print(subprocess.Popen(['sleep', '600']).pid)", tmp_path, lines)
