@@ -179,12 +179,17 @@ def down(directory: Path) -> bool:
         It doesn't end.
     """
     was_running = stop(directory)
-    state, gone = directory / STATE, directory / f"{STATE}.gone"
+    discard(directory / STATE)
+    return was_running
+
+
+def discard(state: Path) -> None:
+    """Delete a state, or a snapshot of one, if it is there; half of it is never taken for a whole one."""
+    gone = state.with_name(f".{state.name}.gone")
     shutil.rmtree(gone, ignore_errors=True)
     if state.exists():
-        state.rename(gone)  # first: half a state must never be taken for one
+        state.rename(gone)
         shutil.rmtree(gone)
-    return was_running
 
 
 def kept(directory: Path) -> int | None:

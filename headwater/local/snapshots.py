@@ -66,7 +66,7 @@ def save(directory: Path, name: str, *, replace: bool = False) -> Snapshot:
     if daemon.kept(directory) is None:
         raise LocalCloudError("no_state", "the local cloud keeps nothing yet", "Start it: headwater local up")
     draft = to.with_name(f".{name}.saving")
-    _delete(draft)
+    daemon.discard(draft)
     try:
         if (running := daemon.status(directory)) is not None:
             running.copy_state(draft)
@@ -74,12 +74,12 @@ def save(directory: Path, name: str, *, replace: bool = False) -> Snapshot:
             _copy(directory / daemon.STATE, draft)
         shutil.copy2(directory / daemon.STATE / daemon.PORT, draft / daemon.PORT)
         (draft / _SAVED_AT).write_text(datetime.now(UTC).isoformat())
-        _delete(to)
+        daemon.discard(to)
         draft.rename(to)
     except (OSError, StateUnusable) as error:
         raise LocalCloudError("not_saved", f"the state can't be saved: {error}", "Nothing was changed") from error
     finally:
-        _delete(draft)
+        daemon.discard(draft)
     return _snapshot(to)
 
 
@@ -93,23 +93,20 @@ def restore(directory: Path, name: str) -> Snapshot:
     """
     directory = directory.resolve()
     found = _existing(directory, name)
-    state, gone = directory / daemon.STATE, directory / f"{daemon.STATE}.gone"
+    state = directory / daemon.STATE
     fresh = directory / f"{daemon.STATE}.restored"
-    _delete(fresh)
+    daemon.discard(fresh)
     try:
         _copy(found, fresh)
         shutil.copy2(found / daemon.PORT, fresh / daemon.PORT)
     except (OSError, StateUnusable) as error:
-        _delete(fresh)
+        daemon.discard(fresh)
         raise LocalCloudError(
             "not_restored", f"the snapshot {name!r} can't be read: {error}", "Nothing was changed"
         ) from error
     daemon.stop(directory)
-    _delete(gone)
-    if state.exists():
-        state.rename(gone)
+    daemon.discard(state)
     fresh.rename(state)
-    _delete(gone)
     return _snapshot(found)
 
 
@@ -122,7 +119,7 @@ def saved(directory: Path) -> list[Snapshot]:
 
 def delete(directory: Path, name: str) -> None:
     """Forget a snapshot; raises `LocalCloudError` if there is none of that name."""
-    _delete(_existing(directory.resolve(), name))
+    daemon.discard(_existing(directory.resolve(), name))
 
 
 def _path(directory: Path, name: str) -> Path:
@@ -159,11 +156,3 @@ def _copy(state: Path, to: Path) -> None:
 def _snapshot(path: Path) -> Snapshot:
     size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
     return Snapshot(path.name, datetime.fromisoformat((path / _SAVED_AT).read_text()), size)
-
-
-def _delete(path: Path) -> None:
-    if path.exists():
-        gone = path.with_name(f".{path.name}.gone")
-        shutil.rmtree(gone, ignore_errors=True)
-        path.rename(gone)  # first: half a snapshot must never be taken for one
-        shutil.rmtree(gone)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
@@ -25,6 +26,16 @@ class Patches:
             self._undo.callback(setattr, owner, name, own)
         setattr(owner, name, value)
         return before
+
+    def after_init(self, kind: type, act: Callable[[Any], None]) -> None:
+        """Call ``act`` with each new object of ``kind`` once it is made."""
+        original = kind.__init__  # type: ignore[misc]
+
+        def initialise(made: Any, *arguments: Any, **more: Any) -> None:
+            original(made, *arguments, **more)
+            act(made)
+
+        self.set(kind, "__init__", initialise)
 
     def item(self, owner: dict[Any, Any], key: Any, value: Any) -> None:
         """Let ``owner[key]`` be ``value``."""

@@ -60,7 +60,7 @@ def install(patches: Patches) -> None:
             for backend in account.values():
                 _wrap(backend)
     for kind in _ATTRIBUTES:
-        _wrap_new(patches, kind)
+        patches.after_init(kind, _wrap)
 
 
 def of(key: str, backend: Any) -> Iterator[tuple[str, Any]]:
@@ -74,13 +74,3 @@ def _wrap(backend: Any) -> None:
     for attribute, kind in _ATTRIBUTES.get(type(backend), {}).items():
         if type(held := getattr(backend, attribute)) is not kind:
             setattr(backend, attribute, kind(held))
-
-
-def _wrap_new(patches: Patches, kind: type) -> None:
-    original = kind.__init__  # type: ignore[misc]
-
-    def initialise(self: Any, *arguments: Any, **more: Any) -> None:
-        original(self, *arguments, **more)
-        _wrap(self)
-
-    patches.set(kind, "__init__", initialise)

@@ -72,10 +72,4 @@ def _code(blobs: Blobs) -> property:
 
 
 def _after_init(patches: Patches, kind: type, name: str, make: Any) -> None:
-    original = kind.__init__  # type: ignore[misc]
-
-    def initialise(self: Any, *arguments: Any, **more: Any) -> None:
-        original(self, *arguments, **more)
-        setattr(self, name, make(getattr(self, name)))
-
-    patches.set(kind, "__init__", initialise)
+    patches.after_init(kind, lambda made: setattr(made, name, make(getattr(made, name))))
