@@ -31,20 +31,20 @@ lint: $(READY)
 pulumi:
 	$(PYTHON) tools/pulumi/build.py
 
-$(READY): requirements/dev.txt requirements/pyspark.txt pyproject.toml
+$(READY): requirements/dev.txt headwater/locks/pyspark.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Headwater needs Python >= 3.11, this is " + sys.version.split()[0] + ": make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.9"
 	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements/dev.txt
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable . --editable localcloud
 	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python $(VENV)/spark
-	$(BIN)/uv pip sync --quiet --python $(VENV)/spark/bin/python --require-hashes requirements/pyspark.txt
+	$(BIN)/uv pip sync --quiet --python $(VENV)/spark/bin/python --require-hashes headwater/locks/pyspark.txt
 	touch $@
 
 # Universal locks with hashes and without index addresses: one for development, one for each bundle, the container and Spark.
 COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header
-lock:
-	$(COMPILE) --extra dev --no-emit-package headwater -o requirements/dev.txt
+lock: $(READY)
+	$(COMPILE) --extra dev --no-emit-package headwater --no-emit-package localcloud -o requirements/dev.txt
 	for extra in control serving data training spark pyspark; do $(COMPILE) --extra $$extra --no-emit-package headwater -c requirements/dev.txt -o requirements/$$extra.txt; done
 
 # Pages of docs/reference that are made from the code; a test fails when one is stale.

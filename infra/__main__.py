@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
-# Pulumi runs this file from its own folder; everything is imported from the project's.
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-from infra.config import Config
-from infra.products import checked
-from infra.stack import build_stack
+from headwater.infra.config import Config
+from headwater.infra.products import check_products
+from headwater.infra.stack import build_stack
 
 config = Config.load()
-build_stack(config, checked())
+build_stack(config, check_products())

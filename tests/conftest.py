@@ -1,8 +1,8 @@
 """How the tests share the machine: what shares a cloud shares a process.
 
 Moto's state belongs to its process, and every `mock_aws` wipes it, which takes seconds once many of moto's services are
-loaded. So the tests that mock AWS are one group of pytest-xdist, those that look into a local cloud are another, and
-both begin first, each on a worker of its own; whatever has its cloud in a process beside follows, the longest first.
+loaded. So the tests that mock AWS are one group of pytest-xdist, which begins first; whatever has its cloud in a
+process beside follows, the longest first.
 """
 
 from __future__ import annotations
@@ -33,13 +33,11 @@ BESIDE = (
     "infra",
     "pulumi",
     "terraform",
-    "unit/local/engine",
-    "unit/local/provider",
     "unit/scaffold/test_write.py",
     "unit/features/test_spark.py",
 )
 """Tests that start processes for all that they need."""
-ORDER = ("unit", "unit/local", *BESIDE)
+ORDER = ("unit", *BESIDE)
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-PARTS = ("headwater", "functions", "infra", "pipelines", "requirements", "pyproject.toml", "README.md", "LICENSE")
+PARTS = ("functions", "infra", "pipelines", "pyproject.toml")
 TIMEOUT = 600.0
-CACHES = ("bundles", "images", "packages")
+CACHES = ("bundles", "images")
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from headwater.local import automation
+from localcloud import automation
 
 
 def pulumi_cli() -> automation.Cli | None:

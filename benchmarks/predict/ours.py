@@ -1,4 +1,4 @@
-"""The deployed handler, `functions.serving.predict`, with its model on disk instead of in S3.
+"""The deployed handler, `headwater.handlers.serving.predict`, with its model on disk instead of in S3.
 
 All of it runs: Powertools, validation, encoding, metrics, the record for the prediction log. Only the write of that
 record is left out, because Lambda does it after the response.
@@ -9,8 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from functions.serving import predict
 from headwater.features.store import OnlineStore
+from headwater.handlers.serving import predict
 from headwater.registry.types import Package
 from headwater.serving.log import WriteAtOnce
 from headwater.serving.predictor import Predictor

@@ -11,20 +11,22 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from headwater.locks import entries, lock, normal
+
 OURS = frozenset({"headwater", "pipelines"})
 """What of the project is where its products run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """A place where modules run, and the lock of what is installed there."""
+    """A place where modules run, and the name of the lock of what is installed there (`headwater.locks`)."""
 
     name: str
     lock: str
 
 
-TRAINING = Where("the training container", "requirements/training.txt")
-LAMBDA = Where("the functions that read products", "requirements/data.txt")
+TRAINING = Where("the training container", "training")
+LAMBDA = Where("the functions that read products", "data")
 
 
 def library_problems(module: str, where: Where, *, called: str | None) -> Iterator[str]:
@@ -43,27 +45,25 @@ def library_problems(module: str, where: Where, *, called: str | None) -> Iterat
     if file is None:
         return
     project = file.parents[module.count(".") + (file.name == "__init__.py")]
-    locked = _locked(project / where.lock)
-    if not locked:
-        return  # A project without locks, such as a wheel.
+    locked = _locked(where.lock, project)
     told: set[str] = set()
     for path, line, name in _needed(module, file, set(), called=called):
         top = name.partition(".")[0]
-        if top in told or top in sys.stdlib_module_names or top in OURS or _normal(top) in locked:
+        if top in told or top in sys.stdlib_module_names or top in OURS or normal(top) in locked:
             continue
         homes = _homes(top)
-        if any(_normal(home) in locked for home in homes):
+        if any(normal(home) in locked for home in homes):
             continue
         told.add(top)
         shown = f"{path.relative_to(project)}:{line}"
         if homes:
-            lacks = f"{where.lock} lacks {homes[0]}: it is installed here, but not in {where.name}"
+            lacks = f"which is installed here and not in {where.name}"
         elif importlib.util.find_spec(top) is not None:
-            lacks = f"{where.name} has only {', '.join(sorted(OURS))} of this project: move it below pipelines"
+            lacks = f"but {where.name} has only {', '.join(sorted(OURS))} of this project: move it below pipelines"
         else:
-            lacks = f"it is installed neither here nor in {where.name} ({where.lock})"
-        remedy = ". Add it to pyproject.toml's extra and run make lock" if homes else ""
-        yield f"{shown} imports {top}, but {lacks}{remedy}"
+            lacks = f"which is installed neither here nor in {where.name}"
+        remedy = f". Add {homes[0]} to the extra {where.lock!r} in pyproject.toml, run headwater lock" if homes else ""
+        yield f"{shown} imports {top}, {lacks}{remedy}"
 
 
 def _needed(module: str, file: Path, seen: set[str], *, called: str | None) -> Iterator[tuple[Path, int, str]]:
@@ -137,10 +137,8 @@ def _file_of(module: str) -> Path | None:
 
 
 @lru_cache(maxsize=8)
-def _locked(lock: Path) -> frozenset[str]:
-    if not lock.is_file():
-        return frozenset()
-    return frozenset(map(_normal, re.findall(r"^([A-Za-z0-9][\w.-]*)\s*==", lock.read_text(encoding="utf-8"), re.M)))
+def _locked(name: str, project: Path) -> frozenset[str]:
+    return frozenset(entries(lock(name, project)))
 
 
 @lru_cache(maxsize=64)
@@ -158,7 +156,3 @@ def _homes(top: str) -> list[str]:
         for record in folder.glob("*.dist-info/RECORD")
         if begins.search(record.read_text(encoding="utf-8", errors="replace"))
     )
-
-
-def _normal(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()

@@ -50,8 +50,9 @@ def demo(
     from headwater.cli.laptop import bring_up, interruptible, stop
     from headwater.cli.progress import Stages
     from headwater.client import connect
-    from headwater.client.stack import LOCAL, home, project
+    from headwater.client.stack import LOCAL
     from headwater.demo import run
+    from headwater.project import home, project
 
     started = time.monotonic()
     stages = Stages()

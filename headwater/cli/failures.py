@@ -44,7 +44,7 @@ def failure(error: BaseException) -> Failure:
         return Failure("InvalidProduct", "\n".join(of_validation(error)), exit_code=InvalidRequest.exit_code)
     if type(error).__module__.startswith("botocore"):
         return _of_aws(error)
-    if type(error).__module__.startswith(("headwater.local", "infra")):
+    if type(error).__module__.startswith(("localcloud", "infra")):
         return _of_local(error)
     return Failure(
         type(error).__name__,

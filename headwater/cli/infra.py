@@ -142,7 +142,7 @@ def restore(
     import headwater
     from headwater.cli.infra_views import difference_data, show_plan
     from headwater.cli.restoring import check_commit, commands, perform
-    from headwater.client.stack import project
+    from headwater.project import project
 
     cloud = headwater.connect(stack)
     plan = check_commit(cloud.infra.restore_plan(update), project())

@@ -20,9 +20,9 @@ from headwater.client.stack import LOCAL
 from headwater.errors import InvalidRequest, NotFound
 
 if TYPE_CHECKING:
-    from headwater.local.automation import Cli
-    from headwater.local.daemon import Running
-    from headwater.local.engine import Deployment
+    from localcloud.automation import Cli
+    from localcloud.daemon import Running
+    from localcloud.engine import Deployment
 
 _SHOWN = {"create": "created", "update": "changed", "replace": "replaced", "delete": "deleted"}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
@@ -71,10 +71,10 @@ def bring_up(
 
     Raises
     ------
-    headwater.local.automation.NoPulumi
+    localcloud.automation.NoPulumi
         The engine is to be the Pulumi CLI, and there is none. Nothing was started.
     """
-    from headwater.local import daemon
+    from localcloud import daemon
 
     cli = _find_cli() if engine is Engine.PULUMI else None
     with stages.stage("cloud", "local cloud") as stage:
@@ -87,7 +87,7 @@ def bring_up(
 
 
 def _find_cli() -> Cli:
-    from headwater.local.automation import find
+    from localcloud.automation import find
 
     return find()
 
@@ -102,11 +102,11 @@ def _deploy(project: Path, running: Running, stage: Stage, cli: Cli | None, *, r
         "on_event": _follow(stage),
     }
     if cli is None:
-        from headwater.local import engine
+        from localcloud import engine
 
         deployment = engine.deploy(project, LOCAL, **wanted)
     else:
-        from headwater.local import automation
+        from localcloud import automation
 
         deployment = automation.deploy(project, LOCAL, cli=cli, folder=Path(running.directory), **wanted)
     changes = ", ".join(
@@ -135,7 +135,7 @@ def _follow(stage: Stage) -> Callable[[Any], None]:
 
 def deployed_resources(project: Path, running: Running) -> list[str]:
     """The types of the cloud resources that the last deployment left."""
-    from headwater.local.engine import resources
+    from localcloud.engine import resources
 
     found = resources(project, LOCAL, environment=running.environment())
     return [resource.type for resource in found if resource.custom]
@@ -149,7 +149,7 @@ def host_config() -> dict[str, str]:
 
 def environment(running: Running) -> dict[str, str]:
     """The variables that lead AWS clients, Pulumi's CLI and our own command to the local cloud."""
-    from headwater.local.automation import pulumi_variables
+    from localcloud.automation import pulumi_variables
 
     variables = running.environment()
     return {**variables, **pulumi_variables(variables, Path(running.directory)), "HEADWATER_STACK": LOCAL}
@@ -157,7 +157,7 @@ def environment(running: Running) -> dict[str, str]:
 
 def running(home: Path) -> Running:
     """The local cloud that runs; raises `NotRunning` if none does."""
-    from headwater.local import daemon
+    from localcloud import daemon
 
     seen = daemon.status(home / "local")
     if seen is None:
@@ -169,7 +169,7 @@ def running(home: Path) -> Running:
 
 def kept_bytes(home: Path) -> int | None:
     """Bytes of the state that the local cloud keeps on disk; None if there is none."""
-    from headwater.local import daemon
+    from localcloud import daemon
 
     return daemon.kept(home / "local")
 
@@ -181,14 +181,14 @@ def as_size(number: int) -> str:
 
 def stop(home: Path) -> bool:
     """Stop the local cloud and keep its state; False if none ran."""
-    from headwater.local import daemon
+    from localcloud import daemon
 
     return daemon.stop(home / "local")
 
 
 def take_down(home: Path) -> bool:
     """Stop the local cloud and forget its state; False if none ran."""
-    from headwater.local import daemon
+    from localcloud import daemon
 
     return daemon.down(home / "local")
 
@@ -196,7 +196,7 @@ def take_down(home: Path) -> bool:
 @contextmanager
 def interruptible(home: Path) -> Iterator[None]:
     """Ctrl-C leaves the machine as it was: a cloud that this command started goes with it."""
-    from headwater.local import daemon
+    from localcloud import daemon
 
     was_running = daemon.status(home / "local") is not None
     was_kept = kept_bytes(home) is not None

@@ -43,7 +43,7 @@ def up(
     """Start the local cloud and deploy this project; if it runs, deploy what has changed."""
     from headwater.cli.laptop import bring_up, interruptible
     from headwater.cli.progress import Stages
-    from headwater.client.stack import home, project
+    from headwater.project import home, project
 
     stages = Stages()
     with interruptible(home()):
@@ -56,7 +56,8 @@ def status() -> Answer:
     from datetime import UTC, datetime
 
     from headwater.cli.laptop import deployed_resources, kept_bytes, running
-    from headwater.client.stack import LOCAL, home, project
+    from headwater.client.stack import LOCAL
+    from headwater.project import home, project
 
     seen = running(home())
     deployed = deployed_resources(project(), seen)
@@ -79,7 +80,7 @@ def stop() -> Answer:
     """Stop the local cloud and every process it started; the next `up` finds what was on it."""
     from headwater.cli.laptop import as_size, kept_bytes
     from headwater.cli.laptop import stop as stop_cloud
-    from headwater.client.stack import home
+    from headwater.project import home
 
     was_running = stop_cloud(home())
     kept = kept_bytes(home())
@@ -92,7 +93,7 @@ def stop() -> Answer:
 def down(yes: YesOption = False) -> Answer:
     """Stop the local cloud, and forget for ever what was on it; asks before that, `stop` keeps it."""
     from headwater.cli.laptop import as_size, kept_bytes, take_down
-    from headwater.client.stack import home
+    from headwater.project import home
 
     kept = kept_bytes(home())
     if kept is not None:
@@ -109,7 +110,7 @@ def env() -> Answer:
     import shlex
 
     from headwater.cli.laptop import environment, running
-    from headwater.client.stack import home
+    from headwater.project import home
 
     variables = environment(running(home()))
     # A profile or a session of the person's own would come before these credentials with some tools.
@@ -123,7 +124,7 @@ def advance(
 ) -> Answer:
     """Move the local cloud's clock forward: schedules and alarms that fall due on the way happen."""
     from headwater.cli.laptop import advance_clock, duration
-    from headwater.client.stack import home
+    from headwater.project import home
 
     now = advance_clock(home(), duration(by))
     note(f"the local cloud's time is {now} now")

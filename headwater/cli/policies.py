@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 from headwater.errors import Refused
 
 if TYPE_CHECKING:
-    from headwater.local.engine import ResourceState
+    from localcloud.engine import ResourceState
 
 DOCUMENTED = "docs/reference/policies.md"
 
 
 class PoliciesViolated(Refused):
-    """The stack is up on the local cloud, and breaks rules of `infra.policies`: it must not go to AWS like this."""
+    """The stack is up on the local cloud, and breaks rules of `headwater.infra.policies`: keep it off AWS."""
 
 
 def obey(resources: Iterable[ResourceState]) -> None:
     """Raise `PoliciesViolated`, one line a violation, unless every resource follows every rule or is exempt."""
-    from infra.policies import judge, of_states
+    from headwater.infra.policies import judge, of_states
 
     violations = judge(of_states(resources)).violations
     if violations:

@@ -31,7 +31,7 @@ def init(
     ] = "regression",
 ) -> Answer:
     """Write a new model product that passes its own checks, to be edited into your own."""
-    from headwater.client.stack import project
+    from headwater.project import project
     from headwater.scaffold import write
 
     root = project()

@@ -80,7 +80,8 @@ def perform(plan: RestorePlan, cloud: Headwater, project: Path, *, yes: bool) ->
     NoPulumi
         The stack is on AWS and there is no Pulumi CLI; the message tells what to type instead.
     """
-    from headwater.client.stack import LOCAL, home
+    from headwater.client.stack import LOCAL
+    from headwater.project import home
 
     question = f"Bring stack {cloud.stack.name!r} back to what update {plan.update.id[:12]} left?"
 
@@ -108,7 +109,7 @@ def restore_locally(
     confirm: Callable[[], None],
 ) -> dict[str, int]:
     """Preview and deploy with the embedded engine; parameters and errors as `perform`."""
-    from headwater.local.engine import deploy, preview
+    from localcloud.engine import deploy, preview
 
     stages = Stages()
     with checkout(project, plan.update.commit) as tree:

@@ -12,7 +12,7 @@ from headwater.cli.output import Answer, insist, note, table
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from headwater.local.snapshots import Snapshot
+    from localcloud.snapshots import Snapshot
 
 NameArgument = Annotated[
     str, typer.Argument(help="Up to 64 letters, digits, '.', '_' and '-'.", metavar="NAME", show_default=False)
@@ -34,7 +34,7 @@ def save(
 ) -> Answer:
     """Save everything that is on the local cloud under a name; a cloud that runs goes on."""
     from headwater.cli.laptop import as_size
-    from headwater.local import snapshots
+    from localcloud import snapshots
 
     saved = snapshots.save(_directory(), name, replace=replace)
     note(f"saved: {as_size(saved.size)}; back to it: headwater local snapshot restore {name}")
@@ -44,7 +44,7 @@ def save(
 def restore(name: NameArgument, yes: YesOption = False) -> Answer:
     """Bring the local cloud back to a saved state and start it; what is on it now is forgotten, so it asks."""
     from headwater.cli.laptop import as_size
-    from headwater.local import daemon, snapshots
+    from localcloud import daemon, snapshots
 
     directory = _directory()
     kept = daemon.kept(directory)
@@ -64,7 +64,7 @@ def restore(name: NameArgument, yes: YesOption = False) -> Answer:
 def list_saved() -> Answer:
     """List the snapshots, oldest first."""
     from headwater.cli.laptop import as_size
-    from headwater.local import snapshots
+    from localcloud import snapshots
 
     found = snapshots.saved(_directory())
     if not found:
@@ -78,7 +78,7 @@ def list_saved() -> Answer:
 
 def delete(name: NameArgument, yes: YesOption = False) -> Answer:
     """Delete a snapshot for ever; asks before that."""
-    from headwater.local import snapshots
+    from localcloud import snapshots
 
     insist(f"Delete the snapshot {name!r} for ever?", yes, "headwater local snapshot list")
     snapshots.delete(_directory(), name)
@@ -87,7 +87,7 @@ def delete(name: NameArgument, yes: YesOption = False) -> Answer:
 
 
 def _directory() -> Path:
-    from headwater.client.stack import home
+    from headwater.project import home
 
     return home() / "local"
 

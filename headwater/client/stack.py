@@ -13,14 +13,15 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from headwater.aws import Clients, error_code, new_session
 from headwater.client.errors import NoStack, NotDeclared
+from headwater.project import NoProject, home
 
 LOCAL = "local"
 """The stack that `headwater local up` deploys."""
 STATE_BUCKET = "state"
-"""Pulumi's backend on the local cloud; `headwater.local.engine` says the same."""
+"""Pulumi's backend on the local cloud; `localcloud.engine` says the same."""
 CLOUD_FILE = Path("local") / "cloud.json"
 ACCESS_KEY, SECRET_KEY = "AKIAHEADWATERLOCAL00", "local-cloud-only-not-a-secret"
-"""`headwater.local.cloud` says the same; importing it would load moto, which takes a client half a second."""
+"""`localcloud.cloud` says the same; importing it would load moto, which takes a client half a second."""
 
 
 def _names(given: Any) -> Any:
@@ -83,38 +84,13 @@ def _require(kind: str, known: Sequence[str] | None, name: str, *, stack: str) -
         raise NotDeclared(f"stack {stack!r} has no {kind} {name!r}: {there}")
 
 
-def project(start: Path | None = None) -> Path:
-    """The Headwater project that one stands in: the nearest folder upwards with ``Pulumi.yaml`` and ``infra/``.
-
-    Raises
-    ------
-    NoStack
-        There is none.
-    """
-    here = (start or Path.cwd()).absolute()
-    for folder in (here, *here.parents):
-        if (folder / "Pulumi.yaml").is_file() and (folder / "infra").is_dir():
-            return folder
-    raise NoStack(
-        f"{here} is not inside a Headwater project (a folder with Pulumi.yaml and infra/)",
-        next_steps=["cd into your clone of Headwater"],
-    )
-
-
-def home(start: Path | None = None) -> Path:
-    """Where a project keeps its local cloud: HEADWATER_HOME, else ``.headwater`` in the `project`."""
-    if given := os.environ.get("HEADWATER_HOME"):
-        return Path(given).absolute()
-    return project(start) / ".headwater"
-
-
 def local_environment() -> Mapping[str, str] | None:
     """The variables that lead to the local cloud that runs in this project; None if none does."""
     try:
         record = json.loads((home() / CLOUD_FILE).read_text(encoding="utf-8"))
         os.kill(int(record["pid"]), 0)
         endpoint, region = f"http://127.0.0.1:{int(record['port'])}", str(record["region"])
-    except (NoStack, OSError, ValueError, KeyError, TypeError):
+    except (NoProject, OSError, ValueError, KeyError, TypeError):
         # Not in a project, no cloud, half a file, or one that was killed: all mean that none runs.
         return None
     return {

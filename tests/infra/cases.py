@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from headwater.local.engine import Deployment, ResourceState
+from localcloud.engine import Deployment, ResourceState
 
 ROOT = Path(__file__).resolve().parents[2]
 STACK = "local"

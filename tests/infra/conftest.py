@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 import pytest
+from localcloud.engine import deploy
+from localcloud.testing import cloud_beside
 
-from headwater.local.engine import deploy
-from tests.clouds import cloud_beside
 from tests.infra.cases import CONFIG, ROOT, STACK, Graph
 from tests.infra.inventory import inventory
 

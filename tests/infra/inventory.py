@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from headwater.local.provider import Aws
+from localcloud.provider import Aws
 
 # Every service that the stack has something of: operation, path to the list, what names an item there.
 LISTED = (

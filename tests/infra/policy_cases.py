@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from infra.policies import Resource
+from headwater.infra.policies import Resource
 
 Made = Sequence[Resource]
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from headwater.local.engine import deploy
-from infra.policies import judge, of_states
-from infra.policies.reference import render
-from tests.clouds import cloud_beside
+from localcloud.engine import deploy
+from localcloud.testing import cloud_beside
+
+from headwater.infra.policies import judge, of_states
+from headwater.infra.policies.reference import render
 from tests.infra.cases import CONFIG, ROOT, STACK
 
 PAGE = ROOT / "docs/reference/policies.md"

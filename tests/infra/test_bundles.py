@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from infra.bundles import RECIPES, SPARK, Bundle, Recipe, build, build_all
-from infra.code import CACHE
-from infra.images import pack_context
-from infra.packages import COMMAND_LINE, BundleError, File, Target, append, remembered, without_command_line
+from headwater.infra.bundles import RECIPES, SPARK, Bundle, Recipe, build, build_all
+from headwater.infra.images import pack_context
+from headwater.infra.packages import COMMAND_LINE, BundleError, File, Target, append, remembered, without_command_line
+from headwater.locks import lock
 from tests.infra.cases import ROOT
 
 HOST = Target(python=f"{sys.version_info.major}.{sys.version_info.minor}", platform=None)
@@ -37,19 +37,24 @@ HANDLERS = {
 @pytest.fixture(scope="session")
 def bundles() -> dict[str, Bundle]:
     # The project's own cache: what `local up` built needn't be built again.
-    return build_all(HOST, cache_directory=ROOT / CACHE)
+    return build_all(HOST, project=ROOT)
 
 
-def project(directory: Path, lock: str = "") -> Path:
-    """A project with one module and a lock."""
-    (directory / "requirements").mkdir(parents=True)
-    (directory / "requirements" / "control.txt").write_text(lock)
+def library(directory: Path, requirements: str = "") -> Path:
+    """A library with a lock, and one module beside it."""
+    (directory / "headwater" / "locks").mkdir(parents=True)
+    (directory / "headwater" / "locks" / "control.txt").write_text(requirements)
     (directory / "ours").mkdir()
     (directory / "ours" / "module.py").write_text("answer = 42\n")
     return directory
 
 
 RECIPE = Recipe(name="control", sources=("ours",))
+
+
+def pack(recipe: Recipe, target: Target, project: Path, beside: Path) -> Bundle:
+    """The bundle of a project, from the code and the locks of the library in the folder ``beside``."""
+    return build(recipe, target, project=project, library=beside / "headwater")
 
 
 def test_bundles_are_far_from_the_limit_and_serving_is_small(bundles: dict[str, Bundle]) -> None:
@@ -87,7 +92,7 @@ def test_every_handler_can_be_imported_from_its_bundle_alone(
     with zipfile.ZipFile(bundles[name].path) as archive:
         archive.extractall(tmp_path)
     heavy = {"serving": "onnxruntime, numpy", "data": "duckdb, pandas, pandera.pandas"}.get(name, "botocore")
-    handlers = "\n".join(f"import functions.{handler}" for handler in HANDLERS[name])
+    handlers = "\n".join(f"import headwater.handlers.{handler}" for handler in HANDLERS[name])
     imports = f"import botocore, {heavy}\n{handlers}"
     code = f"import sys; sys.path[:0] = [{str(tmp_path)!r}]\n{imports}\nprint(botocore.__file__)"
     # -I -S: neither this environment's packages nor its variables.
@@ -103,7 +108,7 @@ def test_every_handler_can_be_imported_from_its_bundle_alone(
 
 
 def test_what_spark_runs_is_imported_from_its_archive_and_spark_alone(tmp_path: Path) -> None:
-    built = build(SPARK, replace(HOST, compiled=False), ROOT / CACHE)
+    built = build(SPARK, replace(HOST, compiled=False), project=ROOT)
     with zipfile.ZipFile(built.path) as archive:
         archive.extractall(tmp_path / "environment")
     (release,) = Path(sys.prefix, "spark").glob("lib/python*/site-packages")
@@ -122,7 +127,7 @@ def test_what_spark_runs_is_imported_from_its_archive_and_spark_alone(tmp_path: 
 
 def test_equal_contents_give_equal_bytes(tmp_path: Path) -> None:
     first, second = (
-        build(RECIPE, HOST, tmp_path / f"cache-{number}", project(tmp_path / f"project-{number}")) for number in (1, 2)
+        pack(RECIPE, HOST, tmp_path / f"cache-{number}", library(tmp_path / f"project-{number}")) for number in (1, 2)
     )
     assert first.sha256 == second.sha256
     assert first.path.read_bytes() == second.path.read_bytes()
@@ -130,9 +135,9 @@ def test_equal_contents_give_equal_bytes(tmp_path: Path) -> None:
 
 
 def test_modules_come_compiled_and_are_found_where_lambda_cannot_write(tmp_path: Path) -> None:
-    root = project(tmp_path / "project")
+    root = library(tmp_path / "project")
     (root / "ours" / "broken.py").write_text("def :\n")
-    bundle = build(RECIPE, HOST, tmp_path / "cache", root)
+    bundle = pack(RECIPE, HOST, tmp_path / "cache", root)
     with zipfile.ZipFile(bundle.path) as archive:
         compiled = [name for name in archive.namelist() if name.endswith(".pyc")]
         archive.extractall(tmp_path / "task")
@@ -151,19 +156,19 @@ def test_a_python_that_cannot_be_had_leaves_a_bundle_of_sources(
 ) -> None:
     monkeypatch.setenv("UV_PYTHON_DOWNLOADS", "never")
     other = Target(python="3.99", platform=None)
-    bundle = build(Recipe(name="control", sources=("ours",)), other, tmp_path / "cache", project(tmp_path / "project"))
+    bundle = pack(Recipe(name="control", sources=("ours",)), other, tmp_path / "cache", library(tmp_path / "project"))
     with zipfile.ZipFile(bundle.path) as archive:
         assert archive.namelist() == ["ours/module.py"]
 
 
 def test_a_changed_source_gives_another_bundle_and_an_unchanged_one_the_same(tmp_path: Path) -> None:
-    root = project(tmp_path / "project")
-    first = build(RECIPE, HOST, tmp_path / "cache", root)
+    root = library(tmp_path / "project")
+    first = pack(RECIPE, HOST, tmp_path / "cache", root)
     written = first.path.stat().st_mtime_ns
-    assert build(RECIPE, HOST, tmp_path / "cache", root) == first
+    assert pack(RECIPE, HOST, tmp_path / "cache", root) == first
     assert first.path.stat().st_mtime_ns == written
     (root / "ours" / "module.py").write_text("answer = 43\n")
-    assert build(RECIPE, HOST, tmp_path / "cache", root).sha256 != first.sha256
+    assert pack(RECIPE, HOST, tmp_path / "cache", root).sha256 != first.sha256
 
 
 def test_the_right_to_execute_is_kept(tmp_path: Path) -> None:
@@ -178,39 +183,39 @@ def test_the_right_to_execute_is_kept(tmp_path: Path) -> None:
 
 
 def test_a_zip_without_its_note_is_built_again(tmp_path: Path) -> None:
-    bundle = build(RECIPE, HOST, tmp_path / "cache", project(tmp_path / "project"))
+    bundle = pack(RECIPE, HOST, tmp_path / "cache", library(tmp_path / "project"))
     bundle.path.with_suffix(".json").write_text("{")
     assert remembered(bundle.path) is None
-    assert build(RECIPE, HOST, tmp_path / "cache", tmp_path / "project") == bundle
+    assert pack(RECIPE, HOST, tmp_path / "cache", tmp_path / "project") == bundle
 
 
 def test_a_missing_lock_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BundleError, match=r"requirements/control.txt is missing; `make lock` writes it"):
-        build(RECIPE, HOST, tmp_path / "cache", tmp_path)
+    with pytest.raises(BundleError, match=r"bundle 'control'.*headwater/locks/control.txt"):
+        pack(RECIPE, HOST, tmp_path / "cache", tmp_path)
 
 
 def test_a_missing_source_is_named(tmp_path: Path) -> None:
-    root = project(tmp_path / "project")
-    with pytest.raises(BundleError, match=r"there is no theirs; see RECIPES"):
-        build(Recipe(name="control", sources=("theirs",)), HOST, tmp_path / "cache", root)
+    root = library(tmp_path / "project")
+    with pytest.raises(BundleError, match=r"bundle 'control': there is no theirs in "):
+        pack(Recipe(name="control", sources=("theirs",)), HOST, tmp_path / "cache", root)
 
 
 def test_a_lock_without_hashes_is_refused(tmp_path: Path) -> None:
-    root = project(tmp_path / "project", lock="six==1.17.0\n")
-    with pytest.raises(BundleError, match=r"uv can't install requirements/control.txt"):
-        build(RECIPE, HOST, tmp_path / "cache", root)
+    root = library(tmp_path / "project", requirements="six==1.17.0\n")
+    with pytest.raises(BundleError, match=r"uv can't install the lock control.txt"):
+        pack(RECIPE, HOST, tmp_path / "cache", root)
 
 
 def test_code_for_an_aws_service_that_bundles_leave_out_is_refused(tmp_path: Path) -> None:
-    root = project(tmp_path / "project")
+    root = library(tmp_path / "project")
     (root / "ours" / "store.py").write_text("\nclient('sagemaker').create_model()\n")
     with pytest.raises(BundleError, match=r"ours/store.py line 2 uses the AWS service 'sagemaker'.*SERVICES"):
-        build(RECIPE, HOST, tmp_path / "cache", root)
+        pack(RECIPE, HOST, tmp_path / "cache", root)
 
 
 def test_a_lock_loses_the_command_lines_packages_and_nothing_else() -> None:
-    lock = (ROOT / "requirements" / "control.txt").read_text()
-    kept = without_command_line(lock)
+    text = lock("control", None)
+    kept = without_command_line(text)
     assert not [line for line in kept.splitlines() if line.split("==")[0] in COMMAND_LINE]
     assert "botocore==" in kept
     assert "pydantic==" in kept
@@ -218,14 +223,33 @@ def test_a_lock_loses_the_command_lines_packages_and_nothing_else() -> None:
     def names(text: str) -> set[str]:
         return {line.split("==")[0] for line in text.splitlines() if line[:1].isalpha()}
 
-    assert names(kept) == names(lock) - COMMAND_LINE
+    assert names(kept) == names(text) - COMMAND_LINE
 
 
 def test_the_images_context_holds_what_the_dockerfile_copies_and_no_laptop_code(tmp_path: Path) -> None:
-    first, second = pack_context(ROOT, tmp_path / "a"), pack_context(ROOT, tmp_path / "b")
+    first, second = (pack_context(project(tmp_path / name)) for name in "ab")
     assert first.sha256 == second.sha256
     assert first.path.read_bytes() == second.path.read_bytes()
     with zipfile.ZipFile(first.path) as archive:
         names = archive.namelist()
-    assert {"pipelines/Dockerfile", "requirements/training.txt", "headwater/model.py"} <= set(names)
-    assert not [name for name in names if name.startswith(("headwater/local", "headwater/cli", "infra", "tests"))]
+    assert {
+        "headwater/container/Dockerfile", "requirements.txt", "headwater/model.py", "pipelines/shop.py"
+    } <= set(names)  # fmt: skip
+    assert not [name for name in names if name.startswith(("headwater/cli", "headwater/infra", "infra", "tests"))]
+
+
+def test_the_container_gets_what_the_project_adds_to_its_lock(tmp_path: Path) -> None:
+    root = project(tmp_path / "project")
+    before = pack_context(root)
+    (root / "requirements").mkdir()
+    (root / "requirements" / "training.txt").write_text("left-pad==1.0 \\\n    --hash=sha256:abc\n")
+    with zipfile.ZipFile(pack_context(root).path) as archive:
+        requirements = archive.read("requirements.txt").decode()
+    with zipfile.ZipFile(before.path) as archive:
+        assert requirements == archive.read("requirements.txt").decode() + ("left-pad==1.0 \\\n    --hash=sha256:abc\n")
+
+
+def project(root: Path) -> Path:
+    (root / "pipelines").mkdir(parents=True)
+    (root / "pipelines" / "shop.py").write_text("")
+    return root

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from localcloud.engine import DeployError, deploy, destroy, preview
 
-from headwater.local.engine import DeployError, deploy, destroy, preview
 from tests.infra.cases import CONFIG, ROOT, STACK, Graph
 
 pytestmark = pytest.mark.cloud
@@ -19,12 +19,12 @@ sys.path.insert(0, {str(ROOT)!r})
 from datetime import timedelta
 from pathlib import Path
 import pulumi
-from infra.alarms import AlarmTopic, DeadLetters
-from infra.buckets import Account
-from infra.bundles import Bundle
-from infra.config import Config
-from infra.function import Code, Foundation, Function, FunctionArgs
-import functions.alarms.manage
+from headwater.infra.alarms import AlarmTopic, DeadLetters
+from headwater.infra.buckets import Account
+from headwater.infra.bundles import Bundle
+from headwater.infra.config import Config
+from headwater.infra.function import Code, Foundation, Function, FunctionArgs
+import headwater.handlers.alarms.manage
 
 account = Account.current()
 topic = AlarmTopic("alarms", account=account)
@@ -44,7 +44,7 @@ Function(
     FunctionArgs(
         foundation=foundation,
         capability="alarms",
-        handler=functions.alarms.manage,
+        handler=headwater.handlers.alarms.manage,
         settings={{**topic_settings}},
         bundle="control",
         memory_mib=256,

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from localcloud.engine import deploy, destroy
 
 from headwater.client.stack import clients_of, describe
-from headwater.local.engine import deploy, destroy
-from infra.description import CATALOG_KEY, OUTPUTS, PARAMETER_BYTES
+from headwater.infra.description import CATALOG_KEY, OUTPUTS, PARAMETER_BYTES
 from tests.infra.cases import ROOT
 
 pytestmark = pytest.mark.cloud
@@ -20,9 +20,9 @@ PROGRAM = f"""
 import sys
 sys.path.insert(0, {str(ROOT)!r})
 import pulumi
-from infra.buckets import Account, PrivateBucket, PrivateBucketArgs
-from infra.config import Config
-from infra.description import OUTPUTS, describe
+from headwater.infra.buckets import Account, PrivateBucket, PrivateBucketArgs
+from headwater.infra.config import Config
+from headwater.infra.description import OUTPUTS, describe
 
 artifacts = PrivateBucket(
     "artifacts",

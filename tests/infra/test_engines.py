@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from localcloud.engine import ResourceState, deploy, destroy
+from localcloud.testing import cloud_beside
 
-from headwater.local import automation
-from headwater.local.engine import ResourceState, deploy, destroy
-from tests.clouds import cloud_beside
+from localcloud import automation
 from tests.infra.cases import CONFIG, ROOT, STACK, Graph
 from tests.infra.inventory import inventory
 from tests.pulumi_cli import needed_cli

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.grants import Statement, UnnamedResource, allow, together
-from infra.machine import InvalidDefinition, fill
+from headwater.infra.grants import Statement, UnnamedResource, allow, together
+from headwater.infra.machine import InvalidDefinition, fill
 
 FILE = Path("some.asl.json")
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from localcloud.engine import ResourceState, preview
 
-from headwater.local.engine import ResourceState, preview
+from headwater.infra.tags import cut
 from headwater.model import Catalog
-from infra.tags import cut
 from tests.infra.cases import CONFIG, ROOT
 
 LONGEST = "s" + "o" * 12 + "-" + "l" * 13 + "g"  # 28 characters
@@ -20,8 +20,8 @@ PROGRAM = f"""
 import sys
 sys.path.insert(0, {str(ROOT)!r})
 from headwater.model import load_catalog
-from infra.config import Config
-from infra.stack import build_stack
+from headwater.infra.config import Config
+from headwater.infra.stack import build_stack
 from tests.infra.test_names import renamed
 
 build_stack(Config.load(), renamed(load_catalog()))

@@ -1,4 +1,4 @@
-"""Each rule of `infra.policies` on graphs made by hand: what breaks it, what keeps it, what a preview can't know."""
+"""Each rule of `headwater.infra.policies` on graphs made by hand: what breaks it, keeps it, or can't be known yet."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from infra.policies import EXEMPTIONS, RULES, UNKNOWN, Resource, exempt, judge
+from headwater.infra.policies import EXEMPTIONS, RULES, UNKNOWN, Resource, exempt, judge
 from tests.infra.policy_cases import BROKEN, KEPT, made
 
 

@@ -14,11 +14,11 @@ import grpc
 import pytest
 import yaml
 from google.protobuf import empty_pb2
+from localcloud.provider.values import UNKNOWN as UNKNOWN_TO_THE_ENGINE
+from localcloud.provider.values import to_struct
 from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc
 
-from headwater.local.provider.values import UNKNOWN as UNKNOWN_TO_THE_ENGINE
-from headwater.local.provider.values import to_struct
-from infra.policies import EXEMPTIONS, RULES, UNKNOWN, Resource, exempt, judge, of_states
+from headwater.infra.policies import EXEMPTIONS, RULES, UNKNOWN, Resource, exempt, judge, of_states
 from tests.infra.cases import ROOT, Graph
 from tests.infra.policy_cases import BROKEN, made
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pulumi
 import pytest
 
-from infra import products
+from headwater.infra import products
 
 PRODUCT = """
 from headwater.model import Product, Source
@@ -27,7 +27,7 @@ ROWS = pa.DataFrameSchema({"id": pa.Column(str), "event_time": pa.Column("dateti
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A project with a product of one source; each load of it reads the files anew."""
     monkeypatch.syspath_prepend(str(tmp_path))
-    for name in ("headwater", "requirements", "fresh_products/shop"):
+    for name in ("requirements", "fresh_products/shop"):
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "pyproject.toml").write_text("[project]\n")
     (tmp_path / "fresh_products" / "__init__.py").touch()
@@ -49,27 +49,29 @@ def forget() -> None:
 
 
 def test_what_passed_is_loaded_without_another_check(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert set(products.checked("fresh_products", root=root).sources) == {"rows"}
+    assert set(products.check_products("fresh_products", root=root).sources) == {"rows"}
     with monkeypatch.context() as watched:
         watched.setattr("headwater.checking.checked_catalog", lambda _: pytest.fail("checked again"))
-        assert set(products.checked("fresh_products", root=root).sources) == {"rows"}
+        assert set(products.check_products("fresh_products", root=root).sources) == {"rows"}
 
 
 def test_a_change_is_checked_and_a_refusal_is_not_remembered_as_a_pass(root: Path) -> None:
-    products.checked("fresh_products", root=root)
+    products.check_products("fresh_products", root=root)
     write(root, "rows", contract="MISSING")
     for _ in range(2):
         with pytest.raises(pulumi.RunError, match="nothing was deployed"):
-            products.checked("fresh_products", root=root)
+            products.check_products("fresh_products", root=root)
         forget()
     write(root, "others")
-    assert set(products.checked("fresh_products", root=root).sources) == {"others"}
+    assert set(products.check_products("fresh_products", root=root).sources) == {"others"}
 
 
 @pytest.mark.parametrize(
-    "changed", ["fresh_products/shop/sample.csv", "headwater/new.py", "requirements/training.txt", "pyproject.toml"]
+    "changed", ["fresh_products/shop/sample.csv", "requirements/training.txt", "pyproject.toml", "library/new.py"]
 )
-def test_each_file_that_a_check_reads_counts(root: Path, changed: str) -> None:
+def test_each_file_that_a_check_reads_counts(root: Path, changed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    (root / "library").mkdir()
+    monkeypatch.setattr(products, "LIBRARY", root / "library")
     before = products.digest_of("fresh_products", root)
     (root / changed).write_text("something else")
     assert products.digest_of("fresh_products", root) != before

@@ -11,10 +11,10 @@ import boto3
 import pytest
 
 from headwater.features.sharding import PREFIX
-from infra.description import OUTPUTS
-from infra.policies import judge, of_states
-from infra.policies.reference import render
-from infra.policies.tagging import UNTAGGED
+from headwater.infra.description import OUTPUTS
+from headwater.infra.policies import judge, of_states
+from headwater.infra.policies.reference import render
+from headwater.infra.policies.tagging import UNTAGGED
 from tests.infra.cases import ROOT, Graph
 from tests.infra.reference import PAGE
 

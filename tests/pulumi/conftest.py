@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from localcloud.engine.backend import BucketBackend
+from localcloud.engine.bucket import BUCKET
+from localcloud.provider import Aws
+from localcloud.testing import cloud_beside
 
 from headwater import aws
 from headwater.ledger.service import Ledger
 from headwater.ledger.store import GraphStore, LedgerTable, StateBucket
-from headwater.local import automation, engine
-from headwater.local.engine.backend import BucketBackend
-from headwater.local.engine.bucket import BUCKET
-from headwater.local.provider import Aws
-from tests.clouds import cloud_beside
+from localcloud import automation, engine
 from tests.pulumi import language_host
 from tests.pulumi_cli import needed_cli
 from tests.unit.registry.cases import make_table

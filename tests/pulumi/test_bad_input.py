@@ -7,9 +7,9 @@ import os
 import platform
 
 import pytest
+from localcloud.engine.backend import BUCKET
 
-from headwater.local import engine
-from headwater.local.engine.backend import BUCKET
+from localcloud import engine
 from tests.infra.cases import ROOT
 from tests.pulumi.conftest import STACK, Small
 
@@ -29,7 +29,9 @@ def refused(small: Small, by: str, **more: object) -> str:
 
 
 def test_a_wrong_setting_is_named(small: Small, by: str) -> None:
-    small.write(f"import sys; sys.path.insert(0, {str(ROOT)!r}); from infra.config import Config; Config.load()")
+    small.write(
+        f"import sys; sys.path.insert(0, {str(ROOT)!r}); from headwater.infra.config import Config; Config.load()"
+    )
     settings = small.root / f"Pulumi.{STACK}.yaml"
     settings.write_text("config:\n  headwater:logRetentionDays: 8\n")
     assert refused_after(small, by).startswith(
@@ -108,7 +110,7 @@ def test_a_corrupt_checkpoint_is_told_and_kept(small: Small, by: str) -> None:
 
 
 def test_a_state_bucket_that_is_not_there_is_made_by_us_and_missed_by_plain_pulumi(small: Small, by: str) -> None:
-    from headwater.local.provider.s3 import empty
+    from localcloud.provider.s3 import empty
 
     s3 = small.aws.client("s3")
     empty(s3, BUCKET)

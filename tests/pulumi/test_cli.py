@@ -6,10 +6,10 @@ import os
 import signal
 
 import pytest
+from localcloud.engine.bucket import BUCKET
 
 from headwater.ledger.types import StackName
-from headwater.local import engine
-from headwater.local.engine.bucket import BUCKET
+from localcloud import engine
 from tests.pulumi.conftest import STACK, Small, ledger_beside
 
 pytestmark = pytest.mark.cloud

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from localcloud.testing import cloud_beside
 
-from tests.clouds import cloud_beside
 from tests.infra.inventory import inventory
 from tests.terraform.types import CONFIGURATION
 

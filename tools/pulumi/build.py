@@ -22,7 +22,7 @@ EVERY_SECONDS = 15.0  # between two lines of progress where there is no terminal
 def main() -> int:
     """Build it unless it is there."""
     version = wanted_version()
-    # The same place as in headwater/local/automation/find.py, which must find it without this folder.
+    # The same place as in localcloud/automation/find.py, which must find it without this folder.
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "headwater"
     program = cache / f"pulumi-{version}" / "pulumi"
     if not program.is_file():

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from localcloud.engine.bucket import make_bucket
 from moto.s3.models import s3_backends
 
 from headwater import aws
 from headwater.bootstrap.errors import BucketNotOurs, KeyNotFound
 from headwater.bootstrap.service import bootstrap
-from headwater.local.engine.bucket import make_bucket
 from tests.unit.registry.cases import mocked_aws
 
 NAME = "headwater-state-123456789012-us-east-1"

@@ -288,7 +288,4 @@ def test_search_parameters_that_training_can_not_take_are_told() -> None:
 
 def test_a_library_that_is_nowhere_is_told_before_the_call() -> None:
     (line,) = found(model=MODEL.model_copy(update={"train": "tests.unit.checking.lazy:fit"}))
-    assert line.endswith(
-        "imports no_such_library, but it is installed neither here nor in the training container "
-        "(requirements/training.txt)"
-    )
+    assert line.endswith("imports no_such_library, which is installed neither here nor in the training container")

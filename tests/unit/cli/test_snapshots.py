@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from headwater.local import daemon
+from localcloud import daemon
 from tests.unit.cli.conftest import Run
 
 

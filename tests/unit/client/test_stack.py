@@ -10,12 +10,13 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+from localcloud.daemon import Running
 
 from headwater import aws
 from headwater.client import connect
 from headwater.client.errors import NoStack, NotDeclared
-from headwater.client.stack import home, local_environment, project
-from headwater.local.daemon import Running
+from headwater.client.stack import local_environment
+from headwater.project import NoProject, home, project
 from tests.unit.client.conftest import OUTPUTS, describe
 
 KINDS = ("models", "sources", "views")
@@ -157,7 +158,7 @@ def test_the_project_is_found_from_any_folder_in_it(tmp_path: Path, monkeypatch:
     assert project(deep) == tmp_path / "clone"
     monkeypatch.delenv("HEADWATER_HOME")
     assert home(deep) == tmp_path / "clone" / ".headwater"
-    with pytest.raises(NoStack, match="not inside a Headwater project"):
+    with pytest.raises(NoProject, match="not inside a Headwater project"):
         project(tmp_path)
 
 

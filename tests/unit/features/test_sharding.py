@@ -61,7 +61,7 @@ def under_way() -> Assignment:
 
 
 class Machine:
-    """The machine's steps, one after the other, as pipelines/materialise.asl.json has them."""
+    """The machine's steps, one after the other, as headwater/infra/workflows/materialise.asl.json has them."""
 
     def __init__(self) -> None:
         self.sharding = Sharding(RegistryStore(REGISTRY), Objects(LAKE))

@@ -14,7 +14,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from functions.features import collect
 from headwater.aws import client
 from headwater.features.engine import DuckDB
 from headwater.features.errors import InvalidView
@@ -25,6 +24,7 @@ from headwater.features.parity import Parity, ViewParity
 from headwater.features.store import OnlineStore
 from headwater.features.streamed import Collector
 from headwater.features.streaming import Streaming
+from headwater.handlers.features import collect
 from headwater.lake.service import Lake
 from headwater.lake.store import Arrivals
 from headwater.lake.types import DataVersion

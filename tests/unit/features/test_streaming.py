@@ -13,13 +13,13 @@ from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from functions.features import stream
 from headwater.aws import client
 from headwater.features.errors import InvalidRows
 from headwater.features.inputs import entity_text
 from headwater.features.online import ValueStatus, plan, read_online
 from headwater.features.store import OnlineStore
 from headwater.features.streaming import MOST_ROWS, Streaming
+from headwater.handlers.features import stream
 from headwater.json_values import dumps, json_value, loads
 from headwater.lake.errors import LakeBusy
 from headwater.lake.store import Arrivals

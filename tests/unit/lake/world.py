@@ -13,14 +13,14 @@ from typing import Any
 import duckdb
 import pandera.pandas as pa
 import pytest
+from localcloud.mends import dynamodb_partiql
+from localcloud.mends.patch import Patches
 
 from headwater.aws import client
 from headwater.features.encoding import unpack
 from headwater.features.online import attribute_of
 from headwater.lake.service import Lake
 from headwater.lake.types import Pointer, Upload
-from headwater.local.mends import dynamodb_partiql
-from headwater.local.mends.patch import Patches
 from headwater.model import Catalog, FeatureView, Product, Source, catalog
 from tests.mocking import mocked
 

@@ -23,6 +23,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from headwater.aws import client
 from headwater.cli.feature_views import show_details, show_statistics
 from headwater.client import Headwater, connect
+from headwater.container.task import LOCK
 from headwater.features.encoding import pack, text_places, unpack
 from headwater.features.errors import InvalidRows
 from headwater.features.materialising import Doing
@@ -64,7 +65,6 @@ from headwater.training.registration import Registration
 from headwater.training.service import Training
 from headwater.training.store import RunFiles
 from headwater.versions.service import Versions
-from pipelines.task import LOCK
 from tests.unit.client.conftest import OUTPUTS, describe
 from tests.unit.lake.world import ARTIFACTS, FEATURES, LAKE, REGISTRY, World, new_world
 

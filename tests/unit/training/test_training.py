@@ -14,6 +14,7 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.s3.models import s3_backends
 
 from headwater.aws import client
+from headwater.container.task import LOCK
 from headwater.features.history import historical
 from headwater.features.inputs import encode
 from headwater.features.store import OnlineStore
@@ -43,7 +44,6 @@ from headwater.training.store import RunFiles
 from headwater.training.types import TRAINING_SET_FILE
 from headwater.versions.errors import RevisionNotFound
 from headwater.versions.service import Versions
-from pipelines.task import LOCK
 from tests.unit.lake.world import ARTIFACTS, FEATURES, LAKE, REGISTRY, World
 from tests.unit.training.products import BUYS, EXPENSIVE, HERE, PRICE, houses, products, visits
 

@@ -12,13 +12,13 @@ from typing import Any, Literal
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ConnectionClosedError
+from localcloud.mends import dynamodb_transactions, s3_listings, s3_parts
+from localcloud.mends.patch import Patches
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.core.models import botocore_stubber
 from moto.s3.models import s3_backends
 
 from headwater import aws
-from headwater.local.mends import dynamodb_transactions, s3_listings, s3_parts
-from headwater.local.mends.patch import Patches
 from headwater.versions.dataset import Dataset
 from headwater.versions.service import Versions
 from headwater.versions.types import Entry

@@ -13,9 +13,9 @@ from botocore.awsrequest import AWSResponse
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError, NoCredentialsError
 from botocore.session import Session
+from localcloud.http_api.sigv4 import SignedRequest, verify
 
 from headwater import aws
-from headwater.local.http_api.sigv4 import SignedRequest, verify
 from headwater.wire.connection import Connection, connection
 from tests.unit.registry.cases import mocked_aws
 

@@ -1,0 +1,134 @@
+"""The container's entry point: what is too long or too large for a function.
+
+python -m headwater.container.task train <model> <run id>
+python -m headwater.container.task ingest '<upload as JSON>'
+python -m headwater.container.task reingest '<order as JSON>' <run id>
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aws_lambda_powertools import Logger
+from pydantic import ValidationError
+
+from headwater.errors import HeadwaterError
+from headwater.lake.types import ReingestOrder, Upload
+from headwater.model import load_catalog
+from headwater.settings import FunctionSettings
+
+if TYPE_CHECKING:
+    from headwater.lake.service import Lake
+
+USAGE = (
+    "usage: python -m headwater.container.task train <model> <run id> | ingest <upload as JSON> | "
+    "reingest <order as JSON> <run id>"
+)
+
+LOCK = Path(__file__).resolve().parents[2] / "requirements.txt"
+"""What is installed in the image."""
+
+
+class Settings(FunctionSettings):
+    """What the container must be told."""
+
+    lake_bucket: str
+    artifacts_bucket: str
+    registry_table: str
+    code_version: str = "unknown"
+    """What runs: the image's digest."""
+
+
+def train(settings: Settings, logger: Logger, model: str, run_id: str) -> None:
+    """Train a run that was prepared; on failure leave the reason beside the run's files."""
+    from headwater.registry.service import Registry
+    from headwater.training.service import Training
+    from headwater.training.store import RunFiles
+    from headwater.training.types import FAILURE_FILE, Failure
+
+    def tell(step: str, facts: Mapping[str, Any]) -> None:
+        logger.info(step, extra=dict(facts))
+
+    training = Training(
+        load_catalog(),
+        Registry.from_settings(settings),
+        settings.artifacts_bucket,
+        code_version=settings.code_version,
+        lock=LOCK,
+        progress=tell,
+    )
+    try:
+        candidate = training.train(model, run_id)
+    except Exception as error:
+        message = error.message if isinstance(error, HeadwaterError) else f"{type(error).__name__}: {error}"
+        failure = Failure(error=type(error).__name__, message=" ".join(message.split()))
+        RunFiles(settings.artifacts_bucket, model, run_id).put_value(FAILURE_FILE, failure)
+        raise
+    logger.info("candidate", extra={"metrics": dict(candidate.metrics), "failures": candidate.failures})
+
+
+def ingest(settings: Settings, logger: Logger, upload: Upload) -> None:
+    """Ingest a file, as the function does with smaller ones."""
+    lake = _lake(settings)
+    logger.info("file ingested", extra={"ingestion": lake.ingest(upload).model_dump(mode="json")})
+    try:
+        lake.catch_up(upload.source, upload.id)
+    except HeadwaterError as error:
+        # The file itself is in; whoever reads the source is told what to do.
+        logger.warning(f"older files aren't made again: {error.reason}: {error.message}")
+
+
+def reingest(settings: Settings, logger: Logger, order: ReingestOrder, run_id: str) -> None:
+    """Make a source's files again, however many they are."""
+    done = _lake(settings).reingest(order, run_id)
+    logger.info("source made again", extra={"reingestion": done.model_dump(mode="json") if done else None})
+
+
+def _lake(settings: Settings) -> Lake:
+    from headwater.lake.service import Lake
+
+    return Lake(
+        load_catalog(),
+        bucket=settings.lake_bucket,
+        table=settings.registry_table,
+        code_version=settings.code_version,
+    )
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Do what the arguments say; 0 if it is done, 1 if it failed, 2 if they say nothing that is known."""
+    logger = Logger(service="training" if arguments[:1] == ["train"] else "lake")
+    try:
+        match list(arguments):
+            case ["train", model, run_id]:
+                logger.append_keys(run_id=run_id, model=model)
+                train(Settings.from_environment(), logger, model, run_id)
+            case ["ingest", text]:
+                upload = Upload.model_validate_json(text)
+                logger.append_keys(run_id=upload.id, source=upload.source)
+                ingest(Settings.from_environment(), logger, upload)
+            case ["reingest", text, run_id]:
+                order = ReingestOrder.model_validate_json(text)
+                logger.append_keys(run_id=run_id, source=order.source)
+                reingest(Settings.from_environment(), logger, order, run_id)
+            case _:
+                logger.error(USAGE)
+                return 2
+    except HeadwaterError as error:
+        logger.error(f"{error.reason}: {error.message}")
+        return 1
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, entry['loc']))}: {entry['msg']}" for entry in error.errors())
+        logger.error(f"not configured, or called wrongly: {problems}")
+        return 2
+    except Exception as error:
+        logger.exception(f"{type(error).__name__}: {error}")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

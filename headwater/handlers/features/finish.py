@@ -1,0 +1,45 @@
+"""All shards of a run are written: record it as completed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from headwater.handlers.observability import observe
+from headwater.settings import FunctionSettings, at_init
+
+if TYPE_CHECKING:
+    from headwater.features.sharding import Sharding
+
+logger, tracer, metrics, entry = observe("features")
+
+
+class Settings(FunctionSettings):
+    """What this function must be told."""
+
+    lake_bucket: str
+    registry_table: str
+
+
+@at_init
+def service() -> Sharding:
+    # Imported here: the deployment reads `Settings` where DuckDB needn't be installed.
+    from headwater.features.sharding import Sharding
+    from headwater.lake.store import Objects
+    from headwater.registry.store import RegistryStore
+
+    settings = Settings.from_environment()
+    return Sharding(RegistryStore(settings.registry_table), Objects(settings.lake_bucket))
+
+
+@entry
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """End the run of the event's ``assignment``, of which ``split`` says what there was and ``written`` what came."""
+    logger.append_keys(run_id=event["run_id"])
+    from headwater.features.sharding import Assignment, Split
+
+    given, split = Assignment.model_validate(event["assignment"]), Split.model_validate(event["split"])
+    done = service().finish(given, split, int(event["written"]))
+    logger.info("run finished", extra=done.model_dump(mode="json"))
+    return done.model_dump(mode="json")

@@ -1,0 +1,137 @@
+"""A source has new rows, or it is time: bring what changed of the feature views online; hands over what is too much."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from headwater.handlers.observability import observe
+from headwater.model import load_catalog
+from headwater.settings import FunctionSettings, at_init
+
+if TYPE_CHECKING:
+    from headwater.features.freshness import Freshness, ViewAge
+    from headwater.features.materialising import Materialised
+    from headwater.features.service import Features
+    from headwater.lake.store import Executions
+
+logger, tracer, metrics, entry = observe("features")
+
+RESERVE = 60_000
+"""Milliseconds that are left when no more is begun: for what is under way, with its retries, and the answer."""
+
+
+class Settings(FunctionSettings):
+    """What this function must be told."""
+
+    lake_bucket: str
+    artifacts_bucket: str
+    registry_table: str
+    features_table: str
+    materialisation_arn: str
+    """The machine that does what is too much for this function."""
+    distribute_above: int
+    """Entities to do; a view with more is handed to the machine."""
+    spark_arn: str = ""
+    """The machine that runs Spark; empty: there is none."""
+
+
+@at_init
+def service() -> Features:
+    # Imported here: the deployment reads `Settings` where DuckDB needn't be installed.
+    from headwater.features.lineage import Uses
+    from headwater.features.runs import SparkRuns
+    from headwater.features.service import Features
+    from headwater.features.store import OnlineStore
+    from headwater.lake.service import Lake
+    from headwater.registry.service import Registry
+    from headwater.registry.store import ArtifactStore
+
+    settings = Settings.from_environment()
+    catalog = load_catalog()
+    lake = Lake(catalog, bucket=settings.lake_bucket, table=settings.registry_table)
+    uses = Uses(Registry.from_settings(settings), ArtifactStore(settings.artifacts_bucket))
+    spark = SparkRuns(settings.spark_arn) if settings.spark_arn else None
+    return Features(catalog, lake, online=OnlineStore(settings.features_table), served=uses.served, spark=spark)
+
+
+@at_init
+def freshness() -> Freshness:
+    from headwater.features.freshness import Freshness
+    from headwater.registry.store import RegistryStore
+
+    return Freshness(load_catalog().views.values(), RegistryStore(Settings.from_environment().registry_table))
+
+
+@at_init
+def executions() -> Executions:
+    from headwater.lake.store import Executions
+
+    return Executions(Settings.from_environment().materialisation_arn)
+
+
+@entry
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Materialise the views of a source, one view, or all; asked again, go on where time ran out.
+
+    The event has ``source`` (the views that stand on it, and their versions that models serve), ``view`` (with
+    ``version``, if another definition than the declared one is meant, and ``full``, if every entity is to be looked
+    at), or neither: every view, and then it is counted which of them are late. A view that has too much to do is handed
+    to the materialisation machine (with ``distributed``, each view that has anything to do), and so is what there was
+    no time for, unless the event has ``source``: who sends that sends it again. The answer's ``complete`` says whether
+    that is necessary.
+    """
+    # A run that began before machines said their id doesn't know it.
+    logger.append_keys(run_id=event.get("run_id"), source=event.get("source"))
+    from headwater.features.handing_over import HandOver
+    from headwater.features.materialising import Doing
+
+    doing = Doing(
+        full=bool(event.get("full")),
+        stop=lambda: context.get_remaining_time_in_millis() < RESERVE,
+        hand_over=HandOver(
+            executions=executions(),
+            above=Settings.from_environment().distribute_above,
+            unfinished="source" not in event,
+            at_once=bool(event.get("distributed")),
+        ),
+    )
+    features = service()
+    if "source" in event:
+        done = features.materialise_source(event["source"], doing)
+    elif "view" in event:
+        done = [features.materialise_view(event["view"], event.get("version"), doing=doing)]
+    else:
+        try:
+            done = features.materialise_all(doing)
+        finally:
+            # What couldn't be brought up to date is late all the same.
+            count_late_views(freshness().ages())
+    for result in done:
+        log = logger.warning if result.skipped else logger.info
+        log(_outcome(result), extra=result.model_dump(mode="json"))
+    metrics.add_metric("OnlineItemsWritten", MetricUnit.Count, sum(result.written for result in done))
+    return {
+        "views": [result.model_dump(mode="json") for result in done],
+        "complete": all(result.complete or result.execution for result in done),
+    }
+
+
+def _outcome(result: Materialised) -> str:
+    if result.skipped:
+        return "view skipped"
+    return "view handed over" if result.execution else "view materialised"
+
+
+def count_late_views(ages: Sequence[ViewAge]) -> None:
+    """Log how old each view is that declares a freshness; an alarm watches the metric ``FeatureViewsLate``."""
+    for age in ages:
+        log = logger.warning if age.late else logger.info
+        log(f"view {age.view} is {'late' if age.late else 'fresh'}", extra=age.model_dump(mode="json"))
+    if ages:
+        # Ages by view are a property of the metrics' line, to be searched; as metrics each would cost every month.
+        metrics.add_metadata("view_age_seconds", {age.view: age.age_seconds for age in ages})
+        metrics.add_metric("FeatureViewsLate", MetricUnit.Count, sum(age.late for age in ages))

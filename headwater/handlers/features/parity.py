@@ -1,0 +1,57 @@
+"""Once a day: does the online store hold what the offline rows say? What differs is logged, counted and alarmed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from headwater.handlers.observability import observe
+from headwater.model import load_catalog
+from headwater.settings import FunctionSettings, at_init
+
+if TYPE_CHECKING:
+    from headwater.features.parity import Parity
+
+logger, tracer, metrics, entry = observe("features")
+
+
+class Settings(FunctionSettings):
+    """What this function must be told."""
+
+    lake_bucket: str
+    artifacts_bucket: str
+    registry_table: str
+    features_table: str
+
+
+@at_init
+def parity() -> Parity:
+    # Imported here: the deployment reads `Settings` where DuckDB needn't be installed.
+    from headwater.features.lineage import Uses
+    from headwater.features.parity import Parity
+    from headwater.features.store import OnlineStore
+    from headwater.lake.service import Lake
+    from headwater.registry.service import Registry
+    from headwater.registry.store import ArtifactStore, RegistryStore
+
+    settings = Settings.from_environment()
+    catalog = load_catalog()
+    lake = Lake(catalog, bucket=settings.lake_bucket, table=settings.registry_table)
+    registry = RegistryStore(settings.registry_table)
+    uses = Uses(Registry(registry), ArtifactStore(settings.artifacts_bucket))
+    return Parity(catalog, lake, OnlineStore(settings.features_table), registry, served=uses.served)
+
+
+@entry
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Compare a sample of each view's entities; an alarm watches the metric ``FeatureParityDifferences``."""
+    found = parity().check()
+    for view in found:
+        logger.info("parity checked", extra=view.model_dump(mode="json", exclude={"mismatches"}))
+        for mismatch in view.mismatches:
+            logger.error(f"online is not offline: {mismatch}", extra=mismatch.model_dump(mode="json"))
+    metrics.add_metric("FeatureParityDifferences", MetricUnit.Count, sum(view.different for view in found))
+    metrics.add_metric("FeatureParityCompared", MetricUnit.Count, sum(view.sampled for view in found))
+    return {"views": [view.model_dump(mode="json") for view in found]}

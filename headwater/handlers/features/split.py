@@ -1,0 +1,48 @@
+"""A view has more to do than one function can: write what is due in shards, and a list of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from headwater.handlers.observability import observe
+from headwater.model import load_catalog
+from headwater.settings import FunctionSettings, at_init
+
+if TYPE_CHECKING:
+    from headwater.features.service import Features
+
+logger, tracer, metrics, entry = observe("features")
+
+
+class Settings(FunctionSettings):
+    """What this function must be told."""
+
+    lake_bucket: str
+    registry_table: str
+    shard_entities: int
+    """Entities in a shard, but for the last."""
+
+
+@at_init
+def service() -> Features:
+    # Imported here: the deployment reads `Settings` where DuckDB needn't be installed.
+    from headwater.features.service import Features
+    from headwater.lake.service import Lake
+
+    settings = Settings.from_environment()
+    catalog = load_catalog()
+    return Features(catalog, Lake(catalog, bucket=settings.lake_bucket, table=settings.registry_table))
+
+
+@entry
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Split the run of the event's ``assignment``; the answer names the list, and how many shards it has."""
+    logger.append_keys(run_id=event["run_id"])
+    from headwater.features.sharding import Assignment
+
+    given = Assignment.model_validate(event["assignment"])
+    split = service().split(given, shard_entities=Settings.from_environment().shard_entities)
+    logger.info("run split", extra={"view": given.view, **split.model_dump(mode="json")})
+    return split.model_dump(mode="json")

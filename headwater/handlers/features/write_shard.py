@@ -1,0 +1,52 @@
+"""One shard of a view's entities: bring its rows online."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from headwater.handlers.observability import observe
+from headwater.settings import FunctionSettings, at_init
+
+if TYPE_CHECKING:
+    from headwater.features.sharding import Sharding
+    from headwater.features.store import OnlineStore
+
+logger, tracer, metrics, entry = observe("features")
+
+
+class Settings(FunctionSettings):
+    """What this function must be told."""
+
+    lake_bucket: str
+    registry_table: str
+    features_table: str
+
+
+@at_init
+def service() -> tuple[Sharding, OnlineStore]:
+    # Imported here: the deployment reads `Settings` where DuckDB needn't be installed.
+    from headwater.features.sharding import Sharding
+    from headwater.features.store import OnlineStore
+    from headwater.lake.store import Objects
+    from headwater.registry.store import RegistryStore
+
+    settings = Settings.from_environment()
+    sharding = Sharding(RegistryStore(settings.registry_table), Objects(settings.lake_bucket))
+    return sharding, OnlineStore(settings.features_table)
+
+
+@entry
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Write the event's ``shard``, an entry of a split's list; the answer says how many items changed."""
+    logger.append_keys(run_id=event["run_id"])
+    from headwater.features.sharding import Shard
+
+    sharding, online = service()
+    shard = Shard.model_validate(event["shard"])
+    done = sharding.write(shard, online)
+    logger.info("shard written", extra={"shard": shard.model_dump(mode="json"), **done.model_dump(mode="json")})
+    metrics.add_metric("OnlineItemsWritten", MetricUnit.Count, done.written)
+    return done.model_dump(mode="json")

@@ -1,0 +1,205 @@
+"""The HTTP API's function: predictions and model cards."""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import time
+from functools import lru_cache
+from http import HTTPStatus
+from typing import Any, NamedTuple
+
+from aws_lambda_powertools import single_metric
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from headwater.errors import HeadwaterError
+from headwater.features.store import OnlineStore
+from headwater.handlers.observability import NAMESPACE, MetricLine, observe
+from headwater.registry.service import PRODUCTION, Registry
+from headwater.registry.store import ArtifactStore
+from headwater.serving.errors import InvalidBody
+from headwater.serving.extension import Extension
+from headwater.serving.log import PredictionLog, WriteAfterResponse, WriteAtOnce
+from headwater.serving.models import ServingModels
+from headwater.serving.requests import dump
+from headwater.serving.service import Serving
+from headwater.serving.store import PredictionStore
+from headwater.serving.types import PredictionRecord
+from headwater.settings import FunctionSettings, at_init
+
+logger, tracer, metrics, entry = observe("serving")
+
+_PATH = re.compile(r"/models/(?P<model>[^/]+)(?P<predictions>/predictions)?")
+Answer = dict[str, Any]
+"""What API Gateway makes an HTTP response of (payload 2.0)."""
+
+
+class Settings(FunctionSettings):
+    """What this function must be told."""
+
+    registry_table: str
+    features_table: str
+    artifacts_bucket: str
+    predictions_bucket: str
+    alias_refresh_seconds: float = 3.0
+    """How long an alias is believed without asking the registry: the time a promotion takes to arrive."""
+    alias_stale_seconds: float = 600.0
+    """How long the last known version goes on serving while the registry doesn't answer."""
+
+
+class Services(NamedTuple):
+    """What lives as long as the function's environment."""
+
+    serving: Serving
+    log: PredictionLog
+
+
+def prediction_log(bucket: str) -> PredictionLog:
+    """In a Lambda a log that writes after the response, elsewhere one that writes at once."""
+    write = PredictionStore(bucket).write
+    if "AWS_LAMBDA_RUNTIME_API" not in os.environ:
+        return WriteAtOnce(write, on_failure=report_unlogged)
+    log = WriteAfterResponse(
+        write,
+        on_failure=report_unlogged,
+        extension=Extension("prediction-log", os.environ["AWS_LAMBDA_RUNTIME_API"]),
+    )
+    log.start()
+    return log
+
+
+def report_unlogged(record: PredictionRecord | None, error: Exception) -> None:
+    """Log and count a prediction that couldn't be written down."""
+    extra = {"key": record.key, "model": record.model, "version": record.version} if record else {}
+    logger.error("the prediction log failed", exc_info=error, extra=extra)
+    with single_metric(name="PredictionLogFailures", unit=MetricUnit.Count, value=1, namespace=NAMESPACE) as metric:
+        metric.add_dimension("service", "serving")
+
+
+def report_stale(model: str, alias: str, error: Exception) -> None:
+    """Log and count that an alias is served from memory because the registry doesn't answer."""
+    logger.warning("the registry doesn't answer", exc_info=error, extra={"model": model, "alias": alias})
+    metrics.add_metric("StaleAliases", MetricUnit.Count, 1)
+
+
+@at_init
+def services() -> Services:
+    """The predict path and the prediction log. Stands below what it calls: in a Lambda it is built right here."""
+    settings = Settings.from_environment()
+    artifacts = ArtifactStore(settings.artifacts_bucket)
+    models = ServingModels(
+        Registry.from_settings(settings),
+        artifacts,
+        refresh_after=settings.alias_refresh_seconds,
+        stale_after=settings.alias_stale_seconds,
+        on_stale=report_stale,
+    )
+    return Services(Serving(models, OnlineStore(settings.features_table)), prediction_log(settings.predictions_bucket))
+
+
+@entry
+def handler(event: dict[str, Any], context: LambdaContext) -> Answer:
+    """Answer one HTTP request; what was predicted is logged after the response went out."""
+    try:
+        return route(event, context.aws_request_id)
+    except HeadwaterError as error:
+        return refuse(error, context.aws_request_id)
+    except Exception as error:
+        # Nothing of an unexpected error leaves the house; its stack goes to the log.
+        logger.error("unexpected error", exc_info=error)
+        return _failed(context.aws_request_id)
+    finally:
+        services().log.close()
+
+
+def route(event: dict[str, Any], request_id: str) -> Answer:
+    """Call what answers the event's method and path.
+
+    Two routes need no resolver: Powertools' costs a warm request as much as the prediction itself, and 0.06 s of
+    each cold start.
+    """
+    method, path = event["requestContext"]["http"]["method"], event["rawPath"]
+    found = _PATH.fullmatch(path)
+    if found and method == "POST" and found["predictions"]:
+        return predict(found["model"], event, request_id)
+    if found and method == "GET" and not found["predictions"]:
+        return card(found["model"], event)
+    return _error(HTTPStatus.NOT_FOUND, "NotFound", f"there is no {method} {path}", request_id)
+
+
+def predict(model: str, event: dict[str, Any], request_id: str) -> Answer:
+    """Predict for each instance of the request."""
+    started = time.perf_counter()
+    alias = _alias(event)
+    logger.append_keys(model=model, alias=alias)
+    serving, log = services()
+    answer = serving.predict(model, _body(event), request_id=request_id, alias=alias)
+    record = answer.record
+    log.add(record)
+    logger.append_keys(version=record.version, run_id=record.run_id)
+    counts = {"Predictions": len(record.predictions), "MissingFeatures": answer.missing_features}
+    counted = _metric_line(model, record.version, record.run_id)
+    counted.write(counts | {"Latency": (time.perf_counter() - started) * 1000}, request_id=request_id)
+    return _json(HTTPStatus.OK, answer.body)
+
+
+def card(model: str, event: dict[str, Any]) -> Answer:
+    """The card of the version that serves."""
+    return _json(HTTPStatus.OK, services().serving.card(model, _alias(event)))
+
+
+def refuse(error: HeadwaterError, request_id: str) -> Answer:
+    """Say what was wrong: in full if the caller can mend it, without internals if not."""
+    if error.http_status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        logger.info(error.message, extra={"reason": error.reason})
+        return _error(error.http_status, error.reason, error.message, request_id)
+    logger.error(error.message, exc_info=error, extra={"reason": error.reason})
+    if error.http_status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        return _failed(request_id)
+    return _error(error.http_status, error.reason, "try again in a moment", request_id)
+
+
+@lru_cache(maxsize=64)
+def _metric_line(model: str, version: int, run_id: str) -> MetricLine:
+    count, milliseconds = MetricUnit.Count, MetricUnit.Milliseconds
+    return MetricLine(
+        "serving",
+        {"Predictions": count, "MissingFeatures": count, "Latency": milliseconds},
+        dimensions={"model": model},
+        metadata={"version": version, "run_id": run_id},
+    )
+
+
+def _alias(event: dict[str, Any]) -> str:
+    alias: str = (event.get("queryStringParameters") or {}).get("alias", PRODUCTION)
+    return alias
+
+
+def _body(event: dict[str, Any]) -> bytes:
+    body = event.get("body") or ""
+    if not event.get("isBase64Encoded"):
+        return body.encode("utf-8", "surrogatepass")
+    try:
+        return base64.b64decode(body)
+    except ValueError as error:
+        raise InvalidBody(f"the body is not base64: {error}") from error
+
+
+def _failed(request_id: str) -> Answer:
+    message = "the prediction failed; the function's log says why"
+    return _error(HTTPStatus.INTERNAL_SERVER_ERROR, "InternalError", message, request_id)
+
+
+def _error(status: int, reason: str, message: str, request_id: str) -> Answer:
+    return _json(status, {"reason": reason, "message": message, "request_id": request_id})
+
+
+def _json(status: int, body: dict[str, Any]) -> Answer:
+    return {
+        "statusCode": int(status),
+        "headers": {"Content-Type": "application/json"},
+        "body": dump(body),
+        "isBase64Encoded": False,
+    }

@@ -1,0 +1,56 @@
+"""A new version answers its golden requests through the deployed predict function before it may serve."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from headwater.handlers.observability import observe
+from headwater.model import Name
+from headwater.registry.service import Registry
+from headwater.registry.store import ArtifactStore
+from headwater.registry.types import RunId, Value, VersionNumber
+from headwater.serving.staging import Staging
+from headwater.serving.store import PredictFunction
+from headwater.settings import FunctionSettings, at_init
+
+logger, tracer, metrics, entry = observe("serving")
+
+
+class Settings(FunctionSettings):
+    """What this function must be told."""
+
+    registry_table: str
+    artifacts_bucket: str
+    predict_function: str
+
+
+class StageRequest(Value):
+    """Which version to stage."""
+
+    model: Name
+    version: VersionNumber
+    run_id: RunId | None = None
+    """The run that asks, for the log. None: a person, or a run that began before this field was there."""
+
+
+@at_init
+def staging() -> Staging:
+    """The registry, the golden requests and the function that must answer them."""
+    settings = Settings.from_environment()
+    return Staging(
+        Registry.from_settings(settings),
+        ArtifactStore(settings.artifacts_bucket),
+        PredictFunction(settings.predict_function),
+    )
+
+
+@entry
+def handler(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
+    """Stage a version; an answer that differs from the training run's is an error, and the alias is put back."""
+    request = StageRequest.model_validate(event)
+    logger.append_keys(run_id=request.run_id, model=request.model, version=request.version)
+    report = staging().stage(request.model, request.version)
+    logger.info("the golden requests were answered as expected", extra=report.model_dump())
+    return report.model_dump(mode="json")

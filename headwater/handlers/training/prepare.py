@@ -1,0 +1,59 @@
+"""The first step of a training run: pin the data and write the point-in-time training set."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from headwater.handlers.observability import observe
+from headwater.model import load_catalog
+from headwater.settings import FunctionSettings, at_init
+
+if TYPE_CHECKING:
+    from headwater.training.prepare import Preparation
+
+logger, tracer, metrics, entry = observe("training")
+
+
+class Settings(FunctionSettings):
+    """What this function must be told."""
+
+    lake_bucket: str
+    artifacts_bucket: str
+    registry_table: str
+    spark_arn: str = ""
+    """The machine that runs Spark; empty: there is none."""
+
+
+@at_init
+def service() -> Preparation:
+    # Imported here: the deployment reads `Settings` where DuckDB needn't be installed.
+    from headwater.training.prepare import Preparation
+
+    settings = Settings.from_environment()
+    return Preparation.over(
+        load_catalog(),
+        lake_bucket=settings.lake_bucket,
+        registry_table=settings.registry_table,
+        artifacts_bucket=settings.artifacts_bucket,
+        spark_arn=settings.spark_arn,
+    )
+
+
+@entry
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Prepare one run, or answer what it ``waits`` for; a second call for the same run changes nothing."""
+    from headwater.features.errors import WaitsForSpark
+
+    logger.append_keys(run_id=event["run_id"], model=event["model"])
+    try:
+        prepared = service().prepare(event["model"], event["run_id"])
+    except WaitsForSpark as waiting:
+        # No error: the run asks again.
+        logger.info(waiting.message)
+        return {"waits": waiting.message}
+    metrics.add_metric("TrainingRows", MetricUnit.Count, prepared.rows)
+    logger.info("training set ready", extra=prepared.model_dump(mode="json"))
+    return prepared.model_dump(mode="json")

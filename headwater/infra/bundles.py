@@ -1,0 +1,211 @@
+"""The zips that functions and Spark run from: a lock's packages for the configured platform, and our own code.
+
+A bundle is named by the hash of what is in it, so nothing changed means nothing deployed. Bundles are kept under
+``.headwater/bundles``; after a change of our own code only that is packed anew, behind the packages.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from headwater.infra.packages import (
+    MAX_UNZIPPED_BYTES,
+    PRUNED,
+    SERVICES,
+    BundleError,
+    File,
+    Target,
+    append,
+    pack_lock,
+    remember,
+    remembered,
+    with_bytecode,
+    without_command_line,
+)
+from headwater.locks import LockConflict, lock
+from headwater.project import LIBRARY
+
+CACHE = Path(".headwater/bundles")
+"""Where a project keeps them."""
+KEPT = 4
+"""How many zips of a bundle stay in the cache: enough to go back and forth between branches."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """What goes into one bundle."""
+
+    name: str
+    """Also of its lock (`headwater.locks`)."""
+    sources: Sequence[str]
+    """Packages and modules of the library. Never the command line or `infra`."""
+    of_project: Sequence[str] = ()
+    """Packages of the project."""
+    max_bytes: int = MAX_UNZIPPED_BYTES
+    """Unzipped."""
+
+
+def _of(*names: str) -> tuple[str, ...]:
+    return tuple(f"headwater/{name}" for name in names)
+
+
+_GROUND = _of(
+    *(f"{name}.py" for name in ("__init__", "aws", "errors", "json_values", "model", "places", "settings", "views"))
+)
+_BASE = (*_GROUND, *_of("wire", "registry", "handlers/__init__.py", "handlers/observability.py"))
+# A bundle holds the capabilities that its handlers use and no others: a change elsewhere must not restart them.
+RECIPES: Sequence[Recipe] = (
+    Recipe(
+        name="control",
+        sources=(
+            *_BASE,
+            *_of("alarms", "features", "images", "lake", "ledger", "serving", "versions"),
+            *_of(*(f"handlers/{name}" for name in ("alarms", "images", "lake", "ledger", "registry", "serving"))),
+        ),
+    ),
+    Recipe(name="serving", sources=(*_BASE, *_of("features", "serving", "handlers/serving"))),
+    Recipe(
+        name="data",
+        sources=(
+            *_BASE,
+            *_of("features", "lake", "serving", "training", "versions"),
+            *_of(*(f"handlers/{name}" for name in ("features", "lake", "registry", "training"))),
+        ),
+        of_project=("pipelines", "functions"),
+    ),
+)
+
+
+SPARK = Recipe(
+    name="spark",
+    sources=(*_GROUND, *_of("features", "lake", "registry", "versions", "wire")),
+    # Unpacked onto each worker's disk, of which Spark has 20 GB and more.
+    max_bytes=2**30,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bundle:
+    """A built zip."""
+
+    name: str
+    path: Path
+    sha256: str
+    """Of the files' names, modes and contents."""
+    unzipped_bytes: int
+
+    @property
+    def key(self) -> str:
+        """Where it lies in the artifacts bucket."""
+        return f"code/{self.name}-{self.sha256}.zip"
+
+
+def build_all(target: Target, *, project: Path, library: Path = LIBRARY) -> dict[str, Bundle]:
+    """Build every bundle of a project, at the same time, or take it from the cache.
+
+    Raises
+    ------
+    BundleError
+        A lock is missing, a package can't be installed for the target, or a bundle is larger than Lambda takes.
+    """
+    with ThreadPoolExecutor(len(RECIPES)) as pool:
+        bundles = pool.map(lambda recipe: build(recipe, target, project=project, library=library), RECIPES)
+        return {bundle.name: bundle for bundle in bundles}
+
+
+def build(recipe: Recipe, target: Target, *, project: Path, library: Path = LIBRARY) -> Bundle:
+    """Build one bundle, or take it from the project's cache; raises `BundleError`."""
+    try:
+        requirements = lock(recipe.name, project, folder=library / "locks")
+    except (LockConflict, FileNotFoundError) as error:
+        raise BundleError(f"bundle {recipe.name!r}: {error}") from error
+    cache_directory = project / CACHE
+    # Read once: what is hashed is what is packed, even if somebody is just editing it.
+    ours = [File.read(name, path) for name, path in sorted(_our_files(recipe, project, library))]
+    _check_services(recipe, ours)
+    packages = pack_lock(recipe.name, without_command_line(requirements), target, cache_directory, recipe.max_bytes)
+    digest = hashlib.sha256(packages.sha256.encode())
+    path = cache_directory / f"{recipe.name}-{_digest_of(ours, digest.copy())}.zip"
+    if (packed := remembered(path)) is None:
+        with tempfile.TemporaryDirectory(dir=cache_directory, prefix=f"{recipe.name}-") as scratch:
+            whole = Path(shutil.copyfile(packages.path, Path(scratch, "bundle.zip")))
+            packed = remember(append(whole, with_bytecode(ours, target), digest), path)
+    _forget_older(recipe, cache_directory)
+    size = packages.unzipped_bytes + packed.unzipped_bytes
+    if size > recipe.max_bytes:
+        raise BundleError(
+            f"bundle {recipe.name!r} is {size / 2**20:.0f} MiB unzipped, it may have {recipe.max_bytes // 2**20}, "
+            f"of which our own code and the products are {packed.unzipped_bytes / 2**20:.0f}"
+        )
+    return Bundle(name=recipe.name, path=path, sha256=packed.sha256, unzipped_bytes=size)
+
+
+def _our_files(recipe: Recipe, project: Path, library: Path) -> Iterator[tuple[str, Path]]:
+    for root, sources in ((library.parent, recipe.sources), (project, recipe.of_project)):
+        for source in (root / name for name in sources):
+            if not source.exists():
+                raise BundleError(f"bundle {recipe.name!r}: there is no {source.relative_to(root)} in {root}")
+            for path in [source] if source.is_file() else sorted(source.rglob("*")):
+                name = path.relative_to(root).as_posix()
+                if path.is_file() and not PRUNED.search(name):
+                    yield name, path
+
+
+def _digest_of(files: Sequence[File], digest: hashlib._Hash) -> str:
+    """What `append` would make of ``digest``, without packing."""
+    for file in files:
+        file.update(digest)
+    return digest.hexdigest()
+
+
+def _check_services(recipe: Recipe, ours: Sequence[File]) -> None:
+    """Stop when our code makes a client for a service whose description the bundle leaves out."""
+    for file in ours:
+        if not file.name.endswith(".py"):
+            continue
+        for line, service in _clients(file.content):
+            if service not in SERVICES:
+                raise BundleError(
+                    f"bundle {recipe.name!r}: {file.name} line {line} uses the AWS service {service!r}, "
+                    f"which bundles leave out. Add it to SERVICES in headwater/infra/packages.py"
+                )
+
+
+_parsing = threading.Lock()
+
+
+@cache
+def _clients(source: bytes) -> tuple[tuple[int, str], ...]:
+    """The lines that call ``client("<service>")``; most sources are in several bundles."""
+    found = []
+    if b"client(" not in source:
+        return ()
+    # Python 3.11 counts the parser's depth once for all threads, and fails when two of them parse at a time.
+    with _parsing:
+        tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+            called = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+            if called == "client":
+                found.append((node.lineno, str(node.args[0].value)))
+    return tuple(found)
+
+
+def _forget_older(recipe: Recipe, cache_directory: Path) -> None:
+    for name in (recipe.name, f"packages-{recipe.name}"):
+        # One that goes while it is looked at was forgotten by another process, which does the rest as well.
+        with suppress(FileNotFoundError):
+            zips = sorted(cache_directory.glob(f"{name}-*.zip"), key=lambda path: path.stat().st_mtime)
+            for path in zips[:-KEPT]:
+                path.unlink(missing_ok=True)
+                path.with_suffix(".json").unlink(missing_ok=True)

@@ -1,0 +1,56 @@
+"""The bundles, where Lambda and Spark fetch them: in the artifacts bucket, named by what is in them."""
+
+from __future__ import annotations
+
+import pulumi
+import pulumi_aws as aws
+
+from headwater.infra.buckets import PrivateBucket
+from headwater.infra.bundles import SPARK, build, build_all
+from headwater.infra.bytecode import interpreter
+from headwater.infra.config import Config
+from headwater.infra.function import Code
+from headwater.infra.packages import PLATFORMS, Target
+from headwater.infra.tags import tags
+from headwater.project import project
+
+
+class Bundles(pulumi.ComponentResource):
+    """Each bundle as an object; a change in code is a new key, and only the functions on it are updated."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        config: Config,
+        bucket: PrivateBucket,
+        spark: str | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Build and upload; ``spark`` is the Python of the release that runs Spark, None without it."""
+        super().__init__("headwater:index:Bundles", name, {}, opts)
+        platform = None if config.bundle_platform == "host" else PLATFORMS[config.architecture]
+        built = build_all(Target(python=config.python, platform=platform), project=project())
+        if spark is not None:
+            python = config.python if platform is None else spark
+            target = Target(python=python, platform=platform, compiled=False)
+            built[SPARK.name] = build(SPARK, target, project=project())
+        if interpreter(config.python) is None:
+            pulumi.log.warn(
+                f"no Python {config.python} here, and uv can't fetch one: the bundles hold sources alone, which each "
+                f"cold start compiles. Install it (uv python install {config.python}) or set pythonVersion",
+                resource=self,
+            )
+        self.code = {}
+        for bundle in built.values():
+            uploaded = aws.s3.BucketObjectv2(
+                f"bundle-{bundle.name}",
+                bucket=bucket.ready,
+                key=bundle.key,
+                source=pulumi.FileAsset(str(bundle.path)),
+                content_type="application/zip",
+                tags=tags(capability="code"),
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+            self.code[bundle.name] = Code(bundle=bundle, bucket=uploaded.bucket, key=uploaded.key)
+        self.register_outputs({})

@@ -1,0 +1,152 @@
+"""Where containers run: the cluster, and the task that trains models and ingests large files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+
+from headwater.container import task
+from headwater.infra.buckets import Account
+from headwater.infra.config import Config
+from headwater.infra.grants import Grant, Role, Text, allow, together, write_logs
+from headwater.infra.images import ImageRepository
+from headwater.infra.network import Network
+from headwater.infra.policies import EXEMPTIONS, exempt
+from headwater.infra.tags import physical_name, tags
+
+CAPABILITY = "training"
+CONTAINER = "training"
+"""As the state machines call it in their overrides."""
+MANAGED_RULE = "StepFunctionsGetEventsForECSTaskRule"
+"""By it Step Functions learns that a task of ``runTask.sync`` stopped; it makes the rule itself, once an account."""
+_TASKS = "the cluster's tasks: one has no ARN before it is started"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContainersArgs:
+    """What the task runs, where, and what it may do."""
+
+    config: Config
+    account: Account
+    network: Network
+    images: ImageRepository
+    settings: Mapping[str, Text]
+    """Environment of the container: ``HEADWATER_`` and the name."""
+    grants: Sequence[Grant]
+
+
+class Containers(pulumi.ComponentResource):
+    """A cluster without machines, and one task definition. It costs nothing while no task runs."""
+
+    def __init__(self, name: str, args: ContainersArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("headwater:index:Containers", name, {}, opts)
+        self._child = pulumi.ResourceOptions(parent=self)
+        self._network, self._account = args.network, args.account
+        self.cluster = aws.ecs.Cluster(
+            name,
+            name=physical_name(name, "other"),
+            settings=[{"name": "containerInsights", "value": "enabled"}],
+            tags=tags(capability=CAPABILITY),
+            opts=self._child,
+        )
+        logs = aws.cloudwatch.LogGroup(
+            f"{name}-task",
+            name=f"/aws/ecs/{physical_name(CONTAINER, 'other')}",
+            retention_in_days=args.config.log_retention_days,
+            tags=tags(capability=CAPABILITY),
+            opts=self._child,
+        )
+        self._execution_role = self._role(f"{name}-execution", [write_logs(logs), args.images.grant_pull()])
+        self._task_role = self._role(f"{name}-task", args.grants)
+        self.task = aws.ecs.TaskDefinition(
+            f"{name}-task",
+            family=physical_name(CONTAINER, "other"),
+            requires_compatibilities=["FARGATE"],
+            network_mode="awsvpc",
+            cpu=str(args.config.training_cpu),
+            memory=str(args.config.training_memory_mib),
+            runtime_platform={
+                "operating_system_family": "LINUX",
+                "cpu_architecture": args.config.architecture.upper(),
+            },
+            execution_role_arn=self._execution_role.ready,
+            task_role_arn=self._task_role.ready,
+            container_definitions=pulumi.Output.json_dumps([_container(args, logs.name)]),
+            tags=tags(capability=CAPABILITY),
+            opts=self._child,
+        )
+        exemption = exempt("ECS2", "the names of two buckets and a table and the image's digest: nothing secret")
+        self.register_outputs({"cluster": self.cluster.name, EXEMPTIONS: [exemption]})
+
+    @property
+    def places(self) -> dict[str, Text]:
+        """What a state machine's definition is told to run a task."""
+        return {
+            "ClusterArn": self.cluster.arn,
+            "TaskDefinitionArn": self.task.arn,
+            "SubnetIds": self._network.subnet_ids.apply(",".join),
+            "SecurityGroupId": self._network.security_group_id,
+        }
+
+    def grant_run(self) -> Grant:
+        """To run the task on the cluster, wait for its end and stop it: Step Functions' ``runTask.sync``."""
+        tasks = self.cluster.name.apply(lambda name: self._account.arn("ecs", f"task/{name}/*"))
+        return together(
+            allow(["ecs:RunTask"], self.task.arn, conditions={"ArnEquals": {"ecs:cluster": self.cluster.arn}}),
+            allow(["ecs:DescribeTasks", "ecs:StopTask"], tasks, wildcard=_TASKS),
+            # Tags that a task takes over from its definition count as tagging.
+            allow(
+                ["ecs:TagResource"],
+                tasks,
+                conditions={"StringEquals": {"ecs:CreateAction": "RunTask"}},
+                wildcard=_TASKS,
+            ),
+            self._task_role.grant_pass("ecs-tasks.amazonaws.com"),
+            self._execution_role.grant_pass("ecs-tasks.amazonaws.com"),
+            allow(
+                ["events:DescribeRule", "events:PutRule", "events:PutTargets"],
+                self._account.arn("events", f"rule/{MANAGED_RULE}"),
+            ),
+        )
+
+    def _role(self, name: str, grants: Sequence[Grant]) -> Role:
+        return Role(
+            name,
+            service="ecs-tasks.amazonaws.com",
+            grants=grants,
+            capability=CAPABILITY,
+            trust_conditions={
+                "StringEquals": {"aws:SourceAccount": self._account.id},
+                "ArnLike": {"aws:SourceArn": self._account.arn("ecs", "*")},
+            },
+            opts=self._child,
+        )
+
+
+def _container(args: ContainersArgs, log_group: pulumi.Output[str]) -> dict[str, Any]:
+    digest = args.images.image.apply(lambda image: image.partition("@")[2])
+    environment = task.Settings.environment(**args.settings, code_version=digest)
+    return {
+        "name": CONTAINER,
+        "image": args.images.image,
+        "essential": True,
+        "environment": [{"name": name, "value": value} for name, value in environment.items()],
+        # Not read-only: Fargate mounts an empty volume as root's, and the container, who isn't root, needs a /tmp.
+        "readonlyRootFilesystem": False,
+        "linuxParameters": {"initProcessEnabled": True},
+        "logConfiguration": {
+            "logDriver": "awslogs",
+            "options": {
+                "awslogs-group": log_group,
+                "awslogs-region": args.account.region,
+                "awslogs-stream-prefix": CONTAINER,
+                # Logs must not hold up the training; what doesn't fit in the buffer is lost.
+                "mode": "non-blocking",
+                "max-buffer-size": "4m",
+            },
+        },
+    }

@@ -1,0 +1,93 @@
+"""What a stack says of itself: its outputs, and the same as a parameter that clients find by the stack's name.
+
+A parameter has room for 4 KB. Names of products that would fill it stand in an object of the artifacts bucket, and the
+parameter says where (docs/decisions/0094).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+import pulumi
+import pulumi_aws as aws
+
+from headwater.infra.buckets import PrivateBucket
+from headwater.infra.grants import Text
+from headwater.infra.tags import PROJECT, stack, tags
+
+OUTPUTS = (
+    "region",
+    "lake_bucket",
+    "artifacts_bucket",
+    "predictions_bucket",
+    "features_table",
+    "registry_table",
+    "ingestion_arn",
+    "training_arn",
+    "spark_arn",
+    "materialisation_arn",
+    "predict_function",
+    "api_url",
+    "alarm_topic_arn",
+    "cluster",
+    "project",
+    "state_bucket",
+    "models",
+    "sources",
+    "views",
+)
+CATALOG_KEY = "stack/catalog.json"
+ROOM = 2000
+"""Characters for names in the parameter: what else is in it takes less than 2,000 of its 4,096 at the longest."""
+PARAMETER_BYTES = 4096
+
+
+def describe(outputs: Mapping[str, Text], names: Mapping[str, Sequence[str]], *, artifacts: PrivateBucket) -> None:
+    """Export ``outputs`` and ``names``, and keep them in the SSM parameter ``/headwater/<stack>``.
+
+    Parameters
+    ----------
+    outputs : mapping of str to text
+        Where everything is.
+    names : mapping of str to sequence of str
+        ``models``, ``sources`` and ``views``: any number of them.
+    artifacts : PrivateBucket
+        Keeps the names if the parameter has no room for them.
+
+    Raises
+    ------
+    ValueError
+        One of `OUTPUTS` is missing or another one is there.
+    """
+    joined = {kind: ",".join(sorted(found)) for kind, found in names.items()}
+    told = {**outputs, **joined}
+    if set(told) != set(OUTPUTS):
+        raise ValueError(f"the stack's outputs differ from OUTPUTS in {', '.join(sorted(set(told) ^ set(OUTPUTS)))}")
+    for name, value in told.items():
+        pulumi.export(name, value)
+    kept: Mapping[str, Text] = told
+    if sum(map(len, joined.values())) > ROOM:
+        catalog = aws.s3.BucketObjectv2(
+            "catalog",
+            bucket=artifacts.ready,
+            key=CATALOG_KEY,
+            content=json.dumps({kind: sorted(found) for kind, found in names.items()}),
+            content_type="application/json",
+            tags=tags(capability="client"),
+        )
+        kept = {**outputs, "catalog_key": catalog.key}
+    aws.ssm.Parameter(
+        "description",
+        name=f"/{PROJECT}/{stack()}",
+        description="Where Headwater's clients find this stack.",
+        type="String",
+        value=pulumi.Output.json_dumps(dict(kept)).apply(_fitting),
+        tags=tags(capability="client"),
+    )
+
+
+def _fitting(value: str) -> str:
+    if len(value.encode()) > PARAMETER_BYTES:
+        raise ValueError(f"the stack's description has {len(value.encode())} bytes, SSM takes {PARAMETER_BYTES}")
+    return value

@@ -1,0 +1,148 @@
+"""Online features: the function that brings them up to date, and when it runs by itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pulumi
+import pulumi_aws as aws
+
+import headwater.handlers.features.materialise
+from headwater.infra.alarms import DeadLetters, Threshold
+from headwater.infra.buckets import Account, PrivateBucket
+from headwater.infra.function import METRICS_NAMESPACE, Foundation, Function, FunctionArgs
+from headwater.infra.grants import Role
+from headwater.infra.lake import FEATURES, grant_read_sources
+from headwater.infra.machine import StateMachine
+from headwater.infra.spark import grant_start, spark_settings
+from headwater.infra.tables import MODELS, VIEWS, Table
+from headwater.infra.tags import cut, physical_name, tags
+from headwater.model import FeatureView, Schedule
+
+CAPABILITY = "features"
+MAX_TIMEOUT = timedelta(minutes=15)
+# What became known since, and definitions that were deployed since: if there is nothing, a few reads.
+HOURLY = Schedule(expression="rate(1 hour)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaterialisationArgs:
+    """What is read and written, and for which views there is more to do than every hour."""
+
+    foundation: Foundation
+    account: Account
+    lake: PrivateBucket
+    artifacts: PrivateBucket
+    registry: Table
+    features: Table
+    machine: StateMachine
+    """Does what is too much for the function (`infra.distribution`)."""
+    views: Mapping[str, FeatureView]
+    spark: bool
+    """Whether there is a machine that runs Spark for views that outgrow this function."""
+
+
+class Materialisation(pulumi.ComponentResource):
+    """The function that ingestion calls for a source's views, and that is called each hour for all of them.
+
+    A view that declares ``schedule`` has one of its own besides. What a call doesn't get done in its time is handed to
+    the machine, and so is a view with more entities to do than the setting ``distributeAboveEntities``; ingestion
+    calls again at once.
+    """
+
+    def __init__(self, name: str, args: MaterialisationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("headwater:index:Materialisation", name, {}, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        self.function = Function(
+            name,
+            FunctionArgs(
+                foundation=args.foundation,
+                capability=CAPABILITY,
+                handler=headwater.handlers.features.materialise,
+                settings={
+                    "lake_bucket": args.lake.ready,
+                    "artifacts_bucket": args.artifacts.ready,
+                    "registry_table": args.registry.name,
+                    "features_table": args.features.name,
+                    **spark_settings(args.account, deployed=args.spark),
+                    "materialisation_arn": args.machine.arn,
+                    "distribute_above": args.foundation.config.distribute_above_entities,
+                },
+                bundle="data",
+                memory_mib=3008,
+                disk_mib=4096,
+                timeout=MAX_TIMEOUT,
+                grants=[
+                    grant_read_sources(args.lake, args.registry),
+                    args.lake.grant_read(FEATURES),
+                    args.lake.grant_write(FEATURES),
+                    args.registry.grant_read_write(VIEWS),
+                    # Which definitions serving models were trained with.
+                    args.registry.grant_read(MODELS),
+                    args.artifacts.grant_read("runs/"),
+                    args.features.grant_write_batches(),
+                    *([grant_start(args.account)] if args.spark else []),
+                    args.machine.grant_start(),
+                    args.machine.grant_look(),
+                ],
+            ),
+            opts=child,
+        )
+        self._schedule(name, args, child)
+        self._watch_freshness(name, args)
+        self.register_outputs({"arn": self.function.arn})
+
+    def _watch_freshness(self, name: str, args: MaterialisationArgs) -> None:
+        """One alarm for all views that declare a freshness; none if none does."""
+        if not any(view.freshness for view in args.views.values()):
+            return
+        args.foundation.topic.watch(
+            f"{name}-late",
+            capability=CAPABILITY,
+            namespace=METRICS_NAMESPACE,
+            metric="FeatureViewsLate",
+            dimensions={"service": CAPABILITY},
+            # Looked at every hour: off within minutes of a look, and until two hours pass without a late one.
+            threshold=Threshold(above=0, statistic="Maximum", period=timedelta(minutes=5), periods=24),
+            says="The newest event of a feature view is older than its declared freshness. headwater features list "
+            f"says of which; so does the function's log: /aws/lambda/{physical_name(name, 'function')}",
+            parent=self,
+        )
+
+    def _schedule(self, name: str, args: MaterialisationArgs, child: pulumi.ResourceOptions) -> None:
+        letters: DeadLetters = args.foundation.dead_letters
+        group = aws.scheduler.ScheduleGroup(
+            name, name=physical_name(name, "schedule group"), tags=tags(capability=CAPABILITY), opts=child
+        )
+        role = Role(
+            f"{name}-schedule",
+            service="scheduler.amazonaws.com",
+            grants=[self.function.grant_invoke(), letters.grant_send()],
+            capability=CAPABILITY,
+            # EventBridge Scheduler passes the group as the source.
+            trust_conditions={"StringEquals": {"aws:SourceAccount": args.account.id, "aws:SourceArn": group.arn}},
+            opts=child,
+        )
+        own = {view.name: (view.schedule, {"view": view.name}) for view in args.views.values() if view.schedule}
+        # A view's name has no hyphen: nothing of it is called like this.
+        for called, (schedule, event) in {"all-views": (HOURLY, {}), **own}.items():
+            aws.scheduler.Schedule(
+                f"{name}-{called}",
+                name=cut(called, 64),
+                group_name=group.name,
+                description=f"Brings the features of {called.replace('-', ' ')} online.",
+                schedule_expression=schedule.expression,
+                schedule_expression_timezone=schedule.timezone,
+                flexible_time_window={"mode": "OFF"},
+                target={
+                    "arn": self.function.arn,
+                    "role_arn": role.ready,
+                    "input": json.dumps(event),
+                    "retry_policy": {"maximum_event_age_in_seconds": 3600, "maximum_retry_attempts": 10},
+                    "dead_letter_config": {"arn": letters.arn},
+                },
+                opts=child,
+            )

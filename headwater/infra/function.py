@@ -1,0 +1,229 @@
+"""A Lambda function with everything that belongs to one: role, logs, dead letters, traces, alarms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from types import ModuleType
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+
+from headwater.infra.alarms import AlarmTopic, DeadLetters, Threshold
+from headwater.infra.bundles import Bundle
+from headwater.infra.config import Config
+from headwater.infra.grants import TRACING, Grant, Role, Text, allow, write_logs
+from headwater.infra.policies import EXEMPTIONS, exempt
+from headwater.infra.policies.compute import LATEST_PYTHON
+from headwater.infra.tags import physical_name, tags
+from headwater.settings import FunctionSettings
+
+METRICS_NAMESPACE = "Headwater"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Code:
+    """One bundle where Lambda can fetch it."""
+
+    bundle: Bundle
+    bucket: pulumi.Output[str]
+    key: pulumi.Output[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Foundation:
+    """What every function of the stack stands on."""
+
+    config: Config
+    code: Mapping[str, Code]
+    """By the bundle's name."""
+    topic: AlarmTopic
+    dead_letters: DeadLetters
+
+
+@dataclass(frozen=True, kw_only=True)
+class FunctionArgs:
+    """What makes one function different from another."""
+
+    foundation: Foundation
+    capability: str
+    handler: ModuleType
+    """A module of `functions`: its ``handler`` is called, its ``Settings`` become the environment."""
+    settings: Mapping[str, Text | int | float]
+    """A value for each setting, by the field's name."""
+    bundle: str
+    """``control``, ``serving`` or ``data``: the smallest that holds what the handler imports."""
+    memory_mib: int
+    timeout: timedelta
+    grants: Sequence[Grant] = ()
+    disk_mib: int = 512
+    reserved_concurrency: int | None = None
+    retries: int = 2
+    """How often an asynchronous event is tried again before it becomes a dead letter."""
+
+
+class Function(pulumi.ComponentResource):
+    """A handler, deployed.
+
+    Its environment is made from the handler's Settings class: a setting that is missing, unknown or of the wrong type
+    stops the deployment. What it may do is the sum of its grants. An asynchronous event that it fails on ends in the
+    stack's dead letters, and its errors and throttles raise alarms.
+    """
+
+    def __init__(self, name: str, args: FunctionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("headwater:index:Function", name, {}, opts)
+        self._child = pulumi.ResourceOptions(parent=self)
+        foundation, labels = args.foundation, tags(capability=args.capability)
+        self.logs = aws.cloudwatch.LogGroup(
+            name,
+            name=f"/aws/lambda/{physical_name(name, 'function')}",
+            retention_in_days=foundation.config.log_retention_days,
+            tags=labels,
+            opts=self._child,
+        )
+        self.role = Role(
+            name,
+            service="lambda.amazonaws.com",
+            grants=[write_logs(self.logs), TRACING, foundation.dead_letters.grant_send(), *args.grants],
+            capability=args.capability,
+            opts=self._child,
+        )
+        code = foundation.code[args.bundle]
+        self.function = aws.lambda_.Function(
+            name,
+            name=physical_name(name, "function"),
+            description=_first_line(args.handler),
+            runtime=f"python{foundation.config.python}",
+            architectures=[foundation.config.architecture],
+            handler=f"{args.handler.__name__}.handler",
+            s3_bucket=code.bucket,
+            s3_key=code.key,
+            role=self.role.ready,
+            memory_size=min(args.memory_mib, foundation.config.max_function_memory_mib),
+            timeout=int(args.timeout.total_seconds()),
+            ephemeral_storage={"size": args.disk_mib},
+            reserved_concurrent_executions=args.reserved_concurrency,
+            environment={"variables": self._environment(args)},
+            tracing_config={"mode": "Active"},
+            # Powertools writes JSON already; Lambda's own JSON format would wrap each line once more.
+            logging_config={"log_format": "Text", "log_group": self.logs.name},
+            tags=labels,
+            opts=self._child,
+        )
+        self.name, self.arn = self.function.name, self.function.arn
+        aws.lambda_.FunctionEventInvokeConfig(
+            name,
+            function_name=self.name,
+            maximum_retry_attempts=args.retries,
+            destination_config={"on_failure": {"destination": foundation.dead_letters.arn}},
+            opts=self._child,
+        )
+        self._watch(name, args)
+        exemptions = []
+        if foundation.config.python != LATEST_PYTHON:
+            reason = "functions run the Python that the locks are made for and tested with: the setting pythonVersion"
+            exemptions.append(exempt("L1", reason))
+        self.register_outputs({"name": self.name, "arn": self.arn, EXEMPTIONS: exemptions})
+
+    def grant_invoke(self) -> Grant:
+        """To call the function and wait for its answer."""
+        return allow(["lambda:InvokeFunction"], self.arn)
+
+    def allow_invocation(self, name: str, *, service: str, source_arn: Text) -> aws.lambda_.Permission:
+        """Let an AWS service call the function on behalf of ``source_arn`` alone."""
+        return aws.lambda_.Permission(
+            name,
+            statement_id=name,
+            action="lambda:InvokeFunction",
+            function=self.name,
+            principal=f"{service}.amazonaws.com",
+            source_arn=source_arn,
+            opts=self._child,
+        )
+
+    def call_regularly(
+        self,
+        name: str,
+        schedule: str,
+        *,
+        target: str,
+        capability: str,
+        description: str,
+        dead_letters: DeadLetters,
+        parent: pulumi.Resource,
+    ) -> None:
+        """Call the function by an EventBridge rule; a call that can't be delivered becomes a dead letter.
+
+        Parameters
+        ----------
+        name : str
+            Of the rule, and of the permission and the target.
+        schedule : str
+            Such as ``rate(1 hour)`` or ``cron(...)``, in UTC.
+        target : str
+            What the rule calls its target.
+        capability, description : str
+            Of the rule.
+        dead_letters : DeadLetters
+        parent : Resource
+            Whose children the resources are.
+        """
+        rule = aws.cloudwatch.EventRule(
+            name,
+            name=physical_name(name, "rule"),
+            description=description,
+            schedule_expression=schedule,
+            tags=tags(capability=capability),
+            opts=pulumi.ResourceOptions(parent=parent),
+        )
+        permission = self.allow_invocation(name, service="events", source_arn=rule.arn)
+        aws.cloudwatch.EventTarget(
+            name,
+            rule=rule.name,
+            target_id=target,
+            arn=self.arn,
+            dead_letter_config={"arn": dead_letters.arn},
+            retry_policy={"maximum_event_age_in_seconds": 3600, "maximum_retry_attempts": 10},
+            # A target without permission drops the events that come before it.
+            opts=pulumi.ResourceOptions(parent=parent, depends_on=[permission]),
+        )
+
+    def _environment(self, args: FunctionArgs) -> pulumi.Output[Mapping[str, str]]:
+        settings: type[FunctionSettings] = args.handler.Settings
+        # Names are checked here and now; values once they are known, before the function is made.
+        declared = settings.environment(**args.settings)
+        powertools = {
+            "POWERTOOLS_SERVICE_NAME": args.capability,
+            "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
+            "POWERTOOLS_LOG_LEVEL": "INFO",
+        }
+
+        def checked(values: Mapping[str, Any]) -> Mapping[str, str]:
+            environment = {key: str(value) for key, value in values.items()}
+            settings.from_environment(environment)
+            return {**environment, **powertools}
+
+        return pulumi.Output.all(**declared).apply(checked)
+
+    def _watch(self, name: str, args: FunctionArgs) -> None:
+        logs = f"/aws/lambda/{physical_name(name, 'function')}"
+        for metric, says in {
+            "Errors": f"The function {name} failed. Its log group says why: {logs}",
+            "Throttles": f"The function {name} was throttled: it reached its own or the account's concurrency.",
+        }.items():
+            args.foundation.topic.watch(
+                f"{name}-{metric.lower()}",
+                capability=args.capability,
+                namespace="AWS/Lambda",
+                metric=metric,
+                dimensions={"FunctionName": self.name},
+                threshold=Threshold(above=0),
+                says=says,
+                parent=self,
+            )
+
+
+def _first_line(module: ModuleType) -> str:
+    return (module.__doc__ or "").strip().splitlines()[0][:256]

@@ -1,0 +1,112 @@
+"""The infrastructure ledger: the rule by which each update of Pulumi reaches the function that writes it down."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pulumi
+import pulumi_aws as aws
+
+import headwater.handlers.ledger.record
+from headwater.infra.buckets import Account, PrivateBucket
+from headwater.infra.function import Foundation, Function, FunctionArgs
+from headwater.infra.grants import Grant, allow, together
+from headwater.infra.tables import LEDGER, Table
+from headwater.infra.tags import physical_name, tags
+from headwater.ledger.store import GRAPHS
+from headwater.ledger.types import HISTORY_PREFIX
+
+CAPABILITY = "ledger"
+# The locks say who ran an update, the states whether anything but an update changed one.
+READ = (HISTORY_PREFIX, ".pulumi/locks/", ".pulumi/stacks/")
+
+
+@dataclass(frozen=True, kw_only=True)
+class InfrastructureLedgerArgs:
+    """What is listened to and where it is written down."""
+
+    foundation: Foundation
+    account: Account
+    state_bucket: str
+    """Made by ``headwater bootstrap`` before there was a stack: not this program's."""
+    artifacts: PrivateBucket
+    registry: Table
+
+
+class InfrastructureLedger(pulumi.ComponentResource):
+    """Each update of Pulumi becomes an entry of the ledger: who, when, from which commit, and what existed after it.
+
+    The state bucket must send its events to EventBridge, as ``headwater bootstrap`` has it do. An update whose event
+    is lost is found by ``headwater infra sync``.
+    """
+
+    def __init__(self, name: str, args: InfrastructureLedgerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("headwater:index:InfrastructureLedger", name, {}, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        function = Function(
+            "ledger-record",
+            FunctionArgs(
+                foundation=args.foundation,
+                capability=CAPABILITY,
+                handler=headwater.handlers.ledger.record,
+                settings={
+                    "state_bucket": args.state_bucket,
+                    "registry_table": args.registry.name,
+                    "artifacts_bucket": args.artifacts.ready,
+                },
+                bundle="control",
+                memory_mib=512,
+                timeout=timedelta(minutes=2),
+                grants=[
+                    _grant_read_state(args.account, args.state_bucket),
+                    args.artifacts.grant_write(GRAPHS),
+                    args.registry.grant_read_write(LEDGER),
+                ],
+            ),
+            opts=child,
+        )
+        rule = aws.cloudwatch.EventRule(
+            name,
+            name=physical_name(name, "rule"),
+            description="Pulumi's backend wrote a file of an update.",
+            event_pattern=json.dumps(
+                {
+                    "source": ["aws.s3"],
+                    "detail-type": ["Object Created"],
+                    "detail": {
+                        "bucket": {"name": [args.state_bucket]},
+                        "object": {"key": [{"prefix": HISTORY_PREFIX}]},
+                    },
+                }
+            ),
+            tags=tags(capability=CAPABILITY),
+            opts=child,
+        )
+        permission = function.allow_invocation(name, service="events", source_arn=rule.arn)
+        aws.cloudwatch.EventTarget(
+            name,
+            rule=rule.name,
+            target_id="record",
+            arn=function.arn,
+            dead_letter_config={"arn": args.foundation.dead_letters.arn},
+            retry_policy={"maximum_event_age_in_seconds": 86400, "maximum_retry_attempts": 185},
+            # A target without permission drops the events that come before it.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[permission]),
+        )
+        self.register_outputs({"rule_arn": rule.arn})
+
+
+def _grant_read_state(account: Account, bucket: str) -> Grant:
+    """To read what Pulumi's backend wrote under `READ`, any version, and to list what is there."""
+    arn = f"arn:{account.partition}:s3:::{bucket}"
+    only_there = {"StringLike": {"s3:prefix": [f"{prefix}*" for prefix in READ]}}
+    return together(
+        allow(
+            ["s3:GetObject", "s3:GetObjectVersion"],
+            *(f"{arn}/{prefix}*" for prefix in READ),
+            wildcard="Pulumi's backend names files after updates, steps and holders of locks",
+        ),
+        allow(["s3:ListBucket", "s3:ListBucketVersions"], arn, conditions=only_there),
+    )

@@ -1,0 +1,130 @@
+"""A state machine from a file of `workflows/`, with its logs, traces, role and alarms."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pulumi
+import pulumi_aws as aws
+
+from headwater.infra.alarms import AlarmTopic, Threshold
+from headwater.infra.config import Config
+from headwater.infra.grants import LOG_DELIVERY, TRACING, Grant, Role, Text, allow
+from headwater.infra.tags import physical_name, tags
+
+ANY_EXECUTION = "an execution's name isn't known before"
+WORKFLOWS = Path(__file__).with_name("workflows")
+_PLACE = re.compile(r"\$\{(\w+)\}")
+
+
+class InvalidDefinition(Exception):
+    """A state machine's file and the values for it don't fit together."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StateMachineArgs:
+    """A definition and what its places are filled with."""
+
+    config: Config
+    capability: str
+    definition: str
+    """Amazon States Language with places like ``${IngestFunctionArn}``: a file of `workflows/`."""
+    values: Mapping[str, Text | int]
+    """A value for each place; one too many or too few stops the deployment."""
+    grants: Sequence[Grant]
+    topic: AlarmTopic
+    look: str = "headwater pipeline list"
+    """The command that tells of its runs."""
+
+
+class StateMachine(pulumi.ComponentResource):
+    """A standard state machine whose whole history is logged and traced; a failed run raises an alarm."""
+
+    def __init__(self, name: str, args: StateMachineArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("headwater:index:StateMachine", name, {}, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        logs = aws.cloudwatch.LogGroup(
+            name,
+            # Under this prefix a delivery needs no entry in the account's resource policy, which has room for a few.
+            name=f"/aws/vendedlogs/states/{physical_name(name, 'state machine')}",
+            retention_in_days=args.config.log_retention_days,
+            tags=tags(capability=args.capability),
+            opts=child,
+        )
+        role = Role(
+            name,
+            service="states.amazonaws.com",
+            grants=[LOG_DELIVERY, TRACING, *args.grants],
+            capability=args.capability,
+            opts=child,
+        )
+        text = (WORKFLOWS / args.definition).read_text()
+        self.machine = aws.sfn.StateMachine(
+            name,
+            name=physical_name(name, "state machine"),
+            type="STANDARD",
+            definition=pulumi.Output.all(**args.values).apply(lambda values: fill(text, values, args.definition)),
+            role_arn=role.ready,
+            logging_configuration={
+                "level": "ALL",
+                "include_execution_data": True,
+                "log_destination": pulumi.Output.concat(logs.arn, ":*"),
+            },
+            tracing_configuration={"enabled": True},
+            tags=tags(capability=args.capability),
+            opts=child,
+        )
+        self.arn = self.machine.arn
+        for metric, says in {
+            "ExecutionsFailed": f"A run of the {name} pipeline failed: {args.look}",
+            "ExecutionsTimedOut": f"A run of the {name} pipeline ran out of time: {args.look}",
+        }.items():
+            args.topic.watch(
+                f"{name}-{'failed' if metric.endswith('Failed') else 'timed-out'}",
+                capability=args.capability,
+                namespace="AWS/States",
+                metric=metric,
+                dimensions={"StateMachineArn": self.arn},
+                threshold=Threshold(above=0),
+                says=says,
+                parent=self,
+            )
+        self.register_outputs({"arn": self.arn})
+
+    def grant_start(self) -> Grant:
+        """To start a run."""
+        return allow(["states:StartExecution"], self.arn)
+
+    def grant_look(self) -> Grant:
+        """To see how a run stands."""
+        runs = self.arn.apply(lambda arn: arn.replace(":stateMachine:", ":execution:") + ":*")
+        return allow(["states:DescribeExecution"], runs, wildcard=ANY_EXECUTION)
+
+
+def fill(text: str, values: Mapping[str, object], file: str) -> str:
+    """``text`` with each ``${Place}`` replaced by its value.
+
+    Raises
+    ------
+    InvalidDefinition
+        A place has no value, a value has no place, or the outcome isn't JSON.
+    """
+    places = set(_PLACE.findall(text))
+    missing, unused = sorted(places - values.keys()), sorted(values.keys() - places)
+    if missing or unused:
+        raise InvalidDefinition(
+            f"{file}: "
+            + "; ".join(
+                [f"no value for {', '.join(missing)}"] * bool(missing)
+                + [f"no place for {', '.join(unused)}"] * bool(unused)
+            )
+        )
+    filled = _PLACE.sub(lambda place: json.dumps(str(values[place[1]]))[1:-1], text)
+    try:
+        return json.dumps(json.loads(filled), separators=(",", ":"))
+    except json.JSONDecodeError as error:
+        raise InvalidDefinition(f"{file} isn't JSON: {error}") from error

@@ -1,0 +1,141 @@
+"""The network that containers run in: two public subnets, a way out, nobody in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pulumi
+import pulumi_aws as aws
+
+from headwater.infra.buckets import Account
+from headwater.infra.config import Config
+from headwater.infra.grants import Text
+from headwater.infra.policies import EXEMPTIONS, exempt
+from headwater.infra.tags import physical_name, tags
+
+CAPABILITY = "network"
+CIDR = "10.42.0.0/24"
+# Zones that say "Fargate is not supported in the requested availability zone" (AWS's user guides of ECS and EKS).
+WITHOUT_FARGATE = ("apne1-az3", "cac1-az3", "cnn1-az4", "use1-az3", "usw1-az2")
+SUBNETS = ("10.42.0.0/26", "10.42.0.64/26")
+
+
+class NoZones(Exception):
+    """The region has too few zones in which containers could run."""
+
+
+class Network(pulumi.ComponentResource):
+    """A VPC in two zones for tasks that run for minutes, or the setting ``vpcId``'s: then a security group in it alone.
+
+    Tasks have public addresses and a security group that lets nothing in: a NAT gateway would cost more a month than
+    all the training (docs/decisions/0013). S3 and DynamoDB are reached through gateway endpoints, which cost nothing.
+    """
+
+    def __init__(
+        self, name: str, *, account: Account, config: Config, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("headwater:index:Network", name, {}, opts)
+        self._child = pulumi.ResourceOptions(parent=self)
+        exemptions = []
+        self.subnet_ids = pulumi.Output.from_input(list(config.subnet_ids))
+        vpc: Text = config.vpc_id
+        if not config.vpc_id:
+            vpc = self._own(name, account)
+            exemptions.append(
+                exempt("VPC7", "tasks run in it for minutes, nothing is let in, and HTTPS alone goes out")
+            )
+        self.security_group_id = self._security(name, vpc)
+        self.register_outputs({"vpc_id": vpc, EXEMPTIONS: exemptions})
+
+    def _own(self, name: str, account: Account) -> pulumi.Output[str]:
+        self.vpc = aws.ec2.Vpc(
+            name,
+            cidr_block=CIDR,
+            enable_dns_hostnames=True,
+            enable_dns_support=True,
+            tags=self._tags(name),
+            opts=self._child,
+        )
+        routes = self._way_out(name)
+        # Not the Local and Wavelength Zones that somebody opted in to: those have no Fargate.
+        ordinary = [aws.GetAvailabilityZonesFilterArgs(name="zone-type", values=["availability-zone"])]
+        zones = aws.get_availability_zones(
+            state="available", filters=ordinary, exclude_zone_ids=list(WITHOUT_FARGATE)
+        ).names
+        if len(zones) < len(SUBNETS):
+            raise NoZones(
+                f"{account.region} has {len(zones)} zone(s) with Fargate for this account, the network takes "
+                f"{len(SUBNETS)}: set vpcId and subnetIds, or another aws:region"
+            )
+        self.subnet_ids = pulumi.Output.all(*self._subnets(name, zones, routes))
+        for service in ("s3", "dynamodb"):
+            aws.ec2.VpcEndpoint(
+                f"{name}-{service}",
+                vpc_id=self.vpc.id,
+                service_name=f"com.amazonaws.{account.region}.{service}",
+                vpc_endpoint_type="Gateway",
+                route_table_ids=[routes.id],
+                tags=self._tags(f"{name}-{service}"),
+                opts=self._child,
+            )
+        # The default group lets its members talk to each other; nobody is to be in it.
+        aws.ec2.DefaultSecurityGroup(
+            name, vpc_id=self.vpc.id, ingress=[], egress=[], tags=self._tags(f"{name}-default"), opts=self._child
+        )
+        return self.vpc.id
+
+    def _tags(self, name: str) -> dict[str, str]:
+        return tags(capability=CAPABILITY, Name=physical_name(name, "other"))
+
+    def _way_out(self, name: str) -> aws.ec2.RouteTable:
+        gateway = aws.ec2.InternetGateway(name, vpc_id=self.vpc.id, tags=self._tags(name), opts=self._child)
+        routes = aws.ec2.RouteTable(name, vpc_id=self.vpc.id, tags=self._tags(name), opts=self._child)
+        aws.ec2.Route(
+            f"{name}-out",
+            route_table_id=routes.id,
+            destination_cidr_block="0.0.0.0/0",
+            gateway_id=gateway.id,
+            opts=self._child,
+        )
+        return routes
+
+    def _subnets(self, name: str, zones: Sequence[str], routes: aws.ec2.RouteTable) -> list[pulumi.Output[str]]:
+        ids = []
+        for number, (cidr, zone) in enumerate(zip(SUBNETS, zones, strict=False), start=1):
+            subnet = aws.ec2.Subnet(
+                f"{name}-public-{number}",
+                vpc_id=self.vpc.id,
+                cidr_block=cidr,
+                availability_zone=zone,
+                # A task asks for its address; nothing that happens to be put here gets one.
+                map_public_ip_on_launch=False,
+                tags=self._tags(f"{name}-public-{number}"),
+                opts=self._child,
+            )
+            association = aws.ec2.RouteTableAssociation(
+                f"{name}-public-{number}", subnet_id=subnet.id, route_table_id=routes.id, opts=self._child
+            )
+            ids.append(pulumi.Output.all(subnet.id, association.id).apply(lambda known: str(known[0])))
+        return ids
+
+    def _security(self, name: str, vpc: Text) -> pulumi.Output[str]:
+        group = aws.ec2.SecurityGroup(
+            name,
+            name=physical_name(name, "other"),
+            vpc_id=vpc,
+            description="Container tasks: nothing comes in, HTTPS goes out",
+            ingress=[],
+            # The resolver of the VPC isn't subject to security groups: no rule for DNS is needed.
+            egress=[
+                {
+                    "description": "HTTPS to AWS",
+                    "protocol": "tcp",
+                    "from_port": 443,
+                    "to_port": 443,
+                    "cidr_blocks": ["0.0.0.0/0"],
+                }
+            ],
+            tags=self._tags(name),
+            opts=self._child,
+        )
+        return group.id

@@ -1,0 +1,203 @@
+"""Serving: the predict function and the HTTP API in front of it."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pulumi
+import pulumi_aws as aws
+
+import headwater.handlers.serving.predict
+from headwater.infra.alarms import Threshold
+from headwater.infra.buckets import PrivateBucket
+from headwater.infra.function import Foundation, Function, FunctionArgs
+from headwater.infra.tables import MODELS, Table
+from headwater.infra.tags import physical_name, tags
+
+CAPABILITY = "serving"
+ROUTES = ("POST /models/{model}/predictions", "GET /models/{model}")
+# API Gateway waits 30 seconds at most; the function must end first to say what was wrong.
+PREDICT_TIMEOUT = timedelta(seconds=29)
+ACCESS_LOG = {
+    "request_id": "$context.requestId",
+    "time": "$context.requestTimeEpoch",
+    "route": "$context.routeKey",
+    "path": "$context.path",
+    "status": "$context.status",
+    "caller": "$context.identity.userArn",
+    "ip": "$context.identity.sourceIp",
+    "user_agent": "$context.identity.userAgent",
+    "response_bytes": "$context.responseLength",
+    "latency_ms": "$context.responseLatency",
+    "integration_latency_ms": "$context.integrationLatency",
+    "error": "$context.error.message",
+    "integration_error": "$context.integrationErrorMessage",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServingArgs:
+    """What predictions are made from and where they are written down."""
+
+    foundation: Foundation
+    artifacts: PrivateBucket
+    predictions: PrivateBucket
+    registry: Table
+    features: Table
+
+
+class Serving(pulumi.ComponentResource):
+    """One predict function for every model, behind an HTTP API that asks who is calling (IAM)."""
+
+    def __init__(self, name: str, args: ServingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("headwater:index:Serving", name, {}, opts)
+        self._child = pulumi.ResourceOptions(parent=self)
+        self._config, self._topic = args.foundation.config, args.foundation.topic
+        self.predict = self._predict(args)
+        self.api = aws.apigatewayv2.Api(
+            name,
+            name=physical_name(name, "other"),
+            description="Predictions and model cards.",
+            protocol_type="HTTP",
+            tags=tags(capability=CAPABILITY),
+            opts=self._child,
+        )
+        routes = self._routes(name)
+        self._stage(name, routes)
+        self._watch(name)
+        self.url = self.api.api_endpoint
+        self.register_outputs({"url": self.url})
+
+    def _predict(self, args: ServingArgs) -> Function:
+        return Function(
+            "serving-predict",
+            FunctionArgs(
+                foundation=args.foundation,
+                capability=CAPABILITY,
+                handler=headwater.handlers.serving.predict,
+                settings={
+                    "registry_table": args.registry.name,
+                    "features_table": args.features.name,
+                    "artifacts_bucket": args.artifacts.ready,
+                    "predictions_bucket": args.predictions.ready,
+                },
+                bundle="serving",
+                memory_mib=self._config.predict_memory_mib,
+                timeout=PREDICT_TIMEOUT,
+                reserved_concurrency=self._config.predict_concurrency,
+                grants=[
+                    args.registry.grant_read(MODELS),
+                    args.features.grant_read(),
+                    args.artifacts.grant_read("runs/"),
+                    args.predictions.grant_write(),
+                ],
+            ),
+            opts=self._child,
+        )
+
+    def route(self, name: str, key: str, function: Function) -> None:
+        """Let another function answer a route of the API, for whoever IAM lets through."""
+        method, _, path = key.partition(" ")
+        integration = aws.apigatewayv2.Integration(
+            name,
+            api_id=self.api.id,
+            integration_type="AWS_PROXY",
+            integration_uri=function.arn,
+            integration_method="POST",
+            payload_format_version="2.0",
+            timeout_milliseconds=30_000,
+            opts=self._child,
+        )
+        # Any stage, this method and path: a path's parameters appear as an asterisk.
+        pattern = re.sub(r"\{\w+\}", "*", path)
+        source = pulumi.Output.concat(self.api.execution_arn, f"/*/{method}{pattern}")
+        permission = function.allow_invocation(name, service="apigateway", source_arn=source)
+        aws.apigatewayv2.Route(
+            name,
+            api_id=self.api.id,
+            route_key=key,
+            target=pulumi.Output.concat("integrations/", integration.id),
+            authorization_type="AWS_IAM",
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[permission]),
+        )
+
+    def _routes(self, name: str) -> list[aws.apigatewayv2.Route]:
+        integration = aws.apigatewayv2.Integration(
+            name,
+            api_id=self.api.id,
+            integration_type="AWS_PROXY",
+            integration_uri=self.predict.arn,
+            integration_method="POST",
+            payload_format_version="2.0",
+            timeout_milliseconds=30_000,
+            opts=self._child,
+        )
+        routes = []
+        for key in ROUTES:
+            method, _, path = key.partition(" ")
+            route_name = f"{name}-{method.lower()}"
+            # Any stage, this method and path: a path's parameters appear as an asterisk.
+            path_pattern = path.replace("{model}", "*")
+            source = pulumi.Output.concat(self.api.execution_arn, f"/*/{method}{path_pattern}")
+            permission = self.predict.allow_invocation(route_name, service="apigateway", source_arn=source)
+            routes.append(
+                aws.apigatewayv2.Route(
+                    route_name,
+                    api_id=self.api.id,
+                    route_key=key,
+                    target=pulumi.Output.concat("integrations/", integration.id),
+                    authorization_type="AWS_IAM",
+                    opts=pulumi.ResourceOptions(parent=self, depends_on=[permission]),
+                )
+            )
+        return routes
+
+    def _stage(self, name: str, routes: list[aws.apigatewayv2.Route]) -> None:
+        logs = aws.cloudwatch.LogGroup(
+            f"{name}-api",
+            name=f"/aws/vendedlogs/apis/{physical_name(name, 'other')}",
+            retention_in_days=self._config.log_retention_days,
+            tags=tags(capability=CAPABILITY),
+            opts=self._child,
+        )
+        aws.apigatewayv2.Stage(
+            name,
+            api_id=self.api.id,
+            name="$default",
+            auto_deploy=True,
+            access_log_settings={"destination_arn": logs.arn, "format": json.dumps(ACCESS_LOG)},
+            default_route_settings={
+                "throttling_rate_limit": self._config.api_rate_per_second,
+                "throttling_burst_limit": self._config.api_burst,
+                "detailed_metrics_enabled": True,
+            },
+            tags=tags(capability=CAPABILITY),
+            # The stage deploys what the API has by then.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=routes),
+        )
+
+    def _watch(self, name: str) -> None:
+        slow = self._config.api_latency_p95_seconds
+        self._topic.watch(
+            f"{name}-api-5xx",
+            capability=CAPABILITY,
+            namespace="AWS/ApiGateway",
+            metric="5xx",
+            dimensions={"ApiId": self.api.id},
+            threshold=Threshold(above=0),
+            says="The API answered with a server error.",
+            parent=self,
+        )
+        self._topic.watch(
+            f"{name}-api-latency",
+            capability=CAPABILITY,
+            namespace="AWS/ApiGateway",
+            metric="Latency",
+            dimensions={"ApiId": self.api.id},
+            threshold=Threshold(above=slow * 1000, statistic="p95", bad_periods=3, periods=5),
+            says=f"One request in twenty took longer than {slow} s, in three of five minutes.",
+            parent=self,
+        )

@@ -1,0 +1,100 @@
+"""The daily measure of training-serving skew, and its alarm."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pulumi
+
+import headwater.handlers.features.skew
+from headwater.infra.alarms import Threshold
+from headwater.infra.buckets import PrivateBucket
+from headwater.infra.function import METRICS_NAMESPACE, Foundation, Function, FunctionArgs
+from headwater.infra.lake import FEATURES, grant_read_sources
+from headwater.infra.tables import MODELS, VIEWS, Table
+from headwater.infra.tags import physical_name
+from headwater.infra.training import RUNS
+
+CAPABILITY = "features"
+# Some time after midnight, UTC: what the day's last requests logged is there.
+DAILY = "cron(10 6 * * ? *)"
+MAX_TIMEOUT = timedelta(minutes=15)
+ALARMING = 0.1
+"""Share of a feature's predictions of a day that saw another value than training would have. Late materialisations make
+some each day; one in ten changes what a model answers."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureSkewArgs:
+    """What is compared."""
+
+    foundation: Foundation
+    lake: PrivateBucket
+    artifacts: PrivateBucket
+    predictions: PrivateBucket
+    registry: Table
+
+
+class FeatureSkew(pulumi.ComponentResource):
+    """A function that measures each day how often logged predictions saw other features than training, and an alarm.
+
+    The alarm lasts until a day's measure is below its threshold, or a day has no predictions. Without any the function
+    only lists the log.
+    """
+
+    def __init__(self, name: str, args: FeatureSkewArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("headwater:index:FeatureSkew", name, {}, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        self.function = Function(
+            name,
+            FunctionArgs(
+                foundation=args.foundation,
+                capability=CAPABILITY,
+                handler=headwater.handlers.features.skew,
+                settings={
+                    "lake_bucket": args.lake.ready,
+                    "artifacts_bucket": args.artifacts.ready,
+                    "predictions_bucket": args.predictions.ready,
+                    "registry_table": args.registry.name,
+                    "alarming_share": ALARMING,
+                },
+                bundle="data",
+                memory_mib=3008,
+                disk_mib=4096,
+                timeout=MAX_TIMEOUT,
+                grants=[
+                    grant_read_sources(args.lake, args.registry),
+                    args.lake.grant_read(FEATURES),
+                    args.lake.grant_write(FEATURES),
+                    args.registry.grant_read(VIEWS, MODELS),
+                    # Packages and profiles.
+                    args.artifacts.grant_read(RUNS),
+                    args.predictions.grant_read(),
+                ],
+            ),
+            opts=child,
+        )
+        self.function.call_regularly(
+            name,
+            DAILY,
+            target="skew",
+            capability=CAPABILITY,
+            description="Measures training-serving skew of the day before.",
+            dead_letters=args.foundation.dead_letters,
+            parent=self,
+        )
+        args.foundation.topic.watch(
+            name,
+            capability=CAPABILITY,
+            namespace=METRICS_NAMESPACE,
+            metric="FeatureSkew",
+            dimensions={"service": CAPABILITY},
+            # Off within minutes, and until the next day's measure: 288 periods are the day that CloudWatch allows.
+            threshold=Threshold(above=ALARMING, statistic="Maximum", period=timedelta(minutes=5), periods=288),
+            says=f"More than {ALARMING:.0%} of a day's predictions saw another value of a feature than training would "
+            f"have. The function's log names model and feature: /aws/lambda/{physical_name(name, 'function')}. "
+            "headwater features skew MODEL shows all of them",
+            parent=self,
+        )
+        self.register_outputs({"function": self.function.name})

@@ -1,0 +1,93 @@
+"""A DynamoDB table: on demand, encrypted, with point-in-time recovery, and grants by the first part of its keys."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from headwater.infra.config import Config
+from headwater.infra.grants import Grant, allow
+from headwater.infra.tags import physical_name, tags
+
+# What the registry's keys begin with, one prefix a capability (docs/architecture.md).
+SOURCES = "SOURCE#"
+MODELS = "MODEL#"
+"""Each model's items (``MODEL#<model>``) and the list of their names (``MODEL#``)."""
+VIEWS = "VIEW#"
+"""Each feature view's definitions and materialisations (``VIEW#<view>``) and the list of the views (``VIEW#``)."""
+ALARMS = "ALARM#"
+DATASETS = "DATA#"
+"""The list of datasets' names; ``DATA#<dataset>`` are a dataset's branches, tags, hooks and their log."""
+SOURCE_DATA, MODEL_DATA, STREAMED_DATA = "DATA#sources/", "DATA#models/", "DATA#streamed/"
+LEDGER = "LEDGER#"
+
+READ = ("dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query")
+# A transaction is authorised by what its parts do; ConditionCheckItem has an action of its own.
+WRITE = ("dynamodb:ConditionCheckItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
+# Conditional writes by the batch: BatchExecuteStatement is authorised by what its statements do.
+WRITE_BATCHES = ("dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableArgs:
+    """What differs between two tables."""
+
+    config: Config
+    capability: str
+    sorted: bool
+    """Whether items of one ``pk`` are told apart and ordered by ``sk``."""
+    expires: bool = False
+    """Whether DynamoDB deletes an item some time after its attribute ``expires`` (seconds since 1970)."""
+
+
+class Table(pulumi.ComponentResource):
+    """One table, keyed ``pk`` and, if sorted, ``sk``. Idle it costs its storage and nothing else."""
+
+    def __init__(self, name: str, args: TableArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("headwater:index:Table", name, {}, opts)
+        keys = ["pk", "sk"] if args.sorted else ["pk"]
+        self.table = aws.dynamodb.Table(
+            name,
+            name=physical_name(name, "other"),
+            billing_mode="PAY_PER_REQUEST",
+            attributes=[{"name": key, "type": "S"} for key in keys],
+            hash_key="pk",
+            range_key="sk" if args.sorted else None,
+            ttl={"enabled": True, "attribute_name": "expires"} if args.expires else None,
+            point_in_time_recovery={"enabled": True},
+            server_side_encryption=None,  # AWS's own key: encrypted at rest, and nothing to pay or to lose.
+            deletion_protection_enabled=args.config.deletion_protection,
+            tags=tags(capability=args.capability),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.name, self.arn = self.table.name, self.table.arn
+        self.register_outputs({"name": self.name, "arn": self.arn})
+
+    def grant_read(self, *prefixes: str) -> Grant:
+        """To read items whose ``pk`` starts with one of ``prefixes``; without any, all items. Never to scan."""
+        return self._grant(READ, prefixes)
+
+    def grant_read_write(self, *prefixes: str, keys: Sequence[str] = ()) -> Grant:
+        """To read and write items whose ``pk`` starts with one of ``prefixes`` or is one of ``keys``.
+
+        Without any, all items.
+
+        Never to delete: what is written into the registry stays, and online items expire.
+        """
+        return self._grant((*READ, *WRITE), prefixes, keys)
+
+    def grant_write_batches(self) -> Grant:
+        """To read items and to write them by conditional statements in PartiQL, many at a time; all items."""
+        return self._grant((*READ, *WRITE_BATCHES), ())
+
+    def grant_delete(self, *prefixes: str) -> Grant:
+        """To delete items whose ``pk`` starts with one of ``prefixes``."""
+        return self._grant(["dynamodb:DeleteItem"], prefixes)
+
+    def _grant(self, actions: Sequence[str], prefixes: Sequence[str], keys: Sequence[str] = ()) -> Grant:
+        patterns = [*(f"{prefix}*" for prefix in prefixes), *keys]
+        conditions = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": patterns}} if patterns else None
+        return allow(actions, self.arn, conditions=conditions)

@@ -1,5 +1,0 @@
-"""API Gateway HTTP APIs: each answers on a port of its own, with routes, IAM, throttles and logs as on AWS."""
-
-from headwater.local.http_api.room import HttpApis
-
-__all__ = ["HttpApis"]

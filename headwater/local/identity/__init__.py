@@ -1,5 +1,0 @@
-"""Least privilege, enforced: what a role's policies don't allow is refused here as it is on AWS."""
-
-from headwater.local.identity.room import Identity
-
-__all__ = ["Identity"]

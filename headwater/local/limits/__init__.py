@@ -1,5 +1,0 @@
-"""What AWS refuses before it looks at anything: requests that are longer, larger or spelled otherwise than it takes."""
-
-from headwater.local.limits.room import Limits
-
-__all__ = ["Limits"]

@@ -1,5 +1,0 @@
-"""EMR Serverless: applications, and job runs that are Spark on this machine."""
-
-from headwater.local.spark.room import EmrServerless
-
-__all__ = ["EmrServerless"]

@@ -1,0 +1,56 @@
+"""The addresses under ``/_headwater``, which AWS doesn't have: how the command line talks to a running local cloud."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from werkzeug.wrappers import Response
+
+from localcloud.cloud import Cloud
+from localcloud.daemon import ADVANCE, CLOCK, HEALTH, SNAPSHOT
+from localcloud.front import ApiCall
+
+
+class Admin:
+    """Answers them."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+
+    def __call__(self, call: ApiCall) -> Response | None:
+        """Health, clock and snapshot."""
+        match call.request.method, call.request.path:
+            case "GET", path if path == HEALTH:
+                return _json({"status": "ok", "pid": os.getpid(), "port": self._cloud.port})
+            case "GET", path if path == CLOCK:
+                return _json({"now": self._cloud.clock.now().isoformat()})
+            case "POST", path if path == ADVANCE:
+                return self._advance(call)
+            case "POST", path if path == SNAPSHOT:
+                return self._copy_state(call)
+        return None
+
+    def _advance(self, call: ApiCall) -> Response:
+        try:
+            seconds = float(call.json()["seconds"])
+            return _json({"now": self._cloud.clock.advance(timedelta(seconds=seconds)).isoformat()})
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            return _json({"message": f"seconds must be a number that isn't negative: {error}"}, 400)
+
+    def _copy_state(self, call: ApiCall) -> Response:
+        keeper = self._cloud.keeper
+        if keeper is None:
+            return _json({"message": "this cloud keeps nothing on disk"}, 409)
+        try:
+            keeper.copy(Path(call.json()["to"]))
+        except (KeyError, TypeError, ValueError, OSError) as error:
+            return _json({"message": f"the state can't be copied: {error}"}, 500)
+        return _json({"status": "copied"})
+
+
+def _json(body: Any, code: int = 200) -> Response:
+    return Response(json.dumps(body), code, mimetype="application/json")

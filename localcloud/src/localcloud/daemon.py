@@ -1,0 +1,343 @@
+"""The local cloud as a background server: what ``headwater local up``, ``stop``, ``down`` and ``status`` do.
+
+Every command asks here whether a local cloud runs, so nothing of the cloud itself is imported: `server` is that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from localcloud.account import ACCESS_KEY, SECRET_KEY
+
+DEFAULT_PORT = 4610
+STATE = "state"
+"""The folder with what the cloud keeps, inside the directory of `up`."""
+PORT = "port"
+"""The file in that folder with the port that the cloud had last."""
+RECORD = "cloud.json"
+"""The file with `Running`, beside that folder, while the cloud answers."""
+HEALTH, CLOCK, ADVANCE = "/_headwater/health", "/_headwater/clock", "/_headwater/clock/advance"
+SNAPSHOT = "/_headwater/snapshot"
+STATE_UNUSABLE = 3
+"""The exit code of a server whose state can't be read; the last line of its log says why."""
+_LOG = "cloud.log"
+_START_SECONDS, _STOP_SECONDS = 120.0, 60.0
+_PORT_SECONDS = 5.0
+
+
+class LocalCloudError(Exception):
+    """The local cloud can't do what was asked.
+
+    Parameters
+    ----------
+    reason : str
+        For programs, such as ``"port_in_use"``.
+    message : str
+        What is wrong.
+    next_step : str
+        What to do about it.
+    """
+
+    def __init__(self, reason: str, message: str, next_step: str) -> None:
+        super().__init__(f"{message}. {next_step}")
+        self.reason, self.message, self.next_step = reason, message, next_step
+
+
+@dataclass(frozen=True)
+class Running:
+    """A local cloud in the background."""
+
+    pid: int
+    port: int
+    started: float
+    """When its process was created (seconds since 1970): a pid alone may be someone else's by now."""
+    directory: str
+    region: str
+    already: bool = False
+    """It was up before `up` was called."""
+
+    @property
+    def endpoint(self) -> str:
+        """What ``AWS_ENDPOINT_URL`` must hold."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def log(self) -> Path:
+        """The file that the server writes its log to."""
+        return Path(self.directory) / _LOG
+
+    def environment(self) -> dict[str, str]:
+        """The variables that lead any AWS client to this cloud."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+            "AWS_REGION": self.region,
+            "AWS_DEFAULT_REGION": self.region,
+        }
+
+    def health(self) -> dict[str, Any]:
+        """What the server says of itself; raises `OSError` if it doesn't answer."""
+        return _get(self.endpoint + HEALTH)
+
+    def now(self) -> str:
+        """The cloud's time (ISO 8601, UTC)."""
+        return str(_get(self.endpoint + CLOCK)["now"])
+
+    def advance(self, by: timedelta) -> str:
+        """Move the cloud's clock forward; what falls due on the way has run when this returns the new time."""
+        return str(_get(self.endpoint + ADVANCE, {"seconds": by.total_seconds()})["now"])
+
+    def copy_state(self, to: Path) -> None:
+        """Write what the cloud keeps to a new folder, as it is between two calls; raises `OSError` if that fails."""
+        try:
+            _get(self.endpoint + SNAPSHOT, {"to": str(to)})
+        except urllib.error.HTTPError as error:
+            raise OSError(json.load(error)["message"]) from None
+
+
+def up(directory: Path, *, port: int | None = DEFAULT_PORT, region: str = "us-east-1") -> Running:
+    """Start a local cloud in the background with the state that was kept, or find the one that runs already.
+
+    Parameters
+    ----------
+    directory : Path
+        Where it keeps its files, record (``cloud.json``) and log (``cloud.log``).
+    port : int or None
+        Port on 127.0.0.1. By default the one that it had last, which addresses of queues and APIs hold, or 4610; 0
+        takes that one if it is free, else any free one.
+    region : str
+        Its region.
+
+    Returns
+    -------
+    Running
+        Healthy. ``already`` says whether it was up before; then its port may be another than asked for.
+
+    Raises
+    ------
+    LocalCloudError
+        The port is taken by another program, or the server didn't come up.
+    """
+    directory = directory.resolve()
+    directory.mkdir(parents=True, exist_ok=True)
+    with _exclusively(directory):
+        if (found := status(directory)) is not None:
+            return Running(**{**asdict(found), "already": True})
+        last = _last_port(directory)
+        if port is None:
+            port = last or DEFAULT_PORT
+        elif port == 0 and last and _is_free(last, within=_PORT_SECONDS):
+            port = last
+        if port and not (port == last and _is_free(port, within=_PORT_SECONDS)):
+            _check_port(port)
+        (directory / RECORD).unlink(missing_ok=True)
+        command = [
+            sys.executable,
+            "-m",
+            "localcloud.server",
+            str(directory),
+            "--port",
+            str(port),
+            "--region",
+            region,
+        ]
+        with (directory / _LOG).open("ab") as log:
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, close_fds=True
+            )
+        try:
+            return _await_health(directory, process)
+        except BaseException:
+            # Ctrl-C too: `down` can't find a server that hasn't left its record yet.
+            process.kill()
+            process.wait()
+            raise
+
+
+def down(directory: Path) -> bool:
+    """Stop the cloud of ``directory`` and forget its state; False if none ran.
+
+    Raises
+    ------
+    LocalCloudError
+        It doesn't end.
+    """
+    was_running = stop(directory)
+    discard(directory / STATE)
+    return was_running
+
+
+def discard(state: Path) -> None:
+    """Delete a state, or a snapshot of one, if it is there; half of it is never taken for a whole one."""
+    gone = state.with_name(f".{state.name}.gone")
+    shutil.rmtree(gone, ignore_errors=True)
+    if state.exists():
+        state.rename(gone)
+        shutil.rmtree(gone)
+
+
+def kept(directory: Path) -> int | None:
+    """Bytes of the state on disk, whether the cloud runs or not; None if there is none."""
+    state = directory / STATE
+    if not (state / "state.db").exists():
+        return None
+    total = 0
+    for path in state.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):  # the cloud tidies up meanwhile
+            total += path.stat().st_size if path.is_file() else 0
+    return total
+
+
+def stop(directory: Path) -> bool:
+    """Stop the cloud of ``directory`` and all it started, and keep its state; False if none ran.
+
+    Raises
+    ------
+    LocalCloudError
+        It doesn't end.
+    """
+    directory = directory.resolve()
+    record = _read_record(directory)
+    process = _process_of(record) if record is not None else None
+    if process is None:
+        (directory / RECORD).unlink(missing_ok=True)
+        return False
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process.terminate()
+        try:
+            process.wait(_STOP_SECONDS)
+        except psutil.TimeoutExpired:
+            # Its children end with it, whatever ends it.
+            process.kill()
+            try:
+                process.wait(_STOP_SECONDS)
+            except psutil.TimeoutExpired:
+                raise LocalCloudError(
+                    "did_not_stop", f"process {process.pid} of the local cloud doesn't end", "End it by hand"
+                ) from None
+    (directory / RECORD).unlink(missing_ok=True)
+    return True
+
+
+def status(directory: Path) -> Running | None:
+    """The cloud of ``directory``, if it runs and answers; a record that a killed server left behind doesn't count."""
+    record = _read_record(directory.resolve())
+    if record is None or _process_of(record) is None:
+        return None
+    try:
+        healthy = record.health().get("pid") == record.pid
+    except (OSError, ValueError):
+        return None
+    return record if healthy else None
+
+
+def _await_health(directory: Path, process: subprocess.Popen[bytes]) -> Running:
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        if (code := process.poll()) == STATE_UNUSABLE:
+            said = (directory / _LOG).read_text(errors="replace").strip().splitlines()[-1]
+            raise LocalCloudError(
+                "state_unusable", said, "Nothing was changed; to forget it: headwater local down --yes"
+            )
+        if code is not None:
+            last = (directory / _LOG).read_text(errors="replace").strip().splitlines()[-1:]
+            said = f": {last[0]}" if last else ""
+            raise LocalCloudError(
+                "did_not_start", f"the local cloud ended with code {code}{said}", f"Its log is {directory / _LOG}"
+            )
+        if (running := status(directory)) is not None and running.pid == process.pid:
+            # It outlives us: nobody will wait for it, and Popen would warn of that.
+            process.returncode = 0
+            return running
+        time.sleep(0.02)
+    raise LocalCloudError(
+        "did_not_start",
+        f"the local cloud didn't answer within {_START_SECONDS:.0f} s",
+        f"Its log is {directory / _LOG}",
+    )
+
+
+def _last_port(directory: Path) -> int | None:
+    try:
+        return int((directory / STATE / PORT).read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def _is_free(port: int, *, within: float) -> bool:
+    """Whether the port is free within so many seconds: the socket of a killed server outlives it for a moment."""
+    deadline = time.monotonic() + within
+    while True:
+        try:
+            _check_port(port)
+        except LocalCloudError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.05)
+        else:
+            return True
+
+
+def _check_port(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise LocalCloudError(
+                "port_in_use",
+                f"port {port} is used by another program",
+                "Stop that program, or choose another port (0 takes a free one)",
+            ) from error
+
+
+@contextlib.contextmanager
+def _exclusively(directory: Path) -> Iterator[None]:
+    """Two `up` at once must not start two servers."""
+    import fcntl
+
+    with (directory / "cloud.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _read_record(directory: Path) -> Running | None:
+    try:
+        return Running(**json.loads((directory / RECORD).read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _process_of(record: Running) -> psutil.Process | None:
+    """The recorded process; None if it is gone, or its pid was given to another."""
+    try:
+        process = psutil.Process(record.pid)
+        # Within a second: the boot time that this is computed from is rounded on some systems.
+        same = abs(process.create_time() - record.started) < 1 and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return None
+    return process if same else None
+
+
+def _get(url: str, body: Any = None) -> dict[str, Any]:
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})  # noqa: S310 - our own address
+    with urllib.request.urlopen(request, timeout=600 if body else 5) as response:  # noqa: S310
+        answer: dict[str, Any] = json.load(response)
+        return answer

@@ -1,0 +1,5 @@
+"""Events travel: EventBridge rules and schedules, S3 and SNS notifications, to functions, state machines and queues."""
+
+from localcloud.events.room import EventsRoom
+
+__all__ = ["EventsRoom"]
