@@ -6,7 +6,10 @@ Names are loaded when they are first used, so that the policies, which are plain
 from __future__ import annotations
 
 import importlib
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+
+from headwater.project import NoProject, make_importable, project
 
 if TYPE_CHECKING:
     from headwater.infra.alarm_manager import AlarmManager as AlarmManager
@@ -40,6 +43,10 @@ if TYPE_CHECKING:
     from headwater.infra.tables import TableArgs as TableArgs
     from headwater.infra.training import Schedules as Schedules
     from headwater.infra.training import Training as Training
+
+# Pulumi starts a program in its own folder, and the program deploys what lies beside that: pipelines/ and functions/.
+with suppress(NoProject):
+    make_importable(project())
 
 _MODULES = {
     "AlarmManager": "alarm_manager",

@@ -21,7 +21,7 @@ from headwater.infra.ingestion import Ingestion
 from headwater.infra.platform import Platform
 from headwater.infra.serving import Serving
 from headwater.infra.spark import machine_arn
-from headwater.infra.tags import PROJECT, stack, tags
+from headwater.infra.tags import tags
 from headwater.infra.training import Training
 
 OUTPUTS = (
@@ -61,7 +61,7 @@ def describe(
     containers: Containers,
     sharding: Distribution,
 ) -> None:
-    """Export where everything is, and keep it in the SSM parameter ``/headwater/<stack>``."""
+    """Export where everything is, and keep it in the SSM parameter ``/headwater/<project>/<stack>``."""
     products = platform.products
     publish(
         {
@@ -89,7 +89,7 @@ def describe(
 
 
 def publish(outputs: Mapping[str, Text], names: Mapping[str, Sequence[str]], *, artifacts: PrivateBucket) -> None:
-    """Export ``outputs`` and ``names``, and keep them in the SSM parameter ``/headwater/<stack>``.
+    """Export ``outputs`` and ``names``, and keep them in the SSM parameter ``/headwater/<project>/<stack>``.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ def publish(outputs: Mapping[str, Text], names: Mapping[str, Sequence[str]], *, 
         kept = {**outputs, "catalog_key": catalog.key}
     aws.ssm.Parameter(
         "description",
-        name=f"/{PROJECT}/{stack()}",
+        name=f"/headwater/{pulumi.get_project()}/{pulumi.get_stack()}",
         description="Where Headwater's clients find this stack.",
         type="String",
         value=pulumi.Output.json_dumps(dict(kept)).apply(_fitting),
