@@ -17,10 +17,11 @@ from headwater.cli import (
     ingestions,
     local,
     models,
-    pipelines,
     predict,
     products,
+    runs,
     sources,
+    stack,
 )
 
 app = typer.Typer(
@@ -53,7 +54,7 @@ for part in (
     bootstrap,
     ingestions,
     sources,
-    pipelines,
+    runs,
     models,
     features,
     data,
@@ -61,5 +62,6 @@ for part in (
     infra,
     alarms,
     products,
+    stack,
 ):
     part.add_to(app)

@@ -86,7 +86,7 @@ def _show(console: Console, outcome: Outcome, total: float, *, keep: bool) -> No
     first = outcome.predictions[0]
     for step in (
         "headwater models show flight_delay",
-        "headwater pipeline list",
+        "headwater runs list",
         "headwater ingestions list flights",
         f"headwater models training-set flight_delay {outcome.card.version} --to training_set.parquet",
         f"headwater predict flight_delay --as-of {first.asked} \\\n    --input '{json.dumps(first.inputs)}'",

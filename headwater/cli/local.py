@@ -180,7 +180,7 @@ def _show_up(console: Console, made: Up) -> None:
     console.print(table(("output", "value"), sorted(made.deployment.outputs.items())))
     for line in (
         "look at it:   headwater local status, headwater local logs --follow, headwater alarms list",
-        "use it:       headwater upload SOURCE FILE --wait, headwater pipeline start MODEL --watch",
+        "use it:       headwater upload SOURCE FILE --wait, headwater train MODEL --watch",
         'any AWS tool: eval "$(headwater local env)"; aws s3 ls; pulumi refresh -s local',
         "stop it:      headwater local stop (keeps everything), headwater local down (forgets it)",
     ):

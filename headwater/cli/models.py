@@ -46,7 +46,7 @@ def list_models(stack: StackOption = None) -> Answer:
     ]
     columns = ("model", "serves", "versions", "newest", "metrics", "registered (UTC)")
     if not found:
-        note("no model was trained yet; next: headwater pipeline start MODEL --watch")
+        note("no model was trained yet; next: headwater train MODEL --watch")
         return Answer([])
     return Answer(
         [entry.model_dump(mode="json") for entry in found], lambda console: console.print(table(columns, rows))

@@ -98,7 +98,7 @@ def next_steps(made: Scaffold, upload: Path) -> list[str]:
         "headwater check",
         "headwater local up",
         f"headwater upload {made.source} {upload} --wait",
-        f"headwater pipeline start {made.model} --watch",
+        f"headwater train {made.model} --watch",
         f"headwater predict {made.model} --input '{json.dumps(made.request)}'",
     ]
 

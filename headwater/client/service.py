@@ -16,8 +16,8 @@ from headwater.client.features import Features
 from headwater.client.infrastructure import Infrastructure
 from headwater.client.logs import LogLine, read_logs
 from headwater.client.models import Models
-from headwater.client.pipelines import Pipelines
 from headwater.client.predictions import Api
+from headwater.client.runs import Runs
 from headwater.client.sources import Sources
 from headwater.client.stack import StackDescription
 from headwater.lake.types import Ingestion
@@ -36,7 +36,7 @@ class Headwater:
 
     Attributes
     ----------
-    pipelines : Pipelines
+    runs : Runs
         Training runs: start, list, get, watch, stop.
     sources : Sources
         Sources: list, show, reingest, wait.
@@ -54,7 +54,7 @@ class Headwater:
         self.stack = stack
         self._clients = clients
         self._api = Api(stack.api_url, clients, stack.region)
-        self.pipelines = Pipelines(stack, self._using)
+        self.runs = Runs(stack, self._using)
         self.models = Models(stack, self._using)
         self.sources = Sources(stack, self._using)
         self.infra = Infrastructure(stack, self._using)

@@ -11,7 +11,7 @@ from typing import Any
 
 from headwater.client import Headwater
 from headwater.client.models import ModelCard
-from headwater.client.pipelines import Rejected
+from headwater.client.runs import Rejected
 from headwater.client.waiting import wait_for
 from headwater.demo.correction import Correction, correct_and_go_back
 from headwater.demo.flights import Departure, departures, month_files
@@ -131,8 +131,8 @@ def _upload(cloud: Headwater, narrator: Narrator, months: Sequence[int], every: 
 
 def _train(cloud: Headwater, narrator: Narrator, key: str = "train") -> int:
     with narrator.stage(key, "training pipeline") as stage:
-        started = cloud.pipelines.start(MODEL, reason="demo")
-        ended = cloud.pipelines.watch(started.id, timeout=TRAINING_TIMEOUT, on_step=stage.update)
+        started = cloud.runs.start(MODEL, reason="demo")
+        ended = cloud.runs.watch(started.id, timeout=TRAINING_TIMEOUT, on_step=stage.update)
         if ended.rejected or ended.version is None:
             raise Rejected(ended, cloud.models.show(MODEL, ended.version).reasons)
         card = cloud.models.show(MODEL, ended.version)

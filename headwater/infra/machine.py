@@ -36,7 +36,7 @@ class StateMachineArgs:
     values: Mapping[str, Text | int]
     """A value for each place; one too many or too few stops the deployment."""
     grants: Sequence[Grant]
-    look: str = "headwater pipeline list"
+    look: str = "headwater runs list"
     """The command that tells of its runs."""
 
 

@@ -212,7 +212,7 @@ class Training:
         if prepared is None:
             raise InvalidExamples(
                 f"run {files.run_id!r} of model {model.name!r} has no training set in s3://{files.bucket}",
-                next_steps=[f"headwater pipeline start {model.name}"],
+                next_steps=[f"headwater train {model.name}"],
             )
         with TemporaryDirectory(prefix="headwater-training-") as scratch:
             path = Path(scratch) / TRAINING_SET_FILE

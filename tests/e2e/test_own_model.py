@@ -28,7 +28,7 @@ def test_a_table_unlike_flights_becomes_a_served_model(tmp_path: Path) -> None:
         sample = "pipelines/quick_sale/sample.csv"
         (ingested,) = project.done("upload", "quick_sale_rows", sample, "--wait")
         assert (ingested["status"], ingested["rows_out"]) == ("INGESTED", 600)
-        run = project.done("pipeline", "start", "quick_sale", "--watch")
+        run = project.done("train", "quick_sale", "--watch")
         assert (run["status"], run["version"], run["outcome"]) == ("SUCCEEDED", 1, "READY")
         card = project.done("models", "show", "quick_sale")
         assert card["metrics"]["roc_auc"] > 0.65

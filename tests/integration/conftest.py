@@ -154,5 +154,5 @@ def served(project: Project) -> Project:
     """The project with `house_price` trained and served."""
     sample = project.root / "pipelines" / "house_price" / "sample.csv"
     project.done("upload", "house_price_rows", str(sample), "--wait")
-    project.done("pipeline", "start", "house_price", "--watch")
+    project.done("train", "house_price", "--watch")
     return project

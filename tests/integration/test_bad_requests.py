@@ -106,17 +106,17 @@ def test_a_train_function_that_raises_fails_its_run_with_its_own_words(deployed:
     file = tmp_path / "rows.csv"
     file.write_text("rooms\n" + "".join(f"{number % 9 + 1}\n" for number in range(80)))
     deployed.wait(deployed.upload("steady_rows", file), timeout=120)
-    run = deployed.pipelines.start("broken")
+    run = deployed.runs.start("broken")
     with pytest.raises(RunFailed, match="this train function is broken on purpose"):
-        deployed.pipelines.watch(run.id, timeout=240)
-    assert deployed.pipelines.get(run.id).status == "FAILED"
+        deployed.runs.watch(run.id, timeout=240)
+    assert deployed.runs.get(run.id).status == "FAILED"
 
 
 def test_training_an_unknown_model_or_without_data_says_so(deployed: Headwater) -> None:
     with pytest.raises(
         NotDeclared, match="has no model 'castle_price': its models are broken, flight_delay, house_price"
     ):
-        deployed.pipelines.start("castle_price")
+        deployed.runs.start("castle_price")
     # A schedule of a model that is gone by now doesn't ask a client.
     deployed.client("stepfunctions").start_execution(
         stateMachineArn=deployed.stack.training_arn,
@@ -124,9 +124,9 @@ def test_training_an_unknown_model_or_without_data_says_so(deployed: Headwater) 
         input=json.dumps({"model": "castle_price", "reason": "schedule"}),
     )
     with pytest.raises(RunFailed, match="unknown model 'castle_price'"):
-        deployed.pipelines.watch("castle_price-by-schedule", timeout=120)
+        deployed.runs.watch("castle_price-by-schedule", timeout=120)
     with pytest.raises(RunFailed, match="no data for source 'flights'"):
-        deployed.pipelines.watch(deployed.pipelines.start("flight_delay").id, timeout=120)
+        deployed.runs.watch(deployed.runs.start("flight_delay").id, timeout=120)
 
 
 def test_the_model_that_serves_can_be_moved_and_moved_back(house: Headwater) -> None:
@@ -139,4 +139,4 @@ def test_the_model_that_serves_can_be_moved_and_moved_back(house: Headwater) -> 
     assert card["artifacts"] == files.resolve(f"v{before}")
     assert "requirements.txt" in {entry.path for entry in files.files(f"v{before}")}
     assert house.predict("house_price", [HOUSE], as_of=datetime.now(UTC))["version"] == before
-    assert house.pipelines.list("house_price")[0].outcome == "READY"
+    assert house.runs.list("house_price")[0].outcome == "READY"

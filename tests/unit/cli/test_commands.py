@@ -120,12 +120,12 @@ def test_a_rejected_version_is_refused_with_5(run: Run) -> None:
 
 def test_what_does_not_exist_exits_with_3(run: Run) -> None:
     assert run("models", "show", "prices").code == 3
-    assert run("pipeline", "watch", "none").code == 3
+    assert run("runs", "watch", "none").code == 3
     assert run("models", "list", "--stack", "prod").code == 3
 
 
 def test_an_empty_stack_says_how_to_begin(run: Run) -> None:
-    assert "headwater pipeline start" in run("models", "list").err
+    assert "headwater train" in run("models", "list").err
     assert "headwater upload" in run("ingestions", "list").err
     assert run("models", "list", "--json").json == []
 

@@ -142,7 +142,7 @@ def test_an_interrupted_wait_says_what_goes_on_and_what_to_do(run: Run, interrup
             "ingestion of the uploaded file rows.csv goes on",
             "ingestions list",
         ),
-        ("pipeline", "start", "delays", "--watch"): ("goes on in the cloud", "headwater runs stop delays-"),
+        ("train", "delays", "--watch"): ("goes on in the cloud", "headwater runs stop delays-"),
         ("source", "reingest", "houses", "--wait"): ("goes on in the cloud", "headwater source show houses"),
     }
     for command, said in commands.items():

@@ -33,12 +33,12 @@ LEAVES = [path for path, command in commands() if not hasattr(command, "commands
 def test_every_command_of_the_issue_is_there() -> None:
     wanted = """demo; local up; local status; local stop; local down; local logs; local clock advance; local env;
         local snapshot save; local snapshot restore; local snapshot list; local snapshot delete;
-    upload; pipeline start; pipeline watch; pipeline list; models list; models show; models promote; models rollback;
+    upload; train; runs list; runs watch; models list; models show; models promote; models rollback;
     models training-set; predict;
     features list; features show; features lineage; features stats; features diff; features search;
     features compute; features get; features ingest; features materialise; features parity; features skew;
     ingestions list; ingestions show; ingestions quarantine; source list; source show; source reingest; runs stop;
-    alarms list; init; check; data list; data status; data commit; data log; data show; data diff;
+    alarms list; new; init; check; lock; stack; data list; data status; data commit; data log; data show; data diff;
     data ls; data blame; data revert; data merge; data reset; data tag; data moves; data branch create;
     data branch list; data branch delete; data hook add; data hook list; data hook remove; data checkout; data upload;
     data import; data verify; data cat; data gc;

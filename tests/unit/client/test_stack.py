@@ -78,7 +78,7 @@ def test_a_model_or_source_that_the_stack_does_not_have_is_refused_before_anythi
     stack, file = connect("dev"), tmp_path / "one.csv"
     file.write_text("a\n1\n")
     with pytest.raises(NotDeclared, match="stack 'dev' has no model 'nosuch': its models are delay, price") as caught:
-        stack.pipelines.start("nosuch")
+        stack.runs.start("nosuch")
     assert caught.value.exit_code == 3
     with pytest.raises(NotDeclared, match="stack 'dev' has no source 'nosource': it has no sources"):
         stack.upload("nosource", file)

@@ -62,7 +62,7 @@ def test_the_command_prints_the_way_to_the_first_prediction(project: Path) -> No
     for step in (
         "headwater local up",
         "headwater upload house_price_rows pipelines/house_price/sample.csv --wait",
-        "headwater pipeline start house_price --watch",
+        "headwater train house_price --watch",
         'headwater predict house_price --input \'{"rooms": 4, "area": 120, "district": "harbour"}\'',
     ):
         assert step in done.stdout

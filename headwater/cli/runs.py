@@ -1,4 +1,4 @@
-"""`headwater pipeline`."""
+"""`headwater train` and `headwater runs`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from headwater.cli.output import Answer, confirm, note, table
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from headwater.client.pipelines import Run
+    from headwater.client.runs import Run
     from headwater.client.service import Headwater
 
 TimeoutOption = Annotated[float, typer.Option("--timeout", help="Seconds to wait.")]
@@ -20,34 +20,34 @@ TimeoutOption = Annotated[float, typer.Option("--timeout", help="Seconds to wait
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
-    pipeline = group("pipeline", "Training runs: from pinned data to a promoted model.", app)
-    command(pipeline, "start")(start)
-    command(pipeline, "watch")(watch)
-    command(pipeline, "list")(list_runs)
-    command(group("runs", "Training runs under way.", app), "stop")(stop)
+    command(app, "train")(train)
+    runs = group("runs", "Training runs: from pinned data to a promoted model.", app)
+    command(runs, "list")(list_runs)
+    command(runs, "watch")(watch)
+    command(runs, "stop")(stop)
 
 
-def start(
+def train(
     model: Annotated[str, typer.Argument(help="Model to train.", show_default=False)],
     follow: Annotated[bool, typer.Option("--watch", "-w", help="Follow it to its end.")] = False,
     reason: Annotated[str, typer.Option("--reason", help="Why, kept with the run.")] = "by hand",
     timeout: TimeoutOption = 3600,
     stack: StackOption = None,
 ) -> Answer:
-    """Start a training run."""
+    """Train a model: start a run from data that is pinned now to a promoted version."""
     import headwater
 
     cloud = headwater.connect(stack)
-    run = cloud.pipelines.start(model, reason=reason)
+    run = cloud.runs.start(model, reason=reason)
     note(f"run {run.id} of {model} started")
     if follow:
         return _follow(cloud, run.id, timeout)
-    note(f"next: headwater pipeline watch {run.id}")
+    note(f"next: headwater runs watch {run.id}")
     return Answer(run.model_dump(mode="json"))
 
 
 def watch(
-    run: Annotated[str, typer.Argument(help="Run's id, as start and list give it.", show_default=False)],
+    run: Annotated[str, typer.Argument(help="Run's id, as train and list give it.", show_default=False)],
     timeout: TimeoutOption = 3600,
     stack: StackOption = None,
 ) -> Answer:
@@ -65,12 +65,12 @@ def list_runs(
     """List training runs, the newest first."""
     import headwater
 
-    found = headwater.connect(stack).pipelines.list(model, limit=limit)
+    found = headwater.connect(stack).runs.list(model, limit=limit)
     return Answer([run.model_dump(mode="json") for run in found], lambda console: _show(console, found))
 
 
 def stop(
-    run: Annotated[str, typer.Argument(help="Run's id, as start and list give it.", show_default=False)],
+    run: Annotated[str, typer.Argument(help="Run's id, as train and list give it.", show_default=False)],
     why: Annotated[str, typer.Option("--why", help="Kept with the run, beside your name.")] = "",
     yes: YesOption = False,
     stack: StackOption = None,
@@ -81,8 +81,8 @@ def stop(
 
     cloud = headwater.connect(stack)
     confirm(f"Stop run {run}?", yes)
-    with goes_on(f"run {run} is being stopped", next_steps=["headwater pipeline list"]):
-        stopped = cloud.pipelines.stop(run, why=why)
+    with goes_on(f"run {run} is being stopped", next_steps=["headwater runs list"]):
+        stopped = cloud.runs.stop(run, why=why)
     note(f"run {stopped.id} of {stopped.model} is {stopped.status.lower()}; what served before serves on")
     return Answer(stopped.model_dump(mode="json"), lambda console: _show(console, [stopped]))
 
@@ -91,14 +91,14 @@ def _follow(cloud: Headwater, run_id: str, timeout: float) -> Answer:
     """A line a state as it is entered; rejection by a gate is an answer that scripts must notice."""
     from headwater.cli.interrupts import goes_on
     from headwater.cli.progress import Stages
-    from headwater.client.pipelines import Rejected
+    from headwater.client.runs import Rejected
 
-    steps = [f"headwater pipeline watch {run_id}", f"headwater runs stop {run_id}"]
+    steps = [f"headwater runs watch {run_id}", f"headwater runs stop {run_id}"]
     with (
         goes_on(f"run {run_id} goes on in the cloud", next_steps=steps),
         Stages().stage("run", f"run {run_id}") as stage,
     ):
-        run = cloud.pipelines.watch(run_id, timeout=timeout, on_step=stage.update)
+        run = cloud.runs.watch(run_id, timeout=timeout, on_step=stage.update)
         stage.update(f"{run.status.lower()}{f', version {run.version}' if run.version else ''}")
     if run.rejected:
         raise Rejected(run, cloud.models.show(run.model, run.version).reasons)
@@ -107,7 +107,7 @@ def _follow(cloud: Headwater, run_id: str, timeout: float) -> Answer:
 
 def _show(console: Console, runs: list[Run]) -> None:
     if not runs:
-        note("no model was trained yet; next: headwater pipeline start MODEL --watch")
+        note("no model was trained yet; next: headwater train MODEL --watch")
         return
     rows = [
         (run.id, run.model, run.status, f"version {run.version}" if run.version else "", run.started_at,

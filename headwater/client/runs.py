@@ -84,8 +84,8 @@ class Rejected(Refused):
         )
 
 
-class Pipelines:
-    """The verbs on training runs; ``headwater.connect().pipelines``."""
+class Runs:
+    """The verbs on training runs; ``headwater.connect().runs``."""
 
     def __init__(self, stack: StackDescription, using: Callable[[], AbstractContextManager[None]]) -> None:
         self._stack = stack
@@ -203,7 +203,7 @@ class Pipelines:
         except client("stepfunctions").exceptions.ClientError as error:
             if error_code(error) not in _MISSING:
                 raise
-            raise RunNotFound(f"there is no run {run_id!r}", next_steps=["headwater pipeline list"]) from error
+            raise RunNotFound(f"there is no run {run_id!r}", next_steps=["headwater runs list"]) from error
         given, ended = _json(told.get("input")), _json(told.get("output"))
         registered = ended.get("registered") or {}
         model = str(given.get("model", ""))
