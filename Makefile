@@ -49,7 +49,7 @@ lock: $(READY)
 
 # Pages of docs/reference that are made from the code; a test fails when one is stale.
 reference: $(READY)
-	$(BIN)/python -m tests.infra.reference
+	$(BIN)/python -m tools.reference
 
 clean:
 	-$(BIN)/headwater local down --yes

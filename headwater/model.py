@@ -50,7 +50,9 @@ class Source(Declaration):
     """Rows that users upload under ``landing/<name>/``, one file at a time (CSV, Parquet or JSON lines)."""
 
     name: Name
+    """The source's name: its folder under ``landing/``, and its table in SQL."""
     description: str = ""
+    """One line for people."""
     contract: Reference
     """A pandera ``DataFrameSchema``; every row that fails it goes to quarantine with its reasons."""
     keys: tuple[str, ...] = ()
@@ -123,12 +125,19 @@ class RequestInput(Declaration):
     """
 
     name: Name
+    """The input's name in the request."""
     kind: Literal["number", "category", "timestamp"]
+    """What the value is; see above for what each kind becomes."""
     description: str = ""
+    """One line for people; the model card shows it."""
     required: bool = True
+    """Whether a request without the input is refused; otherwise the value is missing."""
     minimum: float | None = None
+    """Smallest number that a request may carry."""
     maximum: float | None = None
+    """Largest number that a request may carry."""
     timezone: str = "UTC"
+    """IANA time zone in which a timestamp's hour, weekday and month are read."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -150,20 +159,24 @@ class OnDemand(Declaration):
     """A feature that is computed from the request as it comes: a stage of the model's ONNX graph."""
 
     name: Name
+    """The feature's name: its column in the train function's frame."""
     sql: str = Field(min_length=1, max_length=4096)
     """An expression over the model's columns (``distance``, ``sched_dep_hour``, ``view.feature``) and the on-demand
     features declared before it; the language is that of `headwater.training.expressions`."""
     description: str = ""
+    """One line for people."""
 
 
 class Examples(Declaration):
     """The rows a model learns from: one for each request that could have come."""
 
     sources: tuple[Name, ...] = Field(min_length=1)
+    """The sources that ``sql`` reads, a table each."""
     sql: str
     """Over the sources' curated rows, yields a column for each request input and entity key, the label, and
     ``asked_at`` (timestamp, UTC: when the request would have come) if the model has features or is split by time."""
     label: Name
+    """The column that the model learns to predict."""
     positive: str = ""
     """For a classifier, what label 1 means, in words."""
 
@@ -172,8 +185,11 @@ class Uniform(Declaration):
     """A number between ``low`` and ``high``, searched on a log scale if ``log``."""
 
     low: float
+    """Smallest value."""
     high: float
+    """Largest value."""
     log: bool = False
+    """Whether the search is even on a logarithmic scale; needs ``low`` above 0."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -188,8 +204,11 @@ class Integers(Declaration):
     """A whole number from ``low`` to ``high``, both included."""
 
     low: int
+    """Smallest value."""
     high: int
+    """Largest value."""
     log: bool = False
+    """Whether the search is even on a logarithmic scale; needs ``low`` of at least 1."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -202,14 +221,18 @@ class Choice(Declaration):
     """One of ``values``."""
 
     values: tuple[str | int | float | bool, ...] = Field(min_length=1)
+    """The values to choose among."""
 
 
 class Search(Declaration):
     """A hyperparameter search: ``trials`` fits, judged on the last part of the training rows."""
 
     space: Mapping[str, Uniform | Integers | Choice] = Field(default_factory=dict)
+    """Parameter name to its range; the train function gets a value for each in ``params``."""
     trials: Annotated[int, Field(ge=1, le=1000)] = 1
+    """How many parameter sets are tried."""
     seed: int = 0
+    """Seed of the search: the same seed tries the same parameters."""
 
 
 class Holdout(Declaration):
@@ -236,8 +259,11 @@ class Gate(Declaration):
     """What a candidate must reach on the held-out rows before it may be registered as ready."""
 
     metric: Metric
+    """The metric that is judged."""
     at_least: float | None = None
+    """Smallest value that passes."""
     at_most: float | None = None
+    """Largest value that passes."""
     champion_margin: float | None = None
     """How much worse a candidate may be than the champion (the version behind ``production``) on the same rows."""
 
@@ -252,10 +278,15 @@ class Model(Declaration):
     """What is learnt, from what, how it is judged and when it is learnt again."""
 
     name: Name
+    """The model's name in the registry and in the API's paths."""
     description: str = ""
+    """One line for people; the model card shows it."""
     owner: str = ""
+    """Who answers for the model: a person, a team or an address."""
     task: Literal["classification", "regression"]
+    """Whether the model predicts a class's probability or a number."""
     inputs: tuple[RequestInput, ...] = Field(min_length=1)
+    """The values that a prediction request carries."""
     features: tuple[str, ...] = ()
     """``view.feature`` each, looked up for the entity in the request's inputs at the request's time."""
     text_features: tuple[str, ...] = ()
@@ -263,13 +294,18 @@ class Model(Declaration):
     on_demand: tuple[OnDemand, ...] = ()
     """Made from the request's inputs and the features when it comes; the graph takes no column for them."""
     examples: Examples
+    """The rows that the model learns from."""
     train: Reference
     """``fit(params, inputs, label) -> sklearn.pipeline.Pipeline``: fits a frame with `columns`, and one for each
     on-demand feature, to a label series."""
     search: Search = Search()
+    """The hyperparameter search; by default one fit without parameters."""
     holdout: Holdout
+    """The examples that are kept back to judge the model."""
     gates: tuple[Gate, ...] = Field(min_length=1)
+    """Rules for metrics on the held-out rows; a candidate that fails one is registered as REJECTED."""
     retrain: Schedule | None = None
+    """When the model is trained again; by default only when somebody starts it."""
     promotion: Literal["automatic", "manual"] = "automatic"
     """Whether a staged candidate that answers its golden requests becomes ``production`` by itself."""
     deterministic: bool = False
@@ -333,16 +369,22 @@ class Product(Declaration):
     """One folder of ``pipelines/``: what its ``product.py`` calls ``PRODUCT``."""
 
     sources: tuple[Source, ...] = ()
+    """The product's sources."""
     views: tuple[FeatureView, ...] = ()
+    """The product's feature views; other products may use them."""
     models: tuple[Model, ...] = ()
+    """The product's models."""
 
 
 class Catalog(Declaration):
     """Every product's declarations, with each name resolved."""
 
     sources: Mapping[str, Source]
+    """Every source by name."""
     views: Mapping[str, FeatureView]
+    """Every feature view by name, with the times of its source."""
     models: Mapping[str, Model]
+    """Every model by name, with its text features."""
 
     def source(self, name: str) -> Source:
         """The source called ``name``; raises `InvalidProduct` if there is none."""

@@ -65,7 +65,9 @@ class Schedule(Declaration):
     expression: Annotated[
         str, StringConstraints(pattern=r"^(rate\([1-9]\d* (minute|minutes|hour|hours|day|days)\)|cron\([^)]+\))$")
     ]
+    """EventBridge Scheduler's ``rate(...)`` or ``cron(...)``; cron takes six fields."""
     timezone: str = "UTC"
+    """IANA time zone that a cron expression is read in."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -90,6 +92,7 @@ class Window(Declaration):
     of: str = ""
     """An SQL expression over the source's columns, DuckDB's dialect: a column, or ``arr_delay > 15``."""
     over: timedelta
+    """The window's length."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -125,14 +128,18 @@ class Feature(Declaration):
     """
 
     name: Name
+    """The feature's name: a column of the view's rows, and ``view.name`` elsewhere."""
     description: str = ""
+    """One line for people."""
     kind: Literal["number", "integer", "boolean", "category"] = "number"
     """``integer``: whole, and small enough (2^24) to be exact; ``boolean``: 0 or 1; ``category``: text. Checked when it
     is computed, before anything is rounded."""
     aggregate: Window | None = None
     """What it is, in a view that declares `aggregate`."""
     minimum: float | None = None
+    """Smallest value that a number may have."""
     maximum: float | None = None
+    """Largest value that a number may have."""
     max_missing: Annotated[float, Field(ge=0, le=1)] | None = None
     """Largest share of the view's rows in which it may be missing."""
     values: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
@@ -201,11 +208,15 @@ class FeatureView(Declaration):
     """
 
     name: Name
+    """The view's name, unique in the project."""
     description: str = ""
+    """One line for people."""
     owner: str = ""
+    """Who answers for the view: a person, a team or an address."""
     entity: tuple[Name, ...] = Field(min_length=1)
     """Join keys; the rows have a column for each and a model's request inputs carry them."""
     sources: tuple[Name, ...] = Field(min_length=1)
+    """The sources whose curated rows the view is computed from."""
     sql: str | None = None
     """Over the sources' curated rows (a table each), yields the entity's columns, ``event_time``, ``available_time``
     (timestamps, UTC) and one column a feature. Questions after ``available_time`` know a row, not those of that very
@@ -216,6 +227,7 @@ class FeatureView(Declaration):
     """``rows(tables)`` takes a DuckDB relation for each source by name and returns a relation, a pandas frame or an
     Arrow table with the columns that `sql` would yield. Nothing is copied out of DuckDB that it doesn't ask for."""
     features: tuple[Feature, ...] = Field(min_length=1)
+    """The values that each row carries."""
     ttl: timedelta
     """A value older than this, counted from its event time, is missing."""
     freshness: timedelta | None = None

@@ -35,9 +35,11 @@ class Streamed(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     view: str
+    """The feature view's name."""
     version: str
     """Of the view's definition."""
     rows: int
+    """Rows that were taken."""
     written: int
     """Entities that they changed: not those that had a newer value."""
 

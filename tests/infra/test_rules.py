@@ -16,7 +16,7 @@ from headwater.infra.policies import judge, of_states
 from headwater.infra.policies.reference import render
 from headwater.infra.policies.tagging import UNTAGGED
 from tests.infra.cases import ROOT, Graph
-from tests.infra.reference import PAGE
+from tools.reference.policies import PAGE
 
 pytestmark = pytest.mark.cloud
 

@@ -25,6 +25,7 @@ from headwater.lake.errors import LakeBusy
 from headwater.lake.store import Arrivals
 from headwater.model import Feature, InvalidProduct
 from headwater.registry.types import PackageFeature
+from tests.contract import held
 from tests.unit.features.shop import SECOND, features, land, products
 from tests.unit.lake.invocation import Context
 from tests.unit.lake.world import FEATURES, LAKE, World
@@ -177,7 +178,8 @@ def weather(**more: Any) -> dict[str, Any]:
 
 def post(view: str, body: str) -> tuple[int, dict[str, Any]]:
     stream.service.cache_clear()  # type: ignore[attr-defined]
-    answer = stream.handler({"rawPath": f"/features/{view}/rows", "body": body}, Context())
+    event = {"rawPath": f"/features/{view}/rows", "body": body, "requestContext": {"http": {"method": "POST"}}}
+    answer = held(event, stream.handler(event, Context()))
     return answer["statusCode"], json.loads(answer["body"])
 
 
