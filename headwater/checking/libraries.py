@@ -62,7 +62,7 @@ def library_problems(module: str, where: Where, *, called: str | None) -> Iterat
             lacks = f"but {where.name} has only {', '.join(sorted(OURS))} of this project: move it below pipelines"
         else:
             lacks = f"which is installed neither here nor in {where.name}"
-        remedy = f". Add {homes[0]} to the extra {where.lock!r} in pyproject.toml, run headwater lock" if homes else ""
+        remedy = f". Add {homes[0]} to the group {where.lock!r} in pyproject.toml, run headwater lock" if homes else ""
         yield f"{shown} imports {top}, {lacks}{remedy}"
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Sequence
+from typing import TextIO
 
 from headwater.cli.command import DEBUG, JSON
 from headwater.cli.failures import INTERRUPTED
@@ -19,6 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     from headwater.cli.app import app
 
+    warnings.showwarning = _show_warning
     given = list(sys.argv[1:] if arguments is None else arguments)
     # Asked of the arguments themselves: a usage error comes before they are parsed.
     wants_json, wants_debug = JSON in given, DEBUG in given or bool(os.environ.get("HEADWATER_DEBUG"))
@@ -36,6 +39,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Typer turns Ctrl-C into this exit code by itself, without a word.
         return _fail(KeyboardInterrupt(), wants_json=wants_json, wants_debug=False)
     return code if isinstance(code, int) else 0
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,  # noqa: ARG001 (where in the code a warning was given says nothing to people)
+    lineno: int,  # noqa: ARG001
+    file: TextIO | None = None,  # noqa: ARG001
+    line: str | None = None,  # noqa: ARG001
+) -> None:
+    if issubclass(category, UserWarning):
+        print(f"warning: {message}", file=sys.stderr)  # noqa: T201
 
 
 def _fail(error: BaseException, *, wants_json: bool, wants_debug: bool) -> int:

@@ -1,27 +1,58 @@
-"""`headwater init` and `headwater check`."""
+"""`headwater new`, `init`, `check` and `lock`: a project, its products, and what they need."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from headwater.cli.command import command
 from headwater.cli.output import Answer, table
+from headwater.project import make_importable, project
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from rich.console import Console
 
-    from headwater.scaffold import Scaffold
+    from headwater.templates import Scaffold
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
+    command(app, "new")(new)
     command(app, "init")(init)
     command(app, "check")(check)
+    command(app, "lock")(lock)
+
+
+def new(
+    name: Annotated[
+        str, typer.Argument(help="Name, such as shop: every name on AWS begins with it.", show_default=False)
+    ],
+    folder: Annotated[
+        Path | None, typer.Option("--folder", help="Where to write it. [default: ./NAME]", show_default=False)
+    ] = None,
+) -> Answer:
+    """Write a new project: the Pulumi program, stacks, tests, a workflow for CI."""
+    from headwater.templates import write_project
+
+    made = write_project(folder or Path(name), name)
+    files = [str(path.relative_to(made.root)) for path in made.files]
+    steps = [f"cd {made.root}", "headwater init PRODUCT --from FILE.csv", "headwater local up"]
+    data = {"project": made.name, "folder": str(made.root), "files": files, "next": steps}
+    return Answer(data, lambda console: _show_written(console, f"Written into {made.root}:", files, steps))
+
+
+def lock() -> Answer:
+    """Pin the packages that this project adds to training and to the functions that read its products."""
+    from headwater.locks.compiling import compile_locks
+
+    root = project()
+    made = {name: str(path.relative_to(root)) if path else None for name, path in compile_locks(root).items()}
+    rows = [(name, path or "adds nothing") for name, path in made.items()]
+    return Answer(made, lambda console: console.print(table(("group", "lock"), rows)))
 
 
 def init(
@@ -31,14 +62,14 @@ def init(
     ] = "regression",
 ) -> Answer:
     """Write a new model product that passes its own checks, to be edited into your own."""
-    from headwater.project import project
-    from headwater.scaffold import write
+    from headwater.templates import write
 
     root = project()
     made = write(root, model, task)
     files = [str(path.relative_to(root)) for path in made.files]
-    data = {"model": made.model, "source": made.source, "files": files, "next": next_steps(made, root)}
-    return Answer(data, lambda console: _show_scaffold(console, files, data["next"]))
+    steps = next_steps(made, root)
+    data = {"model": made.model, "source": made.source, "files": files, "next": steps}
+    return Answer(data, lambda console: _show_scaffold(console, files, steps))
 
 
 def next_steps(made: Scaffold, root: Path) -> list[str]:
@@ -56,6 +87,7 @@ def check() -> Answer:
     """Check every model product: names, keys, contracts, queries, leaks. Needs no cloud."""
     from headwater.checking import checked_catalog
 
+    make_importable(project())
     catalog = checked_catalog()
     data = {
         "sources": sorted(catalog.sources),
@@ -66,13 +98,19 @@ def check() -> Answer:
     return Answer(data, lambda console: console.print(table(("all well", "", ""), rows)))
 
 
-def _show_scaffold(console: Console, files: list[str], steps: object) -> None:
-    console.print("Written:")
-    for file in files:
-        console.print(f"  {file}", markup=False)
+def _show_scaffold(console: Console, files: list[str], steps: list[str]) -> None:
+    _show_written(console, "Written:", files, ())
     console.print(
         "\nIt works as it is, on a sample of houses. Edit product.py, contracts.py, train.py and\n"
         "sample.csv (its test learns from it), then:"
     )
-    for step in steps if isinstance(steps, list) else ():
+    for step in steps:
         console.print(f"  {step}", markup=False, style="bold")
+
+
+def _show_written(console: Console, head: str, files: Sequence[str], steps: Sequence[str]) -> None:
+    console.print(head, markup=False)
+    for file in files:
+        console.print(f"  {file}", markup=False)
+    for step in steps:
+        console.print(f"  next: {step}", markup=False, style="bold")

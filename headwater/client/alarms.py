@@ -30,7 +30,7 @@ class AlarmView(BaseModel):
 def alarms(stack: StackDescription) -> list[AlarmView]:
     """Every alarm of the stack, those that are going off first."""
     store = AlarmStore(stack.registry_table)
-    pages = client("cloudwatch").get_paginator("describe_alarms").paginate(AlarmNamePrefix=f"headwater-{stack.name}-")
+    pages = client("cloudwatch").get_paginator("describe_alarms").paginate(AlarmNamePrefix=stack.prefix)
     found = []
     for alarm in (alarm for page in pages for alarm in page["MetricAlarms"]):
         standing = store.standing(alarm["AlarmName"])

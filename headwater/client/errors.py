@@ -15,6 +15,10 @@ class NoStack(NotFound):
     """No deployed stack has that name here, or none was named and no local cloud runs."""
 
 
+class VersionMismatch(UserWarning):
+    """The stack was deployed by another version of Headwater than this one."""
+
+
 class NotDeclared(NotFound):
     """No product of the stack declares a model or source of that name."""
 

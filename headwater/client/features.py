@@ -306,7 +306,7 @@ class Features:
             raise BadTarget("a full run is of one view: name it", next_steps=["headwater features list"])
         event = {} if view is None else {"view": view, "full": full}
         with self._using():
-            return materialise(f"headwater-{self._stack.name}-features-materialise", event, progress)
+            return materialise(f"{self._stack.prefix}features-materialise", event, progress)
 
     def compute(self, view: str, *, again: bool = False) -> str:
         """Let Spark compute a view's rows for the data that count now; the name of the run that does.

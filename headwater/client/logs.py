@@ -63,11 +63,11 @@ def read_logs(stack: StackDescription, function: str | None, *, since: float) ->
 def log_groups(stack: StackDescription) -> list[str]:
     """The stack's log groups, sorted."""
     pages = client("logs").get_paginator("describe_log_groups").paginate()
-    mark = f"headwater-{stack.name}-"
+    mark = stack.prefix
     return sorted(
         group["logGroupName"] for page in pages for group in page["logGroups"] if mark in group["logGroupName"]
     )
 
 
 def _short(stack: StackDescription, group: str) -> str:
-    return group.rpartition(f"headwater-{stack.name}-")[2]
+    return group.rpartition(stack.prefix)[2]

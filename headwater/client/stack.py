@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,9 +12,10 @@ from typing import Annotated, Any
 from botocore.session import Session
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
+from headwater import __version__
 from headwater.aws import Clients, error_code, new_session
-from headwater.client.errors import NoStack, NotDeclared
-from headwater.project import NoProject, home
+from headwater.client.errors import NoStack, NotDeclared, VersionMismatch
+from headwater.project import NoProject, home, project_name
 
 LOCAL = "local"
 """The stack that `headwater local up` deploys."""
@@ -33,7 +35,7 @@ Names = Annotated[tuple[str, ...] | None, BeforeValidator(_names)]
 
 
 class StackDescription(BaseModel):
-    """What a stack says of itself in the SSM parameter ``/headwater/<stack>``: the outputs of its program.
+    """What a stack says of itself in the SSM parameter ``/headwater/<project>/<stack>``: its program's outputs.
 
     Many names of products don't fit in there: the parameter names the object of the artifacts bucket that has them.
     """
@@ -57,13 +59,20 @@ class StackDescription(BaseModel):
     api_url: str
     alarm_topic_arn: str
     cluster: str
-    project: str = "headwater"
+    project: str
     """Of Pulumi: with the stack's name it is what the infrastructure ledger calls the stack."""
+    version: str
+    """Of Headwater, that deployed it."""
     state_bucket: str = ""
     """Of Pulumi's backend; empty if the stack was deployed without a ledger of its updates."""
     models: Names = None
     sources: Names = None
     views: Names = None
+
+    @property
+    def prefix(self) -> str:
+        """What the names of the stack's resources on AWS begin with."""
+        return f"{self.project}-{self.name}-"
 
     def require_model(self, name: str) -> None:
         """Raise `NotDeclared` if the stack has no model called ``name``, as far as it tells its models."""
@@ -118,6 +127,7 @@ def clients_of(environment: Mapping[str, str]) -> Clients:
 def find(stack: str | None = None) -> tuple[StackDescription, Clients]:
     """Find a stack by its name, else by HEADWATER_STACK, else the local cloud's.
 
+    A name is a stack of the project that one stands in (`headwater.project.project_name`), or PROJECT/STACK.
     AWS_ENDPOINT_URL, if set, decides where to look even for ``local``.
 
     Raises
@@ -138,7 +148,7 @@ def clients_for(name: str | None) -> Clients:
     NoStack
         No local cloud runs.
     """
-    if (name or LOCAL) != LOCAL or "AWS_ENDPOINT_URL" in os.environ:
+    if (name or LOCAL).rpartition("/")[2] != LOCAL or "AWS_ENDPOINT_URL" in os.environ:
         return Clients(endpoint_url=os.environ.get("AWS_ENDPOINT_URL"))
     environment = local_environment()
     start = ["headwater local up"]
@@ -151,11 +161,31 @@ def clients_for(name: str | None) -> Clients:
     return clients_of(environment)
 
 
-def describe(clients: Clients, name: str) -> StackDescription:
-    """Read what the stack called ``name`` says of itself."""
-    ssm = clients("ssm")
+def describe(clients: Clients, stack: str) -> StackDescription:
+    """Read what a stack says of itself.
+
+    Parameters
+    ----------
+    clients : Clients
+        That lead to its account.
+    stack : str
+        A stack of the project that one stands in, or PROJECT/STACK.
+
+    Raises
+    ------
+    NoStack
+        There is no such stack, or it was deployed by a version that described it otherwise.
+    """
+    project, _, name = stack.rpartition("/")
+    project = project or project_name() or ""
+    if not project:
+        raise NoStack(
+            f"no project for stack {name!r}: neither this folder nor one above it has a Pulumi.yaml",
+            next_steps=[f"say PROJECT/{name}, or set HEADWATER_PROJECT", "cd into your project"],
+        )
+    ssm, parameter = clients("ssm"), f"/headwater/{project}/{name}"
     try:
-        answer: dict[str, Any] = ssm.get_parameter(Name=f"/headwater/{name}")
+        answer: dict[str, Any] = ssm.get_parameter(Name=parameter)
     except ssm.exceptions.ClientError as error:
         if error_code(error) != "ParameterNotFound":
             raise
@@ -164,17 +194,25 @@ def describe(clients: Clients, name: str) -> StackDescription:
             ["headwater local up"] if name == LOCAL else [f"pulumi up -s {name}", "check AWS_PROFILE and AWS_REGION"]
         )
         raise NoStack(
-            f"no stack {name!r} in {where}: it has no parameter /headwater/{name}", next_steps=steps
+            f"no stack {name!r} of project {project!r} in {where}: there is no parameter {parameter}", next_steps=steps
         ) from error
     told = json.loads(answer["Parameter"]["Value"])
     try:
-        return StackDescription.model_validate({"name": name, **told, **_catalog(clients, name, told)})
+        found = StackDescription.model_validate({"name": name, **told, **_catalog(clients, name, told)})
     except ValidationError as error:
         missing = ", ".join(".".join(map(str, problem["loc"])) for problem in error.errors())
         raise NoStack(
             f"stack {name!r} was deployed by another version of Headwater: its description lacks {missing}",
             next_steps=["deploy it again with this version"],
         ) from error
+    if found.version != __version__:
+        warnings.warn(
+            f"stack {name!r} was deployed by Headwater {found.version}, this is {__version__}: deploy it again, or "
+            f"install headwater=={found.version}",
+            VersionMismatch,
+            stacklevel=2,
+        )
+    return found
 
 
 def _catalog(clients: Clients, name: str, told: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 
 import pulumi
@@ -11,18 +10,11 @@ import pulumi_aws as aws
 
 import headwater.handlers.alarms.manage
 from headwater.infra.alarms import CAPABILITY, DeadLetters
-from headwater.infra.function import Foundation, Function, FunctionArgs
+from headwater.infra.function import Function, FunctionArgs
 from headwater.infra.grants import Grant, Text, allow, policy_document, require_tls
-from headwater.infra.tables import ALARMS, Table
+from headwater.infra.platform import Platform
+from headwater.infra.tables import ALARMS
 from headwater.infra.tags import physical_name, tags
-
-
-@dataclass(frozen=True, kw_only=True)
-class AlarmManagerArgs:
-    """Where alarms are written down; recipients are the stack's configuration."""
-
-    foundation: Foundation
-    registry: Table
 
 
 class AlarmManager(pulumi.ComponentResource):
@@ -32,39 +24,38 @@ class AlarmManager(pulumi.ComponentResource):
     alarm of its own.
     """
 
-    def __init__(self, name: str, args: AlarmManagerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, platform: Platform, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("headwater:index:AlarmManager", name, {}, opts)
         self._child = pulumi.ResourceOptions(parent=self)
-        foundation = args.foundation
-        recipients, grants = self._recipients(foundation.config.alarm_emails, foundation.dead_letters)
+        recipients, grants = self._recipients(platform.config.alarm_emails, platform.dead_letters)
         function = Function(
             "alarms-manage",
             FunctionArgs(
-                foundation=foundation,
+                platform=platform,
                 capability=CAPABILITY,
                 handler=headwater.handlers.alarms.manage,
                 settings={
-                    "registry_table": args.registry.name,
+                    "registry_table": platform.registry.name,
                     "notifications_topic_arn": recipients,
-                    "webhooks": _webhooks(foundation.config.alarm_webhooks),
-                    "allow_http_webhooks": str(foundation.config.alarm_allow_http_webhooks).lower(),
-                    "repeat_after_seconds": int(foundation.config.alarm_repeat_after.total_seconds()),
+                    "webhooks": _webhooks(platform.config.alarm_webhooks),
+                    "allow_http_webhooks": str(platform.config.alarm_allow_http_webhooks).lower(),
+                    "repeat_after_seconds": int(platform.config.alarm_repeat_after.total_seconds()),
                 },
                 bundle="control",
                 memory_mib=256,
                 timeout=timedelta(minutes=2),
-                grants=[args.registry.grant_read_write(ALARMS), *grants],
+                grants=[platform.registry.grant_read_write(ALARMS), *grants],
             ),
             opts=self._child,
         )
-        topic = foundation.topic.topic
+        topic = platform.topic.topic
         permission = function.allow_invocation(name, service="sns", source_arn=topic.arn)
         aws.sns.TopicSubscription(
             name,
             topic=topic.arn,
             protocol="lambda",
             endpoint=function.arn,
-            redrive_policy=foundation.dead_letters.redrive_policy(),
+            redrive_policy=platform.dead_letters.redrive_policy(),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[permission]),
         )
         self.register_outputs({})

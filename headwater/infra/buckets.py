@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
 import pulumi
 import pulumi_aws as aws
 
 from headwater.infra.config import Config
-from headwater.infra.grants import Grant, Text, allow, object_arns, policy_document, require_tls
+from headwater.infra.grants import (
+    Grant,
+    Statement,
+    Text,
+    allow,
+    object_arns,
+    policy_document,
+    require_tls,
+    use_key,
+)
 from headwater.infra.policies import EXEMPTIONS, exempt
 from headwater.infra.tags import physical_name, tags
 
@@ -71,12 +81,15 @@ class PrivateBucket(pulumi.ComponentResource):
         self.bucket = aws.s3.Bucket(
             name,
             # Names are shared by everyone on AWS; the account's id makes ours ours.
-            bucket=f"{physical_name(name, 'other')}-{args.account.id}",
+            bucket=args.config.bucket_names.get(cast(Any, name)) or f"{physical_name(name, 'other')}-{args.account.id}",
             force_destroy=args.config.force_destroy,
             tags=tags(capability=args.capability),
             opts=self._child,
         )
         self.name, self.arn = self.bucket.bucket, self.bucket.arn
+        # S3 delivers access logs to a bucket with its own key alone.
+        self._key = args.config.kms_key_arn if args.access_logs else ""
+        self._account = args.account
         self._encrypt(name)
         self._limit(name, args)
         exemptions = []
@@ -97,6 +110,9 @@ class PrivateBucket(pulumi.ComponentResource):
         self.register_outputs({"name": self.name, "arn": self.arn, EXEMPTIONS: exemptions})
 
     def _encrypt(self, name: str) -> None:
+        by_default: Any = {"sse_algorithm": "AES256"}
+        if self._key:
+            by_default = {"sse_algorithm": "aws:kms", "kms_master_key_id": self._key}
         versioning = aws.s3.BucketVersioning(
             name,
             bucket=self.name,
@@ -106,9 +122,7 @@ class PrivateBucket(pulumi.ComponentResource):
         aws.s3.BucketServerSideEncryptionConfiguration(
             name,
             bucket=self.name,
-            rules=[
-                {"apply_server_side_encryption_by_default": {"sse_algorithm": "AES256"}, "bucket_key_enabled": True}
-            ],
+            rules=[{"apply_server_side_encryption_by_default": by_default, "bucket_key_enabled": True}],
             opts=self._child,
         )
         aws.s3.BucketPublicAccessBlock(
@@ -153,6 +167,7 @@ class PrivateBucket(pulumi.ComponentResource):
                     ["s3:GetObject", "s3:GetObjectVersion"], *self._arns(prefixes), wildcard=_BELOW_A_PREFIX
                 ).statements,
                 *self.grant_list().statements,
+                *self._use_key("kms:Decrypt"),
             ]
         )
 
@@ -162,11 +177,16 @@ class PrivateBucket(pulumi.ComponentResource):
 
     def grant_write(self, *prefixes: str) -> Grant:
         """To write objects under ``prefixes``; not to delete: a version that was written stays."""
-        return allow(["s3:PutObject", "s3:AbortMultipartUpload"], *self._arns(prefixes), wildcard=_BELOW_A_PREFIX)
+        written = allow(["s3:PutObject", "s3:AbortMultipartUpload"], *self._arns(prefixes), wildcard=_BELOW_A_PREFIX)
+        # The parts of a multipart upload are read again when it is completed.
+        return Grant(statements=[*written.statements, *self._use_key("kms:Decrypt", "kms:GenerateDataKey")])
 
     def grant_delete(self, *prefixes: str) -> Grant:
         """To delete versions of objects under ``prefixes`` for ever: of what was copied elsewhere first."""
         return allow(["s3:DeleteObjectVersion"], *self._arns(prefixes), wildcard=_BELOW_A_PREFIX)
+
+    def _use_key(self, *actions: str) -> Sequence[Statement]:
+        return use_key(self._key, "s3", self._account.region, actions)
 
     def _arns(self, prefixes: Sequence[str]) -> list[Text]:
         return [object_arns(self.arn, prefix) for prefix in prefixes or ("",)]

@@ -86,6 +86,8 @@ RECIPES: Sequence[Recipe] = (
 )
 
 
+SPARK_PYTHON = "3.11"
+"""Of the release that runs Spark (`headwater.infra.spark.RELEASE`); its bundle holds wheels for it."""
 SPARK = Recipe(
     name="spark",
     sources=(*_GROUND, *_of("features", "lake", "registry", "versions", "wire")),

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import pulumi
 import pulumi_aws as aws
 
 from headwater.infra.buckets import PrivateBucket
-from headwater.infra.bundles import SPARK, build, build_all
+from headwater.infra.bundles import SPARK, SPARK_PYTHON, Bundle, build, build_all
 from headwater.infra.bytecode import interpreter
 from headwater.infra.config import Config
-from headwater.infra.function import Code
 from headwater.infra.packages import PLATFORMS, Target
 from headwater.infra.tags import tags
 from headwater.project import project
+
+
+@dataclass(frozen=True, kw_only=True)
+class Code:
+    """One bundle where Lambda can fetch it."""
+
+    bundle: Bundle
+    bucket: pulumi.Output[str]
+    key: pulumi.Output[str]
 
 
 class Bundles(pulumi.ComponentResource):
@@ -24,15 +35,15 @@ class Bundles(pulumi.ComponentResource):
         *,
         config: Config,
         bucket: PrivateBucket,
-        spark: str | None = None,
+        spark: bool = False,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Build and upload; ``spark`` is the Python of the release that runs Spark, None without it."""
+        """Build and upload, also for Spark if ``spark``."""
         super().__init__("headwater:index:Bundles", name, {}, opts)
         platform = None if config.bundle_platform == "host" else PLATFORMS[config.architecture]
         built = build_all(Target(python=config.python, platform=platform), project=project())
-        if spark is not None:
-            python = config.python if platform is None else spark
+        if spark:
+            python = config.python if platform is None else SPARK_PYTHON
             target = Target(python=python, platform=platform, compiled=False)
             built[SPARK.name] = build(SPARK, target, project=project())
         if interpreter(config.python) is None:
@@ -41,7 +52,9 @@ class Bundles(pulumi.ComponentResource):
                 f"cold start compiles. Install it (uv python install {config.python}) or set pythonVersion",
                 resource=self,
             )
-        self.code = {}
+        self.code: Mapping[str, Code]
+        """By the bundle's name."""
+        code = {}
         for bundle in built.values():
             uploaded = aws.s3.BucketObjectv2(
                 f"bundle-{bundle.name}",
@@ -52,5 +65,6 @@ class Bundles(pulumi.ComponentResource):
                 tags=tags(capability="code"),
                 opts=pulumi.ResourceOptions(parent=self),
             )
-            self.code[bundle.name] = Code(bundle=bundle, bucket=uploaded.bucket, key=uploaded.key)
+            code[bundle.name] = Code(bundle=bundle, bucket=uploaded.bucket, key=uploaded.key)
+        self.code = code
         self.register_outputs({})

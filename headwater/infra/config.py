@@ -25,6 +25,8 @@ RetentionDays = Literal[
 Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
 Webhook = Annotated[str, StringConstraints(pattern=r"^https?://\S+$")]
 
+BucketName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
+
 # Fargate's sizes: CPU units -> MiB of memory (smallest, largest, step).
 FARGATE_MEMORY_MIB: Mapping[int, tuple[int, int, int]] = {
     1024: (2048, 8192, 1024),
@@ -58,7 +60,7 @@ class Config(BaseModel):
     bundle_platform: Literal["lambda", "host"] = "lambda"
     """Whether bundles hold wheels for Lambda's Linux or for the machine that runs this program (the local cloud)."""
 
-    state_bucket: Annotated[str, StringConstraints(pattern=r"^$|^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")] = ""
+    state_bucket: BucketName | Literal[""] = ""
     """The bucket of Pulumi's backend, as `headwater bootstrap` made it; empty (another backend): no infrastructure
     ledger is deployed, and `headwater infra sync --history` fills it from `pulumi stack history --json`."""
 
@@ -80,6 +82,19 @@ class Config(BaseModel):
     """A VPC to run containers in, with `subnetIds`, instead of one of the stack's own: an account may have five."""
     subnet_ids: tuple[Annotated[str, StringConstraints(pattern=r"^subnet-[0-9a-f]+$")], ...] = ()
     """Subnets of `vpcId` with a way to S3, DynamoDB, ECR and CloudWatch Logs, in zones that have Fargate."""
+
+    kms_key_arn: Annotated[str, StringConstraints(pattern=r"^$|^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/\S+$")] = ""
+    """A key of yours for buckets and tables; empty: keys that AWS owns, which cost nothing. The bucket of access logs
+    keeps S3's own, since S3 delivers to no other. The key must be the region's, and its policy must let the account's
+    IAM policies decide."""
+    permissions_boundary: Annotated[
+        str, StringConstraints(pattern=r"^$|^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/\S+$")
+    ] = ""
+    """ARN of a policy that bounds what every role of the stack may do."""
+    bucket_names: Mapping[Literal["access-logs", "lake", "artifacts", "predictions"], BucketName] = Field(
+        default_factory=dict
+    )
+    """Names for buckets whose default, ``headwater-<stack>-<bucket>-<account>``, can't be used."""
 
     training_cpu: int = 2048
     """CPU units of the training container; 1024 are one."""

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 
 from headwater.container import task
-from headwater.infra.buckets import Account
-from headwater.infra.config import Config
 from headwater.infra.grants import Grant, Role, Text, allow, together, write_logs
 from headwater.infra.images import ImageRepository
+from headwater.infra.lake import grant_ingest
 from headwater.infra.network import Network
+from headwater.infra.platform import RUNS, Platform
 from headwater.infra.policies import EXEMPTIONS, exempt
+from headwater.infra.tables import MODELS
 from headwater.infra.tags import physical_name, tags
 
 CAPABILITY = "training"
@@ -26,26 +26,21 @@ MANAGED_RULE = "StepFunctionsGetEventsForECSTaskRule"
 _TASKS = "the cluster's tasks: one has no ARN before it is started"
 
 
-@dataclass(frozen=True, kw_only=True)
-class ContainersArgs:
-    """What the task runs, where, and what it may do."""
-
-    config: Config
-    account: Account
-    network: Network
-    images: ImageRepository
-    settings: Mapping[str, Text]
-    """Environment of the container: ``HEADWATER_`` and the name."""
-    grants: Sequence[Grant]
-
-
 class Containers(pulumi.ComponentResource):
     """A cluster without machines, and one task definition. It costs nothing while no task runs."""
 
-    def __init__(self, name: str, args: ContainersArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        platform: Platform,
+        *,
+        network: Network,
+        images: ImageRepository,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
         super().__init__("headwater:index:Containers", name, {}, opts)
         self._child = pulumi.ResourceOptions(parent=self)
-        self._network, self._account = args.network, args.account
+        self._network, self._account, config = network, platform.account, platform.config
         self.cluster = aws.ecs.Cluster(
             name,
             name=physical_name(name, "other"),
@@ -56,26 +51,26 @@ class Containers(pulumi.ComponentResource):
         logs = aws.cloudwatch.LogGroup(
             f"{name}-task",
             name=f"/aws/ecs/{physical_name(CONTAINER, 'other')}",
-            retention_in_days=args.config.log_retention_days,
+            retention_in_days=config.log_retention_days,
             tags=tags(capability=CAPABILITY),
             opts=self._child,
         )
-        self._execution_role = self._role(f"{name}-execution", [write_logs(logs), args.images.grant_pull()])
-        self._task_role = self._role(f"{name}-task", args.grants)
+        self._execution_role = self._role(f"{name}-execution", [write_logs(logs), images.grant_pull()])
+        self._task_role = self._role(f"{name}-task", _grants(platform))
         self.task = aws.ecs.TaskDefinition(
             f"{name}-task",
             family=physical_name(CONTAINER, "other"),
             requires_compatibilities=["FARGATE"],
             network_mode="awsvpc",
-            cpu=str(args.config.training_cpu),
-            memory=str(args.config.training_memory_mib),
+            cpu=str(config.training_cpu),
+            memory=str(config.training_memory_mib),
             runtime_platform={
                 "operating_system_family": "LINUX",
-                "cpu_architecture": args.config.architecture.upper(),
+                "cpu_architecture": config.architecture.upper(),
             },
             execution_role_arn=self._execution_role.ready,
             task_role_arn=self._task_role.ready,
-            container_definitions=pulumi.Output.json_dumps([_container(args, logs.name)]),
+            container_definitions=pulumi.Output.json_dumps([_container(platform, images, logs.name)]),
             tags=tags(capability=CAPABILITY),
             opts=self._child,
         )
@@ -127,12 +122,26 @@ class Containers(pulumi.ComponentResource):
         )
 
 
-def _container(args: ContainersArgs, log_group: pulumi.Output[str]) -> dict[str, Any]:
-    digest = args.images.image.apply(lambda image: image.partition("@")[2])
-    environment = task.Settings.environment(**args.settings, code_version=digest)
+def _grants(platform: Platform) -> list[Grant]:
+    return [
+        grant_ingest(platform.lake, platform.registry),
+        platform.artifacts.grant_read(RUNS),
+        platform.artifacts.grant_write(RUNS),
+        platform.registry.grant_read(MODELS),
+    ]
+
+
+def _container(platform: Platform, images: ImageRepository, log_group: pulumi.Output[str]) -> dict[str, Any]:
+    digest = images.image.apply(lambda image: image.partition("@")[2])
+    environment = task.Settings.environment(
+        lake_bucket=platform.lake.ready,
+        artifacts_bucket=platform.artifacts.ready,
+        registry_table=platform.registry.name,
+        code_version=digest,
+    )
     return {
         "name": CONTAINER,
-        "image": args.images.image,
+        "image": images.image,
         "essential": True,
         "environment": [{"name": name, "value": value} for name, value in environment.items()],
         # Not read-only: Fargate mounts an empty volume as root's, and the container, who isn't root, needs a /tmp.
@@ -142,7 +151,7 @@ def _container(args: ContainersArgs, log_group: pulumi.Output[str]) -> dict[str,
             "logDriver": "awslogs",
             "options": {
                 "awslogs-group": log_group,
-                "awslogs-region": args.account.region,
+                "awslogs-region": platform.account.region,
                 "awslogs-stream-prefix": CONTAINER,
                 # Logs must not hold up the training; what doesn't fit in the buffer is lost.
                 "mode": "non-blocking",

@@ -12,9 +12,17 @@ from collections.abc import Mapping, Sequence
 import pulumi
 import pulumi_aws as aws
 
+import headwater
 from headwater.infra.buckets import PrivateBucket
+from headwater.infra.containers import Containers
+from headwater.infra.distribution import Distribution
 from headwater.infra.grants import Text
-from headwater.infra.tags import PROJECT, stack, tags
+from headwater.infra.ingestion import Ingestion
+from headwater.infra.platform import Platform
+from headwater.infra.serving import Serving
+from headwater.infra.spark import machine_arn
+from headwater.infra.tags import tags
+from headwater.infra.training import Training
 
 OUTPUTS = (
     "region",
@@ -33,6 +41,7 @@ OUTPUTS = (
     "cluster",
     "project",
     "state_bucket",
+    "version",
     "models",
     "sources",
     "views",
@@ -43,8 +52,44 @@ ROOM = 2000
 PARAMETER_BYTES = 4096
 
 
-def describe(outputs: Mapping[str, Text], names: Mapping[str, Sequence[str]], *, artifacts: PrivateBucket) -> None:
-    """Export ``outputs`` and ``names``, and keep them in the SSM parameter ``/headwater/<stack>``.
+def describe(
+    platform: Platform,
+    *,
+    ingestion: Ingestion,
+    training: Training,
+    serving: Serving,
+    containers: Containers,
+    sharding: Distribution,
+) -> None:
+    """Export where everything is, and keep it in the SSM parameter ``/headwater/<project>/<stack>``."""
+    products = platform.products
+    publish(
+        {
+            "region": platform.account.region,
+            "lake_bucket": platform.lake.name,
+            "artifacts_bucket": platform.artifacts.name,
+            "predictions_bucket": platform.predictions.name,
+            "features_table": platform.features.name,
+            "registry_table": platform.registry.name,
+            "ingestion_arn": ingestion.machine.arn,
+            "training_arn": training.machine.arn,
+            "spark_arn": machine_arn(platform.account) if platform.spark else "",
+            "materialisation_arn": sharding.machine.arn,
+            "predict_function": serving.predict.name,
+            "api_url": serving.url,
+            "alarm_topic_arn": platform.topic.arn,
+            "cluster": containers.cluster.name,
+            "project": pulumi.get_project(),
+            "state_bucket": platform.config.state_bucket,
+            "version": headwater.__version__,
+        },
+        {"models": tuple(products.models), "sources": tuple(products.sources), "views": tuple(products.views)},
+        artifacts=platform.artifacts,
+    )
+
+
+def publish(outputs: Mapping[str, Text], names: Mapping[str, Sequence[str]], *, artifacts: PrivateBucket) -> None:
+    """Export ``outputs`` and ``names``, and keep them in the SSM parameter ``/headwater/<project>/<stack>``.
 
     Parameters
     ----------
@@ -79,7 +124,7 @@ def describe(outputs: Mapping[str, Text], names: Mapping[str, Sequence[str]], *,
         kept = {**outputs, "catalog_key": catalog.key}
     aws.ssm.Parameter(
         "description",
-        name=f"/{PROJECT}/{stack()}",
+        name=f"/headwater/{pulumi.get_project()}/{pulumi.get_stack()}",
         description="Where Headwater's clients find this stack.",
         type="String",
         value=pulumi.Output.json_dumps(dict(kept)).apply(_fitting),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 
 import pulumi
@@ -10,12 +9,12 @@ import pulumi
 import headwater.handlers.features.finish
 import headwater.handlers.features.split
 import headwater.handlers.features.write_shard
-from headwater.infra.buckets import Account, PrivateBucket
-from headwater.infra.function import Foundation, Function, FunctionArgs
+from headwater.infra.function import Function, FunctionArgs
 from headwater.infra.grants import Grant, allow, together
 from headwater.infra.lake import FEATURES, SHARDS, grant_read_sources
 from headwater.infra.machine import ANY_EXECUTION, StateMachine, StateMachineArgs
-from headwater.infra.tables import VIEWS, Table
+from headwater.infra.platform import Platform
+from headwater.infra.tables import VIEWS
 from headwater.infra.tags import physical_name
 
 CAPABILITY = "features"
@@ -24,18 +23,8 @@ LABEL = "shards"
 """Of the map: Step Functions puts it into the names of the children's executions."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class DistributionArgs:
-    """What is read and written."""
-
-    foundation: Foundation
-    account: Account
-    lake: PrivateBucket
-    registry: Table
-    features: Table
-    caller: str
-    """The function that materialises, by its resource's name. It starts the machine, and is called when a run ends; so
-    its ARN can't be an output here."""
+CALLER = "features-materialise"
+"""The function that starts it, by its logical name."""
 
 
 class Distribution(pulumi.ComponentResource):
@@ -45,17 +34,17 @@ class Distribution(pulumi.ComponentResource):
     ``shardsAtOnce``. Shards lie below the lake's ``features/`` and expire.
     """
 
-    def __init__(self, name: str, args: DistributionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, platform: Platform, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("headwater:index:Distribution", name, {}, opts)
-        self._args = args
+        self._platform = platform
         self._child = pulumi.ResourceOptions(parent=self)
         split, write, finish = self._split(), self._write(), self._finish()
-        config = args.foundation.config
-        caller = args.account.arn("lambda", f"function:{physical_name(args.caller, 'function')}")
+        config = platform.config
+        caller = platform.account.arn("lambda", f"function:{physical_name(CALLER, 'function')}")
         self.machine = StateMachine(
             name,
             StateMachineArgs(
-                config=config,
+                platform=platform,
                 capability=CAPABILITY,
                 definition="materialise.asl.json",
                 values={
@@ -69,9 +58,8 @@ class Distribution(pulumi.ComponentResource):
                 grants=[
                     together(*(function.grant_invoke() for function in (split, write, finish))),
                     allow(["lambda:InvokeFunction"], caller),
-                    _grant_map(args, physical_name(name, "state machine")),
+                    _grant_map(platform, physical_name(name, "state machine")),
                 ],
-                topic=args.foundation.topic,
                 look="headwater features show VIEW",
             ),
             opts=self._child,
@@ -79,17 +67,17 @@ class Distribution(pulumi.ComponentResource):
         self.register_outputs({"arn": self.machine.arn})
 
     def _split(self) -> Function:
-        args = self._args
+        platform = self._platform
         return Function(
             "features-split",
             FunctionArgs(
-                foundation=args.foundation,
+                platform=platform,
                 capability=CAPABILITY,
                 handler=headwater.handlers.features.split,
                 settings={
-                    "lake_bucket": args.lake.ready,
-                    "registry_table": args.registry.name,
-                    "shard_entities": args.foundation.config.shard_entities,
+                    "lake_bucket": platform.lake.ready,
+                    "registry_table": platform.registry.name,
+                    "shard_entities": platform.config.shard_entities,
                 },
                 bundle="data",
                 memory_mib=3008,
@@ -97,60 +85,60 @@ class Distribution(pulumi.ComponentResource):
                 disk_mib=10240,
                 timeout=MAX_TIMEOUT,
                 grants=[
-                    grant_read_sources(args.lake, args.registry),
-                    args.lake.grant_read(FEATURES),
-                    args.lake.grant_write(FEATURES),
-                    args.registry.grant_read(VIEWS),
+                    grant_read_sources(platform.lake, platform.registry),
+                    platform.lake.grant_read(FEATURES),
+                    platform.lake.grant_write(FEATURES),
+                    platform.registry.grant_read(VIEWS),
                 ],
             ),
             opts=self._child,
         )
 
     def _write(self) -> Function:
-        args = self._args
+        platform = self._platform
         return Function(
             "features-write-shard",
             FunctionArgs(
-                foundation=args.foundation,
+                platform=platform,
                 capability=CAPABILITY,
                 handler=headwater.handlers.features.write_shard,
                 settings={
-                    "lake_bucket": args.lake.ready,
-                    "registry_table": args.registry.name,
-                    "features_table": args.features.name,
+                    "lake_bucket": platform.lake.ready,
+                    "registry_table": platform.registry.name,
+                    "features_table": platform.features.name,
                 },
                 bundle="data",
                 memory_mib=3008,
                 disk_mib=2048,
                 timeout=MAX_TIMEOUT,
                 grants=[
-                    args.lake.grant_read(SHARDS.prefix),
-                    args.registry.grant_read(VIEWS),
-                    args.features.grant_write_batches(),
+                    platform.lake.grant_read(SHARDS.prefix),
+                    platform.registry.grant_read(VIEWS),
+                    platform.features.grant_write_batches(),
                 ],
             ),
             opts=self._child,
         )
 
     def _finish(self) -> Function:
-        args = self._args
+        platform = self._platform
         return Function(
             "features-finish",
             FunctionArgs(
-                foundation=args.foundation,
+                platform=platform,
                 capability=CAPABILITY,
                 handler=headwater.handlers.features.finish,
-                settings={"lake_bucket": args.lake.name, "registry_table": args.registry.name},
+                settings={"lake_bucket": platform.lake.name, "registry_table": platform.registry.name},
                 bundle="data",
                 memory_mib=512,
                 timeout=timedelta(minutes=1),
-                grants=[args.registry.grant_read_write(VIEWS)],
+                grants=[platform.registry.grant_read_write(VIEWS)],
             ),
             opts=self._child,
         )
 
 
-def _grant_map(args: DistributionArgs, machine: str) -> Grant:
+def _grant_map(platform: Platform, machine: str) -> Grant:
     """What a distributed map needs: to read its items, to run its own machine's children, and to redrive them.
 
     After "IAM policies for using Distributed Map states" in Step Functions' developer guide. The machine's output can't
@@ -160,18 +148,18 @@ def _grant_map(args: DistributionArgs, machine: str) -> Grant:
     return together(
         allow(
             ["s3:GetObject"],
-            pulumi.Output.concat(args.lake.arn, "/", SHARDS.prefix, "*/manifest.json"),
+            pulumi.Output.concat(platform.lake.arn, "/", SHARDS.prefix, "*/manifest.json"),
             wildcard="each run has a list of shards of its own",
         ),
-        allow(["states:StartExecution"], args.account.arn("states", f"stateMachine:{machine}")),
+        allow(["states:StartExecution"], platform.account.arn("states", f"stateMachine:{machine}")),
         allow(
             ["states:DescribeExecution", "states:StopExecution"],
-            args.account.arn("states", f"{executions}:*"),
+            platform.account.arn("states", f"{executions}:*"),
             wildcard=ANY_EXECUTION,
         ),
         allow(
             ["states:RedriveExecution"],
-            args.account.arn("states", f"{executions}/{LABEL}:*"),
+            platform.account.arn("states", f"{executions}/{LABEL}:*"),
             wildcard="Step Functions names the executions of a distributed map's children",
         ),
     )

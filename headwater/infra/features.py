@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 
 import pulumi
@@ -12,37 +10,20 @@ import pulumi_aws as aws
 
 import headwater.handlers.features.materialise
 from headwater.infra.alarms import DeadLetters, Threshold
-from headwater.infra.buckets import Account, PrivateBucket
-from headwater.infra.function import METRICS_NAMESPACE, Foundation, Function, FunctionArgs
+from headwater.infra.function import METRICS_NAMESPACE, Function, FunctionArgs
 from headwater.infra.grants import Role
 from headwater.infra.lake import FEATURES, grant_read_sources
 from headwater.infra.machine import StateMachine
+from headwater.infra.platform import RUNS, Platform
 from headwater.infra.spark import grant_start, spark_settings
-from headwater.infra.tables import MODELS, VIEWS, Table
+from headwater.infra.tables import MODELS, VIEWS
 from headwater.infra.tags import cut, physical_name, tags
-from headwater.model import FeatureView, Schedule
+from headwater.model import Schedule
 
 CAPABILITY = "features"
 MAX_TIMEOUT = timedelta(minutes=15)
 # What became known since, and definitions that were deployed since: if there is nothing, a few reads.
 HOURLY = Schedule(expression="rate(1 hour)")
-
-
-@dataclass(frozen=True, kw_only=True)
-class MaterialisationArgs:
-    """What is read and written, and for which views there is more to do than every hour."""
-
-    foundation: Foundation
-    account: Account
-    lake: PrivateBucket
-    artifacts: PrivateBucket
-    registry: Table
-    features: Table
-    machine: StateMachine
-    """Does what is too much for the function (`infra.distribution`)."""
-    views: Mapping[str, FeatureView]
-    spark: bool
-    """Whether there is a machine that runs Spark for views that outgrow this function."""
 
 
 class Materialisation(pulumi.ComponentResource):
@@ -53,53 +34,60 @@ class Materialisation(pulumi.ComponentResource):
     calls again at once.
     """
 
-    def __init__(self, name: str, args: MaterialisationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        platform: Platform,
+        *,
+        machine: StateMachine,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
         super().__init__("headwater:index:Materialisation", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
         self.function = Function(
             name,
             FunctionArgs(
-                foundation=args.foundation,
+                platform=platform,
                 capability=CAPABILITY,
                 handler=headwater.handlers.features.materialise,
                 settings={
-                    "lake_bucket": args.lake.ready,
-                    "artifacts_bucket": args.artifacts.ready,
-                    "registry_table": args.registry.name,
-                    "features_table": args.features.name,
-                    **spark_settings(args.account, deployed=args.spark),
-                    "materialisation_arn": args.machine.arn,
-                    "distribute_above": args.foundation.config.distribute_above_entities,
+                    "lake_bucket": platform.lake.ready,
+                    "artifacts_bucket": platform.artifacts.ready,
+                    "registry_table": platform.registry.name,
+                    "features_table": platform.features.name,
+                    **spark_settings(platform.account, deployed=platform.spark),
+                    "materialisation_arn": machine.arn,
+                    "distribute_above": platform.config.distribute_above_entities,
                 },
                 bundle="data",
                 memory_mib=3008,
                 disk_mib=4096,
                 timeout=MAX_TIMEOUT,
                 grants=[
-                    grant_read_sources(args.lake, args.registry),
-                    args.lake.grant_read(FEATURES),
-                    args.lake.grant_write(FEATURES),
-                    args.registry.grant_read_write(VIEWS),
+                    grant_read_sources(platform.lake, platform.registry),
+                    platform.lake.grant_read(FEATURES),
+                    platform.lake.grant_write(FEATURES),
+                    platform.registry.grant_read_write(VIEWS),
                     # Which definitions serving models were trained with.
-                    args.registry.grant_read(MODELS),
-                    args.artifacts.grant_read("runs/"),
-                    args.features.grant_write_batches(),
-                    *([grant_start(args.account)] if args.spark else []),
-                    args.machine.grant_start(),
-                    args.machine.grant_look(),
+                    platform.registry.grant_read(MODELS),
+                    platform.artifacts.grant_read(RUNS),
+                    platform.features.grant_write_batches(),
+                    *([grant_start(platform.account)] if platform.spark else []),
+                    machine.grant_start(),
+                    machine.grant_look(),
                 ],
             ),
             opts=child,
         )
-        self._schedule(name, args, child)
-        self._watch_freshness(name, args)
+        self._schedule(name, platform, child)
+        self._watch_freshness(name, platform)
         self.register_outputs({"arn": self.function.arn})
 
-    def _watch_freshness(self, name: str, args: MaterialisationArgs) -> None:
+    def _watch_freshness(self, name: str, platform: Platform) -> None:
         """One alarm for all views that declare a freshness; none if none does."""
-        if not any(view.freshness for view in args.views.values()):
+        if not any(view.freshness for view in platform.products.views.values()):
             return
-        args.foundation.topic.watch(
+        platform.topic.watch(
             f"{name}-late",
             capability=CAPABILITY,
             namespace=METRICS_NAMESPACE,
@@ -112,8 +100,8 @@ class Materialisation(pulumi.ComponentResource):
             parent=self,
         )
 
-    def _schedule(self, name: str, args: MaterialisationArgs, child: pulumi.ResourceOptions) -> None:
-        letters: DeadLetters = args.foundation.dead_letters
+    def _schedule(self, name: str, platform: Platform, child: pulumi.ResourceOptions) -> None:
+        letters: DeadLetters = platform.dead_letters
         group = aws.scheduler.ScheduleGroup(
             name, name=physical_name(name, "schedule group"), tags=tags(capability=CAPABILITY), opts=child
         )
@@ -123,10 +111,14 @@ class Materialisation(pulumi.ComponentResource):
             grants=[self.function.grant_invoke(), letters.grant_send()],
             capability=CAPABILITY,
             # EventBridge Scheduler passes the group as the source.
-            trust_conditions={"StringEquals": {"aws:SourceAccount": args.account.id, "aws:SourceArn": group.arn}},
+            trust_conditions={"StringEquals": {"aws:SourceAccount": platform.account.id, "aws:SourceArn": group.arn}},
             opts=child,
         )
-        own = {view.name: (view.schedule, {"view": view.name}) for view in args.views.values() if view.schedule}
+        own = {
+            view.name: (view.schedule, {"view": view.name})
+            for view in platform.products.views.values()
+            if view.schedule
+        }
         # A view's name has no hyphen: nothing of it is called like this.
         for called, (schedule, event) in {"all-views": (HOURLY, {}), **own}.items():
             aws.scheduler.Schedule(

@@ -11,10 +11,9 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from headwater.infra.alarms import AlarmTopic, DeadLetters, Threshold
-from headwater.infra.bundles import Bundle
-from headwater.infra.config import Config
+from headwater.infra.alarms import Threshold
 from headwater.infra.grants import TRACING, Grant, Role, Text, allow, write_logs
+from headwater.infra.platform import Platform
 from headwater.infra.policies import EXEMPTIONS, exempt
 from headwater.infra.policies.compute import LATEST_PYTHON
 from headwater.infra.tags import physical_name, tags
@@ -24,30 +23,10 @@ METRICS_NAMESPACE = "Headwater"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Code:
-    """One bundle where Lambda can fetch it."""
-
-    bundle: Bundle
-    bucket: pulumi.Output[str]
-    key: pulumi.Output[str]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Foundation:
-    """What every function of the stack stands on."""
-
-    config: Config
-    code: Mapping[str, Code]
-    """By the bundle's name."""
-    topic: AlarmTopic
-    dead_letters: DeadLetters
-
-
-@dataclass(frozen=True, kw_only=True)
 class FunctionArgs:
     """What makes one function different from another."""
 
-    foundation: Foundation
+    platform: Platform
     capability: str
     handler: ModuleType
     """A module of `functions`: its ``handler`` is called, its ``Settings`` become the environment."""
@@ -74,34 +53,34 @@ class Function(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: FunctionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("headwater:index:Function", name, {}, opts)
-        self._child = pulumi.ResourceOptions(parent=self)
-        foundation, labels = args.foundation, tags(capability=args.capability)
+        self._child, self._platform = pulumi.ResourceOptions(parent=self), args.platform
+        platform, labels = args.platform, tags(capability=args.capability)
         self.logs = aws.cloudwatch.LogGroup(
             name,
             name=f"/aws/lambda/{physical_name(name, 'function')}",
-            retention_in_days=foundation.config.log_retention_days,
+            retention_in_days=platform.config.log_retention_days,
             tags=labels,
             opts=self._child,
         )
         self.role = Role(
             name,
             service="lambda.amazonaws.com",
-            grants=[write_logs(self.logs), TRACING, foundation.dead_letters.grant_send(), *args.grants],
+            grants=[write_logs(self.logs), TRACING, platform.dead_letters.grant_send(), *args.grants],
             capability=args.capability,
             opts=self._child,
         )
-        code = foundation.code[args.bundle]
+        code = platform.code[args.bundle]
         self.function = aws.lambda_.Function(
             name,
             name=physical_name(name, "function"),
             description=_first_line(args.handler),
-            runtime=f"python{foundation.config.python}",
-            architectures=[foundation.config.architecture],
+            runtime=f"python{platform.config.python}",
+            architectures=[platform.config.architecture],
             handler=f"{args.handler.__name__}.handler",
             s3_bucket=code.bucket,
             s3_key=code.key,
             role=self.role.ready,
-            memory_size=min(args.memory_mib, foundation.config.max_function_memory_mib),
+            memory_size=min(args.memory_mib, platform.config.max_function_memory_mib),
             timeout=int(args.timeout.total_seconds()),
             ephemeral_storage={"size": args.disk_mib},
             reserved_concurrent_executions=args.reserved_concurrency,
@@ -117,12 +96,12 @@ class Function(pulumi.ComponentResource):
             name,
             function_name=self.name,
             maximum_retry_attempts=args.retries,
-            destination_config={"on_failure": {"destination": foundation.dead_letters.arn}},
+            destination_config={"on_failure": {"destination": platform.dead_letters.arn}},
             opts=self._child,
         )
         self._watch(name, args)
         exemptions = []
-        if foundation.config.python != LATEST_PYTHON:
+        if platform.config.python != LATEST_PYTHON:
             reason = "functions run the Python that the locks are made for and tested with: the setting pythonVersion"
             exemptions.append(exempt("L1", reason))
         self.register_outputs({"name": self.name, "arn": self.arn, EXEMPTIONS: exemptions})
@@ -151,7 +130,6 @@ class Function(pulumi.ComponentResource):
         target: str,
         capability: str,
         description: str,
-        dead_letters: DeadLetters,
         parent: pulumi.Resource,
     ) -> None:
         """Call the function by an EventBridge rule; a call that can't be delivered becomes a dead letter.
@@ -166,7 +144,6 @@ class Function(pulumi.ComponentResource):
             What the rule calls its target.
         capability, description : str
             Of the rule.
-        dead_letters : DeadLetters
         parent : Resource
             Whose children the resources are.
         """
@@ -184,7 +161,7 @@ class Function(pulumi.ComponentResource):
             rule=rule.name,
             target_id=target,
             arn=self.arn,
-            dead_letter_config={"arn": dead_letters.arn},
+            dead_letter_config={"arn": self._platform.dead_letters.arn},
             retry_policy={"maximum_event_age_in_seconds": 3600, "maximum_retry_attempts": 10},
             # A target without permission drops the events that come before it.
             opts=pulumi.ResourceOptions(parent=parent, depends_on=[permission]),
@@ -213,7 +190,7 @@ class Function(pulumi.ComponentResource):
             "Errors": f"The function {name} failed. Its log group says why: {logs}",
             "Throttles": f"The function {name} was throttled: it reached its own or the account's concurrency.",
         }.items():
-            args.foundation.topic.watch(
+            args.platform.topic.watch(
                 f"{name}-{metric.lower()}",
                 capability=args.capability,
                 namespace="AWS/Lambda",

@@ -107,6 +107,14 @@ def write_logs(group: aws.cloudwatch.LogGroup, *more: str) -> Grant:
     )
 
 
+def use_key(key: str, service: str, region: str, actions: Sequence[str]) -> Sequence[Statement]:
+    """To use a KMS key through an AWS service alone, such as ``"s3"``; nothing without a key."""
+    if not key:
+        return ()
+    via = {"StringEquals": {"kms:ViaService": f"{service}.{region}.amazonaws.com"}}
+    return allow(actions, key, conditions=via).statements
+
+
 def policy_document(statements: Sequence[Mapping[str, Any]]) -> pulumi.Output[str]:
     """A policy document as JSON, once every ARN in it is known."""
     return pulumi.Output.json_dumps({"Version": "2012-10-17", "Statement": list(statements)})

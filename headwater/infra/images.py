@@ -15,11 +15,11 @@ import pulumi
 import pulumi_aws as aws
 
 import headwater.handlers.images.build
-from headwater.infra.buckets import Account, PrivateBucket
 from headwater.infra.config import Config
-from headwater.infra.function import Foundation, Function, FunctionArgs
+from headwater.infra.function import Function, FunctionArgs
 from headwater.infra.grants import Grant, Role, Text, allow, together, write_logs
 from headwater.infra.packages import PRUNED
+from headwater.infra.platform import Platform
 from headwater.infra.policies import EXEMPTIONS, exempt
 from headwater.infra.tags import physical_name, tags
 from headwater.locks import lock
@@ -51,25 +51,16 @@ class Context:
     """Of the files' names and contents."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class ImageRepositoryArgs:
-    """What the repository and its builds stand on."""
-
-    foundation: Foundation
-    account: Account
-    artifacts: PrivateBucket
-
-
 class ImageRepository(pulumi.ComponentResource):
     """The training image, by digest: built from `headwater/container/Dockerfile` once for each content of its context.
 
     The machine that deploys needs no Docker (docs/decisions/0010). With the setting ``trainingImage`` nothing is built.
     """
 
-    def __init__(self, name: str, args: ImageRepositoryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, platform: Platform, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("headwater:index:ImageRepository", name, {}, opts)
         self._child = pulumi.ResourceOptions(parent=self)
-        config = args.foundation.config
+        config = platform.config
         self.repository = aws.ecr.Repository(
             name,
             name=physical_name(name, "other"),
@@ -91,7 +82,7 @@ class ImageRepository(pulumi.ComponentResource):
         if config.training_image:
             self.image = pulumi.Output.from_input(config.training_image)
         else:
-            self.image = self._build(name, args)
+            self.image = self._build(name, platform)
             exemptions = [
                 exempt("CB3", "it builds a Docker image, and Docker within the build's container needs it"),
                 exempt("CB4", "the build leaves no artifacts; its image is encrypted in the repository"),
@@ -102,22 +93,22 @@ class ImageRepository(pulumi.ComponentResource):
         """To pull images."""
         return together(allow(PULL, self.repository.arn), allow(["ecr:GetAuthorizationToken"], "*"))
 
-    def _build(self, name: str, args: ImageRepositoryArgs) -> pulumi.Output[str]:
+    def _build(self, name: str, platform: Platform) -> pulumi.Output[str]:
         context = pack_context(project())
         uploaded = aws.s3.BucketObjectv2(
             "image-context",
-            bucket=args.artifacts.ready,
+            bucket=platform.artifacts.ready,
             key=f"images/{context.sha256}.zip",
             source=pulumi.FileAsset(str(context.path)),
             content_type="application/zip",
             tags=tags(capability=CAPABILITY),
             opts=pulumi.ResourceOptions(parent=self),
         )
-        builds = self._project(args, uploaded)
+        builds = self._project(platform, uploaded)
         build = Function(
             "images-build",
             FunctionArgs(
-                foundation=args.foundation,
+                platform=platform,
                 capability=CAPABILITY,
                 handler=headwater.handlers.images.build,
                 settings={"repository_uri": self.repository.repository_url, "build_project": builds.name},
@@ -135,7 +126,7 @@ class ImageRepository(pulumi.ComponentResource):
             ),
             opts=self._child,
         )
-        tag = _tag(context, args.foundation.config)
+        tag = _tag(context, platform.config)
         answer = aws.lambda_.Invocation(
             name,
             function_name=build.name,
@@ -145,8 +136,8 @@ class ImageRepository(pulumi.ComponentResource):
         )
         return answer.result.apply(_image)
 
-    def _project(self, args: ImageRepositoryArgs, context: aws.s3.BucketObjectv2) -> aws.codebuild.Project:
-        name, config = "images", args.foundation.config
+    def _project(self, platform: Platform, context: aws.s3.BucketObjectv2) -> aws.codebuild.Project:
+        name, config = "images", platform.config
         logs = aws.cloudwatch.LogGroup(
             "images-build-project",
             name=f"/aws/codebuild/{physical_name(name, 'other')}",
@@ -159,7 +150,7 @@ class ImageRepository(pulumi.ComponentResource):
             service="codebuild.amazonaws.com",
             grants=[
                 write_logs(logs),
-                args.artifacts.grant_read("images/"),
+                platform.artifacts.grant_read("images/"),
                 allow(PUSH, self.repository.arn),
                 allow(["ecr:GetAuthorizationToken"], "*"),
             ],

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import timedelta
 
 import pulumi
 import pulumi_aws as aws
 
 import headwater.handlers.ledger.record
-from headwater.infra.buckets import Account, PrivateBucket
-from headwater.infra.function import Foundation, Function, FunctionArgs
+from headwater.infra.buckets import Account
+from headwater.infra.function import Function, FunctionArgs
 from headwater.infra.grants import Grant, allow, together
-from headwater.infra.tables import LEDGER, Table
+from headwater.infra.platform import Platform
+from headwater.infra.tables import LEDGER
 from headwater.infra.tags import physical_name, tags
 from headwater.ledger.store import GRAPHS
 from headwater.ledger.types import HISTORY_PREFIX
@@ -23,18 +23,6 @@ CAPABILITY = "ledger"
 READ = (HISTORY_PREFIX, ".pulumi/locks/", ".pulumi/stacks/")
 
 
-@dataclass(frozen=True, kw_only=True)
-class InfrastructureLedgerArgs:
-    """What is listened to and where it is written down."""
-
-    foundation: Foundation
-    account: Account
-    state_bucket: str
-    """Made by ``headwater bootstrap`` before there was a stack: not this program's."""
-    artifacts: PrivateBucket
-    registry: Table
-
-
 class InfrastructureLedger(pulumi.ComponentResource):
     """Each update of Pulumi becomes an entry of the ledger: who, when, from which commit, and what existed after it.
 
@@ -42,27 +30,34 @@ class InfrastructureLedger(pulumi.ComponentResource):
     is lost is found by ``headwater infra sync``.
     """
 
-    def __init__(self, name: str, args: InfrastructureLedgerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        platform: Platform,
+        *,
+        state_bucket: str,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
         super().__init__("headwater:index:InfrastructureLedger", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
         function = Function(
             "ledger-record",
             FunctionArgs(
-                foundation=args.foundation,
+                platform=platform,
                 capability=CAPABILITY,
                 handler=headwater.handlers.ledger.record,
                 settings={
-                    "state_bucket": args.state_bucket,
-                    "registry_table": args.registry.name,
-                    "artifacts_bucket": args.artifacts.ready,
+                    "state_bucket": state_bucket,
+                    "registry_table": platform.registry.name,
+                    "artifacts_bucket": platform.artifacts.ready,
                 },
                 bundle="control",
                 memory_mib=512,
                 timeout=timedelta(minutes=2),
                 grants=[
-                    _grant_read_state(args.account, args.state_bucket),
-                    args.artifacts.grant_write(GRAPHS),
-                    args.registry.grant_read_write(LEDGER),
+                    _grant_read_state(platform.account, state_bucket),
+                    platform.artifacts.grant_write(GRAPHS),
+                    platform.registry.grant_read_write(LEDGER),
                 ],
             ),
             opts=child,
@@ -76,7 +71,7 @@ class InfrastructureLedger(pulumi.ComponentResource):
                     "source": ["aws.s3"],
                     "detail-type": ["Object Created"],
                     "detail": {
-                        "bucket": {"name": [args.state_bucket]},
+                        "bucket": {"name": [state_bucket]},
                         "object": {"key": [{"prefix": HISTORY_PREFIX}]},
                     },
                 }
@@ -90,7 +85,7 @@ class InfrastructureLedger(pulumi.ComponentResource):
             rule=rule.name,
             target_id="record",
             arn=function.arn,
-            dead_letter_config={"arn": args.foundation.dead_letters.arn},
+            dead_letter_config={"arn": platform.dead_letters.arn},
             retry_policy={"maximum_event_age_in_seconds": 86400, "maximum_retry_attempts": 185},
             # A target without permission drops the events that come before it.
             opts=pulumi.ResourceOptions(parent=self, depends_on=[permission]),

@@ -11,9 +11,9 @@ from pathlib import Path
 import pulumi
 import pulumi_aws as aws
 
-from headwater.infra.alarms import AlarmTopic, Threshold
-from headwater.infra.config import Config
+from headwater.infra.alarms import Threshold
 from headwater.infra.grants import LOG_DELIVERY, TRACING, Grant, Role, Text, allow
+from headwater.infra.platform import Platform
 from headwater.infra.tags import physical_name, tags
 
 ANY_EXECUTION = "an execution's name isn't known before"
@@ -29,14 +29,13 @@ class InvalidDefinition(Exception):
 class StateMachineArgs:
     """A definition and what its places are filled with."""
 
-    config: Config
+    platform: Platform
     capability: str
     definition: str
     """Amazon States Language with places like ``${IngestFunctionArn}``: a file of `workflows/`."""
     values: Mapping[str, Text | int]
     """A value for each place; one too many or too few stops the deployment."""
     grants: Sequence[Grant]
-    topic: AlarmTopic
     look: str = "headwater pipeline list"
     """The command that tells of its runs."""
 
@@ -51,7 +50,7 @@ class StateMachine(pulumi.ComponentResource):
             name,
             # Under this prefix a delivery needs no entry in the account's resource policy, which has room for a few.
             name=f"/aws/vendedlogs/states/{physical_name(name, 'state machine')}",
-            retention_in_days=args.config.log_retention_days,
+            retention_in_days=args.platform.config.log_retention_days,
             tags=tags(capability=args.capability),
             opts=child,
         )
@@ -83,7 +82,7 @@ class StateMachine(pulumi.ComponentResource):
             "ExecutionsFailed": f"A run of the {name} pipeline failed: {args.look}",
             "ExecutionsTimedOut": f"A run of the {name} pipeline ran out of time: {args.look}",
         }.items():
-            args.topic.watch(
+            args.platform.topic.watch(
                 f"{name}-{'failed' if metric.endswith('Failed') else 'timed-out'}",
                 capability=args.capability,
                 namespace="AWS/States",

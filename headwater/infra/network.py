@@ -8,8 +8,8 @@ import pulumi
 import pulumi_aws as aws
 
 from headwater.infra.buckets import Account
-from headwater.infra.config import Config
 from headwater.infra.grants import Text
+from headwater.infra.platform import Platform
 from headwater.infra.policies import EXEMPTIONS, exempt
 from headwater.infra.tags import physical_name, tags
 
@@ -31,16 +31,14 @@ class Network(pulumi.ComponentResource):
     all the training (docs/decisions/0013). S3 and DynamoDB are reached through gateway endpoints, which cost nothing.
     """
 
-    def __init__(
-        self, name: str, *, account: Account, config: Config, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
+    def __init__(self, name: str, platform: Platform, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("headwater:index:Network", name, {}, opts)
         self._child = pulumi.ResourceOptions(parent=self)
-        exemptions = []
+        config, exemptions = platform.config, []
         self.subnet_ids = pulumi.Output.from_input(list(config.subnet_ids))
         vpc: Text = config.vpc_id
         if not config.vpc_id:
-            vpc = self._own(name, account)
+            vpc = self._own(name, platform.account)
             exemptions.append(
                 exempt("VPC7", "tasks run in it for minutes, nothing is let in, and HTTPS alone goes out")
             )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from datetime import timedelta
 
 import pulumi
@@ -12,9 +11,9 @@ import pulumi_aws as aws
 
 import headwater.handlers.serving.predict
 from headwater.infra.alarms import Threshold
-from headwater.infra.buckets import PrivateBucket
-from headwater.infra.function import Foundation, Function, FunctionArgs
-from headwater.infra.tables import MODELS, Table
+from headwater.infra.function import Function, FunctionArgs
+from headwater.infra.platform import RUNS, Platform
+from headwater.infra.tables import MODELS
 from headwater.infra.tags import physical_name, tags
 
 CAPABILITY = "serving"
@@ -43,25 +42,14 @@ ACCESS_LOG = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class ServingArgs:
-    """What predictions are made from and where they are written down."""
-
-    foundation: Foundation
-    artifacts: PrivateBucket
-    predictions: PrivateBucket
-    registry: Table
-    features: Table
-
-
 class Serving(pulumi.ComponentResource):
     """One predict function for every model, behind an HTTP API that asks who is calling (IAM)."""
 
-    def __init__(self, name: str, args: ServingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, platform: Platform, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("headwater:index:Serving", name, {}, opts)
         self._child = pulumi.ResourceOptions(parent=self)
-        self._config, self._topic = args.foundation.config, args.foundation.topic
-        self.predict = self._predict(args)
+        self._config, self._topic = platform.config, platform.topic
+        self.predict = self._predict(platform)
         self.api = aws.apigatewayv2.Api(
             name,
             name=physical_name(name, "other"),
@@ -76,28 +64,28 @@ class Serving(pulumi.ComponentResource):
         self.url = self.api.api_endpoint
         self.register_outputs({"url": self.url})
 
-    def _predict(self, args: ServingArgs) -> Function:
+    def _predict(self, platform: Platform) -> Function:
         return Function(
             "serving-predict",
             FunctionArgs(
-                foundation=args.foundation,
+                platform=platform,
                 capability=CAPABILITY,
                 handler=headwater.handlers.serving.predict,
                 settings={
-                    "registry_table": args.registry.name,
-                    "features_table": args.features.name,
-                    "artifacts_bucket": args.artifacts.ready,
-                    "predictions_bucket": args.predictions.ready,
+                    "registry_table": platform.registry.name,
+                    "features_table": platform.features.name,
+                    "artifacts_bucket": platform.artifacts.ready,
+                    "predictions_bucket": platform.predictions.ready,
                 },
                 bundle="serving",
                 memory_mib=self._config.predict_memory_mib,
                 timeout=PREDICT_TIMEOUT,
                 reserved_concurrency=self._config.predict_concurrency,
                 grants=[
-                    args.registry.grant_read(MODELS),
-                    args.features.grant_read(),
-                    args.artifacts.grant_read("runs/"),
-                    args.predictions.grant_write(),
+                    platform.registry.grant_read(MODELS),
+                    platform.features.grant_read(),
+                    platform.artifacts.grant_read(RUNS),
+                    platform.predictions.grant_write(),
                 ],
             ),
             opts=self._child,

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 
 import pulumi
 
 import headwater.handlers.features.skew
 from headwater.infra.alarms import Threshold
-from headwater.infra.buckets import PrivateBucket
-from headwater.infra.function import METRICS_NAMESPACE, Foundation, Function, FunctionArgs
+from headwater.infra.function import METRICS_NAMESPACE, Function, FunctionArgs
 from headwater.infra.lake import FEATURES, grant_read_sources
-from headwater.infra.tables import MODELS, VIEWS, Table
+from headwater.infra.platform import RUNS, Platform
+from headwater.infra.tables import MODELS, VIEWS
 from headwater.infra.tags import physical_name
-from headwater.infra.training import RUNS
 
 CAPABILITY = "features"
 # Some time after midnight, UTC: what the day's last requests logged is there.
@@ -25,17 +23,6 @@ ALARMING = 0.1
 some each day; one in ten changes what a model answers."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class FeatureSkewArgs:
-    """What is compared."""
-
-    foundation: Foundation
-    lake: PrivateBucket
-    artifacts: PrivateBucket
-    predictions: PrivateBucket
-    registry: Table
-
-
 class FeatureSkew(pulumi.ComponentResource):
     """A function that measures each day how often logged predictions saw other features than training, and an alarm.
 
@@ -43,20 +30,20 @@ class FeatureSkew(pulumi.ComponentResource):
     only lists the log.
     """
 
-    def __init__(self, name: str, args: FeatureSkewArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, platform: Platform, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("headwater:index:FeatureSkew", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
         self.function = Function(
             name,
             FunctionArgs(
-                foundation=args.foundation,
+                platform=platform,
                 capability=CAPABILITY,
                 handler=headwater.handlers.features.skew,
                 settings={
-                    "lake_bucket": args.lake.ready,
-                    "artifacts_bucket": args.artifacts.ready,
-                    "predictions_bucket": args.predictions.ready,
-                    "registry_table": args.registry.name,
+                    "lake_bucket": platform.lake.ready,
+                    "artifacts_bucket": platform.artifacts.ready,
+                    "predictions_bucket": platform.predictions.ready,
+                    "registry_table": platform.registry.name,
                     "alarming_share": ALARMING,
                 },
                 bundle="data",
@@ -64,13 +51,13 @@ class FeatureSkew(pulumi.ComponentResource):
                 disk_mib=4096,
                 timeout=MAX_TIMEOUT,
                 grants=[
-                    grant_read_sources(args.lake, args.registry),
-                    args.lake.grant_read(FEATURES),
-                    args.lake.grant_write(FEATURES),
-                    args.registry.grant_read(VIEWS, MODELS),
+                    grant_read_sources(platform.lake, platform.registry),
+                    platform.lake.grant_read(FEATURES),
+                    platform.lake.grant_write(FEATURES),
+                    platform.registry.grant_read(VIEWS, MODELS),
                     # Packages and profiles.
-                    args.artifacts.grant_read(RUNS),
-                    args.predictions.grant_read(),
+                    platform.artifacts.grant_read(RUNS),
+                    platform.predictions.grant_read(),
                 ],
             ),
             opts=child,
@@ -81,10 +68,9 @@ class FeatureSkew(pulumi.ComponentResource):
             target="skew",
             capability=CAPABILITY,
             description="Measures training-serving skew of the day before.",
-            dead_letters=args.foundation.dead_letters,
             parent=self,
         )
-        args.foundation.topic.watch(
+        platform.topic.watch(
             name,
             capability=CAPABILITY,
             namespace=METRICS_NAMESPACE,

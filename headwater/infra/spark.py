@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from types import ModuleType
 
@@ -13,12 +12,15 @@ import pulumi_aws as aws
 
 import headwater.handlers.features.describe
 import headwater.handlers.features.keep
-from headwater.infra.buckets import Account, Expiry, PrivateBucket
-from headwater.infra.function import Code, Foundation, Function, FunctionArgs
+from headwater.infra.buckets import Account
+from headwater.infra.bundles import SPARK_PYTHON
+from headwater.infra.code import Code
+from headwater.infra.function import Function, FunctionArgs
 from headwater.infra.grants import Grant, Role, Text, allow, together, write_logs
-from headwater.infra.lake import CURATED, FEATURES, STAGED, grant_read_sources
+from headwater.infra.lake import CURATED, FEATURES, SCRATCH, STAGED, grant_read_sources
 from headwater.infra.machine import StateMachine, StateMachineArgs
-from headwater.infra.tables import VIEWS, Table
+from headwater.infra.platform import Platform
+from headwater.infra.tables import VIEWS
 from headwater.infra.tags import physical_name, tags
 from headwater.project import LIBRARY
 
@@ -26,11 +28,7 @@ CAPABILITY = "features"
 BUNDLE = "spark"
 RELEASE = "emr-spark-8.1.0"
 """Spark 4.1, with long-term support; .venv/spark has the same (pyproject.toml)."""
-PYTHON = "3.11"
-"""The release's own; the bundle holds wheels for it."""
 ENTRY_POINT = LIBRARY / "features" / "spark.py"
-SCRATCH = Expiry(prefix="spark/", days=7)
-"""What a run passes on: its job, parts and outcome. The rows are kept elsewhere."""
 WORKER_VCPUS, WORKER_GB = 4, 16
 _MACHINE = "features-spark"
 _FOLDER = "environment"
@@ -60,18 +58,6 @@ def grant_start(account: Account) -> Grant:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class SparkArgs:
-    """What is read and kept, and who goes on with it."""
-
-    foundation: Foundation
-    account: Account
-    lake: PrivateBucket
-    artifacts: PrivateBucket
-    registry: Table
-    materialise: Function
-
-
 class Spark(pulumi.ComponentResource):
     """An EMR Serverless application without capacity of its own, and the machine that runs a view's job on it.
 
@@ -79,14 +65,21 @@ class Spark(pulumi.ComponentResource):
     image to build (docs/decisions/0080).
     """
 
-    def __init__(self, name: str, args: SparkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        platform: Platform,
+        *,
+        materialise: Function,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
         super().__init__("headwater:index:Spark", name, {}, opts)
-        self._args, self._name = args, name
+        self._platform, self._name = platform, name
         self._child = pulumi.ResourceOptions(parent=self)
         logs = aws.cloudwatch.LogGroup(
             name,
             name=f"/aws/emr-serverless/{physical_name(name, 'application')}",
-            retention_in_days=args.foundation.config.log_retention_days,
+            retention_in_days=platform.config.log_retention_days,
             tags=tags(capability=CAPABILITY),
             opts=self._child,
         )
@@ -95,12 +88,12 @@ class Spark(pulumi.ComponentResource):
         steps = {
             "DescribeFunctionArn": self._describe(),
             "KeepFunctionArn": self._keep(),
-            "MaterialiseFunctionArn": args.materialise,
+            "MaterialiseFunctionArn": materialise,
         }
         self.machine = StateMachine(
             _MACHINE,
             StateMachineArgs(
-                config=args.foundation.config,
+                platform=platform,
                 capability=CAPABILITY,
                 definition="spark.asl.json",
                 values={
@@ -108,20 +101,19 @@ class Spark(pulumi.ComponentResource):
                     "ApplicationId": self.application.id,
                     "JobRoleArn": role.ready,
                     "EntryPoint": self._entry_point(),
-                    "SubmitParameters": self._parameters(args.foundation.code[BUNDLE]),
+                    "SubmitParameters": self._parameters(platform.code[BUNDLE]),
                 },
                 grants=[
                     together(*(step.grant_invoke() for step in steps.values())),
                     self._grant_run(role),
                 ],
-                topic=args.foundation.topic,
             ),
             opts=self._child,
         )
         self.register_outputs({"application": self.application.id, "arn": self.machine.arn})
 
     def _application(self, logs: aws.cloudwatch.LogGroup) -> aws.emrserverless.Application:
-        config = self._args.foundation.config
+        config = self._platform.config
         workers = config.spark_vcpus // WORKER_VCPUS
         return aws.emrserverless.Application(
             self._name,
@@ -144,40 +136,40 @@ class Spark(pulumi.ComponentResource):
         )
 
     def _job_role(self, logs: aws.cloudwatch.LogGroup) -> Role:
-        args = self._args
+        platform = self._platform
         return Role(
             f"{self._name}-job",
             service="emr-serverless.amazonaws.com",
             grants=[
-                args.artifacts.grant_read("code/"),
-                args.lake.grant_read(CURATED, STAGED, SCRATCH.prefix),
-                args.lake.grant_write(SCRATCH.prefix),
+                platform.artifacts.grant_read("code/"),
+                platform.lake.grant_read(CURATED, STAGED, SCRATCH.prefix),
+                platform.lake.grant_write(SCRATCH.prefix),
                 write_logs(logs, "logs:DescribeLogStreams"),
                 allow(["logs:DescribeLogGroups"], "*"),
             ],
             capability=CAPABILITY,
             trust_conditions={
-                "StringEquals": {"aws:SourceAccount": args.account.id},
-                "ArnLike": {"aws:SourceArn": args.account.arn("emr-serverless", "/applications/*")},
+                "StringEquals": {"aws:SourceAccount": platform.account.id},
+                "ArnLike": {"aws:SourceArn": platform.account.arn("emr-serverless", "/applications/*")},
             },
             opts=self._child,
         )
 
     def _describe(self) -> Function:
-        args = self._args
+        platform = self._platform
         return self._step(
             headwater.handlers.features.describe,
             memory_mib=1769,
             grants=[
-                grant_read_sources(args.lake, args.registry),
+                grant_read_sources(platform.lake, platform.registry),
                 # Whether the rows are kept already.
-                args.lake.grant_read(FEATURES),
-                args.lake.grant_write(SCRATCH.prefix),
+                platform.lake.grant_read(FEATURES),
+                platform.lake.grant_write(SCRATCH.prefix),
             ],
         )
 
     def _keep(self) -> Function:
-        lake = self._args.lake
+        lake = self._platform.lake
         return self._step(
             headwater.handlers.features.keep,
             memory_mib=8192,
@@ -187,20 +179,20 @@ class Spark(pulumi.ComponentResource):
         )
 
     def _step(self, handler: ModuleType, *, memory_mib: int, grants: Sequence[Grant], disk_mib: int = 512) -> Function:
-        args = self._args
+        platform = self._platform
         return Function(
             f"features-{handler.__name__.rpartition('.')[2]}",
             FunctionArgs(
-                foundation=args.foundation,
+                platform=platform,
                 capability=CAPABILITY,
                 handler=handler,
-                settings={"lake_bucket": args.lake.ready, "registry_table": args.registry.name},
+                settings={"lake_bucket": platform.lake.ready, "registry_table": platform.registry.name},
                 bundle="data",
                 memory_mib=memory_mib,
                 disk_mib=disk_mib,
                 timeout=timedelta(minutes=15),
                 # Definitions that aren't declared any more.
-                grants=[args.registry.grant_read(VIEWS), *grants],
+                grants=[platform.registry.grant_read(VIEWS), *grants],
             ),
             opts=self._child,
         )
@@ -210,7 +202,7 @@ class Spark(pulumi.ComponentResource):
         digest = hashlib.sha256(ENTRY_POINT.read_bytes()).hexdigest()
         uploaded = aws.s3.BucketObjectv2(
             "spark-entry-point",
-            bucket=self._args.artifacts.ready,
+            bucket=self._platform.artifacts.ready,
             key=f"code/spark-{digest}.py",
             source=pulumi.FileAsset(str(ENTRY_POINT)),
             content_type="text/x-python",
@@ -220,13 +212,13 @@ class Spark(pulumi.ComponentResource):
         return pulumi.Output.concat("s3://", uploaded.bucket, "/", uploaded.key)
 
     def _parameters(self, code: Code) -> pulumi.Output[str]:
-        config, region = self._args.foundation.config, self._args.account.region
+        config, region = self._platform.config, self._platform.account.region
         driver, executor = "spark.emr-serverless.driverEnv", "spark.executorEnv"
         settings: dict[str, Text] = {
             "spark.archives": pulumi.Output.concat("s3://", code.bucket, "/", code.key, f"#{_FOLDER}"),
-            f"{driver}.PYSPARK_DRIVER_PYTHON": f"/usr/bin/python{PYTHON}",
-            f"{driver}.PYSPARK_PYTHON": f"/usr/bin/python{PYTHON}",
-            f"{executor}.PYSPARK_PYTHON": f"/usr/bin/python{PYTHON}",
+            f"{driver}.PYSPARK_DRIVER_PYTHON": f"/usr/bin/python{SPARK_PYTHON}",
+            f"{driver}.PYSPARK_PYTHON": f"/usr/bin/python{SPARK_PYTHON}",
+            f"{executor}.PYSPARK_PYTHON": f"/usr/bin/python{SPARK_PYTHON}",
             **{f"{where}.PYTHONPATH": f"./{_FOLDER}" for where in (driver, executor)},
             **{f"{where}.AWS_REGION": region for where in (driver, executor)},
             "spark.driver.cores": str(WORKER_VCPUS),
@@ -255,6 +247,6 @@ class Spark(pulumi.ComponentResource):
             role.grant_pass("emr-serverless.amazonaws.com"),
             allow(
                 ["events:DescribeRule", "events:PutRule", "events:PutTargets"],
-                self._args.account.arn("events", f"rule/{MANAGED_RULE}"),
+                self._platform.account.arn("events", f"rule/{MANAGED_RULE}"),
             ),
         )

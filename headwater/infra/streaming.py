@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import timedelta
 
 import pulumi
@@ -11,12 +10,12 @@ import pulumi_aws as aws
 
 import headwater.handlers.features.collect
 import headwater.handlers.features.stream
-from headwater.infra.buckets import PrivateBucket
-from headwater.infra.function import Foundation, Function, FunctionArgs
+from headwater.infra.function import Function, FunctionArgs
 from headwater.infra.grants import allow, policy_document, require_tls
 from headwater.infra.lake import ARRIVED, STREAMED, grant_commit
+from headwater.infra.platform import Platform
 from headwater.infra.serving import Serving
-from headwater.infra.tables import STREAMED_DATA, Table
+from headwater.infra.tables import STREAMED_DATA
 from headwater.infra.tags import physical_name, tags
 
 CAPABILITY = "features"
@@ -28,18 +27,6 @@ HOURLY = "rate(1 hour)"
 MAX_TIMEOUT = timedelta(minutes=15)
 
 
-@dataclass(frozen=True, kw_only=True)
-class StreamingArgs:
-    """Where rows come from and go to."""
-
-    foundation: Foundation
-    serving: Serving
-    """Whose API gets the route."""
-    features: Table
-    lake: PrivateBucket
-    registry: Table
-
-
 class Streaming(pulumi.ComponentResource):
     """Rows that bypass ingestion: the function keeps them and brings them online at once, whoever sent them.
 
@@ -47,24 +34,31 @@ class Streaming(pulumi.ComponentResource):
     lies among the stack's dead letters. Another function makes commits of what was kept, every hour.
     """
 
-    def __init__(self, name: str, args: StreamingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        platform: Platform,
+        *,
+        serving: Serving,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
         super().__init__("headwater:index:Streaming", name, {}, opts)
         self._child = child = pulumi.ResourceOptions(parent=self)
-        self.queue = self._queue(name, args)
+        self.queue = self._queue(name, platform)
         receive = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
         self.function = Function(
             name,
             FunctionArgs(
-                foundation=args.foundation,
+                platform=platform,
                 capability=CAPABILITY,
                 handler=headwater.handlers.features.stream,
-                settings={"features_table": args.features.name, "lake_bucket": args.lake.ready},
+                settings={"features_table": platform.features.name, "lake_bucket": platform.lake.ready},
                 bundle="data",
                 memory_mib=1024,
                 timeout=TIMEOUT,
                 grants=[
-                    args.features.grant_write_batches(),
-                    args.lake.grant_write(ARRIVED),
+                    platform.features.grant_write_batches(),
+                    platform.lake.grant_write(ARRIVED),
                     allow(receive, self.queue.arn),
                 ],
             ),
@@ -80,28 +74,28 @@ class Streaming(pulumi.ComponentResource):
             # The function's role may read the queue by then.
             opts=pulumi.ResourceOptions(parent=self, depends_on=[self.function]),
         )
-        args.serving.route(name, ROUTE, self.function)
-        self._collect("features-collect", args)
+        serving.route(name, ROUTE, self.function)
+        self._collect("features-collect", platform)
         self.register_outputs({"queue": self.queue.url})
 
-    def _collect(self, name: str, args: StreamingArgs) -> None:
+    def _collect(self, name: str, platform: Platform) -> None:
         collect = Function(
             name,
             FunctionArgs(
-                foundation=args.foundation,
+                platform=platform,
                 capability=CAPABILITY,
                 handler=headwater.handlers.features.collect,
-                settings={"lake_bucket": args.lake.ready, "registry_table": args.registry.name},
+                settings={"lake_bucket": platform.lake.ready, "registry_table": platform.registry.name},
                 bundle="data",
                 memory_mib=2048,
                 disk_mib=2048,
                 timeout=MAX_TIMEOUT,
                 grants=[
-                    args.lake.grant_read(ARRIVED, STREAMED),
-                    args.lake.grant_write(STREAMED),
+                    platform.lake.grant_read(ARRIVED, STREAMED),
+                    platform.lake.grant_write(STREAMED),
                     # What a commit holds needn't wait any more.
-                    args.lake.grant_delete(ARRIVED),
-                    grant_commit(args.lake, args.registry, STREAMED_DATA),
+                    platform.lake.grant_delete(ARRIVED),
+                    grant_commit(platform.lake, platform.registry, STREAMED_DATA),
                 ],
             ),
             opts=self._child,
@@ -112,18 +106,17 @@ class Streaming(pulumi.ComponentResource):
             target="collect",
             capability=CAPABILITY,
             description="Makes commits of streamed features.",
-            dead_letters=args.foundation.dead_letters,
             parent=self,
         )
 
-    def _queue(self, name: str, args: StreamingArgs) -> aws.sqs.Queue:
+    def _queue(self, name: str, platform: Platform) -> aws.sqs.Queue:
         queue = aws.sqs.Queue(
             name,
             name=physical_name(name, "queue"),
             # Six times the function's timeout: no message is read twice.
             visibility_timeout_seconds=int(TIMEOUT.total_seconds()) * 6,
             sqs_managed_sse_enabled=True,
-            redrive_policy=args.foundation.dead_letters.arn.apply(
+            redrive_policy=platform.dead_letters.arn.apply(
                 lambda arn: json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": TRIES})
             ),
             tags=tags(capability=CAPABILITY),

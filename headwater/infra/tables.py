@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
+from headwater.infra.buckets import Account
 from headwater.infra.config import Config
-from headwater.infra.grants import Grant, allow
+from headwater.infra.grants import Grant, allow, use_key
 from headwater.infra.tags import physical_name, tags
 
 # What the registry's keys begin with, one prefix a capability (docs/architecture.md).
@@ -31,11 +32,23 @@ WRITE = ("dynamodb:ConditionCheckItem", "dynamodb:PutItem", "dynamodb:UpdateItem
 WRITE_BATCHES = ("dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate")
 
 
+# DynamoDB uses a customer's key for whoever uses the table (Amazon DynamoDB Developer Guide, Managing encryption keys).
+KEY_ACTIONS = (
+    "kms:Decrypt",
+    "kms:DescribeKey",
+    "kms:Encrypt",
+    "kms:GenerateDataKey",
+    "kms:ReEncryptFrom",
+    "kms:ReEncryptTo",
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class TableArgs:
     """What differs between two tables."""
 
     config: Config
+    account: Account
     capability: str
     sorted: bool
     """Whether items of one ``pk`` are told apart and ordered by ``sk``."""
@@ -48,6 +61,8 @@ class Table(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: TableArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("headwater:index:Table", name, {}, opts)
+        key = args.config.kms_key_arn
+        self._use_key = use_key(key, "dynamodb", args.account.region, KEY_ACTIONS)
         keys = ["pk", "sk"] if args.sorted else ["pk"]
         self.table = aws.dynamodb.Table(
             name,
@@ -58,7 +73,8 @@ class Table(pulumi.ComponentResource):
             range_key="sk" if args.sorted else None,
             ttl={"enabled": True, "attribute_name": "expires"} if args.expires else None,
             point_in_time_recovery={"enabled": True},
-            server_side_encryption=None,  # AWS's own key: encrypted at rest, and nothing to pay or to lose.
+            # Without a key of the user's it is AWS's own: encrypted at rest, and nothing to pay or to lose.
+            server_side_encryption={"enabled": True, "kms_key_arn": key} if key else None,
             deletion_protection_enabled=args.config.deletion_protection,
             tags=tags(capability=args.capability),
             opts=pulumi.ResourceOptions(parent=self),
@@ -90,4 +106,4 @@ class Table(pulumi.ComponentResource):
     def _grant(self, actions: Sequence[str], prefixes: Sequence[str], keys: Sequence[str] = ()) -> Grant:
         patterns = [*(f"{prefix}*" for prefix in prefixes), *keys]
         conditions = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": patterns}} if patterns else None
-        return allow(actions, self.arn, conditions=conditions)
+        return Grant(statements=[*allow(actions, self.arn, conditions=conditions).statements, *self._use_key])

@@ -10,30 +10,38 @@ from typing import Literal
 
 import pulumi
 
-PROJECT = "headwater"
-
-# The longest name made from it is a bucket's, at most 63 characters: headwater-<stack>-access-logs-<account>.
-_STACK = re.compile(r"^[a-z][a-z0-9-]{0,26}[a-z0-9]$")
+SETTINGS = "headwater"
+"""The namespace of the platform's settings, whatever the project is called."""
+_WORD = re.compile(r"[a-z][a-z0-9-]*[a-z0-9]")
+_TOGETHER = 37
+"""Characters of a project's and a stack's name: a bucket has 63, ``<project>-<stack>-access-logs-<account>``."""
 
 
 class InvalidStackName(Exception):
-    """The stack's name doesn't fit into the names of buckets and roles."""
+    """The project's or the stack's name doesn't fit into the names of buckets and roles."""
 
 
-def stack() -> str:
-    """The stack's name.
+def prefix() -> str:
+    """``<project>-<stack>-``: what the names of all the stack's resources on AWS begin with.
 
     Raises
     ------
     InvalidStackName
-        It can't be part of a bucket's name.
+        One of the two can't be part of a bucket's name.
     """
-    name = pulumi.get_stack()
-    if not _STACK.match(name):
+    project, stack = pulumi.get_project(), pulumi.get_stack()
+    for kind, name in (("project", project), ("stack", stack)):
+        if not _WORD.fullmatch(name):
+            raise InvalidStackName(
+                f"{kind} {name!r}: expected lower-case letters, digits and hyphens, a letter first, at least two "
+                "characters, because buckets carry it"
+            )
+    if len(project) + len(stack) > _TOGETHER:
         raise InvalidStackName(
-            f"stack {name!r}: 2 to 28 lower-case letters, digits and hyphens, a letter first, because buckets carry it"
+            f"project {project!r} and stack {stack!r} have {len(project) + len(stack)} characters together, buckets "
+            f"carry both and have room for {_TOGETHER}: shorten one"
         )
-    return name
+    return f"{project}-{stack}-"
 
 
 Kind = Literal["function", "role", "rule", "schedule group", "application", "state machine", "queue", "other"]
@@ -55,17 +63,17 @@ _DIGITS = 8
 
 
 def physical_name(name: str, kind: Kind) -> str:
-    """``headwater-<stack>-<name>``: what a resource is called on AWS, so that two stacks share an account.
+    """``<project>-<stack>-<name>``: what a resource is called on AWS, so that two stacks share an account.
 
     A name that is longer than AWS takes is cut, and ends in a digest of the whole: it stays the same from one
     deployment to the next, and differs from every other name that was cut at the same place.
     """
-    return cut(f"{PROJECT}-{stack()}-{name}", LIMITS[kind])
+    return cut(f"{prefix()}{name}", LIMITS[kind])
 
 
 def any_name() -> str:
     """A pattern that every `physical_name` of the stack matches, also one that was cut."""
-    return f"{PROJECT}-{stack()}-*"
+    return f"{prefix()}*"
 
 
 def cut(name: str, limit: int) -> str:
@@ -78,5 +86,10 @@ def cut(name: str, limit: int) -> str:
 
 def tags(*, capability: str, **more: str) -> dict[str, str]:
     """The tags that every resource carries, and those of the setting ``tags``; costs can be told apart by each."""
-    ours = {"Project": PROJECT, "Stack": stack(), "Capability": capability, "ManagedBy": "pulumi"}
-    return {**(pulumi.Config(PROJECT).get_object("tags") or {}), **more, **ours}
+    ours = {
+        "Project": pulumi.get_project(),
+        "Stack": pulumi.get_stack(),
+        "Capability": capability,
+        "ManagedBy": "pulumi",
+    }
+    return {**(pulumi.Config(SETTINGS).get_object("tags") or {}), **more, **ours}

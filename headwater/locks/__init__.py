@@ -1,7 +1,7 @@
 """What is installed where: the library's hashed locks, and what a project adds to them.
 
-A project adds packages to the training container or to the functions that read its products with an extra of that
-name in its pyproject.toml, locked in ``requirements/<name>.txt`` by ``headwater lock``.
+A project adds packages to the training container or to the functions that read its products by a dependency group of
+that name in its pyproject.toml, locked in ``requirements/<name>.txt`` by ``headwater lock``.
 """
 
 from __future__ import annotations

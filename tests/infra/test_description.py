@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from localcloud.engine import deploy, destroy
 
+from headwater import __version__
 from headwater.client.stack import clients_of, describe
 from headwater.infra.description import CATALOG_KEY, OUTPUTS, PARAMETER_BYTES
 from tests.infra.cases import ROOT
@@ -22,7 +23,7 @@ sys.path.insert(0, {str(ROOT)!r})
 import pulumi
 from headwater.infra.buckets import Account, PrivateBucket, PrivateBucketArgs
 from headwater.infra.config import Config
-from headwater.infra.description import OUTPUTS, describe
+from headwater.infra.description import OUTPUTS, publish
 
 artifacts = PrivateBucket(
     "artifacts",
@@ -31,7 +32,8 @@ artifacts = PrivateBucket(
 count = int(pulumi.Config("headwater").require("count"))
 names = {{kind: [f"{{kind}}_{{number:04}}_{{'x' * 34}}" for number in range(count)] for kind in {KINDS}}}
 told = {{name: "x" for name in OUTPUTS if name not in names}}
-describe({{**told, "artifacts_bucket": artifacts.name}}, names, artifacts=artifacts)
+told |= {{"artifacts_bucket": artifacts.name, "project": pulumi.get_project(), "version": "{__version__}"}}
+publish(told, names, artifacts=artifacts)
 """
 
 
@@ -45,10 +47,10 @@ def test_products_that_fill_a_parameter_stand_in_an_object_and_come_back(
         # Many, and after an update few.
         for count in (1000, 2):
             deploy(tmp_path, "many", environment=aws, config={"headwater:count": str(count)})
-            value = clients("ssm").get_parameter(Name="/headwater/many")["Parameter"]["Value"]
+            value = clients("ssm").get_parameter(Name="/headwater/described/many")["Parameter"]["Value"]
             assert len(value) <= PARAMETER_BYTES
             assert ("catalog_key" in json.loads(value)) is (count == 1000)
-            found = describe(clients, "many")
+            found = describe(clients, "described/many")
             for kind in KINDS:
                 names = getattr(found, kind)
                 assert (len(names), names[-1].startswith(f"{kind}_{count - 1:04}_")) == (count, True)

@@ -19,12 +19,13 @@ LONGEST = "s" + "o" * 12 + "-" + "l" * 13 + "g"  # 28 characters
 PROGRAM = f"""
 import sys
 sys.path.insert(0, {str(ROOT)!r})
+import runpy
+from headwater.infra import products
 from headwater.model import load_catalog
-from headwater.infra.config import Config
-from headwater.infra.stack import build_stack
 from tests.infra.test_names import renamed
 
-build_stack(Config.load(), renamed(load_catalog()))
+products.check_products = lambda: renamed(load_catalog())
+runpy.run_path({str(ROOT / "infra" / "__main__.py")!r})
 """
 NAME_LENGTH = 48
 

@@ -48,7 +48,7 @@ def test_names_say_which_stack_it_is(graph: Graph) -> None:
         name = resource.plain_inputs.get("name") or resource.plain_inputs.get("bucket")
         # A schedule's group, a policy's role and a subnet's VPC carry the name.
         if name and resource.type not in UNTAGGED and name != "$default":
-            assert "headwater-local-" in name or name == "/headwater/local", resource.urn
+            assert "headwater-local-" in name or name == "/headwater/headwater/local", resource.urn
 
 
 def test_only_quarantine_sparks_scratch_shards_and_access_logs_ever_expire(graph: Graph) -> None:
@@ -200,7 +200,7 @@ def test_clients_find_the_outputs_by_the_stacks_name(graph: Graph, aws: Mapping[
         aws_access_key_id=aws["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=aws["AWS_SECRET_ACCESS_KEY"],
     )
-    described: dict[str, Any] = json.loads(ssm.get_parameter(Name="/headwater/local")["Parameter"]["Value"])
+    described: dict[str, Any] = json.loads(ssm.get_parameter(Name="/headwater/headwater/local")["Parameter"]["Value"])
     assert described == outputs
 
 

@@ -7,7 +7,7 @@ import pytest
 
 import headwater.client.stack
 from headwater.client import Headwater, connect
-from headwater.scaffold import write
+from headwater.templates import write
 from tests.projects import Project
 
 BROKEN_CONTRACT = '''"""Any number of rooms."""

@@ -193,7 +193,7 @@ def test_a_library_that_the_container_lacks_is_named(check: Check, tmp_path: Pat
     (line,) = check({"booking/train.py": train})
     assert line.endswith(
         "pipelines/booking/train.py:4 imports hypothesis, which is installed here and not in the training container. "
-        "Add hypothesis to the extra 'training' in pyproject.toml, run headwater lock"
+        "Add hypothesis to the group 'training' in pyproject.toml, run headwater lock"
     )
     lines = check({"booking/contracts.py": f"import hypothesis\n{CONTRACTS}"})
     assert any("not in the functions that read products" in line for line in lines)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from headwater import aws
+from headwater import __version__, aws
 from headwater.client import Headwater, connect
 from tests.unit.registry.cases import make_table, mocked_aws
 
@@ -24,6 +24,7 @@ OUTPUTS = {
     "alarm_topic_arn": "arn:aws:sns:us-east-1:123456789012:headwater-dev-alarms",
     "cluster": "headwater-dev",
     "project": "headwater",
+    "version": __version__,
     "state_bucket": "state",
 }
 
@@ -32,7 +33,7 @@ OUTPUTS = {
 def nothing_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No stack of the person who runs the tests is ever touched."""
     monkeypatch.setenv("HEADWATER_HOME", str(tmp_path / "home"))
-    for name in ("HEADWATER_STACK", "AWS_ENDPOINT_URL", "AWS_PROFILE"):
+    for name in ("HEADWATER_STACK", "HEADWATER_PROJECT", "AWS_ENDPOINT_URL", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -55,4 +56,6 @@ def stack(account: None) -> Headwater:
 
 def describe(name: str, outputs: dict[str, str]) -> None:
     """Write a stack's description as its deployment does."""
-    aws.client("ssm").put_parameter(Name=f"/headwater/{name}", Value=json.dumps(outputs), Type="String", Overwrite=True)
+    aws.client("ssm").put_parameter(
+        Name=f"/headwater/headwater/{name}", Value=json.dumps(outputs), Type="String", Overwrite=True
+    )

@@ -113,7 +113,9 @@ def test_the_local_cloud_is_reached_without_touching_the_environment(monkeypatch
     class Ssm(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             seen.append(self.headers["Authorization"])
-            body = json.dumps({"Parameter": {"Name": "/headwater/local", "Value": json.dumps(OUTPUTS)}}).encode()
+            body = json.dumps(
+                {"Parameter": {"Name": "/headwater/headwater/local", "Value": json.dumps(OUTPUTS)}}
+            ).encode()
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

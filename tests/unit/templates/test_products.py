@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from headwater.scaffold import write
-from headwater.scaffold.errors import AlreadyThere, BadName
-from headwater.scaffold.write import Task
+from headwater.templates import write
+from headwater.templates.errors import AlreadyThere, BadName
+from headwater.templates.products import Task
 
 ROOT = Path(__file__).parents[3]
 
@@ -72,7 +72,7 @@ def test_the_command_prints_the_way_to_the_first_prediction(project: Path) -> No
 
 
 def test_a_file_that_exists_is_never_overwritten(project: Path) -> None:
-    mine = project / "tests" / "unit" / "pipelines" / "test_house_price.py"
+    mine = project / "tests" / "pipelines" / "test_house_price.py"
     mine.parent.mkdir(parents=True)
     mine.write_text("mine")
     with pytest.raises(AlreadyThere, match=r"test_house_price\.py exists"):

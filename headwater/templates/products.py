@@ -11,7 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
-from headwater.scaffold.errors import AlreadyThere, BadName
+from headwater.templates.errors import AlreadyThere, BadName
 
 Task = Literal["classification", "regression"]
 
@@ -82,7 +82,7 @@ def write(project: Path, model: str, task: Task) -> Scaffold:
         folder / "contracts.py": _fill("contracts.py.tmpl", words),
         folder / "train.py": _fill("train.py.tmpl", words),
         sample: _read(f"sample-{task}.csv"),
-        project / "tests" / "unit" / "pipelines" / f"test_{model}.py": _fill("test.py.tmpl", words),
+        project / "tests" / "pipelines" / f"test_{model}.py": _fill("test.py.tmpl", words),
     }
     for path in (folder, folder.with_suffix(".py"), *contents):
         if path.exists():
@@ -110,7 +110,7 @@ def _check_name(model: str) -> None:
 
 
 def _read(template: str) -> str:
-    return (files("headwater.scaffold") / "templates" / template).read_text(encoding="utf-8")
+    return (files("headwater.templates") / "product" / template).read_text(encoding="utf-8")
 
 
 def _fill(template: str, words: Mapping[str, str]) -> str:

@@ -1,0 +1,83 @@
+"""What every part of the platform stands on: where data is kept, the functions' code, who hears of failures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pulumi
+
+from headwater.infra.alarms import AlarmTopic, DeadLetters
+from headwater.infra.buckets import Account, Expiry, PrivateBucket, PrivateBucketArgs
+from headwater.infra.code import Bundles
+from headwater.infra.config import Config
+from headwater.infra.lake import QUARANTINE, SCRATCH, SHARDS
+from headwater.infra.tables import Table, TableArgs
+from headwater.model import Catalog
+
+RUNS = "runs/"
+"""What each training leaves in the artifacts bucket."""
+
+
+class Platform:
+    """The buckets, tables, bundles, alarm topic and dead letters of a stack; the first thing that a program declares.
+
+    Parameters
+    ----------
+    config : Config
+        The stack's settings.
+    products : Catalog
+        What is deployed for: `check_products`.
+    """
+
+    def __init__(self, config: Config, products: Catalog) -> None:
+        if config.permissions_boundary:
+            pulumi.runtime.register_stack_transformation(_bound_by(config.permissions_boundary))
+        self.config, self.products = config, products
+        wanted = any(view.engine == "spark" for view in products.views.values())
+        self.spark = wanted if config.spark is None else config.spark
+        """Whether EMR Serverless computes the views that outgrow one machine."""
+        self.account = Account.current()
+        logs = Expiry(prefix="", days=config.log_retention_days)
+        self._access_logs: PrivateBucket | None = None
+        self._access_logs = self._bucket("access-logs", expiries=[logs])
+        self.lake = self._bucket("lake", expiries=[QUARANTINE, SCRATCH, SHARDS], announces=True)
+        self.artifacts = self._bucket("artifacts", capability="training")
+        self.predictions = self._bucket("predictions", capability="serving")
+        self.features = self._table("features", expires=True)
+        self.registry = self._table("registry", is_sorted=True)
+        self.topic = AlarmTopic("alarms", account=self.account)
+        self.code = Bundles("code", config=config, bucket=self.artifacts, spark=self.spark).code
+        """By the bundle's name."""
+        self.dead_letters = DeadLetters("dead-letters", account=self.account, topic=self.topic)
+
+    def _bucket(
+        self, name: str, *, capability: str = "", expiries: list[Expiry] | None = None, announces: bool = False
+    ) -> PrivateBucket:
+        args = PrivateBucketArgs(
+            config=self.config,
+            account=self.account,
+            capability=capability or name,
+            # The bucket's name, once it may be written to.
+            access_logs=self._access_logs.writable if self._access_logs else None,
+            expiries=expiries or [],
+            announces=announces,
+        )
+        return PrivateBucket(name, args)
+
+    def _table(self, name: str, *, is_sorted: bool = False, expires: bool = False) -> Table:
+        return Table(
+            name,
+            TableArgs(config=self.config, account=self.account, capability=name, sorted=is_sorted, expires=expires),
+        )
+
+
+def _bound_by(boundary: str) -> pulumi.ResourceTransformation:
+    """Every role of the program gets the permissions boundary, also one that the project adds itself."""
+
+    def bound(args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult | None:
+        if args.type_ != "aws:iam/role:Role":
+            return None
+        props: dict[str, Any] = {**args.props, "permissions_boundary": boundary}
+        return pulumi.ResourceTransformationResult(props=props, opts=args.opts)
+
+    return bound

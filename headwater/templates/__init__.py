@@ -1,0 +1,8 @@
+"""What `headwater new` and `headwater init` write: a project, and a model product in it."""
+
+from __future__ import annotations
+
+from headwater.templates.products import Scaffold, write
+from headwater.templates.projects import NewProject, project_files, write_project
+
+__all__ = ["NewProject", "Scaffold", "project_files", "write", "write_project"]
