@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal, NotRequired
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, with_config
 
 # Pydantic reads no other TypedDict before Python 3.12.
 from typing_extensions import TypedDict
@@ -18,10 +18,9 @@ from headwater.model import MOST_INSTANCES, RequestInput
 _CLOSED = ConfigDict(extra="forbid")
 
 
+@with_config(_CLOSED)
 class PredictionBody(TypedDict):
     """A prediction request."""
-
-    __pydantic_config__ = _CLOSED  # type: ignore[misc]
 
     instances: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=MOST_INSTANCES)]
     """What to predict for: input name to value, as the model card lists the inputs. A number, text, boolean or null."""
@@ -33,10 +32,9 @@ class PredictionBody(TypedDict):
     """Whether each prediction carries ``views``."""
 
 
+@with_config(_CLOSED)
 class ViewLookUp(TypedDict):
     """How the look-up in one feature view went."""
-
-    __pydantic_config__ = _CLOSED  # type: ignore[misc]
 
     status: Literal["FOUND", "MISSING", "EXPIRED", "FUTURE"]
     """FOUND: the values were used. MISSING: none are known. EXPIRED: older than the view's TTL. FUTURE: not yet
@@ -45,10 +43,9 @@ class ViewLookUp(TypedDict):
     """Seconds from the values' event time to ``as_of``; null if none are known."""
 
 
+@with_config(_CLOSED)
 class Prediction(TypedDict):
     """The answer for one instance: ``probability`` from a classifier, ``value`` from a regressor."""
-
-    __pydantic_config__ = _CLOSED  # type: ignore[misc]
 
     probability: NotRequired[Annotated[float, Field(ge=0, le=1)]]
     """Probability of label 1, which the model card's ``positive`` puts in words."""
@@ -62,10 +59,9 @@ class Prediction(TypedDict):
     """Each feature view's look-up, if ``explain`` asked for it; empty if the features came with the request."""
 
 
+@with_config(_CLOSED)
 class PredictionAnswer(TypedDict):
     """The answer to a prediction request."""
-
-    __pydantic_config__ = _CLOSED  # type: ignore[misc]
 
     model: str
     """The model that answered."""
@@ -79,10 +75,9 @@ class PredictionAnswer(TypedDict):
     """One for each instance, in their order."""
 
 
+@with_config(_CLOSED)
 class CardFeature(TypedDict):
     """A feature that the model looks up."""
-
-    __pydantic_config__ = _CLOSED  # type: ignore[misc]
 
     name: str
     """``view.feature``."""
@@ -94,10 +89,9 @@ class CardFeature(TypedDict):
     """A value whose event time is longer ago than this is missing."""
 
 
+@with_config(_CLOSED)
 class Card(TypedDict):
     """The version that serves: what it takes, what it learnt from, and how good it was."""
-
-    __pydantic_config__ = _CLOSED  # type: ignore[misc]
 
     model: str
     """The model's name."""
@@ -131,10 +125,9 @@ class Card(TypedDict):
     """When the version was trained."""
 
 
+@with_config(_CLOSED)
 class ErrorAnswer(TypedDict):
     """Why the function refused or failed a request."""
-
-    __pydantic_config__ = _CLOSED  # type: ignore[misc]
 
     reason: str
     """The error's name, for programs."""

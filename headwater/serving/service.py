@@ -100,7 +100,7 @@ class Serving:
         """What is known of the version that serves: what it takes and gives, from which data, how good it was."""
         predictor = self._predictor(model, alias)
         package = predictor.package
-        return {
+        card = {
             "model": model,
             "version": predictor.version,
             "alias": alias,
@@ -125,6 +125,7 @@ class Serving:
             "code_version": package.code_version,
             "created_at": package.created_at.isoformat(),
         }
+        return cast(Card, card)
 
     def _predictor(self, model: str, alias: str) -> Predictor:
         # What can't be a name isn't looked up: it would only cost a read.
