@@ -49,7 +49,7 @@ def test_the_newest_row_of_each_entity_counts_in_whatever_order_they_come(world:
     assert online == {"shop|a": {"amount": 2.0, "thrice": None}, "shop|b": {"amount": 3.0, "thrice": None}}
 
 
-def test_a_streamed_row_and_a_materialised_one_give_way_to_the_newer_and_to_data_of_the_same_moment(
+def test_streamed_and_materialised_rows_give_way_to_newer_and_uploaded_ones(
     world: World,
 ) -> None:
     land(world, "2.csv")
