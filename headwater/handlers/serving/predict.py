@@ -40,7 +40,7 @@ Answer = dict[str, Any]
 
 
 class Settings(FunctionSettings):
-    """What this function must be told."""
+    """Environment of the predict function."""
 
     registry_table: str
     features_table: str
