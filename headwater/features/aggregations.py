@@ -1,4 +1,4 @@
-"""Windows over time without SQL: what a view that declares `aggregate` is computed by.
+"""Windows over time without SQL: computes views that declare `aggregate`.
 
 A row of the source is *known* to questions after its available time, and not before its event time
 (`headwater.features.columns.known_sql`). A value as of a moment counts the rows that are known by then and whose event
@@ -34,7 +34,7 @@ from headwater.lake.database import quoted
 from headwater.model import Feature, FeatureView, Window
 
 Value = Callable[[int], str]
-"""Of the window with a number: what its ``of`` is in a query."""
+"""Name in a query of the expression ``of`` of the window with a number."""
 
 
 def make_rows(engine: Engine, view: FeatureView, table: str) -> None:
@@ -117,7 +117,7 @@ def _of(where: str, feature: Feature, window: Window, column: str, kind: str) ->
 
 
 def _disordered(view: FeatureView, rows: str) -> str:
-    """A query for the entities that one pass over their sorted rows would get wrong."""
+    """A query for the entities whose rows didn't become known in the order in which they happened."""
     keys = ", ".join(map(quoted, view.entity))
     if view.aggregate and view.aggregate.decay:
         return f"SELECT DISTINCT {keys} FROM {quoted(rows)} WHERE __event <> __told"

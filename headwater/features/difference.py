@@ -54,7 +54,7 @@ class Side(Value):
     """One of the two states that are compared."""
 
     version: str
-    """Of the definition."""
+    """Version of the definition."""
     materialisation: Materialisation | None
     """The data version; None if the definition was never materialised."""
     statistics: Statistics | None

@@ -1,4 +1,4 @@
-"""What there is to know of feature views: which there are, how fresh they are, what stands on them, what changed."""
+"""The catalog of feature views for people: list, details, lineage, freshness, statistics and differences."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Value(BaseModel):
 
 
 class State(StrEnum):
-    """How a view's online values stand."""
+    """Status of a view's online values."""
 
     FRESH = "FRESH"
     LATE = "LATE"
@@ -41,7 +41,7 @@ class State(StrEnum):
     BEHIND = "BEHIND"
     """A source has data that no materialisation has read."""
     NEVER = "NEVER"
-    """It is declared and was never materialised."""
+    """The view is declared and was never materialised."""
     RETIRED = "RETIRED"
     """No product declares it any more; its last values are online until they expire."""
 
@@ -55,7 +55,7 @@ class ViewSummary(Value):
     owner: str
     description: str
     version: str | None
-    """Of the definition that is declared now; None if it was never materialised."""
+    """The current definition's materialisation; None if there was none."""
     ttl: timedelta | None
     freshness: timedelta | None
     materialised_at: AwareDatetime | None
@@ -74,7 +74,7 @@ class ViewVersion(Value):
 
 
 class ViewDetails(Value):
-    """All that is known of a view."""
+    """Details of a view."""
 
     summary: ViewSummary
     definition: Definition
@@ -86,17 +86,17 @@ class ViewDetails(Value):
 
 
 class ViewStatistics(Value):
-    """The statistics of one materialisation, and which others there are."""
+    """The statistics of one materialisation, and the list of all materialisations."""
 
     materialisation: Materialisation
     statistics: Statistics | None
-    """None if none were kept of it."""
+    """The statistics; None if none were kept."""
     others: tuple[Materialisation, ...]
-    """Of the view, oldest first; this one too."""
+    """All materialisations of the view, oldest first."""
 
 
 class Finding:
-    """Reads what materialisations and training left in the registry and the lake. Changes nothing.
+    """Reads the records of materialisations and trainings in the registry and the lake. Changes nothing.
 
     Parameters
     ----------
@@ -179,7 +179,7 @@ class Finding:
         definition = self.current(view)
         features = [entry.name for entry in definition.view.features]
         uses = self._uses.of(view)
-        # Also a feature that only an older definition had may still be in use.
+        # A feature of an older definition may still be in use.
         used = {entry for use in uses for entry in use.features}
         if dot and feature not in {*features, *used}:
             near = get_close_matches(feature, features, n=3)
@@ -273,7 +273,7 @@ class Finding:
         names : sequence of str
             Views.
         instead : sequence of FeatureView
-            Definitions that count in place of the declared ones, or beside them.
+            Definitions that replace declared ones of their name, or are added.
 
         Raises
         ------
@@ -325,7 +325,7 @@ class Finding:
         try:
             return self._of(self._find(view, records, name))
         except UnknownViewVersion:
-            # A definition that nothing was ever computed of can still be compared as such.
+            # A definition can be compared even if it was never materialised.
             found = [entry.version for entry in self._definitions.versions(view) if entry.version.startswith(name)]
             if len(found) != 1 or len(name) < SHORTEST_PREFIX:
                 raise

@@ -19,7 +19,7 @@ class ViewAge(BaseModel):
 
     view: str
     version: str
-    """Of the view's definition."""
+    """Version of the view's definition."""
     newest_event: AwareDatetime | None
     """Age of the newest event; None if no materialised row was known yet."""
     freshness_seconds: float

@@ -34,7 +34,7 @@ class Materialised(BaseModel):
 
     view: str
     version: str = ""
-    """Of the view's definition."""
+    """Version of the view's definition."""
     data_version: str = ""
     rows: int = 0
     """Offline rows of the view."""

@@ -1,4 +1,4 @@
-"""A search over what is declared: words in names, descriptions, owners, entities and sources, the best first."""
+"""A search over declared views: words in names, descriptions, owners, entities and sources, the best match first."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class Hit(BaseModel):
     description: str
     owner: str
     matched: tuple[str, ...]
-    """The words of the question that it has."""
+    """The words of the question that match."""
     score: float
 
 
 class Found(BaseModel):
-    """What a search found."""
+    """Results of a search."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

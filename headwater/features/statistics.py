@@ -1,4 +1,4 @@
-"""What a view's offline rows look like, feature by feature: kept in the lake, once for each data version.
+"""Statistics of a view's offline rows, feature by feature, kept in the lake once for each data version.
 
 `headwater.features.counting` makes them; to read them takes nothing heavier than botocore.
 """
@@ -59,7 +59,7 @@ class Statistics(BaseModel):
 
     view: str
     version: str
-    """Of the view's definition."""
+    """Version of the view's definition."""
     data_version: str
     rows: int
     entities: int

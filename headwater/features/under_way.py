@@ -20,7 +20,7 @@ class UnderWay(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     version: str
-    """Of the definition."""
+    """Version of the definition."""
     data_version: str
     since: AwareDatetime
     full: bool
