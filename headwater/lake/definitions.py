@@ -1,4 +1,4 @@
-"""What a source's definition comes to, as a digest: curated files with equal digests mean the same."""
+"""The digest of a source's definition: curated files with equal digests mean the same."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from headwater.lake.types import DIGITS, Definition
 from headwater.model import InvalidProduct, Source, resolve
 
 READING = 1
-"""Raised whenever Headwater makes other curated rows of the same file and definition than before."""
+"""Version of the curation code; raised when it makes other curated rows of the same file and definition."""
 UNTOLD = frozenset({"title", "description", "metadata", "n_failure_cases", "error", "report_duplicates"})
 """What of a schema says nothing about which rows pass, or what becomes of them."""
 DEPTH = 12

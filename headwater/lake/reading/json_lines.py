@@ -185,7 +185,7 @@ class _Reading:
         )
 
     def _type(self, connection: duckdb.DuckDBPyConnection, column: str) -> str:
-        """What a column is that the contract doesn't name: the narrowest type that holds each of its values."""
+        """The type of a column outside the contract: the narrowest type that holds all of its values."""
         kinds = self._kinds[column]
         if not kinds or kinds == {str}:
             return "VARCHAR"
