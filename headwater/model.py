@@ -1,4 +1,4 @@
-"""What a model product is made of: sources, feature views and models, declared in ``pipelines/<product>/product.py``.
+"""The declarations of a model product: sources, feature views and models, in ``pipelines/<product>/product.py``.
 
 Declarations are frozen values that can be imported without AWS and without any heavy library. `load_catalog` reads
 every product, checks each name that one declaration uses of another, and is run before anything is deployed.
@@ -36,7 +36,7 @@ from headwater.views import place_of as place_of
 from headwater.views import refuse_large_items, refuse_repeats
 
 TIME_FORMATS = ("iso8601", "epoch_seconds", "epoch_milliseconds", "epoch_microseconds")
-"""What `Source.times` may name beside formats of ``strptime``."""
+"""Names that `Source.times` accepts beside formats of ``strptime``."""
 LONGEST_BODY = 256 * 1024
 """Bytes of a prediction request's body that the API reads."""
 MOST_INSTANCES = 100
@@ -59,26 +59,26 @@ class Source(Declaration):
     """Columns that together name a row; of two rows alike in a file the first is kept, of rows alike in several files
     that of the file which landed last (if the curated rows still have these columns)."""
     missing: tuple[str, ...] = ("",)
-    """What stands in a CSV file for a value that is missing."""
+    """Texts in a CSV file that mean a missing value."""
     encoding: str = "utf-8"
-    """Of CSV files and JSON lines, as Python calls it: ``"cp1252"``, ``"latin-1"``, ``"utf-16"``."""
+    """Encoding of CSV files and JSON lines, by Python's name: ``"cp1252"``, ``"latin-1"``, ``"utf-16"``."""
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
-    """What separates a CSV file's values; by default a tab in ``.tsv``, else that of ``, ; tab |`` which the header
-    shows."""
+    """The character between a CSV file's values; by default a tab in ``.tsv``, else the one of ``, ; tab |`` that the
+    header has."""
     quotechar: Annotated[str, Field(max_length=1)] = '"'
-    """What encloses a CSV file's values; empty if nothing does."""
+    """The quote around a CSV file's values; empty if there is none."""
     escapechar: Annotated[str, Field(min_length=1, max_length=1)] | None = None
-    """What precedes a quote within a value; by default the quote itself."""
+    """The character before a quote within a value; by default the quote itself."""
     skiprows: Annotated[int, Field(ge=0)] = 0
     """Lines of a CSV file before its header."""
     comment: Annotated[str, Field(min_length=1)] | None = None
-    """What begins a line of a CSV file that is no row, such as ``"#"``."""
+    """The beginning of a CSV file's lines that aren't rows, such as ``"#"``."""
     names: tuple[str, ...] = ()
     """The columns of CSV files that have no header."""
     decimal: Literal[".", ","] = "."
-    """What stands before the fraction of a CSV file's numbers."""
+    """The decimal mark of a CSV file's numbers."""
     thousands: Literal[".", ",", " ", "'", "_"] | None = None
-    """What groups the digits of a CSV file's numbers by three."""
+    """The separator between groups of three digits in a CSV file's numbers."""
     times: tuple[str, ...] | Mapping[str, tuple[str, ...]] = ()
     """How times are written if not in ISO 8601, for all time columns or by column: formats of ``strptime`` such as
     ``"%d/%m/%Y %H:%M"``, ``"iso8601"``, or ``"epoch_seconds"``, ``"epoch_milliseconds"``, ``"epoch_microseconds"``."""
@@ -127,7 +127,7 @@ class RequestInput(Declaration):
     name: Name
     """The input's name in the request."""
     kind: Literal["number", "category", "timestamp"]
-    """What the value is; see above for what each kind becomes."""
+    """A number, text (``category``), or a time in ISO 8601."""
     description: str = ""
     """One line for people; the model card shows it."""
     required: bool = True
@@ -256,7 +256,7 @@ CLASSIFICATION_METRICS: frozenset[str] = frozenset({"roc_auc", "average_precisio
 
 
 class Gate(Declaration):
-    """What a candidate must reach on the held-out rows before it may be registered as ready."""
+    """A limit that a candidate must meet on the held-out rows before it is registered as READY."""
 
     metric: Metric
     """The metric that is judged."""
@@ -275,7 +275,7 @@ class Gate(Declaration):
 
 
 class Model(Declaration):
-    """What is learnt, from what, how it is judged and when it is learnt again."""
+    """A model: its inputs, examples, train function, gates and schedule."""
 
     name: Name
     """The model's name in the registry and in the API's paths."""
@@ -290,7 +290,7 @@ class Model(Declaration):
     features: tuple[str, ...] = ()
     """``view.feature`` each, looked up for the entity in the request's inputs at the request's time."""
     text_features: tuple[str, ...] = ()
-    """Which of them are categories: `catalog` looks it up in their views and writes it here, whatever was given."""
+    """The features that are categories. `catalog` fills the field in from the views; a given value is ignored."""
     on_demand: tuple[OnDemand, ...] = ()
     """Made from the request's inputs and the features when it comes; the graph takes no column for them."""
     examples: Examples
@@ -524,7 +524,7 @@ def _by_name(kind: str, declarations: Sequence[N], found: list[Problem]) -> dict
 
 @contextmanager
 def _noting(found: list[Problem], kind: str, declaration: Source | FeatureView | Model) -> Iterator[None]:
-    """What is wrong with a declaration's names is put to what was ``found``, and the next one is looked at."""
+    """Collect the problems of a declaration in ``found`` and go on with the next one."""
     where = f"{kind} {declaration.name!r}"
     try:
         yield
