@@ -12,17 +12,15 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from headwater.values import Value
 
 T = TypeVar("T")
 
 PREFIX = "HEADWATER_"
 
 
-class FunctionSettings(BaseModel):
+class FunctionSettings(Value):
     """A function's environment. Field ``registry_table`` is the variable ``HEADWATER_REGISTRY_TABLE``."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     @classmethod
     def environment(cls, **values: Any) -> dict[str, Any]:

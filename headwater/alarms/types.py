@@ -8,16 +8,12 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Field
+
+from headwater.values import Value as Value
 
 UNPARSED = "unparsed"
 """The name under which messages are kept that are no CloudWatch alarm."""
-
-
-class Value(BaseModel):
-    """A frozen value that refuses unknown fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class AlarmState(StrEnum):

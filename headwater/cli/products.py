@@ -11,6 +11,7 @@ import typer
 
 from headwater.cli.command import command
 from headwater.cli.output import Answer, table
+from headwater.errors import InvalidRequest
 from headwater.project import make_importable, project
 
 if TYPE_CHECKING:
@@ -58,26 +59,45 @@ def lock() -> Answer:
 def init(
     model: Annotated[str, typer.Argument(help="Name, such as house_price.", show_default=False)],
     task: Annotated[
-        Literal["classification", "regression"], typer.Option("--task", "-t", help="What the model answers with.")
+        Literal["classification", "regression"],
+        typer.Option("--task", "-t", help="What the model answers with; --from tells it by the label."),
     ] = "regression",
+    file: Annotated[
+        Path | None,
+        typer.Option("--from", help="A CSV file of yours to declare, instead of houses.", show_default=False),
+    ] = None,
+    label: Annotated[
+        str | None,
+        typer.Option(
+            "--label", help="Of --from, the column to predict. [default: the last that can be]", show_default=False
+        ),
+    ] = None,
 ) -> Answer:
     """Write a new model product that passes its own checks, to be edited into your own."""
-    from headwater.templates import write
+    from headwater.templates import write, write_from
 
     root = project()
-    made = write(root, model, task)
+    if file is None:
+        if label is not None:
+            raise InvalidRequest("--label names a column of a file: pass --from FILE with it")
+        made = write(root, model, task)
+        upload: Path = made.sample.relative_to(root)
+        told = ["It works as it is, on a sample of houses."]
+    else:
+        made, guess = write_from(root, model, file, label)
+        upload, told = file, guess.told()
     files = [str(path.relative_to(root)) for path in made.files]
-    steps = next_steps(made, root)
-    data = {"model": made.model, "source": made.source, "files": files, "next": steps}
-    return Answer(data, lambda console: _show_scaffold(console, files, steps))
+    steps = next_steps(made, upload)
+    data = {"model": made.model, "source": made.source, "files": files, "told": told, "next": steps}
+    return Answer(data, lambda console: _show_scaffold(console, files, told, steps))
 
 
-def next_steps(made: Scaffold, root: Path) -> list[str]:
+def next_steps(made: Scaffold, upload: Path) -> list[str]:
     """The commands from a new product to its first prediction."""
     return [
         "headwater check",
         "headwater local up",
-        f"headwater upload {made.source} {made.sample.relative_to(root)} --wait",
+        f"headwater upload {made.source} {upload} --wait",
         f"headwater pipeline start {made.model} --watch",
         f"headwater predict {made.model} --input '{json.dumps(made.request)}'",
     ]
@@ -98,12 +118,12 @@ def check() -> Answer:
     return Answer(data, lambda console: console.print(table(("all well", "", ""), rows)))
 
 
-def _show_scaffold(console: Console, files: list[str], steps: list[str]) -> None:
+def _show_scaffold(console: Console, files: list[str], told: list[str], steps: list[str]) -> None:
     _show_written(console, "Written:", files, ())
-    console.print(
-        "\nIt works as it is, on a sample of houses. Edit product.py, contracts.py, train.py and\n"
-        "sample.csv (its test learns from it), then:"
-    )
+    console.print()
+    for line in told:
+        console.print(line, markup=False)
+    console.print("Edit product.py, contracts.py, train.py and sample.csv (its test learns from it), then:")
     for step in steps:
         console.print(f"  {step}", markup=False, style="bold")
 

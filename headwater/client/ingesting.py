@@ -8,12 +8,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict
-
 from headwater.client.errors import ApiRefused, RowsRefused, Unreachable
 from headwater.client.predictions import Api
 from headwater.features.inputs import is_missing
 from headwater.json_values import NotJson, dumps, json_value
+from headwater.values import Value
 
 MOST_ROWS = 500
 """Rows of a request, as in `headwater.features.streaming`, which needs packages that a client may lack."""
@@ -23,12 +22,6 @@ TRIES = 6
 _ROW = re.compile(r"rows\[(\d+)\]\.?(.*)")
 
 Row = Mapping[str, Any]
-
-
-class Value(BaseModel):
-    """A frozen value that refuses unknown fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class RefusedRow(Value):

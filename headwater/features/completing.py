@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime
 
 from headwater.features.online import EPOCH
 from headwater.features.progress import ProgressOf, Run
 from headwater.features.records import Materialisation, Materialisations
 from headwater.registry.store import RegistryStore
+from headwater.values import Value
 
 
-class Counted(BaseModel):
+class Counted(Value):
     """Counts of the offline rows at a run's moment."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     rows: int = 0
     """Offline rows of the view."""

@@ -13,12 +13,13 @@ from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime
 
 from headwater.features.errors import DefinitionChanged, UnknownView, UnknownViewVersion
 from headwater.model import FeatureView, Source
 from headwater.registry.errors import RegistryBusy
 from headwater.registry.store import RegistryStore, Scalar, WriteRefused
+from headwater.values import Value
 
 NAMES = "VIEW#"
 """The ``pk`` of the list of views; a view's own items are under ``VIEW#<view>``."""
@@ -26,10 +27,8 @@ _ABSENT = "attribute_not_exists(pk)"
 _TRIES = 8
 
 
-class Definition(BaseModel):
+class Definition(Value):
     """A feature view as it was declared, with the sources that it reads."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     version: str
     view: FeatureView

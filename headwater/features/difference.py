@@ -6,17 +6,12 @@ import difflib
 from textwrap import dedent
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, computed_field
+from pydantic import computed_field
 
 from headwater.features.definitions import Definition
 from headwater.features.records import Materialisation
 from headwater.features.statistics import FeatureStatistics, Statistics
-
-
-class Value(BaseModel):
-    """A frozen value that refuses unknown fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+from headwater.values import Value
 
 
 class FieldChange(Value):

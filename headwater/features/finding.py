@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from enum import StrEnum
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime
 
 from headwater.features.definitions import Definition, Definitions, unknown_view
 from headwater.features.difference import Difference, Side, compare
@@ -22,14 +22,9 @@ from headwater.lake.store import Executions, Objects
 from headwater.model import Catalog, FeatureView, Product, catalog
 from headwater.registry.service import Registry
 from headwater.registry.store import ArtifactStore, RegistryStore
+from headwater.values import Value
 
 SHORTEST_PREFIX = 4
-
-
-class Value(BaseModel):
-    """A frozen value that refuses unknown fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class State(StrEnum):

@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime
 
 from headwater.features.records import Materialisations
 from headwater.model import FeatureView
 from headwater.registry.store import RegistryStore
+from headwater.values import Value
 
 
-class ViewAge(BaseModel):
+class ViewAge(Value):
     """How old a view's newest event is."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     view: str
     version: str

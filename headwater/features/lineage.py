@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from pydantic import BaseModel, ConfigDict, computed_field
+from pydantic import computed_field
 
 from headwater.features.definitions import Definition
 from headwater.lake.types import dataset_of
@@ -13,16 +13,11 @@ from headwater.registry.errors import ArtifactInvalid, ArtifactNotFound
 from headwater.registry.service import Registry
 from headwater.registry.store import ArtifactStore, RegistryStore
 from headwater.registry.types import ModelVersion, Package
+from headwater.values import Value
 from headwater.versions.refs import Refs
 from headwater.versions.types import MAIN
 
 READERS = 8
-
-
-class Value(BaseModel):
-    """A frozen value that refuses unknown fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Use(Value):

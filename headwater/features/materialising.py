@@ -6,8 +6,6 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from pydantic import BaseModel, ConfigDict
-
 from headwater.features.completing import complete
 from headwater.features.due import count, find, writes
 from headwater.features.handing_over import HandOver
@@ -21,16 +19,15 @@ from headwater.lake.types import DataVersion
 from headwater.model import FeatureView
 from headwater.registry.errors import RegistryBusy
 from headwater.registry.store import RegistryStore
+from headwater.values import Value
 
 NOTED = 100_000
 """Entities between two checkpoints. A run that dies is resumed from its last checkpoint."""
 _ROUNDS = 5
 
 
-class Materialised(BaseModel):
+class Materialised(Value):
     """What a materialisation did."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     view: str
     version: str = ""

@@ -27,7 +27,6 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 import duckdb
-from pydantic import BaseModel, ConfigDict
 
 from headwater.errors import InvalidRequest, NotFound, Refused
 from headwater.features.columns import ASKED, EVENT, KNOWN
@@ -46,6 +45,7 @@ from headwater.lake.types import DataVersion, PinnedCommit, streamed_of
 from headwater.model import Catalog, FeatureView
 from headwater.registry.store import RegistryStore
 from headwater.registry.types import PackageFeature
+from headwater.values import Value
 from headwater.versions.refs import Refs
 from headwater.versions.types import MAIN
 
@@ -53,12 +53,6 @@ SAMPLE = 200
 """Entities of a view that are compared."""
 SHOWN = 20
 """Differences of a view that are told one by one."""
-
-
-class Value(BaseModel):
-    """A frozen value that refuses unknown fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Mismatch(Value):

@@ -12,19 +12,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
 from headwater.lake.types import DataVersion, PinnedCommit
 from headwater.registry.errors import RegistryBusy
 from headwater.registry.store import RegistryStore, Scalar, WriteRefused
+from headwater.values import Value
 
 _TRIES = 12
-
-
-class Value(BaseModel):
-    """A frozen value that refuses unknown fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Run(Value):

@@ -6,18 +6,17 @@ import random
 import time
 from collections.abc import Callable, Mapping
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime
 
 from headwater.registry.errors import RegistryBusy
 from headwater.registry.store import RegistryStore, WriteRefused
+from headwater.values import Value
 
 _TRIES = 8
 
 
-class Materialisation(BaseModel):
+class Materialisation(Value):
     """A completed materialisation: one record for each definition and data version, however often it ran."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     view: str
     version: str

@@ -6,19 +6,16 @@ import re
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 
-from pydantic import BaseModel, ConfigDict
-
 from headwater.features.definitions import Definition
+from headwater.values import Value
 
 _WORDS = re.compile(r"[^\W_]+")
 _NAME, _ENTITY, _SOURCE, _OWNER, _SAID = 8, 4, 3, 3, 2
 """How much a word counts by where it stands; half of it if only its beginning matches."""
 
 
-class Hit(BaseModel):
+class Hit(Value):
     """A view, or a feature of one, that was found."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     """``view`` or ``view.feature``."""
@@ -29,10 +26,8 @@ class Hit(BaseModel):
     score: float
 
 
-class Found(BaseModel):
+class Found(Value):
     """Results of a search."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     hits: tuple[Hit, ...]
     """By how many of the words match, then by where they stand."""

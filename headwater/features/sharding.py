@@ -22,7 +22,7 @@ from headwater.features.definitions import Definitions
 from headwater.features.due import DUE, count, find, writes
 from headwater.features.errors import MaterialisationStuck
 from headwater.features.offline import Ensure, ToRead
-from headwater.features.progress import ProgressOf, Run, Value
+from headwater.features.progress import ProgressOf, Run
 from headwater.features.store import OnlineStore
 from headwater.lake.database import connect, literal, write_parquet
 from headwater.lake.service import Lake
@@ -30,6 +30,7 @@ from headwater.lake.store import Objects
 from headwater.lake.types import Pointer
 from headwater.model import FeatureView
 from headwater.registry.store import RegistryStore
+from headwater.values import Value
 
 PREFIX = "features/online-shards/"
 """Where shards lie until they expire; no view is called like this, for a name has no hyphen."""

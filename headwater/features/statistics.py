@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 
 from headwater.lake.store import Objects
+from headwater.values import Value
 
 SHARES = (0.0, 0.01, 0.05, 0.1, 0.25, 0.4, 0.5, 0.6, 0.75, 0.9, 0.95, 0.99, 1.0)
 """Of which values the quantiles are the upper bound."""
@@ -21,10 +22,8 @@ TOP = 20
 """How many of a text's values are told with their counts."""
 
 
-class FeatureStatistics(BaseModel):
+class FeatureStatistics(Value):
     """One feature's values over all offline rows."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     missing: float
     """Share of the rows that have no value; 0 if there are no rows."""
@@ -52,10 +51,8 @@ class FeatureStatistics(BaseModel):
         return self.quantiles[-1] if self.quantiles else None
 
 
-class Statistics(BaseModel):
+class Statistics(Value):
     """A view's offline rows for a data version."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     view: str
     version: str

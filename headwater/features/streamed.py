@@ -20,8 +20,6 @@ from itertools import groupby, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from pydantic import BaseModel, ConfigDict
-
 from headwater.errors import HeadwaterError
 from headwater.features.columns import AVAILABLE, EVENT
 from headwater.features.lines import ENTITY, FEATURES, TEXT
@@ -30,6 +28,7 @@ from headwater.lake.database import connect, literal, quoted, write_parquet
 from headwater.lake.service import Lake
 from headwater.lake.store import Arrivals
 from headwater.lake.types import STREAMED, Pointer, streamed_of
+from headwater.values import Value
 from headwater.versions.dataset import Dataset
 from headwater.versions.errors import DatasetNotFound, RevisionNotFound
 from headwater.versions.types import Entry
@@ -44,10 +43,8 @@ LARGE = 64 * 2**20
 _READERS = 16
 
 
-class Collected(BaseModel):
+class Collected(Value):
     """Result of committing a view's streamed rows."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     view: str
     calls: int = 0

@@ -12,8 +12,6 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
 from headwater.features.encoding import EXACT, Known, Row, pack, single, text_places
 from headwater.features.errors import InvalidInput, InvalidRows, Problem
 from headwater.features.inputs import entity_text, is_missing, is_text, local_time, shown, text_expectation
@@ -22,6 +20,7 @@ from headwater.features.online import microseconds, online_key
 from headwater.features.store import GRACE, OnlineStore, OnlineWrite
 from headwater.lake.store import Arrivals
 from headwater.model import Catalog, Feature, FeatureView
+from headwater.values import Value
 
 MOST_ROWS = 500
 AHEAD = timedelta(minutes=5)
@@ -29,10 +28,8 @@ AHEAD = timedelta(minutes=5)
 _TIMES = ("event_time", "available_time")
 
 
-class Streamed(BaseModel):
+class Streamed(Value):
     """Result of streaming rows."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     view: str
     """The feature view's name."""

@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime
 
 from headwater.features.handing_over import execution_name
 from headwater.features.online import EPOCH
 from headwater.features.progress import ProgressOf
 from headwater.lake.store import Executions
 from headwater.registry.store import RegistryStore
+from headwater.values import Value
 
 
-class UnderWay(BaseModel):
+class UnderWay(Value):
     """A materialisation that was begun and isn't completed."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     version: str
     """Version of the definition."""

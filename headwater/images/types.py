@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from headwater.values import Value
 
 
-class BuildRequest(BaseModel):
+class BuildRequest(Value):
     """Which context to build, and what the image is called.
 
     A context's tag is the hash of what is in it and of how it is built: the same tag is the same image.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     bucket: Annotated[str, Field(min_length=3)]
     key: Annotated[str, Field(min_length=1)]

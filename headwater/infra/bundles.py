@@ -60,7 +60,10 @@ def _of(*names: str) -> tuple[str, ...]:
 
 
 _GROUND = _of(
-    *(f"{name}.py" for name in ("__init__", "aws", "errors", "json_values", "model", "places", "settings", "views"))
+    *(
+        f"{name}.py"
+        for name in ("__init__", "aws", "errors", "json_values", "model", "places", "settings", "values", "views")
+    )
 )
 _BASE = (*_GROUND, *_of("wire", "registry", "handlers/__init__.py", "handlers/observability.py"))
 # A bundle holds the capabilities that its handlers use and no others: a change elsewhere must not restart them.

@@ -10,9 +10,11 @@ from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, Field, ValidationError
 
 from headwater.lake.errors import NotAnUpload
+from headwater.values import Pointer as Pointer
+from headwater.values import Value as Value
 
 if TYPE_CHECKING:
     from headwater.model import FeatureView
@@ -28,20 +30,6 @@ DIGITS = 16
 SHOWN_REASONS = 20
 LONGEST_REASON = 500
 """Characters: `SHOWN_REASONS` of them stay far below what an item of the registry may hold."""
-
-
-class Value(BaseModel):
-    """A frozen value that refuses unknown fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Pointer(Value):
-    """One version of one S3 object: what it names can't change."""
-
-    bucket: str
-    key: str
-    version_id: str
 
 
 class Upload(Value):

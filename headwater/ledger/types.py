@@ -9,7 +9,9 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Field
+
+from headwater.values import Value as Value
 
 HISTORY_PREFIX = ".pulumi/history/"
 SECRET = "[secret]"  # noqa: S105 - what stands for one wherever people read
@@ -18,12 +20,6 @@ _FILE = re.compile(
     + r"(?P<project>[^/]+)/(?P<stack>[^/]+)/(?P=stack)-(?P<ns>\d{1,19})"
     + r"\.(?P<part>history|checkpoint)\.json(?:\.gz|\.zst)?"
 )
-
-
-class Value(BaseModel):
-    """A frozen value that refuses unknown fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Part(StrEnum):

@@ -11,9 +11,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints, model_validator
+from pydantic import AwareDatetime, Field, FiniteFloat, StringConstraints, model_validator
 
 from headwater.model import FeatureView, Name, RequestInput
+from headwater.values import Pointer as Pointer
+from headwater.values import Value as Value
 
 ONNX_FILE, PACKAGE_FILE, CANDIDATE_FILE, GOLDEN_FILE = "model.onnx", "package.json", "candidate.json", "golden.json"
 PROFILE_FILE = "profile.json"
@@ -23,20 +25,6 @@ Alias = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,47}$")]
 RunId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,80}$")]
 """The name of the state machine's execution."""
 VersionNumber = Annotated[int, Field(ge=1)]
-
-
-class Value(BaseModel):
-    """A frozen value that refuses unknown fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Pointer(Value):
-    """One version of one S3 object: what it names can't change."""
-
-    bucket: str = Field(min_length=1)
-    key: str = Field(min_length=1)
-    version_id: str = Field(min_length=1)
 
 
 class PackageFeature(Value):

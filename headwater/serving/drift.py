@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 
 from headwater.features.encoding import Known
 from headwater.registry.types import NumberProfile, Profile
+from headwater.values import Value
 
 BINS = 10
 LITTLE, MUCH = 0.1, 0.25
@@ -24,10 +24,8 @@ LEAST = 200
 training (B. Yurdakul, "Statistical Properties of Population Stability Index", 2018): 0.05 of 200."""
 
 
-class FeatureDrift(BaseModel):
+class FeatureDrift(Value):
     """How one feature of a model version's predictions is spread beside its training rows."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     feature: str
     """``view.feature``."""

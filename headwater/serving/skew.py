@@ -18,7 +18,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pandas
-from pydantic import BaseModel, ConfigDict, computed_field
+from pydantic import computed_field
 
 from headwater.errors import InvalidRequest, NotFound, Refused
 from headwater.features.columns import ASKED
@@ -41,6 +41,7 @@ from headwater.registry.types import PROFILE_FILE, ModelVersion, Package, Profil
 from headwater.serving.drift import FeatureDrift, drift
 from headwater.serving.errors import NothingLogged
 from headwater.serving.store import PredictionStore
+from headwater.values import Value
 from headwater.versions.refs import Refs
 from headwater.versions.types import MAIN
 
@@ -48,12 +49,6 @@ LEAST = 50
 """Compared predictions of a feature below which its share raises no alarm."""
 MOST_DATA_VERSIONS = 12
 """Of a day that a model version is joined with; if there are more, the requests of so many, spread over the day."""
-
-
-class Value(BaseModel):
-    """A frozen value that refuses unknown fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class FeatureSkew(Value):

@@ -12,7 +12,10 @@ from pathlib import Path
 from typing import Literal
 
 from headwater.templates.errors import AlreadyThere, BadName
+from headwater.templates.guessing import Guess
+from headwater.templates.inspecting import inspect
 
+PARTS = ("__init__.py", "product.py", "contracts.py", "train.py")
 Task = Literal["classification", "regression"]
 
 # Leaves room for the source's name, which adds "_rows" and has the same limit of 48 characters.
@@ -26,7 +29,8 @@ _WORDS: Mapping[Task, Mapping[str, str]] = {
         "gates": 'Gate(metric="r2", at_least=0.5)',
         "label_column": "pa.Column(float, pa.Check.gt(0))",
         "estimator": "HistGradientBoostingRegressor",
-        "least_score": "0.5",
+        "learned": "assert model.score(columns.iloc[1::2], label.iloc[1::2]) > 0.5",
+        "categories": '["district"]',
     },
     "classification": {
         "label": "sold_within_month",
@@ -35,7 +39,8 @@ _WORDS: Mapping[Task, Mapping[str, str]] = {
         "gates": 'Gate(metric="roc_auc", at_least=0.65)',
         "label_column": "pa.Column(int, pa.Check.isin([0, 1]))",
         "estimator": "HistGradientBoostingClassifier",
-        "least_score": "0.6",
+        "learned": "assert model.score(columns.iloc[1::2], label.iloc[1::2]) > 0.6",
+        "categories": '["district"]',
     },
 }
 
@@ -71,19 +76,65 @@ def write(project: Path, model: str, task: Task) -> Scaffold:
     AlreadyThere
         A file that would be written exists.
     """
-    _check_name(model)
-    source = f"{model}_rows"
+    source = _source(model)
     words = {"model": model, "source": source, "task": task, **_WORDS[task]}
+    return _write(
+        project,
+        model,
+        {name: _fill(f"product/{name}.tmpl", words) for name in PARTS},
+        sample=_read(f"product/sample-{task}.csv"),
+        test=_fill("product/test.py.tmpl", words),
+        request={"rooms": 4, "area": 120, "district": "harbour"},
+    )
+
+
+def write_from(project: Path, model: str, file: Path, label: str | None = None) -> tuple[Scaffold, Guess]:
+    """Write a product for the rows of a file of one's own, as `write` does.
+
+    Parameters
+    ----------
+    project : Path
+    model : str
+    file : Path
+        A delimited file; all of its rows are read.
+    label : str, optional
+        The column that the model is to answer with; by default the last one that can be.
+
+    Raises
+    ------
+    BadName, AlreadyThere
+        As `write`.
+    NotATable, FileRefused
+        No product can be made from the file.
+    """
+    source = _source(model)
+    guess = Guess.of(inspect(file), label, file.name)
+    words = {"model": model, "source": source, "file": file.name, **guess.words(source)}
+    parts = {name: _fill(f"product/{name}.tmpl", words) for name in ("__init__.py", "train.py")}
+    parts |= {name: _fill(f"product_from_file/{name}.tmpl", words) for name in ("product.py", "contracts.py")}
+    made = _write(
+        project,
+        model,
+        parts,
+        sample=guess.sample(),
+        test=_fill("product/test.py.tmpl", words),
+        request=guess.request(),
+    )
+    return made, guess
+
+
+def _source(model: str) -> str:
+    _check_name(model)
+    return f"{model}_rows"
+
+
+def _write(
+    project: Path, model: str, parts: Mapping[str, str], *, sample: str, test: str, request: Mapping[str, object]
+) -> Scaffold:
     folder = project / "pipelines" / model
-    sample = folder / "sample.csv"
-    contents = {
-        folder / "__init__.py": _fill("__init__.py.tmpl", words),
-        folder / "product.py": _fill("product.py.tmpl", words),
-        folder / "contracts.py": _fill("contracts.py.tmpl", words),
-        folder / "train.py": _fill("train.py.tmpl", words),
-        sample: _read(f"sample-{task}.csv"),
-        project / "tests" / "pipelines" / f"test_{model}.py": _fill("test.py.tmpl", words),
-    }
+    contents = {folder / name: text for name, text in parts.items()}
+    contents[folder / "sample.csv"] = sample
+    contents[project / "tests" / "pipelines" / f"test_{model}.py"] = test
     for path in (folder, folder.with_suffix(".py"), *contents):
         if path.exists():
             raise AlreadyThere(
@@ -93,8 +144,13 @@ def write(project: Path, model: str, task: Task) -> Scaffold:
     for path, text in contents.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    request = {"rooms": 4, "area": 120, "district": "harbour"}
-    return Scaffold(model=model, source=source, files=tuple(contents), sample=sample, request=request)
+    return Scaffold(
+        model=model,
+        source=_source(model),
+        files=tuple(contents),
+        sample=folder / "sample.csv",
+        request=request,
+    )
 
 
 def _check_name(model: str) -> None:
@@ -110,7 +166,7 @@ def _check_name(model: str) -> None:
 
 
 def _read(template: str) -> str:
-    return (files("headwater.templates") / "product" / template).read_text(encoding="utf-8")
+    return files("headwater.templates").joinpath(*template.split("/")).read_text(encoding="utf-8")
 
 
 def _fill(template: str, words: Mapping[str, str]) -> str:

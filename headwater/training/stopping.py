@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime
 
 from headwater.errors import Refused
+from headwater.values import Value
 
 STOP_FILE = "stopped.json"
 STOPPED = "Stopped"
 """The error that a stopped execution carries."""
 
 
-class Stop(BaseModel):
+class Stop(Value):
     """Who stopped a run, and why; kept with its files."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     by: str
     why: str = ""

@@ -4,21 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pydantic import BaseModel, ConfigDict
-
 from headwater.registry.types import Pointer, TrainingSet
+from headwater.values import Value as Value
 
 DATA_VERSION_FILE, DEFINITION_FILE = "data_version.json", "definition.json"
 TRAINING_SET_FILE, PREPARED_FILE = "training_set.parquet", "prepared.json"
 LOCK_FILE, FAILURE_FILE = "requirements.txt", "failure.json"
 ASKED, LABEL = "asked_at", "__label"
 """Columns of the training set beside the model's own; a timestamp input's moment is kept under the input's name."""
-
-
-class Value(BaseModel):
-    """A frozen value that refuses unknown fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Prepared(Value):
