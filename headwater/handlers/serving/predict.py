@@ -162,7 +162,7 @@ def openapi() -> Answer:
 
 
 def refuse(error: HeadwaterError, request_id: str) -> Answer:
-    """Say what was wrong: in full if the caller can mend it, without internals if not."""
+    """Say what was wrong: in full if the caller can fix it, without internals if not."""
     if error.http_status < HTTPStatus.INTERNAL_SERVER_ERROR:
         logger.info(error.message, extra={"reason": error.reason})
         return _error(error.http_status, error.reason, error.message, request_id)
