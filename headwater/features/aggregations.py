@@ -34,7 +34,7 @@ from headwater.lake.database import quoted
 from headwater.model import Feature, FeatureView, Window
 
 Value = Callable[[int], str]
-"""Name in a query of the expression ``of`` of the window with a number."""
+"""The SQL for the ``of`` of the window with a given number."""
 
 
 def make_rows(engine: Engine, view: FeatureView, table: str) -> None:
@@ -117,7 +117,7 @@ def _of(where: str, feature: Feature, window: Window, column: str, kind: str) ->
 
 
 def _disordered(view: FeatureView, rows: str) -> str:
-    """A query for the entities whose rows didn't become known in the order in which they happened."""
+    """A query for the entities that `_in_order` can't compute: rows became known out of order, or at several moments."""
     keys = ", ".join(map(quoted, view.entity))
     if view.aggregate and view.aggregate.decay:
         return f"SELECT DISTINCT {keys} FROM {quoted(rows)} WHERE __event <> __told"

@@ -65,7 +65,7 @@ def translated(query: str) -> str:
 
 
 def _in_sparks_words(node: exp.Expr) -> exp.Expr:
-    """Functions that sqlglot leaves untranslated although Spark names them otherwise."""
+    """Translate the few expressions that sqlglot leaves as they are although Spark spells them otherwise."""
     if isinstance(node, exp.Window) and isinstance(node.this, exp.Count) and isinstance(node.this.this, exp.Distinct):
         # Spark counts no distinct values over windows; but it collects them.
         over = node.copy()

@@ -211,7 +211,7 @@ class OnlineStore:
         return outcomes
 
     def _dynamodb(self) -> Connection:
-        """A store with the current thread's clients, which the threads of a pool don't have."""
+        """A connection for the clients in use, which the calling thread knows and a pool's threads don't."""
         clients = client.in_use
         if self._connected is None or self._connected[0] is not clients:
             self._connected = (clients, Connection("dynamodb", clients, pause=self._pause))
