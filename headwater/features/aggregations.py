@@ -117,7 +117,7 @@ def _of(where: str, feature: Feature, window: Window, column: str, kind: str) ->
 
 
 def _disordered(view: FeatureView, rows: str) -> str:
-    """A query for the entities that `_in_order` can't compute: rows became known out of order, or at several moments."""
+    """A query for the entities that `_in_order` can't compute: their rows became known out of order or twice."""
     keys = ", ".join(map(quoted, view.entity))
     if view.aggregate and view.aggregate.decay:
         return f"SELECT DISTINCT {keys} FROM {quoted(rows)} WHERE __event <> __told"
