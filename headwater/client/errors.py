@@ -1,4 +1,4 @@
-"""What can go wrong between a client and a stack."""
+"""Errors between a client and a stack."""
 
 from __future__ import annotations
 

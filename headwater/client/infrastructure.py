@@ -94,7 +94,7 @@ class Infrastructure:
             return self._ledger.diff(self._ledger.find(whose, before), self._ledger.find(whose, after))
 
     def at(self, time: datetime, of: StackName | None = None) -> Standing:
-        """Which infrastructure existed at ``time`` (with its time zone).
+        """The infrastructure that existed at ``time`` (with its time zone).
 
         Raises
         ------

@@ -17,7 +17,7 @@ class NoLogs(NotFound):
 
 
 class LogLine(BaseModel):
-    """One line."""
+    """One line of a log."""
 
     model_config = ConfigDict(frozen=True)
 

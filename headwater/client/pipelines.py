@@ -59,17 +59,17 @@ class Run(BaseModel):
 
     @property
     def is_finished(self) -> bool:
-        """Whether it has ended, well or not."""
+        """Whether the run has ended, successfully or not."""
         return self.status in _OVER
 
     @property
     def rejected(self) -> bool:
-        """Whether it ended well, but its candidate failed a gate."""
+        """Whether the run succeeded, but its candidate failed a gate."""
         return self.outcome == "REJECTED"
 
     @property
     def seconds(self) -> float | None:
-        """How long it took; None while it runs."""
+        """Duration of the run; None while it runs."""
         return None if self.finished_at is None else (self.finished_at - self.started_at).total_seconds()
 
 

@@ -194,7 +194,7 @@ def _moments(view: FeatureView, rows: str) -> str:
             f"RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS __end FROM {quoted(rows)}"
         )
         return f"SELECT *, __end AS __happened FROM ({moments}) AS known"
-    # What was told before it happened is known as it happens, all else a microsecond after it was told.
+    # A row that was told before its event is known at the event, every other row a microsecond after it was told.
     known = (
         f"SELECT {keys}, __known AS __at, CASE WHEN __known = __event THEN __event ELSE __known - 1 END AS __happened "
         f"FROM {quoted(rows)}"

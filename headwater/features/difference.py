@@ -1,4 +1,4 @@
-"""What changed between two definitions of a view, and between the statistics of two of its materialisations."""
+"""Differences between two definitions of a view, and between the statistics of two materialisations."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Side(Value):
 
 
 class Difference(Value):
-    """What changed in a view from one state to another."""
+    """The changes of a view from one state to another."""
 
     view: str
     before: Side

@@ -1,4 +1,4 @@
-"""What can go wrong with features."""
+"""Errors of the feature store."""
 
 from __future__ import annotations
 

@@ -164,7 +164,7 @@ class Finding:
         )
 
     def lineage(self, name: str) -> Lineage:
-        """What ``view`` or ``view.feature`` stands on, and which model versions stand on it.
+        """The sources of ``view`` or ``view.feature``, and the model versions that use it.
 
         Raises
         ------
@@ -206,7 +206,7 @@ class Finding:
         return ViewStatistics(materialisation=record, statistics=self._read(record), others=records)
 
     def diff(self, view: str, before: str | None = None, after: str | None = None) -> Difference:
-        """What changed in a view's definition and in its values.
+        """The changes in a view's definition and in its values.
 
         Parameters
         ----------

@@ -27,7 +27,7 @@ _JSON_NUMBERS = frozenset({float, int})
 _LARGEST_WHOLE = 2**127
 """Limit of whole numbers as join keys: DuckDB's HUGEINT."""
 _MOST_DIGITS, _MOST_PLACES = 38, 400
-"""Of a decimal join key before its point, and after it."""
+"""Most digits of a decimal join key before its point, and after it."""
 
 
 def encode(inputs: Sequence[RequestInput], instance: Mapping[str, Any]) -> dict[str, Encoded]:

@@ -19,7 +19,7 @@ class Files(Declaration):
     paths: tuple[str, ...] = Field(min_length=1)
     """Parquet in the order in which it landed: files, or versions in S3 (`url_of`)."""
     keys: tuple[str, ...] = ()
-    """Of rows in several files with the same keys the one that landed last counts."""
+    """Columns that name a row: of rows with the same keys in several files the one that landed last counts."""
 
 
 class Job(Declaration):

@@ -27,7 +27,7 @@ _ROUNDS = 5
 
 
 class Materialised(Value):
-    """What a materialisation did."""
+    """Result of a materialisation."""
 
     view: str
     version: str = ""

@@ -59,7 +59,7 @@ def needed(objects: Objects, view: FeatureView, version: DataVersion) -> tuple[s
 
 
 def table_of(view: FeatureView) -> str:
-    """What the table of a view's offline rows is called."""
+    """Name of the table of a view's offline rows."""
     return f"__view_{view.name}"
 
 

@@ -48,7 +48,7 @@ class Lookup:
 
     view: str
     version: str
-    """Of the view's definition: what a model was trained with is what it reads."""
+    """Version of the view's definition. A model reads the version that it was trained with."""
     entity: tuple[str, ...]
     """The join keys' names, in the view's order."""
     key: tuple[str | None, ...]

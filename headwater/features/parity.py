@@ -87,9 +87,9 @@ class ViewParity(Value):
     sampled: int
     """Entities with a value within the TTL that were drawn."""
     equal: int
-    """Of these, those that are alike in every feature."""
+    """Entities that are alike in every feature."""
     newer: int
-    """Those whose online item is of a newer event."""
+    """Entities whose online item has a newer event."""
     in_flight: int
     """Entities that differ while a correction may be in progress."""
     deleted: int

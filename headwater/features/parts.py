@@ -101,7 +101,7 @@ def _plain(kind: pa.DataType) -> pa.DataType:
 
 @dataclass(frozen=True)
 class Read:
-    """What Spark's ``mapInArrow`` calls with the numbers of files: their rows, each with `FILE` and `ROW`."""
+    """Reads the files with the given numbers, called by Spark's ``mapInArrow``: their rows with `FILE` and `ROW`."""
 
     paths: Sequence[str]
     schema: pa.Schema

@@ -25,13 +25,13 @@ class Run(Value):
 
     data_version: str
     revision: int
-    """Of the data: `DataVersion.revision`."""
+    """Revision of the data: `DataVersion.revision`."""
     commits: Mapping[str, str]
     """By source."""
     moment: int
     """Microseconds since 1970: rows that become known later aren't brought online."""
     full: bool = False
-    """Whether it writes every entity, whatever was written before."""
+    """Whether the run writes every entity, whatever was written before."""
     after: tuple[str, ...] | None = None
     """The last finished entity, as the values of its join keys. All entities before it are finished too."""
     attempts: int = 0
@@ -51,7 +51,7 @@ class Run(Value):
 
 
 class Progress(Value):
-    """What is known of a definition's materialisations."""
+    """State of a definition's materialisations."""
 
     completed: Run | None = None
     """The newest completed run. Every row of a run with a lower or equal revision is already stored."""

@@ -33,7 +33,7 @@ from headwater.registry.store import RegistryStore
 from headwater.values import Value
 
 PREFIX = "features/online-shards/"
-"""Where shards lie until they expire; no view is called like this, for a name has no hyphen."""
+"""Prefix of shards until they expire. No view has this name, since a name has no hyphen."""
 SHARD_ENTITIES = 1_000_000
 
 

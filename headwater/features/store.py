@@ -69,7 +69,7 @@ class OnlineStore:
     # -- reading ------------------------------------------------------------------------------------------------
 
     def read(self, keys: Sequence[str], attributes: Sequence[str]) -> dict[str, dict[str, bytes]]:
-        """Of the items that exist among ``keys``, those of the ``attributes`` that they have.
+        """For each existing item among ``keys``, the values of those ``attributes`` that the item has.
 
         One BatchGetItem for each hundred keys, all of them at once. Only what is asked for comes over the wire.
 

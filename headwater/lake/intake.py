@@ -1,4 +1,4 @@
-"""One upload starts one run, however often its event comes."""
+"""Starts one run for one upload, however often its event comes."""
 
 from __future__ import annotations
 

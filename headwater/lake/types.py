@@ -144,7 +144,7 @@ def digest_in(source: str, key: str) -> str | None:
 
 
 class IngestionStatus(StrEnum):
-    """What became of an upload."""
+    """Status of an upload's ingestion."""
 
     INGESTED = "INGESTED"
     REFUSED = "REFUSED"
@@ -301,7 +301,7 @@ class PinnedCommit(Value):
 
     commit: str
     revision: int = Field(ge=1)
-    """How often the branch had moved: grows with each change, also with one that goes back to an older commit."""
+    """Number of the branch's moves: grows with each change, also with a move back to an older commit."""
 
 
 class DataVersion(Value):

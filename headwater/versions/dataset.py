@@ -97,7 +97,7 @@ class Dataset:
         return self._trees.entries(self.tree(revision), prefix)
 
     def ls(self, revision: str = MAIN, path: str = "") -> Iterator[Listing]:
-        """What lies directly below a folder, or the one file of that path.
+        """The entries directly below a folder, or the one file of that path.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""What can go wrong between a dataset and its history."""
+"""Errors of data version control."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class Page:
         self.answered = answered
         self.encoded = "<EncodingType>url</EncodingType>" in text
         self.paths = self._paths(prefix)
-        """What follows the prefix in each key."""
+        """The rest of each key after the prefix."""
         self.version_ids: list[str] = _IDS(text)
         versions, latest = text.count("<Version>"), text.count("<IsLatest>true<")
         self.are_live = versions == latest == len(self.paths)

@@ -31,7 +31,7 @@ class Ref:
 
 
 class _Last(NamedTuple):
-    """Where a ref stands: by itself, or if it was deleted by its log."""
+    """State of a ref, from its item, or from its log if the ref was deleted."""
 
     commit: str | None
     sequence: int

@@ -21,7 +21,7 @@ Found = tuple[str, str | None]
 
 
 def differences(objects: Objects, trees: Trees, origin: str, known: Root, progress: Progress) -> Iterator[Found]:
-    """How the objects under ``origin`` differ from ``known``, a tree of that origin alone; sorted by path.
+    """The differences between the objects under ``origin`` and ``known``, a tree of that origin alone; sorted by path.
 
     A range whose paths and versions all match the listing isn't read.
     """

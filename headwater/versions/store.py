@@ -41,7 +41,7 @@ _CHUNK = 1 << 20
 
 
 class Seen(NamedTuple):
-    """What S3 says of a version without its bytes."""
+    """S3's metadata of a version."""
 
     size: int
     checksums: Mapping[str, str]

@@ -24,17 +24,17 @@ _NOBODY = Entry("", "", "", 0, "", "")
 
 
 def range_key(name: str) -> str:
-    """Where a range lies."""
+    """Key of a range."""
     return f"{PREFIX}ranges/{name}.parquet"
 
 
 def root_key(name: str) -> str:
-    """Where a root lies."""
+    """Key of a root."""
     return f"{PREFIX}roots/{name}.json"
 
 
 class Store(Protocol):
-    """Where ranges and roots are kept."""
+    """A store of ranges and roots."""
 
     def keep(self, key: str, body: bytes) -> None:
         """Store ``body`` under ``key``, which is named by it; on return it is there."""

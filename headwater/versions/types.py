@@ -15,7 +15,7 @@ from headwater.values import Value as Value
 from headwater.versions.errors import InvalidName
 
 PREFIX = "versions/"
-"""Where ranges, roots and commits lie in the lake."""
+"""Prefix of ranges, roots and commits in the lake."""
 PLACES = "data/"
 """Prefix of files that are uploaded to a branch; gc deletes file versions here and nowhere else."""
 MAIN = "main"
@@ -45,7 +45,7 @@ class Entry(NamedTuple):
 
     @property
     def bucket(self) -> str:
-        """Where the object lies."""
+        """The object's bucket."""
         return self.origin.partition("/")[0]
 
     @property

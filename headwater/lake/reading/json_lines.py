@@ -69,7 +69,7 @@ def read(
 
 
 class _Reading:
-    """One pass over a file; a new file of cells is begun whenever a key comes for the first time."""
+    """One pass over a file, which begins a new file of cells for each new key."""
 
     def __init__(self, source: Source, wanted: Wanted, scratch: Path, mixed: Set[str]) -> None:
         self._source, self._wanted, self._scratch, self._mixed = source, wanted, scratch, mixed

@@ -49,7 +49,7 @@ class MalformedLine:
 
 @dataclass(frozen=True, slots=True)
 class Landed:
-    """What `read` found; the rows themselves are the table ``raw``, numbered by the column ``__row``."""
+    """Result of `read`; the rows themselves are the table ``raw``, numbered by the column ``__row``."""
 
     columns: tuple[str, ...]
     malformed: tuple[MalformedLine, ...] = ()
