@@ -45,11 +45,11 @@ $(READY): requirements/dev.txt headwater/locks/pyspark.txt pyproject.toml
 COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header
 lock: $(READY)
 	$(COMPILE) --extra dev --no-emit-package headwater --no-emit-package localcloud -o requirements/dev.txt
-	for extra in control serving data training spark pyspark; do $(COMPILE) --extra $$extra --no-emit-package headwater -c requirements/dev.txt -o requirements/$$extra.txt; done
+	for extra in control serving data training spark pyspark; do $(COMPILE) --extra $$extra --no-emit-package headwater -c requirements/dev.txt -o headwater/locks/$$extra.txt; done
 
 # Pages of docs/reference that are made from the code; a test fails when one is stale.
 reference: $(READY)
-	$(BIN)/python -m tests.infra.reference
+	$(BIN)/python -m tools.reference
 
 # What a project of one's own installs: pip install --find-links dist "headwater[local]"
 wheels: $(READY)

@@ -1,4 +1,4 @@
-"""What a model product is made of: sources, feature views and models, declared in ``pipelines/<product>/product.py``.
+"""The declarations of a model product: sources, feature views and models, in ``pipelines/<product>/product.py``.
 
 Declarations are frozen values that can be imported without AWS and without any heavy library. `load_catalog` reads
 every product, checks each name that one declaration uses of another, and is run before anything is deployed.
@@ -36,7 +36,7 @@ from headwater.views import place_of as place_of
 from headwater.views import refuse_large_items, refuse_repeats
 
 TIME_FORMATS = ("iso8601", "epoch_seconds", "epoch_milliseconds", "epoch_microseconds")
-"""What `Source.times` may name beside formats of ``strptime``."""
+"""Names that `Source.times` accepts beside formats of ``strptime``."""
 LONGEST_BODY = 256 * 1024
 """Bytes of a prediction request's body that the API reads."""
 MOST_INSTANCES = 100
@@ -50,33 +50,35 @@ class Source(Declaration):
     """Rows that users upload under ``landing/<name>/``, one file at a time (CSV, Parquet or JSON lines)."""
 
     name: Name
+    """The source's name: its folder under ``landing/``, and its table in SQL."""
     description: str = ""
+    """One line for people."""
     contract: Reference
     """A pandera ``DataFrameSchema``; every row that fails it goes to quarantine with its reasons."""
     keys: tuple[str, ...] = ()
     """Columns that together name a row; of two rows alike in a file the first is kept, of rows alike in several files
     that of the file which landed last (if the curated rows still have these columns)."""
     missing: tuple[str, ...] = ("",)
-    """What stands in a CSV file for a value that is missing."""
+    """Texts in a CSV file that mean a missing value."""
     encoding: str = "utf-8"
-    """Of CSV files and JSON lines, as Python calls it: ``"cp1252"``, ``"latin-1"``, ``"utf-16"``."""
+    """Encoding of CSV files and JSON lines, by Python's name: ``"cp1252"``, ``"latin-1"``, ``"utf-16"``."""
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
-    """What separates a CSV file's values; by default a tab in ``.tsv``, else that of ``, ; tab |`` which the header
-    shows."""
+    """The character between a CSV file's values; by default a tab in ``.tsv``, else the one of ``, ; tab |`` that the
+    header has."""
     quotechar: Annotated[str, Field(max_length=1)] = '"'
-    """What encloses a CSV file's values; empty if nothing does."""
+    """The quote around a CSV file's values; empty if there is none."""
     escapechar: Annotated[str, Field(min_length=1, max_length=1)] | None = None
-    """What precedes a quote within a value; by default the quote itself."""
+    """The character before a quote within a value; by default the quote itself."""
     skiprows: Annotated[int, Field(ge=0)] = 0
     """Lines of a CSV file before its header."""
     comment: Annotated[str, Field(min_length=1)] | None = None
-    """What begins a line of a CSV file that is no row, such as ``"#"``."""
+    """The beginning of a CSV file's lines that aren't rows, such as ``"#"``."""
     names: tuple[str, ...] = ()
     """The columns of CSV files that have no header."""
     decimal: Literal[".", ","] = "."
-    """What stands before the fraction of a CSV file's numbers."""
+    """The decimal mark of a CSV file's numbers."""
     thousands: Literal[".", ",", " ", "'", "_"] | None = None
-    """What groups the digits of a CSV file's numbers by three."""
+    """The separator between groups of three digits in a CSV file's numbers."""
     times: tuple[str, ...] | Mapping[str, tuple[str, ...]] = ()
     """How times are written if not in ISO 8601, for all time columns or by column: formats of ``strptime`` such as
     ``"%d/%m/%Y %H:%M"``, ``"iso8601"``, or ``"epoch_seconds"``, ``"epoch_milliseconds"``, ``"epoch_microseconds"``."""
@@ -123,12 +125,19 @@ class RequestInput(Declaration):
     """
 
     name: Name
+    """The input's name in the request."""
     kind: Literal["number", "category", "timestamp"]
+    """A number, text (``category``), or a time in ISO 8601."""
     description: str = ""
+    """One line for people; the model card shows it."""
     required: bool = True
+    """Whether a request without the input is refused; otherwise the value is missing."""
     minimum: float | None = None
+    """Smallest number that a request may carry."""
     maximum: float | None = None
+    """Largest number that a request may carry."""
     timezone: str = "UTC"
+    """IANA time zone in which a timestamp's hour, weekday and month are read."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -150,20 +159,24 @@ class OnDemand(Declaration):
     """A feature that is computed from the request as it comes: a stage of the model's ONNX graph."""
 
     name: Name
+    """The feature's name: its column in the train function's frame."""
     sql: str = Field(min_length=1, max_length=4096)
     """An expression over the model's columns (``distance``, ``sched_dep_hour``, ``view.feature``) and the on-demand
     features declared before it; the language is that of `headwater.training.expressions`."""
     description: str = ""
+    """One line for people."""
 
 
 class Examples(Declaration):
     """The rows a model learns from: one for each request that could have come."""
 
     sources: tuple[Name, ...] = Field(min_length=1)
+    """The sources that ``sql`` reads, a table each."""
     sql: str
     """Over the sources' curated rows, yields a column for each request input and entity key, the label, and
     ``asked_at`` (timestamp, UTC: when the request would have come) if the model has features or is split by time."""
     label: Name
+    """The column that the model learns to predict."""
     positive: str = ""
     """For a classifier, what label 1 means, in words."""
 
@@ -172,8 +185,11 @@ class Uniform(Declaration):
     """A number between ``low`` and ``high``, searched on a log scale if ``log``."""
 
     low: float
+    """Smallest value."""
     high: float
+    """Largest value."""
     log: bool = False
+    """Whether the search is even on a logarithmic scale; needs ``low`` above 0."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -188,8 +204,11 @@ class Integers(Declaration):
     """A whole number from ``low`` to ``high``, both included."""
 
     low: int
+    """Smallest value."""
     high: int
+    """Largest value."""
     log: bool = False
+    """Whether the search is even on a logarithmic scale; needs ``low`` of at least 1."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -202,14 +221,18 @@ class Choice(Declaration):
     """One of ``values``."""
 
     values: tuple[str | int | float | bool, ...] = Field(min_length=1)
+    """The values to choose among."""
 
 
 class Search(Declaration):
     """A hyperparameter search: ``trials`` fits, judged on the last part of the training rows."""
 
     space: Mapping[str, Uniform | Integers | Choice] = Field(default_factory=dict)
+    """Parameter name to its range; the train function gets a value for each in ``params``."""
     trials: Annotated[int, Field(ge=1, le=1000)] = 1
+    """How many parameter sets are tried."""
     seed: int = 0
+    """Seed of the search: the same seed tries the same parameters."""
 
 
 class Holdout(Declaration):
@@ -233,11 +256,14 @@ CLASSIFICATION_METRICS: frozenset[str] = frozenset({"roc_auc", "average_precisio
 
 
 class Gate(Declaration):
-    """What a candidate must reach on the held-out rows before it may be registered as ready."""
+    """A limit that a candidate must meet on the held-out rows before it is registered as READY."""
 
     metric: Metric
+    """The metric that is judged."""
     at_least: float | None = None
+    """Smallest value that passes."""
     at_most: float | None = None
+    """Largest value that passes."""
     champion_margin: float | None = None
     """How much worse a candidate may be than the champion (the version behind ``production``) on the same rows."""
 
@@ -249,27 +275,37 @@ class Gate(Declaration):
 
 
 class Model(Declaration):
-    """What is learnt, from what, how it is judged and when it is learnt again."""
+    """A model: its inputs, examples, train function, gates and schedule."""
 
     name: Name
+    """The model's name in the registry and in the API's paths."""
     description: str = ""
+    """One line for people; the model card shows it."""
     owner: str = ""
+    """Who answers for the model: a person, a team or an address."""
     task: Literal["classification", "regression"]
+    """Whether the model predicts a class's probability or a number."""
     inputs: tuple[RequestInput, ...] = Field(min_length=1)
+    """The values that a prediction request carries."""
     features: tuple[str, ...] = ()
     """``view.feature`` each, looked up for the entity in the request's inputs at the request's time."""
     text_features: tuple[str, ...] = ()
-    """Which of them are categories: `catalog` looks it up in their views and writes it here, whatever was given."""
+    """The features that are categories. `catalog` fills the field in from the views; a given value is ignored."""
     on_demand: tuple[OnDemand, ...] = ()
     """Made from the request's inputs and the features when it comes; the graph takes no column for them."""
     examples: Examples
+    """The rows that the model learns from."""
     train: Reference
     """``fit(params, inputs, label) -> sklearn.pipeline.Pipeline``: fits a frame with `columns`, and one for each
     on-demand feature, to a label series."""
     search: Search = Search()
+    """The hyperparameter search; by default one fit without parameters."""
     holdout: Holdout
+    """The examples that are kept back to judge the model."""
     gates: tuple[Gate, ...] = Field(min_length=1)
+    """Rules for metrics on the held-out rows; a candidate that fails one is registered as REJECTED."""
     retrain: Schedule | None = None
+    """When the model is trained again; by default only when somebody starts it."""
     promotion: Literal["automatic", "manual"] = "automatic"
     """Whether a staged candidate that answers its golden requests becomes ``production`` by itself."""
     deterministic: bool = False
@@ -333,16 +369,22 @@ class Product(Declaration):
     """One folder of ``pipelines/``: what its ``product.py`` calls ``PRODUCT``."""
 
     sources: tuple[Source, ...] = ()
+    """The product's sources."""
     views: tuple[FeatureView, ...] = ()
+    """The product's feature views; other products may use them."""
     models: tuple[Model, ...] = ()
+    """The product's models."""
 
 
 class Catalog(Declaration):
     """Every product's declarations, with each name resolved."""
 
     sources: Mapping[str, Source]
+    """Every source by name."""
     views: Mapping[str, FeatureView]
+    """Every feature view by name, with the times of its source."""
     models: Mapping[str, Model]
+    """Every model by name, with its text features."""
 
     def source(self, name: str) -> Source:
         """The source called ``name``; raises `InvalidProduct` if there is none."""
@@ -482,7 +524,7 @@ def _by_name(kind: str, declarations: Sequence[N], found: list[Problem]) -> dict
 
 @contextmanager
 def _noting(found: list[Problem], kind: str, declaration: Source | FeatureView | Model) -> Iterator[None]:
-    """What is wrong with a declaration's names is put to what was ``found``, and the next one is looked at."""
+    """Collect the problems of a declaration in ``found`` and go on with the next one."""
     where = f"{kind} {declaration.name!r}"
     try:
         yield

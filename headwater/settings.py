@@ -1,4 +1,4 @@
-"""What a function must be told, as one typed class: checked when it is deployed, read when it starts.
+"""A function's environment as one typed class: checked when the function is deployed, read when it starts.
 
 A handler's module declares a subclass of `FunctionSettings`. The component that deploys the handler builds the
 Lambda's environment with `FunctionSettings.environment`, so a variable that is missing or misspelt stops the

@@ -65,7 +65,9 @@ class Schedule(Declaration):
     expression: Annotated[
         str, StringConstraints(pattern=r"^(rate\([1-9]\d* (minute|minutes|hour|hours|day|days)\)|cron\([^)]+\))$")
     ]
+    """EventBridge Scheduler's ``rate(...)`` or ``cron(...)``; cron takes six fields."""
     timezone: str = "UTC"
+    """IANA time zone that a cron expression is read in."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -90,6 +92,7 @@ class Window(Declaration):
     of: str = ""
     """An SQL expression over the source's columns, DuckDB's dialect: a column, or ``arr_delay > 15``."""
     over: timedelta
+    """The window's length."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -101,7 +104,7 @@ class Window(Declaration):
 
 
 class Aggregations(Declaration):
-    """That a view's features are windows over its one source's rows, each known after its available time."""
+    """Makes a view's features windows over the rows of its one source, each known after its available time."""
 
     where: str = ""
     """An SQL condition: the rows that count."""
@@ -111,9 +114,9 @@ class Aggregations(Declaration):
     """The source's column after which a row is known; by default the source's own, or the event time. Questions of that
     very moment don't know the row, so by default no example sees its own."""
     decay: bool = False
-    """What windows end at. False: at the entity's newest event; a value stands until the next one, or until the TTL.
-    True: at the moment of the question; a value changes also when a row leaves the window. Online that is seen with the
-    next materialisation, so give such a view a `schedule`."""
+    """The end of the windows. False: the entity's newest event; a value stands until the next event, or until the TTL.
+    True: the moment of the question; a value also changes when a row leaves the window. The online value changes with
+    the next materialisation, so give such a view a `schedule`."""
 
 
 class Feature(Declaration):
@@ -125,20 +128,25 @@ class Feature(Declaration):
     """
 
     name: Name
+    """The feature's name: a column of the view's rows, and ``view.name`` elsewhere."""
     description: str = ""
+    """One line for people."""
     kind: Literal["number", "integer", "boolean", "category"] = "number"
     """``integer``: whole, and small enough (2^24) to be exact; ``boolean``: 0 or 1; ``category``: text. Checked when it
     is computed, before anything is rounded."""
     aggregate: Window | None = None
-    """What it is, in a view that declares `aggregate`."""
+    """The feature's window, in a view that declares `aggregate`."""
     minimum: float | None = None
+    """Smallest value that a number may have."""
     maximum: float | None = None
+    """Largest value that a number may have."""
     max_missing: Annotated[float, Field(ge=0, le=1)] | None = None
     """Largest share of the view's rows in which it may be missing."""
     values: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
-    """Of a category: all that it may be, besides missing."""
+    """All values that a category may have, besides missing."""
     max_length: Annotated[int, Field(ge=1, le=LONGEST_TEXT)] | None = None
-    """Of a category: characters at most, by default `LONGEST_TEXT`. An online item must hold texts as long as that."""
+    """Most characters of a category, by default `LONGEST_TEXT`. An online item must have room for texts of this
+    length."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -182,7 +190,7 @@ _SAID_OF_TEXT, _SAID_OF_NUMBERS = ("values", "max_length"), ("minimum", "maximum
 RESERVED = frozenset({"event_time", "available_time", "asked_at", "rowid"})
 """Columns that tables of features have besides keys and features."""
 _SAID_OF_A_VIEW = {"description", "owner", "freshness", "schedule", "engine", "transform", "aggregate"}
-"""What a view's values don't depend on, and what `FeatureView.version` looks at by itself."""
+"""Fields that a view's values don't depend on, and fields that `FeatureView.version` handles by itself."""
 
 
 LARGEST_ITEM = 400 * 1024
@@ -195,17 +203,21 @@ _VALUE = 4
 
 
 class FeatureView(Declaration):
-    """What is known of an entity as time goes by: one row for each entity and moment its values change.
+    """Features of an entity over time: one row for each entity and each moment at which its values change.
 
-    Exactly one of `sql`, `aggregate` and `transform` says what the rows are.
+    Exactly one of `sql`, `aggregate` and `transform` defines the rows.
     """
 
     name: Name
+    """The view's name, unique in the project."""
     description: str = ""
+    """One line for people."""
     owner: str = ""
+    """Who answers for the view: a person, a team or an address."""
     entity: tuple[Name, ...] = Field(min_length=1)
     """Join keys; the rows have a column for each and a model's request inputs carry them."""
     sources: tuple[Name, ...] = Field(min_length=1)
+    """The sources whose curated rows the view is computed from."""
     sql: str | None = None
     """Over the sources' curated rows (a table each), yields the entity's columns, ``event_time``, ``available_time``
     (timestamps, UTC) and one column a feature. Questions after ``available_time`` know a row, not those of that very
@@ -216,15 +228,16 @@ class FeatureView(Declaration):
     """``rows(tables)`` takes a DuckDB relation for each source by name and returns a relation, a pandas frame or an
     Arrow table with the columns that `sql` would yield. Nothing is copied out of DuckDB that it doesn't ask for."""
     features: tuple[Feature, ...] = Field(min_length=1)
+    """The values that each row carries."""
     ttl: timedelta
     """A value older than this, counted from its event time, is missing."""
     freshness: timedelta | None = None
-    """How old the newest event that the view knows of may become before it counts as stale."""
+    """The age of the view's newest event from which the view counts as stale."""
     schedule: Schedule | None = None
     """When it is materialised besides after each ingestion."""
     engine: Literal["duckdb", "spark"] | None = None
-    """What computes it: DuckDB in a function or a container, or Spark where it outgrows one machine. By default the
-    size of its sources decides (`headwater.features.engine.engine_for`)."""
+    """The engine that computes the view: DuckDB in a function or a container, or Spark if the view outgrows one
+    machine. By default the size of the sources decides (`headwater.features.engine.engine_for`)."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -271,7 +284,7 @@ class FeatureView(Declaration):
 
     @property
     def online_bytes(self) -> int:
-        """What its values take of an entity's online item at most; a text with the longest that it may be."""
+        """Most bytes that the view's values take of an entity's online item, with texts of their largest length."""
         texts = [feature for feature in self.features if feature.is_text]
         # Beside text a number has a tag, and a text a tag and an end.
         number = _VALUE + 1 if texts else _VALUE
@@ -296,8 +309,8 @@ class FeatureView(Declaration):
 def refuse_large_items(views: Iterable[FeatureView]) -> None:
     """Raise `InvalidProduct` if an online item can't hold all values of an entity.
 
-    Views with the same join keys in the same order share one. Definitions of before that models still look up are in it
-    too, which a declaration can't know of: an item that they make too large is refused when it is written.
+    Views with the same join keys in the same order share one item. Items also hold earlier definitions that models
+    still read, which a declaration can't know: an item that becomes too large by them is refused when it is written.
     """
     sharing: dict[tuple[str, ...], list[FeatureView]] = {}
     for view in views:

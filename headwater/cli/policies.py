@@ -26,7 +26,7 @@ def obey(resources: Iterable[ResourceState]) -> None:
         raise PoliciesViolated(
             "\n".join(["deployed, but against the policies, so it must not go to AWS:", *map(str, violations)]),
             next_steps=[
-                "mend it and deploy it again: headwater local up",
+                "fix it and deploy it again: headwater local up",
                 f"or say beside the resource why the rule can't be followed: {DOCUMENTED}",
             ],
         )

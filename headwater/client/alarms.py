@@ -1,4 +1,4 @@
-"""How the stack's alarms stand, and what people were told."""
+"""The states of the stack's alarms, and the last notifications."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from headwater.client.stack import StackDescription
 
 
 class AlarmView(BaseModel):
-    """One alarm: CloudWatch's word on its state, and the alarm manager's on who knows."""
+    """One alarm: its state in CloudWatch, and the alarm manager's record of notifications."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -22,9 +22,9 @@ class AlarmView(BaseModel):
     reason: str
     description: str
     told: str | None
-    """The last state that people were told; None if they never heard of it."""
+    """The last state that was sent to people; None if the alarm was never sent."""
     suppressed: int
-    """Changes that were counted instead of sent since then."""
+    """State changes since then that were counted instead of sent."""
 
 
 def alarms(stack: StackDescription) -> list[AlarmView]:

@@ -1,4 +1,4 @@
-"""The containers that train: Step Functions stops the one of a stopped run as well as it can; this makes sure."""
+"""Stops training containers: Step Functions' own attempt to stop a stopped run's container may fail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can go wrong between a client and a stack."""
+"""Errors between a client and a stack."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class BadUpload(InvalidRequest):
 
 
 class BadTarget(InvalidRequest):
-    """Nothing can be written there, or not by what is installed here."""
+    """The target can't be written, or a package that the call needs isn't installed."""
 
 
 class IngestionFailed(HeadwaterError):
@@ -40,7 +40,7 @@ class IngestionFailed(HeadwaterError):
 
 
 class ReingestFailed(Refused):
-    """Files of an older definition weren't made again; `done` is what is known of it."""
+    """Files of an older definition weren't made again; `done` has the reingestion's result so far."""
 
     def __init__(self, message: str, *, next_steps: Sequence[str], done: Reingestion | None) -> None:
         super().__init__(message, next_steps=next_steps)
@@ -68,7 +68,7 @@ class RunFailed(HeadwaterError):
 
 
 class TookTooLong(HeadwaterError):
-    """What was waited for hasn't happened in time; it may still."""
+    """The awaited event didn't happen in time; it may still happen."""
 
 
 class ApiRefused(InvalidRequest):
@@ -90,13 +90,13 @@ class ApiRefused(InvalidRequest):
         self.problems = tuple(problems)
         self.request_id = request_id
         self._reason = reason
-        # 404 is not found, 403 not allowed, too many is nobody's fault; all else
+        # 404 is not found, 403 not allowed, 429 is a plain failure; every other status
         # is the request's below 500 and the platform's from there.
         self.exit_code = {403: 4, 404: 3, 429: 1}.get(status, 2 if status < 500 else 1)  # type: ignore[misc]
 
     @property
     def reason(self) -> str:
-        """The API's own name for what is wrong."""
+        """The API's own name of the error."""
         return self._reason
 
 
@@ -116,8 +116,8 @@ class RowsRefused(InvalidRequest):
 
 
 class MaterialisationFailed(HeadwaterError):
-    """The function that brings values online failed; its own words are in the message."""
+    """The materialisation function failed; the message has the function's error."""
 
 
 class BadFrame(InvalidRequest):
-    """What was given is no table, or lacks a column."""
+    """The given value is no table, or lacks a column."""

@@ -1,4 +1,4 @@
-"""The feature store as a person or a notebook uses it: values in time and now, and what there is to find."""
+"""The feature store for people and notebooks: online and historical values, and the catalog of views."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 class Features:
     """The verbs on features; ``headwater.connect().features``.
 
-    They read the lake, the registry and the online store with the caller's own AWS credentials. Which views there are
-    and how they are defined comes from the registry, so the products' code need not be at hand.
+    The verbs read the lake, the registry and the online store with the caller's own AWS credentials. Views and their
+    definitions come from the registry, so the products' code isn't needed.
     """
 
     def __init__(self, stack: StackDescription, using: Callable[[], AbstractContextManager[None]], api: Api) -> None:
@@ -53,7 +53,7 @@ class Features:
             )
 
     def list(self) -> tuple[ViewSummary, ...]:
-        """Every feature view of the stack, by name: what it holds, and how fresh it is."""
+        """Every feature view of the stack, by name, with its content and freshness."""
         with self._using():
             return self._finding.list()
 
@@ -68,7 +68,7 @@ class Features:
             return self._finding.show(view)
 
     def definition(self, view: str) -> FeatureView:
-        """A view as it is declared now: what the last materialisation read, or a deployment wrote since.
+        """The current definition of a view, as the last materialisation or a later deployment stored it.
 
         Raises
         ------
@@ -78,7 +78,7 @@ class Features:
             return self._finding.current(view).view
 
     def lineage(self, name: str) -> Lineage:
-        """What ``view`` or ``view.feature`` stands on, and which model versions stand on it.
+        """The lineage of ``view`` or ``view.feature``: its sources, and the model versions that use it.
 
         Raises
         ------
@@ -104,7 +104,7 @@ class Features:
             return self._finding.stats(view, at)
 
     def diff(self, view: str, before: str | None = None, after: str | None = None) -> Difference:
-        """What changed in a view's definition and values; by default between its last two materialisations.
+        """The changes in a view's definition and values; by default between its last two materialisations.
 
         Raises
         ------
@@ -172,7 +172,7 @@ class Features:
         as_known_at: datetime | None = None,
         views: Sequence[FeatureView] = (),
     ) -> Frame:
-        """For each row what was known of its entity at its time: a training set.
+        """Each row with the feature values as known at its time: a training set.
 
         Parameters
         ----------
@@ -183,10 +183,10 @@ class Features:
         as_of : str, datetime or mapping, optional
             The data to read, by default what counts now; see `headwater.features.service.Features.historical`.
         as_known_at : datetime, optional
-            The frame as it would have been built then.
+            Build the frame as at this time: without data and rows that became known later.
         views : sequence of FeatureView
-            Definitions to try in place of the declared ones: nothing is deployed for them, nothing goes online. Their
-            sources must be those of views that were materialised.
+            Definitions to try in place of the declared ones. They aren't deployed and don't go online. Their sources
+            must be sources of materialised views.
 
         Returns
         -------
@@ -217,7 +217,7 @@ class Features:
             lake = Lake(declared, bucket=self._stack.lake_bucket, table=self._stack.registry_table, deployed=False)
             found = Store(declared, lake).historical(given, features, as_of=as_of, as_known_at=as_known_at)
         names = [name.replace(".", "__") for name in dict.fromkeys(features)]
-        # Only what is new: the caller's own columns, and a frame's index, stay what they are.
+        # Only new columns are added: the caller's own columns and a frame's index stay unchanged.
         texts = [name for name in names if pyarrow.types.is_string(found.schema.field(name).type)]
         return with_columns(rows, {name: found.column(name).to_pylist() for name in names}, texts=texts)
 
@@ -229,19 +229,19 @@ class Features:
         progress: Callable[[int], None] = lambda _: None,
         pause: Callable[[float], None] = time.sleep,
     ) -> Ingested:
-        """Stream rows through the API: they are online when this returns.
+        """Stream rows through the API. The rows are online when the call returns.
 
-        They go out in requests of 500 at most. Throttled, failed and lost requests are sent again, which is safe: a row
-        that comes twice changes nothing. Rows that the API refuses are left out; the others of their request are sent.
+        Rows are sent in requests of at most 500. Throttled, failed and lost requests are sent again, which is safe: a
+        row that comes twice changes nothing. Refused rows are left out; the other rows of their request are sent.
 
         Parameters
         ----------
         view : str
         rows : pandas.DataFrame, pyarrow.Table, sequence or iterator of mapping
             A column for each join key of the view, ``event_time`` (UTC unless it has an offset), ``available_time`` if
-            it is later, and features; one that isn't there, None or NaN is missing.
+            it is later, and features. An absent feature, None or NaN is missing.
         progress : callable, optional
-            Called with the number of rows that were dealt with since the last time.
+            Called with the number of rows that were handled since the last call.
         pause : callable, optional
             Called with seconds before a request is sent again.
 
@@ -259,7 +259,7 @@ class Features:
         RowsRefused
             None of the first rows was taken. Nothing more was sent.
         ApiRefused, Unreachable
-            The API kept failing. Rows that were sent before are online; sending all of them again is safe.
+            The API kept failing. Rows that were sent before are online; sending all rows again is safe.
         """
         self._stack.require_view(view)
         return ingest(self._api, view, rows_of(rows), progress=progress, pause=pause)
@@ -271,17 +271,17 @@ class Features:
         full: bool = False,
         progress: Callable[[builtins.list[dict[str, Any]]], None] = lambda _: None,
     ) -> builtins.list[dict[str, Any]]:
-        """Bring values online now, and wait until they are: what ingestion and schedules do by themselves.
+        """Bring values online now, and wait for the end. Ingestions and schedules do the same by themselves.
 
-        Calls the deployed function, again where its time ran out.
+        Calls the deployed function, and calls it again if its time ran out.
 
         Parameters
         ----------
         view : str, optional
             By default every view, and older definitions that serving models look up.
         full : bool
-            Whether to look at every entity of ``view``, also at those that haven't changed: after the table was
-            restored from a backup.
+            Whether to write every entity of ``view``, also unchanged ones. Needed after the table was restored from a
+            backup.
         progress : callable, optional
             Called after each call of the function with the answer so far.
 
@@ -296,9 +296,9 @@ class Features:
         NotDeclared
             The stack has no such view.
         BadTarget
-            A full run is of one view.
+            A full run needs the name of one view.
         MaterialisationFailed
-            The function failed; what was written stays, and calling again goes on.
+            The function failed. Written items stay; another call resumes the run.
         """
         if view is not None:
             self._stack.require_view(view)
@@ -309,9 +309,9 @@ class Features:
             return materialise(f"{self._stack.prefix}features-materialise", event, progress)
 
     def compute(self, view: str, *, again: bool = False) -> str:
-        """Let Spark compute a view's rows for the data that count now; the name of the run that does.
+        """Let Spark compute a view's rows for the current data. Returns the run's name.
 
-        The stack does it by itself when rows are missing; this is for a run that failed.
+        The stack starts such runs by itself when rows are missing; this call is for repeating a failed run.
 
         Parameters
         ----------
@@ -379,20 +379,20 @@ class Features:
             return Parity(declared, lake, online, registry, served=served).check()
 
     def skew(self, model: str, day: date | None = None, *, limit: int = 1000) -> Skew:
-        """How often the feature values of logged predictions aren't those that training would have seen.
+        """The share of logged predictions whose feature values differ from those that training would have seen.
 
         Parameters
         ----------
         model : str
         day : date, optional
-            Of the requests, UTC; by default the last one that has any.
+            Day of the requests, UTC; by default the last day with requests.
         limit : int
-            At most that many requests of the day are compared, spread over it.
+            Most requests that are compared, spread over the day.
 
         Raises
         ------
         NothingLogged
-            Nothing was asked of the model on that day, or nothing was looked up.
+            The model had no requests on that day, or no request looked up features.
         ModelNotRegistered
             There is no such model.
         BadTarget

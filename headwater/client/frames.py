@@ -11,7 +11,7 @@ Frame = Any
 """A ``pandas.DataFrame``, a ``pyarrow.Table`` or a sequence of mappings."""
 Columns = Mapping[str, Sequence[Any]]
 _ROWS = 1000
-"""Of a table that are Python's at once."""
+"""Rows of a table that are Python objects at the same time."""
 
 
 def kind_of(frame: Frame) -> str:
@@ -20,7 +20,7 @@ def kind_of(frame: Frame) -> str:
     Raises
     ------
     BadFrame
-        It is none of them.
+        The value is none of these.
     """
     library = type(frame).__module__.partition(".")[0]
     if library == "pandas" and hasattr(frame, "columns"):
@@ -41,7 +41,7 @@ def columns_of(frame: Frame, names: Sequence[str]) -> dict[str, list[Any]]:
     Raises
     ------
     BadFrame
-        The table lacks one.
+        The table lacks a column.
     """
     kind = kind_of(frame)
     if kind == "mappings" and not frame:
@@ -67,7 +67,7 @@ def rows_of(frame: Frame) -> Iterator[Mapping[str, Any]]:
     Raises
     ------
     BadFrame
-        It is no table.
+        The value is no table.
     """
     if isinstance(frame, Iterator):
         for number, row in enumerate(frame):

@@ -1,4 +1,4 @@
-"""The infrastructure's history: which updates there were, what they left, what differs, and what existed when."""
+"""The infrastructure's history: updates, the resources after each, differences, and the state at a time."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from headwater.ledger.types import Difference, Resource, StackName, Standing, Up
 
 
 class UpdateCard(Value):
-    """An update with what it left and what it changed."""
+    """An update with the resources after it and its changes."""
 
     update: Update
     resources: tuple[Resource, ...] = ()
-    """What existed afterwards; empty if that isn't known: `Update.problems` says why."""
+    """The resources after the update; empty if they aren't known: `Update.problems` says why."""
     changes: Difference | None = None
-    """From what it began with; None if that isn't known."""
+    """The changes since the state before the update; None if that state isn't known."""
 
 
 class Infrastructure:
@@ -42,14 +42,14 @@ class Infrastructure:
 
     @cached_property
     def _ledger(self) -> Ledger:
-        # Made when it is first asked for, inside `_using`: its clients cost a tenth of a second.
+        # Made on first use, inside `_using`: the clients cost a tenth of a second.
         stack = self._stack
         return Ledger(
             StateBucket(stack.state_bucket), LedgerTable(stack.registry_table), GraphStore(stack.artifacts_bucket)
         )
 
     def history(self, of: StackName | None = None) -> list[Update]:
-        """Every update of the stack, or of another one whose state lies in the same bucket; the newest first."""
+        """Every update of the stack, or of another stack with its state in the same bucket; the newest first."""
         with self._using():
             return list(reversed(self._ledger.updates(of or self.name)))
 
@@ -59,12 +59,13 @@ class Infrastructure:
             return self._ledger.stacks()
 
     def show(self, update: str = "latest", of: StackName | None = None) -> UpdateCard:
-        """One update, what existed after it, and what it changed.
+        """One update with the resources after it and its changes.
 
         Raises
         ------
         UpdateNotFound, AmbiguousUpdate
-            No update, or more than one, is called that.
+            No update, or more than one, has that name.
+
         """
         with self._using():
             found = self._ledger.find(of or self.name, update)
@@ -77,9 +78,9 @@ class Infrastructure:
             )
 
     def diff(self, before: str, after: str = "latest", of: StackName | None = None) -> Difference:
-        """What differs between what existed after two updates, property by property.
+        """The differences between the resources after two updates, property by property.
 
-        Secrets are never decrypted: where both sides have one, whether they differ isn't known, and it says so.
+        Secrets are never decrypted: where both sides have one, the difference says that it isn't known.
 
         Raises
         ------
@@ -93,14 +94,14 @@ class Infrastructure:
             return self._ledger.diff(self._ledger.find(whose, before), self._ledger.find(whose, after))
 
     def at(self, time: datetime, of: StackName | None = None) -> Standing:
-        """Which infrastructure existed at ``time`` (with its time zone).
+        """The infrastructure that existed at ``time`` (with its time zone).
 
         Raises
         ------
         NothingExistedYet
             No update had ended by then.
         StateUnknown
-            What the last one left isn't known.
+            The state after the last update isn't known.
         """
         if time.tzinfo is None:
             raise InvalidRequest(f"{time.isoformat()} has no time zone: write {time.isoformat()}Z for UTC")
@@ -136,7 +137,7 @@ class Infrastructure:
             return self._ledger.sync()
 
     def restore_plan(self, update: str) -> RestorePlan:
-        """What it takes to bring the stack back to what ``update`` left, and why it may be refused; changes nothing.
+        """The plan for bringing the stack back to its state after ``update``, with reasons against it; changes nothing.
 
         `headwater infra restore` carries it out.
         """

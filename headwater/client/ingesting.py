@@ -1,4 +1,4 @@
-"""Feature rows on their way to the API: in batches, tried again, and without those that it refuses."""
+"""Sends feature rows to the API: in batches, with retries, without refused rows."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from headwater.json_values import NotJson, dumps, json_value
 from headwater.values import Value
 
 MOST_ROWS = 500
-"""Of a request; `headwater.features.streaming` says the same, and needs more than a client has."""
+"""Rows of a request, as in `headwater.features.streaming`, which needs packages that a client may lack."""
 MOST_BYTES = 4 * 1024 * 1024
-"""Of a request: Lambda takes 6 MB, and an event holds the body as text within JSON."""
+"""Bytes of a request: Lambda takes 6 MB, and an event holds the body as text within JSON."""
 TRIES = 6
 _ROW = re.compile(r"rows\[(\d+)\]\.?(.*)")
 
@@ -28,24 +28,24 @@ class RefusedRow(Value):
     """A row that the API didn't take."""
 
     row: int
-    """Which of those that were given, counted from 0."""
+    """The row's number among the given rows, from 0."""
     problem: str
-    """The first thing that is wrong with it."""
+    """The row's first problem."""
 
     def __str__(self) -> str:
         return f"row {self.row}: {self.problem}"
 
 
 class Ingested(Value):
-    """What became of rows that were streamed."""
+    """Result of streaming rows."""
 
     view: str
     version: str
-    """Of the view's definition; empty if there were no rows."""
+    """Version of the view's definition; empty if there were no rows."""
     rows: int
-    """Those that were taken."""
+    """Rows that were taken."""
     written: int
-    """Online items that they changed: not those that had a newer value."""
+    """Online items that changed; items with a newer value don't count."""
     refused: tuple[RefusedRow, ...] = ()
 
 
@@ -76,14 +76,15 @@ def ingest(
             version, taken, written = answer["version"], taken + len(batch), written + answer["written"]
             break
         if not taken:
-            # Most likely it is the table that is wrong, not its rows: nobody wants to hear that of a million.
+            # If no row of the first batch is taken, the table is wrong rather than its rows: stop before a million
+            # errors.
             raise RowsRefused(f"feature view {view!r}: none of the first {len(refused)} rows was taken", refused)
         progress(len(numbered))
     return Ingested(view=view, version=version, rows=taken, written=written, refused=tuple(refused))
 
 
 def _batches(rows: Iterable[Row]) -> Iterator[list[tuple[int, dict[str, Any] | RefusedRow]]]:
-    """Rows as they are sent, those of a request together; of a row that JSON can't hold, why."""
+    """Rows grouped by request; a row that JSON can't hold comes with the reason."""
     batch: list[tuple[int, dict[str, Any] | RefusedRow]] = []
     size = 0
     for number, row in enumerate(rows):
@@ -117,7 +118,7 @@ def _send(api: Api, view: str, batch: list[dict[str, Any]], pause: Callable[[flo
 
 
 def _wrong(error: ApiRefused, rows: int) -> dict[int, str]:
-    """The refused rows' places within their batch, and what is wrong with each."""
+    """The positions of refused rows within their batch, with each row's problem."""
     found: dict[int, str] = {}
     for problem in error.problems:
         place = _ROW.fullmatch(str(problem.get("field")))

@@ -1,4 +1,4 @@
-"""Uploads, and what became of them."""
+"""Uploads and their ingestions."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ QUARANTINE_FORMATS = {
 RUNNING = frozenset({"RUNNING", "PENDING_REDRIVE"})
 NO_SOURCE = ""
 LARGEST_PUT = 5 * 1024**3
-"""What S3 takes in one PutObject, bytes."""
+"""S3's limit of one PutObject, bytes."""
 
 
 class SentFile(BaseModel):
-    """A file as it landed: this very version of it is ingested once."""
+    """An uploaded file: this version of it is ingested once."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -51,7 +51,7 @@ class SentFile(BaseModel):
 
     @property
     def upload(self) -> Upload:
-        """The upload as ingestion sees it, but for S3's sequencer, which only the event carries."""
+        """The upload as the ingestion sees it, without S3's sequencer, which only the event carries."""
         return Upload(bucket=self.bucket, key=self.key, version_id=self.version_id, size=self.size, sequencer="0")
 
 
@@ -81,25 +81,25 @@ def upload(stack: StackDescription, source: str, path: Path, name: str | None = 
 
 
 def ingestions(stack: StackDescription, source: str | None = None) -> tuple[Ingestion, ...]:
-    """What became of every upload to ``source``, or to any source; the newest first."""
+    """The ingestion of every upload to ``source``, or to any source; the newest first."""
     ledger = Ledger(stack.registry_table)
-    # What landed outside any source's folder is remembered under no name.
+    # Files outside every source's folder are recorded under the empty name.
     names = [source] if source else [NO_SOURCE, *sorted({*_sources(stack), *(stack.sources or ())})]
     found = [entry for name in names for entry in ledger.ingestions(name)]
     return tuple(sorted(found, key=lambda entry: entry.at, reverse=True))
 
 
 def wait_for_ingestion(stack: StackDescription, sent: SentFile, timeout: float) -> Ingestion:
-    """Wait until an upload's run is over: its rows are curated and the features that stand on them are online.
+    """Wait until an upload's run is over: its rows are curated and the dependent features are online.
 
     Raises
     ------
     FileRefused
-        It breaks its contract beyond the limit, or can't be read; none of its rows count.
+        The file breaks its contract beyond the limit, or can't be read; none of its rows count.
     IngestionFailed
         The run failed for another reason.
     TookTooLong
-        It isn't over within ``timeout`` seconds.
+        The run isn't over within ``timeout`` seconds.
     """
     execution = f"{stack.ingestion_arn.replace(':stateMachine:', ':execution:')}:{sent.run_id}"
     steps = client("stepfunctions")
@@ -130,13 +130,13 @@ class RejectedRow(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     row: int
-    """Its number in the file, counted from 1."""
+    """The row's number in the file, from 1."""
     reasons: tuple[str, ...]
-    """With the value that was rejected."""
+    """Why the row was rejected, with the rejected values."""
 
 
 class IngestionView(BaseModel):
-    """What became of an upload, in full."""
+    """An upload with all details of its ingestion."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -146,17 +146,17 @@ class IngestionView(BaseModel):
     rejected: tuple[RejectedRow, ...] = ()
     """The first rows in quarantine, as many as are shown."""
     quarantined: int = 0
-    """How many there are."""
+    """Number of all rows in quarantine."""
     limit: float | None = None
-    """The share of rows that may be rejected, if the definition that was used is known."""
+    """The share of rows that may be rejected; None if the used definition isn't known."""
     made_again: tuple[Ingestion, ...] = ()
-    """What it came to under later definitions, the newest last."""
+    """Ingestions of the upload under later definitions, the newest last."""
     unread: str = ""
     """Why the rows in quarantine can't be shown here."""
 
 
 def find(stack: StackDescription, name: str) -> Ingestion:
-    """The ingestion that is meant by an id's first letters, or by ``<source>/<file>``: the newest of that key.
+    """The ingestion with an id that begins with the given letters, or the newest of the key ``<source>/<file>``.
 
     Raises
     ------
@@ -184,7 +184,7 @@ def find(stack: StackDescription, name: str) -> Ingestion:
 
 
 def ingestion(stack: StackDescription, name: str) -> IngestionView:
-    """What became of one upload."""
+    """The details of one upload."""
     known = find(stack, name)
     ledger = Ledger(stack.registry_table)
     limits = {entry.digest: entry.declared.get("max_rejected") for entry in ledger.definitions(known.source)}
@@ -213,7 +213,7 @@ def ingestion(stack: StackDescription, name: str) -> IngestionView:
 
 
 def write_quarantine(stack: StackDescription, name: str, path: Path) -> int:
-    """Write an upload's quarantined rows to a local file; how many."""
+    """Write an upload's quarantined rows to a local file. Returns their number."""
     known = find(stack, name)
     suffix = path.suffix.lower()
     if suffix not in QUARANTINE_FORMATS:

@@ -1,4 +1,4 @@
-"""What the stack's functions, tasks and machines wrote to CloudWatch Logs."""
+"""Reads the logs of the stack's functions, tasks and machines from CloudWatch Logs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class NoLogs(NotFound):
 
 
 class LogLine(BaseModel):
-    """One line."""
+    """One line of a log."""
 
     model_config = ConfigDict(frozen=True)
 

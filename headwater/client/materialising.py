@@ -1,4 +1,4 @@
-"""Asks the deployed function to bring a view's values online, as often as that takes."""
+"""Calls the deployed materialisation function until all values are online."""
 
 from __future__ import annotations
 

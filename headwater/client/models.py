@@ -1,4 +1,4 @@
-"""Registered models: which versions there are, which one serves, and moving that."""
+"""Registered models: listing versions, and moving the alias that serves."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ModelSummary(BaseModel):
 
     model: str
     production: int | None
-    """The version that serves; None if none does."""
+    """The version that serves; None if no version serves."""
     aliases: dict[str, int]
     versions: int
     newest: int
@@ -33,12 +33,12 @@ class ModelSummary(BaseModel):
     newest_warnings: tuple[str, ...]
     """Signs of a leak in the newest version."""
     metrics: dict[str, float]
-    """Of the version that serves, else of the newest, on the rows held back from its training."""
+    """Metrics on the held-out rows, of the version that serves, else of the newest."""
     registered_at: datetime
 
 
 class ModelCard(BaseModel):
-    """What is known of one version of a model."""
+    """Details of one version of a model."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -60,11 +60,11 @@ class ModelCard(BaseModel):
     rows: dict[str, int]
     data_version: str
     commits: dict[str, str]
-    """The commit of each source that it learnt from."""
+    """The commit of each source that the version learnt from."""
     commit: str | None
-    """The commit of ``models/<model>`` that holds its files."""
+    """The commit of ``models/<model>`` that holds the version's files."""
     training_set_sha256: str | None
-    """Of the Parquet file that it learnt from, which `Models.training_set` makes again."""
+    """sha256 of the training set's Parquet file, which `Models.training_set` makes again."""
     code_version: str
     versions: int
     log: tuple[AliasMove, ...]
@@ -108,7 +108,7 @@ class Models:
         ModelNotRegistered, VersionNotReady
             There is no such version, or it was rejected.
         AliasMoved
-            Somebody else moved it at the same moment; nothing was changed.
+            Another caller moved the alias at the same moment; nothing was changed.
         """
         with self._using():
             self._registry.version(model, version)
@@ -121,7 +121,7 @@ class Models:
             return self._registry.rollback(model, alias=alias, by=me(), why=why)
 
     def training_set(self, model: str, version: int, path: str | Path) -> TrainingSet:
-        """Make the table that a version learnt from again, from the commits that it pinned, byte for byte.
+        """Make a version's training set again from its pinned commits, byte for byte.
 
         Parameters
         ----------
@@ -133,7 +133,7 @@ class Models:
         Raises
         ------
         NotReproducible
-            The version's record doesn't say from what.
+            The version's record lacks the commits.
         NotReproduced
             Other bytes came out; nothing is written.
         BadTarget

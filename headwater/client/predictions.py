@@ -26,11 +26,11 @@ class Api:
     Parameters
     ----------
     url : str
-        Where it answers.
+        The API's address.
     clients : Clients
-        Whose session signs.
+        Clients whose session signs the requests.
     region : str
-        That the signature names.
+        Region of the signature.
     """
 
     def __init__(self, url: str, clients: Clients, region: str) -> None:
@@ -85,7 +85,7 @@ class Api:
         ApiRefused
             The API answered with an error: as ``refusal``.
         Unreachable
-            It didn't answer.
+            The API didn't answer.
         """
         content = b"" if body is None else dumps(json_value(body)).encode()
         request = AWSRequest(method, self._url + path, data=content, headers={"Content-Type": "application/json"})
@@ -106,7 +106,7 @@ class Api:
 
 
 def _listed(instances: Any) -> list[Any]:
-    """Instances as a list; what would be iterated over as names, not rows, is refused."""
+    """Instances as a list; a mapping, a text or a frame, which iterate over names, is refused."""
     if isinstance(instances, str | Mapping):
         raise NotJson(f"instances: one {type(instances).__name__}, expected a list of mappings, such as [{{...}}]")
     if hasattr(instances, "columns") and hasattr(instances, "to_dict"):

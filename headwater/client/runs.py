@@ -59,17 +59,17 @@ class Run(BaseModel):
 
     @property
     def is_finished(self) -> bool:
-        """Whether it has ended, well or not."""
+        """Whether the run has ended, successfully or not."""
         return self.status in _OVER
 
     @property
     def rejected(self) -> bool:
-        """Whether it ended well, but its candidate failed a gate."""
+        """Whether the run succeeded, but its candidate failed a gate."""
         return self.outcome == "REJECTED"
 
     @property
     def seconds(self) -> float | None:
-        """How long it took; None while it runs."""
+        """Duration of the run; None while it runs."""
         return None if self.finished_at is None else (self.finished_at - self.started_at).total_seconds()
 
 
@@ -104,7 +104,7 @@ class Runs:
         return self.get(name)
 
     def get(self, run_id: str) -> Run:
-        """A run as it stands; raises `RunNotFound`."""
+        """The state of a run; raises `RunNotFound`."""
         with self._using():
             return self._get(run_id)
 
@@ -127,7 +127,7 @@ class Runs:
         timeout : float
             Seconds.
         on_step : callable
-            Told in words what the run is doing, whenever that changes.
+            Called with the run's step, in words, whenever it changes.
 
         Returns
         -------
@@ -181,7 +181,7 @@ class Runs:
             )
         stop = Stop(by=me(), why=" ".join(why.split())[:LONGEST_WHY], at=datetime.now(UTC))
         with self._using():
-            # First the word that registration heeds: a function that is at work isn't stopped with its execution.
+            # First the marker that registration checks: a running function isn't stopped with its execution.
             RunFiles(self._artifacts_bucket, run.model, run_id).put_first(STOP_FILE, stop)
             client("stepfunctions").stop_execution(
                 executionArn=self._execution(run_id), error=STOPPED, cause=str(stop)
@@ -225,10 +225,10 @@ class Runs:
         if told["status"] in {"RUNNING", "SUCCEEDED"}:
             return ""
         if told["status"] == "ABORTED" and model:
-            # A stop by the console leaves no file, and a local cloud may forget the words that a stop was given.
+            # A stop by the console leaves no file, and a local cloud may forget the reason of a stop.
             stop = RunFiles(self._artifacts_bucket, model, run_id).get_value(STOP_FILE, Stop)
             return f"{STOPPED}: {stop}" if stop else _one_line(told)
-        # Of a container Step Functions knows its exit code alone.
+        # Step Functions knows a container's exit code alone.
         exited = "exit" in str(told.get("cause") or "").lower()
         failure = failure_of(self._artifacts_bucket, model, run_id) if exited and model else None
         return f"{failure.error}: {failure.message}" if failure else _one_line(told)
@@ -256,5 +256,5 @@ def _json(text: Any) -> dict[str, Any]:
 
 
 def _one_line(told: dict[str, Any]) -> str:
-    """What Step Functions says: a function's own words, or how a container ended."""
+    """Step Functions' reason: a function's error, or how a container ended."""
     return ": ".join(part for part in (str(told.get("error") or told["status"]), one_line(told.get("cause"))) if part)

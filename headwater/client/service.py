@@ -30,9 +30,9 @@ class Headwater:
     Parameters
     ----------
     stack : StackDescription
-        What the stack says of itself.
+        The stack's description.
     clients : Clients
-        The AWS clients that lead to it.
+        AWS clients for the stack.
 
     Attributes
     ----------
@@ -74,7 +74,7 @@ class Headwater:
         return using(self._clients)
 
     def client(self, service: str) -> Any:
-        """The client for ``service`` that leads to this stack."""
+        """The AWS client of ``service`` for this stack."""
         return self._clients(service)
 
     def upload(self, source: str, path: str | Path, *, name: str | None = None) -> lake.SentFile:
@@ -100,31 +100,31 @@ class Headwater:
             return lake.upload(self.stack, source, Path(path), name)
 
     def wait(self, sent: lake.SentFile, *, timeout: float = 900) -> Ingestion:
-        """Wait until an uploaded file is ingested and the features that stand on it are online.
+        """Wait until an uploaded file is ingested and the dependent features are online.
 
         Raises
         ------
         FileRefused, IngestionFailed
-            It wasn't; the message says why.
+            The file wasn't ingested; the message says why.
         TookTooLong
-            It isn't over within ``timeout`` seconds.
+            The ingestion isn't over within ``timeout`` seconds.
         """
         with self._using():
             return lake.wait_for_ingestion(self.stack, sent, timeout)
 
     def ingestions(self, source: str | None = None) -> tuple[Ingestion, ...]:
-        """What became of every upload to ``source``, or to all sources; the newest first."""
+        """The ingestion of every upload to ``source``, or to all sources; the newest first."""
         with self._using():
             return lake.ingestions(self.stack, source)
 
     def ingestion(self, name: str) -> lake.IngestionView:
-        """What became of one upload, with the rows that were rejected as far as they are shown.
+        """The details of one upload's ingestion, with its first rejected rows.
 
         Parameters
         ----------
         name : str
-            Its id as `ingestions` gives it (of the run, or of the landed version; the first letters are enough), or the
-            key ``<source>/<file>``, of which the newest version is meant.
+            An id from `ingestions` (of the run or of the landed version; the first letters are enough), or the key
+            ``<source>/<file>``, which means the newest version.
 
         Raises
         ------
@@ -134,14 +134,14 @@ class Headwater:
             return lake.ingestion(self.stack, name)
 
     def quarantine(self, name: str, path: str | Path) -> int:
-        """Write an upload's quarantined rows to a CSV, Parquet or JSON lines file, by its suffix; how many they are.
+        """Write an upload's quarantined rows to a CSV, Parquet or JSON lines file, by its suffix. Returns their number.
 
-        They are as they landed, with ``row_number``, ``reasons`` and, of what was no row, ``line``.
+        Rows are as they landed, with ``row_number`` and ``reasons``; a line that is no row is in ``line``.
 
         Raises
         ------
         UploadNotFound, BadTarget
-            There is no such upload, or it has no rows in quarantine; the file can't be written.
+            There is no such upload; the upload has no rows in quarantine, or the file can't be written.
         """
         with self._using():
             return lake.write_quarantine(self.stack, name, Path(path))

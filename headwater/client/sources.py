@@ -1,4 +1,4 @@
-"""Sources: their definitions, the files of each, and making those of an older definition again."""
+"""Sources: their definitions and files, and reingestion of files of older definitions."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from headwater.versions.errors import DatasetNotFound
 from headwater.versions.service import Versions
 
 UNRECORDED = "unrecorded"
-"""Files of before definitions were recorded."""
+"""Files from before definitions were recorded."""
 BY_HAND = "by hand"
 """Files that a person committed to the source's dataset."""
 
 
 class SourceView(BaseModel):
-    """A source as the stack knows it."""
+    """A source of the stack."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -42,7 +42,7 @@ class SourceView(BaseModel):
     size: int = 0
     """Bytes of the curated files."""
     definitions: tuple[Definition, ...] = ()
-    """All that files were ever ingested under, the oldest first."""
+    """Every definition under which files were ingested, the oldest first."""
 
     @property
     def older(self) -> int:
@@ -91,13 +91,13 @@ class Sources:
     def reingest(
         self, name: str, *, since: datetime | None = None, drop: bool = False, dry_run: bool = False
     ) -> StartedReingest:
-        """Start making a source's files of older definitions again from landing; it goes on by itself.
+        """Start a reingestion of a source's files of older definitions; it goes on by itself.
 
         Parameters
         ----------
         name : str
         since : datetime, optional
-            Only files that were ingested at that time or later (UTC without a zone); what is older stays unread.
+            Only files that were ingested at that time or later (UTC without a zone); older files stay unread.
         drop : bool
             Whether the rows of files that are refused now, or whose landed version is gone, leave the dataset; by
             default nothing is switched then.
@@ -121,12 +121,12 @@ class Sources:
         return StartedReingest(source=name, run_id=run_id)
 
     def wait(self, started: StartedReingest, *, timeout: float = 7200) -> Reingestion:
-        """Wait until a reingestion is over and the features that stand on the source are online.
+        """Wait until a reingestion is over and the dependent features are online.
 
         Raises
         ------
         ReingestFailed
-            Nothing was switched, or not all of what stands on the source could be brought up to date.
+            The dataset wasn't switched, or not all dependent features could be brought up to date.
         TookTooLong
         """
         execution = f"{self._stack.ingestion_arn.replace(':stateMachine:', ':execution:')}:{started.run_id}"

@@ -33,7 +33,7 @@ LOCK = Path(__file__).resolve().parents[2] / "requirements.txt"
 
 
 class Settings(FunctionSettings):
-    """What the container must be told."""
+    """Environment of the container."""
 
     lake_bucket: str
     artifacts_bucket: str

@@ -1,4 +1,4 @@
-"""Windows over time without SQL: what a view that declares `aggregate` is computed by.
+"""Windows over time without SQL: computes views that declare `aggregate`.
 
 A row of the source is *known* to questions after its available time, and not before its event time
 (`headwater.features.columns.known_sql`). A value as of a moment counts the rows that are known by then and whose event
@@ -34,7 +34,7 @@ from headwater.lake.database import quoted
 from headwater.model import Feature, FeatureView, Window
 
 Value = Callable[[int], str]
-"""Of the window with a number: what its ``of`` is in a query."""
+"""The SQL for the ``of`` of the window with a given number."""
 
 
 def make_rows(engine: Engine, view: FeatureView, table: str) -> None:
@@ -117,7 +117,7 @@ def _of(where: str, feature: Feature, window: Window, column: str, kind: str) ->
 
 
 def _disordered(view: FeatureView, rows: str) -> str:
-    """A query for the entities that one pass over their sorted rows would get wrong."""
+    """A query for the entities that `_in_order` can't compute: their rows became known out of order or twice."""
     keys = ", ".join(map(quoted, view.entity))
     if view.aggregate and view.aggregate.decay:
         return f"SELECT DISTINCT {keys} FROM {quoted(rows)} WHERE __event <> __told"
@@ -194,7 +194,7 @@ def _moments(view: FeatureView, rows: str) -> str:
             f"RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS __end FROM {quoted(rows)}"
         )
         return f"SELECT *, __end AS __happened FROM ({moments}) AS known"
-    # What was told before it happened is known as it happens, all else a microsecond after it was told.
+    # A row that was told before its event is known at the event, every other row a microsecond after it was told.
     known = (
         f"SELECT {keys}, __known AS __at, CASE WHEN __known = __event THEN __event ELSE __known - 1 END AS __happened "
         f"FROM {quoted(rows)}"

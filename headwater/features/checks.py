@@ -1,4 +1,4 @@
-"""What a view declares of its features' values, checked over all of its rows."""
+"""Checks a view's rows against the ranges, kinds and shares that its features declare."""
 
 # ruff: noqa: S608 - names in SQL are declared by products and quoted
 from __future__ import annotations
@@ -44,7 +44,7 @@ def check_values(engine: Engine, view: FeatureView, table: str) -> None:
 
 
 def _outside(feature: Feature) -> str:
-    """An SQL condition that holds where a value isn't what was declared; empty if anything goes."""
+    """An SQL condition that holds for values outside the declaration; empty if every value is allowed."""
     name = quoted(feature.name)
     wrong = [] if feature.minimum is None else [f"{name} < {feature.minimum!r}"]
     wrong += [] if feature.maximum is None else [f"{name} > {feature.maximum!r}"]

@@ -28,7 +28,7 @@ _KEYS = re.compile(
 
 
 def key_problem(kind: str) -> str:
-    """What was expected instead of a join key of DuckDB's type ``kind``; empty if it can be one."""
+    """The expected type, in words, if DuckDB's type ``kind`` can't be a join key's; empty if it can."""
     return "" if _KEYS.match(kind) else "text, a number, a boolean, a date or a UUID"
 
 

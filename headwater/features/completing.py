@@ -1,4 +1,4 @@
-"""The end of a materialisation, however many processes did it: people are told, and the run counts as completed."""
+"""The end of a materialisation by one or many processes: the record is written, and the run counts as completed."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from headwater.values import Value
 
 
 class Counted(Value):
-    """What a run found in the offline rows."""
+    """Counts of the offline rows at a run's moment."""
 
     rows: int = 0
     """Offline rows of the view."""
     entities: int = 0
     """Entities with a row that is available by now."""
     newest_event: AwareDatetime | None = None
-    """Of the rows that are available by now."""
+    """Newest event time of the rows that are available by now."""
     next_known: int | None = None
-    """When the first of the others becomes known; microseconds since 1970."""
+    """When the next row becomes known; microseconds since 1970."""
 
 
 def complete(registry: RegistryStore, view: str, version: str, run: Run, counted: Counted, written: int) -> None:
-    """All that a run had to write is online: record it. Doing it twice changes nothing.
+    """Record a run whose items are all online. A second call changes nothing.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def complete(registry: RegistryStore, view: str, version: str, run: Run, counted
     run : Run
     counted : Counted
     written : int
-        Online items that it changed.
+        Online items that the run changed.
 
     Raises
     ------

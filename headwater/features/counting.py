@@ -30,7 +30,7 @@ def keep_statistics(
     connection : DuckDBPyConnection
     view : FeatureView
     version : DataVersion
-        Of what the view's rows are made of, and maybe more.
+        The data that the view's rows are made of; may have more parts.
     table : str
         With the view's offline rows.
     """

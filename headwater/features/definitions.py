@@ -1,7 +1,7 @@
-"""Every definition of a feature view that was ever declared, kept in the registry: old ones stay readable for ever.
+"""Every definition of a feature view that was ever declared, kept in the registry and readable for ever.
 
-A definition is named by its content (`FeatureView.version`). What its values depend on never changes under that name;
-its words (description, owner) are those of the last declaration.
+A definition is named by its content (`FeatureView.version`). Fields that its values depend on never change under a
+name; description and owner are those of the last declaration.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ class Definition(Value):
     version: str
     view: FeatureView
     sources: tuple[Source, ...] = ()
-    """Without them its rows can be read, but not computed."""
+    """The sources that the view reads. Without them the view's rows can be read, but not computed."""
     at: AwareDatetime
-    """When it was first seen; of the one that is declared now, when that was."""
+    """When the definition was first stored; for the current definition, when it became current."""
 
 
 class Definitions:
@@ -63,10 +63,10 @@ class Definitions:
         self._pause = pause
 
     def remember(self, view: FeatureView, sources: Sequence[Source] = ()) -> Definition:
-        """Keep a definition, and that it is the one that is declared now.
+        """Store a definition as the current one of its view.
 
-        Costs one read if that is known. Of two deployments that run at once the last word counts, until the next
-        materialisation.
+        Costs one read if the registry has it already. Of two concurrent deployments the later write counts, until the
+        next materialisation.
 
         Parameters
         ----------
@@ -91,7 +91,7 @@ class Definitions:
             try:
                 self._store.transact(writes)
             except WriteRefused:
-                # Another one was first, or our answer was lost: what is there by then says which.
+                # Another writer was first, or the answer to our write was lost: the stored item tells which.
                 self._pause(random.uniform(0, min(1.0, 0.02 * 2**attempt)))  # noqa: S311
             else:
                 return made
@@ -106,7 +106,7 @@ class Definitions:
         UnknownView, UnknownViewVersion
             It was never declared; the message lists what was.
         DefinitionChanged
-            It would be called otherwise by now: the module of its transform was changed, or Headwater.
+            The definition's name would be another one now: the module of its transform changed, or Headwater did.
         """
         found = self.definition(view, version).view
         if found.version != version:
@@ -117,7 +117,8 @@ class Definitions:
         return found
 
     def view(self, declared: FeatureView | None, name: str, version: str) -> FeatureView:
-        """The definition ``version`` of the view ``name``: the one that is declared, or else as `get`."""
+        """The definition ``version`` of the view ``name``: the current declaration if it has that version, else as
+        `get`."""
         if declared is not None and declared.version == version:
             return declared
         return self.get(name, version)
@@ -125,7 +126,7 @@ class Definitions:
     def definition(self, view: str, version: str) -> Definition:
         """The definition ``version`` of ``view`` with its sources, to be looked at; raises like `current`.
 
-        Whether it can still be computed (a transform's code may have changed), only `get` says.
+        Only `get` checks whether the definition can still be computed: a transform's code may have changed.
         """
         item = self._store.get(f"VIEW#{view}", f"DEFINITION#{version}")
         if item is None:

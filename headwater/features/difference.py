@@ -1,4 +1,4 @@
-"""What changed between two definitions of a view, and between the statistics of two of its materialisations."""
+"""Differences between two definitions of a view, and between the statistics of two materialisations."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from headwater.values import Value
 
 
 class FieldChange(Value):
-    """One field of a definition that isn't what it was."""
+    """One changed field of a definition."""
 
     field: str
-    """Such as ``ttl``, or ``features.mean_delay.minimum``."""
+    """The field's path, such as ``ttl`` or ``features.mean_delay.minimum``."""
     before: Any
-    """None if there was none."""
+    """The value before; None if the field was new."""
     after: Any
-    """None if there is none any more."""
+    """The value after; None if the field is gone."""
 
 
 class FeatureChange(Value):
@@ -30,7 +30,7 @@ class FeatureChange(Value):
 
     feature: str
     before: FeatureStatistics | None
-    """None if the view hadn't it, or the statistics weren't kept."""
+    """Statistics before; None if the view lacked the feature, or no statistics were kept."""
     after: FeatureStatistics | None
 
     @computed_field  # type: ignore[prop-decorator]
@@ -49,21 +49,21 @@ class Side(Value):
     """One of the two states that are compared."""
 
     version: str
-    """Of the definition."""
+    """Version of the definition."""
     materialisation: Materialisation | None
-    """None if that definition was never materialised."""
+    """The data version; None if the definition was never materialised."""
     statistics: Statistics | None
-    """None if there are none of it."""
+    """The statistics; None if none are kept."""
 
 
 class Difference(Value):
-    """What changed in a view from one state to another."""
+    """The changes of a view from one state to another."""
 
     view: str
     before: Side
     after: Side
     definition: tuple[FieldChange, ...]
-    """Empty if both are of the same definition."""
+    """The changed fields; empty if both states have the same definition."""
     sql: tuple[str, ...]
     """The change of the SQL as a unified diff, line by line."""
     features: tuple[FeatureChange, ...]

@@ -1,4 +1,4 @@
-"""Which of a view's rows have to be written online for a run, and as what."""
+"""Pending rows: which of a view's rows a run has to write online, and their online form."""
 
 # ruff: noqa: S608 - names in SQL are declared by products and quoted
 from __future__ import annotations
@@ -21,13 +21,13 @@ from headwater.lake.store import Objects
 from headwater.model import FeatureView
 
 DUE = "__due"
-"""The table of what is due, in the order of the join keys."""
+"""Table of the pending rows, in the order of the join keys."""
 _VECTORS = 8
-"""Of DuckDB's, 2,048 rows each, that are encoded at once."""
+"""DuckDB vectors, of 2,048 rows each, that are encoded at once."""
 
 
 def count(connection: duckdb.DuckDBPyConnection, view: FeatureView, table: str, run: Run) -> Counted:
-    """Find each entity's newest row of those known at the run's moment, and say what there is."""
+    """Find each entity's newest row that is known at the run's moment, and count."""
     connection.execute(f"CREATE TEMP TABLE __newest AS {_newest(view, quoted(table))}", [run.moment])
     ((rows, next_known),) = connection.execute(
         f"SELECT count(*), min({KNOWN}) FILTER (WHERE {KNOWN} > ?) FROM {quoted(table)}",
@@ -42,9 +42,9 @@ def count(connection: duckdb.DuckDBPyConnection, view: FeatureView, table: str, 
 def find(
     connection: duckdb.DuckDBPyConnection, objects: Objects, view: FeatureView, run: Run, baselines: Sequence[Run]
 ) -> int:
-    """Put the rows that may have to be written into `DUE`, after `count`; how many they are.
+    """Put the rows that may have to be written into `DUE`, after `count`. Returns their number.
 
-    What is in every baseline needn't be written, nor what the run has done already.
+    Rows that are in every baseline needn't be written, nor rows that the run has written already.
     """
     same: list[str] = []
     for number, baseline in enumerate(baselines):

@@ -53,7 +53,7 @@ Known = float | str | None
 
 
 class Row(NamedTuple):
-    """What is known of an entity; times in microseconds since 1970."""
+    """A row of an entity; times in microseconds since 1970."""
 
     event_time: int
     available_time: int

@@ -1,4 +1,5 @@
-"""What runs a feature view's SQL: DuckDB here, Spark in `headwater.features.spark`. Both take DuckDB's dialect."""
+"""Engines that run a feature view's SQL: DuckDB here, Spark in `headwater.features.spark`. Both take DuckDB's
+dialect."""
 
 # ruff: noqa: S608 - names in SQL are declared by products and quoted
 from __future__ import annotations
@@ -25,14 +26,14 @@ LARGEST = 20 * 2**30
 
 
 def engine_for(view: FeatureView, size: int) -> Literal["duckdb", "spark"]:
-    """What computes a view: what it declares, else by the size of its sources' curated files (bytes)."""
+    """The engine of a view: the declared one, else chosen by the size of the sources' curated files (bytes)."""
     if view.engine is not None:
         return view.engine
     return "spark" if size > LARGEST and not view.transform else "duckdb"
 
 
 def type_problem(feature: Feature, kind: str) -> str:
-    """What was expected instead of a column of DuckDB's type ``kind``; empty if it can be the feature's."""
+    """The expected type, in words, if a column of DuckDB's type ``kind`` can't be the feature's; empty if it can."""
     if feature.is_text:
         return "" if TEXTS.match(kind) else "text, for it is declared a category (CAST(... AS VARCHAR) makes text)"
     return "" if NUMBERS.match(kind) else "a number (text is declared with kind='category')"
@@ -43,9 +44,9 @@ class Engine(Protocol):
 
     name: str
     failures: tuple[type[Exception], ...]
-    """What it raises for a query that is wrong."""
+    """Exceptions that the engine raises for a wrong query."""
     whole_keys: bool
-    """Whether join keys that are numbers must be whole, since it writes fractions differently."""
+    """Whether numeric join keys must be whole, since the engine writes fractions differently."""
 
     def columns(self, query: str) -> dict[str, str]:
         """A query's columns in order, each with its type in DuckDB's words."""
@@ -64,7 +65,7 @@ class Engine(Protocol):
         ...
 
     def transform(self, view: FeatureView, table: str) -> None:
-        """Make a table of what the view's Python makes of its sources."""
+        """Make a table of the rows that the view's transform makes of its sources."""
         ...
 
 
@@ -123,7 +124,7 @@ class DuckDB:
         return row
 
     def transform(self, view: FeatureView, table: str) -> None:
-        """See `Engine`; raises `InvalidView` for whatever the Python raises."""
+        """See `Engine`. Any exception of the transform becomes `InvalidView`."""
         where = f"feature view {view.name!r}: transform {view.transform}"
         function = resolve(view.transform or "")
         tables: Mapping[str, duckdb.DuckDBPyRelation] = {

@@ -1,4 +1,4 @@
-"""The rows that a user asks features for: whatever holds them, checked, as a table."""
+"""The rows that a user asks features for, of any frame type, checked and made a table."""
 
 # ruff: noqa: S608 - names in SQL are declared by products and quoted
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 ENTITY_ROWS = "__entity_rows"
 TIMES = (ASKED, "event_timestamp")
-"""What the moment of a question may be called."""
+"""Names that the column of a question's moment may have."""
 
 
 def views_of(catalog: Catalog, features: Sequence[str]) -> dict[str, FeatureView]:
@@ -32,7 +32,7 @@ def views_of(catalog: Catalog, features: Sequence[str]) -> dict[str, FeatureView
     Raises
     ------
     UnknownFeature
-        One isn't declared; the message names those that are spelt nearly so.
+        A feature isn't declared; the message names features with a similar spelling.
     InvalidEntityRows
         One is given twice, or none.
     """
@@ -55,13 +55,13 @@ def take(
     views: Mapping[str, FeatureView],
     features: Sequence[str],
 ) -> str:
-    """Make the table `ENTITY_ROWS` of ``rows``, in order, repeats and all; what its time column is called.
+    """Make the table `ENTITY_ROWS` of ``rows``, in order, with repeats. Returns the name of its time column.
 
     Raises
     ------
     InvalidEntityRows
-        They aren't a table; a join key or the time is missing or of the wrong type; a time is empty; times with and
-        without a zone are mixed; or a column is called as a feature's would be.
+        The rows aren't a table; a join key or the time is missing or of the wrong type; a time is empty; times with
+        and without a zone are mixed; or a column has the name of a feature's column.
     """
     given: Any = rows
     if isinstance(given, duckdb.DuckDBPyRelation):

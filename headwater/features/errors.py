@@ -1,4 +1,4 @@
-"""What can go wrong with features."""
+"""Errors of the feature store."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class NeedsSpark(Refused):
 
 
 class WaitsForSpark(NeedsSpark):
-    """Spark is computing them: the same call succeeds when it is done."""
+    """Spark is computing the rows: the same call succeeds once Spark has finished."""
 
 
 class SparkFailed(Refused):
@@ -95,7 +95,7 @@ class UnknownViewVersion(NotFound):
 
 
 class DefinitionChanged(Refused):
-    """A definition that was kept can't be read as what it was: this version of Headwater means something else by it."""
+    """This version of Headwater gives a stored definition another meaning, so the definition can't be used."""
 
 
 class NeverMaterialised(NotFound):
@@ -107,7 +107,7 @@ class NothingToCompare(NotFound):
 
 
 class OnlineDiffers(HeadwaterError):
-    """The online store doesn't hold what the offline rows say."""
+    """Online values differ from the offline rows."""
 
 
 class MaterialisationStuck(HeadwaterError):

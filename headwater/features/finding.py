@@ -1,4 +1,4 @@
-"""What there is to know of feature views: which there are, how fresh they are, what stands on them, what changed."""
+"""The catalog of feature views for people: list, details, lineage, freshness, statistics and differences."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SHORTEST_PREFIX = 4
 
 
 class State(StrEnum):
-    """How a view's online values stand."""
+    """Status of a view's online values."""
 
     FRESH = "FRESH"
     LATE = "LATE"
@@ -36,7 +36,7 @@ class State(StrEnum):
     BEHIND = "BEHIND"
     """A source has data that no materialisation has read."""
     NEVER = "NEVER"
-    """It is declared and was never materialised."""
+    """The view is declared and was never materialised."""
     RETIRED = "RETIRED"
     """No product declares it any more; its last values are online until they expire."""
 
@@ -50,7 +50,7 @@ class ViewSummary(Value):
     owner: str
     description: str
     version: str | None
-    """Of the definition that is declared now; None if it was never materialised."""
+    """The current definition's materialisation; None if there was none."""
     ttl: timedelta | None
     freshness: timedelta | None
     materialised_at: AwareDatetime | None
@@ -69,7 +69,7 @@ class ViewVersion(Value):
 
 
 class ViewDetails(Value):
-    """All that is known of a view."""
+    """Details of a view."""
 
     summary: ViewSummary
     definition: Definition
@@ -81,17 +81,17 @@ class ViewDetails(Value):
 
 
 class ViewStatistics(Value):
-    """The statistics of one materialisation, and which others there are."""
+    """The statistics of one materialisation, and the list of all materialisations."""
 
     materialisation: Materialisation
     statistics: Statistics | None
-    """None if none were kept of it."""
+    """The statistics; None if none were kept."""
     others: tuple[Materialisation, ...]
-    """Of the view, oldest first; this one too."""
+    """All materialisations of the view, oldest first."""
 
 
 class Finding:
-    """Reads what materialisations and training left in the registry and the lake. Changes nothing.
+    """Reads the records of materialisations and trainings in the registry and the lake. Changes nothing.
 
     Parameters
     ----------
@@ -164,7 +164,7 @@ class Finding:
         )
 
     def lineage(self, name: str) -> Lineage:
-        """What ``view`` or ``view.feature`` stands on, and which model versions stand on it.
+        """The sources of ``view`` or ``view.feature``, and the model versions that use it.
 
         Raises
         ------
@@ -174,7 +174,7 @@ class Finding:
         definition = self.current(view)
         features = [entry.name for entry in definition.view.features]
         uses = self._uses.of(view)
-        # Also a feature that only an older definition had may still be in use.
+        # A feature of an older definition may still be in use.
         used = {entry for use in uses for entry in use.features}
         if dot and feature not in {*features, *used}:
             near = get_close_matches(feature, features, n=3)
@@ -206,7 +206,7 @@ class Finding:
         return ViewStatistics(materialisation=record, statistics=self._read(record), others=records)
 
     def diff(self, view: str, before: str | None = None, after: str | None = None) -> Difference:
-        """What changed in a view's definition and in its values.
+        """The changes in a view's definition and in its values.
 
         Parameters
         ----------
@@ -268,7 +268,7 @@ class Finding:
         names : sequence of str
             Views.
         instead : sequence of FeatureView
-            Definitions that count in place of the declared ones, or beside them.
+            Definitions that replace declared ones of their name, or are added.
 
         Raises
         ------
@@ -320,7 +320,7 @@ class Finding:
         try:
             return self._of(self._find(view, records, name))
         except UnknownViewVersion:
-            # A definition that nothing was ever computed of can still be compared as such.
+            # A definition can be compared even if it was never materialised.
             found = [entry.version for entry in self._definitions.versions(view) if entry.version.startswith(name)]
             if len(found) != 1 or len(name) < SHORTEST_PREFIX:
                 raise

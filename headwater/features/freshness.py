@@ -1,4 +1,4 @@
-"""Whether views are as fresh as they declare to be: how long ago the newest event is that each of them knows of."""
+"""Compares the age of each view's newest event with the freshness that the view declares."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ class ViewAge(Value):
 
     view: str
     version: str
-    """Of the view's definition."""
+    """Version of the view's definition."""
     newest_event: AwareDatetime | None
-    """None: rows were materialised, and none of them was known yet."""
+    """Age of the newest event; None if no materialised row was known yet."""
     freshness_seconds: float
-    """How old it may be, as the view declares."""
+    """The largest age that the view declares as fresh."""
     age_seconds: float | None
     late: bool
 
 
 def is_late(freshness: timedelta | None, newest_event: datetime | None, now: datetime) -> bool:
-    """Whether the newest event is older than it may be; never without a declared freshness."""
+    """Whether the newest event is older than the declared freshness; False without one."""
     return freshness is not None and (newest_event is None or now - newest_event > freshness)
 
 
 class Freshness:
     """Looks at the views that declare a freshness, by the records of their materialisations.
 
-    Streamed rows leave no such record: a view that they alone keep fresh should declare none.
+    Streamed rows leave no such record: a view that only streaming keeps fresh should declare no freshness.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ class Freshness:
         self._now = now
 
     def ages(self) -> tuple[ViewAge, ...]:
-        """The views' ages; one that was never materialised has none, for a stack without data isn't late."""
+        """The views' ages. A view that was never materialised has no age, since a stack without data isn't late."""
         now, found = self._now(), []
         for view in self._views:
             record = self._materialisations.newest(view.name, view.version)

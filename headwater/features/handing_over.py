@@ -1,4 +1,4 @@
-"""Gives a run that is too much for one process to the machine that materialises shard by shard."""
+"""Hands a run that is too large for one process over to the machine that materialises shard by shard."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from headwater.features.progress import Run
 from headwater.lake.store import Executions
 
 ATTEMPTS = 20
-"""Names that are tried for an execution before something else must be wrong."""
+"""Execution names that are tried before the hand-over is given up."""
 _LONGEST_VIEW = 24
-"""Of a view's name in an execution's, which may have 80 characters."""
+"""Characters of a view's name in an execution's name, which may have 80."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,11 +24,11 @@ class HandOver:
     executions : Executions
         Of the materialisation machine.
     above : int
-        Entities to do; a run that has more is handed over before anything is written.
+        Entities that one process writes; a run with more is handed over before anything is written.
     unfinished : bool
-        Whether a run that there is no time for is handed over: nobody is waiting to call again at once.
+        Whether a run is handed over when time runs out, because no caller is waiting to call again.
     at_once : bool
-        Whether every run is, however little there is to do.
+        Whether every run is handed over, however small.
     """
 
     executions: Executions
@@ -37,9 +37,9 @@ class HandOver:
     at_once: bool = False
 
     def start(self, view: str, version: str, run: Run) -> tuple[str, int]:
-        """Start an execution for a run, unless one is at it; its name, and which attempt it is.
+        """Start an execution for a run unless one is running. Returns the execution's name and the attempt's number.
 
-        One that failed is followed by another, which finds what was written in its place.
+        A failed execution is followed by another one, which finds the items that the first one wrote.
 
         Raises
         ------
@@ -59,7 +59,7 @@ class HandOver:
         )
 
     def running(self, view: str, version: str, run: Run) -> str:
-        """The name of the execution that is at a run; empty if it ended."""
+        """The name of the execution that works on a run; empty if the execution ended."""
         name = execution_name(view, version, run, run.attempts)
         status, _ = self.executions.standing(name) or ("", "")
         return name if status == "RUNNING" else ""
@@ -72,6 +72,6 @@ def execution_name(view: str, version: str, run: Run, attempt: int) -> str:
 
 
 def assignment(view: str, version: str, run: Run) -> dict[str, Any]:
-    """What an execution is told: the run, and nothing that changes while it goes on."""
+    """Input of an execution: the run, without anything that changes while the execution runs."""
     identity = {"data_version", "revision", "commits", "moment", "full"}
     return {"view": view, "version": version, "run": run.model_dump(mode="json", include=identity)}

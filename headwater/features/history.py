@@ -1,10 +1,10 @@
-"""The point-in-time join: for each example, what was known of its entity when it was asked.
+"""The point-in-time join: for each example, the entity's values as known when the example was asked.
 
-Of an entity's rows those are known at a moment that became available *before* it and happened no later. So an example
-that is asked at its own event time never sees its own row, unless that says that it was available earlier. Of the rows
-that are known the newest counts: by event time, then by available time, then (rows alike in both) the one whose values
-are largest, compared feature by feature in declared order, a missing value being the smallest. If its event time is
-more than the TTL before the moment, nothing is known. `headwater.features.online` answers by the same rule.
+A row is known at a moment if it became available *before* the moment and its event time isn't later. So an example that
+is asked at its own event time doesn't see its own row, unless the row's available time is earlier. The newest known row
+counts: by event time, then by available time, then (rows alike in both) by the values, compared feature by feature in
+declared order, a missing value being the smallest. If the row's event time is more than the TTL before the moment,
+nothing is known. `headwater.features.online` answers by the same rule.
 
 A view's offline rows are kept without those that can't be an answer (`headwater.features.offline.compute_on`), so that
 an entity's rows, in order, became known one after the other. Finding the answer to an example is then a binary search
@@ -36,7 +36,7 @@ Values = npt.NDArray[np.float64]
 
 
 class Found(NamedTuple):
-    """Examples that something is known of: which, when they were asked (microseconds), and their newest known row."""
+    """Examples with a known row: their number, when they were asked (microseconds), and their newest known row."""
 
     position: Integers
     moment: Integers
@@ -69,10 +69,9 @@ def historical(
     features : sequence of str
         ``view.feature`` each.
     asked : str
-        What ``asked_at`` is called.
+        Name of the column ``asked_at``.
     as_known_at : datetime, optional
-        What a question of then wouldn't know counts for no example, however late that one was asked. With a time
-        zone.
+        Rows that a question at this time wouldn't know count for no example. With a time zone.
 
     Returns
     -------
@@ -133,20 +132,20 @@ def refuse_keys(views: Mapping[str, FeatureView], wanted: Iterable[str], present
 
 
 def _table(connection: duckdb.DuckDBPyConnection, examples: str) -> tuple[str, int]:
-    """A table of the examples, whose row numbers are their places, and how many they are."""
+    """A table of the examples, whose row numbers are the examples' positions, and their number."""
     counted = "SELECT count(*), max(rowid) FROM {}"
     with suppress(duckdb.BinderException):  # a view's rows have no numbers
         ((count, last),) = connection.execute(counted.format(quoted(examples))).fetchall()
         if last is None or last + 1 == count:  # else rows of it were deleted
             return quoted(examples), count
-    # What is read twice must be in one order.
+    # The table is read twice, so its order must be fixed.
     connection.execute(f"CREATE OR REPLACE TEMP TABLE __asked AS SELECT * FROM {quoted(examples)}")
     ((count, _),) = connection.execute(counted.format("__asked")).fetchall()
     return "__asked", count
 
 
 def _numbered(connection: duckdb.DuckDBPyConnection, offline: str) -> str:
-    """A view's rows with their numbers: those of a file have them, a table numbers its own as they were put in."""
+    """A view's rows with their numbers. A file has the numbers as a column; a table's rows are numbered as inserted."""
     if ROW in columns_of(connection, offline):
         return quoted(offline)
     return f"(SELECT *, rowid AS {ROW} FROM {quoted(offline)})"
@@ -198,7 +197,7 @@ def _arrays(connection: duckdb.DuckDBPyConnection, query: str) -> dict[str, Inte
 def _fill(
     values: Mapping[str, Values], connection: duckdb.DuckDBPyConnection, offline: str, ttl: timedelta, found: Found
 ) -> None:
-    """Put the numbers of the rows that aren't too old in the examples' places; NaN where one is missing."""
+    """Write the numbers of rows within the TTL to the examples' positions; NaN where a value is missing."""
     connection.register("__found", found._asdict())
     names = ", ".join(f"known.{quoted(feature)}" for feature in values)
     read = connection.execute(
@@ -219,9 +218,9 @@ def _texts(
     found: Found,
     count: int,
 ) -> str:
-    """Make a table with a row for each of ``count`` examples, in order: the texts of the rows that aren't too old.
+    """Make a table with a row for each of ``count`` examples, in order: the texts of rows within the TTL.
 
-    They never leave DuckDB: an object of Python for each would be most of the memory and the time.
+    Texts never leave DuckDB: a Python object for each would take most of the memory and the time.
     """
     table = quoted(f"__texts_{view.name}")
     connection.register("__found", found._asdict())
@@ -237,12 +236,12 @@ def _texts(
 
 
 def _young(ttl: timedelta) -> str:
-    """An SQL condition: that the row that was found isn't too old for its example."""
+    """An SQL condition: the found row is within the TTL of its example."""
     return f"found.moment - epoch_us(known.{EVENT}) <= {ttl // timedelta(microseconds=1)}"
 
 
 def newest_before(known: Integers, first: Integers, after: Integers, until: Integers) -> Integers:
-    """Of stretches of rows, each in ascending order, the last row that isn't later than a moment.
+    """For each question the last row of its stretch that isn't later than its moment. Stretches are in ascending order.
 
     Parameters
     ----------
@@ -256,13 +255,13 @@ def newest_before(known: Integers, first: Integers, after: Integers, until: Inte
     Returns
     -------
     array of int64, shape (questions,)
-        Numbers of rows; -1 where all of a stretch is later.
+        Numbers of rows; -1 where all rows of a stretch are later.
     """
     row = first - 1
     # All questions at once, half a step at a time: Python would take a step for each.
     longest = int((after - first).max(initial=0))
     for step in (1 << power for power in reversed(range(longest.bit_length()))):
         further = row + step
-        # What lies beyond the last row is read there and comes to nothing.
+        # A position beyond the last row is clipped to the last row, and its comparison has no effect.
         row += step * ((further < after) & (known[np.minimum(further, len(known) - 1)] <= until))
     return np.where(row >= first, row, -1)

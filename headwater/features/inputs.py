@@ -25,9 +25,9 @@ Encoded = float | str
 
 _JSON_NUMBERS = frozenset({float, int})
 _LARGEST_WHOLE = 2**127
-"""What whole numbers as join keys are below: DuckDB's HUGEINT."""
+"""Limit of whole numbers as join keys: DuckDB's HUGEINT."""
 _MOST_DIGITS, _MOST_PLACES = 38, 400
-"""Of a decimal join key before its point, and after it."""
+"""Most digits of a decimal join key before its point, and after it."""
 
 
 def encode(inputs: Sequence[RequestInput], instance: Mapping[str, Any]) -> dict[str, Encoded]:
@@ -86,7 +86,7 @@ def encode_value(entry: RequestInput, value: Any) -> tuple[Encoded, ...]:
 
 def is_missing(value: Any) -> bool:
     """Whether ``value`` says that nothing is known: None, NaN, NaT, pandas.NA, or empty text."""
-    # What JSON knows is told by its very type: asking an abstract class costs more than all the rest of an input.
+    # JSON's values are recognised by their exact type: a check against an abstract class costs more than all the rest.
     kind = type(value)
     if kind is str:
         return not value
@@ -101,7 +101,7 @@ def is_missing(value: Any) -> bool:
 
 
 def _is_unequal(value: Any) -> bool:
-    """Whether it doesn't equal itself; arrays say neither."""
+    """Whether a value doesn't equal itself; False for arrays, whose comparison has no single answer."""
     try:
         return bool(value != value)
     except (ValueError, ArithmeticError):  # several values, or a decimal's signalling NaN
@@ -160,7 +160,7 @@ def is_text(value: Any, longest: int = LONGEST_TEXT) -> bool:
 
 
 def text_expectation(feature: Feature) -> str:
-    """What a category feature takes, in words: ``text of at most 20 characters``."""
+    """The values that a category feature accepts, in words: ``text of at most 20 characters``."""
     if feature.values is None:
         return f"text of at most {feature.longest:,} characters"
     more = f" or {len(feature.values) - 10:,} more" if len(feature.values) > 10 else ""
@@ -168,7 +168,7 @@ def text_expectation(feature: Feature) -> str:
 
 
 def expectation(entry: RequestInput) -> str:
-    """What an input takes, in words: ``a number from 0 to 5000``."""
+    """The values that an input accepts, in words: ``a number from 0 to 5000``."""
     if entry.kind == "category":
         return "text"
     if entry.kind == "timestamp":

@@ -1,4 +1,4 @@
-"""What Spark is told to compute and what it answers: values that pass between where Spark is and where it isn't."""
+"""Input and output of Spark jobs, for processes with and without Spark."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ class Files(Declaration):
     paths: tuple[str, ...] = Field(min_length=1)
     """Parquet in the order in which it landed: files, or versions in S3 (`url_of`)."""
     keys: tuple[str, ...] = ()
-    """Of rows in several files with the same keys the one that landed last counts."""
+    """Columns that name a row: of rows with the same keys in several files the one that landed last counts."""
 
 
 class Job(Declaration):
-    """What one run computes."""
+    """Input of one run."""
 
     sources: Mapping[str, Files]
     streamed: Mapping[str, Files] = Field(default_factory=dict)
     """By view: its streamed rows, which count for the questions. They aren't among what is written to `offline`."""
     views: tuple[FeatureView, ...] = Field(min_length=1)
-    """From the catalog, so that their aggregations know their times."""
+    """Views from the catalog, whose aggregations have the times of their sources."""
     offline: str
     """Folder, here or ``s3://bucket/prefix``, that gets a folder of Parquet for each view."""
     outcome: str | None = None
@@ -43,26 +43,26 @@ class Job(Declaration):
 
 
 class Outcome(Declaration):
-    """What became of a job."""
+    """Outcome of a job."""
 
     parts: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
     """By view: its rows' Parquet, in order."""
     error: str = ""
-    """What it failed with: the exception's name."""
+    """Name of the exception that the job failed with; empty if it succeeded."""
     message: str = ""
 
 
 class Order(Declaration):
-    """Which view's rows, for which data: the input of the machine that runs Spark."""
+    """Input of the machine that runs Spark: a view's definition and a data version."""
 
     view: str
     version: str
-    """Of the view's definition."""
+    """Version of the view's definition."""
     commits: Mapping[str, PinnedCommit]
 
     @classmethod
     def of(cls, view: FeatureView, version: DataVersion) -> Order:
-        """That of a view for the part of ``version`` that is about its sources."""
+        """The order of a view's rows for the parts of ``version`` that belong to the view's sources."""
         return cls(view=view.name, version=view.version, commits=version.only(view.sources).commits)
 
     @property
@@ -77,7 +77,7 @@ def url_of(pointer: Pointer) -> str:
 
 
 def pointer_of(path: str) -> Pointer | None:
-    """The version that ``path`` names; None if it is a file of this machine."""
+    """The version that ``path`` names; None if ``path`` is a file of this machine."""
     if not path.startswith("s3://"):
         return None
     parts = urlsplit(path)

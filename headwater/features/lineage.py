@@ -1,4 +1,4 @@
-"""What a feature view stands on and who stands on it: sources and their contracts, the view, model versions."""
+"""Lineage of a feature view: its sources with their contracts, the view, and the model versions that use it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ READERS = 8
 
 
 class Use(Value):
-    """A model version that looks features of a view up."""
+    """A model version that looks up features of a view."""
 
     model: str
     version: int
@@ -29,7 +29,7 @@ class Use(Value):
     aliases: tuple[str, ...]
     view: str
     view_version: str | None
-    """Of the view's definition; None if the model's package is older than that it says so."""
+    """Version of the view's definition; None in packages of an older format."""
     features: tuple[str, ...]
     """Of that view."""
 
@@ -40,16 +40,16 @@ class SourceOfView(Value):
     source: str
     description: str
     contract: str
-    """Where its contract is declared; empty if the definition was kept without its sources."""
+    """Reference to the source's contract; empty if the definition was stored without its sources."""
     commit: str | None
-    """What its branch ``main`` points at now; None if it has no data."""
+    """The commit that the branch ``main`` points at now; None without data."""
     materialised: str | None
     """The commit that the view's last materialisation read."""
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def behind(self) -> bool:
-        """Whether it has data that the last materialisation didn't read."""
+        """Whether the source has data that the last materialisation didn't read."""
         return self.commit is not None and self.commit != self.materialised
 
 
@@ -59,7 +59,7 @@ class Lineage(Value):
     view: str
     version: str
     feature: str | None
-    """The one feature that was asked for; None for all."""
+    """The requested feature; None for the whole view."""
     features: tuple[str, ...]
     sources: tuple[SourceOfView, ...]
     uses: tuple[Use, ...]
@@ -108,7 +108,7 @@ class Uses:
         try:
             return self._artifacts.load(entry.package, Package)
         except (ArtifactNotFound, ArtifactInvalid):
-            # A version whose files are gone can't serve; it is no reason to answer nothing about the others.
+            # A version whose files are gone can't serve, so it is left out.
             return None
 
 
@@ -128,7 +128,7 @@ def _use(entry: ModelVersion, package: Package, aliases: dict[str, int], view: s
 
 
 def sources_of(store: RegistryStore, definition: Definition, materialised: dict[str, str]) -> tuple[SourceOfView, ...]:
-    """The sources of a view, and where each one's branch stands beside what was last read of it."""
+    """The sources of a view, each with its branch's commit and the commit that was read last."""
     declared = {source.name: source for source in definition.sources}
     found = []
     for name in definition.view.sources:
@@ -147,7 +147,7 @@ def sources_of(store: RegistryStore, definition: Definition, materialised: dict[
 
 
 def trace(definition: Definition, feature: str | None, sources: Sequence[SourceOfView], uses: Sequence[Use]) -> Lineage:
-    """Put together what a view, or one of its features, stands on and what stands on it."""
+    """Build the lineage of a view, or of one of its features."""
     return Lineage(
         view=definition.view.name,
         version=definition.version,

@@ -1,4 +1,4 @@
-"""A streamed row as it is kept until it is committed: a line of JSON that says by itself what it is a row of."""
+"""A streamed row as kept until its commit: a line of JSON that names its definition's keys and features."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ features (`mark`), each between commas."""
 
 
 TEXT = "text:"
-"""What begins the mark of a feature that is text."""
+"""First character of a text feature's mark."""
 
 
 def mark(feature: Feature) -> str:
-    """A feature in `FEATURES`; another kind of values, another mark."""
+    """The mark of a feature in `FEATURES`; numbers and text have different marks."""
     return f"{TEXT}{feature.name}" if feature.is_text else feature.name
 
 

@@ -1,4 +1,4 @@
-"""Brings the newest values of a view's entities online: what changed since last time, taken up where it broke off."""
+"""Brings the newest values of a view's entities online: the changes since the last run, resumable."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from headwater.registry.store import RegistryStore
 from headwater.values import Value
 
 NOTED = 100_000
-"""Entities after which the place is written down that a run which dies is taken up from."""
+"""Entities between two checkpoints. A run that dies is resumed from its last checkpoint."""
 _ROUNDS = 5
 
 
 class Materialised(Value):
-    """What a materialisation did."""
+    """Result of a materialisation."""
 
     view: str
     version: str = ""
-    """Of the view's definition."""
+    """Version of the view's definition."""
     data_version: str = ""
     rows: int = 0
     """Offline rows of the view."""
@@ -40,28 +40,27 @@ class Materialised(Value):
     written: int = 0
     """Online items that it changed."""
     complete: bool = True
-    """False if it was told to stop before its end (the same call goes on from there), or was handed over."""
+    """False if the run was stopped early (the same call resumes it), or was handed over."""
     execution: str = ""
-    """Of the materialisation machine, which does it: nobody needs to call again."""
+    """Execution of the materialisation machine that has taken the run over: no further call is needed."""
     skipped: str = ""
-    """Why nothing could be done, if so."""
+    """Why nothing was materialised; empty otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doing:
-    """How a materialisation is to go about it.
+    """Options of a materialisation.
 
     Attributes
     ----------
     full : bool
-        Whether to look at every entity, also at those that haven't changed since the last materialisation: after a
-        table was restored from a backup.
+        Whether to write every entity, also unchanged ones. Needed after a table was restored from a backup.
     progress : callable
         Called with the view's name, how many entities are done and how many there are to do.
     stop : callable
-        Answers whether to break off soon (a function's time is running out).
+        Returns True if the run should break off soon, because a function's time is running out.
     hand_over : HandOver, optional
-        Takes what is too much for this process.
+        Starts executions for runs that are too large for this process.
     """
 
     full: bool = False
@@ -71,7 +70,7 @@ class Doing:
 
     @property
     def is_late(self) -> bool:
-        """Whether what isn't done by now is to be handed over."""
+        """Whether the rest of the run is to be handed over now."""
         return self.hand_over is not None and self.hand_over.unfinished and self.stop()
 
 
@@ -81,8 +80,8 @@ AS_USUAL = Doing()
 class Materialiser:
     """Materialises definitions of views.
 
-    Two of one definition at once, one that is killed, an old one that wakes up late: whatever happens, the online
-    values end as one undisturbed run leaves them, for an item only ever gives way to a newer value.
+    Concurrent, killed and late materialisations end with the online values of one undisturbed run, because an item
+    only ever gives way to a newer value.
 
     Parameters
     ----------
@@ -91,7 +90,8 @@ class Materialiser:
     registry : RegistryStore
         The registry table.
     ensure, to_read : callable
-        Makes the table of a view's offline rows, and says of what (`headwater.features.service.Features`).
+        Make the table of a view's offline rows, and name the data that the table needs
+        (`headwater.features.service.Features`).
     now : callable
         The time, UTC.
     """
@@ -120,16 +120,16 @@ class Materialiser:
                     return self._unchanged(view, version, moment, written)
                 if at_it := self._waits_for(view, version, known, doing.hand_over):
                     return at_it.model_copy(update={"written": written})
-            # Before anything is begun, or fetched: rows that Spark has to compute first aren't there.
+            # Before anything is begun or fetched: rows that Spark has to compute aren't there yet.
             parts = self._to_read([view], version)
             run = Run(
                 data_version=version.id, revision=version.revision, commits=version.ids, moment=moment, full=doing.full
             )
             begun = progress.begin(run)
             if begun is None:
-                continue  # somebody read newer data: so shall we
+                continue  # another run reads newer data: read those too
             mine, others = begun
-            # Once it was handed over it stays so: an execution that failed is followed by another.
+            # A run that was handed over stays with the machine: another execution follows one that failed.
             to = doing.hand_over
             if to and (mine.attempts or to.at_once or doing.is_late):
                 done = self._hand_over(view, mine, progress, to)
@@ -139,7 +139,7 @@ class Materialiser:
             written += done.written
             if not done.complete or mine.moment == moment:
                 return done.model_copy(update={"written": written})
-            # A run that was begun earlier is ended; what became known since is next.
+            # An earlier run is completed; rows that became known since are next.
             doing = replace(doing, full=False)
         raise RegistryBusy(f"feature view {view.name!r}: newer data kept coming; run it again")
 
@@ -154,10 +154,10 @@ class Materialiser:
     def _waits_for(
         self, view: FeatureView, version: DataVersion, known: Progress, to: HandOver | None
     ) -> Materialised | None:
-        """An execution that brings older data online and is to end first.
+        """An execution that brings older data online and must end before newer data are written.
 
-        Were it to give way each time that data come, a view to which they come faster than it is written would never
-        be written. If it failed, the newer data may be what mends it.
+        If the execution gave way to each new upload, a view with frequent uploads would never be written. If the
+        execution failed, newer data may fix the failure, so newer data go first.
         """
         if to is None:
             return None
@@ -221,7 +221,7 @@ class Materialiser:
 
 @dataclass(slots=True)
 class _Tracker:
-    """Follows the writing: tells of it, notes from where it may be taken up, and says when to stop."""
+    """Follows the writing: reports progress, stores checkpoints, and decides when to stop."""
 
     view: FeatureView
     run: Run

@@ -1,7 +1,7 @@
 """A feature view's rows for a data version: computed by what it declares, checked, kept as Parquet.
 
-Rows that were streamed and committed are put to them (`add_streamed`), so that a view that nothing was streamed to is
-computed as if there were no streaming, and one whose sources stay the same isn't computed again for what was streamed.
+Committed streamed rows are added to the computed ones (`add_streamed`). A view without streamed rows is computed as if
+there were no streaming, and new streamed rows don't make a view with unchanged sources be computed again.
 """
 
 # ruff: noqa: S608 - names in SQL are declared by products and quoted
@@ -35,22 +35,22 @@ if TYPE_CHECKING:
     from headwater.lake.store import Objects
 
 LAYOUT = 3
-"""Of the kept rows; another one makes other keys. 2: in order, without rows that can't be an answer. 3: what is known
-at a moment became available before it, and join keys have all of their digits."""
+"""Format of the kept rows, part of their keys. 2: rows are sorted, and rows that can't be an answer are left out. 3:
+rows known at a moment became available before it, and join keys have all of their digits."""
 
 Ensure = Callable[[duckdb.DuckDBPyConnection, FeatureView, DataVersion], str]
 """Makes the table of a view's rows for a data version (`headwater.features.service.Features.ensure`)."""
 ToRead = Callable[[Iterable[FeatureView], DataVersion], Collection[str]]
-"""Says what of a data version that needs (`headwater.features.service.Features.to_read`)."""
+"""Returns the parts of a data version that `Ensure` needs (`headwater.features.service.Features.to_read`)."""
 
 
 def offline_key(view: FeatureView, version: DataVersion) -> str:
-    """Where the rows of ``view`` for ``version`` are kept: another definition or other data, another key."""
+    """Key of the rows of ``view`` for ``version``. Each definition and each data version has a key of its own."""
     return f"features/{view.name}/{version.of(view).id}-{view.version}-{LAYOUT}.parquet"
 
 
 def needed(objects: Objects, view: FeatureView, version: DataVersion) -> tuple[str, ...]:
-    """The parts of a data version without which the view's rows can't be had: none, if they are kept."""
+    """The parts of a data version that the view's rows are computed from; none if the rows are kept already."""
     if objects.newest(offline_key(view, version)) is not None:
         return ()
     streamed = tuple(name for name in version.of(view).commits if name == streamed_of(view.name))
@@ -59,7 +59,7 @@ def needed(objects: Objects, view: FeatureView, version: DataVersion) -> tuple[s
 
 
 def table_of(view: FeatureView) -> str:
-    """What the table of a view's offline rows is called."""
+    """Name of the table of a view's offline rows."""
     return f"__view_{view.name}"
 
 
@@ -75,10 +75,9 @@ def compute_on(engine: Engine, view: FeatureView, table: str) -> int:
     """Compute the view over the sources' tables and put its rows into ``table``; say how many.
 
     Join keys become text, times UTC in microseconds, features numbers of float32's precision (what a model sees of
-    them), NULL where they are NaN or infinite, or text, NULL where it is empty. Rows without a key or an event time
-    tell nothing and are left out, and so are those that weren't the newest of their entity when they became known: no
-    question can have them as its answer. So an entity's rows, in order, both happened and became known one after the
-    other, no two at once.
+    them), NULL where they are NaN or infinite, or text, NULL where it is empty. Rows without a key or an event time are
+    left out, and so are rows that weren't the newest of their entity when they became known: no question can have such
+    a row as its answer. An entity's remaining rows are ordered by event time and by known time alike, without ties.
 
     Raises
     ------
@@ -119,11 +118,11 @@ def _named(view: FeatureView, kinds: dict[str, str]) -> str:
 
 
 def _newest_when_known(view: FeatureView, rows: str, order: str) -> str:
-    """A query for those rows of a query that can be an answer, in order; by ``order`` the newest come last."""
+    """A query for the rows of a query that can be an answer, sorted by ``order``, the newest last."""
     partition = ", ".join(map(quoted, view.entity))
     names = ", ".join((partition, EVENT, AVAILABLE, *(quoted(feature.name) for feature in view.features)))
     filled = " AND ".join(f"{name} IS NOT NULL" for name in (*map(quoted, view.entity), EVENT, AVAILABLE))
-    # Of an entity's rows with the newest last, one counts if none after it was known as early.
+    # A row counts if no newer row of its entity was known as early.
     return (
         f"SELECT {names} FROM (SELECT *, min({KNOWN}) OVER (PARTITION BY {partition} ORDER BY {order} "
         f"ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING) AS __newer_known FROM "
@@ -134,20 +133,19 @@ def _newest_when_known(view: FeatureView, rows: str, order: str) -> str:
 
 
 def add_streamed(engine: Engine, view: FeatureView, computed: str, streamed: str, table: str) -> None:
-    """Put the rows that were computed and those that were streamed together into ``table``, in order.
+    """Put computed and streamed rows together into ``table``, sorted.
 
-    Of a computed row and a streamed one of the same event and available time the computed one is the newer, whatever
-    their values, as it is online. Streamed rows may be there several times. Those of another definition of the view
-    count if that had the same join keys and every feature that this one has: of a feature that it didn't have they
-    can't say that it was missing.
+    A computed row is newer than a streamed row with the same event and available time, as online. A streamed row may
+    occur several times. Streamed rows of another definition count if that definition has the same join keys and every
+    feature of this one: otherwise a feature would seem to be missing.
 
     Parameters
     ----------
     engine : Engine
     view : FeatureView
     computed : str
-        Table of rows as `compute_on` leaves them. That those are left out which can't be an answer is no matter: a row
-        that was newer than one of them is there, or one that was newer still.
+        Table of rows as `compute_on` leaves them. Rows that can't be an answer aren't needed: a newer row of the same
+        entity is always there.
     streamed : str
         Table of the view's streamed rows (`headwater.features.streamed`).
     table : str

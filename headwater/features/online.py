@@ -48,14 +48,14 @@ class Lookup:
 
     view: str
     version: str
-    """Of the view's definition: what a model was trained with is what it reads."""
+    """Version of the view's definition. A model reads the version that it was trained with."""
     entity: tuple[str, ...]
     """The join keys' names, in the view's order."""
     key: tuple[str | None, ...]
     """Their values as text (`entity_text`); None for one that the request lacks."""
     features: tuple[str, ...]
     positions: tuple[int, ...]
-    """Of these features among all that the view declares."""
+    """Positions of the features among all that the view declares."""
     ttl_seconds: float
 
 
@@ -63,7 +63,7 @@ class ReadsItems(Protocol):
     """The reading half of `headwater.features.store.OnlineStore`."""
 
     def read(self, keys: Sequence[str], attributes: Sequence[str]) -> Mapping[str, Mapping[str, bytes]]:
-        """Of the items that exist among ``keys``, those of the ``attributes`` that they have."""
+        """For each existing item among ``keys``, the values of those ``attributes`` that the item has."""
         ...
 
 
@@ -76,8 +76,8 @@ class ValueStatus(StrEnum):
     EXPIRED = "EXPIRED"
     """Its event time is longer ago than the view's TTL."""
     FUTURE = "FUTURE"
-    """It became available only at `as_of` or later, or hasn't happened by then; the store keeps the newest value alone,
-    so none is known."""
+    """The value became available only at `as_of` or later, or its event is later. The store keeps the newest value
+    alone, so no earlier value is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class OnlineAnswer:
     lookup: Lookup
     status: ValueStatus
     values: Mapping[str, Known] = field(default_factory=dict)
-    """Each feature that was asked for; None unless found (a found item may hold None as well)."""
+    """The value of each requested feature; None unless found. A found item may hold None as well."""
     event_microseconds: int | None = None
     """The event time of the value, also of one that is expired or from the future; since 1970."""
     age_seconds: float | None = None
@@ -100,12 +100,12 @@ class OnlineAnswer:
 
 
 def plan(features: Sequence[LookedUp], instances: Sequence[Mapping[str, Any]]) -> list[list[Lookup]]:
-    """What to look up for each instance: one `Lookup` a view, in the order of the views' first feature.
+    """The look-ups of each instance: one `Lookup` a view, in the order of the views' first feature.
 
     Raises
     ------
     ValueError
-        A feature doesn't say which version of its view it is of, or where it stands in it.
+        A feature lacks the version of its view, or its position in the view.
     """
     views: dict[tuple[str, str], tuple[LookedUp, list[str], list[int]]] = {}
     for entry in features:
@@ -194,7 +194,7 @@ def online_key(entity: Sequence[str], key: Sequence[str | None]) -> str | None:
     for part in key:
         if part is None:
             return None
-        # What needs no encoding is most of it; half of a surrogate pair, which is no text, stays what it is.
+        # Most keys need no encoding. Half of a surrogate pair, which is no text, stays as it is.
         parts.append(part if part.isalnum() and part.isascii() else quote(part, safe="", errors="surrogatepass"))
     encoded = "|".join(parts)
     return encoded if len(encoded) <= LONGEST_KEY else None

@@ -1,9 +1,8 @@
 """Does the online store hold what the offline rows say? For a sample of entities, view by view.
 
-Both sides are asked the same question: what was known of this entity when the newest row became known that the view's
-last materialisation brought online? Offline the point-in-time join answers, as it does for training, from the rows of
-the data version that was materialised; online the look-up of a prediction does. The values must be the same float32,
-or the same text.
+Both stores answer one question: which values were known of an entity at a moment? The moment is when the newest row of
+the last materialisation became known. Offline the point-in-time join answers, as for training, from the materialised
+data version; online the look-up of a prediction answers. The values must be the same float32, or the same text.
 
 What may differ by right isn't counted as a difference:
 
@@ -57,13 +56,13 @@ SHOWN = 20
 
 
 class Mismatch(Value):
-    """One value that isn't online what it is offline."""
+    """One value that differs between the online and the offline store."""
 
     view: str
     entity: tuple[str, ...]
     feature: str
     online: Known
-    """None if it is missing."""
+    """The online value; None if missing."""
     offline: Known
     online_status: str
     online_event: datetime | None
@@ -78,7 +77,7 @@ class Mismatch(Value):
 
 
 class ViewParity(Value):
-    """How the online items of a view's sample compare with its offline rows."""
+    """Comparison of a view's sampled online items with its offline rows."""
 
     view: str
     version: str
@@ -88,13 +87,13 @@ class ViewParity(Value):
     sampled: int
     """Entities with a value within the TTL that were drawn."""
     equal: int
-    """Of these, those that are alike in every feature."""
+    """Entities that are alike in every feature."""
     newer: int
-    """Those whose online item is of a newer event."""
+    """Entities whose online item has a newer event."""
     in_flight: int
-    """Those that differ while a correction may be under way."""
+    """Entities that differ while a correction may be in progress."""
     deleted: int
-    """Those without an online item, which may have been deleted by its age."""
+    """Entities without an online item, which may have expired."""
     different: int
     mismatches: tuple[Mismatch, ...]
     """At most `SHOWN`."""
@@ -104,7 +103,7 @@ class _Outcome(StrEnum):
     EQUAL = "equal"
     NEWER = "newer"
     MAYBE = "maybe"
-    """It differs in the values of the same event."""
+    """The two differ in the values of the same event."""
     DELETED = "deleted"
     DIFFERENT = "different"
 
@@ -151,7 +150,7 @@ class Parity:
     def check(self) -> tuple[ViewParity, ...]:
         """Check every declared view that was ever materialised, and older definitions that a serving model looks up.
 
-        One that can't be computed any more is left out, as it is by materialisations.
+        Definitions that can't be computed any more are left out, as by materialisations.
         """
         declared = {(view.name, view.version): view for view in self._catalog.views.values()}
         definitions, older = Definitions(self._registry), {}
@@ -164,7 +163,7 @@ class Parity:
     def check_view(self, view: FeatureView) -> ViewParity | None:
         """Check one definition of a view; None if it was never materialised.
 
-        The sample is another one each day and the same all day, whoever draws it.
+        The sample changes each day and is the same all day for every caller.
         """
         record = self._materialisations.newest(view.name, view.version)
         if record is None:
@@ -211,11 +210,11 @@ class Parity:
         return read_online(self._online, [lookup for row in plan(wanted, rows) for lookup in row], moment)
 
     def _in_flight(self, view: FeatureView, record: Materialisation) -> bool:
-        """Whether a correction may be under way: asked after both sides were read."""
+        """Whether a correction may be in progress; to be called after both stores were read."""
         definition = Definition(version=view.version, view=view, at=record.at)
         if any(source.behind for source in sources_of(self._registry, definition, dict(record.commits))):
             return True
-        # In this order: what isn't waiting any more was committed, or replaced, before the branch is read.
+        # In this order: a row that no longer waits was committed or replaced before the branch is read.
         if any(True for _ in Arrivals(self._lake.objects.bucket).waiting(view.name)):
             return True
         streamed = streamed_of(view.name)
@@ -257,7 +256,7 @@ def _draw(
 def _offline(
     connection: duckdb.DuckDBPyConnection, view: FeatureView, table: str
 ) -> list[tuple[tuple[Known, ...], datetime]]:
-    """Of each drawn entity, what the point-in-time join says of it and the event that this is of."""
+    """For each drawn entity the point-in-time join's values and their event time."""
     references = [f"{view.name}.{feature.name}" for feature in view.features]
     found = historical(connection, "__drawn", {view.name: view}, {view.name: table}, references)
     columns = ", ".join(["event", *(quoted(reference.replace(".", "__")) for reference in references)])
@@ -267,7 +266,7 @@ def _offline(
 
 def _compare(view: FeatureView, answer: OnlineAnswer, values: Sequence[Known], event: datetime, now: int) -> _Outcome:
     if answer.event_time is not None and answer.event_time > event:
-        # What hasn't happened yet can't have been written by right.
+        # An event in the future can't have been written by right.
         return _Outcome.DIFFERENT if microseconds(answer.event_time) > now else _Outcome.NEWER
     if all(same(online, offline) for online, offline in zip(answer.values.values(), values, strict=True)):
         return _Outcome.EQUAL
@@ -286,7 +285,7 @@ def _mismatches(
 ) -> Iterator[Mismatch]:
     for feature, offline in zip(view.features, values, strict=True):
         online = answer.values.get(feature.name)
-        # An item of the future is wrong in whatever it holds: it would keep every event before it out.
+        # An item with a future event is always wrong: it would keep out every earlier event.
         if answer.status is ValueStatus.FUTURE or not same(online, offline):
             yield Mismatch(
                 view=view.name,

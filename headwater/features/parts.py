@@ -1,8 +1,8 @@
 """Parquet of S3's versions, or of files, read and written where Spark's tasks run.
 
 Spark's own reader knows keys and no versions, and its writer needs to list, rename and delete. So a task fetches the
-version that was pinned, and says which version it wrote: a task that runs twice leaves one more version, of which
-nobody was told. The modules that tasks need are found by name: an archive brings them to the workers.
+pinned version, and reports the version that it wrote. A task that runs twice leaves one more version, which no list
+names. Tasks import their modules by name: an archive brings the modules to the workers.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from headwater.features.jobs import pointer_of, url_of
 from headwater.lake.store import Objects
 
 FILE, ROW = "__file", "__row"
-"""Columns beside a source's own: which of its files a row is in, and where."""
+"""Columns that are added to a source's own: the number of the row's file, and the row's number in the file."""
 _FOOTER = 1 << 16
 """Bytes of a file's end that are read first; most footers fit."""
 _BATCH, _GROUP = 1 << 14, 1 << 17
-"""Rows that a task hands to Spark at once, and of a row group that it writes."""
+"""Rows that a task hands to Spark at once, and rows of a written row group."""
 _WIDER = {
     pa.uint8(): pa.int16(), pa.uint16(): pa.int32(), pa.uint32(): pa.int64(), pa.uint64(): pa.decimal128(20, 0),
     pa.large_string(): pa.string(), pa.large_binary(): pa.binary(),
 }  # fmt: skip
-"""Types that Spark doesn't have, and those that hold their values, as Spark's own reader takes them."""
+"""Types that Spark lacks, with the types that Spark's own reader uses instead."""
 
 
 @cache
@@ -45,7 +45,7 @@ def _objects(bucket: str) -> Objects:
 
 @contextmanager
 def local(path: str) -> Iterator[Path]:
-    """The file that ``path`` names, fetched for as long as the block lasts if it is a version in S3."""
+    """The file that ``path`` names. A version in S3 is fetched and kept until the block ends."""
     pointer = pointer_of(path)
     if pointer is None:
         yield Path(path)
@@ -57,7 +57,7 @@ def local(path: str) -> Iterator[Path]:
 
 
 def keep(source: Path, path: str) -> str:
-    """Move a file to ``path``; what names it there: a version, if that is in S3."""
+    """Move a file to ``path``. Returns its name there, with the version if ``path`` is in S3."""
     if not path.startswith("s3://"):
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         return str(shutil.move(source, path))
@@ -101,7 +101,7 @@ def _plain(kind: pa.DataType) -> pa.DataType:
 
 @dataclass(frozen=True)
 class Read:
-    """What Spark's ``mapInArrow`` calls with the numbers of files: their rows, each with `FILE` and `ROW`."""
+    """Reads the files with the given numbers, called by Spark's ``mapInArrow``: their rows with `FILE` and `ROW`."""
 
     paths: Sequence[str]
     schema: pa.Schema
@@ -130,17 +130,17 @@ class Read:
 
     @property
     def whole(self) -> pa.Schema:
-        """The columns of what comes out."""
+        """The columns of the output."""
         return self.schema.append(pa.field(FILE, pa.int32())).append(pa.field(ROW, pa.int64()))
 
 
 @dataclass(frozen=True)
 class Write:
-    """What Spark's ``mapInArrow`` calls with a partition's rows: a row of `WRITTEN` says where they are now."""
+    """Writes a partition's rows, called by Spark's ``mapInArrow``. Yields one row of `WRITTEN` with the file's name."""
 
     folder: str
     partition: Callable[[], int]
-    """The partition's number; asked where the task runs."""
+    """The partition's number; known only within the task."""
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Write a partition, if it has rows."""
@@ -156,12 +156,12 @@ WRITTEN = "number int, path string"
 
 
 def part(folder: str, number: int) -> str:
-    """Where a partition's rows go: names in the order of the rows."""
+    """Paths of the partitions' files: their names sort in the order of the rows."""
     return f"{folder}/part-{number:05}.parquet"
 
 
 def write(path: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> str:
-    """Write rows to ``path`` as Parquet; what names them there."""
+    """Write rows to ``path`` as Parquet. Returns their file's name."""
     with TemporaryDirectory(prefix="headwater-part-") as scratch:
         file = Path(scratch, "part.parquet")
         with pq.ParquetWriter(file, schema, compression="zstd") as writer:

@@ -1,8 +1,8 @@
-"""How far the materialisations of a view's definition are: which are under way, and which was completed last.
+"""Progress of a definition's materialisations: the runs in progress, and the last completed one.
 
-One item a definition in the registry, changed under a count, so that of two materialisations one always sees the other.
-From it follows what needs no writing: a row that was the newest of its entity, with the same values, in the completed
-materialisation *and* in every one under way is online already, or will be.
+The registry has one item a definition. Each change raises a count, so of two concurrent runs one always sees the other.
+A row needs no writing if it was its entity's newest, with the same values, in the completed run *and* in every run in
+progress: such a row is online already, or will be.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ class Run(Value):
 
     data_version: str
     revision: int
-    """Of the data: `DataVersion.revision`."""
+    """Revision of the data: `DataVersion.revision`."""
     commits: Mapping[str, str]
     """By source."""
     moment: int
     """Microseconds since 1970: rows that become known later aren't brought online."""
     full: bool = False
-    """Whether it writes every entity, whatever was written before."""
+    """Whether the run writes every entity, whatever was written before."""
     after: tuple[str, ...] | None = None
-    """All entities up to this one (its join keys' values, in their order) are done."""
+    """The last finished entity, as the values of its join keys. All entities before it are finished too."""
     attempts: int = 0
-    """How many executions of the materialisation machine were started for it; 0: it is done call after call."""
+    """Executions of the materialisation machine that were started for the run; 0 if functions do it."""
 
     @property
     def id(self) -> tuple[str, bool, int]:
-        """What tells it from other runs of the definition."""
+        """Identifies the run among the definition's runs."""
         return self.data_version, self.full, self.moment
 
     @property
@@ -51,17 +51,17 @@ class Run(Value):
 
 
 class Progress(Value):
-    """What is known of a definition's materialisations."""
+    """State of a definition's materialisations."""
 
     completed: Run | None = None
-    """The last that was: no row that another one of no higher revision may still write is missing or newer."""
+    """The newest completed run. Every row of a run with a lower or equal revision is already stored."""
     next_known: int | None = None
-    """When the first of the completed one's rows becomes known that wasn't at its moment; microseconds since 1970."""
+    """When the next row of the completed run's data becomes known; microseconds since 1970."""
     under_way: tuple[Run, ...] = ()
 
     @property
     def revision(self) -> int:
-        """The highest that any of them read."""
+        """The highest revision that any run has read."""
         return max(
             (run.revision for run in (*self.under_way, *([self.completed] if self.completed else []))), default=0
         )
@@ -72,9 +72,9 @@ class Progress(Value):
         return done and (self.next_known is None or self.next_known > now)
 
     def wanted(self, run: Run) -> Run | None:
-        """``run`` as it stands; None if it needn't go on: it was completed, or newer data are being brought online.
+        """The stored state of ``run``; None if the run was completed or gives way to newer data.
 
-        A full run always goes on, for no other does what it does.
+        A full run always goes on, since no other run rewrites unchanged entities.
         """
         known = next((other for other in self.under_way if other.id == run.id), None)
         if run.full:
@@ -82,9 +82,9 @@ class Progress(Value):
         return known if self.revision <= run.revision else None
 
     def handed_over(self, version: DataVersion) -> tuple[Run, ...]:
-        """Runs of other data than ``version`` that executions may be at, and that newer data should wait for.
+        """Runs of other data than ``version`` that executions may be working on, and that newer data should wait for.
 
-        Not full ones: beside those, what newer data changed is found as without them.
+        Full runs aren't among them: newer data find their changes beside a full run as without one.
         """
         return tuple(
             run
@@ -93,7 +93,7 @@ class Progress(Value):
         )
 
     def same(self, run: Run) -> Run | None:
-        """One under way that does the same, which may be joined (or, if its process died, ended)."""
+        """A run in progress that does the same work. The caller may join the run, or finish it if its process died."""
         alike = (run.data_version, run.full)
         return next((other for other in self.under_way if (other.data_version, other.full) == alike), None)
 
@@ -118,17 +118,17 @@ class ProgressOf:
         self._pk, self._sk, self._name = f"VIEW#{view}", f"PROGRESS#{version}", f"feature view {view!r}"
 
     def read(self) -> Progress:
-        """What is known now."""
+        """The state as the registry has it now."""
         return self._read()[0]
 
     def begin(self, run: Run) -> tuple[Run, Progress] | None:
-        """Take a run up, or join one that does the same at its moment and from where it is.
+        """Begin a run, or join one that does the same work, with that run's moment and position.
 
         Returns
         -------
         (Run, Progress) or None
-            The run, and what else there was at that moment. None if newer data are being brought online, or were:
-            pin anew.
+            The run, and the progress at that moment. None if a run of newer data is in progress or completed: pin the
+            data again.
 
         Raises
         ------
@@ -169,8 +169,8 @@ class ProgressOf:
     def end(self, run: Run, next_known: int | None) -> None:
         """A run is completed; raises `RegistryBusy`.
 
-        Runs of older data that are under way are forgotten: what they still write was looked at by this one, or they
-        began after it and gave way.
+        Runs of older data are forgotten. This run has checked the rows that they may still write; a run that began
+        later has given way.
         """
 
         def change(known: Progress) -> Progress:
@@ -195,7 +195,7 @@ class ProgressOf:
         return Progress.model_validate_json(item["document"]), int(item["count"])
 
     def _change(self, change: Callable[[Progress], Progress]) -> Progress:
-        """What there is after ``change``, which may be made again: a second time it changes nothing."""
+        """The progress after ``change``. The change may be applied twice; the second time has no effect."""
         for attempt in range(_TRIES):
             known, count = self._read()
             changed = change(known)

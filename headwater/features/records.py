@@ -1,4 +1,4 @@
-"""Which materialisations there were, in the registry: of which definition, from which data, how much came of it."""
+"""Records of completed materialisations in the registry: definition, data version and counts."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ _TRIES = 8
 
 
 class Materialisation(Value):
-    """A view's newest values went online: one for each definition and data version, however often it was run."""
+    """A completed materialisation: one record for each definition and data version, however often it ran."""
 
     view: str
     version: str
-    """Of the view's definition."""
+    """Version of the view's definition."""
     data_version: str
     """Of the view's sources."""
     commits: Mapping[str, str]
     """The commit of each source."""
     revision: int
-    """Of the data: of one definition's materialisations, the one of the newest data has the highest."""
+    """Revision of the data: among a definition's materialisations the newest data have the highest."""
     rows: int
     """Offline rows."""
     entities: int
@@ -34,11 +34,11 @@ class Materialisation(Value):
     written: int
     """Online items that the first run changed."""
     newest_event: AwareDatetime | None
-    """Of the rows that were available the last time."""
+    """Newest event time of the rows that were available at the last run."""
     at: AwareDatetime
-    """The moment whose newest values it brought online; taken before anything was read."""
+    """The moment whose newest values the first run brought online; taken before anything was read."""
     last_at: AwareDatetime
-    """The same of the last run: what was available by then is online."""
+    """The same moment of the last run: rows that were available by then are online."""
 
 
 class Materialisations:
@@ -57,7 +57,7 @@ class Materialisations:
         self._pause = pause
 
     def record(self, done: Materialisation) -> Materialisation:
-        """Remember that a materialisation was done; doing one again only moves its `last_at`.
+        """Store the record of a materialisation; a repeated one only moves `last_at`.
 
         Raises
         ------
@@ -68,14 +68,14 @@ class Materialisations:
         for attempt in range(_TRIES):
             if known := self._store.get(pk, key):
                 before = Materialisation.model_validate_json(known["document"])
-                # What became available since may be newer.
+                # Rows that became available since may be newer.
                 now = {"last_at": done.last_at, "newest_event": done.newest_event, "entities": done.entities}
                 done = before.model_copy(update=now if done.last_at > before.last_at else {})
             write = self._store.put({"pk": pk, "sk": key, "document": done.model_dump_json()})
             try:
                 self._store.transact([write])
             except WriteRefused:
-                # Written twice it is the same item.
+                # A second write makes the same item.
                 self._pause(random.uniform(0, min(1.0, 0.02 * 2**attempt)))  # noqa: S311
             else:
                 return done

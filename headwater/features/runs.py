@@ -1,4 +1,4 @@
-"""A view's rows computed by Spark: the run that is started for them, and the steps before and after it."""
+"""A view's rows computed by Spark: starting a run, and the run's steps before and after Spark."""
 
 # ruff: noqa: S608 - paths in SQL are our own
 from __future__ import annotations
@@ -26,15 +26,15 @@ from headwater.model import Catalog, FeatureView
 from headwater.registry.store import RegistryStore
 
 SCRATCH = "spark/"
-"""Where a run's job, parts and outcome lie in the lake; what is kept is elsewhere."""
+"""Prefix in the lake of a run's job, parts and outcome. Kept rows lie elsewhere."""
 _OVER = frozenset({"FAILED", "TIMED_OUT", "ABORTED"})
 
 
 class SparkRuns:
     """Runs of the machine that lets Spark compute rows: one for a definition and its data.
 
-    While one runs for a view, no other is begun: where newer data came meanwhile, it begins the next one at its end. A
-    run that failed isn't repeated by itself: rows that Spark can't compute would be tried, and paid, every hour.
+    A view has one run at a time. A run that ends after newer data came starts the next run. A failed run isn't
+    repeated by itself: rows that Spark can't compute would be tried, and paid for, every hour.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class SparkRuns:
         self._executions = Executions(arn)
 
     def start(self, view: FeatureView, version: DataVersion, *, again: bool = False) -> str:
-        """Let the rows of ``view`` for ``version`` be computed, if nobody did yet; the name of the run to wait for.
+        """Have the rows of ``view`` for ``version`` computed unless a run exists already. Returns the run's name.
 
         Parameters
         ----------
@@ -78,18 +78,18 @@ class SparkRuns:
             )
         if other := self._executions.running(f"{view.name}-"):
             return other
-        # Whoever else starts it at this moment starts the same.
+        # Another caller who starts the run at this moment starts the same execution.
         self._executions.start(name, Order.of(view, version).model_dump(mode="json"))
         return name
 
 
 def run_name(view: FeatureView, version: DataVersion) -> str:
-    """What the first run for these rows is called; streamed rows are no matter of Spark's."""
+    """Name of the first run for these rows. Streamed rows don't count, since Spark doesn't compute them."""
     return f"{view.name}-{hashlib.sha256(offline_key(view, version.only(view.sources)).encode()).hexdigest()[:20]}"
 
 
 class SparkSteps:
-    """What a run does before and after Spark.
+    """The steps of a run before and after Spark.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ class SparkSteps:
         return cls(catalog, Lake(catalog, bucket=bucket, table=table), Definitions(RegistryStore(table)))
 
     def describe(self, order: Order, run: str) -> str | None:
-        """Write down the job of a run; what names it, or None if the rows are kept already.
+        """Write the job of a run. Returns the job's URL, or None if the rows are kept already.
 
         Raises
         ------
@@ -134,14 +134,14 @@ class SparkSteps:
             return url_of(self._lake.objects.put(_key(order, run, "job.json"), path))
 
     def keep(self, order: Order, run: str, failure: Mapping[str, Any] | None = None) -> int:
-        """Keep the rows that Spark left as the view's; how many they are.
+        """Keep the rows that Spark wrote as the view's rows. Returns their number.
 
         Parameters
         ----------
         order : Order
         run : str
         failure : mapping, optional
-            Step Functions' words for why the job failed: without an outcome they are all that is known.
+            Step Functions' reason for the job's failure, used if the job left no outcome.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""A search over what is declared: words in names, descriptions, owners, entities and sources, the best first."""
+"""A search over declared views: words in names, descriptions, owners, entities and sources, the best match first."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class Hit(Value):
     description: str
     owner: str
     matched: tuple[str, ...]
-    """The words of the question that it has."""
+    """The words of the question that match."""
     score: float
 
 
 class Found(Value):
-    """What a search found."""
+    """Results of a search."""
 
     hits: tuple[Hit, ...]
     """By how many of the words match, then by where they stand."""

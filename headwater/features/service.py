@@ -75,7 +75,7 @@ class Features:
         self._now = now
 
     def ensure(self, connection: duckdb.DuckDBPyConnection, view: FeatureView, version: DataVersion) -> str:
-        """The view's offline rows for ``version``: those that are kept already, else computed and kept.
+        """Make a table of the view's offline rows for ``version``, computing and keeping rows that aren't kept yet.
 
         They are made from the sources and, where the version pins them, from the streamed rows. Their statistics are
         kept with them (`headwater.features.statistics`).
@@ -91,7 +91,7 @@ class Features:
         Returns
         -------
         str
-            What they are called in the database, for as long as it is open; with their numbers as ``__row``.
+            Name of the table, valid while the database is open; the rows' numbers are in column ``__row``.
 
         Raises
         ------
@@ -105,10 +105,10 @@ class Features:
     def _offline(
         self, connection: duckdb.DuckDBPyConnection, view: FeatureView, version: DataVersion, table: str
     ) -> str:
-        """Have the rows for a version, which is of this view alone, under a name."""
+        """Make a table of the rows for a data version that holds the parts of this view alone."""
         key, computed = offline_key(view, version), version.only(view.sources)
         known = self._lake.objects.newest(key)
-        # As long as the sources' files are there, this one is too: only what is asked of it is read.
+        # This file lives as long as the sources' files, so only the needed columns are read from it.
         path = scratch_of(connection) / f"{table}.parquet"
         if known is not None:
             self._lake.objects.fetch(known, path)
@@ -126,7 +126,7 @@ class Features:
             f"file_row_number AS {ROW} FROM read_parquet({literal(str(path))}, file_row_number = true)"
         )
         if known is not None:
-            # What is checked may have been declared since.
+            # The declared checks may be newer than the kept rows.
             check_values(DuckDB(connection), view, table)
         return table
 
@@ -138,12 +138,12 @@ class Features:
         WaitsForSpark
             Rows aren't kept yet, and Spark computes them: the run was started, now or before.
         NeedsSpark
-            They are for Spark to compute, and there is none here.
+            The rows are for Spark to compute, and this process has no Spark.
         SparkFailed
             It couldn't compute them.
         """
         parts = [(view, needed(self._lake.objects, view, version)) for view in views]
-        # All that are Spark's are started before one of them is waited for, or has failed.
+        # All runs of Spark are started before the first of them is waited for or fails.
         left = [
             self._left_to_spark(view, used)
             for view, names in parts
@@ -155,7 +155,8 @@ class Features:
         return {name for _, names in parts for name in names}
 
     def _left_to_spark(self, view: FeatureView, version: DataVersion) -> NeedsSpark | SparkFailed:
-        """What says so; the run is started, if there is who runs it and it didn't fail before."""
+        """The error that says that Spark computes the view. Starts the run unless it failed before or Spark isn't
+        deployed."""
         where = f"feature view {view.name!r} is computed by Spark and its rows for data version {version.id[:12]}"
         if self._spark is None:
             return NeedsSpark(
@@ -188,8 +189,8 @@ class Features:
             time is where ``main`` pointed then. By default what counts now. Streamed rows are those of the same
             revision (`Lake.at`).
         as_known_at : datetime, optional
-            The frame as it would have been built then: the data as of then, if `as_of` names no other, and of them
-            nothing that became known later. UTC if it has no zone.
+            Builds the frame as on that day: from the data of that time, unless `as_of` names others, without rows that
+            became known later. UTC if the time has no zone.
 
         Returns
         -------
@@ -233,15 +234,16 @@ class Features:
         return self._lake.at(sources, as_of, list(views))
 
     def materialise_source(self, source: str, doing: Doing = AS_USUAL) -> list[Materialised]:
-        """Materialise every view that stands on ``source``; one whose other sources have no data yet has to wait.
+        """Materialise every view that reads ``source``. A view whose other sources have no data yet has to wait.
 
-        Besides the definitions that are declared now those that a serving model was trained with, as long as they can
-        be computed; the answer says which couldn't and why.
+        Includes earlier definitions that a serving model was trained with, as long as they can be computed. The answer
+        says which definitions couldn't be computed, and why.
         """
         return self._materialise(lambda view: source in view.sources, doing)
 
     def materialise_all(self, doing: Doing = AS_USUAL) -> list[Materialised]:
-        """Materialise every view, as `materialise_source` does: for what became known since, or was declared anew."""
+        """Materialise every view, as `materialise_source` does: for rows that became known since, and for new
+        definitions."""
         return self._materialise(lambda _: True, doing)
 
     def _materialise(self, wanted: Callable[[FeatureView], bool], doing: Doing) -> list[Materialised]:
@@ -266,9 +268,9 @@ class Features:
         return done
 
     def materialise_view(self, name: str, version: str | None = None, *, doing: Doing = AS_USUAL) -> Materialised:
-        """Materialise one view, or the definition ``version`` of it if that is declared or served.
+        """Materialise one view, or its definition ``version`` if that definition is declared or served.
 
-        One that is left to Spark is skipped: the run that it waits for materialises it when its rows are kept.
+        A view that waits for Spark is skipped: Spark's run materialises the view once the rows are kept.
         """
         declared = self._catalog.views.get(name)
         wanted = version or self._catalog.view(name).version
@@ -280,29 +282,29 @@ class Features:
                 return Materialised(view=name, version=wanted, skipped=said)
             return self._materialiser.materialise(self._definitions.get(name, wanted), doing)
         except (NeedsSpark, SparkFailed) as error:
-            # Views beside it needn't wait for Spark.
+            # Other views needn't wait for Spark.
             return Materialised(view=name, version=wanted, skipped=error.message)
 
     def materialise(self, name: str, *, doing: Doing = AS_USUAL) -> Materialised:
         """Bring the newest available value of each of a view's entities online.
 
-        Only entities whose newest row changed since the last time are written, and if neither data nor what is known
-        of them changed nothing is even computed. May run twice, beside itself, or late: an item only ever gives way
-        to a newer one, so all orders end the same. One that was killed is taken up where it was.
+        Only entities whose newest row changed since the last run are written. Without new data or newly known rows
+        nothing is computed. The call may run twice, concurrently or late: an item only ever gives way to a newer one,
+        so all orders end the same. A killed run is resumed from its last checkpoint.
 
         Parameters
         ----------
         name : str
             The view, as it is declared now.
         doing : Doing
-            Whether to go through all entities, whom to tell, when to stop, who takes what is too much.
+            Options of the run.
 
         Raises
         ------
         NoData
             A source of the view has no rows yet.
         OnlineStoreBusy, RegistryBusy
-            Throttled until all retries were spent; what was written stays, and running it again does the rest.
+            Throttled until all retries were spent. Written items stay; another call writes the rest.
         InvalidView, ItemTooLarge
             The view can't be computed, or an entity's values don't fit an item.
         """

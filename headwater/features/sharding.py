@@ -1,8 +1,8 @@
 """Materialises a view shard by shard, each in a process of its own: split, write each shard, finish.
 
-Any step may be done twice, late or beside another run: an item only ever gives way to a newer value, and once a run
-was completed by others, or newer data are being brought online, every step does nothing. Only a full run does all in
-any case: the run of newer data looks at what changed, and not at what a table lost.
+Any step may run twice, late or beside another run: an item only ever gives way to a newer value. Once others have
+completed the run, or a run of newer data is in progress, every step does nothing. Only a full run always does its work,
+since a run of newer data writes changed rows alone and doesn't restore items that a table lost.
 """
 
 # ruff: noqa: S608 - names in SQL are our own
@@ -33,16 +33,16 @@ from headwater.registry.store import RegistryStore
 from headwater.values import Value
 
 PREFIX = "features/online-shards/"
-"""Where shards lie until they expire; no view is called like this, for a name has no hyphen."""
+"""Prefix of shards until they expire. No view has this name, since a name has no hyphen."""
 SHARD_ENTITIES = 1_000_000
 
 
 class Assignment(Value):
-    """What an execution of the machine is to do."""
+    """Input of an execution of the machine."""
 
     view: str
     version: str
-    """Of the view's definition."""
+    """Version of the view's definition."""
     run: Run
 
 
@@ -62,23 +62,23 @@ class Split(Value):
 
     shards: int = 0
     entities: int = 0
-    """That are due: in all shards."""
+    """Pending entities of all shards together."""
     manifest: Pointer | None = None
     """A JSON array of `Shard`; None if the run needn't go on."""
     counted: Counted = Counted()
 
 
 class Written(Value):
-    """What came of a shard."""
+    """Result of a shard."""
 
     written: int = 0
-    """Online items that it changed."""
+    """Online items that the shard's writes changed."""
     needed: bool = True
     """False if the run needn't go on, and nothing was done."""
 
 
 class Finished(Value):
-    """What came of a run."""
+    """Result of a run."""
 
     view: str
     version: str
@@ -86,11 +86,11 @@ class Finished(Value):
     entities: int
     written: int
     complete: bool
-    """False if it was completed by others, or gave way to newer data."""
+    """False if other processes completed the run, or the run gave way to newer data."""
 
 
 class Sharding:
-    """The three steps of a run that is too much for one process.
+    """The three steps of a run that is too large for one process.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ class Sharding:
         *,
         shard_entities: int = SHARD_ENTITIES,
     ) -> Split:
-        """Write the rows that are due in shards, and a list of these.
+        """Write the pending rows in shards, and a list of the shards.
 
         Parameters
         ----------
@@ -124,7 +124,7 @@ class Sharding:
         ensure : callable
             Makes the table of a view's offline rows (`headwater.features.service.Features.ensure`).
         to_read : callable
-            Says what of the data version that needs (`headwater.features.service.Features.to_read`).
+            Names the data that the table needs (`headwater.features.service.Features.to_read`).
         shard_entities : int
             Entities in a shard, but for the last.
 
@@ -139,7 +139,7 @@ class Sharding:
         run = known.wanted(given.run)
         if run is None:
             return Split()
-        # As when a run is taken up: what is the same in all others is online already, or will be.
+        # As at the start of a run: a row that is the same in all other runs is online already, or will be.
         others = [other for other in known.under_way if other.id != run.id]
         baselines = [] if run.full or not known.completed else [known.completed, *others]
         # Another try has another folder: the shards of one list are never replaced.

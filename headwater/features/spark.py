@@ -1,10 +1,10 @@
 """The same views on Spark, where they outgrow one machine: compute, and the point-in-time join.
 
 ``python -m headwater.features.spark JOB.json ...`` runs each `Job` in one session; ``spark-submit`` takes this file as
-it is. It needs the extra ``pyspark`` and Java 17, and nothing else of Headwater needs either. A view's SQL is DuckDB's;
-sqlglot makes Spark's of it, and what it can't translate is refused. Values are the same to the last bit as long as sums
-are exact in any order, as those of whole numbers are. Join keys must be text or whole numbers: engines write fractions
-differently.
+it is. This module alone needs the extra ``pyspark`` and Java 17. A view's SQL is in DuckDB's dialect; sqlglot
+translates the SQL to Spark's, and a query that sqlglot can't translate is refused. Values are the same to the last bit
+as long as sums are exact in any order, as sums of whole numbers are. Join keys must be text or whole numbers: engines
+write fractions differently.
 """
 
 # ruff: noqa: S608 - names in SQL are declared by products and quoted
@@ -53,7 +53,8 @@ CONFIGURATION = {
 
 
 def translated(query: str) -> str:
-    """A query in DuckDB's dialect as Spark has it; raises sqlglot's `SqlglotError` where there is no such thing."""
+    """Translate a query from DuckDB's dialect to Spark's; raises sqlglot's `SqlglotError` for what Spark can't
+    express."""
     tree = sqlglot.parse_one(query, read="duckdb")
     # Innermost first: what is replaced takes its parts along.
     for node in reversed(list(tree.walk(bfs=False))):
@@ -64,7 +65,7 @@ def translated(query: str) -> str:
 
 
 def _in_sparks_words(node: exp.Expr) -> exp.Expr:
-    """What sqlglot leaves as it is though Spark has another word for it."""
+    """Translate the few expressions that sqlglot leaves as they are although Spark spells them otherwise."""
     if isinstance(node, exp.Window) and isinstance(node.this, exp.Count) and isinstance(node.this.this, exp.Distinct):
         # Spark counts no distinct values over windows; but it collects them.
         over = node.copy()
@@ -119,7 +120,7 @@ class Spark:
         self._kept[table] = frame
 
     def drop(self, table: str) -> None:
-        """See `Engine`; what was made of it stays true, for it is found again when it is needed."""
+        """See `Engine`. Tables derived from this one stay valid: Spark reads the source rows again."""
         if self._session.catalog.dropTempView(table):
             self._kept.pop(table).unpersist()
 
@@ -167,9 +168,9 @@ def historical(
 
 
 def _answers(view: FeatureView, offline: str, chosen: Sequence[str], present: Mapping[str, str]) -> str:
-    """A query: for each question that something is known of, the chosen features' columns.
+    """A query for the chosen features' columns of each question with a known row.
 
-    An entity's rows and its questions pass by in the order of time; each question has the last row that passed.
+    Rows and questions of an entity are ordered by time together; each question takes the last row before it.
     """
     keys = [quoted(key) for key in view.entity]
     names = ", ".join(keys)
@@ -216,7 +217,7 @@ def read(session: SparkSession, name: str, files: Files) -> None:
 
 
 def write(frame: DataFrame, folder: str) -> tuple[str, ...]:
-    """Write a frame's partitions as Parquet; what names them, in order: at least one, even of no rows."""
+    """Write a frame's partitions as Parquet. Returns their files' names in order; a frame without rows has one file."""
     found = frame.mapInArrow(parts.Write(folder, _partition), parts.WRITTEN).collect()
     paths = tuple(row["path"] for row in sorted(found, key=lambda row: row["number"]))
     return paths or (parts.write(parts.part(folder, 0), to_arrow_schema(frame.schema), ()),)

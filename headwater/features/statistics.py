@@ -1,4 +1,4 @@
-"""What a view's offline rows look like, feature by feature: kept in the lake, once for each data version.
+"""Statistics of a view's offline rows, feature by feature, kept in the lake once for each data version.
 
 `headwater.features.counting` makes them; to read them takes nothing heavier than botocore.
 """
@@ -15,11 +15,11 @@ from headwater.lake.store import Objects
 from headwater.values import Value
 
 SHARES = (0.0, 0.01, 0.05, 0.1, 0.25, 0.4, 0.5, 0.6, 0.75, 0.9, 0.95, 0.99, 1.0)
-"""Of which values the quantiles are the upper bound."""
+"""The shares of values whose upper bounds are the quantiles."""
 BARS = 16
 """How many parts of equal width the histogram has."""
 TOP = 20
-"""How many of a text's values are told with their counts."""
+"""Number of a text's most frequent values that are listed."""
 
 
 class FeatureStatistics(Value):
@@ -29,16 +29,17 @@ class FeatureStatistics(Value):
     """Share of the rows that have no value; 0 if there are no rows."""
     mean: float | None
     deviation: float | None
-    """Of the sample; None below two values."""
+    """Standard deviation of the sample; None below two values."""
     distinct: int
-    """How many different values, within some percent (HyperLogLog)."""
+    """Number of different values, within some percent (HyperLogLog)."""
     quantiles: tuple[float, ...]
     """At `SHARES`, between two values in proportion; empty if every row lacks the feature."""
     histogram: tuple[int, ...]
     """Values in each of `BARS` parts of equal width from the smallest to the largest; one part if all are alike. Of
     text there is none, nor are there `mean`, `deviation` and `quantiles`."""
     top: Mapping[str, int] = Field(default_factory=dict)
-    """Of text, the `TOP` most frequent values and in how many rows each is; of alike ones the smaller text first."""
+    """For text, the `TOP` most frequent values with their numbers of rows; equally frequent ones in order of their
+    text."""
 
     @property
     def minimum(self) -> float | None:
@@ -56,7 +57,7 @@ class Statistics(Value):
 
     view: str
     version: str
-    """Of the view's definition."""
+    """Version of the view's definition."""
     data_version: str
     rows: int
     entities: int
@@ -66,7 +67,7 @@ class Statistics(Value):
 
 
 def statistics_key(view: str, version: str, data_version: str) -> str:
-    """Where the statistics of a definition's rows for a data version of its sources are kept."""
+    """Key of the statistics of a definition's rows for a data version of its sources."""
     return f"features/statistics/{view}/{data_version}-{version}.json"
 
 

@@ -39,7 +39,7 @@ _PASSING = frozenset({
 
 @dataclass(frozen=True, slots=True)
 class OnlineWrite:
-    """What one entity's value of a view is to become, unless it is newer already."""
+    """A new value of one entity and view, written unless the stored value is newer."""
 
     key: str
     value: bytes
@@ -57,7 +57,7 @@ class OnlineStore:
     pause : callable
         Waits a number of seconds; tests hand in one that doesn't.
     workers : int
-        How many hundreds of items are being written at once, and read.
+        Batches of a hundred items that are read or written at the same time.
     """
 
     def __init__(self, table: str, *, pause: Callable[[float], None] = time.sleep, workers: int = 16) -> None:
@@ -69,7 +69,7 @@ class OnlineStore:
     # -- reading ------------------------------------------------------------------------------------------------
 
     def read(self, keys: Sequence[str], attributes: Sequence[str]) -> dict[str, dict[str, bytes]]:
-        """Of the items that exist among ``keys``, those of the ``attributes`` that they have.
+        """For each existing item among ``keys``, the values of those ``attributes`` that the item has.
 
         One BatchGetItem for each hundred keys, all of them at once. Only what is asked for comes over the wire.
 
@@ -120,11 +120,11 @@ class OnlineStore:
     def write(
         self, version: str, writes: Iterable[OnlineWrite], *, written: Callable[[OnlineWrite, int], bool] | None = None
     ) -> int:
-        """Let items have a view version's values, but for those that hold a newer one; say how many changed.
+        """Write a view version's values to items, except where an item holds a newer value. Returns how many changed.
 
-        What the store holds is found out by reading first, for a read of a hundred costs less than a hundred refused
-        writes. The condition of each write, not that read, keeps newer values from older ones: a write that is refused
-        is decided anew on what the item is by then. One whose answer was lost finds its own value there.
+        The items are read first, since reading a hundred costs less than a hundred refused writes. The condition of
+        each write, not the read, protects newer values: a refused write is decided again on the item's new state. A
+        write whose answer was lost finds its own value there.
 
         Parameters
         ----------
@@ -133,13 +133,13 @@ class OnlineStore:
         writes : iterable of OnlineWrite
             Each key once.
         written : callable, optional
-            Called with the last write of each hundred once this and all before it are done, and how many they are.
-            Answers whether to go on: False ends the writing there, or a few hundred later.
+            Called with the last write of each hundred, and their number, once that write and all before it are done.
+            Returns whether to go on: False ends the writing there, or a few hundred writes later.
 
         Raises
         ------
         OnlineStoreBusy
-            DynamoDB throttled until all retries were spent. What was written stays; calling again is safe.
+            DynamoDB throttled until all retries were spent. Written items stay; calling again is safe.
         ItemTooLarge
             An item would exceed DynamoDB's limit.
         """
@@ -197,7 +197,7 @@ class OnlineStore:
         )
 
     def _execute(self, dynamodb: Connection, batch: Sequence[tuple[OnlineWrite, dict[str, Any]]]) -> list[bool]:
-        """Whether each was done; one that wasn't may be tried again."""
+        """For each write whether it was done; an unfinished write may be tried again."""
         answer = self._call(dynamodb, "BatchExecuteStatement", {"Statements": [statement for _, statement in batch]})
         outcomes = []
         for (write, _), response in zip(batch, answer["Responses"], strict=True):
@@ -211,7 +211,7 @@ class OnlineStore:
         return outcomes
 
     def _dynamodb(self) -> Connection:
-        """One for the clients in use, which this thread knows and those of a pool don't."""
+        """A connection for the clients in use, which the calling thread knows and a pool's threads don't."""
         clients = client.in_use
         if self._connected is None or self._connected[0] is not clients:
             self._connected = (clients, Connection("dynamodb", clients, pause=self._pause))
@@ -231,11 +231,11 @@ class OnlineStore:
 
 
 def _statement(table: str, attribute: str, write: OnlineWrite, item: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The conditional write, judged by what was just read of the item; None: there is none.
+    """The conditional write, given the item as just read; None if the item doesn't exist.
 
-    ``expires`` only ever grows: it is moved with the value if ours is later than what the item had when it was read,
-    under the condition that it is still no later; else it must still be late enough for us. An item that DynamoDB
-    deleted meanwhile has no ``expires`` and fulfils neither.
+    ``expires`` only ever grows. If our ``expires`` is later than the item's, the write moves it, on condition that the
+    item's is still no later; otherwise the item's must still be late enough. An item that DynamoDB deleted meanwhile
+    has no ``expires`` and fails both conditions.
     """
     key, value = {"S": write.key}, {"B": b64encode(write.value).decode()}
     expires = {"N": str(write.expires)}

@@ -1,9 +1,9 @@
-"""Streamed rows become commits: what arrived is put into one Parquet file, committed to the view's dataset and deleted.
+"""Streamed rows become commits: arrived objects become one Parquet file, which is committed, and are deleted.
 
-Each call leaves a small object (`headwater.features.streaming`, `headwater.lake.store.Arrivals`). Whatever dies here,
-however often and beside whomever this runs: an object is deleted only after a commit that holds its rows, and rows that
-are committed twice change no answer, for a view's offline rows are the same with a row once or several times. Files
-that became many are put into one, so that reading them stays cheap; older commits keep pinning what they hold.
+Each call leaves a small object (`headwater.features.streaming`, `headwater.lake.store.Arrivals`). The function may die
+or run concurrently: an object is deleted only after a commit holds its rows, and rows that are committed twice change
+no answer, since a view's offline rows are the same with a row once or several times. Files that became many are put
+into one, so that reading them stays cheap; older commits keep pinning what they hold.
 """
 
 # ruff: noqa: S608 - names in SQL are declared by products and quoted
@@ -37,25 +37,25 @@ AUTHOR = "streaming"
 MOST_CALLS = 2_000
 """Objects that become one file: at most a million rows."""
 MOST_FILES = 32
-"""Of a definition's, smaller than `LARGE`; as many are put into one with what arrived next."""
+"""A definition's files smaller than `LARGE`; once there are as many, the next commit puts them into one file."""
 LARGE = 64 * 2**20
 """Bytes of a file that is left as it is."""
 _READERS = 16
 
 
 class Collected(Value):
-    """What was committed of a view's streamed rows."""
+    """Result of committing a view's streamed rows."""
 
     view: str
     calls: int = 0
     """Objects that were committed and deleted."""
     commits: tuple[str, ...] = ()
     complete: bool = True
-    """False if it was told to stop before its end."""
+    """False if the call was stopped early."""
 
 
 class Collector:
-    """Commits what arrived.
+    """Commits arrived rows.
 
     Parameters
     ----------
@@ -80,12 +80,12 @@ class Collector:
         self._most_calls, self._most_files = most_calls, most_files
 
     def collect_all(self, stop: Callable[[], bool] = lambda: False) -> tuple[Collected, ...]:
-        """Commit what arrived for any view, also for one that isn't declared any more.
+        """Commit the arrived rows of every view, also of views that aren't declared any more.
 
         Parameters
         ----------
         stop : callable
-            Answers whether to break off soon; the next call does the rest.
+            Returns True if the call should break off soon; the next call does the rest.
 
         Raises
         ------
@@ -105,7 +105,7 @@ class Collector:
         return tuple(done)
 
     def collect(self, view: str, stop: Callable[[], bool] = lambda: False) -> Collected:
-        """Commit what arrived for a view; see `collect_all`."""
+        """Commit the arrived rows of a view; see `collect_all`."""
         commits: list[str] = []
         calls = 0
         for batch in self._batches(self._arrivals.waiting(view)):
@@ -124,12 +124,12 @@ class Collector:
                 yield batch
 
     def _commit(self, view: str, batch: Sequence[Pointer]) -> str | None:
-        """Commit a batch's rows in one file; None if somebody else committed them all meanwhile."""
+        """Commit a batch's rows in one file; None if another process committed all of them meanwhile."""
         version = batch[0].key.split("/")[-2]
         dataset = self._lake.versions.dataset(streamed_of(view))
         small = self._small(dataset, version)
         together = small if len(small) >= self._most_files else []
-        # Done again, the same versions of the same objects are the same commit; what is sent again is another one.
+        # The write id names the objects' versions: a repeated call makes the same commit, rows sent again make another.
         named = json.dumps([[one.key, one.version_id] for one in batch])
         path = f"{version}/{hashlib.sha256(named.encode()).hexdigest()[:32]}.parquet"
         with TemporaryDirectory(prefix="headwater-streamed-") as scratch:
@@ -157,7 +157,7 @@ class Collector:
             return []
 
     def _write(self, batch: Sequence[Pointer], together: Sequence[Entry], folder: Path, file: Path) -> int | None:
-        """Write a batch's rows and those of files to a new file, each row once and in order; how many they are."""
+        """Write the rows of a batch and of files to a new file, each row once and in order. Returns their number."""
         lines, parts = folder / "lines", folder / "parts"
         lines.mkdir()
         parts.mkdir()

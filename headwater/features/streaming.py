@@ -1,8 +1,8 @@
 """Rows that are streamed: checked, kept, and online at once, under the same rule as materialised ones.
 
-They have revision 0: the same event of the same moment gives way to what is computed from uploaded data later. They are
-kept before they are online, so that nothing is ever seen that training won't see; `headwater.features.streamed` makes
-commits of them.
+Streamed rows have revision 0: a row of the same event and moment that is computed from uploaded data replaces them. A
+row is kept before it is online, so that predictions see no row that training won't see. `headwater.features.streamed`
+commits the kept rows.
 """
 
 from __future__ import annotations
@@ -29,14 +29,16 @@ _TIMES = ("event_time", "available_time")
 
 
 class Streamed(Value):
-    """What became of streamed rows."""
+    """Result of streaming rows."""
 
     view: str
+    """The feature view's name."""
     version: str
-    """Of the view's definition."""
+    """Version of the view's definition."""
     rows: int
+    """Rows that were taken."""
     written: int
-    """Entities that they changed: not those that had a newer value."""
+    """Entities whose online value changed; entities with a newer value don't count."""
 
 
 class Streaming:
@@ -65,8 +67,8 @@ class Streaming:
     def ingest(self, view: str, rows: Sequence[Mapping[str, Any]]) -> Streamed:
         """Keep rows and bring them online; if one is refused, none.
 
-        They may come twice, late and out of order. Training sees them from the next commit of streamed rows on. Where
-        AWS fails on the way some may be kept, and some online; sending them again does the rest.
+        Rows may come twice, late and out of order. Training sees rows from the next commit of streamed rows on. If AWS
+        fails on the way, some rows may be kept and some online; sending the rows again does the rest.
 
         Parameters
         ----------
@@ -150,7 +152,7 @@ def _problems(view: FeatureView, row: Any, latest: int) -> Iterator[Problem]:
 
 
 def _value_problem(feature: Feature, value: Any) -> str | None:
-    """What was expected instead; None if the value is right."""
+    """The expected value, in words; None if the value is right."""
     if is_missing(value):
         return "a value" if feature.max_missing == 0 else None
     if feature.is_text:
@@ -166,7 +168,8 @@ def _value_problem(feature: Feature, value: Any) -> str | None:
         return "0 or 1"
     if feature.kind == "integer" and (value != int(value) or abs(value) > EXACT):
         return f"a whole number within ±{EXACT:,}"
-    # What is kept is judged, as `headwater.features.checks` will: a row that it refuses would hold up the whole view.
+    # The rounded value is judged, as by `headwater.features.checks`: a row that it refuses would hold up the whole
+    # view.
     if feature.minimum is not None and kept < feature.minimum:
         return f"at least {feature.minimum:g}"
     if feature.maximum is not None and kept > feature.maximum:

@@ -1,4 +1,4 @@
-"""Materialisations that were begun and aren't completed, as people look at them."""
+"""Materialisations in progress, for people to look at."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ class UnderWay(Value):
     """A materialisation that was begun and isn't completed."""
 
     version: str
-    """Of the definition."""
+    """Version of the definition."""
     data_version: str
     since: AwareDatetime
     full: bool
     execution: str = ""
-    """Of the materialisation machine; empty if functions do it, one call after the other."""
+    """Execution of the materialisation machine; empty if functions do the run, one call after the other."""
     status: str = ""
-    """Of the execution, in Step Functions' words."""
+    """Status of the execution, in Step Functions' words."""
     shards: int | None = None
     """None until the execution has split the entities that are due."""
     shards_done: int | None = None
 
 
 def under_way(registry: RegistryStore, executions: Executions | None, view: str, version: str) -> Iterator[UnderWay]:
-    """What is under way of a definition; how far an execution is, if the machine's ``executions`` are at hand."""
+    """The runs in progress of a definition, with the progress of their executions if ``executions`` is given."""
     for run in ProgressOf(registry, view, version).read().under_way:
         since = EPOCH + timedelta(microseconds=run.moment)
         told = UnderWay(version=version, data_version=run.data_version, since=since, full=run.full)

@@ -99,6 +99,7 @@ class Config(BaseModel):
     training_cpu: int = 2048
     """CPU units of the training container; 1024 are one."""
     training_memory_mib: int = 8192
+    """Memory of the training container in MiB; which sizes Fargate takes depends on `trainingCpu`."""
     training_image: Annotated[str, StringConstraints(pattern=r"^$|^\S+@sha256:[0-9a-f]{64}$")] = ""
     """An image to use, by digest, instead of letting CodeBuild build one."""
     training_base_image: str = ""
@@ -120,7 +121,9 @@ class Config(BaseModel):
     """An alarm that goes off again within this time is counted, not sent again."""
 
     api_rate_per_second: Annotated[int, Field(ge=1)] = 100
+    """Requests a second that the HTTP API takes on average; more are answered with status 429."""
     api_burst: Annotated[int, Field(ge=1)] = 200
+    """Requests that the HTTP API takes at one moment, whatever the average rate."""
     api_latency_p95_seconds: Annotated[float, Field(gt=0)] = 1.0
     """The alarm goes off above it for three of five minutes."""
     predict_memory_mib: Annotated[int, Field(ge=256, le=10240)] = 1769

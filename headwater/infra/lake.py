@@ -31,7 +31,7 @@ def grant_read_sources(lake: PrivateBucket, registry: Table) -> Grant:
     """To pin the commits of sources and streamed rows, and to read what they hold."""
     return together(
         lake.grant_read(CURATED, STAGED, STREAMED, STAGED_ROWS, VERSIONS),
-        # Beside the commits which definition the files of before definitions were recorded are of.
+        # Beside the commits, a source's first definition: files from before definitions were recorded count as its.
         registry.grant_read(SOURCE_DATA, STREAMED_DATA, SOURCES),
     )
 

@@ -17,7 +17,12 @@ from headwater.infra.tables import MODELS
 from headwater.infra.tags import physical_name, tags
 
 CAPABILITY = "serving"
-ROUTES = ("POST /models/{model}/predictions", "GET /models/{model}")
+ROUTES = {
+    "post": "POST /models/{model}/predictions",
+    "get": "GET /models/{model}",
+    "openapi": "GET /openapi.json",
+}
+"""The keys of the predict function's routes, by what their resources are called."""
 # API Gateway waits 30 seconds at most; the function must end first to say what was wrong.
 PREDICT_TIMEOUT = timedelta(seconds=29)
 ACCESS_LOG = {
@@ -124,9 +129,9 @@ class Serving(pulumi.ComponentResource):
             opts=self._child,
         )
         routes = []
-        for key in ROUTES:
+        for suffix, key in ROUTES.items():
             method, _, path = key.partition(" ")
-            route_name = f"{name}-{method.lower()}"
+            route_name = f"{name}-{suffix}"
             # Any stage, this method and path: a path's parameters appear as an asterisk.
             path_pattern = path.replace("{model}", "*")
             source = pulumi.Output.concat(self.api.execution_arn, f"/*/{method}{path_pattern}")

@@ -1,4 +1,4 @@
-"""How a cell of one type becomes another, in SQL and, where SQL can't, in Python: exactly, or not at all (NULL)."""
+"""Conversions of cells between types, in SQL and, where SQL can't, in Python: exact, or NULL."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ class Cast:
     kind: str
     can_fail: bool = True
     python: Callable[[str], str | None] | None = None
-    """What reads the cell's text where SQL gives up; it answers with a text that DuckDB casts exactly."""
+    """Reads a cell's text that SQL can't convert; returns a text that DuckDB casts exactly."""
     python_when: str = ""
-    """Which cells are worth Python's time, over ``{cell}``; by default all that are left."""
+    """An SQL condition over ``{cell}`` for cells that Python may convert; by default all that SQL couldn't."""
     words: str = ""
-    """What is expected, if it isn't what the contract's dtype says."""
+    """The expected value, in words, if the contract's dtype doesn't say."""
 
 
 def at(sql: str, cell: str) -> str:
@@ -56,7 +56,7 @@ def at(sql: str, cell: str) -> str:
 
 
 def cast_of(column: Column, raw: str, file_type: str | None, source: Source, *, delimited: bool) -> Cast:
-    """How the cells of a column are converted.
+    """The conversion of a column's cells.
 
     Parameters
     ----------
@@ -64,10 +64,10 @@ def cast_of(column: Column, raw: str, file_type: str | None, source: Source, *, 
     raw : str
         DuckDB's type of its cells.
     file_type : str or None
-        What they are to the file, if they are text only because JSON was read as text.
+        The cells' type in the file, if they are text only because JSON was read as text.
     source : Source
     delimited : bool
-        Whether they come from a CSV file, whose numbers are written as the source declares.
+        Whether the cells come from a CSV file, whose numbers are written as the source declares.
     """
     kind = column.kind
     if kind.family == "any":
@@ -90,7 +90,7 @@ def cast_of(column: Column, raw: str, file_type: str | None, source: Source, *, 
 
 
 def expected(kind: Kind, cast: Cast, text: str) -> str:
-    """What a cell with this text should have been, in words."""
+    """The expected form of a cell, in words."""
     if cast.words:
         return cast.words
     if kind.family == "integer" and re.fullmatch(_NUMBER, text.strip()) and not re.fullmatch(r"[+-]?\d+", text.strip()):
@@ -101,7 +101,7 @@ def expected(kind: Kind, cast: Cast, text: str) -> str:
 
 
 def _in_years(value: str) -> str:
-    """A time, unless it lies outside the years 1 to 9999 that Python and pandas know."""
+    """A time; NULL outside the years 1 to 9999 that Python and pandas know."""
     return (
         f"CASE WHEN {value} BETWEEN TIMESTAMP '0001-01-01' AND TIMESTAMP '9999-12-31 23:59:59.999999' THEN {value} END"
     )
@@ -113,7 +113,8 @@ def _never(kind: str) -> str:
 
 
 def _number(source: Source) -> str:
-    """A number's text with a point before its fraction and nothing between its digits; NULL if it isn't so written."""
+    """A number's text with a decimal point and without separators; NULL if the text isn't written as the source
+    declares."""
     text = _BLANK
     point = re.escape(source.decimal)
     if source.thousands:
@@ -127,7 +128,7 @@ def _number(source: Source) -> str:
 
 
 def decimal_comma(source: Source) -> Callable[[str], str]:
-    """What puts a point before the fraction of a number of the source."""
+    """The function that writes a number of the source with a decimal point."""
     return (lambda text: "" if "." in text else text.replace(",", ".")) if source.decimal == "," else str
 
 
@@ -205,7 +206,7 @@ def _float(kind: Kind, raw: str, number: str) -> Cast:
     if raw in _FLOAT_TYPES:
         if kind.sql == "DOUBLE" or raw == "FLOAT":
             return Cast(f"CAST({{cell}} AS {kind.sql})", kind.sql, can_fail=False)
-        # What is finite as a double stays so, or it is too large.
+        # A number that is finite as a double must stay finite; otherwise it is too large.
         fits = "isfinite(TRY_CAST({cell} AS FLOAT)) OR NOT isfinite({cell})"
         return Cast(f"CASE WHEN {fits} THEN TRY_CAST({{cell}} AS FLOAT) END", kind.sql)
     if raw in _WHOLE_TYPES and raw not in ("HUGEINT", "UHUGEINT"):
@@ -288,7 +289,7 @@ def _time(kind: Kind, raw: str, formats: tuple[str, ...]) -> Cast:
     if formats or zone is not None:
         return Cast(never, "TIMESTAMP", python=iso, words=words)
     utc = "CAST(timezone('UTC', TRY_CAST({cell} AS TIMESTAMPTZ)) AS TIMESTAMP)"
-    # A trim costs as much as the rest; what has blanks around it is left to Python.
+    # A trim costs as much as the rest; a text with blanks around it is left to Python.
     plain, zoned = _matches("{cell}", f"{_DAY}({_CLOCK})?"), _matches("{cell}", f"{_DAY}{_CLOCK}{_OFFSET}")
     return Cast(
         f"CASE WHEN {plain} THEN TRY_CAST({{cell}} AS TIMESTAMP) WHEN {zoned} THEN {_in_years(utc)} END",

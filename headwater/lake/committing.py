@@ -23,14 +23,14 @@ LONGEST_PAUSE = 15.0
 
 
 def insist(commit: Callable[[], Committed], pause: Callable[[float], None]) -> Committed:
-    """Do what ``commit`` does, again and again while others move the branch or change the same paths at that moment.
+    """Call ``commit`` again while other writers move the branch or change the same paths.
 
-    A burst of uploads is many writers of one branch: each gets its turn, at the latest when the others are through.
+    A burst of uploads makes many writers of one branch: each gets its turn, at the latest when the others are done.
 
     Raises
     ------
     RefsBusy, Conflicts
-        Still, after `ROUNDS`.
+        Other writers still came first after `ROUNDS`.
     """
     for attempt in range(ROUNDS - 1):
         try:
@@ -41,7 +41,7 @@ def insist(commit: Callable[[], Committed], pause: Callable[[float], None]) -> C
 
 
 class Committing:
-    """Commits what was ingested.
+    """Commits ingested uploads.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ class Committing:
         self._versions, self._objects, self._pause = versions, objects, pause
 
     def commit(self, ingestion: Ingestion) -> str:
-        """The id of the one commit that takes an ingested upload in, made now or by whoever came before.
+        """The id of the one commit that holds an ingested upload, made now or by an earlier call.
 
         Raises
         ------
@@ -79,7 +79,7 @@ class Committing:
             edits=[(upload.path, entry)],
             meta=lineage(ingestion),
             author=AUTHOR,
-            # However often the event comes and whatever dies in between, an upload is committed once.
+            # An upload is committed once, although its event may come twice and a process may die in between.
             write_id=upload.id,
         )
         try:
@@ -88,7 +88,7 @@ class Committing:
             if not isinstance(error.__cause__, Superseded):
                 raise
         try:
-            # Asked again: the commit may have been made, and superseded, by a run beside this one.
+            # Looked up again: a concurrent run may have made the commit, and a later upload may have superseded it.
             return insist(made, self._pause).id
         except HookRefused as error:
             if isinstance(error.__cause__, Superseded):
@@ -96,7 +96,7 @@ class Committing:
             raise
 
     def _keeps_order(self, path: str, curated: Pointer) -> Hook:
-        """A hook that refuses to put an earlier upload in a later one's place, on whatever the branch holds by then."""
+        """A hook that refuses to replace a later upload by an earlier one, whatever the branch's tree is by then."""
 
         def keeps_order(proposal: Proposal) -> None:
             for change in proposal.changes():
@@ -111,7 +111,7 @@ class Committing:
 
 
 def lineage(ingestion: Ingestion) -> Mapping[str, str]:
-    """Where a commit came from, as texts."""
+    """The origin of a commit, as texts."""
     upload, quarantine = ingestion.upload, ingestion.quarantine
     facts: dict[str, str | int | datetime] = {
         "upload": f"s3://{upload.bucket}/{upload.key}?versionId={upload.version_id}",

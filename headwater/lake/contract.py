@@ -1,4 +1,4 @@
-"""A source's contract: which columns it names, what they hold, and what it may not ask for.
+"""A source's contract: its columns, their types, and demands that are refused.
 
 Types and missing values are judged where cells are converted (`headwater.lake.conversion`), everything else by pandera
 itself (`headwater.lake.verdicts`). Nothing of a contract changes a value: what would is named by `contract_problems`.
@@ -30,7 +30,7 @@ def schema_of(contract: Any) -> Any:
 
 
 def contract_problems(contract: Any) -> list[str]:
-    """What a contract asks for that would change values, or that no file can be held to; empty if all is well.
+    """A contract's demands that would change values or that no file can meet; empty if there are none.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def landed_types(contract: Any) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Column:
-    """What a contract says of one of a file's columns."""
+    """A contract's demands on one of a file's columns."""
 
     name: str
     kind: Kind
@@ -90,7 +90,7 @@ class Column:
 
 
 class Contract:
-    """What is asked of a source's files.
+    """The demands on a source's files.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ class Contract:
     Raises
     ------
     SourceFailed
-        It asks for what would change values.
+        The contract would change values.
     """
 
     def __init__(self, source: Source, contract: Any) -> None:
@@ -110,7 +110,7 @@ class Contract:
 
     @property
     def drops_others(self) -> bool:
-        """Whether columns that it doesn't name are dropped."""
+        """Whether columns outside the contract are dropped."""
         return bool(self.schema.strict == "filter")
 
     def required(self) -> list[str]:
@@ -128,7 +128,7 @@ class Contract:
         return next((column for pattern, column in self._patterns if pattern.match(name)), None)
 
     def named(self, present: Sequence[str]) -> list[str]:
-        """Those of a file's columns that it names."""
+        """The columns of a file that the contract names."""
         return [name for name in present if self._declared(name) is not None]
 
     def written_as_text(self) -> dict[str, str]:
@@ -145,7 +145,7 @@ class Contract:
         return kind_of(self.schema.dtype or column.dtype)
 
     def columns(self, present: Sequence[str]) -> dict[str, Column]:
-        """What is said of each of a file's columns that it keeps, in the file's order."""
+        """The demands on each kept column of a file, in the file's order."""
         found = {}
         for name in present:
             declared = self._declared(name)
@@ -156,7 +156,7 @@ class Contract:
         return found
 
     def refuse_columns(self, present: Sequence[str]) -> None:
-        """Raise `FileRefused` if a file with these columns lacks some, or has some that it may not have."""
+        """Raise `FileRefused` if a file with these columns lacks required columns or has forbidden ones."""
         there = set(present)
         lacking = [name for name in self.required() if name not in there]
         lacking += [

@@ -1,4 +1,4 @@
-"""Cells become what the contract says they are, exactly, or their row is rejected with the cell and the reason.
+"""Converts cells to the contract's types, exactly, or rejects the row with the cell and the reason.
 
 The table ``typed`` is made from ``raw``: a column that the contract types is converted, any other keeps the file's
 type. Nothing is rounded: ``2.5`` is no whole number, ``1.005`` no ``Decimal(18, 2)``, ``04/02/2026`` no ISO date.
@@ -29,7 +29,7 @@ LONGEST_SHOWN = 200
 
 @dataclass(frozen=True)
 class _Converted:
-    """How one column is converted."""
+    """The conversion of one column."""
 
     column: Column
     cast: Cast
@@ -67,11 +67,11 @@ def convert(
     ----------
     connection : DuckDBPyConnection
     columns : mapping of str to Column
-        What the contract says of each column.
+        The contract's demands on each column.
     types : mapping of str to str
         Of columns that are text in ``raw`` but not in the file, the file's types.
     source : Source
-        How it writes numbers and times.
+        The source, which declares how numbers and times are written.
     reasons : Reasons
     scratch : Path
         A folder for files that are needed meanwhile.

@@ -1,4 +1,4 @@
-"""DuckDB connections as everything here uses them: UTC, no downloads, bounded by the function's memory."""
+"""DuckDB connections: UTC, no downloads, bounded by the function's memory."""
 
 # ruff: noqa: S608 - names in SQL are declared by products or quoted; values are parameters or literals of our own
 from __future__ import annotations
@@ -83,7 +83,7 @@ def without_zones(connection: duckdb.DuckDBPyConnection, table: str) -> str:
 
 
 def write_parquet(connection: duckdb.DuckDBPyConnection, query: str, path: Path, *, encodings: int = 1) -> int:
-    """Write a query's rows, in its order; how many they are.
+    """Write a query's rows, in its order. Returns their number.
 
     With Parquet's ``encodings`` of version 2 times take less space and work.
 
@@ -99,7 +99,7 @@ def write_parquet(connection: duckdb.DuckDBPyConnection, query: str, path: Path,
 
 
 def exactly(connection: duckdb.DuckDBPyConnection, query: str) -> str:
-    """A query whose values come out of Parquet as they go in: integers of 128 bits, which DuckDB writes as DOUBLE, as
+    """A query whose values survive Parquet unchanged: 128-bit integers, which DuckDB would write as DOUBLE, become
     ``DECIMAL(38,0)``.
 
     Raises
@@ -142,7 +142,7 @@ def _kept(kind: Any) -> str:
 
 
 def _lost(kind: Any) -> str:
-    """Why Parquet, as DuckDB writes it, keeps no value of a type; empty if it keeps some."""
+    """Why DuckDB's Parquet can't hold any value of a type; empty if it can hold some."""
     if kind.id == "time with time zone":
         return "Parquet keeps no zone of a time of day: cast it to VARCHAR"
     if kind.id == "union":

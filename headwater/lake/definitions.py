@@ -1,4 +1,4 @@
-"""What a source's definition comes to, as a digest: curated files with equal digests mean the same."""
+"""The digest of a source's definition: curated files with equal digests mean the same."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from headwater.lake.types import DIGITS, Definition
 from headwater.model import InvalidProduct, Source, resolve
 
 READING = 1
-"""Raised whenever Headwater makes other curated rows of the same file and definition than before."""
+"""Version of the curation code; raised when it makes other curated rows of the same file and definition."""
 UNTOLD = frozenset({"title", "description", "metadata", "n_failure_cases", "error", "report_duplicates"})
-"""What of a schema says nothing about which rows pass, or what becomes of them."""
+"""Fields of a schema that don't affect which rows pass or how they are converted."""
 DEPTH = 12
 
 
@@ -48,7 +48,7 @@ def definition_of(source: Source) -> Definition:
 
 
 def definition_if_known(source: Source) -> Definition | None:
-    """The same; None where the product's code, or pandera, isn't installed."""
+    """The declared definition; None if the product's code or pandera isn't installed."""
     try:
         return definition_of(source)
     except InvalidProduct:

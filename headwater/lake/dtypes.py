@@ -1,4 +1,4 @@
-"""What a contract's dtypes mean to a file's cells: pandera's and pandas' words in DuckDB's types."""
+"""Translates a contract's dtypes, pandera's and pandas', to DuckDB's types."""
 
 from __future__ import annotations
 
@@ -35,29 +35,29 @@ class Unsupported(ValueError):
 
 @dataclass(frozen=True)
 class Kind:
-    """What a column holds."""
+    """The type of a column's cells."""
 
     family: Family
     sql: str = ""
     """DuckDB's type; of ``any`` the file's."""
     words: str = ""
-    """What is expected, in messages."""
+    """The expected value, in the words of messages."""
     dtype: Any = None
     """pandas' dtype of the frame that pandera judges."""
     scale: int = 0
-    """Of a decimal, its digits behind the point."""
+    """For a decimal, its digits behind the point."""
     categories: tuple[Any, ...] | None = None
     zone: Any = None
-    """Of a time, where it is meant if it carries no offset."""
+    """For a time, the zone of texts without an offset."""
     formats: tuple[str, ...] = ()
-    """Of a time, how its dtype says that it is written."""
+    """For a time, the formats that its dtype declares."""
 
 
 ANY = Kind("any")
 
 
 def kind_of(dtype: Any) -> Kind:
-    """What a pandera column's dtype asks of its cells.
+    """The cell type of a pandera column's dtype.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What can go wrong between an upload and a curated row."""
+"""Errors of the lake."""
 
 from __future__ import annotations
 

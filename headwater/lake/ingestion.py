@@ -33,7 +33,7 @@ LONGEST_REFUSAL = 4000
 
 @dataclass(frozen=True, slots=True)
 class Curation:
-    """What became of a file's rows."""
+    """The result for a file's rows."""
 
     rows_in: int
     rows_out: int
@@ -44,20 +44,20 @@ class Curation:
     curated: Path
     quarantine: Path | None
     refusal: str = ""
-    """Why none of the rows may count; empty if they may."""
+    """Why the whole file is refused; empty if its rows count."""
 
 
 def curate(source: Source, upload: Upload, path: Path, folder: Path) -> Curation:
     """Sort the rows of the file at ``path`` and write the good and the bad ones to Parquet files in ``folder``.
 
-    Each row of the file is curated, rejected or repeated, and none is changed but by the source's SQL.
+    Each row of the file is curated, rejected or repeated. Only the source's SQL changes rows.
 
     Raises
     ------
     FileRefused
         The file can't be read, has no rows, lacks columns, or needs more memory than there is.
     SourceFailed
-        The source's SQL fails on good rows, or its contract asks for what would change values.
+        The source's SQL fails on good rows, or its contract would change values.
     """
     contract = Contract(source, resolve(source.contract))
     connection = connect(folder / "spill")
@@ -121,7 +121,7 @@ def _curate(
 
 
 def _refusal(source: Source, rejections: Reasons, rejected: int, rows_in: int) -> str:
-    """Why the file is refused whole; empty if it isn't."""
+    """Why the whole file is refused; empty if it isn't."""
     if rejected <= source.max_rejected * rows_in and rejected != rows_in:
         return ""
     summary, rules = rejections.summary(), rejections.rules()
@@ -149,7 +149,7 @@ def _repeated(connection: duckdb.DuckDBPyConnection, source: Source) -> Reasons:
 
 
 def _write_quarantine(connection: duckdb.DuckDBPyConnection, landed: Landed, path: Path, scratch: Path) -> None:
-    """The rows as they landed, each with its number, its reasons and, if it was no row, its line."""
+    """The rejected rows as they landed, each with its number and reasons; lines that aren't rows as text."""
     lines = _table_of_lines(connection, landed.malformed, scratch)
     write_parquet(
         connection,

@@ -1,4 +1,4 @@
-"""One upload starts one run, however often its event comes."""
+"""Starts one run for one upload, however often its event comes."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Intake:
         self._executions = Executions(ingestion_arn)
 
     def start(self, upload: Upload) -> bool:
-        """Start the run of ``upload``; say whether this call did it.
+        """Start the run of ``upload``. Returns whether this call started it.
 
-        The run is named after bucket, key and version id, and Step Functions gives a name once (in ninety days): a
+        The run's name is made of bucket, key and version id, and Step Functions accepts a name once in ninety days: a
         second event finds the name taken. The object that S3's console makes for a folder starts nothing.
         """
         if upload.is_folder:

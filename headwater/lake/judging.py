@@ -1,4 +1,4 @@
-"""Whether a commit of a source may be read: files of an older definition never beside newer ones, nor as new ones."""
+"""Decides whether a commit of a source may be read: files of different definitions are never read together."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from headwater.versions.types import Entry
 
 
 class Judging:
-    """Tells which definition a source's curated files were made under, and refuses those that mean something else.
+    """Finds the definition of a source's curated files, and refuses files of another definition.
 
     Parameters
     ----------
     catalog : Catalog
     ledger : Ledger
     deployed : bool
-        Whether the catalog's sources are those that are declared now. If not (they come from a model's own definition,
-        or from a laptop), files are compared with each other alone.
+        Whether the catalog has the deployed sources. If not (the sources come from a model's own definition, or from a
+        laptop), files are compared with each other alone.
     """
 
     def __init__(self, catalog: Catalog, ledger: Ledger, *, deployed: bool) -> None:
@@ -31,7 +31,7 @@ class Judging:
         self._good: set[tuple[str, str, bool]] = set()
 
     def check(self, source: str, commit: str, entries: Iterable[Entry], *, past: bool = False) -> None:
-        """Refuse a commit whose files were made under several definitions, or another one than is declared now.
+        """Refuse a commit whose files have several definitions, or another definition than the declared one.
 
         Parameters
         ----------
@@ -39,13 +39,13 @@ class Judging:
         entries : iterable of Entry
             The commit's files.
         past : bool
-            Whether the commit was asked for by name: then its files may be of an older definition, but of one.
+            Whether the commit was requested by name: then its files may have an older definition, but only one.
 
         Raises
         ------
         OlderDefinition
         """
-        # A commit never changes, and what is declared doesn't while this process runs.
+        # A commit never changes, and the declarations don't change while this process runs.
         if (source, commit, past) in self._good:
             return
         files = self.count(source, entries)
@@ -57,17 +57,17 @@ class Judging:
             command = f"headwater source reingest {source} --wait"
             raise OlderDefinition(
                 f"source {source!r}: its definition changed, and {older:,} of its files were made under an older one"
-                # In the message as well: of a function's error Step Functions tells nothing else.
+                # In the message as well: Step Functions passes on nothing else of a function's error.
                 f"{beside}. They aren't read until they are made again from landing: {command}",
                 next_steps=[command, f"headwater source show {source}"],
             )
         self._good.add((source, commit, past))
 
     def count(self, source: str, entries: Iterable[Entry]) -> Counter[str]:
-        """Files by the digest of their definition, without those that a person committed.
+        """Files by the digest of their definition, without files that a person committed.
 
-        Files of before definitions were recorded count as of the first definition that was: an upgrade of Headwater is
-        no change of a source. Without any that was recorded they are of the empty one, which nothing differs from.
+        Files from before definitions were recorded get the first recorded definition, since an upgrade of Headwater is
+        no change of a source. If none was recorded they get the empty definition, which matches every other one.
         """
         found = Counter(digest for entry in entries if (digest := digest_in(source, entry.key)) is not None)
         if unrecorded := found.pop("", 0):
@@ -77,7 +77,7 @@ class Judging:
         return found
 
     def wanted(self, source: str) -> str | None:
-        """The digest of the definition that is declared now; None if this process can't tell."""
+        """The digest of the declared definition; None if this process doesn't have the deployed sources."""
         if source not in self._wanted:
             known = definition_if_known(self._catalog.source(source)) if self._deployed else None
             self._wanted[source] = known.digest if known else None

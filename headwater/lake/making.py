@@ -1,4 +1,4 @@
-"""One landed file becomes curated rows and quarantined ones in the lake; whether they count is decided elsewhere."""
+"""Makes curated and quarantined rows of one landed file; `headwater.lake.committing` decides whether they count."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LONGEST_REFUSAL = 4000
 
 
 class Refusal(Exception):
-    """A file was refused: the ingestion as it is to be recorded, and the error that the caller sees."""
+    """A file was refused: carries the ingestion for the registry, and the error for the caller."""
 
     def __init__(self, outcome: Ingestion, error: FileRefused) -> None:
         super().__init__(error.message)
@@ -29,7 +29,7 @@ class Refusal(Exception):
 
 
 class Making:
-    """Makes curated files of landed ones, under the definitions that are declared now.
+    """Makes curated files of landed ones, under the declared definitions.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class Making:
         self._definitions: dict[str, Definition] = {}
 
     def definition(self, source: str) -> Definition:
-        """The definition of a source as it is declared now; the registry knows it as well from then on."""
+        """The declared definition of a source, which is also stored in the registry."""
         if source not in self._definitions:
             made = definition_of(self._catalog.source(source)).model_copy(update={"at": self._now()})
             self._ledger.remember(made)
@@ -93,7 +93,7 @@ class Making:
         return outcome.model_copy(update={"status": IngestionStatus.INGESTED, "curated": curated})
 
     def refusal(self, outcome: Ingestion, error: FileRefused) -> Refusal:
-        """The refusal of a file, in words that name it and where its rejected rows are."""
+        """The refusal of a file, whose message names the file and the location of its rejected rows."""
         where = f" -> {outcome.quarantine.key}" if outcome.quarantine else ""
         named = f"source {outcome.source!r}" if outcome.source else "no source"
         message = f"{named}: {cut(outcome.file, 300)}: {cut(error.message, LONGEST_REFUSAL)}{where}"

@@ -1,4 +1,4 @@
-"""Why rows are rejected, kept in the database so that a million of them need no memory."""
+"""Reasons of rejected rows, kept in the database so that a million of them need no memory."""
 
 # ruff: noqa: S608 - names in SQL are our own
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Reasons:
         connection.execute(f"CREATE OR REPLACE TABLE {table} (row_number BIGINT, reason VARCHAR, rule VARCHAR)")
 
     def add(self, reasons: Iterable[Reason]) -> None:
-        """Keep some more."""
+        """Add reasons."""
         more = iter(reasons)
         while batch := list(islice(more, BATCH)):
             frame = pandas.DataFrame(
@@ -64,7 +64,7 @@ class Reasons:
         )
 
     def rows(self) -> int:
-        """How many rows they are about."""
+        """Number of rejected rows."""
         return self._number(f"SELECT count(DISTINCT row_number) FROM {self.table}")
 
     def _number(self, query: str) -> int:
@@ -86,5 +86,5 @@ class Reasons:
         ]
 
     def rules(self) -> int:
-        """How many different rules are broken."""
+        """Number of different broken rules."""
         return self._number(f"SELECT count(DISTINCT rule) FROM {self.table}")

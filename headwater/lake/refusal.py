@@ -1,4 +1,4 @@
-"""How a failed ingestion is remembered, and the cause of a failed state in one line."""
+"""Records failed ingestions, and shortens the cause of a failed state to one line."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LONGEST_CAUSE = 2000
 
 
 class Refusal(Value):
-    """A failure as Step Functions tells it."""
+    """A failure as Step Functions describes it."""
 
     error: str
     cause: str
@@ -39,10 +39,10 @@ class Refusals:
         self._now = now
 
     def record(self, upload: Upload, *, error: Mapping[str, Any]) -> Refusal:
-        """See to it that the registry says why ``upload`` failed.
+        """Record in the registry why ``upload`` failed, unless the ingestion has recorded it.
 
-        Ingestion itself records what it refuses, in more detail than the failure of its task can tell. What dies
-        without a word (out of memory, out of time) is recorded here. If that was after its rows had been committed they
+        An ingestion records its own refusals, in more detail than its task's failure has. A task that dies without a
+        record (out of memory, out of time) is recorded here. If the task died after its rows were committed, the rows
         count, and the registry says so.
 
         Parameters
@@ -76,7 +76,8 @@ class Refusals:
 
 
 def one_line(cause: Any) -> str:
-    """The cause of a failed state in one line: what a function raised, how a container or job ended, or the text."""
+    """The cause of a failed state in one line: a function's exception, a container's or job's end, or the text
+    itself."""
     try:
         told = json.loads(cause)
     except (TypeError, ValueError):

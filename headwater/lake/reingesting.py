@@ -1,4 +1,4 @@
-"""Files of an older definition are made again from landing, and one commit switches their dataset over."""
+"""Makes files of an older definition again from landing, and switches their dataset over by one commit."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from headwater.versions.service import Versions
 from headwater.versions.types import MAIN, Entry
 
 SMALL_BYTES = 64 * 1024**2
-"""Landed bytes up to which files are made again by the function that ingests, without being asked."""
+"""Landed bytes up to which the ingestion function makes files again by itself."""
 SMALL_FILES = 200
 LONGEST_MESSAGE = 2000
 NO_UPLOAD = "the registry knows no upload that it was made of"
@@ -44,7 +44,7 @@ DELETED = "what landed was deleted"
 
 
 class _Overtaken(Exception):
-    """The dataset holds other files by now than when the plan was made."""
+    """The dataset's files changed since the plan was made."""
 
 
 @dataclass
@@ -63,7 +63,7 @@ class _Task:
 
 @dataclass
 class _Made:
-    """What the files of a plan came to."""
+    """Results of a plan's files."""
 
     good: dict[str, Ingestion] = field(default_factory=dict)
     refused: list[FileNote] = field(default_factory=list)
@@ -101,15 +101,15 @@ class Reingesting:
         self._refs, self._now, self._pause = refs, now, pause
 
     def run(self, order: ReingestOrder, run_id: str, *, small: bool = False) -> Reingestion | None:
-        """Do what ``order`` says; with ``small`` only if it fits a function, else None.
+        """Carry out ``order``; with ``small`` only if it fits a function, else return None.
 
-        What was made is kept before anything is switched: a run that is killed anywhere is done by the next one, and
-        two side by side make one commit. Files that land meanwhile keep their place.
+        Made files are kept before the dataset is switched: the next run finishes a killed one, and concurrent runs make
+        one commit. Files that land meanwhile stay in the dataset.
 
         Raises
         ------
         ReingestBlocked
-            Files that counted would count no more, and ``order`` doesn't drop them. Nothing was switched.
+            Some files would no longer count, and ``order`` doesn't drop them. Nothing was switched.
         RefsBusy
             Others kept coming first.
         """
@@ -159,7 +159,7 @@ class Reingesting:
             try:
                 commit = self._switch(order, run_id, definition, tasks, made, done)
             except (_Overtaken, Conflicts, RefsBusy, NothingToCommit):
-                # An upload or a run beside this one came first: planned anew, what was made is found again.
+                # An upload or a concurrent run came first: plan again; files that were made already are found again.
                 self._pause(random.uniform(0, min(LONGEST_PAUSE, 0.25 * 2**attempt)))  # noqa: S311
                 continue
             older = self._older(order.source, self._refs(dataset_of(order.source)).get("branch", MAIN), definition)
@@ -191,7 +191,7 @@ class Reingesting:
     # -- planning -----------------------------------------------------------------------------------------------
 
     def _plan(self, order: ReingestOrder, head: Ref | None, definition: str) -> list[_Task]:
-        """What has to be made: files of older definitions, and later ones that were refused under those."""
+        """The plan: files of older definitions, and later files that were refused under older definitions."""
         held = {entry.path: entry for entry in self._files(order.source, head)}
         records = self._ledger.ingestions(order.source)
         remade = self._ledger.remade(order.source)
@@ -211,7 +211,7 @@ class Reingesting:
                 continue  # A person's own commit of the file: it isn't ingestion's to replace.
             known = made_of.get(entry.version_id) if entry else None
             counting = known.upload if known else None
-            # A sequencer orders versions of one key; of what counts without a known upload nothing is later.
+            # A sequencer orders the versions of one key; no upload is later than a file without a known upload.
             later = [
                 found
                 for found in refused.get(path, ())
@@ -267,7 +267,7 @@ class Reingesting:
         """The newest upload of a path that counts under the new definition becomes its file."""
         reason, gone = "", NO_UPLOAD
         for upload in _candidates(task):
-            # What counts already under this definition stays.
+            # A file that counts under this definition already stays.
             if upload == task.counting and not task.older:
                 return
             try:
@@ -348,7 +348,7 @@ class Reingesting:
 
 
 def _stays(expected: Mapping[str, Entry | None], edited: set[str]) -> Hook:
-    """A hook that lets a commit pass only if each path that it changes is as it was when that was planned."""
+    """A hook that accepts a commit only if each changed path is still as planned."""
 
     def stays(proposal: Proposal) -> None:
         changed = [change for change in proposal.changes() if change.path in edited]
@@ -368,7 +368,8 @@ def _is_small(tasks: Sequence[_Task]) -> bool:
 
 
 def _may_pass_now(entry: Ingestion, definition: str) -> bool:
-    """Whether a refused upload wasn't judged by the definition that is declared now; not what died without a word."""
+    """Whether a refused upload was judged by another definition than the declared one; False for runs without a
+    record."""
     judged = bool(entry.definition or entry.code_version)
     return entry.status is IngestionStatus.REFUSED and judged and entry.definition != definition
 

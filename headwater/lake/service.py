@@ -1,4 +1,4 @@
-"""The lake's verbs: ingest an upload, pin what counts right now, read what was pinned as tables."""
+"""The lake's verbs: ingest an upload, pin the current commits, read pinned commits as tables."""
 
 # ruff: noqa: S608 - names in SQL are declared by products or quoted; values are parameters or literals of our own
 from __future__ import annotations
@@ -43,7 +43,7 @@ from headwater.versions.service import Versions
 from headwater.versions.types import MAIN, Entry
 
 _PINS = 20
-"""Times that branches are read again before they are moving too fast to be pinned."""
+"""Times that branches are read before pinning is given up because they move too fast."""
 
 
 class Lake:
@@ -58,7 +58,7 @@ class Lake:
     table : str
         The registry table.
     code_version : str
-        What ingests; kept with each commit.
+        Version of the ingesting code; stored with each commit.
     now : callable
         The time, UTC, that records are stamped with.
     pause : callable
@@ -94,17 +94,16 @@ class Lake:
     def ingest(self, upload: Upload) -> Ingestion:
         """Validate and curate ``upload``, and commit it unless a later version of its file is committed already.
 
-        Calling it again for the same upload changes nothing: what was ingested stays as it is, and only a commit that
-        a crash left out is made good.
+        A repeated call for the same upload changes nothing, except that it makes a commit which a crash left out.
 
         Raises
         ------
         FileRefused
-            No row of the file counts; what counted before still does. The registry holds the reasons.
+            No row of the file counts; rows that counted before still do. The registry has the reasons.
         SourceFailed
             The source's SQL fails on good rows.
         RefsBusy
-            The commit couldn't be made for others that kept coming first; calling it again does the rest.
+            Other writers kept coming first, so the commit couldn't be made; another call makes it.
         """
         known = self.ledger.ingestion(upload)
         if known is None or known.status is not IngestionStatus.INGESTED:
@@ -139,7 +138,7 @@ class Lake:
         return self._reingesting.run(order, run_id, small=small)
 
     def catch_up(self, source: str, run_id: str) -> Reingestion | None:
-        """Make files of older definitions again if they are few and small; None if nothing was to do, or it is more.
+        """Make files of older definitions again if they are few and small; None if there are none or too many.
 
         Raises
         ------
@@ -160,14 +159,14 @@ class Lake:
         ----------
         sources : sequence of str
         views : sequence of str
-            Views whose streamed rows are pinned as well; one that nothing was ever streamed to isn't mentioned.
+            Views whose streamed rows are pinned as well; views without streamed rows are left out.
 
         Raises
         ------
         NoData
-            A source has none, or it holds no file.
+            A source has no commit, or its commit holds no file.
         OlderDefinition
-            A source's definition changed, and files of an older one weren't made again yet.
+            A source's definition changed, and files of the older definition weren't made again yet.
         RegistryBusy
             Commits kept coming while the branches were read.
         """
@@ -193,7 +192,7 @@ class Lake:
         return DataVersion(commits=commits)
 
     def _heads(self, datasets: Sequence[str]) -> dict[str, Ref | None]:
-        """Where the main branches point, all at one moment: of two data versions one is the older, in every part."""
+        """The commits of the main branches at one moment, so that of two data versions one is older in every part."""
 
         def read() -> dict[str, Ref | None]:
             # Branch and revision in one read: neither may be older than the other.
@@ -203,7 +202,7 @@ class Lake:
         if len(datasets) == 1:
             return heads
         for _ in range(_PINS):
-            # What reads alike twice was so in between, for a sequence never comes back.
+            # Two equal reads mean that nothing changed in between, since a sequence number never repeats.
             if (again := read()) == heads:
                 return heads
             heads = again
@@ -216,12 +215,12 @@ class Lake:
         ----------
         sources : sequence of str
         revision : str or mapping of str to str
-            As in `headwater.versions.revisions`: ``main@{2026-11-01}``, a tag; by source where they differ. A source
-            that a mapping leaves out is pinned as it is now.
+            As in `headwater.versions.revisions`: ``main@{2026-11-01}``, a tag; or a mapping by source. A source that
+            the mapping leaves out is pinned at its current commit.
         views : sequence of str
-            Views whose streamed rows are pinned as well, by the same revision, or by that which a mapping has for
-            `streamed_of`. A revision for all that they don't have is none of them: a tag of the sources, a time before
-            the first.
+            Views whose streamed rows are pinned as well, at the same revision, or at the mapping's for `streamed_of`.
+            If streamed rows lack a revision that is given for all (a tag of the sources, an early time), they are left
+            out.
 
         Raises
         ------
@@ -255,9 +254,10 @@ class Lake:
         return sum(entry.size for source, commit in version.ids.items() for entry in self._files(source, commit))
 
     def fetch(self, version: DataVersion, folder: Path, names: Collection[str] | None = None) -> dict[str, list[Path]]:
-        """Write the pinned commits' files to a folder for each part of a data version; its files as they landed.
+        """Write the pinned commits' files to a folder for each part of a data version, in the order in which they
+        landed.
 
-        ``names`` are the parts that are wanted: sources, and `streamed_of` views; by default all.
+        ``names`` are the wanted parts: sources, and `streamed_of` views; by default all.
         """
         fetched = {}
         for source, commit in version.ids.items():
@@ -285,8 +285,8 @@ class Lake:
     def tables(self, version: DataVersion, names: Collection[str] | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
         """A database with a view of each source's curated rows, from the pinned commits alone.
 
-        Files are put together by column name; a column that a file lacks is NULL. Of rows in several files with the
-        same keys, the one whose file landed last is seen. Views' streamed rows are `streamed_table`, as they came.
+        Files are combined by column name; a column that a file lacks is NULL. Of rows with the same keys in several
+        files, the row of the file that landed last is visible. Streamed rows of views are the tables `streamed_table`.
 
         Parameters
         ----------
@@ -325,6 +325,6 @@ class Lake:
 
 def _streamed(connection: duckdb.DuckDBPyConnection, view: str, paths: list[Path]) -> None:
     names = ", ".join(literal(str(path)) for path in paths)
-    # A commit may hold none: all were taken back.
+    # A commit may hold no file, if all were removed.
     rows = f"SELECT * FROM read_parquet([{names}], union_by_name = true)" if paths else "SELECT NULL AS none LIMIT 0"
     connection.execute(f"CREATE VIEW {quoted(streamed_table(view))} AS {rows}")

@@ -19,7 +19,7 @@ from headwater.lake.types import Definition, Ingestion, IngestionStatus, Order, 
 from headwater.versions.errors import VersionGone
 
 ARRIVED = "arrived/"
-"""Where streamed rows lie until they are committed, a folder for each view and version of its definition."""
+"""Prefix of streamed rows that aren't committed yet, a folder for each view and version of its definition."""
 DELETED_AT_ONCE = 1000
 FIRST, LATEST = "FIRSTDEFINITION", "LATESTDEFINITION"
 BUSY = frozenset({"SlowDown", "ServiceUnavailable", "InternalError", "503", "500"})
@@ -34,7 +34,7 @@ class Objects:
         self._s3 = client("s3")
 
     def fetch(self, pointer: Pointer, path: Path) -> Order:
-        """Write the bytes that ``pointer`` names to ``path``; when they landed. Raises `VersionGone`."""
+        """Write the bytes that ``pointer`` names to ``path``. Returns when they landed; raises `VersionGone`."""
         answer = self._version(self._s3.get_object, pointer)
         with path.open("wb") as file:
             for chunk in answer["Body"].iter_chunks(1 << 20):
@@ -42,13 +42,14 @@ class Objects:
         return Order.of(answer["Metadata"], answer["LastModified"])
 
     def tail(self, pointer: Pointer, count: int) -> bytes:
-        """The last ``count`` bytes of what ``pointer`` names, or all if there are fewer; raises `VersionGone`."""
+        """The last ``count`` bytes of the object that ``pointer`` names, or all if there are fewer; raises
+        `VersionGone`."""
         get_range = partial(self._s3.get_object, Range=f"bytes=-{count}")
         read: bytes = self._version(get_range, pointer)["Body"].read()
         return read
 
     def gone(self, pointers: Sequence[Pointer]) -> list[bool]:
-        """Whether each of what the pointers name was deleted."""
+        """For each pointer whether its object was deleted."""
 
         def is_gone(pointer: Pointer) -> bool:
             try:
@@ -61,7 +62,7 @@ class Objects:
             return list(pool.map(is_gone, pointers))
 
     def order(self, pointer: Pointer) -> Order:
-        """When what ``pointer`` names landed; raises `VersionGone`."""
+        """When the file that ``pointer`` names landed; raises `VersionGone`."""
         answer = self._version(self._s3.head_object, pointer)
         return Order.of(answer["Metadata"], answer["LastModified"])
 
@@ -76,15 +77,17 @@ class Objects:
             raise
 
     def in_order(self, pointers: Sequence[Pointer]) -> list[Pointer]:
-        """The pointers as what they name landed; of those that landed at the same moment the order stays."""
+        """The pointers in the order in which their files landed; files that landed at the same moment keep their
+        order."""
         with ThreadPoolExecutor(16, thread_name_prefix="order") as pool:
             orders = list(pool.map(self.order, pointers))
         return [pointers[number] for number in sorted(range(len(pointers)), key=orders.__getitem__)]
 
     def fetch_in_order(self, pointers: Sequence[Pointer], folder: Path) -> list[Path]:
-        """Write each pointer's bytes to a file of its own in ``folder``; the files, as they landed.
+        """Write each pointer's bytes to a file of its own in ``folder``. Returns the files in the order in which they
+        landed.
 
-        Of files that landed at the same moment the order is that of ``pointers``.
+        Files that landed at the same moment keep the order of ``pointers``.
         """
         fetched = [folder / f"fetched-{number}" for number in range(len(pointers))]
         with ThreadPoolExecutor(8, thread_name_prefix="fetch") as pool:
@@ -113,7 +116,7 @@ class Objects:
     def landed(self, prefix: str) -> Iterator[tuple[datetime, Upload]]:
         """The newest version of each object under ``prefix`` that isn't deleted, and when it landed.
 
-        A listing has no sequencers. They settle the order of two versions of one second; the time settles the rest.
+        A listing has no sequencers, which would order two versions of one second; the time orders all others.
         """
         pages = self._s3.get_paginator("list_object_versions").paginate(Bucket=self.bucket, Prefix=prefix)
         for page in pages:
@@ -125,10 +128,10 @@ class Objects:
 
 
 class Arrivals:
-    """Rows that were streamed and aren't committed yet: a small object for each call, named by what is in it.
+    """Streamed rows that aren't committed yet: a small object for each call, named by the hash of its content.
 
-    The same rows sent again are the same key. So what is deleted by its version is what was read, and whoever sends it
-    after that is heard once more.
+    The same rows sent again have the same key. An object is deleted by version id, so that the deleted version is the
+    one that was read, and rows that are sent again later are committed again.
 
     Parameters
     ----------
@@ -141,7 +144,7 @@ class Arrivals:
         self._s3 = client("s3")
 
     def put(self, view: str, version: str, body: bytes) -> str:
-        """Keep what a call brought, lines of JSON, for a version of a view's definition; its key.
+        """Keep a call's rows, lines of JSON, for a version of a view's definition. Returns the object's key.
 
         Raises
         ------
@@ -158,7 +161,7 @@ class Arrivals:
         return key
 
     def views(self) -> tuple[str, ...]:
-        """The views that something arrived for, in order."""
+        """The views that have arrived rows, in order."""
         pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=ARRIVED, Delimiter="/")
         return tuple(
             entry["Prefix"].removeprefix(ARRIVED).rstrip("/")
@@ -167,17 +170,17 @@ class Arrivals:
         )
 
     def waiting(self, view: str) -> Iterator[Pointer]:
-        """What arrived for a view, every version of it, by key. Deleting what was told of already is no matter."""
+        """The arrived objects of a view, every version, by key. Objects may be deleted while this iterates."""
         pages = self._s3.get_paginator("list_object_versions").paginate(
             Bucket=self.bucket, Prefix=f"{ARRIVED}{view}/"
         )  # fmt: skip
         for page in pages:
-            # A marker says that a person deleted something; the versions below it count.
+            # A delete marker means that a person deleted the object; the versions below it count.
             for entry in page.get("Versions", ()):
                 yield Pointer(bucket=self.bucket, key=entry["Key"], version_id=entry["VersionId"])
 
     def fetch(self, pointer: Pointer, path: Path) -> bool:
-        """Write what a call brought to a file; False if it was committed, and deleted, meanwhile."""
+        """Write a call's rows to a file; False if they were committed and deleted meanwhile."""
         try:
             answer = self._s3.get_object(Bucket=pointer.bucket, Key=pointer.key, VersionId=pointer.version_id)
         except ClientError as error:
@@ -188,12 +191,12 @@ class Arrivals:
         return True
 
     def delete(self, pointers: Sequence[Pointer]) -> None:
-        """Delete for ever what was committed; what is gone already is as well.
+        """Delete committed objects for ever; a missing object is no error.
 
         Raises
         ------
         ClientError
-            Some weren't: they are committed a second time, which changes no answer.
+            Some objects weren't deleted: they are committed a second time, which changes no answer.
         """
         for start in range(0, len(pointers), DELETED_AT_ONCE):
             some = pointers[start : start + DELETED_AT_ONCE]
@@ -206,7 +209,7 @@ class Arrivals:
 
 
 class Ledger:
-    """What the registry table knows of uploads.
+    """The registry table's items about uploads.
 
     Parameters
     ----------
@@ -218,25 +221,25 @@ class Ledger:
         self._dynamodb = client("dynamodb")
 
     def ingestion(self, upload: Upload) -> Ingestion | None:
-        """What became of ``upload``; None if nothing is known."""
+        """The ingestion of ``upload``; None if nothing is known."""
         item = self._get(_source(upload.source), _ingestion(upload))
         return Ingestion.model_validate_json(item["document"]["S"]) if item else None
 
     def ingestions(self, source: str) -> tuple[Ingestion, ...]:
-        """What became of every upload to ``source``, the newest first."""
+        """The ingestion of every upload to ``source``, the newest first."""
         found = [Ingestion.model_validate_json(item["document"]["S"]) for item in self._query(source, "INGESTION#")]
         return tuple(sorted(found, key=lambda entry: entry.at, reverse=True))
 
     def record(self, ingestion: Ingestion) -> Ingestion:
-        """Remember what became of an upload.
+        """Store the ingestion of an upload.
 
-        A success that is settled (it has its commit, or never will) stays, whoever comes later; of two that aren't yet
-        the first stays; anything else gives way.
+        A final success (committed or superseded) is never replaced. Of two successes that aren't final the first stays.
+        Everything else is replaced.
 
         Returns
         -------
         Ingestion
-            What the registry holds now: this one, or that of a run beside this one.
+            The stored ingestion: the given one, or a concurrent run's.
         """
         item = {
             "pk": {"S": _source(ingestion.source)},
@@ -258,14 +261,14 @@ class Ledger:
         except ClientError as error:
             if error_code(error) != "ConditionalCheckFailedException":
                 raise
-            # Also when our own write succeeded and its answer was lost: what is there is then what was to be written.
+            # Also after a successful write whose answer was lost: the stored item is then our own.
             present = self.ingestion(ingestion.upload)
             assert present is not None  # noqa: S101 - the condition failed, so there is one, and none is ever deleted
             return present
         return ingestion
 
     def remember(self, definition: Definition) -> None:
-        """Keep a definition when it is first used, and which one is a source's first and which one its latest."""
+        """Store a definition when it is first used, and which definitions are the source's first and latest."""
         document = {"document": {"S": definition.model_dump_json()}}
         pk = _source(definition.source)
         for name in (f"DEFINITION#{definition.digest}", FIRST):
@@ -278,11 +281,11 @@ class Ledger:
         return tuple(sorted(found, key=lambda entry: (entry.at is not None, entry.at)))
 
     def first_definition(self, source: str) -> str | None:
-        """The digest of the definition that was the source's when definitions began to be recorded."""
+        """The digest of the source's first recorded definition."""
         return self._digest(source, FIRST)
 
     def latest_definition(self, source: str) -> str | None:
-        """The digest of the definition that was last used to ingest, or to look for files of older ones."""
+        """The digest of the definition that was last used, to ingest or to look for files of older definitions."""
         return self._digest(source, LATEST)
 
     def _digest(self, source: str, name: str) -> str | None:
@@ -290,17 +293,17 @@ class Ledger:
         return Definition.model_validate_json(item["document"]["S"]).digest if item else None
 
     def remade(self, source: str, digest: str | None = None) -> tuple[Ingestion, ...]:
-        """What was made again of uploads, under one definition or under any."""
+        """The reingested uploads of a source, under one definition or under any."""
         prefix = f"REMADE#{digest}#" if digest else "REMADE#"
         return tuple(Ingestion.model_validate_json(item["document"]["S"]) for item in self._query(source, prefix))
 
     def keep_remade(self, made: Ingestion) -> Ingestion:
-        """Keep what an upload came to under another definition; of two that passed the first stays.
+        """Store the result of an upload under another definition; of two successes the first stays.
 
         Returns
         -------
         Ingestion
-            What the registry holds now.
+            The stored ingestion.
         """
         name = f"REMADE#{made.definition}#{made.upload.version_id}#{_fitting(made.file)}"
         fields = {"status": {"S": made.status.value}, "document": {"S": made.model_dump_json()}}
@@ -310,17 +313,17 @@ class Ledger:
         return Ingestion.model_validate_json(item["document"]["S"]) if item else made
 
     def record_reingestion(self, done: Reingestion) -> None:
-        """Keep how a reingestion ended, or how its last attempt did."""
+        """Store the end of a reingestion or of its last attempt."""
         item = {"pk": {"S": _source(done.source)}, "sk": {"S": f"REINGESTION#{done.run_id}"}}
         self._dynamodb.put_item(TableName=self.table, Item={**item, "document": {"S": done.model_dump_json()}})
 
     def reingestion(self, source: str, run_id: str) -> Reingestion | None:
-        """How a reingestion ended; None if it hasn't."""
+        """The end of a reingestion; None if it hasn't ended."""
         item = self._get(_source(source), f"REINGESTION#{run_id}")
         return Reingestion.model_validate_json(item["document"]["S"]) if item else None
 
     def _put_first(self, pk: str, sk: str, fields: Mapping[str, Any], over: str | None = None) -> bool:
-        """Put an item unless there is one, or one whose status is ``over``; whether this call did."""
+        """Put an item unless one exists whose status isn't in ``over``. Returns whether this call put it."""
         condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(pk)"}
         if over is not None:
             condition = {
@@ -374,7 +377,7 @@ class Executions:
         return True
 
     def running(self, prefix: str) -> str | None:
-        """A run under way whose name begins with ``prefix``; one that began a moment ago may not be seen yet."""
+        """A run in progress whose name begins with ``prefix``; a run that began a moment ago may not be listed yet."""
         pages = self._stepfunctions.get_paginator("list_executions").paginate(
             stateMachineArn=self.arn, statusFilter="RUNNING"
         )
@@ -382,7 +385,7 @@ class Executions:
         return next((name for name in names if name.startswith(prefix)), None)
 
     def standing(self, name: str) -> tuple[str, str] | None:
-        """How the run called ``name`` stands, such as ``FAILED``, and why it failed; None if there is none."""
+        """Status of the run called ``name``, such as ``FAILED``, and why it failed; None if there is no such run."""
         try:
             found = self._stepfunctions.describe_execution(executionArn=self._arn(name))
         except ClientError as error:
@@ -392,7 +395,7 @@ class Executions:
         return found["status"], found.get("cause") or ""
 
     def items(self, name: str) -> tuple[int, int] | None:
-        """How many items of a run's distributed map are done, and how many there are; None before it has one."""
+        """Finished items and all items of a run's distributed map; None before the map has started."""
         runs = self._stepfunctions.list_map_runs(executionArn=self._arn(name))["mapRuns"]
         if not runs:
             return None

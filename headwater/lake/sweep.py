@@ -1,4 +1,4 @@
-"""Uploads that no event told of: a bucket's events reach EventBridge only minutes after the bucket was made."""
+"""Finds uploads without an event: a new bucket's events reach EventBridge only minutes after its creation."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from headwater.lake.types import LANDING, Upload
 GRACE = timedelta(minutes=5)
 """Younger uploads are left to their event."""
 WINDOW = timedelta(hours=6)
-"""Older uploads were looked at by earlier sweeps: an hourly sweep may fail five times in a row and misses nothing."""
+"""Earlier sweeps have checked older uploads: an hourly sweep may fail five times in a row and misses nothing."""
 
 
 class Sweep:
-    """Finds what landed and has no ingestion, and starts it.
+    """Starts the ingestion of landed files that have none.
 
     Parameters
     ----------
@@ -33,19 +33,19 @@ class Sweep:
         self._intake = Intake(ingestion_arn)
 
     def sweep(self, now: datetime, *, everything: bool = False) -> list[Upload]:
-        """Start the ingestion of uploads that have none; calling it again starts none of them twice.
+        """Start the ingestion of uploads that have none. A repeated call starts no ingestion twice.
 
         Parameters
         ----------
         now : datetime
             The time, UTC.
         everything : bool
-            Look at all uploads, not at those of the last `WINDOW` alone.
+            Check all uploads instead of those of the last `WINDOW`.
 
         Returns
         -------
         list of Upload
-            Those whose run this call started.
+            The uploads whose run this call started.
         """
         newest, oldest = now - GRACE, None if everything else now - WINDOW
         waiting = (
@@ -53,5 +53,6 @@ class Sweep:
             for landed, upload in self._objects.landed(f"{LANDING}/")
             if landed <= newest and (oldest is None or landed >= oldest) and self._ledger.ingestion(upload) is None
         )
-        # A run has the name of its upload: what is being ingested by now, or failed without a word, gets no second one.
+        # A run has its upload's name: an upload that is being ingested, or that failed without a record, gets no second
+        # run.
         return [upload for upload in waiting if self._intake.start(upload)]

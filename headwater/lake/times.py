@@ -29,15 +29,15 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def reader_of_times(formats: Sequence[str], zone: tzinfo | None) -> Callable[[str], datetime | None]:
-    """What makes a time (UTC, naive) of a text; it returns None for a text that isn't exactly one time.
+    """Make a function that parses a text as a time (UTC, naive); it returns None if the text isn't exactly one time.
 
     Parameters
     ----------
     formats : sequence of str
         As in `headwater.model.Source.times`; none for ISO 8601. A text that two formats read as different times is
-        none.
+        refused.
     zone : tzinfo, optional
-        Where a time without an offset is meant; UTC by default. An hour that a clock shows twice, or never, is none.
+        Zone of times without an offset; UTC by default. A local time that a clock shows twice or never is refused.
     """
     readers = [_reader(written) for written in formats or ("iso8601",)]
 

@@ -1,4 +1,4 @@
-"""Uploads, what became of them, and data versions: frozen values without any heavy import."""
+"""Uploads, ingestions and data versions: frozen values without any heavy import."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 LANDING = "landing"
 STREAMED = "streamed"
-"""Where streamed rows that were committed lie, a folder for each view."""
+"""Prefix of committed streamed rows, a folder for each view."""
 SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".jsonl", ".ndjson", ".json")
 LONGEST_SEQUENCER = 64
 CURATED = "curated"
@@ -78,7 +78,7 @@ class Upload(Value):
 
     @property
     def source(self) -> str:
-        """The folder below ``landing/``; empty if there is none."""
+        """The source's name: the folder below ``landing/``; empty if there is none."""
         return self.key.split("/")[1] if self.key.count("/") >= 2 else ""
 
     @property
@@ -93,7 +93,7 @@ class Upload(Value):
 
     @property
     def suffix(self) -> str:
-        """What the file says it is, such as ``.csv``, gzipped or not."""
+        """The file's suffix without that of gzip, such as ``.csv``."""
         return PurePosixPath(self.file.lower().removesuffix(".gz")).suffix
 
     @property
@@ -128,14 +128,15 @@ class Definition(Value):
 
     @property
     def place(self) -> str:
-        """The prefix of curated files that were made under it: a tree's entries tell the definition by themselves."""
+        """The prefix of curated files that were made under the definition, so that a tree's entries name their
+        definition."""
         return f"{CURATED}/{self.source}@{self.digest}/"
 
 
 def digest_in(source: str, key: str) -> str | None:
     """The definition that a curated file's key names.
 
-    Empty for a file of before definitions were recorded; None for a file that ingestion didn't make.
+    Empty for a file from before definitions were recorded; None for a file that ingestion didn't make.
     """
     if key.startswith(f"{CURATED}/{source}@"):
         return key.split("/")[1].rpartition("@")[2]
@@ -143,14 +144,14 @@ def digest_in(source: str, key: str) -> str | None:
 
 
 class IngestionStatus(StrEnum):
-    """What became of an upload."""
+    """Status of an upload's ingestion."""
 
     INGESTED = "INGESTED"
     REFUSED = "REFUSED"
 
 
 class Ingestion(Value):
-    """What became of an upload, as the registry remembers it."""
+    """The result of an upload's ingestion, as the registry stores it."""
 
     source: str
     file: str
@@ -163,21 +164,21 @@ class Ingestion(Value):
     rows_repeated: int = 0
     """Rows whose keys an earlier row of the file has; in quarantine too, but not held against the file."""
     reasons: tuple[str, ...] = ()
-    """Why rows, or the whole file, were refused, the most frequent first; of many the first `SHOWN_REASONS`."""
+    """Reasons why rows or the whole file were refused, the most frequent first, at most `SHOWN_REASONS`."""
     reasons_left_out: int = 0
-    """How many more there are."""
+    """Number of further reasons."""
     definition: str = ""
     """The digest of the source's definition; empty of ingestions from before it was recorded."""
     contract: str = ""
     """The rows' contract and a hash of the source's declaration."""
     code_version: str = ""
-    """What ingested it: the hash of the functions' bundle, or the image's digest."""
+    """The code that ingested the upload: the hash of the functions' bundle, or the image's digest."""
     curated: Pointer | None = None
     quarantine: Pointer | None = None
     commit: str | None = None
-    """The commit of the source's dataset that took it in; its rows count from then on."""
+    """The commit of the source's dataset that holds the upload; its rows count from then on."""
     superseded: bool = False
-    """Whether a later upload of the file was committed before it, so that it never counted."""
+    """Whether a later upload of the file was committed first, so that this upload never counted."""
     at: AwareDatetime
 
     @property
@@ -204,7 +205,7 @@ def cut(text: str, longest: int = LONGEST_REASON) -> str:
 
 
 class ReingestOrder(Value):
-    """What is to be made again from landing."""
+    """Input of a reingestion."""
 
     source: str
     since: AwareDatetime | None = None
@@ -212,31 +213,31 @@ class ReingestOrder(Value):
     drop: bool = False
     """Whether the rows of files that can't be made again leave the dataset; by default nothing is switched then."""
     dry_run: bool = False
-    """Only say what would be made again."""
+    """Only find out which files would be made again."""
     by: str = ""
-    """Who asked."""
+    """The person who asked for the reingestion."""
 
 
 class ReingestStatus(StrEnum):
-    """How a reingestion ended."""
+    """Status of an ended reingestion."""
 
     PLANNED = "PLANNED"
     SWITCHED = "SWITCHED"
     NOTHING = "NOTHING"
     BLOCKED = "BLOCKED"
-    """Files that counted would count no more; nothing was switched."""
+    """Some files would no longer count; nothing was switched."""
     FAILED = "FAILED"
 
 
 class FileNote(Value):
-    """A file by name, and what is to be said of it."""
+    """A file by name, with a message about it."""
 
     file: str
     note: str
 
 
 class Reingestion(Value):
-    """What a reingestion found and did."""
+    """Result of a reingestion."""
 
     source: str
     run_id: str
@@ -256,9 +257,9 @@ class Reingestion(Value):
     gone: tuple[FileNote, ...] = ()
     """Files that can't be made again, since what landed was deleted; the first `SHOWN_REASONS`."""
     lost: int = 0
-    """How many files those two are, all in all."""
+    """Number of all files of those two lists."""
     still_refused: int = 0
-    """Files that were refused before and are refused again: nothing of theirs counted."""
+    """Files that were refused before and are refused again, so none of their rows counted."""
     message: str = ""
     """Why it was blocked, or failed."""
     older: int = 0
@@ -268,7 +269,7 @@ class Reingestion(Value):
 
 
 class Order(NamedTuple):
-    """When a file landed; S3's own words, kept with the curated version that it became."""
+    """When a file landed, by S3's own time, stored with the curated version."""
 
     landed: datetime
     sequencer: str
@@ -276,13 +277,13 @@ class Order(NamedTuple):
 
     @classmethod
     def of(cls, metadata: Mapping[str, str], written: datetime) -> Self:
-        """What a curated version's metadata say; of a version without any, when it was written."""
+        """The landing of a curated version, from its metadata; without metadata, when the version was written."""
         landed = metadata.get("landed")
         return cls(datetime.fromisoformat(landed) if landed else written, metadata.get("sequencer", ""))
 
     @property
     def metadata(self) -> dict[str, str]:
-        """As a curated version keeps it."""
+        """The metadata of a curated version."""
         return {"landed": self.landed.isoformat(), "sequencer": self.sequencer}
 
     def precedes(self, other: Order) -> bool:
@@ -296,11 +297,11 @@ class Order(NamedTuple):
 
 
 class PinnedCommit(Value):
-    """What a source's branch pointed at."""
+    """The commit of a source's branch at a moment."""
 
     commit: str
     revision: int = Field(ge=1)
-    """How often the branch had moved: grows with each change, also with one that goes back to an older commit."""
+    """Number of the branch's moves: grows with each change, also with a move back to an older commit."""
 
 
 class DataVersion(Value):
@@ -311,7 +312,7 @@ class DataVersion(Value):
 
     @property
     def id(self) -> str:
-        """The same for the same commits, whoever pinned them when."""
+        """Name of the data version: equal for equal commits, whoever pinned them."""
         return hashlib.sha256(json.dumps(sorted(self.ids.items())).encode()).hexdigest()
 
     @property
@@ -320,27 +321,27 @@ class DataVersion(Value):
         return {source: pinned.commit for source, pinned in self.commits.items()}
 
     def only(self, sources: Sequence[str]) -> DataVersion:
-        """The part of it that is about ``sources``."""
+        """The data version restricted to ``sources``."""
         return DataVersion(commits={source: self.commits[source] for source in sorted(set(sources))})
 
     def of(self, view: FeatureView) -> DataVersion:
-        """The part of it that a view's rows are made of: its sources, and its streamed rows if they are pinned."""
+        """The data version restricted to a view's sources, and its streamed rows if they are pinned."""
         streamed = streamed_of(view.name)
         return self.only([*view.sources, streamed] if streamed in self.commits else view.sources)
 
     @property
     def revision(self) -> int:
-        """Grows as the data change: a later one of the same sources and views has a higher one."""
+        """Revision of the data: a later data version of the same sources and views has a higher one."""
         return sum(pinned.revision for pinned in self.commits.values())
 
 
 def streamed_of(view: str) -> str:
-    """The dataset of a view's streamed rows; what it is called in a data version, too. No source's name has a slash."""
+    """Name of the dataset of a view's streamed rows, also in a data version. No source's name has a slash."""
     return f"{STREAMED}/{view}"
 
 
 def streamed_table(view: str) -> str:
-    """What the table of a view's streamed rows is called (`headwater.lake.service.Lake.tables`)."""
+    """Name of the table of a view's streamed rows (`headwater.lake.service.Lake.tables`)."""
     return f"__streamed_{view}"
 
 

@@ -1,4 +1,4 @@
-"""Which rows keep a contract's checks, and why the others don't: pandera says it, and changes nothing."""
+"""Finds the rows that break a contract's checks, with reasons. Pandera judges the rows and changes nothing."""
 
 # ruff: noqa: S608 - names in SQL are quoted
 from __future__ import annotations
@@ -31,10 +31,10 @@ def judge(
     reasons: Reasons,
     chunk: int,
 ) -> None:
-    """Say in ``reasons`` which rows of ``typed`` break a check.
+    """Record in ``reasons`` which rows of ``typed`` break a check.
 
-    In chunks of ``chunk`` rows at most, so that memory doesn't grow with the file. What may come once is looked for in
-    the whole file; a check that judges a column as a whole sees a chunk.
+    Rows are judged in chunks of at most ``chunk``, so that memory doesn't grow with the file. Unique values are checked
+    over the whole file; a check that judges a column as a whole sees a chunk.
 
     Raises
     ------

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from headwater.features.online import OnlineAnswer, ReadsItems, plan, read_online
 from headwater.registry.service import PRODUCTION
 from headwater.serving.errors import UnknownModel
+from headwater.serving.messages import Card, Prediction, PredictionAnswer
 from headwater.serving.models import ServingModels
 from headwater.serving.predictor import Predictor
 from headwater.serving.requests import Features, columns, parse
@@ -61,17 +62,18 @@ class Serving:
         else:
             features, ages, looked = self._look_up(predictor, request.instances, as_of)
         numbers = predictor.predict(rows, features)
-        predictions, logged, missing_count = [], [], 0
+        predictions: list[Prediction] = []
+        logged, missing_count = [], 0
         for instance, row, age, number in zip(request.instances, features, ages, numbers, strict=True):
             missing = [name for name, value in row.items() if value is None]
             missing_count += len(missing)
-            prediction = {predictor.label: number, "missing_features": missing, "feature_age_seconds": age}
-            predictions.append(prediction)
+            given = {predictor.label: number, "missing_features": missing, "feature_age_seconds": age}
+            predictions.append(prediction := cast(Prediction, given))
             logged.append({"inputs": instance, "features": row, **prediction})
         if request.explain:
             for place, prediction in enumerate(predictions):
                 prediction["views"] = explain(looked[place]) if looked else {}
-        answer = {
+        answer: PredictionAnswer = {
             "model": model,
             "version": predictor.version,
             "alias": alias,
@@ -94,11 +96,11 @@ class Serving:
         )
         return Answer(answer, record, missing_count)
 
-    def card(self, model: str, alias: str = PRODUCTION) -> dict[str, Any]:
+    def card(self, model: str, alias: str = PRODUCTION) -> Card:
         """What is known of the version that serves: what it takes and gives, from which data, how good it was."""
         predictor = self._predictor(model, alias)
         package = predictor.package
-        return {
+        card = {
             "model": model,
             "version": predictor.version,
             "alias": alias,
@@ -123,6 +125,7 @@ class Serving:
             "code_version": package.code_version,
             "created_at": package.created_at.isoformat(),
         }
+        return cast(Card, card)
 
     def _predictor(self, model: str, alias: str) -> Predictor:
         # What can't be a name isn't looked up: it would only cost a read.

@@ -8,9 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from headwater.features.online import OnlineAnswer
+from headwater.serving.messages import PredictionAnswer, ViewLookUp
 
 
-def explain(answers: Iterable[OnlineAnswer]) -> dict[str, dict[str, Any]]:
+def explain(answers: Iterable[OnlineAnswer]) -> dict[str, ViewLookUp]:
     """Of each view that an instance was looked up in, whether its values can be used, and their age in seconds."""
     return {
         answer.lookup.view: {"status": answer.status.value, "age_seconds": answer.age_seconds} for answer in answers
@@ -70,7 +71,7 @@ class PredictionRecord:
 class Answer:
     """What goes back to the caller, and what is written down."""
 
-    body: dict[str, Any]
+    body: PredictionAnswer
     record: PredictionRecord
     missing_features: int
     """How many feature values were missing, over all instances."""

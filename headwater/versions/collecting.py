@@ -1,4 +1,5 @@
-"""Gc: what no branch, tag or recent move leads to, after a grace time. Decision 52 says why a race loses nothing."""
+"""Gc deletes objects that no branch, tag or recent move leads to, after a grace time; decision 52 explains its
+safety."""
 
 from __future__ import annotations
 
@@ -17,18 +18,18 @@ RANGES, ROOTS = f"{PREFIX}ranges/", f"{PREFIX}roots/"
 
 
 class Collected(NamedTuple):
-    """What gc took, or would take."""
+    """The result of gc: counts of what was deleted, or would be."""
 
     commits: int
     roots: int
     ranges: int
     files: int
-    """Versions of uploaded files that no commit pins and that are newest no more."""
+    """Replaced versions of uploaded files that no commit pins."""
     dry_run: bool
 
 
 class _Reachable:
-    """Commits, roots and ranges that must stay, and the versions they pin among those that gc has in mind."""
+    """Commits, roots and ranges that must stay, and those candidate versions that they pin."""
 
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
@@ -64,16 +65,16 @@ class _Reachable:
 
 
 def collect(shared: Shared, *, grace: timedelta, dry_run: bool, progress: Progress) -> Collected:
-    """Find, and unless it is a dry run delete, what nothing leads to.
+    """Find objects that nothing leads to, and delete them unless it is a dry run.
 
-    The order is what makes it safe: candidates are listed first, refs are read after that, commits are condemned
-    before they are deleted (no ref can be moved to one from then on), and refs are read once more in between.
+    The order makes gc safe. Candidates are listed first, and refs are read afterwards. Commits are condemned before
+    they are deleted, so that no ref can be moved to one of them. Between the two refs are read once more.
     """
     objects = shared.objects
     old = {prefix: [one for one in objects.stored(prefix) if one.idle > grace] for prefix in (COMMITS, ROOTS, RANGES)}
     files = [one for one in objects.stored(PLACES) if one.idle > grace and not one.is_latest and not one.is_marker]
     wanted = {(one.key, one.version_id) for one in files}
-    # A commit that is young, even if nothing leads to it, keeps all that it stands on: somebody may just be at it.
+    # A young commit keeps all objects that it needs, even if no ref leads to it: a writer may be using it now.
     aged = {_name(one) for one in old[COMMITS]}
     young = {_name(one) for one in objects.stored(COMMITS)} - aged
     found = _Reachable(shared)
@@ -103,7 +104,7 @@ def collect(shared: Shared, *, grace: timedelta, dry_run: bool, progress: Progre
 
 
 def _add_refs(shared: Shared, found: _Reachable, grace: timedelta, wanted: set[tuple[str, str]]) -> None:
-    """What refs point at, and what they were moved to or from within the grace time."""
+    """The commits that refs point at, or were moved to or from within the grace time."""
     for dataset in datasets(shared.table):
         refs = Refs(shared.table, dataset, now=shared.now, pause=shared.pause)
         moves: dict[tuple[str, str], list[RefMove]] = {}

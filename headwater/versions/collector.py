@@ -15,10 +15,11 @@ _before: tuple[int, int, int] = (0, 0, 0)
 
 @contextmanager
 def seldom() -> Iterator[None]:
-    """Let it look after 100,000 new objects instead of a few hundred: it is a seventh of a commit's work otherwise.
+    """Let Python's collector run after 100,000 new objects instead of a few hundred: it takes a seventh of a commit's
+    time.
 
-    What it looks at are mostly the modules of libraries, again and again. It holds for the whole process while anybody
-    is inside.
+    Most objects that the collector visits belong to imported libraries. The setting holds for the whole process while
+    any thread is inside the block.
     """
     global _users, _before
     with _lock:

@@ -93,11 +93,11 @@ class Dataset:
         return self._trees.root(self.commit_of(revision).commit.root)
 
     def files(self, revision: str = MAIN, prefix: str = "") -> Iterator[Entry]:
-        """The entries of a commit whose path starts with ``prefix``, sorted by path: exactly the pinned versions."""
+        """The commit's entries whose path starts with ``prefix``, sorted by path, each with its pinned version."""
         return self._trees.entries(self.tree(revision), prefix)
 
     def ls(self, revision: str = MAIN, path: str = "") -> Iterator[Listing]:
-        """What lies directly below a folder, or the one file of that path.
+        """The entries directly below a folder, or the one file of that path.
 
         Raises
         ------
@@ -142,21 +142,21 @@ class Dataset:
         return self._refs.log(kind, name)
 
     def diff(self, before: str, after: str = MAIN) -> Iterator[Change]:
-        """How two commits differ, sorted by path. What they share isn't read."""
+        """The differences between two commits, sorted by path. Ranges that both share aren't read."""
         return self._trees.diff(self.tree(before), self.tree(after))
 
     def changes(self, revision: str = MAIN) -> Iterator[Change]:
-        """What a commit changed since its first parent."""
+        """The changes of a commit since its first parent."""
         commit = self.commit_of(revision).commit
         before = self._history.get(commit.parents[0]).root if commit.parents else None
         return self._trees.diff(self._trees.root(before), self._trees.root(commit.root))
 
     def blame(self, path: str, revision: str = MAIN) -> Logged:
-        """The commit that gave a path the version that it has."""
+        """The commit that gave a path its present version."""
         return Logged(*self._history.blame(self.resolve(revision), path))
 
     def status(self, branch: str = MAIN, progress: Progress = no_progress) -> Iterator[Found]:
-        """What is staged in the branch's place and not yet committed: path and newest version, None if deleted."""
+        """Staged changes of a branch that aren't committed yet: path and newest version, None if deleted."""
         place, known = self.place(branch), self._staged(branch)
         return differences(self._objects, self._trees, place, known, progress)
 
@@ -182,7 +182,7 @@ class Dataset:
         write_id: str | None = None,
         progress: Progress = no_progress,
     ) -> Committed:
-        """Commit ``edits``; without any, what changed in the branch's place since it was last committed.
+        """Commit ``edits``; without any, the changes in the branch's place since its last commit.
 
         Parameters
         ----------
@@ -190,21 +190,21 @@ class Dataset:
         branch : str
             A branch, or ``main``, which the first commit makes.
         edits : iterable of (path, Entry or None), optional
-            What is to become of each path. Versions under ``data/`` come from `stage` or `pin` alone.
+            Each path's new entry, None to remove the path. Versions under ``data/`` come from `stage` or `pin` alone.
         meta : mapping, optional
             Texts that are kept with the commit, such as where the data came from.
         author : str
         allow_empty : bool
             Make a commit even if the tree doesn't change.
         write_id : str, optional
-            Names this commit among all others: done again with the same id, it is made once.
+            Identifies the commit: calls with the same id make one commit.
         progress : callable
 
         Raises
         ------
         NothingToCommit, HookRefused
         Conflicts
-            The branch moved meanwhile and now holds other versions of the edited paths.
+            The branch moved meanwhile and now has other versions of the edited paths.
         """
         given: dict[str, Any] = {
             "message": message, "meta": meta or {}, "author": author, "allow_empty": allow_empty, "write_id": write_id
@@ -268,7 +268,7 @@ class Dataset:
         author: str = "",
         progress: Progress = no_progress,
     ) -> Committed:
-        """Commit what lies under ``s3://bucket/prefix`` now, without copying anything; done again, what changed.
+        """Commit the objects under ``s3://bucket/prefix`` without copying them; a repeated call commits the changes.
 
         Parameters
         ----------
@@ -315,7 +315,7 @@ class Dataset:
     def merge(
         self, source: str, *, into: str = MAIN, strategy: Strategy | None = None, message: str = "", author: str = ""
     ) -> Committed:
-        """Bring what ``source`` changed since the two parted into the branch ``into``.
+        """Bring the changes of ``source`` since the common base into the branch ``into``.
 
         Raises
         ------
@@ -326,7 +326,7 @@ class Dataset:
         return self._writer.merge(into, source, self.resolve(source), strategy, message=message, author=author)
 
     def revert(self, revision: str, *, branch: str = MAIN, message: str = "", author: str = "") -> Committed:
-        """Undo what one commit changed, in a new commit.
+        """Undo the changes of one commit, in a new commit.
 
         Raises
         ------
@@ -338,7 +338,7 @@ class Dataset:
         return self._writer.revert(branch, self.resolve(revision), message=message, author=author)
 
     def reset(self, to: str, *, branch: str = MAIN, by: str = "", why: str = "reset") -> RefMove:
-        """Point a branch at another commit. What it pointed at stays until gc; the log has it."""
+        """Point a branch at another commit. The earlier commit stays until gc, and in the log."""
         return self._writer.reset(branch, self.resolve(to), by=by, why=why)
 
     # -- bytes --------------------------------------------------------------------------------------------------
@@ -346,7 +346,7 @@ class Dataset:
     def checkout(
         self, folder: Path, revision: str = MAIN, *, force: bool = False, progress: Progress = no_progress
     ) -> folders.CheckedOut:
-        """Make a folder hold a commit's files; only what differs is fetched, every byte is checked.
+        """Make a folder hold a commit's files. Only differing files are fetched, and every byte is checked.
 
         Raises
         ------

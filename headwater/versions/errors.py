@@ -1,4 +1,4 @@
-"""What can go wrong between a dataset and its history."""
+"""Errors of data version control."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class InvalidName(InvalidRequest):
 
 
 class InvalidRevision(InvalidRequest):
-    """What should name a commit can't be read as a name of one."""
+    """The text isn't a valid name of a commit."""
 
 
 class DatasetNotFound(NotFound):
@@ -36,7 +36,7 @@ class VersionGone(NotFound):
 
 
 class Corrupt(HeadwaterError):
-    """A stored object isn't what its name says, or a pinned version isn't what was committed."""
+    """A stored object differs from its name, or a pinned version from the committed one."""
 
 
 class NotReadable(NotAllowed):
@@ -48,7 +48,7 @@ class BucketNotVersioned(Refused):
 
 
 class NotPinnable(Refused):
-    """An object has no version that stays, or one that gc may take."""
+    """An object has no permanent version, or a version that gc may delete."""
 
 
 class RefMoved(Refused):
@@ -70,11 +70,11 @@ class Collected(Refused):
 
 
 class CommitTooSlow(HeadwaterError):
-    """A commit took longer than half of gc's grace time, so that what it wrote first may be taken; do it again."""
+    """A commit took longer than half of gc's grace time, so gc may delete its first objects; commit again."""
 
 
 class NothingToCommit(Refused):
-    """The commit would hold what its parent holds."""
+    """The commit would have the same tree as its parent."""
 
 
 class Conflicts(Refused):
@@ -100,7 +100,7 @@ class UnsafePath(Refused):
 
 
 class LocalChanges(Refused):
-    """A file in the folder isn't what the last checkout wrote; it is left alone."""
+    """A file in the folder differs from the last checkout's; the file is left as it is."""
 
 
 class InvalidFolder(InvalidRequest):

@@ -1,4 +1,4 @@
-"""Between a tree and a folder on this machine: upload what the tree lacks, check out what the folder lacks."""
+"""Uploads a folder's files that a tree lacks, and checks out a tree's files that a folder lacks."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from headwater.versions.types import LARGEST_PATH, Entry
 from headwater.versions.verifying import checksum_of
 
 STATE = ".headwater-checkout.json"
-"""What the last checkout wrote, in the folder."""
+"""The file in the folder that lists the last checkout's files."""
 SHOWN = 5
 _LONGEST_NAME = 255
 
 
 class Sent(NamedTuple):
-    """What an upload comes to."""
+    """Result of an upload."""
 
     edits: list[Edit]
     staged: list[Edit]
-    """Those that changed the branch's place."""
+    """The files that changed the branch's place."""
 
 
 class CheckedOut(NamedTuple):
-    """What a checkout did."""
+    """Result of a checkout."""
 
     commit: str
     written: int
@@ -102,7 +102,7 @@ def checkout(
     known = _read_state(folder, dataset)
     wanted = [entry for entry in entries if not _is_folder_mark(entry)]
     targets = _targets(folder, wanted)
-    # Everything is looked at before anything is written.
+    # All checks come before the first write.
     due = [entry for entry in wanted if not _holds(targets[entry.path], entry, known.get(entry.path))]
     paths = {entry.path for entry in wanted}
     old = [path for path in known if path not in paths and _target(folder, path).exists()]
@@ -116,7 +116,7 @@ def checkout(
         return entry
 
     progress(len(wanted) - len(due))
-    # Those that go make room first: a file may have become a folder.
+    # Removed files make room first: a file may have become a folder.
     for path in old:
         _remove(folder, _target(folder, path))
     written = sum(1 for _ in ordered(write, due))
@@ -130,7 +130,7 @@ def _is_folder_mark(entry: Entry) -> bool:
 
 
 def _targets(folder: Path, wanted: Iterable[Entry]) -> dict[str, Path]:
-    """Where each path goes.
+    """The file that each path becomes.
 
     Raises
     ------
@@ -193,7 +193,7 @@ def _holds(target: Path, entry: Entry, known: list[Any] | None) -> bool:
 
 
 def _check_links(folder: Path, due: Iterable[Entry]) -> None:
-    """Nothing is written through a link, wherever it leads."""
+    """Raise `UnsafePath` if a parent folder is a link: files are never written through links."""
     looked: set[str] = set()
     for entry in due:
         for parent in _parents(entry.path):

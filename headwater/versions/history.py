@@ -1,4 +1,4 @@
-"""Commits and the graph they make: ancestors, merge bases, and which commit brought a path."""
+"""Commits and their graph: ancestors, merge bases, and the commit that last changed a path."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _OURS, _THEIRS, _STALE = 1, 2, 4
 
 
 def commit_key(name: str) -> str:
-    """Where a commit lies."""
+    """Key of a commit."""
     return f"{COMMITS}{name}.json"
 
 
@@ -62,7 +62,7 @@ class History:
         return [name for name in names if self.get(name).dataset == dataset]
 
     def walk(self, *heads: str) -> Iterator[tuple[str, Commit]]:
-        """Every commit that ``heads`` stand on, and they themselves: children before parents."""
+        """``heads`` and all their ancestors, children before parents."""
         order = count()
         seen = set(heads)
         heap = [(-self.get(name).generation, next(order), name) for name in dict.fromkeys(heads)]
@@ -77,7 +77,7 @@ class History:
                     heapq.heappush(heap, (-self.get(parent).generation, next(order), parent))
 
     def stands_on(self, head: str, ancestor: str) -> bool:
-        """Whether ``ancestor`` is ``head`` or a commit that it stands on."""
+        """Whether ``ancestor`` is ``head`` or one of its ancestors."""
         floor = self.get(ancestor).generation
         for name, commit in self.walk(head):
             if name == ancestor:
@@ -87,7 +87,8 @@ class History:
         return False
 
     def bases(self, ours: str, theirs: str) -> list[str]:
-        """The best common ancestors: those that no other common ancestor stands on. Sorted; often one, maybe none."""
+        """The best common ancestors, sorted: common ancestors that no other one descends from. Often one, maybe
+        none."""
         if ours == theirs:
             return [ours]
         flags = {ours: _OURS, theirs: _THEIRS}
@@ -115,7 +116,7 @@ class History:
         return not any(other != name and self.stands_on(other, name) for other in found)
 
     def blame(self, head: str, path: str) -> tuple[str, Commit]:
-        """The commit that gave ``path`` the version it has in ``head``; raises `PathNotFound`."""
+        """The commit that gave ``path`` its version in ``head``; raises `PathNotFound`."""
         name, commit = head, self.get(head)
         entry = self._trees.find(self._trees.root(commit.root), path)
         if entry is None:

@@ -18,12 +18,12 @@ from headwater.versions.types import Change, Commit, Entry
 Event = Literal["pre-commit", "pre-merge"]
 EVENTS: tuple[Event, ...] = ("pre-commit", "pre-merge")
 SENT_PATHS = 1000
-"""Changed paths that a function is told of; the counts are always whole."""
+"""Most changed paths in a function's message; the counts are always complete."""
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """A commit that isn't made yet."""
+    """A commit before it is made."""
 
     event: Event
     dataset: str
@@ -33,15 +33,15 @@ class Proposal:
     read_entries: Callable[[], Iterator[Entry]] = field(repr=False)
 
     def changes(self) -> Iterator[Change]:
-        """How it differs from what the branch holds."""
+        """The changes relative to the branch."""
         return self.read_changes()
 
     def entries(self) -> Iterator[Entry]:
-        """Everything that it would hold."""
+        """All entries of the proposed tree."""
         return self.read_entries()
 
     def message(self) -> dict[str, Any]:
-        """What a Lambda function gets."""
+        """The message for a Lambda function."""
         counts = {"added": 0, "changed": 0, "removed": 0, "repinned": 0}
         changes = self.changes()
         shown = []
@@ -68,12 +68,12 @@ class Proposal:
 
 
 Hook = Callable[[Proposal], None]
-"""Raises to refuse; its message is what the committer is told."""
+"""A rule: refuses by raising an exception, whose message the committer sees."""
 
 
 @dataclass(frozen=True)
 class HookEntry:
-    """A hook that every client of a dataset keeps to."""
+    """A hook that all clients of a dataset run."""
 
     event: Event
     name: str
@@ -122,7 +122,7 @@ class Hooks:
         Raises
         ------
         HookRefused
-            One said no, or couldn't be asked: a rule that can't be checked isn't kept.
+            A hook refused, or couldn't be called: an unchecked rule counts as broken.
         """
         asked: list[tuple[str, Callable[[], Hook]]] = [
             (entry.name, partial(self._hook, entry.target)) for entry in self.all() if entry.event == proposal.event

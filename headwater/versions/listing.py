@@ -28,9 +28,9 @@ _KEYS, _IDS, _LATEST, _WRITTEN = (
 )
 _ESCAPES = re.compile("%..").findall
 _STRETCHES = 8
-"""Of a listing that are asked for at once."""
+"""Stretches of a listing that are requested at the same time."""
 _AHEAD = 16
-"""Pages of a stretch that are read before anybody wants them: 2 MB."""
+"""Pages of a stretch that are read ahead: 2 MB."""
 
 Columns: TypeAlias = "tuple[list[str], list[str]]"
 """Paths and version ids."""
@@ -61,7 +61,7 @@ class Page:
         self.answered = answered
         self.encoded = "<EncodingType>url</EncodingType>" in text
         self.paths = self._paths(prefix)
-        """What follows the prefix in each key."""
+        """The rest of each key after the prefix."""
         self.version_ids: list[str] = _IDS(text)
         versions, latest = text.count("<Version>"), text.count("<IsLatest>true<")
         self.are_live = versions == latest == len(self.paths)
@@ -100,7 +100,7 @@ class Page:
 
     @property
     def live(self) -> Columns:
-        """Of the keys that aren't deleted, but for the prefix itself: paths, in order, and newest version ids."""
+        """Paths and newest version ids of keys that aren't deleted, in order, without the prefix itself."""
         if self.are_live and self.paths[:1] != [""]:
             return self.paths, self.version_ids
         rows = zip(self.paths, self.version_ids, self.latest, self.kinds, strict=True)
@@ -109,7 +109,7 @@ class Page:
 
     @property
     def next(self) -> list[tuple[str, str]] | None:
-        """What to ask for the page after it; None if this is the last."""
+        """Parameters of the request for the next page; None on the last page."""
         if _first("IsTruncated", self._text) != "true":
             return None
         marker = _first("NextKeyMarker", self._text)
@@ -132,9 +132,9 @@ def pages(wire: Connection, bucket: str, prefix: str, after: str = "") -> Iterat
 
 
 def newest(wire: Connection, bucket: str, prefix: str, breaks: Sequence[str] = ()) -> Iterator[Columns]:
-    """What lies under ``prefix`` now, in the order of the paths: paths and version ids, up to a thousand at a time.
+    """The live objects under ``prefix``, in the order of the paths: paths and version ids, up to a thousand at a time.
 
-    Neither what is deleted nor the object whose key is the prefix itself.
+    Leaves out deleted objects and the object whose key is the prefix itself.
 
     Parameters
     ----------

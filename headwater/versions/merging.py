@@ -1,4 +1,4 @@
-"""Three-way merges, path by path: what one side changed counts, what both changed differently is a conflict."""
+"""Three-way merges, path by path: one side's change is taken, two different changes are a conflict."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ Strategy = Literal["ours", "theirs"]
 
 
 class Merged(NamedTuple):
-    """What a merge comes to."""
+    """Result of a merge."""
 
     edits: list[Edit]
-    """Sorted; they bring the other side into ours."""
+    """Edits, sorted, that bring the other side into ours."""
     conflicts: list[str]
     """Paths on which the two disagree, sorted; a strategy has decided them in ``edits``."""
 
@@ -28,7 +28,7 @@ class _Outcome(NamedTuple):
 
 
 def merged(trees: Trees, bases: Sequence[Root], ours: Root, theirs: Root, strategy: Strategy | None = None) -> Merged:
-    """Bring what ``theirs`` changed since the ``bases`` into ``ours``.
+    """Bring the changes of ``theirs`` since the ``bases`` into ``ours``.
 
     With several bases (histories that crossed) a path is settled only if every base settles it the same way.
     """
@@ -40,7 +40,7 @@ def merged(trees: Trees, bases: Sequence[Root], ours: Root, theirs: Root, strate
     for path in sorted(set[str]().union(*settled)):
         found = [outcomes[path] for outcomes in settled if path in outcomes]
         if len(found) < len(settled) or found[0].ours == found[0].theirs:
-            # A base that doesn't mention a path holds what both sides hold: they agree.
+            # A base in which neither side changed a path has the same entry as both sides.
             continue
         first, chosen = found[0], found[0].chosen
         if any(outcome.is_conflict or outcome.chosen != chosen for outcome in found):

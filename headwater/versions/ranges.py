@@ -1,4 +1,4 @@
-"""Rows of a tree as ranges: where one ends, what its id is, and its Parquet file. Knows no S3."""
+"""Rows of a tree as ranges: a range's end, its id and its Parquet file. Knows no S3."""
 
 # ruff: noqa: S608 - paths in SQL are temporary files of our own
 from __future__ import annotations
@@ -25,12 +25,12 @@ _COLUMNS = ", ".join(Entry._fields)
 
 
 class NoParquet(HeadwaterError):
-    """What reads and writes Parquet isn't installed here."""
+    """The packages that read and write Parquet aren't installed."""
 
 
 @dataclass(frozen=True)
 class Cut:
-    """Where a range ends: by the path alone, so that most trees with a path in common have a range in common."""
+    """The rule for a range's end. It depends on the path alone, so that trees with common paths share most ranges."""
 
     one_in: int = 16_384
     """Paths, on average, to one that a range ends after; a power of two up to 65,536."""
@@ -131,7 +131,7 @@ class Codec:
         return list(map(Entry._make, found))
 
     def differences(self, old: Sequence[bytes], new: Sequence[bytes]) -> list[tuple[Entry | None, Entry | None]]:
-        """What differs between the rows of two groups of Parquet files, in no order; DuckDB looks at all the others."""
+        """The rows that differ between two groups of Parquet files, unordered. DuckDB compares the rows."""
         if not old or not new:
             rows = [entry for body in (old or new) for entry in self.decode(body)]
             return [(entry, None) if old else (None, entry) for entry in rows]

@@ -1,4 +1,4 @@
-"""Branches and tags in the registry table: where they point, and their append-only log."""
+"""Branches and tags in the registry table: their commits and their append-only log."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Ref:
 
 
 class _Last(NamedTuple):
-    """Where a ref stands: by itself, or if it was deleted by its log."""
+    """State of a ref, from its item, or from its log if the ref was deleted."""
 
     commit: str | None
     sequence: int
@@ -41,8 +41,8 @@ class _Last(NamedTuple):
 class Refs:
     """The refs of one dataset.
 
-    A move is one transaction: it compares with what the mover believes, appends to the log and carries a write id, so
-    that a mover whose answer was lost finds its own entry instead of guessing.
+    A move is one transaction: it compares the ref with the caller's expectation, appends to the log and carries a write
+    id. A caller whose answer was lost finds its own entry by that id.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ class Refs:
         self._pause = pause
 
     def get(self, kind: Kind, name: str) -> Ref | None:
-        """The ref as the last acknowledged move left it; None if there is none."""
+        """The ref after the last acknowledged move; None if there is none."""
         item = self._store.get(self._pk, _ref_key(kind, name))
         return _ref(item) if item else None
 
@@ -78,7 +78,7 @@ class Refs:
         return tuple(map(_ref, self._store.query(self._pk, "REF#")))
 
     def log(self, kind: Kind, name: str) -> tuple[RefMove, ...]:
-        """Every move of a ref, oldest first; that of a deleted one as well."""
+        """Every move of a ref, oldest first; also of a deleted ref."""
         return tuple(map(_move, self._store.query(self._pk, f"LOG#{kind}#{name}#")))
 
     def moves(self) -> tuple[RefMove, ...]:
@@ -106,25 +106,25 @@ class Refs:
         kind : {"branch", "tag"}
         name : str
         expected : str or None
-            The commit that the caller believes it points at; None if it should not exist.
+            The commit that the caller believes the ref points at; None if the ref should not exist.
         to : str or None
-            The commit that it shall point at; None takes the ref away.
+            The ref's new commit; None deletes the ref.
         staged : str, optional
-            Root of what the branch's place holds as of this move.
+            Root of the branch's staged files at this move.
         parents : sequence of str
-            Other commits that ``to`` stands on: none of them may have been given to gc.
+            Parents of ``to``: none of them may have been condemned by gc.
         by, why : str
             Kept in the log.
         write_id : str, optional
-            Names this move among all others. A caller that may run twice for one decision passes the same id again and
-            gets the move that was made.
+            Identifies the move. A caller that may run twice for one decision passes the same id again and gets the
+            first call's move.
         before_try : callable
-            Called before each try; what it raises ends the move.
+            Called before each try; an exception ends the move.
 
         Raises
         ------
         RefMoved
-            It points elsewhere. Nothing was changed.
+            The ref points elsewhere. Nothing was changed.
         Collected
             A commit was given to gc.
         RefsBusy
@@ -152,7 +152,7 @@ class Refs:
             try:
                 self._store.transact(self._writes(move, parents, once=given is not None))
             except WriteRefused:
-                # Lost answer or lost race: the log, which is append-only, tells which.
+                # Either the answer or the race was lost: the append-only log tells which.
                 entry = self._store.get(self._pk, _log_key(move))
                 if entry is not None and entry["write_id"] == write_id:
                     return _move(entry)
@@ -171,7 +171,7 @@ class Refs:
         # The log entry of the next number doesn't exist: that alone serialises all movers of one ref.
         writes = [store.put({"pk": pk, "sk": _log_key(move), **entry}, only_if=_ABSENT)]
         if once:
-            # A caller who may come again finds its move by this, however many moves came after it.
+            # A repeated call finds its move by this item, however many moves came afterwards.
             made: dict[str, Scalar] = {"pk": pk, "sk": _write_key(move.write_id), "log": _log_key(move)}
             writes.append(store.put(made, only_if=_ABSENT))
         if move.to is None:
@@ -191,12 +191,12 @@ class Refs:
         return writes
 
     def condemn(self, commits: Sequence[str]) -> None:
-        """Say that gc takes ``commits``: from now on no ref can be moved to them."""
+        """Condemn ``commits``: from now on no ref can be moved to them."""
         for commit in commits:
             self._store.transact([self._store.put({"pk": self._pk, "sk": _condemned_key(commit)})])
 
     def pardon(self, commits: Sequence[str]) -> None:
-        """Take that back for commits which a ref turned out to need."""
+        """Lift the condemnation of commits that a ref needs."""
         for commit in commits:
             sk = _condemned_key(commit)
             self._store.transact([self._store.delete(self._pk, sk, only_if="attribute_exists(pk)")])
@@ -216,7 +216,7 @@ class Refs:
         return _Last(newest["to"], newest["sequence"], datetime.fromisoformat(newest["at"])) if newest else None
 
     def made(self, write_id: str) -> RefMove | None:
-        """The move that a caller named so; None if there is none."""
+        """The move with that write id; None if there is none."""
         known = self._store.get(self._pk, _write_key(write_id))
         entry = self._store.get(self._pk, known["log"]) if known else None
         return _move(entry) if entry else None

@@ -21,9 +21,9 @@ _KINDS: tuple[Kind, ...] = ("branch", "tag")
 def resolve(revision: str, refs: Refs, history: History) -> str:
     """The id of the commit that ``revision`` names.
 
-    A branch or a tag, alone or as ``branch:<name>`` and ``tag:<name>``; an id or its first digits, at least four;
-    any of them with ``~n``, the n-th first parent before it; a branch with ``@{time}``, where it pointed at that time.
-    A name comes before an id.
+    A revision is a branch or tag (or ``branch:<name>``, ``tag:<name>``), or an id's first digits, at least four. Any of
+    these may have ``~n``, the n-th first parent; a branch may have ``@{time}``, its commit at that time. A name takes
+    precedence over an id.
 
     Raises
     ------

@@ -20,7 +20,7 @@ from headwater.versions.types import check_dataset
 from headwater.versions.writing import Shared, no_progress
 
 GRACE = timedelta(days=7)
-"""How long gc lets be what nothing leads to; a commit must not take longer than half of it."""
+"""How long gc keeps objects that nothing leads to; a commit must not take longer than half of this time."""
 
 
 class Versions:
@@ -74,7 +74,7 @@ class Versions:
         return Dataset(check_dataset(name), self._shared, hooks)
 
     def gc(self, *, dry_run: bool = True, progress: Progress = no_progress) -> Collected:
-        """Delete what nothing leads to, or by default only count it.
+        """Delete objects that nothing leads to, or by default only count them.
 
         Commits, roots and ranges that no branch, no tag and no recent move leads to; and under ``data/`` versions of
         files that no remaining commit pins and that a newer version has replaced, both for longer than the grace time.

@@ -1,4 +1,4 @@
-"""What became of a branch's place, or of an imported prefix, since it was last looked at: a listing beside a tree."""
+"""Changes of a branch's place or an imported prefix since its last commit: a listing compared with a tree."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from headwater.versions.tree import Edit, Trees
 from headwater.versions.types import LARGEST_PATH, Entry, Root
 
 Progress = Callable[[int], None]
-"""Told, now and then, how many more objects were seen."""
+"""Called now and then with the number of objects seen since the last call."""
 _STRETCH = 4096
-"""Objects at least that are listed beside others."""
+"""Fewest objects that make a stretch of its own in a parallel listing."""
 Found = tuple[str, str | None]
 """A path that isn't what the tree holds, and the id of its newest version, or None if it is gone."""
 
 
 def differences(objects: Objects, trees: Trees, origin: str, known: Root, progress: Progress) -> Iterator[Found]:
-    """How the objects under ``origin`` differ from ``known``, a tree of that origin alone; sorted by path.
+    """The differences between the objects under ``origin`` and ``known``, a tree of that origin alone; sorted by path.
 
-    Of a range whose paths and versions are all as listed, nothing is read.
+    A range whose paths and versions all match the listing isn't read.
     """
     listing = _Listing(objects, origin, known, progress)
     for part in known.ranges:
@@ -34,7 +34,7 @@ def differences(objects: Objects, trees: Trees, origin: str, known: Root, progre
             paths += more[0]
             version_ids += more[1]
             if len(paths) > part.rows:
-                break  # the range has changed, and nobody knows how much more there is
+                break  # the range has changed, and its listed size isn't known
         if len(paths) == part.rows and part.pins == pins_of(paths, version_ids):
             continue
         yield from _unlike(chain(zip(paths, version_ids, strict=True), _pairs(coming)), iter(trees.rows(part)))
@@ -42,7 +42,7 @@ def differences(objects: Objects, trees: Trees, origin: str, known: Root, progre
 
 
 def unlike(objects: Objects, trees: Trees, origin: str, known: Root, progress: Progress) -> Iterator[Found]:
-    """The same where entries of that origin are only a part of ``known``; sorted by path."""
+    """As `differences`, where entries of that origin are only a part of ``known``; sorted by path."""
     had = (entry for entry in trees.entries(known) if entry.origin == origin)
     return _unlike(_pairs(_Listing(objects, origin, known, progress).until(None)), had)
 
@@ -77,7 +77,7 @@ class _Listing:
         self._at = 0
 
     def until(self, last: str | None) -> Iterator[tuple[list[str], list[str]]]:
-        """Those that come next, up to and with the path ``last``, or all; a page at most at a time."""
+        """The next objects up to and including the path ``last``, or all; at most a page at a time."""
         while True:
             if self._at == len(self._paths):
                 page = next(self._pages, None)
@@ -128,7 +128,7 @@ def _unlike(listed: Iterable[tuple[str, str]], had: Iterator[Entry]) -> Iterator
 
 
 def pinned(objects: Objects, origin: str, found: Iterable[Found]) -> Iterator[Edit]:
-    """The edits that ``found`` means, each new version with its checksum; S3 is asked concurrently."""
+    """The edits for ``found``, each new version with its checksum, which S3 is asked for concurrently."""
 
     def pin(batch: list[Found]) -> list[Edit]:
         new = []

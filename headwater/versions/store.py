@@ -1,4 +1,4 @@
-"""Versioned objects and what S3 knows of them: the only S3 calls of this package. Refs use the registry's store."""
+"""Versioned objects and their metadata in S3: the only S3 calls of this package. Refs use the registry's store."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ R = TypeVar("R")
 WORKERS = 16
 """S3 calls under way at once that carry bytes, each in a thread."""
 _ASKING, _BATCH = 2, 64
-"""Threads that ask S3 for what it knows of objects, and how many each asks for at once."""
+"""Threads that ask S3 for objects' metadata, and requests of each thread at the same time."""
 _WHOLE = 8 << 20
 """Bytes of an object that is read in one piece."""
 GONE = frozenset({"NoSuchVersion", "NoSuchKey", "404", "405", "MethodNotAllowed", "InvalidArgument"})
@@ -41,22 +41,22 @@ _CHUNK = 1 << 20
 
 
 class Seen(NamedTuple):
-    """What S3 says of a version without its bytes."""
+    """S3's metadata of a version."""
 
     size: int
     checksums: Mapping[str, str]
-    """Those that S3 keeps itself, by algorithm."""
+    """Checksums that S3 keeps itself, by algorithm."""
 
 
 class Stored(NamedTuple):
-    """Any version under a key, as gc sees it."""
+    """A version under a key, as gc sees it."""
 
     key: str
     version_id: str
     is_latest: bool
     is_marker: bool
     idle: timedelta
-    """How long nobody has needed it as the newest: since it was written or, if a newer one is there, since that was."""
+    """Age for gc: time since the version was replaced, or since it was written if it is the newest."""
 
 
 def ordered(call: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
@@ -65,7 +65,7 @@ def ordered(call: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
 
 
 def together(call: Callable[[list[T]], list[R]], items: Iterable[T]) -> Iterator[R]:
-    """The answers of ``call`` in the order of ``items``, of which it is given several at a time."""
+    """The answers of ``call`` in the order of ``items``; each call gets several items."""
     coming = iter(items)
     batches = iter(lambda: list(islice(coming, _BATCH)), [])
     return chain.from_iterable(_concurrent(call, batches, _ASKING))
@@ -107,10 +107,10 @@ class Objects:
     # -- immutable objects under versions/ ----------------------------------------------------------------------
 
     def keep(self, key: str, body: bytes) -> None:
-        """Store ``body`` under ``key``, which is named by it; on return it is there and gc lets it be for a while.
+        """Store ``body`` under ``key``, its content's name. On return the object exists and gc keeps it for a while.
 
-        One that is there already may be old and about to be collected, so it is written again when it has used up half
-        of its grace time. Both ages are S3's own words: no clock of ours counts.
+        An existing object may be old enough for gc, so it is written again once half of its grace time has passed. The
+        age comes from S3's own times: our clock doesn't matter.
         """
         while True:
             try:
@@ -165,7 +165,7 @@ class Objects:
         self._versioned.add(bucket)
 
     def newest(self, bucket: str, prefix: str, breaks: Sequence[str] = ()) -> Iterator[Columns]:
-        """What lies under ``prefix`` now; see `headwater.versions.listing.newest`."""
+        """The live objects under ``prefix``; see `headwater.versions.listing.newest`."""
         return newest(self._wire, bucket, prefix, breaks)
 
     def pin(self, origin: str, path: str, version_id: str) -> Entry:
@@ -173,7 +173,7 @@ class Objects:
         return self.pin_all(origin, [(path, version_id)])[0]
 
     def pin_all(self, origin: str, found: Sequence[tuple[str, str]]) -> list[Entry]:
-        """The entries of versions (path, version id): with S3's own checksum, or if it has none, one computed once.
+        """The entries of versions (path, version id), with S3's checksum, or with one computed here if S3 has none.
 
         Raises
         ------
@@ -212,7 +212,7 @@ class Objects:
         return seen.headers.get("x-amz-version-id") == entry.version_id
 
     def look(self, entries: Sequence[Entry]) -> list[Seen | Exception]:
-        """What S3 says of pinned versions, in their order; for those that it hasn't, `VersionGone` or `NotReadable`."""
+        """S3's metadata of pinned versions, in their order; `VersionGone` or `NotReadable` for versions without any."""
         found: dict[int, Seen | Exception] = {}
         for bucket in {entry.bucket for entry in entries}:
             places = [place for place, entry in enumerate(entries) if entry.bucket == bucket]
@@ -310,7 +310,7 @@ class Objects:
                 yield Stored(prefix + path, version_id, is_latest, kind == "DeleteMarker", idle)
 
     def delete(self, key: str, version_id: str) -> None:
-        """Delete one version for ever; one that is gone already is as well."""
+        """Delete one version for ever; a missing version is no error."""
         self._wire.request("DeleteObject", "DELETE", self.bucket, key, query=[("versionId", version_id)])
 
 
@@ -321,7 +321,7 @@ class Functions:
         self._context = copy_context()
 
     def invoke(self, arn: str, message: Mapping[str, Any]) -> Any:
-        """What a function answers to ``message``; raises `HookRefused` if it fails."""
+        """A function's answer to ``message``; raises `HookRefused` if the function fails."""
         functions = self._context.run(client, "lambda")
         answer = functions.invoke(FunctionName=arn, Payload=json.dumps(message).encode())
         said = json.loads(answer["Payload"].read() or b"null")

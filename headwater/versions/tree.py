@@ -1,4 +1,4 @@
-"""Trees: streams of entries over ranges, of which a change rewrites few and a comparison reads few."""
+"""Trees: sorted entries stored in ranges. A change rewrites few ranges, and a comparison reads few."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from headwater.versions.ranges import Codec, Cut, describe
 from headwater.versions.types import PREFIX, Change, Entry, RangeRef, Root, digest
 
 Edit = tuple[str, Entry | None]
-"""What is to become of a path: another entry, or None to take it away."""
+"""An edit of a path: its new entry, or None to remove the path."""
 
 _REMEMBERED = 4
 _UNDER_WAY = 4
@@ -24,17 +24,17 @@ _NOBODY = Entry("", "", "", 0, "", "")
 
 
 def range_key(name: str) -> str:
-    """Where a range lies."""
+    """Key of a range."""
     return f"{PREFIX}ranges/{name}.parquet"
 
 
 def root_key(name: str) -> str:
-    """Where a root lies."""
+    """Key of a root."""
     return f"{PREFIX}roots/{name}.json"
 
 
 class Store(Protocol):
-    """Where ranges and roots are kept."""
+    """A store of ranges and roots."""
 
     def keep(self, key: str, body: bytes) -> None:
         """Store ``body`` under ``key``, which is named by it; on return it is there."""
@@ -111,10 +111,10 @@ class Trees:
     # -- comparing ----------------------------------------------------------------------------------------------
 
     def diff(self, before: Root, after: Root, *, checked: bool = False) -> Iterator[Change]:
-        """What differs, sorted by path. Ranges that both have aren't read.
+        """The differences, sorted by path. Ranges that both trees share aren't read.
 
-        ``checked`` compares every range that is read with its name first, which takes ten times as long: what goes
-        into another tree must be what its range's name says.
+        ``checked`` compares every range with its name first, which takes ten times as long. Entries that go into
+        another tree must come from checked ranges.
         """
         old, new = before.ranges, after.ranges
         i = j = 0
@@ -122,7 +122,7 @@ class Trees:
             if i < len(old) and j < len(new) and old[i] == new[j]:
                 i, j = i + 1, j + 1
                 continue
-            # Ranges that overlap are compared together, up to where both sides have an end: there they meet again.
+            # Overlapping ranges are compared together, up to the next path at which both sides end a range.
             start_i, start_j, reach = i, j, ""
             while True:
                 if i < len(old) and (
@@ -158,8 +158,8 @@ class Trees:
     def apply(self, root: Root, edits: Iterable[Edit]) -> Root:
         """The tree that ``edits``, sorted by path, make of ``root``; stored when this returns.
 
-        The outcome depends on the entries alone, not on how they came together: a range is kept as it is when nothing
-        in it changed and what comes before it ends where it did.
+        The result depends on the entries alone, not on the order of edits. A range is kept if none of its entries
+        changed and the range before it ends at the same path.
         """
         with _Writer(self._objects, self._codec, self._cut, root) as writer:
             coming = _Peekable(edits)
@@ -265,7 +265,7 @@ class _Writer:
         rows, self._rows = self._rows, []
         part = describe(rows)
         self._parts.append(part)
-        # What the tree before has is reachable, and stays while it is.
+        # Ranges of the tree before are reachable, so gc keeps them.
         if part.id not in self._kept:
             self._kept.add(part.id)
             # Rows take ten times the memory of their file: those of one range are encoded while the next ones come.
@@ -288,5 +288,5 @@ def edits_of(changes: Iterable[Change]) -> Iterator[Edit]:
 
 
 def sorted_edits(edits: Iterable[Edit]) -> list[Edit]:
-    """Edits sorted by path; of several for one path the last counts."""
+    """Sort edits by path; of several edits of one path the last counts."""
     return sorted(dict(edits).items())

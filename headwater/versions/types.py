@@ -15,9 +15,9 @@ from headwater.values import Value as Value
 from headwater.versions.errors import InvalidName
 
 PREFIX = "versions/"
-"""Where ranges, roots and commits lie in the lake."""
+"""Prefix of ranges, roots and commits in the lake."""
 PLACES = "data/"
-"""Where files that are uploaded to a branch lie in the lake; gc may take versions here and nowhere else."""
+"""Prefix of files that are uploaded to a branch; gc deletes file versions here and nowhere else."""
 MAIN = "main"
 LARGEST_PATH = 1024
 """Bytes of a path, and of a key."""
@@ -39,13 +39,13 @@ class Entry(NamedTuple):
     size: int
     """Bytes."""
     checksum: str
-    """Base64; of an object that was uploaded in parts followed by ``-<parts>``."""
+    """Base64; for an object that was uploaded in parts followed by ``-<parts>``."""
     algorithm: str
     """``SHA256`` or ``CRC64NVME``."""
 
     @property
     def bucket(self) -> str:
-        """Where the object lies."""
+        """The object's bucket."""
         return self.origin.partition("/")[0]
 
     @property
@@ -60,7 +60,7 @@ class Entry(NamedTuple):
 
 
 class Change(NamedTuple):
-    """How one path differs between two trees: it was added (no ``before``), removed (no ``after``) or changed."""
+    """The difference of one path between two trees: added (no ``before``), removed (no ``after``) or changed."""
 
     path: str
     before: Entry | None
@@ -86,7 +86,7 @@ class RangeRef(Value):
     size: int = Field(ge=0)
     """Sum of the entries' sizes."""
     pins: Hash
-    """Of paths and version ids alone: a listing tells whether they are still the newest, without the range."""
+    """Hash of paths and version ids alone: a listing can be compared with it without reading the range."""
 
 
 class Root(Value):
@@ -125,10 +125,10 @@ class Commit(Value):
     parents: tuple[Hash, ...] = Field(max_length=2)
     """None of a first commit, two of a merge: first the branch that it was merged into."""
     generation: int = Field(ge=1)
-    """One more than the highest of its parents': an order that needs no clock."""
+    """One more than the highest generation of its parents: an order that needs no clock."""
     author: str
     time: AwareDatetime
-    """UTC; not before its parents', even if the clock ran backwards."""
+    """UTC; never earlier than the parents' times, even if the clock ran backwards."""
     message: str
     meta: Mapping[str, str] = Field(default_factory=dict)
 
@@ -151,17 +151,17 @@ class RefMove(Value):
     name: str
     sequence: int = Field(ge=1)
     before: Hash | None
-    """The commit that it pointed at; None if it didn't exist."""
+    """The commit that the ref pointed at before; None if the ref didn't exist."""
     to: Hash | None
-    """The commit that it points at since; None if it was deleted."""
+    """The commit that the ref points at since; None if the ref was deleted."""
     staged: Hash | None = None
-    """Root of what the branch's place held when it was last committed; None if it never was."""
+    """Root of the branch's staged files at the last commit of its place; None if its place was never committed."""
     at: datetime
-    """Never before the entry before it, even if the clock ran backwards."""
+    """UTC; never earlier than the entry before, even if the clock ran backwards."""
     by: str = ""
     why: str = ""
     write_id: str
-    """Names this very write, so that a writer whose answer was lost recognises its own."""
+    """Identifies this write, so that a writer whose answer was lost recognises its own entry."""
 
 
 def canonical(document: object) -> bytes:

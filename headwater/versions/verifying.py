@@ -1,4 +1,4 @@
-"""Whether every pinned version is still there, readable and what was committed."""
+"""Checks that every pinned version still exists, is readable and has the committed bytes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from headwater.versions.types import Entry
 
 
 class Problem(NamedTuple):
-    """What is wrong with one entry."""
+    """A problem of one entry."""
 
     entry: Entry
     kind: Literal["gone", "changed", "denied"]
@@ -21,7 +21,8 @@ class Problem(NamedTuple):
 
 
 def verify(objects: Objects, entries: Iterable[Entry], read_bytes: bool, progress: Progress) -> Iterator[Problem]:
-    """The problems of ``entries``, in their order; many are looked at at once, few are held."""
+    """The problems of ``entries``, in their order; many entries are checked at the same time, few are held in
+    memory."""
 
     def look(batch: list[Entry]) -> list[Problem | None]:
         return [_judged(objects, *pair, read_bytes) for pair in zip(batch, objects.look(batch), strict=True)]
@@ -48,7 +49,7 @@ def _compared(objects: Objects, entry: Entry, seen: Seen, read_bytes: bool) -> P
     if seen.size != entry.size:
         return Problem(entry, "changed", f"{where} has {seen.size:,} bytes, committed were {entry.size:,}")
     kept = seen.checksums.get(entry.algorithm)
-    # Without a checksum of its own there is nothing but the bytes to tell.
+    # Without a stored checksum only the bytes can be compared.
     found = kept if kept is not None and not read_bytes else checksum_of(objects, entry)
     if found != entry.checksum:
         return Problem(entry, "changed", f"{where} has {entry.algorithm} {found}, committed was {entry.checksum}")

@@ -1,4 +1,4 @@
-"""How a branch moves on: build a tree on what it points at, let the hooks judge, store, and move it in one write."""
+"""Moves a branch: builds a tree on its commit, runs the hooks, stores the commit, and moves the branch in one write."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ SHOWN_PATHS = 5
 
 
 def no_progress(_: int) -> None:
-    """Tell nobody."""
+    """Report no progress."""
 
 
 @dataclass(frozen=True)
 class Shared:
-    """What all datasets of a lake have in common."""
+    """Values that all datasets of a lake share."""
 
     objects: Objects
     trees: Trees
@@ -66,7 +66,7 @@ class Committed(NamedTuple):
 
 @dataclass(frozen=True)
 class _Draft:
-    """What a branch is to hold next."""
+    """A branch's next tree, before it is a commit."""
 
     root: Root
     staged: str | None
@@ -75,7 +75,7 @@ class _Draft:
     others: tuple[str, ...] = ()
     """Further parents."""
     as_it_is: str | None = None
-    """A commit that exists already: the branch is only moved forward to it."""
+    """An existing commit, to which the branch is moved forward."""
     conflicts: tuple[str, ...] = ()
     allow_empty: bool = False
 
@@ -101,7 +101,7 @@ class Writer:
         self._hooks, self._given = hooks, given
 
     def commit_place(self, branch: str, *, progress: Progress, **given: Any) -> Committed:
-        """Commit what changed in the branch's place since it was last committed."""
+        """Commit the changes in the branch's place since its last commit."""
         place = place_of(self._objects.bucket, self._dataset, check_ref("branch", branch))
         self._objects.check_versioned(self._objects.bucket)
 
@@ -109,7 +109,7 @@ class Writer:
             known, base = self._root_of(head), self._trees.root(head.staged if head else None)
             edits = pinned(self._objects, place, differences(self._objects, self._trees, place, base, progress))
             if base == known:
-                # All of the tree is the place's: one pass, without holding what changed.
+                # All entries belong to the place: one pass, without holding the changes in memory.
                 root = staged = self._trees.apply(base, edits)
             else:
                 held = list(edits)
@@ -128,7 +128,7 @@ class Writer:
         allow_empty: bool = False,
         **given: Any,
     ) -> Committed:
-        """Commit edits that were made on what the branch points at now, or pointed at as of ``start``."""
+        """Commit edits that were made on the branch's commit of now, or of ``start``."""
         wanted, placed = sorted_edits(edits), sorted_edits(staged)
         began = start or self._refs.get("branch", check_ref("branch", branch))
 
@@ -145,7 +145,7 @@ class Writer:
         return self._advance(branch, draft, **given)
 
     def commit_import(self, branch: str, uri: str, *, progress: Progress, **given: Any) -> Committed:
-        """Commit what lies under a foreign prefix now."""
+        """Commit the objects under a foreign prefix."""
         origin = origin_of(uri)
         bucket, _, prefix = origin.partition("/")
         if bucket == self._objects.bucket and (prefix.startswith((PLACES, PREFIX)) or not prefix):
@@ -193,7 +193,7 @@ class Writer:
         return self._advance(into, draft, author=author, meta={})
 
     def revert(self, branch: str, target: str, *, message: str, author: str) -> Committed:
-        """Undo on ``branch`` what the commit ``target`` changed since its first parent."""
+        """Undo on ``branch`` the changes of the commit ``target`` since its first parent."""
         commit = self._history.get(target)
         before = self._trees.root(self._history.get(commit.parents[0]).root if commit.parents else None)
         message = message or f"Revert {target[:12]}: {commit.message}"
@@ -238,8 +238,8 @@ class Writer:
         for attempt in range(TRIES):
             started = self._shared.elapsed()
             head = self._refs.get("branch", branch)
-            # After the head was read: what isn't made by now isn't in this head, so a head that holds exactly the draft
-            # owes it to another write. The other way round, a twin between the two reads would look like that.
+            # After the head was read: a write that isn't made by now isn't in this head, so a head that equals the
+            # draft owes it to another write. The other way round, a twin between the two reads would look like that.
             if given and (made := self._refs.made(given)) and made.to:
                 return Committed(made.to, self._history.get(made.to), made)
             with collector.seldom():
@@ -259,7 +259,7 @@ class Writer:
                     before_try=partial(self._check_time, started),
                 )
             except RefMoved:
-                # Somebody came first: build on what they made.
+                # Another writer came first: build on that commit.
                 self._back_off(attempt)
             else:
                 made_by = move.to or name
@@ -269,7 +269,7 @@ class Writer:
     def _commit(
         self, branch: str, head: Ref | None, draft: _Draft, *, author: str, meta: Mapping[str, str]
     ) -> tuple[str, Commit]:
-        """Let the hooks judge what a draft comes to, and store it."""
+        """Let the hooks judge the draft's commit, and store the commit."""
         known = self._root_of(head)
         if draft.as_it_is is not None:
             commit = self._history.get(draft.as_it_is)
@@ -312,7 +312,7 @@ class Writer:
         return head
 
     def _check_untouched(self, branch: str, before: Root, after: Root, wanted: Mapping[str, Entry | None]) -> None:
-        """Somebody moved the branch meanwhile: fine, unless they gave an edited path another version."""
+        """Raise `Conflicts` if another writer moved the branch meanwhile and changed an edited path."""
         touched = [
             change.path
             for change in self._trees.diff(before, after)
@@ -322,7 +322,8 @@ class Writer:
             raise self._conflict(f"this commit and another one to branch {branch!r} at the same time", touched)
 
     def _check_kept(self, known: Root, wanted: Sequence[Edit], placed: Sequence[Edit]) -> None:
-        """A version under ``data/`` is gc's to judge, unless the branch holds it or nothing newer is there."""
+        """Raise `NotPinnable` for a version under ``data/`` that gc may delete: the branch lacks it, and a newer one
+        exists."""
         just_now = {entry for _, entry in placed}
         for path, entry in wanted:
             if entry is None or entry in just_now or not entry.origin.startswith(f"{self._objects.bucket}/{PLACES}"):

@@ -139,7 +139,7 @@ def test_a_pid_that_belongs_to_someone_else_by_now_is_not_taken_for_the_cloud(ru
     assert daemon.down(tmp_path) is False
 
 
-def test_a_stranger_with_the_right_start_time_that_answers_nothing_is_not_taken_for_the_cloud(
+def test_a_silent_process_with_the_right_start_time_is_not_taken_for_the_cloud(
     running: Running, tmp_path: Path
 ) -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as stranger:

@@ -16,7 +16,7 @@ from headwater.infra.policies import judge, of_states
 from headwater.infra.policies.reference import render
 from headwater.infra.policies.tagging import UNTAGGED
 from tests.infra.cases import ROOT, Graph
-from tests.infra.reference import PAGE
+from tools.reference.policies import PAGE
 
 pytestmark = pytest.mark.cloud
 
@@ -24,7 +24,7 @@ FUNCTION, QUEUE = "aws:lambda/function:Function", "aws:sqs/queue:Queue"
 LOG_GROUP, ALARM = "aws:cloudwatch/logGroup:LogGroup", "aws:cloudwatch/metricAlarm:MetricAlarm"
 
 
-def test_every_resource_follows_every_policy_or_is_exempt_and_no_exemption_is_left_over(graph: Graph) -> None:
+def test_every_resource_follows_every_policy_or_needs_its_exemption(graph: Graph) -> None:
     report = judge(of_states(graph.deployment.resources))
     assert [str(violation) for violation in report.violations] == []
     assert [(exemption.rule, exemption.reason) for exemption in report.unused] == []
@@ -232,7 +232,7 @@ def test_functions_run_from_the_bundles_that_were_uploaded(graph: Graph) -> None
         assert function["s3Key"].startswith("code/")
 
 
-def test_spark_has_no_capacity_of_its_own_and_runs_as_a_role_that_touches_nothing_that_is_kept(graph: Graph) -> None:
+def test_spark_has_no_capacity_at_rest_and_its_role_touches_nothing_that_is_kept(graph: Graph) -> None:
     (application,) = graph.all("aws:emrserverless/application:Application")
     given = application.plain_inputs
     assert (given["type"], given["releaseLabel"]) == ("SPARK", "emr-spark-8.1.0")

@@ -13,6 +13,7 @@ from headwater.client import Headwater
 from headwater.client.errors import NotDeclared, PredictionRefused, RunFailed
 from headwater.client.predictions import Api
 from headwater.client.stack import clients_of, local_environment
+from tests.contract import DOCUMENT
 from tests.projects import Project
 
 pytestmark = pytest.mark.cloud
@@ -81,6 +82,18 @@ def test_a_request_signed_with_an_unknown_key_is_forbidden(deployed: Headwater) 
         api.predict("house_price", [HOUSE])
     api.close()
     assert (caught.value.status, caught.value.exit_code) == (403, 4)
+
+
+def test_the_api_hands_out_its_own_description_to_those_who_may_call_it(deployed: Headwater) -> None:
+    import urllib3
+
+    environment = local_environment() or {}
+    api = Api(deployed.stack.api_url, clients_of(environment), deployed.stack.region)
+    assert api.send("GET", "/openapi.json") == DOCUMENT
+    api.close()
+    pool = urllib3.PoolManager()
+    assert pool.request("GET", f"{deployed.stack.api_url}/openapi.json").status == 403
+    pool.clear()
 
 
 def test_the_answer_is_logged_as_it_was_given(house: Headwater) -> None:

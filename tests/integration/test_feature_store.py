@@ -60,7 +60,7 @@ def invoke(deployed: Headwater, function: str, event: dict[str, Any]) -> dict[st
     return found
 
 
-def test_a_tampered_online_item_a_late_view_and_skewed_predictions_raise_alarms_that_name_them(
+def test_tampered_items_late_views_and_skew_raise_alarms_that_name_them(
     project: Project, deployed: Headwater, tmp_path: Path
 ) -> None:
     file = tmp_path / "weather.csv"
@@ -114,7 +114,7 @@ def of_weather(found: dict[str, Any]) -> dict[str, Any]:
     return view
 
 
-def test_rows_that_are_streamed_through_the_api_and_the_queue_are_online_at_once_and_offline_once_committed(
+def test_streamed_rows_are_online_at_once_and_offline_once_committed(
     project: Project, deployed: Headwater, tmp_path: Path
 ) -> None:
     file = tmp_path / "weather.csv"

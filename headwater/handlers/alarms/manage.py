@@ -18,7 +18,7 @@ logger, tracer, metrics, entry = observe("alarms")
 
 
 class Settings(FunctionSettings):
-    """What this function must be told."""
+    """Environment of the manage function."""
 
     registry_table: str
     notifications_topic_arn: str = ""

@@ -20,7 +20,7 @@ RESERVE = 120_000
 
 
 class Settings(FunctionSettings):
-    """What this function must be told."""
+    """Environment of the collect function."""
 
     lake_bucket: str
     registry_table: str

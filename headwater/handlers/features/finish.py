@@ -16,7 +16,7 @@ logger, tracer, metrics, entry = observe("features")
 
 
 class Settings(FunctionSettings):
-    """What this function must be told."""
+    """Environment of the finish function."""
 
     lake_bucket: str
     registry_table: str

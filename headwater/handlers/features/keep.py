@@ -18,7 +18,7 @@ logger, tracer, metrics, entry = observe("features")
 
 
 class Settings(FunctionSettings):
-    """What this function must be told."""
+    """Environment of the keep function."""
 
     lake_bucket: str
     registry_table: str

@@ -25,7 +25,7 @@ RESERVE = 60_000
 
 
 class Settings(FunctionSettings):
-    """What this function must be told."""
+    """Environment of the materialise function."""
 
     lake_bucket: str
     artifacts_bucket: str

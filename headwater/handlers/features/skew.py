@@ -22,7 +22,7 @@ REQUESTS = 1000
 
 
 class Settings(FunctionSettings):
-    """What this function must be told."""
+    """Environment of the skew function."""
 
     lake_bucket: str
     artifacts_bucket: str

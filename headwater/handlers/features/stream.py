@@ -28,7 +28,7 @@ Answer = dict[str, Any]
 
 
 class Settings(FunctionSettings):
-    """What this function must be told."""
+    """Environment of the stream function."""
 
     features_table: str
     lake_bucket: str

@@ -19,7 +19,7 @@ MARGIN = timedelta(seconds=15)
 
 
 class Settings(FunctionSettings):
-    """What this function must be told."""
+    """Environment of the build function."""
 
     repository_uri: str
     build_project: str

@@ -23,7 +23,7 @@ logger, tracer, metrics, entry = observe("lake")
 
 
 class Settings(FunctionSettings):
-    """What this function must be told."""
+    """Environment of the ingest function."""
 
     lake_bucket: str
     registry_table: str

@@ -16,7 +16,7 @@ logger, tracer, metrics, entry = observe("lake")
 
 
 class Settings(FunctionSettings):
-    """What this function must be told."""
+    """Environment of the intake function."""
 
     ingestion_arn: str
     """The ingestion state machine."""

@@ -18,7 +18,7 @@ logger, tracer, metrics, entry = observe("lake")
 
 
 class Settings(FunctionSettings):
-    """What this function must be told."""
+    """Environment of the refuse function."""
 
     registry_table: str
 

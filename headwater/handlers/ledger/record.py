@@ -16,7 +16,7 @@ logger, tracer, metrics, entry = observe("ledger")
 
 
 class Settings(FunctionSettings):
-    """What this function must be told."""
+    """Environment of the record function."""
 
     state_bucket: str
     """Where Pulumi's backend writes."""

@@ -18,7 +18,7 @@ logger, tracer, metrics, entry = observe("registry")
 
 
 class Settings(FunctionSettings):
-    """What this function must be told."""
+    """Environment of the promote function."""
 
     registry_table: str
 

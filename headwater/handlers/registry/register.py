@@ -21,7 +21,7 @@ logger, tracer, metrics, entry = observe("registry")
 
 
 class Settings(FunctionSettings):
-    """What this function must be told."""
+    """Environment of the register function."""
 
     registry_table: str
     artifacts_bucket: str

@@ -1,4 +1,4 @@
-"""The HTTP API's function: predictions and model cards."""
+"""The HTTP API's function: predictions, model cards, and the API's own description."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ import base64
 import os
 import re
 import time
-from functools import lru_cache
+from collections.abc import Mapping
+from functools import cache, lru_cache
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from aws_lambda_powertools import single_metric
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+import headwater.serving
 from headwater.errors import HeadwaterError
 from headwater.features.store import OnlineStore
 from headwater.handlers.observability import NAMESPACE, MetricLine, observe
@@ -37,7 +40,7 @@ Answer = dict[str, Any]
 
 
 class Settings(FunctionSettings):
-    """What this function must be told."""
+    """Environment of the predict function."""
 
     registry_table: str
     features_table: str
@@ -117,7 +120,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Answer:
 def route(event: dict[str, Any], request_id: str) -> Answer:
     """Call what answers the event's method and path.
 
-    Two routes need no resolver: Powertools' costs a warm request as much as the prediction itself, and 0.06 s of
+    Three routes need no resolver: Powertools' costs a warm request as much as the prediction itself, and 0.06 s of
     each cold start.
     """
     method, path = event["requestContext"]["http"]["method"], event["rawPath"]
@@ -126,6 +129,8 @@ def route(event: dict[str, Any], request_id: str) -> Answer:
         return predict(found["model"], event, request_id)
     if found and method == "GET" and not found["predictions"]:
         return card(found["model"], event)
+    if (method, path) == ("GET", "/openapi.json"):
+        return openapi()
     return _error(HTTPStatus.NOT_FOUND, "NotFound", f"there is no {method} {path}", request_id)
 
 
@@ -150,8 +155,14 @@ def card(model: str, event: dict[str, Any]) -> Answer:
     return _json(HTTPStatus.OK, services().serving.card(model, _alias(event)))
 
 
+@cache
+def openapi() -> Answer:
+    """The description of the API that the bundle carries (``make reference`` writes it)."""
+    return _answer(HTTPStatus.OK, Path(headwater.serving.__file__).with_name("openapi.json").read_text("utf-8"))
+
+
 def refuse(error: HeadwaterError, request_id: str) -> Answer:
-    """Say what was wrong: in full if the caller can mend it, without internals if not."""
+    """Say what was wrong: in full if the caller can fix it, without internals if not."""
     if error.http_status < HTTPStatus.INTERNAL_SERVER_ERROR:
         logger.info(error.message, extra={"reason": error.reason})
         return _error(error.http_status, error.reason, error.message, request_id)
@@ -196,10 +207,14 @@ def _error(status: int, reason: str, message: str, request_id: str) -> Answer:
     return _json(status, {"reason": reason, "message": message, "request_id": request_id})
 
 
-def _json(status: int, body: dict[str, Any]) -> Answer:
+def _json(status: int, body: Mapping[str, Any]) -> Answer:
+    return _answer(status, dump(body))
+
+
+def _answer(status: int, body: str) -> Answer:
     return {
         "statusCode": int(status),
         "headers": {"Content-Type": "application/json"},
-        "body": dump(body),
+        "body": body,
         "isBase64Encoded": False,
     }

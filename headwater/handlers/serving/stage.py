@@ -19,7 +19,7 @@ logger, tracer, metrics, entry = observe("serving")
 
 
 class Settings(FunctionSettings):
-    """What this function must be told."""
+    """Environment of the stage function."""
 
     registry_table: str
     artifacts_bucket: str

@@ -1,7 +1,7 @@
-"""A landed file as DuckDB rows, whatever it is: CSV (gzipped or not), Parquet or JSON lines.
+"""Reads a landed file into DuckDB: CSV (gzipped or not), Parquet or JSON lines.
 
-No cell is interpreted here: a CSV file's and a JSON file's cells are text as they stand in the file, Parquet's have the
-file's types. What they mean is the contract's to say (`headwater.lake.conversion`).
+No cell is interpreted here: cells of CSV and JSON files are text as in the file, and Parquet's have the file's types.
+`headwater.lake.conversion` interprets the cells by the contract.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ def read(
     source : Source
         Its encoding, dialect and texts for what is missing.
     wanted : Wanted
-        What the contract says of the columns.
+        The contract's demands on the columns.
     scratch : Path
         A folder for files that are needed until the table is made.
 
     Raises
     ------
     FileRefused
-        The file isn't what its name says, has no header, lacks columns, or has another kind of name than the known
-        ones.
+        The file's content doesn't match its suffix, the suffix is unknown, the header is missing, or columns are
+        missing.
     """
     if upload.suffix not in SUFFIXES:
         raise FileRefused(

@@ -89,14 +89,14 @@ class _Record:
 
 @dataclass(frozen=True)
 class _Dialect:
-    """How a file's cells are told from each other."""
+    """The dialect of a CSV file."""
 
     delimiter: str
     source: Source
 
     @classmethod
     def of(cls, source: Source, path: Path, wanted: Wanted, *, tabs: bool, gzipped: bool) -> _Dialect:
-        """What the source declares, else what its file's header shows."""
+        """The declared dialect; a missing delimiter is found from the file's header."""
         if source.delimiter or tabs:
             return cls(source.delimiter or "\t", source)
         try:

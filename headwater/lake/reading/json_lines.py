@@ -69,7 +69,7 @@ def read(
 
 
 class _Reading:
-    """One pass over a file; a new file of cells is begun whenever a key comes for the first time."""
+    """One pass over a file, which begins a new file of cells for each new key."""
 
     def __init__(self, source: Source, wanted: Wanted, scratch: Path, mixed: Set[str]) -> None:
         self._source, self._wanted, self._scratch, self._mixed = source, wanted, scratch, mixed
@@ -185,7 +185,7 @@ class _Reading:
         )
 
     def _type(self, connection: duckdb.DuckDBPyConnection, column: str) -> str:
-        """What a column is that the contract doesn't name: the narrowest type that holds each of its values."""
+        """The type of a column outside the contract: the narrowest type that holds all of its values."""
         kinds = self._kinds[column]
         if not kinds or kinds == {str}:
             return "VARCHAR"

@@ -1,4 +1,4 @@
-"""What reading a file needs to know of the contract, and what it tells."""
+"""Input and output of reading a file."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ WIDE = 1000
 
 
 class Wanted(Protocol):
-    """What reading needs to know of a contract."""
+    """The part of a contract that reading needs."""
 
     @property
     def drops_others(self) -> bool:
         """Whether columns that the contract doesn't name are dropped."""
 
     def named(self, present: Sequence[str]) -> Sequence[str]:
-        """Those of a file's columns that the contract names."""
+        """The columns of a file that the contract names."""
 
     def required(self) -> Sequence[str]:
         """The columns that a file must have."""
@@ -33,7 +33,7 @@ class Wanted(Protocol):
         """The columns in which a JSON number can only be a mistake, such as times, and what is expected instead."""
 
     def refuse_columns(self, present: Sequence[str]) -> None:
-        """Raise `FileRefused` if a file with these columns lacks some, or has some that it may not have."""
+        """Raise `FileRefused` if a file with these columns lacks required columns or has forbidden ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +49,15 @@ class MalformedLine:
 
 @dataclass(frozen=True, slots=True)
 class Landed:
-    """What `read` found; the rows themselves are the table ``raw``, numbered by the column ``__row``."""
+    """Result of `read`; the rows themselves are the table ``raw``, numbered by the column ``__row``."""
 
     columns: tuple[str, ...]
     malformed: tuple[MalformedLine, ...] = ()
     """Lines that aren't in ``raw``."""
     misfits: tuple[MalformedLine, ...] = ()
-    """Rows that are, but for a cell that must be rejected."""
+    """Rows in ``raw`` with a cell that must be rejected."""
     types: Mapping[str, str] = field(default_factory=dict)
-    """Of text columns that aren't text to their file, what they are: DuckDB's types."""
+    """DuckDB's types of columns that are text in ``raw`` but not in the file."""
 
 
 def refuse_names(names: Sequence[str]) -> None:

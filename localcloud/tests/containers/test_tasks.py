@@ -25,7 +25,7 @@ def test_the_images_own_command_is_the_default(fargate: Fargate, image: str) -> 
     assert fargate.lines(task) == ["got ['nothing']"]
 
 
-def test_an_override_wins_over_the_definition_and_the_developers_environment_stays_out(
+def test_an_override_beats_the_definition_and_the_developers_environment_stays_out(
     fargate: Fargate, image: str, monkeypatch: Any
 ) -> None:
     monkeypatch.setenv("ONLY_ON_THE_LAPTOP", "1")

@@ -59,7 +59,7 @@ def test_two_conditions_on_an_array_of_objects_must_hold_for_one_object() -> Non
     assert not pattern.matches('{"detail": {"crew": {"name": ["Ada"], "role": ["cook"]}}}', event)
 
 
-def test_a_field_that_must_not_exist_may_be_missing_in_the_object_that_matched_elsewhere() -> None:
+def test_a_field_that_must_not_exist_may_lack_in_the_object_that_matched() -> None:
     event = {"crew": [{"name": "Ada"}, {"name": "Bob", "leave": True}]}
     assert pattern.matches('{"crew": {"leave": [{"exists": false}]}, "a": [{"exists": false}]}', {"crew": []})
     assert not pattern.matches('{"crew": {"leave": [{"exists": false}]}}', event)

@@ -129,7 +129,7 @@ def test_a_delete_marker_is_told_as_such_and_so_is_its_end(cloud: Cloud, queue: 
     assert event["detail"]["deletion-type"] == "Permanently Deleted"
 
 
-def test_a_function_that_doesnt_allow_the_rule_is_never_invoked_and_the_event_is_counted_as_failed(
+def test_a_function_that_doesnt_allow_the_rule_is_not_invoked_and_counts_as_failed(
     cloud: Cloud, functions: Functions, queue: MakeQueue, events: EventsRoom
 ) -> None:
     arn = functions.create("noted-closed")

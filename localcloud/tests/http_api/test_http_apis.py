@@ -419,7 +419,7 @@ def test_cors_is_answered_by_the_api_itself(api: Api) -> None:
     assert "access-control-allow-origin" not in api("GET", "/echo/1", headers={"Origin": "https://b.example"}).headers
 
 
-def test_every_answer_about_the_api_names_its_local_address_and_deleting_it_closes_the_port(
+def test_answers_about_the_api_name_its_local_address_and_deletion_closes_the_port(
     make: Callable[[], Api],
 ) -> None:
     api = make()

@@ -177,9 +177,7 @@ def execute(cloud: Cloud, *statements: tuple[str, list[dict[str, Any]]]) -> list
     return [response.get("Error", {}).get("Code", "") for response in answer["Responses"]]
 
 
-def test_each_statement_of_a_batch_has_a_condition_of_its_own_and_binary_compares_by_bytes(
-    cloud: Cloud, table: str
-) -> None:
+def test_each_statement_of_a_batch_has_its_condition_and_binary_compares_by_bytes(cloud: Cloud, table: str) -> None:
     insert = f"INSERT INTO \"{table}\" VALUE {{'pk': ?, 'v': ?}}"
     older = f'UPDATE "{table}" SET "v" = ? WHERE "pk" = ? AND "v" < ?'
     # As text base64 orders otherwise: / comes before A there and after it as bytes.

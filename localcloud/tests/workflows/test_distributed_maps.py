@@ -126,9 +126,7 @@ def test_a_map_run_counts_its_items_while_it_runs_and_afterwards(machines: Machi
     assert eventually(lambda: steps.describe_map_run(mapRunArn=run["mapRunArn"])["status"] == "ABORTED")
 
 
-def test_the_machines_role_must_be_allowed_to_start_executions_of_it_and_to_read_the_items(
-    machines: Machines, bucket: str
-) -> None:
+def test_the_machines_role_must_be_allowed_to_start_executions_and_read_items(machines: Machines, bucket: str) -> None:
     iam = machines.cloud.client("iam")
     arn = iam.create_role(RoleName="maps", AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
     machine = machines.create(states(ECHO), role=arn)

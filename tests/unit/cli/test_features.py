@@ -77,9 +77,7 @@ def test_lineage_goes_up_to_contracts_and_down_to_model_versions(unchanged: Worl
     assert "contract tests.unit.features.test_materialise:ROWS" in tree
 
 
-def test_statistics_are_those_of_the_last_materialisation_or_of_the_one_that_is_named(
-    unchanged: World, run: Run
-) -> None:
+def test_statistics_are_of_the_last_materialisation_or_the_named_one(unchanged: World, run: Run) -> None:
     now = run("features", "stats", "last_sale", "--json").json
     assert now["statistics"]["rows"] == 5
     amount = now["statistics"]["features"]["amount"]

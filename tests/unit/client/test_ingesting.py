@@ -76,9 +76,7 @@ def test_tables_of_each_kind_go_online_as_they_are(stack: Headwater, world: Worl
     assert online["origin|B"]["wind_speed"] == 2.0
 
 
-def test_many_rows_go_out_in_batches_and_refused_ones_are_named_while_the_others_are_sent(
-    stack: Headwater, fake: Fake, world: World
-) -> None:
+def test_many_rows_go_out_in_batches_and_refused_ones_are_named(stack: Headwater, fake: Fake, world: World) -> None:
     rows = [row(f"P{number}") for number in range(1100)]
     rows[3] = row("P3", "warm", event_time=None)
     rows[700] = row("P700", math.inf)

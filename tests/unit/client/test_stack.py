@@ -71,9 +71,7 @@ def test_outputs_that_a_later_version_adds_do_no_harm(account: None) -> None:
     assert connect("new").stack.name == "new"
 
 
-def test_a_model_or_source_that_the_stack_does_not_have_is_refused_before_anything_starts(
-    account: None, tmp_path: Path
-) -> None:
+def test_an_unknown_model_or_source_is_refused_before_anything_starts(account: None, tmp_path: Path) -> None:
     describe("dev", {**OUTPUTS, "models": "delay,price", "sources": ""})
     stack, file = connect("dev"), tmp_path / "one.csv"
     file.write_text("a\n1\n")
@@ -85,7 +83,7 @@ def test_a_model_or_source_that_the_stack_does_not_have_is_refused_before_anythi
     stack.stack.require_model("price")
 
 
-def test_a_stack_that_does_not_tell_its_models_and_sources_is_asked_nothing_beforehand(account: None) -> None:
+def test_a_stack_that_does_not_list_its_models_and_sources_is_not_asked_first(account: None) -> None:
     describe("old", OUTPUTS)
     connect("old").stack.require_model("any")
     connect("old").stack.require_source("any")

@@ -202,7 +202,7 @@ def test_what_was_told_later_never_changes_an_answer(
     assert joined(view, rows, asked) == joined(view, leaked, asked) == joined(view, without, asked)
 
 
-def test_a_value_stands_until_the_next_row_or_with_decay_until_a_row_leaves_its_window() -> None:
+def test_a_value_stands_until_the_next_row_or_with_decay_until_one_leaves_the_window() -> None:
     rows: list[Row] = [("a", 1, 0, 0, 1.0, True, None), ("a", 1, 1, 1, 2.0, True, None)]
     asked = [("a", 1, minute) for minute in (1, 2, 3, 4, 6, 7, 8, 13, 14)]
 

@@ -168,7 +168,7 @@ def test_another_data_version_gives_what_it_held(shop: Shop) -> None:
         shop.frame(asked(4.5), as_of=other)
 
 
-def test_a_set_as_it_would_have_been_built_on_a_day_knows_neither_corrections_nor_later_rows(shop: Shop) -> None:
+def test_a_set_as_known_on_a_day_has_neither_corrections_nor_later_rows(shop: Shop) -> None:
     assert shop.frame(asked(4.5), as_known_at=datetime(2013, 2, 1, 12)) == [(3, 2, 2)]  # noqa: DTZ001 - UTC by rule
     assert shop.frame(asked(4.5), as_known_at=datetime(2013, 2, 2, 12, tzinfo=UTC)) == [(21, 20, 2)]
     # At half past three the second sale was in the total but not yet told of as the last one.

@@ -132,7 +132,7 @@ def test_only_what_changed_is_looked_at_and_nothing_at_all_if_nothing_did(world:
     assert all("/versions/" in request.url for request in objects)
 
 
-def test_what_becomes_known_later_comes_online_in_its_time_though_the_data_are_the_same(world: World) -> None:
+def test_a_row_comes_online_when_it_becomes_known_though_the_data_are_the_same(world: World) -> None:
     land(world, "3.csv")
     assert features().materialise("last_sale").written == 1
     # Shop c's sale at nine is told at ten, and known just after.
@@ -342,7 +342,7 @@ def changed_catalog() -> Catalog:
     return catalog([Product(sources=(SALES, OTHER), views=(changed,))])
 
 
-def test_another_definition_lies_beside_the_old_one_which_is_kept_fresh_while_a_model_serves_it(world: World) -> None:
+def test_an_old_definition_is_kept_fresh_beside_the_new_while_a_model_serves_it(world: World) -> None:
     land(world, "1.csv")
     features().materialise("last_sale")
     other = changed_catalog()

@@ -82,9 +82,7 @@ def test_a_time_without_a_zone_is_refused(store: OnlineStore) -> None:
         read_online(store, [], NOW.replace(tzinfo=None))
 
 
-def test_versions_of_views_share_an_item_and_each_is_read_by_its_own_name_in_one_request(
-    world: World, store: OnlineStore
-) -> None:
+def test_view_versions_share_an_item_and_are_read_by_name_in_one_request(world: World, store: OnlineStore) -> None:
     store.write(VIEW, [write("JFK", 1.0, 2.0)])
     store.write(OTHER, [write("JFK", 3.0, 4.0, hours_ago=2, ttl=1)])
     store.write(OTHER, [write("LGA", 5.0, 6.0, ttl=1)])

@@ -98,7 +98,7 @@ def test_an_item_of_a_newer_event_is_none_unless_it_is_yet_to_come(filled: World
     assert found.mismatches[0].online_status == "FUTURE"
 
 
-def test_a_correction_that_may_be_under_way_is_no_difference_until_it_was_materialised(filled: World) -> None:
+def test_a_correction_in_progress_is_no_difference_until_it_is_materialised(filled: World) -> None:
     tamper("a", NOW.replace(hour=3, minute=0), 31.0, 93.0)
     corrected = "shop,sold,amount\na,2013-01-01T03:00:00,31\n"
     Lake(products(), bucket=LAKE, table=REGISTRY).ingest(filled.upload("landing/sales/3.csv", corrected))

@@ -172,9 +172,7 @@ def test_executions_that_all_ended_are_named_in_the_error() -> None:
     assert max(map(len, ended.asked)) <= 80
 
 
-def test_a_late_call_hands_over_what_it_has_no_time_for_unless_it_is_asked_again_at_once(
-    world: World, arn: str
-) -> None:
+def test_a_late_call_hands_over_its_rest_unless_it_is_called_again_at_once(world: World, arn: str) -> None:
     for name in ("1.csv", "2.csv"):
         land(world, name)
         land(world, name, "other")
@@ -204,7 +202,7 @@ def test_newer_data_wait_for_an_execution_and_are_taken_up_when_it_ended(world: 
     assert amounts(world) == {"a": 7.0, "b": 2.0}
 
 
-def test_where_an_execution_failed_newer_data_go_first_and_it_gives_way_at_every_step(world: World, arn: str) -> None:
+def test_a_failed_execution_gives_way_to_newer_data_at_every_step(world: World, arn: str) -> None:
     land(world, "1.csv")
     machine, doing = Machine(), Doing(hand_over=hand_over(arn))
     failed = features().materialise("last_sale", doing=doing).execution
@@ -227,7 +225,7 @@ def test_where_an_execution_failed_newer_data_go_first_and_it_gives_way_at_every
     assert (known.under_way, known.completed and known.completed.data_version) == ((), new.data_version)
 
 
-def test_a_full_run_fills_a_table_again_though_newer_data_come_and_they_need_not_wait(world: World, arn: str) -> None:
+def test_a_full_run_refills_a_table_while_newer_data_go_on(world: World, arn: str) -> None:
     land(world, "1.csv")
     features().materialise("last_sale")
     client("dynamodb").delete_item(TableName=FEATURES, Key={"pk": {"S": "shop|b"}})
@@ -245,7 +243,7 @@ def test_a_full_run_fills_a_table_again_though_newer_data_come_and_they_need_not
     assert (known.under_way, known.completed and known.completed.data_version) == ((), newer.data_version)
 
 
-def test_killed_at_any_call_of_any_step_and_done_again_it_ends_as_if_nothing_had_been(world: World, arn: str) -> None:
+def test_a_run_killed_at_any_call_and_repeated_ends_as_if_never_killed(world: World, arn: str) -> None:
     land(world, "1.csv")
     features().materialise("last_sale")
     correct(world, 9)

@@ -86,7 +86,7 @@ def test_a_materialisation_leaves_its_statistics_with_its_rows_and_a_record(worl
     assert rows.startswith(kept.replace("/statistics/", "/").removesuffix(".json"))
 
 
-def test_doing_it_again_on_the_same_data_moves_the_record_and_on_other_data_makes_another(world: World) -> None:
+def test_a_second_run_moves_the_record_and_one_on_other_data_makes_another(world: World) -> None:
     land(world, "1.csv")
     later = NOW + timedelta(hours=1)
     for now in (NOW, later):

@@ -98,7 +98,7 @@ def _text(amount: float | None) -> str:
 # -- the way from a call to a training row ----------------------------------------------------------------------------
 
 
-def test_a_streamed_row_is_offline_from_its_commit_on_and_nothing_more_is_written_online(world: World) -> None:
+def test_a_streamed_row_is_offline_from_its_commit_on_and_not_written_online_again(world: World) -> None:
     land(world, "2.csv")
     features().materialise("last_sale")
     before = lake().pin(["sales"], ["last_sale"])
@@ -152,7 +152,7 @@ class Late(Context):
         return 60_000
 
 
-def test_a_rule_that_refuses_leaves_the_rows_where_they_are_and_other_views_their_commits(world: World) -> None:
+def test_a_rule_that_refuses_keeps_the_rows_waiting_and_other_views_committing(world: World) -> None:
     stream(("a", 8, 8, 7.0))
     Arrivals(LAKE).put("another", "0" * 12, b'{"shop": "a", "__entity": "shop", "__features": ",x,"}\n')
     lake().versions.dataset(DATASET).hooks.add("pre-commit", "never", "tests.unit.features.test_streamed:never")
@@ -413,7 +413,7 @@ steps = st.tuples(
 
 @settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(steps, min_size=3, max_size=8))
-def test_whatever_happens_in_whatever_order_offline_and_online_end_as_the_oracle_says(
+def test_in_whatever_order_offline_and_online_end_as_the_oracle_says(
     monkeypatch: pytest.MonkeyPatch, happened: list[tuple[str, list[Row], Fault, int]]
 ) -> None:
     with new_world(monkeypatch) as world:

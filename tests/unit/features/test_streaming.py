@@ -25,6 +25,7 @@ from headwater.lake.errors import LakeBusy
 from headwater.lake.store import Arrivals
 from headwater.model import Feature, InvalidProduct
 from headwater.registry.types import PackageFeature
+from tests.contract import held
 from tests.unit.features.shop import SECOND, features, land, products
 from tests.unit.lake.invocation import Context
 from tests.unit.lake.world import FEATURES, LAKE, World
@@ -48,7 +49,7 @@ def test_the_newest_row_of_each_entity_counts_in_whatever_order_they_come(world:
     assert online == {"shop|a": {"amount": 2.0, "thrice": None}, "shop|b": {"amount": 3.0, "thrice": None}}
 
 
-def test_a_streamed_row_and_a_materialised_one_give_way_to_the_newer_and_to_data_of_the_same_moment(
+def test_streamed_and_materialised_rows_give_way_to_newer_and_uploaded_ones(
     world: World,
 ) -> None:
     land(world, "2.csv")
@@ -177,7 +178,8 @@ def weather(**more: Any) -> dict[str, Any]:
 
 def post(view: str, body: str) -> tuple[int, dict[str, Any]]:
     stream.service.cache_clear()  # type: ignore[attr-defined]
-    answer = stream.handler({"rawPath": f"/features/{view}/rows", "body": body}, Context())
+    event = {"rawPath": f"/features/{view}/rows", "body": body, "requestContext": {"http": {"method": "POST"}}}
+    answer = held(event, stream.handler(event, Context()))
     return answer["statusCode"], json.loads(answer["body"])
 
 

@@ -63,7 +63,7 @@ def test_a_burst_of_files_and_of_versions_of_one_file_ends_in_the_log_each_once(
     assert len(counts) == WRITERS + 1
 
 
-def test_an_event_whose_twin_commits_between_any_two_of_its_calls_gets_the_same_commit(world: World) -> None:
+def test_an_event_gets_its_twins_commit_whenever_the_twin_commits(world: World) -> None:
     wire = Wire()
     for service in ("s3", "dynamodb"):
         wire.attach(client(service))

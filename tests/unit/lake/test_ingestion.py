@@ -62,7 +62,7 @@ def test_good_rows_become_typed_parquet(world: World) -> None:
     assert done.quarantine is None
 
 
-def test_bad_rows_go_to_quarantine_with_their_numbers_and_reasons_and_the_rest_counts(world: World) -> None:
+def test_bad_rows_go_to_quarantine_with_numbers_and_reasons_and_the_rest_counts(world: World) -> None:
     body = (
         HEADER + "".join(f"s{n},{n},,true\n" for n in range(12)) + "x,101,,true\ny,many,,true\nz,3,,maybe\n,5,,true\n"
     )
@@ -92,7 +92,7 @@ def test_a_line_that_is_no_row_is_quarantined_and_later_rows_keep_their_numbers(
     assert (rows[2]["line"], rows[4]["level"], rows[4]["line"]) == ("short,1", "300", None)
 
 
-def test_of_rows_with_the_same_keys_the_first_is_kept_and_repeats_are_not_held_against_the_file(world: World) -> None:
+def test_the_first_row_of_a_key_is_kept_and_repeats_are_no_rejections(world: World) -> None:
     done = world.lake().ingest(world.upload("landing/readings/one.csv", GOOD + "a,9,,true\na,8,,true\nb,7,,true\n"))
     assert (done.rows_out, done.rows_repeated, done.rows_rejected) == (4, 3, 0)
     assert levels(world.lake())["a"] == 1
@@ -226,7 +226,7 @@ def test_what_is_pinned_together_was_so_at_one_moment(world: World, monkeypatch:
         lake.pin(["readings"], ["any"])
 
 
-def test_a_corrected_file_takes_the_place_of_the_first_and_a_refused_correction_does_not(world: World) -> None:
+def test_a_corrected_file_replaces_the_first_and_a_refused_correction_does_not(world: World) -> None:
     lake = world.lake()
     lake.ingest(world.upload("landing/readings/one.csv", GOOD))
     before = lake.pin(["readings"])
@@ -363,7 +363,7 @@ def test_a_source_whose_branch_was_reset_or_reverted_is_pinned_as_it_is_now(worl
     assert levels(lake)["a"] == 1
 
 
-def test_of_rows_in_two_files_the_one_that_landed_last_is_seen_whichever_was_ingested_last(world: World) -> None:
+def test_of_two_files_rows_the_last_landed_counts_not_the_last_ingested(world: World) -> None:
     lake = world.lake()
     first = world.upload("landing/readings/b.csv", GOOD)
     lake.ingest(world.upload("landing/readings/a.csv", HEADER + "a,77,,true\nz,5,,true\n"))

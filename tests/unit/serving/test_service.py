@@ -106,7 +106,7 @@ def test_the_record_holds_what_went_in_and_what_came_out(serving: Serving) -> No
     assert 0 < logged["probability"] < 1
 
 
-def test_an_explained_answer_tells_found_missing_and_expired_apart_and_the_log_always_does(serving: Serving) -> None:
+def test_explained_answers_and_the_log_tell_found_missing_and_expired_apart(serving: Serving) -> None:
     asked = ({"carrier": "B6"}, {"carrier": "AA"}, {"carrier": "ZZ"})
     expected = [
         {"delays": {"status": "FOUND", "age_seconds": 3600.0}},

@@ -84,9 +84,7 @@ def test_a_late_materialisation_shows_as_values_that_predictions_lacked(stack: H
     assert (amount.missing_online, amount.share) == (1, 1.0)
 
 
-def test_what_was_corrected_later_is_told_apart_from_what_a_prediction_should_have_seen(
-    stack: Headwater, world: World
-) -> None:
+def test_later_corrections_are_told_from_what_a_prediction_should_have_seen(stack: Headwater, world: World) -> None:
     # A correction of the evening before lands at ten: until then everybody saw 60, and rightly so; to whom it was
     # streamed saw 61, which is what training will see.
     log("r-0", {"c": 61.0})

@@ -228,9 +228,7 @@ def test_preparing_a_run_twice_keeps_the_commits_that_it_pinned_first(world: Wor
     assert preparation(catalog).prepare("buys", "run-2").data_version != first.data_version
 
 
-def test_an_old_version_s_training_set_is_rebuilt_byte_for_byte_whatever_became_of_the_data(
-    world: World, tmp_path: Path
-) -> None:
+def test_an_old_training_set_is_rebuilt_byte_for_byte_after_the_data_changed(world: World, tmp_path: Path) -> None:
     catalog = products()
     land(world, catalog)
     preparation(catalog).prepare("buys", "uploaded")

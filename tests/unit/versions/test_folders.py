@@ -82,7 +82,7 @@ UNSAFE = ["../out", "a/../../out", "/etc/passwd", "a//b", "./a", "a/.", "..", "n
 
 
 @pytest.mark.parametrize("path", UNSAFE, ids=[path[:9].replace("\0", "0") for path in UNSAFE])
-def test_a_path_that_cannot_be_a_file_below_the_folder_stops_before_anything_is_written(
+def test_a_path_that_cannot_be_a_file_below_the_folder_stops_before_any_write(
     world: World, tmp_path: Path, path: str
 ) -> None:
     world.commit({"fine": "1"})
@@ -179,9 +179,7 @@ def test_an_upload_sends_only_what_the_branch_lacks(world: World, tmp_path: Path
         world.data.commit("nothing")
 
 
-def test_a_large_file_goes_up_in_parts_and_is_told_from_others_by_its_composite_checksum(
-    world: World, tmp_path: Path
-) -> None:
+def test_a_large_file_goes_up_in_parts_and_is_known_by_its_composite_checksum(world: World, tmp_path: Path) -> None:
     folder = tmp_path / "f"
     folder.mkdir()
     with (folder / "large").open("wb") as file:
@@ -195,9 +193,7 @@ def test_a_large_file_goes_up_in_parts_and_is_told_from_others_by_its_composite_
     assert world.data.checkout(folder).kept == 1
 
 
-def test_two_who_upload_at_the_same_time_both_get_through_unless_they_change_the_same_path(
-    world: World, tmp_path: Path
-) -> None:
+def test_two_concurrent_uploads_succeed_unless_they_change_the_same_path(world: World, tmp_path: Path) -> None:
     world.commit({"a": "0"})
     folder = tmp_path / "f"
     folder.mkdir()

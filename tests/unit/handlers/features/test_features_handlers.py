@@ -85,7 +85,7 @@ def test_views_that_declare_a_freshness_are_late_when_their_newest_event_is_olde
     assert ages(newest + limit + timedelta(seconds=1)) == [("last_sale", 12 * 3600.0 + 1, True)]
 
 
-def test_late_views_are_counted_with_their_ages_beside_and_none_are_where_no_freshness_is_declared(
+def test_late_views_are_counted_with_ages_and_none_without_a_declared_freshness(
     world: World, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     for built in (materialise.service, materialise.freshness):

@@ -12,6 +12,7 @@ import pytest
 from headwater.aws import client
 from headwater.handlers.serving import predict
 from headwater.registry.service import Registry
+from tests.contract import DOCUMENT, held
 from tests.unit.handlers.serving.cases import Context, get, post
 from tests.unit.serving.cases import leave_run, online, trained
 
@@ -28,7 +29,7 @@ def serving(registry: Registry) -> Registry:
 
 
 def ask(event: dict[str, Any], request_id: str = "request-1") -> tuple[int, dict[str, Any]]:
-    answer = predict.handler(event, Context(request_id))  # type: ignore[arg-type]
+    answer = held(event, predict.handler(event, Context(request_id)))  # type: ignore[arg-type]
     assert answer["headers"]["Content-Type"] == "application/json"
     return answer["statusCode"], json.loads(answer["body"])
 
@@ -227,6 +228,17 @@ def test_a_registry_that_is_down_is_a_503_when_cold_and_served_from_memory_when_
     assert metrics(capsys.readouterr().out, "StaleAliases")
     status, answer = ask(post(PATH, B6, alias="staging"))
     assert (status, answer["reason"], answer["message"]) == (503, "RegistryUnavailable", "try again in a moment")
+
+
+def test_the_api_describes_itself(serving: Registry) -> None:
+    assert ask(get("/openapi.json")) == (200, DOCUMENT)
+    assert ask(post("/openapi.json", B6))[0] == 404
+
+
+def test_the_looked_up_views_are_explained_as_described(serving: Registry) -> None:
+    put_online("B6", datetime.now(UTC) - timedelta(hours=1), 1.5)
+    for body in ({**B6, "explain": True}, {**B6, "explain": True, "features": [{}]}):
+        assert ask(post(PATH, body))[0] == 200
 
 
 def test_every_setting_that_the_function_needs_is_declared() -> None:

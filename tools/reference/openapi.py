@@ -1,0 +1,244 @@
+"""docs/reference/openapi.json: the HTTP API as OpenAPI 3.1, from its routes, its messages and its errors.
+
+A test holds every answer of the handlers' own tests against it (tests/unit/handlers/contract.py).
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from pydantic import BaseModel, TypeAdapter
+
+from headwater.errors import HeadwaterError, InvalidRequest, NotFound
+from headwater.features.errors import InvalidRows, ItemTooLarge, OnlineStoreBusy
+from headwater.features.streaming import MOST_ROWS, Streamed
+from headwater.infra import serving, streaming
+from headwater.lake.errors import LakeBusy
+from headwater.model import LONGEST_BODY, InvalidProduct, RequestInput
+from headwater.registry.errors import ArtifactInvalid, ArtifactNotFound
+from headwater.registry.types import Alias
+from headwater.serving import messages
+from headwater.serving.errors import (
+    ArtifactCorrupted,
+    BodyTooLarge,
+    InvalidBody,
+    PredictionFailed,
+    RegistryUnavailable,
+    UnknownModel,
+)
+from tools.reference.source import fields, markdown, summary
+
+SERVED = "headwater/serving/openapi.json"
+VERSION = "1"
+"""Of the API. A new one may break callers; fields and routes that are added don't make one."""
+TEXTS = (messages.PredictionBody, messages.PredictionAnswer, messages.Prediction, messages.ViewLookUp, messages.Card,
+         messages.CardFeature, messages.ErrorAnswer, RequestInput, Streamed)  # fmt: skip
+"""The classes whose fields' docstrings become the schemas' descriptions."""
+_DESCRIPTION = f"""\
+Predictions, model cards and streamed features of one Headwater stack.
+
+Every request is signed with AWS Signature Version 4 (service `execute-api`, the stack's region): the caller needs
+`execute-api:Invoke` on the route. `headwater predict` and the Python client sign by themselves. A body has at most
+{LONGEST_BODY:,} bytes of JSON for a prediction; NaN, Infinity and an object that has one name twice are refused. Errors
+of the function are `ErrorAnswer`; API Gateway itself answers 403, 404, 429, 500 and 503 with `GatewayError`."""
+_PREDICTION_ERRORS = (UnknownModel, ArtifactNotFound, ArtifactInvalid, ArtifactCorrupted, RegistryUnavailable)
+_JSON = "application/json"
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What one route does."""
+
+    identity: str
+    summary: str
+    answer: Any
+    """Type of the body with status 200."""
+    errors: Sequence[type[HeadwaterError]]
+    body: Any = None
+    query: Sequence[Mapping[str, Any]] = ()
+    refusal: Any = messages.ErrorAnswer
+    """Type of the body with a status from 400 on."""
+
+
+class RowsBody(BaseModel):
+    """Rows of a feature view."""
+
+    rows: list[dict[str, Any]]
+    """Each has the view's join keys, ``event_time`` (ISO 8601), ``available_time`` if it is another time, and features;
+    a feature left out is missing."""
+
+
+class RowProblem(BaseModel, extra="forbid"):
+    """What is wrong with one row."""
+
+    field: str
+    """Where, such as ``rows[3].amount``."""
+    given: str
+    """What stands there."""
+    expected: str
+    """What should."""
+
+
+class RowsError(messages.ErrorAnswer):
+    """Why rows were refused; if one is wrong, none is taken."""
+
+    problems: messages.NotRequired[list[RowProblem]]
+    """The first problem of each row that has one, with reason ``InvalidRows``."""
+
+
+class GatewayError(BaseModel):
+    """API Gateway's own words: not signed, not allowed, no such route, throttled, or the function failed."""
+
+    message: str
+    """In words."""
+
+
+_ALIAS = {
+    "name": "alias",
+    "in": "query",
+    "description": "Which version answers.",
+    "schema": {**TypeAdapter(Alias).json_schema(), "default": "production"},
+}
+OPERATIONS: Mapping[str, Operation] = {
+    serving.ROUTES["post"]: Operation(
+        "predict",
+        "Predict for each instance of the request.",
+        messages.PredictionAnswer,
+        (InvalidBody, BodyTooLarge, *_PREDICTION_ERRORS, OnlineStoreBusy, PredictionFailed),
+        body=messages.PredictionBody,
+        query=(_ALIAS,),
+    ),
+    serving.ROUTES["get"]: Operation(
+        "card", "The card of the version that serves.", messages.Card, _PREDICTION_ERRORS, query=(_ALIAS,)
+    ),
+    serving.ROUTES["openapi"]: Operation("openapi", "This description.", dict[str, Any], (NotFound,)),
+    streaming.ROUTE: Operation(
+        "streamRows",
+        "Keep rows of a feature view and bring them online.",
+        Streamed,
+        (InvalidRequest, InvalidRows, InvalidProduct, ItemTooLarge, LakeBusy, OnlineStoreBusy),
+        body=RowsBody,
+        refusal=RowsError,
+    ),
+}
+_NAMES = {"model": "A model that serves.", "view": "A feature view that a product declares."}
+
+
+def document() -> dict[str, Any]:
+    """The whole description."""
+    schemas: dict[str, Any] = {}
+    paths: dict[str, Any] = {}
+    for key, operation in OPERATIONS.items():
+        method, _, path = key.partition(" ")
+        paths.setdefault(path, {})[method.lower()] = _operation(operation, path, schemas)
+    _describe(schemas)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Headwater",
+            "version": VERSION,
+            "description": _DESCRIPTION,
+            "license": {"name": "Apache 2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/", "description": "The stack's output `api_url`."}],
+        "security": [{"sigv4": []}],
+        "paths": paths,
+        "components": {
+            "schemas": dict(sorted(schemas.items())),
+            "securitySchemes": {
+                "sigv4": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": "Authorization",
+                    "description": "AWS Signature Version 4, service `execute-api`.",
+                    "x-amazon-apigateway-authtype": "awsSigv4",
+                }
+            },
+        },
+    }
+
+
+def render() -> str:
+    """The file."""
+    return json.dumps(document(), indent=2, ensure_ascii=False) + "\n"
+
+
+def undocumented() -> list[str]:
+    """Properties without a description, and routes of the stack that no operation describes."""
+    routes = {*serving.ROUTES.values(), streaming.ROUTE}
+    silent = [
+        f"{name}.{key}"
+        for name, schema in document()["components"]["schemas"].items()
+        for key, value in schema.get("properties", {}).items()
+        if not value.get("description")
+    ]
+    return silent + sorted(routes ^ OPERATIONS.keys())
+
+
+def _operation(operation: Operation, path: str, schemas: dict[str, Any]) -> dict[str, Any]:
+    named = [
+        {"name": name, "in": "path", "required": True, "description": _NAMES[name], "schema": {"type": "string"}}
+        for name in re.findall(r"\{(\w+)\}", path)
+    ]
+    made: dict[str, Any] = {
+        "operationId": operation.identity,
+        "summary": operation.summary,
+        "parameters": [*named, *operation.query],
+        "responses": {"200": _content("Done.", _schema(operation.answer, schemas))},
+    }
+    if operation.body:
+        made["requestBody"] = {"required": True, "content": {_JSON: {"schema": _schema(operation.body, schemas)}}}
+    refusal, gateway = _schema(operation.refusal, schemas), _schema(GatewayError, schemas)
+    answers = made["responses"]
+    for status, words in _failures(operation.errors):
+        answers[str(status)] = _content(words, {"anyOf": [refusal, gateway]})
+    for status, words in ((403, "Not signed, or IAM lets the caller not."), (429, "Throttled; ask again later.")):
+        answers[str(status)] = _content(words, gateway)
+    made["responses"] = dict(sorted(answers.items()))
+    return made
+
+
+def _failures(errors: Sequence[type[HeadwaterError]]) -> Iterator[tuple[int, str]]:
+    """Each status and what it means, by the errors that carry it."""
+    # Without a name: what an error of the inside is called isn't told.
+    inside = HTTPStatus.INTERNAL_SERVER_ERROR
+    yield inside, "`InternalError`: the function failed; its log says why."
+    for status in sorted({error.http_status for error in errors} - {inside}):
+        words = [
+            f"`{error.__name__}`: {summary(error.__doc__ or '')}" for error in errors if error.http_status == status
+        ]
+        yield status, " ".join(words)
+
+
+def _content(words: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+    return {"description": words, "content": {_JSON: {"schema": dict(schema)}}}
+
+
+def _schema(kind: Any, schemas: dict[str, Any]) -> dict[str, Any]:
+    made = TypeAdapter(kind).json_schema(ref_template="#/components/schemas/{model}", mode="serialization")
+    schemas |= made.pop("$defs", {})
+    if "title" not in made or not inspect.isclass(kind) or kind is dict:
+        return made
+    schemas[made["title"]] = made
+    return {"$ref": f"#/components/schemas/{made['title']}"}
+
+
+def _describe(schemas: dict[str, Any]) -> None:
+    """Write the classes' docstrings and those below their fields into their schemas; drop titles that say nothing."""
+    owners = {owner.__name__: owner for owner in (*TEXTS, RowsBody, RowProblem, RowsError, GatewayError)}
+    schemas["RowsBody"]["properties"]["rows"] |= {"minItems": 1, "maxItems": MOST_ROWS}
+    for name, schema in schemas.items():
+        owner = owners[name]
+        schema["description"] = markdown(summary(owner.__doc__ or ""))
+        bases = [base for base in (*getattr(owner, "__orig_bases__", ()), owner) if base in owners.values()]
+        texts = {entry.name: entry.text for base in bases for entry in fields(base)}
+        schema.pop("title", None)
+        for key, value in schema.get("properties", {}).items():
+            value.pop("title", None)
+            value["description"] = markdown(texts[key])
