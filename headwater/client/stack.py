@@ -61,6 +61,8 @@ class StackDescription(BaseModel):
     """Of Pulumi: with the stack's name it is what the infrastructure ledger calls the stack."""
     state_bucket: str = ""
     """Of Pulumi's backend; empty if the stack was deployed without a ledger of its updates."""
+    verify: str = ""
+    """``yes`` if functions and the container know the product of `headwater verify`."""
     models: Names = None
     sources: Names = None
     views: Names = None

@@ -6,7 +6,7 @@ import pulumi
 import pulumi_aws as aws
 
 from headwater.infra.buckets import PrivateBucket
-from headwater.infra.bundles import SPARK, build, build_all
+from headwater.infra.bundles import SPARK, VERIFICATION, build, build_all
 from headwater.infra.bytecode import interpreter
 from headwater.infra.config import Config
 from headwater.infra.function import Code
@@ -30,7 +30,8 @@ class Bundles(pulumi.ComponentResource):
         """Build and upload; ``spark`` is the Python of the release that runs Spark, None without it."""
         super().__init__("headwater:index:Bundles", name, {}, opts)
         platform = None if config.bundle_platform == "host" else PLATFORMS[config.architecture]
-        built = build_all(Target(python=config.python, platform=platform), project=project())
+        target = Target(python=config.python, platform=platform)
+        built = build_all(target, project=project(), without=() if config.verify else (VERIFICATION,))
         if spark is not None:
             python = config.python if platform is None else spark
             target = Target(python=python, platform=platform, compiled=False)

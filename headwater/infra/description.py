@@ -33,6 +33,7 @@ OUTPUTS = (
     "cluster",
     "project",
     "state_bucket",
+    "verify",
     "models",
     "sources",
     "views",

@@ -197,6 +197,7 @@ def build_stack(config: Config, catalog: Catalog) -> None:
             "cluster": containers.cluster.name,
             "project": pulumi.get_project(),
             "state_bucket": config.state_bucket,
+            "verify": "yes" if config.verify else "",
         },
         {"models": tuple(catalog.models), "sources": tuple(catalog.sources), "views": tuple(catalog.views)},
         artifacts=storage.artifacts,
