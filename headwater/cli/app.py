@@ -21,6 +21,7 @@ from headwater.cli import (
     predict,
     products,
     sources,
+    verify,
 )
 
 app = typer.Typer(
@@ -61,5 +62,6 @@ for part in (
     infra,
     alarms,
     products,
+    verify,
 ):
     part.add_to(app)
