@@ -9,7 +9,7 @@ from headwater.verification import UNIT
 ROWS = pa.DataFrameSchema(
     {
         UNIT: pa.Column(str),
-        "at": pa.Column("datetime64[ns, UTC]"),
+        "happened_at": pa.Column("datetime64[ns, UTC]"),
         "size": pa.Column(float, pa.Check.in_range(0, 100)),
         "level": pa.Column(float, pa.Check.in_range(0, 100)),
         # Missing in a unit's first row, before which no level is known.

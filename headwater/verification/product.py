@@ -13,8 +13,8 @@ ROWS = Source(
     name=SOURCE,
     description="What headwater verify uploads and takes away again.",
     contract="headwater.verification.contracts:ROWS",
-    keys=(UNIT, "at"),
-    event_time="at",
+    keys=(UNIT, "happened_at"),
+    event_time="happened_at",
     # One bad row of a few is rejected, with its reason; the file isn't refused, which would set off an alarm.
     max_rejected=0.5,
 )
@@ -25,7 +25,7 @@ LEVEL = FeatureView(
     owner=OWNER,
     entity=(UNIT,),
     sources=(SOURCE,),
-    sql=f"SELECT {UNIT}, at AS event_time, at AS available_time, level FROM {SOURCE}",  # noqa: S608 - our own names
+    sql=f"SELECT {UNIT}, happened_at AS event_time, happened_at AS available_time, level FROM {SOURCE}",  # noqa: S608 - our own names
     features=(Feature(name="level", minimum=0, maximum=100),),
     # Values of a verification that was killed are gone by themselves soon.
     ttl=timedelta(hours=3),
@@ -40,7 +40,7 @@ OUTCOME = Model(
     features=(f"{VIEW}.level",),
     examples=Examples(
         sources=(SOURCE,),
-        sql=f"SELECT {UNIT}, size, outcome, at AS asked_at FROM {SOURCE} WHERE outcome IS NOT NULL",  # noqa: S608
+        sql=f"SELECT {UNIT}, size, outcome, happened_at AS asked_at FROM {SOURCE} WHERE outcome IS NOT NULL",  # noqa: S608
         label="outcome",
     ),
     train="headwater.verification.train:fit",

@@ -14,7 +14,7 @@ from headwater.verification import UNIT
 UNITS = 4
 ROWS_PER_UNIT = 24
 STEP = timedelta(minutes=1)
-COLUMNS = (UNIT, "at", "size", "level", "outcome")
+COLUMNS = (UNIT, "happened_at", "size", "level", "outcome")
 BAD_SIZE = -5
 """Below the contract's minimum."""
 BAD_ROW = 2

@@ -31,7 +31,7 @@ def upload(work: Work) -> str:
             f"{done.rows_out} rows of {done.file} were taken in and {done.rows_rejected} rejected, expected "
             f"{expected} and 0: {'; '.join(done.reasons) or 'no reason was given'}"
         )
-    return f"{expected} rows of landing/{SOURCE}/{done.file} were ingested"
+    return f"{expected} rows of {done.file} were ingested"
 
 
 def quarantine(work: Work) -> str:

@@ -40,7 +40,7 @@ def train(work: Work) -> str:
     if done.version is None:
         raise CheckFailed(f"run {run.id} ended without a version")
     work.card = work.stack.models.show(MODEL, done.version)
-    return f"run {run.id} made version {done.version} in {done.seconds or 0:.0f} s"
+    return f"version {done.version} was made in {done.seconds or 0:.0f} s"
 
 
 def quota_advice(message: str) -> str:
@@ -161,7 +161,7 @@ def logged(work: Work) -> str:
             f"the log says version {record['version']} and features from {record['features_from']}, expected "
             f"{work.answer['version']} and online"
         )
-    return f"s3://{bucket}/{MODEL}/…/{request}.json holds it"
+    return "written down with its features and its answer"
 
 
 def moves(work: Work) -> str:

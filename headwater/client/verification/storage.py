@@ -21,7 +21,8 @@ def identity(work: Work) -> str:
     """Who asks, and where."""
     told = client("sts").get_caller_identity()
     work.account = told["Account"]
-    return f"{told['Arn']}, {work.stack.stack.region}"
+    # Without the partition and the account, which would be a word too long for a table.
+    return f"account {told['Account']}, {told['Arn'].split(':', 5)[-1]}, {work.stack.stack.region}"
 
 
 def description(work: Work) -> str:
@@ -53,7 +54,7 @@ def bucket(name: str) -> str:
         wrong.append("its policy doesn't refuse requests without TLS")
     if wrong:
         raise CheckFailed(f"bucket {name}: {'; '.join(wrong)}")
-    return f"{name}: private, {ciphers[0]}, versioned, TLS only"
+    return f"private, encrypted ({ciphers[0]}), versioned, TLS only"
 
 
 def refuses_plain_text(policy: str) -> bool:
@@ -77,7 +78,7 @@ def table(name: str) -> str:
     if recovery != "ENABLED":
         raise CheckFailed(f"table {name}: point-in-time recovery is {recovery or 'off'}, expected ENABLED")
     protected = "" if described.get("DeletionProtectionEnabled") else "not "
-    return f"{name}: point-in-time recovery, {protected}protected from deletion"
+    return f"point-in-time recovery, {protected}protected from deletion"
 
 
 def functions(work: Work) -> str:
