@@ -110,6 +110,79 @@ def test_a_stack_without_the_product_is_refused_before_anything_is_done(stack: H
     assert RegistryStore("registry").get("VERIFICATION#", "CURRENT") is None
 
 
+@pytest.fixture
+def deployed(stack: Headwater) -> Headwater:
+    """A stack with empty buckets, tables and state machines, that knows the verification's product."""
+    for name in ("artifacts", "predictions"):
+        client("s3").create_bucket(Bucket=name)
+    client("dynamodb").create_table(
+        TableName="features",
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    definition = '{"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}'
+    role = "arn:aws:iam::123456789012:role/machine"
+    for name in ("ingestion", "training"):
+        client("stepfunctions").create_state_machine(name=f"headwater-dev-{name}", definition=definition, roleArn=role)
+    return Headwater(stack.stack.model_copy(update={"verify": "yes"}), stack.clients)
+
+
+def put_something(work: Work) -> str:
+    """What a verification may have put into a stack when it ends."""
+    for name, key in (("lake", "landing/headwater_verify_rows/a.csv"), ("predictions", "headwater_verify/a.json")):
+        client("s3").put_object(Bucket=name, Key=key, Body=b"x")
+    key = f"headwater_verify_unit|{work.sample.units[0]}"
+    client("dynamodb").put_item(TableName="features", Item={"pk": {"S": key}})
+    registry = Registry(RegistryStore("registry"))
+    own = candidate(f"run-{work.sample.run_id}").model_copy(update={"model": "headwater_verify"})
+    version = registry.register(own).version
+    registry.promote("headwater_verify", alias="production", to=version, expected=None)
+    return "something was put"
+
+
+def left() -> list[object]:
+    """What is still there of it."""
+    versions = client("s3").list_object_versions(Bucket="lake", Prefix="landing/")
+    return [
+        *versions.get("Versions", ()),
+        *versions.get("DeleteMarkers", ()),
+        *client("s3").list_objects_v2(Bucket="predictions").get("Contents", ()),
+        *client("dynamodb").scan(TableName="features")["Items"],
+        *Registry(RegistryStore("registry")).aliases("headwater_verify"),
+    ]
+
+
+def test_what_a_verification_put_there_is_gone_afterwards(deployed: Headwater) -> None:
+    client("s3").put_object(Bucket="lake", Key="landing/rows/mine.csv", Body=b"x")
+    report = verify(deployed, checks=[Check("one", "the first", put_something)])
+    assert [(entry.name, entry.outcome) for entry in report.results] == [
+        ("one", Outcome.OK), ("cost", Outcome.OK), ("clean", Outcome.OK),
+    ]  # fmt: skip
+    assert [entry["Key"] for entry in left()] == ["landing/rows/mine.csv"]  # type: ignore[index]
+    assert RegistryStore("registry").get("VERIFICATION#", "CURRENT") is None
+
+
+def test_an_interrupted_verification_cleans_up(deployed: Headwater) -> None:
+    def interrupted(work: Work) -> str:
+        put_something(work)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        verify(deployed, checks=[Check("one", "the first", interrupted)])
+    assert left() == []
+    assert RegistryStore("registry").get("VERIFICATION#", "CURRENT") is None
+
+
+def test_what_was_kept_is_removed_by_the_next_verification(deployed: Headwater) -> None:
+    kept = verify(deployed, keep=True, checks=[Check("one", "the first", put_something)])
+    assert len(left()) == 4
+    report = verify(deployed, checks=[])
+    assert report.results[0].name == "leftover"
+    assert f"of verification {kept.id} (kept)" in report.results[0].detail
+    assert left() == []
+
+
 def test_its_model_and_view_stand_in_no_list_of_the_products(stack: Headwater) -> None:
     registry = Registry(RegistryStore("registry"))
     own = candidate("run-1")
