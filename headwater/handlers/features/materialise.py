@@ -41,18 +41,7 @@ class Settings(FunctionSettings):
     """The machine that runs Spark; empty: there is none."""
 
 
-@at_init
-def service() -> Features:
-    """For a source or view that the event names."""
-    return _features(deployed_catalog())
-
-
-@at_init
-def products() -> Features:
-    """For all views of the project's own products."""
-    return _features(load_catalog())
-
-
+# In front of what calls it: in Lambda services are made while this module is imported.
 def _features(catalog: Catalog) -> Features:
     # Imported here: the deployment reads `Settings` where DuckDB needn't be installed.
     from headwater.features.lineage import Uses
@@ -68,6 +57,18 @@ def _features(catalog: Catalog) -> Features:
     uses = Uses(Registry.from_settings(settings), ArtifactStore(settings.artifacts_bucket))
     spark = SparkRuns(settings.spark_arn) if settings.spark_arn else None
     return Features(catalog, lake, online=OnlineStore(settings.features_table), served=uses.served, spark=spark)
+
+
+@at_init
+def service() -> Features:
+    """For a source or view that the event names."""
+    return _features(deployed_catalog())
+
+
+@at_init
+def products() -> Features:
+    """For all views of the project's own products."""
+    return _features(load_catalog())
 
 
 @at_init
