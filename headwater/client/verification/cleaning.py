@@ -52,7 +52,7 @@ def clean(stack: Headwater, units: Sequence[str], tell: Callable[[str], None] = 
     tell("removing objects and online items")
     objects = sum(_delete(bucket, prefix) for bucket, prefix in prefixes(told))
     items = _delete_items(told.features_table, units)
-    return f"{objects} object versions, {items} online items, {aliases} aliases and {refs} branches and tags removed"
+    return f"{objects} object versions, {items} online items, {aliases} aliases, {refs} refs removed"
 
 
 def prefixes(stack: StackDescription) -> tuple[tuple[str, str], ...]:

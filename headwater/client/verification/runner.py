@@ -109,24 +109,23 @@ def _checked(
     follow: Follow,
 ) -> list[CheckResult]:  # fmt: skip
     results: list[CheckResult] = []
-    cleaned = False
     try:
         if leftover is not None:
             results.append(_judge(work, _removing(leftover), {}, follow))
         for check in checks:
             results.append(_judge(work, check, {result.name: result for result in results}, follow))
-        results.append(_judge(work, Check("cost", "cost", _count), {}, follow))
     finally:
         # Also if a person has pressed Ctrl-C.
         if keep:
             place.keep()
         else:
             results.append(_judge(work, Check("clean", "cleaning up", _clean), {}, follow))
-            cleaned = results[-1].outcome is Outcome.OK
-            if cleaned:
+            if results[-1].outcome is Outcome.OK:
                 place.release()
             else:
                 place.abandon()
+    # After the cleaning up, whose requests cost something, too.
+    results.append(_judge(work, Check("cost", "cost", _count), {}, follow))
     return results
 
 

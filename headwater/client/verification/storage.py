@@ -122,7 +122,7 @@ def alarms(work: Work) -> str:
         raise CheckFailed(f"no alarm's name begins with {prefix}")
     if mute := sorted(alarm["AlarmName"] for alarm in found if topic not in alarm.get("AlarmActions", ())):
         raise CheckFailed(f"{len(mute)} alarms don't report to {topic}: {', '.join(mute[:3])}")
-    off = sorted(alarm["AlarmName"] for alarm in found if alarm["StateValue"] == "ALARM")
+    off = sorted(one["AlarmName"].removeprefix(prefix) for one in found if one["StateValue"] == "ALARM")
     subscribers = attributes.get("SubscriptionsConfirmed", "0")
     going = f"{len(off)} going off ({', '.join(off[:3])})" if off else "none going off"
     return f"{len(found)} alarms, {going}; the topic has {subscribers} confirmed subscribers"
