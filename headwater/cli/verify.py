@@ -34,9 +34,10 @@ def verify(
     import headwater
     from headwater.cli.progress import Stages
 
+    became = "stays until the next one" if keep else "was removed"
     with goes_on(
-        "the verification was broken off, and what it had put into the stack was removed",
-        next_steps=["headwater verify, which also removes what couldn't be"],
+        f"the verification was broken off, and what it had put into the stack {became}",
+        next_steps=["headwater verify, which removes what is left"],
     ):
         report = headwater.connect(stack).verify(keep=keep, follow=Stages().stage)
     data = report.model_dump(mode="json") | {"status": "passed" if report.passed else "failed"}
