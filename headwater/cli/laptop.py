@@ -87,9 +87,13 @@ def bring_up(
 
 
 def _find_cli() -> Cli:
-    from localcloud.automation import find
+    from localcloud.automation import NoPulumi, find
 
-    return find()
+    try:
+        return find()
+    except NoPulumi as error:
+        error.next_step = f"make pulumi   (builds it once, needs Go), or {error.next_step}"
+        raise
 
 
 def _deploy(project: Path, running: Running, stage: Stage, cli: Cli | None, *, refresh: bool) -> Deployment:

@@ -1,4 +1,4 @@
-"""The addresses under ``/_headwater``, which AWS doesn't have: how the command line talks to a running local cloud."""
+"""The addresses under ``/_localcloud``, which AWS doesn't have: how the command line talks to a running local cloud."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The local cloud as a background server: what ``headwater local up``, ``stop``, ``down`` and ``status`` do.
+"""The local cloud as a background server: what ``localcloud up``, ``stop``, ``down`` and ``status`` do.
 
 Every command asks here whether a local cloud runs, so nothing of the cloud itself is imported: `server` is that.
 """
@@ -31,8 +31,8 @@ PORT = "port"
 """The file in that folder with the port that the cloud had last."""
 RECORD = "cloud.json"
 """The file with `Running`, beside that folder, while the cloud answers."""
-HEALTH, CLOCK, ADVANCE = "/_headwater/health", "/_headwater/clock", "/_headwater/clock/advance"
-SNAPSHOT = "/_headwater/snapshot"
+HEALTH, CLOCK, ADVANCE = "/_localcloud/health", "/_localcloud/clock", "/_localcloud/clock/advance"
+SNAPSHOT = "/_localcloud/snapshot"
 STATE_UNUSABLE = 3
 """The exit code of a server whose state can't be read; the last line of its log says why."""
 _LOG = "cloud.log"
@@ -50,12 +50,21 @@ class LocalCloudError(Exception):
     message : str
         What is wrong.
     next_step : str
-        What to do about it.
+        What to do about it; ``{command}`` in it stands for the command that the local cloud is driven by.
     """
 
     def __init__(self, reason: str, message: str, next_step: str) -> None:
-        super().__init__(f"{message}. {next_step}")
-        self.reason, self.message, self.next_step = reason, message, next_step
+        self.reason, self.message, self._next_step = reason, message, next_step
+        super().__init__(f"{message}. {self.next_step}")
+
+    @property
+    def next_step(self) -> str:
+        """What to do about it, for users of the command ``localcloud``."""
+        return self.next_step_by("localcloud")
+
+    def next_step_by(self, command: str) -> str:
+        """What to do about it, for users of a command that drives the local cloud as ``localcloud`` does."""
+        return self._next_step.replace("{command}", command)
 
 
 @dataclass(frozen=True)
@@ -252,9 +261,7 @@ def _await_health(directory: Path, process: subprocess.Popen[bytes]) -> Running:
     while time.monotonic() < deadline:
         if (code := process.poll()) == STATE_UNUSABLE:
             said = (directory / _LOG).read_text(errors="replace").strip().splitlines()[-1]
-            raise LocalCloudError(
-                "state_unusable", said, "Nothing was changed; to forget it: headwater local down --yes"
-            )
+            raise LocalCloudError("state_unusable", said, "Nothing was changed; to forget it: {command} down --yes")
         if code is not None:
             last = (directory / _LOG).read_text(errors="replace").strip().splitlines()[-1:]
             said = f": {last[0]}" if last else ""

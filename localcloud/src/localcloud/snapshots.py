@@ -1,4 +1,4 @@
-"""Named copies of a local cloud's state, to come back to: ``headwater local snapshot``.
+"""Named copies of a local cloud's state, to come back to: ``localcloud snapshot``.
 
 A snapshot is a folder like the state itself, beside it. Large contents are hard links to the same files, which never
 change, so that a snapshot takes a moment and little room.
@@ -64,7 +64,7 @@ def save(directory: Path, name: str, *, replace: bool = False) -> Snapshot:
             "snapshot_exists", f"there is a snapshot {name!r} already", "Say --replace, or choose another name"
         )
     if daemon.kept(directory) is None:
-        raise LocalCloudError("no_state", "the local cloud keeps nothing yet", "Start it: headwater local up")
+        raise LocalCloudError("no_state", "the local cloud keeps nothing yet", "Start it: {command} up")
     draft = to.with_name(f".{name}.saving")
     daemon.discard(draft)
     try:
@@ -139,7 +139,7 @@ def _existing(directory: Path, name: str) -> Path:
         raise LocalCloudError(
             "no_snapshot",
             f"there is no snapshot {name!r}",
-            f"There are: {names}" if names else "Save one: headwater local snapshot save NAME",
+            f"There are: {names}" if names else "Save one: {command} snapshot save NAME",
         )
     return path
 

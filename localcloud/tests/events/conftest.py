@@ -17,7 +17,7 @@ from localcloud.events import EventsRoom
 from localcloud.front import ApiCall
 from werkzeug.wrappers import Response
 
-ORACLES = Path(os.environ.get("HEADWATER_ORACLES", Path(__file__).parents[4] / "shared" / "oracles"))
+ORACLES = Path(os.environ.get("LOCALCLOUD_ORACLES", Path(__file__).parents[4] / "shared" / "oracles"))
 
 
 def eventually(condition: Callable[[], Any], *, within: float = 20.0) -> Any:

@@ -235,7 +235,7 @@ class _Update:
     def run_program(self) -> None:
         """Run the user's program against this engine; raises `DeployError` if it or a resource failed."""
         with (
-            tempfile.TemporaryDirectory(prefix="headwater-program-") as folder,
+            tempfile.TemporaryDirectory(prefix="localcloud-program-") as folder,
             serving(self._project, self.steps, self._say) as address,
         ):
             order = Path(folder) / "order.json"

@@ -51,7 +51,7 @@ def effect_of(call: ApiCall) -> Effect | None:
         return None
     if call.service == "lambda" and request.path.endswith(("/invocations", "/invoke-async/", "/invoke-async")):
         return Effect(())  # what the function changes, it changes by calls of its own
-    if request.path.startswith("/_headwater/"):
+    if request.path.startswith("/_localcloud/"):
         return Effect((), rooms=True)
     return Effect(
         services=_SERVICES.get(call.service, (call.service,)),

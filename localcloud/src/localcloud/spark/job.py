@@ -25,8 +25,8 @@ from localcloud.containers.logs import LogStream
 from localcloud.identity import Identity
 from localcloud.processes import Process
 
-SPARK_VARIABLE = "HEADWATER_SPARK"
-"""Names an environment with Spark; by default the one beside ours that `make setup` makes."""
+SPARK_VARIABLE = "LOCALCLOUD_SPARK"
+"""Names an environment with Spark; by default the folder ``spark`` of the one that runs the local cloud."""
 _DRIVER, _EXECUTOR = "spark.emr-serverless.driverEnv.", "spark.executorEnv."
 # A cluster's business: how large its workers are, how many there may be, and where the release has its Python.
 _IGNORED = ("spark.driver.", "spark.executor.", "spark.dynamicAllocation.", "spark.emr-serverless.", "spark.archives",
@@ -151,7 +151,9 @@ def _release() -> Path:
         )
     found = Path(os.environ.get(SPARK_VARIABLE) or Path(sys.prefix, "spark"))
     if not (found / "bin" / "spark-submit").is_file():
-        raise CannotRun(f"there is no Spark in {found}: `make setup` installs it")
+        raise CannotRun(
+            f"there is no Spark in {found}: install pyspark there, or name its environment by {SPARK_VARIABLE}"
+        )
     return found
 
 
