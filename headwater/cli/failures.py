@@ -64,7 +64,7 @@ def _of_local(error: BaseException) -> Failure:
     if traceback:
         steps = (*steps, "the program's own traceback: run it again with --debug")
     reason = str(getattr(error, "reason", "") or type(error).__name__)
-    return Failure(reason, message, steps)
+    return Failure(reason, message, steps, getattr(error, "exit_code", 1))
 
 
 def _of_aws(error: BaseException) -> Failure:

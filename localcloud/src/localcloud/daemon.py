@@ -29,6 +29,9 @@ STATE = "state"
 """The folder with what the cloud keeps, inside the directory of `up`."""
 PORT = "port"
 """The file in that folder with the port that the cloud had last."""
+REGION = "region"
+"""The file in that folder with the cloud's region."""
+DEFAULT_REGION = "us-east-1"
 RECORD = "cloud.json"
 """The file with `Running`, beside that folder, while the cloud answers."""
 HEALTH, CLOCK, ADVANCE = "/_localcloud/health", "/_localcloud/clock", "/_localcloud/clock/advance"
@@ -38,6 +41,16 @@ STATE_UNUSABLE = 3
 _LOG = "cloud.log"
 _START_SECONDS, _STOP_SECONDS = 120.0, 60.0
 _PORT_SECONDS = 5.0
+# 1 failed, 2 usage, 3 not found, 5 refused.
+_EXIT_CODES = {
+    "bad_duration": 2,
+    "bad_name": 2,
+    "no_snapshot": 3,
+    "no_state": 3,
+    "not_confirmed": 5,
+    "not_running": 3,
+    "snapshot_exists": 5,
+}
 
 
 class LocalCloudError(Exception):
@@ -55,6 +68,7 @@ class LocalCloudError(Exception):
 
     def __init__(self, reason: str, message: str, next_step: str) -> None:
         self.reason, self.message, self._next_step = reason, message, next_step
+        self.exit_code = _EXIT_CODES.get(reason, 1)
         super().__init__(f"{message}. {self.next_step}")
 
     @property
@@ -120,7 +134,7 @@ class Running:
             raise OSError(json.load(error)["message"]) from None
 
 
-def up(directory: Path, *, port: int | None = DEFAULT_PORT, region: str = "us-east-1") -> Running:
+def up(directory: Path, *, port: int | None = DEFAULT_PORT, region: str | None = None) -> Running:
     """Start a local cloud in the background with the state that was kept, or find the one that runs already.
 
     Parameters
@@ -130,8 +144,8 @@ def up(directory: Path, *, port: int | None = DEFAULT_PORT, region: str = "us-ea
     port : int or None
         Port on 127.0.0.1. By default the one that it had last, which addresses of queues and APIs hold, or 4610; 0
         takes that one if it is free, else any free one.
-    region : str
-        Its region.
+    region : str, optional
+        Its region. By default the one of the state that was kept, or us-east-1.
 
     Returns
     -------
@@ -148,7 +162,8 @@ def up(directory: Path, *, port: int | None = DEFAULT_PORT, region: str = "us-ea
     with _exclusively(directory):
         if (found := status(directory)) is not None:
             return Running(**{**asdict(found), "already": True})
-        last = _last_port(directory)
+        known = _last(directory, PORT)
+        last = int(known) if known.isdecimal() else None
         if port is None:
             port = last or DEFAULT_PORT
         elif port == 0 and last and _is_free(last, within=_PORT_SECONDS):
@@ -164,7 +179,7 @@ def up(directory: Path, *, port: int | None = DEFAULT_PORT, region: str = "us-ea
             "--port",
             str(port),
             "--region",
-            region,
+            region or _last(directory, REGION) or DEFAULT_REGION,
         ]
         with (directory / _LOG).open("ab") as log:
             process = subprocess.Popen(
@@ -280,11 +295,11 @@ def _await_health(directory: Path, process: subprocess.Popen[bytes]) -> Running:
     )
 
 
-def _last_port(directory: Path) -> int | None:
+def _last(directory: Path, name: str) -> str:
     try:
-        return int((directory / STATE / PORT).read_text())
-    except (OSError, ValueError):
-        return None
+        return (directory / STATE / name).read_text()
+    except OSError:
+        return ""
 
 
 def _is_free(port: int, *, within: float) -> bool:

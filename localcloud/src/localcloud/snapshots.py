@@ -11,6 +11,7 @@ import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from localcloud import daemon
 from localcloud.daemon import LocalCloudError
@@ -37,6 +38,10 @@ class Snapshot:
     name: str
     saved_at: datetime
     size: int
+
+    def data(self) -> dict[str, Any]:
+        """In plain values."""
+        return {"name": self.name, "saved_at": self.saved_at.isoformat(), "bytes": self.size}
 
 
 def save(directory: Path, name: str, *, replace: bool = False) -> Snapshot:
@@ -72,7 +77,7 @@ def save(directory: Path, name: str, *, replace: bool = False) -> Snapshot:
             running.copy_state(draft)
         else:
             _copy(directory / daemon.STATE, draft)
-        shutil.copy2(directory / daemon.STATE / daemon.PORT, draft / daemon.PORT)
+        _copy_address(directory / daemon.STATE, draft)
         (draft / _SAVED_AT).write_text(datetime.now(UTC).isoformat())
         daemon.discard(to)
         draft.rename(to)
@@ -98,7 +103,7 @@ def restore(directory: Path, name: str) -> Snapshot:
     daemon.discard(fresh)
     try:
         _copy(found, fresh)
-        shutil.copy2(found / daemon.PORT, fresh / daemon.PORT)
+        _copy_address(found, fresh)
     except (OSError, StateUnusable) as error:
         daemon.discard(fresh)
         raise LocalCloudError(
@@ -151,6 +156,11 @@ def _copy(state: Path, to: Path) -> None:
         book.copy(to)
     finally:
         book.close()
+
+
+def _copy_address(state: Path, to: Path) -> None:
+    for name in (daemon.PORT, daemon.REGION):
+        shutil.copy2(state / name, to / name)
 
 
 def _snapshot(path: Path) -> Snapshot:

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from localcloud.persistence.book import Book
 from localcloud.persistence.errors import StateUnusable
 
-FORMAT = "2"
+FORMAT = "3"
 
 
 def current() -> dict[str, str]:
