@@ -16,7 +16,7 @@ def furnish(cloud: Cloud) -> list[Room]:
     from localcloud.functions import Functions
     from localcloud.http_api import HttpApis
     from localcloud.identity import Identity
-    from localcloud.mends.room import Mends
+    from localcloud.moto_patches.room import MotoPatches
     from localcloud.spark import EmrServerless
     from localcloud.workflows import Workflows
 
@@ -24,7 +24,7 @@ def furnish(cloud: Cloud) -> list[Room]:
     functions = Functions(cloud)
     return [
         identity,
-        Mends(cloud),
+        MotoPatches(cloud),
         functions,
         HttpApis(cloud, functions),
         EventsRoom(cloud),

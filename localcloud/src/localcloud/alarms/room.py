@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from moto.cloudwatch.models import Alarm, CloudWatchBackend, cloudwatch_backends
 
-from localcloud.alarms import intercept, queues, reports
+from localcloud.alarms import moto_patches, queues, reports
 from localcloud.alarms.evaluate import BREACHES, decide, evaluation_range
 from localcloud.alarms.expressions import NotUnderstood
 from localcloud.alarms.metrics import Metrics, Point, floor
@@ -22,6 +22,7 @@ from localcloud.alarms.reports import Change, Situation
 from localcloud.events import EventsRoom, targets
 from localcloud.events.courier import Delivery
 from localcloud.events.permissions import check_may_invoke
+from localcloud.moto_patches.patches import Patches
 
 if TYPE_CHECKING:
     from localcloud.cloud import Cloud
@@ -53,20 +54,23 @@ class AlarmsRoom:
 
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
+        self._patches = Patches()
         self._made: dict[str, datetime] = {}
         self._watches: dict[str, _Watch] = {}
         self.metrics = Metrics()
         self.history: list[dict[str, Any]] = []
 
     def open(self) -> None:
-        intercept.desk.room = self
+        moto_patches.apply(self._patches)
+        moto_patches.desk.room = self
         clock = self._cloud.clock
         clock.keep(self)
         attend = partial(clock.attend, self, self._cloud.stopped)
         threading.Thread(target=attend, name="alarms", daemon=True).start()
 
     def close(self) -> None:
-        intercept.desk.room = None
+        moto_patches.desk.room = None
+        self._patches.close()
         self._cloud.clock.forget(self)
 
     def remember(self) -> Any:

@@ -19,7 +19,7 @@ from localcloud.containers.execution_role import missing
 from localcloud.containers.logs import LogStream
 from localcloud.containers.runner import CannotPull, Container, find_image, start
 from localcloud.containers.store import ImageStore
-from localcloud.mends.patch import Patches
+from localcloud.moto_patches.patches import Patches
 from localcloud.processes import Process
 
 _LOOK_SECONDS = 0.1  # how often a task's memory is measured

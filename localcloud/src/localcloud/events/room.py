@@ -10,9 +10,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from localcloud.events import (
-    intercept,
-    intercept_scheduler,  # noqa: F401 -- importing them is what patches moto
-    intercept_sns,  # noqa: F401
+    moto_patches,
+    moto_patches_scheduler,
+    moto_patches_sns,
     targets,
 )
 from localcloud.events.courier import Courier, Delivery
@@ -21,6 +21,7 @@ from localcloud.events.rules import Rules
 from localcloud.events.scheduler import Schedules
 from localcloud.events.sns import Topics
 from localcloud.events.transform import dump
+from localcloud.moto_patches.patches import Patches
 
 if TYPE_CHECKING:
     from localcloud.cloud import Cloud
@@ -44,14 +45,17 @@ class EventsRoom:
 
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
+        self._patches = Patches()
         self.courier = Courier(cloud)
         self.rules = Rules(cloud, self.courier)
         self.topics = Topics(cloud, self.courier)
         self.schedules = Schedules(cloud, self.courier, self.rules)
 
     def open(self) -> None:
+        for module in (moto_patches, moto_patches_sns, moto_patches_scheduler):
+            module.apply(self._patches)
         self.courier.open()
-        intercept.desk.room = self
+        moto_patches.desk.room = self
         clock = self._cloud.clock
         clock.keep(self.schedules)
         attend = partial(clock.attend, self.schedules, self._cloud.stopped)
@@ -75,7 +79,8 @@ class EventsRoom:
         return True
 
     def close(self) -> None:
-        intercept.desk.room = None
+        moto_patches.desk.room = None
+        self._patches.close()
         self._cloud.clock.forget(self.schedules)
         self.courier.close()
 

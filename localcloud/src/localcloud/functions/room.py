@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from localcloud.cloud import Cloud
-from localcloud.functions import mends
+from localcloud.functions import moto_patches
 from localcloud.functions.code import BOOT, interpreter, runtime_folder
 from localcloud.functions.configuration import exists, look_up
 from localcloud.functions.environment import Environment
@@ -22,7 +22,7 @@ from localcloud.functions.queue import AsynchronousInvocations
 from localcloud.functions.sources import EventSources
 from localcloud.functions.streams import StreamSources
 from localcloud.functions.types import Function, Invocation, LambdaError, Outcome, throttled
-from localcloud.mends.patch import Patches
+from localcloud.moto_patches.patches import Patches
 from localcloud.telemetry import Telemetry
 
 _TICK_SECONDS = 0.1
@@ -53,7 +53,7 @@ class Functions:
         self._housekeeper = threading.Thread(target=self._keep_house, name="lambda-housekeeper", daemon=True)
         cloud.front.add(InvokeApi(cloud, self))
         self._patches = Patches()
-        mends.apply(self._patches, lambda arn, payload: self.invoke_later(arn, payload))
+        moto_patches.apply(self._patches, lambda arn, payload: self.invoke_later(arn, payload))
 
     def open(self) -> None:
         """Lay out the runtime client and start to keep house."""

@@ -16,7 +16,7 @@ from localcloud.http_api.gateway import Gateway
 from localcloud.http_api.payload import HttpRequest, HttpResponse
 from localcloud.http_api.stages import Stages
 from localcloud.identity import Identity
-from localcloud.mends.patch import Patches
+from localcloud.moto_patches.patches import Patches
 from localcloud.serving import Server, read_body
 from localcloud.telemetry import Telemetry
 

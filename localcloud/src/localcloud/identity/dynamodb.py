@@ -14,7 +14,7 @@ from moto.dynamodb.models import dynamodb_backends
 
 from localcloud.identity.policy import CannotJudge
 from localcloud.identity.types import Need, Place
-from localcloud.mends.dynamodb_partiql import understand
+from localcloud.moto_patches.dynamodb_partiql import understand
 
 # The parts of a transaction and the action that each of them needs; TransactWriteItems itself is no action.
 _PARTS = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"}

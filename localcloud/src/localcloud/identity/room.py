@@ -17,7 +17,7 @@ from localcloud.identity import s3
 from localcloud.identity.needs import needed
 from localcloud.identity.policy import CannotJudge, Decision, decide
 from localcloud.identity.types import Need, Place
-from localcloud.mends.patch import Patches
+from localcloud.moto_patches.patches import Patches
 from localcloud.refusals import protocol, refusal
 
 

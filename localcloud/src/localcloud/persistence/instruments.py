@@ -12,7 +12,7 @@ from moto.dynamodb.models.table import StreamShard, Table
 from moto.logs.models import LogStream
 from moto.s3 import models as s3
 
-from localcloud.mends.patch import Patches
+from localcloud.moto_patches.patches import Patches
 from localcloud.persistence import given
 from localcloud.persistence.blobs import Blobs, Body
 from localcloud.persistence.collections import Growing, ObjectVersions, TableItems

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from localcloud.front import ApiCall
-from localcloud.mends.patch import Patches
+from localcloud.moto_patches.patches import Patches
 from localcloud.persistence import backends, executions, instruments, restoring, versions
 from localcloud.persistence.book import Book, Entry
 from localcloud.persistence.calls import EVERYTHING, effect_of

@@ -26,7 +26,7 @@ from werkzeug.wrappers import Response
 
 from localcloud.cloud import Cloud
 from localcloud.front import ApiCall
-from localcloud.mends.patch import Patches
+from localcloud.moto_patches.patches import Patches
 from localcloud.refusals import refusal
 
 _INPUT_BYTES = 262_144

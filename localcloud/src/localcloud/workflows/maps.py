@@ -31,7 +31,7 @@ from moto.stepfunctions.parser.asl.eval.variable_store import VariableStore
 
 from localcloud.cloud import Cloud
 from localcloud.identity import Identity
-from localcloud.mends.patch import Patches
+from localcloud.moto_patches.patches import Patches
 
 _EXCEEDED = "The specified tolerated failure threshold was exceeded"
 

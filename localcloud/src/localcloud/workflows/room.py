@@ -26,7 +26,7 @@ from moto.stepfunctions.parser.models import StepFunctionsParserBackend, stepfun
 
 from localcloud.cloud import Cloud
 from localcloud.containers.logs import LogStream
-from localcloud.mends.patch import Patches
+from localcloud.moto_patches.patches import Patches
 from localcloud.workflows import api, maps, query, tasks
 
 _METRICS = {

@@ -19,7 +19,7 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state
 )
 from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 
-from localcloud.mends.patch import Patches
+from localcloud.moto_patches.patches import Patches
 
 _SERVICE = "emr-serverless"
 _OVER = frozenset({"SUCCESS", "FAILED", "CANCELLED"})

@@ -1,4 +1,4 @@
-"""Where moto's SNS hands over to the local cloud; see `localcloud.events.intercept` for the manner."""
+"""Where moto's SNS hands over to the local cloud; see `localcloud.events.moto_patches` for the manner."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from moto.sns.exceptions import SNSInvalidParameter
 from moto.sns.models import SNSBackend, Subscription
 from moto.sns.responses import SNSResponse
 
-from localcloud.events import intercept
+from localcloud.events import moto_patches
 from localcloud.events.sns import MUST_CONFIRM, PROTOCOLS, Message
+from localcloud.moto_patches.patches import Patches
 
-desk = intercept.desk
+desk = moto_patches.desk
 
 
 def _publish(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -125,10 +126,12 @@ def _private_key(_: Subscription) -> rsa.RSAPrivateKey:
     return _signing_key()
 
 
-intercept.wrap(Subscription, "publish", _publish)
-intercept.wrap(Subscription, "private_key", lambda _: _private_key)
-intercept.wrap(SNSBackend, "subscribe", _subscribe)
-intercept.wrap(SNSResponse, "subscribe", _subscribe_response)
-intercept.wrap(SNSResponse, "list_subscriptions", _list)
-intercept.wrap(SNSResponse, "list_subscriptions_by_topic", _list)
-intercept.wrap(SNSResponse, "confirm_subscription", _confirm)
+def apply(patches: Patches) -> None:
+    """Hand over, until the patches are undone."""
+    patches.wrap(Subscription, "publish", _publish)
+    patches.wrap(Subscription, "private_key", lambda _: _private_key)
+    patches.wrap(SNSBackend, "subscribe", _subscribe)
+    patches.wrap(SNSResponse, "subscribe", _subscribe_response)
+    patches.wrap(SNSResponse, "list_subscriptions", _list)
+    patches.wrap(SNSResponse, "list_subscriptions_by_topic", _list)
+    patches.wrap(SNSResponse, "confirm_subscription", _confirm)

@@ -9,7 +9,7 @@ from moto.awslambda.models import LambdaBackend, LambdaFunction, lambda_backends
 from moto.sqs.models import sqs_backends
 
 from localcloud.functions import streams
-from localcloud.mends.patch import Patches
+from localcloud.moto_patches.patches import Patches
 
 # Request field -> attribute; CreateFunction, UpdateFunctionConfiguration and every answer.
 _FORGOTTEN = {"LoggingConfig": "logging_config", "DeadLetterConfig": "dead_letter_config"}

@@ -15,7 +15,7 @@ from typing import Any
 from moto.dynamodb.exceptions import DynamodbException
 from moto.dynamodb.responses import DynamoHandler, DynamoResult
 
-from localcloud.mends.patch import Patches
+from localcloud.moto_patches.patches import Patches
 
 _REMEMBERED = timedelta(minutes=10)
 
@@ -31,7 +31,7 @@ class _ParameterMismatch(DynamodbException):
         )
 
 
-def mend(patches: Patches, now: Callable[[], datetime]) -> None:
+def apply(patches: Patches, now: Callable[[], datetime]) -> None:
     """Let moto honour tokens, as old as the cloud's clock says they are."""
     done: dict[str, tuple[datetime, str]] = {}
     write = DynamoHandler.transact_write_items

@@ -27,6 +27,10 @@ class Patches:
         setattr(owner, name, value)
         return before
 
+    def wrap(self, owner: Any, name: str, make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
+        """Let ``owner.name`` be what ``make`` returns for moto's own version."""
+        self.set(owner, name, make(getattr(owner, name)))
+
     def after_init(self, kind: type, act: Callable[[Any], None]) -> None:
         """Call ``act`` with each new object of ``kind`` once it is made."""
         original = kind.__init__  # type: ignore[misc]

@@ -10,10 +10,10 @@ from typing import Any
 
 from moto.ec2.models import EC2Backend
 
-from localcloud.mends.patch import Patches
+from localcloud.moto_patches.patches import Patches
 
 
-def mend(patches: Patches) -> None:
+def apply(patches: Patches) -> None:
     """Let ModifyVpcEndpoint make and delete routes to the service's prefix list, as moto's CreateVpcEndpoint does."""
     create: Any = EC2Backend.create_vpc_endpoint
     modify: Any = EC2Backend.modify_vpc_endpoint

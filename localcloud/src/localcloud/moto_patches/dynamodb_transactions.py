@@ -17,10 +17,10 @@ from moto.dynamodb.models import DynamoDBBackend
 from moto.dynamodb.models.dynamo_type import DynamoType, Item
 from moto.dynamodb.models.table import Table
 
-from localcloud.mends.patch import Patches
+from localcloud.moto_patches.patches import Patches
 
 
-def mend(patches: Patches) -> None:
+def apply(patches: Patches) -> None:
     """Let moto keep items instead of tables."""
     write = DynamoDBBackend.transact_write_items
 

@@ -1,4 +1,4 @@
-"""What the project relies on in S3: conditional writes, which moto has, and parts and listings, which are mended."""
+"""Conditional writes, which moto has, and parts and listings of S3, which it answers otherwise than AWS."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from localcloud.cloud import Cloud
 @pytest.fixture
 def bucket(cloud: Cloud) -> str:
     """A versioned bucket."""
-    name = f"mended-{uuid.uuid4().hex[:8]}"
+    name = f"corrected-{uuid.uuid4().hex[:8]}"
     cloud.client("s3").create_bucket(Bucket=name)
     cloud.client("s3").put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
     return name

@@ -15,7 +15,7 @@ from localcloud.cloud import Cloud
 @pytest.fixture
 def table(cloud: Cloud) -> str:
     """A table keyed by pk."""
-    name = f"mended-{uuid.uuid4().hex[:8]}"
+    name = f"corrected-{uuid.uuid4().hex[:8]}"
     cloud.client("dynamodb").create_table(
         TableName=name,
         KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],

@@ -15,12 +15,12 @@ from moto.iam.access_control import IAMPolicy, PermissionResult
 from moto.s3.models import FakeBucket
 
 from localcloud.identity.policy import holds
-from localcloud.mends.patch import Patches
+from localcloud.moto_patches.patches import Patches
 
 _CALL = {"aws:securetransport": ("true",)}
 
 
-def mend(patches: Patches) -> None:
+def apply(patches: Patches) -> None:
     """Let moto's buckets judge by `permission`."""
     patches.set(FakeBucket, "get_permission", lambda self, action, resource: permission(self.policy, action, resource))
 

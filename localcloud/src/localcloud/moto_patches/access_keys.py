@@ -6,10 +6,10 @@ from moto.iam import models
 from moto.iam.models import iam_backends
 
 from localcloud.account import ACCOUNT_ID
-from localcloud.mends.patch import Patches
+from localcloud.moto_patches.patches import Patches
 
 
-def mend(patches: Patches) -> None:
+def apply(patches: Patches) -> None:
     """Let moto look only where somebody was before: nobody has a key in a partition that isn't in use."""
 
     def get_account_id_from(access_key: str) -> str:

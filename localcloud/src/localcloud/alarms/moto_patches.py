@@ -1,4 +1,4 @@
-"""Where moto's CloudWatch hands over to the local cloud; see `localcloud.events.intercept` for the manner."""
+"""Where moto's CloudWatch hands over to the local cloud; see `localcloud.events.moto_patches` for the manner."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.responses import ActionResult
 
 from localcloud.alarms import reading
-from localcloud.events.intercept import wrap
+from localcloud.moto_patches.patches import Patches
 
 if TYPE_CHECKING:
     from localcloud.alarms.room import AlarmsRoom
@@ -114,10 +114,12 @@ def _describe_alarm_history(self: CloudWatchResponse) -> ActionResult:
     return ActionResult({"AlarmHistoryItems": found[: int(self._get_param("MaxRecords") or 100)]})
 
 
-wrap(Alarm, "__init__", _init)
-wrap(CloudWatchBackend, "put_metric_alarm", _put_metric_alarm)
-wrap(CloudWatchBackend, "set_alarm_state", _set_alarm_state)
-wrap(CloudWatchBackend, "put_metric_data", _put_metric_data)
-wrap(CloudWatchResponse, "get_metric_statistics", _get_metric_statistics)
-wrap(CloudWatchResponse, "get_metric_data", _get_metric_data)
-setattr(CloudWatchResponse, "describe_alarm_history", _describe_alarm_history)  # noqa: B010
+def apply(patches: Patches) -> None:
+    """Hand over, until the patches are undone."""
+    patches.wrap(Alarm, "__init__", _init)
+    patches.wrap(CloudWatchBackend, "put_metric_alarm", _put_metric_alarm)
+    patches.wrap(CloudWatchBackend, "set_alarm_state", _set_alarm_state)
+    patches.wrap(CloudWatchBackend, "put_metric_data", _put_metric_data)
+    patches.wrap(CloudWatchResponse, "get_metric_statistics", _get_metric_statistics)
+    patches.wrap(CloudWatchResponse, "get_metric_data", _get_metric_data)
+    patches.set(CloudWatchResponse, "describe_alarm_history", _describe_alarm_history)

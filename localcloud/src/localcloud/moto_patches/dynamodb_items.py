@@ -10,12 +10,12 @@ from typing import Any
 from moto.dynamodb.exceptions import ItemSizeTooLarge
 from moto.dynamodb.models.dynamo_type import DynamoType, LimitedSizeDict
 
-from localcloud.mends.patch import Patches
+from localcloud.moto_patches.patches import Patches
 
 _ITEM_BYTES = 409_600
 
 
-def mend(patches: Patches) -> None:
+def apply(patches: Patches) -> None:
     """Let moto's items be as large as DynamoDB's."""
 
     def set_attribute(self: LimitedSizeDict, name: str, value: Any) -> None:

@@ -1,10 +1,10 @@
-"""Puts every mend in place while a cloud is open."""
+"""Puts moto's patches in place while a cloud is open."""
 
 from __future__ import annotations
 
 from localcloud.cloud import Cloud
 from localcloud.limits import Limits
-from localcloud.mends import (
+from localcloud.moto_patches import (
     access_keys,
     bucket_policies,
     codebuild_projects,
@@ -20,26 +20,26 @@ from localcloud.mends import (
     sqs_attributes,
     vpc_endpoints,
 )
-from localcloud.mends.patch import Patches
+from localcloud.moto_patches.patches import Patches
 
 
-class Mends:
-    """The mends that need no room of their own; first in, last out."""
+class MotoPatches:
+    """The patches that belong to no other room; first in, last out."""
 
     def __init__(self, cloud: Cloud) -> None:
         self._patches = Patches()
-        access_keys.mend(self._patches)
-        bucket_policies.mend(self._patches)
-        dynamodb_items.mend(self._patches)
-        dynamodb_partiql.mend(self._patches)
-        dynamodb_tokens.mend(self._patches, cloud.clock.now)
-        dynamodb_transactions.mend(self._patches)
-        s3_parts.mend(self._patches)
-        s3_listings.mend(self._patches)
-        s3_notifications.mend(self._patches)
-        sqs_attributes.mend(self._patches)
-        codebuild_projects.mend(self._patches)
-        vpc_endpoints.mend(self._patches)
+        access_keys.apply(self._patches)
+        bucket_policies.apply(self._patches)
+        dynamodb_items.apply(self._patches)
+        dynamodb_partiql.apply(self._patches)
+        dynamodb_tokens.apply(self._patches, cloud.clock.now)
+        dynamodb_transactions.apply(self._patches)
+        s3_parts.apply(self._patches)
+        s3_listings.apply(self._patches)
+        s3_notifications.apply(self._patches)
+        sqs_attributes.apply(self._patches)
+        codebuild_projects.apply(self._patches)
+        vpc_endpoints.apply(self._patches)
         cloud.front.add(dynamodb_requests.answer)  # in DynamoDB's own words, before the general ones
         cloud.front.add(Limits())
         cloud.front.add(s3_subresources.answer)

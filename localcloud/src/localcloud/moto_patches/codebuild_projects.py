@@ -9,10 +9,10 @@ from typing import Any
 
 from moto.codebuild.responses import CodeBuildResponse
 
-from localcloud.mends.patch import Patches
+from localcloud.moto_patches.patches import Patches
 
 
-def mend(patches: Patches) -> None:
+def apply(patches: Patches) -> None:
     """Let moto's CodeBuild read names out of ARNs."""
     read: Any = CodeBuildResponse._get_param
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from moto.s3.responses import S3Response
 
-from localcloud.mends.patch import Patches
+from localcloud.moto_patches.patches import Patches
 
 
-def mend(patches: Patches) -> None:
+def apply(patches: Patches) -> None:
     """Let moto's S3 tell it."""
     original = S3Response.get_bucket_notification
 

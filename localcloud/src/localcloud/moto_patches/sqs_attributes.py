@@ -7,12 +7,12 @@ from typing import Any
 
 from moto.sqs.models import Queue
 
-from localcloud.mends.patch import Patches
+from localcloud.moto_patches.patches import Patches
 
 _POLICIES = ("RedrivePolicy", "RedriveAllowPolicy")
 
 
-def mend(patches: Patches) -> None:
+def apply(patches: Patches) -> None:
     """Let moto's queues show compact JSON."""
     original: Any = Queue.__dict__["attributes"]
 

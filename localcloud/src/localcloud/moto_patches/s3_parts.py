@@ -10,10 +10,10 @@ from typing import Any
 
 from moto.s3.responses import S3Response
 
-from localcloud.mends.patch import Patches
+from localcloud.moto_patches.patches import Patches
 
 
-def mend(patches: Patches) -> None:
+def apply(patches: Patches) -> None:
     """Let moto's S3 know parts."""
     head, get = S3Response.head_object, S3Response.get_object
 

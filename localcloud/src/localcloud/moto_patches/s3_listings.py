@@ -17,12 +17,12 @@ from moto.s3 import models
 from moto.s3.models import FakeDeleteMarker, FakeKey, S3Backend
 from moto.s3.responses import S3Response
 
-from localcloud.mends.patch import Patches
+from localcloud.moto_patches.patches import Patches
 
 _NAMES = ("Prefix", "Delimiter", "KeyMarker", "NextKeyMarker")
 
 
-def mend(patches: Patches) -> None:
+def apply(patches: Patches) -> None:
     """Let moto's S3 list copies without bytes, and encode their names when it is asked to."""
     patches.set(models, "copy", SimpleNamespace(copy=copy.copy, deepcopy=_without_bytes))
     after_a_version = S3Backend.list_object_versions

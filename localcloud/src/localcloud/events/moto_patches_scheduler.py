@@ -1,4 +1,4 @@
-"""Where schedules are checked as AWS checks them; see `localcloud.events.intercept` for the manner."""
+"""Where schedules are checked as AWS checks them; see `localcloud.events.moto_patches` for the manner."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from moto.scheduler.exceptions import ValidationException as ScheduleInvalid
 from moto.scheduler.models import EventBridgeSchedulerBackend, Schedule
 from moto.scheduler.responses import EventBridgeSchedulerResponse
 
-from localcloud.events import expressions, intercept
+from localcloud.events import expressions, moto_patches
+from localcloud.moto_patches.patches import Patches
 
-desk = intercept.desk
+desk = moto_patches.desk
 
 
 def _put_rule(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -76,8 +77,10 @@ def _note(arn: str) -> None:
         desk.room.schedules.note(arn)
 
 
-intercept.wrap(EventsBackend, "put_rule", _put_rule)
-intercept.wrap(EventsBackend, "enable_rule", _enable_rule)
-intercept.wrap(EventBridgeSchedulerBackend, "create_schedule", _create_or_update_schedule)
-intercept.wrap(EventBridgeSchedulerBackend, "update_schedule", _create_or_update_schedule)
-intercept.wrap(EventBridgeSchedulerResponse, "update_schedule", _update_schedule_response)
+def apply(patches: Patches) -> None:
+    """Hand over, until the patches are undone."""
+    patches.wrap(EventsBackend, "put_rule", _put_rule)
+    patches.wrap(EventsBackend, "enable_rule", _enable_rule)
+    patches.wrap(EventBridgeSchedulerBackend, "create_schedule", _create_or_update_schedule)
+    patches.wrap(EventBridgeSchedulerBackend, "update_schedule", _create_or_update_schedule)
+    patches.wrap(EventBridgeSchedulerResponse, "update_schedule", _update_schedule_response)

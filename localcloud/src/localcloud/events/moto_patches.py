@@ -1,4 +1,4 @@
-"""Where moto hands over to the local cloud: its classes are patched here, once, when this module is imported.
+"""Where moto hands over to the local cloud: its classes are patched while a cloud is open.
 
 Moto's control plane (names, tags, lists, attributes) stays as it is. Its data plane either isn't there (Lambda, Step
 Functions and SNS as targets), runs under its one lock (S3 invoking a function, SNS posting to a webhook) or differs
@@ -21,6 +21,7 @@ from moto.s3.models import S3Backend
 from moto.s3.responses import S3Response
 
 from localcloud.events import pattern, s3, transform
+from localcloud.moto_patches.patches import Patches
 
 if TYPE_CHECKING:
     from localcloud.events.room import EventsRoom
@@ -38,11 +39,6 @@ class _Desk:
 
 
 desk = _Desk()
-
-
-def wrap(owner: Any, name: str, make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
-    """Replace ``owner.name`` by what ``make`` returns for moto's own version."""
-    setattr(owner, name, make(getattr(owner, name)))
 
 
 def _send_to_targets(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -200,15 +196,17 @@ def _delete_object(original: Callable[..., Any]) -> Callable[..., Any]:
     return delete_object
 
 
-wrap(Rule, "send_to_targets", _send_to_targets)
-wrap(EventsBackend, "put_events", _put_events)
-wrap(EventsBackend, "put_targets", _put_targets)
-setattr(EventPattern, "load", staticmethod(_load(EventPattern.load)))  # noqa: B010
-wrap(EventPattern, "matches_event", _matches_event)
-wrap(EventsHandler, "test_event_pattern", _test_event_pattern)
-wrap(notifications, "send_event", _send_event)
-wrap(S3Response, "put_object_tagging", _put_object_tagging)
-wrap(notifications, "_send_event_bridge_message", _send_event_bridge_message)
-wrap(notifications, "_get_s3_event", _get_s3_event)
-wrap(notifications, "_invoke_awslambda", _invoke_awslambda)
-wrap(S3Backend, "delete_object", _delete_object)
+def apply(patches: Patches) -> None:
+    """Hand over, until the patches are undone."""
+    patches.wrap(Rule, "send_to_targets", _send_to_targets)
+    patches.wrap(EventsBackend, "put_events", _put_events)
+    patches.wrap(EventsBackend, "put_targets", _put_targets)
+    patches.set(EventPattern, "load", staticmethod(_load(EventPattern.load)))
+    patches.wrap(EventPattern, "matches_event", _matches_event)
+    patches.wrap(EventsHandler, "test_event_pattern", _test_event_pattern)
+    patches.wrap(notifications, "send_event", _send_event)
+    patches.wrap(S3Response, "put_object_tagging", _put_object_tagging)
+    patches.wrap(notifications, "_send_event_bridge_message", _send_event_bridge_message)
+    patches.wrap(notifications, "_get_s3_event", _get_s3_event)
+    patches.wrap(notifications, "_invoke_awslambda", _invoke_awslambda)
+    patches.wrap(S3Backend, "delete_object", _delete_object)

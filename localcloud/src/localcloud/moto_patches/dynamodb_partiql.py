@@ -22,7 +22,7 @@ from moto.dynamodb.models import DynamoDBBackend
 from moto.dynamodb.models.dynamo_type import DynamoType
 from moto.dynamodb.models.table import Table
 
-from localcloud.mends.patch import Patches
+from localcloud.moto_patches.patches import Patches
 
 Value = Mapping[str, Any]
 _STATEMENTS = 25
@@ -103,7 +103,7 @@ def understand(statement: str, parameters: Sequence[Value]) -> Write | None:
     return Write("PartiQLUpdate", found["table"], changed, conditions)
 
 
-def mend(patches: Patches) -> None:
+def apply(patches: Patches) -> None:
     """Let moto do such writes."""
     execute = DynamoDBBackend.batch_execute_statement
     # A condition and its write are one: no other batch comes between.
