@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response
 
 from localcloud.cloud import Cloud
 from localcloud.daemon import ADVANCE, CLOCK, HEALTH, SNAPSHOT
-from localcloud.front import ApiCall
+from localcloud.dispatcher import ApiCall
 
 
 class Admin:

@@ -1,4 +1,4 @@
-"""The local cloud itself: the server, the rooms that moto leaves out, and what the rooms share."""
+"""The local cloud itself: the server, the emulators that moto leaves out, and what the emulators share."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from botocore.config import Config
 
 from localcloud.account import ACCESS_KEY, ACCOUNT_ID, SECRET_KEY
 from localcloud.clock import Clock
+from localcloud.dispatcher import Dispatcher
 from localcloud.embedded_metrics import metrics_in
-from localcloud.front import Front
 from localcloud.serving import Server
 
 if TYPE_CHECKING:
@@ -33,14 +33,14 @@ _LOG_EVENT_BYTES = 256_000  # an event may hold 1 MiB by now, but readers still 
 R = TypeVar("R")
 
 
-class Room(Protocol):
+class ServiceEmulator(Protocol):
     """A part of AWS that moto leaves out. Made before the server starts, told when it is up and when it goes."""
 
     def open(self) -> None:
         """The server answers: start threads, register what needs an endpoint."""
 
     def close(self) -> None:
-        """End every thread and process that the room started; called once, also after a failed `open`."""
+        """End every thread and process that the emulator started; called once, also after a failed `open`."""
 
 
 class Cloud:
@@ -51,11 +51,11 @@ class Cloud:
     Parameters
     ----------
     directory : Path
-        Where rooms keep files (unpacked zips, images, logs of processes); made if it isn't there.
+        Where emulators keep files (unpacked zips, images, logs of processes); made if it isn't there.
     port : int
         Port on 127.0.0.1; 0 takes a free one.
     region : str
-        The only region that rooms act in.
+        The only region that emulators act in.
     state : Path or None
         Where the cloud's state is kept; by default it ends with the process.
     """
@@ -67,10 +67,10 @@ class Cloud:
         self.region = region
         self.account_id = ACCOUNT_ID
         self.clock = Clock()
-        self.front = Front()
+        self.dispatcher = Dispatcher()
         self.stopped = threading.Event()
         self.workers = ThreadPoolExecutor(max_workers=64, thread_name_prefix="cloud")
-        self.rooms: list[Room] = []
+        self.emulators: list[ServiceEmulator] = []
         self._requested_port = port
         self._server: Server | None = None
         self._clients: list[Any] = []
@@ -92,11 +92,11 @@ class Cloud:
         """What ``AWS_ENDPOINT_URL`` must hold."""
         return f"http://127.0.0.1:{self.port}"
 
-    def room(self, kind: type[R]) -> R:
-        """The room of that class; raises `LookupError` if the cloud isn't furnished with one."""
-        for room in self.rooms:
-            if isinstance(room, kind):
-                return room
+    def emulator(self, kind: type[R]) -> R:
+        """The emulator of that class; raises `LookupError` if the cloud has none."""
+        for emulator in self.emulators:
+            if isinstance(emulator, kind):
+                return emulator
         raise LookupError(f"the local cloud has no {kind.__name__}")
 
     def environment(self) -> dict[str, str]:
@@ -121,23 +121,23 @@ class Cloud:
 
     def __enter__(self) -> Self:
         from localcloud.long_poll import LongPoll
-        from localcloud.rooms import furnish
+        from localcloud.services import build_services
 
         self.directory.mkdir(parents=True, exist_ok=True)
-        self.rooms = furnish(self)
-        # Last, so that every room has had its say about the call.
-        self.front.add(LongPoll(self))
+        self.emulators = build_services(self)
+        # Last, so that every emulator has had its say about the call.
+        self.dispatcher.add(LongPoll(self))
         if self._state is not None:
             from localcloud.persistence.keeper import Keeper
 
             self.keeper = Keeper(self, self._state)
             self.keeper.restore()
-        self._server = Server(self.front, self._requested_port, name="front")
+        self._server = Server(self.dispatcher, self._requested_port, name="dispatcher")
         # Moto's Step Functions interpreter calls back to this port.
         os.environ["MOTO_PORT"] = str(self.port)
         try:
-            for room in self.rooms:
-                room.open()
+            for emulator in self.emulators:
+                emulator.open()
             if self.keeper is not None:
                 self.keeper.resume()
         except BaseException:
@@ -149,12 +149,12 @@ class Cloud:
         self.close()
 
     def close(self) -> None:
-        """Stop serving; every process that a room started is gone when this returns."""
+        """Stop serving; every process that an emulator started is gone when this returns."""
         if self.keeper is not None:
             self.keeper.freeze()
         self.stopped.set()
-        for room in reversed(self.rooms):
-            room.close()
+        for emulator in reversed(self.emulators):
+            emulator.close()
         if self._server is not None:
             self._server.close()
         self.workers.shutdown(wait=False, cancel_futures=True)

@@ -13,7 +13,7 @@ from moto.sqs.models import sqs_backends
 from werkzeug.wrappers import Response
 
 from localcloud.cloud import Cloud
-from localcloud.front import ApiCall
+from localcloud.dispatcher import ApiCall
 
 _LOOK_SECONDS = 0.02
 _WAIT_IN_FORM = re.compile(rb"(^|&)WaitTimeSeconds=[^&]*")
@@ -48,7 +48,7 @@ class LongPoll:
             body = _WAIT_IN_FORM.sub(b"", body).lstrip(b"&") + b"&WaitTimeSeconds=0"
         environ = {**call.request.environ, "wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
         environ.pop("werkzeug.request", None)
-        return Response.from_app(self._cloud.front.moto, environ)
+        return Response.from_app(self._cloud.dispatcher.moto, environ)
 
 
 def queue_of(cloud: Cloud, url: str) -> Any:

@@ -28,7 +28,7 @@ def serve(directory: Path, port: int, region: str) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
     cloud = Cloud(directory, port=port, region=region, state=directory / STATE)
-    cloud.front.add(Admin(cloud))
+    cloud.dispatcher.add(Admin(cloud))
     try:
         cloud.__enter__()
     except StateUnusable as error:

@@ -1,4 +1,4 @@
-"""HTTP for the front door and for HTTP APIs: threads, connections that stay open, one write for each answer.
+"""HTTP for the dispatcher and for HTTP APIs: threads, connections that stay open, one write for each answer.
 
 Werkzeug's own handler closes every connection and then waits another 10 ms for stray bytes. A function that makes ten
 calls would open ten connections, so the part that answers is ours.

@@ -155,7 +155,7 @@ def test_a_role_that_may_not_read_the_queue_gets_nothing(
     function = deploy(COUNTS)
     queue.send("waiting")
     connect(function, allowed=False)
-    eventually(lambda: any(not call.allowed for call in cloud.room(Identity).calls(function.role)))
+    eventually(lambda: any(not call.allowed for call in cloud.emulator(Identity).calls(function.role)))
     assert queue.left() == 1
     allow(function, queue)
     eventually(lambda: queue.left() == 0)

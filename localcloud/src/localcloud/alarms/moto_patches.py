@@ -13,16 +13,16 @@ from localcloud.alarms import reading
 from localcloud.moto_patches.patches import Patches
 
 if TYPE_CHECKING:
-    from localcloud.alarms.room import AlarmsRoom
+    from localcloud.alarms.emulator import AlarmsEmulator
 
 
-class _Desk:
-    """Which room is open; a process has one local cloud at a time."""
+class _Active:
+    """Which emulator is open; a process has one local cloud at a time."""
 
-    room: AlarmsRoom | None = None
+    emulator: AlarmsEmulator | None = None
 
 
-desk = _Desk()
+active = _Active()
 
 
 def _init(original: Callable[..., None]) -> Callable[..., None]:
@@ -30,8 +30,8 @@ def _init(original: Callable[..., None]) -> Callable[..., None]:
     def init(self: Alarm, *args: Any, **kwargs: Any) -> None:
         original(self, *args, **kwargs)
         self.state_value = "INSUFFICIENT_DATA"
-        if desk.room is not None:
-            self.state_updated_timestamp = desk.room.now().replace(tzinfo=None)
+        if active.emulator is not None:
+            self.state_updated_timestamp = active.emulator.now().replace(tzinfo=None)
 
     return init
 
@@ -44,8 +44,8 @@ def _put_metric_alarm(original: Callable[..., Any]) -> Callable[..., Any]:
         if known is not None:
             for attribute in ("state_value", "state_reason", "state_reason_data", "state_updated_timestamp", "history"):
                 setattr(alarm, attribute, getattr(known, attribute))
-        if desk.room is not None:
-            desk.room.note(name)
+        if active.emulator is not None:
+            active.emulator.note(name)
         return alarm
 
     return put_metric_alarm
@@ -56,13 +56,13 @@ def _set_alarm_state(original: Callable[..., Any]) -> Callable[..., Any]:
     def set_alarm_state(
         self: CloudWatchBackend, alarm_name: str, reason: str, reason_data: str, state_value: str
     ) -> None:
-        from localcloud.alarms.room import situation
+        from localcloud.alarms.emulator import situation
 
         alarm = self.alarms.get(alarm_name)
         before = situation(alarm) if alarm is not None else None
         original(self, alarm_name, reason, reason_data, state_value)
-        if desk.room is not None and alarm is not None and before is not None:
-            desk.room.was_set(alarm, before)
+        if active.emulator is not None and alarm is not None and before is not None:
+            active.emulator.was_set(alarm, before)
 
     return set_alarm_state
 
@@ -70,8 +70,8 @@ def _set_alarm_state(original: Callable[..., Any]) -> Callable[..., Any]:
 def _put_metric_data(original: Callable[..., Any]) -> Callable[..., Any]:
     # What carries no time is measured now, by the cloud's clock; moto would take this machine's time.
     def put_metric_data(self: CloudWatchBackend, namespace: str, metric_data: list[dict[str, Any]]) -> None:
-        if desk.room is not None:
-            now = desk.room.now().replace(tzinfo=None)
+        if active.emulator is not None:
+            now = active.emulator.now().replace(tzinfo=None)
             metric_data = [{**entry, "Timestamp": entry.get("Timestamp") or now} for entry in metric_data]
         original(self, namespace, metric_data)
 
@@ -81,7 +81,7 @@ def _put_metric_data(original: Callable[..., Any]) -> Callable[..., Any]:
 def _get_metric_statistics(original: Callable[..., Any]) -> Callable[..., Any]:
     # Moto has no percentiles, begins periods at the first datapoint and adds up series with more dimensions than asked.
     def get_metric_statistics(self: CloudWatchResponse) -> ActionResult:
-        if desk.room is None or not (self._get_param("Statistics") or self._get_param("ExtendedStatistics")):
+        if active.emulator is None or not (self._get_param("Statistics") or self._get_param("ExtendedStatistics")):
             answer: ActionResult = original(self)
             return answer
         return ActionResult(reading.metric_statistics(self.cloudwatch_backend, self._get_params()))
@@ -92,7 +92,7 @@ def _get_metric_statistics(original: Callable[..., Any]) -> Callable[..., Any]:
 def _get_metric_data(original: Callable[..., Any]) -> Callable[..., Any]:
     def get_metric_data(self: CloudWatchResponse) -> ActionResult:
         queries = self._get_params().get("MetricDataQueries", [])
-        if desk.room is None or not reading.can_answer(queries):
+        if active.emulator is None or not reading.can_answer(queries):
             answer: ActionResult = original(self)
             return answer
         return ActionResult(reading.metric_data(self.cloudwatch_backend, self._get_params()))
@@ -102,7 +102,7 @@ def _get_metric_data(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _describe_alarm_history(self: CloudWatchResponse) -> ActionResult:
     # Moto doesn't answer DescribeAlarmHistory at all.
-    items = desk.room.history if desk.room is not None else []
+    items = active.emulator.history if active.emulator is not None else []
     name, kind = self._get_param("AlarmName"), self._get_param("HistoryItemType")
     found = [
         {**item, "Timestamp": item["Timestamp"].replace(tzinfo=None)}

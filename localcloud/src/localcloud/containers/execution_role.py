@@ -37,4 +37,4 @@ def missing(cloud: Cloud, role: str | None, container: Container, stream: str) -
 
 
 def _refused(cloud: Cloud, role: str, action: str, resource: str) -> str:
-    return cloud.room(Identity).refusal(role, action, resource)
+    return cloud.emulator(Identity).refusal(role, action, resource)

@@ -81,7 +81,7 @@ def find_image(cloud: Cloud, store: ImageStore, reference: str) -> Image:
     try:
         if match is None:
             return store.image(store.tagged(reference))
-        with cloud.front.lock:
+        with cloud.dispatcher.lock:
             repository = ecr_backends[match["account"]][match["region"]].repositories.get(match["name"])
             wanted = match["reference"] or "latest"
             for image in repository.images if repository else ():

@@ -96,7 +96,7 @@ class Courier:
             self._changed.notify_all()
 
     def post(self, delivery: Delivery) -> None:
-        """Deliver soon, on another thread. Never blocks: it is called under the front's lock."""
+        """Deliver soon, on another thread. Never blocks: it is called under the dispatcher's lock."""
         delivery.since = delivery.since or self._cloud.clock.now()
         delivery.kept_as = delivery.kept_as or self._cloud.keep_until_delivered(delivery)
         with self._changed:

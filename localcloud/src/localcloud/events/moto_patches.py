@@ -2,8 +2,8 @@
 
 Moto's control plane (names, tags, lists, attributes) stays as it is. Its data plane either isn't there (Lambda, Step
 Functions and SNS as targets), runs under its one lock (S3 invoking a function, SNS posting to a webhook) or differs
-from AWS. Each patch hands the work to the room that is open; with none open, moto does what it always did. Patched
-methods run under the front's lock: they look, queue and return.
+from AWS. Each patch hands the work to the emulator that is open; with none open, moto does what it always did. Patched
+methods run under the dispatcher's lock: they look, queue and return.
 """
 
 from __future__ import annotations
@@ -24,30 +24,30 @@ from localcloud.events import pattern, s3, transform
 from localcloud.moto_patches.patches import Patches
 
 if TYPE_CHECKING:
-    from localcloud.events.room import EventsRoom
+    from localcloud.events.emulator import EventsEmulator
 
 
 _TARGETS = 5  # of a rule: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html
 
 
-class _Desk:
-    """Which room is open; a process has one local cloud at a time."""
+class _Active:
+    """Which emulator is open; a process has one local cloud at a time."""
 
-    room: EventsRoom | None = None
+    emulator: EventsEmulator | None = None
     is_tagging = False
-    """A PutObjectTagging call is being answered (under the front's lock, so there is one at most)."""
+    """A PutObjectTagging call is being answered (under the dispatcher's lock, so there is one at most)."""
 
 
-desk = _Desk()
+active = _Active()
 
 
 def _send_to_targets(original: Callable[..., Any]) -> Callable[..., Any]:
     # Moto ignores a rule's state, transforms some targets' input only and knows no Lambda, Step Functions or SNS.
     def send_to_targets(self: Rule, original_event: Any, transform_input: bool = True) -> None:
-        if desk.room is None:
+        if active.emulator is None:
             original(self, original_event, transform_input)
         else:
-            desk.room.rules.offer(self, original_event)
+            active.emulator.rules.offer(self, original_event)
 
     return send_to_targets
 
@@ -55,8 +55,8 @@ def _send_to_targets(original: Callable[..., Any]) -> Callable[..., Any]:
 def _put_events(original: Callable[..., Any]) -> Callable[..., Any]:
     def put_events(self: EventsBackend, events: list[dict[str, Any]]) -> Any:
         for event in events:
-            if desk.room is not None and not event.get("Time"):
-                event["Time"] = desk.room.now().timestamp()  # moto would write this machine's time
+            if active.emulator is not None and not event.get("Time"):
+                event["Time"] = active.emulator.now().timestamp()  # moto would write this machine's time
             if not _is_object(event.get("Detail")):
                 event["Detail"] = "{"  # AWS answers MalformedDetail where moto only warns
         return original(self, events)
@@ -126,11 +126,11 @@ def _put_targets(original: Callable[..., Any]) -> Callable[..., Any]:
 def _send_event_bridge_message(original: Callable[..., Any]) -> Callable[..., Any]:
     # Moto sends a bucket's events to every bus (AWS: the default one) and misspells them.
     def send(account_id: str, bucket: Any, event_name: str, key: Any) -> None:
-        if desk.room is None:
+        if active.emulator is None:
             original(account_id, bucket, event_name, key)
         else:
             event = s3.object_event(event_name, bucket, key, account=account_id, sequencer=s3.next_sequencer())
-            desk.room.rules.publish("default", event)
+            active.emulator.rules.publish("default", event)
 
     return send
 
@@ -144,11 +144,11 @@ def _get_s3_event(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _put_object_tagging(original: Callable[..., Any]) -> Callable[..., Any]:
     def put_object_tagging(self: S3Response) -> Any:
-        desk.is_tagging = True
+        active.is_tagging = True
         try:
             return original(self)
         finally:
-            desk.is_tagging = False
+            active.is_tagging = False
 
     return put_object_tagging
 
@@ -160,8 +160,8 @@ def _send_event(original: Callable[..., Any]) -> Callable[..., Any]:
         kinds = notifications.S3NotificationEvent
         is_tagging = event_name == kinds.OBJECT_TAGGING_PUT_EVENT
         is_single = event_name in (kinds.OBJECT_CREATED_PUT_EVENT, kinds.OBJECT_CREATED_POST_EVENT)
-        is_noise = (is_tagging and not desk.is_tagging) or (is_single and getattr(key, "multipart", None) is not None)
-        if desk.room is None or not is_noise:
+        is_noise = (is_tagging and not active.is_tagging) or (is_single and getattr(key, "multipart", None) is not None)
+        if active.emulator is None or not is_noise:
             original(account_id, event_name, bucket, key)
 
     return send_event
@@ -170,10 +170,10 @@ def _send_event(original: Callable[..., Any]) -> Callable[..., Any]:
 def _invoke_awslambda(original: Callable[..., Any]) -> Callable[..., Any]:
     # Moto would run the function under its lock, in the middle of PutObject.
     def invoke(account_id: str, event_body: Any, fn_arn: str, region_name: str) -> None:
-        if desk.room is None:
+        if active.emulator is None:
             original(account_id, event_body, fn_arn, region_name)
         else:
-            desk.room.invoke_for_bucket(fn_arn, event_body)
+            active.emulator.invoke_for_bucket(fn_arn, event_body)
 
     return invoke
 
@@ -184,7 +184,7 @@ def _delete_object(original: Callable[..., Any]) -> Callable[..., Any]:
         self: S3Backend, bucket_name: str, key_name: str, version_id: str | None = None, bypass: bool = False
     ) -> tuple[bool, dict[str, Any]]:
         done: tuple[bool, dict[str, Any]] = original(self, bucket_name, key_name, version_id=version_id, bypass=bypass)
-        if desk.room is not None and version_id is None and done[1].get("delete-marker") == "true":
+        if active.emulator is not None and version_id is None and done[1].get("delete-marker") == "true":
             bucket = self.get_bucket(bucket_name)
             event_name = notifications.S3NotificationEvent.OBJECT_REMOVED_DELETE_MARKER_CREATED_EVENT
             configuration = bucket.notification_configuration

@@ -15,7 +15,7 @@ from moto.scheduler.responses import EventBridgeSchedulerResponse
 from localcloud.events import expressions, moto_patches
 from localcloud.moto_patches.patches import Patches
 
-desk = moto_patches.desk
+active = moto_patches.active
 
 
 def _put_rule(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -73,8 +73,8 @@ def _update_schedule_response(original: Callable[..., Any]) -> Callable[..., Any
 
 
 def _note(arn: str) -> None:
-    if desk.room is not None:
-        desk.room.schedules.note(arn)
+    if active.emulator is not None:
+        active.emulator.schedules.note(arn)
 
 
 def apply(patches: Patches) -> None:

@@ -17,7 +17,7 @@ from localcloud.events import moto_patches
 from localcloud.events.sns import MUST_CONFIRM, PROTOCOLS, Message
 from localcloud.moto_patches.patches import Patches
 
-desk = moto_patches.desk
+active = moto_patches.active
 
 
 def _publish(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -33,7 +33,7 @@ def _publish(original: Callable[..., Any]) -> Callable[..., Any]:
         deduplication_id: str | None = None,
         message_structure: str | None = None,
     ) -> None:
-        if desk.room is None or self.protocol not in PROTOCOLS:
+        if active.emulator is None or self.protocol not in PROTOCOLS:
             original(
                 self,
                 message,
@@ -51,7 +51,7 @@ def _publish(original: Callable[..., Any]) -> Callable[..., Any]:
         if message_structure == "json":
             message = self._parse_message_structure(message, self.protocol)
         attributes = message_attributes or {}
-        desk.room.topics.post(self, Message(message_id, message, subject, attributes, group_id, deduplication_id))
+        active.emulator.topics.post(self, Message(message_id, message, subject, attributes, group_id, deduplication_id))
 
     return publish
 
@@ -61,8 +61,8 @@ def _subscribe(original: Callable[..., Any]) -> Callable[..., Any]:
     def subscribe(self: SNSBackend, topic_arn: str, endpoint: str, protocol: str) -> Subscription:
         known = set(self.subscriptions)
         subscription: Subscription = original(self, topic_arn, endpoint, protocol)
-        if desk.room is not None and protocol in MUST_CONFIRM and subscription.arn not in known:
-            desk.room.topics.ask_to_confirm(subscription)
+        if active.emulator is not None and protocol in MUST_CONFIRM and subscription.arn not in known:
+            active.emulator.topics.ask_to_confirm(subscription)
         return subscription
 
     return subscribe
@@ -106,9 +106,9 @@ def _confirm(original: Callable[..., Any]) -> Callable[..., Any]:
     # Moto confirms any token, of no subscription.
     def confirm_subscription(self: SNSResponse) -> ActionResult:
         answer: ActionResult = original(self)
-        if desk.room is None:
+        if active.emulator is None:
             return answer
-        arn = desk.room.topics.confirm(self._get_param("Token") or "")
+        arn = active.emulator.topics.confirm(self._get_param("Token") or "")
         if arn is None:
             raise SNSInvalidParameter("Invalid parameter: Token")
         return ActionResult({"SubscriptionArn": arn})

@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 
 class Rules:
-    """Matches events with rules and posts them to targets; never blocks while the front's lock is held."""
+    """Matches events with rules and posts them to targets; never blocks while the dispatcher's lock is held."""
 
     def __init__(self, cloud: Cloud, courier: Courier) -> None:
         self._cloud = cloud
@@ -49,7 +49,7 @@ class Rules:
             "resources": [],
             "detail": {},
         } | dict(event)
-        with self._cloud.front.lock:
+        with self._cloud.dispatcher.lock:
             found = self.backend().event_buses.get(bus)
             rules = list(found.rules.values()) if found else []
             for rule in rules:

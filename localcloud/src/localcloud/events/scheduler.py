@@ -78,7 +78,7 @@ class Schedules:
 
     def _look(self) -> dict[str, Rule | Schedule]:
         """All that has a time, with its timetable brought up to date."""
-        with self._cloud.front.lock:
+        with self._cloud.dispatcher.lock:
             entries: dict[str, Rule | Schedule] = {entry.arn: entry for entry in self._entries()}
             for arn, entry in entries.items():
                 definition = _definition(entry)
@@ -121,7 +121,7 @@ class Schedules:
         return expression, made - timedelta(microseconds=1)
 
     def _delete(self, schedule: Schedule) -> None:
-        with self._cloud.front.lock:
+        with self._cloud.dispatcher.lock:
             groups = scheduler_backends[self._cloud.account_id][self._cloud.region].schedule_groups
             if schedule.group_name in groups:
                 groups[schedule.group_name].schedules.pop(schedule.name, None)

@@ -28,7 +28,7 @@ from localcloud.events.permissions import check_may_invoke
 
 if TYPE_CHECKING:
     from localcloud.cloud import Cloud
-    from localcloud.front import ApiCall
+    from localcloud.dispatcher import ApiCall
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ class Message:
 
 
 class Topics:
-    """Posts messages to subscriptions; never blocks while the front's lock is held."""
+    """Posts messages to subscriptions; never blocks while the dispatcher's lock is held."""
 
     def __init__(self, cloud: Cloud, courier: Courier) -> None:
         self._cloud = cloud
@@ -61,7 +61,7 @@ class Topics:
         self.outbox = Outbox(cloud.directory / "outbox")
         self.tokens: dict[str, str] = {}
         """Subscription ARN by the token that confirms it."""
-        cloud.front.add(self._answer_link)
+        cloud.dispatcher.add(self._answer_link)
 
     # Confirming
 

@@ -1,4 +1,4 @@
-"""What moto knows of a function, as this room needs it."""
+"""What moto knows of a function, as this emulator needs it."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from werkzeug.wrappers import Response
 
 from localcloud.cloud import Cloud
-from localcloud.front import ApiCall
+from localcloud.dispatcher import ApiCall
 from localcloud.functions.configuration import look_up
 from localcloud.functions.types import (
     ASYNCHRONOUS_PAYLOAD_BYTES,
@@ -39,7 +39,7 @@ class Invoker(Protocol):
 
 
 class InvokeApi:
-    """Answers Invoke and InvokeAsync at the front door."""
+    """Answers Invoke and InvokeAsync at the dispatcher."""
 
     def __init__(self, cloud: Cloud, functions: Invoker) -> None:
         self._cloud = cloud

@@ -13,7 +13,7 @@ from typing import Any
 
 from werkzeug.wrappers import Response
 
-from localcloud.front import ApiCall
+from localcloud.dispatcher import ApiCall
 
 _BATCH_WRITES = 25
 _DIGITS = 38

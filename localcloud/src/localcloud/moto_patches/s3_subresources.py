@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from werkzeug.wrappers import Response
 
-from localcloud.front import ApiCall
+from localcloud.dispatcher import ApiCall
 from localcloud.refusals import unknown_operation
 
 _LACKING = frozenset(

@@ -39,7 +39,7 @@ def note(collection: Any) -> None:
 
 
 def settle() -> None:
-    """A call only read, and the front's lock is held: nothing that it touched has changed."""
+    """A call only read, and the dispatcher's lock is held: nothing that it touched has changed."""
     for collection in list(_touched.values()):
         collection.settle()
 

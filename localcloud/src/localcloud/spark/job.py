@@ -205,7 +205,7 @@ def _log(cloud: Cloud, told: Mapping[str, Any], monitoring: Mapping[str, Any]) -
         "logs:CreateLogStream": f"{arn}:log-stream:{stream}",
         "logs:PutLogEvents": f"{arn}:log-stream:{stream}",
     }.items():
-        if problem := cloud.room(Identity).refusal(told["executionRole"], action, resource):
+        if problem := cloud.emulator(Identity).refusal(told["executionRole"], action, resource):
             raise CannotRun(f"Unable to write to CloudWatch Logs: {problem}")
     return LogStream(cloud, group, stream)
 

@@ -25,7 +25,7 @@ from moto.stepfunctions.responses import StepFunctionResponse
 from werkzeug.wrappers import Response
 
 from localcloud.cloud import Cloud
-from localcloud.front import ApiCall
+from localcloud.dispatcher import ApiCall
 from localcloud.moto_patches.patches import Patches
 from localcloud.refusals import refusal
 
@@ -72,7 +72,7 @@ class StatesApi:
 
     @contextmanager
     def _backend(self) -> Iterator[StepFunctionsParserBackend]:
-        with self._cloud.front.lock:
+        with self._cloud.dispatcher.lock:
             yield stepfunctions_parser_backends[self._cloud.account_id][self._cloud.region]
 
     def _list_versions(self, request: dict[str, Any]) -> dict[str, Any]:

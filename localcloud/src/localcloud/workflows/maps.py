@@ -57,7 +57,7 @@ def _mend_run(cloud: Cloud, patches: Patches) -> None:
     def permitted(self: Any, env: Any, eval_input: Any) -> None:
         machine = env.states.context_object.context_object_data["StateMachine"]["Id"]
         role = env.aws_execution_details.role_arn
-        if refusal := cloud.room(Identity).refusal(role, "states:StartExecution", machine):
+        if refusal := cloud.emulator(Identity).refusal(role, "states:StartExecution", machine):
             raise _failure(env, StatesErrorNameType.StatesPermissions, refusal)
         record = eval_input.map_run_record
         for counter in (record.item_counter, record.execution_counter):

@@ -1,22 +1,22 @@
-"""Which rooms the local cloud has, in the order in which they open."""
+"""Which emulators the local cloud has, in the order in which they open."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from localcloud.cloud import Cloud, Room
+    from localcloud.cloud import Cloud, ServiceEmulator
 
 
-def furnish(cloud: Cloud) -> list[Room]:
-    """Make every room of ``cloud``."""
+def build_services(cloud: Cloud) -> list[ServiceEmulator]:
+    """Make every emulator of ``cloud``."""
     from localcloud import containers
-    from localcloud.alarms import AlarmsRoom
-    from localcloud.events import EventsRoom
+    from localcloud.alarms import AlarmsEmulator
+    from localcloud.events import EventsEmulator
     from localcloud.functions import Functions
     from localcloud.http_api import HttpApis
     from localcloud.identity import Identity
-    from localcloud.moto_patches.room import MotoPatches
+    from localcloud.moto_patches.emulator import MotoPatches
     from localcloud.spark import EmrServerless
     from localcloud.workflows import Workflows
 
@@ -27,9 +27,9 @@ def furnish(cloud: Cloud) -> list[Room]:
         MotoPatches(cloud),
         functions,
         HttpApis(cloud, functions),
-        EventsRoom(cloud),
-        AlarmsRoom(cloud),
-        *containers.rooms(cloud),
+        EventsEmulator(cloud),
+        AlarmsEmulator(cloud),
+        *containers.emulators(cloud),
         EmrServerless(cloud),
         Workflows(cloud),
     ]

@@ -1,4 +1,4 @@
-"""The room of EMR Serverless: applications as records, job runs as processes (moto has records of both)."""
+"""The emulator of EMR Serverless: applications as records, job runs as processes (moto has records of both)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 from werkzeug.wrappers import Response
 
 from localcloud.cloud import Cloud
-from localcloud.front import ApiCall
+from localcloud.dispatcher import ApiCall
 from localcloud.identity import calls
 from localcloud.processes import Process
 from localcloud.spark.job import CannotRun, run
@@ -50,7 +50,7 @@ class _Run:
 
 
 class EmrServerless:
-    """The room that runs Spark jobs."""
+    """The emulator that runs Spark jobs."""
 
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
@@ -73,7 +73,7 @@ class EmrServerless:
             "ListJobRuns": self._list_runs,
             "CancelJobRun": self._cancel,
         }
-        cloud.front.add(self._answer)
+        cloud.dispatcher.add(self._answer)
 
     def open(self) -> None:
         """Nothing waits."""

@@ -1,4 +1,4 @@
-"""The room that evaluates alarms: at the end of each of their periods, and whenever the clock is moved past one."""
+"""The emulator that evaluates alarms: at the end of each of their periods, and whenever the clock is moved past one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from localcloud.alarms.expressions import NotUnderstood
 from localcloud.alarms.metrics import Metrics, Point, floor
 from localcloud.alarms.plan import Plan
 from localcloud.alarms.reports import Change, Situation
-from localcloud.events import EventsRoom, targets
+from localcloud.events import EventsEmulator, targets
 from localcloud.events.courier import Delivery
 from localcloud.events.permissions import check_may_invoke
 from localcloud.moto_patches.patches import Patches
@@ -45,7 +45,7 @@ class _Watch:
     """When a settled alarm is evaluated again, because its queue was seen to change."""
 
 
-class AlarmsRoom:
+class AlarmsEmulator:
     """CloudWatch's metric alarms.
 
     An alarm with nothing to look at isn't evaluated again until there is data, so that moving the clock by months costs
@@ -62,14 +62,14 @@ class AlarmsRoom:
 
     def open(self) -> None:
         moto_patches.apply(self._patches)
-        moto_patches.desk.room = self
+        moto_patches.active.emulator = self
         clock = self._cloud.clock
         clock.keep(self)
         attend = partial(clock.attend, self, self._cloud.stopped)
         threading.Thread(target=attend, name="alarms", daemon=True).start()
 
     def close(self) -> None:
-        moto_patches.desk.room = None
+        moto_patches.active.emulator = None
         self._patches.close()
         self._cloud.clock.forget(self)
 
@@ -97,20 +97,20 @@ class AlarmsRoom:
     # The clock's appointments
 
     def next_due(self) -> datetime | None:
-        with self._cloud.front.lock:
+        with self._cloud.dispatcher.lock:
             self._look()
             return min((due for watch in self._watches.values() if (due := self._due(watch)) is not None), default=None)
 
     def run_due(self, now: datetime) -> None:
         changes = []
-        with self._cloud.front.lock:
+        with self._cloud.dispatcher.lock:
             self._look()
             for watch in list(self._watches.values()):
                 due = self._due(watch)
                 if due is not None and due <= now and (change := self._evaluate(watch, now)) is not None:
                     changes.append(change)
         for change in changes:
-            self._announce(change, self._cloud.room(EventsRoom).courier.deliver)
+            self._announce(change, self._cloud.emulator(EventsEmulator).courier.deliver)
 
     def _look(self) -> None:
         backend = self.backend()
@@ -192,15 +192,15 @@ class AlarmsRoom:
         return change
 
     def was_set(self, alarm: Alarm, before: Situation) -> None:
-        """Somebody called SetAlarmState; called under the front's lock."""
+        """Somebody called SetAlarmState; called under the dispatcher's lock."""
         if (watch := self._watches.get(alarm.name)) is not None:
             watch.is_settled = False  # the next evaluation takes the state back
         if alarm.state_value != before.value:
-            self._announce(self.changed(alarm, before), self._cloud.room(EventsRoom).courier.post)
+            self._announce(self.changed(alarm, before), self._cloud.emulator(EventsEmulator).courier.post)
 
     def _announce(self, change: Change, carry: Callable[[Delivery], None]) -> None:
         alarm = change.alarm
-        self._cloud.room(EventsRoom).publish(
+        self._cloud.emulator(EventsEmulator).publish(
             "aws.cloudwatch", "CloudWatch Alarm State Change", reports.detail(change), resources=[alarm.alarm_arn]
         )
         if not alarm.actions_enabled:

@@ -1,7 +1,7 @@
-"""The local cloud's one door: every AWS API call comes in here, and goes to a room of ours or to moto.
+"""The local cloud's one door: every AWS API call comes in here, and goes to an emulator of ours or to moto.
 
 Moto's backends are plain Python objects that lose updates under concurrency (DynamoDB transactions most of all), so one
-lock stands round its dispatch. A room's own answer is given outside that lock: a Lambda invocation may last minutes and
+lock stands round its dispatch. An emulator's own answer is given outside that lock: a Lambda invocation may last minutes and
 calls back into this door.
 """
 
@@ -46,8 +46,8 @@ Answer = Callable[[ApiCall], Response | None]
 """Answers a call, or None to let the next one (at last moto) answer."""
 
 
-class Front:
-    """The WSGI application: tries each room's answer in turn, then moto under the lock."""
+class Dispatcher:
+    """The WSGI application: tries each emulator's answer in turn, then moto under the lock."""
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
@@ -84,7 +84,7 @@ class Front:
 
     def moto(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Moto's answer, under the lock; what moto lacks is answered as AWS answers an unknown operation."""
-        # The look at the body for the operation's name, and a room that passed, have read the input.
+        # The look at the body for the operation's name, and an emulator that passed, have read the input.
         environ["wsgi.input"].seek(0)
         status, headers = "", list[tuple[str, str]]()
 
@@ -120,7 +120,7 @@ def _backend_app(service: Any) -> Any:
 def parse(environ: dict[str, Any]) -> ApiCall:
     """Read who calls what from the SigV4 header and the protocol's own marks.
 
-    The body is read here, once, into ``environ``: rooms and moto each wrap it in a request of their own, and a slow
+    The body is read here, once, into ``environ``: emulators and moto each wrap it in a request of their own, and a slow
     uploader must not hold the lock.
     """
     read_body(environ)

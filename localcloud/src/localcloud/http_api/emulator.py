@@ -1,4 +1,4 @@
-"""The HTTP API room: a port for each API that is created, closed when the API is deleted."""
+"""The HTTP API emulator: a port for each API that is created, closed when the API is deleted."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "upgrade", "cont
 
 
 class HttpApis:
-    """Serves HTTP APIs; a room of the cloud.
+    """Serves HTTP APIs; an emulator of the cloud.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class HttpApis:
         self._telemetry = Telemetry(cloud, "AWS/ApiGateway")
         self._lock = threading.Lock()
         self._servers: dict[str, Server] = {}
-        cloud.front.add(Stages(cloud))
+        cloud.dispatcher.add(Stages(cloud))
         self._patches = Patches()
         _mend(self._patches, self._opened, self._closed)
 
@@ -84,7 +84,7 @@ class HttpApis:
     def _allows(self, key: str, arn: str) -> bool:
         """Whether a key may execute-api:Invoke there: the developer's own may, a role's if its policies say so."""
         role = self._cloud.principals.get(key)
-        return role is None or self._cloud.room(Identity).judge(role, "execute-api:Invoke", arn).allowed
+        return role is None or self._cloud.emulator(Identity).judge(role, "execute-api:Invoke", arn).allowed
 
     def _closed(self, api_id: str) -> None:
         with self._lock:

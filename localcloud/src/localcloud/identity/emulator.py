@@ -1,4 +1,4 @@
-"""The identity room: stands before all others and refuses what the caller's role isn't allowed."""
+"""The identity emulator: stands before all others and refuses what the caller's role isn't allowed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from moto.iam.models import iam_backends
 from werkzeug.wrappers import Response
 
 from localcloud.cloud import Cloud
-from localcloud.front import ApiCall
+from localcloud.dispatcher import ApiCall
 from localcloud.identity import s3
 from localcloud.identity.needs import needed
 from localcloud.identity.policy import CannotJudge, Decision, decide
@@ -34,7 +34,7 @@ class RoleCall:
 class Identity:
     """Judges every call that is signed with a role's key; the developer's own key may do everything.
 
-    It must be furnished first: what another room answers is judged only if this one was asked before.
+    It must be built first: what another emulator answers is judged only if this one was asked before.
     """
 
     def __init__(self, cloud: Cloud) -> None:
@@ -44,7 +44,7 @@ class Identity:
         self._lock = threading.Lock()
         self._patches = Patches()
         self._patches.item(cast(dict[str, Any], default_user_config["iam"]), "load_aws_managed_policies", True)
-        cloud.front.add(self._answer)
+        cloud.dispatcher.add(self._answer)
 
     def open(self) -> None:
         """Nothing to start."""
@@ -61,7 +61,7 @@ class Identity:
     def judge(
         self, role: str, action: str, resource: str, context: Mapping[str, Sequence[str]] | None = None
     ) -> Decision:
-        """Whether ``role`` may do ``action`` on ``resource``, for rooms that act for it without a call.
+        """Whether ``role`` may do ``action`` on ``resource``, for emulators that act for it without a call.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""The Lambda room: finds the function, admits the invocation, runs it, and keeps the books."""
+"""The Lambda emulator: finds the function, admits the invocation, runs it, and keeps the books."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _IDLE_SECONDS = 300.0
 
 
 class Functions:
-    """Runs Lambda functions; a room of the cloud.
+    """Runs Lambda functions; an emulator of the cloud.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class Functions:
         self._sources = EventSources(cloud, self)
         self._streams = StreamSources(cloud, self)
         self._housekeeper = threading.Thread(target=self._keep_house, name="lambda-housekeeper", daemon=True)
-        cloud.front.add(InvokeApi(cloud, self))
+        cloud.dispatcher.add(InvokeApi(cloud, self))
         self._patches = Patches()
         moto_patches.apply(self._patches, lambda arn, payload: self.invoke_later(arn, payload))
 

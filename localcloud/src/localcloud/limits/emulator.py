@@ -12,7 +12,7 @@ from moto.core.parse import PROTOCOL_PARSERS
 from moto.core.utils import get_service_model
 from werkzeug.wrappers import Response
 
-from localcloud.front import ApiCall
+from localcloud.dispatcher import ApiCall
 from localcloud.identity import calls
 from localcloud.limits.rules import RULES, Broken, object_key
 from localcloud.limits.shapes import problems, refusal_text
@@ -40,7 +40,7 @@ _INVOCATION = re.compile(r"/\d{4}-\d\d-\d\d/functions/[^/]+/(invocations|invoke-
 
 
 class Limits:
-    """Answers at the front door, after the caller's rights were judged."""
+    """Answers at the dispatcher, after the caller's rights were judged."""
 
     def __call__(self, call: ApiCall) -> Response | None:
         """The refusal, or None to let the call through."""

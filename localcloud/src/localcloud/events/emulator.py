@@ -1,4 +1,4 @@
-"""The room of everything that travels between services: rules, topics, schedules."""
+"""The emulator of everything that travels between services: rules, topics, schedules."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from localcloud.cloud import Cloud
 
 
-class EventsRoom:
+class EventsEmulator:
     """EventBridge's rules, what S3 tells of its objects, SNS's subscriptions, and schedules.
 
     Attributes
@@ -55,7 +55,7 @@ class EventsRoom:
         for module in (moto_patches, moto_patches_sns, moto_patches_scheduler):
             module.apply(self._patches)
         self.courier.open()
-        moto_patches.desk.room = self
+        moto_patches.active.emulator = self
         clock = self._cloud.clock
         clock.keep(self.schedules)
         attend = partial(clock.attend, self.schedules, self._cloud.stopped)
@@ -79,7 +79,7 @@ class EventsRoom:
         return True
 
     def close(self) -> None:
-        moto_patches.desk.room = None
+        moto_patches.active.emulator = None
         self._patches.close()
         self._cloud.clock.forget(self.schedules)
         self.courier.close()

@@ -24,7 +24,7 @@ from localcloud.moto_patches.patches import Patches
 
 
 class MotoPatches:
-    """The patches that belong to no other room; first in, last out."""
+    """The patches that belong to no other emulator; first in, last out."""
 
     def __init__(self, cloud: Cloud) -> None:
         self._patches = Patches()
@@ -40,9 +40,9 @@ class MotoPatches:
         sqs_attributes.apply(self._patches)
         codebuild_projects.apply(self._patches)
         vpc_endpoints.apply(self._patches)
-        cloud.front.add(dynamodb_requests.answer)  # in DynamoDB's own words, before the general ones
-        cloud.front.add(Limits())
-        cloud.front.add(s3_subresources.answer)
+        cloud.dispatcher.add(dynamodb_requests.answer)  # in DynamoDB's own words, before the general ones
+        cloud.dispatcher.add(Limits())
+        cloud.dispatcher.add(s3_subresources.answer)
 
     def open(self) -> None:
         """Nothing to start."""

@@ -1,4 +1,4 @@
-"""The Step Functions room: executions run, are counted, logged and announced."""
+"""The Step Functions emulator: executions run, are counted, logged and announced."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ _METRICS = {
 
 
 class Workflows:
-    """The room that runs state machines."""
+    """The emulator that runs state machines."""
 
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
         self._patches = Patches()
         self._running: dict[str, Any] = {}
         self._lock = threading.Lock()
-        cloud.front.add(api.StatesApi(cloud))
+        cloud.dispatcher.add(api.StatesApi(cloud))
 
     def open(self) -> None:
         """Let moto run executions, with JSONata, roles, logs, metrics and events."""
@@ -57,13 +57,13 @@ class Workflows:
         maps.install(self._cloud, self._patches)
         self._patches.set(StateMachine, "_handle_name_input_idempotency", _same_execution(StateMachine))
         self._patches.set(StepFunctionsParserBackend, "start_execution", _named(StepFunctionsParserBackend))
-        room = self
+        emulator = self
 
         class Watched(Execution):
             """An execution that writes its history to its machine's log group and says when it starts."""
 
             def __init__(self, **arguments: Any) -> None:
-                arguments["cloud_watch_logging_session"] = _log_session(room._cloud, arguments)
+                arguments["cloud_watch_logging_session"] = _log_session(emulator._cloud, arguments)
                 super().__init__(**arguments)
                 self.over = threading.Event()
 
@@ -74,7 +74,7 @@ class Workflows:
 
             def start(self) -> None:
                 super().start()
-                room._started(self)
+                emulator._started(self)
 
         self._patches.set(parser_models, "Execution", Watched)
         self._watched = Watched
