@@ -20,7 +20,7 @@ from localcloud.alarms.metrics import Metrics, Point, floor
 from localcloud.alarms.plan import Plan
 from localcloud.alarms.reports import Change, Situation
 from localcloud.events import EventsEmulator, targets
-from localcloud.events.courier import Delivery
+from localcloud.events.delivery import Delivery
 from localcloud.events.permissions import check_may_invoke
 from localcloud.moto_patches.patches import Patches
 
@@ -110,7 +110,7 @@ class AlarmsEmulator:
                 if due is not None and due <= now and (change := self._evaluate(watch, now)) is not None:
                     changes.append(change)
         for change in changes:
-            self._announce(change, self._cloud.emulator(EventsEmulator).courier.deliver)
+            self._announce(change, self._cloud.emulator(EventsEmulator).deliveries.deliver)
 
     def _look(self) -> None:
         backend = self.backend()
@@ -196,7 +196,7 @@ class AlarmsEmulator:
         if (watch := self._watches.get(alarm.name)) is not None:
             watch.is_settled = False  # the next evaluation takes the state back
         if alarm.state_value != before.value:
-            self._announce(self.changed(alarm, before), self._cloud.emulator(EventsEmulator).courier.post)
+            self._announce(self.changed(alarm, before), self._cloud.emulator(EventsEmulator).deliveries.post)
 
     def _announce(self, change: Change, carry: Callable[[Delivery], None]) -> None:
         alarm = change.alarm
@@ -225,7 +225,7 @@ class AlarmsEmulator:
         elif service == "lambda":
             principal = "lambda.alarms.cloudwatch.amazonaws.com"
             check_may_invoke(self._cloud, action, principal, change.alarm.alarm_arn)
-            targets.send(self._cloud, targets.Parcel(action, json.dumps(reports.function_event(change))))
+            targets.send(self._cloud, targets.TargetRequest(action, json.dumps(reports.function_event(change))))
         else:
             logger.warning("alarm %s: the local cloud can't do %s", change.alarm.name, action)
 

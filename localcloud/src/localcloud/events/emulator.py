@@ -15,7 +15,7 @@ from localcloud.events import (
     moto_patches_sns,
     targets,
 )
-from localcloud.events.courier import Courier, Delivery
+from localcloud.events.delivery import Delivery, DeliveryQueue
 from localcloud.events.permissions import check_may_invoke
 from localcloud.events.rules import Rules
 from localcloud.events.scheduler import Schedules
@@ -32,8 +32,8 @@ class EventsEmulator:
 
     Attributes
     ----------
-    courier : Courier
-        Carries every delivery; set ``courier.deliver_twice``, or use ``courier.reordered()``, to see whether handlers
+    deliveries : DeliveryQueue
+        Carries every delivery; set ``deliveries.deliver_twice``, or use ``deliveries.reordered()``, to see whether handlers
         stand what at-least-once delivery permits.
     rules : Rules
         Matches events with rules.
@@ -46,15 +46,15 @@ class EventsEmulator:
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
         self._patches = Patches()
-        self.courier = Courier(cloud)
-        self.rules = Rules(cloud, self.courier)
-        self.topics = Topics(cloud, self.courier)
-        self.schedules = Schedules(cloud, self.courier, self.rules)
+        self.deliveries = DeliveryQueue(cloud)
+        self.rules = Rules(cloud, self.deliveries)
+        self.topics = Topics(cloud, self.deliveries)
+        self.schedules = Schedules(cloud, self.deliveries, self.rules)
 
     def open(self) -> None:
         for module in (moto_patches, moto_patches_sns, moto_patches_scheduler):
             module.apply(self._patches)
-        self.courier.open()
+        self.deliveries.open()
         moto_patches.active.emulator = self
         clock = self._cloud.clock
         clock.keep(self.schedules)
@@ -75,31 +75,31 @@ class EventsEmulator:
         if not isinstance(delivery, Delivery):
             return False
         delivery.kept_as = number
-        self.courier.post(delivery)
+        self.deliveries.post(delivery)
         return True
 
     def close(self) -> None:
         moto_patches.active.emulator = None
         self._patches.close()
         self._cloud.clock.forget(self.schedules)
-        self.courier.close()
+        self.deliveries.close()
 
     @property
     def deliver_twice(self) -> bool:
         """Whether every delivery is made two times."""
-        return self.courier.deliver_twice
+        return self.deliveries.deliver_twice
 
     @deliver_twice.setter
     def deliver_twice(self, twice: bool) -> None:
-        self.courier.deliver_twice = twice
+        self.deliveries.deliver_twice = twice
 
     def reordered(self) -> AbstractContextManager[None]:
         """Hold what is sent inside the block and deliver it last first when the block ends."""
-        return self.courier.reordered()
+        return self.deliveries.reordered()
 
     def settle(self, timeout: float = 30.0) -> None:
         """Block until every delivery was made or given up; functions that were invoked may still run."""
-        self.courier.settle(timeout)
+        self.deliveries.settle(timeout)
 
     def now(self) -> datetime:
         """The cloud's time."""
@@ -121,7 +121,7 @@ class EventsEmulator:
     def invoke_for_bucket(self, function_arn: str, records: dict[str, Any]) -> None:
         """Invoke a function that a bucket's own notification configuration names."""
         bucket_arn = records["Records"][0]["s3"]["bucket"]["arn"]
-        self.courier.post(
+        self.deliveries.post(
             Delivery(
                 what=f"{bucket_arn} -> {function_arn}",
                 send=partial(self._invoke_for_bucket, function_arn, bucket_arn, dump(records)),
@@ -130,4 +130,4 @@ class EventsEmulator:
 
     def _invoke_for_bucket(self, function_arn: str, bucket_arn: str, body: str, _: int) -> None:
         check_may_invoke(self._cloud, function_arn, "s3.amazonaws.com", bucket_arn)
-        targets.send(self._cloud, targets.Parcel(function_arn, body))
+        targets.send(self._cloud, targets.TargetRequest(function_arn, body))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from localcloud.events.courier import DeliveryFailed
+from localcloud.events.delivery import DeliveryFailed
 
 if TYPE_CHECKING:
     from localcloud.cloud import Cloud

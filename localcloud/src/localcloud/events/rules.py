@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from moto.events.models import EventsBackend, Rule, events_backends
 
 from localcloud.events import targets
-from localcloud.events.courier import Courier, Delivery, DeliveryFailed, GivenUp, RetryPolicy
+from localcloud.events.delivery import Delivery, DeliveryFailed, DeliveryQueue, GivenUp, RetryPolicy
 from localcloud.events.permissions import check_may_invoke
 from localcloud.events.transform import Event, InputInvalid, dump, target_input
 
@@ -28,9 +28,9 @@ logger = logging.getLogger(__name__)
 class Rules:
     """Matches events with rules and posts them to targets; never blocks while the dispatcher's lock is held."""
 
-    def __init__(self, cloud: Cloud, courier: Courier) -> None:
+    def __init__(self, cloud: Cloud, deliveries: DeliveryQueue) -> None:
         self._cloud = cloud
-        self._courier = courier
+        self._deliveries = deliveries
 
     def backend(self) -> EventsBackend:
         """Moto's EventBridge in the cloud's account and region."""
@@ -71,7 +71,7 @@ class Rules:
         with suppress(RuntimeError):  # the cloud is closing: its workers take nothing more
             self._cloud.workers.submit(self._count, rule, "MatchedEvents")
         for target in tuple(rule.targets):
-            self._courier.post(self.delivery(rule, target, event))
+            self._deliveries.post(self.delivery(rule, target, event))
 
     def delivery(self, rule: Rule, target: Mapping[str, Any], event: Event) -> Delivery:
         """How ``event`` gets to ``target``, with the target's own retry policy and dead-letter queue."""
@@ -99,7 +99,7 @@ class Rules:
             return
         if arn.service == "lambda":
             check_may_invoke(self._cloud, target["Arn"], "events.amazonaws.com", rule.arn)
-        targets.send(self._cloud, targets.Parcel(target["Arn"], body, target))
+        targets.send(self._cloud, targets.TargetRequest(target["Arn"], body, target))
 
     def _give_up(self, rule: Rule, target: Mapping[str, Any], event: Event, given_up: GivenUp) -> None:
         self._count(rule, "Invocations")

@@ -15,7 +15,7 @@ from moto.events.models import Rule
 from moto.scheduler.models import Schedule, scheduler_backends
 
 from localcloud.events import targets, universal
-from localcloud.events.courier import Courier, Delivery, DeliveryFailed, GivenUp, RetryPolicy
+from localcloud.events.delivery import Delivery, DeliveryFailed, DeliveryQueue, GivenUp, RetryPolicy
 from localcloud.events.expressions import Expression
 from localcloud.events.rules import Rules, iso
 from localcloud.events.transform import dump
@@ -38,9 +38,9 @@ class _Timetable:
 class Schedules:
     """What moto knows of schedules, as appointments of the clock."""
 
-    def __init__(self, cloud: Cloud, courier: Courier, rules: Rules) -> None:
+    def __init__(self, cloud: Cloud, deliveries: DeliveryQueue, rules: Rules) -> None:
         self._cloud = cloud
-        self._courier = courier
+        self._deliveries = deliveries
         self._rules = rules
         self._made: dict[str, datetime] = {}
         self._timetables: dict[str, _Timetable] = {}
@@ -141,14 +141,14 @@ class Schedules:
             "detail": {},
         }
         for target in tuple(rule.targets):
-            self._courier.deliver(self._rules.delivery(rule, target, event))
+            self._deliveries.deliver(self._rules.delivery(rule, target, event))
 
     def _fire_schedule(self, schedule: Schedule, scheduled: datetime) -> None:
         target = dict(schedule.target)
         execution = uuid.uuid4().hex
         policy = target.get("RetryPolicy") or {}
         fire = partial(self._send, schedule, target, scheduled, execution)
-        self._courier.deliver(
+        self._deliveries.deliver(
             Delivery(
                 what=f"schedule {schedule.group_name}/{schedule.name} -> {target['Arn']}",
                 send=fire,
@@ -202,7 +202,7 @@ class Schedules:
                 event = {"source": options.get("Source"), "detail-type": options.get("DetailType")}
                 self._rules.publish(arn.resource.removeprefix("event-bus/"), event | {"detail": _as_object(body)})
             else:
-                targets.send(self._cloud, targets.Parcel(target["Arn"], body, target))
+                targets.send(self._cloud, targets.TargetRequest(target["Arn"], body, target))
         except DeliveryFailed:
             self._count(schedule, "TargetErrorCount")
             raise

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from botocore import xform_name
 from botocore.exceptions import BotoCoreError, ClientError
 
-from localcloud.events.courier import DeliveryFailed
+from localcloud.events.delivery import DeliveryFailed
 from localcloud.events.targets import translate
 
 if TYPE_CHECKING:

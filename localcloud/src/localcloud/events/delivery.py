@@ -1,6 +1,6 @@
 """Carries what AWS promises to deliver: at least once, tried again after a pause, and to a dead-letter queue at last.
 
-Rules, topics and schedules all hand their deliveries to one courier. Back-offs are short here (AWS waits up to hours);
+Rules, topics and schedules all hand their deliveries to one queue. Back-offs are short here (AWS waits up to hours);
 a delivery's age is told by the cloud's clock, so that moving the clock a day on uses up a day of retries.
 """
 
@@ -72,7 +72,7 @@ class Delivery:
     """Its number in the cloud's state."""
 
 
-class Courier:
+class DeliveryQueue:
     """Delivers on the cloud's workers; a thread of its own only waits for the next retry to fall due."""
 
     def __init__(self, cloud: Cloud) -> None:
@@ -87,7 +87,7 @@ class Courier:
 
     def open(self) -> None:
         """Start to look after retries."""
-        threading.Thread(target=self._send_again, name="courier", daemon=True).start()
+        threading.Thread(target=self._send_again, name="deliveries", daemon=True).start()
 
     def close(self) -> None:
         """Forget what waits; the cloud's ``stopped`` ends the thread."""
@@ -106,7 +106,7 @@ class Courier:
         self._start(delivery)
 
     def deliver(self, delivery: Delivery) -> None:
-        """Try once, here and now; what fails transiently is tried again by the courier."""
+        """Try once, here and now; what fails transiently is tried again by the queue."""
         delivery.since = delivery.since or self._cloud.clock.now()
         delivery.kept_as = delivery.kept_as or self._cloud.keep_until_delivered(delivery)
         copies = 2 if self.deliver_twice else 1
