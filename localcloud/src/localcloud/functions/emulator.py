@@ -16,10 +16,10 @@ from localcloud.functions import moto_patches
 from localcloud.functions.code import BOOT, interpreter, runtime_folder
 from localcloud.functions.configuration import exists, look_up
 from localcloud.functions.environment import Environment
+from localcloud.functions.event_source_mappings import EventSourceMappings
 from localcloud.functions.invoke_api import InvokeApi, check_payload
 from localcloud.functions.pool import Pool, PoolRetiredError
 from localcloud.functions.queue import AsynchronousInvocations
-from localcloud.functions.sources import EventSources
 from localcloud.functions.streams import StreamSources
 from localcloud.functions.types import Function, Invocation, LambdaError, Outcome, throttled
 from localcloud.moto_patches.patches import Patches
@@ -48,7 +48,7 @@ class Functions:
         self._log = Telemetry(cloud, "AWS/Lambda")
         self._stopped = threading.Event()
         self._queue = AsynchronousInvocations(cloud, self)
-        self._sources = EventSources(cloud, self)
+        self._sources = EventSourceMappings(cloud, self)
         self._streams = StreamSources(cloud, self)
         self._housekeeper = threading.Thread(target=self._keep_house, name="lambda-housekeeper", daemon=True)
         cloud.dispatcher.add(InvokeApi(cloud, self))

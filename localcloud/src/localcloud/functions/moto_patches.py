@@ -58,7 +58,7 @@ def apply(patches: Patches, invoke_later: Callable[[str, bytes], object]) -> Non
 
     def create_mapping(self: Any, spec: dict[str, Any]) -> Any:
         mapping = original_create(self, spec)
-        # Moto would invoke inside SendMessage, message by message; `EventSources` polls instead.
+        # Moto would invoke inside SendMessage, message by message; `EventSourceMappings` polls instead.
         for queue in sqs_backends[self.account_id][self.region_name].queues.values():
             queue.lambda_event_source_mappings.clear()
         if ":dynamodb:" in mapping.event_source_arn:

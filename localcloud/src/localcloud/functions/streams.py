@@ -19,7 +19,7 @@ from moto.dynamodb.models import dynamodb_backends
 
 from localcloud.cloud import Cloud
 from localcloud.functions.configuration import backend_of, look_up
-from localcloud.functions.sources import Invoker, passes, processed
+from localcloud.functions.event_source_mappings import Invoker, passes, processed
 from localcloud.functions.types import LambdaError, Outcome
 from localcloud.identity import Identity
 

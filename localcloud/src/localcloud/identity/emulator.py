@@ -14,9 +14,9 @@ from werkzeug.wrappers import Response
 from localcloud.cloud import Cloud
 from localcloud.dispatcher import ApiCall
 from localcloud.identity import s3
-from localcloud.identity.needs import needed
 from localcloud.identity.policy import CannotJudge, Decision, decide
-from localcloud.identity.types import Need, Place
+from localcloud.identity.required_actions import required_actions
+from localcloud.identity.types import Place, RequiredAction
 from localcloud.moto_patches.patches import Patches
 from localcloud.refusals import protocol, refusal
 
@@ -90,7 +90,7 @@ class Identity:
         if role is None:
             return None
         try:
-            for need in needed(call, self._place):
+            for need in required_actions(call, self._place):
                 if refusal := self._refuse(role, need):
                     return _access_denied(call, refusal)
             hidden = s3.hides(call, self._place.account) if call.service == "s3" else None
@@ -103,11 +103,11 @@ class Identity:
     def refusal(self, role: str, action: str, resource: str) -> str:
         """Why ``role`` may not do what AWS does for it; empty if it may. Recorded like a call."""
         try:
-            return self._refuse(role, Need(action, resource))
+            return self._refuse(role, RequiredAction(action, resource))
         except CannotJudge as error:
             return f"the local cloud can't judge {error}"
 
-    def _refuse(self, role: str, need: Need) -> str:
+    def _refuse(self, role: str, need: RequiredAction) -> str:
         decision = self.judge(role, need.action, need.resource, need.context)
         record = RoleCall(role, need.action, need.resource, decision.allowed)
         with self._lock:

@@ -37,7 +37,7 @@ class Invoker(Protocol):
         """Run and wait."""
 
 
-class EventSources:
+class EventSourceMappings:
     """Polls for each enabled mapping, as its function's role: a role that may not read the queue gets nothing."""
 
     def __init__(self, cloud: Cloud, functions: Invoker) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from localcloud.cloud import Cloud
-from localcloud.functions.sources import _passes, processed
+from localcloud.functions.event_source_mappings import _passes, processed
 from localcloud.identity import Identity
 
 from .conftest import Deploy, Deployed, eventually
