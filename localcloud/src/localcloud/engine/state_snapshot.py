@@ -9,7 +9,7 @@ from dataclasses import replace
 from localcloud.engine.state import ResourceState
 
 
-class Ledger:
+class StateSnapshot:
     """Old and new resources; every change of it is saved before the call returns.
 
     Saving is shared: changes that come while the state is being written are written together next.
