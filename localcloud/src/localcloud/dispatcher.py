@@ -1,8 +1,8 @@
 """The local cloud's one door: every AWS API call comes in here, and goes to an emulator of ours or to moto.
 
 Moto's backends are plain Python objects that lose updates under concurrency (DynamoDB transactions most of all), so one
-lock stands round its dispatch. An emulator's own answer is given outside that lock: a Lambda invocation may last minutes and
-calls back into this door.
+lock stands round its dispatch. An emulator's own answer is given outside that lock: a Lambda invocation may last
+minutes and calls back.
 """
 
 from __future__ import annotations

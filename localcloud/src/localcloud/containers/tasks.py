@@ -1,4 +1,4 @@
-"""ECS tasks that run: moto keeps clusters, task definitions and tasks; this emulator gives each Fargate task a process."""
+"""ECS tasks that run: moto keeps clusters, definitions and tasks; this emulator gives each Fargate task a process."""
 
 from __future__ import annotations
 

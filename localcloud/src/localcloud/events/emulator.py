@@ -33,8 +33,8 @@ class EventsEmulator:
     Attributes
     ----------
     deliveries : DeliveryQueue
-        Carries every delivery; set ``deliveries.deliver_twice``, or use ``deliveries.reordered()``, to see whether handlers
-        stand what at-least-once delivery permits.
+        Carries every delivery; set ``deliveries.deliver_twice``, or use ``deliveries.reordered()``, to see whether
+        handlers stand what at-least-once delivery permits.
     rules : Rules
         Matches events with rules.
     schedules : Schedules

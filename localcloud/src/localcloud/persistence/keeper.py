@@ -38,7 +38,7 @@ class Keeper:
     Parameters
     ----------
     cloud : Cloud
-        Whose emulators are furnished and not yet open.
+        Whose emulators are built and not yet open.
     directory : Path
         Where the state lies.
     """
