@@ -10,9 +10,9 @@ from typing import Any
 
 from werkzeug.wrappers import Response
 
+from localcloud.api_call import ApiCall
 from localcloud.cloud import Cloud
 from localcloud.daemon import ADVANCE, CLOCK, HEALTH, SNAPSHOT
-from localcloud.dispatcher import ApiCall
 
 
 class Admin:

@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from localcloud.cloud import Cloud, ServiceEmulator
+    from localcloud.context import CloudContext, ServiceEmulator
 
 
-def build_services(cloud: Cloud) -> list[ServiceEmulator]:
+def build_services(cloud: CloudContext) -> list[ServiceEmulator]:
     """Make every emulator of ``cloud``."""
     from localcloud import containers
     from localcloud.alarms import AlarmsEmulator
+    from localcloud.corrections import MotoPatches
     from localcloud.events import EventsEmulator
     from localcloud.functions import Functions
     from localcloud.http_api import HttpApis
     from localcloud.identity import Identity
-    from localcloud.moto_patches.emulator import MotoPatches
     from localcloud.spark import EmrServerless
     from localcloud.workflows import Workflows
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from localcloud.api_call import ApiCall
 from localcloud.cloud import Cloud
-from localcloud.dispatcher import ApiCall
 from localcloud.events import EventsEmulator
 from werkzeug.wrappers import Response
 

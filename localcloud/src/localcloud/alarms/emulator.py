@@ -7,7 +7,7 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -18,14 +18,14 @@ from localcloud.alarms.evaluate import BREACHES, decide, evaluation_range
 from localcloud.alarms.expressions import NotUnderstood
 from localcloud.alarms.metrics import Metrics, Point, floor
 from localcloud.alarms.plan import Plan
-from localcloud.alarms.reports import Change, Situation
+from localcloud.alarms.reports import Change, Situation, situation
 from localcloud.events import EventsEmulator, targets
 from localcloud.events.delivery import Delivery
 from localcloud.events.permissions import check_may_invoke
 from localcloud.moto_patches.patches import Patches
 
 if TYPE_CHECKING:
-    from localcloud.cloud import Cloud
+    from localcloud.context import CloudContext
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ class AlarmsEmulator:
     no more than what happened in them.
     """
 
-    def __init__(self, cloud: Cloud) -> None:
+    def __init__(self, cloud: CloudContext) -> None:
         self._cloud = cloud
         self._patches = Patches()
         self._made: dict[str, datetime] = {}
@@ -228,17 +228,6 @@ class AlarmsEmulator:
             targets.send(self._cloud, targets.TargetRequest(action, json.dumps(reports.function_event(change))))
         else:
             logger.warning("alarm %s: the local cloud can't do %s", change.alarm.name, action)
-
-
-def situation(alarm: Alarm) -> Situation:
-    """The state that moto's alarm is in."""
-    at = alarm.state_updated_timestamp
-    return Situation(
-        value=alarm.state_value,  # type: ignore[arg-type]
-        reason=alarm.state_reason,
-        reason_data=alarm.state_reason_data or "",
-        at=at.replace(tzinfo=UTC) if at.tzinfo is None else at,
-    )
 
 
 def _counted(

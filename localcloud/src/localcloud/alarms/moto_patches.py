@@ -3,23 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import Any, Protocol
 
 from moto.cloudwatch.models import Alarm, CloudWatchBackend
 from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.responses import ActionResult
 
 from localcloud.alarms import reading
+from localcloud.alarms.reports import Situation, situation
 from localcloud.moto_patches.patches import Patches
 
-if TYPE_CHECKING:
-    from localcloud.alarms.emulator import AlarmsEmulator
+
+class _Alarms(Protocol):
+    """The emulator, as far as moto hands over to it."""
+
+    history: list[dict[str, Any]]
+
+    def now(self) -> datetime:
+        """The cloud's time."""
+
+    def note(self, name: str) -> None:
+        """An alarm was made or changed just now."""
+
+    def was_set(self, alarm: Alarm, before: Situation) -> None:
+        """Somebody called SetAlarmState."""
 
 
 class _Active:
     """Which emulator is open; a process has one local cloud at a time."""
 
-    emulator: AlarmsEmulator | None = None
+    emulator: _Alarms | None = None
 
 
 active = _Active()
@@ -56,8 +70,6 @@ def _set_alarm_state(original: Callable[..., Any]) -> Callable[..., Any]:
     def set_alarm_state(
         self: CloudWatchBackend, alarm_name: str, reason: str, reason_data: str, state_value: str
     ) -> None:
-        from localcloud.alarms.emulator import situation
-
         alarm = self.alarms.get(alarm_name)
         before = situation(alarm) if alarm is not None else None
         original(self, alarm_name, reason, reason_data, state_value)

@@ -1,5 +1,5 @@
 """The command ``localcloud``: AWS on this machine, without Docker and without an account."""
 
-from localcloud.cli.command import main
+from localcloud.cli.main import main
 
 __all__ = ["main"]

@@ -19,14 +19,14 @@ from botocore.exceptions import ClientError
 from moto.codebuild.models import codebuild_backends
 from werkzeug.wrappers import Response
 
-from localcloud.cloud import Cloud
+from localcloud.api_call import ApiCall
 from localcloud.containers.build import host_environment
 from localcloud.containers.buildspec import Buildspec, BuildspecError, parse, script
 from localcloud.containers.credentials import role_client, role_environment
 from localcloud.containers.docker import STATE_VARIABLE, STORE_VARIABLE, install_shims
 from localcloud.containers.logs import LogStream
 from localcloud.containers.store import ImageStore
-from localcloud.dispatcher import ApiCall
+from localcloud.context import CloudContext
 from localcloud.processes import Process
 
 _TOKEN_SECONDS = 300  # how long CodeBuild remembers an idempotency token
@@ -75,7 +75,7 @@ class _Build:
 class CodeBuild:
     """The emulator that runs builds."""
 
-    def __init__(self, cloud: Cloud, store: ImageStore) -> None:
+    def __init__(self, cloud: CloudContext, store: ImageStore) -> None:
         self._cloud = cloud
         self._store = store
         self._builds: dict[str, _Build] = {}

@@ -13,12 +13,12 @@ from typing import Any
 
 from moto.ecs.models import EC2ContainerServiceBackend, ecs_backends
 
-from localcloud.cloud import Cloud
 from localcloud.containers.credentials import role_environment
 from localcloud.containers.execution_role import missing
 from localcloud.containers.logs import LogStream
 from localcloud.containers.runner import CannotPull, Container, find_image, start
 from localcloud.containers.store import ImageStore
+from localcloud.context import CloudContext
 from localcloud.moto_patches.patches import Patches
 from localcloud.processes import Process
 
@@ -34,7 +34,7 @@ class _CannotStart(Exception):
 class Tasks:
     """The emulator that runs ECS tasks."""
 
-    def __init__(self, cloud: Cloud, store: ImageStore) -> None:
+    def __init__(self, cloud: CloudContext, store: ImageStore) -> None:
         self._cloud = cloud
         self._store = store
         self._processes: dict[str, list[Process]] = {}

@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from localcloud.cloud import Cloud
+    from localcloud.context import CloudContext
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ class Delivery:
 class DeliveryQueue:
     """Delivers on the cloud's workers; a thread of its own only waits for the next retry to fall due."""
 
-    def __init__(self, cloud: Cloud) -> None:
+    def __init__(self, cloud: CloudContext) -> None:
         self._cloud = cloud
         self._changed = threading.Condition()
         self._waiting: list[tuple[float, int, Delivery]] = []

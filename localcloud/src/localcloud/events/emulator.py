@@ -24,7 +24,7 @@ from localcloud.events.transform import dump
 from localcloud.moto_patches.patches import Patches
 
 if TYPE_CHECKING:
-    from localcloud.cloud import Cloud
+    from localcloud.context import CloudContext
 
 
 class EventsEmulator:
@@ -43,7 +43,7 @@ class EventsEmulator:
         Brings messages to subscriptions; ``topics.outbox.directory`` holds the e-mails.
     """
 
-    def __init__(self, cloud: Cloud) -> None:
+    def __init__(self, cloud: CloudContext) -> None:
         self._cloud = cloud
         self._patches = Patches()
         self.deliveries = DeliveryQueue(cloud)

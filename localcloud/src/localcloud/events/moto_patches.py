@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Protocol
 
 from moto.core.exceptions import JsonRESTError
 from moto.events.exceptions import InvalidEventPatternException, ValidationException
@@ -24,16 +25,32 @@ from localcloud.events import pattern, s3, transform
 from localcloud.moto_patches.patches import Patches
 
 if TYPE_CHECKING:
-    from localcloud.events.emulator import EventsEmulator
+    from localcloud.events.rules import Rules
+    from localcloud.events.scheduler import Schedules
+    from localcloud.events.sns import Topics
 
 
 _TARGETS = 5  # of a rule: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html
 
 
+class _Events(Protocol):
+    """The emulator, as far as moto hands over to it."""
+
+    rules: Rules
+    topics: Topics
+    schedules: Schedules
+
+    def now(self) -> datetime:
+        """The cloud's time."""
+
+    def invoke_for_bucket(self, function_arn: str, records: dict[str, Any]) -> None:
+        """Let a bucket's notification invoke a function."""
+
+
 class _Active:
     """Which emulator is open; a process has one local cloud at a time."""
 
-    emulator: EventsEmulator | None = None
+    emulator: _Events | None = None
     is_tagging = False
     """A PutObjectTagging call is being answered (under the dispatcher's lock, so there is one at most)."""
 

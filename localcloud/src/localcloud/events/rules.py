@@ -20,7 +20,7 @@ from localcloud.events.transform import Event, InputInvalid, dump, target_input
 if TYPE_CHECKING:
     from moto.events.utils import EventMessageType
 
-    from localcloud.cloud import Cloud
+    from localcloud.context import CloudContext
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 class Rules:
     """Matches events with rules and posts them to targets; never blocks while the dispatcher's lock is held."""
 
-    def __init__(self, cloud: Cloud, deliveries: DeliveryQueue) -> None:
+    def __init__(self, cloud: CloudContext, deliveries: DeliveryQueue) -> None:
         self._cloud = cloud
         self._deliveries = deliveries
 

@@ -21,7 +21,7 @@ from localcloud.events.rules import Rules, iso
 from localcloud.events.transform import dump
 
 if TYPE_CHECKING:
-    from localcloud.cloud import Cloud
+    from localcloud.context import CloudContext
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ class _Timetable:
 class Schedules:
     """What moto knows of schedules, as appointments of the clock."""
 
-    def __init__(self, cloud: Cloud, deliveries: DeliveryQueue, rules: Rules) -> None:
+    def __init__(self, cloud: CloudContext, deliveries: DeliveryQueue, rules: Rules) -> None:
         self._cloud = cloud
         self._deliveries = deliveries
         self._rules = rules

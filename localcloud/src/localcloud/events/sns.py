@@ -27,8 +27,8 @@ from localcloud.events.mail import Outbox
 from localcloud.events.permissions import check_may_invoke
 
 if TYPE_CHECKING:
-    from localcloud.cloud import Cloud
-    from localcloud.dispatcher import ApiCall
+    from localcloud.api_call import ApiCall
+    from localcloud.context import CloudContext
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class Message:
 class Topics:
     """Posts messages to subscriptions; never blocks while the dispatcher's lock is held."""
 
-    def __init__(self, cloud: Cloud, deliveries: DeliveryQueue) -> None:
+    def __init__(self, cloud: CloudContext, deliveries: DeliveryQueue) -> None:
         self._cloud = cloud
         self._deliveries = deliveries
         self.outbox = Outbox(cloud.directory / "outbox")

@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from localcloud.events.delivery import DeliveryFailed
 
 if TYPE_CHECKING:
-    from localcloud.cloud import Cloud
+    from localcloud.context import CloudContext
 
 _TRANSIENT = frozenset({"InternalError", "InternalFailure", "ServiceException", "ServiceUnavailable", "RequestTimeout"})
 _CODES = {
@@ -76,7 +76,7 @@ def translate(error: Exception) -> DeliveryFailed:
     return DeliveryFailed(_CODES.get(code, "SDK_CLIENT_ERROR"), message, is_transient=is_server)
 
 
-def send(cloud: Cloud, request: TargetRequest) -> None:
+def send(cloud: CloudContext, request: TargetRequest) -> None:
     """Bring ``request`` to its target.
 
     Raises
@@ -94,7 +94,7 @@ def send(cloud: Cloud, request: TargetRequest) -> None:
         raise translate(error) from error
 
 
-def queue_url(cloud: Cloud, arn: str) -> str:
+def queue_url(cloud: CloudContext, arn: str) -> str:
     """The URL of the queue with that ARN."""
     name = arn.rsplit(":", 1)[-1]
     try:
@@ -103,7 +103,7 @@ def queue_url(cloud: Cloud, arn: str) -> str:
         raise translate(error) from error
 
 
-def send_dead_letter(cloud: Cloud, queue_arn: str, body: str, attributes: Mapping[str, str]) -> None:
+def send_dead_letter(cloud: CloudContext, queue_arn: str, body: str, attributes: Mapping[str, str]) -> None:
     """Put what couldn't be delivered into a queue, with the reasons as message attributes (empty ones left out)."""
     cloud.client("sqs").send_message(
         QueueUrl=queue_url(cloud, queue_arn),
@@ -114,21 +114,21 @@ def send_dead_letter(cloud: Cloud, queue_arn: str, body: str, attributes: Mappin
     )
 
 
-def _send_to_lambda(cloud: Cloud, _: Arn, request: TargetRequest) -> None:
+def _send_to_lambda(cloud: CloudContext, _: Arn, request: TargetRequest) -> None:
     cloud.client("lambda").invoke(FunctionName=request.arn, InvocationType="Event", Payload=request.body.encode())
 
 
-def _send_to_states(cloud: Cloud, _: Arn, request: TargetRequest) -> None:
+def _send_to_states(cloud: CloudContext, _: Arn, request: TargetRequest) -> None:
     cloud.client("stepfunctions").start_execution(
         stateMachineArn=request.arn, name=str(uuid.uuid4()), input=request.body
     )
 
 
-def _send_to_sns(cloud: Cloud, _: Arn, request: TargetRequest) -> None:
+def _send_to_sns(cloud: CloudContext, _: Arn, request: TargetRequest) -> None:
     cloud.client("sns").publish(TopicArn=request.arn, Message=request.body)
 
 
-def _send_to_sqs(cloud: Cloud, _: Arn, request: TargetRequest) -> None:
+def _send_to_sqs(cloud: CloudContext, _: Arn, request: TargetRequest) -> None:
     group = request.options.get("SqsParameters", {}).get("MessageGroupId")
     cloud.client("sqs").send_message(
         QueueUrl=queue_url(cloud, request.arn),
@@ -137,7 +137,7 @@ def _send_to_sqs(cloud: Cloud, _: Arn, request: TargetRequest) -> None:
     )
 
 
-def _send_to_logs(cloud: Cloud, arn: Arn, request: TargetRequest) -> None:
+def _send_to_logs(cloud: CloudContext, arn: Arn, request: TargetRequest) -> None:
     logs = cloud.client("logs")
     group = arn.resource.removeprefix("log-group:").removesuffix(":*")
     stream = str(uuid.uuid4())
@@ -151,7 +151,7 @@ def _send_to_logs(cloud: Cloud, arn: Arn, request: TargetRequest) -> None:
     )
 
 
-def _send_to_ecs(cloud: Cloud, arn: Arn, request: TargetRequest) -> None:
+def _send_to_ecs(cloud: CloudContext, arn: Arn, request: TargetRequest) -> None:
     """The payload is an ``overrides`` object, as AWS takes it; anything else is sent along as no override."""
     options = request.options.get("EcsParameters", {})
     try:
@@ -178,23 +178,23 @@ def _send_to_ecs(cloud: Cloud, arn: Arn, request: TargetRequest) -> None:
     cloud.client("ecs").run_task(**arguments)
 
 
-def _send_to_codebuild(cloud: Cloud, arn: Arn, _: TargetRequest) -> None:
+def _send_to_codebuild(cloud: CloudContext, arn: Arn, _: TargetRequest) -> None:
     cloud.client("codebuild").start_build(projectName=arn.resource.removeprefix("project/"))
 
 
-def _send_to_kinesis(cloud: Cloud, arn: Arn, request: TargetRequest) -> None:
+def _send_to_kinesis(cloud: CloudContext, arn: Arn, request: TargetRequest) -> None:
     cloud.client("kinesis").put_record(
         StreamName=arn.resource.removeprefix("stream/"), Data=request.body.encode(), PartitionKey=str(uuid.uuid4())
     )
 
 
-def _send_to_firehose(cloud: Cloud, arn: Arn, request: TargetRequest) -> None:
+def _send_to_firehose(cloud: CloudContext, arn: Arn, request: TargetRequest) -> None:
     cloud.client("firehose").put_record(
         DeliveryStreamName=arn.resource.removeprefix("deliverystream/"), Record={"Data": request.body.encode()}
     )
 
 
-_SENDERS: dict[str, Callable[[Cloud, Arn, TargetRequest], None]] = {
+_SENDERS: dict[str, Callable[[CloudContext, Arn, TargetRequest], None]] = {
     "lambda": _send_to_lambda,
     "states": _send_to_states,
     "sns": _send_to_sns,

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from localcloud.cloud import Cloud
+from localcloud.context import CloudContext
 from localcloud.functions import moto_patches
 from localcloud.functions.code import BOOT, interpreter, runtime_folder
 from localcloud.functions.configuration import exists, look_up
@@ -34,11 +34,11 @@ class Functions:
 
     Parameters
     ----------
-    cloud : Cloud
+    cloud : CloudContext
         Where the functions are, and what they call.
     """
 
-    def __init__(self, cloud: Cloud) -> None:
+    def __init__(self, cloud: CloudContext) -> None:
         self._cloud = cloud
         self._folder = cloud.directory / "functions"
         self._pools: dict[tuple[str, str], Pool] = {}

@@ -17,7 +17,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from localcloud.cloud import Cloud
+from localcloud.context import CloudContext
 from localcloud.events import pattern
 from localcloud.functions.configuration import backend_of, look_up
 from localcloud.functions.types import LambdaError, Outcome
@@ -40,7 +40,7 @@ class Invoker(Protocol):
 class EventSourceMappings:
     """Polls for each enabled mapping, as its function's role: a role that may not read the queue gets nothing."""
 
-    def __init__(self, cloud: Cloud, functions: Invoker) -> None:
+    def __init__(self, cloud: CloudContext, functions: Invoker) -> None:
         self._cloud = cloud
         self._functions = functions
         self._stopped = threading.Event()

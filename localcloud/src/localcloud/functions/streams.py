@@ -17,7 +17,7 @@ from typing import Any
 
 from moto.dynamodb.models import dynamodb_backends
 
-from localcloud.cloud import Cloud
+from localcloud.context import CloudContext
 from localcloud.functions.configuration import backend_of, look_up
 from localcloud.functions.event_source_mappings import Invoker, passes, processed
 from localcloud.functions.types import LambdaError, Outcome
@@ -32,7 +32,7 @@ _logger = logging.getLogger(__name__)
 class StreamSources:
     """Reads for each enabled mapping, one batch after the other, as the function's role may."""
 
-    def __init__(self, cloud: Cloud, functions: Invoker) -> None:
+    def __init__(self, cloud: CloudContext, functions: Invoker) -> None:
         self._cloud = cloud
         self._functions = functions
         self._stopped = threading.Event()

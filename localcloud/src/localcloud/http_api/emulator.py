@@ -10,7 +10,7 @@ from typing import Any
 from moto.apigatewayv2.models import Api, ApiGatewayV2Backend, apigatewayv2_backends
 from werkzeug.wrappers import Request, Response
 
-from localcloud.cloud import Cloud
+from localcloud.context import CloudContext
 from localcloud.functions import Functions
 from localcloud.http_api.gateway import Gateway
 from localcloud.http_api.payload import HttpRequest, HttpResponse
@@ -31,13 +31,13 @@ class HttpApis:
 
     Parameters
     ----------
-    cloud : Cloud
+    cloud : CloudContext
         Where the APIs are defined.
     functions : Functions
         What their integrations call.
     """
 
-    def __init__(self, cloud: Cloud, functions: Functions) -> None:
+    def __init__(self, cloud: CloudContext, functions: Functions) -> None:
         self._cloud = cloud
         self._functions = functions
         self._telemetry = Telemetry(cloud, "AWS/ApiGateway")

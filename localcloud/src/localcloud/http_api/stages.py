@@ -10,8 +10,8 @@ from urllib.parse import unquote
 from moto.apigatewayv2.models import Stage, apigatewayv2_backends
 from werkzeug.wrappers import Response
 
-from localcloud.cloud import Cloud
-from localcloud.dispatcher import ApiCall
+from localcloud.api_call import ApiCall
+from localcloud.context import CloudContext
 from localcloud.refusals import refusal
 
 _STAGE = re.compile(r"/v2/apis/(?P<api>[^/]+)/stages/(?P<stage>[^/]+)")
@@ -21,7 +21,7 @@ _TAGS = re.compile(r"/v2/tags/arn:[^/]+/apis/(?P<api>[^/]+)/stages/(?P<stage>[^/
 class Stages:
     """Answers in front of moto."""
 
-    def __init__(self, cloud: Cloud) -> None:
+    def __init__(self, cloud: CloudContext) -> None:
         self._cloud = cloud
 
     def __call__(self, call: ApiCall) -> Response | None:

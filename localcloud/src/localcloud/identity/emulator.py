@@ -11,8 +11,8 @@ from moto.core.config import default_user_config
 from moto.iam.models import iam_backends
 from werkzeug.wrappers import Response
 
-from localcloud.cloud import Cloud
-from localcloud.dispatcher import ApiCall
+from localcloud.api_call import ApiCall
+from localcloud.context import CloudContext
 from localcloud.identity import s3
 from localcloud.identity.policy import CannotJudge, Decision, decide
 from localcloud.identity.required_actions import required_actions
@@ -37,7 +37,7 @@ class Identity:
     It must be built first: what another emulator answers is judged only if this one was asked before.
     """
 
-    def __init__(self, cloud: Cloud) -> None:
+    def __init__(self, cloud: CloudContext) -> None:
         self._cloud = cloud
         self._place = Place(cloud.account_id, cloud.region)
         self._calls: list[RoleCall] = []

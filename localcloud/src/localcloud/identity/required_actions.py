@@ -11,7 +11,7 @@ from typing import Any
 
 from moto.ecs.models import ecs_backends
 
-from localcloud.dispatcher import ApiCall
+from localcloud.api_call import ApiCall
 from localcloud.identity import calls, dynamodb, s3
 from localcloud.identity.policy import CannotJudge
 from localcloud.identity.types import Place, RequiredAction

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 from moto.s3.models import FakeDeleteMarker, s3_backends
 
-from localcloud.dispatcher import ApiCall
+from localcloud.api_call import ApiCall
 from localcloud.identity.policy import CannotJudge
 from localcloud.identity.types import RequiredAction
 

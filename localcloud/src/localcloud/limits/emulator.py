@@ -12,7 +12,7 @@ from moto.core.parse import PROTOCOL_PARSERS
 from moto.core.utils import get_service_model
 from werkzeug.wrappers import Response
 
-from localcloud.dispatcher import ApiCall
+from localcloud.api_call import ApiCall
 from localcloud.identity import calls
 from localcloud.limits.rules import RULES, Broken, object_key
 from localcloud.limits.shapes import problems, refusal_text

@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from localcloud.dispatcher import ApiCall
+from localcloud.api_call import ApiCall
 from localcloud.events import pattern
 from localcloud.limits.shapes import refusal_text
 

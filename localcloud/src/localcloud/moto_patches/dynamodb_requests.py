@@ -13,7 +13,7 @@ from typing import Any
 
 from werkzeug.wrappers import Response
 
-from localcloud.dispatcher import ApiCall
+from localcloud.api_call import ApiCall
 
 _BATCH_WRITES = 25
 _DIGITS = 38

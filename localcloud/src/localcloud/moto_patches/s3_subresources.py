@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from werkzeug.wrappers import Response
 
-from localcloud.dispatcher import ApiCall
+from localcloud.api_call import ApiCall
 from localcloud.refusals import unknown_operation
 
 _LACKING = frozenset(

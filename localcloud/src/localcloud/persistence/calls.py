@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from localcloud.dispatcher import ApiCall
+from localcloud.api_call import ApiCall
 
 EVERYTHING = "*"
 """In place of services: the call may have changed any."""

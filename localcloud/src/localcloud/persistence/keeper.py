@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from localcloud.dispatcher import ApiCall
+from localcloud.api_call import ApiCall
 from localcloud.moto_patches.patches import Patches
 from localcloud.persistence import backends, executions, instruments, restoring, versions
 from localcloud.persistence.book import Book, Entry
@@ -24,7 +24,7 @@ from localcloud.persistence.errors import StateNotKept
 from localcloud.persistence.pickling import Codec, Names, Pickled
 
 if TYPE_CHECKING:
-    from localcloud.cloud import Cloud
+    from localcloud.context import CloudContext
 
 SWEEP_SECONDS = 1.0
 _CHECKPOINT_SECONDS, _FULL_SWEEP_SECONDS, _GARBAGE_SECONDS = 5.0, 15.0, 120.0
@@ -37,13 +37,13 @@ class Keeper:
 
     Parameters
     ----------
-    cloud : Cloud
+    cloud : CloudContext
         Whose emulators are built and not yet open.
     directory : Path
         Where the state lies.
     """
 
-    def __init__(self, cloud: Cloud, directory: Path) -> None:
+    def __init__(self, cloud: CloudContext, directory: Path) -> None:
         self._cloud = cloud
         self.book = Book(directory)
         self._patches = Patches()

@@ -14,7 +14,7 @@ from localcloud.persistence.errors import StateUnusable
 from localcloud.persistence.pickling import Codec, Names
 
 if TYPE_CHECKING:
-    from localcloud.cloud import Cloud
+    from localcloud.context import CloudContext
 
 ROOMS, DELIVERIES, EXECUTIONS = "emulators", "deliveries", "executions"
 
@@ -46,7 +46,7 @@ class Redelivers(Protocol):
         """Deliver it, if it is this emulator's; False if it is another's."""
 
 
-def name_rooms(cloud: Cloud, names: Names) -> None:
+def name_rooms(cloud: CloudContext, names: Names) -> None:
     """Let emulators, and what they are made of, be referred to."""
     names.set("cloud", cloud)
     for emulator in cloud.emulators:
@@ -57,7 +57,7 @@ def name_rooms(cloud: Cloud, names: Names) -> None:
                 names.set(f"{kind}.{attribute}", value)
 
 
-def states_of(cloud: Cloud) -> Iterator[tuple[str, Any]]:
+def states_of(cloud: CloudContext) -> Iterator[tuple[str, Any]]:
     """What each emulator remembers, and the cloud itself."""
     yield "cloud", cloud.remember()
     for emulator in cloud.emulators:
@@ -65,7 +65,7 @@ def states_of(cloud: Cloud) -> Iterator[tuple[str, Any]]:
             yield type(emulator).__name__, emulator.remember()
 
 
-def load(cloud: Cloud, book: Book, codec: Codec) -> dict[str, bytes]:
+def load(cloud: CloudContext, book: Book, codec: Codec) -> dict[str, bytes]:
     """Load everything; the digests of what was loaded.
 
     Raises
@@ -112,14 +112,14 @@ def load(cloud: Cloud, book: Book, codec: Codec) -> dict[str, bytes]:
     return digests
 
 
-def reopen(cloud: Cloud) -> None:
+def reopen(cloud: CloudContext) -> None:
     """Let each emulator take up what the last cloud left."""
     for emulator in cloud.emulators:
         if isinstance(emulator, Reopens):
             emulator.reopen()
 
 
-def redeliver(cloud: Cloud, book: Book, codec: Codec) -> None:
+def redeliver(cloud: CloudContext, book: Book, codec: Codec) -> None:
     """Deliver what was under way: it may arrive a second time."""
     for number, delivery in list(_read(book, codec, DELIVERIES)):
         emulators: list[Any] = [emulator for emulator in cloud.emulators if isinstance(emulator, Redelivers)]
@@ -141,7 +141,7 @@ def _loaded(book: Book, codec: Codec, name: str, data: bytes) -> Any:
         raise StateUnusable(f"{book.directory}: {name} can't be read: {error!r}") from error
 
 
-def _count_on(cloud: Cloud) -> None:
+def _count_on(cloud: CloudContext) -> None:
     """Moto numbers log events by a counter of its own."""
     groups = logs_backends[cloud.account_id][cloud.region].groups.values()
     numbers = [event.event_id for group in groups for stream in group.streams.values() for event in stream.events]

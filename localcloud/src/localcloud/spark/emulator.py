@@ -12,8 +12,8 @@ from typing import Any
 
 from werkzeug.wrappers import Response
 
-from localcloud.cloud import Cloud
-from localcloud.dispatcher import ApiCall
+from localcloud.api_call import ApiCall
+from localcloud.context import CloudContext
 from localcloud.identity import calls
 from localcloud.processes import Process
 from localcloud.spark.job import CannotRun, run
@@ -52,7 +52,7 @@ class _Run:
 class EmrServerless:
     """The emulator that runs Spark jobs."""
 
-    def __init__(self, cloud: Cloud) -> None:
+    def __init__(self, cloud: CloudContext) -> None:
         self._cloud = cloud
         self._applications: dict[str, dict[str, Any]] = {}
         self._runs: dict[tuple[str, str], _Run] = {}

@@ -19,9 +19,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from localcloud.cloud import Cloud
 from localcloud.containers.credentials import role_client, role_environment
 from localcloud.containers.logs import LogStream
+from localcloud.context import CloudContext
 from localcloud.identity import Identity
 from localcloud.processes import Process
 
@@ -92,7 +92,7 @@ class _Submission:
 
 
 def run(
-    cloud: Cloud, told: Mapping[str, Any], monitoring: Mapping[str, Any], adopt: Callable[[Process], None]
+    cloud: CloudContext, told: Mapping[str, Any], monitoring: Mapping[str, Any], adopt: Callable[[Process], None]
 ) -> tuple[int, str]:
     """Run a job to its end; its exit code, and what AWS says of it in the state's details.
 
@@ -157,7 +157,7 @@ def _release() -> Path:
     return found
 
 
-def _fetch(cloud: Cloud, role: str, url: str, path: Path) -> Path:
+def _fetch(cloud: CloudContext, role: str, url: str, path: Path) -> Path:
     """Fetch what the release would fetch, with the job's own role: a missing grant is missed here too."""
     bucket, _, key = url.removeprefix("s3://").partition("/")
     try:
@@ -167,7 +167,7 @@ def _fetch(cloud: Cloud, role: str, url: str, path: Path) -> Path:
     return path
 
 
-def _unpacked(cloud: Cloud, role: str, url: str) -> Path:
+def _unpacked(cloud: CloudContext, role: str, url: str) -> Path:
     """The folder of an archive; one that is named by its content is unpacked once."""
     bucket, _, key = url.removeprefix("s3://").partition("/")
     try:
@@ -190,7 +190,7 @@ def _unpacked(cloud: Cloud, role: str, url: str) -> Path:
     return target
 
 
-def _log(cloud: Cloud, told: Mapping[str, Any], monitoring: Mapping[str, Any]) -> LogStream | None:
+def _log(cloud: CloudContext, told: Mapping[str, Any], monitoring: Mapping[str, Any]) -> LogStream | None:
     """The driver's stream in CloudWatch, where the application says so and the role may."""
     wanted = monitoring.get("cloudWatchLoggingConfiguration") or {}
     if not wanted.get("enabled"):

@@ -24,8 +24,8 @@ from moto.stepfunctions.parser.models import StepFunctionsParserBackend, stepfun
 from moto.stepfunctions.responses import StepFunctionResponse
 from werkzeug.wrappers import Response
 
-from localcloud.cloud import Cloud
-from localcloud.dispatcher import ApiCall
+from localcloud.api_call import ApiCall
+from localcloud.context import CloudContext
 from localcloud.moto_patches.patches import Patches
 from localcloud.refusals import refusal
 
@@ -38,7 +38,7 @@ _RUNNING = api.ExecutionStatus.RUNNING
 class StatesApi:
     """Answers what moto's Step Functions doesn't."""
 
-    def __init__(self, cloud: Cloud) -> None:
+    def __init__(self, cloud: CloudContext) -> None:
         self._cloud = cloud
         self._operations: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "ListStateMachineVersions": self._list_versions,

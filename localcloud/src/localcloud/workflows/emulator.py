@@ -24,8 +24,8 @@ from moto.stepfunctions.parser.backend import execution_worker
 from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommunication, Execution
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend, stepfunctions_parser_backends
 
-from localcloud.cloud import Cloud
 from localcloud.containers.logs import LogStream
+from localcloud.context import CloudContext
 from localcloud.moto_patches.patches import Patches
 from localcloud.workflows import api, maps, query, tasks
 
@@ -40,7 +40,7 @@ _METRICS = {
 class Workflows:
     """The emulator that runs state machines."""
 
-    def __init__(self, cloud: Cloud) -> None:
+    def __init__(self, cloud: CloudContext) -> None:
         self._cloud = cloud
         self._patches = Patches()
         self._running: dict[str, Any] = {}
@@ -165,7 +165,7 @@ class _LogSession(CloudWatchLoggingSession):
     """Writes an execution's history as Step Functions' vended logs have it."""
 
     def __init__(
-        self, cloud: Cloud, execution_arn: str, configuration: CloudWatchLoggingConfiguration, name: str
+        self, cloud: CloudContext, execution_arn: str, configuration: CloudWatchLoggingConfiguration, name: str
     ) -> None:
         super().__init__(execution_arn, configuration)
         self._cloud = cloud
@@ -190,7 +190,7 @@ class _LogSession(CloudWatchLoggingSession):
         self._log.close()
 
 
-def _log_session(cloud: Cloud, arguments: dict[str, Any]) -> _LogSession | None:
+def _log_session(cloud: CloudContext, arguments: dict[str, Any]) -> _LogSession | None:
     machine = arguments["state_machine"]
     given = {"includeExecutionData": False} | (machine.loggingConfiguration or {})
     configuration = CloudWatchLoggingConfiguration.from_logging_configuration(machine.arn, cast(Any, given))

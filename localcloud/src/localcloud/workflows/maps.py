@@ -29,14 +29,14 @@ from moto.stepfunctions.parser.asl.eval.program_state import ProgramEnded, Progr
 from moto.stepfunctions.parser.asl.eval.states import ItemData, MapData
 from moto.stepfunctions.parser.asl.eval.variable_store import VariableStore
 
-from localcloud.cloud import Cloud
+from localcloud.context import CloudContext
 from localcloud.identity import Identity
 from localcloud.moto_patches.patches import Patches
 
 _EXCEEDED = "The specified tolerated failure threshold was exceeded"
 
 
-def install(cloud: Cloud, patches: Patches) -> None:
+def install(cloud: CloudContext, patches: Patches) -> None:
     """Mend moto's distributed maps."""
     _mend_run(cloud, patches)
     _mend_reader(patches)
@@ -50,7 +50,7 @@ def install(cloud: Cloud, patches: Patches) -> None:
     patches.set(MapRunRecord, "set_stop", stop)
 
 
-def _mend_run(cloud: Cloud, patches: Patches) -> None:
+def _mend_run(cloud: CloudContext, patches: Patches) -> None:
     """A map starts its children by StartExecution, fails by what it tolerates, and is aborted with its execution."""
     run: Any = DistributedIterationComponent._map_run
 

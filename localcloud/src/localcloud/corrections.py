@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from localcloud.cloud import Cloud
+from localcloud.context import CloudContext
+from localcloud.identity import moto_patches as bucket_policies
 from localcloud.limits import Limits
 from localcloud.moto_patches import (
     access_keys,
-    bucket_policies,
     codebuild_projects,
     dynamodb_items,
     dynamodb_partiql,
@@ -26,7 +26,7 @@ from localcloud.moto_patches.patches import Patches
 class MotoPatches:
     """The patches that belong to no other emulator; first in, last out."""
 
-    def __init__(self, cloud: Cloud) -> None:
+    def __init__(self, cloud: CloudContext) -> None:
         self._patches = Patches()
         access_keys.apply(self._patches)
         bucket_policies.apply(self._patches)
