@@ -47,6 +47,17 @@ def apply(patches: Patches, invoke_later: Callable[[str, bytes], object]) -> Non
         invoke_later(self.function_arn, (body or "{}").encode())
         return b""
 
+    original_init = patches.set(LambdaFunction, "__init__", initialise)
+    original_set = patches.set(LambdaFunction, "_set_function_code", set_code)
+    original_update = patches.set(LambdaFunction, "update_configuration", update_configuration)
+    original_get = patches.set(LambdaFunction, "get_configuration", get_configuration)
+    patches.set(LambdaFunction, "invoke", invoke)
+    _apply_to_events(patches)
+
+
+def _apply_to_events(patches: Patches) -> None:
+    """Make moto keep one configuration of asynchronous invocations, and leave event sources to us."""
+
     def put_invoke_config(self: Any, function_name: str, config: dict[str, Any]) -> Any:
         # Moto appends, and answers with the first for ever.
         self.get_function(function_name).event_invoke_config.clear()
@@ -70,11 +81,6 @@ def apply(patches: Patches, invoke_later: Callable[[str, bytes], object]) -> Non
             mapping.is_deleted = True
         return original_delete(self, uuid)
 
-    original_init = patches.set(LambdaFunction, "__init__", initialise)
-    original_set = patches.set(LambdaFunction, "_set_function_code", set_code)
-    original_update = patches.set(LambdaFunction, "update_configuration", update_configuration)
-    original_get = patches.set(LambdaFunction, "get_configuration", get_configuration)
-    patches.set(LambdaFunction, "invoke", invoke)
     original_put = patches.set(LambdaBackend, "put_function_event_invoke_config", put_invoke_config)
     patches.set(LambdaBackend, "update_function_event_invoke_config", update_invoke_config)
     original_create = patches.set(LambdaBackend, "create_event_source_mapping", create_mapping)
