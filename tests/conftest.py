@@ -8,7 +8,9 @@ process beside follows, the longest first.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -38,6 +40,21 @@ BESIDE = (
 )
 """Tests that start processes for all that they need."""
 ORDER = ("unit", *BESIDE)
+
+IMAGES = "HEADWATER_IMAGE_CACHE"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let all clouds of the session build the training image in one place: a layer is named by what is in it."""
+    if hasattr(config, "workerinput") or IMAGES in os.environ:
+        return
+    folder = tempfile.mkdtemp(prefix="headwater-images-")
+    os.environ[IMAGES] = folder  # the workers of pytest-xdist inherit it
+
+    def forget() -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+
+    config.add_cleanup(forget)
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
