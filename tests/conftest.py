@@ -29,16 +29,17 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 TESTS = Path(__file__).parent
 BESIDE = (
+    "infra",
     "e2e/test_demo.py",
     "integration",
-    "e2e/test_own_model.py",
-    "infra",
-    "pulumi",
     "terraform",
-    "unit/scaffold/test_write.py",
+    "e2e/test_own_model.py",
+    "pulumi",
     "unit/features/test_spark.py",
+    "infra/test_bundles.py",
+    "unit/scaffold/test_write.py",
 )
-"""Tests that start processes for all that they need."""
+"""Tests that start processes for all that they need, the longest first: what ends last decides."""
 ORDER = ("unit", *BESIDE)
 
 IMAGES = "HEADWATER_IMAGE_CACHE"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from functools import cache
+from typing import Any
 
 from headwater.cli.command import DEBUG, JSON
 from headwater.cli.failures import INTERRUPTED
@@ -17,13 +19,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     import typer
 
-    from headwater.cli.app import app
-
     given = list(sys.argv[1:] if arguments is None else arguments)
     # Asked of the arguments themselves: a usage error comes before they are parsed.
     wants_json, wants_debug = JSON in given, DEBUG in given or bool(os.environ.get("HEADWATER_DEBUG"))
     try:
-        code = typer.main.get_command(app).main(given, prog_name="headwater", standalone_mode=False)
+        code = _program().main(given, prog_name="headwater", standalone_mode=False)
     except typer.Abort:
         return _fail(KeyboardInterrupt(), wants_json=wants_json, wants_debug=False)
     except BrokenPipeError:
@@ -36,6 +36,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Typer turns Ctrl-C into this exit code by itself, without a word.
         return _fail(KeyboardInterrupt(), wants_json=wants_json, wants_debug=False)
     return code if isinstance(code, int) else 0
+
+
+@cache
+def _program() -> Any:
+    """Every command, made of the type hints once in a process: that takes longer than most of them."""
+    import typer
+
+    from headwater.cli.app import app
+
+    return typer.main.get_command(app)
 
 
 def _fail(error: BaseException, *, wants_json: bool, wants_debug: bool) -> int:
