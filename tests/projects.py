@@ -60,7 +60,7 @@ class Project:
 
     def environment(self) -> dict[str, str]:
         """Ours, without what would lead to another cloud."""
-        foreign = ("AWS_", "HEADWATER_", "COV_")
+        foreign = ("AWS_", "HEADWATER_", "LOCALCLOUD_", "COV_")
         kept = {key: value for key, value in os.environ.items() if key == SHARED or not key.startswith(foreign)}
         return {**kept, "HEADWATER_HOME": str(self.home), "HEADWATER_PORT": "0", "PYTHONPATH": str(self.root)}
 
