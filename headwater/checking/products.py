@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,6 +19,7 @@ from headwater.errors import InvalidRequest
 from headwater.lake.database import connect
 from headwater.model import Catalog, FeatureView, Model, Source, load_catalog, place_of
 from headwater.places import Problem, lines
+from headwater.verification import RESERVED, is_reserved
 
 
 class ProductProblems(InvalidRequest):
@@ -39,9 +40,24 @@ def checked_catalog(package: str = "pipelines") -> Catalog:
     # Each function that reads products imports all of them.
     modules = [name for name in sys.modules if name.startswith(f"{package}.") and name.endswith(".product")]
     found = [Problem(name, what) for name in sorted(modules) for what in library_problems(name, LAMBDA, called="")]
+    found += _reserved(catalog)
     if found := [*found, *problems(catalog)]:
         raise ProductProblems(lines(found))
     return catalog
+
+
+def _reserved(catalog: Catalog) -> Iterator[Problem]:
+    """Declarations whose names are those of the library's own product."""
+    declared: tuple[tuple[str, Mapping[str, Source | FeatureView | Model]], ...] = (
+        ("source", catalog.sources),
+        ("feature view", catalog.views),
+        ("model", catalog.models),
+    )
+    for kind, named in declared:
+        for name, declaration in named.items():
+            if is_reserved(name):
+                said = f"names that begin with {RESERVED} are those of headwater verify: give another one"
+                yield Problem(f"{kind} {name!r}", said, place_of(declaration))
 
 
 def problems(catalog: Catalog) -> list[Problem]:

@@ -22,6 +22,7 @@ from headwater.cli import (
     runs,
     sources,
     stack,
+    verify,
 )
 
 app = typer.Typer(
@@ -63,5 +64,6 @@ for part in (
     alarms,
     products,
     stack,
+    verify,
 ):
     part.add_to(app)

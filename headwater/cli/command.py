@@ -79,6 +79,8 @@ def command(app: typer.Typer, name: str) -> Callable[[Callable[..., Answer]], Ca
                 typer.echo(as_json(answer.data))
             elif answer.show is not None:
                 answer.show(data_console())
+            if answer.exit_code:
+                raise typer.Exit(answer.exit_code)
 
         common = (("as_json_line", _JsonOption), ("debug", _DebugOption))
         # Typer reads the wrapper's signature, where the names in the function's annotations mean nothing.

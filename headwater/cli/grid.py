@@ -48,7 +48,8 @@ class Grid:
         # Without a terminal nothing has to fit: the reader is grep or a log.
         width = options.max_width if console.is_terminal else None
         if (widths := self._widths(width)) is not None:
-            yield self._table(widths)
+            needed = sum(widths) + GAP * len(widths) + EDGES
+            yield from console.render(self._table(widths), options.update(width=max(needed, options.max_width)))
         elif width is not None and len(self.columns) > 1 and (widths := self._widths(width - INDENT, 1)) is not None:
             yield from self._two_lines(widths)
         else:

@@ -27,6 +27,8 @@ class Answer:
     """Plain values: what ``--json`` prints, in one line."""
     show: Callable[[Console], None] | None = None
     """Prints it for people on the console of stdout; by default nothing is printed."""
+    exit_code: int = 0
+    """What the command exits with once the answer is printed: 1 if what it looked at isn't well."""
 
 
 def as_json(data: Any) -> str:

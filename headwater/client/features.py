@@ -25,6 +25,7 @@ from headwater.lake.store import Executions, Objects
 from headwater.registry.service import Registry
 from headwater.registry.store import ArtifactStore, RegistryStore
 from headwater.registry.types import PackageFeature
+from headwater.verification import is_reserved
 
 if TYPE_CHECKING:
     from headwater.features.difference import Difference
@@ -55,7 +56,7 @@ class Features:
     def list(self) -> tuple[ViewSummary, ...]:
         """Every feature view of the stack, by name, with its content and freshness."""
         with self._using():
-            return self._finding.list()
+            return tuple(view for view in self._finding.list() if not is_reserved(view.view))
 
     def show(self, view: str) -> ViewDetails:
         """A view's definition and its earlier ones, its sources and the models that use it.
@@ -371,7 +372,7 @@ class Features:
             ) from error
         with self._using():
             unchecked = (State.NEVER, State.RETIRED)
-            names = [view] if view else [entry.view for entry in self._finding.list() if entry.state not in unchecked]
+            names = [view] if view else [entry.view for entry in self.list() if entry.state not in unchecked]
             declared = self._finding.catalog(names)
             lake = Lake(declared, bucket=self._stack.lake_bucket, table=self._stack.registry_table, deployed=False)
             online, registry = OnlineStore(self._stack.features_table), RegistryStore(self._stack.registry_table)

@@ -16,6 +16,7 @@ from headwater.client.stack import StackDescription
 from headwater.registry.service import PRODUCTION, Registry
 from headwater.registry.store import RegistryStore
 from headwater.registry.types import AliasMove, ModelVersion, TrainingSet
+from headwater.verification import is_reserved
 
 
 class ModelSummary(BaseModel):
@@ -80,9 +81,9 @@ class Models:
             self._registry = Registry(RegistryStore(stack.registry_table))
 
     def list(self) -> list[ModelSummary]:
-        """Every registered model, by name."""
+        """Every registered model, by name, but for that of `headwater verify`."""
         with self._using():
-            return [self._summary(model) for model in self._registry.models()]
+            return [self._summary(model) for model in self._registry.models() if not is_reserved(model)]
 
     def show(self, model: str, version: int | None = None) -> ModelCard:
         """The card of a version: by default the one that serves, else the newest.

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from headwater.aws import Clients, using
 from headwater.client import lake
@@ -22,6 +22,10 @@ from headwater.client.sources import Sources
 from headwater.client.stack import StackDescription
 from headwater.lake.types import Ingestion
 from headwater.versions.service import Versions
+
+if TYPE_CHECKING:
+    from headwater.client.verification import Report
+    from headwater.client.verification.runner import Follow
 
 
 class Headwater:
@@ -69,6 +73,11 @@ class Headwater:
     def features(self) -> Features:
         """The feature store."""
         return Features(self.stack, self._using, self._api)
+
+    @property
+    def clients(self) -> Clients:
+        """The AWS clients that lead to this stack."""
+        return self._clients
 
     def _using(self) -> AbstractContextManager[None]:
         return using(self._clients)
@@ -194,6 +203,27 @@ class Headwater:
         """Every alarm of the stack, those that are going off first."""
         with self._using():
             return alarms(self.stack)
+
+    def verify(self, *, keep: bool = False, follow: Follow | None = None) -> Report:
+        """Try every capability and permission with the library's own small product, and clean up; minutes, some cents.
+
+        Parameters
+        ----------
+        keep : bool
+            Whether to leave what was put into the stack there, until the next verification.
+        follow : callable, optional
+            Called with a check's name and title; gives a context that is told what the check is doing.
+
+        Raises
+        ------
+        VerificationRunning
+            Another verification is under way.
+        NoVerification
+            The stack was deployed without the product that is needed.
+        """
+        from headwater.client.verification.runner import silently, verify
+
+        return verify(self, keep=keep, follow=follow or silently)
 
     def logs(self, function: str | None = None, *, since: float = 0) -> list[LogLine]:
         """Lines of the log groups whose name contains ``function``, oldest first.

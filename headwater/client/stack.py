@@ -65,6 +65,8 @@ class StackDescription(BaseModel):
     """Of Headwater, that deployed it."""
     state_bucket: str = ""
     """Of Pulumi's backend; empty if the stack was deployed without a ledger of its updates."""
+    verify: str = ""
+    """``yes`` if functions and the container know the product of `headwater verify`."""
     models: Names = None
     sources: Names = None
     views: Names = None

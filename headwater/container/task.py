@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools import Logger
 from pydantic import ValidationError
 
+from headwater.deployed import deployed_catalog
 from headwater.errors import HeadwaterError
 from headwater.lake.types import ReingestOrder, Upload
-from headwater.model import load_catalog
 from headwater.settings import FunctionSettings
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def train(settings: Settings, logger: Logger, model: str, run_id: str) -> None:
         logger.info(step, extra=dict(facts))
 
     training = Training(
-        load_catalog(),
+        deployed_catalog(),
         Registry.from_settings(settings),
         settings.artifacts_bucket,
         code_version=settings.code_version,
@@ -91,7 +91,7 @@ def _lake(settings: Settings) -> Lake:
     from headwater.lake.service import Lake
 
     return Lake(
-        load_catalog(),
+        deployed_catalog(),
         bucket=settings.lake_bucket,
         table=settings.registry_table,
         code_version=settings.code_version,

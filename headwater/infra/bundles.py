@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -81,7 +81,7 @@ RECIPES: Sequence[Recipe] = (
         name="data",
         sources=(
             *_BASE,
-            *_of("features", "lake", "serving", "training", "versions"),
+            *_of("deployed.py", "features", "lake", "serving", "training", "verification", "versions"),
             *_of(*(f"handlers/{name}" for name in ("features", "lake", "registry", "training"))),
         ),
         of_project=("pipelines", "functions"),
@@ -91,6 +91,8 @@ RECIPES: Sequence[Recipe] = (
 
 SPARK_PYTHON = "3.11"
 """Of the release that runs Spark (`headwater.infra.spark.RELEASE`); its bundle holds wheels for it."""
+VERIFICATION = "headwater/verification"
+"""The library's own product: left out of what a stack is made of that doesn't want it."""
 SPARK = Recipe(
     name="spark",
     sources=(*_GROUND, *_of("features", "lake", "registry", "versions", "wire")),
@@ -115,8 +117,12 @@ class Bundle:
         return f"code/{self.name}-{self.sha256}.zip"
 
 
-def build_all(target: Target, *, project: Path, library: Path = LIBRARY) -> dict[str, Bundle]:
+def build_all(
+    target: Target, *, project: Path, library: Path = LIBRARY, without: Sequence[str] = ()
+) -> dict[str, Bundle]:
     """Build every bundle of a project, at the same time, or take it from the cache.
+
+    ``without`` names sources of `RECIPES` to leave out.
 
     Raises
     ------
@@ -124,7 +130,8 @@ def build_all(target: Target, *, project: Path, library: Path = LIBRARY) -> dict
         A lock is missing, a package can't be installed for the target, or a bundle is larger than Lambda takes.
     """
     with ThreadPoolExecutor(len(RECIPES)) as pool:
-        bundles = pool.map(lambda recipe: build(recipe, target, project=project, library=library), RECIPES)
+        recipes = [replace(one, sources=[name for name in one.sources if name not in without]) for one in RECIPES]
+        bundles = pool.map(lambda recipe: build(recipe, target, project=project, library=library), recipes)
         return {bundle.name: bundle for bundle in bundles}
 
 

@@ -9,7 +9,7 @@ import pulumi
 import pulumi_aws as aws
 
 from headwater.infra.buckets import PrivateBucket
-from headwater.infra.bundles import SPARK, SPARK_PYTHON, Bundle, build, build_all
+from headwater.infra.bundles import SPARK, SPARK_PYTHON, VERIFICATION, Bundle, build, build_all
 from headwater.infra.bytecode import interpreter
 from headwater.infra.config import Config
 from headwater.infra.packages import PLATFORMS, Target
@@ -41,7 +41,8 @@ class Bundles(pulumi.ComponentResource):
         """Build and upload, also for Spark if ``spark``."""
         super().__init__("headwater:index:Bundles", name, {}, opts)
         platform = None if config.bundle_platform == "host" else PLATFORMS[config.architecture]
-        built = build_all(Target(python=config.python, platform=platform), project=project())
+        target = Target(python=config.python, platform=platform)
+        built = build_all(target, project=project(), without=() if config.verify else (VERIFICATION,))
         if spark:
             python = config.python if platform is None else SPARK_PYTHON
             target = Target(python=python, platform=platform, compiled=False)

@@ -131,6 +131,10 @@ class Config(BaseModel):
     predict_concurrency: Annotated[int, Field(ge=1)] | None = None
     """Concurrent predict invocations kept for and limited to it; none: what the account has left."""
 
+    verify: bool = True
+    """Whether functions and the container know the small product that `headwater verify` tries the stack with; idle it
+    costs nothing."""
+
     tags: Mapping[str, str] = Field(default_factory=dict)
     """More tags for every resource, such as a cost centre."""
 

@@ -15,6 +15,7 @@ import pulumi
 import pulumi_aws as aws
 
 import headwater.handlers.images.build
+from headwater.infra.bundles import VERIFICATION
 from headwater.infra.config import Config
 from headwater.infra.function import Function, FunctionArgs
 from headwater.infra.grants import Grant, Role, Text, allow, together, write_logs
@@ -94,7 +95,8 @@ class ImageRepository(pulumi.ComponentResource):
         return together(allow(PULL, self.repository.arn), allow(["ecr:GetAuthorizationToken"], "*"))
 
     def _build(self, name: str, platform: Platform) -> pulumi.Output[str]:
-        context = pack_context(project())
+        left_out = () if platform.config.verify else (f"{VERIFICATION}/",)
+        context = pack_context(project(), without=left_out)
         uploaded = aws.s3.BucketObjectv2(
             "image-context",
             bucket=platform.artifacts.ready,
@@ -207,20 +209,22 @@ phases:
 """
 
 
-def pack_context(root: Path) -> Context:
+def pack_context(root: Path, *, without: tuple[str, ...] = ()) -> Context:
     """Zip what the Dockerfile copies, named by the hash of its contents; a context that was packed is left alone.
 
     Parameters
     ----------
     root : Path
         The project; its cache keeps the zip.
+    without : tuple of str
+        Beginnings of names to leave out.
 
     Raises
     ------
     LockConflict
         The project's lock for the training container contradicts the library's.
     """
-    files = {**dict(_context_files(root)), REQUIREMENTS: lock("training", root).encode()}
+    files = {**dict(_context_files(root, without)), REQUIREMENTS: lock("training", root).encode()}
     digest, cache_directory = hashlib.sha256(), root / CACHE
     for name, content in sorted(files.items()):
         digest.update(f"{name}\0{len(content)}\0".encode() + content)
@@ -238,11 +242,11 @@ def pack_context(root: Path) -> Context:
     return Context(path=path, sha256=digest.hexdigest())
 
 
-def _context_files(root: Path) -> Iterator[tuple[str, bytes]]:
+def _context_files(root: Path, without: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:
     for folder, source in ((LIBRARY.parent, "headwater"), (root, "pipelines")):
         for path in sorted((folder / source).rglob("*")):
             name = path.relative_to(folder).as_posix()
-            if path.is_file() and not PRUNED.search(name) and not name.startswith(NOT_IN_CONTEXT):
+            if path.is_file() and not PRUNED.search(name) and not name.startswith((*NOT_IN_CONTEXT, *without)):
                 yield name, path.read_bytes()
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from headwater.infra.bundles import RECIPES, SPARK, Bundle, Recipe, build, build_all
+from headwater.infra.bundles import RECIPES, SPARK, VERIFICATION, Bundle, Recipe, build, build_all
 from headwater.infra.images import pack_context
 from headwater.infra.packages import COMMAND_LINE, BundleError, File, Target, append, remembered, without_command_line
 from headwater.locks import lock
@@ -236,6 +236,23 @@ def test_the_images_context_holds_what_the_dockerfile_copies_and_no_laptop_code(
         "headwater/container/Dockerfile", "requirements.txt", "headwater/model.py", "pipelines/shop.py"
     } <= set(names)  # fmt: skip
     assert not [name for name in names if name.startswith(("headwater/cli", "headwater/infra", "infra", "tests"))]
+
+
+def test_a_stack_that_wants_no_verification_has_nothing_of_its_product(
+    bundles: dict[str, Bundle], tmp_path: Path
+) -> None:
+    def holds(path: Path) -> bool:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.startswith(f"{VERIFICATION}/") for name in archive.namelist())
+
+    without = build_all(HOST, project=ROOT, without=(VERIFICATION,))
+    assert {name: (holds(bundles[name].path), holds(without[name].path)) for name in bundles} == {
+        "control": (False, False), "serving": (False, False), "data": (True, False),
+    }  # fmt: skip
+    assert without["serving"].sha256 == bundles["serving"].sha256
+    root = project(tmp_path / "project")
+    assert holds(pack_context(root).path)
+    assert not holds(pack_context(root, without=(f"{VERIFICATION}/",)).path)
 
 
 def test_the_container_gets_what_the_project_adds_to_its_lock(tmp_path: Path) -> None:

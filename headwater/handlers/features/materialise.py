@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from headwater.deployed import deployed_catalog
 from headwater.handlers.observability import observe
 from headwater.model import load_catalog
 from headwater.settings import FunctionSettings, at_init
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from headwater.features.materialising import Materialised
     from headwater.features.service import Features
     from headwater.lake.store import Executions
+    from headwater.model import Catalog
 
 logger, tracer, metrics, entry = observe("features")
 
@@ -39,8 +41,8 @@ class Settings(FunctionSettings):
     """The machine that runs Spark; empty: there is none."""
 
 
-@at_init
-def service() -> Features:
+# In front of what calls it: in Lambda services are made while this module is imported.
+def _features(catalog: Catalog) -> Features:
     # Imported here: the deployment reads `Settings` where DuckDB needn't be installed.
     from headwater.features.lineage import Uses
     from headwater.features.runs import SparkRuns
@@ -51,11 +53,22 @@ def service() -> Features:
     from headwater.registry.store import ArtifactStore
 
     settings = Settings.from_environment()
-    catalog = load_catalog()
     lake = Lake(catalog, bucket=settings.lake_bucket, table=settings.registry_table)
     uses = Uses(Registry.from_settings(settings), ArtifactStore(settings.artifacts_bucket))
     spark = SparkRuns(settings.spark_arn) if settings.spark_arn else None
     return Features(catalog, lake, online=OnlineStore(settings.features_table), served=uses.served, spark=spark)
+
+
+@at_init
+def service() -> Features:
+    """For a source or view that the event names."""
+    return _features(deployed_catalog())
+
+
+@at_init
+def products() -> Features:
+    """For all views of the project's own products."""
+    return _features(load_catalog())
 
 
 @at_init
@@ -99,14 +112,13 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             at_once=bool(event.get("distributed")),
         ),
     )
-    features = service()
     if "source" in event:
-        done = features.materialise_source(event["source"], doing)
+        done = service().materialise_source(event["source"], doing)
     elif "view" in event:
-        done = [features.materialise_view(event["view"], event.get("version"), doing=doing)]
+        done = [service().materialise_view(event["view"], event.get("version"), doing=doing)]
     else:
         try:
-            done = features.materialise_all(doing)
+            done = products().materialise_all(doing)
         finally:
             # What couldn't be brought up to date is late all the same.
             count_late_views(freshness().ages())

@@ -11,6 +11,7 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from headwater.deployed import deployed_catalog
 from headwater.errors import HeadwaterError, InvalidRequest
 from headwater.features.errors import InvalidRows
 from headwater.features.store import OnlineStore
@@ -18,7 +19,6 @@ from headwater.features.streaming import Streamed, Streaming
 from headwater.handlers.observability import observe
 from headwater.json_values import loads
 from headwater.lake.store import Arrivals
-from headwater.model import load_catalog
 from headwater.settings import FunctionSettings, at_init
 
 logger, tracer, metrics, entry = observe("features")
@@ -37,7 +37,7 @@ class Settings(FunctionSettings):
 @at_init
 def service() -> Streaming:
     settings = Settings.from_environment()
-    return Streaming(load_catalog(), OnlineStore(settings.features_table), Arrivals(settings.lake_bucket))
+    return Streaming(deployed_catalog(), OnlineStore(settings.features_table), Arrivals(settings.lake_bucket))
 
 
 @entry

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from headwater.deployed import deployed_catalog
 from headwater.errors import HeadwaterError
 from headwater.handlers.observability import observe
 from headwater.lake.types import ReingestOrder, Upload
-from headwater.model import load_catalog
 from headwater.settings import FunctionSettings, at_init
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def service() -> Lake:
 
     settings = Settings.from_environment()
     return Lake(
-        load_catalog(),
+        deployed_catalog(),
         bucket=settings.lake_bucket,
         table=settings.registry_table,
         code_version=settings.code_version,

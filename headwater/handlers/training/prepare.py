@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from headwater.deployed import deployed_catalog
 from headwater.handlers.observability import observe
-from headwater.model import load_catalog
 from headwater.settings import FunctionSettings, at_init
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def service() -> Preparation:
 
     settings = Settings.from_environment()
     return Preparation.over(
-        load_catalog(),
+        deployed_catalog(),
         lake_bucket=settings.lake_bucket,
         registry_table=settings.registry_table,
         artifacts_bucket=settings.artifacts_bucket,

@@ -26,6 +26,8 @@ class Decision:
 
     allowed: bool
     reason: str
+    explicit: bool = False
+    """Whether a statement denies it, rather than none allowing it."""
 
 
 @lru_cache(maxsize=4096)
@@ -63,7 +65,7 @@ def decide(documents: Iterable[str], action: str, resource: str, context: Contex
         and holds(statement.get("Condition", {}), context)
     ]
     if any(statement["Effect"] == "Deny" for statement in applying):
-        return Decision(False, "with an explicit deny in an identity-based policy")
+        return Decision(False, "with an explicit deny in an identity-based policy", explicit=True)
     if applying:
         return Decision(True, "allowed")
     return Decision(False, f"because no identity-based policy allows the {action} action")

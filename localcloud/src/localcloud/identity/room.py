@@ -16,6 +16,7 @@ from localcloud.front import ApiCall
 from localcloud.identity import s3
 from localcloud.identity.needs import needed
 from localcloud.identity.policy import CannotJudge, Decision, decide
+from localcloud.identity.simulation import OPERATION, simulate
 from localcloud.identity.types import Need, Place
 from localcloud.mends.patch import Patches
 from localcloud.refusals import protocol, refusal
@@ -88,7 +89,7 @@ class Identity:
     def _answer(self, call: ApiCall) -> Response | None:
         role = self._cloud.principals.get(call.access_key)
         if role is None:
-            return None
+            return self._simulated(call)
         try:
             for need in needed(call, self._place):
                 if refusal := self._refuse(role, need):
@@ -98,7 +99,17 @@ class Identity:
                 return _access_denied(call, refusal)
         except CannotJudge as error:
             return _access_denied(call, f"the local cloud can't judge {error}: teach localcloud/identity about it")
-        return None
+        return self._simulated(call)
+
+    def _simulated(self, call: ApiCall) -> Response | None:
+        """The answer to a simulation, which moto doesn't have; None to any other call."""
+        if call.service != "iam" or call.operation != OPERATION:
+            return None
+        roles = [one.arn for one in iam_backends[self._cloud.account_id]["aws"].roles.values()]
+        try:
+            return simulate(call, self.judge, roles)
+        except CannotJudge as error:
+            return refusal(call, "InvalidInput", f"the local cloud can't judge {error}")
 
     def refusal(self, role: str, action: str, resource: str) -> str:
         """Why ``role`` may not do what AWS does for it; empty if it may. Recorded like a call."""

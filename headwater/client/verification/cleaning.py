@@ -1,0 +1,139 @@
+"""Takes away what a verification put into a stack; also what one left behind that was killed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from typing import Any
+
+from headwater.aws import client
+from headwater.client.people import me
+from headwater.client.service import Headwater
+from headwater.client.stack import StackDescription
+from headwater.client.waiting import wait_for
+from headwater.errors import Refused
+from headwater.features.online import online_key
+from headwater.registry.service import Registry
+from headwater.registry.store import RegistryStore
+from headwater.verification import MODEL, SOURCE, UNIT, VIEW
+from headwater.versions.refs import Refs
+
+DATASETS = (f"sources/{SOURCE}", f"models/{MODEL}", f"streamed/{VIEW}")
+INGESTION_TIMEOUT = 300.0
+DELETED_AT_ONCE = 1000
+STAYS = (
+    "the versions, alias moves, ingestions and definitions of headwater_verify in the registry table, some 40 KB: the "
+    "registry only appends, so that what happened can't be unsaid",
+    "the commits of its datasets, until headwater data gc: no branch or tag leads to them any more",
+    "log lines and executions, until CloudWatch Logs and Step Functions forget them",
+)
+"""What isn't removed, and why."""
+
+
+def clean(stack: Headwater, units: Sequence[str], tell: Callable[[str], None] = lambda _: None) -> str:
+    """Remove all that verifications put into the stack; what it was, in a few words.
+
+    Parameters
+    ----------
+    stack : Headwater
+    units : sequence of str
+        Entities whose online items are removed. Those of others expire.
+    tell : callable
+        Told what is being done.
+    """
+    told = stack.stack
+    tell("waiting for what is under way")
+    _stop_runs(stack)
+    _wait_for_ingestions(told)
+    tell("taking aliases and branches away")
+    aliases = _withdraw(told.registry_table)
+    refs = _delete_refs(told.registry_table)
+    tell("removing objects and online items")
+    objects = sum(_delete(bucket, prefix) for bucket, prefix in prefixes(told))
+    items = _delete_items(told.features_table, units)
+    return f"{objects} object versions, {items} online items, {aliases} aliases, {refs} refs removed"
+
+
+def prefixes(stack: StackDescription) -> tuple[tuple[str, str], ...]:
+    """Where a verification's objects are: bucket and prefix."""
+    lake = (
+        f"landing/{SOURCE}/", f"curated/{SOURCE}@", f"curated/{SOURCE}/", f"quarantine/{SOURCE}/",
+        f"features/{VIEW}/", f"features/statistics/{VIEW}/", f"arrived/{VIEW}/", f"streamed/{VIEW}/",
+    )  # fmt: skip
+    return (
+        *((stack.lake_bucket, prefix) for prefix in lake),
+        (stack.artifacts_bucket, f"runs/{MODEL}/"),
+        (stack.predictions_bucket, f"{MODEL}/"),
+    )
+
+
+def _stop_runs(stack: Headwater) -> None:
+    for run in _running(stack.stack.training_arn):
+        if run["name"].startswith(f"{MODEL}-"):
+            with suppress(Refused):  # It ended meanwhile.
+                stack.runs.stop(run["name"], why="headwater verify cleans up")
+
+
+def _wait_for_ingestions(stack: StackDescription) -> None:
+    """An ingestion that is under way would commit after everything was removed."""
+
+    def look() -> bool | None:
+        return None if any(_is_ours(run["executionArn"]) for run in _running(stack.ingestion_arn)) else True
+
+    wait_for(look, what="the end of ingestions under way", timeout=INGESTION_TIMEOUT)
+
+
+def _is_ours(execution: str) -> bool:
+    given = json.loads(client("stepfunctions").describe_execution(executionArn=execution).get("input") or "{}")
+    key = str((given.get("upload") or {}).get("key", ""))
+    return key.startswith(f"landing/{SOURCE}/")
+
+
+def _running(machine: str) -> Iterator[dict[str, Any]]:
+    pages = client("stepfunctions").get_paginator("list_executions")
+    for page in pages.paginate(stateMachineArn=machine, statusFilter="RUNNING"):
+        yield from page["executions"]
+
+
+def _withdraw(table: str) -> int:
+    registry = Registry(RegistryStore(table))
+    found = registry.aliases(MODEL)
+    for alias, version in found.items():
+        registry.withdraw(MODEL, alias=alias, expected=version, by=me(), why="headwater verify cleans up")
+    return len(found)
+
+
+def _delete_refs(table: str) -> int:
+    store, count = RegistryStore(table), 0
+    for dataset in DATASETS:
+        refs = Refs(store, dataset)
+        for ref in refs.all():
+            refs.move(ref.kind, ref.name, expected=ref.commit, to=None, by=me(), why="headwater verify cleans up")
+            count += 1
+    return count
+
+
+def _delete(bucket: str, prefix: str) -> int:
+    """Delete every version of every object below a prefix, for ever."""
+    s3, count = client("s3"), 0
+    for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
+        found = [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]
+        count += len(found)
+        for start in range(0, len(found), DELETED_AT_ONCE):
+            some = [
+                {"Key": one["Key"], "VersionId": one["VersionId"]} for one in found[start : start + DELETED_AT_ONCE]
+            ]
+            answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": some, "Quiet": True})
+            if errors := answer.get("Errors"):
+                raise Refused(f"s3://{bucket}/{errors[0]['Key']} can't be deleted: {errors[0]['Message']}")
+    return count
+
+
+def _delete_items(table: str, units: Sequence[str]) -> int:
+    dynamodb, count = client("dynamodb"), 0
+    for unit in units:
+        key = online_key((UNIT,), (unit,))
+        answer = dynamodb.delete_item(TableName=table, Key={"pk": {"S": str(key)}}, ReturnValues="ALL_OLD")
+        count += "Attributes" in answer
+    return count
