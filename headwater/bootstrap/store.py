@@ -20,14 +20,14 @@ _PASSING = (".pulumi/stacks/", ".pulumi/locks/")
 def lifecycle_rules() -> list[dict[str, Any]]:
     """Old versions of passing files go after `KEEP_DAYS`, unfinished uploads after a week, history never."""
     unfinished = {
-        "ID": "headwater-unfinished-uploads",
+        "ID": "unfinished-uploads",
         "Status": "Enabled",
         "Filter": {"Prefix": ""},
         "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7},
     }
     passing = [
         {
-            "ID": f"headwater-old-{prefix.split('/')[1]}",
+            "ID": f"old-{prefix.split('/')[1]}",
             "Status": "Enabled",
             "Filter": {"Prefix": prefix},
             "NoncurrentVersionExpiration": {"NoncurrentDays": KEEP_DAYS},

@@ -10,6 +10,8 @@ from headwater.errors import HeadwaterError, InvalidRequest, NotAllowed, NotFoun
 from headwater.places import of_validation
 
 INTERRUPTED = 130
+LOCAL_COMMAND = "headwater local"
+"""Our command that drives the local cloud, whose own is `localcloud`."""
 _UNREACHABLE = ("EndpointConnectionError", "ConnectTimeoutError", "ConnectionClosedError", "ReadTimeoutError")
 _NO_CREDENTIALS = ("NoCredentialsError", "PartialCredentialsError", "ProfileNotFound", "TokenRetrievalError")
 _DENIED = frozenset({
@@ -56,12 +58,13 @@ def failure(error: BaseException) -> Failure:
 def _of_local(error: BaseException) -> Failure:
     """The local cloud and its engine import nothing of Headwater; their errors carry their words themselves."""
     message = str(getattr(error, "message", "") or error)
-    steps = tuple(step for step in [getattr(error, "next_step", "")] if step)
+    told = getattr(error, "next_step_by", None)
+    steps = tuple(step for step in [told(LOCAL_COMMAND) if told else getattr(error, "next_step", "")] if step)
     traceback = str(getattr(error, "traceback", "")).strip()
     if traceback:
         steps = (*steps, "the program's own traceback: run it again with --debug")
     reason = str(getattr(error, "reason", "") or type(error).__name__)
-    return Failure(reason, message, steps)
+    return Failure(reason, message, steps, getattr(error, "exit_code", 1))
 
 
 def _of_aws(error: BaseException) -> Failure:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headwater.cli.command import Engine
+from headwater.cli.failures import LOCAL_COMMAND
 from headwater.cli.interrupts import Interrupted
 from headwater.cli.output import note
 from headwater.cli.policies import obey
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from localcloud.engine import Deployment
 
 _SHOWN = {"create": "created", "update": "changed", "replace": "replaced", "delete": "deleted"}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 class NotRunning(NotFound):
@@ -87,9 +85,13 @@ def bring_up(
 
 
 def _find_cli() -> Cli:
-    from localcloud.automation import find
+    from localcloud.automation import NoPulumi, find
 
-    return find()
+    try:
+        return find()
+    except NoPulumi as error:
+        error.next_step = f"make pulumi   (builds it once, needs Go), or {error.next_step}"
+        raise
 
 
 def _deploy(project: Path, running: Running, stage: Stage, cli: Cli | None, *, refresh: bool) -> Deployment:
@@ -149,22 +151,19 @@ def host_config() -> dict[str, str]:
 
 def environment(running: Running) -> dict[str, str]:
     """The variables that lead AWS clients, Pulumi's CLI and our own command to the local cloud."""
-    from localcloud.automation import pulumi_variables
+    from localcloud import control
 
-    variables = running.environment()
-    return {**variables, **pulumi_variables(variables, Path(running.directory)), "HEADWATER_STACK": LOCAL}
+    return {**control.environment(running), "HEADWATER_STACK": LOCAL}
 
 
 def running(home: Path) -> Running:
     """The local cloud that runs; raises `NotRunning` if none does."""
-    from localcloud import daemon
+    from localcloud import control, daemon
 
-    seen = daemon.status(home / "local")
-    if seen is None:
-        kept = kept_bytes(home)
-        told = "" if kept is None else f"; the last one's state is kept ({as_size(kept)})"
-        raise NotRunning(f"no local cloud runs here{told}", next_steps=["headwater local up"])
-    return seen
+    try:
+        return control.running(home / "local")
+    except daemon.LocalCloudError as error:
+        raise NotRunning(error.message, next_steps=[error.next_step_by(LOCAL_COMMAND)]) from None
 
 
 def kept_bytes(home: Path) -> int | None:
@@ -172,11 +171,6 @@ def kept_bytes(home: Path) -> int | None:
     from localcloud import daemon
 
     return daemon.kept(home / "local")
-
-
-def as_size(number: int) -> str:
-    """Bytes for people."""
-    return f"{number / 1e6:,.1f} MB"
 
 
 def stop(home: Path) -> bool:
@@ -196,23 +190,17 @@ def take_down(home: Path) -> bool:
 @contextmanager
 def interruptible(home: Path) -> Iterator[None]:
     """Ctrl-C leaves the machine as it was: a cloud that this command started goes with it."""
-    from localcloud import daemon
+    from localcloud import control
 
-    was_running = daemon.status(home / "local") is not None
-    was_kept = kept_bytes(home) is not None
     try:
-        yield
-    except KeyboardInterrupt:
-        if was_running:
+        with control.interruptible(home / "local", on_stop=lambda: note("stopping the local cloud")):
+            yield
+    except control.Interrupted as error:
+        if error.runs_on:
             raise Interrupted(
                 "the local cloud runs on; what was under way on it may be half done",
                 next_steps=["headwater local status", "headwater local up does the rest", "headwater local down"],
             ) from None
-        note("stopping the local cloud")
-        if was_kept:
-            stop(home)
-        else:
-            take_down(home)
         raise Interrupted(
             "nothing runs: the local cloud that this command had started was stopped",
             next_steps=["headwater local up starts it again"],
@@ -226,7 +214,9 @@ def advance_clock(home: Path, by: timedelta) -> str:
 
 def duration(text: str) -> timedelta:
     """Read ``90s``, ``15m``, ``6h`` or ``7d``; raises `InvalidRequest`."""
-    match = _DURATION.fullmatch(text.strip())
-    if match is None:
-        raise InvalidRequest(f"{text!r} is no duration: write 90s, 15m, 6h or 7d")
-    return timedelta(**{_UNITS[match[2]]: float(match[1])})
+    from localcloud import control, daemon
+
+    try:
+        return control.duration(text)
+    except daemon.LocalCloudError as error:
+        raise InvalidRequest(f"{text!r} is no duration: write 90s, 15m, 6h or 7d") from error

@@ -53,32 +53,27 @@ def up(
 
 def status() -> Answer:
     """Say whether the local cloud runs, where, what is on it and how much it keeps; exits 3 if it doesn't run."""
-    from datetime import UTC, datetime
-
-    from headwater.cli.laptop import deployed_resources, kept_bytes, running
+    from headwater.cli.laptop import deployed_resources, running
     from headwater.client.stack import LOCAL
     from headwater.project import home, project
+    from localcloud import control
 
     seen = running(home())
     deployed = deployed_resources(project(), seen)
     facts = {
-        "status": "running",
-        "endpoint": seen.endpoint,
-        "pid": seen.pid,
-        "up_since": datetime.fromtimestamp(seen.started, UTC).isoformat(timespec="seconds"),
-        "clock": seen.now(),
+        **control.facts(seen),
         "stack": LOCAL if deployed else None,
         "resources": len(deployed),
-        "kept_bytes": kept_bytes(home()),
         "home": str(home()),
-        "log": str(seen.log),
     }
     return Answer(facts, lambda console: _show_facts(console, facts))
 
 
 def stop() -> Answer:
     """Stop the local cloud and every process it started; the next `up` finds what was on it."""
-    from headwater.cli.laptop import as_size, kept_bytes
+    from localcloud.control import as_size
+
+    from headwater.cli.laptop import kept_bytes
     from headwater.cli.laptop import stop as stop_cloud
     from headwater.project import home
 
@@ -92,7 +87,9 @@ def stop() -> Answer:
 
 def down(yes: YesOption = False) -> Answer:
     """Stop the local cloud, and forget for ever what was on it; asks before that, `stop` keeps it."""
-    from headwater.cli.laptop import as_size, kept_bytes, take_down
+    from localcloud.control import as_size
+
+    from headwater.cli.laptop import kept_bytes, take_down
     from headwater.project import home
 
     kept = kept_bytes(home())
@@ -107,16 +104,14 @@ def down(yes: YesOption = False) -> Answer:
 
 def env() -> Answer:
     """Print the variables that lead AWS clients and Pulumi to the local cloud: eval "$(headwater local env)"."""
-    import shlex
-
     from headwater.cli.laptop import environment, running
     from headwater.project import home
+    from localcloud import control
 
     variables = environment(running(home()))
-    # A profile or a session of the person's own would come before these credentials with some tools.
-    lines = ["unset AWS_PROFILE AWS_DEFAULT_PROFILE AWS_SESSION_TOKEN PULUMI_CONFIG_PASSPHRASE_FILE"]
-    lines += [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
-    return Answer(variables, lambda console: console.print("\n".join(lines), markup=False, soft_wrap=True))
+    return Answer(
+        variables, lambda console: console.print(control.export_lines(variables), markup=False, soft_wrap=True)
+    )
 
 
 def advance(

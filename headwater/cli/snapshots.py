@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,8 +11,6 @@ from headwater.cli.output import Answer, insist, note, table
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from localcloud.snapshots import Snapshot
 
 NameArgument = Annotated[
     str, typer.Argument(help="Up to 64 letters, digits, '.', '_' and '-'.", metavar="NAME", show_default=False)
@@ -33,17 +31,19 @@ def save(
     replace: Annotated[bool, typer.Option("--replace", help="Let an earlier snapshot of that name give way.")] = False,
 ) -> Answer:
     """Save everything that is on the local cloud under a name; a cloud that runs goes on."""
-    from headwater.cli.laptop import as_size
+    from localcloud.control import as_size
+
     from localcloud import snapshots
 
     saved = snapshots.save(_directory(), name, replace=replace)
     note(f"saved: {as_size(saved.size)}; back to it: headwater local snapshot restore {name}")
-    return Answer(_data(saved))
+    return Answer(saved.data())
 
 
 def restore(name: NameArgument, yes: YesOption = False) -> Answer:
     """Bring the local cloud back to a saved state and start it; what is on it now is forgotten, so it asks."""
-    from headwater.cli.laptop import as_size
+    from localcloud.control import as_size
+
     from localcloud import daemon, snapshots
 
     directory = _directory()
@@ -58,12 +58,13 @@ def restore(name: NameArgument, yes: YesOption = False) -> Answer:
     running = daemon.up(directory, port=None)
     note(f"the local cloud is as it was at {restored.saved_at:%Y-%m-%d %H:%M:%S} UTC, at {running.endpoint}")
     note("if the project has changed since: headwater local up")
-    return Answer({**_data(restored), "endpoint": running.endpoint})
+    return Answer({**restored.data(), "endpoint": running.endpoint})
 
 
 def list_saved() -> Answer:
     """List the snapshots, oldest first."""
-    from headwater.cli.laptop import as_size
+    from localcloud.control import as_size
+
     from localcloud import snapshots
 
     found = snapshots.saved(_directory())
@@ -71,7 +72,7 @@ def list_saved() -> Answer:
         note("none; save one: headwater local snapshot save NAME")
     rows = [(one.name, one.saved_at, as_size(one.size)) for one in found]
     return Answer(
-        [_data(one) for one in found],
+        [one.data() for one in found],
         lambda console: console.print(table(("snapshot", "saved (UTC)", "size"), rows)) if rows else None,
     )
 
@@ -90,7 +91,3 @@ def _directory() -> Path:
     from headwater.project import home
 
     return home() / "local"
-
-
-def _data(snapshot: Snapshot) -> dict[str, Any]:
-    return {"name": snapshot.name, "saved_at": snapshot.saved_at.isoformat(), "bytes": snapshot.size}

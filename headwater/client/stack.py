@@ -22,7 +22,7 @@ LOCAL = "local"
 STATE_BUCKET = "state"
 """Pulumi's backend on the local cloud; `localcloud.engine` says the same."""
 CLOUD_FILE = Path("local") / "cloud.json"
-ACCESS_KEY, SECRET_KEY = "AKIAHEADWATERLOCAL00", "local-cloud-only-not-a-secret"
+ACCESS_KEY, SECRET_KEY = "AKIALOCALCLOUD000000", "local-cloud-only-not-a-secret"
 """`localcloud.cloud` says the same; importing it would load moto, which takes a client half a second."""
 
 

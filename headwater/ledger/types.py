@@ -126,7 +126,7 @@ class Update(Value):
     dirty: bool | None = None
     """Whether the tree differed from the commit; None if there was no repository."""
     run_by: str = ""
-    """``cli``, ``auto.inline``, ``auto.local`` or ``headwater.embedded``."""
+    """``cli``, ``auto.inline``, ``auto.local`` or ``localcloud.embedded``."""
     cli: str = ""
     """The version of Pulumi."""
     providers: Mapping[str, str] = Field(default_factory=dict)

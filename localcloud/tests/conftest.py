@@ -23,7 +23,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TESTS = Path(__file__).parent
-BESIDE = frozenset({"engine", "provider", "automation", "plugin"})
+BESIDE = frozenset({"cli", "engine", "provider", "automation", "plugin"})
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups

@@ -75,7 +75,7 @@ def invoke_function(found: Running) -> int:
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("app.py", "import os\ndef handler(event, context): return os.getpid()")
         archive.writestr("large.bin", os.urandom(LARGE))  # the zip is kept in a file of its own
-    session = boto3.Session("AKIAHEADWATERLOCAL00", "local-cloud-only-not-a-secret", region_name="us-east-1")
+    session = boto3.Session("AKIALOCALCLOUD000000", "local-cloud-only-not-a-secret", region_name="us-east-1")
     iam = session.client("iam", endpoint_url=found.endpoint)
     functions = session.client("lambda", endpoint_url=found.endpoint)
     role = iam.create_role(RoleName="r", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
@@ -161,7 +161,7 @@ def test_nothing_outlives_a_daemon_that_is_killed(killed: Killed) -> None:
 
 
 def test_a_function_answers_again_after_a_crash(running: Running, killed: Killed) -> None:
-    session = boto3.Session("AKIAHEADWATERLOCAL00", "local-cloud-only-not-a-secret", region_name="us-east-1")
+    session = boto3.Session("AKIALOCALCLOUD000000", "local-cloud-only-not-a-secret", region_name="us-east-1")
     functions = session.client("lambda", endpoint_url=running.endpoint)
     pid = json.load(functions.invoke(FunctionName="f")["Payload"])
     functions.close()

@@ -1,4 +1,4 @@
-"""HTTP as clients speak it to the front door: open connections, chunks, heads without bodies, failures."""
+"""HTTP as clients speak it to the dispatcher: open connections, chunks, heads without bodies, failures."""
 
 from __future__ import annotations
 

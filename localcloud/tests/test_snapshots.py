@@ -147,7 +147,7 @@ def test_a_name_is_the_name_of_one_folder(directory: Path, name: str) -> None:
 def test_what_is_not_there_is_told_with_what_is(directory: Path, tmp_path: Path) -> None:
     with pytest.raises(LocalCloudError, match=r"there is no snapshot 'other'. There are: .*first"):
         snapshots.restore(directory, "other")
-    with pytest.raises(LocalCloudError, match="Save one: headwater local snapshot save NAME"):
+    with pytest.raises(LocalCloudError, match="Save one: localcloud snapshot save NAME"):
         snapshots.delete(tmp_path, "other")
     with pytest.raises(LocalCloudError, match="the local cloud keeps nothing yet"):
         snapshots.save(tmp_path, "nothing")

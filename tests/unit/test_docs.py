@@ -14,7 +14,11 @@ from headwater.cli.app import app
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(
-    [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "benchmarks").rglob("*.md")],
+    [
+        page
+        for folder in ("", "docs", "benchmarks", "localcloud", "localcloud/docs")
+        for page in ((ROOT / folder).glob("*.md") if folder in ("", "localcloud") else (ROOT / folder).rglob("*.md"))
+    ],
     key=lambda page: page.relative_to(ROOT),
 )
 DECISIONS = ROOT / "docs" / "decisions"

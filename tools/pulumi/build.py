@@ -23,7 +23,7 @@ def main() -> int:
     """Build it unless it is there."""
     version = wanted_version()
     # The same place as in localcloud/automation/find.py, which must find it without this folder.
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "headwater"
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "localcloud"
     program = cache / f"pulumi-{version}" / "pulumi"
     if not program.is_file():
         if (go := shutil.which("go")) is None:

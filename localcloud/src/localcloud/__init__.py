@@ -1,1 +1,1 @@
-"""AWS on a laptop: moto, and the parts of AWS that moto leaves out. Imports nothing else of headwater."""
+"""AWS on a laptop: moto, and the parts of AWS that moto leaves out."""

@@ -3,4 +3,4 @@
 from __future__ import annotations
 
 ACCOUNT_ID = "123456789012"
-ACCESS_KEY, SECRET_KEY = "AKIAHEADWATERLOCAL00", "local-cloud-only-not-a-secret"
+ACCESS_KEY, SECRET_KEY = "AKIALOCALCLOUD000000", "local-cloud-only-not-a-secret"

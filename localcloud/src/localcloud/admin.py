@@ -1,4 +1,4 @@
-"""The addresses under ``/_headwater``, which AWS doesn't have: how the command line talks to a running local cloud."""
+"""The addresses under ``/_localcloud``, which AWS doesn't have: how the command line talks to a running local cloud."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 
 from werkzeug.wrappers import Response
 
+from localcloud.api_call import ApiCall
 from localcloud.cloud import Cloud
 from localcloud.daemon import ADVANCE, CLOCK, HEALTH, SNAPSHOT
-from localcloud.front import ApiCall
 
 
 class Admin:

@@ -1,4 +1,4 @@
-"""The local cloud's time, which a test or ``headwater local clock advance 7d`` can move forward."""
+"""The local cloud's time, which a test or ``localcloud clock advance 7d`` can move forward."""
 
 from __future__ import annotations
 

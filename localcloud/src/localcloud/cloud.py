@@ -1,49 +1,19 @@
-"""The local cloud itself: the server, the rooms that moto leaves out, and what the rooms share."""
+"""The local cloud itself: its emulators, its state and its server, from start to stop."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import os
-import threading
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
+from typing import Self
 
-import boto3
-from botocore.config import Config
-
-from localcloud.account import ACCESS_KEY, ACCOUNT_ID, SECRET_KEY
-from localcloud.clock import Clock
-from localcloud.embedded_metrics import metrics_in
-from localcloud.front import Front
+from localcloud.context import CloudContext
+from localcloud.long_poll import LongPoll
+from localcloud.persistence.keeper import Keeper
+from localcloud.services import build_services
 from localcloud.serving import Server
 
-if TYPE_CHECKING:
-    from localcloud.persistence.keeper import Keeper
 
-_METRICS_A_CALL = 1000
-_LOG_BATCH_BYTES = 1_048_576
-_LOG_EVENT_BYTES = 256_000  # an event may hold 1 MiB by now, but readers still expect 256 KB
-
-R = TypeVar("R")
-
-
-class Room(Protocol):
-    """A part of AWS that moto leaves out. Made before the server starts, told when it is up and when it goes."""
-
-    def open(self) -> None:
-        """The server answers: start threads, register what needs an endpoint."""
-
-    def close(self) -> None:
-        """End every thread and process that the room started; called once, also after a failed `open`."""
-
-
-class Cloud:
+class Cloud(CloudContext):
     """AWS on one port of this machine; a context manager.
 
     Moto keeps its state in the process, so a process has one cloud at a time.
@@ -51,93 +21,35 @@ class Cloud:
     Parameters
     ----------
     directory : Path
-        Where rooms keep files (unpacked zips, images, logs of processes); made if it isn't there.
+        Where emulators keep files (unpacked zips, images, logs of processes); made if it isn't there.
     port : int
         Port on 127.0.0.1; 0 takes a free one.
     region : str
-        The only region that rooms act in.
+        The only region that emulators act in.
     state : Path or None
         Where the cloud's state is kept; by default it ends with the process.
     """
 
     def __init__(self, directory: Path, *, port: int = 0, region: str = "us-east-1", state: Path | None = None) -> None:
-        self.directory = directory
-        self._state = state
+        super().__init__(directory, region)
         self.keeper: Keeper | None = None
-        self.region = region
-        self.account_id = ACCOUNT_ID
-        self.clock = Clock()
-        self.front = Front()
-        self.stopped = threading.Event()
-        self.workers = ThreadPoolExecutor(max_workers=64, thread_name_prefix="cloud")
-        self.rooms: list[Room] = []
+        self._state = state
         self._requested_port = port
-        self._server: Server | None = None
-        self._clients: list[Any] = []
-        self.principals: dict[str, str] = {}
-        """Role ARN by access key id, of every key that `credentials_for` gave out."""
-        self._log_lock = threading.Lock()
-        self._log_streams: set[tuple[str, str]] = set()
-        self.client = cache(self._client)
-
-    @property
-    def port(self) -> int:
-        """The port that is served; raises `RuntimeError` before the cloud is started."""
-        if self._server is None:
-            raise RuntimeError("the local cloud isn't started")
-        return self._server.port
-
-    @property
-    def endpoint(self) -> str:
-        """What ``AWS_ENDPOINT_URL`` must hold."""
-        return f"http://127.0.0.1:{self.port}"
-
-    def room(self, kind: type[R]) -> R:
-        """The room of that class; raises `LookupError` if the cloud isn't furnished with one."""
-        for room in self.rooms:
-            if isinstance(room, kind):
-                return room
-        raise LookupError(f"the local cloud has no {kind.__name__}")
-
-    def environment(self) -> dict[str, str]:
-        """The variables that lead any AWS client to this cloud."""
-        return {
-            "AWS_ENDPOINT_URL": self.endpoint,
-            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
-            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
-            "AWS_REGION": self.region,
-            "AWS_DEFAULT_REGION": self.region,
-        }
-
-    def credentials_for(self, role_arn: str) -> dict[str, str]:
-        """The variables that make a client of this cloud act as ``role_arn``.
-
-        The same role always gets the same key, so that a stack that is brought up again finds its own.
-        """
-        digest = base64.b32encode(hashlib.sha256(role_arn.encode()).digest()).decode()
-        access_key = "ASIA" + digest[:16]
-        self.principals[access_key] = role_arn
-        return {"AWS_ACCESS_KEY_ID": access_key, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
 
     def __enter__(self) -> Self:
-        from localcloud.long_poll import LongPoll
-        from localcloud.rooms import furnish
-
         self.directory.mkdir(parents=True, exist_ok=True)
-        self.rooms = furnish(self)
-        # Last, so that every room has had its say about the call.
-        self.front.add(LongPoll(self))
+        self.emulators = build_services(self)
+        # Last, so that every emulator has had its say about the call.
+        self.dispatcher.add(LongPoll(self))
         if self._state is not None:
-            from localcloud.persistence.keeper import Keeper
-
-            self.keeper = Keeper(self, self._state)
+            self.journal = self.keeper = Keeper(self, self._state)
             self.keeper.restore()
-        self._server = Server(self.front, self._requested_port, name="front")
+        self._server = Server(self.dispatcher, self._requested_port, name="dispatcher")
         # Moto's Step Functions interpreter calls back to this port.
         os.environ["MOTO_PORT"] = str(self.port)
         try:
-            for room in self.rooms:
-                room.open()
+            for emulator in self.emulators:
+                emulator.open()
             if self.keeper is not None:
                 self.keeper.resume()
         except BaseException:
@@ -149,12 +61,12 @@ class Cloud:
         self.close()
 
     def close(self) -> None:
-        """Stop serving; every process that a room started is gone when this returns."""
+        """Stop serving; every process that an emulator started is gone when this returns."""
         if self.keeper is not None:
             self.keeper.freeze()
         self.stopped.set()
-        for room in reversed(self.rooms):
-            room.close()
+        for emulator in reversed(self.emulators):
+            emulator.close()
         if self._server is not None:
             self._server.close()
         self.workers.shutdown(wait=False, cancel_futures=True)
@@ -162,110 +74,3 @@ class Cloud:
             client.close()
         if self.keeper is not None:
             self.keeper.close()
-
-    def remember(self) -> Any:
-        """For the state on disk: how far the clock was moved, and whose keys were given out."""
-        return {"clock": self.clock.offset, "principals": dict(self.principals)}
-
-    def recall(self, remembered: Any) -> None:
-        """Take up what `remember` returned."""
-        self.clock.offset = remembered["clock"]
-        self.principals.update(remembered["principals"])
-
-    def keep_until_delivered(self, delivery: Any) -> str:
-        """Keep what was taken on until `delivered` is told its number, should this process end before that."""
-        return self.keeper.begin(delivery) if self.keeper is not None else ""
-
-    def delivered(self, number: str) -> None:
-        """That is done, or was given up."""
-        if self.keeper is not None and number:
-            self.keeper.end(number)
-
-    def _client(self, service: str) -> Any:
-        made: Any = boto3.client(  # type: ignore[call-overload]
-            service,
-            region_name=self.region,
-            endpoint_url=self.endpoint,
-            aws_access_key_id=ACCESS_KEY,
-            aws_secret_access_key=SECRET_KEY,
-            config=Config(retries={"total_max_attempts": 1}, max_pool_connections=64, read_timeout=960),
-        )
-        self._clients.append(made)
-        return made
-
-    def write_log(self, group: str, stream: str, lines: Iterable[str], *, make_group: bool = True) -> None:
-        """Append ``lines`` to CloudWatch Logs; the group and the stream are made if they aren't there.
-
-        Unless ``make_group``: Step Functions, for one, makes no group, and drops what it would write to one that was
-        deleted. Lines in the embedded metric format become metrics as well, as CloudWatch does it.
-        """
-        kept = [line for line in lines if line]
-        if not kept:
-            return
-        with self._log_lock:
-            logs = self.client("logs")
-            for batch in _log_batches(kept):
-                try:
-                    self._put_log_events(logs, group, stream, batch, make_group)
-                except logs.exceptions.ResourceNotFoundException:
-                    # Someone deleted the group since we made sure that it is there.
-                    self._log_streams.discard((group, stream))
-                    with suppress(*() if make_group else (logs.exceptions.ResourceNotFoundException,)):
-                        self._put_log_events(logs, group, stream, batch, make_group)
-        for line in kept:
-            for metric in metrics_in(line):
-                self.put_metric(metric.namespace, metric.name, metric.values, metric.dimensions, unit=metric.unit)
-
-    def _put_log_events(
-        self, logs: Any, group: str, stream: str, events: list[dict[str, Any]], make_group: bool
-    ) -> None:
-        if (group, stream) not in self._log_streams:
-            if make_group:
-                with suppress(logs.exceptions.ResourceAlreadyExistsException):
-                    logs.create_log_group(logGroupName=group)
-            with suppress(logs.exceptions.ResourceAlreadyExistsException):
-                logs.create_log_stream(logGroupName=group, logStreamName=stream)
-            self._log_streams.add((group, stream))
-        logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=events)
-
-    def put_metric(
-        self,
-        namespace: str,
-        name: str,
-        values: Sequence[float],
-        dimensions: Mapping[str, str],
-        *,
-        unit: str = "Count",
-    ) -> None:
-        """Publish what the AWS service itself would publish, stamped with the cloud's clock."""
-        for start in range(0, len(values), _METRICS_A_CALL):
-            self.client("cloudwatch").put_metric_data(
-                Namespace=namespace,
-                MetricData=[
-                    {
-                        "MetricName": name,
-                        "Dimensions": [{"Name": key, "Value": value} for key, value in dimensions.items()],
-                        "Timestamp": self.clock.now(),
-                        "Value": value,
-                        "Unit": unit,
-                    }
-                    for value in values[start : start + _METRICS_A_CALL]
-                ],
-            )
-
-
-def _log_batches(lines: Sequence[str]) -> Iterator[list[dict[str, Any]]]:
-    """PutLogEvents takes 1 MiB and 10,000 events, an event 1 MiB with 26 bytes of overhead."""
-    now = time.time_ns() // 1_000_000
-    batch: list[dict[str, Any]] = []
-    size = 0
-    for line in lines:
-        message = line.encode()[:_LOG_EVENT_BYTES].decode("utf-8", "ignore")
-        needed = len(message.encode()) + 26
-        if batch and (size + needed > _LOG_BATCH_BYTES or len(batch) == 10_000):
-            yield batch
-            batch, size = [], 0
-        batch.append({"timestamp": now, "message": message})
-        size += needed
-    if batch:
-        yield batch

@@ -1,4 +1,4 @@
-"""The local cloud as a background server: what ``headwater local up``, ``stop``, ``down`` and ``status`` do.
+"""The local cloud as a background server: what ``localcloud up``, ``stop``, ``down`` and ``status`` do.
 
 Every command asks here whether a local cloud runs, so nothing of the cloud itself is imported: `server` is that.
 """
@@ -29,15 +29,28 @@ STATE = "state"
 """The folder with what the cloud keeps, inside the directory of `up`."""
 PORT = "port"
 """The file in that folder with the port that the cloud had last."""
+REGION = "region"
+"""The file in that folder with the cloud's region."""
+DEFAULT_REGION = "us-east-1"
 RECORD = "cloud.json"
 """The file with `Running`, beside that folder, while the cloud answers."""
-HEALTH, CLOCK, ADVANCE = "/_headwater/health", "/_headwater/clock", "/_headwater/clock/advance"
-SNAPSHOT = "/_headwater/snapshot"
+HEALTH, CLOCK, ADVANCE = "/_localcloud/health", "/_localcloud/clock", "/_localcloud/clock/advance"
+SNAPSHOT = "/_localcloud/snapshot"
 STATE_UNUSABLE = 3
 """The exit code of a server whose state can't be read; the last line of its log says why."""
 _LOG = "cloud.log"
 _START_SECONDS, _STOP_SECONDS = 120.0, 60.0
 _PORT_SECONDS = 5.0
+# 1 failed, 2 usage, 3 not found, 5 refused.
+_EXIT_CODES = {
+    "bad_duration": 2,
+    "bad_name": 2,
+    "no_snapshot": 3,
+    "no_state": 3,
+    "not_confirmed": 5,
+    "not_running": 3,
+    "snapshot_exists": 5,
+}
 
 
 class LocalCloudError(Exception):
@@ -50,12 +63,22 @@ class LocalCloudError(Exception):
     message : str
         What is wrong.
     next_step : str
-        What to do about it.
+        What to do about it; ``{command}`` in it stands for the command that the local cloud is driven by.
     """
 
     def __init__(self, reason: str, message: str, next_step: str) -> None:
-        super().__init__(f"{message}. {next_step}")
-        self.reason, self.message, self.next_step = reason, message, next_step
+        self.reason, self.message, self._next_step = reason, message, next_step
+        self.exit_code = _EXIT_CODES.get(reason, 1)
+        super().__init__(f"{message}. {self.next_step}")
+
+    @property
+    def next_step(self) -> str:
+        """What to do about it, for users of the command ``localcloud``."""
+        return self.next_step_by("localcloud")
+
+    def next_step_by(self, command: str) -> str:
+        """What to do about it, for users of a command that drives the local cloud as ``localcloud`` does."""
+        return self._next_step.replace("{command}", command)
 
 
 @dataclass(frozen=True)
@@ -111,7 +134,7 @@ class Running:
             raise OSError(json.load(error)["message"]) from None
 
 
-def up(directory: Path, *, port: int | None = DEFAULT_PORT, region: str = "us-east-1") -> Running:
+def up(directory: Path, *, port: int | None = DEFAULT_PORT, region: str | None = None) -> Running:
     """Start a local cloud in the background with the state that was kept, or find the one that runs already.
 
     Parameters
@@ -121,8 +144,8 @@ def up(directory: Path, *, port: int | None = DEFAULT_PORT, region: str = "us-ea
     port : int or None
         Port on 127.0.0.1. By default the one that it had last, which addresses of queues and APIs hold, or 4610; 0
         takes that one if it is free, else any free one.
-    region : str
-        Its region.
+    region : str, optional
+        Its region. By default the one of the state that was kept, or us-east-1.
 
     Returns
     -------
@@ -139,7 +162,8 @@ def up(directory: Path, *, port: int | None = DEFAULT_PORT, region: str = "us-ea
     with _exclusively(directory):
         if (found := status(directory)) is not None:
             return Running(**{**asdict(found), "already": True})
-        last = _last_port(directory)
+        known = _last(directory, PORT)
+        last = int(known) if known.isdecimal() else None
         if port is None:
             port = last or DEFAULT_PORT
         elif port == 0 and last and _is_free(last, within=_PORT_SECONDS):
@@ -155,7 +179,7 @@ def up(directory: Path, *, port: int | None = DEFAULT_PORT, region: str = "us-ea
             "--port",
             str(port),
             "--region",
-            region,
+            region or _last(directory, REGION) or DEFAULT_REGION,
         ]
         with (directory / _LOG).open("ab") as log:
             process = subprocess.Popen(
@@ -252,9 +276,7 @@ def _await_health(directory: Path, process: subprocess.Popen[bytes]) -> Running:
     while time.monotonic() < deadline:
         if (code := process.poll()) == STATE_UNUSABLE:
             said = (directory / _LOG).read_text(errors="replace").strip().splitlines()[-1]
-            raise LocalCloudError(
-                "state_unusable", said, "Nothing was changed; to forget it: headwater local down --yes"
-            )
+            raise LocalCloudError("state_unusable", said, "Nothing was changed; to forget it: {command} down --yes")
         if code is not None:
             last = (directory / _LOG).read_text(errors="replace").strip().splitlines()[-1:]
             said = f": {last[0]}" if last else ""
@@ -273,11 +295,11 @@ def _await_health(directory: Path, process: subprocess.Popen[bytes]) -> Running:
     )
 
 
-def _last_port(directory: Path) -> int | None:
+def _last(directory: Path, name: str) -> str:
     try:
-        return int((directory / STATE / PORT).read_text())
-    except (OSError, ValueError):
-        return None
+        return (directory / STATE / name).read_text()
+    except OSError:
+        return ""
 
 
 def _is_free(port: int, *, within: float) -> bool:

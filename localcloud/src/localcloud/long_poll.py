@@ -12,8 +12,8 @@ from urllib.parse import parse_qs
 from moto.sqs.models import sqs_backends
 from werkzeug.wrappers import Response
 
-from localcloud.cloud import Cloud
-from localcloud.front import ApiCall
+from localcloud.api_call import ApiCall
+from localcloud.context import CloudContext
 
 _LOOK_SECONDS = 0.02
 _WAIT_IN_FORM = re.compile(rb"(^|&)WaitTimeSeconds=[^&]*")
@@ -22,7 +22,7 @@ _WAIT_IN_FORM = re.compile(rb"(^|&)WaitTimeSeconds=[^&]*")
 class LongPoll:
     """Waits outside the lock until the queue has something, then lets moto answer at once."""
 
-    def __init__(self, cloud: Cloud) -> None:
+    def __init__(self, cloud: CloudContext) -> None:
         self._cloud = cloud
 
     def __call__(self, call: ApiCall) -> Response | None:
@@ -48,10 +48,10 @@ class LongPoll:
             body = _WAIT_IN_FORM.sub(b"", body).lstrip(b"&") + b"&WaitTimeSeconds=0"
         environ = {**call.request.environ, "wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
         environ.pop("werkzeug.request", None)
-        return Response.from_app(self._cloud.front.moto, environ)
+        return Response.from_app(self._cloud.dispatcher.moto, environ)
 
 
-def queue_of(cloud: Cloud, url: str) -> Any:
+def queue_of(cloud: CloudContext, url: str) -> Any:
     """Moto's queue behind an address or ARN; None if there is none."""
     name = re.split(r"[/:]", url.rstrip("/"))[-1]
     return sqs_backends[cloud.account_id][cloud.region].queues.get(name)

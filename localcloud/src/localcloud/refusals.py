@@ -23,7 +23,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
 if TYPE_CHECKING:
-    from localcloud.front import ApiCall
+    from localcloud.api_call import ApiCall
 
 # Signing names of REST services that aren't botocore's names of the service, or stand for several.
 _MODELS = {

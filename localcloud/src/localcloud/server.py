@@ -17,7 +17,7 @@ import psutil
 
 from localcloud.admin import Admin
 from localcloud.cloud import Cloud
-from localcloud.daemon import DEFAULT_PORT, PORT, RECORD, STATE, STATE_UNUSABLE, Running
+from localcloud.daemon import DEFAULT_PORT, DEFAULT_REGION, PORT, RECORD, REGION, STATE, STATE_UNUSABLE, Running
 from localcloud.persistence.errors import StateUnusable
 
 
@@ -28,7 +28,7 @@ def serve(directory: Path, port: int, region: str) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
     cloud = Cloud(directory, port=port, region=region, state=directory / STATE)
-    cloud.front.add(Admin(cloud))
+    cloud.dispatcher.add(Admin(cloud))
     try:
         cloud.__enter__()
     except StateUnusable as error:
@@ -36,6 +36,7 @@ def serve(directory: Path, port: int, region: str) -> None:
         sys.exit(STATE_UNUSABLE)
     with contextlib.closing(cloud):
         (directory / STATE / PORT).write_text(str(cloud.port))
+        (directory / STATE / REGION).write_text(region)
         record = Running(os.getpid(), cloud.port, psutil.Process().create_time(), str(directory), region)
         # Renamed into place: a reader sees all of it or nothing.
         draft = directory / f"{RECORD}.{os.getpid()}"
@@ -50,7 +51,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="localcloud.server")
     parser.add_argument("directory", type=Path)
     parser.add_argument("--port", type=int, default=DEFAULT_PORT)
-    parser.add_argument("--region", default="us-east-1")
+    parser.add_argument("--region", default=DEFAULT_REGION)
     arguments = parser.parse_args()
     serve(arguments.directory.resolve(), arguments.port, arguments.region)
 

@@ -1,4 +1,4 @@
-"""HTTP for the front door and for HTTP APIs: threads, connections that stay open, one write for each answer.
+"""HTTP for the dispatcher and for HTTP APIs: threads, connections that stay open, one write for each answer.
 
 Werkzeug's own handler closes every connection and then waits another 10 ms for stray bytes. A function that makes ten
 calls would open ten connections, so the part that answers is ours.
@@ -71,7 +71,7 @@ class Server:
 def read_body(environ: dict[str, Any]) -> bytes:
     """The whole body of a request, kept for whoever reads it next.
 
-    An application must call this (or mark the request as ``headwater.drained``): only then can the connection be used
+    An application must call this (or mark the request as ``localcloud.drained``): only then can the connection be used
     for another request.
     """
     stream = environ["wsgi.input"]
@@ -80,7 +80,7 @@ def read_body(environ: dict[str, Any]) -> bytes:
     environ["wsgi.input"], environ["CONTENT_LENGTH"] = io.BytesIO(body), str(len(body))
     # The transfer's chunks are joined by now.
     environ.pop("HTTP_TRANSFER_ENCODING", None)
-    environ["headwater.drained"] = True
+    environ["localcloud.drained"] = True
     return cast(bytes, body)
 
 
@@ -112,7 +112,7 @@ class _RequestHandler(MotoRequestHandler):
             status, headers = "500 Internal Server Error", [("Content-Type", "text/plain")]
         names = {name.lower() for name, _ in headers}
         told_to_close = any(name.lower() == "connection" and value.lower() == "close" for name, value in headers)
-        self.close_connection = self.close_connection or told_to_close or not environ.get("headwater.drained")
+        self.close_connection = self.close_connection or told_to_close or not environ.get("localcloud.drained")
         self._send(status, headers, names, body)
 
     def _send(self, status: str, headers: list[tuple[str, str]], names: set[str], body: bytes) -> None:

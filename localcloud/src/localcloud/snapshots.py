@@ -1,4 +1,4 @@
-"""Named copies of a local cloud's state, to come back to: ``headwater local snapshot``.
+"""Named copies of a local cloud's state, to come back to: ``localcloud snapshot``.
 
 A snapshot is a folder like the state itself, beside it. Large contents are hard links to the same files, which never
 change, so that a snapshot takes a moment and little room.
@@ -11,6 +11,7 @@ import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from localcloud import daemon
 from localcloud.daemon import LocalCloudError
@@ -38,6 +39,10 @@ class Snapshot:
     saved_at: datetime
     size: int
 
+    def data(self) -> dict[str, Any]:
+        """In plain values."""
+        return {"name": self.name, "saved_at": self.saved_at.isoformat(), "bytes": self.size}
+
 
 def save(directory: Path, name: str, *, replace: bool = False) -> Snapshot:
     """Keep the state of the cloud of ``directory`` under a name, whether it runs or not; a running one goes on.
@@ -64,7 +69,7 @@ def save(directory: Path, name: str, *, replace: bool = False) -> Snapshot:
             "snapshot_exists", f"there is a snapshot {name!r} already", "Say --replace, or choose another name"
         )
     if daemon.kept(directory) is None:
-        raise LocalCloudError("no_state", "the local cloud keeps nothing yet", "Start it: headwater local up")
+        raise LocalCloudError("no_state", "the local cloud keeps nothing yet", "Start it: {command} up")
     draft = to.with_name(f".{name}.saving")
     daemon.discard(draft)
     try:
@@ -72,7 +77,7 @@ def save(directory: Path, name: str, *, replace: bool = False) -> Snapshot:
             running.copy_state(draft)
         else:
             _copy(directory / daemon.STATE, draft)
-        shutil.copy2(directory / daemon.STATE / daemon.PORT, draft / daemon.PORT)
+        _copy_address(directory / daemon.STATE, draft)
         (draft / _SAVED_AT).write_text(datetime.now(UTC).isoformat())
         daemon.discard(to)
         draft.rename(to)
@@ -98,7 +103,7 @@ def restore(directory: Path, name: str) -> Snapshot:
     daemon.discard(fresh)
     try:
         _copy(found, fresh)
-        shutil.copy2(found / daemon.PORT, fresh / daemon.PORT)
+        _copy_address(found, fresh)
     except (OSError, StateUnusable) as error:
         daemon.discard(fresh)
         raise LocalCloudError(
@@ -139,7 +144,7 @@ def _existing(directory: Path, name: str) -> Path:
         raise LocalCloudError(
             "no_snapshot",
             f"there is no snapshot {name!r}",
-            f"There are: {names}" if names else "Save one: headwater local snapshot save NAME",
+            f"There are: {names}" if names else "Save one: {command} snapshot save NAME",
         )
     return path
 
@@ -151,6 +156,11 @@ def _copy(state: Path, to: Path) -> None:
         book.copy(to)
     finally:
         book.close()
+
+
+def _copy_address(state: Path, to: Path) -> None:
+    for name in (daemon.PORT, daemon.REGION):
+        shutil.copy2(state / name, to / name)
 
 
 def _snapshot(path: Path) -> Snapshot:

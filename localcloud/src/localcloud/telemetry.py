@@ -6,7 +6,7 @@ import logging
 import threading
 from collections import defaultdict
 
-from localcloud.cloud import Cloud
+from localcloud.context import CloudContext
 
 _FLUSH_SECONDS = 0.2
 
@@ -20,13 +20,13 @@ class Telemetry:
 
     Parameters
     ----------
-    cloud : Cloud
+    cloud : CloudContext
         Whose CloudWatch.
     namespace : str
         Of the metrics, such as ``"AWS/Lambda"``.
     """
 
-    def __init__(self, cloud: Cloud, namespace: str) -> None:
+    def __init__(self, cloud: CloudContext, namespace: str) -> None:
         self._cloud = cloud
         self._namespace = namespace
         self._lock = threading.Condition()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from localcloud.cloud import Cloud
-from localcloud.events import EventsRoom
+from localcloud.events import EventsEmulator
 
 MINUTE = timedelta(minutes=1)
 
@@ -50,7 +50,7 @@ def inbox(cloud: Cloud, name: str) -> tuple[str, Callable[[], list[dict[str, Any
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
 
     def receive() -> list[dict[str, Any]]:
-        cloud.room(EventsRoom).settle()
+        cloud.emulator(EventsEmulator).settle()
         messages = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
         for message in messages:
             sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
@@ -213,7 +213,7 @@ def test_a_change_is_an_event(cloud: Cloud, alarm: Callable[..., None]) -> None:
     alarm("as-event")
     cloud.put_metric("Test/as-event", "Errors", [1], {})
     cloud.clock.advance(MINUTE)
-    cloud.room(EventsRoom).settle()
+    cloud.emulator(EventsEmulator).settle()
     (message,) = sqs.receive_message(QueueUrl=url)["Messages"]
     event = json.loads(message["Body"])
     assert event["detail-type"] == "CloudWatch Alarm State Change"

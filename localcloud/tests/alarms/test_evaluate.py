@@ -12,7 +12,7 @@ from localcloud.alarms.evaluate import decide, evaluation_range
 from localcloud.alarms.expressions import NotUnderstood, compute
 from localcloud.alarms.metrics import percentile
 
-ORACLES = Path(os.environ.get("HEADWATER_ORACLES", Path(__file__).parents[4] / "shared" / "oracles"))
+ORACLES = Path(os.environ.get("LOCALCLOUD_ORACLES", Path(__file__).parents[4] / "shared" / "oracles"))
 TIMES = [datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=minute) for minute in range(3)]
 
 

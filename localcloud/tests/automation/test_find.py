@@ -27,7 +27,7 @@ def put(program: Path, says: str) -> Path:
 
 
 def test_the_one_on_path_is_used_if_it_is_new_enough(machine: Path) -> None:
-    built = put(machine / "cache/headwater/pulumi-3.259.0/pulumi", "v3.259.0")
+    built = put(machine / "cache/localcloud/pulumi-3.259.0/pulumi", "v3.259.0")
     assert automation.find() == automation.Cli(built, (3, 259, 0))
     on_path = put(machine / "bin/pulumi", "v3.300.1")
     assert automation.find() == automation.Cli(on_path, (3, 300, 1))
@@ -37,7 +37,7 @@ def test_the_one_on_path_is_used_if_it_is_new_enough(machine: Path) -> None:
 
 def test_the_newest_that_was_built_is_used(machine: Path) -> None:
     for version in ("3.259.0", "3.1000.0", "3.300.0"):
-        put(machine / f"cache/headwater/pulumi-{version}/pulumi", f"v{version}")
+        put(machine / f"cache/localcloud/pulumi-{version}/pulumi", f"v{version}")
     assert str(automation.find()) == "3.1000.0"
 
 
@@ -48,7 +48,7 @@ def test_without_one_the_error_says_what_to_do(machine: Path) -> None:
     with pytest.raises(automation.NoPulumi) as refused:
         automation.find()
     assert str(refused.value).endswith(f"{old} is 3.100.0")
-    assert refused.value.next_step.startswith("make pulumi")
+    assert refused.value.next_step.startswith("install Pulumi")
     put(machine / "bin/pulumi", "no version at all")
     with pytest.raises(automation.NoPulumi, match="none was built"):
         automation.find()

@@ -148,7 +148,7 @@ def test_a_role_without_the_grant_cant_read_the_source(cloud: Cloud) -> None:
     assert "s3:GetObject" in build["phases"][-2]["contexts"][0]["message"]
 
 
-def test_a_context_with_a_headwater_of_its_own_doesnt_disturb_docker(cloud: Cloud) -> None:
+def test_a_context_with_a_localcloud_of_its_own_doesnt_disturb_docker(cloud: Cloud) -> None:
     made = project(cloud, "docker --version")
-    made.upload({"headwater/__init__.py": "raise SystemExit('the wrong one')"})
+    made.upload({"localcloud/__init__.py": "raise SystemExit('the wrong one')"})
     assert made.built(made.start())["buildStatus"] == "SUCCEEDED"

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from localcloud.engine import DeployError
-from localcloud.engine.ledger import Ledger
 from localcloud.engine.ownership import Neighbour, Ownership
 from localcloud.engine.state import ResourceState
+from localcloud.engine.state_snapshot import StateSnapshot
 from localcloud.provider import LocalProvider, ProviderError
 from localcloud.testing import CloudBeside, Program
 
@@ -95,7 +95,7 @@ def test_another_logical_name_does_not_lose_the_resource(program: Program, cloud
 def test_a_name_that_a_resource_of_the_type_has_is_refused_for_each_type(kind: str) -> None:
     token, inputs = CLAIMS[kind]
     one = ResourceState(f"urn:pulumi:s::p::{token}::one", token, True, "id", inputs, {})
-    ownership = Ownership(Ledger([one], None), tuple)
+    ownership = Ownership(StateSnapshot([one], None), tuple)
     with pytest.raises(ProviderError, match='belongs to "one"'):
         ownership.claim(one.urn.replace("one", "two"), token, inputs, PROVIDER)
 
@@ -178,8 +178,8 @@ STATES = st.lists(
 def test_of_those_that_share_something_all_but_one_are_spared(
     own: list[ResourceState], of: list[ResourceState]
 ) -> None:
-    ledger = Ledger(own, None)
-    ownership = Ownership(ledger, lambda: [Neighbour("p/other", state) for state in of])
+    snapshot = StateSnapshot(own, None)
+    ownership = Ownership(snapshot, lambda: [Neighbour("p/other", state) for state in of])
     really = [state.id for state in own if not ownership.spared(state)]
     # Each thing goes once, and never if another stack has it.
     assert sorted(really) == sorted({state.id for state in own} - {state.id for state in of})
@@ -187,7 +187,7 @@ def test_of_those_that_share_something_all_but_one_are_spared(
 
 @given(STATES, st.sampled_from("abcd"), st.sampled_from("xyz"))
 def test_a_name_is_given_unless_a_live_resource_has_it(own: list[ResourceState], logical: str, name: str) -> None:
-    ownership = Ownership(Ledger(own, None), tuple)
+    ownership = Ownership(StateSnapshot(own, None), tuple)
     new = queue(logical, name)
     taken = any(state.inputs["name"] == name and state.urn != new.urn for state in own)
     with pytest.raises(ProviderError, match="belongs to") if taken else nullcontext():
@@ -196,5 +196,5 @@ def test_a_name_is_given_unless_a_live_resource_has_it(own: list[ResourceState],
 
 def test_what_waits_for_its_deletion_goes_before_its_name_is_given_again() -> None:
     left = queue("one", "x", delete=True)
-    ownership = Ownership(Ledger([left, queue("one", "y")], None), tuple)
+    ownership = Ownership(StateSnapshot([left, queue("one", "y")], None), tuple)
     assert ownership.claim(left.urn, left.type, {"name": "x"}, PROVIDER) is left

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from localcloud.api_call import ApiCall
 from localcloud.cloud import Cloud
-from localcloud.events import EventsRoom
-from localcloud.front import ApiCall
+from localcloud.events import EventsEmulator
 from werkzeug.wrappers import Response
 
-ORACLES = Path(os.environ.get("HEADWATER_ORACLES", Path(__file__).parents[4] / "shared" / "oracles"))
+ORACLES = Path(os.environ.get("LOCALCLOUD_ORACLES", Path(__file__).parents[4] / "shared" / "oracles"))
 
 
 def eventually(condition: Callable[[], Any], *, within: float = 20.0) -> Any:
@@ -118,17 +118,17 @@ class Functions:
 @pytest.fixture(scope="session")
 def functions(cloud: Cloud) -> Functions:
     made = Functions(cloud)
-    # Before the room of real functions, which would run them.
-    cloud.front._answers.insert(0, made.answer)
+    # Before the emulator of real functions, which would run them.
+    cloud.dispatcher._answers.insert(0, made.answer)
     return made
 
 
 @pytest.fixture
-def events(cloud: Cloud) -> Iterator[EventsRoom]:
-    """The room, with nothing under way before and no fault switched on after."""
-    room = cloud.room(EventsRoom)
-    yield room
-    room.deliver_twice = False
+def events(cloud: Cloud) -> Iterator[EventsEmulator]:
+    """The emulator, with nothing under way before and no fault switched on after."""
+    emulator = cloud.emulator(EventsEmulator)
+    yield emulator
+    emulator.deliver_twice = False
 
 
 @pytest.fixture

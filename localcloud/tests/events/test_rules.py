@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 from localcloud.cloud import Cloud
-from localcloud.events import EventsRoom
+from localcloud.events import EventsEmulator
 
 from .conftest import Functions, Queue, eventually
 
@@ -52,7 +52,7 @@ def watch_bucket(cloud: Cloud, bucket: str) -> None:
 
 
 def test_an_upload_reaches_a_function_with_all_that_s3_tells(
-    cloud: Cloud, functions: Functions, events: EventsRoom
+    cloud: Cloud, functions: Functions, events: EventsEmulator
 ) -> None:
     watch_bucket(cloud, "uploads")
     arn = functions.create("noted-uploads", allow="events.amazonaws.com")
@@ -84,7 +84,7 @@ def test_an_upload_reaches_a_function_with_all_that_s3_tells(
     events.settle()
 
 
-def test_each_way_to_make_an_object_is_told_once(cloud: Cloud, queue: MakeQueue, events: EventsRoom) -> None:
+def test_each_way_to_make_an_object_is_told_once(cloud: Cloud, queue: MakeQueue, events: EventsEmulator) -> None:
     watch_bucket(cloud, "ways")
     target = queue("ways")
     put_rule(cloud, "ways", {"Arn": target.arn}, source=["aws.s3"], detail={"bucket": {"name": ["ways"]}})
@@ -111,7 +111,9 @@ def test_each_way_to_make_an_object_is_told_once(cloud: Cloud, queue: MakeQueue,
     assert [event["detail"]["object"]["size"] for event in received[:3]] == [1, 1, 2]
 
 
-def test_a_delete_marker_is_told_as_such_and_so_is_its_end(cloud: Cloud, queue: MakeQueue, events: EventsRoom) -> None:
+def test_a_delete_marker_is_told_as_such_and_so_is_its_end(
+    cloud: Cloud, queue: MakeQueue, events: EventsEmulator
+) -> None:
     watch_bucket(cloud, "deletions")
     target = queue("deletions")
     put_rule(cloud, "deletions", {"Arn": target.arn}, source=["aws.s3"], **{"detail-type": ["Object Deleted"]})
@@ -130,7 +132,7 @@ def test_a_delete_marker_is_told_as_such_and_so_is_its_end(cloud: Cloud, queue: 
 
 
 def test_a_function_that_doesnt_allow_the_rule_is_not_invoked_and_counts_as_failed(
-    cloud: Cloud, functions: Functions, queue: MakeQueue, events: EventsRoom
+    cloud: Cloud, functions: Functions, queue: MakeQueue, events: EventsEmulator
 ) -> None:
     arn = functions.create("noted-closed")
     dead = queue("closed-dead")
@@ -149,7 +151,7 @@ def test_a_function_that_doesnt_allow_the_rule_is_not_invoked_and_counts_as_fail
     assert metric(cloud, "InvocationsSentToDlq", "closed") == 1
 
 
-def test_a_permission_for_another_rule_doesnt_count(cloud: Cloud, functions: Functions, events: EventsRoom) -> None:
+def test_a_permission_for_another_rule_doesnt_count(cloud: Cloud, functions: Functions, events: EventsEmulator) -> None:
     rule = "arn:aws:events:us-east-1:123456789012:rule/x"
     arn = functions.create("noted-other", allow="events.amazonaws.com", source=rule)
     put_rule(cloud, "other", {"Arn": arn})
@@ -158,7 +160,7 @@ def test_a_permission_for_another_rule_doesnt_count(cloud: Cloud, functions: Fun
     assert "noted-other" not in functions.events
 
 
-def test_a_busy_function_is_tried_again(cloud: Cloud, functions: Functions, events: EventsRoom) -> None:
+def test_a_busy_function_is_tried_again(cloud: Cloud, functions: Functions, events: EventsEmulator) -> None:
     rule = "arn:aws:events:us-east-1:123456789012:rule/busy"
     arn = functions.create("noted-busy", allow="events.amazonaws.com", source=rule)
     functions.failures["noted-busy"] = 3
@@ -170,7 +172,7 @@ def test_a_busy_function_is_tried_again(cloud: Cloud, functions: Functions, even
 
 
 def test_retries_that_are_used_up_end_in_the_dead_letter_queue(
-    cloud: Cloud, functions: Functions, queue: MakeQueue, events: EventsRoom
+    cloud: Cloud, functions: Functions, queue: MakeQueue, events: EventsEmulator
 ) -> None:
     arn = functions.create("noted-down", allow="events.amazonaws.com")
     functions.failures["noted-down"] = 1000
@@ -186,7 +188,7 @@ def test_retries_that_are_used_up_end_in_the_dead_letter_queue(
     assert reasons["ERROR_CODE"] == "THROTTLING"
 
 
-def test_an_event_starts_a_state_machine(cloud: Cloud, events: EventsRoom) -> None:
+def test_an_event_starts_a_state_machine(cloud: Cloud, events: EventsEmulator) -> None:
     machine = cloud.client("stepfunctions").create_state_machine(
         name="by-event",
         definition=json.dumps({"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}),
@@ -201,7 +203,7 @@ def test_an_event_starts_a_state_machine(cloud: Cloud, events: EventsRoom) -> No
 
 
 def test_events_travel_through_buses_topics_and_ordered_queues_and_into_logs(
-    cloud: Cloud, queue: MakeQueue, events: EventsRoom
+    cloud: Cloud, queue: MakeQueue, events: EventsEmulator
 ) -> None:
     ordered = queue("ordered.fifo", FifoQueue="true", ContentBasedDeduplication="true")
     plain = queue("by-topic")
@@ -233,7 +235,7 @@ def test_events_travel_through_buses_topics_and_ordered_queues_and_into_logs(
 
 
 def test_a_disabled_rule_and_a_rule_with_a_schedule_only_match_nothing(
-    cloud: Cloud, queue: MakeQueue, events: EventsRoom
+    cloud: Cloud, queue: MakeQueue, events: EventsEmulator
 ) -> None:
     target = queue("never")
     put_rule(cloud, "never", {"Arn": target.arn})
@@ -246,7 +248,7 @@ def test_a_disabled_rule_and_a_rule_with_a_schedule_only_match_nothing(
     cloud.client("events").remove_targets(Rule="only-on-time", Ids=["it"])
 
 
-def test_an_archive_keeps_events_and_plays_them_again(cloud: Cloud, queue: MakeQueue, events: EventsRoom) -> None:
+def test_an_archive_keeps_events_and_plays_them_again(cloud: Cloud, queue: MakeQueue, events: EventsEmulator) -> None:
     client = cloud.client("events")
     bus = client.create_event_bus(Name="archived")["EventBusArn"]
     archive = client.create_archive(ArchiveName="all", EventSourceArn=bus)["ArchiveArn"]
@@ -270,7 +272,7 @@ def test_an_archive_keeps_events_and_plays_them_again(cloud: Cloud, queue: MakeQ
 
 
 def test_tests_can_have_every_event_delivered_twice_or_in_another_order(
-    cloud: Cloud, queue: MakeQueue, events: EventsRoom
+    cloud: Cloud, queue: MakeQueue, events: EventsEmulator
 ) -> None:
     target = queue("faults")
     put_rule(cloud, "faults", {"Arn": target.arn})

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 from localcloud.cloud import Cloud
-from localcloud.events import EventsRoom
+from localcloud.events import EventsEmulator
 
 from .conftest import Functions, Queue
 
@@ -119,7 +119,7 @@ def test_schedules_keep_to_their_dates_zone_and_state(
 
 
 def test_a_schedule_starts_machines_puts_events_and_calls_any_operation(
-    cloud: Cloud, queue: MakeQueue, schedule: Callable[..., str], events: EventsRoom
+    cloud: Cloud, queue: MakeQueue, schedule: Callable[..., str], events: EventsEmulator
 ) -> None:
     machine = cloud.client("stepfunctions").create_state_machine(
         name="by-schedule",
@@ -146,7 +146,7 @@ def test_a_schedule_starts_machines_puts_events_and_calls_any_operation(
 
 
 def test_an_invocation_that_fails_is_retried_and_ends_in_the_dead_letter_queue(
-    cloud: Cloud, functions: Functions, queue: MakeQueue, schedule: Callable[..., str], events: EventsRoom
+    cloud: Cloud, functions: Functions, queue: MakeQueue, schedule: Callable[..., str], events: EventsEmulator
 ) -> None:
     dead = queue("schedule-dead")
     function = functions.create("noted-scheduled")

@@ -15,7 +15,7 @@ from urllib.request import urlopen
 import pytest
 from botocore.exceptions import ClientError
 from localcloud.cloud import Cloud
-from localcloud.events import EventsRoom
+from localcloud.events import EventsEmulator
 
 from .conftest import Functions, Queue
 
@@ -69,7 +69,7 @@ def make_topic(cloud: Cloud, name: str) -> str:
     return arn
 
 
-def test_a_function_gets_records_as_aws_writes_them(cloud: Cloud, functions: Functions, events: EventsRoom) -> None:
+def test_a_function_gets_records_as_aws_writes_them(cloud: Cloud, functions: Functions, events: EventsEmulator) -> None:
     sns = cloud.client("sns")
     topic = make_topic(cloud, "to-function")
     arn = functions.create("noted-topic", allow="sns.amazonaws.com", source=topic)
@@ -99,7 +99,7 @@ def test_a_function_gets_records_as_aws_writes_them(cloud: Cloud, functions: Fun
 
 
 def test_a_function_that_doesnt_allow_the_topic_leaves_a_dead_letter(
-    cloud: Cloud, functions: Functions, queue: MakeQueue, events: EventsRoom
+    cloud: Cloud, functions: Functions, queue: MakeQueue, events: EventsEmulator
 ) -> None:
     sns = cloud.client("sns")
     topic = make_topic(cloud, "closed")
@@ -113,7 +113,7 @@ def test_a_function_that_doesnt_allow_the_topic_leaves_a_dead_letter(
     assert [body["Message"] for body in dead.bodies()] == ["lost"]
 
 
-def test_raw_delivery_can_be_switched_off_and_on(cloud: Cloud, queue: MakeQueue, events: EventsRoom) -> None:
+def test_raw_delivery_can_be_switched_off_and_on(cloud: Cloud, queue: MakeQueue, events: EventsEmulator) -> None:
     sns = cloud.client("sns")
     topic = make_topic(cloud, "raw")
     target = queue("raw")
@@ -131,7 +131,7 @@ def test_raw_delivery_can_be_switched_off_and_on(cloud: Cloud, queue: MakeQueue,
     assert raw_message["MessageAttributes"]["n"]["StringValue"] == "7"
 
 
-def test_a_filter_policy_holds_messages_back(cloud: Cloud, queue: MakeQueue, events: EventsRoom) -> None:
+def test_a_filter_policy_holds_messages_back(cloud: Cloud, queue: MakeQueue, events: EventsEmulator) -> None:
     sns = cloud.client("sns")
     topic = make_topic(cloud, "filtered")
     target = queue("filtered")
@@ -145,7 +145,7 @@ def test_a_filter_policy_holds_messages_back(cloud: Cloud, queue: MakeQueue, eve
 
 
 def test_a_webhook_is_asked_to_confirm_first_and_tried_again_when_it_fails(
-    cloud: Cloud, webhook: Webhook, events: EventsRoom
+    cloud: Cloud, webhook: Webhook, events: EventsEmulator
 ) -> None:
     sns = cloud.client("sns")
     topic = make_topic(cloud, "hook")
@@ -175,7 +175,7 @@ def test_a_token_that_nobody_was_sent_confirms_nothing(cloud: Cloud) -> None:
         cloud.client("sns").confirm_subscription(TopicArn=make_topic(cloud, "tokens"), Token="made up")
 
 
-def test_mail_is_written_to_the_outbox_once_the_subscription_is_confirmed(cloud: Cloud, events: EventsRoom) -> None:
+def test_mail_is_written_to_the_outbox_once_the_subscription_is_confirmed(cloud: Cloud, events: EventsEmulator) -> None:
     sns = cloud.client("sns")
     topic = make_topic(cloud, "mail")
     arn = sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="ada@example.com", ReturnSubscriptionArn=True)[

@@ -73,7 +73,7 @@ class Deployed:
 
     def lines(self) -> list[str]:
         """All that is in its log by now."""
-        self.cloud.room(Functions).flush_logs()
+        self.cloud.emulator(Functions).flush_logs()
         logs = self.cloud.client("logs")
         group = f"/aws/lambda/{self.name}"
         streams = logs.describe_log_streams(logGroupName=group)["logStreams"]
@@ -87,7 +87,7 @@ class Deployed:
 
     def counted(self, metric: str, statistic: str = "Sum") -> float:
         """A metric of AWS/Lambda, over the last hour."""
-        self.cloud.room(Functions).flush_logs()
+        self.cloud.emulator(Functions).flush_logs()
         return total(self.cloud, "AWS/Lambda", metric, {"FunctionName": self.name}, statistic)
 
 
@@ -137,5 +137,5 @@ def deploy(cloud: Cloud) -> Iterator[Deploy]:
 
 @pytest.fixture
 def functions(cloud: Cloud) -> Functions:
-    """The room."""
-    return cloud.room(Functions)
+    """The emulator."""
+    return cloud.emulator(Functions)

@@ -193,7 +193,7 @@ def test_a_role_that_may_not_read_the_stream_gets_nothing(stream: Stream) -> Non
     role = stream.cloud.client("iam").get_role(RoleName=stream.function.name)["Role"]["Arn"]
 
     def was_refused() -> bool:
-        calls = stream.cloud.room(Identity).calls(role)
+        calls = stream.cloud.emulator(Identity).calls(role)
         return any(call.action == "dynamodb:GetRecords" and not call.allowed for call in calls)
 
     eventually(was_refused)

@@ -368,7 +368,7 @@ def test_access_logs_and_metrics_are_written(cloud: Cloud, api: Api) -> None:
     )
     for path in ("/echo/1", "/fail", "/nowhere"):
         api("GET", path)
-    cloud.room(HttpApis).flush_logs()
+    cloud.emulator(HttpApis).flush_logs()
     logs = cloud.client("logs")
     [stream] = logs.describe_log_streams(logGroupName=group)["logStreams"]
     events = logs.get_log_events(logGroupName=group, logStreamName=stream["logStreamName"], startFromHead=True)

@@ -229,15 +229,15 @@ OTHERS: Sequence[tuple[str, str, str, Mapping[str, Any], str, str]] = [
         "ssm:GetParameter",
         "ssm",
         "get_parameter",
-        {"Name": "/headwater/dev"},
-        "arn:aws:ssm:us-east-1:123456789012:parameter/headwater/dev",
+        {"Name": "/shop/dev"},
+        "arn:aws:ssm:us-east-1:123456789012:parameter/shop/dev",
         "AccessDeniedException",
     ),
     (
         "cloudwatch:PutMetricData",
         "cloudwatch",
         "put_metric_data",
-        {"Namespace": "Headwater", "MetricData": [{"MetricName": "m", "Value": 1}]},
+        {"Namespace": "Shop", "MetricData": [{"MetricName": "m", "Value": 1}]},
         "*",
         "AccessDeniedException",
     ),
@@ -318,7 +318,7 @@ def test_calls_are_recorded_for_tests_of_least_privilege(cloud: Cloud, role: Mak
     one.client("s3").get_object(Bucket=bucket, Key="a/1")
     with refused("s3:PutObject", "AccessDenied"):
         one.client("s3").put_object(Bucket=bucket, Key="k", Body=b"")
-    calls = cloud.room(Identity).calls(one.arn)
+    calls = cloud.emulator(Identity).calls(one.arn)
     assert [(call.action, call.resource, call.allowed) for call in calls] == [
         ("s3:GetObject", f"arn:aws:s3:::{bucket}/a/1", True),
         ("s3:PutObject", f"arn:aws:s3:::{bucket}/k", False),

@@ -103,7 +103,7 @@ def test_another_moto_is_told_with_both_versions(tmp_path: Path) -> None:
     book.note(moto="1.2.3")
     with pytest.raises(StateUnusable, match=r"moto 1\.2\.3 \(here it is \d+\.\d+") as refused:
         versions.check(book)
-    assert "headwater local down --yes" in str(refused.value)
+    assert "forget it and deploy anew" in str(refused.value)
     book.close()
 
 

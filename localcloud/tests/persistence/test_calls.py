@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from localcloud.front import parse
+from localcloud.api_call import parse
 from localcloud.persistence.calls import Effect, effect_of
 from werkzeug.test import EnvironBuilder
 

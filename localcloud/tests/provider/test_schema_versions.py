@@ -17,7 +17,7 @@ import localcloud.provider
 import pytest
 from localcloud.provider.resource import META, REGISTRY
 
-PLUGINS = Path(os.environ.get("HEADWATER_TERRAFORM_PLUGINS", "/opt/tf-plugins"))
+PLUGINS = Path(os.environ.get("LOCALCLOUD_TERRAFORM_PLUGINS", "/opt/tf-plugins"))
 PROVIDER = "registry.terraform.io/hashicorp/aws"
 # Pulumi's module is another word than Terraform's.
 NAMES: Mapping[str, str] = {

@@ -57,7 +57,7 @@ def spark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     submit.parent.mkdir()
     submit.write_text(SUBMIT)
     submit.chmod(0o755)
-    monkeypatch.setenv("HEADWATER_SPARK", str(tmp_path))
+    monkeypatch.setenv("LOCALCLOUD_SPARK", str(tmp_path))
     monkeypatch.setenv("JAVA_HOME", "/some/java")
     return tmp_path
 
@@ -162,7 +162,7 @@ def test_a_grant_that_the_role_lacks_fails_the_job(cloud: Cloud, emr: Any, appli
     ("variables", "words"),
     [
         ({"PATH": "/nowhere"}, "Spark needs Java 17, and there is none on this machine"),
-        ({"JAVA_HOME": "/some/java", "HEADWATER_SPARK": "/nowhere"}, "there is no Spark in /nowhere: `make setup`"),
+        ({"JAVA_HOME": "/some/java", "LOCALCLOUD_SPARK": "/nowhere"}, "there is no Spark in /nowhere: install pyspark"),
     ],
 )
 def test_a_machine_without_spark_says_so(

@@ -131,7 +131,7 @@ def test_the_local_cloud_is_reached_without_touching_the_environment(monkeypatch
         write_cloud(os.getpid(), server.server_port)
         assert connect().stack.name == "local"
         server.shutdown()
-    assert "Credential=AKIAHEADWATERLOCAL00/" in seen[0]
+    assert "Credential=AKIALOCALCLOUD000000/" in seen[0]
     assert "/eu-west-1/ssm/" in seen[0]
     assert dict(os.environ) == before
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -13,8 +13,7 @@ from typing import Any
 import duckdb
 import pandera.pandas as pa
 import pytest
-from localcloud.mends import dynamodb_partiql
-from localcloud.mends.patch import Patches
+from localcloud.moto_patches import corrected
 
 from headwater.aws import client
 from headwater.features.encoding import unpack
@@ -132,9 +131,7 @@ def new_world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    patches = Patches()
-    dynamodb_partiql.mend(patches)
-    with mocked(), closing(patches):
+    with mocked(), corrected("dynamodb_partiql"):
         client.cache_clear()
         for bucket in (LAKE, ARTIFACTS):
             client("s3").create_bucket(

@@ -12,8 +12,7 @@ from typing import Any, Literal
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ConnectionClosedError
-from localcloud.mends import dynamodb_transactions, s3_listings, s3_parts
-from localcloud.mends.patch import Patches
+from localcloud.moto_patches import corrected
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.core.models import botocore_stubber
 from moto.s3.models import s3_backends
@@ -156,15 +155,12 @@ class World:
 @contextmanager
 def world() -> Iterator[World]:
     """A new world in a new moto."""
-    patches = Patches()
-    dynamodb_transactions.mend(patches)
-    s3_parts.mend(patches)
-    s3_listings.mend(patches)
-    try:
-        with pytest.MonkeyPatch.context() as patch, mocked_aws(patch):
-            yield World()
-    finally:
-        patches.close()
+    with (
+        corrected("dynamodb_transactions", "s3_parts", "s3_listings"),
+        pytest.MonkeyPatch.context() as patch,
+        mocked_aws(patch),
+    ):
+        yield World()
 
 
 def make_bucket(name: str, *, versioned: bool = True) -> None:

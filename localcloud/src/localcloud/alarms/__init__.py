@@ -1,5 +1,5 @@
 """CloudWatch alarms, evaluated by the local cloud's clock."""
 
-from localcloud.alarms.room import AlarmsRoom
+from localcloud.alarms.emulator import AlarmsEmulator
 
-__all__ = ["AlarmsRoom"]
+__all__ = ["AlarmsEmulator"]

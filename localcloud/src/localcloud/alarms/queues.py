@@ -15,7 +15,7 @@ from moto.sqs.models import sqs_backends
 from localcloud.alarms.metrics import Metrics, Series
 
 if TYPE_CHECKING:
-    from localcloud.cloud import Cloud
+    from localcloud.context import CloudContext
 
 _ATTRIBUTES = {
     "ApproximateNumberOfMessagesVisible": "approximate_number_of_messages",
@@ -29,7 +29,7 @@ def is_gauge(series: Series) -> bool:
     return series.namespace == "AWS/SQS" and series.name in _ATTRIBUTES
 
 
-def has_changed(cloud: Cloud, metrics: Metrics, series: Series) -> bool:
+def has_changed(cloud: CloudContext, metrics: Metrics, series: Series) -> bool:
     """Whether a queue has another value by now than when it was last measured."""
     if not is_gauge(series):
         return False
@@ -37,7 +37,7 @@ def has_changed(cloud: Cloud, metrics: Metrics, series: Series) -> bool:
     return value is not None and value != metrics.last_value(series)
 
 
-def sample(cloud: Cloud, metrics: Metrics, series: Series, *, end: datetime, period: int, periods: int) -> None:
+def sample(cloud: CloudContext, metrics: Metrics, series: Series, *, end: datetime, period: int, periods: int) -> None:
     """Publish the queue's value in the period that ends at ``end``, and its last one in those before that lack one."""
     if not is_gauge(series) or (value := _measure(cloud, series)) is None:
         return
@@ -54,7 +54,7 @@ def sample(cloud: Cloud, metrics: Metrics, series: Series, *, end: datetime, per
             data.append(MetricDatum(series.namespace, series.name, amount, dimensions, stamp, "Count"))
 
 
-def _measure(cloud: Cloud, series: Series) -> float | None:
+def _measure(cloud: CloudContext, series: Series) -> float | None:
     name = dict(series.dimensions).get("QueueName", "")
     queue = sqs_backends[cloud.account_id][cloud.region].queues.get(name)
     return None if queue is None else float(getattr(queue, _ATTRIBUTES[series.name]))

@@ -45,6 +45,17 @@ class Change:
     region: str
 
 
+def situation(alarm: Any) -> Situation:
+    """The state that moto's alarm is in."""
+    at = alarm.state_updated_timestamp
+    return Situation(
+        value=alarm.state_value,
+        reason=alarm.state_reason,
+        reason_data=alarm.state_reason_data or "",
+        at=at.replace(tzinfo=UTC) if at.tzinfo is None else at,
+    )
+
+
 def clock_time(moment: datetime) -> str:
     """As CloudWatch's JSON writes times: ``2024-02-17T11:53:08.431+0000``."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}+0000"

@@ -1,4 +1,4 @@
-"""Where the Pulumi CLI is: on PATH, or where ``make pulumi`` built it."""
+"""Where the Pulumi CLI is: on PATH, or in the user's cache, where a build of it may have been put."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
 class NoPulumi(Exception):
     """There is no Pulumi CLI that is new enough."""
 
-    next_step = "make pulumi   (builds it once, needs Go), or install Pulumi and put it on PATH"
+    next_step = "install Pulumi (https://www.pulumi.com/docs/install/) and put it on PATH"
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,8 @@ def find() -> Cli:
 
 
 def cache() -> Path:
-    """The folder in which `make pulumi` (tools/pulumi/build.py) puts what it builds."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "headwater"
+    """The folder with built CLIs, one folder ``pulumi-<version>`` each."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "localcloud"
 
 
 def _candidates() -> list[Path]:

@@ -1,6 +1,6 @@
 """One update by the Pulumi CLI, through the Automation API, in an interpreter of its own.
 
-Started as a script, as the embedded engine's host is and for the same reason: imports nothing of Headwater. Its one
+Started as a script, as the embedded engine's host is and for the same reason: imports nothing of ours. Its one
 argument is a JSON file that says what to do. Events go to stdout, each a line of JSON after `MARK`; what the program
 prints stands between them. An ``outcome`` is written beside the order.
 """
@@ -146,7 +146,7 @@ def _raised_later(text: str, root: Path) -> dict[str, Any] | None:
 def _describer() -> Callable[[BaseException, Path, Path], dict[str, Any]]:
     """The embedded host's own words for what a program raised; its file is loaded by its path, see above."""
     file = Path(__file__).parents[1] / "engine" / "host.py"
-    spec = importlib.util.spec_from_file_location("headwater_embedded_host", file)
+    spec = importlib.util.spec_from_file_location("localcloud_embedded_host", file)
     assert spec is not None  # noqa: S101
     assert spec.loader is not None  # noqa: S101
     module = importlib.util.module_from_spec(spec)

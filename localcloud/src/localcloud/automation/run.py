@@ -135,8 +135,8 @@ class _Update:
         salt = self._look_before()
         plugin = launcher(self._folder / "plugin")
         with (
-            workspace(self._project, plugin, salt) as work,
-            tempfile.TemporaryDirectory(prefix="headwater-program-") as place,
+            workspace(self._project, plugin, salt, folder=self._folder) as work,
+            tempfile.TemporaryDirectory(prefix="localcloud-program-") as place,
         ):
             order = Path(place) / "order.json"
             order.write_text(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from localcloud.cloud import Cloud, Room
+    from localcloud.context import CloudContext, ServiceEmulator
 
 
-def rooms(cloud: Cloud) -> list[Room]:
+def emulators(cloud: CloudContext) -> list[ServiceEmulator]:
     """CodeBuild and ECS, which share one store of images."""
     from localcloud.containers.builds import CodeBuild
     from localcloud.containers.store import ImageStore, default_directory

@@ -19,14 +19,14 @@ from botocore.exceptions import ClientError
 from moto.codebuild.models import codebuild_backends
 from werkzeug.wrappers import Response
 
-from localcloud.cloud import Cloud
+from localcloud.api_call import ApiCall
 from localcloud.containers.build import host_environment
 from localcloud.containers.buildspec import Buildspec, BuildspecError, parse, script
 from localcloud.containers.credentials import role_client, role_environment
 from localcloud.containers.docker import STATE_VARIABLE, STORE_VARIABLE, install_shims
 from localcloud.containers.logs import LogStream
 from localcloud.containers.store import ImageStore
-from localcloud.front import ApiCall
+from localcloud.context import CloudContext
 from localcloud.processes import Process
 
 _TOKEN_SECONDS = 300  # how long CodeBuild remembers an idempotency token
@@ -73,14 +73,14 @@ class _Build:
 
 
 class CodeBuild:
-    """The room that runs builds."""
+    """The emulator that runs builds."""
 
-    def __init__(self, cloud: Cloud, store: ImageStore) -> None:
+    def __init__(self, cloud: CloudContext, store: ImageStore) -> None:
         self._cloud = cloud
         self._store = store
         self._builds: dict[str, _Build] = {}
         self._lock = threading.Lock()
-        cloud.front.add(self._answer)
+        cloud.dispatcher.add(self._answer)
 
     def open(self) -> None:
         """Nothing waits."""
@@ -137,7 +137,7 @@ class CodeBuild:
 
     def _update_project(self, given: dict[str, Any]) -> Response:
         """Moto has no UpdateProject: what is given replaces what was there."""
-        with self._cloud.front.lock:
+        with self._cloud.dispatcher.lock:
             if (project := self._projects().get(given["name"])) is None:
                 return _error("ResourceNotFoundException", f"Project cannot be found: {given['name']}")
             project.project_metadata.update(given | {"lastModified": time.time()})
@@ -146,7 +146,7 @@ class CodeBuild:
 
     def _start(self, given: dict[str, Any]) -> Response:
         name, token = given["projectName"], given.get("idempotencyToken")
-        with self._cloud.front.lock:
+        with self._cloud.dispatcher.lock:
             project = self._projects().get(name)
         if project is None:
             return _error("ResourceNotFoundException", f"Project cannot be found: {name}")

@@ -7,10 +7,10 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from localcloud.cloud import Cloud
+from localcloud.context import CloudContext
 
 
-def role_environment(cloud: Cloud, role_arn: str | None) -> dict[str, str]:
+def role_environment(cloud: CloudContext, role_arn: str | None) -> dict[str, str]:
     """What leads a process to this cloud, as that role; without a role it has no key, as on AWS."""
     variables = cloud.environment()
     if role_arn:
@@ -20,7 +20,7 @@ def role_environment(cloud: Cloud, role_arn: str | None) -> dict[str, str]:
     }
 
 
-def role_client(cloud: Cloud, role_arn: str, service: str) -> Any:
+def role_client(cloud: CloudContext, role_arn: str, service: str) -> Any:
     """A client that calls as the role."""
     variables = role_environment(cloud, role_arn)
     return boto3.client(  # type: ignore[call-overload]

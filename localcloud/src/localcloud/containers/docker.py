@@ -22,7 +22,7 @@ from botocore.exceptions import ClientError
 from localcloud.containers.build import Builder
 from localcloud.containers.store import ImageStore
 
-STORE_VARIABLE, STATE_VARIABLE = "HEADWATER_BUILD_STORE", "HEADWATER_BUILD_STATE"
+STORE_VARIABLE, STATE_VARIABLE = "LOCALCLOUD_BUILD_STORE", "LOCALCLOUD_BUILD_STATE"
 _MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 _REPOSITORY = re.compile(
     r"(?P<registry>(\d{12})\.dkr\.ecr\.(?P<region>[\w-]+)\.amazonaws\.com)/(?P<name>[^:@]+)(:(?P<tag>[\w.-]+))?"
@@ -41,11 +41,11 @@ def _say(line: str) -> None:
 def install_shims(folder: Path) -> None:
     """Put ``docker`` and ``aws`` into ``folder``, run by this interpreter whatever the caller's environment is."""
     folder.mkdir(parents=True, exist_ok=True)
-    source = Path(__file__).resolve().parents[3]
+    source = Path(__file__).resolve().parents[2]
     for name in ("docker", "aws"):
         shim = folder / name
         module = f"{__spec__.name if __spec__ else __name__} {name}"
-        # -P: a build context has a folder `headwater` of its own, and a build runs inside it.
+        # -P: a build context may have packages of the same names as ours, and a build runs inside it.
         shim.write_text(f"#!/bin/sh\nPYTHONPATH='{source}' exec '{sys.executable}' -P -m {module} \"$@\"\n")
         shim.chmod(0o755)
 

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import re
 
-from localcloud.cloud import Cloud
 from localcloud.containers.runner import Container
+from localcloud.context import CloudContext
 from localcloud.identity import Identity
 
 _ECR = re.compile(r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[\w-]+)\.amazonaws\.com/(?P<name>[^:@]+)")
 _PULL = ("ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer", "ecr:BatchGetImage")
 
 
-def missing(cloud: Cloud, role: str | None, container: Container, stream: str) -> str:
+def missing(cloud: CloudContext, role: str | None, container: Container, stream: str) -> str:
     """Why ``container`` can't be started with ``role``, in AWS's words; empty if it can."""
     match = _ECR.match(container.image)
     if role is None:
@@ -36,5 +36,5 @@ def missing(cloud: Cloud, role: str | None, container: Container, stream: str) -
     return ""
 
 
-def _refused(cloud: Cloud, role: str, action: str, resource: str) -> str:
-    return cloud.room(Identity).refusal(role, action, resource)
+def _refused(cloud: CloudContext, role: str, action: str, resource: str) -> str:
+    return cloud.emulator(Identity).refusal(role, action, resource)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from localcloud.cloud import Cloud
+from localcloud.context import CloudContext
 
 
 class LogStream:
@@ -12,14 +12,14 @@ class LogStream:
 
     Parameters
     ----------
-    cloud : Cloud
+    cloud : CloudContext
     group, stream : str
         Where to.
     make_group : bool
         Whether a group that isn't there is made; lines are dropped otherwise.
     """
 
-    def __init__(self, cloud: Cloud, group: str, stream: str, *, make_group: bool = True) -> None:
+    def __init__(self, cloud: CloudContext, group: str, stream: str, *, make_group: bool = True) -> None:
         self._cloud, self._group, self._stream, self._make_group = cloud, group, stream, make_group
         self._lines: list[str] = []
         self._closed = False

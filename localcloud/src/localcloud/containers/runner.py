@@ -13,8 +13,8 @@ from typing import Any
 
 from moto.ecr.models import ecr_backends
 
-from localcloud.cloud import Cloud
 from localcloud.containers.store import Image, ImageStore, environment, inside
+from localcloud.context import CloudContext
 from localcloud.processes import Process
 
 _ECR = re.compile(
@@ -69,7 +69,7 @@ class Container:
         )
 
 
-def find_image(cloud: Cloud, store: ImageStore, reference: str) -> Image:
+def find_image(cloud: CloudContext, store: ImageStore, reference: str) -> Image:
     """The image that a task definition names: in ECR by digest or tag, or one that this machine tagged.
 
     Raises
@@ -81,7 +81,7 @@ def find_image(cloud: Cloud, store: ImageStore, reference: str) -> Image:
     try:
         if match is None:
             return store.image(store.tagged(reference))
-        with cloud.front.lock:
+        with cloud.dispatcher.lock:
             repository = ecr_backends[match["account"]][match["region"]].repositories.get(match["name"])
             wanted = match["reference"] or "latest"
             for image in repository.images if repository else ():

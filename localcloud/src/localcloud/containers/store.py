@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
-CACHE_VARIABLE = "HEADWATER_IMAGE_CACHE"
+CACHE_VARIABLE = "LOCALCLOUD_IMAGE_CACHE"
 """Names a folder in which images and layers outlive one local cloud."""
 
 

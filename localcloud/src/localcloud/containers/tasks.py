@@ -1,4 +1,4 @@
-"""ECS tasks that run: moto keeps clusters, task definitions and tasks; this room gives each Fargate task a process."""
+"""ECS tasks that run: moto keeps clusters, definitions and tasks; this emulator gives each Fargate task a process."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from typing import Any
 
 from moto.ecs.models import EC2ContainerServiceBackend, ecs_backends
 
-from localcloud.cloud import Cloud
 from localcloud.containers.credentials import role_environment
 from localcloud.containers.execution_role import missing
 from localcloud.containers.logs import LogStream
 from localcloud.containers.runner import CannotPull, Container, find_image, start
 from localcloud.containers.store import ImageStore
-from localcloud.mends.patch import Patches
+from localcloud.context import CloudContext
+from localcloud.moto_patches.patches import Patches
 from localcloud.processes import Process
 
 _LOOK_SECONDS = 0.1  # how often a task's memory is measured
@@ -32,9 +32,9 @@ class _CannotStart(Exception):
 
 
 class Tasks:
-    """The room that runs ECS tasks."""
+    """The emulator that runs ECS tasks."""
 
-    def __init__(self, cloud: Cloud, store: ImageStore) -> None:
+    def __init__(self, cloud: CloudContext, store: ImageStore) -> None:
         self._cloud = cloud
         self._store = store
         self._processes: dict[str, list[Process]] = {}
@@ -120,7 +120,7 @@ class Tasks:
                 process.terminate()
 
     def _set(self, task: Any, status: str, **attributes: Any) -> None:
-        with self._cloud.front.lock:
+        with self._cloud.dispatcher.lock:
             task.status = status
             task.version += 1
             for name, value in attributes.items():
@@ -270,13 +270,13 @@ class Tasks:
                     process.kill()
                     code = process.wait()
                 codes[number] = code
-        with self._cloud.front.lock:
+        with self._cloud.dispatcher.lock:
             for number, code in codes.items():
                 task.containers[number]["exitCode"] = code
 
     def _out_of_memory(self, task: Any, number: int, process: Process) -> None:
         process.kill()
-        with self._cloud.front.lock:
+        with self._cloud.dispatcher.lock:
             task.containers[number]["reason"] = _OUT_OF_MEMORY
 
 

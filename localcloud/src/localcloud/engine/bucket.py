@@ -1,4 +1,4 @@
-"""The state bucket of the local cloud, set up as ``headwater bootstrap`` sets one up on AWS (a test compares them)."""
+"""The state bucket of the local cloud, set up as a careful team sets one up on AWS."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ _PRIVATE: Final = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "
 
 def _lifecycle() -> list[dict[str, Any]]:
     unfinished = {
-        "ID": "headwater-unfinished-uploads",
+        "ID": "unfinished-uploads",
         "Filter": {"Prefix": ""},
         "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7},
     }
     old = [
         {
-            "ID": f"headwater-old-{kind}",
+            "ID": f"old-{kind}",
             "Filter": {"Prefix": f".pulumi/{kind}/"},
             "NoncurrentVersionExpiration": {"NoncurrentDays": 90},
             "Expiration": {"ExpiredObjectDeleteMarker": True},

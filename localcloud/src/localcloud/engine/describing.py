@@ -29,7 +29,7 @@ def describe_update(root: Path) -> dict[str, str]:
     """
     machine = platform.machine().lower()
     return {
-        "exec.kind": "headwater.embedded",
+        "exec.kind": "localcloud.embedded",
         "pulumi.version": f"v{version('pulumi')}",
         "pulumi.os": sys.platform,
         "pulumi.arch": _GOARCH.get(machine, machine),

@@ -1,7 +1,7 @@
 """Runs the user's Pulumi program, unchanged, in an interpreter of its own: what Pulumi's Python language host does.
 
 Started as a script by the engine, with one argument: a JSON file that says what to run, and to which an ``outcome`` is
-written. Imports nothing of Headwater, so that the program's own imports decide what is loaded.
+written. Imports nothing of ours, so that the program's own imports decide what is loaded.
 """
 
 from __future__ import annotations

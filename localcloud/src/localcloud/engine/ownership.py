@@ -10,8 +10,8 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from localcloud.engine.ledger import Ledger
 from localcloud.engine.state import PROVIDER_TYPE, ResourceState
+from localcloud.engine.state_snapshot import StateSnapshot
 from localcloud.provider import LocalProvider, ProviderError, resource_type
 from localcloud.provider.resource import Call
 from localcloud.provider.values import Properties
@@ -33,14 +33,14 @@ class Ownership:
 
     Parameters
     ----------
-    ledger : Ledger
+    snapshot : StateSnapshot
         The resources of the stack that is deployed.
     neighbours : callable
         Reads the resources of the other stacks' states; called once, before the first creation or deletion.
     """
 
-    def __init__(self, ledger: Ledger, neighbours: Callable[[], Iterable[Neighbour]]) -> None:
-        self._ledger = ledger
+    def __init__(self, snapshot: StateSnapshot, neighbours: Callable[[], Iterable[Neighbour]]) -> None:
+        self._snapshot = snapshot
         self._read = neighbours
         self._others: list[Neighbour] | None = None
         self._lock = threading.Lock()
@@ -78,7 +78,7 @@ class Ownership:
                 continue
             if kind.claim(Call(provider.aws, kind.service, other.plain_inputs)) != key:
                 continue
-            if where is None and self._ledger.condemned(other):
+            if where is None and self._snapshot.condemned(other):
                 waiting = other
                 continue
             raise ProviderError(_taken(key[0], _who(other, where)))
@@ -125,7 +125,7 @@ class Ownership:
                 yield other, where
 
     def _all(self, token: str) -> Iterator[tuple[ResourceState, str | None]]:
-        for state in self._ledger.resources():
+        for state in self._snapshot.resources():
             if state.type == token and _owned(state):
                 yield state, None
         for neighbour in self._neighbours():

@@ -22,7 +22,7 @@ class Project:
     name: str
     stack: str
     program: Path  # a folder with __main__.py, or a file
-    config: Mapping[str, str]  # full keys, such as headwater:region
+    config: Mapping[str, str]  # full keys, such as shop:region
     encrypted: Mapping[str, Any] = field(
         default_factory=dict
     )  # the other settings, as the file has them: {"secure": …}

@@ -7,8 +7,8 @@ import uuid
 from collections.abc import Mapping
 
 from localcloud.engine.goal import Goal, make_urn
-from localcloud.engine.ledger import Ledger
 from localcloud.engine.state import PROVIDER_TYPE, ResourceState, now
+from localcloud.engine.state_snapshot import StateSnapshot
 from localcloud.provider import LocalProvider, ProviderError
 
 
@@ -17,7 +17,7 @@ class Providers:
 
     Parameters
     ----------
-    ledger : Ledger
+    snapshot : StateSnapshot
         Where the default provider is noted, and providers of earlier deployments are found.
     environment : mapping of str to str
         AWS_* variables.
@@ -28,9 +28,15 @@ class Providers:
     """
 
     def __init__(
-        self, ledger: Ledger, environment: Mapping[str, str], config: Mapping[str, str], *, stack: str, project: str
+        self,
+        snapshot: StateSnapshot,
+        environment: Mapping[str, str],
+        config: Mapping[str, str],
+        *,
+        stack: str,
+        project: str,
     ) -> None:
-        self._ledger = ledger
+        self._snapshot = snapshot
         self._environment = environment
         self._settings = {key.removeprefix("aws:"): value for key, value in config.items() if key.startswith("aws:")}
         self._stack, self._project = stack, project
@@ -48,7 +54,7 @@ class Providers:
         with self._lock:
             if reference not in self._known:
                 urn = reference.rsplit("::", 1)[0]
-                state = self._ledger.new(urn) or self._ledger.old(urn)
+                state = self._snapshot.new(urn) or self._snapshot.old(urn)
                 self._known[reference] = LocalProvider(self._environment, state.plain_inputs if state else {})
             return self._known[reference]
 
@@ -72,10 +78,10 @@ class Providers:
 
     def _note(self, urn: str, kind: str, identity: str, version: str) -> None:
         inputs = {**self._settings, **({"version": version} if version else {})}
-        old, moment = self._ledger.old(urn), now()
+        old, moment = self._snapshot.old(urn), now()
         created, modified = (old.created, old.modified) if old else (moment, moment)
         state = ResourceState(urn, kind, True, identity, inputs, inputs, created=created, modified=modified)
-        self._ledger.settle(state, save=False)
+        self._snapshot.settle(state, save=False)
 
 
 def only_aws(token: str) -> None:

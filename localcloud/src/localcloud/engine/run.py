@@ -16,12 +16,12 @@ from localcloud.engine.backend import BucketBackend
 from localcloud.engine.describing import commit_title, describe_update
 from localcloud.engine.errors import DeployError
 from localcloud.engine.events import Deployment, OnEvent, ResourceEvent
-from localcloud.engine.ledger import Ledger
 from localcloud.engine.monitor import HOST, PARALLEL, serving
 from localcloud.engine.ownership import Neighbour
 from localcloud.engine.project import Project, read_project
 from localcloud.engine.secrets import Secrets
 from localcloud.engine.state import ResourceState, from_checkpoint, to_checkpoint, without_secrets
+from localcloud.engine.state_snapshot import StateSnapshot
 from localcloud.engine.steps import Steps, Stopped
 from localcloud.processes import Process
 from localcloud.provider.aws import Aws
@@ -180,7 +180,7 @@ class _Update:
         for begun in pending:
             self._say(interrupted(begun))
         self.steps = Steps(
-            Ledger(known, None if self._preview else self._write),
+            StateSnapshot(known, None if self._preview else self._write),
             self._environment,
             {**self._project.config, **self._decrypted},
             stack=self._project.stack,
@@ -199,7 +199,7 @@ class _Update:
         return Deployment(
             dict(self.steps.outputs),
             dict(self.steps.changes),
-            tuple(self.steps.ledger.resources()),
+            tuple(self.steps.snapshot.resources()),
             tuple(self._messages),
         )
 
@@ -216,7 +216,7 @@ class _Update:
                     yield
                 succeeded = True
             finally:
-                checkpoint = self._checkpoint(self.steps.ledger.resources(), [])
+                checkpoint = self._checkpoint(self.steps.snapshot.resources(), [])
                 self._backend.save(checkpoint)
                 self._backend.record(self._history(kind, message, start, succeeded), checkpoint)
         finally:
@@ -235,7 +235,7 @@ class _Update:
     def run_program(self) -> None:
         """Run the user's program against this engine; raises `DeployError` if it or a resource failed."""
         with (
-            tempfile.TemporaryDirectory(prefix="headwater-program-") as folder,
+            tempfile.TemporaryDirectory(prefix="localcloud-program-") as folder,
             serving(self._project, self.steps, self._say) as address,
         ):
             order = Path(folder) / "order.json"

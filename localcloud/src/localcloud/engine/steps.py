@@ -6,7 +6,6 @@ program forbids it; whatever is no longer wanted goes at the end, dependents fir
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import time
 import uuid
@@ -15,18 +14,19 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+from localcloud.engine.comparing import checked, difference, new_state
 from localcloud.engine.errors import DeployError
 from localcloud.engine.events import OnEvent, Operation, ResourceEvent
 from localcloud.engine.goal import Goal
-from localcloud.engine.inputs import hashed, ignoring
-from localcloud.engine.ledger import Ledger
+from localcloud.engine.inputs import ignoring
 from localcloud.engine.ownership import Neighbour, Ownership
 from localcloud.engine.providers import Providers, only_aws
 from localcloud.engine.refresh import look_anew, what_moved
-from localcloud.engine.state import PROVIDER_TYPE, STACK_TYPE, ResourceState, now
+from localcloud.engine.state import PROVIDER_TYPE, STACK_TYPE, ResourceState
+from localcloud.engine.state_snapshot import StateSnapshot
 from localcloud.provider import LocalProvider, PartialFailure, ProviderError, State
 from localcloud.provider.resource import Diff
-from localcloud.provider.values import UNKNOWN, Properties, Secret, has_secret, plain
+from localcloud.provider.values import UNKNOWN, Properties, plain
 
 _DELETIONS = 8  # at a time, as are looks at resources
 
@@ -40,7 +40,7 @@ class Steps:
 
     Parameters
     ----------
-    ledger : Ledger
+    snapshot : StateSnapshot
         What is there.
     environment : mapping of str to str
         AWS_* variables, for providers.
@@ -58,7 +58,7 @@ class Steps:
 
     def __init__(
         self,
-        ledger: Ledger,
+        snapshot: StateSnapshot,
         environment: Mapping[str, str],
         config: Mapping[str, str],
         *,
@@ -68,7 +68,7 @@ class Steps:
         on_event: OnEvent,
         neighbours: Callable[[], Iterable[Neighbour]] = tuple,
     ) -> None:
-        self.ledger = ledger
+        self.snapshot = snapshot
         self.preview = preview
         self.changes: Counter[str] = Counter()
         self.outputs: Properties = {}
@@ -77,8 +77,8 @@ class Steps:
         self._lock = threading.Lock()
         self._seen: set[str] = set()
         self._cleared: set[str] = set()  # deleted ahead of a replacement: their own registration creates them anew
-        self._ownership = Ownership(ledger, neighbours)
-        self._providers = Providers(ledger, environment, config, stack=stack, project=project)
+        self._ownership = Ownership(snapshot, neighbours)
+        self._providers = Providers(snapshot, environment, config, stack=stack, project=project)
 
     # --- registrations -----------------------------------------------------------------------------------------------
 
@@ -107,12 +107,12 @@ class Steps:
 
     def register_outputs(self, urn: str, outputs: Properties) -> None:
         """Note what a component says of itself; the stack's outputs are the deployment's."""
-        component = self.ledger.new(urn)
+        component = self.snapshot.new(urn)
         if component is None:
             return
         if component.type == STACK_TYPE:
             self.outputs = plain(outputs)
-        self.ledger.settle(replace(component, outputs=outputs), save=component.outputs != outputs)
+        self.snapshot.settle(replace(component, outputs=outputs), save=component.outputs != outputs)
 
     def read(self, goal: Goal, identity: str) -> ResourceState:
         """Look up a resource that exists outside of the program (``Type.get``)."""
@@ -125,16 +125,16 @@ class Steps:
             raise self._failed(goal.urn, str(error)) from error
         if found is None:
             raise self._failed(goal.urn, f"there is no {identity!r} to be read")
-        state = replace(self._state(goal, found, reference), external=True)
-        self.ledger.old(goal.urn)
-        self.ledger.settle(state)
+        state = replace(new_state(goal, found, reference), external=True)
+        self.snapshot.old(goal.urn)
+        self.snapshot.settle(state)
         self._tell(state, "read", "done")
         return state
 
     def invoke(self, token: str, arguments: Properties, reference: str, version: str = "") -> Properties:
         """Answer a data source."""
         if token == "pulumi:pulumi:getResource":  # noqa: S105 - Pulumi's word for a function's name
-            state = self.ledger.new(arguments["urn"])
+            state = self.snapshot.new(arguments["urn"])
             if state is None:
                 raise ProviderError(f"there is no {arguments['urn']}")
             return {"urn": state.urn, "id": state.id, "state": state.outputs}
@@ -142,43 +142,43 @@ class Steps:
         return self._providers.at(reference or self._providers.default(version)).invoke(token, plain(arguments))
 
     def _component(self, goal: Goal) -> ResourceState:
-        old = self.ledger.old(goal.urn, goal.aliases)
-        state = self._state(goal, State("", goal.inputs, old.outputs if old else {}), "")
+        old = self.snapshot.old(goal.urn, goal.aliases)
+        state = new_state(goal, State("", goal.inputs, old.outputs if old else {}), "")
         state = replace(state, created="", modified="")
-        self.ledger.settle(state, save=not self.preview and old is None)
+        self.snapshot.settle(state, save=not self.preview and old is None)
         self._tell(state, "same" if old else "create", "done")
         return state
 
     def _provider_resource(self, goal: Goal) -> ResourceState:
         only_aws(goal.type.removeprefix(PROVIDER_TYPE))
-        old = self.ledger.old(goal.urn, goal.aliases)
+        old = self.snapshot.old(goal.urn, goal.aliases)
         identity = old.id if old else str(uuid.uuid5(uuid.NAMESPACE_URL, goal.urn))
-        state = self._state(goal, State(identity, goal.inputs, goal.inputs), "")
+        state = new_state(goal, State(identity, goal.inputs, goal.inputs), "")
         operation: Operation = "create" if old is None else "same" if old.inputs == state.inputs else "update"
         self._providers.add(state)
-        self.ledger.settle(state)
+        self.snapshot.settle(state)
         self._tell(state, operation, "done")
         return state
 
     def _custom(self, goal: Goal) -> ResourceState:
         provider, reference = self._providers.of(goal)
-        old = self.ledger.old(goal.urn, goal.aliases)
+        old = self.snapshot.old(goal.urn, goal.aliases)
         if old is not None and (old.external or goal.urn in self._cleared):
             old = None
         wanted = ignoring(goal, old)
-        inputs = self._check(goal, provider, wanted, old)
+        inputs = checked(goal, provider, wanted, old)
         if goal.import_id and (old is None or old.id != goal.import_id):
             return self._import(goal, provider, reference, inputs)
         if old is None:
             operation: Operation = "replace" if goal.urn in self._cleared else "create"
             return self._create(goal, provider, reference, inputs, operation)
-        diff = self._diff(goal, provider, old, inputs)
+        diff = difference(goal, provider, old, inputs)
         if diff.replaces:
             return self._replace(goal, provider, reference, wanted, inputs, old, diff)
         if diff.changes or old.init_errors:
             return self._update(goal, provider, reference, inputs, old, diff)
-        state = self._state(goal, State(old.id, inputs, provider.stamped(goal.type, old.plain_outputs)), reference, old)
-        self.ledger.settle(replace(state, modified=old.modified), save=False)
+        state = new_state(goal, State(old.id, inputs, provider.stamped(goal.type, old.plain_outputs)), reference, old)
+        self.snapshot.settle(replace(state, modified=old.modified), save=False)
         self._tell(state, "same", "done")
         return state
 
@@ -188,22 +188,22 @@ class Steps:
         self, goal: Goal, provider: LocalProvider, reference: str, inputs: Properties, operation: Operation = "create",
         *, leaving: ResourceState | None = None, detail: str = "",
     ) -> ResourceState:  # fmt: skip
-        planned = self._state(goal, State("", inputs, provider.plan(goal.type, inputs, {})), reference)
+        planned = new_state(goal, State("", inputs, provider.plan(goal.type, inputs, {})), reference)
         if waiting := self._ownership.claim(goal.urn, goal.type, inputs, provider):
             self.delete(waiting)
         with self._step(planned, operation, detail) as step:
             if self.preview:
-                self.ledger.settle(planned, leaving=leaving)
+                self.snapshot.settle(planned, leaving=leaving)
                 return planned
-            self.ledger.begin(planned)
+            self.snapshot.begin(planned)
             try:
-                state = self._state(goal, provider.create(goal.type, inputs), reference)
+                state = new_state(goal, provider.create(goal.type, inputs), reference)
             except PartialFailure as failure:
-                half = replace(self._state(goal, failure.state, reference), init_errors=[failure.reason])
+                half = replace(new_state(goal, failure.state, reference), init_errors=[failure.reason])
                 self._settle_made(half, leaving, step)
                 raise step.failed(failure.reason) from failure
             except ProviderError as error:
-                self.ledger.fail(goal.urn)
+                self.snapshot.fail(goal.urn)
                 raise step.failed(str(error)) from error
             self._settle_made(state, leaving, step)
         return state
@@ -212,26 +212,26 @@ class Steps:
         try:
             self._ownership.check(state)
         except ProviderError as error:
-            self.ledger.fail(state.urn)
+            self.snapshot.fail(state.urn)
             raise step.failed(str(error)) from error
-        self.ledger.settle(state, leaving=leaving)
+        self.snapshot.settle(state, leaving=leaving)
 
     def _update(
         self, goal: Goal, provider: LocalProvider, reference: str, inputs: Properties, old: ResourceState, diff: Diff
     ) -> ResourceState:
         detail = ", ".join(diff.changes) or "finish what failed"
         outputs = provider.plan(goal.type, inputs, old.plain_outputs)
-        planned = self._state(goal, State(old.id, inputs, outputs), reference, old)
+        planned = new_state(goal, State(old.id, inputs, outputs), reference, old)
         with self._step(planned, "update", detail) as step:
             if self.preview:
-                self.ledger.settle(planned)
+                self.snapshot.settle(planned)
                 return planned
             try:
                 found = provider.update(goal.type, old.id, old.plain_inputs, inputs, old.plain_outputs)
             except ProviderError as error:
                 raise step.failed(str(error)) from error
-            state = self._state(goal, found, reference, old)
-            self.ledger.settle(state)
+            state = new_state(goal, found, reference, old)
+            self.snapshot.settle(state)
         return state
 
     def _replace(
@@ -243,7 +243,7 @@ class Steps:
         first = diff.delete_before_replace if goal.delete_before_replace is None else goal.delete_before_replace
         detail = ", ".join(diff.replaces)
         if not first:
-            renamed = self._check(goal, provider, wanted, None, seed=f"{goal.urn}\0{old.id}")
+            renamed = checked(goal, provider, wanted, None, seed=f"{goal.urn}\0{old.id}")
             if not self._ownership.replaces_itself(old, renamed, provider):
                 return self._create(goal, provider, reference, renamed, "replace", leaving=old, detail=detail)
         self._ownership.claim(goal.urn, goal.type, inputs, provider)
@@ -257,9 +257,9 @@ class Steps:
         differing = provider.diff(goal.type, found.inputs, inputs).changes
         if differing:
             raise ProviderError(f"{goal.import_id!r} isn't as the program has it: {', '.join(differing)} differ")
-        state = self._state(goal, found, reference)
+        state = new_state(goal, found, reference)
         self._ownership.check(state)
-        self.ledger.settle(state)
+        self.snapshot.settle(state)
         self._tell(state, "import", "done")
         return state
 
@@ -267,7 +267,7 @@ class Steps:
 
     def refresh(self) -> None:
         """Take up what was changed, or deleted, behind Pulumi's back: the state tells what the cloud has."""
-        known = [state for state in self.ledger.known() if state.custom and not state.type.startswith(PROVIDER_TYPE)]
+        known = [state for state in self.snapshot.known() if state.custom and not state.type.startswith(PROVIDER_TYPE)]
         with ThreadPoolExecutor(max_workers=_DELETIONS, thread_name_prefix="refresh") as pool:
             for outcome in [pool.submit(self._look_at, state) for state in known]:
                 outcome.result()
@@ -278,14 +278,14 @@ class Steps:
         except ProviderError as error:
             raise self._failed(state.urn, str(error), "refresh") from error
         if found is not state:
-            self.ledger.found(state, found)
+            self.snapshot.found(state, found)
         self._tell(state, "refresh", "done", what_moved(state, found), count=False)
 
     # --- deletion ----------------------------------------------------------------------------------------------------
 
     def delete_unregistered(self) -> None:
         """Delete what was replaced and what the program no longer has, dependents first."""
-        waves = self.ledger.unregistered()
+        waves = self.snapshot.unregistered()
         protected = [state for wave in waves for state in wave if state.protect and not state.delete]
         if protected:
             reason = "protected: take the protection off and deploy that before it can be deleted"
@@ -304,7 +304,7 @@ class Steps:
         silent = state.type.startswith(PROVIDER_TYPE)
         with self._step(state, "delete", count=count and not state.delete and not silent) as step:
             if self.preview:
-                self.ledger.forget(state)
+                self.snapshot.forget(state)
                 return
             if not spared and not silent:
                 try:
@@ -313,11 +313,11 @@ class Steps:
                         provider.delete(state.type, state.id, state.plain_inputs, state.plain_outputs)
                 except ProviderError as error:
                     raise step.failed(str(error)) from error
-            self.ledger.forget(state)
+            self.snapshot.forget(state)
 
     def _clear(self, old: ResourceState) -> None:
         """Delete a resource ahead of its replacement, after those that its replacement would replace as well."""
-        for dependent in self.ledger.dependents(old.urn):
+        for dependent in self.snapshot.dependents(old.urn):
             moving = {
                 name: UNKNOWN
                 for name, urns in dependent.property_dependencies.items()
@@ -329,55 +329,6 @@ class Steps:
                 self._clear(dependent)
                 self._cleared.add(dependent.urn)
         self.delete(old, count=False)
-
-    # --- comparing ---------------------------------------------------------------------------------------------------
-
-    def _check(
-        self, goal: Goal, provider: LocalProvider, wanted: Properties, old: ResourceState | None, seed: str = ""
-    ) -> Properties:
-        """The checked inputs, plain; raises `ProviderError` naming the first thing that is wrong with them."""
-        before = old.plain_inputs if old else {}
-        plain_wanted = hashed(plain(wanted))
-        inputs, failures = provider.check(
-            goal.type, goal.name, before, plain_wanted, hashlib.sha256((seed or goal.urn).encode()).digest()
-        )
-        if failures:
-            raise ProviderError("; ".join(failure.reason for failure in failures))
-        return inputs
-
-    def _diff(self, goal: Goal, provider: LocalProvider, old: ResourceState, inputs: Properties) -> Diff:
-        diff = provider.diff(goal.type, old.plain_inputs, inputs)
-        forced = {path.split(".")[0].split("[")[0] for path in goal.replace_on_changes}
-        if not forced:
-            return diff
-        changes = {name: replaces or name in forced or "*" in forced for name, replaces in diff.changes.items()}
-        return Diff(changes, diff.delete_before_replace)
-
-    def _state(self, goal: Goal, found: State, reference: str, old: ResourceState | None = None) -> ResourceState:
-        """The new state: what was found, with secrecy carried over from the program's inputs."""
-        secret = {name for name, value in goal.inputs.items() if has_secret(value)}
-        hidden = secret | set(goal.additional_secret_outputs)
-        inputs = {name: Secret(value) if name in secret else value for name, value in found.inputs.items()}
-        outputs = {name: Secret(value) if name in hidden else value for name, value in found.outputs.items()}
-        moment = now()
-        return ResourceState(
-            urn=goal.urn,
-            type=goal.type,
-            custom=goal.custom,
-            id=found.id,
-            inputs=inputs if goal.custom else found.inputs,
-            outputs=outputs if goal.custom else found.outputs,
-            parent=goal.parent,
-            provider=reference,
-            dependencies=sorted(goal.dependencies),
-            property_dependencies={name: sorted(urns) for name, urns in (goal.property_dependencies or {}).items()},
-            protect=goal.protect,
-            retain_on_delete=goal.retain_on_delete,
-            deleted_with=goal.deleted_with,
-            additional_secret_outputs=goal.additional_secret_outputs,
-            created=old.created if old else moment,
-            modified=moment,
-        )
 
     # --- telling -----------------------------------------------------------------------------------------------------
 

@@ -1,5 +1,5 @@
 """Events travel: EventBridge rules and schedules, S3 and SNS notifications, to functions, state machines and queues."""
 
-from localcloud.events.room import EventsRoom
+from localcloud.events.emulator import EventsEmulator
 
-__all__ = ["EventsRoom"]
+__all__ = ["EventsEmulator"]

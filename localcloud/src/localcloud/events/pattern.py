@@ -16,7 +16,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from localcloud.events.pattern_tests import JsonNumber, JsonObject, PatternInvalid, Test, leaf
+from localcloud.events.pattern_operators import JsonNumber, JsonObject, PatternInvalid, Test, leaf
 
 __all__ = ["EventInvalid", "PatternInvalid", "check", "matches", "test"]
 

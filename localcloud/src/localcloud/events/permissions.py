@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from localcloud.events.courier import DeliveryFailed
+from localcloud.events.delivery import DeliveryFailed
 
 if TYPE_CHECKING:
-    from localcloud.cloud import Cloud
+    from localcloud.context import CloudContext
 
 
-def check_may_invoke(cloud: Cloud, function_arn: str, service: str, source_arn: str) -> None:
+def check_may_invoke(cloud: CloudContext, function_arn: str, service: str, source_arn: str) -> None:
     """Return if ``service`` (such as ``"events.amazonaws.com"``) may invoke the function for ``source_arn``.
 
     Raises

@@ -13,24 +13,24 @@ from typing import TYPE_CHECKING, Any, cast
 from moto.events.models import EventsBackend, Rule, events_backends
 
 from localcloud.events import targets
-from localcloud.events.courier import Courier, Delivery, DeliveryFailed, GivenUp, RetryPolicy
+from localcloud.events.delivery import Delivery, DeliveryFailed, DeliveryQueue, GivenUp, RetryPolicy
 from localcloud.events.permissions import check_may_invoke
 from localcloud.events.transform import Event, InputInvalid, dump, target_input
 
 if TYPE_CHECKING:
     from moto.events.utils import EventMessageType
 
-    from localcloud.cloud import Cloud
+    from localcloud.context import CloudContext
 
 logger = logging.getLogger(__name__)
 
 
 class Rules:
-    """Matches events with rules and posts them to targets; never blocks while the front's lock is held."""
+    """Matches events with rules and posts them to targets; never blocks while the dispatcher's lock is held."""
 
-    def __init__(self, cloud: Cloud, courier: Courier) -> None:
+    def __init__(self, cloud: CloudContext, deliveries: DeliveryQueue) -> None:
         self._cloud = cloud
-        self._courier = courier
+        self._deliveries = deliveries
 
     def backend(self) -> EventsBackend:
         """Moto's EventBridge in the cloud's account and region."""
@@ -49,7 +49,7 @@ class Rules:
             "resources": [],
             "detail": {},
         } | dict(event)
-        with self._cloud.front.lock:
+        with self._cloud.dispatcher.lock:
             found = self.backend().event_buses.get(bus)
             rules = list(found.rules.values()) if found else []
             for rule in rules:
@@ -71,7 +71,7 @@ class Rules:
         with suppress(RuntimeError):  # the cloud is closing: its workers take nothing more
             self._cloud.workers.submit(self._count, rule, "MatchedEvents")
         for target in tuple(rule.targets):
-            self._courier.post(self.delivery(rule, target, event))
+            self._deliveries.post(self.delivery(rule, target, event))
 
     def delivery(self, rule: Rule, target: Mapping[str, Any], event: Event) -> Delivery:
         """How ``event`` gets to ``target``, with the target's own retry policy and dead-letter queue."""
@@ -99,7 +99,7 @@ class Rules:
             return
         if arn.service == "lambda":
             check_may_invoke(self._cloud, target["Arn"], "events.amazonaws.com", rule.arn)
-        targets.send(self._cloud, targets.Parcel(target["Arn"], body, target))
+        targets.send(self._cloud, targets.TargetRequest(target["Arn"], body, target))
 
     def _give_up(self, rule: Rule, target: Mapping[str, Any], event: Event, given_up: GivenUp) -> None:
         self._count(rule, "Invocations")

@@ -15,13 +15,13 @@ from moto.events.models import Rule
 from moto.scheduler.models import Schedule, scheduler_backends
 
 from localcloud.events import targets, universal
-from localcloud.events.courier import Courier, Delivery, DeliveryFailed, GivenUp, RetryPolicy
+from localcloud.events.delivery import Delivery, DeliveryFailed, DeliveryQueue, GivenUp, RetryPolicy
 from localcloud.events.expressions import Expression
 from localcloud.events.rules import Rules, iso
 from localcloud.events.transform import dump
 
 if TYPE_CHECKING:
-    from localcloud.cloud import Cloud
+    from localcloud.context import CloudContext
 
 logger = logging.getLogger(__name__)
 
@@ -38,9 +38,9 @@ class _Timetable:
 class Schedules:
     """What moto knows of schedules, as appointments of the clock."""
 
-    def __init__(self, cloud: Cloud, courier: Courier, rules: Rules) -> None:
+    def __init__(self, cloud: CloudContext, deliveries: DeliveryQueue, rules: Rules) -> None:
         self._cloud = cloud
-        self._courier = courier
+        self._deliveries = deliveries
         self._rules = rules
         self._made: dict[str, datetime] = {}
         self._timetables: dict[str, _Timetable] = {}
@@ -78,7 +78,7 @@ class Schedules:
 
     def _look(self) -> dict[str, Rule | Schedule]:
         """All that has a time, with its timetable brought up to date."""
-        with self._cloud.front.lock:
+        with self._cloud.dispatcher.lock:
             entries: dict[str, Rule | Schedule] = {entry.arn: entry for entry in self._entries()}
             for arn, entry in entries.items():
                 definition = _definition(entry)
@@ -121,7 +121,7 @@ class Schedules:
         return expression, made - timedelta(microseconds=1)
 
     def _delete(self, schedule: Schedule) -> None:
-        with self._cloud.front.lock:
+        with self._cloud.dispatcher.lock:
             groups = scheduler_backends[self._cloud.account_id][self._cloud.region].schedule_groups
             if schedule.group_name in groups:
                 groups[schedule.group_name].schedules.pop(schedule.name, None)
@@ -141,14 +141,14 @@ class Schedules:
             "detail": {},
         }
         for target in tuple(rule.targets):
-            self._courier.deliver(self._rules.delivery(rule, target, event))
+            self._deliveries.deliver(self._rules.delivery(rule, target, event))
 
     def _fire_schedule(self, schedule: Schedule, scheduled: datetime) -> None:
         target = dict(schedule.target)
         execution = uuid.uuid4().hex
         policy = target.get("RetryPolicy") or {}
         fire = partial(self._send, schedule, target, scheduled, execution)
-        self._courier.deliver(
+        self._deliveries.deliver(
             Delivery(
                 what=f"schedule {schedule.group_name}/{schedule.name} -> {target['Arn']}",
                 send=fire,
@@ -202,7 +202,7 @@ class Schedules:
                 event = {"source": options.get("Source"), "detail-type": options.get("DetailType")}
                 self._rules.publish(arn.resource.removeprefix("event-bus/"), event | {"detail": _as_object(body)})
             else:
-                targets.send(self._cloud, targets.Parcel(target["Arn"], body, target))
+                targets.send(self._cloud, targets.TargetRequest(target["Arn"], body, target))
         except DeliveryFailed:
             self._count(schedule, "TargetErrorCount")
             raise

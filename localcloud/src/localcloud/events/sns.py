@@ -22,13 +22,13 @@ from moto.sns.models import Subscription, sns_backends
 from werkzeug.wrappers import Response
 
 from localcloud.events import targets
-from localcloud.events.courier import Courier, Delivery, DeliveryFailed, GivenUp, RetryPolicy
+from localcloud.events.delivery import Delivery, DeliveryFailed, DeliveryQueue, GivenUp, RetryPolicy
 from localcloud.events.mail import Outbox
 from localcloud.events.permissions import check_may_invoke
 
 if TYPE_CHECKING:
-    from localcloud.cloud import Cloud
-    from localcloud.front import ApiCall
+    from localcloud.api_call import ApiCall
+    from localcloud.context import CloudContext
 
 logger = logging.getLogger(__name__)
 
@@ -53,15 +53,15 @@ class Message:
 
 
 class Topics:
-    """Posts messages to subscriptions; never blocks while the front's lock is held."""
+    """Posts messages to subscriptions; never blocks while the dispatcher's lock is held."""
 
-    def __init__(self, cloud: Cloud, courier: Courier) -> None:
+    def __init__(self, cloud: CloudContext, deliveries: DeliveryQueue) -> None:
         self._cloud = cloud
-        self._courier = courier
+        self._deliveries = deliveries
         self.outbox = Outbox(cloud.directory / "outbox")
         self.tokens: dict[str, str] = {}
         """Subscription ARN by the token that confirms it."""
-        cloud.front.add(self._answer_link)
+        cloud.dispatcher.add(self._answer_link)
 
     # Confirming
 
@@ -70,7 +70,7 @@ class Topics:
         subscription.attributes |= {"PendingConfirmation": True, "ConfirmationWasAuthenticated": False}
         token = secrets.token_hex(32)
         self.tokens[token] = subscription.arn
-        self._courier.post(
+        self._deliveries.post(
             Delivery(
                 what=f"confirmation of {subscription.endpoint}",
                 send=partial(self._send_confirmation, subscription, token),
@@ -137,7 +137,7 @@ class Topics:
         policy = _AWS_ENDPOINT
         if subscription.protocol in MUST_CONFIRM:
             policy = RetryPolicy(attempts=_retries(subscription))
-        self._courier.post(
+        self._deliveries.post(
             Delivery(
                 what=f"topic {subscription.topic.name} -> {subscription.endpoint}",
                 send=partial(self._send, subscription, message),
@@ -152,7 +152,7 @@ class Topics:
         if protocol == "lambda":
             check_may_invoke(self._cloud, subscription.endpoint, "sns.amazonaws.com", subscription.topic_arn)
             body = json.dumps({"Records": [self._record(subscription, message)]})
-            targets.send(self._cloud, targets.Parcel(subscription.endpoint, body))
+            targets.send(self._cloud, targets.TargetRequest(subscription.endpoint, body))
         elif protocol == "sqs":
             try:
                 self._send_to_queue(subscription, message)

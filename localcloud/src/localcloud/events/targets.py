@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from localcloud.events.courier import DeliveryFailed
+from localcloud.events.delivery import DeliveryFailed
 
 if TYPE_CHECKING:
-    from localcloud.cloud import Cloud
+    from localcloud.context import CloudContext
 
 _TRANSIENT = frozenset({"InternalError", "InternalFailure", "ServiceException", "ServiceUnavailable", "RequestTimeout"})
 _CODES = {
@@ -54,7 +54,7 @@ class Arn:
 
 
 @dataclass(frozen=True)
-class Parcel:
+class TargetRequest:
     """What goes to a target."""
 
     arn: str
@@ -76,25 +76,25 @@ def translate(error: Exception) -> DeliveryFailed:
     return DeliveryFailed(_CODES.get(code, "SDK_CLIENT_ERROR"), message, is_transient=is_server)
 
 
-def send(cloud: Cloud, parcel: Parcel) -> None:
-    """Bring ``parcel`` to its target.
+def send(cloud: CloudContext, request: TargetRequest) -> None:
+    """Bring ``request`` to its target.
 
     Raises
     ------
     DeliveryFailed
         The target refused it, isn't there, or is of a service that the local cloud can't aim at.
     """
-    arn = Arn.parse(parcel.arn)
+    arn = Arn.parse(request.arn)
     sender = _SENDERS.get(arn.service)
     if sender is None:
-        raise DeliveryFailed("INVALID_PARAMETER", f"the local cloud can't deliver to {arn.service} ({parcel.arn})")
+        raise DeliveryFailed("INVALID_PARAMETER", f"the local cloud can't deliver to {arn.service} ({request.arn})")
     try:
-        sender(cloud, arn, parcel)
+        sender(cloud, arn, request)
     except (ClientError, BotoCoreError) as error:
         raise translate(error) from error
 
 
-def queue_url(cloud: Cloud, arn: str) -> str:
+def queue_url(cloud: CloudContext, arn: str) -> str:
     """The URL of the queue with that ARN."""
     name = arn.rsplit(":", 1)[-1]
     try:
@@ -103,7 +103,7 @@ def queue_url(cloud: Cloud, arn: str) -> str:
         raise translate(error) from error
 
 
-def send_dead_letter(cloud: Cloud, queue_arn: str, body: str, attributes: Mapping[str, str]) -> None:
+def send_dead_letter(cloud: CloudContext, queue_arn: str, body: str, attributes: Mapping[str, str]) -> None:
     """Put what couldn't be delivered into a queue, with the reasons as message attributes (empty ones left out)."""
     cloud.client("sqs").send_message(
         QueueUrl=queue_url(cloud, queue_arn),
@@ -114,28 +114,30 @@ def send_dead_letter(cloud: Cloud, queue_arn: str, body: str, attributes: Mappin
     )
 
 
-def _send_to_lambda(cloud: Cloud, _: Arn, parcel: Parcel) -> None:
-    cloud.client("lambda").invoke(FunctionName=parcel.arn, InvocationType="Event", Payload=parcel.body.encode())
+def _send_to_lambda(cloud: CloudContext, _: Arn, request: TargetRequest) -> None:
+    cloud.client("lambda").invoke(FunctionName=request.arn, InvocationType="Event", Payload=request.body.encode())
 
 
-def _send_to_states(cloud: Cloud, _: Arn, parcel: Parcel) -> None:
-    cloud.client("stepfunctions").start_execution(stateMachineArn=parcel.arn, name=str(uuid.uuid4()), input=parcel.body)
+def _send_to_states(cloud: CloudContext, _: Arn, request: TargetRequest) -> None:
+    cloud.client("stepfunctions").start_execution(
+        stateMachineArn=request.arn, name=str(uuid.uuid4()), input=request.body
+    )
 
 
-def _send_to_sns(cloud: Cloud, _: Arn, parcel: Parcel) -> None:
-    cloud.client("sns").publish(TopicArn=parcel.arn, Message=parcel.body)
+def _send_to_sns(cloud: CloudContext, _: Arn, request: TargetRequest) -> None:
+    cloud.client("sns").publish(TopicArn=request.arn, Message=request.body)
 
 
-def _send_to_sqs(cloud: Cloud, _: Arn, parcel: Parcel) -> None:
-    group = parcel.options.get("SqsParameters", {}).get("MessageGroupId")
+def _send_to_sqs(cloud: CloudContext, _: Arn, request: TargetRequest) -> None:
+    group = request.options.get("SqsParameters", {}).get("MessageGroupId")
     cloud.client("sqs").send_message(
-        QueueUrl=queue_url(cloud, parcel.arn),
-        MessageBody=parcel.body,
+        QueueUrl=queue_url(cloud, request.arn),
+        MessageBody=request.body,
         **({"MessageGroupId": group} if group else {}),
     )
 
 
-def _send_to_logs(cloud: Cloud, arn: Arn, parcel: Parcel) -> None:
+def _send_to_logs(cloud: CloudContext, arn: Arn, request: TargetRequest) -> None:
     logs = cloud.client("logs")
     group = arn.resource.removeprefix("log-group:").removesuffix(":*")
     stream = str(uuid.uuid4())
@@ -145,15 +147,15 @@ def _send_to_logs(cloud: Cloud, arn: Arn, parcel: Parcel) -> None:
     logs.put_log_events(
         logGroupName=group,
         logStreamName=stream,
-        logEvents=[{"timestamp": milliseconds, "message": parcel.body}],
+        logEvents=[{"timestamp": milliseconds, "message": request.body}],
     )
 
 
-def _send_to_ecs(cloud: Cloud, arn: Arn, parcel: Parcel) -> None:
+def _send_to_ecs(cloud: CloudContext, arn: Arn, request: TargetRequest) -> None:
     """The payload is an ``overrides`` object, as AWS takes it; anything else is sent along as no override."""
-    options = parcel.options.get("EcsParameters", {})
+    options = request.options.get("EcsParameters", {})
     try:
-        overrides = json.loads(parcel.body)
+        overrides = json.loads(request.body)
     except ValueError:
         overrides = {}
     known = {"containerOverrides", "taskRoleArn", "executionRoleArn", "cpu", "memory", "ephemeralStorage"}
@@ -176,23 +178,23 @@ def _send_to_ecs(cloud: Cloud, arn: Arn, parcel: Parcel) -> None:
     cloud.client("ecs").run_task(**arguments)
 
 
-def _send_to_codebuild(cloud: Cloud, arn: Arn, _: Parcel) -> None:
+def _send_to_codebuild(cloud: CloudContext, arn: Arn, _: TargetRequest) -> None:
     cloud.client("codebuild").start_build(projectName=arn.resource.removeprefix("project/"))
 
 
-def _send_to_kinesis(cloud: Cloud, arn: Arn, parcel: Parcel) -> None:
+def _send_to_kinesis(cloud: CloudContext, arn: Arn, request: TargetRequest) -> None:
     cloud.client("kinesis").put_record(
-        StreamName=arn.resource.removeprefix("stream/"), Data=parcel.body.encode(), PartitionKey=str(uuid.uuid4())
+        StreamName=arn.resource.removeprefix("stream/"), Data=request.body.encode(), PartitionKey=str(uuid.uuid4())
     )
 
 
-def _send_to_firehose(cloud: Cloud, arn: Arn, parcel: Parcel) -> None:
+def _send_to_firehose(cloud: CloudContext, arn: Arn, request: TargetRequest) -> None:
     cloud.client("firehose").put_record(
-        DeliveryStreamName=arn.resource.removeprefix("deliverystream/"), Record={"Data": parcel.body.encode()}
+        DeliveryStreamName=arn.resource.removeprefix("deliverystream/"), Record={"Data": request.body.encode()}
     )
 
 
-_SENDERS: dict[str, Callable[[Cloud, Arn, Parcel], None]] = {
+_SENDERS: dict[str, Callable[[CloudContext, Arn, TargetRequest], None]] = {
     "lambda": _send_to_lambda,
     "states": _send_to_states,
     "sns": _send_to_sns,

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from botocore import xform_name
 from botocore.exceptions import BotoCoreError, ClientError
 
-from localcloud.events.courier import DeliveryFailed
+from localcloud.events.delivery import DeliveryFailed
 from localcloud.events.targets import translate
 
 if TYPE_CHECKING:
-    from localcloud.cloud import Cloud
+    from localcloud.context import CloudContext
 
 # Universal targets name services as the AWS SDK for Java does.
 _BOTO_NAMES = {
@@ -26,7 +26,7 @@ _BOTO_NAMES = {
 }
 
 
-def call(cloud: Cloud, target: str, body: str) -> None:
+def call(cloud: CloudContext, target: str, body: str) -> None:
     """Call ``target`` (such as ``"sqs:sendMessage"``) with ``body``, the operation's parameters as JSON.
 
     Raises

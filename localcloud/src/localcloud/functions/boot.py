@@ -17,7 +17,7 @@ def main() -> None:
     try:
         from awslambdaric.__main__ import main as run
     except ImportError:
-        from headwater_bootstrap import run  # type: ignore[import-not-found]
+        from localcloud_bootstrap import run  # type: ignore[import-not-found]
     run(sys.argv)
 
 

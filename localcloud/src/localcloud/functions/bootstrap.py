@@ -1,7 +1,7 @@
 """A Lambda runtime client in plain Python, for systems and interpreters that AWS builds no client for.
 
 Specification: https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html. It runs inside the function's process
-under the name ``headwater_bootstrap`` and therefore imports nothing but the standard library.
+under the name ``localcloud_bootstrap`` and therefore imports nothing but the standard library.
 """
 
 import http.client

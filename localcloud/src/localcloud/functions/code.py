@@ -46,7 +46,7 @@ def runtime_folder(into: Path, *, awslambdaric: bool = True) -> Path:
     folder = into / ("runtime" if awslambdaric else "runtime-without-awslambdaric")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    (folder / "headwater_bootstrap.py").symlink_to(_BOOTSTRAP)
+    (folder / "localcloud_bootstrap.py").symlink_to(_BOOTSTRAP)
     for module in _RUNTIME_MODULES if awslambdaric else ():
         spec = importlib.util.find_spec(module)
         if spec is not None and spec.origin:

@@ -1,4 +1,4 @@
-"""What moto knows of a function, as this room needs it."""
+"""What moto knows of a function, as this emulator needs it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from moto.awslambda.exceptions import UnknownAliasException, UnknownFunctionException
 from moto.awslambda.models import LambdaBackend, lambda_backends
 
-from localcloud.cloud import Cloud
+from localcloud.context import CloudContext
 from localcloud.functions.code import unpack
 from localcloud.functions.types import Function, LambdaError
 
@@ -19,7 +19,7 @@ _NAME = re.compile(
 )
 
 
-def backend_of(cloud: Cloud) -> LambdaBackend:
+def backend_of(cloud: CloudContext) -> LambdaBackend:
     """Moto's Lambda."""
     return lambda_backends[cloud.account_id][cloud.region]
 
@@ -43,7 +43,7 @@ def parse_name(reference: str, qualifier: str | None) -> tuple[str, str | None]:
     return match["name"], named or qualifier
 
 
-def look_up(cloud: Cloud, reference: str, qualifier: str | None = None) -> tuple[Function, str]:
+def look_up(cloud: CloudContext, reference: str, qualifier: str | None = None) -> tuple[Function, str]:
     """The function that ``reference`` stands for, and the ARN as the function's context shows it.
 
     No lock is taken: this is on the path of every invocation, and moto replaces these values as a whole.
@@ -66,7 +66,7 @@ def look_up(cloud: Cloud, reference: str, qualifier: str | None = None) -> tuple
     return _describe(cloud, found, arn), f"{arn}:{qualifier}" if qualifier else arn
 
 
-def exists(cloud: Cloud, function: Function) -> bool:
+def exists(cloud: CloudContext, function: Function) -> bool:
     """Whether that version is still there."""
     try:
         backend_of(cloud).get_function(function.name, function.version)
@@ -75,7 +75,7 @@ def exists(cloud: Cloud, function: Function) -> bool:
     return True
 
 
-def _describe(cloud: Cloud, found: Any, arn: str) -> Function:
+def _describe(cloud: CloudContext, found: Any, arn: str) -> Function:
     folder = cloud.directory / "functions" / "code"
     logging = getattr(found, "logging_config", None) or {}
     latest = backend_of(cloud).get_function(found.function_name, None)
@@ -99,7 +99,7 @@ def _describe(cloud: Cloud, found: Any, arn: str) -> Function:
     )
 
 
-def _layer(cloud: Cloud, arn: str, folder: Path) -> Path:
+def _layer(cloud: CloudContext, arn: str, folder: Path) -> Path:
     layer = backend_of(cloud).layers_versions_by_arn(arn)
     if layer is None:
         raise LambdaError(404, "ResourceNotFoundException", f"Layer version {arn} does not exist.")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from localcloud.cloud import Cloud
+from localcloud.context import CloudContext
 from localcloud.functions.types import Function, Invocation, Outcome
 
 _logger = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ class Ending:
 class Destinations:
     """Sends records to queues, topics, functions and event buses, and failed events to dead-letter queues."""
 
-    def __init__(self, cloud: Cloud, count: Callable[[str, str], None]) -> None:
+    def __init__(self, cloud: CloudContext, count: Callable[[str, str], None]) -> None:
         self._cloud = cloud
         self._count = count
 

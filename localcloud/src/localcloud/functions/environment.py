@@ -8,7 +8,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -16,36 +16,12 @@ from pathlib import Path
 from localcloud.functions.report import Report, end_line, report_line, start_line
 from localcloud.functions.runtime_api import Answer, RuntimeServer, failure
 from localcloud.functions.types import RESPONSE_BYTES, Function, Invocation, Outcome, unhandled
+from localcloud.functions.work import Client, Work, exit_words, exited
 from localcloud.processes import Process
 
 INIT_SECONDS = 10.0
 """Lambda doesn't count the first ten seconds of start-up against the timeout."""
 _TAIL_BYTES = 4096
-_SIGNALS = {6: "aborted", 9: "killed", 11: "segmentation fault", 15: "terminated"}
-
-
-@dataclass
-class _Client:
-    """The runtime, or an internal extension: who must ask for the next event before the environment is free."""
-
-    name: str
-    seen: int = 0
-    waiting: bool = False
-
-
-@dataclass
-class _Work:
-    """An invocation that was handed over, and what became of it.
-
-    The environment may work on the next one before whoever waits for this one's outcome wakes up: nothing of it is
-    kept in the environment itself.
-    """
-
-    invocation: Invocation
-    report: Report
-    deadline: float
-    outcome: Outcome | None = None
-    responded: float = 0.0
 
 
 class EnvironmentGoneError(Exception):
@@ -84,10 +60,10 @@ class Environment:
         self._log = log
         self._on_change = on_change
         self._changed = threading.Condition()
-        self._runtime = _Client("runtime")
-        self._extensions: dict[str, _Client] = {}
+        self._runtime = Client("runtime")
+        self._extensions: dict[str, Client] = {}
         self._sequence = 0
-        self._work: _Work | None = None
+        self._work: Work | None = None
         self._init_failure: Callable[[str], Outcome] | None = None
         self._closed = self._gone = self._claimed = self._ready = False
         self._tail: deque[str] = deque()
@@ -160,7 +136,7 @@ class Environment:
             began = time.monotonic()
             report = Report(invocation.request_id, began, function.memory, init_duration=self._init_duration)
             self._init_duration = None
-            work = self._work = _Work(invocation, report, began + function.timeout)
+            work = self._work = Work(invocation, report, began + function.timeout)
             self._sequence += 1
             self._changed.notify_all()
             self._changed.wait_for(lambda: work.outcome is not None, function.timeout)
@@ -266,7 +242,7 @@ class Environment:
             if self._ready:
                 return failure(403, "Extension.InvalidExtensionState", "extensions register during start-up only")
             if "INVOKE" in events:
-                self._extensions[identifier] = _Client(name)
+                self._extensions[identifier] = Client(name)
         described = {
             "functionName": self.function.name,
             "functionVersion": self.function.version,
@@ -295,7 +271,7 @@ class Environment:
         identity = (("Lambda-Extension-Event-Identifier", str(uuid.uuid4())),)
         return Answer(200, json.dumps(event).encode(), identity)
 
-    def _wait_for_next(self, client: _Client) -> bool:
+    def _wait_for_next(self, client: Client) -> bool:
         with self._changed:
             client.waiting = True
             freed = self._all_wait()
@@ -335,28 +311,28 @@ class Environment:
 
     # How an invocation ends. All with the lock held.
 
-    def _record(self, work: _Work, outcome: Outcome) -> None:
+    def _record(self, work: Work, outcome: Outcome) -> None:
         work.responded = time.monotonic()
         work.outcome = replace(outcome, log_tail=self._tail_of(work))
         self._changed.notify_all()
 
-    def _settle_timeout(self, work: _Work) -> None:
+    def _settle_timeout(self, work: Work) -> None:
         request_id = work.invocation.request_id
         work.report.status = "timeout"
         self._line(f"{_now()} {request_id} {self._timeout_words()}")
         self._record(work, self._timeout(request_id))
 
-    def _finish(self, work: _Work) -> None:
+    def _finish(self, work: Work) -> None:
         """The runtime and every extension are done: the log says so, and the environment can be used again."""
         for line in self._ending(work):
             self._line(line)
         self._work = None
         self._claimed = False
 
-    def _ending(self, work: _Work) -> tuple[str, str]:
+    def _ending(self, work: Work) -> tuple[str, str]:
         return end_line(work.report.request_id), report_line(work.report, work.responded, self.peak_memory)
 
-    def _tail_of(self, work: _Work) -> str:
+    def _tail_of(self, work: Work) -> str:
         return "".join(line + "\n" for line in (*self._tail, *self._ending(work)))[-_TAIL_BYTES:]
 
     def _on_line(self, line: str) -> None:
@@ -384,12 +360,12 @@ class Environment:
             words = exit_words(code)
             if not self._ready and self._init_failure is None:
                 self._line(words)
-                self._init_failure = partial(_exit, words)
+                self._init_failure = partial(exited, words)
             if (work := self._work) is not None:
                 if work.outcome is None:
                     work.report.status, work.report.error_type = "error", "Runtime.ExitError"
                     self._line(f"RequestId: {work.invocation.request_id} Error: {words}")
-                    self._record(work, _exit(words, work.invocation.request_id))
+                    self._record(work, exited(words, work.invocation.request_id))
                 self._finish(work)
             self._changed.notify_all()
         self._let_go()
@@ -401,19 +377,6 @@ class Environment:
             self._gone = True
             self._changed.notify_all()
         self._server.close()
-
-
-def _exit(words: str, request_id: str) -> Outcome:
-    return Outcome(**unhandled("Runtime.ExitError", f"RequestId: {request_id} Error: {words}"))
-
-
-def exit_words(code: int) -> str:
-    """How Lambda words the end of a process."""
-    if code == 0:
-        return "Runtime exited without providing a reason"
-    if code > 128:
-        return f"Runtime exited with error: signal: {_SIGNALS.get(code - 128, str(code - 128))}"
-    return f"Runtime exited with error: exit status {code}"
 
 
 def _now() -> str:

@@ -11,8 +11,8 @@ from urllib.parse import unquote
 
 from werkzeug.wrappers import Response
 
-from localcloud.cloud import Cloud
-from localcloud.front import ApiCall
+from localcloud.api_call import ApiCall
+from localcloud.context import CloudContext
 from localcloud.functions.configuration import look_up
 from localcloud.functions.types import (
     ASYNCHRONOUS_PAYLOAD_BYTES,
@@ -39,9 +39,9 @@ class Invoker(Protocol):
 
 
 class InvokeApi:
-    """Answers Invoke and InvokeAsync at the front door."""
+    """Answers Invoke and InvokeAsync at the dispatcher."""
 
-    def __init__(self, cloud: Cloud, functions: Invoker) -> None:
+    def __init__(self, cloud: CloudContext, functions: Invoker) -> None:
         self._cloud = cloud
         self._functions = functions
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol
 
-from localcloud.cloud import Cloud
+from localcloud.context import CloudContext
 from localcloud.functions.configuration import backend_of, look_up, parse_name
 from localcloud.functions.destinations import Destinations, Ending
 from localcloud.functions.types import Function, Invocation, LambdaError, Outcome
@@ -60,7 +60,7 @@ class InvokeConfig:
     """``OnSuccess`` and ``OnFailure`` to ARN."""
 
     @classmethod
-    def of(cls, cloud: Cloud, reference: str) -> InvokeConfig:
+    def of(cls, cloud: CloudContext, reference: str) -> InvokeConfig:
         """The configuration of the function and qualifier in ``reference``."""
         name, _ = parse_name(reference, None)
         configured: list[Any] = backend_of(cloud).get_function(name, None).event_invoke_config
@@ -78,7 +78,7 @@ class InvokeConfig:
 class AsynchronousInvocations:
     """A queue with a few workers; an event leaves it when it succeeded or was given up."""
 
-    def __init__(self, cloud: Cloud, runner: Runner) -> None:
+    def __init__(self, cloud: CloudContext, runner: Runner) -> None:
         self._cloud = cloud
         self._runner = runner
         self._destinations = Destinations(cloud, runner.count)

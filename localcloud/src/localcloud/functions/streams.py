@@ -17,9 +17,9 @@ from typing import Any
 
 from moto.dynamodb.models import dynamodb_backends
 
-from localcloud.cloud import Cloud
+from localcloud.context import CloudContext
 from localcloud.functions.configuration import backend_of, look_up
-from localcloud.functions.sources import Invoker, passes, processed
+from localcloud.functions.event_source_mappings import Invoker, passes, processed
 from localcloud.functions.types import LambdaError, Outcome
 from localcloud.identity import Identity
 
@@ -32,7 +32,7 @@ _logger = logging.getLogger(__name__)
 class StreamSources:
     """Reads for each enabled mapping, one batch after the other, as the function's role may."""
 
-    def __init__(self, cloud: Cloud, functions: Invoker) -> None:
+    def __init__(self, cloud: CloudContext, functions: Invoker) -> None:
         self._cloud = cloud
         self._functions = functions
         self._stopped = threading.Event()
@@ -59,7 +59,7 @@ class StreamSources:
 
     def _look(self, mapping: Any) -> None:
         """Begin a batch, if it is full or has waited long enough."""
-        with self._cloud.front.lock:  # a transaction that is cancelled takes its items back under it
+        with self._cloud.dispatcher.lock:  # a transaction that is cancelled takes its items back under it
             waiting = _after(mapping)[: mapping.batch_size]
         if not waiting:
             return
@@ -90,7 +90,7 @@ class StreamSources:
             function, _ = look_up(self._cloud, mapping.function_arn)
         except LambdaError:
             return False  # the function is gone, and soon its mapping
-        refusal = self._cloud.room(Identity).refusal(function.role, "dynamodb:GetRecords", mapping.event_source_arn)
+        refusal = self._cloud.emulator(Identity).refusal(function.role, "dynamodb:GetRecords", mapping.event_source_arn)
         # Told once: it would be told twenty times a second.
         if refusal and mapping.uuid not in self._refused:
             self._refused.add(mapping.uuid)

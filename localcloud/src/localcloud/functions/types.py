@@ -1,4 +1,4 @@
-"""What is passed about between the parts of this room."""
+"""What is passed about between the parts of this emulator."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from localcloud.account import ACCESS_KEY, SECRET_KEY
-from localcloud.cloud import Cloud
+from localcloud.context import CloudContext
 from localcloud.events.permissions import is_allowed
 from localcloud.functions import Functions, LambdaError, Outcome
 from localcloud.functions.configuration import backend_of, parse_name
@@ -66,7 +66,7 @@ class Gateway:
 
     Parameters
     ----------
-    cloud : Cloud
+    cloud : CloudContext
         Where functions, keys and logs are.
     api : object
         Moto's API: routes, stages and integrations are read from it anew for each request.
@@ -78,7 +78,9 @@ class Gateway:
         Whether an access key may invoke a route.
     """
 
-    def __init__(self, cloud: Cloud, api: Any, functions: Functions, telemetry: Telemetry, allows: Allows) -> None:
+    def __init__(
+        self, cloud: CloudContext, api: Any, functions: Functions, telemetry: Telemetry, allows: Allows
+    ) -> None:
         self._cloud = cloud
         self._api = api
         self._functions = functions

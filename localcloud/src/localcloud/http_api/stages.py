@@ -10,8 +10,8 @@ from urllib.parse import unquote
 from moto.apigatewayv2.models import Stage, apigatewayv2_backends
 from werkzeug.wrappers import Response
 
-from localcloud.cloud import Cloud
-from localcloud.front import ApiCall
+from localcloud.api_call import ApiCall
+from localcloud.context import CloudContext
 from localcloud.refusals import refusal
 
 _STAGE = re.compile(r"/v2/apis/(?P<api>[^/]+)/stages/(?P<stage>[^/]+)")
@@ -21,7 +21,7 @@ _TAGS = re.compile(r"/v2/tags/arn:[^/]+/apis/(?P<api>[^/]+)/stages/(?P<stage>[^/
 class Stages:
     """Answers in front of moto."""
 
-    def __init__(self, cloud: Cloud) -> None:
+    def __init__(self, cloud: CloudContext) -> None:
         self._cloud = cloud
 
     def __call__(self, call: ApiCall) -> Response | None:
@@ -33,7 +33,7 @@ class Stages:
         tags = _TAGS.fullmatch(path) if method in ("GET", "POST", "DELETE") else None
         if (found := update or tags) is None:
             return None
-        with self._cloud.front.lock:
+        with self._cloud.dispatcher.lock:
             api = apigatewayv2_backends[self._cloud.account_id][self._cloud.region].apis.get(found["api"])
             stage = api.stages.get(found["stage"]) if api is not None else None
             if api is None or stage is None:

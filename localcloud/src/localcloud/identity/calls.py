@@ -11,7 +11,7 @@ from urllib.parse import unquote
 import botocore.session
 from botocore.exceptions import UnknownServiceError
 
-from localcloud.front import ApiCall
+from localcloud.api_call import ApiCall
 
 # Signing names that aren't botocore's service names, among the services that speak REST.
 _REST = {

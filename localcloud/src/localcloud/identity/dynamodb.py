@@ -13,8 +13,8 @@ from typing import Any
 from moto.dynamodb.models import dynamodb_backends
 
 from localcloud.identity.policy import CannotJudge
-from localcloud.identity.types import Need, Place
-from localcloud.mends.dynamodb_partiql import understand
+from localcloud.identity.types import Place, RequiredAction
+from localcloud.moto_patches.dynamodb_partiql import understand
 
 # The parts of a transaction and the action that each of them needs; TransactWriteItems itself is no action.
 _PARTS = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"}
@@ -22,8 +22,8 @@ _ON_ITEMS = {"GetItem", "PutItem", "UpdateItem", "DeleteItem"}
 _ON_TABLES = {"DescribeTable", "DescribeTimeToLive", "DescribeContinuousBackups", "Scan"}
 
 
-def needed(place: Place, operation: str, arguments: Mapping[str, Any]) -> Sequence[Need]:
-    """The needs of one call."""
+def required_actions(place: Place, operation: str, arguments: Mapping[str, Any]) -> Sequence[RequiredAction]:
+    """The actions that one call requires."""
     if operation in ("TransactWriteItems", "TransactGetItems"):
         parts = [(kind, part) for item in arguments["TransactItems"] for kind, part in item.items()]
         return [
@@ -53,14 +53,14 @@ def needed(place: Place, operation: str, arguments: Mapping[str, Any]) -> Sequen
 
 def _need(
     place: Place, operation: str, table: str, keys: Iterable[str | None] | None, index: str | None = None
-) -> Need:
+) -> RequiredAction:
     arn = table if table.startswith("arn:") else f"arn:aws:dynamodb:{place.region}:{place.account}:table/{table}"
     known = [key for key in keys or () if key is not None]
     context = {"dynamodb:leadingkeys": known} if known else {}
-    return Need(f"dynamodb:{operation}", f"{arn}/index/{index}" if index else arn, context)
+    return RequiredAction(f"dynamodb:{operation}", f"{arn}/index/{index}" if index else arn, context)
 
 
-def _stated(place: Place, entry: Mapping[str, Any]) -> Need:
+def _stated(place: Place, entry: Mapping[str, Any]) -> RequiredAction:
     """What a statement in PartiQL needs: an action of its own for each verb."""
     write = understand(entry["Statement"], entry.get("Parameters") or ())
     if write is None:

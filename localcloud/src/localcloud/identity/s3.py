@@ -9,9 +9,9 @@ from xml.etree import ElementTree
 
 from moto.s3.models import FakeDeleteMarker, s3_backends
 
-from localcloud.front import ApiCall
+from localcloud.api_call import ApiCall
 from localcloud.identity.policy import CannotJudge
-from localcloud.identity.types import Need
+from localcloud.identity.types import RequiredAction
 
 _BUCKET_GETS = {
     "versions": "ListBucketVersions",
@@ -33,15 +33,15 @@ def address(call: ApiCall) -> tuple[str, str]:
     return bucket, key
 
 
-def needed(call: ApiCall) -> Sequence[Need]:
-    """The needs of one call."""
+def required_actions(call: ApiCall) -> Sequence[RequiredAction]:
+    """The actions that one call requires."""
     bucket, key = address(call)
     if not bucket:
-        return [Need("s3:ListAllMyBuckets", "*")]
+        return [RequiredAction("s3:ListAllMyBuckets", "*")]
     return _of_object(call, f"arn:aws:s3:::{bucket}/{key}") if key else _of_bucket(call, bucket)
 
 
-def _of_object(call: ApiCall, arn: str) -> Sequence[Need]:
+def _of_object(call: ApiCall, arn: str) -> Sequence[RequiredAction]:
     method, query = call.request.method, call.request.args
     version = "Version" if query.get("versionId") else ""
     part = next((name for name in _OBJECT_PARTS if name in query), "")
@@ -49,16 +49,18 @@ def _of_object(call: ApiCall, arn: str) -> Sequence[Need]:
         verb = {"GET": "Get", "PUT": "Put", "DELETE": "Delete"}.get(method)
         if verb is None:
             raise CannotJudge(f"s3: {method} ?{part}")
-        return [Need(f"s3:{verb}Object{version}" + {"legal-hold": "LegalHold"}.get(part, part.capitalize()), arn)]
+        return [
+            RequiredAction(f"s3:{verb}Object{version}" + {"legal-hold": "LegalHold"}.get(part, part.capitalize()), arn)
+        ]
     if method in ("GET", "HEAD"):
         if "uploadId" in query:
-            return [Need("s3:ListMultipartUploadParts", arn)]
-        attributes = [Need(f"s3:GetObject{version}Attributes", arn)] if "attributes" in query else []
-        return [Need(f"s3:GetObject{version}", arn), *attributes]
+            return [RequiredAction("s3:ListMultipartUploadParts", arn)]
+        attributes = [RequiredAction(f"s3:GetObject{version}Attributes", arn)] if "attributes" in query else []
+        return [RequiredAction(f"s3:GetObject{version}", arn), *attributes]
     if method == "DELETE":
-        return [Need("s3:AbortMultipartUpload" if "uploadId" in query else f"s3:DeleteObject{version}", arn)]
+        return [RequiredAction("s3:AbortMultipartUpload" if "uploadId" in query else f"s3:DeleteObject{version}", arn)]
     if method == "PUT" or "uploads" in query or "uploadId" in query:
-        return [Need("s3:PutObject", arn, _put_context(call)), *_tagged(call, arn), *_copied(call)]
+        return [RequiredAction("s3:PutObject", arn, _put_context(call)), *_tagged(call, arn), *_copied(call)]
     raise CannotJudge(f"s3: {method} {call.request.full_path}")
 
 
@@ -68,18 +70,18 @@ def _put_context(call: ApiCall) -> dict[str, list[str]]:
     return {f"s3:{name}": [headers[name]] for name in names if name in headers}
 
 
-def _tagged(call: ApiCall, arn: str) -> list[Need]:
-    return [Need("s3:PutObjectTagging", arn)] if "x-amz-tagging" in call.request.headers else []
+def _tagged(call: ApiCall, arn: str) -> list[RequiredAction]:
+    return [RequiredAction("s3:PutObjectTagging", arn)] if "x-amz-tagging" in call.request.headers else []
 
 
-def _copied(call: ApiCall) -> list[Need]:
+def _copied(call: ApiCall) -> list[RequiredAction]:
     if not (source := call.request.headers.get("x-amz-copy-source")):
         return []
     path, _, version = unquote(source).lstrip("/").partition("?versionId=")
-    return [Need("s3:GetObjectVersion" if version else "s3:GetObject", f"arn:aws:s3:::{path}")]
+    return [RequiredAction("s3:GetObjectVersion" if version else "s3:GetObject", f"arn:aws:s3:::{path}")]
 
 
-def _of_bucket(call: ApiCall, bucket: str) -> Sequence[Need]:
+def _of_bucket(call: ApiCall, bucket: str) -> Sequence[RequiredAction]:
     method, query, arn = call.request.method, call.request.args, f"arn:aws:s3:::{bucket}"
     if method in ("GET", "HEAD"):
         action = next((_BUCKET_GETS[name] for name in _BUCKET_GETS if name in query), "ListBucket")
@@ -89,7 +91,7 @@ def _of_bucket(call: ApiCall, bucket: str) -> Sequence[Need]:
         # A listing without a prefix is a listing of everything: the key is there, and empty.
         context = {"s3:prefix": [query.get("prefix", "")]} if action.startswith("List") else {}
         context |= {f"s3:{name}": [query[name]] for name in ("delimiter", "max-keys") if name in query}
-        return [Need(f"s3:{action}", arn, context)]
+        return [RequiredAction(f"s3:{action}", arn, context)]
     if method == "POST" and "delete" in query:
         return [_deletion(bucket, entry) for entry in _entries(call.request.get_data(cache=True))]
     raise CannotJudge(f"s3: {method} {call.request.full_path}")
@@ -104,12 +106,12 @@ def _entries(body: bytes) -> list[dict[str, str]]:
     ]
 
 
-def _deletion(bucket: str, entry: dict[str, str]) -> Need:
+def _deletion(bucket: str, entry: dict[str, str]) -> RequiredAction:
     action = "s3:DeleteObjectVersion" if entry.get("VersionId") else "s3:DeleteObject"
-    return Need(action, f"arn:aws:s3:::{bucket}/{entry['Key']}")
+    return RequiredAction(action, f"arn:aws:s3:::{bucket}/{entry['Key']}")
 
 
-def hides(call: ApiCall, account: str) -> Need | None:
+def hides(call: ApiCall, account: str) -> RequiredAction | None:
     """What the caller must be allowed to learn that an object isn't there: without it S3 answers 403 instead of 404."""
     bucket, key = address(call)
     if call.request.method not in ("GET", "HEAD") or not key or call.request.args.get("uploadId"):
@@ -117,4 +119,4 @@ def hides(call: ApiCall, account: str) -> Need | None:
     found: Any = s3_backends[account]["aws"].buckets.get(bucket)
     if found is None or not isinstance(found.keys.get(key), FakeDeleteMarker | None):
         return None
-    return Need("s3:ListBucket", f"arn:aws:s3:::{bucket}", {"s3:prefix": [key]})
+    return RequiredAction("s3:ListBucket", f"arn:aws:s3:::{bucket}", {"s3:prefix": [key]})

@@ -12,7 +12,7 @@ from xml.sax.saxutils import escape
 
 from werkzeug.wrappers import Response
 
-from localcloud.front import ApiCall
+from localcloud.api_call import ApiCall
 from localcloud.identity.policy import Decision
 from localcloud.refusals import refusal
 

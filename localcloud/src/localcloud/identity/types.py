@@ -15,7 +15,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Need:
+class RequiredAction:
     """An action on a resource, with the condition keys that belong to it (in lower case)."""
 
     action: str

@@ -1,5 +1,5 @@
 """What AWS refuses before it looks at anything: requests that are longer, larger or spelled otherwise than it takes."""
 
-from localcloud.limits.room import Limits
+from localcloud.limits.emulator import Limits
 
 __all__ = ["Limits"]

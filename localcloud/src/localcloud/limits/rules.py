@@ -10,8 +10,8 @@ import zipfile
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from localcloud.api_call import ApiCall
 from localcloud.events import pattern
-from localcloud.front import ApiCall
 from localcloud.limits.shapes import refusal_text
 
 

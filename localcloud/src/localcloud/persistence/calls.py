@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from localcloud.front import ApiCall
+from localcloud.api_call import ApiCall
 
 EVERYTHING = "*"
 """In place of services: the call may have changed any."""
@@ -35,8 +35,8 @@ class Effect:
     """Moto's packages, such as ``"awslambda"``; or `EVERYTHING`."""
     thorough: bool = False
     """An older version of an object may have changed: the call names one, as ``?tagging&versionId=`` does."""
-    rooms: bool = False
-    """Rooms of ours keep something about it as well."""
+    emulators: bool = False
+    """Emulators of ours keep something about it as well."""
     soon: bool = False
     """It is enough to write it within a second."""
 
@@ -51,12 +51,12 @@ def effect_of(call: ApiCall) -> Effect | None:
         return None
     if call.service == "lambda" and request.path.endswith(("/invocations", "/invoke-async/", "/invoke-async")):
         return Effect(())  # what the function changes, it changes by calls of its own
-    if request.path.startswith("/_headwater/"):
-        return Effect((), rooms=True)
+    if request.path.startswith("/_localcloud/"):
+        return Effect((), emulators=True)
     return Effect(
         services=_SERVICES.get(call.service, (call.service,)),
         # Not any query: AWS's SDK for Go writes `?x-id=PutObject`, and Pulumi puts its state a thousand times.
         thorough="versionId" in request.args,
-        rooms=call.service in _OF_ROOMS,
+        emulators=call.service in _OF_ROOMS,
         soon=call.operation in _WITHIN_A_SECOND,
     )

@@ -12,7 +12,7 @@ from typing import Any
 from moto.ec2.models import EC2Backend, ec2_backends
 from moto.iam.models import IAMBackend, iam_backends
 
-from localcloud.mends.patch import Patches
+from localcloud.moto_patches.patches import Patches
 
 
 class Standing(list[Any]):

@@ -12,7 +12,7 @@ from moto.dynamodb.models.table import StreamShard, Table
 from moto.logs.models import LogStream
 from moto.s3 import models as s3
 
-from localcloud.mends.patch import Patches
+from localcloud.moto_patches.patches import Patches
 from localcloud.persistence import given
 from localcloud.persistence.blobs import Blobs, Body
 from localcloud.persistence.collections import Growing, ObjectVersions, TableItems
@@ -39,7 +39,7 @@ def note(collection: Any) -> None:
 
 
 def settle() -> None:
-    """A call only read, and the front's lock is held: nothing that it touched has changed."""
+    """A call only read, and the dispatcher's lock is held: nothing that it touched has changed."""
     for collection in list(_touched.values()):
         collection.settle()
 

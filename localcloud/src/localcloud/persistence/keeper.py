@@ -15,8 +15,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from localcloud.front import ApiCall
-from localcloud.mends.patch import Patches
+from localcloud.api_call import ApiCall
+from localcloud.moto_patches.patches import Patches
 from localcloud.persistence import backends, executions, instruments, restoring, versions
 from localcloud.persistence.book import Book, Entry
 from localcloud.persistence.calls import EVERYTHING, effect_of
@@ -24,7 +24,7 @@ from localcloud.persistence.errors import StateNotKept
 from localcloud.persistence.pickling import Codec, Names, Pickled
 
 if TYPE_CHECKING:
-    from localcloud.cloud import Cloud
+    from localcloud.context import CloudContext
 
 SWEEP_SECONDS = 1.0
 _CHECKPOINT_SECONDS, _FULL_SWEEP_SECONDS, _GARBAGE_SECONDS = 5.0, 15.0, 120.0
@@ -37,13 +37,13 @@ class Keeper:
 
     Parameters
     ----------
-    cloud : Cloud
-        Whose rooms are furnished and not yet open.
+    cloud : CloudContext
+        Whose emulators are built and not yet open.
     directory : Path
         Where the state lies.
     """
 
-    def __init__(self, cloud: Cloud, directory: Path) -> None:
+    def __init__(self, cloud: CloudContext, directory: Path) -> None:
         self._cloud = cloud
         self.book = Book(directory)
         self._patches = Patches()
@@ -52,7 +52,7 @@ class Keeper:
         self._soon: set[str] = set()
         self._changed = False
         self._frozen = False
-        self._lock = cloud.front.lock
+        self._lock = cloud.dispatcher.lock
         self._pending: dict[str, Any] = {}
         self._done: set[str] = set()
         self._numbers = itertools.count(time.time_ns())
@@ -76,11 +76,11 @@ class Keeper:
         self._digests = restoring.load(self._cloud, self.book, self._codec)
 
     def resume(self) -> None:
-        """The rooms are open: do what was under way, and keep what changes from now on."""
+        """The emulators are open: do what was under way, and keep what changes from now on."""
         restoring.reopen(self._cloud)
         self.book.note(clean="no")
-        self._cloud.front.kept = self.kept
-        self._commit([EVERYTHING], rooms=True)
+        self._cloud.dispatcher.kept = self.kept
+        self._commit([EVERYTHING], emulators=True)
         self._collect(also_young=True)
         self._thread.start()
         restoring.redeliver(self._cloud, self.book, self._codec)
@@ -88,14 +88,14 @@ class Keeper:
     def copy(self, to: Path) -> None:
         """Write all that is kept to a new folder, as it is between two calls; raises what `Book.copy` does."""
         with self._lock:
-            self._commit([EVERYTHING], rooms=True)
+            self._commit([EVERYTHING], emulators=True)
             self.book.copy(to)
 
     def freeze(self) -> None:
         """Write what is left; nothing after this is kept, so that a stop and a crash leave the same."""
         with self._lock:
             if not self._frozen:
-                self._commit([EVERYTHING], rooms=True)
+                self._commit([EVERYTHING], emulators=True)
                 self._frozen = True
 
     def close(self) -> None:
@@ -127,9 +127,9 @@ class Keeper:
         self._changed = True
         if effect.soon:
             self._soon.update(effect.services)
-        elif effect.services or effect.rooms or self._pending or self._done:
+        elif effect.services or effect.emulators or self._pending or self._done:
             with self._lock:
-                self._commit(effect.services, thorough=effect.thorough, rooms=effect.rooms)
+                self._commit(effect.services, thorough=effect.thorough, emulators=effect.emulators)
                 if self._unkept:
                     raise StateNotKept(f"it can't be kept: {'; '.join(self._unkept)}")
 
@@ -148,8 +148,8 @@ class Keeper:
         """Bytes on disk."""
         return sum(path.stat().st_size for path in self.book.directory.rglob("*") if path.is_file())
 
-    def _commit(self, services: Iterable[str], *, thorough: bool = False, rooms: bool = False) -> None:
-        """Write what changed in ``services``; the front's lock is held."""
+    def _commit(self, services: Iterable[str], *, thorough: bool = False, emulators: bool = False) -> None:
+        """Write what changed in ``services``; the dispatcher's lock is held."""
         self._unkept.clear()
         if self._frozen:
             return
@@ -170,7 +170,7 @@ class Keeper:
         for collection in collections:
             for row, value in collection.changes(thorough=thorough):
                 entries.append(self._entry(collection.uid, row, value))
-        if rooms:
+        if emulators:
             for name, state in restoring.states_of(self._cloud):
                 if (pickled := self._dump(name, state)) is not None:
                     entries += self._changed_entry(restoring.ROOMS, name, pickled, digests)
@@ -237,7 +237,7 @@ class Keeper:
                     with self._lock:
                         self._commit([key])
                 with self._lock:
-                    self._commit([], rooms=True)
+                    self._commit([], emulators=True)
                 if now - last_checkpoint >= _CHECKPOINT_SECONDS:
                     last_checkpoint = now
                     self.book.checkpoint()

@@ -1,7 +1,7 @@
 """How the cloud's objects become bytes: what lives elsewhere is referred to, what can't be copied is made anew.
 
 A reference is one of: a collection with rows of its own, a blob, an object that the next cloud has anyway (a backend, a
-room, one of AWS's own policies), or a record that is written apart (an execution with its history).
+emulator, one of AWS's own policies), or a record that is written apart (an execution with its history).
 """
 
 from __future__ import annotations

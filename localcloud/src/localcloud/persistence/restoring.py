@@ -1,4 +1,4 @@
-"""Brings back what the book holds: backends first, then what rooms knew, then what was under way."""
+"""Brings back what the book holds: backends first, then what emulators knew, then what was under way."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from localcloud.persistence.errors import StateUnusable
 from localcloud.persistence.pickling import Codec, Names
 
 if TYPE_CHECKING:
-    from localcloud.cloud import Cloud
+    from localcloud.context import CloudContext
 
-ROOMS, DELIVERIES, EXECUTIONS = "rooms", "deliveries", "executions"
+ROOMS, DELIVERIES, EXECUTIONS = "emulators", "deliveries", "executions"
 
 
 @runtime_checkable
 class Remembers(Protocol):
-    """A room that knows more than moto does."""
+    """An emulator that knows more than moto does."""
 
     def remember(self) -> Any:
-        """What it knows, such that it can be pickled; called under the front's lock."""
+        """What it knows, such that it can be pickled; called under the dispatcher's lock."""
 
     def recall(self, remembered: Any) -> None:
         """Take up what `remember` returned; nothing is open yet."""
@@ -32,7 +32,7 @@ class Remembers(Protocol):
 
 @runtime_checkable
 class Reopens(Protocol):
-    """A room with something to do when the cloud is open again."""
+    """An emulator with something to do when the cloud is open again."""
 
     def reopen(self) -> None:
         """Take up what the last cloud left, or end it with a reason."""
@@ -40,32 +40,32 @@ class Reopens(Protocol):
 
 @runtime_checkable
 class Redelivers(Protocol):
-    """A room that delivers what the last cloud had taken on."""
+    """An emulator that delivers what the last cloud had taken on."""
 
     def redeliver(self, delivery: Any, number: str) -> bool:
-        """Deliver it, if it is this room's; False if it is another's."""
+        """Deliver it, if it is this emulator's; False if it is another's."""
 
 
-def name_rooms(cloud: Cloud, names: Names) -> None:
-    """Let rooms, and what they are made of, be referred to."""
+def name_rooms(cloud: CloudContext, names: Names) -> None:
+    """Let emulators, and what they are made of, be referred to."""
     names.set("cloud", cloud)
-    for room in cloud.rooms:
-        kind = type(room).__name__
-        names.set(kind, room)
-        for attribute, value in vars(room).items():
+    for emulator in cloud.emulators:
+        kind = type(emulator).__name__
+        names.set(kind, emulator)
+        for attribute, value in vars(emulator).items():
             if type(value).__module__.startswith("localcloud.") and value is not cloud and not names.of(value):
                 names.set(f"{kind}.{attribute}", value)
 
 
-def states_of(cloud: Cloud) -> Iterator[tuple[str, Any]]:
-    """What each room remembers, and the cloud itself."""
+def states_of(cloud: CloudContext) -> Iterator[tuple[str, Any]]:
+    """What each emulator remembers, and the cloud itself."""
     yield "cloud", cloud.remember()
-    for room in cloud.rooms:
-        if isinstance(room, Remembers):
-            yield type(room).__name__, room.remember()
+    for emulator in cloud.emulators:
+        if isinstance(emulator, Remembers):
+            yield type(emulator).__name__, emulator.remember()
 
 
-def load(cloud: Cloud, book: Book, codec: Codec) -> dict[str, bytes]:
+def load(cloud: CloudContext, book: Book, codec: Codec) -> dict[str, bytes]:
     """Load everything; the digests of what was loaded.
 
     Raises
@@ -106,24 +106,24 @@ def load(cloud: Cloud, book: Book, codec: Codec) -> dict[str, bytes]:
         attributes.clear()
         attributes.update(state)
     _count_on(cloud)
-    rooms: dict[str, Any] = {"cloud": cloud, **{type(room).__name__: room for room in cloud.rooms}}
+    emulators: dict[str, Any] = {"cloud": cloud, **{type(emulator).__name__: emulator for emulator in cloud.emulators}}
     for name, state in remembered.items():
-        rooms[name].recall(state)
+        emulators[name].recall(state)
     return digests
 
 
-def reopen(cloud: Cloud) -> None:
-    """Let each room take up what the last cloud left."""
-    for room in cloud.rooms:
-        if isinstance(room, Reopens):
-            room.reopen()
+def reopen(cloud: CloudContext) -> None:
+    """Let each emulator take up what the last cloud left."""
+    for emulator in cloud.emulators:
+        if isinstance(emulator, Reopens):
+            emulator.reopen()
 
 
-def redeliver(cloud: Cloud, book: Book, codec: Codec) -> None:
+def redeliver(cloud: CloudContext, book: Book, codec: Codec) -> None:
     """Deliver what was under way: it may arrive a second time."""
     for number, delivery in list(_read(book, codec, DELIVERIES)):
-        rooms: list[Any] = [room for room in cloud.rooms if isinstance(room, Redelivers)]
-        if not any(room.redeliver(delivery, number) for room in rooms):
+        emulators: list[Any] = [emulator for emulator in cloud.emulators if isinstance(emulator, Redelivers)]
+        if not any(emulator.redeliver(delivery, number) for emulator in emulators):
             raise StateUnusable(f"{book.directory}: nobody knows the delivery {number}")
 
 
@@ -141,7 +141,7 @@ def _loaded(book: Book, codec: Codec, name: str, data: bytes) -> Any:
         raise StateUnusable(f"{book.directory}: {name} can't be read: {error!r}") from error
 
 
-def _count_on(cloud: Cloud) -> None:
+def _count_on(cloud: CloudContext) -> None:
     """Moto numbers log events by a counter of its own."""
     groups = logs_backends[cloud.account_id][cloud.region].groups.values()
     numbers = [event.event_id for group in groups for stream in group.streams.values() for event in stream.events]

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from localcloud.persistence.book import Book
 from localcloud.persistence.errors import StateUnusable
 
-FORMAT = "2"
+FORMAT = "3"
 
 
 def current() -> dict[str, str]:
@@ -33,7 +33,6 @@ def check(book: Book) -> None:
     if differing:
         told = ", ".join(f"{name} {book.fact(name)} (here it is {now[name]})" for name in differing)
         raise StateUnusable(
-            f"it was written with {told}. Install that again to go on with it, or forget it with "
-            f"`headwater local down --yes` and deploy anew"
+            f"it was written with {told}. Install that again to go on with it, or forget it and deploy anew"
         )
     book.note(localcloud=now["localcloud"])

@@ -104,8 +104,10 @@ class ProviderServicer(provider_pb2_grpc.ResourceProviderServicer):
         if self._environment.get("AWS_ENDPOINT_URL"):
             return []
         return [
-            "this is Headwater's provider for the local cloud, and AWS_ENDPOINT_URL doesn't say where that is: "
-            'eval "$(headwater local env)"; for a stack on AWS take its folder off PATH'
+            (
+                "this is the provider for a local cloud, and AWS_ENDPOINT_URL doesn't say where that is: set what the "
+                "local cloud's `env` command prints; for a stack on AWS take this provider's folder off PATH"
+            )
         ]
 
     # --- resources ---------------------------------------------------------------------------------------------------

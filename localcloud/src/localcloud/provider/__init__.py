@@ -30,8 +30,8 @@ from localcloud.provider.values import UNKNOWN, Properties
 __all__ = ["Aws", "CheckFailure", "Diff", "LocalProvider", "PartialFailure", "ProviderError", "State"]
 
 _FAILURES = (ClientError, BotoCoreError, Boto3Error, ProviderError, OSError)
-# Pulumi's module of a type -> our file, where the two differ.
-_FILES = {"lambda": "lambda_"}
+# Pulumi's module of a type -> our files, where they aren't one of the same name.
+_FILES = {"ec2": ("ec2", "security_groups"), "lambda": ("lambda_", "lambda_events")}
 
 
 @dataclass(frozen=True)
@@ -176,15 +176,16 @@ class LocalProvider:
 def resource_type(token: str) -> Resource:
     """The type of that token; raises `ProviderError`, saying where it belongs, if there is none."""
     if token not in REGISTRY:
-        file = token.split(":")[1].split("/")[0] if token.count(":") == 2 else "resource"
-        file = _FILES.get(file, file)
-        try:
-            importlib.import_module(f"localcloud.provider.{file}")
-        except ModuleNotFoundError as error:
-            if error.name != f"localcloud.provider.{file}":
-                raise
+        module = token.split(":")[1].split("/")[0] if token.count(":") == 2 else "resource"
+        files = _FILES.get(module, (module,))
+        for file in files:
+            try:
+                importlib.import_module(f"localcloud.provider.{file}")
+            except ModuleNotFoundError as error:
+                if error.name != f"localcloud.provider.{file}":
+                    raise
     if token not in REGISTRY:
-        raise ProviderError(f"the local AWS provider has no {token}: add it in localcloud/provider/{file}.py")
+        raise ProviderError(f"the local AWS provider has no {token}: add it in localcloud/provider/{files[0]}.py")
     return REGISTRY[token]
 
 

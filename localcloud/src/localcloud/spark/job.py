@@ -19,14 +19,14 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from localcloud.cloud import Cloud
 from localcloud.containers.credentials import role_client, role_environment
 from localcloud.containers.logs import LogStream
+from localcloud.context import CloudContext
 from localcloud.identity import Identity
 from localcloud.processes import Process
 
-SPARK_VARIABLE = "HEADWATER_SPARK"
-"""Names an environment with Spark; by default the one beside ours that `make setup` makes."""
+SPARK_VARIABLE = "LOCALCLOUD_SPARK"
+"""Names an environment with Spark; by default the folder ``spark`` of the one that runs the local cloud."""
 _DRIVER, _EXECUTOR = "spark.emr-serverless.driverEnv.", "spark.executorEnv."
 # A cluster's business: how large its workers are, how many there may be, and where the release has its Python.
 _IGNORED = ("spark.driver.", "spark.executor.", "spark.dynamicAllocation.", "spark.emr-serverless.", "spark.archives",
@@ -92,7 +92,7 @@ class _Submission:
 
 
 def run(
-    cloud: Cloud, told: Mapping[str, Any], monitoring: Mapping[str, Any], adopt: Callable[[Process], None]
+    cloud: CloudContext, told: Mapping[str, Any], monitoring: Mapping[str, Any], adopt: Callable[[Process], None]
 ) -> tuple[int, str]:
     """Run a job to its end; its exit code, and what AWS says of it in the state's details.
 
@@ -151,11 +151,13 @@ def _release() -> Path:
         )
     found = Path(os.environ.get(SPARK_VARIABLE) or Path(sys.prefix, "spark"))
     if not (found / "bin" / "spark-submit").is_file():
-        raise CannotRun(f"there is no Spark in {found}: `make setup` installs it")
+        raise CannotRun(
+            f"there is no Spark in {found}: install pyspark there, or name its environment by {SPARK_VARIABLE}"
+        )
     return found
 
 
-def _fetch(cloud: Cloud, role: str, url: str, path: Path) -> Path:
+def _fetch(cloud: CloudContext, role: str, url: str, path: Path) -> Path:
     """Fetch what the release would fetch, with the job's own role: a missing grant is missed here too."""
     bucket, _, key = url.removeprefix("s3://").partition("/")
     try:
@@ -165,7 +167,7 @@ def _fetch(cloud: Cloud, role: str, url: str, path: Path) -> Path:
     return path
 
 
-def _unpacked(cloud: Cloud, role: str, url: str) -> Path:
+def _unpacked(cloud: CloudContext, role: str, url: str) -> Path:
     """The folder of an archive; one that is named by its content is unpacked once."""
     bucket, _, key = url.removeprefix("s3://").partition("/")
     try:
@@ -188,7 +190,7 @@ def _unpacked(cloud: Cloud, role: str, url: str) -> Path:
     return target
 
 
-def _log(cloud: Cloud, told: Mapping[str, Any], monitoring: Mapping[str, Any]) -> LogStream | None:
+def _log(cloud: CloudContext, told: Mapping[str, Any], monitoring: Mapping[str, Any]) -> LogStream | None:
     """The driver's stream in CloudWatch, where the application says so and the role may."""
     wanted = monitoring.get("cloudWatchLoggingConfiguration") or {}
     if not wanted.get("enabled"):
@@ -203,7 +205,7 @@ def _log(cloud: Cloud, told: Mapping[str, Any], monitoring: Mapping[str, Any]) -
         "logs:CreateLogStream": f"{arn}:log-stream:{stream}",
         "logs:PutLogEvents": f"{arn}:log-stream:{stream}",
     }.items():
-        if problem := cloud.room(Identity).refusal(told["executionRole"], action, resource):
+        if problem := cloud.emulator(Identity).refusal(told["executionRole"], action, resource):
             raise CannotRun(f"Unable to write to CloudWatch Logs: {problem}")
     return LogStream(cloud, group, stream)
 

@@ -1,5 +1,5 @@
 """Step Functions: moto's interpreter, run for real and taught what AWS does around it."""
 
-from localcloud.workflows.room import Workflows
+from localcloud.workflows.emulator import Workflows
 
 __all__ = ["Workflows"]

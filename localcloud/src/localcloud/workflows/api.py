@@ -24,9 +24,9 @@ from moto.stepfunctions.parser.models import StepFunctionsParserBackend, stepfun
 from moto.stepfunctions.responses import StepFunctionResponse
 from werkzeug.wrappers import Response
 
-from localcloud.cloud import Cloud
-from localcloud.front import ApiCall
-from localcloud.mends.patch import Patches
+from localcloud.api_call import ApiCall
+from localcloud.context import CloudContext
+from localcloud.moto_patches.patches import Patches
 from localcloud.refusals import refusal
 
 _INPUT_BYTES = 262_144
@@ -38,7 +38,7 @@ _RUNNING = api.ExecutionStatus.RUNNING
 class StatesApi:
     """Answers what moto's Step Functions doesn't."""
 
-    def __init__(self, cloud: Cloud) -> None:
+    def __init__(self, cloud: CloudContext) -> None:
         self._cloud = cloud
         self._operations: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "ListStateMachineVersions": self._list_versions,
@@ -72,7 +72,7 @@ class StatesApi:
 
     @contextmanager
     def _backend(self) -> Iterator[StepFunctionsParserBackend]:
-        with self._cloud.front.lock:
+        with self._cloud.dispatcher.lock:
             yield stepfunctions_parser_backends[self._cloud.account_id][self._cloud.region]
 
     def _list_versions(self, request: dict[str, Any]) -> dict[str, Any]:

@@ -29,14 +29,14 @@ from moto.stepfunctions.parser.asl.eval.program_state import ProgramEnded, Progr
 from moto.stepfunctions.parser.asl.eval.states import ItemData, MapData
 from moto.stepfunctions.parser.asl.eval.variable_store import VariableStore
 
-from localcloud.cloud import Cloud
+from localcloud.context import CloudContext
 from localcloud.identity import Identity
-from localcloud.mends.patch import Patches
+from localcloud.moto_patches.patches import Patches
 
 _EXCEEDED = "The specified tolerated failure threshold was exceeded"
 
 
-def install(cloud: Cloud, patches: Patches) -> None:
+def install(cloud: CloudContext, patches: Patches) -> None:
     """Mend moto's distributed maps."""
     _mend_run(cloud, patches)
     _mend_reader(patches)
@@ -50,14 +50,14 @@ def install(cloud: Cloud, patches: Patches) -> None:
     patches.set(MapRunRecord, "set_stop", stop)
 
 
-def _mend_run(cloud: Cloud, patches: Patches) -> None:
+def _mend_run(cloud: CloudContext, patches: Patches) -> None:
     """A map starts its children by StartExecution, fails by what it tolerates, and is aborted with its execution."""
     run: Any = DistributedIterationComponent._map_run
 
     def permitted(self: Any, env: Any, eval_input: Any) -> None:
         machine = env.states.context_object.context_object_data["StateMachine"]["Id"]
         role = env.aws_execution_details.role_arn
-        if refusal := cloud.room(Identity).refusal(role, "states:StartExecution", machine):
+        if refusal := cloud.emulator(Identity).refusal(role, "states:StartExecution", machine):
             raise _failure(env, StatesErrorNameType.StatesPermissions, refusal)
         record = eval_input.map_run_record
         for counter in (record.item_counter, record.execution_counter):

@@ -30,8 +30,8 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state
 )
 from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 
-from localcloud.cloud import Cloud
-from localcloud.mends.patch import Patches
+from localcloud.context import CloudContext
+from localcloud.moto_patches.patches import Patches
 from localcloud.workflows import spark
 
 _POLL_SECONDS = 0.1
@@ -41,7 +41,7 @@ _CLIENT_SECONDS = 960  # a function may run for fifteen minutes
 class _Clients:
     """Clients that call as a state machine's role, kept because making one takes longer than most calls."""
 
-    def __init__(self, cloud: Cloud) -> None:
+    def __init__(self, cloud: CloudContext) -> None:
         self._cloud = cloud
         self._known: dict[tuple[str, str], Any] = {}
         self._lock = threading.Lock()
@@ -74,7 +74,7 @@ def _with_request_id(parsed: dict[str, Any], **_: Any) -> None:
     parsed["ResponseMetadata"].setdefault("RequestId", str(uuid.uuid4()))
 
 
-def install(cloud: Cloud, patches: Patches) -> None:
+def install(cloud: CloudContext, patches: Patches) -> None:
     """Mend moto's task states."""
     clients = _Clients(cloud)
     for name, module in list(sys.modules.items()):

@@ -1,1 +1,0 @@
-"""Where moto answers otherwise than AWS and one replaced method mends it."""
