@@ -8,12 +8,22 @@ READY := $(VENV)/.ready
 # scikit-learn and Pulumi anew: 8 seconds of CPU each.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test nightly setup lint lock reference wheels pulumi clean
+.PHONY: demo test check nightly setup lint lock reference wheels pulumi clean
 demo: $(READY)
 	$(BIN)/headwater demo
 
+# Both suites side by side, so that the cores have work while a test waits; the local cloud's is told when it has ended.
 test: $(READY)
-	$(BIN)/python -m pytest
+	@mkdir -p .headwater; log=$$PWD/.headwater/localcloud-tests.log; \
+	(cd localcloud && exec ../$(BIN)/python -m pytest --numprocesses=1) >"$$log" 2>&1 & beside=$$!; \
+	$(BIN)/python -m pytest; root=$$?; \
+	wait $$beside; local=$$?; \
+	echo "== localcloud"; cat "$$log"; \
+	exit $$((root > local ? root : local))
+
+# What to run before each commit: the linters, the types, and the tests that start no cloud.
+check: lint
+	$(BIN)/python -m pytest tests/unit
 
 # What takes too long for every change: a thousand moves of each racing writer, two hundred runs with lost answers.
 nightly: $(READY)

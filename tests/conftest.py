@@ -8,7 +8,9 @@ process beside follows, the longest first.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -27,17 +29,33 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 TESTS = Path(__file__).parent
 BESIDE = (
+    "infra",
     "e2e/test_demo.py",
     "integration",
-    "e2e/test_own_model.py",
-    "infra",
-    "pulumi",
     "terraform",
     "unit/templates",
+    "e2e/test_own_model.py",
+    "pulumi",
     "unit/features/test_spark.py",
+    "infra/test_bundles.py",
 )
-"""Tests that start processes for all that they need."""
+"""Tests that start processes for all that they need, the longest first: what ends last decides."""
 ORDER = ("unit", *BESIDE)
+
+IMAGES = "LOCALCLOUD_IMAGE_CACHE"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let all clouds of the session build the training image in one place: a layer is named by what is in it."""
+    if hasattr(config, "workerinput") or IMAGES in os.environ:
+        return
+    folder = tempfile.mkdtemp(prefix="headwater-images-")
+    os.environ[IMAGES] = folder  # the workers of pytest-xdist inherit it
+
+    def forget() -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+
+    config.add_cleanup(forget)
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups

@@ -16,6 +16,8 @@ ROOT = Path(__file__).parents[1]
 PARTS = ("functions", "infra", "pipelines", "pyproject.toml")
 TIMEOUT = 600.0
 CACHES = ("bundles", "images")
+SHARED = "LOCALCLOUD_IMAGE_CACHE"
+"""Where clouds keep the layers of images, which are named by what is in them: built once for all tests."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,8 @@ class Project:
 
     def environment(self) -> dict[str, str]:
         """Ours, without what would lead to another cloud."""
-        kept = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "HEADWATER_", "COV_"))}
+        foreign = ("AWS_", "HEADWATER_", "COV_")
+        kept = {key: value for key, value in os.environ.items() if key == SHARED or not key.startswith(foreign)}
         return {**kept, "HEADWATER_HOME": str(self.home), "HEADWATER_PORT": "0", "PYTHONPATH": str(self.root)}
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:

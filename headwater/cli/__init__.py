@@ -6,7 +6,8 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
-from typing import TextIO
+from functools import cache
+from typing import Any, TextIO
 
 from headwater.cli.command import DEBUG, JSON
 from headwater.cli.failures import INTERRUPTED
@@ -19,14 +20,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     import typer
 
-    from headwater.cli.app import app
-
     warnings.showwarning = _show_warning
     given = list(sys.argv[1:] if arguments is None else arguments)
     # Asked of the arguments themselves: a usage error comes before they are parsed.
     wants_json, wants_debug = JSON in given, DEBUG in given or bool(os.environ.get("HEADWATER_DEBUG"))
     try:
-        code = typer.main.get_command(app).main(given, prog_name="headwater", standalone_mode=False)
+        code = _program().main(given, prog_name="headwater", standalone_mode=False)
     except typer.Abort:
         return _fail(KeyboardInterrupt(), wants_json=wants_json, wants_debug=False)
     except BrokenPipeError:
@@ -51,6 +50,16 @@ def _show_warning(
 ) -> None:
     if issubclass(category, UserWarning):
         print(f"warning: {message}", file=sys.stderr)  # noqa: T201
+
+
+@cache
+def _program() -> Any:
+    """Every command, made of the type hints once in a process: that takes longer than most of them."""
+    import typer
+
+    from headwater.cli.app import app
+
+    return typer.main.get_command(app)
 
 
 def _fail(error: BaseException, *, wants_json: bool, wants_debug: bool) -> int:

@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -103,9 +104,13 @@ def pack_lock(
     path = cache_directory / f"packages-{name}-{wanted[:32]}.zip"
     if found := remembered(path):
         return found
-    cache_directory.mkdir(parents=True, exist_ok=True)
-    # In the cache's directory: uv links files instead of copying them where the file system lets it.
-    with tempfile.TemporaryDirectory(dir=cache_directory, prefix=f"packages-{name}-") as scratch:
+    with (
+        alone(cache_directory, f"packages-{name}"),
+        # In the cache's directory: uv links files instead of copying them where the file system lets it.
+        tempfile.TemporaryDirectory(dir=cache_directory, prefix=f"packages-{name}-") as scratch,
+    ):
+        if found := remembered(path):
+            return found
         site = Path(scratch, "site")
         _install(name, lock, target, site)
         files = dict(_kept(site))
@@ -113,6 +118,17 @@ def pack_lock(
         contents = [File.read(part, file) for part, file in files.items()]
         packed = append(Path(scratch, "packages.zip"), with_bytecode(contents, target), target.digest())
         return remember(packed, path)
+
+
+@contextmanager
+def alone(cache_directory: Path, name: str) -> Iterator[None]:
+    """Pack one thing in one process at a time: others that want it find it made, instead of making it as well."""
+    import fcntl
+
+    cache_directory.mkdir(parents=True, exist_ok=True)
+    with (cache_directory / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def without_command_line(lock: str) -> str:

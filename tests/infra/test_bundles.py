@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,17 @@ import pytest
 
 from headwater.infra.bundles import RECIPES, SPARK, VERIFICATION, Bundle, Recipe, build, build_all
 from headwater.infra.images import pack_context
-from headwater.infra.packages import COMMAND_LINE, BundleError, File, Target, append, remembered, without_command_line
+from headwater.infra.packages import (
+    COMMAND_LINE,
+    BundleError,
+    File,
+    Target,
+    alone,
+    append,
+    pack_lock,
+    remembered,
+    without_command_line,
+)
 from headwater.locks import lock
 from tests.infra.cases import ROOT
 
@@ -180,6 +191,23 @@ def test_the_right_to_execute_is_kept(tmp_path: Path) -> None:
     )
     with zipfile.ZipFile(path) as archive:
         assert [entry.external_attr >> 16 & 0o777 for entry in archive.infolist()] == [0o755, 0o644]
+
+
+def test_packages_that_another_process_is_packing_are_not_packed_again(tmp_path: Path) -> None:
+    cache, aside = tmp_path / "bundles", tmp_path / "aside"
+    aside.mkdir()
+    packed = pack_lock("control", "", HOST, cache)
+    made = [packed.path, packed.path.with_suffix(".json")]
+    with ThreadPoolExecutor() as pool:
+        with alone(cache, "packages-control"):
+            for file in made:
+                file.rename(aside / file.name)
+            waiting = pool.submit(pack_lock, "control", "", HOST, cache)
+            inode = (aside / packed.path.name).stat().st_ino
+            for file in made:
+                (aside / file.name).rename(file)
+        assert waiting.result() == packed
+    assert packed.path.stat().st_ino == inode
 
 
 def test_a_zip_without_its_note_is_built_again(tmp_path: Path) -> None:

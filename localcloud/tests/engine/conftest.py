@@ -10,6 +10,15 @@ from typing import Any
 import pytest
 from localcloud.testing import CloudBeside, Program, cloud_beside
 
+from localcloud import engine
+
+
+@pytest.fixture(scope="session", autouse=True)
+def prepared() -> Iterator[None]:
+    """Pulumi's SDK is imported once for all programs (`test_hosts` compares with a process of their own)."""
+    with engine.prepared():
+        yield
+
 
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudBeside]:

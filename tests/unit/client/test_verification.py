@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -217,6 +219,27 @@ def test_a_run_without_room_on_fargate_says_which_quota_to_ask_for() -> None:
     told = RunFailed("run x failed: You've reached the limit on the number of vCPUs you can run concurrently").message
     assert "Fargate On-Demand vCPU resource count" in quota_advice(told)
     assert quota_advice("run x failed: ValueError: no rows") == "run x failed: ValueError: no rows"
+
+
+def test_the_prices_are_those_of_the_page_on_costs() -> None:
+    words = {
+        "API requests": "HTTP API $1.00 a million",
+        "Lambda requests": "Lambda $0.20 a million",
+        "Lambda GB-seconds": "$0.0000166667 a GB-second",
+        "Fargate vCPU-hours": "Fargate $0.0405 a vCPU-hour",
+        "Fargate GB-hours": "$0.0044 a GB-hour",
+        "public IPv4 hours": "public IPv4 $0.005 an hour",
+        "state transitions": "state transitions $0.025 a thousand",
+        "S3 writes and lists": "$5 a million writes and lists",
+        "S3 reads": "$0.40 a million reads",
+        "DynamoDB units": "$0.625 a million write units",
+    }
+    assert words.keys() == costs.DOLLARS.keys()
+    page = (Path(__file__).parents[3] / "docs" / "cost.md").read_text()
+    for unit, said in words.items():
+        assert said in page
+        amount, many = re.search(r"\$([\d.]+) an? (\S+)", said).groups()  # type: ignore[union-attr]
+        assert costs.DOLLARS[unit] == pytest.approx(float(amount) / {"million": 1e6, "thousand": 1e3}.get(many, 1))
 
 
 def test_calls_that_cost_money_are_counted_and_priced(stack: Headwater) -> None:

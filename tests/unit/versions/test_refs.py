@@ -20,7 +20,7 @@ from tests.unit.registry.cases import TABLE
 from tests.unit.versions.cases import Fault, Wire, World, at_write
 
 WRITERS = 32
-MOVES = int(os.environ.get("HEADWATER_REF_MOVES", "100"))
+MOVES = int(os.environ.get("HEADWATER_REF_MOVES", "10"))
 """Moves of each writer; `make nightly` asks for 1,000."""
 
 

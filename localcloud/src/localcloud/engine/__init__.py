@@ -6,6 +6,7 @@ history are kept in the bucket ``state`` in the format and layout of Pulumi's ow
 
 from localcloud.engine.errors import DeployError, ProjectError, StateError
 from localcloud.engine.events import Deployment, OnEvent, ResourceEvent
+from localcloud.engine.hosts import prepared
 from localcloud.engine.run import deploy, destroy, preview, refresh, resources
 from localcloud.engine.state import ResourceState
 
@@ -19,6 +20,7 @@ __all__ = [
     "StateError",
     "deploy",
     "destroy",
+    "prepared",
     "preview",
     "refresh",
     "resources",

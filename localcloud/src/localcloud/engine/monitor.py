@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import grpc
@@ -160,6 +159,3 @@ def _refused(context: grpc.ServicerContext) -> Iterator[None]:
         yield
     except Stopped:
         context.abort(grpc.StatusCode.UNAVAILABLE, "the deployment has stopped")
-
-
-HOST = Path(__file__).with_name("host.py")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -12,18 +11,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from localcloud.engine import hosts
 from localcloud.engine.backend import BucketBackend
 from localcloud.engine.describing import commit_title, describe_update
 from localcloud.engine.errors import DeployError
 from localcloud.engine.events import Deployment, OnEvent, ResourceEvent
-from localcloud.engine.monitor import HOST, PARALLEL, serving
+from localcloud.engine.monitor import PARALLEL, serving
 from localcloud.engine.ownership import Neighbour
 from localcloud.engine.project import Project, read_project
 from localcloud.engine.secrets import Secrets
 from localcloud.engine.state import ResourceState, from_checkpoint, to_checkpoint, without_secrets
 from localcloud.engine.state_snapshot import StateSnapshot
 from localcloud.engine.steps import Steps, Stopped
-from localcloud.processes import Process
 from localcloud.provider.aws import Aws
 
 if TYPE_CHECKING:
@@ -246,12 +245,8 @@ class _Update:
                 printed.append(line.rstrip())
                 self._say(line.rstrip())
 
-            # -P: the script's own folder stays off the import path.
-            child = Process.start(
-                [sys.executable, "-P", str(HOST), str(order)],
-                cwd=self._project.root,
-                env=self._program_environment(),
-                on_line=hear,
+            child = hosts.start(
+                order, directory=self._project.root, environment=self._program_environment(), on_line=hear
             )
             try:
                 code = child.wait()
@@ -288,7 +283,7 @@ class _Update:
     def _program_environment(self) -> dict[str, str]:
         # The person's own AWS and Pulumi variables must not reach a program that is meant for this cloud.
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PULUMI_"))}
-        return {**inherited, **self._environment, "PYTHONUNBUFFERED": "1", "GRPC_VERBOSITY": "ERROR"}
+        return {**inherited, **self._environment}
 
     def _write(self, known: list[ResourceState], pending: list[ResourceState]) -> None:
         self._backend.save(self._checkpoint(known, pending))
