@@ -17,9 +17,9 @@ test: $(READY)
 	@mkdir -p .headwater; log=$$PWD/.headwater/localcloud-tests.log; \
 	(cd localcloud && exec ../$(BIN)/python -m pytest --numprocesses=1) >"$$log" 2>&1 & beside=$$!; \
 	$(BIN)/python -m pytest; root=$$?; \
-	wait $$beside; local=$$?; \
+	wait $$beside; cloud=$$?; \
 	echo "== localcloud"; cat "$$log"; \
-	exit $$((root > local ? root : local))
+	exit $$((root > cloud ? root : cloud))
 
 # What to run before each commit: the linters, the types, and the tests that start no cloud.
 check: lint
