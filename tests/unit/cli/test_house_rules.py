@@ -90,12 +90,12 @@ def test_help_loads_little() -> None:
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_knows_the_commands(shell: str) -> None:
-    words = {"COMP_WORDS": "headwater pip", "COMP_CWORD": "1", "_TYPER_COMPLETE_ARGS": "headwater pip"}
+    words = {"COMP_WORDS": "headwater mod", "COMP_CWORD": "1", "_TYPER_COMPLETE_ARGS": "headwater mod"}
     words["_TYPER_COMPLETE_FISH_ACTION"] = "get-args"
     done = python(
         "-c", "import headwater.cli; headwater.cli.main([])", _HEADWATER_COMPLETE=f"complete_{shell}", **words
     )
-    assert "pipeline" in done.stdout, done.stderr
+    assert "models" in done.stdout, done.stderr
 
 
 def test_a_usage_error_exits_with_2_and_names_the_help(run: Run) -> None:

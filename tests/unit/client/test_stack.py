@@ -54,7 +54,7 @@ def test_local_without_a_local_cloud_says_how_to_start_one() -> None:
 
 
 def test_a_stack_that_was_never_deployed_is_not_found(account: None) -> None:
-    with pytest.raises(NoStack, match="no stack 'prod' in us-east-1") as caught:
+    with pytest.raises(NoStack, match="no stack 'prod' of project 'headwater' in us-east-1") as caught:
         connect("prod")
     assert caught.value.exit_code == 3
     assert "pulumi up -s prod" in caught.value.next_steps
