@@ -27,6 +27,9 @@ Webhook = Annotated[str, StringConstraints(pattern=r"^https?://\S+$")]
 
 BucketName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
 
+PolicyArn = Annotated[str, StringConstraints(pattern=r"^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/\S+$")]
+BucketNames = Mapping[Literal["access-logs", "lake", "artifacts", "predictions"], BucketName]
+
 # Fargate's sizes: CPU units -> MiB of memory (smallest, largest, step).
 FARGATE_MEMORY_MIB: Mapping[int, tuple[int, int, int]] = {
     1024: (2048, 8192, 1024),
@@ -87,14 +90,10 @@ class Config(BaseModel):
     """A key of yours for buckets and tables; empty: keys that AWS owns, which cost nothing. The bucket of access logs
     keeps S3's own, since S3 delivers to no other. The key must be the region's, and its policy must let the account's
     IAM policies decide."""
-    permissions_boundary: Annotated[
-        str, StringConstraints(pattern=r"^$|^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/\S+$")
-    ] = ""
+    permissions_boundary: PolicyArn | Literal[""] = ""
     """ARN of a policy that bounds what every role of the stack may do."""
-    bucket_names: Mapping[Literal["access-logs", "lake", "artifacts", "predictions"], BucketName] = Field(
-        default_factory=dict
-    )
-    """Names for buckets whose default, ``headwater-<stack>-<bucket>-<account>``, can't be used."""
+    bucket_names: BucketNames = Field(default_factory=dict)
+    """Names for buckets whose default, ``<project>-<stack>-<bucket>-<account>``, can't be used."""
 
     training_cpu: int = 2048
     """CPU units of the training container; 1024 are one."""

@@ -18,12 +18,14 @@ import sys
 sys.path.insert(0, {str(ROOT)!r})
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 import pulumi
 from headwater.infra.alarms import AlarmTopic, DeadLetters
 from headwater.infra.buckets import Account
 from headwater.infra.bundles import Bundle
 from headwater.infra.config import Config
-from headwater.infra.function import Code, Foundation, Function, FunctionArgs
+from headwater.infra.code import Code
+from headwater.infra.function import Function, FunctionArgs
 import headwater.handlers.alarms.manage
 
 account = Account.current()
@@ -33,7 +35,7 @@ code = Code(
     bucket=pulumi.Output.from_input("no-bucket"),
     key=pulumi.Output.from_input("none.zip"),
 )
-foundation = Foundation(
+platform = SimpleNamespace(
     config=Config(),
     code={{"control": code}},
     topic=topic,
@@ -42,7 +44,7 @@ foundation = Foundation(
 Function(
     "wrong",
     FunctionArgs(
-        foundation=foundation,
+        platform=platform,
         capability="alarms",
         handler=headwater.handlers.alarms.manage,
         settings={{**topic_settings}},

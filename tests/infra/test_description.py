@@ -11,7 +11,7 @@ from localcloud.engine import deploy, destroy
 
 from headwater import __version__
 from headwater.client.stack import clients_of, describe
-from headwater.infra.description import CATALOG_KEY, OUTPUTS, PARAMETER_BYTES
+from headwater.infra.description import CATALOG_KEY, OUTPUTS, PARAMETER_BYTES, ROOM
 from tests.infra.cases import ROOT
 
 pytestmark = pytest.mark.cloud
@@ -64,4 +64,4 @@ def test_what_else_a_description_holds_leaves_room_for_names() -> None:
     # An ARN of the longest kind: partition, service, region, account and a name of 80 characters.
     arn = "arn:aws-us-gov:states:ap-southeast-2:123456789012:stateMachine:" + "x" * 80
     longest = {name: arn if name.endswith("_arn") else "x" * 80 for name in OUTPUTS if name not in KINDS}
-    assert len(json.dumps(longest)) + len(json.dumps(dict.fromkeys(KINDS, ""))) + 2000 <= PARAMETER_BYTES
+    assert len(json.dumps(longest)) + len(json.dumps(dict.fromkeys(KINDS, ""))) + ROOM <= PARAMETER_BYTES

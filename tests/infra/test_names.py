@@ -86,6 +86,10 @@ def longest(aws: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) ->
     """Everything of a stack with the longest names, as its program declares it."""
     project: Path = tmp_path_factory.mktemp("names")
     (project / "Pulumi.yaml").write_text("name: headwater\nruntime: python\n")
+    (project / "infra").mkdir()
+    (ROOT / ".headwater").mkdir(exist_ok=True)
+    for part in ("pipelines", "functions", ".headwater"):
+        (project / part).symlink_to(ROOT / part)
     (project / "__main__.py").write_text(PROGRAM)
     made = preview(project, LONGEST, environment=aws, config={**CONFIG, "headwater:stateBucket": "state"})
     return [resource for resource in made.resources if resource.custom and resource.type.startswith("aws:")]
