@@ -37,6 +37,8 @@ from headwater.views import refuse_large_items, refuse_repeats
 
 TIME_FORMATS = ("iso8601", "epoch_seconds", "epoch_milliseconds", "epoch_microseconds")
 """Names that `Source.times` accepts beside formats of ``strptime``."""
+LANDED = "landed"
+"""The validated rows in `Source.sql`; so no source is called this."""
 LONGEST_BODY = 256 * 1024
 """Bytes of a prediction request's body that the API reads."""
 MOST_INSTANCES = 100
@@ -421,6 +423,9 @@ def catalog(products: Iterable[Product], problems: Iterable[Problem] = ()) -> Ca
     sources = _by_name("source", [source for product in products for source in product.sources], found)
     views = _by_name("feature view", [view for product in products for view in product.views], found)
     models = _by_name("model", [model for product in products for model in product.models], found)
+    if LANDED in sources:
+        with _noting(found, "source", sources[LANDED]):
+            raise InvalidProduct(f"{LANDED!r} is what Source.sql calls the rows that were uploaded: give another name")
     for name, view in views.items():
         with _noting(found, "feature view", view):
             for source in view.sources:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import copy
 import pickle
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from headwater.checking import problems
 from headwater.errors import HeadwaterError
-from headwater.model import Aggregations, Feature, Source, Window, place_of
+from headwater.model import Aggregations, Feature, InvalidProduct, Source, Window, place_of
 from tests.unit.checking.declared import HERE, MODEL, SOURCE, VIEW, products
 
 NAMES = st.sampled_from(
@@ -61,6 +62,14 @@ def test_check_answers_in_lines(source: Source, sql: str, examples: str, window:
         assert "\n" not in str(problem)
         assert len(str(problem)) <= 600
         assert "can't be checked" not in str(problem), problem
+
+
+def test_a_source_cannot_be_called_what_its_sql_calls_uploaded_rows() -> None:
+    source = SOURCE.model_copy(update={"name": "landed"})
+    view = VIEW.model_copy(update={"sources": ("landed",)})
+    asked = MODEL.examples.model_copy(update={"sources": ("landed",)})
+    with pytest.raises(InvalidProduct, match=r"'landed' is what Source.sql calls the rows that were uploaded"):
+        problems(products(source, view, MODEL.model_copy(update={"examples": asked})))
 
 
 def test_a_declaration_knows_its_line_which_is_no_part_of_it() -> None:
