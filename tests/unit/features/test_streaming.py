@@ -20,7 +20,7 @@ from headwater.features.online import ValueStatus, plan, read_online
 from headwater.features.store import OnlineStore
 from headwater.features.streaming import MOST_ROWS, Streaming
 from headwater.handlers.features import stream
-from headwater.json_values import dumps, json_value, loads
+from headwater.json_values import NotJson, dumps, json_value, loads
 from headwater.lake.errors import LakeBusy
 from headwater.lake.store import Arrivals
 from headwater.model import Feature, InvalidProduct
@@ -81,7 +81,11 @@ def test_what_is_streamed_is_what_is_looked_up_or_is_refused_by_name(world: Worl
     for name, number in given:
         # As the client sends it and the function reads it.
         moment = NOW - timedelta(minutes=30, microseconds=-next(ticks))
-        sent = loads(dumps(json_value([{"shop": name, "event_time": moment, "amount": number}])))
+        try:
+            sent = loads(dumps(json_value([{"shop": name, "event_time": moment, "amount": number}])))
+        except NotJson as error:
+            assert str(error).startswith(("[0].amount: ", "[0].shop: "))  # noqa: PT017 - one of many rows
+            continue
         try:
             streaming().ingest("last_sale", sent)
         except InvalidRows as error:

@@ -23,7 +23,6 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from headwater.aws import client
 from headwater.cli.feature_views import show_details, show_statistics
 from headwater.client import Headwater, connect
-from headwater.container.task import LOCK
 from headwater.features.encoding import pack, text_places, unpack
 from headwater.features.errors import InvalidRows
 from headwater.features.materialising import Doing
@@ -34,6 +33,7 @@ from headwater.features.streamed import Collector
 from headwater.features.streaming import Streaming
 from headwater.lake.service import Lake
 from headwater.lake.store import Arrivals
+from headwater.locks import FOLDER
 from headwater.model import (
     Aggregations,
     Catalog,
@@ -194,7 +194,9 @@ def flown() -> Iterator[Flown]:
             declared, lake_bucket=LAKE, registry_table=REGISTRY, artifacts_bucket=ARTIFACTS
         ).prepare("punctual", "run-1")  # fmt: skip
         registry, artifacts = Registry(RegistryStore(REGISTRY)), ArtifactStore(ARTIFACTS)
-        training = Training(declared, registry, ARTIFACTS, code_version="abc", lock=LOCK, now=lambda: NOW)
+        training = Training(
+            declared, registry, ARTIFACTS, code_version="abc", lock=FOLDER / "training.txt", now=lambda: NOW
+        )
         candidate = training.train("punctual", "run-1")
         version = Registration(registry, artifacts, Versions(LAKE, REGISTRY)).register("punctual", "run-1")
         registry.promote("punctual", alias=PRODUCTION, to=version.version, expected=None)

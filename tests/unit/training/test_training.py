@@ -14,7 +14,6 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.s3.models import s3_backends
 
 from headwater.aws import client
-from headwater.container.task import LOCK
 from headwater.features.history import historical
 from headwater.features.inputs import encode
 from headwater.features.store import OnlineStore
@@ -23,6 +22,7 @@ from headwater.features.streaming import Streaming
 from headwater.lake.errors import NoData
 from headwater.lake.service import Lake
 from headwater.lake.store import Arrivals
+from headwater.locks import FOLDER
 from headwater.model import Catalog, Examples, Gate, Holdout, Model, OnDemand, RequestInput
 from headwater.registry.service import PRODUCTION, Registry
 from headwater.registry.store import ArtifactStore, RegistryStore
@@ -66,9 +66,9 @@ def registry() -> Registry:
 def run(model: Model, run_id: str = "run-1") -> Candidate:
     catalog = products(model)
     preparation(catalog).prepare(model.name, run_id)
-    return Training(catalog, registry(), ARTIFACTS, code_version="abc", lock=LOCK, now=lambda: NOW).train(
-        model.name, run_id
-    )
+    return Training(
+        catalog, registry(), ARTIFACTS, code_version="abc", lock=FOLDER / "training.txt", now=lambda: NOW
+    ).train(model.name, run_id)
 
 
 def promote(candidate: Candidate) -> ModelVersion:
@@ -295,7 +295,7 @@ def test_a_version_s_commit_holds_what_was_learnt_from_and_with_what(world: Worl
         "candidate.json", "data_version.json", "definition.json", "golden.json", "model.onnx", "package.json",
         "profile.json", "requirements.txt",
     ]  # fmt: skip
-    assert dataset.read("requirements.txt", "v1") == LOCK.read_bytes()
+    assert dataset.read("requirements.txt", "v1") == (FOLDER / "training.txt").read_bytes()
     head = Versions(LAKE, REGISTRY).dataset("sources/houses").resolve()
     assert candidate.commits == package(candidate)[0].commits == {"houses": head}
     assert Versions(LAKE, REGISTRY).dataset("sources/houses").resolve("models/price/v1") == head
