@@ -1,3 +1,5 @@
+"""What unit tests share: a lake, a registry and a feature store on mocked AWS."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
