@@ -11,6 +11,7 @@ import hashlib
 import shutil
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -38,7 +39,7 @@ from headwater.project import LIBRARY
 CACHE = Path(".headwater/bundles")
 """Where a project keeps them."""
 KEPT = 4
-"""How many zips of a bundle stay in the cache: enough to go back and forth between branches."""
+"""How many zips of a bundle stay in the cache, besides those of the last hour, which a deployment may be uploading."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,7 +218,8 @@ def _forget_older(recipe: Recipe, cache_directory: Path) -> None:
     for name in (recipe.name, f"packages-{recipe.name}"):
         # One that goes while it is looked at was forgotten by another process, which does the rest as well.
         with suppress(FileNotFoundError):
-            zips = sorted(cache_directory.glob(f"{name}-*.zip"), key=lambda path: path.stat().st_mtime)
-            for path in zips[:-KEPT]:
-                path.unlink(missing_ok=True)
-                path.with_suffix(".json").unlink(missing_ok=True)
+            used = {path: path.stat().st_mtime for path in cache_directory.glob(f"{name}-*.zip")}
+            for path in sorted(used, key=used.__getitem__)[:-KEPT]:
+                if used[path] < time.time() - 3600:
+                    path.unlink(missing_ok=True)
+                    path.with_suffix(".json").unlink(missing_ok=True)

@@ -207,12 +207,13 @@ def remember(packed: Packed, path: Path) -> Packed:
 
 
 def remembered(path: Path) -> Packed | None:
-    """The zip at ``path``, if it is there whole."""
+    """The zip at ``path``, if it is there whole; its time says that it was used now."""
     try:
         known = json.loads(path.with_suffix(".json").read_text())
+        os.utime(path)
     except (OSError, ValueError):
         return None
-    return Packed(**{**known, "path": path}) if path.is_file() else None
+    return Packed(**{**known, "path": path})
 
 
 def _install(name: str, lock: str, target: Target, site: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from headwater.infra.bundles import RECIPES, SPARK, VERIFICATION, Bundle, Recipe, build, build_all
+from headwater.infra.bundles import CACHE, KEPT, RECIPES, SPARK, VERIFICATION, Bundle, Recipe, build, build_all
 from headwater.infra.images import pack_context
 from headwater.infra.packages import (
     COMMAND_LINE,
@@ -82,14 +82,16 @@ def test_nothing_of_the_developers_machine_travels(bundles: dict[str, Bundle], n
         assert len(names) == len(set(names))
         assert not [path for path in names if "/tests/" in path]
         for package in (
-            "headwater/local",
             "headwater/cli",
+            "headwater/client",
             "headwater/demo",
+            "headwater/infra",
             "infra",
-            "tests",
+            "localcloud",
             "moto",
             "pulumi",
             "rich",
+            "tests",
         ):
             assert not [path for path in names if path.startswith(f"{package}/")], package
         assert "headwater/settings.py" in names
@@ -175,9 +177,9 @@ def test_a_python_that_cannot_be_had_leaves_a_bundle_of_sources(
 def test_a_changed_source_gives_another_bundle_and_an_unchanged_one_the_same(tmp_path: Path) -> None:
     root = library(tmp_path / "project")
     first = pack(RECIPE, HOST, tmp_path / "cache", root)
-    written = first.path.stat().st_mtime_ns
+    written = first.path.stat().st_ino
     assert pack(RECIPE, HOST, tmp_path / "cache", root) == first
-    assert first.path.stat().st_mtime_ns == written
+    assert first.path.stat().st_ino == written
     (root / "ours" / "module.py").write_text("answer = 43\n")
     assert pack(RECIPE, HOST, tmp_path / "cache", root).sha256 != first.sha256
 
@@ -264,6 +266,21 @@ def test_the_images_context_holds_what_the_dockerfile_copies_and_no_laptop_code(
         "headwater/container/Dockerfile", "requirements.txt", "headwater/model.py", "pipelines/shop.py"
     } <= set(names)  # fmt: skip
     assert not [name for name in names if name.startswith(("headwater/cli", "headwater/infra", "infra", "tests"))]
+
+
+def test_a_bundle_in_use_stays_in_the_cache_however_long_ago_it_was_packed(tmp_path: Path) -> None:
+    root = library(tmp_path)
+    module, cache = root / "ours" / "module.py", tmp_path / "cache"
+    first = pack(RECIPE, HOST, cache, root)
+    for answer in range(10):
+        module.write_text(f"answer = {answer}\n")
+        other = pack(RECIPE, HOST, cache, root)
+        for path in (first.path, other.path):
+            os.utime(path, (answer, answer))
+        module.write_text("answer = 42\n")
+        assert pack(RECIPE, HOST, cache, root) == first
+        assert first.path.is_file()
+    assert len(list((cache / CACHE).glob("control-*.zip"))) == KEPT
 
 
 def test_a_stack_that_wants_no_verification_has_nothing_of_its_product(

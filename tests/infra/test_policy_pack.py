@@ -151,7 +151,6 @@ def test_a_cli_without_pythons_language_host_can_start_the_pack_as_an_executable
 
 def test_the_packs_project_file_is_what_pulumi_reads() -> None:
     project = yaml.safe_load((PACK / "PulumiPolicy.yaml").read_text())
-    assert project["runtime"]["name"] == "python"
-    # Relative to the pack: what `make setup` makes.
-    assert project["runtime"]["options"]["virtualenv"] == "../../.venv"
-    assert PACK.parents[1] == ROOT
+    # Without options: the environment that is active, for a project's may lie anywhere.
+    assert project["runtime"] == "python"
+    assert set(project) == {"version", "description", "runtime"}

@@ -234,25 +234,25 @@ def test_names_that_differ_by_case_are_told_with_what_to_write() -> None:
 
 
 def test_columns_may_be_called_anything_that_files_call_them() -> None:
-    source = SOURCE.model_copy(update={"name": "landed", "contract": f"{HERE}:ODD", "keys": ("dotted.name", "größe")})
+    source = SOURCE.model_copy(update={"name": "table", "contract": f"{HERE}:ODD", "keys": ("dotted.name", "größe")})
     source = source.model_copy(update={"event_time": "at"})
     window = Window(function="count", over=timedelta(days=1))
     view = FeatureView(
         name="select",
         entity=("order",),
-        sources=("landed",),
+        sources=("table",),
         aggregate=Aggregations(where='"größe" <> "With Space"'),
         features=(Feature(name="group", aggregate=window),),
         ttl=timedelta(days=1),
     )
     examples = MODEL.examples.model_copy(
-        update={"sources": ("landed",), "sql": 'SELECT "order", price, "at" - INTERVAL 1 DAY AS asked_at FROM landed'}
+        update={"sources": ("table",), "sql": 'SELECT "order", price, "at" - INTERVAL 1 DAY AS asked_at FROM "table"'}
     )
     inputs = (MODEL.inputs[0].model_copy(update={"name": "order"}),)
     model = MODEL.model_copy(update={"inputs": inputs, "features": ("select.group",), "examples": examples})
     assert found(source=source, view=view, model=model) == []
     hidden = examples.model_copy(
-        update={"sql": 'SELECT "order", rowid, price, "at" - INTERVAL 1 DAY AS asked_at FROM landed'}
+        update={"sql": 'SELECT "order", rowid, price, "at" - INTERVAL 1 DAY AS asked_at FROM "table"'}
     )
     (line,) = found(source=source, view=view, model=model.model_copy(update={"examples": hidden}))
     assert "sql yields rowid, which has a meaning already" in line
