@@ -198,7 +198,7 @@ LARGEST_ITEM = 400 * 1024
 _KEY_AND_EXPIRY = len("pk") + 2048 + len("expires") + 21
 """Bytes of an online item's key, the longest one, and of its ``expires``."""
 _ATTRIBUTE = len("v0123456789ab") + 21
-"""Bytes of one view version's attribute before its values: its name, and the head of `headwater.features.encoding`."""
+"""Bytes of a view version's attribute before its values: its name, and the head of `features.online.encoding`."""
 _VALUE = 4
 
 
@@ -237,7 +237,7 @@ class FeatureView(Declaration):
     """When it is materialised besides after each ingestion."""
     engine: Literal["duckdb", "spark"] | None = None
     """The engine that computes the view: DuckDB in a function or a container, or Spark if the view outgrows one
-    machine. By default the size of the sources decides (`headwater.features.engine.engine_for`)."""
+    machine. By default the size of the sources decides (`headwater.features.offline.engine.engine_for`)."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -36,7 +36,7 @@ infra.Streaming("features-stream", platform, serving=serving)  # rows by HTTP in
 infra.FeatureParity("features-parity", platform)  # do online values equal offline ones?
 infra.FeatureSkew("features-skew", platform)  # do requests look like the training data?
 if config.state_bucket:
-    infra.InfrastructureLedger("infrastructure-ledger", platform, state_bucket=config.state_bucket)
+    infra.InfrastructureHistory("infrastructure-history", platform, state_bucket=config.state_bucket)
 
 # What `headwater` and the Python client read.
 infra.describe(

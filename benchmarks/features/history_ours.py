@@ -19,9 +19,9 @@ import duckdb
 import numpy as np
 import pandas
 
-from headwater.features.entities import ENTITY_ROWS, take
-from headwater.features.history import historical
-from headwater.features.offline import compute
+from headwater.features.offline.entities import ENTITY_ROWS, take
+from headwater.features.offline.point_in_time import historical
+from headwater.features.offline.rows import compute
 from headwater.lake.database import connect, write_parquet
 from headwater.model import Feature, FeatureView
 

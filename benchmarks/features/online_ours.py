@@ -17,9 +17,9 @@ import duckdb
 
 from benchmarks.features.online_data import FEATURES, NOW, VIEWS, entities_to_read
 from benchmarks.versions.double import Registry
-from headwater.features.materialising import Doing, Materialiser
-from headwater.features.online import Lookup, ValueStatus, plan, read_online
-from headwater.features.store import OnlineStore
+from headwater.features.online.materialising import MaterialiseOptions, Materialiser
+from headwater.features.online.reading import Lookup, ValueStatus, plan, read_online
+from headwater.features.online.store import OnlineStore
 from headwater.lake.types import DataVersion, PinnedCommit
 from headwater.model import Feature, FeatureView
 from headwater.registry.types import PackageFeature
@@ -66,7 +66,7 @@ def materialise(path: Path, views: int) -> dict[str, Any]:
     made = Materialiser(lake, store, Registry(), lambda *_: "rows", lambda *_: (), now=lambda: NOW)  # type: ignore[arg-type]
     started, written = time.perf_counter(), 0
     for number in range(views):
-        written += made.materialise(view(number), Doing()).written
+        written += made.materialise(view(number), MaterialiseOptions()).written
     seconds = time.perf_counter() - started
     return {
         "rows_per_second": written / seconds,

@@ -1,7 +1,7 @@
 """DynamoDB's endpoint in a process of its own: keeps items in memory and answers after so many milliseconds.
 
 Knows what Feast and Headwater ask of it, and no more: BatchGetItem, BatchWriteItem of puts, BatchExecuteStatement of
-the two statements of `headwater.features.store`, DescribeTable, CreateTable. Signatures aren't looked at.
+the two statements of `headwater.features.online.store`, DescribeTable, CreateTable. Signatures aren't looked at.
 """
 
 from __future__ import annotations

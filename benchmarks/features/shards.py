@@ -20,10 +20,10 @@ from benchmarks.features.online_data import NOW
 from benchmarks.features.online_ours import Lake, view
 from benchmarks.versions.double import Registry
 from headwater.features.definitions import Definitions
-from headwater.features.online import microseconds
-from headwater.features.progress import ProgressOf, Run
-from headwater.features.sharding import Assignment, Shard, Sharding
-from headwater.features.store import OnlineStore
+from headwater.features.online.progress import ProgressOf, Run
+from headwater.features.online.reading import microseconds
+from headwater.features.online.sharding import Assignment, Shard, Sharding
+from headwater.features.online.store import OnlineStore
 from headwater.lake.types import Pointer
 
 

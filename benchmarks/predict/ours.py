@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from headwater.features.store import OnlineStore
+from headwater.features.online.store import OnlineStore
 from headwater.handlers.serving import predict
 from headwater.registry.types import Package
 from headwater.serving.log import WriteAtOnce

@@ -11,7 +11,7 @@ from headwater.checking.rows import Bench
 from headwater.checking.training import train_problems
 from headwater.checking.words import lacking, said
 from headwater.errors import HeadwaterError
-from headwater.features.engine import NUMBERS
+from headwater.features.offline.engine import NUMBERS
 from headwater.lake.database import columns_of
 from headwater.model import Model, RequestInput
 from headwater.training.examples import make_examples

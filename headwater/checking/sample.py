@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from headwater.checking.rows import sample_file
 from headwater.errors import InvalidRequest
-from headwater.features.history import historical
-from headwater.features.offline import compute
+from headwater.features.offline.point_in_time import historical
+from headwater.features.offline.rows import compute
 from headwater.lake.database import connect, literal, quoted
 from headwater.lake.ingestion import Curation, curate
 from headwater.lake.types import Upload

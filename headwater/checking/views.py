@@ -11,8 +11,8 @@ from headwater.checking.queries import problems_of_query
 from headwater.checking.rows import Bench
 from headwater.checking.words import lacking, said
 from headwater.errors import HeadwaterError
-from headwater.features.columns import AVAILABLE, EVENT
-from headwater.features.offline import compute, table_of
+from headwater.features.offline.columns import AVAILABLE, EVENT
+from headwater.features.offline.rows import compute, table_of
 from headwater.lake.database import columns_of, quoted
 from headwater.model import FeatureView, resolve
 

@@ -74,7 +74,7 @@ def status(name: DatasetArgument, branch: BranchOption = "main", stack: StackOpt
     data = dataset(name, stack)
     with counting("looking") as progress:
         staged = [(path, "gone" if found is None else "staged") for path, found in data.status(branch, progress)]
-    note(f"staged in s3://{data.place(branch)}: {len(staged)} paths differ from the last commit")
+    note(f"staged in s3://{data.staging_area(branch)}: {len(staged)} paths differ from the last commit")
     return Answer(
         [{"path": path, "state": state} for path, state in staged],
         lambda console: console.print(table(("path", "state"), staged)) if staged else None,

@@ -47,7 +47,7 @@ def demo(
     engine: EngineOption = Engine.EMBEDDED,
 ) -> Answer:
     """Make a served model of real flights, on this machine, through the deployed resources."""
-    from headwater.cli.laptop import bring_up, interruptible, stop
+    from headwater.cli.local_stack import bring_up, interruptible, stop
     from headwater.cli.progress import Stages
     from headwater.client import connect
     from headwater.client.stack import LOCAL
@@ -70,7 +70,7 @@ def demo(
 
 
 def _show(console: Console, outcome: Outcome, total: float, *, keep: bool) -> None:
-    from headwater.cli.card import show_card
+    from headwater.cli.render.model_card import show_card
 
     console.print(_flights(outcome))
     _explain_missing(console, outcome)

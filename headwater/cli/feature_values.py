@@ -8,8 +8,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from headwater.cli.feature_views import duration
 from headwater.cli.output import show, table
+from headwater.cli.render.features import duration
 from headwater.errors import InvalidRequest
 from headwater.json_values import loads, number_of
 

@@ -13,8 +13,8 @@ from headwater.cli.output import Answer, note, table
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from headwater.features.finding import ViewSummary
-    from headwater.features.searching import Found
+    from headwater.features.catalog.searching import Found
+    from headwater.features.catalog.views import ViewSummary
 
 ViewArgument = Annotated[str, typer.Argument(help="Feature view's name.", show_default=False)]
 
@@ -47,7 +47,7 @@ def list_views(stack: StackOption = None) -> Answer:
 def show_view(view: ViewArgument, stack: StackOption = None) -> Answer:
     """Show a view's definition, its features, its earlier versions and the models that use it."""
     import headwater
-    from headwater.cli.feature_views import show_details
+    from headwater.cli.render.features import show_details
 
     found = headwater.connect(stack).features.show(view)
     return Answer(found.model_dump(mode="json"), lambda console: show_details(console, found))
@@ -72,7 +72,7 @@ def lineage(
 ) -> Answer:
     """Show what a view or feature is computed from, and which model versions use it."""
     import headwater
-    from headwater.cli.feature_views import show_lineage
+    from headwater.cli.render.features import show_lineage
 
     found = headwater.connect(stack).features.lineage(name)
     return Answer(found.model_dump(mode="json"), lambda console: show_lineage(console, found))
@@ -91,7 +91,7 @@ def stats(
 ) -> Answer:
     """Show how a view's values are spread, feature by feature, as of one materialisation."""
     import headwater
-    from headwater.cli.feature_views import show_statistics
+    from headwater.cli.render.features import show_statistics
 
     found = headwater.connect(stack).features.stats(view, at)
     return Answer(found.model_dump(mode="json"), lambda console: show_statistics(console, found))
@@ -114,7 +114,7 @@ def diff(
 ) -> Answer:
     """Show what changed in a view: its definition, and the spread of its values."""
     import headwater
-    from headwater.cli.feature_views import show_difference
+    from headwater.cli.render.features import show_difference
 
     found = headwater.connect(stack).features.diff(view, before, after)
     return Answer(found.model_dump(mode="json"), lambda console: show_difference(console, found))
@@ -198,9 +198,9 @@ def materialise(
 ) -> Answer:
     """Bring values online now, and wait until they are."""
     import headwater
-    from headwater.cli.feature_views import show_materialised
     from headwater.cli.interrupts import goes_on
     from headwater.cli.progress import Stages
+    from headwater.cli.render.features import show_materialised
 
     store = headwater.connect(stack).features
     said = f"what of {view or 'the views'} is being written goes on in the cloud; what is left comes with the next run"
@@ -222,7 +222,7 @@ def parity(
 ) -> Answer:
     """Compare a sample of online items with the offline rows; exits with 1 if one differs."""
     import headwater
-    from headwater.cli.feature_views import show_parity
+    from headwater.cli.render.features import show_parity
     from headwater.features.errors import OnlineDiffers
 
     found = headwater.connect(stack).features.parity(view)
@@ -247,7 +247,7 @@ def skew(
     from datetime import date
 
     import headwater
-    from headwater.cli.feature_views import show_skew
+    from headwater.cli.render.features import show_skew
 
     try:
         chosen = date.fromisoformat(day) if day else None
@@ -261,7 +261,7 @@ def show_list(console: Console, found: tuple[ViewSummary, ...]) -> None:
     """A line a view."""
     from rich.text import Text
 
-    from headwater.cli.feature_views import duration
+    from headwater.cli.render.features import duration
 
     if not found:
         note("no product declares a feature view; docs/tutorial-features.md shows how")

@@ -12,7 +12,7 @@ from headwater.cli.output import Answer, note
 
 if TYPE_CHECKING:
     from headwater.client.infrastructure import Infrastructure
-    from headwater.ledger.types import Resource, StackName, Update
+    from headwater.history.types import Resource, StackName, Update
 
 UpdateArgument = Annotated[
     str,
@@ -41,7 +41,7 @@ def history(
     stack: StackOption = None,
 ) -> Answer:
     """List the updates of the stack, the newest first."""
-    from headwater.cli.infra_views import show_history
+    from headwater.cli.render.infrastructure import show_history
 
     cloud = _infra(stack)
     found = cloud.history(_stack(of))
@@ -53,7 +53,7 @@ def history(
 
 def show(update: UpdateArgument = "latest", of: OfOption = None, stack: StackOption = None) -> Answer:
     """Show an update: who, when, from which commit, what it changed and what existed afterwards."""
-    from headwater.cli.infra_views import difference_data, show_card
+    from headwater.cli.render.infrastructure import difference_data, show_card
 
     card = _infra(stack).show(update, _stack(of))
     data = {
@@ -71,7 +71,7 @@ def diff(
     stack: StackOption = None,
 ) -> Answer:
     """Show what differs between what two updates left, property by property; secrets can't be compared."""
-    from headwater.cli.infra_views import difference_data, show_difference
+    from headwater.cli.render.infrastructure import difference_data, show_difference
 
     found = _infra(stack).diff(before, after, _stack(of))
     return Answer(difference_data(found), lambda console: show_difference(console, found))
@@ -87,7 +87,7 @@ def at(
     """Show which infrastructure existed at a time."""
     from datetime import datetime
 
-    from headwater.cli.infra_views import show_standing
+    from headwater.cli.render.infrastructure import show_standing
     from headwater.errors import InvalidRequest
 
     try:
@@ -115,10 +115,10 @@ def sync(
     ] = None,
     stack: StackOption = None,
 ) -> Answer:
-    """Rebuild the ledger from the state bucket, removed stacks included; run it as often as you like."""
+    """Rebuild the history from the state bucket, removed stacks included; run it as often as you like."""
     import sys
 
-    from headwater.ledger.errors import FileUnreadable
+    from headwater.history.errors import FileUnreadable
 
     text = None
     if exported is not None:
@@ -128,7 +128,7 @@ def sync(
             raise FileUnreadable(f"{exported} can't be read: {error}") from error
     found = _infra(stack).sync(text)
     what = "files of updates in the state bucket" if exported is None else "updates in the exported history"
-    note(f"{found.files} {what}, {found.new} of them new to the ledger")
+    note(f"{found.files} {what}, {found.new} of them new to the history")
     return Answer(found.model_dump(mode="json"))
 
 
@@ -140,7 +140,7 @@ def restore(
 ) -> Answer:
     """Say what brings back what an update left, and with --apply do it; exits 5 where data would be lost."""
     import headwater
-    from headwater.cli.infra_views import difference_data, show_plan
+    from headwater.cli.render.infrastructure import difference_data, show_plan
     from headwater.cli.restoring import check_commit, commands, perform
     from headwater.project import project
 
@@ -169,7 +169,7 @@ def _infra(stack: str | None) -> Infrastructure:
 
 def _stack(of: str | None) -> StackName | None:
     from headwater.errors import InvalidRequest
-    from headwater.ledger.types import StackName
+    from headwater.history.types import StackName
 
     if of is None:
         return None
@@ -184,6 +184,6 @@ def _data(update: Update) -> dict[str, Any]:
 
 
 def _resource(resource: Resource) -> dict[str, Any]:
-    from headwater.ledger.difference import shown_inputs
+    from headwater.history.difference import shown_inputs
 
     return {**resource.model_dump(mode="json"), "name": resource.name, "inputs": shown_inputs(resource)}

@@ -15,7 +15,7 @@ from headwater.cli.output import Answer, as_json, insist, note, table
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from headwater.cli.laptop import Up
+    from headwater.cli.local_stack import Up
     from headwater.client import Headwater
     from headwater.client.logs import LogLine
 
@@ -41,7 +41,7 @@ def up(
     ] = False,
 ) -> Answer:
     """Start the local cloud and deploy this project; if it runs, deploy what has changed."""
-    from headwater.cli.laptop import bring_up, interruptible
+    from headwater.cli.local_stack import bring_up, interruptible
     from headwater.cli.progress import Stages
     from headwater.project import home, project
 
@@ -53,7 +53,7 @@ def up(
 
 def status() -> Answer:
     """Say whether the local cloud runs, where, what is on it and how much it keeps; exits 3 if it doesn't run."""
-    from headwater.cli.laptop import deployed_resources, running
+    from headwater.cli.local_stack import deployed_resources, running
     from headwater.client.stack import LOCAL
     from headwater.project import home, project
     from localcloud import control
@@ -73,8 +73,8 @@ def stop() -> Answer:
     """Stop the local cloud and every process it started; the next `up` finds what was on it."""
     from localcloud.control import as_size
 
-    from headwater.cli.laptop import kept_bytes
-    from headwater.cli.laptop import stop as stop_cloud
+    from headwater.cli.local_stack import kept_bytes
+    from headwater.cli.local_stack import stop as stop_cloud
     from headwater.project import home
 
     was_running = stop_cloud(home())
@@ -89,7 +89,7 @@ def down(yes: YesOption = False) -> Answer:
     """Stop the local cloud, and forget for ever what was on it; asks before that, `stop` keeps it."""
     from localcloud.control import as_size
 
-    from headwater.cli.laptop import kept_bytes, take_down
+    from headwater.cli.local_stack import kept_bytes, take_down
     from headwater.project import home
 
     kept = kept_bytes(home())
@@ -104,7 +104,7 @@ def down(yes: YesOption = False) -> Answer:
 
 def env() -> Answer:
     """Print the variables that lead AWS clients and Pulumi to the local cloud: eval "$(headwater local env)"."""
-    from headwater.cli.laptop import environment, running
+    from headwater.cli.local_stack import environment, running
     from headwater.project import home
     from localcloud import control
 
@@ -118,7 +118,7 @@ def advance(
     by: Annotated[str, typer.Argument(help="Such as 90s, 15m, 6h or 7d.", show_default=False)],
 ) -> Answer:
     """Move the local cloud's clock forward: schedules and alarms that fall due on the way happen."""
-    from headwater.cli.laptop import advance_clock, duration
+    from headwater.cli.local_stack import advance_clock, duration
     from headwater.project import home
 
     now = advance_clock(home(), duration(by))
@@ -135,7 +135,7 @@ def logs(
     since: Annotated[str, typer.Option("--since", help="How far back, such as 90s, 15m, 6h or 7d.")] = "1h",
 ) -> Answer:
     """Print what the deployed functions, tasks and machines logged."""
-    from headwater.cli.laptop import duration
+    from headwater.cli.local_stack import duration
     from headwater.client import connect
     from headwater.client.stack import LOCAL
 

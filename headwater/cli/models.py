@@ -62,7 +62,7 @@ def show_model(
 ) -> Answer:
     """Show a version's card: its metrics beside the champion's, its gates, and where it came from."""
     import headwater
-    from headwater.cli.card import show_card
+    from headwater.cli.render.model_card import show_card
 
     card = headwater.connect(stack).models.show(model, version)
     return Answer(card.model_dump(mode="json"), lambda console: show_card(console, card))

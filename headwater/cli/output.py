@@ -16,7 +16,7 @@ from headwater.errors import Refused
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from headwater.cli.grid import Grid
+    from headwater.cli.render.grid import Grid
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def table(
     """
     from rich.text import Text
 
-    from headwater.cli.grid import Grid
+    from headwater.cli.render.grid import Grid
 
     rows = [list(row) for row in rows]
     return Grid(

@@ -21,11 +21,11 @@ import typer
 from headwater.cli.output import is_terminal, note
 from headwater.cli.progress import Stages
 from headwater.errors import HeadwaterError, NotFound
-from headwater.ledger.types import Resource
+from headwater.history.types import Resource
 
 if TYPE_CHECKING:
     from headwater.client.service import Headwater
-    from headwater.ledger.restore import RestorePlan
+    from headwater.history.restore import RestorePlan
 
 _CACHES = ("bundles", "images", "packages")
 _LOSING = {"delete": "deleted", "replace": "replaced", "delete-replaced": "replaced", "create-replacement": "replaced"}
@@ -66,7 +66,7 @@ def commands(plan: RestorePlan, stack: str) -> list[str]:
 
 
 def message_of(plan: RestorePlan) -> str:
-    """What the ledger will say of the new update."""
+    """What the history will say of the new update."""
     return f"restore of update {plan.update.id[:12]}"
 
 
@@ -90,7 +90,7 @@ def perform(plan: RestorePlan, cloud: Headwater, project: Path, *, yes: bool) ->
             raise typer.Abort
 
     if cloud.stack.name == LOCAL:
-        from headwater.cli.laptop import running
+        from headwater.cli.local_stack import running
 
         environment = running(home()).environment()
         return restore_locally(plan, project, LOCAL, environment, cloud.infra.lost_data, confirm)

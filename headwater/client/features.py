@@ -16,11 +16,11 @@ from headwater.client.ingesting import Ingested, ingest
 from headwater.client.materialising import materialise
 from headwater.client.predictions import Api
 from headwater.client.stack import StackDescription
+from headwater.features.catalog.searching import Found
+from headwater.features.catalog.views import Finding, State, ViewDetails, ViewStatistics, ViewSummary
 from headwater.features.errors import UnknownFeature
-from headwater.features.finding import Finding, State, ViewDetails, ViewStatistics, ViewSummary
-from headwater.features.online import plan, read_online
-from headwater.features.searching import Found
-from headwater.features.store import OnlineStore
+from headwater.features.online.reading import plan, read_online
+from headwater.features.online.store import OnlineStore
 from headwater.lake.store import Executions, Objects
 from headwater.registry.service import Registry
 from headwater.registry.store import ArtifactStore, RegistryStore
@@ -28,8 +28,8 @@ from headwater.registry.types import PackageFeature
 from headwater.verification import is_reserved
 
 if TYPE_CHECKING:
-    from headwater.features.difference import Difference
-    from headwater.features.lineage import Lineage
+    from headwater.features.catalog.differences import Difference
+    from headwater.features.catalog.lineage import Lineage
     from headwater.features.parity import ViewParity
     from headwater.model import FeatureView
     from headwater.serving.skew import Skew
@@ -334,7 +334,7 @@ class Features:
                 next_steps=["pulumi config set headwater:spark true", "deploy"],
             )
         try:
-            from headwater.features.runs import SparkRuns
+            from headwater.features.spark.runs import SparkRuns
             from headwater.lake.service import Lake
         except ImportError as error:
             raise BadTarget(

@@ -9,12 +9,12 @@ from functools import cached_property
 
 from headwater.client.stack import StackDescription
 from headwater.errors import InvalidRequest
-from headwater.ledger.errors import NoLedger, StateUnknown
-from headwater.ledger.graph import Graph
-from headwater.ledger.restore import RestorePlan, lost_data, plan
-from headwater.ledger.service import Ledger, Synced
-from headwater.ledger.store import GraphStore, Holdings, LedgerTable, StateBucket
-from headwater.ledger.types import Difference, Resource, StackName, Standing, Update, Value
+from headwater.history.errors import NoHistory, StateUnknown
+from headwater.history.graph import Graph
+from headwater.history.restore import RestorePlan, lost_data, plan
+from headwater.history.service import Synced, UpdateHistory
+from headwater.history.store import GraphStore, HistoryTable, Holdings, StateBucket
+from headwater.history.types import Difference, Resource, StackName, Standing, Update, Value
 
 
 class UpdateCard(Value):
@@ -41,22 +41,22 @@ class Infrastructure:
         self._stack = stack
 
     @cached_property
-    def _ledger(self) -> Ledger:
+    def _history(self) -> UpdateHistory:
         # Made on first use, inside `_using`: the clients cost a tenth of a second.
         stack = self._stack
-        return Ledger(
-            StateBucket(stack.state_bucket), LedgerTable(stack.registry_table), GraphStore(stack.artifacts_bucket)
+        return UpdateHistory(
+            StateBucket(stack.state_bucket), HistoryTable(stack.registry_table), GraphStore(stack.artifacts_bucket)
         )
 
     def history(self, of: StackName | None = None) -> list[Update]:
         """Every update of the stack, or of another stack with its state in the same bucket; the newest first."""
         with self._using():
-            return list(reversed(self._ledger.updates(of or self.name)))
+            return list(reversed(self._history.updates(of or self.name)))
 
     def stacks(self) -> list[StackName]:
-        """Every stack that the ledger knows of, removed ones included."""
+        """Every stack that the history knows of, removed ones included."""
         with self._using():
-            return self._ledger.stacks()
+            return self._history.stacks()
 
     def show(self, update: str = "latest", of: StackName | None = None) -> UpdateCard:
         """One update with the resources after it and its changes.
@@ -68,13 +68,13 @@ class Infrastructure:
 
         """
         with self._using():
-            found = self._ledger.find(of or self.name, update)
+            found = self._history.find(of or self.name, update)
             try:
-                after = self._ledger.graph(found)
+                after = self._history.graph(found)
             except StateUnknown:
                 return UpdateCard(update=found)
             return UpdateCard(
-                update=found, resources=after.resources, changes=self._ledger.changes(of or self.name, found)
+                update=found, resources=after.resources, changes=self._history.changes(of or self.name, found)
             )
 
     def diff(self, before: str, after: str = "latest", of: StackName | None = None) -> Difference:
@@ -91,7 +91,7 @@ class Infrastructure:
         """
         with self._using():
             whose = of or self.name
-            return self._ledger.diff(self._ledger.find(whose, before), self._ledger.find(whose, after))
+            return self._history.diff(self._history.find(whose, before), self._history.find(whose, after))
 
     def at(self, time: datetime, of: StackName | None = None) -> Standing:
         """The infrastructure that existed at ``time`` (with its time zone).
@@ -106,10 +106,10 @@ class Infrastructure:
         if time.tzinfo is None:
             raise InvalidRequest(f"{time.isoformat()} has no time zone: write {time.isoformat()}Z for UTC")
         with self._using():
-            return self._ledger.at(of or self.name, time.astimezone(UTC))
+            return self._history.at(of or self.name, time.astimezone(UTC))
 
     def sync(self, exported: str | None = None) -> Synced:
-        """Rebuild the ledger from the state bucket, or add the updates of ``pulumi stack history --json``.
+        """Rebuild the history from the state bucket, or add the updates of ``pulumi stack history --json``.
 
         Parameters
         ----------
@@ -118,23 +118,23 @@ class Infrastructure:
 
         Raises
         ------
-        NoLedger
+        NoHistory
             The stack was deployed without a state bucket, and there is no output of that command either.
         StateBucketMissing, FileUnreadable
             There is no such bucket, or the text is something else.
         """
         with self._using():
             if exported is not None:
-                return self._ledger.import_history(self.name, exported)
+                return self._history.import_history(self.name, exported)
             if not self._state_bucket:
-                raise NoLedger(
+                raise NoHistory(
                     f"stack {self.name.stack!r} was deployed without the setting headwater:stateBucket",
                     next_steps=[
                         "headwater bootstrap, and deploy again",
                         f"pulumi stack history --json -s {self.name.stack} | headwater infra sync --history -",
                     ],
                 )
-            return self._ledger.sync()
+            return self._history.sync()
 
     def restore_plan(self, update: str) -> RestorePlan:
         """The plan for bringing the stack back to its state after ``update``, with reasons against it; changes nothing.
@@ -142,12 +142,12 @@ class Infrastructure:
         `headwater infra restore` carries it out.
         """
         with self._using():
-            target, current = self._ledger.find(self.name, update), self._ledger.find(self.name, "latest")
+            target, current = self._history.find(self.name, update), self._history.find(self.name, "latest")
             return plan(target, self._known(current), self._known(target), Holdings().of)
 
     def _known(self, update: Update) -> Graph | None:
         try:
-            return self._ledger.graph(update)
+            return self._history.graph(update)
         except StateUnknown:
             return None
 

@@ -15,7 +15,7 @@ from headwater.json_values import NotJson, dumps, json_value
 from headwater.values import Value
 
 MOST_ROWS = 500
-"""Rows of a request, as in `headwater.features.streaming`, which needs packages that a client may lack."""
+"""Rows of a request, as in `headwater.features.stream.rows`, which needs packages that a client may lack."""
 MOST_BYTES = 4 * 1024 * 1024
 """Bytes of a request: Lambda takes 6 MB, and an event holds the body as text within JSON."""
 TRIES = 6

@@ -16,7 +16,7 @@ from headwater.client.errors import AmbiguousUpload, BadTarget, BadUpload, Inges
 from headwater.client.stack import StackDescription
 from headwater.client.waiting import wait_for
 from headwater.lake.errors import FileRefused
-from headwater.lake.store import Ledger, Objects
+from headwater.lake.store import IngestionLog, Objects
 from headwater.lake.types import LANDING, Ingestion, Pointer, Upload, cut
 from headwater.versions.errors import VersionGone
 
@@ -82,10 +82,10 @@ def upload(stack: StackDescription, source: str, path: Path, name: str | None = 
 
 def ingestions(stack: StackDescription, source: str | None = None) -> tuple[Ingestion, ...]:
     """The ingestion of every upload to ``source``, or to any source; the newest first."""
-    ledger = Ledger(stack.registry_table)
+    ingestion_log = IngestionLog(stack.registry_table)
     # Files outside every source's folder are recorded under the empty name.
     names = [source] if source else [NO_SOURCE, *sorted({*_sources(stack), *(stack.sources or ())})]
-    found = [entry for name in names for entry in ledger.ingestions(name)]
+    found = [entry for name in names for entry in ingestion_log.ingestions(name)]
     return tuple(sorted(found, key=lambda entry: entry.at, reverse=True))
 
 
@@ -114,7 +114,7 @@ def wait_for_ingestion(stack: StackDescription, sent: SentFile, timeout: float) 
         return None if seen["status"] in RUNNING else seen
 
     ended = wait_for(look, what=f"ingestion of {sent.key}", timeout=timeout)
-    known = Ledger(stack.registry_table).ingestion(sent.upload)
+    known = IngestionLog(stack.registry_table).ingestion(sent.upload)
     if ended["status"] == "SUCCEEDED" and known is not None:
         return known
     where = [f"headwater ingestions show {sent.run_id[:SHORT]}"]
@@ -186,9 +186,9 @@ def find(stack: StackDescription, name: str) -> Ingestion:
 def ingestion(stack: StackDescription, name: str) -> IngestionView:
     """The details of one upload."""
     known = find(stack, name)
-    ledger = Ledger(stack.registry_table)
-    limits = {entry.digest: entry.declared.get("max_rejected") for entry in ledger.definitions(known.source)}
-    again = [entry for entry in ledger.remade(known.source) if entry.upload == known.upload]
+    ingestion_log = IngestionLog(stack.registry_table)
+    limits = {entry.digest: entry.declared.get("max_rejected") for entry in ingestion_log.definitions(known.source)}
+    again = [entry for entry in ingestion_log.remade(known.source) if entry.upload == known.upload]
     rows: list[RejectedRow] = []
     count, unread = 0, ""
     if known.quarantine is not None:

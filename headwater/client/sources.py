@@ -18,7 +18,7 @@ from headwater.client.people import me
 from headwater.client.stack import StackDescription
 from headwater.client.waiting import wait_for
 from headwater.lake.refusal import one_line
-from headwater.lake.store import Ledger
+from headwater.lake.store import IngestionLog
 from headwater.lake.types import Definition, Reingestion, ReingestOrder, ReingestStatus, dataset_of, digest_in
 from headwater.versions.errors import DatasetNotFound
 from headwater.versions.service import Versions
@@ -73,8 +73,8 @@ class Sources:
         """A source with its definitions and its files; raises `NotDeclared`."""
         self._stack.require_source(name)
         with self._using():
-            ledger = Ledger(self._stack.registry_table)
-            definitions, latest = ledger.definitions(name), ledger.latest_definition(name)
+            ingestion_log = IngestionLog(self._stack.registry_table)
+            definitions, latest = ingestion_log.definitions(name), ingestion_log.latest_definition(name)
             files: Counter[str] = Counter()
             size = 0
             dataset = Versions(self._stack.lake_bucket, self._stack.registry_table).dataset(dataset_of(name))
@@ -137,7 +137,7 @@ class Sources:
 
         with self._using():
             ended = wait_for(look, what=f"reingestion {started.run_id}", timeout=timeout)
-            done = Ledger(self._stack.registry_table).reingestion(started.source, started.run_id)
+            done = IngestionLog(self._stack.registry_table).reingestion(started.source, started.run_id)
         if ended["status"] == "SUCCEEDED" and done is not None:
             return done
         said = f"{ended.get('error') or ended['status']}: {one_line(ended.get('cause'))}"

@@ -60,11 +60,11 @@ class StackDescription(BaseModel):
     alarm_topic_arn: str
     cluster: str
     project: str
-    """Of Pulumi: with the stack's name it is what the infrastructure ledger calls the stack."""
+    """Of Pulumi: with the stack's name it is what the infrastructure history calls the stack."""
     version: str
     """Of Headwater, that deployed it."""
     state_bucket: str = ""
-    """Of Pulumi's backend; empty if the stack was deployed without a ledger of its updates."""
+    """Of Pulumi's backend; empty if the stack was deployed without a history of its updates."""
     verify: str = ""
     """``yes`` if functions and the container know the product of `headwater verify`."""
     models: Names = None

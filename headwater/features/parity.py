@@ -29,15 +29,23 @@ from enum import StrEnum
 import duckdb
 
 from headwater.errors import InvalidRequest, NotFound, Refused
-from headwater.features.columns import ASKED, EVENT, KNOWN
+from headwater.features.catalog.lineage import sources_of
 from headwater.features.definitions import Definition, Definitions
-from headwater.features.encoding import Known
-from headwater.features.history import historical
-from headwater.features.lineage import sources_of
-from headwater.features.online import EPOCH, OnlineAnswer, ReadsItems, ValueStatus, microseconds, plan, read_online
-from headwater.features.records import Materialisation, Materialisations
+from headwater.features.offline.columns import ASKED, EVENT, KNOWN
+from headwater.features.offline.point_in_time import historical
+from headwater.features.online.encoding import Known
+from headwater.features.online.reading import (
+    EPOCH,
+    OnlineAnswer,
+    ReadsItems,
+    ValueStatus,
+    microseconds,
+    plan,
+    read_online,
+)
+from headwater.features.online.records import Materialisation, Materialisations
+from headwater.features.online.store import GRACE
 from headwater.features.service import Features
-from headwater.features.store import GRACE
 from headwater.lake.database import quoted
 from headwater.lake.service import Lake
 from headwater.lake.store import Arrivals

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, TypeAlias
 import duckdb
 
 from headwater.errors import InvalidRequest, NotFound, Refused
-from headwater.features.checks import check_values
-from headwater.features.counting import keep_statistics
 from headwater.features.definitions import Definitions
-from headwater.features.engine import DuckDB, engine_for
-from headwater.features.entities import ENTITY_ROWS, take, views_of
 from headwater.features.errors import InvalidEntityRows, NeedsSpark, SparkFailed, WaitsForSpark
-from headwater.features.history import ROW, historical
-from headwater.features.materialising import AS_USUAL, Doing, Materialised, Materialiser
-from headwater.features.offline import add_streamed, compute, needed, offline_key, table_of
-from headwater.features.runs import SparkRuns
-from headwater.features.sharding import Assignment, Sharding, Split
-from headwater.features.store import OnlineStore
+from headwater.features.offline.checks import check_values
+from headwater.features.offline.counting import keep_statistics
+from headwater.features.offline.engine import DuckDB, engine_for
+from headwater.features.offline.entities import ENTITY_ROWS, take, views_of
+from headwater.features.offline.point_in_time import ROW, historical
+from headwater.features.offline.rows import add_streamed, compute, needed, offline_key, table_of
+from headwater.features.online.materialising import AS_USUAL, Materialised, MaterialiseOptions, Materialiser
+from headwater.features.online.sharding import Assignment, Sharding, Split
+from headwater.features.online.store import OnlineStore
+from headwater.features.spark.runs import SparkRuns
 from headwater.lake.database import literal, quoted, scratch_of, write_parquet
 from headwater.lake.errors import NoData
 from headwater.lake.service import Lake
@@ -34,7 +34,7 @@ from headwater.versions.types import MAIN
 if TYPE_CHECKING:
     import pyarrow
 
-    from headwater.features.entities import EntityRows
+    from headwater.features.offline.entities import EntityRows
 
 AsOf: TypeAlias = "str | datetime | Mapping[str, str] | DataVersion"
 
@@ -78,7 +78,7 @@ class Features:
         """Make a table of the view's offline rows for ``version``, computing and keeping rows that aren't kept yet.
 
         They are made from the sources and, where the version pins them, from the streamed rows. Their statistics are
-        kept with them (`headwater.features.statistics`).
+        kept with them (`headwater.features.offline.statistics`).
 
         Parameters
         ----------
@@ -233,41 +233,43 @@ class Features:
             as_of = f"{MAIN}@{{{as_of.isoformat()}}}"
         return self._lake.at(sources, as_of, list(views))
 
-    def materialise_source(self, source: str, doing: Doing = AS_USUAL) -> list[Materialised]:
+    def materialise_source(self, source: str, options: MaterialiseOptions = AS_USUAL) -> list[Materialised]:
         """Materialise every view that reads ``source``. A view whose other sources have no data yet has to wait.
 
         Includes earlier definitions that a serving model was trained with, as long as they can be computed. The answer
         says which definitions couldn't be computed, and why.
         """
-        return self._materialise(lambda view: source in view.sources, doing)
+        return self._materialise(lambda view: source in view.sources, options)
 
-    def materialise_all(self, doing: Doing = AS_USUAL) -> list[Materialised]:
+    def materialise_all(self, options: MaterialiseOptions = AS_USUAL) -> list[Materialised]:
         """Materialise every view, as `materialise_source` does: for rows that became known since, and for new
         definitions."""
-        return self._materialise(lambda _: True, doing)
+        return self._materialise(lambda _: True, options)
 
-    def _materialise(self, wanted: Callable[[FeatureView], bool], doing: Doing) -> list[Materialised]:
+    def _materialise(self, wanted: Callable[[FeatureView], bool], options: MaterialiseOptions) -> list[Materialised]:
         done: list[Materialised] = []
         for view in filter(wanted, self._catalog.views.values()):
-            if doing.stop() and not doing.is_late:
+            if options.stop() and not options.is_late:
                 return [*done, Materialised(view=view.name, version=view.version, complete=False)]
             with suppress(NoData):
-                done.append(self.materialise_view(view.name, doing=doing))
+                done.append(self.materialise_view(view.name, options=options))
         declared = {(view.name, view.version) for view in self._catalog.views.values()}
         for name, version in sorted(self._served() - declared):
-            if doing.stop() and not doing.is_late:
+            if options.stop() and not options.is_late:
                 return [*done, Materialised(view=name, version=version, complete=False)]
             try:
                 view = self._definitions.get(name, version)
                 if wanted(view):
-                    done.append(self._materialiser.materialise(view, doing))
+                    done.append(self._materialiser.materialise(view, options))
             except NoData:
                 continue
             except (NotFound, Refused, InvalidRequest) as error:
                 done.append(Materialised(view=name, version=version, skipped=error.message))
         return done
 
-    def materialise_view(self, name: str, version: str | None = None, *, doing: Doing = AS_USUAL) -> Materialised:
+    def materialise_view(
+        self, name: str, version: str | None = None, *, options: MaterialiseOptions = AS_USUAL
+    ) -> Materialised:
         """Materialise one view, or its definition ``version`` if that definition is declared or served.
 
         A view that waits for Spark is skipped: Spark's run materialises the view once the rows are kept.
@@ -276,16 +278,16 @@ class Features:
         wanted = version or self._catalog.view(name).version
         try:
             if declared is not None and declared.version == wanted:
-                return self.materialise(name, doing=doing)
+                return self.materialise(name, options=options)
             if (name, wanted) not in self._served():
                 said = "this definition is neither declared nor served any more"
                 return Materialised(view=name, version=wanted, skipped=said)
-            return self._materialiser.materialise(self._definitions.get(name, wanted), doing)
+            return self._materialiser.materialise(self._definitions.get(name, wanted), options)
         except (NeedsSpark, SparkFailed) as error:
             # Other views needn't wait for Spark.
             return Materialised(view=name, version=wanted, skipped=error.message)
 
-    def materialise(self, name: str, *, doing: Doing = AS_USUAL) -> Materialised:
+    def materialise(self, name: str, *, options: MaterialiseOptions = AS_USUAL) -> Materialised:
         """Bring the newest available value of each of a view's entities online.
 
         Only entities whose newest row changed since the last run are written. Without new data or newly known rows
@@ -296,7 +298,7 @@ class Features:
         ----------
         name : str
             The view, as it is declared now.
-        doing : Doing
+        options : MaterialiseOptions
             Options of the run.
 
         Raises
@@ -310,10 +312,10 @@ class Features:
         """
         view = self._catalog.view(name)
         self._definitions.remember(view, [self._catalog.source(source) for source in view.sources])
-        return self._materialiser.materialise(view, doing)
+        return self._materialiser.materialise(view, options)
 
     def split(self, given: Assignment, *, shard_entities: int) -> Split:
-        """Split a run that was handed over into shards (`headwater.features.sharding.Sharding.split`).
+        """Split a run that was handed over into shards (`headwater.features.online.sharding.Sharding.split`).
 
         Raises
         ------
@@ -326,7 +328,7 @@ class Features:
 
     @property
     def _registry(self) -> RegistryStore:
-        return RegistryStore(self._lake.ledger.table)
+        return RegistryStore(self._lake.ingestion_log.table)
 
     @property
     def _definitions(self) -> Definitions:

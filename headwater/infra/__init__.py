@@ -19,16 +19,15 @@ if TYPE_CHECKING:
     from headwater.infra.config import Config as Config
     from headwater.infra.containers import Containers as Containers
     from headwater.infra.description import describe as describe
-    from headwater.infra.distribution import Distribution as Distribution
     from headwater.infra.features import Materialisation as Materialisation
     from headwater.infra.function import Function as Function
     from headwater.infra.function import FunctionArgs as FunctionArgs
     from headwater.infra.grants import Grant as Grant
     from headwater.infra.grants import Role as Role
     from headwater.infra.grants import allow as allow
+    from headwater.infra.history import InfrastructureHistory as InfrastructureHistory
     from headwater.infra.images import ImageRepository as ImageRepository
     from headwater.infra.ingestion import Ingestion as Ingestion
-    from headwater.infra.ledger import InfrastructureLedger as InfrastructureLedger
     from headwater.infra.machine import StateMachine as StateMachine
     from headwater.infra.machine import StateMachineArgs as StateMachineArgs
     from headwater.infra.network import Network as Network
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from headwater.infra.platform import Platform as Platform
     from headwater.infra.products import check_products as check_products
     from headwater.infra.serving import Serving as Serving
+    from headwater.infra.sharded_materialisation import Distribution as Distribution
     from headwater.infra.skew import FeatureSkew as FeatureSkew
     from headwater.infra.spark import Spark as Spark
     from headwater.infra.streaming import Streaming as Streaming
@@ -60,7 +60,7 @@ _MODULES = {
     "FunctionArgs": "function",
     "Grant": "grants",
     "ImageRepository": "images",
-    "InfrastructureLedger": "ledger",
+    "InfrastructureHistory": "history",
     "Ingestion": "ingestion",
     "Materialisation": "features",
     "Network": "network",

@@ -74,16 +74,16 @@ class AlarmTopic(pulumi.ComponentResource):
         metric: str,
         dimensions: Mapping[str, Text],
         threshold: Threshold,
-        says: str,
+        description: str,
         parent: pulumi.Resource,
     ) -> aws.cloudwatch.MetricAlarm:
-        """An alarm on one metric; ``says`` is what people read. No data is no alarm: an idle stack is a healthy one."""
+        """An alarm on one metric; people read ``description``. No data is no alarm: an idle stack is a healthy one."""
         is_percentile = threshold.statistic.startswith("p")
         statistic: dict[str, Any] = {"extended_statistic" if is_percentile else "statistic": threshold.statistic}
         return aws.cloudwatch.MetricAlarm(
             name,
             name=physical_name(name, "other"),
-            alarm_description=says,
+            alarm_description=description,
             namespace=namespace,
             metric_name=metric,
             dimensions=dict(dimensions),
@@ -145,7 +145,7 @@ class DeadLetters(pulumi.ComponentResource):
             metric="ApproximateNumberOfMessagesVisible",
             dimensions={"QueueName": self.queue.name},
             threshold=Threshold(above=0, statistic="Maximum", period=timedelta(minutes=5)),
-            says="An event was given up on and lies in the dead-letter queue; its message says whose it is and why.",
+            description="An event was given up on and lies in the dead-letter queue; its message says whose and why.",
             parent=self,
         )
         self.register_outputs({"arn": self.arn})

@@ -66,15 +66,15 @@ _GROUND = _of(
         for name in ("__init__", "aws", "errors", "json_values", "model", "places", "settings", "values", "views")
     )
 )
-_BASE = (*_GROUND, *_of("wire", "registry", "handlers/__init__.py", "handlers/observability.py"))
+_BASE = (*_GROUND, *_of("aws_http", "registry", "handlers/__init__.py", "handlers/observability.py"))
 # A bundle holds the capabilities that its handlers use and no others: a change elsewhere must not restart them.
 RECIPES: Sequence[Recipe] = (
     Recipe(
         name="control",
         sources=(
             *_BASE,
-            *_of("alarms", "features", "images", "lake", "ledger", "serving", "versions"),
-            *_of(*(f"handlers/{name}" for name in ("alarms", "images", "lake", "ledger", "registry", "serving"))),
+            *_of("alarms", "features", "history", "images", "lake", "serving", "versions"),
+            *_of(*(f"handlers/{name}" for name in ("alarms", "history", "images", "lake", "registry", "serving"))),
         ),
     ),
     Recipe(name="serving", sources=(*_BASE, *_of("features", "serving", "handlers/serving"))),
@@ -96,7 +96,7 @@ VERIFICATION = "headwater/verification"
 """The library's own product: left out of what a stack is made of that doesn't want it."""
 SPARK = Recipe(
     name="spark",
-    sources=(*_GROUND, *_of("features", "lake", "registry", "versions", "wire")),
+    sources=(*_GROUND, *_of("features", "lake", "registry", "versions", "aws_http")),
     # Unpacked onto each worker's disk, of which Spark has 20 GB and more.
     max_bytes=2**30,
 )

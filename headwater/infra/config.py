@@ -65,7 +65,7 @@ class Config(BaseModel):
 
     state_bucket: BucketName | Literal[""] = ""
     """The bucket of Pulumi's backend, as `headwater bootstrap` made it; empty (another backend): no infrastructure
-    ledger is deployed, and `headwater infra sync --history` fills it from `pulumi stack history --json`."""
+    history is deployed, and `headwater infra sync --history` fills it from `pulumi stack history --json`."""
 
     function_limit_bytes: Annotated[int, Field(ge=1, le=500_000_000)] = 64_000_000
     """A larger upload is ingested by the container: a CSV takes some twenty times its size in memory."""

@@ -15,11 +15,11 @@ import pulumi_aws as aws
 import headwater
 from headwater.infra.buckets import PrivateBucket
 from headwater.infra.containers import Containers
-from headwater.infra.distribution import Distribution
 from headwater.infra.grants import Text
 from headwater.infra.ingestion import Ingestion
 from headwater.infra.platform import Platform
 from headwater.infra.serving import Serving
+from headwater.infra.sharded_materialisation import Distribution
 from headwater.infra.spark import machine_arn
 from headwater.infra.tags import tags
 from headwater.infra.training import Training

@@ -95,8 +95,8 @@ class Materialisation(pulumi.ComponentResource):
             dimensions={"service": CAPABILITY},
             # Looked at every hour: off within minutes of a look, and until two hours pass without a late one.
             threshold=Threshold(above=0, statistic="Maximum", period=timedelta(minutes=5), periods=24),
-            says="The newest event of a feature view is older than its declared freshness. headwater features list "
-            f"says of which; so does the function's log: /aws/lambda/{physical_name(name, 'function')}",
+            description="The newest event of a feature view is older than its declared freshness. headwater features "
+            f"list says of which; so does the function's log: /aws/lambda/{physical_name(name, 'function')}",
             parent=self,
         )
 

@@ -186,7 +186,7 @@ class Function(pulumi.ComponentResource):
 
     def _watch(self, name: str, args: FunctionArgs) -> None:
         logs = f"/aws/lambda/{physical_name(name, 'function')}"
-        for metric, says in {
+        for metric, description in {
             "Errors": f"The function {name} failed. Its log group says why: {logs}",
             "Throttles": f"The function {name} was throttled: it reached its own or the account's concurrency.",
         }.items():
@@ -197,7 +197,7 @@ class Function(pulumi.ComponentResource):
                 metric=metric,
                 dimensions={"FunctionName": self.name},
                 threshold=Threshold(above=0),
-                says=says,
+                description=description,
                 parent=self,
             )
 

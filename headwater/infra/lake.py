@@ -11,7 +11,7 @@ QUARANTINE = Expiry(prefix="quarantine/", days=180)
 """Rejected rows are kept for people to look at; no commit ever pins them."""
 CURATED, FEATURES, VERSIONS = "curated/", "features/", "versions/"
 SHARDS = Expiry(prefix=f"{FEATURES}online-shards/", days=14)
-"""Rows on their way online (`headwater.features.sharding.PREFIX`); a failed run can be redriven for as long."""
+"""Rows on their way online (`headwater.features.online.sharding.PREFIX`); a failed run can be redriven for as long."""
 SCRATCH = Expiry(prefix="spark/", days=7)
 """What a run of Spark passes on: its job, parts and outcome. The rows are kept elsewhere."""
 ARRIVED, STREAMED = "arrived/", "streamed/"

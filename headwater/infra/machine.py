@@ -78,7 +78,7 @@ class StateMachine(pulumi.ComponentResource):
             opts=child,
         )
         self.arn = self.machine.arn
-        for metric, says in {
+        for metric, description in {
             "ExecutionsFailed": f"A run of the {name} pipeline failed: {args.look}",
             "ExecutionsTimedOut": f"A run of the {name} pipeline ran out of time: {args.look}",
         }.items():
@@ -89,7 +89,7 @@ class StateMachine(pulumi.ComponentResource):
                 metric=metric,
                 dimensions={"StateMachineArn": self.arn},
                 threshold=Threshold(above=0),
-                says=says,
+                description=description,
                 parent=self,
             )
         self.register_outputs({"arn": self.arn})

@@ -74,8 +74,8 @@ class FeatureParity(pulumi.ComponentResource):
             dimensions={"service": CAPABILITY},
             # Off within minutes, and until the next day's check: 288 periods are the day that CloudWatch allows.
             threshold=Threshold(above=0, statistic="Maximum", period=timedelta(minutes=5), periods=288),
-            says="Online features differ from offline ones. The function's log names view, entity, feature and both "
-            f"values: /aws/lambda/{physical_name(name, 'function')}",
+            description="Online features differ from offline ones. The function's log names view, entity, feature and "
+            f"both values: /aws/lambda/{physical_name(name, 'function')}",
             parent=self,
         )
         self.register_outputs({"function": self.function.name})

@@ -181,7 +181,7 @@ class Serving(pulumi.ComponentResource):
             metric="5xx",
             dimensions={"ApiId": self.api.id},
             threshold=Threshold(above=0),
-            says="The API answered with a server error.",
+            description="The API answered with a server error.",
             parent=self,
         )
         self._topic.watch(
@@ -191,6 +191,6 @@ class Serving(pulumi.ComponentResource):
             metric="Latency",
             dimensions={"ApiId": self.api.id},
             threshold=Threshold(above=slow * 1000, statistic="p95", bad_periods=3, periods=5),
-            says=f"One request in twenty took longer than {slow} s, in three of five minutes.",
+            description=f"One request in twenty took longer than {slow} s, in three of five minutes.",
             parent=self,
         )

@@ -78,8 +78,8 @@ class FeatureSkew(pulumi.ComponentResource):
             dimensions={"service": CAPABILITY},
             # Off within minutes, and until the next day's measure: 288 periods are the day that CloudWatch allows.
             threshold=Threshold(above=ALARMING, statistic="Maximum", period=timedelta(minutes=5), periods=288),
-            says=f"More than {ALARMING:.0%} of a day's predictions saw another value of a feature than training would "
-            f"have. The function's log names model and feature: /aws/lambda/{physical_name(name, 'function')}. "
+            description=f"More than {ALARMING:.0%} of a day's predictions saw another value of a feature than training "
+            f"would have. The function's log names model and feature: /aws/lambda/{physical_name(name, 'function')}. "
             "headwater features skew MODEL shows all of them",
             parent=self,
         )

@@ -10,8 +10,8 @@ from types import ModuleType
 import pulumi
 import pulumi_aws as aws
 
-import headwater.handlers.features.describe
-import headwater.handlers.features.keep
+import headwater.handlers.features.describe_spark_job
+import headwater.handlers.features.store_spark_rows
 from headwater.infra.buckets import Account
 from headwater.infra.bundles import SPARK_PYTHON
 from headwater.infra.code import Code
@@ -28,7 +28,7 @@ CAPABILITY = "features"
 BUNDLE = "spark"
 RELEASE = "emr-spark-8.1.0"
 """Spark 4.1, with long-term support; .venv/spark has the same (pyproject.toml)."""
-ENTRY_POINT = LIBRARY / "features" / "spark.py"
+ENTRY_POINT = LIBRARY / "features" / "spark" / "engine.py"
 WORKER_VCPUS, WORKER_GB = 4, 16
 _MACHINE = "features-spark"
 _FOLDER = "environment"
@@ -158,7 +158,7 @@ class Spark(pulumi.ComponentResource):
     def _describe(self) -> Function:
         platform = self._platform
         return self._step(
-            headwater.handlers.features.describe,
+            headwater.handlers.features.describe_spark_job,
             memory_mib=1769,
             grants=[
                 grant_read_sources(platform.lake, platform.registry),
@@ -171,7 +171,7 @@ class Spark(pulumi.ComponentResource):
     def _keep(self) -> Function:
         lake = self._platform.lake
         return self._step(
-            headwater.handlers.features.keep,
+            headwater.handlers.features.store_spark_rows,
             memory_mib=8192,
             # The parts and the one file that they become have to fit together.
             disk_mib=10240,

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pulumi
 import pulumi_aws as aws
 
-import headwater.handlers.features.collect
+import headwater.handlers.features.commit_stream
 import headwater.handlers.features.stream
 from headwater.infra.function import Function, FunctionArgs
 from headwater.infra.grants import allow, policy_document, require_tls
@@ -84,7 +84,7 @@ class Streaming(pulumi.ComponentResource):
             FunctionArgs(
                 platform=platform,
                 capability=CAPABILITY,
-                handler=headwater.handlers.features.collect,
+                handler=headwater.handlers.features.commit_stream,
                 settings={"lake_bucket": platform.lake.ready, "registry_table": platform.registry.name},
                 bundle="data",
                 memory_mib=2048,

@@ -23,7 +23,7 @@ ALARMS = "ALARM#"
 DATASETS = "DATA#"
 """The list of datasets' names; ``DATA#<dataset>`` are a dataset's branches, tags, hooks and their log."""
 SOURCE_DATA, MODEL_DATA, STREAMED_DATA = "DATA#sources/", "DATA#models/", "DATA#streamed/"
-LEDGER = "LEDGER#"
+HISTORY = "LEDGER#"
 
 READ = ("dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query")
 # A transaction is authorised by what its parts do; ConditionCheckItem has an action of its own.

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from headwater.lake.definitions import definition_if_known
 from headwater.lake.errors import OlderDefinition
-from headwater.lake.store import Ledger
+from headwater.lake.store import IngestionLog
 from headwater.lake.types import digest_in
 from headwater.model import Catalog
 from headwater.versions.types import Entry
@@ -19,14 +19,14 @@ class Judging:
     Parameters
     ----------
     catalog : Catalog
-    ledger : Ledger
+    ingestion_log : IngestionLog
     deployed : bool
         Whether the catalog has the deployed sources. If not (the sources come from a model's own definition, or from a
         laptop), files are compared with each other alone.
     """
 
-    def __init__(self, catalog: Catalog, ledger: Ledger, *, deployed: bool) -> None:
-        self._catalog, self._ledger, self._deployed = catalog, ledger, deployed
+    def __init__(self, catalog: Catalog, ingestion_log: IngestionLog, *, deployed: bool) -> None:
+        self._catalog, self._ingestion_log, self._deployed = catalog, ingestion_log, deployed
         self._wanted: dict[str, str | None] = {}
         self._good: set[tuple[str, str, bool]] = set()
 
@@ -71,7 +71,7 @@ class Judging:
         """
         found = Counter(digest for entry in entries if (digest := digest_in(source, entry.key)) is not None)
         if unrecorded := found.pop("", 0):
-            first = self._ledger.first_definition(source)
+            first = self._ingestion_log.first_definition(source)
             digest = first or self.wanted(source) or (next(iter(found)) if len(found) == 1 else "")
             found[digest] += unrecorded
         return found

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from headwater.lake.definitions import definition_of
 from headwater.lake.errors import FileRefused
 from headwater.lake.ingestion import Curation, curate
-from headwater.lake.store import Ledger, Objects
+from headwater.lake.store import IngestionLog, Objects
 from headwater.lake.types import LANDING, Definition, Ingestion, IngestionStatus, Pointer, Upload, cut
 from headwater.model import Catalog, Source
 
@@ -35,16 +35,22 @@ class Making:
     ----------
     catalog : Catalog
     objects : Objects
-    ledger : Ledger
+    ingestion_log : IngestionLog
         Remembers each definition when it is first used.
     code_version : str
     now : callable
     """
 
     def __init__(
-        self, catalog: Catalog, objects: Objects, ledger: Ledger, *, code_version: str, now: Callable[[], datetime]
+        self,
+        catalog: Catalog,
+        objects: Objects,
+        ingestion_log: IngestionLog,
+        *,
+        code_version: str,
+        now: Callable[[], datetime],
     ) -> None:
-        self._catalog, self._objects, self._ledger = catalog, objects, ledger
+        self._catalog, self._objects, self._ingestion_log = catalog, objects, ingestion_log
         self._code_version, self._now = code_version, now
         self._definitions: dict[str, Definition] = {}
 
@@ -52,7 +58,7 @@ class Making:
         """The declared definition of a source, which is also stored in the registry."""
         if source not in self._definitions:
             made = definition_of(self._catalog.source(source)).model_copy(update={"at": self._now()})
-            self._ledger.remember(made)
+            self._ingestion_log.remember(made)
             self._definitions[source] = made
         return self._definitions[source]
 

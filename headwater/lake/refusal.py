@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from headwater.lake.store import Ledger
+from headwater.lake.store import IngestionLog
 from headwater.lake.types import Ingestion, IngestionStatus, Upload, Value, dataset_of
 from headwater.registry.store import RegistryStore
 from headwater.versions.refs import Refs
@@ -34,7 +34,7 @@ class Refusals:
     """
 
     def __init__(self, table: str, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        self._ledger = Ledger(table)
+        self._ingestion_log = IngestionLog(table)
         self._store = RegistryStore(table)
         self._now = now
 
@@ -51,7 +51,7 @@ class Refusals:
         error : mapping
             ``Error`` and ``Cause`` as a Catch hands them on.
         """
-        known = self._ledger.ingestion(upload)
+        known = self._ingestion_log.ingestion(upload)
         if known is not None and known.status is IngestionStatus.REFUSED and known.reasons:
             return Refusal(error="FileRefused", cause=known.reasons[0])
         name, cause = str(error.get("Error", "")), one_line(error.get("Cause"))
@@ -60,9 +60,9 @@ class Refusals:
         if known is not None and known.status is IngestionStatus.INGESTED:
             made = Refs(self._store, dataset_of(upload.source)).made(upload.id)
             if made is not None:
-                self._ledger.record(known.model_copy(update={"commit": made.to}))
+                self._ingestion_log.record(known.model_copy(update={"commit": made.to}))
                 return refusal
-        self._ledger.record(
+        self._ingestion_log.record(
             Ingestion(
                 source=upload.source,
                 file=upload.file,

@@ -15,7 +15,7 @@ from headwater.errors import HeadwaterError
 from headwater.lake.committing import AUTHOR, LONGEST_PAUSE, ROUNDS
 from headwater.lake.errors import ReingestBlocked
 from headwater.lake.making import Making, Refusal, landed_of
-from headwater.lake.store import Ledger, Objects
+from headwater.lake.store import IngestionLog, Objects
 from headwater.lake.types import (
     SHOWN_REASONS,
     FileNote,
@@ -79,7 +79,7 @@ class Reingesting:
     ----------
     versions : Versions
     objects : Objects
-    ledger : Ledger
+    ingestion_log : IngestionLog
     making : Making
     refs : callable
         The refs of a dataset by its name.
@@ -90,14 +90,14 @@ class Reingesting:
         self,
         versions: Versions,
         objects: Objects,
-        ledger: Ledger,
+        ingestion_log: IngestionLog,
         making: Making,
         *,
         refs: Callable[[str], Refs],
         now: Callable[[], datetime],
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._versions, self._objects, self._ledger, self._making = versions, objects, ledger, making
+        self._versions, self._objects, self._ingestion_log, self._making = versions, objects, ingestion_log, making
         self._refs, self._now, self._pause = refs, now, pause
 
     def run(self, order: ReingestOrder, run_id: str, *, small: bool = False) -> Reingestion | None:
@@ -169,7 +169,7 @@ class Reingesting:
         raise RefsBusy(f"source {order.source!r}: {ROUNDS} times another commit came first; run it again")
 
     def _end(self, done: Reingestion) -> Reingestion:
-        self._ledger.record_reingestion(done)
+        self._ingestion_log.record_reingestion(done)
         return done
 
     def _blocked(self, done: Reingestion) -> ReingestBlocked:
@@ -193,8 +193,8 @@ class Reingesting:
     def _plan(self, order: ReingestOrder, head: Ref | None, definition: str) -> list[_Task]:
         """The plan: files of older definitions, and later files that were refused under older definitions."""
         held = {entry.path: entry for entry in self._files(order.source, head)}
-        records = self._ledger.ingestions(order.source)
-        remade = self._ledger.remade(order.source)
+        records = self._ingestion_log.ingestions(order.source)
+        remade = self._ingestion_log.remade(order.source)
         made_of = {
             entry.curated.version_id: entry for entry in (*records, *remade) if entry.curated is not None
         }  # fmt: skip
@@ -232,7 +232,7 @@ class Reingesting:
         there = {entry.version_id for entry in held.values()}
         for entry in records:
             if head and entry.curated and not entry.settled and entry.curated.version_id in there:
-                self._ledger.record(entry.model_copy(update={"commit": head.commit}))
+                self._ingestion_log.record(entry.model_copy(update={"commit": head.commit}))
 
     def _older(self, source: str, head: Ref | None, definition: str) -> int:
         return sum(digest_in(source, entry.key) not in (definition, None) for entry in self._files(source, head))
@@ -256,7 +256,7 @@ class Reingesting:
     def _make(self, source: str, tasks: Sequence[_Task], definition: str) -> _Made:
         known = {
             (entry.upload.version_id, entry.file): entry
-            for entry in (self._ledger.remade(source, definition) if tasks else ())
+            for entry in (self._ingestion_log.remade(source, definition) if tasks else ())
         }
         made = _Made()
         for task in tasks:
@@ -293,9 +293,9 @@ class Reingesting:
         if known is not None and known.status is IngestionStatus.INGESTED:
             return known
         try:
-            return self._ledger.keep_remade(self._making.make(upload))
+            return self._ingestion_log.keep_remade(self._making.make(upload))
         except Refusal as refusal:
-            return self._ledger.keep_remade(refusal.outcome)
+            return self._ingestion_log.keep_remade(refusal.outcome)
 
     # -- switching ----------------------------------------------------------------------------------------------
 
@@ -316,7 +316,7 @@ class Reingesting:
         retried = {upload.id for task in tasks for upload in task.retried}
         accepted = [entry for entry in made.good.values() if entry.upload.id in retried]
         for entry in accepted:
-            self._ledger.record(entry)
+            self._ingestion_log.record(entry)
         edits: list[tuple[str, Entry | None]] = [(path, None) for path in made.lost]
         for path, entry in made.good.items():
             assert entry.curated is not None  # noqa: S101 - what was ingested has its rows somewhere
@@ -343,7 +343,7 @@ class Reingesting:
                 raise error.__cause__ from error
             raise
         for entry in accepted:
-            self._ledger.record(entry.model_copy(update={"commit": commit}))
+            self._ingestion_log.record(entry.model_copy(update={"commit": commit}))
         return commit
 
 

@@ -18,7 +18,7 @@ from headwater.lake.errors import FileRefused, NoData, Superseded, UnknownSource
 from headwater.lake.judging import Judging
 from headwater.lake.making import Making, Refusal
 from headwater.lake.reingesting import Reingesting
-from headwater.lake.store import Ledger, Objects
+from headwater.lake.store import IngestionLog, Objects
 from headwater.lake.types import (
     STREAMED,
     DataVersion,
@@ -80,14 +80,14 @@ class Lake:
     ) -> None:
         self.catalog = catalog
         self.objects = Objects(bucket)
-        self.ledger = Ledger(table)
+        self.ingestion_log = IngestionLog(table)
         self._registry = RegistryStore(table)
         self.versions = Versions(bucket, self._registry, now=now, pause=pause)
         self._committing = Committing(self.versions, self.objects, pause=pause)
-        self._judging = Judging(catalog, self.ledger, deployed=deployed)
-        self._making = Making(catalog, self.objects, self.ledger, code_version=code_version, now=now)
+        self._judging = Judging(catalog, self.ingestion_log, deployed=deployed)
+        self._making = Making(catalog, self.objects, self.ingestion_log, code_version=code_version, now=now)
         self._reingesting = Reingesting(
-            self.versions, self.objects, self.ledger, self._making,
+            self.versions, self.objects, self.ingestion_log, self._making,
             refs=lambda name: Refs(self._registry, name), now=now, pause=pause,
         )  # fmt: skip
 
@@ -105,13 +105,13 @@ class Lake:
         RefsBusy
             Other writers kept coming first, so the commit couldn't be made; another call makes it.
         """
-        known = self.ledger.ingestion(upload)
+        known = self.ingestion_log.ingestion(upload)
         if known is None or known.status is not IngestionStatus.INGESTED:
             try:
                 made = self._making.make(upload)
             except Refusal as refusal:
                 raise self._refused(refusal) from refusal.__cause__
-            known = self.ledger.record(made)
+            known = self.ingestion_log.record(made)
         if known.settled:
             return known
         try:
@@ -121,10 +121,10 @@ class Lake:
         except HookRefused as error:
             refused = known.model_copy(update={"status": IngestionStatus.REFUSED, "curated": None, "rows_out": 0})
             raise self._refused(self._making.refusal(refused, FileRefused(error.message))) from error
-        return self.ledger.record(known)
+        return self.ingestion_log.record(known)
 
     def _refused(self, refusal: Refusal) -> FileRefused:
-        self.ledger.record(refusal.outcome)
+        self.ingestion_log.record(refusal.outcome)
         return refusal.error
 
     def reingest(self, order: ReingestOrder, run_id: str, *, small: bool = False) -> Reingestion | None:

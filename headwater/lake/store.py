@@ -208,7 +208,7 @@ class Arrivals:
                 raise ClientError({"Error": error}, "DeleteObjects")
 
 
-class Ledger:
+class IngestionLog:
     """The registry table's items about uploads.
 
     Parameters

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from headwater.lake.intake import Intake
-from headwater.lake.store import Ledger, Objects
+from headwater.lake.store import IngestionLog, Objects
 from headwater.lake.types import LANDING, Upload
 
 GRACE = timedelta(minutes=5)
@@ -29,7 +29,7 @@ class Sweep:
 
     def __init__(self, bucket: str, table: str, ingestion_arn: str) -> None:
         self._objects = Objects(bucket)
-        self._ledger = Ledger(table)
+        self._ingestion_log = IngestionLog(table)
         self._intake = Intake(ingestion_arn)
 
     def sweep(self, now: datetime, *, everything: bool = False) -> list[Upload]:
@@ -51,7 +51,9 @@ class Sweep:
         waiting = (
             upload
             for landed, upload in self._objects.landed(f"{LANDING}/")
-            if landed <= newest and (oldest is None or landed >= oldest) and self._ledger.ingestion(upload) is None
+            if landed <= newest
+            and (oldest is None or landed >= oldest)
+            and self._ingestion_log.ingestion(upload) is None
         )
         # A run has its upload's name: an upload that is being ingested, or that failed without a record, gets no second
         # run.

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from headwater.features.encoding import Known
+from headwater.features.online.encoding import Known
 from headwater.registry.types import NumberProfile, Profile
 from headwater.values import Value
 

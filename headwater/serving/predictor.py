@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from headwater.features.encoding import Known
+from headwater.features.online.encoding import Known
 from headwater.registry.errors import ArtifactInvalid
 from headwater.registry.store import ArtifactStore
 from headwater.registry.types import ModelVersion, Package

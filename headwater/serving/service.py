@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from headwater.features.online import OnlineAnswer, ReadsItems, plan, read_online
+from headwater.features.online.reading import OnlineAnswer, ReadsItems, plan, read_online
 from headwater.registry.service import PRODUCTION
 from headwater.serving.errors import UnknownModel
 from headwater.serving.messages import Card, Prediction, PredictionAnswer

@@ -21,13 +21,13 @@ import pandas
 from pydantic import computed_field
 
 from headwater.errors import InvalidRequest, NotFound, Refused
-from headwater.features.columns import ASKED
 from headwater.features.definitions import Definition, Definitions
-from headwater.features.encoding import Known
 from headwater.features.errors import NeedsSpark
-from headwater.features.history import historical
 from headwater.features.inputs import entity_text
-from headwater.features.online import ValueStatus
+from headwater.features.offline.columns import ASKED
+from headwater.features.offline.point_in_time import historical
+from headwater.features.online.encoding import Known
+from headwater.features.online.reading import ValueStatus
 from headwater.features.parity import same
 from headwater.features.service import Features
 from headwater.lake.errors import NoData

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from headwater.features.online import OnlineAnswer
+from headwater.features.online.reading import OnlineAnswer
 from headwater.serving.messages import PredictionAnswer, ViewLookUp
 
 

@@ -11,9 +11,9 @@ from typing import Self
 
 import duckdb
 
-from headwater.features.history import historical
-from headwater.features.runs import SparkRuns
+from headwater.features.offline.point_in_time import historical
 from headwater.features.service import Features
+from headwater.features.spark.runs import SparkRuns
 from headwater.lake.database import quoted, write_parquet
 from headwater.lake.service import Lake
 from headwater.model import Catalog, FeatureView, Model, Product

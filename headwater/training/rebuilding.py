@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from headwater.features.engine import DuckDB
-from headwater.features.offline import add_streamed, compute, table_of
+from headwater.features.offline.engine import DuckDB
+from headwater.features.offline.rows import add_streamed, compute, table_of
 from headwater.lake.service import Lake
 from headwater.lake.types import DataVersion, streamed_of, streamed_table
 from headwater.model import Product, catalog

@@ -13,7 +13,7 @@ from headwater.versions.merging import Strategy
 from headwater.versions.refs import Ref, Refs
 from headwater.versions.staging import Found, Progress, differences
 from headwater.versions.tree import Edit
-from headwater.versions.types import MAIN, Change, Commit, Entry, Kind, RefMove, Root, check_ref, place_of
+from headwater.versions.types import MAIN, Change, Commit, Entry, Kind, RefMove, Root, check_ref, staging_area
 from headwater.versions.writing import Committed, Shared, Writer, no_progress
 
 if TYPE_CHECKING:
@@ -157,12 +157,12 @@ class Dataset:
 
     def status(self, branch: str = MAIN, progress: Progress = no_progress) -> Iterator[Found]:
         """Staged changes of a branch that aren't committed yet: path and newest version, None if deleted."""
-        place, known = self.place(branch), self._staged(branch)
+        place, known = self.staging_area(branch), self._staged(branch)
         return differences(self._objects, self._trees, place, known, progress)
 
-    def place(self, branch: str = MAIN) -> str:
+    def staging_area(self, branch: str = MAIN) -> str:
         """Where files are staged for a branch: ``<bucket>/<prefix>``."""
-        return place_of(self._objects.bucket, self.name, check_ref("branch", branch))
+        return staging_area(self._objects.bucket, self.name, check_ref("branch", branch))
 
     def _staged(self, branch: str) -> Root:
         head = self._refs.get("branch", branch)
@@ -215,7 +215,7 @@ class Dataset:
 
     def stage(self, path: str, file: Path, *, branch: str = MAIN) -> Entry:
         """Upload a file to the branch's place; the next `commit` of the branch takes it."""
-        return folders.stage(self._objects, self.place(branch), path, file)
+        return folders.stage(self._objects, self.staging_area(branch), path, file)
 
     def pin(self, uri: str, path: str, version_id: str) -> Entry:
         """The entry of an object that lies elsewhere, for ``edits``.
@@ -253,7 +253,9 @@ class Dataset:
         """
         head = self._refs.get("branch", branch)
         known = self._trees.root(self._history.get(head.commit).root if head else None)
-        sent = folders.upload(self._objects, self._trees.entries(known), self.place(branch), folder, delete, progress)
+        sent = folders.upload(
+            self._objects, self._trees.entries(known), self.staging_area(branch), folder, delete, progress
+        )
         return self._writer.commit_edits(
             branch, sent.edits, staged=sent.staged, message=message, meta=meta or {}, author=author, start=head
         )

@@ -65,7 +65,7 @@ class RefsBusy(HeadwaterError):
     http_status = 503
 
 
-class Collected(Refused):
+class CommitCollected(Refused):
     """The commit was given to gc: nothing may point at it any more."""
 
 

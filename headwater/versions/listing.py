@@ -19,8 +19,8 @@ from itertools import islice
 from typing import TypeAlias
 from urllib.parse import unquote_plus
 
+from headwater.aws_http.connection import Connection
 from headwater.versions.errors import Corrupt
-from headwater.wire.connection import Connection
 
 _KINDS = re.compile(r"<(Version|DeleteMarker)>").findall
 _KEYS, _IDS, _LATEST, _WRITTEN = (

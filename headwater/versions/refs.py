@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from headwater.registry.store import RegistryStore, Scalar, WriteRefused
-from headwater.versions.errors import Collected, RefMoved, RefsBusy
+from headwater.versions.errors import CommitCollected, RefMoved, RefsBusy
 from headwater.versions.types import Kind, RefMove
 
 TRIES = 16
@@ -125,7 +125,7 @@ class Refs:
         ------
         RefMoved
             The ref points elsewhere. Nothing was changed.
-        Collected
+        CommitCollected
             A commit was given to gc.
         RefsBusy
             Other writers kept coming first.
@@ -204,7 +204,7 @@ class Refs:
     def _check_kept(self, *commits: str) -> None:
         for commit in commits:
             if self._store.get(self._pk, _condemned_key(commit)) is not None:
-                raise Collected(
+                raise CommitCollected(
                     f"commit {commit[:12]} of dataset {self.dataset!r} was given to gc, for no branch or tag led to it"
                 )
 

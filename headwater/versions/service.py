@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from headwater.registry.store import RegistryStore
-from headwater.versions.collecting import Collected, collect
 from headwater.versions.dataset import Dataset
 from headwater.versions.errors import InvalidRevision
+from headwater.versions.gc import GcResult, collect
 from headwater.versions.history import History
 from headwater.versions.hooks import Event, Hook
 from headwater.versions.refs import datasets
@@ -73,7 +73,7 @@ class Versions:
         """A dataset by name; it begins to exist with its first commit. Raises `InvalidName`."""
         return Dataset(check_dataset(name), self._shared, hooks)
 
-    def gc(self, *, dry_run: bool = True, progress: Progress = no_progress) -> Collected:
+    def gc(self, *, dry_run: bool = True, progress: Progress = no_progress) -> GcResult:
         """Delete objects that nothing leads to, or by default only count them.
 
         Commits, roots and ranges that no branch, no tag and no recent move leads to; and under ``data/`` versions of

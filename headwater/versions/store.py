@@ -17,11 +17,11 @@ from typing import Any, NamedTuple, TypeVar
 from botocore.exceptions import ClientError
 
 from headwater.aws import client, error_code
+from headwater.aws_http.connection import Answer, connection
 from headwater.versions import checksums
 from headwater.versions.errors import BucketNotVersioned, HookRefused, NotPinnable, NotReadable, VersionGone
 from headwater.versions.listing import Columns, answered_at, newest, pages, time_of
 from headwater.versions.types import Entry
-from headwater.wire.connection import Answer, connection
 
 T = TypeVar("T")
 R = TypeVar("R")

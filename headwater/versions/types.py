@@ -16,7 +16,7 @@ from headwater.versions.errors import InvalidName
 
 PREFIX = "versions/"
 """Prefix of ranges, roots and commits in the lake."""
-PLACES = "data/"
+STAGING = "data/"
 """Prefix of files that are uploaded to a branch; gc deletes file versions here and nowhere else."""
 MAIN = "main"
 LARGEST_PATH = 1024
@@ -193,6 +193,6 @@ def check_ref(kind: Kind, name: str) -> str:
     return name
 
 
-def place_of(bucket: str, dataset: str, branch: str) -> str:
+def staging_area(bucket: str, dataset: str, branch: str) -> str:
     """The origin whose objects are staged for a branch: no name holds an ``@``, so no two places overlap."""
-    return f"{bucket}/{PLACES}{dataset}@{branch}/"
+    return f"{bucket}/{STAGING}{dataset}@{branch}/"

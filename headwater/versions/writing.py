@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from headwater.registry.store import RegistryStore
-from headwater.versions import collector
+from headwater.versions import gc_threshold as collector
 from headwater.versions.errors import (
     CommitTooSlow,
     Conflicts,
@@ -29,7 +29,7 @@ from headwater.versions.refs import Ref, Refs
 from headwater.versions.staging import Progress, differences, origin_of, pinned, unlike
 from headwater.versions.store import Functions, Objects
 from headwater.versions.tree import EMPTY, Edit, Trees, sorted_edits
-from headwater.versions.types import PLACES, PREFIX, Commit, Entry, RefMove, Root, check_ref, place_of
+from headwater.versions.types import PREFIX, STAGING, Commit, Entry, RefMove, Root, check_ref, staging_area
 
 TRIES = 12
 SHOWN_PATHS = 5
@@ -102,7 +102,7 @@ class Writer:
 
     def commit_place(self, branch: str, *, progress: Progress, **given: Any) -> Committed:
         """Commit the changes in the branch's place since its last commit."""
-        place = place_of(self._objects.bucket, self._dataset, check_ref("branch", branch))
+        place = staging_area(self._objects.bucket, self._dataset, check_ref("branch", branch))
         self._objects.check_versioned(self._objects.bucket)
 
         def draft(head: Ref | None) -> _Draft:
@@ -148,8 +148,8 @@ class Writer:
         """Commit the objects under a foreign prefix."""
         origin = origin_of(uri)
         bucket, _, prefix = origin.partition("/")
-        if bucket == self._objects.bucket and (prefix.startswith((PLACES, PREFIX)) or not prefix):
-            raise NotPinnable(f"{uri}: {PLACES} and {PREFIX} of the lake are the versions' own; import another prefix")
+        if bucket == self._objects.bucket and (prefix.startswith((STAGING, PREFIX)) or not prefix):
+            raise NotPinnable(f"{uri}: {STAGING} and {PREFIX} of the lake are the versions' own; import another prefix")
         self._objects.check_versioned(bucket)
 
         def draft(head: Ref | None) -> _Draft:
@@ -162,8 +162,10 @@ class Writer:
     def pin(self, uri: str, path: str, version_id: str) -> Entry:
         """The entry of an object that lies elsewhere."""
         origin = origin_of(uri)
-        if origin.startswith(f"{self._objects.bucket}/{PLACES}"):
-            raise NotPinnable(f"{uri}: versions under {PLACES} are gc's to judge; stage the file and commit the branch")
+        if origin.startswith(f"{self._objects.bucket}/{STAGING}"):
+            raise NotPinnable(
+                f"{uri}: versions under {STAGING} are gc's to judge; stage the file and commit the branch"
+            )
         return self._objects.pin(origin, path, version_id)
 
     def merge(
@@ -326,7 +328,7 @@ class Writer:
         exists."""
         just_now = {entry for _, entry in placed}
         for path, entry in wanted:
-            if entry is None or entry in just_now or not entry.origin.startswith(f"{self._objects.bucket}/{PLACES}"):
+            if entry is None or entry in just_now or not entry.origin.startswith(f"{self._objects.bucket}/{STAGING}"):
                 continue
             if self._trees.find(known, path) != entry and not self._objects.is_newest(entry):
                 raise NotPinnable(

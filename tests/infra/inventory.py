@@ -59,6 +59,6 @@ def inventory(environment: Mapping[str, str]) -> dict[str, list[str]]:
         for bucket in found["s3.list_buckets"]
         if bucket != "state" and "-access-logs-" not in bucket
         for item in s3.list_objects_v2(Bucket=bucket).get("Contents", ())
-        if not item["Key"].startswith("infrastructure/")  # what the ledger keeps of each update, as its events come
+        if not item["Key"].startswith("infrastructure/")  # what the history keeps of each update, as its events come
     ]
     return {**found, "s3.objects": sorted(objects)}

@@ -129,7 +129,7 @@ def test_what_spark_runs_is_imported_from_its_archive_and_spark_alone(tmp_path: 
         (tmp_path / package).symlink_to(release / package)
     code = (
         f"import sys; sys.path[:0] = [{str(tmp_path / 'environment')!r}, {str(tmp_path)!r}]\n"
-        "import headwater.features.spark as spark, pandas, pyarrow\n"
+        "import headwater.features.spark.engine as spark, pandas, pyarrow\n"
         "print(spark.__file__, pandas.__file__, pyarrow.__file__, sep='\\n')"
     )
     done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=False)

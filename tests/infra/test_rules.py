@@ -10,7 +10,7 @@ from typing import Any
 import boto3
 import pytest
 
-from headwater.features.sharding import PREFIX
+from headwater.features.online.sharding import PREFIX
 from headwater.infra.description import OUTPUTS
 from headwater.infra.policies import judge, of_states
 from headwater.infra.policies.reference import render

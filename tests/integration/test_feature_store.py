@@ -14,8 +14,8 @@ import urllib3
 from headwater.aws import using
 from headwater.client import Headwater
 from headwater.client.waiting import wait_for
-from headwater.features.encoding import unpack
-from headwater.features.online import attribute_of
+from headwater.features.online.encoding import unpack
+from headwater.features.online.reading import attribute_of
 from headwater.model import load_catalog
 from headwater.serving.skew import LEAST
 from headwater.serving.store import PredictionStore
@@ -205,7 +205,7 @@ def test_a_view_is_materialised_shard_by_shard_by_the_machine(
         return str(answer["views"][0]["execution"])
 
     def ended(execution: str) -> object:
-        for told in deployed.features.show("origin_weather").under_way:
+        for told in deployed.features.show("origin_weather").in_progress:
             assert told.execution == execution
             assert told.shards is None or (told.shards_done or 0) <= told.shards
         status = steps.describe_execution(executionArn=f"{executions}:{execution}")["status"]
@@ -224,7 +224,7 @@ def test_a_view_is_materialised_shard_by_shard_by_the_machine(
     # A shard for each entity.
     assert counts["succeeded"] == counts["total"] >= 2
     assert online() == before
-    assert deployed.features.show("origin_weather").under_way == ()
+    assert deployed.features.show("origin_weather").in_progress == ()
 
     def caught_up() -> object:
         # The machine's last step calls for what came meanwhile.

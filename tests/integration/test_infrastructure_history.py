@@ -1,4 +1,4 @@
-"""The deployment of the stack itself is in its ledger, by the event that the state bucket sent."""
+"""The deployment of the stack itself is in its history, by the event that the state bucket sent."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.projects import Project
 pytestmark = pytest.mark.cloud
 
 
-def test_the_deployment_is_in_the_ledger_by_its_event(deployed: Headwater, project: Project, tmp_path: Path) -> None:
+def test_the_deployment_is_in_the_history_by_its_event(deployed: Headwater, project: Project, tmp_path: Path) -> None:
     card = wait_for(lambda: _whole(deployed), what="the entry of the deployment", timeout=60)
     update = card.update
     assert (update.kind, update.result, update.problems) == ("update", "succeeded", ())

@@ -14,11 +14,11 @@ from localcloud.testing import CloudBeside, Program, cloud_beside
 from headwater.aws import using
 from headwater.cli.restoring import check_commit, checkout, restore_by_cli, restore_locally
 from headwater.client.stack import clients_of
-from headwater.ledger.errors import RestoreRefused
-from headwater.ledger.restore import lost_data, plan
-from headwater.ledger.service import Ledger
-from headwater.ledger.store import GraphStore, Holdings, LedgerTable, StateBucket
-from headwater.ledger.types import StackName, Update
+from headwater.history.errors import RestoreRefused
+from headwater.history.restore import lost_data, plan
+from headwater.history.service import UpdateHistory
+from headwater.history.store import GraphStore, HistoryTable, Holdings, StateBucket
+from headwater.history.types import StackName, Update
 
 TABLE, ARTIFACTS = "restore-tests", "restore-tests-artifacts"
 
@@ -36,8 +36,8 @@ def program(cloud: CloudBeside, tmp_path: Path, request: pytest.FixtureRequest) 
 
 
 @pytest.fixture
-def ledger(cloud: CloudBeside) -> Iterator[Ledger]:
-    """A ledger on the shared cloud, in a table and a bucket of its own."""
+def history(cloud: CloudBeside) -> Iterator[UpdateHistory]:
+    """A history on the shared cloud, in a table and a bucket of its own."""
     keys = [{"AttributeName": name, "KeyType": kind} for name, kind in (("pk", "HASH"), ("sk", "RANGE"))]
     types = [{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")]
     cloud.client("dynamodb").create_table(
@@ -45,7 +45,7 @@ def ledger(cloud: CloudBeside) -> Iterator[Ledger]:
     )
     cloud.client("s3").create_bucket(Bucket=ARTIFACTS)
     with using(clients_of(cloud.environment())):
-        yield Ledger(StateBucket("state"), LedgerTable(TABLE), GraphStore(ARTIFACTS))
+        yield UpdateHistory(StateBucket("state"), HistoryTable(TABLE), GraphStore(ARTIFACTS))
     cloud.client("dynamodb").delete_table(TableName=TABLE)
     for each in cloud.client("s3").list_objects_v2(Bucket=ARTIFACTS).get("Contents", ()):
         cloud.client("s3").delete_object(Bucket=ARTIFACTS, Key=each["Key"])
@@ -68,11 +68,11 @@ def committed(program: Any, text: str, **config: str) -> None:
     program.deploy(**config)
 
 
-def prepared(program: Any, ledger: Ledger) -> tuple[Any, Update]:
-    ledger.sync()
+def prepared(program: Any, history: UpdateHistory) -> tuple[Any, Update]:
+    history.sync()
     of = StackName(project=program.name, stack="local")
-    first, latest = ledger.updates(of)[0], ledger.updates(of)[-1]
-    return plan(first, ledger.graph(latest), ledger.graph(first), Holdings().of), first
+    first, latest = history.updates(of)[0], history.updates(of)[-1]
+    return plan(first, history.graph(latest), history.graph(first), Holdings().of), first
 
 
 def judge(resources: Any, how: str) -> list[str]:
@@ -80,7 +80,7 @@ def judge(resources: Any, how: str) -> list[str]:
 
 
 def test_what_an_update_left_is_brought_back_and_the_checkout_is_not_touched(
-    program, ledger, cloud: CloudBeside
+    program, history, cloud: CloudBeside
 ) -> None:
     (program.root / ".gitignore").write_text(".headwater\n")
     git(program, "init", "-q")
@@ -88,7 +88,7 @@ def test_what_an_update_left_is_brought_back_and_the_checkout_is_not_touched(
     text = f'aws.sqs.Queue("jobs", name="{name}", delay_seconds=int(pulumi.Config().require("delay")))\n'
     committed(program, text, delay="7")
     committed(program, text.replace("int(", "2 * int("), delay="30")
-    wanted, first = prepared(program, ledger)
+    wanted, first = prepared(program, history)
     assert (wanted.refusals, wanted.config) == ((), {f"{program.name}:delay": "7"})
     assert wanted.difference.changed[0].properties[0].path == "delaySeconds"
     assert check_commit(wanted, program.root) == wanted
@@ -102,35 +102,35 @@ def test_what_an_update_left_is_brought_back_and_the_checkout_is_not_touched(
     assert git(program, "status", "--porcelain") == ""
     assert (program.root / "infra" / "__main__.py").read_text() == source
     assert len(git(program, "worktree", "list").splitlines()) == 1
-    ledger.sync()
-    restored = ledger.find(first.of, "latest")
+    history.sync()
+    restored = history.find(first.of, "latest")
     assert (restored.digest, restored.message) == (first.digest, f"restore of update {first.id[:12]}")
 
 
-def test_nothing_is_done_where_data_would_be_lost(program, ledger, cloud: CloudBeside) -> None:
+def test_nothing_is_done_where_data_would_be_lost(program, history, cloud: CloudBeside) -> None:
     git(program, "init", "-q")
     name = f"{program.name}-kept"
     committed(program, 'aws.sqs.Queue("jobs")\n')
     bucket = f'aws.s3.Bucket("kept", bucket="{name}", force_destroy=True)\n'
     committed(program, bucket)
-    assert prepared(program, ledger)[0].refusals == ()  # an empty bucket is no loss
+    assert prepared(program, history)[0].refusals == ()  # an empty bucket is no loss
     cloud.client("s3").put_object(Bucket=name, Key="a", Body=b"a")
-    wanted, _ = prepared(program, ledger)
+    wanted, _ = prepared(program, history)
     assert wanted.refusals == (f"the bucket {name} would be deleted with the data in it",)
     with pytest.raises(RestoreRefused, match=f"the bucket {name} would be deleted"):
         wanted.refuse()
-    # What the ledger doesn't know of, the preview finds: it is judged too, before anything is done.
+    # What the history doesn't know of, the preview finds: it is judged too, before anything is done.
     blind = wanted.model_copy(update={"refusals": (), "difference": None})
     with pytest.raises(RestoreRefused, match=f"the bucket {name} would be deleted"):
         restore_locally(blind, program.root, "local", program.environment, judge, lambda: None)
     assert cloud.client("s3").get_object(Bucket=name, Key="a")["Body"].read() == b"a"
 
 
-def test_a_stack_on_aws_is_brought_back_by_the_pulumi_cli(program, ledger, tmp_path) -> None:
+def test_a_stack_on_aws_is_brought_back_by_the_pulumi_cli(program, history, tmp_path) -> None:
     git(program, "init", "-q")
     (program.root / "Pulumi.dev.yaml").write_text("encryptionsalt: v1:x\nconfig:\n  a:b: new\n")
     committed(program, 'aws.sqs.Queue("jobs")\n')
-    wanted = prepared(program, ledger)[0].model_copy(update={"config": {"a:b": "old"}})
+    wanted = prepared(program, history)[0].model_copy(update={"config": {"a:b": "old"}})
     for op, expected in {"update": None, "delete": "b deleted", "create-replacement": "b replaced"}.items():
         cli, log = recording_cli(tmp_path / op, op)
 
@@ -166,10 +166,10 @@ def recording_cli(folder: Path, op: str) -> tuple[str, Path]:
     return str(cli), log
 
 
-def test_a_commit_that_the_repository_does_not_have_is_a_reason_against_it(program, ledger) -> None:
+def test_a_commit_that_the_repository_does_not_have_is_a_reason_against_it(program, history) -> None:
     git(program, "init", "-q")
     committed(program, 'aws.sqs.Queue("jobs")\n')
-    wanted, first = prepared(program, ledger)
+    wanted, first = prepared(program, history)
     gone = wanted.model_copy(update={"update": first.model_copy(update={"commit": "c0ffee" * 6 + "c0ff"})})
     assert "isn't in the repository" in check_commit(gone, program.root).refusals[0]
     with checkout(program.root, first.commit) as tree:

@@ -18,8 +18,8 @@ from localcloud.provider import Aws
 from localcloud.testing import cloud_beside
 
 from headwater import aws
-from headwater.ledger.service import Ledger
-from headwater.ledger.store import GraphStore, LedgerTable, StateBucket
+from headwater.history.service import UpdateHistory
+from headwater.history.store import GraphStore, HistoryTable, StateBucket
 from localcloud import automation, engine
 from tests.pulumi import language_host
 from tests.pulumi_cli import needed_cli
@@ -126,8 +126,8 @@ def small(
 
 
 @contextmanager
-def ledger_beside(small: Small) -> Iterator[Ledger]:
-    """A ledger of that cloud's state bucket, as a stack would have it."""
+def history_beside(small: Small) -> Iterator[UpdateHistory]:
+    """A history of that cloud's state bucket, as a stack would have it."""
     registry, artifacts = f"{small.name}-registry", f"{small.name}-artifacts"
     small.aws.client("s3").create_bucket(Bucket=artifacts)
     with pytest.MonkeyPatch.context() as patch:
@@ -135,5 +135,5 @@ def ledger_beside(small: Small) -> Iterator[Ledger]:
             patch.setenv(name, value)
         aws.client.cache_clear()
         make_table(registry)
-        yield Ledger(StateBucket(BUCKET), LedgerTable(registry), GraphStore(artifacts))
+        yield UpdateHistory(StateBucket(BUCKET), HistoryTable(registry), GraphStore(artifacts))
     aws.client.cache_clear()

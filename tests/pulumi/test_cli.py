@@ -8,9 +8,9 @@ import signal
 import pytest
 from localcloud.engine.bucket import BUCKET
 
-from headwater.ledger.types import StackName
+from headwater.history.types import StackName
 from localcloud import engine
-from tests.pulumi.conftest import STACK, Small, ledger_beside
+from tests.pulumi.conftest import STACK, Small, history_beside
 
 pytestmark = pytest.mark.cloud
 
@@ -84,12 +84,12 @@ def test_a_stack_lives_from_its_first_up_to_its_end(small: Small) -> None:
     assert inventory(small) == {"queues": [], "tables": [], "parameters": [], "buckets": []}
     assert small.resources() == ()
 
-    # What the CLI left behind is the ledger's: each update, and what each of them changed.
+    # What the CLI left behind is the history's: each update, and what each of them changed.
     stack = StackName(project=small.name, stack=STACK)
-    with ledger_beside(small) as ledger:
-        ledger.sync()
-        updates = ledger.updates(stack)
-        in_place, anew, gone = (ledger.diff(*pair) for pair in ((updates[1], updates[2]), updates[2:4], updates[5:]))
+    with history_beside(small) as history:
+        history.sync()
+        updates = history.updates(stack)
+        in_place, anew, gone = (history.diff(*pair) for pair in ((updates[1], updates[2]), updates[2:4], updates[5:]))
     assert [update.kind for update in updates] == ["update"] * 6 + ["destroy"]
     assert [update.result for update in updates] == ["succeeded"] * 4 + ["failed", "succeeded", "succeeded"]
     assert updates[0].message == "the first"

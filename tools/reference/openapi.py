@@ -17,7 +17,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from headwater.errors import HeadwaterError, InvalidRequest, NotFound
 from headwater.features.errors import InvalidRows, ItemTooLarge, OnlineStoreBusy
-from headwater.features.streaming import MOST_ROWS, Streamed
+from headwater.features.stream.rows import MOST_ROWS, Streamed
 from headwater.infra import serving, streaming
 from headwater.lake.errors import LakeBusy
 from headwater.model import LONGEST_BODY, InvalidProduct, RequestInput

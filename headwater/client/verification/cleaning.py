@@ -13,7 +13,7 @@ from headwater.client.service import Headwater
 from headwater.client.stack import StackDescription
 from headwater.client.waiting import wait_for
 from headwater.errors import Refused
-from headwater.features.online import online_key
+from headwater.features.online.reading import online_key
 from headwater.registry.service import Registry
 from headwater.registry.store import RegistryStore
 from headwater.verification import MODEL, SOURCE, UNIT, VIEW

@@ -10,7 +10,7 @@ from headwater.handlers.observability import observe
 from headwater.settings import FunctionSettings, at_init
 
 if TYPE_CHECKING:
-    from headwater.features.sharding import Sharding
+    from headwater.features.online.sharding import Sharding
 
 logger, tracer, metrics, entry = observe("features")
 
@@ -25,7 +25,7 @@ class Settings(FunctionSettings):
 @at_init
 def service() -> Sharding:
     # Imported here: the deployment reads `Settings` where DuckDB needn't be installed.
-    from headwater.features.sharding import Sharding
+    from headwater.features.online.sharding import Sharding
     from headwater.lake.store import Objects
     from headwater.registry.store import RegistryStore
 
@@ -37,7 +37,7 @@ def service() -> Sharding:
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """End the run of the event's ``assignment``, of which ``split`` says what there was and ``written`` what came."""
     logger.append_keys(run_id=event["run_id"])
-    from headwater.features.sharding import Assignment, Split
+    from headwater.features.online.sharding import Assignment, Split
 
     given, split = Assignment.model_validate(event["assignment"]), Split.model_validate(event["split"])
     done = service().finish(given, split, int(event["written"]))

@@ -14,8 +14,8 @@ from headwater.model import load_catalog
 from headwater.settings import FunctionSettings, at_init
 
 if TYPE_CHECKING:
-    from headwater.features.freshness import Freshness, ViewAge
-    from headwater.features.materialising import Materialised
+    from headwater.features.catalog.freshness import Freshness, ViewAge
+    from headwater.features.online.materialising import Materialised
     from headwater.features.service import Features
     from headwater.lake.store import Executions
     from headwater.model import Catalog
@@ -44,10 +44,10 @@ class Settings(FunctionSettings):
 # In front of what calls it: in Lambda services are made while this module is imported.
 def _features(catalog: Catalog) -> Features:
     # Imported here: the deployment reads `Settings` where DuckDB needn't be installed.
-    from headwater.features.lineage import Uses
-    from headwater.features.runs import SparkRuns
+    from headwater.features.catalog.lineage import Uses
+    from headwater.features.online.store import OnlineStore
     from headwater.features.service import Features
-    from headwater.features.store import OnlineStore
+    from headwater.features.spark.runs import SparkRuns
     from headwater.lake.service import Lake
     from headwater.registry.service import Registry
     from headwater.registry.store import ArtifactStore
@@ -73,7 +73,7 @@ def products() -> Features:
 
 @at_init
 def freshness() -> Freshness:
-    from headwater.features.freshness import Freshness
+    from headwater.features.catalog.freshness import Freshness
     from headwater.registry.store import RegistryStore
 
     return Freshness(load_catalog().views.values(), RegistryStore(Settings.from_environment().registry_table))
@@ -99,10 +99,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """
     # A run that began before machines said their id doesn't know it.
     logger.append_keys(run_id=event.get("run_id"), source=event.get("source"))
-    from headwater.features.handing_over import HandOver
-    from headwater.features.materialising import Doing
+    from headwater.features.online.handoff import HandOver
+    from headwater.features.online.materialising import MaterialiseOptions
 
-    doing = Doing(
+    options = MaterialiseOptions(
         full=bool(event.get("full")),
         stop=lambda: context.get_remaining_time_in_millis() < RESERVE,
         hand_over=HandOver(
@@ -113,12 +113,12 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         ),
     )
     if "source" in event:
-        done = service().materialise_source(event["source"], doing)
+        done = service().materialise_source(event["source"], options)
     elif "view" in event:
-        done = [service().materialise_view(event["view"], event.get("version"), doing=doing)]
+        done = [service().materialise_view(event["view"], event.get("version"), options=options)]
     else:
         try:
-            done = products().materialise_all(doing)
+            done = products().materialise_all(options)
         finally:
             # What couldn't be brought up to date is late all the same.
             count_late_views(freshness().ages())

@@ -29,9 +29,9 @@ class Settings(FunctionSettings):
 @at_init
 def parity() -> Parity:
     # Imported here: the deployment reads `Settings` where DuckDB needn't be installed.
-    from headwater.features.lineage import Uses
+    from headwater.features.catalog.lineage import Uses
+    from headwater.features.online.store import OnlineStore
     from headwater.features.parity import Parity
-    from headwater.features.store import OnlineStore
     from headwater.lake.service import Lake
     from headwater.registry.service import Registry
     from headwater.registry.store import ArtifactStore, RegistryStore

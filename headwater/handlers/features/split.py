@@ -40,7 +40,7 @@ def service() -> Features:
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Split the run of the event's ``assignment``; the answer names the list, and how many shards it has."""
     logger.append_keys(run_id=event["run_id"])
-    from headwater.features.sharding import Assignment
+    from headwater.features.online.sharding import Assignment
 
     given = Assignment.model_validate(event["assignment"])
     split = service().split(given, shard_entities=Settings.from_environment().shard_entities)

@@ -14,8 +14,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from headwater.deployed import deployed_catalog
 from headwater.errors import HeadwaterError, InvalidRequest
 from headwater.features.errors import InvalidRows
-from headwater.features.store import OnlineStore
-from headwater.features.streaming import Streamed, Streaming
+from headwater.features.online.store import OnlineStore
+from headwater.features.stream.rows import Streamed, Streaming
 from headwater.handlers.observability import observe
 from headwater.json_values import loads
 from headwater.lake.store import Arrivals

@@ -11,8 +11,8 @@ from headwater.handlers.observability import observe
 from headwater.settings import FunctionSettings, at_init
 
 if TYPE_CHECKING:
-    from headwater.features.sharding import Sharding
-    from headwater.features.store import OnlineStore
+    from headwater.features.online.sharding import Sharding
+    from headwater.features.online.store import OnlineStore
 
 logger, tracer, metrics, entry = observe("features")
 
@@ -28,8 +28,8 @@ class Settings(FunctionSettings):
 @at_init
 def service() -> tuple[Sharding, OnlineStore]:
     # Imported here: the deployment reads `Settings` where DuckDB needn't be installed.
-    from headwater.features.sharding import Sharding
-    from headwater.features.store import OnlineStore
+    from headwater.features.online.sharding import Sharding
+    from headwater.features.online.store import OnlineStore
     from headwater.lake.store import Objects
     from headwater.registry.store import RegistryStore
 
@@ -42,7 +42,7 @@ def service() -> tuple[Sharding, OnlineStore]:
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Write the event's ``shard``, an entry of a split's list; the answer says how many items changed."""
     logger.append_keys(run_id=event["run_id"])
-    from headwater.features.sharding import Shard
+    from headwater.features.online.sharding import Shard
 
     sharding, online = service()
     shard = Shard.model_validate(event["shard"])

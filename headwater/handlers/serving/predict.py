@@ -18,7 +18,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 import headwater.serving
 from headwater.errors import HeadwaterError
-from headwater.features.store import OnlineStore
+from headwater.features.online.store import OnlineStore
 from headwater.handlers.observability import NAMESPACE, MetricLine, observe
 from headwater.registry.service import PRODUCTION, Registry
 from headwater.registry.store import ArtifactStore

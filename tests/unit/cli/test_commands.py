@@ -11,7 +11,7 @@ from headwater import aws
 from headwater.client.lake import SentFile
 from headwater.client.service import Headwater
 from headwater.lake.errors import FileRefused
-from headwater.lake.store import Ledger
+from headwater.lake.store import IngestionLog
 from headwater.lake.types import Ingestion, IngestionStatus, Upload
 from headwater.registry.service import Registry
 from headwater.registry.store import RegistryStore
@@ -73,7 +73,7 @@ def test_ingestions_show_their_reasons(run: Run) -> None:
         source="houses", file="a.csv", upload=upload, status=IngestionStatus.REFUSED, reasons=("[the file] is empty",),
         at=datetime(2026, 1, 1, tzinfo=UTC),
     )  # fmt: skip
-    Ledger("registry").record(entry)
+    IngestionLog("registry").record(entry)
     done = run("ingestions", "list")
     assert done.code == 0
     assert "a.csv: [the file] is empty" in done.out
@@ -88,7 +88,7 @@ def test_ingestions_count_the_reasons_that_they_do_not_show(run: Run) -> None:
         source="houses", file="a.csv", upload=upload, status=IngestionStatus.REFUSED,
         reasons=("one", "two", "three", "four", "five"), at=datetime(2026, 1, 1, tzinfo=UTC),
     )  # fmt: skip
-    Ledger("registry").record(entry)
+    IngestionLog("registry").record(entry)
     done = run("ingestions", "list")
     assert f"a.csv: three\na.csv: and 2 more: headwater ingestions show {upload.id[:12]}" in done.out
     assert "four" not in done.out

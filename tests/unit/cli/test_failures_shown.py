@@ -15,7 +15,7 @@ from headwater.aws import client
 from headwater.cli.interrupts import Interrupted, goes_on
 from headwater.lake.errors import FileRefused
 from headwater.lake.service import Lake
-from headwater.lake.store import Ledger
+from headwater.lake.store import IngestionLog
 from headwater.lake.types import SHOWN_REASONS, Ingestion, IngestionStatus, Upload
 from headwater.model import Product, catalog
 from tests.unit.cli.conftest import Run
@@ -112,7 +112,7 @@ def test_a_record_stays_small_however_many_and_long_its_reasons_are(run: Run) ->
     ).because(*[f"column_{number}: {'x' * 10_000}" for number in range(500)])  # fmt: skip
     assert (len(refused.reasons), refused.reasons_left_out) == (SHOWN_REASONS, 480)
     assert len(refused.model_dump_json()) < 20_000
-    Ledger("registry").record(refused)
+    IngestionLog("registry").record(refused)
     assert "and 480 more rules" in run("ingestions", "show", "houses/a.csv").out
     assert "and 497 more: headwater ingestions show" in run("ingestions", "list").out
 

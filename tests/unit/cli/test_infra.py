@@ -9,29 +9,29 @@ from pathlib import Path
 import pytest
 
 from headwater import aws, connect
-from headwater.ledger.service import Ledger
-from headwater.ledger.store import GraphStore, LedgerTable, StateBucket
-from headwater.ledger.types import StackName
+from headwater.history.service import UpdateHistory
+from headwater.history.store import GraphStore, HistoryTable, StateBucket
+from headwater.history.types import StackName
 from tests.unit.cli.conftest import Run
 from tests.unit.client.conftest import OUTPUTS, describe
-from tests.unit.ledger.world import World, cli_checkpoint, with_delay
+from tests.unit.history.world import World, cli_checkpoint, with_delay
 
 DEV = StackName(project="headwater", stack="dev")
 
 
 @pytest.fixture
 def world(stack: None) -> World:
-    """Two updates of the stack: a delay of 60 s, then of 90 s, in the state bucket but not yet in the ledger."""
+    """Two updates of the stack: a delay of 60 s, then of 90 s, in the state bucket but not yet in the history."""
     for bucket in ("state", "artifacts"):
         aws.client("s3").create_bucket(Bucket=bucket)
         aws.client("s3").put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
-    world = World(Ledger(StateBucket("state"), LedgerTable("registry"), GraphStore("artifacts")))
+    world = World(UpdateHistory(StateBucket("state"), HistoryTable("registry"), GraphStore("artifacts")))
     world.update(cli_checkpoint(), of=DEV, message="sixty")
     world.update(with_delay(90), of=DEV, message="ninety", config={"headwater:key": {"secure": "v1:a:b"}})
     return world
 
 
-def test_an_empty_ledger_says_how_to_fill_it(run: Run, stack: None) -> None:
+def test_an_empty_history_says_how_to_fill_it(run: Run, stack: None) -> None:
     done = run("infra", "history")
     assert (done.code, done.out) == (0, "")
     assert "headwater infra sync" in done.err

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from headwater.cli.feature_views import under_way
+from headwater.cli.render.features import in_progress
 from headwater.features.definitions import Definitions
-from headwater.features.handing_over import execution_name
-from headwater.features.progress import ProgressOf
-from headwater.features.progress import Run as Materialising
-from headwater.features.under_way import UnderWay
+from headwater.features.online.handoff import execution_name
+from headwater.features.online.in_progress import UnderWay
+from headwater.features.online.progress import ProgressOf
+from headwater.features.online.progress import Run as Materialising
 from headwater.registry.store import RegistryStore
 from tests.unit.cli.conftest import Run
 from tests.unit.client.conftest import OUTPUTS, describe
@@ -29,15 +29,15 @@ def test_what_is_under_way_is_shown_with_the_execution_that_does_it(run: Run, mo
             data_version="d" * 64, revision=3, commits={"sales": "c" * 64}, moment=1_357_000_000_000_000
         )
         known.begin(begun)
-        (told,) = run("features", "show", "last_sale", "--json").json["under_way"]
+        (told,) = run("features", "show", "last_sale", "--json").json["in_progress"]
         assert (told["data_version"], told["since"], told["execution"]) == ("d" * 64, "2013-01-01T00:26:40Z", "")
         known.hand_over(begun, 1)
         name = execution_name("last_sale", SECOND.version, begun, 1)
-        (told,) = run("features", "show", "last_sale", "--json").json["under_way"]
+        (told,) = run("features", "show", "last_sale", "--json").json["in_progress"]
         assert (told["execution"], told["status"], told["shards"]) == (name, "GONE", None)
         assert f"under way     definition {SECOND.version}, data version dddddddddddd, since 2013-01-01 00:26" in (
             run("features", "show", "last_sale").out
         )
-    assert under_way(UnderWay(**{**told, "status": "RUNNING", "shards": 80, "shards_done": 12})).endswith(
+    assert in_progress(UnderWay(**{**told, "status": "RUNNING", "shards": 80, "shards_done": 12})).endswith(
         f": execution {name} RUNNING, 12 of 80 shards done"
     )

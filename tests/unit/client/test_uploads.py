@@ -13,7 +13,7 @@ from headwater.client import Headwater
 from headwater.client.errors import BadUpload, IngestionFailed, TookTooLong
 from headwater.client.lake import SentFile
 from headwater.lake.errors import FileRefused
-from headwater.lake.store import Ledger
+from headwater.lake.store import IngestionLog
 from headwater.lake.types import Ingestion, IngestionStatus, Pointer
 
 MACHINE = {"StartAt": "S", "States": {"S": {"Type": "Succeed"}}}
@@ -28,7 +28,7 @@ def sent(stack: Headwater, tmp_path: Path) -> SentFile:
 
 def record(sent: SentFile, status: IngestionStatus, **changes: object) -> Ingestion:
     entry = Ingestion(source=sent.source, file=sent.file, upload=sent.upload, status=status, at=datetime.now(UTC))
-    return Ledger("registry").record(entry.model_copy(update=changes))
+    return IngestionLog("registry").record(entry.model_copy(update=changes))
 
 
 def test_a_file_lands_under_its_source_as_a_version_of_its_own(stack: Headwater, sent: SentFile) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from headwater.aws import client
+from headwater.features.online.store import OnlineStore
 from headwater.features.service import Features
-from headwater.features.store import OnlineStore
 from headwater.lake.service import Lake
 from headwater.model import Catalog, Feature, FeatureView, Product, RequestInput, catalog
 from headwater.registry.service import Registry

@@ -17,8 +17,8 @@ from pydantic import ValidationError
 from sklearn.metrics import roc_auc_score
 
 from headwater.features.errors import InvalidView
-from headwater.features.history import historical
-from headwater.features.offline import compute
+from headwater.features.offline.point_in_time import historical
+from headwater.features.offline.rows import compute
 from headwater.model import (
     Aggregations,
     Feature,
@@ -30,7 +30,7 @@ from headwater.model import (
     Window,
     catalog,
 )
-from tests.unit.features.test_history import SELLERS, at, database, is_known, table
+from tests.unit.features.test_point_in_time import SELLERS, at, database, is_known, table
 
 Function = Literal["count", "sum", "mean", "min", "max", "last", "distinct"]
 SHORT, LONG, TTL = 2, 5, 7

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headwater.features.encoding import (
+from headwater.features.online.encoding import (
     HEAD_BYTES,
     VALUE_BYTES,
     Known,
@@ -22,7 +22,7 @@ from headwater.features.encoding import (
     unpack,
     values_of,
 )
-from headwater.features.online import attribute_of
+from headwater.features.online.reading import attribute_of
 from headwater.model import Feature, FeatureView, InvalidProduct, Product, Source, catalog
 from headwater.views import LARGEST_ITEM
 

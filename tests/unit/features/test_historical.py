@@ -14,9 +14,9 @@ import pyarrow
 import pytest
 from pydantic import ValidationError
 
-from headwater.features.engine import LARGEST, engine_for
 from headwater.features.errors import InvalidEntityRows, InvalidView, NeedsSpark, UnknownFeature
-from headwater.features.offline import compute
+from headwater.features.offline.engine import LARGEST, engine_for
+from headwater.features.offline.rows import compute
 from headwater.features.service import Features
 from headwater.lake.errors import NoData
 from headwater.lake.service import Lake

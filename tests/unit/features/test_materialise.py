@@ -15,12 +15,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from headwater.aws import client
-from headwater.features.history import historical
-from headwater.features.materialising import Doing, Materialised
-from headwater.features.online import microseconds, plan, read_online
-from headwater.features.progress import ProgressOf, Run
+from headwater.features.offline.point_in_time import historical
+from headwater.features.online.materialising import Materialised, MaterialiseOptions
+from headwater.features.online.progress import ProgressOf, Run
+from headwater.features.online.reading import microseconds, plan, read_online
+from headwater.features.online.store import OnlineStore
 from headwater.features.service import Features
-from headwater.features.store import OnlineStore
 from headwater.lake.errors import NoData
 from headwater.lake.service import Lake
 from headwater.lake.types import DataVersion
@@ -122,7 +122,7 @@ def test_only_what_changed_is_looked_at_and_nothing_at_all_if_nothing_did(world:
     land(world, "2.csv")
     asked = watch("BatchGetItem")
     told: list[tuple[str, int, int]] = []
-    done = features().materialise("last_sale", doing=Doing(progress=lambda *now: told.append(now)))
+    done = features().materialise("last_sale", options=MaterialiseOptions(progress=lambda *now: told.append(now)))
     assert (done.entities, done.written, told) == (2, 1, [("last_sale", 1, 1)])
     assert len(asked) == 1
     objects = watch("GetObject", "s3")
@@ -147,7 +147,7 @@ def test_a_table_that_lost_items_is_filled_again_by_a_full_run(world: World) -> 
     before = world.online()
     client("dynamodb").delete_item(TableName=FEATURES, Key={"pk": {"S": "shop|a"}})
     assert features().materialise("last_sale").written == 0
-    assert features().materialise("last_sale", doing=Doing(full=True)).written == 1
+    assert features().materialise("last_sale", options=MaterialiseOptions(full=True)).written == 1
     assert world.online() == before
 
 
@@ -189,7 +189,7 @@ def test_told_to_stop_it_goes_on_from_there_the_next_time(world: World) -> None:
     )
     lake = Lake(CATALOG, bucket=LAKE, table=REGISTRY)
     few = Features(CATALOG, lake, online=OnlineStore(FEATURES, workers=1), now=lambda: NOW)
-    first = few.materialise("last_sale", doing=Doing(stop=lambda: True))
+    first = few.materialise("last_sale", options=MaterialiseOptions(stop=lambda: True))
     assert (first.complete, first.entities) == (False, 2_500)
     assert 0 < first.written == len(world.online()) < 1_000
     asked = watch("BatchGetItem")
@@ -232,7 +232,7 @@ def test_a_run_that_finds_newer_data_under_way_reads_them_too(world: World) -> N
     features().materialise("last_sale")
     assert amounts(world)["a"] == 7.0
     known = progress.read()
-    assert (known.completed and known.completed.data_version, known.under_way) == (new.id, ())
+    assert (known.completed and known.completed.data_version, known.in_progress) == (new.id, ())
 
 
 def test_two_at_once_end_as_one(world: World) -> None:

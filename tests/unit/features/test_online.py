@@ -16,9 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from headwater.aws import client
-from headwater.features.encoding import Row, pack, unpack
+from headwater.aws_http.connection import connection
 from headwater.features.errors import ItemTooLarge, OnlineStoreBusy
-from headwater.features.online import (
+from headwater.features.online.encoding import Row, pack, unpack
+from headwater.features.online.reading import (
     Lookup,
     ValueStatus,
     attribute_of,
@@ -28,9 +29,8 @@ from headwater.features.online import (
     plan,
     read_online,
 )
-from headwater.features.store import OnlineStore, OnlineWrite
+from headwater.features.online.store import OnlineStore, OnlineWrite
 from headwater.registry.types import PackageFeature
-from headwater.wire.connection import connection
 from tests.unit.lake.world import FEATURES, World
 
 NOW = datetime(2013, 5, 1, 12, tzinfo=UTC)

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headwater.aws import client
-from headwater.features.encoding import Row, pack
-from headwater.features.online import microseconds, online_key
+from headwater.features.online.encoding import Row, pack
+from headwater.features.online.reading import microseconds, online_key
+from headwater.features.online.store import OnlineStore, OnlineWrite
 from headwater.features.parity import Parity, ViewParity, same
-from headwater.features.store import OnlineStore, OnlineWrite
 from headwater.lake.service import Lake
 from headwater.registry.store import RegistryStore
 from tests.unit.features.shop import FIRST, NOW, SECOND, features, land, products

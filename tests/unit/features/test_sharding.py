@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 
 from headwater.aws import client
 from headwater.features.errors import MaterialisationStuck, OnlineStoreBusy
-from headwater.features.handing_over import HandOver, assignment
-from headwater.features.materialising import Doing, Materialised
-from headwater.features.progress import Progress, ProgressOf, Run
-from headwater.features.records import Materialisations
-from headwater.features.sharding import Assignment, Finished, Shard, Sharding, Split
-from headwater.features.store import OnlineStore
+from headwater.features.online.handoff import HandOver, assignment
+from headwater.features.online.materialising import Materialised, MaterialiseOptions
+from headwater.features.online.progress import Progress, ProgressOf, Run
+from headwater.features.online.records import Materialisations
+from headwater.features.online.sharding import Assignment, Finished, Shard, Sharding, Split
+from headwater.features.online.store import OnlineStore
 from headwater.lake.service import Lake
 from headwater.lake.store import Executions, Objects
 from headwater.registry.store import RegistryStore
@@ -54,9 +54,9 @@ def hand_over(arn: str, **others: Any) -> HandOver:
     return HandOver(executions=Executions(arn), **{"above": 0, **others})
 
 
-def under_way() -> Assignment:
+def in_progress() -> Assignment:
     """What an execution is told of the one run that is under way."""
-    (run,) = progress().under_way
+    (run,) = progress().in_progress
     return Assignment.model_validate_json(json.dumps(assignment(LAST.name, LAST.version, run)))
 
 
@@ -93,15 +93,15 @@ def test_a_run_in_shards_ends_as_one_process_ends_it(world: World, arn: str) -> 
     clean = features().materialise("last_sale")
     expected, record, completed = world.online(), Materialisations(RegistryStore(REGISTRY)).all("last_sale"), progress()
     restore(before)
-    done = features().materialise("last_sale", doing=Doing(hand_over=hand_over(arn)))
+    done = features().materialise("last_sale", options=MaterialiseOptions(hand_over=hand_over(arn)))
     assert (done.complete, done.written, world.online()) == (False, 0, {})
     assert done.execution.startswith(f"last_sale-{LAST.version}-{clean.data_version[:12]}-")
-    finished = Machine().run(under_way())
+    finished = Machine().run(in_progress())
     assert (finished.complete, finished.entities, finished.written) == (True, clean.entities, clean.written)
     assert (world.online(), progress()) == (expected, completed)
     assert Materialisations(RegistryStore(REGISTRY)).all("last_sale") == record
     # Nothing is left to do: neither for the machine nor for who calls again.
-    again = features().materialise("last_sale", doing=Doing(hand_over=hand_over(arn)))
+    again = features().materialise("last_sale", options=MaterialiseOptions(hand_over=hand_over(arn)))
     assert (again.complete, again.written, again.execution) == (True, 0, "")
 
 
@@ -113,8 +113,8 @@ def test_only_what_changed_is_split_and_what_was_done_before_is_not(world: World
     land(world, "1.csv")
     features().materialise("last_sale")
     land(world, "2.csv")
-    features().materialise("last_sale", doing=Doing(hand_over=hand_over(arn)))
-    told = under_way()
+    features().materialise("last_sale", options=MaterialiseOptions(hand_over=hand_over(arn)))
+    told = in_progress()
     # Of two entities only the sale of shop a is another one.
     assert [shard.entities for shard in Machine().shards(Machine().split(told))] == [1]
     ProgressOf(RegistryStore(REGISTRY), LAST.name, LAST.version).note(told.run, ("a",))
@@ -129,7 +129,11 @@ def test_a_run_stays_with_its_execution_and_a_failed_one_is_followed_by_another(
 
     def ask() -> Materialised:
         # The time moves, the run's name doesn't.
-        asked.append(features(NOW + timedelta(hours=len(asked))).materialise("last_sale", doing=Doing(hand_over=few)))
+        asked.append(
+            features(NOW + timedelta(hours=len(asked))).materialise(
+                "last_sale", options=MaterialiseOptions(hand_over=few)
+            )
+        )
         return asked[-1]
 
     few = hand_over(arn, above=1)
@@ -146,14 +150,14 @@ def test_a_run_stays_with_its_execution_and_a_failed_one_is_followed_by_another(
     assert ask().execution == second.execution
     assert len(steps.list_executions(stateMachineArn=arn)["executions"]) == 2
     # Where there is no machine at hand, whoever calls does it; the execution finds nothing to do any more.
-    told = under_way()
+    told = in_progress()
     split = Machine().split(told)
     assert features().materialise("last_sale").complete
     late = [Machine().sharding.write(shard, Machine().online) for shard in Machine().shards(split)]
     assert [(done.needed, done.written) for done in late] == [(False, 0)] * 2
     assert not Machine().sharding.finish(told, split, 0).complete
     assert Machine().split(told) == Split()
-    assert not progress().under_way
+    assert not progress().in_progress
 
 
 def test_executions_that_all_ended_are_named_in_the_error() -> None:
@@ -176,45 +180,47 @@ def test_a_late_call_hands_over_its_rest_unless_it_is_called_again_at_once(world
     for name in ("1.csv", "2.csv"):
         land(world, name)
         land(world, name, "other")
-    late = Doing(stop=lambda: True, hand_over=hand_over(arn, above=9, unfinished=True))
+    late = MaterialiseOptions(stop=lambda: True, hand_over=hand_over(arn, above=9, unfinished=True))
     done = features().materialise_all(late)
     assert [(entry.view, entry.complete, bool(entry.execution)) for entry in done] == [
         ("last_sale", False, True),
         ("both", False, True),
     ]
-    waiting = Doing(stop=lambda: True, hand_over=hand_over(late.hand_over.executions.arn, above=9))  # type: ignore[union-attr]
+    waiting = MaterialiseOptions(stop=lambda: True, hand_over=hand_over(late.hand_over.executions.arn, above=9))  # type: ignore[union-attr]
     (last,) = features().materialise_source("other", waiting)
     assert (last.view, last.complete, last.execution) == ("both", False, "")
 
 
 def test_newer_data_wait_for_an_execution_and_are_taken_up_when_it_ended(world: World, arn: str) -> None:
     land(world, "1.csv")
-    doing = Doing(hand_over=hand_over(arn))
-    first = features().materialise("last_sale", doing=doing)
-    told = under_way()
+    options = MaterialiseOptions(hand_over=hand_over(arn))
+    first = features().materialise("last_sale", options=options)
+    told = in_progress()
     correct(world, 7)
-    waiting = features().materialise("last_sale", doing=doing)
+    waiting = features().materialise("last_sale", options=options)
     assert (waiting.execution, waiting.data_version) == (first.execution, told.run.data_version)
     assert Machine().run(told).complete
     assert amounts(world) == {"a": 1.0, "b": 2.0}
     # Shop a alone is left to do.
-    assert features().materialise("last_sale", doing=Doing(hand_over=hand_over(arn, above=1))).written == 1
+    assert (
+        features().materialise("last_sale", options=MaterialiseOptions(hand_over=hand_over(arn, above=1))).written == 1
+    )
     assert amounts(world) == {"a": 7.0, "b": 2.0}
 
 
 def test_a_failed_execution_gives_way_to_newer_data_at_every_step(world: World, arn: str) -> None:
     land(world, "1.csv")
-    machine, doing = Machine(), Doing(hand_over=hand_over(arn))
-    failed = features().materialise("last_sale", doing=doing).execution
-    old = under_way()
+    machine, options = Machine(), MaterialiseOptions(hand_over=hand_over(arn))
+    failed = features().materialise("last_sale", options=options).execution
+    old = in_progress()
     split = machine.split(old)
     first, *rest = machine.shards(split)
     assert machine.sharding.write(first, machine.online).written == 1
     client("stepfunctions").stop_execution(executionArn=f"{arn.replace('stateMachine', 'execution')}:{failed}")
     correct(world, 7)
     # From when the newer data are taken up, long before they are online.
-    assert features().materialise("last_sale", doing=doing).execution != failed
-    new = next(run for run in progress().under_way if run.revision > old.run.revision)
+    assert features().materialise("last_sale", options=options).execution != failed
+    new = next(run for run in progress().in_progress if run.revision > old.run.revision)
     assert not any(machine.sharding.write(shard, machine.online).needed for shard in rest)
     assert not machine.sharding.finish(old, split, 1).complete
     assert machine.split(old) == Split()
@@ -222,7 +228,7 @@ def test_a_failed_execution_gives_way_to_newer_data_at_every_step(world: World, 
     assert machine.run(told).complete
     assert amounts(world) == {"a": 7.0, "b": 2.0}
     known = progress()
-    assert (known.under_way, known.completed and known.completed.data_version) == ((), new.data_version)
+    assert (known.in_progress, known.completed and known.completed.data_version) == ((), new.data_version)
 
 
 def test_a_full_run_refills_a_table_while_newer_data_go_on(world: World, arn: str) -> None:
@@ -230,25 +236,25 @@ def test_a_full_run_refills_a_table_while_newer_data_go_on(world: World, arn: st
     features().materialise("last_sale")
     client("dynamodb").delete_item(TableName=FEATURES, Key={"pk": {"S": "shop|b"}})
     machine = Machine()
-    features().materialise("last_sale", doing=Doing(full=True, hand_over=hand_over(arn)))
-    told = under_way()
+    features().materialise("last_sale", options=MaterialiseOptions(full=True, hand_over=hand_over(arn)))
+    told = in_progress()
     split = machine.split(told)
     correct(world, 7)
-    newer = features().materialise("last_sale", doing=Doing(hand_over=hand_over(arn, above=1)))
+    newer = features().materialise("last_sale", options=MaterialiseOptions(hand_over=hand_over(arn, above=1)))
     assert (newer.complete, newer.written, amounts(world)) == (True, 1, {"a": 7.0})
     written = sum(machine.sharding.write(shard, machine.online).written for shard in machine.shards(split))
     assert machine.sharding.finish(told, split, written).complete
     assert (written, amounts(world)) == (1, {"a": 7.0, "b": 2.0})
     known = progress()
-    assert (known.under_way, known.completed and known.completed.data_version) == ((), newer.data_version)
+    assert (known.in_progress, known.completed and known.completed.data_version) == ((), newer.data_version)
 
 
 def test_a_run_killed_at_any_call_and_repeated_ends_as_if_never_killed(world: World, arn: str) -> None:
     land(world, "1.csv")
     features().materialise("last_sale")
     correct(world, 9)
-    features().materialise("last_sale", doing=Doing(hand_over=hand_over(arn)))
-    before, told = tables(), under_way()
+    features().materialise("last_sale", options=MaterialiseOptions(hand_over=hand_over(arn)))
+    before, told = tables(), in_progress()
     assert Machine().run(told).complete
     expected, record, calls, dies = world.online(), progress(), count(), [-1]
 
@@ -282,8 +288,8 @@ def test_a_run_killed_at_any_call_and_repeated_ends_as_if_never_killed(world: Wo
 
 def test_a_shard_that_stays_throttled_says_so_and_done_again_writes_the_rest(world: World, arn: str) -> None:
     land(world, "1.csv")
-    features().materialise("last_sale", doing=Doing(hand_over=hand_over(arn)))
-    told, machine = under_way(), Machine()
+    features().materialise("last_sale", options=MaterialiseOptions(hand_over=hand_over(arn)))
+    told, machine = in_progress(), Machine()
     split = machine.split(told, size=2)
     (shard,) = machine.shards(split)
     answers = iter([THROTTLED] * 5)
@@ -319,12 +325,12 @@ def test_shards_of_any_size_in_any_order_and_more_than_once_are_one_clean_run(
         features(now).materialise("last_sale")
         expected = world.online()
         restore(before)
-        if features(now).materialise("last_sale", doing=Doing(hand_over=over)).execution:
+        if features(now).materialise("last_sale", options=MaterialiseOptions(hand_over=over)).execution:
 
             def twice(shards: list[Shard]) -> list[Shard]:
                 both = shards * 2
                 random.shuffle(both)
                 return both
 
-            assert Machine().run(under_way(), size=size, order=twice).complete
+            assert Machine().run(in_progress(), size=size, order=twice).complete
         assert world.online() == expected

@@ -20,14 +20,14 @@ from typing import Any
 import duckdb
 import pytest
 
-from headwater.features.engine import DuckDB
-from headwater.features.history import historical
-from headwater.features.lines import ENTITY, marks
-from headwater.features.lines import FEATURES as NAMED
-from headwater.features.offline import add_streamed, compute
+from headwater.features.offline.engine import DuckDB
+from headwater.features.offline.point_in_time import historical
+from headwater.features.offline.rows import add_streamed, compute
+from headwater.features.stream.lines import ENTITY, marks
+from headwater.features.stream.lines import FEATURES as NAMED
 from headwater.model import Feature, FeatureView
 from tests.unit.features.test_aggregations import windowed
-from tests.unit.features.test_history import SELLERS
+from tests.unit.features.test_point_in_time import SELLERS
 
 ROOT = Path(__file__).resolve().parents[3]
 PYTHON = Path(sys.prefix) / "spark" / "bin" / "python"
@@ -171,7 +171,11 @@ def run(jobs: Sequence[Path], folder: Path) -> None:
         "JAVA_TOOL_OPTIONS": JAVA,
     }
     done = subprocess.run(
-        [PYTHON, "-m", "headwater.features.spark", *jobs], env=environment, cwd=folder, capture_output=True, text=True
+        [PYTHON, "-m", "headwater.features.spark.engine", *jobs],
+        env=environment,
+        cwd=folder,
+        capture_output=True,
+        text=True,
     )
     (folder / "stderr").write_text(done.stderr)
     assert "InvalidView" in done.stderr, done.stderr[-3000:]

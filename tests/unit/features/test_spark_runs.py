@@ -15,13 +15,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from headwater.aws import client
-from headwater.features import parts
 from headwater.features.errors import InvalidView, NeedsSpark, SparkFailed, WaitsForSpark
-from headwater.features.jobs import Files, Job, Order, Outcome, pointer_of, url_of
-from headwater.features.offline import compute
-from headwater.features.runs import SparkRuns, SparkSteps, run_name
+from headwater.features.offline.rows import compute
+from headwater.features.online.store import OnlineStore
 from headwater.features.service import Features
-from headwater.features.store import OnlineStore
+from headwater.features.spark import io as parts
+from headwater.features.spark.jobs import Files, Job, Order, Outcome, pointer_of, url_of
+from headwater.features.spark.runs import SparkRuns, SparkSteps, run_name
 from headwater.lake.types import DataVersion, Pointer
 from headwater.model import Catalog, Product, catalog
 from tests.unit.features.test_historical import DAY, SALES, Shop, asked, shop

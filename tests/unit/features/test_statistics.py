@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headwater.aws import client
-from headwater.features.counting import describe
-from headwater.features.materialising import Doing
-from headwater.features.records import Materialisations
-from headwater.features.statistics import SHARES, read_statistics
+from headwater.features.offline.counting import describe
+from headwater.features.offline.statistics import SHARES, read_statistics
+from headwater.features.online.materialising import MaterialiseOptions
+from headwater.features.online.records import Materialisations
 from headwater.lake.store import Objects
 from headwater.model import Feature, FeatureView
 from headwater.registry.store import RegistryStore
@@ -105,7 +105,7 @@ def test_rows_that_were_kept_without_statistics_get_them(world: World) -> None:
     features().materialise("last_sale")
     kept = next(key for key in world.keys(prefix="features/") if key.endswith(".json"))
     client("s3").delete_object(Bucket=LAKE, Key=kept)
-    features().materialise("last_sale", doing=Doing(full=True))
+    features().materialise("last_sale", options=MaterialiseOptions(full=True))
     assert kept in world.keys(prefix="features/")
     assert len(client("s3").list_object_versions(Bucket=LAKE, Prefix=kept)["Versions"]) == 2
 

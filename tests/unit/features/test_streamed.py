@@ -15,16 +15,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from headwater.aws import client
-from headwater.features.engine import DuckDB
 from headwater.features.errors import InvalidView
-from headwater.features.history import historical
-from headwater.features.lines import ENTITY, FEATURES, marks
-from headwater.features.offline import add_streamed, compute, offline_key
+from headwater.features.offline.engine import DuckDB
+from headwater.features.offline.point_in_time import historical
+from headwater.features.offline.rows import add_streamed, compute, offline_key
+from headwater.features.online.store import OnlineStore
 from headwater.features.parity import Parity, ViewParity
-from headwater.features.store import OnlineStore
-from headwater.features.streamed import Collector
-from headwater.features.streaming import Streaming
-from headwater.handlers.features import collect
+from headwater.features.stream.commits import StreamCommitter
+from headwater.features.stream.lines import ENTITY, FEATURES, marks
+from headwater.features.stream.rows import Streaming
+from headwater.handlers.features import commit_stream as collect
 from headwater.lake.service import Lake
 from headwater.lake.store import Arrivals
 from headwater.lake.types import DataVersion
@@ -32,7 +32,7 @@ from headwater.model import Feature, FeatureView
 from headwater.registry.store import RegistryStore
 from headwater.versions.errors import HookRefused, RevisionNotFound
 from tests.unit.features.shop import FILES, NOW, SECOND, features, land, products
-from tests.unit.features.test_history import is_known
+from tests.unit.features.test_point_in_time import is_known
 from tests.unit.lake.invocation import Context
 from tests.unit.lake.world import FEATURES as TABLE
 from tests.unit.lake.world import LAKE, REGISTRY, World, new_world
@@ -65,7 +65,9 @@ def stream(*rows: Row, view: FeatureView = SECOND, **more: Any) -> int:
 
 def commit(**limits: int) -> int:
     """Commit what was streamed; how many calls it was."""
-    return sum(done.calls for done in Collector(lake(), Arrivals(LAKE), pause=lambda _: None, **limits).collect_all())
+    return sum(
+        done.calls for done in StreamCommitter(lake(), Arrivals(LAKE), pause=lambda _: None, **limits).commit_all()
+    )
 
 
 def upload(world: World, name: str, rows: Sequence[tuple[str, int, float | None]]) -> None:
@@ -243,7 +245,7 @@ def test_data_as_of_a_time_or_a_revision_hold_what_was_streamed_and_committed_th
     for hour, amount in ((8, 7.0), (9, 9.0)):
         then += timedelta(days=1)
         stream(("a", 8, hour, amount))  # the second one corrects the first, and is known an hour later
-        Collector(world_lake(), Arrivals(LAKE)).collect("last_sale")
+        StreamCommitter(world_lake(), Arrivals(LAKE)).commit("last_sale")
     days = [datetime(2026, 1, day, 12, tzinfo=UTC) for day in (1, 2, 3)]
     assert [amounts(["a"], [8, 9], as_of=day) for day in days] == [[30.0, 30.0], [7.0, 7.0], [7.0, 9.0]]
     assert [amounts(["a"], [9], as_known_at=day) for day in days] == [[30.0], [7.0], [9.0]]

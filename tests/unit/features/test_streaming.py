@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from headwater.aws import client
 from headwater.features.errors import InvalidRows
 from headwater.features.inputs import entity_text
-from headwater.features.online import ValueStatus, plan, read_online
-from headwater.features.store import OnlineStore
-from headwater.features.streaming import MOST_ROWS, Streaming
+from headwater.features.online.reading import ValueStatus, plan, read_online
+from headwater.features.online.store import OnlineStore
+from headwater.features.stream.rows import MOST_ROWS, Streaming
 from headwater.handlers.features import stream
 from headwater.json_values import NotJson, dumps, json_value, loads
 from headwater.lake.errors import LakeBusy

@@ -43,7 +43,7 @@ def committed(lake: Lake) -> list[Entry]:
 def refusal(lake: Lake, upload: Upload) -> str:
     with pytest.raises(FileRefused) as caught:
         lake.ingest(upload)
-    known = lake.ledger.ingestion(upload)
+    known = lake.ingestion_log.ingestion(upload)
     assert known is not None
     assert known.status is IngestionStatus.REFUSED
     assert known.reasons[0] == caught.value.message
@@ -282,7 +282,7 @@ def test_whatever_dies_or_loses_its_answer_a_retry_commits_once_and_loses_nothin
         lake.ingest(upload)
     done = lake.ingest(upload)
     assert (done.status, done.rows_out) == (IngestionStatus.INGESTED, 4)
-    assert lake.ledger.ingestion(upload) == done
+    assert lake.ingestion_log.ingestion(upload) == done
     (logged,) = lake.versions.dataset("sources/readings").log()
     assert logged.id == done.commit
     (entry,) = committed(lake)
@@ -321,7 +321,7 @@ def test_an_earlier_upload_that_comes_late_is_superseded_and_makes_no_commit(wor
     done = lake.ingest(early)
     assert (done.superseded, done.commit, late.superseded) == (True, None, False)
     assert lake.pin(["readings"]) == before
-    assert lake.ledger.ingestion(early) == lake.ingest(early) == done
+    assert lake.ingestion_log.ingestion(early) == lake.ingest(early) == done
     assert levels(lake)["a"] == 50
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from headwater.aws import client
 from headwater.lake.refusal import Refusals, one_line
-from headwater.lake.store import Ledger
+from headwater.lake.store import IngestionLog
 from headwater.lake.types import IngestionStatus
 from tests.unit.lake.world import REGISTRY, World
 
@@ -38,7 +38,7 @@ def test_a_task_that_died_without_a_word_is_recorded(world: World) -> None:
     upload = world.upload("landing/readings/one.csv", "x")
     refusal = Refusals(REGISTRY).record(upload, error={"Error": "States.Timeout", "Cause": ""})
     assert refusal.cause == "the ingestion stopped without saying why"
-    known = Ledger(REGISTRY).ingestion(upload)
+    known = IngestionLog(REGISTRY).ingestion(upload)
     assert known is not None
     assert known.reasons == ("States.Timeout: the ingestion stopped without saying why",)
 
@@ -57,7 +57,7 @@ def test_a_success_is_never_overwritten_by_a_late_failure(world: World) -> None:
     upload = world.upload("landing/readings/one.csv", "sensor,level,note,ok\na,1,,true\n")
     lake.ingest(upload)
     Refusals(REGISTRY).record(upload, error={"Error": "States.Timeout", "Cause": ""})
-    known = lake.ledger.ingestion(upload)
+    known = lake.ingestion_log.ingestion(upload)
     assert known is not None
     assert known.status is IngestionStatus.INGESTED
 
@@ -76,4 +76,4 @@ def test_what_died_after_its_commit_counts_and_the_registry_says_so(world: World
     )
     refusal = Refusals(REGISTRY).record(upload, error={"Error": "States.Timeout", "Cause": ""})
     assert refusal.error == "States.Timeout"
-    assert lake.ledger.ingestion(upload) == done
+    assert lake.ingestion_log.ingestion(upload) == done

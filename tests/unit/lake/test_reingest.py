@@ -86,7 +86,7 @@ def test_one_commit_makes_every_file_again(world: World) -> None:
     assert len(commits(lake)) == known + 1
     assert commits(lake)[0] == done.commit
     assert levels(lake) == {"a": 2, "b": 2}
-    assert lake.ledger.reingestion("readings", "run-1") == done
+    assert lake.ingestion_log.reingestion("readings", "run-1") == done
     meta = lake.versions.dataset("sources/readings").commit_of().commit.meta
     assert (meta["definition"], meta["reingestion"]) == (done.definition, "run-1")
     # What was pinned before is what it was, by name and by id.
@@ -131,7 +131,7 @@ def test_what_is_too_much_for_a_function_is_left_to_the_container(world: World) 
     # The registry's word for the size counts; the file needn't be that large.
     large = uploads[0].model_copy(update={"size": 10**9, "version_id": uploads[0].version_id})
     lake = world.lake(DOUBLED)
-    known = lake.ledger.ingestion(uploads[0])
+    known = lake.ingestion_log.ingestion(uploads[0])
     assert known is not None
     item = {
         "pk": {"S": "SOURCE#readings"},
@@ -169,7 +169,7 @@ def test_a_file_that_the_new_definition_refuses_stops_the_switch_by_name(world: 
         lake.reingest(ORDER, "run")
     assert "--drop" in caught.value.next_steps[-1]
     assert commits(lake) == before
-    known = lake.ledger.reingestion("readings", "run")
+    known = lake.ingestion_log.reingestion("readings", "run")
     assert known is not None
     assert (known.status, known.lost, known.refused[0].file) == (ReingestStatus.BLOCKED, 1, "odd.csv")
     done = lake.reingest(ORDER.model_copy(update={"drop": True, "by": "ann"}), "run-2")
@@ -205,7 +205,7 @@ def test_a_refused_file_counts_once_a_new_definition_takes_it(world: World) -> N
     assert done is not None
     assert done.files == 2
     assert levels(lenient) == {"a": 7, "c": 3}
-    known = lenient.ledger.ingestion(late)
+    known = lenient.ingestion_log.ingestion(late)
     assert known is not None
     assert (known.status.value, known.commit) == ("INGESTED", done.commit)
     assert lenient.ingest(late) == known
@@ -255,7 +255,7 @@ def _forget_definition(world: World) -> None:
         )
         made = dataset.pin("s3://lake/curated/readings/", entry.path, put["VersionId"])
         dataset.commit("as it was", edits=[(entry.path, made)])
-        for known in lake.ledger.ingestions("readings"):
+        for known in lake.ingestion_log.ingestions("readings"):
             assert known.curated is not None
             curated = known.curated.model_copy(update={"key": key, "version_id": put["VersionId"]})
             client("dynamodb").put_item(
@@ -302,7 +302,7 @@ def test_a_source_that_is_not_declared_is_told_with_those_that_are(world: World)
 def test_since_leaves_older_files_and_says_how_many(world: World) -> None:
     uploads = uploaded(world, "a", "b")
     lake = world.lake(DOUBLED)
-    known = lake.ledger.ingestion(uploads[1])
+    known = lake.ingestion_log.ingestion(uploads[1])
     assert known is not None
     done = lake.reingest(ORDER.model_copy(update={"since": known.at}), "run")
     assert done is not None

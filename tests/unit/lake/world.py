@@ -16,8 +16,8 @@ import pytest
 from localcloud.moto_patches import corrected
 
 from headwater.aws import client
-from headwater.features.encoding import unpack
-from headwater.features.online import attribute_of
+from headwater.features.online.encoding import unpack
+from headwater.features.online.reading import attribute_of
 from headwater.lake.service import Lake
 from headwater.lake.types import Pointer, Upload
 from headwater.model import Catalog, FeatureView, Product, Source, catalog

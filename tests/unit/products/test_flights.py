@@ -54,7 +54,7 @@ def test_a_landing_is_known_only_after_the_flight_was_on_the_ground(world: World
 def test_features_are_what_one_counts_by_hand(world: World, files: list[Path]) -> None:
     catalog, lake = landed(world, files)
     preparation = Preparation.over(catalog, lake_bucket=LAKE, registry_table=REGISTRY, artifacts_bucket=ARTIFACTS)
-    from headwater.features.history import historical
+    from headwater.features.offline.point_in_time import historical
     from headwater.features.service import Features
 
     version = lake.pin(["flights", "weather"])

@@ -10,7 +10,7 @@ import pytest
 
 from headwater.aws import client
 from headwater.client import Headwater, connect
-from headwater.features.online import Lookup, OnlineAnswer, ValueStatus
+from headwater.features.online.reading import Lookup, OnlineAnswer, ValueStatus
 from headwater.lake.service import Lake
 from headwater.registry.errors import ModelNotRegistered
 from headwater.serving.errors import NothingLogged

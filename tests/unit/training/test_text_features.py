@@ -21,16 +21,16 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from headwater.aws import client
-from headwater.cli.feature_views import show_details, show_statistics
+from headwater.cli.render.features import show_details, show_statistics
 from headwater.client import Headwater, connect
-from headwater.features.encoding import pack, text_places, unpack
 from headwater.features.errors import InvalidRows
-from headwater.features.materialising import Doing
-from headwater.features.online import attribute_of
+from headwater.features.online.encoding import pack, text_places, unpack
+from headwater.features.online.materialising import MaterialiseOptions
+from headwater.features.online.reading import attribute_of
+from headwater.features.online.store import OnlineStore, OnlineWrite
 from headwater.features.service import Features
-from headwater.features.store import OnlineStore, OnlineWrite
-from headwater.features.streamed import Collector
-from headwater.features.streaming import Streaming
+from headwater.features.stream.commits import Collector
+from headwater.features.stream.rows import Streaming
 from headwater.lake.service import Lake
 from headwater.lake.store import Arrivals
 from headwater.locks import FOLDER
@@ -334,7 +334,7 @@ def test_parity_sees_another_text(flown: Flown) -> None:
         client("dynamodb").delete_item(TableName=FEATURES, Key={"pk": {"S": "tail|A"}})
         Features(
             products(), Lake(products(), bucket=LAKE, table=REGISTRY), online=OnlineStore(FEATURES), now=lambda: NOW
-        ).materialise("planes", doing=Doing(full=True))
+        ).materialise("planes", options=MaterialiseOptions(full=True))
     assert flown.world.online()["tail|A"] == kept
 
 

@@ -14,11 +14,11 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.s3.models import s3_backends
 
 from headwater.aws import client
-from headwater.features.history import historical
 from headwater.features.inputs import encode
-from headwater.features.store import OnlineStore
-from headwater.features.streamed import Collector
-from headwater.features.streaming import Streaming
+from headwater.features.offline.point_in_time import historical
+from headwater.features.online.store import OnlineStore
+from headwater.features.stream.commits import Collector
+from headwater.features.stream.rows import Streaming
 from headwater.lake.errors import NoData
 from headwater.lake.service import Lake
 from headwater.lake.store import Arrivals
@@ -423,9 +423,9 @@ def test_a_run_that_was_never_prepared_says_so(world: World) -> None:
 
 
 def test_online_values_after_materialising_equal_the_offline_ones_at_that_time(world: World) -> None:
-    from headwater.features.online import plan, read_online
+    from headwater.features.online.reading import plan, read_online
+    from headwater.features.online.store import OnlineStore
     from headwater.features.service import Features
-    from headwater.features.store import OnlineStore
     from tests.unit.lake.world import FEATURES
 
     catalog = products()

@@ -134,7 +134,7 @@ class World:
 
     def stage(self, files: Mapping[str, str | None], branch: str = "main") -> None:
         """Write files to a branch's place as any S3 client does; None deletes."""
-        prefix = self.data.place(branch).partition("/")[2]
+        prefix = self.data.staging_area(branch).partition("/")[2]
         for path, text in files.items():
             if text is None:
                 self.s3.delete_object(Bucket=LAKE, Key=prefix + path)

@@ -131,7 +131,7 @@ def test_an_answer_to_head_that_says_nothing_is_asked_for_its_reason(world: Worl
 
 
 def test_checksums_are_s3s_own_where_it_has_a_strong_one_and_else_computed_once(world: World) -> None:
-    key = world.data.place().partition("/")[2]
+    key = world.data.staging_area().partition("/")[2]
     world.s3.put_object(Bucket=LAKE, Key=key + "own", Body=b"1", ChecksumAlgorithm="SHA256")
     world.s3.put_object(Bucket=LAKE, Key=key + "weak", Body=b"1", ChecksumAlgorithm="CRC32")
     upload = world.s3.create_multipart_upload(Bucket=LAKE, Key=key + "parts", ChecksumAlgorithm="SHA256")["UploadId"]

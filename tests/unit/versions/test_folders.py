@@ -109,11 +109,11 @@ def test_a_path_that_only_looks_dangerous_is_a_file_like_any_other(world: World,
 
 
 def test_a_key_of_1024_bytes_is_committed_and_checked_out(world: World, tmp_path: Path) -> None:
-    room = 1024 - len(world.data.place().partition("/")[2])
+    room = 1024 - len(world.data.staging_area().partition("/")[2])
     path = "/".join(["é" * 60] * 9)[: room // 2 - 8]
     path += "z" * (room - len(path.encode()))
     world.commit({path: "long"})
-    assert len(f"{world.data.place().partition('/')[2]}{path}".encode()) == 1024
+    assert len(f"{world.data.staging_area().partition('/')[2]}{path}".encode()) == 1024
     world.data.checkout(tmp_path / "f")
     assert found(tmp_path / "f") == {path: "long"}
     (tmp_path / "up").mkdir()

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from headwater.errors import HeadwaterError
-from headwater.versions.errors import Collected, CommitTooSlow
+from headwater.versions.errors import CommitCollected, CommitTooSlow
 from headwater.versions.hooks import Proposal
 from tests.unit.versions import cases
 from tests.unit.versions.cases import LAKE, World
@@ -125,7 +125,7 @@ def test_a_ref_made_while_gc_decides_is_either_seen_or_refused() -> None:
                 assert racing.content("late") == {"a": "lost"}
             else:
                 assert [ref.name for ref in racing.data.refs()] == ["main"]
-    assert set(outcomes) >= {"made", "Collected"}
+    assert set(outcomes) >= {"made", "CommitCollected"}
 
 
 def make_branch_before(racing: World, call: int, lost: str) -> list[str]:
@@ -151,9 +151,9 @@ def test_a_condemned_commit_is_refused_by_name(world: World) -> None:
     lost = world.commit({"a": "1"})
     world.data.reset("main~1")
     world.data._refs.condemn([lost])
-    with pytest.raises(Collected, match=f"commit {lost[:12]} .* was given to gc"):
+    with pytest.raises(CommitCollected, match=f"commit {lost[:12]} .* was given to gc"):
         world.data.create_branch("late", lost)
-    with pytest.raises(Collected):
+    with pytest.raises(CommitCollected):
         world.data.merge(lost)
 
 

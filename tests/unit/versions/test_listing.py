@@ -13,9 +13,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from headwater.aws_http.connection import Answer, Connection
 from headwater.versions.errors import Corrupt
 from headwater.versions.listing import Page, newest
-from headwater.wire.connection import Answer, Connection
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 PLAIN = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff"), max_size=12)

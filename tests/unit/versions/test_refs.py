@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 import pytest
 
 from headwater.registry.store import RegistryStore
-from headwater.versions.errors import Collected, RefMoved, RefsBusy
+from headwater.versions.errors import CommitCollected, RefMoved, RefsBusy
 from headwater.versions.refs import Refs
 from headwater.versions.types import RefMove
 from tests.unit.registry.cases import TABLE
@@ -205,9 +205,9 @@ def test_endless_throttling_ends_in_an_error_that_says_so(world: World) -> None:
 def test_nothing_can_be_moved_to_what_gc_was_given(world: World) -> None:
     mine = refs()
     mine.condemn([commit(0, 1)])
-    with pytest.raises(Collected):
+    with pytest.raises(CommitCollected):
         mine.move("branch", "main", expected=None, to=commit(0, 1))
-    with pytest.raises(Collected):
+    with pytest.raises(CommitCollected):
         mine.move("branch", "main", expected=None, to=commit(0, 2), parents=[commit(0, 1)])
     mine.pardon([commit(0, 1)])
     mine.move("branch", "main", expected=None, to=commit(0, 1))

@@ -10,7 +10,7 @@ import pytest
 from localcloud.embedded_metrics import metrics_in
 
 from headwater.aws import client
-from headwater.features.freshness import Freshness
+from headwater.features.catalog.freshness import Freshness
 from headwater.handlers.features import finish, materialise, parity, skew, split, write_shard
 from headwater.handlers.lake import ingest
 from headwater.model import load_catalog

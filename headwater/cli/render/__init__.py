@@ -1,0 +1,1 @@
+"""How the command line draws: tables, cards and pictures that fit a terminal."""

@@ -1,0 +1,374 @@
+"""How feature views are shown to people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from headwater.cli.output import note, show, table
+from headwater.features.inputs import shown, text_expectation
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+    from rich.tree import Tree
+
+    from headwater.features.catalog.differences import Difference, FeatureChange, Side
+    from headwater.features.catalog.lineage import Lineage, Use
+    from headwater.features.catalog.views import ViewDetails, ViewStatistics
+    from headwater.features.offline.statistics import FeatureStatistics
+    from headwater.features.online.in_progress import UnderWay
+    from headwater.features.parity import ViewParity
+    from headwater.model import Feature
+    from headwater.serving.drift import FeatureDrift
+    from headwater.serving.skew import Skew
+
+BARS = "▁▂▃▄▅▆▇█"
+SHORT = 12
+"""Digits of a commit or data version that are shown."""
+FAR = 0.5
+"""Standard deviations from which on a moved mean is pointed out."""
+_TEXTS = 5
+"""Most frequent values of a text that are shown."""
+
+
+def duration(span: timedelta | None) -> str:
+    """``6 h``, ``1 d 12 h``, ``90 s``; nothing for None."""
+    if span is None:
+        return ""
+    seconds, parts = span.total_seconds(), []
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        count, seconds = divmod(seconds, size)
+        parts += [f"{count:.0f} {unit}"] if count else []
+    return " ".join([*parts, *([f"{seconds:g} s"] if seconds or not parts else [])])
+
+
+def sparkline(counts: Sequence[int]) -> str:
+    """One bar a count; whatever isn't empty can be seen."""
+    highest = max(counts, default=0)
+    return "".join(" " if not count else BARS[count * (len(BARS) - 1) // highest] for count in counts)
+
+
+def show_details(console: Console, found: ViewDetails) -> None:
+    """A view: what it says, its features, definitions and users."""
+    view, summary = found.definition.view, found.summary
+    console.print(f"[bold]{view.name}[/bold] version {found.definition.version}: {summary.state.value}")
+    facts = {
+        "description": view.description,
+        "owner": view.owner,
+        "entity": ", ".join(view.entity),
+        "TTL": duration(view.ttl),
+        "freshness": duration(view.freshness),
+        "schedule": view.schedule.expression if view.schedule else "",
+        "materialised": f"{show(summary.materialised_at)} UTC" if summary.materialised_at else "",
+        "newest event": f"{show(summary.newest_event)} UTC" if summary.newest_event else "",
+        "entities": show(summary.entities),
+        "transform": view.transform or "",
+        "aggregate": view.aggregate.model_dump_json(exclude_defaults=True) if view.aggregate else "",
+    }
+    for name, fact in facts.items():
+        if fact:
+            console.print(f"{name:<13} {fact}", markup=False)
+    for source in found.sources:
+        behind = ", newer than what was materialised" if source.behind else ""
+        console.print(
+            f"{'source':<13} {source.source} ({source.contract or 'contract not kept'}), commit "
+            f"{(source.commit or 'none')[:SHORT]}{behind}",
+            markup=False,
+        )
+    for run in found.in_progress:
+        console.print(f"{'under way':<13} {in_progress(run)}", markup=False)
+    rows = [
+        (
+            feature.name,
+            feature.kind,
+            ", ".join(filter(None, (_window(feature), _texts(feature)))) or _range(feature.minimum, feature.maximum),
+            feature.description,
+        )
+        for feature in view.features
+    ]
+    console.print(table(("feature", "kind", "window or values", "description"), rows))
+    if view.sql:
+        _show_sql(console, view.sql)
+    versions = [
+        (
+            entry.version + (" (now)" if entry.version == found.definition.version else ""),
+            entry.first_seen,
+            entry.materialisations,
+            entry.last_materialised,
+        )
+        for entry in found.versions
+    ]
+    console.print(table(("definition", "first seen (UTC)", "materialisations", "last (UTC)"), versions))
+    if found.uses:
+        columns = ("used by", "status", "definition", "features")
+        console.print(table(columns, [(*_who(use), ", ".join(use.features)) for use in found.uses]))
+    else:
+        note("no model version uses it")
+
+
+def show_lineage(console: Console, found: Lineage) -> None:
+    """Sources above, models below, as two trees."""
+    from rich.tree import Tree
+
+    name = f"{found.view}.{found.feature}" if found.feature else found.view
+    up: Tree = Tree(_text(f"{name} (definition {found.version}) is computed from", "bold"))
+    for source in found.sources:
+        branch = up.add(_text(source.source, "cyan"))
+        branch.add(_text(f"contract {source.contract or 'not kept'}"))
+        commit = (source.commit or "none")[:SHORT]
+        read = "read by the last materialisation" if not source.behind else "not yet materialised"
+        branch.add(_text(f"commit {commit}, {read}"))
+    console.print(up)
+    down: Tree = Tree(_text(f"{name} is used by" if found.uses else f"{name} is used by no model version", "bold"))
+    models: dict[str, Tree] = {}
+    for use in found.uses:
+        branch = models.setdefault(use.model, models.get(use.model) or down.add(_text(use.model, "cyan")))
+        who, status, version = _who(use)
+        old = "" if use.view_version in (None, found.version) else " (an older definition)"
+        line = branch.add(_text(f"{who.removeprefix(use.model).strip()} {status}, definition {version}{old}"))
+        if found.feature is None:
+            line.add(_text(", ".join(use.features)))
+    console.print(down)
+
+
+def show_statistics(console: Console, found: ViewStatistics) -> None:
+    """A line a feature, with a small histogram."""
+    record, seen = found.materialisation, found.statistics
+    console.print(
+        f"{record.view} definition {record.version}, data version {record.data_version[:SHORT]}, materialised "
+        f"{show(record.at)} UTC",
+        markup=False,
+    )
+    if seen is None:
+        note("no statistics were kept of it")
+        return
+    console.print(
+        f"{seen.rows:,} rows of {seen.entities:,} entities, events from {show(seen.first_event)} to "
+        f"{show(seen.last_event)} UTC",
+        markup=False,
+    )
+    numbers = [(name, entry) for name, entry in seen.features.items() if not entry.top]
+    if numbers:
+        rows = [(name, *_numbers(entry), sparkline(entry.histogram)) for name, entry in numbers]
+        columns = ("feature", "missing", "mean", "sd", "min", "median", "max", "histogram")
+        console.print(table(columns, rows, whole=("histogram",)))
+    texts = [(name, entry) for name, entry in seen.features.items() if entry.top]
+    if texts:
+        rows = [(name, f"{entry.missing:.1%}", entry.distinct, _top(entry)) for name, entry in texts]
+        console.print(table(("feature", "missing", "different", "most frequent"), rows))
+    if len(found.others) > 1:
+        note(f"{len(found.others)} materialisations; next: headwater features diff {record.view}")
+
+
+def show_difference(console: Console, found: Difference) -> None:
+    """Changed fields, changed SQL, then each feature before and after."""
+    for name, side in (("before", found.before), ("after", found.after)):
+        console.print(f"{name:<7} {_side(side)}", markup=False)
+    if found.definition or found.sql:
+        console.print()
+    for change in found.definition:
+        console.print(f"{change.field}: {show(change.before) or '-'} -> {show(change.after) or '-'}", markup=False)
+    styles = {"+": "green", "-": "red", "@": "cyan"}
+    for line in found.sql:
+        console.print(line, markup=False, style=styles.get(line[:1], ""))
+    if found.before.version == found.after.version:
+        note("the definition is the same")
+    if not found.features:
+        note("there are no statistics to compare")
+        return
+    texts = [change for change in found.features if any(side and side.top for side in (change.before, change.after))]
+    if numbers := [change for change in found.features if change not in texts]:
+        columns = ["feature", "", "missing", "mean", "sd", "moved by (sd)", "histogram"]
+        rows = [row for change in numbers for row in _both(change, _bars, 5)]
+        console.print(table(columns, rows, whole=("", "missing", "mean", "sd", "histogram")))
+    if texts:
+        columns = ["feature", "", "missing", "different", "most frequent"]
+        rows = [row for change in texts for row in _both(change, _words, 3)]
+        console.print(table(columns, rows, whole=columns[:-1]))
+
+
+def show_materialised(console: Console, found: Sequence[Mapping[str, Any]]) -> None:
+    """A line a view."""
+    if not found:
+        note("nothing to bring online: no source of a view has data yet")
+        return
+    # What the machine writes isn't known yet: no figure rather than a zero.
+    rows = [
+        (entry["view"], entry["version"], *figures, entry["skipped"])
+        for entry in found
+        for figures in [(None, None) if entry.get("execution") else (entry["entities"], entry["written"])]
+    ]
+    skipped = any(entry["skipped"] for entry in found)
+    columns = ("view", "definition", "entities", "written", *(["skipped"] * skipped))
+    console.print(table(columns, [row[: len(columns)] for row in rows]))
+    for entry in found:
+        if entry.get("execution"):
+            note(
+                f"{entry['view']} is written by the materialisation machine, execution {entry['execution']}; next: "
+                f"headwater features show {entry['view']}"
+            )
+
+
+def show_parity(console: Console, found: Sequence[ViewParity]) -> None:
+    """A line a view."""
+    rare = {"newer online": "newer", "in flight": "in_flight", "deleted by age": "deleted"}
+    counted = {title: name for title, name in rare.items() if any(getattr(entry, name) for entry in found)}
+    rows = [
+        (entry.view, entry.version, f"{entry.at:%Y-%m-%d %H:%M}", entry.sampled, entry.equal, *rest)
+        for entry in found
+        for rest in [[getattr(entry, name) for name in counted.values()]]
+    ]
+    columns = ("view", "definition", "as of (UTC)", "sampled", "equal", *counted)
+    console.print(table(columns, rows, whole=columns[1:3]))
+
+
+def show_skew(console: Console, found: Skew) -> None:
+    """The features that were skewed, the most skewed first; then how the values moved since training."""
+    versions = ", ".join(map(str, found.versions))
+    console.print(
+        f"{found.model} (version {versions}) on {found.day}: {found.predictions:,} predictions of {found.requests:,} "
+        "requests that looked features up",
+        markup=False,
+    )
+    rows = [
+        (
+            entry.feature,
+            f"{entry.share:.1%}",
+            entry.different,
+            entry.missing_online,
+            entry.missing_offline,
+            entry.mean_difference,
+            f"{entry.different_by_now / entry.compared:.1%}",
+        )
+        for entry in found.features
+        if entry.share or entry.different_by_now
+    ]
+    if alike := len(found.features) - len(rows):
+        note(f"alike in training and in serving: {alike} of {len(found.features)} features")
+    if rows:
+        columns = ("feature", "skewed", "other", "lacked", "extra", "mean diff", "by now")
+        console.print(table(columns, rows, whole=("skewed", "by now")))
+    for version in found.versions:
+        _show_drift(console, version, [entry for entry in found.drift if entry.version == version])
+
+
+def _show_drift(console: Console, version: int, found: Sequence[FeatureDrift]) -> None:
+    """The features that moved since training; how many didn't, or why that isn't known, is said beside them."""
+    from rich.text import Text
+
+    from headwater.serving.drift import LEAST, LITTLE, MUCH
+
+    rows = [
+        (
+            entry.feature,
+            Text(f"{entry.index:.2f}", style="bold red" if entry.index > MUCH else ""),
+            f"{entry.missing_in_training:.1%} -> {entry.missing:.1%}",
+            f"{show(entry.mean_in_training) or '-'} -> {show(entry.mean) or '-'}",
+        )
+        for entry in found
+        if entry.index is not None and entry.index > LITTLE
+    ]
+    if rows:
+        title = f"version {version}: in training -> in these predictions"
+        console.print(table(("feature", "PSI", "missing", "mean"), rows, title=title, whole=("PSI", "missing", "mean")))
+    known = sum(entry.index is not None for entry in found)
+    if not found:
+        note(f"version {version} kept no profile of its training rows to compare with")
+    elif not known:
+        note(f"version {version}: fewer than {LEAST} predictions, too few to compare with training (PSI)")
+    elif known > len(rows):
+        note(f"version {version}: spread as in training (PSI up to {LITTLE}): {known - len(rows)} of {known} features")
+
+
+def _show_sql(console: Console, sql: str) -> None:
+    from textwrap import dedent
+
+    from rich.padding import Padding
+    from rich.syntax import Syntax
+
+    text = dedent(sql).strip("\n").rstrip()
+    if console.is_terminal:
+        console.print(Padding(Syntax(text, "sql", background_color="default", word_wrap=True), (1, 0, 0, 2)))
+    else:
+        console.print("\n" + "\n".join(f"  {line}" for line in text.splitlines()), markup=False)
+
+
+def _numbers(entry: FeatureStatistics) -> tuple[object, ...]:
+    median = entry.quantiles[len(entry.quantiles) // 2] if entry.quantiles else None
+    return (
+        f"{entry.missing:.1%}",
+        *map(show, (entry.mean, entry.deviation, entry.minimum, median, entry.maximum)),
+    )
+
+
+def _top(entry: FeatureStatistics) -> str:
+    """The most frequent texts, and in how many rows each is."""
+    return ", ".join(f"{shown(text)} {count:,}" for text, count in list(entry.top.items())[:_TEXTS])
+
+
+def _both(
+    change: FeatureChange, cells: Callable[[FeatureStatistics, FeatureChange | None], tuple[object, ...]], wide: int
+) -> Iterator[tuple[object, ...]]:
+    """Two lines a feature, before above after: beside each other they don't fit a terminal of 80 columns."""
+    for name, side in (("before", change.before), ("after", change.after)):
+        shown = cells(side, change if name == "after" else None) if side else ("",) * wide
+        yield (change.feature, name, *shown)
+
+
+def _bars(side: FeatureStatistics, change: FeatureChange | None) -> tuple[object, ...]:
+    from rich.text import Text
+
+    shift = change.shift if change else None
+    moved = Text("" if shift is None else f"{shift:+.2f}", style="bold red" if abs(shift or 0) >= FAR else "")
+    return (f"{side.missing:.1%}", show(side.mean), show(side.deviation), moved, sparkline(side.histogram))
+
+
+def _words(side: FeatureStatistics, _change: FeatureChange | None) -> tuple[object, ...]:
+    return (f"{side.missing:.1%}", side.distinct, _top(side))
+
+
+def _side(side: Side) -> str:
+    record = side.materialisation
+    if record is None:
+        return f"definition {side.version}, never materialised"
+    return (
+        f"definition {side.version}, data version {record.data_version[:SHORT]}, {record.rows:,} rows, materialised "
+        f"{show(record.at)} UTC"
+    )
+
+
+def in_progress(run: UnderWay) -> str:
+    """A run in words: of what, since when, and how far it is."""
+    what = f"definition {run.version}, data version {run.data_version[:SHORT]}, since {show(run.since)} UTC"
+    if not run.execution:
+        return what
+    shards = f", {run.shards_done:,} of {run.shards:,} shards done" if run.shards is not None else ""
+    return f"{what}: execution {run.execution} {run.status}{shards}"
+
+
+def _who(use: Use) -> tuple[str, str, str]:
+    aliases = f" ({', '.join(use.aliases)})" if use.aliases else ""
+    return f"{use.model} version {use.version}{aliases}", use.status, use.view_version or "not recorded"
+
+
+def _window(feature: Feature) -> str:
+    window = feature.aggregate
+    return f"{window.function}({window.of}) over {duration(window.over)}" if window else ""
+
+
+def _texts(feature: Feature) -> str:
+    return text_expectation(feature) if feature.is_text else ""
+
+
+def _range(low: float | None, high: float | None) -> str:
+    if low is None and high is None:
+        return ""
+    return f"{'' if low is None else f'{low:g}'} .. {'' if high is None else f'{high:g}'}"
+
+
+def _text(words: str, style: str = "") -> Text:
+    from rich.text import Text
+
+    return Text(words, style=style)

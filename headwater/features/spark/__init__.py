@@ -1,0 +1,1 @@
+"""Views that outgrow one machine, computed by Spark on EMR Serverless."""

@@ -1,0 +1,1 @@
+"""Handlers of the infrastructure history, one trigger a file."""

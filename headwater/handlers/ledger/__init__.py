@@ -1,1 +1,0 @@
-"""Handlers of the infrastructure ledger, one trigger a file."""
