@@ -1,7 +1,7 @@
 """Release both distributions: ``python -m tools.release 0.1.0 0.2.0`` releases 0.1.0, and 0.2.0 begins.
 
-Makes two commits and a tag: ``Release 0.1.0`` with its date in CHANGELOG.md, tagged ``v0.1.0``, and the beginning of the
-next version. The first commit's subject is how `tests.wheels` finds the release to upgrade from.
+Makes two commits and a tag: ``Release 0.1.0`` with its date in CHANGELOG.md, tagged ``v0.1.0``, and the beginning of
+the next version. The first commit's subject is how `tests.wheels` finds the release to upgrade from.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def main(arguments: list[str]) -> str:
     """Make the commits and the tag; returns what is left to do, or exits with what is wrong."""
     if len(arguments) != 2 or not all(re.fullmatch(r"\d+\.\d+\.\d+", version) for version in arguments):
         raise SystemExit(
-            "expected two versions, the one to release and the next: make release VERSION=0.1.0 NEXT=0.2.0"
+            "expected two versions, this one and the next: make release VERSION=0.1.0 NEXT=0.2.0"
         )
     version, following = arguments
     if _git("status", "--porcelain"):
