@@ -25,9 +25,7 @@ CHANGELOG = ROOT / "CHANGELOG.md"
 def main(arguments: list[str]) -> str:
     """Make the commits and the tag; returns what is left to do, or exits with what is wrong."""
     if len(arguments) != 2 or not all(re.fullmatch(r"\d+\.\d+\.\d+", version) for version in arguments):
-        raise SystemExit(
-            "expected two versions, this one and the next: make release VERSION=0.1.0 NEXT=0.2.0"
-        )
+        raise SystemExit("expected two versions, this one and the next: make release VERSION=0.1.0 NEXT=0.2.0")
     version, following = arguments
     if _git("status", "--porcelain"):
         raise SystemExit("the checkout has changes: commit or stash them, a release is a commit that CI has passed")
