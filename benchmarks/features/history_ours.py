@@ -19,11 +19,11 @@ import duckdb
 import numpy as np
 import pandas
 
+from headwater.declare import Feature, FeatureView
 from headwater.features.offline.entities import ENTITY_ROWS, take
 from headwater.features.offline.point_in_time import historical
 from headwater.features.offline.rows import compute
 from headwater.lake.database import connect, write_parquet
-from headwater.model import Feature, FeatureView
 
 NAMES = tuple(f"f{number}" for number in range(10))
 START = 1_600_000_000_000_000

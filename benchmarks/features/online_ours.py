@@ -17,11 +17,11 @@ import duckdb
 
 from benchmarks.features.online_data import FEATURES, NOW, VIEWS, entities_to_read
 from benchmarks.versions.double import Registry
+from headwater.declare import Feature, FeatureView
 from headwater.features.online.materialising import MaterialiseOptions, Materialiser
 from headwater.features.online.reading import Lookup, ValueStatus, plan, read_online
 from headwater.features.online.store import OnlineStore
 from headwater.lake.types import DataVersion, PinnedCommit
-from headwater.model import Feature, FeatureView
 from headwater.registry.types import PackageFeature
 
 

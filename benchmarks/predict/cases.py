@@ -21,7 +21,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
-from headwater.model import RequestInput
+from headwater.declare import RequestInput
 from headwater.registry.types import Output, Package, PackageFeature, Pointer
 
 SEED = 7

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from headwater.declare.locations import of_validation
 from headwater.errors import HeadwaterError, InvalidRequest, NotAllowed, NotFound
-from headwater.places import of_validation
 
 INTERRUPTED = 130
 LOCAL_COMMAND = "headwater local"

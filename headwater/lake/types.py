@@ -17,7 +17,7 @@ from headwater.values import Pointer as Pointer
 from headwater.values import Value as Value
 
 if TYPE_CHECKING:
-    from headwater.model import FeatureView
+    from headwater.declare import FeatureView
 
 LANDING = "landing"
 STREAMED = "streamed"

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AwareDatetime, Field, FiniteFloat, StringConstraints, model_validator
 
-from headwater.model import FeatureView, Name, RequestInput
+from headwater.declare import FeatureView, Name, RequestInput
 from headwater.values import Pointer as Pointer
 from headwater.values import Value as Value
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from headwater.model import Examples, Feature, FeatureView, Gate, Holdout, Model, Product, RequestInput, Source
+from headwater.declare import Examples, Feature, FeatureView, Gate, Holdout, Model, Product, RequestInput, Source
 from headwater.verification import MODEL, SOURCE, UNIT, VIEW
 
 OWNER = "headwater verify"

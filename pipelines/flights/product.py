@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from headwater.model import (
+from headwater.declare import (
     Aggregations,
     Examples,
     Feature,

@@ -263,7 +263,7 @@ def test_the_images_context_holds_what_the_dockerfile_copies_and_no_laptop_code(
     with zipfile.ZipFile(first.path) as archive:
         names = archive.namelist()
     assert {
-        "headwater/container/Dockerfile", "requirements.txt", "headwater/model.py", "pipelines/shop.py"
+        "headwater/container/Dockerfile", "requirements.txt", "headwater/declare/models.py", "pipelines/shop.py"
     } <= set(names)  # fmt: skip
     assert not [name for name in names if name.startswith(("headwater/cli", "headwater/infra", "infra", "tests"))]
 

@@ -12,7 +12,7 @@ import pytest
 from headwater.infra import products
 
 PRODUCT = """
-from headwater.model import Product, Source
+from headwater.declare import Product, Source
 
 PRODUCT = Product(sources=(Source(name="{name}", contract="fresh_products.shop.contracts:{contract}"),))
 """

@@ -18,7 +18,7 @@ ROWS = pa.DataFrameSchema({"rooms": pa.Column(int)}, coerce=True)
 '''
 BROKEN_PRODUCT = '''"""SQL that fails on one good row, and a train function that raises: bad on purpose."""
 
-from headwater.model import Examples, Gate, Holdout, Model, Product, RequestInput, Source
+from headwater.declare import Examples, Gate, Holdout, Model, Product, RequestInput, Source
 
 SOURCE = Source(
     name="broken_rows",
@@ -47,7 +47,7 @@ WATCHED_PRODUCT = '''"""A view that promises to be an hour old at most."""
 
 from datetime import timedelta
 
-from headwater.model import Feature, FeatureView, Product
+from headwater.declare import Feature, FeatureView, Product
 
 VIEW = FeatureView(
     name="weather_now",
@@ -79,7 +79,7 @@ LARGE_PRODUCT = '''"""Views that Spark computes: one that it can, and one whose 
 
 from datetime import timedelta
 
-from headwater.model import Feature, FeatureView, Product, Source
+from headwater.declare import Feature, FeatureView, Product, Source
 
 SOURCE = Source(name="sales", contract="pipelines.large.contracts:ROWS", keys=("number",))
 SQL = "SELECT shop, sold AS event_time, sold AS available_time, {} FROM sales"

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from headwater import model, views
-from headwater.model import Declaration
+from headwater import declare
+from headwater.declare import Declaration
 from tools.reference.source import bullet, fields, markdown, prose
 
 _HEAD = """\
-<!-- Written by `make reference` from headwater/model.py and headwater/views.py: don't edit it. -->
+<!-- Written by `make reference` from headwater/declare/: don't edit it. -->
 # Declarations
 
-What `pipelines/<product>/product.py` is made of. All of it comes from `headwater.model`:
+What `pipelines/<product>/product.py` is made of. All of it comes from `headwater.declare`:
 
-    from headwater.model import Examples, Feature, FeatureView, Gate, Holdout, Model, Source
+    from headwater.declare import Examples, Feature, FeatureView, Gate, Holdout, Model, Source
 
 Declarations are frozen values, checked when they are made; an unknown field is refused. `headwater check` says what
 else is wrong, and a deployment refuses the same. Types that stand for text of a form:
@@ -33,8 +33,7 @@ def declarations() -> Sequence[type[Declaration]]:
     first = ["Source", "FeatureView", "Feature", "Aggregations", "Window", "Schedule", "Model"]
     found = {
         name: value
-        for module in (views, model)
-        for name, value in vars(module).items()
+        for name, value in vars(declare).items()
         if isinstance(value, type) and issubclass(value, Declaration) and value is not Declaration
     }
     return [found.pop(name) for name in first] + list(found.values())

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from headwater.declare import FeatureView
 from headwater.features.offline.rows import Ensure, ToRead
 from headwater.features.online.completing import complete
 from headwater.features.online.handoff import HandOver
@@ -16,7 +17,6 @@ from headwater.features.online.records import Materialisations
 from headwater.features.online.store import OnlineStore, OnlineWrite
 from headwater.lake.service import Lake
 from headwater.lake.types import DataVersion
-from headwater.model import FeatureView
 from headwater.registry.errors import RegistryBusy
 from headwater.registry.store import RegistryStore
 from headwater.values import Value

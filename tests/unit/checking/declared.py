@@ -9,8 +9,19 @@ from typing import Any
 import pandera.pandas as pa
 from pandera.engines.pandas_engine import Date, DateTime, Decimal
 
-from headwater.model import Catalog, Examples, Feature, FeatureView, Gate, Holdout, Model, Product, RequestInput, Source
-from headwater.model import catalog as together
+from headwater.declare import (
+    Catalog,
+    Examples,
+    Feature,
+    FeatureView,
+    Gate,
+    Holdout,
+    Model,
+    Product,
+    RequestInput,
+    Source,
+)
+from headwater.declare import catalog as together
 
 ROWS = pa.DataFrameSchema(
     {

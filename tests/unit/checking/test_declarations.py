@@ -12,10 +12,20 @@ import pytest
 from headwater.checking import ProductProblems, problems
 from headwater.checking.rows import Bench
 from headwater.checking.sources import source_problems
+from headwater.declare import (
+    Aggregations,
+    Choice,
+    Feature,
+    FeatureView,
+    Integers,
+    Search,
+    Uniform,
+    Window,
+    load_catalog,
+)
+from headwater.declare.locations import lines
 from headwater.lake.ingestion import curate
 from headwater.lake.types import Upload
-from headwater.model import Aggregations, Choice, Feature, FeatureView, Integers, Search, Uniform, Window, load_catalog
-from headwater.places import lines
 from tests.unit.checking.declared import EXACT, HERE, MODEL, SOURCE, VIEW, products
 
 

@@ -31,9 +31,9 @@ def fit(params, inputs, label):
 """
 PRODUCT = """
 from datetime import timedelta
-from headwater.model import *
-from headwater.model import Aggregations, Examples, Feature, FeatureView, Gate, Holdout, Model, Product, RequestInput
-from headwater.model import Search, Source, Window
+from headwater.declare import *
+from headwater.declare import Aggregations, Examples, Feature, FeatureView, Gate, Holdout, Model, Product, RequestInput
+from headwater.declare import Search, Source, Window
 DAY = timedelta(days=1)
 SOURCE = Source(name="clicks", contract="{package}.booking.contracts:ROWS", event_time="date_time"{source})
 VIEW = FeatureView(
@@ -101,11 +101,11 @@ def check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Check]:
         ({"booking/product.py": "raise SystemExit(3)"}, "pipelines/booking/product.py:1: SystemExit: 3"),
         ({"booking/product.py": "PRODUCT = 1"}, "pipelines.booking.product: must define PRODUCT = Product(...); it"),
         (
-            {"booking/product.py": "from headwater.model import Source\n\nSource(\n    name='Clicks')"},
+            {"booking/product.py": "from headwater.declare import Source\n\nSource(\n    name='Clicks')"},
             "pipelines/booking/product.py:3: Source.name: String should match pattern",
         ),
         (
-            {"booking/product.py": "from headwater.model import Schedule\nSchedule(expression='cron(1)')"},
+            {"booking/product.py": "from headwater.declare import Schedule\nSchedule(expression='cron(1)')"},
             "pipelines/booking/product.py:2: Schedule: schedule 'cron(1)': cron takes six fields",
         ),
         ({"other/__init__.py": ""}, "pipelines.other.product: is missing"),

@@ -12,8 +12,7 @@ import pandera.pandas as pa
 import pytest
 
 from headwater.checking.sample import ingested_sample, sampled_training_set
-from headwater.errors import InvalidRequest
-from headwater.model import (
+from headwater.declare import (
     Aggregations,
     Examples,
     Feature,
@@ -28,6 +27,7 @@ from headwater.model import (
     Window,
     catalog,
 )
+from headwater.errors import InvalidRequest
 
 SAMPLE = "customer,sold,amount\n00001,20260101,1.5\n00001,20260103,2.5\n00002,20260104,4\n"
 

@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from headwater.cli.failures import failure
 from headwater.cli.output import note
+from headwater.declare import Holdout, RequestInput, Search
 from headwater.errors import HeadwaterError, InvalidRequest, NotAllowed, NotFound, Refused
-from headwater.model import Holdout, RequestInput, Search
 from tests.unit.cli.conftest import Run
 
 

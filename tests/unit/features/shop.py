@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from headwater.aws import client
+from headwater.declare import Catalog, Feature, FeatureView, Product, RequestInput, catalog
 from headwater.features.online.store import OnlineStore
 from headwater.features.service import Features
 from headwater.lake.service import Lake
-from headwater.model import Catalog, Feature, FeatureView, Product, RequestInput, catalog
 from headwater.registry.service import Registry
 from headwater.registry.store import RegistryStore
 from headwater.registry.types import (

@@ -16,10 +16,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from sklearn.metrics import roc_auc_score
 
-from headwater.features.errors import InvalidView
-from headwater.features.offline.point_in_time import historical
-from headwater.features.offline.rows import compute
-from headwater.model import (
+from headwater.declare import (
     Aggregations,
     Feature,
     FeatureView,
@@ -30,6 +27,9 @@ from headwater.model import (
     Window,
     catalog,
 )
+from headwater.features.errors import InvalidView
+from headwater.features.offline.point_in_time import historical
+from headwater.features.offline.rows import compute
 from tests.unit.features.test_point_in_time import SELLERS, at, database, is_known, table
 
 Function = Literal["count", "sum", "mean", "min", "max", "last", "distinct"]

@@ -11,6 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headwater.declare import Feature, FeatureView, InvalidProduct, Product, Source, catalog
+from headwater.declare.views import LARGEST_ITEM
 from headwater.features.online.encoding import (
     HEAD_BYTES,
     VALUE_BYTES,
@@ -23,8 +25,6 @@ from headwater.features.online.encoding import (
     values_of,
 )
 from headwater.features.online.reading import attribute_of
-from headwater.model import Feature, FeatureView, InvalidProduct, Product, Source, catalog
-from headwater.views import LARGEST_ITEM
 
 TIMES = st.one_of(st.sampled_from([-1, 0, 1, 2**40]), st.integers(-(2**62), 2**62))
 TINY = 1.401298464324817e-45

@@ -14,14 +14,7 @@ import pyarrow
 import pytest
 from pydantic import ValidationError
 
-from headwater.features.errors import InvalidEntityRows, InvalidView, NeedsSpark, UnknownFeature
-from headwater.features.offline.engine import LARGEST, engine_for
-from headwater.features.offline.rows import compute
-from headwater.features.service import Features
-from headwater.lake.errors import NoData
-from headwater.lake.service import Lake
-from headwater.lake.types import DataVersion
-from headwater.model import (
+from headwater.declare import (
     Aggregations,
     Catalog,
     Feature,
@@ -32,6 +25,13 @@ from headwater.model import (
     Window,
     catalog,
 )
+from headwater.features.errors import InvalidEntityRows, InvalidView, NeedsSpark, UnknownFeature
+from headwater.features.offline.engine import LARGEST, engine_for
+from headwater.features.offline.rows import compute
+from headwater.features.service import Features
+from headwater.lake.errors import NoData
+from headwater.lake.service import Lake
+from headwater.lake.types import DataVersion
 from headwater.versions.errors import RevisionNotFound
 from tests.unit.lake.world import LAKE, REGISTRY, World, new_world
 

@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from headwater.declare import RequestInput
 from headwater.features.errors import InvalidInput
 from headwater.features.inputs import encode, encode_value, entity_text
 from headwater.features.offline.columns import entity_sql
-from headwater.model import RequestInput
 
 DISTANCE = RequestInput(name="distance", kind="number", minimum=1, maximum=12000)
 CARRIER = RequestInput(name="carrier", kind="category")

@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from headwater.declare import Aggregations, Feature, FeatureView, InvalidProduct, Window
 from headwater.features.errors import InvalidView
 from headwater.features.offline.engine import DuckDB, type_problem
 from headwater.features.offline.point_in_time import historical
 from headwater.features.offline.rows import compute, compute_on
-from headwater.model import Aggregations, Feature, FeatureView, InvalidProduct, Window
 
 START = datetime(2013, 3, 1)
 TTL = 5

@@ -20,12 +20,12 @@ from typing import Any
 import duckdb
 import pytest
 
+from headwater.declare import Feature, FeatureView
 from headwater.features.offline.engine import DuckDB
 from headwater.features.offline.point_in_time import historical
 from headwater.features.offline.rows import add_streamed, compute
 from headwater.features.stream.lines import ENTITY, marks
 from headwater.features.stream.lines import FEATURES as NAMED
-from headwater.model import Feature, FeatureView
 from tests.unit.features.test_aggregations import windowed
 from tests.unit.features.test_point_in_time import SELLERS
 

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from headwater.aws import client
+from headwater.declare import RequestInput
 from headwater.features.online.encoding import Row, pack
 from headwater.features.online.reading import microseconds
-from headwater.model import RequestInput
 from headwater.registry.types import GoldenRequest, GoldenSet, Output, Package, PackageFeature, Pointer, Value
 from tests.unit.registry.cases import candidate, make_table
 

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headwater.checking.sample import ingested_sample, sampled_training_set
+from headwater.declare import Catalog, Model, catalog
 from headwater.lake.errors import FileRefused
-from headwater.model import Catalog, Model, catalog
 from headwater.templates import write_from
 from headwater.templates.guessing import Guess
 from headwater.templates.inspecting import NotATable, inspect, standard_name

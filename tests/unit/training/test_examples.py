@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from headwater.declare import Examples, Gate, Holdout, Model, RequestInput
 from headwater.features.inputs import encode
-from headwater.model import Examples, Gate, Holdout, Model, RequestInput
 from headwater.registry.types import LeakWarning
 from headwater.training.dataset import Rows
 from headwater.training.describing import golden

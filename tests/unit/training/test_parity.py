@@ -15,7 +15,7 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from headwater.model import Examples, Gate, Holdout, InvalidProduct, Model, Product, RequestInput, Source, catalog
+from headwater.declare import Examples, Gate, Holdout, InvalidProduct, Model, Product, RequestInput, Source, catalog
 from headwater.training.compiling import Graph, check_parity, compile_graph
 from headwater.training.errors import CompilationFailed
 from headwater.training.trees import widest

@@ -23,18 +23,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from headwater.aws import client
 from headwater.cli.render.features import show_details, show_statistics
 from headwater.client import Headwater, connect
-from headwater.features.errors import InvalidRows
-from headwater.features.online.encoding import pack, text_places, unpack
-from headwater.features.online.materialising import MaterialiseOptions
-from headwater.features.online.reading import attribute_of
-from headwater.features.online.store import OnlineStore, OnlineWrite
-from headwater.features.service import Features
-from headwater.features.stream.commits import Collector
-from headwater.features.stream.rows import Streaming
-from headwater.lake.service import Lake
-from headwater.lake.store import Arrivals
-from headwater.locks import FOLDER
-from headwater.model import (
+from headwater.declare import (
     Aggregations,
     Catalog,
     Examples,
@@ -50,6 +39,17 @@ from headwater.model import (
     Window,
     catalog,
 )
+from headwater.features.errors import InvalidRows
+from headwater.features.online.encoding import pack, text_places, unpack
+from headwater.features.online.materialising import MaterialiseOptions
+from headwater.features.online.reading import attribute_of
+from headwater.features.online.store import OnlineStore, OnlineWrite
+from headwater.features.service import Features
+from headwater.features.stream.commits import Collector
+from headwater.features.stream.rows import Streaming
+from headwater.lake.service import Lake
+from headwater.lake.store import Arrivals
+from headwater.locks import FOLDER
 from headwater.registry.service import PRODUCTION, Registry
 from headwater.registry.store import ArtifactStore, RegistryStore
 from headwater.registry.types import Candidate, Package

@@ -14,6 +14,7 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.s3.models import s3_backends
 
 from headwater.aws import client
+from headwater.declare import Catalog, Examples, Gate, Holdout, Model, OnDemand, RequestInput
 from headwater.features.inputs import encode
 from headwater.features.offline.point_in_time import historical
 from headwater.features.online.store import OnlineStore
@@ -23,7 +24,6 @@ from headwater.lake.errors import NoData
 from headwater.lake.service import Lake
 from headwater.lake.store import Arrivals
 from headwater.locks import FOLDER
-from headwater.model import Catalog, Examples, Gate, Holdout, Model, OnDemand, RequestInput
 from headwater.registry.service import PRODUCTION, Registry
 from headwater.registry.store import ArtifactStore, RegistryStore
 from headwater.registry.types import Candidate, GoldenSet, ModelVersion, Package, Profile, Status

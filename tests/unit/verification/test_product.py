@@ -11,8 +11,8 @@ import pytest
 from pandera.errors import SchemaErrors
 
 from headwater.checking import ProductProblems, checked_catalog, problems
+from headwater.declare import catalog, load_catalog
 from headwater.deployed import deployed_catalog
-from headwater.model import catalog, load_catalog
 from headwater.verification import MODEL, SOURCE, UNIT, VIEW
 from headwater.verification.contracts import ROWS
 from headwater.verification.product import PRODUCT
@@ -47,7 +47,7 @@ def test_a_project_may_not_use_the_reserved_names(tmp_path: Path, monkeypatch: p
     (folder.parent / "__init__.py").write_text("")
     (folder / "__init__.py").write_text("")
     (folder / "product.py").write_text(
-        "from headwater.model import Product, Source\n"
+        "from headwater.declare import Product, Source\n"
         'ROWS = Source(name="headwater_verify_more", contract="headwater.verification.contracts:ROWS")\n'
         "PRODUCT = Product(sources=(ROWS,))\n"
     )

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from headwater.errors import InvalidRequest
-from headwater.model import (
+from headwater.declare import (
     Examples,
     Feature,
     FeatureView,
@@ -26,6 +25,7 @@ from headwater.model import (
     catalog,
     resolve,
 )
+from headwater.errors import InvalidRequest
 
 SOURCE = Source(name="rows", contract="a.b:C")
 VIEW = FeatureView(
@@ -115,5 +115,5 @@ def test_the_label_may_not_be_a_request_input() -> None:
 
 
 def test_what_cannot_be_imported_is_named() -> None:
-    with pytest.raises(InvalidProduct, match=r"'headwater\.model:nosuch' can't be imported"):
-        resolve("headwater.model:nosuch")
+    with pytest.raises(InvalidProduct, match=r"'headwater\.declare:nosuch' can't be imported"):
+        resolve("headwater.declare:nosuch")
