@@ -36,10 +36,8 @@ HANDLERS = {
     ],
     "serving": ["serving.predict"],
     "data": [
-        *(
-            f"features.{name}"
-            for name in ("collect", "describe", "finish", "keep", "materialise", "skew", "split", "write_shard")
-        ),
+        "features.commit_stream", "features.describe_spark_job", "features.finish", "features.materialise",
+        "features.skew", "features.split", "features.store_spark_rows", "features.write_shard",
         "lake.ingest", "registry.register", "training.prepare",
     ],
 }  # fmt: skip
