@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 from importlib.util import find_spec
 
-from headwater.declare import Catalog, catalog, load_catalog
+from headwater.declare import Catalog, catalog, load_catalog, product_of
 
 _PACKAGE = "headwater.verification"
 
@@ -26,7 +26,7 @@ def deployed_catalog(package: str = "pipelines") -> Catalog:
     own = load_catalog(package)
     if find_spec(_PACKAGE) is None:
         return own
-    built_in = catalog([importlib.import_module(f"{_PACKAGE}.product").PRODUCT])
+    built_in = catalog([product_of(importlib.import_module(f"{_PACKAGE}.product"))])
     return Catalog(
         sources={**own.sources, **built_in.sources},
         views={**own.views, **built_in.views},

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import sys
 import time
-from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -38,7 +37,7 @@ def view(days: int) -> FeatureView:
         sources=("raw",),
         sql="SELECT *, event_time AS available_time FROM raw",
         features=tuple(Feature(name=name) for name in NAMES),
-        ttl=timedelta(days=days),
+        ttl=f"{days}d",
     )
 
 

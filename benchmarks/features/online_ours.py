@@ -8,7 +8,7 @@ import resource
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -33,7 +33,7 @@ def view(number: int) -> FeatureView:
         sources=("rows",),
         sql="FROM rows",
         features=tuple(Feature(name=f"f{place}") for place in range(FEATURES)),
-        ttl=timedelta(days=365),
+        ttl="365d",
     )
 
 

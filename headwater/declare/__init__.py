@@ -7,12 +7,12 @@ every product, checks each name that one declaration uses of another, and is run
 from __future__ import annotations
 
 from headwater.declare.base import Declaration, InvalidProduct, Name, location_of
-from headwater.declare.inputs import OnDemand, RequestInput
+from headwater.declare.inputs import OnDemand, RequestInput, category, number, timestamp
 from headwater.declare.models import LONGEST_BODY, MOST_INSTANCES, Model
-from headwater.declare.products import Catalog, Product, catalog, load_catalog
+from headwater.declare.products import Catalog, Product, catalog, load_catalog, product_of
 from headwater.declare.references import Reference, resolve
 from headwater.declare.sources import LANDED, TIME_FORMATS, Source
-from headwater.declare.times import Schedule
+from headwater.declare.times import Duration, OptionalDuration, Schedule
 from headwater.declare.training import (
     LOWER_IS_BETTER,
     Choice,
@@ -25,7 +25,7 @@ from headwater.declare.training import (
     Uniform,
 )
 from headwater.declare.views import LONGEST_TEXT, Feature, FeatureView
-from headwater.declare.windows import Aggregations, Window
+from headwater.declare.windows import Aggregations, Window, count, distinct, last, maximum, mean, minimum, total
 
 __all__ = [
     "LANDED",
@@ -38,6 +38,7 @@ __all__ = [
     "Catalog",
     "Choice",
     "Declaration",
+    "Duration",
     "Examples",
     "Feature",
     "FeatureView",
@@ -49,6 +50,7 @@ __all__ = [
     "Model",
     "Name",
     "OnDemand",
+    "OptionalDuration",
     "Product",
     "Reference",
     "RequestInput",
@@ -58,7 +60,18 @@ __all__ = [
     "Uniform",
     "Window",
     "catalog",
+    "category",
+    "count",
+    "distinct",
+    "last",
     "load_catalog",
     "location_of",
+    "maximum",
+    "mean",
+    "minimum",
+    "number",
+    "product_of",
     "resolve",
+    "timestamp",
+    "total",
 ]

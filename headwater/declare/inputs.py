@@ -60,3 +60,27 @@ class OnDemand(Declaration):
     features declared before it; the language is that of `headwater.training.expressions`."""
     description: str = ""
     """One line for people."""
+
+
+def number(
+    name: str,
+    description: str = "",
+    *,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    required: bool = True,
+) -> RequestInput:
+    """A number that a request carries, refused below ``minimum`` and above ``maximum``."""
+    return RequestInput(
+        name=name, kind="number", description=description, minimum=minimum, maximum=maximum, required=required
+    )
+
+
+def category(name: str, description: str = "", *, required: bool = True) -> RequestInput:
+    """A text that a request carries."""
+    return RequestInput(name=name, kind="category", description=description, required=required)
+
+
+def timestamp(name: str, description: str = "", *, timezone: str = "UTC", required: bool = True) -> RequestInput:
+    """A time that a request carries; the model gets its hour, weekday and month in ``timezone``."""
+    return RequestInput(name=name, kind="timestamp", description=description, timezone=timezone, required=required)

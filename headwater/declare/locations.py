@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 LONGEST = 600
@@ -53,14 +54,24 @@ def lines(problems: Iterable[Problem]) -> str:
     return "\n".join([*told[:MOST], *more])
 
 
-def declared_at() -> Location | None:
-    """The line that is being carried out, outside of Headwater and pydantic."""
-    frame = sys._getframe(1)
-    while frame.f_globals.get("__name__", "").startswith(_OURS):
-        if frame.f_back is None:
-            return None
+def _declaring() -> FrameType | None:
+    """What is being carried out, outside of declarations and pydantic."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame and frame.f_globals.get("__name__", "").startswith(_OURS):
         frame = frame.f_back
-    return Location(frame.f_code.co_filename, frame.f_lineno)
+    return frame
+
+
+def declared_at() -> Location | None:
+    """The line that makes a declaration right now."""
+    frame = _declaring()
+    return Location(frame.f_code.co_filename, frame.f_lineno) if frame else None
+
+
+def declared_in() -> str:
+    """The package of the module that makes a declaration right now; empty in a script or a notebook."""
+    frame = _declaring()
+    return frame.f_globals.get("__package__") or "" if frame else ""
 
 
 def problems_of(error: BaseException, where: str, folders: Sequence[Path]) -> list[Problem]:

@@ -7,6 +7,7 @@ import pkgutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import TypeVar
 
 from headwater.declare.base import Declaration, InvalidProduct, location_of
@@ -20,7 +21,7 @@ N = TypeVar("N", "Source", "FeatureView", "Model")
 
 
 class Product(Declaration):
-    """One folder of ``pipelines/``: what its ``product.py`` calls ``PRODUCT``."""
+    """One folder of ``pipelines/``: what its ``product.py`` declares."""
 
     sources: tuple[Source, ...] = ()
     """The product's sources."""
@@ -115,13 +116,13 @@ def _with_texts(model: Model, sources: Mapping[str, Source], views: Mapping[str,
 
 
 def load_catalog(package: str = "pipelines") -> Catalog:
-    """Import every ``<package>/<product>/product.py`` and put their ``PRODUCT`` together.
+    """Import every ``<package>/<product>/product.py`` and put what they declare together (`product_of`).
 
     Raises
     ------
     InvalidProduct
-        A folder's ``product.py`` can't be imported or defines no ``PRODUCT``, or `catalog` refuses them together. All
-        that is wrong, a line each, with file and line.
+        A folder's ``product.py`` can't be imported or declares nothing, or `catalog` refuses them together. All that
+        is wrong, a line each, with file and line.
     """
     root = importlib.import_module(package)
     folders = [Path(entry) for entry in root.__path__]
@@ -135,22 +136,45 @@ def load_catalog(package: str = "pipelines") -> Catalog:
     for folder in sorted(packages):
         name = f"{package}.{folder}.product"
         try:
-            product = getattr(importlib.import_module(name), "PRODUCT", None)
+            product = product_of(importlib.import_module(name))
         except (Exception, SystemExit) as error:
             missing = isinstance(error, ModuleNotFoundError) and error.name == name
             problems += [Problem(name, "is missing")] if missing else problems_of(error, "", folders)
             continue
-        if isinstance(product, Product):
-            products.append(product)
-        else:
-            problems.append(Problem(name, f"must define PRODUCT = Product(...); it holds {product!r}"))
+        products.append(product)
+        if not (product.sources or product.views or product.models):
+            problems.append(Problem(name, "declares nothing: give a Source, FeatureView or Model a name in the module"))
     return catalog(products, problems)
+
+
+def product_of(module: ModuleType) -> Product:
+    """All that a module declares: the sources, feature views and models that it has names for.
+
+    One may stand by itself or in a list, a tuple or a dictionary. A name that begins with an underscore declares
+    nothing, and what has several names is declared once.
+    """
+    named = (value for name, value in vars(module).items() if not name.startswith("_"))
+    found = {id(one): one for value in named for one in _declared(value)}.values()
+    return Product(
+        sources=tuple(one for one in found if isinstance(one, Source)),
+        views=tuple(one for one in found if isinstance(one, FeatureView)),
+        models=tuple(one for one in found if isinstance(one, Model)),
+    )
+
+
+def _declared(value: object) -> Iterator[Source | FeatureView | Model]:
+    if isinstance(value, Source | FeatureView | Model):
+        yield value
+    elif isinstance(value, list | tuple | dict):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _declared(inner)
 
 
 def _by_name(kind: str, declarations: Sequence[N], found: list[Problem]) -> dict[str, N]:
     named: dict[str, N] = {}
     for declaration in declarations:
-        if first := named.get(declaration.name):
+        # One that a product imports from another is still declared once.
+        if (first := named.get(declaration.name)) and first is not declaration:
             also = f", first at {location_of(first)}" if location_of(first) else ""
             found.append(
                 Problem(f"the {kind}s", f"{declaration.name!r} declared more than once{also}", location_of(declaration))

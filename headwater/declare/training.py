@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from headwater.declare.base import Declaration, Name
+from headwater.declare.times import OptionalDuration
 
 
 class Examples(Declaration):
@@ -83,7 +83,7 @@ class Search(Declaration):
 class Holdout(Declaration):
     """Which examples are kept back to judge the model: the latest ones, or without time a fixed random share."""
 
-    last: timedelta | None = None
+    last: OptionalDuration = None  # type: ignore[assignment]
     """Examples asked within this time before the newest one; later than all training rows."""
     share: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Share of rows, the latest if the examples carry ``asked_at``, else drawn by a hash of the row's position."""

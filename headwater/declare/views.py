@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from headwater.declare.base import Declaration, InvalidProduct, Name, refuse_repeats
 from headwater.declare.references import Reference, source_of
-from headwater.declare.times import Schedule
+from headwater.declare.times import Duration, OptionalDuration, Schedule
 from headwater.declare.windows import Aggregations, Window
 
 LONGEST_TEXT = 1024
@@ -129,9 +128,9 @@ class FeatureView(Declaration):
     Arrow table with the columns that `sql` would yield. Nothing is copied out of DuckDB that it doesn't ask for."""
     features: tuple[Feature, ...] = Field(min_length=1)
     """The values that each row carries."""
-    ttl: timedelta
+    ttl: Duration
     """A value older than this, counted from its event time, is missing."""
-    freshness: timedelta | None = None
+    freshness: OptionalDuration = None  # type: ignore[assignment]
     """The age of the view's newest event from which the view counts as stale."""
     schedule: Schedule | None = None
     """When it is materialised besides after each ingestion."""
@@ -142,9 +141,6 @@ class FeatureView(Declaration):
     @model_validator(mode="after")
     def _check(self) -> Self:
         where = f"feature view {self.name!r}"
-        for field, value in (("ttl", self.ttl), ("freshness", self.freshness)):
-            if value is not None and value <= timedelta(0):
-                raise ValueError(f"{where}: {field} is {value}, it must be positive")
         if taken := sorted(RESERVED & {*self.entity, *(feature.name for feature in self.features)}):
             raise ValueError(f"{where}: {', '.join(map(repr, taken))} has a meaning already; choose another name")
         refuse_repeats(where, [*self.entity, *(feature.name for feature in self.features)])
@@ -161,6 +157,20 @@ class FeatureView(Declaration):
                 has = "has no aggregate" if self.aggregate else "has an aggregate, which only a view's own gives sense"
                 raise ValueError(f"{where}: feature {feature.name!r} {has}")
         return self
+
+    def all(self) -> tuple[str, ...]:
+        """Each of the view's features, as `Model.features` takes them."""
+        return self.select(*(feature.name for feature in self.features))
+
+    def select(self, *names: str) -> tuple[str, ...]:
+        """Some of the view's features, as `Model.features` takes them; raises `InvalidProduct` for one there isn't."""
+        declared = [feature.name for feature in self.features]
+        if missing := [name for name in names if name not in declared]:
+            raise InvalidProduct(
+                f"feature view {self.name!r} has no feature {', '.join(map(repr, missing))}. "
+                f"Declared: {', '.join(declared)}"
+            )
+        return tuple(f"{self.name}.{name}" for name in names)
 
     @property
     def version(self) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Literal, Self
 
 from pydantic import model_validator
 
 from headwater.declare.base import Declaration
+from headwater.declare.times import Duration
 
 
 class Window(Declaration):
@@ -23,13 +23,11 @@ class Window(Declaration):
     """``distinct`` counts exactly: the sketches of DuckDB and Spark differ, and DuckDB's is 13 % off."""
     of: str = ""
     """An SQL expression over the source's columns, DuckDB's dialect: a column, or ``arr_delay > 15``."""
-    over: timedelta
+    over: Duration
     """The window's length."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if self.over <= timedelta(0):
-            raise ValueError(f"{self.function} over {self.over}: a window must be longer than nothing")
         if not self.of and self.function != "count":
             raise ValueError(f"{self.function}: say what of, such as of='amount'")
         return self
@@ -49,3 +47,38 @@ class Aggregations(Declaration):
     """The end of the windows. False: the entity's newest event; a value stands until the next event, or until the TTL.
     True: the moment of the question; a value also changes when a row leaves the window. The online value changes with
     the next materialisation, so give such a view a `schedule`."""
+
+
+def count(of: str = "", *, over: str) -> Window:
+    """How many rows there were; with ``of``, those that have a value of it."""
+    return Window(function="count", of=of, over=over)
+
+
+def distinct(of: str, *, over: str) -> Window:
+    """How many different values there were, counted exactly."""
+    return Window(function="distinct", of=of, over=over)
+
+
+def mean(of: str, *, over: str) -> Window:
+    """The mean; of a condition, the share of rows that meet it."""
+    return Window(function="mean", of=of, over=over)
+
+
+def total(of: str, *, over: str) -> Window:
+    """The sum."""
+    return Window(function="sum", of=of, over=over)
+
+
+def minimum(of: str, *, over: str) -> Window:
+    """The smallest value."""
+    return Window(function="min", of=of, over=over)
+
+
+def maximum(of: str, *, over: str) -> Window:
+    """The largest value."""
+    return Window(function="max", of=of, over=over)
+
+
+def last(of: str, *, over: str) -> Window:
+    """The value of the newest row: the only window whose value may be text."""
+    return Window(function="last", of=of, over=over)

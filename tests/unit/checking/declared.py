@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 
 import pandera.pandas as pa
@@ -18,8 +17,8 @@ from headwater.declare import (
     Holdout,
     Model,
     Product,
-    RequestInput,
     Source,
+    number,
 )
 from headwater.declare import catalog as together
 
@@ -95,12 +94,12 @@ VIEW = FeatureView(
     sql="SELECT rooms, sold + INTERVAL 1 DAY AS event_time, sold + INTERVAL 1 DAY AS available_time, price AS last "
     "FROM houses",
     features=(Feature(name="last"),),
-    ttl=timedelta(days=1),
+    ttl="1d",
 )
 MODEL = Model(
     name="house_price",
     task="regression",
-    inputs=(RequestInput(name="rooms", kind="number"),),
+    inputs=(number("rooms"),),
     features=("prices.last",),
     examples=Examples(sources=("houses",), sql="SELECT rooms, price, sold AS asked_at FROM houses", label="price"),
     train=f"{HERE}:fit",

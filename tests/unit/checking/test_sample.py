@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
 
@@ -22,10 +21,10 @@ from headwater.declare import (
     Model,
     OnDemand,
     Product,
-    RequestInput,
     Source,
-    Window,
     catalog,
+    category,
+    count,
 )
 from headwater.errors import InvalidRequest
 
@@ -46,13 +45,13 @@ def product(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Product:
     monkeypatch.setitem(sys.modules, module.__name__, module)
     (tmp_path / "sample.csv").write_text(SAMPLE)
     source = Source(name="sales", contract="sampled_contracts:ROWS", event_time="sold")
-    window = Window(function="count", over=timedelta(days=9))
+    window = count(over="9d")
     view = FeatureView(
-        name="habits", entity=("customer",), sources=("sales",), aggregate=Aggregations(), ttl=timedelta(days=9),
+        name="habits", entity=("customer",), sources=("sales",), aggregate=Aggregations(), ttl="9d",
         features=(Feature(name="sales_9d", aggregate=window),),
     )  # fmt: skip
     model = Model(
-        name="dear", task="classification", inputs=(RequestInput(name="customer", kind="category"),),
+        name="dear", task="classification", inputs=(category("customer"),),
         features=("habits.sales_9d",), on_demand=(OnDemand(name="twice", sql="habits.sales_9d * 2"),),
         examples=Examples(
             sources=("sales",), label="dear",

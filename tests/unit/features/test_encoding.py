@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from datetime import timedelta
 from functools import cache
 
 import numpy as np
@@ -145,7 +144,7 @@ def many() -> tuple[Feature, ...]:
 
 def wide(name: str, features: int, *entity: str) -> FeatureView:
     return FeatureView(
-        name=name, entity=entity, sources=("rows",), sql="FROM rows", ttl=timedelta(days=1),
+        name=name, entity=entity, sources=("rows",), sql="FROM rows", ttl="1d",
         features=many()[:features],
     )  # fmt: skip
 

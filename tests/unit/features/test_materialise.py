@@ -44,7 +44,7 @@ LAST = FeatureView(
         FROM sales
     """,
     features=(Feature(name="amount"), Feature(name="twice")),
-    ttl=timedelta(hours=6),
+    ttl="6h",
 )
 BOTH = FeatureView(
     name="both",
@@ -52,7 +52,7 @@ BOTH = FeatureView(
     sources=("sales", "other"),
     sql="SELECT shop, sold AS event_time, sold AS available_time, amount FROM (FROM sales UNION ALL FROM other)",
     features=(Feature(name="amount"),),
-    ttl=timedelta(hours=6),
+    ttl="6h",
 )
 CATALOG: Catalog = catalog([Product(sources=(SALES, OTHER), views=(LAST, BOTH))])
 FILES = {

@@ -30,7 +30,7 @@ VIEW = FeatureView(
     sources=("readings",),
     sql="FROM readings",
     features=(Feature(name="level"),),
-    ttl=timedelta(days=1),
+    ttl="1d",
 )
 VALUES = st.lists(st.none() | st.floats(-1e6, 1e6, width=32), max_size=60)
 
