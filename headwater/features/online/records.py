@@ -10,12 +10,12 @@ from pydantic import AwareDatetime
 
 from headwater.registry.errors import RegistryBusy
 from headwater.registry.store import RegistryStore, WriteRefused
-from headwater.values import Value
+from headwater.values import Stored
 
 _TRIES = 8
 
 
-class Materialisation(Value):
+class Materialisation(Stored):
     """A completed materialisation: one record for each definition and data version, however often it ran."""
 
     view: str

@@ -20,7 +20,8 @@ from headwater.declare import Catalog, FeatureView, Product, Source, catalog
 from headwater.features.online.encoding import unpack
 from headwater.features.online.reading import attribute_of
 from headwater.lake.service import Lake
-from headwater.lake.types import Pointer, Upload
+from headwater.lake.types import Upload
+from headwater.values import Pointer
 from tests.mocking import mocked
 
 LAKE, ARTIFACTS, REGISTRY, FEATURES = "lake", "artifacts", "registry", "features"
