@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from headwater.checking import problems
-from headwater.model import load_catalog
+from headwater.declare import load_catalog
 
 
 def test_every_product_holds_together() -> None:

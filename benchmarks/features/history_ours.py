@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import sys
 import time
-from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,11 +18,11 @@ import duckdb
 import numpy as np
 import pandas
 
+from headwater.declare import Feature, FeatureView
 from headwater.features.offline.entities import ENTITY_ROWS, take
 from headwater.features.offline.point_in_time import historical
 from headwater.features.offline.rows import compute
 from headwater.lake.database import connect, write_parquet
-from headwater.model import Feature, FeatureView
 
 NAMES = tuple(f"f{number}" for number in range(10))
 START = 1_600_000_000_000_000
@@ -38,7 +37,7 @@ def view(days: int) -> FeatureView:
         sources=("raw",),
         sql="SELECT *, event_time AS available_time FROM raw",
         features=tuple(Feature(name=name) for name in NAMES),
-        ttl=timedelta(days=days),
+        ttl=f"{days}d",
     )
 
 

@@ -8,7 +8,7 @@ import resource
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,11 +17,11 @@ import duckdb
 
 from benchmarks.features.online_data import FEATURES, NOW, VIEWS, entities_to_read
 from benchmarks.versions.double import Registry
+from headwater.declare import Feature, FeatureView
 from headwater.features.online.materialising import MaterialiseOptions, Materialiser
 from headwater.features.online.reading import Lookup, ValueStatus, plan, read_online
 from headwater.features.online.store import OnlineStore
 from headwater.lake.types import DataVersion, PinnedCommit
-from headwater.model import Feature, FeatureView
 from headwater.registry.types import PackageFeature
 
 
@@ -33,7 +33,7 @@ def view(number: int) -> FeatureView:
         sources=("rows",),
         sql="FROM rows",
         features=tuple(Feature(name=f"f{place}") for place in range(FEATURES)),
-        ttl=timedelta(days=365),
+        ttl="365d",
     )
 
 

@@ -21,7 +21,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
-from headwater.model import RequestInput
+from headwater.declare import category, number
 from headwater.registry.types import Output, Package, PackageFeature
 from headwater.values import Pointer
 
@@ -90,8 +90,7 @@ def save(case: Case, directory: Path) -> None:
         model="delays",
         run_id="benchmark",
         task="classification",
-        inputs=tuple(RequestInput(name=name, kind="category") for name in CATEGORIES)
-        + tuple(RequestInput(name=name, kind="number", required=False) for name in NUMBERS),
+        inputs=tuple(category(name) for name in CATEGORIES) + tuple(number(name, required=False) for name in NUMBERS),
         columns=COLUMNS,
         categories=CATEGORIES,
         features=tuple(

@@ -9,8 +9,8 @@ from typing import Any
 import duckdb
 
 from headwater.checking.queries import parsed
+from headwater.declare import Source
 from headwater.lake.database import quoted
-from headwater.model import Source
 
 
 def key_problems(

@@ -19,12 +19,12 @@ import duckdb
 from headwater.checking.queries import columns_named
 from headwater.checking.rows import NUMBER, Bench
 from headwater.checking.views import loosened
+from headwater.declare import FeatureView, Model
 from headwater.errors import HeadwaterError
 from headwater.features.offline.columns import ASKED, AVAILABLE, EVENT
 from headwater.features.offline.point_in_time import historical
 from headwater.features.offline.rows import compute, table_of
 from headwater.lake.database import quoted
-from headwater.model import FeatureView, Model
 from headwater.training.examples import EXAMPLES, make_examples
 
 TRIED = 3

@@ -10,10 +10,10 @@ from headwater.checking.queries import problems_of_query
 from headwater.checking.rows import Bench
 from headwater.checking.training import train_problems
 from headwater.checking.words import lacking, said
+from headwater.declare import Model, RequestInput
 from headwater.errors import HeadwaterError
 from headwater.features.offline.engine import NUMBERS
 from headwater.lake.database import columns_of
-from headwater.model import Model, RequestInput
 from headwater.training.examples import make_examples
 from headwater.training.types import ASKED
 

@@ -15,10 +15,10 @@ from headwater.checking.rows import Bench
 from headwater.checking.sources import source_problems
 from headwater.checking.views import view_problems
 from headwater.checking.words import said
+from headwater.declare import Catalog, FeatureView, Model, Source, load_catalog, location_of
+from headwater.declare.locations import Problem, lines
 from headwater.errors import InvalidRequest
 from headwater.lake.database import connect
-from headwater.model import Catalog, FeatureView, Model, Source, load_catalog, place_of
-from headwater.places import Problem, lines
 from headwater.verification import RESERVED, is_reserved
 
 
@@ -57,7 +57,7 @@ def _reserved(catalog: Catalog) -> Iterator[Problem]:
         for name, declaration in named.items():
             if is_reserved(name):
                 said = f"names that begin with {RESERVED} are those of headwater verify: give another one"
-                yield Problem(f"{kind} {name!r}", said, place_of(declaration))
+                yield Problem(f"{kind} {name!r}", said, location_of(declaration))
 
 
 def problems(catalog: Catalog) -> list[Problem]:
@@ -101,9 +101,9 @@ def _libraries(catalog: Catalog) -> Iterator[Problem]:
 
 def _of(kind: str, declaration: Source | FeatureView | Model, check: Callable[[], Iterator[str]]) -> Iterator[Problem]:
     """The problems that a check finds; a check that fails itself is one more, never a traceback."""
-    where, place = f"{kind} {declaration.name!r}", place_of(declaration)
+    where, location = f"{kind} {declaration.name!r}", location_of(declaration)
     try:
         for what in check():
-            yield Problem(where, what, place)
+            yield Problem(where, what, location)
     except Exception as error:
-        yield Problem(where, f"can't be checked: {type(error).__name__}: {said(error)}", place)
+        yield Problem(where, f"can't be checked: {type(error).__name__}: {said(error)}", location)

@@ -12,12 +12,12 @@ from typing import Any
 
 import duckdb
 
+from headwater.declare import Source
 from headwater.errors import HeadwaterError
 from headwater.lake.database import columns_of, literal, quoted
 from headwater.lake.errors import NotKept
 from headwater.lake.ingestion import curate
 from headwater.lake.types import Upload
-from headwater.model import Source
 
 SAMPLE = "sample.csv"
 """Beside a product's ``product.py``: rows as they are uploaded."""

@@ -13,11 +13,11 @@ from headwater.checking.keys import changed_keys, key_problems
 from headwater.checking.queries import problems_of_query
 from headwater.checking.rows import Bench, curated_sample, empty_row, made_rows, sample_file
 from headwater.checking.words import alike, said
+from headwater.declare import Source, resolve
 from headwater.errors import HeadwaterError
 from headwater.lake.contract import contract_problems, landed_types, schema_of
 from headwater.lake.database import exactly, quoted, without_zones
 from headwater.lake.errors import NotKept
-from headwater.model import Source, resolve
 
 LANDED, ZONED = "landed", "__zoned"
 

@@ -18,8 +18,8 @@ from typing import Any
 
 from headwater.checking.libraries import TRAINING, library_problems
 from headwater.checking.words import said
+from headwater.declare import Choice, Model, resolve
 from headwater.errors import HeadwaterError
-from headwater.model import Choice, Model, resolve
 
 ROWS = 48
 SECONDS = 5.0

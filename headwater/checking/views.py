@@ -10,11 +10,11 @@ import duckdb
 from headwater.checking.queries import problems_of_query
 from headwater.checking.rows import Bench
 from headwater.checking.words import lacking, said
+from headwater.declare import FeatureView, resolve
 from headwater.errors import HeadwaterError
 from headwater.features.offline.columns import AVAILABLE, EVENT
 from headwater.features.offline.rows import compute, table_of
 from headwater.lake.database import columns_of, quoted
-from headwater.model import FeatureView, resolve
 
 _BOUND = "__bound"
 _FREE = {"minimum": None, "maximum": None, "max_missing": None, "values": None, "max_length": None}

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from headwater.errors import HeadwaterError, InvalidRequest, NotAllowed, NotFound
-from headwater.places import of_validation
 
 INTERRUPTED = 130
 LOCAL_COMMAND = "headwater local"
@@ -43,6 +42,9 @@ def failure(error: BaseException) -> Failure:
     if isinstance(error, HeadwaterError):
         return Failure(error.reason, error.message, error.next_steps, error.exit_code)
     if type(error).__module__.startswith("pydantic"):
+        # Here pydantic is loaded already; --help does without it.
+        from headwater.declare.locations import of_validation
+
         return Failure("InvalidProduct", "\n".join(of_validation(error)), exit_code=InvalidRequest.exit_code)
     if type(error).__module__.startswith("botocore"):
         return _of_aws(error)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-    from headwater.model import FeatureView
+    from headwater.declare import FeatureView
 
 STYLES = {"FOUND": "green", "EXPIRED": "bold red", "FUTURE": "yellow", "MISSING": "dim"}
 

@@ -28,10 +28,10 @@ from headwater.registry.types import PackageFeature
 from headwater.verification import is_reserved
 
 if TYPE_CHECKING:
+    from headwater.declare import FeatureView
     from headwater.features.catalog.differences import Difference
     from headwater.features.catalog.lineage import Lineage
     from headwater.features.parity import ViewParity
-    from headwater.model import FeatureView
     from headwater.serving.skew import Skew
 
 

@@ -15,8 +15,8 @@ from typing import Any
 
 from pydantic import AwareDatetime
 
+from headwater.declare import FeatureView, Source
 from headwater.features.errors import DefinitionChanged, UnknownView, UnknownViewVersion
-from headwater.model import FeatureView, Source
 from headwater.registry.errors import RegistryBusy
 from headwater.registry.store import RegistryStore, Scalar, WriteRefused
 from headwater.values import Stored

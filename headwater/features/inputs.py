@@ -15,8 +15,8 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from headwater.declare import LONGEST_TEXT, Feature, RequestInput
 from headwater.features.errors import InvalidInput, Problem
-from headwater.model import LONGEST_TEXT, Feature, RequestInput
 
 LARGEST_FLOAT32 = 3.4028234663852886e38
 NAN = math.nan

@@ -28,6 +28,7 @@ from enum import StrEnum
 
 import duckdb
 
+from headwater.declare import Catalog, FeatureView
 from headwater.errors import InvalidRequest, NotFound, Refused
 from headwater.features.catalog.lineage import sources_of
 from headwater.features.definitions import Definition, Definitions
@@ -50,7 +51,6 @@ from headwater.lake.database import quoted
 from headwater.lake.service import Lake
 from headwater.lake.store import Arrivals
 from headwater.lake.types import DataVersion, PinnedCommit, streamed_of
-from headwater.model import Catalog, FeatureView
 from headwater.registry.store import RegistryStore
 from headwater.registry.types import PackageFeature
 from headwater.values import Value

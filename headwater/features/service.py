@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import duckdb
 
+from headwater.declare import Catalog, FeatureView
 from headwater.errors import InvalidRequest, NotFound, Refused
 from headwater.features.definitions import Definitions
 from headwater.features.errors import InvalidEntityRows, NeedsSpark, SparkFailed, WaitsForSpark
@@ -27,7 +28,6 @@ from headwater.lake.database import literal, quoted, scratch_of, write_parquet
 from headwater.lake.errors import NoData
 from headwater.lake.service import Lake
 from headwater.lake.types import DataVersion, streamed_of, streamed_table
-from headwater.model import Catalog, FeatureView
 from headwater.registry.store import RegistryStore
 from headwater.versions.types import MAIN
 

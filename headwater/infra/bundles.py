@@ -60,12 +60,7 @@ def _of(*names: str) -> tuple[str, ...]:
     return tuple(f"headwater/{name}" for name in names)
 
 
-_GROUND = _of(
-    *(
-        f"{name}.py"
-        for name in ("__init__", "aws", "errors", "json_values", "model", "places", "settings", "values", "views")
-    )
-)
+_GROUND = _of("declare", *(f"{name}.py" for name in ("__init__", "aws", "errors", "json_values", "settings", "values")))
 _BASE = (*_GROUND, *_of("aws_http", "registry", "handlers/__init__.py", "handlers/observability.py"))
 # A bundle holds the capabilities that its handlers use and no others: a change elsewhere must not restart them.
 RECIPES: Sequence[Recipe] = (

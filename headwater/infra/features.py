@@ -9,6 +9,7 @@ import pulumi
 import pulumi_aws as aws
 
 import headwater.handlers.features.materialise
+from headwater.declare import Schedule
 from headwater.infra.alarms import DeadLetters, Threshold
 from headwater.infra.function import METRICS_NAMESPACE, Function, FunctionArgs
 from headwater.infra.grants import Role
@@ -18,7 +19,6 @@ from headwater.infra.platform import RUNS, Platform
 from headwater.infra.spark import grant_start, spark_settings
 from headwater.infra.tables import MODELS, VIEWS
 from headwater.infra.tags import cut, physical_name, tags
-from headwater.model import Schedule
 
 CAPABILITY = "features"
 MAX_TIMEOUT = timedelta(minutes=15)

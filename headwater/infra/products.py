@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pulumi
 
+from headwater.declare import Catalog, load_catalog
 from headwater.errors import InvalidRequest
-from headwater.model import Catalog, load_catalog
 from headwater.project import LIBRARY, make_importable, project
 
 PASSED = Path(".headwater/checked")

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from decimal import Decimal, InvalidOperation
 
+from headwater.declare import Source
 from headwater.lake.contract import Column
 from headwater.lake.database import literal
 from headwater.lake.dtypes import Kind
 from headwater.lake.phrases import LONGEST_RULE, clipped
 from headwater.lake.times import EPOCHS, duration, reader_of_times, whole_day
-from headwater.model import Source
 
 _BLANK = "trim({cell}, ' ' || chr(9) || chr(10) || chr(13))"
 _DIGITS = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)"

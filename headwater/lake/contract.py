@@ -15,11 +15,11 @@ from typing import Any
 
 import pandera.pandas as pa
 
+from headwater.declare import Source
 from headwater.lake.dtypes import ANY, Kind, Unsupported, kind_of
 from headwater.lake.errors import FileRefused, SourceFailed
 from headwater.lake.phrases import listed
 from headwater.lake.times import EPOCHS
-from headwater.model import Source
 
 _IN_SQL = "do that in Source.sql"
 

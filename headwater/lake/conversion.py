@@ -13,6 +13,7 @@ from pathlib import Path
 
 import duckdb
 
+from headwater.declare import Source
 from headwater.lake import casts
 from headwater.lake.casts import Cast
 from headwater.lake.cells import CellFile
@@ -21,7 +22,6 @@ from headwater.lake.database import columns_of, quoted
 from headwater.lake.phrases import LONGEST_NAME, clipped, shown
 from headwater.lake.reading import ROW
 from headwater.lake.reasons import Reason, Reasons
-from headwater.model import Source
 
 BATCH = 50_000
 LONGEST_SHOWN = 200

@@ -12,9 +12,9 @@ from pathlib import Path
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType
 from typing import Any
 
+from headwater.declare import InvalidProduct, Source, resolve
 from headwater.lake.contract import schema_of
 from headwater.lake.types import DIGITS, Definition
-from headwater.model import InvalidProduct, Source, resolve
 
 READING = 1
 """Version of the curation code; raised when it makes other curated rows of the same file and definition."""

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import duckdb
 
+from headwater.declare import Source, resolve
 from headwater.lake.cells import NULL, CellFile
 from headwater.lake.contract import Contract
 from headwater.lake.conversion import convert
@@ -24,7 +25,6 @@ from headwater.lake.reading import DELIMITED, ROW, Landed, MalformedLine, read
 from headwater.lake.reasons import Reason, Reasons
 from headwater.lake.types import Upload
 from headwater.lake.verdicts import judge
-from headwater.model import Source, resolve
 
 CHUNK = 200_000
 SHOWN_RULES = 3

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+from headwater.declare import Catalog
 from headwater.lake.definitions import definition_if_known
 from headwater.lake.errors import OlderDefinition
 from headwater.lake.store import IngestionLog
 from headwater.lake.types import digest_in
-from headwater.model import Catalog
 from headwater.versions.types import Entry
 
 

@@ -7,12 +7,12 @@ from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from headwater.declare import Catalog, Source
 from headwater.lake.definitions import definition_of
 from headwater.lake.errors import FileRefused
 from headwater.lake.ingestion import Curation, curate
 from headwater.lake.store import IngestionLog, Objects
 from headwater.lake.types import LANDING, Definition, Ingestion, IngestionStatus, Upload, cut
-from headwater.model import Catalog, Source
 from headwater.values import Pointer
 
 LONGEST_NAME = 800

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 
 import duckdb
 
+from headwater.declare import Catalog
 from headwater.lake.committing import AUTHOR, Committing
 from headwater.lake.database import columns_of, connect, literal, quoted
 from headwater.lake.errors import FileRefused, NoData, Superseded, UnknownSource
@@ -33,7 +34,6 @@ from headwater.lake.types import (
     streamed_of,
     streamed_table,
 )
-from headwater.model import Catalog
 from headwater.registry.errors import RegistryBusy
 from headwater.registry.store import RegistryStore
 from headwater.values import Pointer

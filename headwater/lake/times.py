@@ -34,7 +34,7 @@ def reader_of_times(formats: Sequence[str], zone: tzinfo | None) -> Callable[[st
     Parameters
     ----------
     formats : sequence of str
-        As in `headwater.model.Source.times`; none for ISO 8601. A text that two formats read as different times is
+        As in `headwater.declare.Source.times`; none for ISO 8601. A text that two formats read as different times is
         refused.
     zone : tzinfo, optional
         Zone of times without an offset; UTC by default. A local time that a clock shows twice or never is refused.

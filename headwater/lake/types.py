@@ -16,7 +16,7 @@ from headwater.lake.errors import NotAnUpload
 from headwater.values import Pointer, Stored, Value
 
 if TYPE_CHECKING:
-    from headwater.model import FeatureView
+    from headwater.declare import FeatureView
 
 LANDING = "landing"
 STREAMED = "streamed"

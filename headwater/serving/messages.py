@@ -13,7 +13,7 @@ from pydantic import ConfigDict, Field, with_config
 # Pydantic reads no other TypedDict before Python 3.12.
 from typing_extensions import TypedDict
 
-from headwater.model import MOST_INSTANCES, RequestInput
+from headwater.declare import MOST_INSTANCES, RequestInput
 
 _CLOSED = ConfigDict(extra="forbid")
 

@@ -12,11 +12,11 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from headwater.declare import LONGEST_BODY, LONGEST_TEXT, MOST_INSTANCES, RequestInput
 from headwater.features.errors import InvalidInput
 from headwater.features.inputs import Encoded, encode, is_text, local_time, shown
 from headwater.features.online.encoding import Known
 from headwater.json_values import dumps, loads
-from headwater.model import LONGEST_BODY, LONGEST_TEXT, MOST_INSTANCES, RequestInput
 from headwater.serving.errors import BodyTooLarge, InvalidBody
 
 _FIELDS = dict.fromkeys(("instances", "as_of", "features", "explain"))

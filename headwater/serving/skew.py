@@ -20,6 +20,7 @@ from typing import Any
 import pandas
 from pydantic import computed_field
 
+from headwater.declare import Product, catalog
 from headwater.errors import InvalidRequest, NotFound, Refused
 from headwater.features.definitions import Definition, Definitions
 from headwater.features.errors import NeedsSpark
@@ -33,7 +34,6 @@ from headwater.features.service import Features
 from headwater.lake.errors import NoData
 from headwater.lake.service import Lake
 from headwater.lake.types import DataVersion, PinnedCommit, dataset_of, streamed_of
-from headwater.model import Product, catalog
 from headwater.registry.errors import ArtifactNotFound
 from headwater.registry.service import Registry
 from headwater.registry.store import ArtifactStore, RegistryStore

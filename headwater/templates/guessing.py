@@ -98,6 +98,7 @@ class Guess:
             "categories": repr([name for name, column in self.inputs.items() if column.kind == "text"]).replace(
                 "'", '"'
             ),
+            "kinds": ", ".join(sorted({_INPUTS[column.kind] for column in self.inputs.values()})),
             "inputs": "\n".join(_input(name, column) for name, column in self.inputs.items()),
             "columns": "\n".join(map(_declared, self.table.columns)),
             "sql": self._sql(source),
@@ -151,7 +152,7 @@ def _selected(name: str, column: Column) -> str:
 
 def _input(name: str, column: Column) -> str:
     required = ", required=False" if column.missing else ""
-    return f'        RequestInput(name="{name}", kind="{_INPUTS[column.kind]}"{required}),'
+    return f'        {_INPUTS[column.kind]}("{name}"{required}),'
 
 
 def _declared(column: Column) -> str:

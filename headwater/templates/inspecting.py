@@ -15,12 +15,12 @@ from typing import Literal
 
 import duckdb
 
+from headwater.declare import Source
 from headwater.errors import InvalidRequest
 from headwater.lake.database import connect, literal, quoted
 from headwater.lake.reading import DELIMITED, read
 from headwater.lake.times import iso_time
 from headwater.lake.types import Upload
-from headwater.model import Source
 
 Kind = Literal["int", "float", "bool", "time", "text"]
 
@@ -173,7 +173,7 @@ def _is_time(text: str) -> bool:
 
 
 def standard_name(column: str, taken: Sequence[str] = ()) -> str:
-    """The name that a request input or a label may have (`headwater.views.Name`), and that isn't taken."""
+    """The name that a request input or a label may have (`headwater.declare.Name`), and that isn't taken."""
     name = re.sub(r"[^a-z0-9]+", "_", re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", column).lower()).strip("_")[:40].strip("_")
     name = name if re.match(r"[a-z]", name) else f"column_{name}".strip("_")
     number, unique = 1, name

@@ -12,7 +12,7 @@ import pandas
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 
-from headwater.model import Model
+from headwater.declare import Model
 from headwater.registry.types import Output, Package
 from headwater.training.errors import CompilationFailed
 from headwater.training.on_demand import Stage

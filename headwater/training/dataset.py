@@ -10,8 +10,8 @@ from typing import Any
 import numpy
 import pandas
 
+from headwater.declare import Model
 from headwater.lake.database import connect, literal
-from headwater.model import Model
 from headwater.training.errors import InvalidExamples
 from headwater.training.types import ASKED, LABEL
 

@@ -12,7 +12,7 @@ from typing import Any, Self
 import numpy
 import pandas
 
-from headwater.model import LONGEST_BODY, MOST_INSTANCES, Model, RequestInput
+from headwater.declare import LONGEST_BODY, MOST_INSTANCES, Model, RequestInput
 from headwater.registry.types import CategoryProfile, GoldenRequest, GoldenSet, NumberProfile, Profile
 from headwater.training.dataset import Rows
 from headwater.training.errors import InvalidExamples

@@ -11,11 +11,11 @@ from typing import Any, Self
 import duckdb
 import pandas
 
+from headwater.declare import Model, RequestInput
 from headwater.features.errors import InvalidInput
 from headwater.features.inputs import encode_value, shown
 from headwater.lake.database import columns_of, quoted, without_zones
 from headwater.lake.errors import NotKept
-from headwater.model import Model, RequestInput
 from headwater.training.errors import InvalidExamples
 from headwater.training.types import ASKED, LABEL
 

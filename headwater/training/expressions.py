@@ -26,7 +26,7 @@ from onnx import TensorProto, helper
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from headwater.model import InvalidProduct, Model, OnDemand
+from headwater.declare import InvalidProduct, Model, OnDemand
 
 TEXT_DOMAIN = "ai.onnx.ml"
 """Of the one operator that reads text."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy
 from sklearn import metrics as sk
 
-from headwater.model import LOWER_IS_BETTER, Gate, Model
+from headwater.declare import LOWER_IS_BETTER, Gate, Model
 from headwater.registry.types import GateOutcome
 
 Metrics = Mapping[str, float]

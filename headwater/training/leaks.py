@@ -14,7 +14,7 @@ import numpy
 import pandas
 from sklearn.metrics import r2_score, roc_auc_score
 
-from headwater.model import Model
+from headwater.declare import Model
 from headwater.registry.types import LeakWarning
 from headwater.training.dataset import Rows
 from headwater.training.on_demand import with_on_demand

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from headwater.model import LOWER_IS_BETTER, Choice, Integers, Model, resolve
+from headwater.declare import LOWER_IS_BETTER, Choice, Integers, Model, resolve
 from headwater.training.dataset import Rows, split_for_search
 from headwater.training.errors import FitFailed
 from headwater.training.judging import measure

@@ -15,7 +15,7 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper
 
-from headwater.model import Model
+from headwater.declare import Model
 from headwater.training.expressions import TEXT_DOMAIN, Expression, Nodes, Number, Text, Value
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy
 import pandas
 
-from headwater.model import Model
+from headwater.declare import Model
 from headwater.registry.types import Disagreement, Parity
 from headwater.training.errors import CompilationFailed
 from headwater.training.learning import predict

@@ -11,12 +11,12 @@ from typing import Self
 
 import duckdb
 
+from headwater.declare import Catalog, FeatureView, Model, Product
 from headwater.features.offline.point_in_time import historical
 from headwater.features.service import Features
 from headwater.features.spark.runs import SparkRuns
 from headwater.lake.database import quoted, write_parquet
 from headwater.lake.service import Lake
-from headwater.model import Catalog, FeatureView, Model, Product
 from headwater.registry.types import TrainingSet
 from headwater.training.errors import InvalidExamples
 from headwater.training.examples import EXAMPLES, Asked, encoded, make_examples

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from headwater.declare import Product, catalog
 from headwater.features.offline.engine import DuckDB
 from headwater.features.offline.rows import add_streamed, compute, table_of
 from headwater.lake.service import Lake
 from headwater.lake.types import DataVersion, streamed_of, streamed_table
-from headwater.model import Product, catalog
 from headwater.registry.types import ModelVersion, TrainingSet
 from headwater.training.errors import NotReproduced, NotReproducible
 from headwater.training.prepare import WRITER, sha256, write

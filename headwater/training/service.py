@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from headwater.model import Catalog, Model
+from headwater.declare import Catalog, Model
 from headwater.registry.errors import AliasNotFound, ModelNotRegistered
 from headwater.registry.service import PRODUCTION, Registry
 from headwater.registry.store import ArtifactStore

@@ -8,8 +8,8 @@ from functools import partial
 from itertools import islice
 from typing import Any, Literal
 
+from headwater.declare import resolve
 from headwater.errors import HeadwaterError
-from headwater.model import resolve
 from headwater.registry.store import RegistryStore
 from headwater.versions.errors import HookRefused, InvalidName
 from headwater.versions.store import Functions

@@ -1,10 +1,6 @@
 """Flights out of New York: what is uploaded, what is known of airports and carriers, and the model that asks."""
 
-from __future__ import annotations
-
-from datetime import timedelta
-
-from headwater.model import (
+from headwater.declare import (
     Aggregations,
     Examples,
     Feature,
@@ -13,13 +9,15 @@ from headwater.model import (
     Holdout,
     Integers,
     Model,
-    Product,
-    RequestInput,
     Schedule,
     Search,
     Source,
     Uniform,
-    Window,
+    category,
+    count,
+    mean,
+    number,
+    timestamp,
 )
 
 OWNER = "flights team"
@@ -27,7 +25,7 @@ OWNER = "flights team"
 FLIGHTS = Source(
     name="flights",
     description="Every scheduled departure of a month, with its outcome.",
-    contract="pipelines.flights.contracts:FLIGHTS",
+    contract=".contracts:FLIGHTS",
     keys=("time_hour", "carrier", "flight", "origin"),
     missing=("", "NA"),
     # The file has no moment of arrival. In the air for air_time, then on the ground: three quarters of an hour for both
@@ -41,11 +39,10 @@ FLIGHTS = Source(
     event_time="sched_dep",
     available_time="landed_at",
 )
-
 WEATHER = Source(
     name="weather",
     description="Hourly observations at the three airports.",
-    contract="pipelines.flights.contracts:WEATHER",
+    contract=".contracts:WEATHER",
     keys=("origin", "time_hour"),
     missing=("", "NA"),
     sql="SELECT *, time_hour + INTERVAL 1 HOUR AS known_at FROM landed",
@@ -56,48 +53,34 @@ WEATHER = Source(
 
 def lately(hours: int) -> tuple[Feature, ...]:
     """How late flights were in the last hours. Delays are whole minutes: sums of them are exact in any order."""
-    over, last = timedelta(hours=hours), f"last {hours} hours"
+    over, last = f"{hours}h", f"last {hours} hours"
+    late, delay, flights = mean("arr_delay > 15", over=over), mean("arr_delay", over=over), count(over=over)
+    share = f"Share of flights that arrived more than 15 minutes late, {last}"
+    landed = f"Flights that landed in the {last}"
     return (
-        Feature(
-            name=f"late_rate_{hours}h",
-            description=f"Share of flights that arrived more than 15 minutes late, {last}",
-            minimum=0,
-            maximum=1,
-            aggregate=Window(function="mean", of="arr_delay > 15", over=over),
-        ),
-        Feature(
-            name=f"mean_delay_{hours}h",
-            description=f"Mean arrival delay in minutes, {last}",
-            aggregate=Window(function="mean", of="arr_delay", over=over),
-        ),
-        Feature(
-            name=f"flights_{hours}h",
-            description=f"Flights that landed in the {last}",
-            kind="integer",
-            minimum=1,
-            aggregate=Window(function="count", over=over),
-        ),
+        Feature(name=f"late_rate_{over}", description=share, aggregate=late, minimum=0, maximum=1),
+        Feature(name=f"mean_delay_{over}", description=f"Mean arrival delay in minutes, {last}", aggregate=delay),
+        Feature(name=f"flights_{over}", description=landed, kind="integer", aggregate=flights, minimum=1),
     )
 
 
-def delays(name: str, entity: tuple[str, ...], description: str) -> FeatureView:
+def delays(entity: str, description: str) -> FeatureView:
     """How late the flights were that share ``entity`` and landed lately: a row for each landing."""
     return FeatureView(
-        name=name,
+        name=f"{entity}_delays",
         description=description,
         owner=OWNER,
-        entity=entity,
+        entity=(entity,),
         sources=("flights",),
         aggregate=Aggregations(where="arr_delay IS NOT NULL", event_time="landed_at", available_time="landed_at"),
         features=(*lately(6), *lately(24)),
-        ttl=timedelta(hours=24),
+        ttl="24h",
     )
 
 
-ORIGIN = delays("origin_delays", ("origin",), "Flights that left this airport.")
-CARRIER = delays("carrier_delays", ("carrier",), "This airline's flights out of New York.")
-DEST = delays("dest_delays", ("dest",), "Flights from New York to this airport.")
-
+ORIGIN = delays("origin", "Flights that left this airport.")
+CARRIER = delays("carrier", "This airline's flights out of New York.")
+DEST = delays("dest", "Flights from New York to this airport.")
 AIRPORT_WEATHER = FeatureView(
     name="origin_weather",
     description="The last observation at the airport of departure, known an hour after it was made.",
@@ -118,7 +101,7 @@ AIRPORT_WEATHER = FeatureView(
         Feature(name="pressure", description="Millibars at sea level"),
         Feature(name="visib", description="Visibility in miles"),
     ),
-    ttl=timedelta(hours=6),
+    ttl="6h",
 )
 
 FLIGHT_DELAY = Model(
@@ -127,17 +110,17 @@ FLIGHT_DELAY = Model(
     owner=OWNER,
     task="classification",
     inputs=(
-        RequestInput(name="carrier", kind="category", description="Airline, two letters"),
-        RequestInput(name="origin", kind="category", description="Airport of departure: EWR, JFK or LGA"),
-        RequestInput(name="dest", kind="category", description="Airport of arrival"),
-        RequestInput(name="distance", kind="number", minimum=1, maximum=12000, description="Miles"),
-        RequestInput(
-            name="sched_dep", kind="timestamp", timezone="America/New_York", description="Scheduled departure"
-        ),
+        category("carrier", "Airline, two letters"),
+        category("origin", "Airport of departure: EWR, JFK or LGA"),
+        category("dest", "Airport of arrival"),
+        number("distance", "Miles", minimum=1, maximum=12000),
+        timestamp("sched_dep", "Scheduled departure", timezone="America/New_York"),
     ),
     features=(
-        *(f"{view.name}.{feature.name}" for view in (ORIGIN, CARRIER, DEST) for feature in view.features),
-        *(f"origin_weather.{name}" for name in ("dewp", "humid", "wind_speed", "precip", "pressure", "visib")),
+        *ORIGIN.all(),
+        *CARRIER.all(),
+        *DEST.all(),
+        *AIRPORT_WEATHER.select("dewp", "humid", "wind_speed", "precip", "pressure", "visib"),
     ),
     examples=Examples(
         sources=("flights",),
@@ -152,7 +135,7 @@ FLIGHT_DELAY = Model(
         label="late",
         positive="arrives more than 15 minutes late",
     ),
-    train="pipelines.flights.train:fit",
+    train=".train:fit",
     search=Search(
         space={
             "learning_rate": Uniform(low=0.04, high=0.12, log=True),
@@ -161,11 +144,8 @@ FLIGHT_DELAY = Model(
         },
         trials=4,
     ),
-    holdout=Holdout(last=timedelta(days=30)),
+    holdout=Holdout(last="30d"),
     gates=(Gate(metric="roc_auc", at_least=0.70), Gate(metric="roc_auc", champion_margin=0.005)),
     # Not rate(7 days): that fires first when it is deployed, before there is any data.
     retrain=Schedule(expression="cron(0 6 ? * MON *)"),
-    promotion="automatic",
 )
-
-PRODUCT = Product(sources=(FLIGHTS, WEATHER), views=(ORIGIN, CARRIER, DEST, AIRPORT_WEATHER), models=(FLIGHT_DELAY,))

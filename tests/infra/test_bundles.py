@@ -36,10 +36,8 @@ HANDLERS = {
     ],
     "serving": ["serving.predict"],
     "data": [
-        *(
-            f"features.{name}"
-            for name in ("collect", "describe", "finish", "keep", "materialise", "skew", "split", "write_shard")
-        ),
+        "features.commit_stream", "features.describe_spark_job", "features.finish", "features.materialise",
+        "features.skew", "features.split", "features.store_spark_rows", "features.write_shard",
         "lake.ingest", "registry.register", "training.prepare",
     ],
 }  # fmt: skip
@@ -263,7 +261,7 @@ def test_the_images_context_holds_what_the_dockerfile_copies_and_no_laptop_code(
     with zipfile.ZipFile(first.path) as archive:
         names = archive.namelist()
     assert {
-        "headwater/container/Dockerfile", "requirements.txt", "headwater/model.py", "pipelines/shop.py"
+        "headwater/container/Dockerfile", "requirements.txt", "headwater/declare/models.py", "pipelines/shop.py"
     } <= set(names)  # fmt: skip
     assert not [name for name in names if name.startswith(("headwater/cli", "headwater/infra", "infra", "tests"))]
 

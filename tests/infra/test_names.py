@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from localcloud.engine import ResourceState, preview
 
+from headwater.declare import Catalog
 from headwater.infra.tags import cut
-from headwater.model import Catalog
 from tests.infra.cases import CONFIG, ROOT
 
 LONGEST = "s" + "o" * 12 + "-" + "l" * 13 + "g"  # 28 characters
@@ -21,7 +21,7 @@ import sys
 sys.path.insert(0, {str(ROOT)!r})
 import runpy
 from headwater.infra import products
-from headwater.model import load_catalog
+from headwater.declare import load_catalog
 from tests.infra.test_names import renamed
 
 products.check_products = lambda: renamed(load_catalog())

@@ -12,9 +12,9 @@ import pytest
 from headwater.infra import products
 
 PRODUCT = """
-from headwater.model import Product, Source
+from headwater.declare import Source
 
-PRODUCT = Product(sources=(Source(name="{name}", contract="fresh_products.shop.contracts:{contract}"),))
+SOURCE = Source(name="{name}", contract=".contracts:{contract}")
 """
 CONTRACTS = """
 import pandera.pandas as pa

@@ -179,7 +179,7 @@ def test_containers_run_an_image_by_digest_that_nobody_can_move(graph: Graph) ->
 
 
 def test_each_model_that_declares_it_is_trained_again_on_its_schedule(graph: Graph) -> None:
-    from headwater.model import load_catalog
+    from headwater.declare import load_catalog
 
     declared = {model.name: model.retrain for model in load_catalog().models.values() if model.retrain}
     found = schedules(graph, "retraining")
@@ -205,7 +205,7 @@ def test_clients_find_the_outputs_by_the_stacks_name(graph: Graph, aws: Mapping[
 
 
 def test_features_are_looked_at_each_hour_and_a_view_on_its_own_schedule(graph: Graph) -> None:
-    from headwater.model import load_catalog
+    from headwater.declare import load_catalog
 
     declared = {view.name: view.schedule for view in load_catalog().views.values() if view.schedule}
     found = schedules(graph, "features-materialise")

@@ -18,24 +18,23 @@ ROWS = pa.DataFrameSchema({"rooms": pa.Column(int)}, coerce=True)
 '''
 BROKEN_PRODUCT = '''"""SQL that fails on one good row, and a train function that raises: bad on purpose."""
 
-from headwater.model import Examples, Gate, Holdout, Model, Product, RequestInput, Source
+from headwater.declare import Examples, Gate, Holdout, Model, Source, number
 
 SOURCE = Source(
     name="broken_rows",
-    contract="pipelines.broken.contracts:ROWS",
+    contract=".contracts:ROWS",
     sql="SELECT CAST(CASE WHEN rooms = 12345 THEN 'nosuch' ELSE '1' END AS BIGINT) AS rooms FROM landed",
 )
-GOOD = Source(name="steady_rows", contract="pipelines.broken.contracts:ROWS")
+GOOD = Source(name="steady_rows", contract=".contracts:ROWS")
 MODEL = Model(
     name="broken",
     task="regression",
-    inputs=(RequestInput(name="rooms", kind="number"),),
+    inputs=(number("rooms"),),
     examples=Examples(sources=("steady_rows",), sql="SELECT rooms, rooms AS price FROM steady_rows", label="price"),
-    train="pipelines.broken.train:fit",
+    train=".train:fit",
     holdout=Holdout(share=0.25),
     gates=(Gate(metric="r2", at_least=0.0),),
 )
-PRODUCT = Product(sources=(SOURCE, GOOD), models=(MODEL,))
 '''
 BROKEN_TRAIN = '''"""Raises."""
 
@@ -45,9 +44,7 @@ def fit(params: object, inputs: object, label: object) -> None:
 '''
 WATCHED_PRODUCT = '''"""A view that promises to be an hour old at most."""
 
-from datetime import timedelta
-
-from headwater.model import Feature, FeatureView, Product
+from headwater.declare import Feature, FeatureView
 
 VIEW = FeatureView(
     name="weather_now",
@@ -55,10 +52,9 @@ VIEW = FeatureView(
     sources=("weather",),
     sql="SELECT origin, time_hour AS event_time, known_at AS available_time, temp FROM weather",
     features=(Feature(name="temp"),),
-    ttl=timedelta(hours=6),
-    freshness=timedelta(hours=1),
+    ttl="6h",
+    freshness="1h",
 )
-PRODUCT = Product(views=(VIEW,))
 '''
 
 LARGE_CONTRACT = '''"""What a till rang up."""
@@ -77,11 +73,9 @@ ROWS = pa.DataFrameSchema(
 '''
 LARGE_PRODUCT = '''"""Views that Spark computes: one that it can, and one whose function only DuckDB has."""
 
-from datetime import timedelta
+from headwater.declare import Feature, FeatureView, Source
 
-from headwater.model import Feature, FeatureView, Product, Source
-
-SOURCE = Source(name="sales", contract="pipelines.large.contracts:ROWS", keys=("number",))
+SOURCE = Source(name="sales", contract=".contracts:ROWS", keys=("number",))
 SQL = "SELECT shop, sold AS event_time, sold AS available_time, {} FROM sales"
 GOOD = FeatureView(
     name="large_sales",
@@ -89,7 +83,7 @@ GOOD = FeatureView(
     sources=("sales",),
     sql=SQL.format("sum(amount) OVER (PARTITION BY shop ORDER BY sold) AS total"),
     features=(Feature(name="total"),),
-    ttl=timedelta(days=36500),
+    ttl="36500d",
     engine="spark",
 )
 BAD = FeatureView(
@@ -98,10 +92,9 @@ BAD = FeatureView(
     sources=("sales",),
     sql=SQL.format("jaro_winkler_similarity(shop, 'a') AS likeness"),
     features=(Feature(name="likeness"),),
-    ttl=timedelta(days=36500),
+    ttl="36500d",
     engine="spark",
 )
-PRODUCT = Product(sources=(SOURCE,), views=(GOOD, BAD))
 '''
 
 

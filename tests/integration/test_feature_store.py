@@ -14,9 +14,9 @@ import urllib3
 from headwater.aws import using
 from headwater.client import Headwater
 from headwater.client.waiting import wait_for
+from headwater.declare import load_catalog
 from headwater.features.online.encoding import unpack
 from headwater.features.online.reading import attribute_of
-from headwater.model import load_catalog
 from headwater.serving.skew import LEAST
 from headwater.serving.store import PredictionStore
 from headwater.serving.types import PredictionRecord

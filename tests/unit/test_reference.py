@@ -11,8 +11,8 @@ from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 from pydantic import Field
 
 from headwater.client.predictions import MAX_INSTANCES
+from headwater.declare import MOST_INSTANCES, Declaration
 from headwater.features.errors import Problem
-from headwater.model import MOST_INSTANCES, Declaration
 from headwater.serving import requests
 from headwater.serving.messages import PredictionBody
 from tests.contract import DOCUMENT, body_problems

@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from headwater import model, views
-from headwater.model import Declaration
-from tools.reference.source import bullet, fields, markdown, prose
+from headwater import declare
+from headwater.declare import Declaration, FeatureView
+from tools.reference.source import bullet, fields, markdown, prose, summary
 
 _HEAD = """\
-<!-- Written by `make reference` from headwater/model.py and headwater/views.py: don't edit it. -->
+<!-- Written by `make reference` from headwater/declare/: don't edit it. -->
 # Declarations
 
-What `pipelines/<product>/product.py` is made of. All of it comes from `headwater.model`:
+What `pipelines/<product>/product.py` is made of. All of it comes from `headwater.declare`:
 
-    from headwater.model import Examples, Feature, FeatureView, Gate, Holdout, Model, Source
+    from headwater.declare import Examples, Feature, FeatureView, Gate, Holdout, Model, Source
+
+Every source, feature view and model is declared that the module has a name for, by itself or in a list, a tuple or a
+dictionary. A name that begins with an underscore declares nothing.
 
 Declarations are frozen values, checked when they are made; an unknown field is refused. `headwater check` says what
 else is wrong, and a deployment refuses the same. Types that stand for text of a form:
 
 * `Name`: lower-case words joined by underscores, at most 48 characters.
-* `Reference`: `package.module:attribute`, imported only where it runs.
-* `timedelta`: of Python's `datetime`; positive.
+* `Reference`: `.module:name`, relative to the package of the module that declares it (`.train:fit` of
+  `pipelines/shop/product.py` is `pipelines.shop.train:fit`; two dots start from `pipelines`), or `package.module:name`.
+  Imported only where it runs.
+* `Duration`: whole numbers with `s`, `m`, `h`, `d` or `w` (seconds to weeks), the largest unit first: `"90s"`, `"24h"`,
+  `"1h30m"`. Read as a `timedelta` of Python's `datetime`; positive. `OptionalDuration` may be None.
 """
 _BOUNDS = (("ge", "at least"), ("gt", "above"), ("le", "at most"), ("lt", "below"))
 _LENGTHS = (("min_length", "at least {} long"), ("max_length", "at most {} long"))
@@ -33,25 +40,46 @@ def declarations() -> Sequence[type[Declaration]]:
     first = ["Source", "FeatureView", "Feature", "Aggregations", "Window", "Schedule", "Model"]
     found = {
         name: value
-        for module in (views, model)
-        for name, value in vars(module).items()
+        for name, value in vars(declare).items()
         if isinstance(value, type) and issubclass(value, Declaration) and value is not Declaration
     }
     return [found.pop(name) for name in first] + list(found.values())
 
 
+def words() -> Mapping[str, Sequence[Callable[..., Any]]]:
+    """The functions that make declarations, and those of a view, under what they are for."""
+    exported = [value for name in declare.__all__ if inspect.isfunction(value := getattr(declare, name))]
+    return {
+        "A window, the `aggregate` of a feature:": [one for one in exported if one.__module__.endswith(".windows")],
+        "An input, of a model's `inputs`:": [one for one in exported if one.__module__.endswith(".inputs")],
+        "Features of a view, for a model's `features`:": [FeatureView.all, FeatureView.select],
+    }
+
+
 def render() -> str:
     """The page."""
     lines = [_HEAD]
+    lines += ["## Words for windows, inputs and features", ""]
+    for title, found in words().items():
+        lines += [title, "", *(bullet(_called(word), markdown(summary(word.__doc__ or ""))) for word in found), ""]
     for owner in declarations():
         lines += [f"## {owner.__name__}", "", prose(owner.__doc__ or ""), ""]
         lines += [*_entries(owner), ""]
     return "\n".join(lines)
 
 
+def _called(word: Callable[..., Any]) -> str:
+    """A function as it is called: its name, parameters and defaults."""
+    given = inspect.signature(word)
+    plain = [one.replace(annotation=one.empty) for one in given.parameters.values() if one.name != "self"]
+    name = word.__qualname__.replace("FeatureView.", "view.")
+    return f"`{name}{given.replace(parameters=plain, return_annotation=given.empty)}`"
+
+
 def undocumented() -> list[str]:
-    """Classes and fields without a text."""
-    return [name for owner in declarations() for name in silent(owner)]
+    """Classes, fields and functions without a text."""
+    unsaid = [word.__name__ for found in words().values() for word in found if not word.__doc__]
+    return unsaid + [name for owner in declarations() for name in silent(owner)]
 
 
 def silent(owner: type) -> Iterator[str]:

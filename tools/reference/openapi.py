@@ -15,12 +15,12 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
 
+from headwater.declare import LONGEST_BODY, InvalidProduct, RequestInput
 from headwater.errors import HeadwaterError, InvalidRequest, NotFound
 from headwater.features.errors import InvalidRows, ItemTooLarge, OnlineStoreBusy
 from headwater.features.stream.rows import MOST_ROWS, Streamed
 from headwater.infra import serving, streaming
 from headwater.lake.errors import LakeBusy
-from headwater.model import LONGEST_BODY, InvalidProduct, RequestInput
 from headwater.registry.errors import ArtifactInvalid, ArtifactNotFound
 from headwater.registry.types import Alias
 from headwater.serving import messages

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from rich.text import Text
     from rich.tree import Tree
 
+    from headwater.declare import Feature
     from headwater.features.catalog.differences import Difference, FeatureChange, Side
     from headwater.features.catalog.lineage import Lineage, Use
     from headwater.features.catalog.views import ViewDetails, ViewStatistics
     from headwater.features.offline.statistics import FeatureStatistics
     from headwater.features.online.in_progress import UnderWay
     from headwater.features.parity import ViewParity
-    from headwater.model import Feature
     from headwater.serving.drift import FeatureDrift
     from headwater.serving.skew import Skew
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 from pydantic import AwareDatetime
 
+from headwater.declare import FeatureView
 from headwater.features.online.records import Materialisations
-from headwater.model import FeatureView
 from headwater.registry.store import RegistryStore
 from headwater.values import Value
 

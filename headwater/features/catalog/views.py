@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from pydantic import AwareDatetime
 
+from headwater.declare import Catalog, FeatureView, Product, catalog
 from headwater.features.catalog.differences import Difference, Side, compare
 from headwater.features.catalog.freshness import is_late
 from headwater.features.catalog.lineage import Lineage, SourceOfView, Use, Uses, sources_of, trace
@@ -19,7 +20,6 @@ from headwater.features.offline.statistics import Statistics, read_statistics
 from headwater.features.online.in_progress import UnderWay, in_progress
 from headwater.features.online.records import Materialisation, Materialisations
 from headwater.lake.store import Executions, Objects
-from headwater.model import Catalog, FeatureView, Product, catalog
 from headwater.registry.service import Registry
 from headwater.registry.store import ArtifactStore, RegistryStore
 from headwater.values import Value

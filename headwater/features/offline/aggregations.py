@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
+from headwater.declare import Feature, FeatureView, Window
 from headwater.features.errors import InvalidView
 from headwater.features.offline.columns import (
     AVAILABLE,
@@ -31,7 +32,6 @@ from headwater.features.offline.columns import (
 )
 from headwater.features.offline.engine import Engine, refuse_fractions, type_problem
 from headwater.lake.database import quoted
-from headwater.model import Feature, FeatureView, Window
 
 Value = Callable[[int], str]
 """The SQL for the ``of`` of the window with a given number."""

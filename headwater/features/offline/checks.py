@@ -3,13 +3,13 @@
 # ruff: noqa: S608 - names in SQL are declared by products and quoted
 from __future__ import annotations
 
+from headwater.declare import Feature, FeatureView
 from headwater.features.errors import InvalidView
 from headwater.features.inputs import shown, text_expectation
 from headwater.features.offline.columns import EVENT
 from headwater.features.offline.engine import Engine
 from headwater.features.online.encoding import EXACT
 from headwater.lake.database import literal, quoted
-from headwater.model import Feature, FeatureView
 
 
 def check_values(engine: Engine, view: FeatureView, table: str) -> None:

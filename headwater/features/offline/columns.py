@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from headwater.declare import Feature, FeatureView
 from headwater.lake.database import quoted
-from headwater.model import Feature, FeatureView
 
 EVENT, AVAILABLE, ASKED = "event_time", "available_time", "asked_at"
 LARGEST, LARGEST_SINGLE = 1.7976931348623157e308, 3.4028234663852886e38

@@ -10,12 +10,12 @@ from typing import Any
 
 import duckdb
 
+from headwater.declare import Feature, FeatureView
 from headwater.features.offline.columns import EVENT
 from headwater.features.offline.statistics import BARS, SHARES, TOP, FeatureStatistics, Statistics, statistics_key
 from headwater.lake.database import quoted
 from headwater.lake.store import Objects
 from headwater.lake.types import DataVersion
-from headwater.model import Feature, FeatureView
 
 
 def keep_statistics(

@@ -10,9 +10,9 @@ from typing import Any, Literal, Protocol
 
 import duckdb
 
+from headwater.declare import Feature, FeatureView, resolve
 from headwater.features.errors import InvalidView
 from headwater.lake.database import quoted
-from headwater.model import Feature, FeatureView, resolve
 
 NUMBERS = re.compile(r"(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DOUBLE|BOOLEAN|DECIMAL\(\d+,\d+\))$")
 """DuckDB's types that count as numbers."""

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import duckdb
 import pandas
 
+from headwater.declare import Catalog, FeatureView
 from headwater.features.errors import InvalidEntityRows, UnknownFeature
 from headwater.features.offline.columns import ASKED, key_problem, moment_sql
 from headwater.lake.database import columns_of, quoted
-from headwater.model import Catalog, FeatureView
 
 if TYPE_CHECKING:
     import pyarrow

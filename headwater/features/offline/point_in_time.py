@@ -23,11 +23,11 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 
+from headwater.declare import FeatureView
 from headwater.features.errors import InvalidView
 from headwater.features.offline.columns import ASKED, EVENT, KNOWN, entity_sql, key_problem, moment_sql
 from headwater.features.online.reading import microseconds
 from headwater.lake.database import columns_of, quoted
-from headwater.model import FeatureView
 
 ROW = "__row"
 """The number of an offline row, from 0."""

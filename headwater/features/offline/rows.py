@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
+from headwater.declare import FeatureView
 from headwater.features.errors import InvalidView
 from headwater.features.offline.aggregations import make_rows
 from headwater.features.offline.checks import check_values
@@ -29,7 +30,6 @@ from headwater.features.offline.engine import DuckDB, Engine, refuse_fractions, 
 from headwater.features.stream.lines import ENTITY, FEATURES, mark, marks
 from headwater.lake.database import literal, quoted
 from headwater.lake.types import DataVersion, streamed_of
-from headwater.model import FeatureView
 
 if TYPE_CHECKING:
     from headwater.lake.store import Objects

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from headwater.model import FeatureView
+    from headwater.declare import FeatureView
 
 FORMAT, WITH_TEXT = 1, 2
 _HEAD = struct.Struct(">BQQI")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from headwater.declare import FeatureView
 from headwater.features.offline.rows import Ensure, ToRead
 from headwater.features.online.completing import complete
 from headwater.features.online.handoff import HandOver
@@ -16,7 +17,6 @@ from headwater.features.online.records import Materialisations
 from headwater.features.online.store import OnlineStore, OnlineWrite
 from headwater.lake.service import Lake
 from headwater.lake.types import DataVersion
-from headwater.model import FeatureView
 from headwater.registry.errors import RegistryBusy
 from headwater.registry.store import RegistryStore
 from headwater.values import Value
@@ -149,11 +149,13 @@ class Materialiser:
 
     def _unchanged(self, view: FeatureView, version: DataVersion, moment: int, written: int) -> Materialised:
         record = Materialisations(self._registry).newest(view.name, view.version)
-        counted = {"rows": record.rows, "entities": record.entities} if record else {}
+        rows, entities = (record.rows, record.entities) if record else (0, 0)
         if record is not None and record.data_version == version.id:
             last_at = EPOCH + timedelta(microseconds=moment)
             Materialisations(self._registry).record(record.model_copy(update={"last_at": last_at}))
-        return Materialised(view=view.name, version=view.version, data_version=version.id, written=written, **counted)
+        return Materialised(
+            view=view.name, version=view.version, data_version=version.id, written=written, rows=rows, entities=entities
+        )
 
     def _waits_for(
         self, view: FeatureView, version: DataVersion, known: Progress, to: HandOver | None

@@ -8,6 +8,7 @@ from datetime import UTC
 
 import duckdb
 
+from headwater.declare import FeatureView
 from headwater.features.errors import InvalidView
 from headwater.features.offline.columns import AVAILABLE, EVENT, KNOWN
 from headwater.features.offline.rows import offline_key
@@ -18,7 +19,6 @@ from headwater.features.online.reading import online_key
 from headwater.features.online.store import GRACE, OnlineWrite
 from headwater.lake.database import literal, quoted, scratch_of
 from headwater.lake.store import Objects
-from headwater.model import FeatureView
 
 DUE = "__due"
 """Table of the pending rows, in the order of the join keys."""

@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 
 import duckdb
 
+from headwater.declare import FeatureView
 from headwater.features.definitions import Definitions
 from headwater.features.errors import MaterialisationStuck
 from headwater.features.offline.rows import Ensure, ToRead
@@ -27,7 +28,6 @@ from headwater.features.online.store import OnlineStore
 from headwater.lake.database import connect, literal, write_parquet
 from headwater.lake.service import Lake
 from headwater.lake.store import Objects
-from headwater.model import FeatureView
 from headwater.registry.store import RegistryStore
 from headwater.values import Pointer, Value
 

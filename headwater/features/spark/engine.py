@@ -24,6 +24,7 @@ from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
 from sqlglot import exp
 
+from headwater.declare import FeatureView, InvalidProduct
 from headwater.errors import HeadwaterError
 from headwater.features.errors import InvalidView
 from headwater.features.offline.columns import ASKED, EVENT, KNOWN, LARGEST, entity_sql, moment_sql
@@ -33,7 +34,6 @@ from headwater.features.spark import io as parts
 from headwater.features.spark.jobs import Files, Job, Outcome
 from headwater.lake.database import quoted
 from headwater.lake.types import streamed_table
-from headwater.model import FeatureView, InvalidProduct
 
 POSITION = "__position"
 KINDS = {

@@ -7,8 +7,8 @@ from urllib.parse import quote, unquote, urlsplit
 
 from pydantic import Field
 
+from headwater.declare import Declaration, FeatureView
 from headwater.lake.types import DataVersion, PinnedCommit
-from headwater.model import Declaration, FeatureView
 from headwater.values import Pointer
 
 _VERSION = "versionId="

@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Self
 
+from headwater.declare import Catalog, FeatureView
 from headwater.features.definitions import Definitions
 from headwater.features.errors import InvalidView, SparkFailed
 from headwater.features.offline.checks import check_values
@@ -22,7 +23,6 @@ from headwater.lake.refusal import one_line
 from headwater.lake.service import Lake
 from headwater.lake.store import Executions
 from headwater.lake.types import DataVersion
-from headwater.model import Catalog, FeatureView
 from headwater.registry.store import RegistryStore
 from headwater.values import Pointer
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from headwater.declare import Feature, FeatureView
 from headwater.features.online.encoding import Known
-from headwater.model import Feature, FeatureView
 
 ENTITY, FEATURES = "__entity", "__features"
 """Columns beside the view's own: the join keys of the definition that the row was sent to, joined by commas; and its

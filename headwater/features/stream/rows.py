@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from headwater.declare import Catalog, Feature, FeatureView
 from headwater.features.errors import InvalidInput, InvalidRows, Problem
 from headwater.features.inputs import entity_text, is_missing, is_text, local_time, shown, text_expectation
 from headwater.features.online.encoding import EXACT, Known, Row, pack, single, text_places
@@ -19,7 +20,6 @@ from headwater.features.online.reading import microseconds, online_key
 from headwater.features.online.store import GRACE, OnlineStore, OnlineWrite
 from headwater.features.stream.lines import line
 from headwater.lake.store import Arrivals
-from headwater.model import Catalog, Feature, FeatureView
 from headwater.values import Value
 
 MOST_ROWS = 500

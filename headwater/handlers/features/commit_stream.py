@@ -29,10 +29,10 @@ class Settings(FunctionSettings):
 @at_init
 def collector() -> StreamCommitter:
     # Imported here: the deployment reads `Settings` where DuckDB needn't be installed.
+    from headwater.declare import catalog
     from headwater.features.stream.commits import StreamCommitter
     from headwater.lake.service import Lake
     from headwater.lake.store import Arrivals
-    from headwater.model import catalog
 
     settings = Settings.from_environment()
     # Rows of a view that isn't declared any more are committed too: no declaration is asked for.

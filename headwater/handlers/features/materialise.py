@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from headwater.declare import load_catalog
 from headwater.deployed import deployed_catalog
 from headwater.handlers.observability import observe
-from headwater.model import load_catalog
 from headwater.settings import FunctionSettings, at_init
 
 if TYPE_CHECKING:
+    from headwater.declare import Catalog
     from headwater.features.catalog.freshness import Freshness, ViewAge
     from headwater.features.online.materialising import Materialised
     from headwater.features.service import Features
     from headwater.lake.store import Executions
-    from headwater.model import Catalog
 
 logger, tracer, metrics, entry = observe("features")
 

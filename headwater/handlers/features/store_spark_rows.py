@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from headwater.declare import load_catalog
 from headwater.handlers.observability import observe
-from headwater.model import load_catalog
 from headwater.settings import FunctionSettings, at_init
 
 if TYPE_CHECKING:

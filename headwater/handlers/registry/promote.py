@@ -7,8 +7,8 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from headwater.declare import Name
 from headwater.handlers.observability import observe
-from headwater.model import Name
 from headwater.registry.errors import AliasMoved
 from headwater.registry.service import Registry
 from headwater.registry.types import Alias, RunId, VersionNumber

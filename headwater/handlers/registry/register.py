@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from headwater.declare import Name
 from headwater.handlers.observability import observe
-from headwater.model import Name
 from headwater.registry.errors import ChampionMoved
 from headwater.registry.service import Registry
 from headwater.registry.store import ArtifactStore

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import duckdb
 
+from headwater.declare import Source
 from headwater.lake.errors import FileRefused
 from headwater.lake.reading import delimited, json_lines, parquet
 from headwater.lake.reading.landed import ROW, Landed, MalformedLine, Wanted
 from headwater.lake.types import SUFFIXES, Upload
-from headwater.model import Source
 
 __all__ = ["ROW", "Landed", "MalformedLine", "Wanted", "read"]
 

@@ -17,6 +17,7 @@ from typing import IO, Any
 
 import duckdb
 
+from headwater.declare import Source
 from headwater.lake.cells import CellFile, reader_options
 from headwater.lake.database import literal, quoted
 from headwater.lake.errors import FileRefused
@@ -30,7 +31,6 @@ from headwater.lake.reading.text import (
     row_of_wrong_byte,
     without_mark,
 )
-from headwater.model import Source
 
 DELIMITERS = (",", ";", "\t", "|")
 TRIED = 200

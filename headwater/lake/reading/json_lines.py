@@ -18,6 +18,7 @@ from typing import Any
 
 import duckdb
 
+from headwater.declare import Source
 from headwater.json_values import object_of
 from headwater.lake.cells import NULL, CellFile
 from headwater.lake.database import columns_of, quoted
@@ -25,7 +26,6 @@ from headwater.lake.errors import FileRefused
 from headwater.lake.phrases import LONGEST_LINE, LONGEST_NAME, clipped, shown
 from headwater.lake.reading.landed import ROW, Landed, MalformedLine, Wanted, kept, refuse_names
 from headwater.lake.reading.text import is_utf8, open_bytes, open_text, refuse_other_mark, without_mark, wrong_byte
-from headwater.model import Source
 
 BATCH = 10_000
 MOST_KEYS = 10_000

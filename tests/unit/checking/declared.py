@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 
 import pandera.pandas as pa
 from pandera.engines.pandas_engine import Date, DateTime, Decimal
 
-from headwater.model import Catalog, Examples, Feature, FeatureView, Gate, Holdout, Model, Product, RequestInput, Source
-from headwater.model import catalog as together
+from headwater.declare import (
+    Catalog,
+    Examples,
+    Feature,
+    FeatureView,
+    Gate,
+    Holdout,
+    Model,
+    Product,
+    Source,
+    number,
+)
+from headwater.declare import catalog as together
 
 ROWS = pa.DataFrameSchema(
     {
@@ -84,12 +94,12 @@ VIEW = FeatureView(
     sql="SELECT rooms, sold + INTERVAL 1 DAY AS event_time, sold + INTERVAL 1 DAY AS available_time, price AS last "
     "FROM houses",
     features=(Feature(name="last"),),
-    ttl=timedelta(days=1),
+    ttl="1d",
 )
 MODEL = Model(
     name="house_price",
     task="regression",
-    inputs=(RequestInput(name="rooms", kind="number"),),
+    inputs=(number("rooms"),),
     features=("prices.last",),
     examples=Examples(sources=("houses",), sql="SELECT rooms, price, sold AS asked_at FROM houses", label="price"),
     train=f"{HERE}:fit",

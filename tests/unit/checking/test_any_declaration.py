@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from headwater.checking import problems
+from headwater.declare import Aggregations, Feature, InvalidProduct, Source, Window, location_of
 from headwater.errors import HeadwaterError
-from headwater.model import Aggregations, Feature, InvalidProduct, Source, Window, place_of
 from tests.unit.checking.declared import HERE, MODEL, SOURCE, VIEW, products
 
 NAMES = st.sampled_from(
@@ -79,14 +79,14 @@ def test_a_declaration_knows_its_line_which_is_no_part_of_it() -> None:
         contract="a.b:C",
     )
     assert (one, hash(one), one.model_dump_json()) == (two, hash(two), two.model_dump_json())
-    first, second = place_of(one), place_of(two)
+    first, second = location_of(one), location_of(two)
     assert first is not None
     assert second is not None
     assert (second.line - first.line, str(first).partition(":")[0]) == (
         1,
         "tests/unit/checking/test_any_declaration.py",
     )
-    assert place_of(one.model_copy(update={"name": "others"})) == first
-    assert place_of(copy.copy(one)) == first
+    assert location_of(one.model_copy(update={"name": "others"})) == first
+    assert location_of(copy.copy(one)) == first
     for kept in (pickle.loads(pickle.dumps(one)), Source.model_validate_json(one.model_dump_json())):  # noqa: S301
-        assert (kept, place_of(kept)) == (one, None)
+        assert (kept, location_of(kept)) == (one, None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -12,10 +11,22 @@ import pytest
 from headwater.checking import ProductProblems, problems
 from headwater.checking.rows import Bench
 from headwater.checking.sources import source_problems
+from headwater.declare import (
+    Aggregations,
+    Choice,
+    Feature,
+    FeatureView,
+    Integers,
+    Search,
+    Uniform,
+    count,
+    last,
+    load_catalog,
+    maximum,
+)
+from headwater.declare.locations import lines
 from headwater.lake.ingestion import curate
 from headwater.lake.types import Upload
-from headwater.model import Aggregations, Choice, Feature, FeatureView, Integers, Search, Uniform, Window, load_catalog
-from headwater.places import lines
 from tests.unit.checking.declared import EXACT, HERE, MODEL, SOURCE, VIEW, products
 
 
@@ -91,18 +102,18 @@ def test_a_misspelt_column_is_found_in_every_query() -> None:
 
 
 def test_a_view_without_sql_is_bound_and_imported_too() -> None:
-    def last(of: str, kind: Literal["number", "category"] = "number") -> FeatureView:
-        feature = Feature(name="last", kind=kind, aggregate=Window(function="last", of=of, over=timedelta(days=1)))
+    def newest(of: str, kind: Literal["number", "category"] = "number") -> FeatureView:
+        feature = Feature(name="last", kind=kind, aggregate=last(of, over="1d"))
         return VIEW.model_copy(update={"sql": None, "aggregate": Aggregations(), "features": (feature,)})
 
     def python(transform: str) -> FeatureView:
         return VIEW.model_copy(update={"sql": None, "transform": transform})
 
-    assert found(view=last("rooms")) == found(view=python(f"{HERE}:small")) == []
-    assert found(view=last("agent", "category")) == []
-    (line,) = found(view=last("agent"))
+    assert found(view=newest("rooms")) == found(view=python(f"{HERE}:small")) == []
+    assert found(view=newest("agent", "category")) == []
+    (line,) = found(view=newest("agent"))
     assert "'last' is last of 'agent', which is VARCHAR, expected a number (text is declared with kind=" in line
-    (line,) = found(view=last("prize"))
+    (line,) = found(view=newest("prize"))
     assert line.startswith("feature view 'prices': its aggregations can't be made of 'houses': ")
     assert 'column "prize" not found' in line
     assert found(view=python(f"{HERE}:NOT_A_SCHEMA")) == [
@@ -197,7 +208,7 @@ def test_a_query_that_answers_otherwise_tomorrow_is_refused(call: str) -> None:
 
 
 def test_a_window_that_answers_otherwise_tomorrow_is_refused() -> None:
-    window = Window(function="max", of="random()", over=timedelta(days=1))
+    window = maximum("random()", over="1d")
     features = (Feature(name="last", aggregate=window),)
     declared = {"sql": None, "aggregate": Aggregations(where="sold < now()"), "features": features}
     lines_found = [line for line in found(view=VIEW.model_copy(update=declared)) if line.startswith("feature view")]
@@ -218,7 +229,7 @@ def test_names_that_differ_by_case_are_told_with_what_to_write() -> None:
     lines_found = found(source=shouted, view=view)
     assert [line.partition("write ")[2] for line in lines_found] == ["Rooms AS rooms", "Rooms AS rooms"]
     view = view.model_copy(update={"sql": str(view.sql).replace('"Rooms"', "Rooms AS rooms")})
-    window = Window(function="max", of="PRICE", over=timedelta(days=1))
+    window = maximum("PRICE", over="1d")
     counted = view.model_copy(
         update={"sql": None, "aggregate": Aggregations(), "features": (Feature(name="last", aggregate=window),)}
     )
@@ -236,14 +247,14 @@ def test_names_that_differ_by_case_are_told_with_what_to_write() -> None:
 def test_columns_may_be_called_anything_that_files_call_them() -> None:
     source = SOURCE.model_copy(update={"name": "table", "contract": f"{HERE}:ODD", "keys": ("dotted.name", "größe")})
     source = source.model_copy(update={"event_time": "at"})
-    window = Window(function="count", over=timedelta(days=1))
+    window = count(over="1d")
     view = FeatureView(
         name="select",
         entity=("order",),
         sources=("table",),
         aggregate=Aggregations(where='"größe" <> "With Space"'),
         features=(Feature(name="group", aggregate=window),),
-        ttl=timedelta(days=1),
+        ttl="1d",
     )
     examples = MODEL.examples.model_copy(
         update={"sources": ("table",), "sql": 'SELECT "order", price, "at" - INTERVAL 1 DAY AS asked_at FROM "table"'}

@@ -30,30 +30,25 @@ def fit(params, inputs, label):
     return LogisticRegression(**params).fit(inputs[["site_rank"]].fillna(0), label)
 """
 PRODUCT = """
-from datetime import timedelta
-from headwater.model import *
-from headwater.model import Aggregations, Examples, Feature, FeatureView, Gate, Holdout, Model, Product, RequestInput
-from headwater.model import Search, Source, Window
-DAY = timedelta(days=1)
-SOURCE = Source(name="clicks", contract="{package}.booking.contracts:ROWS", event_time="date_time"{source})
+from headwater.declare import *
+SOURCE = Source(name="clicks", contract=".contracts:ROWS", event_time="date_time"{source})
 VIEW = FeatureView(
-    name="users", entity=("user_id",), sources=("clicks",), ttl=90 * DAY,
+    name="users", entity=("user_id",), sources=("clicks",), ttl="90d",
     {view}
 )
 MODEL = Model(
     name="booking",
     task="classification",
-    inputs=(RequestInput(name="user_id", kind="category"), RequestInput(name="site_rank", kind="number")),
+    inputs=(category("user_id"), number("site_rank")),
     features=("users.{feature}",),
     examples=Examples(sources=("clicks",), label="is_booking", sql="{examples}"),
-    train="{package}.booking.train:fit",
+    train=".train:fit",
     holdout=Holdout(share=0.2),
     gates=(Gate(metric="roc_auc", at_least=0.6),),
 )
-PRODUCT = Product(sources=(SOURCE,), views=(VIEW,), models=(MODEL,))
 """
 RATE = """aggregate=Aggregations(),
-    features=(Feature(name="rate", aggregate=Window(function="mean", of="is_booking", over=90 * DAY)),),"""
+    features=(Feature(name="rate", aggregate=mean("is_booking", over="90d")),),"""
 RANK = "CAST(user_id AS VARCHAR) AS user_id, length(site) AS site_rank"
 HOUR_LATER = f"SELECT {RANK}, is_booking, date_time + INTERVAL 1 HOUR AS asked_at FROM clicks"  # noqa: S608
 AT_ONCE = f"SELECT {RANK}, is_booking, date_time AS asked_at FROM clicks"  # noqa: S608
@@ -99,13 +94,16 @@ def check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Check]:
         ({"booking/product.py": "import no_such"}, "product.py:1: ModuleNotFoundError: No module named 'no_such'"),
         ({"booking/product.py": "\n1 / 0"}, "pipelines/booking/product.py:2: ZeroDivisionError: division by zero"),
         ({"booking/product.py": "raise SystemExit(3)"}, "pipelines/booking/product.py:1: SystemExit: 3"),
-        ({"booking/product.py": "PRODUCT = 1"}, "pipelines.booking.product: must define PRODUCT = Product(...); it"),
         (
-            {"booking/product.py": "from headwater.model import Source\n\nSource(\n    name='Clicks')"},
+            {"booking/product.py": "_A = 1"},
+            "pipelines.booking.product: declares nothing: give a Source, FeatureView or",
+        ),
+        (
+            {"booking/product.py": "from headwater.declare import Source\n\nSource(\n    name='Clicks')"},
             "pipelines/booking/product.py:3: Source.name: String should match pattern",
         ),
         (
-            {"booking/product.py": "from headwater.model import Schedule\nSchedule(expression='cron(1)')"},
+            {"booking/product.py": "from headwater.declare import Schedule\nSchedule(expression='cron(1)')"},
             "pipelines/booking/product.py:2: Schedule: schedule 'cron(1)': cron takes six fields",
         ),
         ({"other/__init__.py": ""}, "pipelines.other.product: is missing"),
@@ -125,13 +123,13 @@ def test_products_are_told_of_all_at_once_with_the_lines_they_stand_on(check: Ch
     found = check({"broken/__init__.py": "", "broken/product.py": "import no_such"}, feature="ratio")
     assert found == [
         "pipelines/broken/product.py:1: ModuleNotFoundError: No module named 'no_such'",
-        "pipelines/booking/product.py:13: model 'booking': unknown feature 'users.ratio'. Declared: users.rate",
+        "pipelines/booking/product.py:9: model 'booking': unknown feature 'users.ratio'. Declared: users.rate",
     ]
 
 
 def test_features_that_see_their_own_row_are_refused(check: Check) -> None:
     (line,) = check(examples=HOUR_LATER)
-    assert line.startswith("pipelines/booking/product.py:13: model 'booking': feature 'users.rate' sees")
+    assert line.startswith("pipelines/booking/product.py:9: model 'booking': feature 'users.rate' sees")
     for word in ("'clicks'", "'is_booking'", "available_time", "asked_at"):
         assert word in line
     times = "date_time - INTERVAL 1 DAY AS event_time, date_time - INTERVAL 1 DAY AS available_time"
@@ -150,8 +148,8 @@ def test_features_that_see_their_own_row_are_refused(check: Check) -> None:
         (RATE, AT_ONCE, ""),
         (RATE, BEFORE, ""),
         # What doesn't depend on the label: counts, and what is known of the user.
-        (RATE.replace('function="mean", of="is_booking"', 'function="count"'), HOUR_LATER, ""),
-        (RATE.replace('"mean", of="is_booking"', '"max", of="length(site)"'), HOUR_LATER, ""),
+        (RATE.replace('mean("is_booking", ', "count("), HOUR_LATER, ""),
+        (RATE.replace('mean("is_booking"', 'maximum("length(site)"'), HOUR_LATER, ""),
     ],
 )
 def test_features_that_do_not_know_the_label_pass(check: Check, view: str, examples: str, source: str) -> None:
@@ -160,7 +158,7 @@ def test_features_that_do_not_know_the_label_pass(check: Check, view: str, examp
 
 def test_an_input_that_the_label_is_made_from_is_no_leak(check: Check) -> None:
     asked = HOUR_LATER.replace("is_booking,", "CAST(is_booking + length(site) > 3 AS INTEGER) AS is_booking,")
-    view = RATE.replace('"mean", of="is_booking"', '"max", of="length(site)"')
+    view = RATE.replace('mean("is_booking"', 'maximum("length(site)"')
     assert check(view=view, examples=asked) == []
 
 
@@ -171,7 +169,7 @@ def test_sql_that_fails_on_the_sample_is_told(check: Check) -> None:
     numbers = ", sql='SELECT *, CAST(site AS INTEGER) AS place FROM landed'"
     assert check(source=numbers) == []
     (line,) = check({"booking/sample.csv": SAMPLE}, source=numbers)
-    assert line.startswith("pipelines/booking/product.py:7: source 'clicks': sql fails on sample.csv: ")
+    assert line.startswith("pipelines/booking/product.py:3: source 'clicks': sql fails on sample.csv: ")
     assert "Could not convert string 'a' to INT32" in line
     asked = BEFORE.replace("length(site)", "CAST(site AS INTEGER)")
     (line,) = check({"booking/sample.csv": SAMPLE}, examples=asked)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
 
@@ -12,8 +11,7 @@ import pandera.pandas as pa
 import pytest
 
 from headwater.checking.sample import ingested_sample, sampled_training_set
-from headwater.errors import InvalidRequest
-from headwater.model import (
+from headwater.declare import (
     Aggregations,
     Examples,
     Feature,
@@ -23,11 +21,12 @@ from headwater.model import (
     Model,
     OnDemand,
     Product,
-    RequestInput,
     Source,
-    Window,
     catalog,
+    category,
+    count,
 )
+from headwater.errors import InvalidRequest
 
 SAMPLE = "customer,sold,amount\n00001,20260101,1.5\n00001,20260103,2.5\n00002,20260104,4\n"
 
@@ -46,13 +45,13 @@ def product(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Product:
     monkeypatch.setitem(sys.modules, module.__name__, module)
     (tmp_path / "sample.csv").write_text(SAMPLE)
     source = Source(name="sales", contract="sampled_contracts:ROWS", event_time="sold")
-    window = Window(function="count", over=timedelta(days=9))
+    window = count(over="9d")
     view = FeatureView(
-        name="habits", entity=("customer",), sources=("sales",), aggregate=Aggregations(), ttl=timedelta(days=9),
+        name="habits", entity=("customer",), sources=("sales",), aggregate=Aggregations(), ttl="9d",
         features=(Feature(name="sales_9d", aggregate=window),),
     )  # fmt: skip
     model = Model(
-        name="dear", task="classification", inputs=(RequestInput(name="customer", kind="category"),),
+        name="dear", task="classification", inputs=(category("customer"),),
         features=("habits.sales_9d",), on_demand=(OnDemand(name="twice", sql="habits.sales_9d * 2"),),
         examples=Examples(
             sources=("sales",), label="dear",

@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from headwater.cli.failures import failure
 from headwater.cli.output import note
+from headwater.declare import Holdout, Search, timestamp
 from headwater.errors import HeadwaterError, InvalidRequest, NotAllowed, NotFound, Refused
-from headwater.model import Holdout, RequestInput, Search
 from tests.unit.cli.conftest import Run
 
 
@@ -71,7 +71,7 @@ def test_a_wrong_declaration_is_a_line_for_each_problem() -> None:
     assert failure(caught.value).exit_code == 2
 
 
-@pytest.mark.parametrize("make", [lambda: Holdout(), lambda: RequestInput(name="x", kind="timestamp", timezone="Mars")])
+@pytest.mark.parametrize("make", [lambda: Holdout(), lambda: timestamp("x", timezone="Mars")])
 def test_a_rule_of_a_declaration_is_quoted_without_pydantics_preface(make: object) -> None:
     with pytest.raises(ValidationError) as caught:
         make()  # type: ignore[operator]

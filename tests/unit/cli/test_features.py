@@ -15,8 +15,8 @@ import headwater
 from headwater.cli.feature_values import read_rows
 from headwater.cli.features import show_list
 from headwater.cli.render.features import show_difference, show_parity
+from headwater.declare import Feature
 from headwater.errors import InvalidRequest
-from headwater.model import Feature
 from tests.unit.cli.conftest import Run
 from tests.unit.features.shop import FIRST, SECOND, fill
 from tests.unit.lake.world import World, new_world

@@ -12,8 +12,8 @@ import pytest
 
 from headwater.client import Headwater, connect
 from headwater.client.errors import BadFrame
+from headwater.declare import InvalidProduct
 from headwater.features.errors import NeverMaterialised, UnknownFeature, UnknownView
-from headwater.model import InvalidProduct
 from tests.unit.features.shop import NOW, SECOND, fill
 from tests.unit.lake.world import new_world
 

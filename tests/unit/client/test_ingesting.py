@@ -17,9 +17,9 @@ import pytest
 from headwater.client import Headwater, connect
 from headwater.client.errors import ApiRefused, BadFrame, NotDeclared, RowsRefused
 from headwater.client.ingesting import MOST_ROWS as OURS
+from headwater.declare import load_catalog
 from headwater.features.stream.rows import MOST_ROWS
 from headwater.handlers.features import stream
-from headwater.model import load_catalog
 from tests.unit.client.conftest import OUTPUTS, describe
 from tests.unit.client.test_predictions import Answer, Fake
 from tests.unit.lake.invocation import Context

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from headwater.aws import client
+from headwater.declare import Catalog, Feature, FeatureView, Product, catalog, category
 from headwater.features.online.store import OnlineStore
 from headwater.features.service import Features
 from headwater.lake.service import Lake
-from headwater.model import Catalog, Feature, FeatureView, Product, RequestInput, catalog
 from headwater.registry.service import Registry
 from headwater.registry.store import RegistryStore
 from headwater.registry.types import (
@@ -39,8 +39,8 @@ FIRST = FeatureView(
         FROM sales
     """,
     features=(Feature(name="amount", description="Money taken, in euros"), Feature(name="twice")),
-    ttl=timedelta(hours=6),
-    freshness=timedelta(hours=12),
+    ttl="6h",
+    freshness="12h",
 )
 SECOND = FIRST.model_copy(
     update={
@@ -51,7 +51,7 @@ SECOND = FIRST.model_copy(
 )
 UNSEEN = FeatureView(
     name="unseen", entity=("shop",), sources=("other",), sql="FROM other", features=(Feature(name="amount"),),
-    ttl=timedelta(hours=6),
+    ttl="6h",
 )  # fmt: skip
 COMMITTED = datetime(2013, 1, 1, tzinfo=UTC)
 """When what lands counts, unless a test says otherwise: before anybody asks."""
@@ -105,7 +105,7 @@ def register(
         model=model,
         run_id=run_id,
         task="regression",
-        inputs=tuple(RequestInput(name=key, kind="category") for key in view.entity),
+        inputs=tuple(category(key) for key in view.entity),
         columns=columns,
         categories=view.entity,
         features=(PackageFeature.of(view, view.features[0].name),),

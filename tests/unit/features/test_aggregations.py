@@ -16,10 +16,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from sklearn.metrics import roc_auc_score
 
-from headwater.features.errors import InvalidView
-from headwater.features.offline.point_in_time import historical
-from headwater.features.offline.rows import compute
-from headwater.model import (
+from headwater.declare import (
     Aggregations,
     Feature,
     FeatureView,
@@ -29,7 +26,14 @@ from headwater.model import (
     Source,
     Window,
     catalog,
+    count,
+    distinct,
+    last,
+    mean,
 )
+from headwater.features.errors import InvalidView
+from headwater.features.offline.point_in_time import historical
+from headwater.features.offline.rows import compute
 from tests.unit.features.test_point_in_time import SELLERS, at, database, is_known, table
 
 Function = Literal["count", "sum", "mean", "min", "max", "last", "distinct"]
@@ -44,7 +48,7 @@ def windowed(decay: bool = False, where: str = "good", ttl: int = TTL) -> Featur
     features = [
         Feature(
             name=f"{function}_{minutes}",
-            aggregate=Window(function=function, of="amount", over=timedelta(minutes=minutes)),
+            aggregate=Window(function=function, of="amount", over=f"{minutes}m"),
         )
         for function in FUNCTIONS
         for minutes in (SHORT, LONG)
@@ -53,19 +57,19 @@ def windowed(decay: bool = False, where: str = "good", ttl: int = TTL) -> Featur
         Feature(
             name=f"seller_{function}_{minutes}",
             kind="category" if function == "last" else "integer",
-            aggregate=Window(function=function, of="seller", over=timedelta(minutes=minutes)),
+            aggregate=Window(function=function, of="seller", over=f"{minutes}m"),
         )
         for function in OF_TEXT
         for minutes in (SHORT, LONG)
     ]
-    rows = Feature(name="rows", aggregate=Window(function="count", over=timedelta(minutes=SHORT)))
+    rows = Feature(name="rows", aggregate=count(over=f"{SHORT}m"))
     return FeatureView(
         name="windowed",
         entity=("shop", "till"),
         sources=("sales",),
         aggregate=Aggregations(where=where, event_time="sold", available_time="told", decay=decay),
         features=(*features, rows),
-        ttl=timedelta(minutes=ttl),
+        ttl=f"{ttl}m",
     )
 
 
@@ -227,14 +231,13 @@ def test_by_default_an_example_sees_neither_its_own_row_nor_any_of_its_moment(de
 @pytest.mark.parametrize("decay", [False, True])
 def test_rates_of_random_labels_tell_nothing_of_the_examples_own_label(decay: bool) -> None:
     """Clicks of many users, each asked at its own moment; a microsecond later the rate has seen its row."""
-    days = timedelta(days=90)
     view = FeatureView(
         name="rates",
         entity=("user",),
         sources=("clicks",),
         aggregate=Aggregations(decay=decay),
-        features=(Feature(name="rate", aggregate=Window(function="mean", of="booked", over=days)),),
-        ttl=days,
+        features=(Feature(name="rate", aggregate=mean("booked", over="90d")),),
+        ttl="90d",
     )
     source = Source(name="clicks", contract="a.b:C", event_time="at")
     view = catalog([Product(sources=(source,), views=(view,))]).view("rates")
@@ -266,11 +269,11 @@ def test_times_come_from_the_source_and_keys_and_values_of_any_kind_are_aggregat
         sources=("sales",),
         aggregate=Aggregations(),
         features=(
-            Feature(name="shops", aggregate=Window(function="distinct", of="shop", over=timedelta(hours=1))),
-            Feature(name="share", aggregate=Window(function="mean", of="amount > 1", over=timedelta(hours=1))),
-            Feature(name="named", aggregate=Window(function="count", of="nullif(shop, 'b')", over=timedelta(hours=1))),
+            Feature(name="shops", aggregate=distinct("shop", over="1h")),
+            Feature(name="share", aggregate=mean("amount > 1", over="1h")),
+            Feature(name="named", aggregate=count("nullif(shop, 'b')", over="1h")),
         ),
-        ttl=timedelta(hours=1),
+        ttl="1h",
     )
     view = catalog([Product(sources=(source,), views=(view,))]).view("kinds")
     assert view.aggregate == Aggregations(event_time="sold", available_time="told")
@@ -287,9 +290,8 @@ def test_times_come_from_the_source_and_keys_and_values_of_any_kind_are_aggregat
 
 def test_sums_of_sql_as_they_are_curated_are_keys_and_values_like_other_numbers() -> None:
     source = Source(name="sales", contract="a.b:C", event_time="sold")
-    hour = timedelta(hours=1)
     windows = {
-        name: Window(function=name, of="amount", over=hour)  # type: ignore[arg-type]
+        name: Window(function=name, of="amount", over="1h")  # type: ignore[arg-type]
         for name in ("sum", "mean", "min", "max", "distinct", "last")
     }
     view = FeatureView(
@@ -298,7 +300,7 @@ def test_sums_of_sql_as_they_are_curated_are_keys_and_values_like_other_numbers(
         sources=("sales",),
         aggregate=Aggregations(),
         features=tuple(Feature(name=name, aggregate=window) for name, window in windows.items()),
-        ttl=hour,
+        ttl="1h",
     )
     view = catalog([Product(sources=(source,), views=(view,))]).view("kinds")
     connection = duckdb.connect(config={"threads": 1})
@@ -320,14 +322,14 @@ def test_sums_of_sql_as_they_are_curated_are_keys_and_values_like_other_numbers(
 )
 def test_aggregations_of_what_is_not_there_say_so(where: str, of: str, words: str) -> None:
     table("sales", KINDS, [])
-    newest = Feature(name="newest", aggregate=Window(function="last", of=of, over=timedelta(hours=1)))
+    newest = Feature(name="newest", aggregate=last(of, over="1h"))
     with pytest.raises(InvalidView, match=words):
         compute(database(), windowed(where=where).model_copy(update={"features": (newest,)}), "windows")
 
 
 def test_the_last_number_is_no_category() -> None:
     table("sales", KINDS, [])
-    window = Window(function="last", of="amount", over=timedelta(hours=1))
+    window = last("amount", over="1h")
     newest = Feature(name="newest", kind="category", aggregate=window)
     with pytest.raises(InvalidView, match=r"'newest' is last of 'amount', which is DOUBLE, expected text, for it is"):
         compute(database(), windowed().model_copy(update={"features": (newest,)}), "windows")
@@ -347,7 +349,7 @@ def test_a_time_that_is_none_is_refused() -> None:
         ({"sources": ("sales", "other")}, "over one source, not sales, other"),
         ({"features": (Feature(name="total"),)}, "feature 'total' has no aggregate"),
         ({"aggregate": None, "sql": "SELECT 1"}, "'count_2' has an aggregate, which only"),
-        ({"freshness": timedelta(0)}, "freshness is 0:00:00, it must be positive"),
+        ({"freshness": "0h"}, "freshness\n.* a duration of 0:00:00 is nothing: it must be positive"),
         ({"entity": ("rowid",)}, "'rowid' has a meaning already"),
         ({"entity": ("rows",)}, "'rows' declared more than once"),
     ],
@@ -360,9 +362,9 @@ def test_a_view_is_declared_in_one_way(change: dict[str, Any], words: str) -> No
 
 def test_a_window_must_be_of_something_and_last() -> None:
     with pytest.raises(ValidationError, match="mean: say what of"):
-        Window(function="mean", over=timedelta(hours=1))
-    with pytest.raises(ValidationError, match="longer than nothing"):
-        Window(function="count", over=timedelta(0))
+        Window(function="mean", over="1h")
+    with pytest.raises(ValidationError, match="it must be positive"):
+        count(over="0d")
 
 
 def test_aggregations_without_any_event_time_are_refused() -> None:
@@ -400,6 +402,6 @@ def numbers_only(view: FeatureView) -> list[Feature]:
 def test_a_view_of_numbers_is_called_what_it_was_called_before_there_was_text() -> None:
     numbers = FeatureView(
         name="kept", entity=("shop",), sources=("sales",), sql="FROM sales", features=(Feature(name="amount"),),
-        ttl=timedelta(hours=1),
+        ttl="1h",
     )  # fmt: skip
     assert numbers.version == "3544cd896380"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from datetime import timedelta
 from functools import cache
 
 import numpy as np
@@ -11,6 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headwater.declare import Feature, FeatureView, InvalidProduct, Product, Source, catalog
+from headwater.declare.views import LARGEST_ITEM
 from headwater.features.online.encoding import (
     HEAD_BYTES,
     VALUE_BYTES,
@@ -23,8 +24,6 @@ from headwater.features.online.encoding import (
     values_of,
 )
 from headwater.features.online.reading import attribute_of
-from headwater.model import Feature, FeatureView, InvalidProduct, Product, Source, catalog
-from headwater.views import LARGEST_ITEM
 
 TIMES = st.one_of(st.sampled_from([-1, 0, 1, 2**40]), st.integers(-(2**62), 2**62))
 TINY = 1.401298464324817e-45
@@ -145,7 +144,7 @@ def many() -> tuple[Feature, ...]:
 
 def wide(name: str, features: int, *entity: str) -> FeatureView:
     return FeatureView(
-        name=name, entity=entity, sources=("rows",), sql="FROM rows", ttl=timedelta(days=1),
+        name=name, entity=entity, sources=("rows",), sql="FROM rows", ttl="1d",
         features=many()[:features],
     )  # fmt: skip
 

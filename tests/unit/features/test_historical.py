@@ -14,14 +14,7 @@ import pyarrow
 import pytest
 from pydantic import ValidationError
 
-from headwater.features.errors import InvalidEntityRows, InvalidView, NeedsSpark, UnknownFeature
-from headwater.features.offline.engine import LARGEST, engine_for
-from headwater.features.offline.rows import compute
-from headwater.features.service import Features
-from headwater.lake.errors import NoData
-from headwater.lake.service import Lake
-from headwater.lake.types import DataVersion
-from headwater.model import (
+from headwater.declare import (
     Aggregations,
     Catalog,
     Feature,
@@ -29,9 +22,17 @@ from headwater.model import (
     InvalidProduct,
     Product,
     Source,
-    Window,
     catalog,
+    count,
+    total,
 )
+from headwater.features.errors import InvalidEntityRows, InvalidView, NeedsSpark, UnknownFeature
+from headwater.features.offline.engine import LARGEST, engine_for
+from headwater.features.offline.rows import compute
+from headwater.features.service import Features
+from headwater.lake.errors import NoData
+from headwater.lake.service import Lake
+from headwater.lake.types import DataVersion
 from headwater.versions.errors import RevisionNotFound
 from tests.unit.lake.world import LAKE, REGISTRY, World, new_world
 
@@ -47,10 +48,10 @@ DAY = FeatureView(
     sources=("sales",),
     aggregate=Aggregations(),
     features=(
-        Feature(name="sales", kind="integer", aggregate=Window(function="count", over=timedelta(hours=24))),
-        Feature(name="total", aggregate=Window(function="sum", of="amount", over=timedelta(hours=24))),
+        Feature(name="sales", kind="integer", aggregate=count(over="24h")),
+        Feature(name="total", aggregate=total("amount", over="24h")),
     ),
-    ttl=timedelta(hours=24),
+    ttl="24h",
 )
 LAST = FeatureView(
     name="last",
@@ -58,7 +59,7 @@ LAST = FeatureView(
     sources=("sales",),
     transform=f"{HERE}:last",
     features=(Feature(name="amount"),),
-    ttl=timedelta(hours=6),
+    ttl="6h",
 )
 CATALOG: Catalog = catalog([Product(sources=(SALES,), views=(DAY, LAST))])
 BOTH = ["day.total", "last.amount", "day.sales"]

@@ -15,16 +15,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from headwater.declare import category, number, timestamp
 from headwater.features.errors import InvalidInput
 from headwater.features.inputs import encode, encode_value, entity_text
 from headwater.features.offline.columns import entity_sql
-from headwater.model import RequestInput
 
-DISTANCE = RequestInput(name="distance", kind="number", minimum=1, maximum=12000)
-CARRIER = RequestInput(name="carrier", kind="category")
-DEPARTURE = RequestInput(name="sched_dep", kind="timestamp", timezone="America/New_York")
-NOTE = RequestInput(name="note", kind="category", required=False)
-SPEED = RequestInput(name="speed", kind="number", required=False)
+DISTANCE = number("distance", minimum=1, maximum=12000)
+CARRIER = category("carrier")
+DEPARTURE = timestamp("sched_dep", timezone="America/New_York")
+NOTE = category("note", required=False)
+SPEED = number("speed", required=False)
 INPUTS = (DISTANCE, CARRIER, DEPARTURE, NOTE, SPEED)
 GOOD = {"distance": 187, "carrier": "B6", "sched_dep": "2013-05-01T10:30:00Z"}
 

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from headwater.aws import client
+from headwater.declare import Catalog, Feature, FeatureView, Product, Source, catalog
 from headwater.features.offline.point_in_time import historical
 from headwater.features.online.materialising import Materialised, MaterialiseOptions
 from headwater.features.online.progress import ProgressOf, Run
@@ -24,7 +25,6 @@ from headwater.features.service import Features
 from headwater.lake.errors import NoData
 from headwater.lake.service import Lake
 from headwater.lake.types import DataVersion
-from headwater.model import Catalog, Feature, FeatureView, Product, Source, catalog
 from headwater.registry.store import RegistryStore
 from headwater.registry.types import PackageFeature
 from tests.unit.lake.world import FEATURES, LAKE, REGISTRY, World, new_world
@@ -44,7 +44,7 @@ LAST = FeatureView(
         FROM sales
     """,
     features=(Feature(name="amount"), Feature(name="twice")),
-    ttl=timedelta(hours=6),
+    ttl="6h",
 )
 BOTH = FeatureView(
     name="both",
@@ -52,7 +52,7 @@ BOTH = FeatureView(
     sources=("sales", "other"),
     sql="SELECT shop, sold AS event_time, sold AS available_time, amount FROM (FROM sales UNION ALL FROM other)",
     features=(Feature(name="amount"),),
-    ttl=timedelta(hours=6),
+    ttl="6h",
 )
 CATALOG: Catalog = catalog([Product(sources=(SALES, OTHER), views=(LAST, BOTH))])
 FILES = {

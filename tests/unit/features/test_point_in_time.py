@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from headwater.declare import Aggregations, Feature, FeatureView, InvalidProduct, count, maximum
 from headwater.features.errors import InvalidView
 from headwater.features.offline.engine import DuckDB, type_problem
 from headwater.features.offline.point_in_time import historical
 from headwater.features.offline.rows import compute, compute_on
-from headwater.model import Aggregations, Feature, FeatureView, InvalidProduct, Window
 
 START = datetime(2013, 3, 1)
 TTL = 5
@@ -31,7 +31,7 @@ def view(entity: tuple[str, ...] = ("shop",), sql: str = "SELECT *, '' AS seller
         sources=("raw",),
         sql=sql,
         features=(Feature(name="total"), Feature(name="seller", kind="category"), Feature(name="mean")),
-        ttl=timedelta(minutes=TTL),
+        ttl=f"{TTL}m",
     )
 
 
@@ -219,9 +219,9 @@ def test_a_row_of_no_finite_time_is_never_known_and_the_others_answer(odd: str, 
     )
     plain = view(sql="SELECT * FROM fine")
     windows = FeatureView(
-        name="windows", entity=("shop",), sources=("fine",), ttl=timedelta(minutes=TTL),
+        name="windows", entity=("shop",), sources=("fine",), ttl=f"{TTL}m",
         aggregate=Aggregations(event_time="event_time", available_time="available_time", decay=True),
-        features=(Feature(name="count", aggregate=Window(function="count", over=timedelta(minutes=TTL))),),
+        features=(Feature(name="count", aggregate=count(over=f"{TTL}m")),),
     )  # fmt: skip
     views = {"sales": plain, "windows": windows}
     assert [compute(database(), found, f"offline_{name}") for name, found in views.items()] == [1, 2]
@@ -399,7 +399,7 @@ def test_a_category_of_pandas_is_text() -> None:
         ({"values": ("\ud800",)}, r"value '\\ud800' is no text"),
         ({"values": ("abc",), "max_length": 2}, "value 'abc' is no text of 1 to 2 characters"),
         (
-            {"aggregate": Window(function="max", of="seller", over=timedelta(hours=1))},
+            {"aggregate": maximum("seller", over="1h")},
             "feature 'seller' is a category: max is a number; of text only last is text",
         ),
     ],

@@ -20,12 +20,12 @@ from typing import Any
 import duckdb
 import pytest
 
+from headwater.declare import Feature, FeatureView
 from headwater.features.offline.engine import DuckDB
 from headwater.features.offline.point_in_time import historical
 from headwater.features.offline.rows import add_streamed, compute
 from headwater.features.stream.lines import ENTITY, marks
 from headwater.features.stream.lines import FEATURES as NAMED
-from headwater.model import Feature, FeatureView
 from tests.unit.features.test_aggregations import windowed
 from tests.unit.features.test_point_in_time import SELLERS
 
@@ -65,7 +65,7 @@ WRITTEN = FeatureView(
             name="seller", kind="category", values=tuple(seller for seller in SELLERS if seller and "\0" not in seller)
         ),
     ),
-    ttl=timedelta(minutes=9),
+    ttl="9m",
 )
 VIEWS = (WRITTEN, windowed(), windowed(decay=True).model_copy(update={"name": "decaying"}))
 FEATURES = tuple(f"{view.name}.{feature.name}" for view in VIEWS for feature in view.features)
@@ -136,7 +136,7 @@ def there(here: duckdb.DuckDBPyConnection, tmp_path_factory: pytest.TempPathFact
     """What one Spark process left of two jobs: one that goes through, one whose view is wrong."""
     assert PYTHON.is_file(), f"no Spark at {PYTHON}: `make setup` installs it"
     folder = tmp_path_factory.mktemp("spark")
-    from headwater.features import jobs
+    from headwater.features.spark import jobs
 
     files = jobs.Files(
         paths=tuple(keep(here, f"FROM {name}", folder / f"{name}.parquet") for name in ("first", "second")),

@@ -14,12 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headwater.aws import client
+from headwater.declare import Feature, FeatureView
 from headwater.features.offline.counting import describe
 from headwater.features.offline.statistics import SHARES, read_statistics
 from headwater.features.online.materialising import MaterialiseOptions
 from headwater.features.online.records import Materialisations
 from headwater.lake.store import Objects
-from headwater.model import Feature, FeatureView
 from headwater.registry.store import RegistryStore
 from tests.unit.features.test_materialise import LAST, NOW, features, land
 from tests.unit.lake.world import LAKE, REGISTRY, World
@@ -30,7 +30,7 @@ VIEW = FeatureView(
     sources=("readings",),
     sql="FROM readings",
     features=(Feature(name="level"),),
-    ttl=timedelta(days=1),
+    ttl="1d",
 )
 VALUES = st.lists(st.none() | st.floats(-1e6, 1e6, width=32), max_size=60)
 

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from headwater.aws import client
+from headwater.declare import Feature, FeatureView
 from headwater.features.errors import InvalidView
 from headwater.features.offline.engine import DuckDB
 from headwater.features.offline.point_in_time import historical
@@ -28,7 +29,6 @@ from headwater.handlers.features import commit_stream as collect
 from headwater.lake.service import Lake
 from headwater.lake.store import Arrivals
 from headwater.lake.types import DataVersion
-from headwater.model import Feature, FeatureView
 from headwater.registry.store import RegistryStore
 from headwater.versions.errors import HookRefused, RevisionNotFound
 from tests.unit.features.shop import FILES, NOW, SECOND, features, land, products

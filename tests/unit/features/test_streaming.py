@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from headwater.aws import client
+from headwater.declare import Feature, InvalidProduct
 from headwater.features.errors import InvalidRows
 from headwater.features.inputs import entity_text
 from headwater.features.online.reading import ValueStatus, plan, read_online
@@ -23,7 +24,6 @@ from headwater.handlers.features import stream
 from headwater.json_values import NotJson, dumps, json_value, loads
 from headwater.lake.errors import LakeBusy
 from headwater.lake.store import Arrivals
-from headwater.model import Feature, InvalidProduct
 from headwater.registry.types import PackageFeature
 from tests.contract import held
 from tests.unit.features.shop import SECOND, features, land, products

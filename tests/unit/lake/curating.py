@@ -12,10 +12,10 @@ from typing import Any
 import duckdb
 import pandera.pandas as pa
 
+from headwater.declare import Source
 from headwater.lake.errors import FileRefused
 from headwater.lake.ingestion import curate
 from headwater.lake.types import Upload
-from headwater.model import Source
 
 CONTRACTS = ModuleType("tests.unit.lake.contracts_of_tests")
 sys.modules[CONTRACTS.__name__] = CONTRACTS

@@ -8,8 +8,8 @@ import sys
 import pandas
 import pandera.pandas as pa
 
+from headwater.declare import Source
 from headwater.lake.definitions import definition_of
-from headwater.model import Source
 from tests.unit.lake.world import READINGS, READINGS_SOURCE
 
 OTHER = READINGS.update_columns({"level": {"nullable": True}})
@@ -82,7 +82,7 @@ def test_another_process_finds_the_same_digest() -> None:
     names = ("CHECKED", "LAMBDA", "Model", "OTHER")
     program = (
         "from headwater.lake.definitions import definition_of\n"
-        "from headwater.model import Source\n"
+        "from headwater.declare import Source\n"
         f"for name in {names}:\n"
         f"    source = Source(name='readings', contract='{__name__}:' + name)\n"
         "    print(definition_of(source).digest)\n"

@@ -8,10 +8,10 @@ from pathlib import Path
 import pandas
 import pytest
 
+from headwater.declare import Catalog, load_catalog
 from headwater.demo.flights import month_files
 from headwater.features.inputs import encode
 from headwater.lake.service import Lake
-from headwater.model import Catalog, load_catalog
 from headwater.training.prepare import Preparation, make_examples
 from pipelines.flights.product import FLIGHT_DELAY
 from pipelines.flights.train import fit

@@ -13,17 +13,17 @@ from typing import Any
 import numpy as np
 
 from headwater.aws import client
+from headwater.declare import category, number
 from headwater.features.online.encoding import Row, pack
 from headwater.features.online.reading import microseconds
-from headwater.model import RequestInput
 from headwater.registry.types import GoldenRequest, GoldenSet, Output, Package, PackageFeature
 from headwater.values import Pointer, Value
 from tests.unit.registry.cases import candidate, make_table
 
 NOW = datetime(2013, 5, 1, 12, tzinfo=UTC)
 INPUTS = (
-    RequestInput(name="carrier", kind="category"),
-    RequestInput(name="distance", kind="number", required=False, minimum=0, maximum=10_000),
+    category("carrier"),
+    number("distance", required=False, minimum=0, maximum=10_000),
 )
 VIEW_VERSION = "0123456789ab"
 FEATURES = tuple(

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headwater.checking.sample import ingested_sample, sampled_training_set
+from headwater.declare import Catalog, Model, catalog, product_of
 from headwater.lake.errors import FileRefused
-from headwater.model import Catalog, Model, catalog
 from headwater.templates import write_from
 from headwater.templates.guessing import Guess
 from headwater.templates.inspecting import NotATable, inspect, standard_name
@@ -83,7 +83,7 @@ def test_a_products_columns_inputs_and_label_are_those_of_the_file(
         ("gift", "number", True),
     ]
     assert (model.task, model.examples.label, model.examples.positive) == ("classification", "paid", "paid is no")
-    known: Catalog = catalog([made.PRODUCT])
+    known: Catalog = catalog([product_of(made)])
     assert ingested_sample(made.SOURCE, tmp_path).reasons == ()
     columns, label = sampled_training_set(known, model)
     assert (len(columns), label.sum()) == (60, 12)

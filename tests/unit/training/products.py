@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OrdinalEncoder, StandardScaler
 
-from headwater.model import (
+from headwater.declare import (
     Catalog,
     Choice,
     Examples,
@@ -26,11 +26,13 @@ from headwater.model import (
     Integers,
     Model,
     Product,
-    RequestInput,
     Search,
     Source,
     Uniform,
     catalog,
+    category,
+    number,
+    timestamp,
 )
 
 HERE = "tests.unit.training.products"
@@ -60,16 +62,16 @@ HABITS = FeatureView(
         FROM visits WHERE shop IS NOT NULL
     """,
     features=(Feature(name="last_bought"), Feature(name="visits")),
-    ttl=timedelta(hours=3),
+    ttl="3h",
 )
 
 BUYS = Model(
     name="buys",
     task="classification",
     inputs=(
-        RequestInput(name="shop", kind="category", required=False),
-        RequestInput(name="amount", kind="number", required=False, minimum=0),
-        RequestInput(name="seen_at", kind="timestamp", timezone="Europe/Berlin"),
+        category("shop", required=False),
+        number("amount", required=False, minimum=0),
+        timestamp("seen_at", timezone="Europe/Berlin"),
     ),
     features=("habits.last_bought", "habits.visits"),
     examples=Examples(
@@ -87,7 +89,7 @@ BUYS = Model(
         },
         trials=2,
     ),
-    holdout=Holdout(last=timedelta(hours=12)),
+    holdout=Holdout(last="12h"),
     gates=(Gate(metric="roc_auc", at_least=0.6), Gate(metric="log_loss", at_most=0.9, champion_margin=0.01)),
 )
 
@@ -95,8 +97,8 @@ PRICE = Model(
     name="price",
     task="regression",
     inputs=(
-        RequestInput(name="rooms", kind="number"),
-        RequestInput(name="area", kind="number", required=False),
+        number("rooms"),
+        number("area", required=False),
     ),
     examples=Examples(sources=("houses",), sql="SELECT rooms, area, price FROM houses", label="price"),
     train=f"{HERE}:boosted_price",
@@ -124,7 +126,7 @@ def products(*models: Model) -> Catalog:
 def visits(rows: int = 900, seed: int = 1) -> str:
     """A CSV file: shops at which people buy in spells, a visit a few minutes after another."""
     chance, lines, mood = random.Random(seed), ["shop,seen_at,amount,bought"], {"n": 0.1, "s": 0.9, "w": 0.9}
-    for number in range(rows):
+    for row in range(rows):
         shop = chance.choice(list(mood))
         if chance.random() < 0.03:
             mood[shop] = 1 - mood[shop]
@@ -133,7 +135,7 @@ def visits(rows: int = 900, seed: int = 1) -> str:
         told = "" if chance.random() < 0.05 else str(amount)
         named = "" if chance.random() < 0.02 else shop
         label = "" if chance.random() < 0.01 else str(bought)
-        moment = datetime(2024, 1, 1) + timedelta(minutes=4 * number)  # noqa: DTZ001 - the file has no zone
+        moment = datetime(2024, 1, 1) + timedelta(minutes=4 * row)  # noqa: DTZ001 - the file has no zone
         lines.append(f"{named},{moment.isoformat()},{told},{label}")
     return "\n".join(lines) + "\n"
 

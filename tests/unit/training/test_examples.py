@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from headwater.declare import Examples, Gate, Holdout, Model, RequestInput, category, number
 from headwater.features.inputs import encode
-from headwater.model import Examples, Gate, Holdout, Model, RequestInput
 from headwater.registry.types import LeakWarning
 from headwater.training.dataset import Rows
 from headwater.training.describing import golden
@@ -65,13 +65,13 @@ def test_a_value_is_learnt_from_as_a_request_carries_it(kind: str, data: st.Data
 
 
 def test_a_whole_number_beside_a_missing_one_keeps_its_digits() -> None:
-    declared = model(RequestInput(name="x", kind="category", required=False))
+    declared = model(category("x", required=False))
     rows = made(declared, "SELECT unnest([9007199254740993, NULL]) AS x, 1 AS y")
     assert rows["x"].tolist() == ["9007199254740993", ""]
 
 
 def test_an_example_without_a_required_input_refuses_the_run_by_name() -> None:
-    declared = model(RequestInput(name="x", kind="number"), RequestInput(name="c", kind="category"))
+    declared = model(number("x"), category("c"))
     with pytest.raises(InvalidExamples, match=r"2 of 4 .* x: missing.* example 2 \(x missing, c 'b'\)") as it:
         made(declared, "SELECT unnest([1, NULL, NULL, 2]) AS x, unnest(['a', 'b', 'c', 'd']) AS c, 1 AS y")
     assert "required=False" in it.value.next_steps[0]
@@ -87,13 +87,13 @@ def test_an_example_without_a_required_input_refuses_the_run_by_name() -> None:
     ],
 )
 def test_a_label_is_the_number_that_was_given(sql: str, task: str, expected: list[float]) -> None:
-    rows = made(model(RequestInput(name="x", kind="number"), task=task), f"SELECT 1 AS x, {sql} AS y")
+    rows = made(model(number("x"), task=task), f"SELECT 1 AS x, {sql} AS y")
     assert rows[LABEL].tolist() == expected
 
 
 @pytest.mark.parametrize("given_label", ["'1'", "'yes'", "0.9999999999::DECIMAL(18,10)", "2", "'inf'::DOUBLE"])
 def test_a_label_is_never_guessed(given_label: str) -> None:
-    declared = model(RequestInput(name="x", kind="number"), task="classification")
+    declared = model(number("x"), task="classification")
     with pytest.raises(InvalidExamples, match=r"label 'y' holds .* in 1 of 1 examples, expected 0 or 1"):
         made(declared, f"SELECT 1 AS x, {given_label} AS y")
 
@@ -103,7 +103,7 @@ def rows_of(declared: Model, columns: pandas.DataFrame, label: Any) -> Rows:
 
 
 def test_golden_requests_of_five_hundred_inputs_fit_the_api() -> None:
-    declared = model(*(RequestInput(name=f"input_{n}", kind="number", required=False) for n in range(500)))
+    declared = model(*(number(f"input_{n}", required=False) for n in range(500)))
     columns = pandas.DataFrame(numpy.random.default_rng(0).normal(size=(40, 500)), columns=list(declared.columns))
     made_set = golden(declared, "run-1", rows_of(declared, columns, [0.0] * 40), numpy.zeros(40))
     assert sum(len(request.instances) for request in made_set.requests) == 20
@@ -123,9 +123,9 @@ def test_a_column_that_tells_the_label_is_told_of_and_an_honest_one_is_not() -> 
     random = numpy.random.default_rng(0)
     label = (random.random(400) < 0.3).astype(int)
     declared = model(
-        RequestInput(name="paid", kind="number", required=False),
-        RequestInput(name="age", kind="number"),
-        RequestInput(name="state", kind="category"),
+        number("paid", required=False),
+        number("age"),
+        category("state"),
         task="classification",
     )
     columns = {
@@ -143,7 +143,7 @@ def test_a_column_that_tells_the_label_is_told_of_and_an_honest_one_is_not() -> 
 
 def test_a_curve_through_one_column_is_a_leak_of_a_number() -> None:
     random = numpy.random.default_rng(1)
-    declared = model(*(RequestInput(name=name, kind="number") for name in ("log", "noisy")))
+    declared = model(*(number(name) for name in ("log", "noisy")))
     label = random.gamma(2, 50, 400)
     columns = {"log": numpy.log(label), "noisy": label * random.uniform(0.9, 1.1, 400)}
     assert [warning.column for warning in leaks(declared, columns, label, r2=0.99)] == ["log"]

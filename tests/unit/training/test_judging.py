@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headwater.model import Gate
+from headwater.declare import Gate
 from headwater.training.dataset import Rows, split, split_for_search
 from headwater.training.describing import profile
 from headwater.training.judging import judge, measure

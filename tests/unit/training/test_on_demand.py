@@ -16,7 +16,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.preprocessing import FunctionTransformer
 
 from headwater.checking import problems
-from headwater.model import InvalidProduct, Model, OnDemand
+from headwater.declare import InvalidProduct, Model, OnDemand
 from headwater.training.compiling import Graph, check_parity, compile_graph
 from headwater.training.learning import fit, predict
 from headwater.training.on_demand import Stage

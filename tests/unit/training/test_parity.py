@@ -15,7 +15,17 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from headwater.model import Examples, Gate, Holdout, InvalidProduct, Model, Product, RequestInput, Source, catalog
+from headwater.declare import (
+    Examples,
+    Gate,
+    Holdout,
+    InvalidProduct,
+    Model,
+    Product,
+    Source,
+    catalog,
+    number,
+)
 from headwater.training.compiling import Graph, check_parity, compile_graph
 from headwater.training.errors import CompilationFailed
 from headwater.training.trees import widest
@@ -42,7 +52,7 @@ def model(task: str, required: bool = True, inputs: int = 2) -> Model:
     return Model(
         name="m",
         task=task,  # type: ignore[arg-type]
-        inputs=tuple(RequestInput(name=f"a{n}", kind="number", required=required) for n in range(inputs)),
+        inputs=tuple(number(f"a{n}", required=required) for n in range(inputs)),
         examples=Examples(sources=("s",), sql="select 1", label="y"),
         train="a.b:c",
         holdout=Holdout(share=0.2),
@@ -105,7 +115,7 @@ def test_an_input_that_must_come_is_never_tried_without() -> None:
 def test_a_disagreement_tells_trial_row_answers_and_remedy() -> None:
     frame = pandas.DataFrame({"a0": numpy.arange(50.0), "a1": numpy.arange(50.0) % 7})
     needed = model("regression")
-    optional = RequestInput(name="a0", kind="number", required=False)
+    optional = number("a0", required=False)
     declared = needed.model_copy(update={"inputs": (optional, needed.inputs[1])})
     pipeline = make_pipeline(SimpleImputer(strategy="constant", fill_value=1000), Ridge()).fit(frame, frame.a0)
     other = make_pipeline(SimpleImputer(strategy="constant", fill_value=0), Ridge()).fit(frame, frame.a0)

@@ -23,18 +23,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from headwater.aws import client
 from headwater.cli.render.features import show_details, show_statistics
 from headwater.client import Headwater, connect
-from headwater.features.errors import InvalidRows
-from headwater.features.online.encoding import pack, text_places, unpack
-from headwater.features.online.materialising import MaterialiseOptions
-from headwater.features.online.reading import attribute_of
-from headwater.features.online.store import OnlineStore, OnlineWrite
-from headwater.features.service import Features
-from headwater.features.stream.commits import Collector
-from headwater.features.stream.rows import Streaming
-from headwater.lake.service import Lake
-from headwater.lake.store import Arrivals
-from headwater.locks import FOLDER
-from headwater.model import (
+from headwater.declare import (
     Aggregations,
     Catalog,
     Examples,
@@ -45,11 +34,24 @@ from headwater.model import (
     Model,
     OnDemand,
     Product,
-    RequestInput,
     Source,
-    Window,
     catalog,
+    category,
+    count,
+    last,
+    timestamp,
 )
+from headwater.features.errors import InvalidRows
+from headwater.features.online.encoding import pack, text_places, unpack
+from headwater.features.online.materialising import MaterialiseOptions
+from headwater.features.online.reading import attribute_of
+from headwater.features.online.store import OnlineStore, OnlineWrite
+from headwater.features.service import Features
+from headwater.features.stream.commits import StreamCommitter
+from headwater.features.stream.rows import Streaming
+from headwater.lake.service import Lake
+from headwater.lake.store import Arrivals
+from headwater.locks import FOLDER
 from headwater.registry.service import PRODUCTION, Registry
 from headwater.registry.store import ArtifactStore, RegistryStore
 from headwater.registry.types import Candidate, Package
@@ -91,21 +93,21 @@ PLANES = FeatureView(
     sources=("legs",),
     aggregate=Aggregations(),
     features=(
-        Feature(name="legs", aggregate=Window(function="count", over=timedelta(days=1))),
+        Feature(name="legs", aggregate=count(over="1d")),
         Feature(
             name="last_carrier",
             description="Who flew it last",
             kind="category",
-            aggregate=Window(function="last", of="carrier", over=timedelta(days=1)),
+            aggregate=last("carrier", over="1d"),
             max_length=20,
         ),
     ),
-    ttl=timedelta(days=1),
+    ttl="1d",
 )
 MODEL = Model(
     name="punctual",
     task="classification",
-    inputs=(RequestInput(name="tail", kind="category"), RequestInput(name="asked_at", kind="timestamp")),
+    inputs=(category("tail"), timestamp("asked_at")),
     features=("planes.last_carrier", "planes.legs"),
     on_demand=(OnDemand(name="is_first", sql="CASE WHEN planes.last_carrier = '01' THEN 1 ELSE 0 END"),),
     examples=Examples(
@@ -115,7 +117,7 @@ MODEL = Model(
         positive="late",
     ),
     train=f"{HERE}:fit",
-    holdout=Holdout(last=timedelta(minutes=4 * ROWS // 4)),
+    holdout=Holdout(last=f"{4 * ROWS // 4}m"),
     gates=(Gate(metric="roc_auc", at_least=0.8),),
 )
 
@@ -356,7 +358,7 @@ def test_streamed_text_is_what_training_sees_once_it_is_committed(flown: Flown) 
     row = {"tail": "S", "event_time": NOW.isoformat(), "legs": 1, "last_carrier": "a\0b"}
     Streaming(products(), OnlineStore(FEATURES), Arrivals(LAKE), now=lambda: NOW).ingest("planes", [row])
     lake = Lake(products(), bucket=LAKE, table=REGISTRY)
-    Collector(lake, Arrivals(LAKE)).collect("planes")
+    StreamCommitter(lake, Arrivals(LAKE)).commit("planes")
     asked = pandas.DataFrame({"tail": ["S"], "asked_at": [NOW + timedelta(microseconds=1)]})
     offline = Features(products(), lake).historical(asked, ["planes.last_carrier", "planes.legs"])
     assert offline.select(["planes__last_carrier", "planes__legs"]).to_pylist() == [

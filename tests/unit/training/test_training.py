@@ -14,16 +14,16 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.s3.models import s3_backends
 
 from headwater.aws import client
+from headwater.declare import Catalog, Examples, Gate, Holdout, Model, OnDemand, number
 from headwater.features.inputs import encode
 from headwater.features.offline.point_in_time import historical
 from headwater.features.online.store import OnlineStore
-from headwater.features.stream.commits import Collector
+from headwater.features.stream.commits import StreamCommitter
 from headwater.features.stream.rows import Streaming
 from headwater.lake.errors import NoData
 from headwater.lake.service import Lake
 from headwater.lake.store import Arrivals
 from headwater.locks import FOLDER
-from headwater.model import Catalog, Examples, Gate, Holdout, Model, OnDemand, RequestInput
 from headwater.registry.service import PRODUCTION, Registry
 from headwater.registry.store import ArtifactStore, RegistryStore
 from headwater.registry.types import Candidate, GoldenSet, ModelVersion, Package, Profile, Status
@@ -267,7 +267,7 @@ def stream(minute: int) -> None:
         for hour in range(24)
     ]
     Streaming(products(), OnlineStore(FEATURES), arrivals).ingest("habits", rows)
-    Collector(Lake(products(), bucket=LAKE, table=REGISTRY), arrivals).collect("habits")
+    StreamCommitter(Lake(products(), bucket=LAKE, table=REGISTRY), arrivals).commit("habits")
 
 
 def test_a_training_set_that_comes_out_differently_is_told_and_not_written(world: World, tmp_path: Path) -> None:
@@ -393,7 +393,7 @@ def test_a_category_that_training_never_saw_must_be_answered(world: World) -> No
 
 def test_a_pipeline_that_cannot_take_what_is_never_missing_is_fine(world: World) -> None:
     land(world, products(), houses().replace(",,", ",50,"), source="houses")
-    inputs = tuple(RequestInput(name=name, kind="number") for name in ("rooms", "area"))
+    inputs = tuple(number(name) for name in ("rooms", "area"))
     candidate = run(changed(EXPENSIVE, inputs=inputs, train=f"{HERE}:linear_all"))
     assert candidate.failures == ()
 

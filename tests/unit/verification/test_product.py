@@ -11,11 +11,10 @@ import pytest
 from pandera.errors import SchemaErrors
 
 from headwater.checking import ProductProblems, checked_catalog, problems
+from headwater.declare import catalog, load_catalog, product_of
 from headwater.deployed import deployed_catalog
-from headwater.model import catalog, load_catalog
-from headwater.verification import MODEL, SOURCE, UNIT, VIEW
+from headwater.verification import MODEL, SOURCE, UNIT, VIEW, product
 from headwater.verification.contracts import ROWS
-from headwater.verification.product import PRODUCT
 from headwater.verification.rows import BAD_ROW, ROWS_PER_UNIT, UNITS, Sample, answer
 from headwater.verification.train import fit
 
@@ -23,7 +22,7 @@ SAMPLE = Sample("0a1b2c3d", datetime(2026, 5, 1, 12, 0, 30, tzinfo=UTC))
 
 
 def test_the_product_passes_the_checks_of_any_product() -> None:
-    assert problems(catalog([PRODUCT])) == []
+    assert problems(catalog([product_of(product)])) == []
 
 
 def test_functions_know_the_product_beside_the_projects_own() -> None:
@@ -47,9 +46,8 @@ def test_a_project_may_not_use_the_reserved_names(tmp_path: Path, monkeypatch: p
     (folder.parent / "__init__.py").write_text("")
     (folder / "__init__.py").write_text("")
     (folder / "product.py").write_text(
-        "from headwater.model import Product, Source\n"
+        "from headwater.declare import Source\n"
         'ROWS = Source(name="headwater_verify_more", contract="headwater.verification.contracts:ROWS")\n'
-        "PRODUCT = Product(sources=(ROWS,))\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(ProductProblems, match=r"headwater_verify_more.*those of headwater verify"):

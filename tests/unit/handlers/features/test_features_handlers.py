@@ -10,10 +10,10 @@ import pytest
 from localcloud.embedded_metrics import metrics_in
 
 from headwater.aws import client
+from headwater.declare import load_catalog
 from headwater.features.catalog.freshness import Freshness
 from headwater.handlers.features import finish, materialise, parity, skew, split, write_shard
 from headwater.handlers.lake import ingest
-from headwater.model import load_catalog
 from headwater.registry.store import RegistryStore
 from headwater.serving.skew import LEAST
 from tests.unit.features.shop import NOW, SECOND, UNSEEN, fill

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from headwater.declare import InvalidProduct
 from headwater.handlers.training import prepare
 from headwater.lake.errors import NoData
-from headwater.model import InvalidProduct
 from tests.unit.lake.invocation import Context
 from tests.unit.lake.world import World
 

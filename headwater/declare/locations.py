@@ -7,17 +7,18 @@ import traceback
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 LONGEST = 600
 """Characters of one problem in a message."""
 MOST = 100
 """Problems in a message."""
-_OURS = ("headwater.", "pydantic.")
+_OURS = ("headwater.declare.", "pydantic.")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Location:
     """A line of a file."""
 
     file: str
@@ -38,11 +39,11 @@ class Problem:
 
     where: str
     what: str
-    place: Place | None = None
+    location: Location | None = None
 
     def __str__(self) -> str:
         """One line, however long what went wrong said it."""
-        text = " ".join(": ".join(str(part) for part in (self.place, self.where, self.what) if part).split())
+        text = " ".join(": ".join(str(part) for part in (self.location, self.where, self.what) if part).split())
         return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
 
 
@@ -53,14 +54,24 @@ def lines(problems: Iterable[Problem]) -> str:
     return "\n".join([*told[:MOST], *more])
 
 
-def declared_at() -> Place | None:
-    """The line that is being carried out, outside of Headwater and pydantic."""
-    frame = sys._getframe(1)
-    while frame.f_globals.get("__name__", "").startswith(_OURS):
-        if frame.f_back is None:
-            return None
+def _declaring() -> FrameType | None:
+    """What is being carried out, outside of declarations and pydantic."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame and frame.f_globals.get("__name__", "").startswith(_OURS):
         frame = frame.f_back
-    return Place(frame.f_code.co_filename, frame.f_lineno)
+    return frame
+
+
+def declared_at() -> Location | None:
+    """The line that makes a declaration right now."""
+    frame = _declaring()
+    return Location(frame.f_code.co_filename, frame.f_lineno) if frame else None
+
+
+def declared_in() -> str:
+    """The package of the module that makes a declaration right now; empty in a script or a notebook."""
+    frame = _declaring()
+    return frame.f_globals.get("__package__") or "" if frame else ""
 
 
 def problems_of(error: BaseException, where: str, folders: Sequence[Path]) -> list[Problem]:
@@ -74,8 +85,8 @@ def problems_of(error: BaseException, where: str, folders: Sequence[Path]) -> li
         What the code was to give.
     folders : sequence of Path
     """
-    place = place_in(folders, error)
-    return [Problem(where, what, place) for what in said_by(error)]
+    location = location_in(folders, error)
+    return [Problem(where, what, location) for what in said_by(error)]
 
 
 def said_by(error: BaseException) -> list[str]:
@@ -102,7 +113,7 @@ def of_validation(error: Any) -> list[str]:
     ]
 
 
-def place_in(folders: Sequence[Path], error: BaseException) -> Place | None:
+def location_in(folders: Sequence[Path], error: BaseException) -> Location | None:
     """The last line of code in ``folders`` on the way to the exception."""
     roots = [folder.resolve() for folder in folders]
 
@@ -110,9 +121,9 @@ def place_in(folders: Sequence[Path], error: BaseException) -> Place | None:
         return any(root in Path(file).resolve().parents for root in roots)
 
     if isinstance(error, SyntaxError) and error.filename and ours(error.filename):
-        return Place(error.filename, error.lineno or 1)
+        return Location(error.filename, error.lineno or 1)
     passed = [
-        Place(frame.f_code.co_filename, line)
+        Location(frame.f_code.co_filename, line)
         for frame, line in traceback.walk_tb(error.__traceback__)
         if ours(frame.f_code.co_filename)
     ]

@@ -1,122 +1,21 @@
-"""Feature views: what is known of an entity, declared in one of three ways: SQL, aggregations over time, or Python.
-
-Part of `headwater.model`, which hands all of it on; import it from there.
-"""
+"""Feature views: what is known of an entity, declared in one of three ways: SQL, aggregations over time, or Python."""
 
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
-from collections import Counter
 from collections.abc import Iterable
-from datetime import timedelta
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
-from headwater.errors import InvalidRequest
-from headwater.places import Place, declared_at
-
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
-"""Lower-case words joined by underscores, at most 48 characters: safe in keys, ARNs, SQL and URLs."""
+from headwater.declare.base import Declaration, InvalidProduct, Name, refuse_repeats
+from headwater.declare.references import Reference, source_of
+from headwater.declare.times import Duration, OptionalDuration, Schedule
+from headwater.declare.windows import Aggregations, Window
 
 LONGEST_TEXT = 1024
 """Characters of a category at most, be it a request input or a feature."""
-
-Reference = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
-"""``package.module:attribute``: imported only where it runs, so a declaration stays light."""
-
-
-class InvalidProduct(InvalidRequest):
-    """A declaration is wrong in itself or names something that doesn't exist."""
-
-
-class Declaration(BaseModel):
-    """A frozen value that refuses unknown fields, and knows which line of a product made it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    # A slot is no part of the value: neither of what compares, nor of what is hashed, copied out or kept.
-    __slots__ = ("_place",)
-
-    def __init__(self, /, **fields: Any) -> None:
-        super().__init__(**fields)
-        object.__setattr__(self, "_place", declared_at())
-
-    # Declarations that are read from what was kept are made without it, as fast as before.
-    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
-
-    def __copy__(self) -> Self:
-        made = super().__copy__()
-        object.__setattr__(made, "_place", place_of(self))
-        return made
-
-
-def place_of(declaration: Declaration) -> Place | None:
-    """The line that made a declaration; None if it was read from what was kept."""
-    found: Place | None = getattr(declaration, "_place", None)
-    return found
-
-
-class Schedule(Declaration):
-    """When something runs again, in EventBridge Scheduler's words: ``rate(7 days)`` or ``cron(0 6 ? * MON *)``."""
-
-    expression: Annotated[
-        str, StringConstraints(pattern=r"^(rate\([1-9]\d* (minute|minutes|hour|hours|day|days)\)|cron\([^)]+\))$")
-    ]
-    """EventBridge Scheduler's ``rate(...)`` or ``cron(...)``; cron takes six fields."""
-    timezone: str = "UTC"
-    """IANA time zone that a cron expression is read in."""
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.expression.startswith("cron(") and len(self.expression[5:-1].split()) != 6:
-            raise ValueError(
-                f"schedule {self.expression!r}: cron takes six fields (minute hour day month weekday year)"
-            )
-        return self
-
-
-class Window(Declaration):
-    """A feature without SQL: ``function`` of ``of`` over the entity's rows of the last ``over``.
-
-    A row exactly as old as ``over`` still counts. ``count`` without ``of`` counts rows; everything else leaves out rows
-    where ``of`` is missing, NaN or infinite. Nothing left: ``count`` and ``distinct`` are 0, the others are missing.
-    ``last`` is the value of the newest row: by event time, then by available time, then the largest. Of text (a
-    feature of kind ``category``) it leaves out the empty one too; texts compare by their UTF-8 bytes.
-    """
-
-    function: Literal["count", "sum", "mean", "min", "max", "last", "distinct"]
-    """``distinct`` counts exactly: the sketches of DuckDB and Spark differ, and DuckDB's is 13 % off."""
-    of: str = ""
-    """An SQL expression over the source's columns, DuckDB's dialect: a column, or ``arr_delay > 15``."""
-    over: timedelta
-    """The window's length."""
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.over <= timedelta(0):
-            raise ValueError(f"{self.function} over {self.over}: a window must be longer than nothing")
-        if not self.of and self.function != "count":
-            raise ValueError(f"{self.function}: say what of, such as of='amount'")
-        return self
-
-
-class Aggregations(Declaration):
-    """Makes a view's features windows over the rows of its one source, each known after its available time."""
-
-    where: str = ""
-    """An SQL condition: the rows that count."""
-    event_time: str | None = None
-    """The source's column that windows are measured on; by default the source's own event time."""
-    available_time: str | None = None
-    """The source's column after which a row is known; by default the source's own, or the event time. Questions of that
-    very moment don't know the row, so by default no example sees its own."""
-    decay: bool = False
-    """The end of the windows. False: the entity's newest event; a value stands until the next event, or until the TTL.
-    True: the moment of the question; a value also changes when a row leaves the window. The online value changes with
-    the next materialisation, so give such a view a `schedule`."""
 
 
 class Feature(Declaration):
@@ -229,9 +128,9 @@ class FeatureView(Declaration):
     Arrow table with the columns that `sql` would yield. Nothing is copied out of DuckDB that it doesn't ask for."""
     features: tuple[Feature, ...] = Field(min_length=1)
     """The values that each row carries."""
-    ttl: timedelta
+    ttl: Duration
     """A value older than this, counted from its event time, is missing."""
-    freshness: timedelta | None = None
+    freshness: OptionalDuration = None  # type: ignore[assignment]
     """The age of the view's newest event from which the view counts as stale."""
     schedule: Schedule | None = None
     """When it is materialised besides after each ingestion."""
@@ -242,9 +141,6 @@ class FeatureView(Declaration):
     @model_validator(mode="after")
     def _check(self) -> Self:
         where = f"feature view {self.name!r}"
-        for field, value in (("ttl", self.ttl), ("freshness", self.freshness)):
-            if value is not None and value <= timedelta(0):
-                raise ValueError(f"{where}: {field} is {value}, it must be positive")
         if taken := sorted(RESERVED & {*self.entity, *(feature.name for feature in self.features)}):
             raise ValueError(f"{where}: {', '.join(map(repr, taken))} has a meaning already; choose another name")
         refuse_repeats(where, [*self.entity, *(feature.name for feature in self.features)])
@@ -261,6 +157,20 @@ class FeatureView(Declaration):
                 has = "has no aggregate" if self.aggregate else "has an aggregate, which only a view's own gives sense"
                 raise ValueError(f"{where}: feature {feature.name!r} {has}")
         return self
+
+    def all(self) -> tuple[str, ...]:
+        """Each of the view's features, as `Model.features` takes them."""
+        return self.select(*(feature.name for feature in self.features))
+
+    def select(self, *names: str) -> tuple[str, ...]:
+        """Some of the view's features, as `Model.features` takes them; raises `InvalidProduct` for one there isn't."""
+        declared = [feature.name for feature in self.features]
+        if missing := [name for name in names if name not in declared]:
+            raise InvalidProduct(
+                f"feature view {self.name!r} has no feature {', '.join(map(repr, missing))}. "
+                f"Declared: {', '.join(declared)}"
+            )
+        return tuple(f"{self.name}.{name}" for name in names)
 
     @property
     def version(self) -> str:
@@ -279,7 +189,7 @@ class FeatureView(Declaration):
                 feature.aggregate.model_dump(mode="json") for feature in self.features if feature.aggregate
             ]
         if self.transform:
-            definition["transform"] = [self.transform, hashlib.sha256(_source_of(self.transform)).hexdigest()]
+            definition["transform"] = [self.transform, hashlib.sha256(source_of(self.transform)).hexdigest()]
         return hashlib.sha256(json.dumps(definition, sort_keys=True).encode()).hexdigest()[:12]
 
     @property
@@ -328,21 +238,3 @@ def refuse_large_items(views: Iterable[FeatureView]) -> None:
 def _shown(view: FeatureView) -> str:
     texts = sum(feature.is_text for feature in view.features)
     return f"{view.name} ({len(view.features):,} features{f', {texts:,} of them text' if texts else ''})"
-
-
-def refuse_repeats(owner: str, names: Iterable[str]) -> None:
-    """Raise `InvalidProduct` if a name comes more than once."""
-    if repeated := sorted(name for name, times in Counter(names).items() if times > 1):
-        raise InvalidProduct(f"{owner}: {', '.join(map(repr, repeated))} declared more than once")
-
-
-def _source_of(reference: str) -> bytes:
-    """The text of a reference's module, which isn't run for that."""
-    module = reference.partition(":")[0]
-    try:
-        spec = importlib.util.find_spec(module)
-    except ImportError:
-        spec = None
-    if spec is None or spec.origin is None or not Path(spec.origin).is_file():
-        raise InvalidProduct(f"{reference!r}: there is no module {module} with a source file")
-    return Path(spec.origin).read_bytes()

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from headwater.errors import InvalidRequest
-from headwater.model import (
+from headwater.declare import (
     Examples,
     Feature,
     FeatureView,
@@ -18,14 +17,17 @@ from headwater.model import (
     InvalidProduct,
     Model,
     Product,
-    RequestInput,
     Schedule,
     Search,
     Source,
     Uniform,
     catalog,
+    category,
+    number,
     resolve,
+    timestamp,
 )
+from headwater.errors import InvalidRequest
 
 SOURCE = Source(name="rows", contract="a.b:C")
 VIEW = FeatureView(
@@ -34,12 +36,12 @@ VIEW = FeatureView(
     sources=("rows",),
     sql="SELECT 1",
     features=(Feature(name="total"),),
-    ttl=timedelta(hours=1),
+    ttl="1h",
 )
 MODEL: dict[str, Any] = {
     "name": "model",
     "task": "classification",
-    "inputs": (RequestInput(name="shop", kind="category"), RequestInput(name="at", kind="timestamp")),
+    "inputs": (category("shop"), timestamp("at")),
     "features": ("view.total",),
     "examples": Examples(sources=("rows",), sql="SELECT 1", label="label"),
     "train": "a.b:fit",
@@ -67,7 +69,7 @@ def test_the_catalog_says_which_features_of_a_model_are_text() -> None:
     [
         ({"features": ("nosuch.total",)}, "model 'model': unknown feature view 'nosuch'. Declared: view"),
         ({"features": ("view.nosuch",)}, "model 'model': unknown feature 'view.nosuch'. Declared: view.total"),
-        ({"inputs": (RequestInput(name="x", kind="number"),)}, "looked up by shop, which no request input carries"),
+        ({"inputs": (number("x"),)}, "looked up by shop, which no request input carries"),
         (
             {"examples": Examples(sources=("nosuch",), sql="SELECT 1", label="label")},
             "model 'model': unknown source 'nosuch'. Declared: rows",
@@ -82,17 +84,17 @@ def test_a_name_that_nothing_has_is_told_with_those_that_exist(change: dict[str,
 
 def test_two_declarations_of_one_name_are_refused() -> None:
     with pytest.raises(InvalidProduct, match="the sources: 'rows' declared more than once"):
-        catalog([Product(sources=(SOURCE,)), Product(sources=(SOURCE,))])
+        catalog([Product(sources=(SOURCE,)), Product(sources=(SOURCE.model_copy(),))])
 
 
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: RequestInput(name="at", kind="timestamp", timezone="Mars/Olympus"),
+        lambda: timestamp("at", timezone="Mars/Olympus"),
         lambda: Source(name="Not Lower", contract="a.b:C"),
         lambda: Source(name="rows", contract="no colon"),
         lambda: Holdout(),
-        lambda: Holdout(share=0.5, last=timedelta(days=1)),
+        lambda: Holdout(share=0.5, last="1d"),
         lambda: Gate(metric="roc_auc"),
         lambda: Uniform(low=0, high=1, log=True),
         lambda: Search(trials=0),
@@ -115,5 +117,5 @@ def test_the_label_may_not_be_a_request_input() -> None:
 
 
 def test_what_cannot_be_imported_is_named() -> None:
-    with pytest.raises(InvalidProduct, match=r"'headwater\.model:nosuch' can't be imported"):
-        resolve("headwater.model:nosuch")
+    with pytest.raises(InvalidProduct, match=r"'headwater\.declare:nosuch' can't be imported"):
+        resolve("headwater.declare:nosuch")

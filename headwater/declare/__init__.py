@@ -1,0 +1,77 @@
+"""The declarations of a model product: sources, feature views and models, in ``pipelines/<product>/product.py``.
+
+Declarations are frozen values that can be imported without AWS and without any heavy library. `load_catalog` reads
+every product, checks each name that one declaration uses of another, and is run before anything is deployed.
+"""
+
+from __future__ import annotations
+
+from headwater.declare.base import Declaration, InvalidProduct, Name, location_of
+from headwater.declare.inputs import OnDemand, RequestInput, category, number, timestamp
+from headwater.declare.models import LONGEST_BODY, MOST_INSTANCES, Model
+from headwater.declare.products import Catalog, Product, catalog, load_catalog, product_of
+from headwater.declare.references import Reference, resolve
+from headwater.declare.sources import LANDED, TIME_FORMATS, Source
+from headwater.declare.times import Duration, OptionalDuration, Schedule
+from headwater.declare.training import (
+    LOWER_IS_BETTER,
+    Choice,
+    Examples,
+    Gate,
+    Holdout,
+    Integers,
+    Metric,
+    Search,
+    Uniform,
+)
+from headwater.declare.views import LONGEST_TEXT, Feature, FeatureView
+from headwater.declare.windows import Aggregations, Window, count, distinct, last, maximum, mean, minimum, total
+
+__all__ = [
+    "LANDED",
+    "LONGEST_BODY",
+    "LONGEST_TEXT",
+    "LOWER_IS_BETTER",
+    "MOST_INSTANCES",
+    "TIME_FORMATS",
+    "Aggregations",
+    "Catalog",
+    "Choice",
+    "Declaration",
+    "Duration",
+    "Examples",
+    "Feature",
+    "FeatureView",
+    "Gate",
+    "Holdout",
+    "Integers",
+    "InvalidProduct",
+    "Metric",
+    "Model",
+    "Name",
+    "OnDemand",
+    "OptionalDuration",
+    "Product",
+    "Reference",
+    "RequestInput",
+    "Schedule",
+    "Search",
+    "Source",
+    "Uniform",
+    "Window",
+    "catalog",
+    "category",
+    "count",
+    "distinct",
+    "last",
+    "load_catalog",
+    "location_of",
+    "maximum",
+    "mean",
+    "minimum",
+    "number",
+    "product_of",
+    "resolve",
+    "timestamp",
+    "total",
+]

@@ -1,0 +1,200 @@
+"""Every product of a project together: their declarations found, and each name that one uses of another checked."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import TypeVar
+
+from headwater.declare.base import Declaration, InvalidProduct, location_of
+from headwater.declare.locations import Location, Problem, lines, problems_of
+from headwater.declare.models import Model, refuse_large_request
+from headwater.declare.sources import LANDED, Source
+from headwater.declare.views import FeatureView, refuse_large_items
+
+D = TypeVar("D")
+N = TypeVar("N", "Source", "FeatureView", "Model")
+
+
+class Product(Declaration):
+    """One folder of ``pipelines/``: what its ``product.py`` declares."""
+
+    sources: tuple[Source, ...] = ()
+    """The product's sources."""
+    views: tuple[FeatureView, ...] = ()
+    """The product's feature views; other products may use them."""
+    models: tuple[Model, ...] = ()
+    """The product's models."""
+
+
+class Catalog(Declaration):
+    """Every product's declarations, with each name resolved."""
+
+    sources: Mapping[str, Source]
+    """Every source by name."""
+    views: Mapping[str, FeatureView]
+    """Every feature view by name, with the times of its source."""
+    models: Mapping[str, Model]
+    """Every model by name, with its text features."""
+
+    def source(self, name: str) -> Source:
+        """The source called ``name``; raises `InvalidProduct` if there is none."""
+        return _known("source", self.sources, name)
+
+    def view(self, name: str) -> FeatureView:
+        """The feature view called ``name``; raises `InvalidProduct` if there is none."""
+        return _known("feature view", self.views, name)
+
+    def model(self, name: str) -> Model:
+        """The model called ``name``; raises `InvalidProduct` if there is none."""
+        return _known("model", self.models, name)
+
+    def views_of(self, source: str) -> tuple[FeatureView, ...]:
+        """The feature views that are computed from ``source``."""
+        return tuple(view for view in self.views.values() if source in view.sources)
+
+
+def catalog(products: Iterable[Product], problems: Iterable[Problem] = ()) -> Catalog:
+    """Put products together and check every name that one declaration uses of another.
+
+    Parameters
+    ----------
+    products : iterable of Product
+    problems : iterable of Problem
+        What is wrong with others, which names of those that are missing may come from.
+
+    Raises
+    ------
+    InvalidProduct
+        Two declarations of a kind share a name, or one names what doesn't exist. All that is wrong, a line each.
+    """
+    products, found = tuple(products), list(problems)
+    sources = _by_name("source", [source for product in products for source in product.sources], found)
+    views = _by_name("feature view", [view for product in products for view in product.views], found)
+    models = _by_name("model", [model for product in products for model in product.models], found)
+    if LANDED in sources:
+        with _noting(found, "source", sources[LANDED]):
+            raise InvalidProduct(f"{LANDED!r} is what Source.sql calls the rows that were uploaded: give another name")
+    for name, view in views.items():
+        with _noting(found, "feature view", view):
+            for source in view.sources:
+                _known("source", sources, source)
+            times = sources[view.sources[0]]
+            views[name] = view.timed(times.event_time, times.available_time)
+    if not found:
+        refuse_large_items(views.values())
+    for name, model in models.items():
+        with _noting(found, "model", model):
+            refuse_large_request(model)
+            models[name] = _with_texts(model, sources, views)
+    if found:
+        raise InvalidProduct(lines(found))
+    return Catalog(sources=sources, views=views, models=models)
+
+
+def _with_texts(model: Model, sources: Mapping[str, Source], views: Mapping[str, FeatureView]) -> Model:
+    """The model, which knows which of its features are text; raises `InvalidProduct` for a name that there isn't."""
+    inputs = {entry.name for entry in model.inputs}
+    for source in model.examples.sources:
+        _known("source", sources, source)
+    texts = []
+    for reference in model.features:
+        view = _known("feature view", views, reference.partition(".")[0])
+        declared = {f"{view.name}.{entry.name}": entry for entry in view.features}
+        if _known("feature", declared, reference).is_text:
+            texts.append(reference)
+        if missing := [key for key in view.entity if key not in inputs]:
+            raise InvalidProduct(
+                f"feature {reference!r} is looked up by {', '.join(missing)}, which no request input "
+                f"carries. Inputs: {', '.join(sorted(inputs))}"
+            )
+    return model.model_copy(update={"text_features": tuple(texts)})
+
+
+def load_catalog(package: str = "pipelines") -> Catalog:
+    """Import every ``<package>/<product>/product.py`` and put what they declare together (`product_of`).
+
+    Raises
+    ------
+    InvalidProduct
+        A folder's ``product.py`` can't be imported or declares nothing, or `catalog` refuses them together. All that
+        is wrong, a line each, with file and line.
+    """
+    root = importlib.import_module(package)
+    folders = [Path(entry) for entry in root.__path__]
+    products: list[Product] = []
+    problems: list[Problem] = []
+    packages = {entry.name for entry in pkgutil.iter_modules(root.__path__) if entry.ispkg}
+    unread = [file for folder in folders for file in folder.glob("*/product.py") if file.parent.name not in packages]
+    problems += [
+        Problem("", "never read, for its folder has no __init__.py", Location(str(file), 1)) for file in sorted(unread)
+    ]
+    for folder in sorted(packages):
+        name = f"{package}.{folder}.product"
+        try:
+            product = product_of(importlib.import_module(name))
+        except (Exception, SystemExit) as error:
+            missing = isinstance(error, ModuleNotFoundError) and error.name == name
+            problems += [Problem(name, "is missing")] if missing else problems_of(error, "", folders)
+            continue
+        products.append(product)
+        if not (product.sources or product.views or product.models):
+            problems.append(Problem(name, "declares nothing: give a Source, FeatureView or Model a name in the module"))
+    return catalog(products, problems)
+
+
+def product_of(module: ModuleType) -> Product:
+    """All that a module declares: the sources, feature views and models that it has names for.
+
+    One may stand by itself or in a list, a tuple or a dictionary. A name that begins with an underscore declares
+    nothing, and what has several names is declared once.
+    """
+    named = (value for name, value in vars(module).items() if not name.startswith("_"))
+    found = {id(one): one for value in named for one in _declared(value)}.values()
+    return Product(
+        sources=tuple(one for one in found if isinstance(one, Source)),
+        views=tuple(one for one in found if isinstance(one, FeatureView)),
+        models=tuple(one for one in found if isinstance(one, Model)),
+    )
+
+
+def _declared(value: object) -> Iterator[Source | FeatureView | Model]:
+    if isinstance(value, Source | FeatureView | Model):
+        yield value
+    elif isinstance(value, list | tuple | dict):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _declared(inner)
+
+
+def _by_name(kind: str, declarations: Sequence[N], found: list[Problem]) -> dict[str, N]:
+    named: dict[str, N] = {}
+    for declaration in declarations:
+        # One that a product imports from another is still declared once.
+        if (first := named.get(declaration.name)) and first is not declaration:
+            also = f", first at {location_of(first)}" if location_of(first) else ""
+            found.append(
+                Problem(f"the {kind}s", f"{declaration.name!r} declared more than once{also}", location_of(declaration))
+            )
+        named.setdefault(declaration.name, declaration)
+    return named
+
+
+@contextmanager
+def _noting(found: list[Problem], kind: str, declaration: Source | FeatureView | Model) -> Iterator[None]:
+    """Collect the problems of a declaration in ``found`` and go on with the next one."""
+    where = f"{kind} {declaration.name!r}"
+    try:
+        yield
+    except InvalidProduct as error:
+        found.append(Problem(where, error.message.removeprefix(f"{where}: "), location_of(declaration)))
+
+
+def _known(kind: str, declared: Mapping[str, D], name: str) -> D:
+    if name in declared:
+        return declared[name]
+    choices = ", ".join(sorted(declared)) or "none"
+    raise InvalidProduct(f"unknown {kind} {name!r}. Declared: {choices}")
