@@ -27,16 +27,13 @@ class AlarmManager(pulumi.ComponentResource):
     def __init__(self, name: str, platform: Platform, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("headwater:index:AlarmManager", name, {}, opts)
         self._child = pulumi.ResourceOptions(parent=self)
-        recipients, grants = self._recipients(platform.config.alarm_emails, platform.dead_letters)
+        recipients = self._recipients(platform.config.alarm_emails, platform.dead_letters)
         function = Function(
             "alarms-manage",
             FunctionArgs(
                 platform=platform,
-                capability=CAPABILITY,
                 handler=headwater.handlers.alarms.manage,
                 settings={
-                    "registry_table": platform.registry.name,
-                    "notifications_topic_arn": recipients,
                     "webhooks": _webhooks(platform.config.alarm_webhooks),
                     "allow_http_webhooks": str(platform.config.alarm_allow_http_webhooks).lower(),
                     "repeat_after_seconds": int(platform.config.alarm_repeat_after.total_seconds()),
@@ -44,7 +41,7 @@ class AlarmManager(pulumi.ComponentResource):
                 bundle="control",
                 memory_mib=256,
                 timeout=timedelta(minutes=2),
-                grants=[platform.registry.grant_read_write(ALARMS), *grants],
+                uses=[platform.registry.write(ALARMS), recipients],
             ),
             opts=self._child,
         )
@@ -60,10 +57,10 @@ class AlarmManager(pulumi.ComponentResource):
         )
         self.register_outputs({})
 
-    def _recipients(self, emails: Sequence[str], dead_letters: DeadLetters) -> tuple[Text, list[Grant]]:
-        """The topic that e-mail goes out by, and the right to publish to it; empty without addresses."""
+    def _recipients(self, emails: Sequence[str], dead_letters: DeadLetters) -> Grant:
+        """To publish to the topic that e-mail goes out by; without addresses there is none."""
         if not emails:
-            return "", []
+            return Grant(statements=(), settings={"notifications_topic_arn": ""})
         name = "notifications"
         topic = aws.sns.Topic(
             name, name=physical_name(name, "other"), tags=tags(capability=CAPABILITY), opts=self._child
@@ -83,7 +80,7 @@ class AlarmManager(pulumi.ComponentResource):
                 redrive_policy=dead_letters.redrive_policy(),
                 opts=self._child,
             )
-        return topic.arn, [allow(["sns:Publish"], topic.arn)]
+        return allow(["sns:Publish"], topic.arn, settings={"notifications_topic_arn": topic.arn})
 
 
 def _webhooks(addresses: Sequence[str]) -> Text:

@@ -150,7 +150,7 @@ class DeadLetters(pulumi.ComponentResource):
         )
         self.register_outputs({"arn": self.arn})
 
-    def grant_send(self) -> Grant:
+    def send(self) -> Grant:
         """To give up on an event."""
         return allow(["sqs:SendMessage"], self.queue.arn)
 

@@ -10,18 +10,17 @@ import pulumi_aws as aws
 
 import headwater.handlers.features.materialise
 from headwater.infra.alarms import DeadLetters, Threshold
-from headwater.infra.function import METRICS_NAMESPACE, Function, FunctionArgs
+from headwater.infra.function import MAX_TIMEOUT, METRICS_NAMESPACE, Function, FunctionArgs
 from headwater.infra.grants import Role
-from headwater.infra.lake import FEATURES, grant_read_sources
+from headwater.infra.lake import compute_features
 from headwater.infra.machine import StateMachine
 from headwater.infra.platform import RUNS, Platform
-from headwater.infra.spark import grant_start, spark_settings
+from headwater.infra.spark import start_spark
 from headwater.infra.tables import MODELS, VIEWS
 from headwater.infra.tags import cut, physical_name, tags
 from headwater.model import Schedule
 
 CAPABILITY = "features"
-MAX_TIMEOUT = timedelta(minutes=15)
 # What became known since, and definitions that were deployed since: if there is nothing, a few reads.
 HOURLY = Schedule(expression="rate(1 hour)")
 
@@ -48,33 +47,22 @@ class Materialisation(pulumi.ComponentResource):
             name,
             FunctionArgs(
                 platform=platform,
-                capability=CAPABILITY,
                 handler=headwater.handlers.features.materialise,
-                settings={
-                    "lake_bucket": platform.lake.ready,
-                    "artifacts_bucket": platform.artifacts.ready,
-                    "registry_table": platform.registry.name,
-                    "features_table": platform.features.name,
-                    **spark_settings(platform.account, deployed=platform.spark),
-                    "materialisation_arn": machine.arn,
-                    "distribute_above": platform.config.distribute_above_entities,
-                },
+                settings={"distribute_above": platform.config.distribute_above_entities},
                 bundle="data",
                 memory_mib=3008,
                 disk_mib=4096,
                 timeout=MAX_TIMEOUT,
-                grants=[
-                    grant_read_sources(platform.lake, platform.registry),
-                    platform.lake.grant_read(FEATURES),
-                    platform.lake.grant_write(FEATURES),
-                    platform.registry.grant_read_write(VIEWS),
+                uses=[
+                    compute_features(platform),
+                    platform.registry.write(VIEWS),
                     # Which definitions serving models were trained with.
-                    platform.registry.grant_read(MODELS),
-                    platform.artifacts.grant_read(RUNS),
-                    platform.features.grant_write_batches(),
-                    *([grant_start(platform.account)] if platform.spark else []),
-                    machine.grant_start(),
-                    machine.grant_look(),
+                    platform.registry.read(MODELS),
+                    platform.artifacts.read(RUNS),
+                    platform.features.write_batches(),
+                    start_spark(platform),
+                    machine.start(),
+                    machine.describe(),
                 ],
             ),
             opts=child,
@@ -108,7 +96,7 @@ class Materialisation(pulumi.ComponentResource):
         role = Role(
             f"{name}-schedule",
             service="scheduler.amazonaws.com",
-            grants=[self.function.grant_invoke(), letters.grant_send()],
+            grants=[self.function.invoke(), letters.send()],
             capability=CAPABILITY,
             # EventBridge Scheduler passes the group as the source.
             trust_conditions={"StringEquals": {"aws:SourceAccount": platform.account.id, "aws:SourceArn": group.arn}},

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from headwater.infra.buckets import Expiry, PrivateBucket
-from headwater.infra.grants import Grant, together
-from headwater.infra.tables import DATASETS, SOURCE_DATA, SOURCES, STREAMED_DATA, Table
+from typing import TYPE_CHECKING
+
+from headwater.infra.buckets import Expiry
+from headwater.infra.grants import Grant, merge
+from headwater.infra.tables import DATASETS, SOURCE_DATA, SOURCES, STREAMED_DATA
+
+if TYPE_CHECKING:
+    from headwater.infra.platform import Platform
 
 LANDING = "landing/"
 QUARANTINE = Expiry(prefix="quarantine/", days=180)
@@ -20,27 +25,31 @@ STAGED, STAGED_ROWS = "data/sources/", "data/streamed/"
 """Files that somebody uploaded to a branch of a source's dataset, or of a view's streamed rows."""
 
 
-def grant_commit(lake: PrivateBucket, registry: Table, datasets: str) -> Grant:
+def commit_datasets(platform: Platform, datasets: str) -> Grant:
     """To read datasets whose items begin with ``datasets``, and to move their branches and tags."""
-    return together(
-        lake.grant_read(VERSIONS), lake.grant_write(VERSIONS), registry.grant_read_write(datasets, keys=[DATASETS])
-    )
+    lake = platform.lake
+    return merge(lake.read(VERSIONS), lake.write(VERSIONS), platform.registry.write(datasets, keys=[DATASETS]))
 
 
-def grant_read_sources(lake: PrivateBucket, registry: Table) -> Grant:
+def read_sources(platform: Platform) -> Grant:
     """To pin the commits of sources and streamed rows, and to read what they hold."""
-    return together(
-        lake.grant_read(CURATED, STAGED, STREAMED, STAGED_ROWS, VERSIONS),
+    return merge(
+        platform.lake.read(CURATED, STAGED, STREAMED, STAGED_ROWS, VERSIONS),
         # Beside the commits, a source's first definition: files from before definitions were recorded count as its.
-        registry.grant_read(SOURCE_DATA, STREAMED_DATA, SOURCES),
+        platform.registry.read(SOURCE_DATA, STREAMED_DATA, SOURCES),
     )
 
 
-def grant_ingest(lake: PrivateBucket, registry: Table) -> Grant:
+def compute_features(platform: Platform) -> Grant:
+    """To read sources, and to keep the offline rows of feature views that are computed from them."""
+    return merge(read_sources(platform), platform.lake.read(FEATURES), platform.lake.write(FEATURES))
+
+
+def ingest_uploads(platform: Platform) -> Grant:
     """To ingest an upload: the same for the function and the container."""
-    return together(
-        lake.grant_read(LANDING, CURATED, STAGED, QUARANTINE.prefix),
-        lake.grant_write(CURATED, QUARANTINE.prefix),
-        registry.grant_read_write(SOURCES),
-        grant_commit(lake, registry, SOURCE_DATA),
+    return merge(
+        platform.lake.read(LANDING, CURATED, STAGED, QUARANTINE.prefix),
+        platform.lake.write(CURATED, QUARANTINE.prefix),
+        platform.registry.write(SOURCES),
+        commit_datasets(platform, SOURCE_DATA),
     )

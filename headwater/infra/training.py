@@ -13,13 +13,13 @@ import headwater.handlers.registry.register
 import headwater.handlers.serving.stage
 import headwater.handlers.training.prepare
 from headwater.infra.containers import Containers
-from headwater.infra.function import Function, FunctionArgs
-from headwater.infra.grants import Role, together
-from headwater.infra.lake import FEATURES, grant_commit, grant_read_sources
+from headwater.infra.function import MAX_TIMEOUT, Function, FunctionArgs
+from headwater.infra.grants import Role
+from headwater.infra.lake import commit_datasets, compute_features
 from headwater.infra.machine import StateMachine, StateMachineArgs
 from headwater.infra.platform import RUNS, Platform
 from headwater.infra.serving import Serving
-from headwater.infra.spark import grant_start, spark_settings
+from headwater.infra.spark import start_spark
 from headwater.infra.tables import MODEL_DATA, MODELS, SOURCE_DATA, STREAMED_DATA
 from headwater.infra.tags import cut, physical_name, tags
 
@@ -41,23 +41,20 @@ class Training(pulumi.ComponentResource):
         super().__init__("headwater:index:Training", name, {}, opts)
         self._platform, self._serving = platform, serving
         self._child = pulumi.ResourceOptions(parent=self)
-        steps = {
-            "PrepareFunctionArn": self._prepare(),
-            "RegisterFunctionArn": self._register(),
-            "StageFunctionArn": self._stage(),
-            "PromoteFunctionArn": self._promote(),
-        }
         self.machine = StateMachine(
             name,
             StateMachineArgs(
                 platform=platform,
                 capability=CAPABILITY,
                 definition="training.asl.json",
-                values={**{place: step.arn for place, step in steps.items()}, **containers.places},
-                grants=[
-                    together(*(step.grant_invoke() for step in steps.values())),
-                    containers.grant_run(),
-                ],
+                steps={
+                    "Prepare": self._prepare(),
+                    "Register": self._register(),
+                    "Stage": self._stage(),
+                    "Promote": self._promote(),
+                },
+                uses=[containers.run()],
+                setting="training_arn",
             ),
             opts=self._child,
         )
@@ -69,25 +66,16 @@ class Training(pulumi.ComponentResource):
             "training-prepare",
             FunctionArgs(
                 platform=platform,
-                capability=CAPABILITY,
                 handler=headwater.handlers.training.prepare,
-                settings={
-                    "lake_bucket": platform.lake.ready,
-                    "artifacts_bucket": platform.artifacts.ready,
-                    "registry_table": platform.registry.name,
-                    **spark_settings(platform.account, deployed=platform.spark),
-                },
                 bundle="data",
                 memory_mib=3008,
                 disk_mib=4096,
-                timeout=timedelta(minutes=15),
-                grants=[
-                    grant_read_sources(platform.lake, platform.registry),
-                    platform.lake.grant_read(FEATURES),
-                    platform.lake.grant_write(FEATURES),
-                    platform.artifacts.grant_read(RUNS),
-                    platform.artifacts.grant_write(RUNS),
-                    *([grant_start(platform.account)] if platform.spark else []),
+                timeout=MAX_TIMEOUT,
+                uses=[
+                    compute_features(platform),
+                    platform.artifacts.read(RUNS),
+                    platform.artifacts.write(RUNS),
+                    start_spark(platform),
                 ],
             ),
             opts=self._child,
@@ -99,23 +87,17 @@ class Training(pulumi.ComponentResource):
             "registry-register",
             FunctionArgs(
                 platform=platform,
-                capability="registry",
                 handler=headwater.handlers.registry.register,
-                settings={
-                    "registry_table": platform.registry.name,
-                    "artifacts_bucket": platform.artifacts.ready,
-                    "lake_bucket": platform.lake.ready,
-                },
                 # The trees of commits are Parquet files.
                 bundle="data",
                 memory_mib=512,
                 timeout=timedelta(minutes=2),
-                grants=[
-                    platform.artifacts.grant_read(RUNS),
-                    platform.registry.grant_read_write(MODELS),
-                    grant_commit(platform.lake, platform.registry, MODEL_DATA),
+                uses=[
+                    platform.artifacts.read(RUNS),
+                    platform.registry.write(MODELS),
+                    commit_datasets(platform, MODEL_DATA),
                     # Tags what the version learnt from.
-                    platform.registry.grant_read_write(SOURCE_DATA, STREAMED_DATA),
+                    platform.registry.write(SOURCE_DATA, STREAMED_DATA),
                 ],
             ),
             opts=self._child,
@@ -127,22 +109,16 @@ class Training(pulumi.ComponentResource):
             "serving-stage",
             FunctionArgs(
                 platform=platform,
-                capability="serving",
                 handler=headwater.handlers.serving.stage,
-                settings={
-                    "registry_table": platform.registry.name,
-                    "artifacts_bucket": platform.artifacts.ready,
-                    "predict_function": self._serving.predict.name,
-                },
                 bundle="control",
                 memory_mib=512,
                 timeout=timedelta(minutes=5),
-                grants=[
-                    platform.artifacts.grant_read(RUNS),
-                    platform.registry.grant_read_write(MODELS),
+                uses=[
+                    platform.artifacts.read(RUNS),
+                    platform.registry.write(MODELS),
                     # The alias of a first version that fails its golden requests is withdrawn.
-                    platform.registry.grant_delete(MODELS),
-                    self._serving.predict.grant_invoke(),
+                    platform.registry.delete(MODELS),
+                    self._serving.predict.invoke(),
                 ],
             ),
             opts=self._child,
@@ -154,13 +130,11 @@ class Training(pulumi.ComponentResource):
             "registry-promote",
             FunctionArgs(
                 platform=platform,
-                capability="registry",
                 handler=headwater.handlers.registry.promote,
-                settings={"registry_table": platform.registry.name},
                 bundle="control",
                 memory_mib=512,
                 timeout=timedelta(minutes=1),
-                grants=[platform.registry.grant_read_write(MODELS)],
+                uses=[platform.registry.write(MODELS)],
             ),
             opts=self._child,
         )
@@ -185,7 +159,7 @@ class Schedules(pulumi.ComponentResource):
         role = Role(
             name,
             service="scheduler.amazonaws.com",
-            grants=[machine.grant_start(), platform.dead_letters.grant_send()],
+            grants=[machine.start(), platform.dead_letters.send()],
             capability=CAPABILITY,
             # EventBridge Scheduler passes the group as the source.
             trust_conditions={

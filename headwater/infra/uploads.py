@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
 import pulumi
-import pulumi_aws as aws
 
 from headwater.infra.function import Function
 from headwater.infra.lake import LANDING
 from headwater.infra.platform import Platform
-from headwater.infra.tags import physical_name, tags
-
-CAPABILITY = "lake"
 
 
 class Uploads(pulumi.ComponentResource):
@@ -27,27 +24,16 @@ class Uploads(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("headwater:index:Uploads", name, {}, opts)
-        child = pulumi.ResourceOptions(parent=self)
-        self.rule = aws.cloudwatch.EventRule(
+        rule = intake.call_by_rule(
             name,
-            name=physical_name(name, "rule"),
+            pattern=platform.lake.name.apply(_created_under_landing),
+            target="intake",
             description="A file was uploaded for ingestion.",
-            event_pattern=platform.lake.name.apply(_created_under_landing),
-            tags=tags(capability=CAPABILITY),
-            opts=child,
+            parent=self,
+            retry_for=timedelta(days=1),
+            retries=185,
         )
-        permission = intake.allow_invocation(name, service="events", source_arn=self.rule.arn)
-        aws.cloudwatch.EventTarget(
-            name,
-            rule=self.rule.name,
-            target_id="intake",
-            arn=intake.arn,
-            dead_letter_config={"arn": platform.dead_letters.arn},
-            retry_policy={"maximum_event_age_in_seconds": 86400, "maximum_retry_attempts": 185},
-            # A target without permission drops the events that come before it.
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[permission]),
-        )
-        self.register_outputs({"rule_arn": self.rule.arn})
+        self.register_outputs({"rule_arn": rule.arn})
 
 
 def _created_under_landing(bucket: str) -> str:
