@@ -13,16 +13,16 @@ import pulumi
 import pulumi_aws as aws
 
 import headwater
-from headwater.infra.buckets import PrivateBucket
-from headwater.infra.containers import Containers
-from headwater.infra.grants import Text
-from headwater.infra.ingestion import Ingestion
-from headwater.infra.platform import Platform
+from headwater.infra.containers.cluster import Containers
+from headwater.infra.features.sharded_materialisation import Distribution
+from headwater.infra.features.spark import machine_arn
+from headwater.infra.lake.ingestion import Ingestion
+from headwater.infra.platform.buckets import PrivateBucket
+from headwater.infra.platform.grants import Text
+from headwater.infra.platform.platform import Platform
+from headwater.infra.platform.tags import tags
 from headwater.infra.serving import Serving
-from headwater.infra.sharded_materialisation import Distribution
-from headwater.infra.spark import machine_arn
-from headwater.infra.tags import tags
-from headwater.infra.training import Training
+from headwater.infra.training.machine import Training
 
 OUTPUTS = (
     "region",

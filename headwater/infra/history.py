@@ -10,11 +10,11 @@ import pulumi
 import headwater.handlers.history.record
 from headwater.history.store import GRAPHS
 from headwater.history.types import HISTORY_PREFIX
-from headwater.infra.buckets import Account
-from headwater.infra.function import Function, FunctionArgs
-from headwater.infra.grants import Grant, allow, merge
-from headwater.infra.platform import Platform
-from headwater.infra.tables import HISTORY
+from headwater.infra.platform.buckets import Account
+from headwater.infra.platform.function import Function, FunctionArgs
+from headwater.infra.platform.grants import Grant, allow, merge
+from headwater.infra.platform.keys import HISTORY
+from headwater.infra.platform.platform import Platform
 
 # The locks say who ran an update, the states whether anything but an update changed one.
 READ = (HISTORY_PREFIX, ".pulumi/locks/", ".pulumi/stacks/")

@@ -14,14 +14,14 @@ import pulumi
 import pulumi_aws as aws
 
 import headwater.handlers.images.build
-from headwater.infra.bundles import VERIFICATION
-from headwater.infra.config import Config
-from headwater.infra.function import MAX_TIMEOUT, Function, FunctionArgs
-from headwater.infra.grants import Grant, Role, Text, allow, merge, write_logs
-from headwater.infra.packages import PRUNED
-from headwater.infra.platform import Platform
+from headwater.infra.bundles.build import VERIFICATION
+from headwater.infra.bundles.packages import PRUNED
+from headwater.infra.platform.config import Config
+from headwater.infra.platform.function import MAX_TIMEOUT, Function, FunctionArgs
+from headwater.infra.platform.grants import Grant, Role, Text, allow, merge, write_logs
+from headwater.infra.platform.platform import Platform
+from headwater.infra.platform.tags import physical_name, tags
 from headwater.infra.policies import EXEMPTIONS, exempt
-from headwater.infra.tags import physical_name, tags
 from headwater.locks import lock
 from headwater.project import LIBRARY, project
 

@@ -12,9 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from headwater.infra.bundles import CACHE, KEPT, RECIPES, SPARK, VERIFICATION, Bundle, Recipe, build, build_all
-from headwater.infra.images import pack_context
-from headwater.infra.packages import (
+from headwater.infra.bundles.build import CACHE, KEPT, RECIPES, SPARK, VERIFICATION, Bundle, Recipe, build, build_all
+from headwater.infra.bundles.packages import (
     COMMAND_LINE,
     BundleError,
     File,
@@ -25,6 +24,7 @@ from headwater.infra.packages import (
     remembered,
     without_command_line,
 )
+from headwater.infra.images import pack_context
 from headwater.locks import lock
 from tests.infra.cases import ROOT
 

@@ -20,13 +20,13 @@ from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 import pulumi
-from headwater.infra.alarms import AlarmTopic, DeadLetters
-from headwater.infra.buckets import Account
-from headwater.infra.bundles import Bundle
-from headwater.infra.config import Config
-from headwater.infra.code import Code
-from headwater.infra.function import Function, FunctionArgs
-from headwater.infra.grants import allow
+from headwater.infra.platform.alarm_topic import AlarmTopic, DeadLetters
+from headwater.infra.platform.buckets import Account
+from headwater.infra.bundles.build import Bundle
+from headwater.infra.platform.config import Config
+from headwater.infra.platform.code import Code
+from headwater.infra.platform.function import Function, FunctionArgs
+from headwater.infra.platform.grants import allow
 import headwater.handlers.alarms.manage
 
 account = Account.current()

@@ -21,8 +21,8 @@ PROGRAM = f"""
 import sys
 sys.path.insert(0, {str(ROOT)!r})
 import pulumi
-from headwater.infra.buckets import Account, PrivateBucket, PrivateBucketArgs
-from headwater.infra.config import Config
+from headwater.infra.platform.buckets import Account, PrivateBucket, PrivateBucketArgs
+from headwater.infra.platform.config import Config
 from headwater.infra.description import OUTPUTS, publish
 
 artifacts = PrivateBucket(

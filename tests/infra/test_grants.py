@@ -8,8 +8,8 @@ from pathlib import Path
 import pulumi
 import pytest
 
-from headwater.infra.grants import ConflictingSettings, Grant, Statement, UnnamedResource, allow, merge
-from headwater.infra.machine import InvalidDefinition, fill
+from headwater.infra.platform.grants import ConflictingSettings, Grant, Statement, UnnamedResource, allow, merge
+from headwater.infra.platform.state_machine import InvalidDefinition, fill
 
 FILE = Path("some.asl.json")
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from localcloud.engine import ResourceState, preview
 
-from headwater.infra.tags import cut
+from headwater.infra.platform.tags import cut
 from headwater.model import Catalog
 from tests.infra.cases import CONFIG, ROOT
 
@@ -20,7 +20,7 @@ PROGRAM = f"""
 import sys
 sys.path.insert(0, {str(ROOT)!r})
 import runpy
-from headwater.infra import products
+from headwater.infra.platform import products
 from headwater.model import load_catalog
 from tests.infra.test_names import renamed
 

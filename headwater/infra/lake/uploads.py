@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pulumi
 
-from headwater.infra.function import Function
-from headwater.infra.lake import LANDING
-from headwater.infra.platform import Platform
+from headwater.infra.platform.function import Function
+from headwater.infra.platform.keys import LANDING
+from headwater.infra.platform.platform import Platform
 
 
 class Uploads(pulumi.ComponentResource):

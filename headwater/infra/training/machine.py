@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
+from pathlib import Path
 
 import pulumi
-import pulumi_aws as aws
 
 import headwater.handlers.registry.promote
 import headwater.handlers.registry.register
 import headwater.handlers.serving.stage
 import headwater.handlers.training.prepare
-from headwater.infra.containers import Containers
-from headwater.infra.function import MAX_TIMEOUT, Function, FunctionArgs
-from headwater.infra.grants import Role
-from headwater.infra.lake import commit_datasets, compute_features
-from headwater.infra.machine import StateMachine, StateMachineArgs
-from headwater.infra.platform import RUNS, Platform
+from headwater.infra.containers.cluster import Containers
+from headwater.infra.features.spark import start_spark
+from headwater.infra.platform.function import MAX_TIMEOUT, Function, FunctionArgs
+from headwater.infra.platform.keys import MODEL_DATA, MODELS, RUNS, SOURCE_DATA, STREAMED_DATA
+from headwater.infra.platform.platform import Platform
+from headwater.infra.platform.state_machine import StateMachine, StateMachineArgs
+from headwater.infra.platform.uses import commit_datasets, compute_features
 from headwater.infra.serving import Serving
-from headwater.infra.spark import start_spark
-from headwater.infra.tables import MODEL_DATA, MODELS, SOURCE_DATA, STREAMED_DATA
-from headwater.infra.tags import cut, physical_name, tags
 
 CAPABILITY = "training"
 
@@ -46,7 +43,7 @@ class Training(pulumi.ComponentResource):
             StateMachineArgs(
                 platform=platform,
                 capability=CAPABILITY,
-                definition="training.asl.json",
+                definition=Path(__file__).with_name("training.asl.json"),
                 steps={
                     "Prepare": self._prepare(),
                     "Register": self._register(),
@@ -138,53 +135,3 @@ class Training(pulumi.ComponentResource):
             ),
             opts=self._child,
         )
-
-
-class Schedules(pulumi.ComponentResource):
-    """One schedule for each model that declares ``retrain``; a start that AWS can't make becomes a dead letter."""
-
-    def __init__(
-        self,
-        name: str,
-        platform: Platform,
-        *,
-        machine: StateMachine,
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        super().__init__("headwater:index:Schedules", name, {}, opts)
-        child = pulumi.ResourceOptions(parent=self)
-        group = aws.scheduler.ScheduleGroup(
-            name, name=physical_name(name, "schedule group"), tags=tags(capability=CAPABILITY), opts=child
-        )
-        role = Role(
-            name,
-            service="scheduler.amazonaws.com",
-            grants=[machine.start(), platform.dead_letters.send()],
-            capability=CAPABILITY,
-            # EventBridge Scheduler passes the group as the source.
-            trust_conditions={
-                "StringEquals": {"aws:SourceAccount": platform.account.id, "aws:SourceArn": group.arn},
-            },
-            opts=child,
-        )
-        for model in platform.products.models.values():
-            if model.retrain is None:
-                continue
-            aws.scheduler.Schedule(
-                f"retrain-{model.name}",
-                name=cut(model.name, 64),
-                group_name=group.name,
-                description=f"Trains {model.name} again.",
-                schedule_expression=model.retrain.expression,
-                schedule_expression_timezone=model.retrain.timezone,
-                flexible_time_window={"mode": "OFF"},
-                target={
-                    "arn": machine.arn,
-                    "role_arn": role.ready,
-                    "input": json.dumps({"model": model.name, "reason": "schedule"}),
-                    "retry_policy": {"maximum_event_age_in_seconds": 3600, "maximum_retry_attempts": 10},
-                    "dead_letter_config": {"arn": platform.dead_letters.arn},
-                },
-                opts=child,
-            )
-        self.register_outputs({"group": group.name})

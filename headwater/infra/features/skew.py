@@ -7,12 +7,12 @@ from datetime import timedelta
 import pulumi
 
 import headwater.handlers.features.skew
-from headwater.infra.alarms import Threshold
-from headwater.infra.function import MAX_TIMEOUT, METRICS_NAMESPACE, Function, FunctionArgs
-from headwater.infra.lake import compute_features
-from headwater.infra.platform import RUNS, Platform
-from headwater.infra.tables import MODELS, VIEWS
-from headwater.infra.tags import physical_name
+from headwater.infra.platform.alarm_topic import Threshold
+from headwater.infra.platform.function import MAX_TIMEOUT, METRICS_NAMESPACE, Function, FunctionArgs
+from headwater.infra.platform.keys import MODELS, RUNS, VIEWS
+from headwater.infra.platform.platform import Platform
+from headwater.infra.platform.tags import physical_name
+from headwater.infra.platform.uses import compute_features
 
 CAPABILITY = "features"
 # Some time after midnight, UTC: what the day's last requests logged is there.

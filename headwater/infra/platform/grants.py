@@ -15,8 +15,8 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
+from headwater.infra.platform.tags import physical_name, tags
 from headwater.infra.policies import EXEMPTIONS, exempt
-from headwater.infra.tags import physical_name, tags
 
 Text = str | pulumi.Output[str]
 Setting = Text | int | float

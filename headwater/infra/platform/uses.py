@@ -1,28 +1,23 @@
-"""The lake's keys, and who may read what they lead to."""
+"""What is used together: the things that reading sources, committing, computing features and ingesting take."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from headwater.infra.buckets import Expiry
-from headwater.infra.grants import Grant, merge
-from headwater.infra.tables import DATASETS, SOURCE_DATA, SOURCES, STREAMED_DATA
-
-if TYPE_CHECKING:
-    from headwater.infra.platform import Platform
-
-LANDING = "landing/"
-QUARANTINE = Expiry(prefix="quarantine/", days=180)
-"""Rejected rows are kept for people to look at; no commit ever pins them."""
-CURATED, FEATURES, VERSIONS = "curated/", "features/", "versions/"
-SHARDS = Expiry(prefix=f"{FEATURES}online-shards/", days=14)
-"""Rows on their way online (`headwater.features.online.sharding.PREFIX`); a failed run can be redriven for as long."""
-SCRATCH = Expiry(prefix="spark/", days=7)
-"""What a run of Spark passes on: its job, parts and outcome. The rows are kept elsewhere."""
-ARRIVED, STREAMED = "arrived/", "streamed/"
-"""Streamed rows that wait for their commit, and those that were committed."""
-STAGED, STAGED_ROWS = "data/sources/", "data/streamed/"
-"""Files that somebody uploaded to a branch of a source's dataset, or of a view's streamed rows."""
+from headwater.infra.platform.grants import Grant, merge
+from headwater.infra.platform.keys import (
+    CURATED,
+    DATASETS,
+    FEATURES,
+    LANDING,
+    QUARANTINE,
+    SOURCE_DATA,
+    SOURCES,
+    STAGED,
+    STAGED_ROWS,
+    STREAMED,
+    STREAMED_DATA,
+    VERSIONS,
+)
+from headwater.infra.platform.platform import Platform
 
 
 def commit_datasets(platform: Platform, datasets: str) -> Grant:

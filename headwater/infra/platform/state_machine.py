@@ -1,4 +1,4 @@
-"""A state machine from a file of `workflows/`, with its logs, traces, role and alarms."""
+"""A state machine from a file of Amazon States Language, with its logs, traces, role and alarms."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from pathlib import Path
 import pulumi
 import pulumi_aws as aws
 
-from headwater.infra.alarms import Threshold
-from headwater.infra.function import Function
-from headwater.infra.grants import LOG_DELIVERY, TRACING, Grant, Role, Setting, allow, merge
-from headwater.infra.platform import Platform
-from headwater.infra.tags import physical_name, tags
+from headwater.infra.platform.alarm_topic import Threshold
+from headwater.infra.platform.function import Function
+from headwater.infra.platform.grants import LOG_DELIVERY, TRACING, Grant, Role, Setting, allow, merge
+from headwater.infra.platform.platform import Platform
+from headwater.infra.platform.tags import physical_name, tags
 
 ANY_EXECUTION = "an execution's name isn't known before"
-WORKFLOWS = Path(__file__).with_name("workflows")
 _PLACE = re.compile(r"\$\{(\w+)\}")
 
 
@@ -32,8 +31,8 @@ class StateMachineArgs:
 
     platform: Platform
     capability: str
-    definition: str
-    """Amazon States Language with places like ``${IngestFunctionArn}``: a file of `workflows/`."""
+    definition: Path
+    """A file ``*.asl.json`` with places like ``${IngestFunctionArn}``; it lies beside its component."""
     steps: Mapping[str, Function]
     """The functions that it calls: ``"Ingest"`` may be invoked, and fills the place ``${IngestFunctionArn}``."""
     uses: Sequence[Grant] = ()
@@ -74,12 +73,12 @@ class StateMachine(pulumi.ComponentResource):
             capability=args.capability,
             opts=child,
         )
-        text = (WORKFLOWS / args.definition).read_text()
+        text, file = args.definition.read_text(), args.definition.name
         self.machine = aws.sfn.StateMachine(
             name,
             name=physical_name(name, "state machine"),
             type="STANDARD",
-            definition=pulumi.Output.all(**used.settings).apply(lambda values: fill(text, values, args.definition)),
+            definition=pulumi.Output.all(**used.settings).apply(lambda values: fill(text, values, file)),
             role_arn=role.ready,
             logging_configuration={
                 "level": "ALL",

@@ -8,22 +8,10 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from headwater.infra.buckets import Account
-from headwater.infra.config import Config
-from headwater.infra.grants import Grant, allow, merge, use_key
-from headwater.infra.tags import physical_name, tags
-
-# What the registry's keys begin with, one prefix a capability (docs/architecture.md).
-SOURCES = "SOURCE#"
-MODELS = "MODEL#"
-"""Each model's items (``MODEL#<model>``) and the list of their names (``MODEL#``)."""
-VIEWS = "VIEW#"
-"""Each feature view's definitions and materialisations (``VIEW#<view>``) and the list of the views (``VIEW#``)."""
-ALARMS = "ALARM#"
-DATASETS = "DATA#"
-"""The list of datasets' names; ``DATA#<dataset>`` are a dataset's branches, tags, hooks and their log."""
-SOURCE_DATA, MODEL_DATA, STREAMED_DATA = "DATA#sources/", "DATA#models/", "DATA#streamed/"
-HISTORY = "LEDGER#"
+from headwater.infra.platform.buckets import Account
+from headwater.infra.platform.config import Config
+from headwater.infra.platform.grants import Grant, allow, merge, use_key
+from headwater.infra.platform.tags import physical_name, tags
 
 READ = ("dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query")
 # A transaction is authorised by what its parts do; ConditionCheckItem has an action of its own.

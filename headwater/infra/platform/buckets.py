@@ -9,8 +9,8 @@ from typing import Any, cast
 import pulumi
 import pulumi_aws as aws
 
-from headwater.infra.config import Config
-from headwater.infra.grants import (
+from headwater.infra.platform.config import Config
+from headwater.infra.platform.grants import (
     Grant,
     allow,
     merge,
@@ -19,8 +19,8 @@ from headwater.infra.grants import (
     require_tls,
     use_key,
 )
+from headwater.infra.platform.tags import physical_name, tags
 from headwater.infra.policies import EXEMPTIONS, exempt
-from headwater.infra.tags import physical_name, tags
 
 ABORT_UPLOADS_AFTER_DAYS = 7
 _BELOW_A_PREFIX = "objects below a prefix are named by who writes them"

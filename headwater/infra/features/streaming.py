@@ -10,16 +10,16 @@ import pulumi_aws as aws
 
 import headwater.handlers.features.commit_stream
 import headwater.handlers.features.stream
-from headwater.infra.function import MAX_TIMEOUT, Function, FunctionArgs
-from headwater.infra.grants import allow, policy_document, require_tls
-from headwater.infra.lake import ARRIVED, STREAMED, commit_datasets
-from headwater.infra.platform import Platform
+from headwater.infra.platform.function import MAX_TIMEOUT, Function, FunctionArgs
+from headwater.infra.platform.grants import allow, policy_document, require_tls
+from headwater.infra.platform.keys import ARRIVED, STREAMED, STREAMED_DATA
+from headwater.infra.platform.platform import Platform
+from headwater.infra.platform.tags import physical_name, tags
+from headwater.infra.platform.uses import commit_datasets
 from headwater.infra.serving import Serving
-from headwater.infra.tables import STREAMED_DATA
-from headwater.infra.tags import physical_name, tags
+from headwater.routes import STREAM_ROWS
 
 CAPABILITY = "features"
-ROUTE = "POST /features/{view}/rows"
 TIMEOUT = timedelta(seconds=29)
 TRIES = 5
 # If nothing was streamed: one listing.
@@ -71,7 +71,7 @@ class Streaming(pulumi.ComponentResource):
             # The function's role may read the queue by then.
             opts=pulumi.ResourceOptions(parent=self, depends_on=[self.function]),
         )
-        serving.route(name, ROUTE, self.function)
+        serving.route(name, STREAM_ROWS, self.function)
         self._collect("features-collect", platform)
         self.register_outputs({"queue": self.queue.url})
 

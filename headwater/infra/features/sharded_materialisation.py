@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import pulumi
 
 import headwater.handlers.features.finish
 import headwater.handlers.features.split
 import headwater.handlers.features.write_shard
-from headwater.infra.function import MAX_TIMEOUT, Function, FunctionArgs
-from headwater.infra.grants import Grant, allow, merge
-from headwater.infra.lake import SHARDS, compute_features
-from headwater.infra.machine import ANY_EXECUTION, StateMachine, StateMachineArgs
-from headwater.infra.platform import Platform
-from headwater.infra.tables import VIEWS
-from headwater.infra.tags import physical_name
+from headwater.infra.platform.function import MAX_TIMEOUT, Function, FunctionArgs
+from headwater.infra.platform.grants import Grant, allow, merge
+from headwater.infra.platform.keys import SHARDS, VIEWS
+from headwater.infra.platform.platform import Platform
+from headwater.infra.platform.state_machine import ANY_EXECUTION, StateMachine, StateMachineArgs
+from headwater.infra.platform.tags import physical_name
+from headwater.infra.platform.uses import compute_features
 
 CAPABILITY = "features"
 LABEL = "shards"
 """Of the map: Step Functions puts it into the names of the children's executions."""
-
-
 CALLER = "features-materialise"
 """The function that starts it, by its logical name."""
 
@@ -43,7 +42,7 @@ class Distribution(pulumi.ComponentResource):
             StateMachineArgs(
                 platform=platform,
                 capability=CAPABILITY,
-                definition="materialise.asl.json",
+                definition=Path(__file__).with_name("sharded_materialisation.asl.json"),
                 steps={"Split": self._split(), "WriteShard": self._write(), "Finish": self._finish()},
                 uses=[
                     allow(["lambda:InvokeFunction"], caller, settings={"MaterialiseFunctionArn": caller}),

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
 
 import pulumi
-import pulumi_aws as aws
 
 import headwater.handlers.features.materialise
-from headwater.infra.alarms import DeadLetters, Threshold
-from headwater.infra.function import MAX_TIMEOUT, METRICS_NAMESPACE, Function, FunctionArgs
-from headwater.infra.grants import Role
-from headwater.infra.lake import compute_features
-from headwater.infra.machine import StateMachine
-from headwater.infra.platform import RUNS, Platform
-from headwater.infra.spark import start_spark
-from headwater.infra.tables import MODELS, VIEWS
-from headwater.infra.tags import cut, physical_name, tags
+from headwater.infra.features.spark import start_spark
+from headwater.infra.platform.alarm_topic import Threshold
+from headwater.infra.platform.function import MAX_TIMEOUT, METRICS_NAMESPACE, Function, FunctionArgs
+from headwater.infra.platform.keys import MODELS, RUNS, VIEWS
+from headwater.infra.platform.platform import Platform
+from headwater.infra.platform.schedules import Start, start_on_schedules
+from headwater.infra.platform.state_machine import StateMachine
+from headwater.infra.platform.tags import physical_name
+from headwater.infra.platform.uses import compute_features
 from headwater.model import Schedule
 
 CAPABILITY = "features"
@@ -67,7 +65,7 @@ class Materialisation(pulumi.ComponentResource):
             ),
             opts=child,
         )
-        self._schedule(name, platform, child)
+        self._schedule(name, platform)
         self._watch_freshness(name, platform)
         self.register_outputs({"arn": self.function.arn})
 
@@ -88,41 +86,30 @@ class Materialisation(pulumi.ComponentResource):
             parent=self,
         )
 
-    def _schedule(self, name: str, platform: Platform, child: pulumi.ResourceOptions) -> None:
-        letters: DeadLetters = platform.dead_letters
-        group = aws.scheduler.ScheduleGroup(
-            name, name=physical_name(name, "schedule group"), tags=tags(capability=CAPABILITY), opts=child
-        )
-        role = Role(
-            f"{name}-schedule",
-            service="scheduler.amazonaws.com",
-            grants=[self.function.invoke(), letters.send()],
-            capability=CAPABILITY,
-            # EventBridge Scheduler passes the group as the source.
-            trust_conditions={"StringEquals": {"aws:SourceAccount": platform.account.id, "aws:SourceArn": group.arn}},
-            opts=child,
-        )
+    def _schedule(self, name: str, platform: Platform) -> None:
         own = {
             view.name: (view.schedule, {"view": view.name})
             for view in platform.products.views.values()
             if view.schedule
         }
-        # A view's name has no hyphen: nothing of it is called like this.
-        for called, (schedule, event) in {"all-views": (HOURLY, {}), **own}.items():
-            aws.scheduler.Schedule(
-                f"{name}-{called}",
-                name=cut(called, 64),
-                group_name=group.name,
+        starts = [
+            Start(
+                name=f"{name}-{called}",
+                called=called,
+                schedule=schedule,
                 description=f"Brings the features of {called.replace('-', ' ')} online.",
-                schedule_expression=schedule.expression,
-                schedule_expression_timezone=schedule.timezone,
-                flexible_time_window={"mode": "OFF"},
-                target={
-                    "arn": self.function.arn,
-                    "role_arn": role.ready,
-                    "input": json.dumps(event),
-                    "retry_policy": {"maximum_event_age_in_seconds": 3600, "maximum_retry_attempts": 10},
-                    "dead_letter_config": {"arn": letters.arn},
-                },
-                opts=child,
+                event=event,
             )
+            # A view's name has no hyphen: nothing of it is called like this.
+            for called, (schedule, event) in {"all-views": (HOURLY, {}), **own}.items()
+        ]
+        start_on_schedules(
+            name,
+            platform,
+            starts,
+            target=self.function.arn,
+            grant=self.function.invoke(),
+            role=f"{name}-schedule",
+            capability=CAPABILITY,
+            parent=self,
+        )

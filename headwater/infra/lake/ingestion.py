@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import pulumi
 
@@ -10,13 +11,13 @@ import headwater.handlers.lake.ingest
 import headwater.handlers.lake.intake
 import headwater.handlers.lake.refuse
 import headwater.handlers.lake.sweep
-from headwater.infra.containers import Containers
-from headwater.infra.function import MAX_TIMEOUT, Function, FunctionArgs
-from headwater.infra.lake import ingest_uploads
-from headwater.infra.machine import StateMachine, StateMachineArgs
-from headwater.infra.platform import Platform
-from headwater.infra.tables import SOURCE_DATA, SOURCES
-from headwater.infra.uploads import Uploads
+from headwater.infra.containers.cluster import Containers
+from headwater.infra.lake.uploads import Uploads
+from headwater.infra.platform.function import MAX_TIMEOUT, Function, FunctionArgs
+from headwater.infra.platform.keys import SOURCE_DATA, SOURCES
+from headwater.infra.platform.platform import Platform
+from headwater.infra.platform.state_machine import StateMachine, StateMachineArgs
+from headwater.infra.platform.uses import ingest_uploads
 
 LAKE = "lake"
 HOURLY = "rate(1 hour)"
@@ -45,7 +46,7 @@ class Ingestion(pulumi.ComponentResource):
             StateMachineArgs(
                 platform=platform,
                 capability=LAKE,
-                definition="ingestion.asl.json",
+                definition=Path(__file__).with_name("ingestion.asl.json"),
                 steps={"Ingest": self._ingest(), "Materialise": materialise, "Refuse": self._refuse()},
                 uses=[containers.run()],
                 values={"FunctionLimitBytes": platform.config.function_limit_bytes},

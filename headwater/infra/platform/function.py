@@ -11,12 +11,12 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from headwater.infra.alarms import Threshold
-from headwater.infra.grants import TRACING, Grant, Role, Setting, Text, allow, merge, write_logs
-from headwater.infra.platform import Platform
+from headwater.infra.platform.alarm_topic import Threshold
+from headwater.infra.platform.grants import TRACING, Grant, Role, Setting, Text, allow, merge, write_logs
+from headwater.infra.platform.platform import Platform
+from headwater.infra.platform.tags import physical_name, tags
 from headwater.infra.policies import EXEMPTIONS, exempt
 from headwater.infra.policies.compute import LATEST_PYTHON
-from headwater.infra.tags import physical_name, tags
 from headwater.settings import FunctionSettings
 
 METRICS_NAMESPACE = "Headwater"

@@ -9,14 +9,14 @@ import pulumi
 import pulumi_aws as aws
 
 from headwater.container import task
-from headwater.infra.grants import Grant, Role, allow, merge, write_logs
+from headwater.infra.containers.network import Network
 from headwater.infra.images import ImageRepository
-from headwater.infra.lake import ingest_uploads
-from headwater.infra.network import Network
-from headwater.infra.platform import RUNS, Platform
+from headwater.infra.platform.grants import Grant, Role, allow, merge, write_logs
+from headwater.infra.platform.keys import MODELS, RUNS
+from headwater.infra.platform.platform import Platform
+from headwater.infra.platform.tags import physical_name, tags
+from headwater.infra.platform.uses import ingest_uploads
 from headwater.infra.policies import EXEMPTIONS, exempt
-from headwater.infra.tables import MODELS
-from headwater.infra.tags import physical_name, tags
 
 CAPABILITY = "training"
 CONTAINER = "training"

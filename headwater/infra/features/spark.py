@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from pathlib import Path
 from types import ModuleType
 
 import pulumi
@@ -11,16 +12,16 @@ import pulumi_aws as aws
 
 import headwater.handlers.features.describe_spark_job
 import headwater.handlers.features.store_spark_rows
-from headwater.infra.buckets import Account
-from headwater.infra.bundles import SPARK_PYTHON
-from headwater.infra.code import Code
-from headwater.infra.function import MAX_TIMEOUT, Function, FunctionArgs
-from headwater.infra.grants import Grant, Role, Text, allow, merge, write_logs
-from headwater.infra.lake import CURATED, FEATURES, SCRATCH, STAGED, read_sources
-from headwater.infra.machine import StateMachine, StateMachineArgs
-from headwater.infra.platform import Platform
-from headwater.infra.tables import VIEWS
-from headwater.infra.tags import physical_name, tags
+from headwater.infra.bundles.build import SPARK_PYTHON
+from headwater.infra.platform.buckets import Account
+from headwater.infra.platform.code import Code
+from headwater.infra.platform.function import MAX_TIMEOUT, Function, FunctionArgs
+from headwater.infra.platform.grants import Grant, Role, Text, allow, merge, write_logs
+from headwater.infra.platform.keys import CURATED, FEATURES, SCRATCH, STAGED, VIEWS
+from headwater.infra.platform.platform import Platform
+from headwater.infra.platform.state_machine import StateMachine, StateMachineArgs
+from headwater.infra.platform.tags import physical_name, tags
+from headwater.infra.platform.uses import read_sources
 from headwater.project import LIBRARY
 
 CAPABILITY = "features"
@@ -86,7 +87,7 @@ class Spark(pulumi.ComponentResource):
             StateMachineArgs(
                 platform=platform,
                 capability=CAPABILITY,
-                definition="spark.asl.json",
+                definition=Path(__file__).with_name("spark.asl.json"),
                 steps={"Describe": self._describe(), "Keep": self._keep(), "Materialise": materialise},
                 uses=[self._run(self._job_role(logs))],
                 values={

@@ -7,12 +7,12 @@ from datetime import timedelta
 import pulumi
 
 import headwater.handlers.features.parity
-from headwater.infra.alarms import Threshold
-from headwater.infra.function import MAX_TIMEOUT, METRICS_NAMESPACE, Function, FunctionArgs
-from headwater.infra.lake import ARRIVED, FEATURES, read_sources
-from headwater.infra.platform import RUNS, Platform
-from headwater.infra.tables import MODELS, VIEWS
-from headwater.infra.tags import physical_name
+from headwater.infra.platform.alarm_topic import Threshold
+from headwater.infra.platform.function import MAX_TIMEOUT, METRICS_NAMESPACE, Function, FunctionArgs
+from headwater.infra.platform.keys import ARRIVED, FEATURES, MODELS, RUNS, VIEWS
+from headwater.infra.platform.platform import Platform
+from headwater.infra.platform.tags import physical_name
+from headwater.infra.platform.uses import read_sources
 
 CAPABILITY = "features"
 # Not rate(1 day): that fires first when it is deployed, before there is any data.
