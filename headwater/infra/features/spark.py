@@ -145,6 +145,7 @@ class Spark(pulumi.ComponentResource):
     def _describe(self) -> Function:
         platform = self._platform
         return self._step(
+            "features-describe",
             headwater.handlers.features.describe_spark_job,
             memory_mib=1769,
             uses=[
@@ -158,6 +159,7 @@ class Spark(pulumi.ComponentResource):
     def _keep(self) -> Function:
         lake = self._platform.lake
         return self._step(
+            "features-keep",
             headwater.handlers.features.store_spark_rows,
             memory_mib=8192,
             # The parts and the one file that they become have to fit together.
@@ -165,10 +167,12 @@ class Spark(pulumi.ComponentResource):
             uses=[lake.read(SCRATCH.prefix), lake.write(FEATURES)],
         )
 
-    def _step(self, handler: ModuleType, *, memory_mib: int, uses: Sequence[Grant], disk_mib: int = 512) -> Function:
+    def _step(
+        self, name: str, handler: ModuleType, *, memory_mib: int, uses: Sequence[Grant], disk_mib: int = 512
+    ) -> Function:
         platform = self._platform
         return Function(
-            f"features-{handler.__name__.rpartition('.')[2]}",
+            name,
             FunctionArgs(
                 platform=platform,
                 handler=handler,

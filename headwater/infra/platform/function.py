@@ -61,9 +61,12 @@ class Function(pulumi.ComponentResource):
         super().__init__("headwater:index:Function", name, {}, opts)
         self._child, self._platform = pulumi.ResourceOptions(parent=self), args.platform
         self._setting = args.setting or f"{name.replace('-', '_')}_function"
-        self.capability = args.capability or args.handler.__name__.split(".")[-2]
+        package, _, module = args.handler.__name__.rpartition(".")
+        self.capability = args.capability or package.rpartition(".")[2] or module
         platform, labels = args.platform, tags(capability=self.capability)
         used = merge(*args.uses)
+        # First of all: whoever gave a wrong setting is told before anything is made.
+        variables = self._environment(args, used)
         self.logs = aws.cloudwatch.LogGroup(
             name,
             name=f"/aws/lambda/{physical_name(name, 'function')}",
@@ -93,7 +96,7 @@ class Function(pulumi.ComponentResource):
             timeout=int(args.timeout.total_seconds()),
             ephemeral_storage={"size": args.disk_mib},
             reserved_concurrent_executions=args.reserved_concurrency,
-            environment={"variables": self._environment(args, used)},
+            environment={"variables": variables},
             tracing_config={"mode": "Active"},
             # Powertools writes JSON already; Lambda's own JSON format would wrap each line once more.
             logging_config={"log_format": "Text", "log_group": self.logs.name},
