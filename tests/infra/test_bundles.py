@@ -31,14 +31,17 @@ from tests.infra.cases import ROOT
 HOST = Target(python=f"{sys.version_info.major}.{sys.version_info.minor}", platform=None)
 HANDLERS = {
     "control": [
-        "alarms.manage", "images.build", "lake.intake", "lake.refuse", "lake.sweep", "registry.promote",
-        "serving.stage",
+        "alarms.manage", "history.record", "images.build", "lake.intake", "lake.refuse", "lake.sweep",
+        "registry.promote", "serving.stage",
     ],
     "serving": ["serving.predict"],
     "data": [
         *(
             f"features.{name}"
-            for name in ("collect", "describe", "finish", "keep", "materialise", "skew", "split", "write_shard")
+            for name in (
+                "commit_stream", "describe_spark_job", "finish", "materialise", "parity", "skew", "split",
+                "store_spark_rows", "stream", "write_shard",
+            )
         ),
         "lake.ingest", "registry.register", "training.prepare",
     ],
