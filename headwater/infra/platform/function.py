@@ -30,7 +30,7 @@ class FunctionArgs:
 
     platform: Platform
     handler: ModuleType
-    """A module of `functions`: its ``handler`` is called, its ``Settings`` become the environment."""
+    """Its ``handler`` is called, and its class ``Settings`` says which settings the environment holds."""
     uses: Sequence[Grant] = ()
     """What it works with, such as ``lake.read("curated/")``: gives the permission and the setting ``lake_bucket``."""
     settings: Mapping[str, Setting] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""What keys in the buckets and tables begin with: who may touch what is said by these (docs/architecture.md)."""
+"""The prefixes of keys in buckets and tables, by which permissions are given (docs/architecture.md lists all keys)."""
 
 from __future__ import annotations
 
