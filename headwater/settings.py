@@ -40,9 +40,10 @@ class FunctionSettings(Value):
                     [f"no such setting: {', '.join(unknown)}"] * bool(unknown)
                     + [f"not given: {', '.join(missing)}"] * bool(missing)
                 )
-                + f". It declares {', '.join(cls.model_fields)}."
+                + f". It declares {', '.join(cls.model_fields)}. Each use gives the setting that leads to its thing: "
+                "declare what the function uses, and use or give what it declares."
             )
-        return {_variable(name): value for name, value in values.items()}
+        return {_variable(name): values[name] for name in cls.model_fields if name in values}
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:

@@ -98,8 +98,8 @@ def installed_megabytes(*names: str) -> float:
 def bundle_megabytes() -> float | None:
     """The serving bundle as it is deployed; None if it can't be built here."""
     try:
-        from headwater.infra.bundles import RECIPES, build
-        from headwater.infra.packages import Target
+        from headwater.infra.bundles.build import RECIPES, build
+        from headwater.infra.bundles.packages import Target
 
         recipe = next(entry for entry in RECIPES if entry.name == "serving")
         with tempfile.TemporaryDirectory() as scratch:

@@ -6,12 +6,12 @@ import random
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
-from urllib.parse import quote
 
 from headwater.client.errors import ApiRefused, RowsRefused, Unreachable
 from headwater.client.predictions import Api
 from headwater.features.inputs import is_missing
 from headwater.json_values import NotJson, dumps, json_value
+from headwater.routes import STREAM_ROWS
 from headwater.values import Value
 
 MOST_ROWS = 500
@@ -107,7 +107,7 @@ def _send(api: Api, view: str, batch: list[dict[str, Any]], pause: Callable[[flo
     """Send a batch until it is answered: rows that come twice change nothing."""
     for attempt in range(TRIES):
         try:
-            return api.send("POST", f"/features/{quote(view, safe='')}/rows", {"rows": batch})
+            return api.send(STREAM_ROWS.method, STREAM_ROWS.url(view=view), {"rows": batch})
         except (Unreachable, ApiRefused) as error:
             passing = isinstance(error, Unreachable) or error.status == 429 or error.status >= 500
             if not passing or attempt == TRIES - 1:

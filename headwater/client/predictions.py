@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 import urllib3
 from botocore.auth import SigV4Auth
@@ -16,6 +16,7 @@ from headwater.aws import Clients
 from headwater.client.errors import ApiRefused, PredictionRefused, Unreachable
 from headwater.errors import NotAllowed
 from headwater.json_values import NotJson, dumps, json_value
+from headwater.routes import CARD, PREDICT
 
 MAX_INSTANCES = 100
 
@@ -69,11 +70,11 @@ class Api:
         if explain:
             body["explain"] = True
         query = f"?{urlencode({'alias': alias})}" if alias else ""
-        return self.send("POST", f"/models/{quote(model, safe='')}/predictions{query}", body, PredictionRefused)
+        return self.send(PREDICT.method, PREDICT.url(model=model) + query, body, PredictionRefused)
 
     def card(self, model: str) -> dict[str, Any]:
         """The card of the version that serves."""
-        return self.send("GET", f"/models/{quote(model, safe='')}", refusal=PredictionRefused)
+        return self.send(CARD.method, CARD.url(model=model), refusal=PredictionRefused)
 
     def send(self, method: str, path: str, body: Any = None, refusal: type[ApiRefused] = ApiRefused) -> dict[str, Any]:
         """Send one signed request; the answer's body.

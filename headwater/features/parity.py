@@ -45,7 +45,7 @@ from headwater.features.online.reading import (
     read_online,
 )
 from headwater.features.online.records import Materialisation, Materialisations
-from headwater.features.online.store import GRACE
+from headwater.features.online.store import kept_for
 from headwater.features.service import Features
 from headwater.lake.database import quoted
 from headwater.lake.service import Lake
@@ -279,7 +279,7 @@ def _compare(view: FeatureView, answer: OnlineAnswer, values: Sequence[Known], e
     if all(same(online, offline) for online, offline in zip(answer.values.values(), values, strict=True)):
         return _Outcome.EQUAL
     if answer.status is ValueStatus.MISSING:
-        kept_until = event + view.ttl + timedelta(seconds=GRACE)
+        kept_until = event + timedelta(seconds=kept_for(view))
         return _Outcome.DELETED if microseconds(kept_until) <= now else _Outcome.DIFFERENT
     return _Outcome.MAYBE if answer.event_time == event else _Outcome.DIFFERENT
 

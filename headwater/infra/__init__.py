@@ -1,4 +1,4 @@
-"""Pulumi components, one capability a file: what a project's ``infra/__main__.py`` puts together.
+"""Pulumi components, one folder or file a capability: what a project's ``infra/__main__.py`` puts together.
 
 Names are loaded when they are first used, so that the policies, which are plain functions, need no Pulumi.
 """
@@ -12,73 +12,73 @@ from typing import TYPE_CHECKING, Any
 from headwater.project import NoProject, make_importable, project
 
 if TYPE_CHECKING:
-    from headwater.infra.alarm_manager import AlarmManager as AlarmManager
-    from headwater.infra.buckets import Expiry as Expiry
-    from headwater.infra.buckets import PrivateBucket as PrivateBucket
-    from headwater.infra.buckets import PrivateBucketArgs as PrivateBucketArgs
-    from headwater.infra.config import Config as Config
-    from headwater.infra.containers import Containers as Containers
+    from headwater.infra.alarms import AlarmManager as AlarmManager
+    from headwater.infra.containers.cluster import Containers as Containers
+    from headwater.infra.containers.network import Network as Network
     from headwater.infra.description import describe as describe
-    from headwater.infra.features import Materialisation as Materialisation
-    from headwater.infra.function import Function as Function
-    from headwater.infra.function import FunctionArgs as FunctionArgs
-    from headwater.infra.grants import Grant as Grant
-    from headwater.infra.grants import Role as Role
-    from headwater.infra.grants import allow as allow
+    from headwater.infra.features.materialisation import Materialisation as Materialisation
+    from headwater.infra.features.parity import FeatureParity as FeatureParity
+    from headwater.infra.features.sharded_materialisation import Distribution as Distribution
+    from headwater.infra.features.skew import FeatureSkew as FeatureSkew
+    from headwater.infra.features.spark import Spark as Spark
+    from headwater.infra.features.streaming import Streaming as Streaming
     from headwater.infra.history import InfrastructureHistory as InfrastructureHistory
     from headwater.infra.images import ImageRepository as ImageRepository
-    from headwater.infra.ingestion import Ingestion as Ingestion
-    from headwater.infra.machine import StateMachine as StateMachine
-    from headwater.infra.machine import StateMachineArgs as StateMachineArgs
-    from headwater.infra.network import Network as Network
-    from headwater.infra.parity import FeatureParity as FeatureParity
-    from headwater.infra.platform import Platform as Platform
-    from headwater.infra.products import check_products as check_products
+    from headwater.infra.lake.ingestion import Ingestion as Ingestion
+    from headwater.infra.platform.buckets import Expiry as Expiry
+    from headwater.infra.platform.buckets import PrivateBucket as PrivateBucket
+    from headwater.infra.platform.buckets import PrivateBucketArgs as PrivateBucketArgs
+    from headwater.infra.platform.config import Config as Config
+    from headwater.infra.platform.function import Function as Function
+    from headwater.infra.platform.function import FunctionArgs as FunctionArgs
+    from headwater.infra.platform.grants import Grant as Grant
+    from headwater.infra.platform.grants import Role as Role
+    from headwater.infra.platform.grants import allow as allow
+    from headwater.infra.platform.platform import Platform as Platform
+    from headwater.infra.platform.products import check_products as check_products
+    from headwater.infra.platform.state_machine import StateMachine as StateMachine
+    from headwater.infra.platform.state_machine import StateMachineArgs as StateMachineArgs
+    from headwater.infra.platform.tables import Table as Table
+    from headwater.infra.platform.tables import TableArgs as TableArgs
     from headwater.infra.serving import Serving as Serving
-    from headwater.infra.sharded_materialisation import Distribution as Distribution
-    from headwater.infra.skew import FeatureSkew as FeatureSkew
-    from headwater.infra.spark import Spark as Spark
-    from headwater.infra.streaming import Streaming as Streaming
-    from headwater.infra.tables import Table as Table
-    from headwater.infra.tables import TableArgs as TableArgs
-    from headwater.infra.training import Schedules as Schedules
-    from headwater.infra.training import Training as Training
+    from headwater.infra.training.machine import Training as Training
+    from headwater.infra.training.schedules import Schedules as Schedules
 
 # Pulumi starts a program in its own folder, and the program deploys what lies beside that: pipelines/ and functions/.
 with suppress(NoProject):
     make_importable(project())
 
 _MODULES = {
-    "AlarmManager": "alarm_manager",
-    "Config": "config",
-    "Containers": "containers",
-    "Distribution": "sharded_materialisation",
-    "Expiry": "buckets",
-    "FeatureParity": "parity",
-    "FeatureSkew": "skew",
-    "Function": "function",
-    "FunctionArgs": "function",
-    "Grant": "grants",
+    "AlarmManager": "alarms",
+    "Config": "platform.config",
+    "Containers": "containers.cluster",
+    "Distribution": "features.sharded_materialisation",
+    "Expiry": "platform.buckets",
+    "FeatureParity": "features.parity",
+    "FeatureSkew": "features.skew",
+    "Function": "platform.function",
+    "FunctionArgs": "platform.function",
+    "Grant": "platform.grants",
     "ImageRepository": "images",
     "InfrastructureHistory": "history",
-    "Ingestion": "ingestion",
-    "Materialisation": "features",
-    "Network": "network",
-    "Platform": "platform",
-    "PrivateBucket": "buckets",
-    "PrivateBucketArgs": "buckets",
-    "Role": "grants",
-    "Schedules": "training",
+    "Ingestion": "lake.ingestion",
+    "Materialisation": "features.materialisation",
+    "Network": "containers.network",
+    "Platform": "platform.platform",
+    "PrivateBucket": "platform.buckets",
+    "PrivateBucketArgs": "platform.buckets",
+    "Role": "platform.grants",
+    "Schedules": "training.schedules",
     "Serving": "serving",
-    "Spark": "spark",
-    "StateMachine": "machine",
-    "StateMachineArgs": "machine",
-    "Streaming": "streaming",
-    "Table": "tables",
-    "TableArgs": "tables",
-    "Training": "training",
-    "allow": "grants",
-    "check_products": "products",
+    "Spark": "features.spark",
+    "StateMachine": "platform.state_machine",
+    "StateMachineArgs": "platform.state_machine",
+    "Streaming": "features.streaming",
+    "Table": "platform.tables",
+    "TableArgs": "platform.tables",
+    "Training": "training.machine",
+    "allow": "platform.grants",
+    "check_products": "platform.products",
     "describe": "description",
 }
 

@@ -6,19 +6,16 @@ import json
 from datetime import timedelta
 
 import pulumi
-import pulumi_aws as aws
 
 import headwater.handlers.history.record
 from headwater.history.store import GRAPHS
 from headwater.history.types import HISTORY_PREFIX
-from headwater.infra.buckets import Account
-from headwater.infra.function import Function, FunctionArgs
-from headwater.infra.grants import Grant, allow, together
-from headwater.infra.platform import Platform
-from headwater.infra.tables import HISTORY
-from headwater.infra.tags import physical_name, tags
+from headwater.infra.platform.buckets import Account
+from headwater.infra.platform.function import Function, FunctionArgs
+from headwater.infra.platform.grants import Grant, allow, merge
+from headwater.infra.platform.keys import HISTORY
+from headwater.infra.platform.platform import Platform
 
-CAPABILITY = "history"
 # The locks say who ran an update, the states whether anything but an update changed one.
 READ = (HISTORY_PREFIX, ".pulumi/locks/", ".pulumi/stacks/")
 
@@ -44,64 +41,48 @@ class InfrastructureHistory(pulumi.ComponentResource):
             "history-record",
             FunctionArgs(
                 platform=platform,
-                capability=CAPABILITY,
                 handler=headwater.handlers.history.record,
-                settings={
-                    "state_bucket": state_bucket,
-                    "registry_table": platform.registry.name,
-                    "artifacts_bucket": platform.artifacts.ready,
-                },
                 bundle="control",
                 memory_mib=512,
                 timeout=timedelta(minutes=2),
-                grants=[
-                    _grant_read_state(platform.account, state_bucket),
-                    platform.artifacts.grant_write(GRAPHS),
-                    platform.registry.grant_read_write(HISTORY),
+                uses=[
+                    _read_state(platform.account, state_bucket),
+                    platform.artifacts.write(GRAPHS),
+                    platform.registry.write(HISTORY),
                 ],
             ),
             opts=child,
         )
-        rule = aws.cloudwatch.EventRule(
+        pattern = {
+            "source": ["aws.s3"],
+            "detail-type": ["Object Created"],
+            "detail": {
+                "bucket": {"name": [state_bucket]},
+                "object": {"key": [{"prefix": HISTORY_PREFIX}]},
+            },
+        }
+        rule = function.call_by_rule(
             name,
-            name=physical_name(name, "rule"),
+            pattern=json.dumps(pattern),
+            target="record",
             description="Pulumi's backend wrote a file of an update.",
-            event_pattern=json.dumps(
-                {
-                    "source": ["aws.s3"],
-                    "detail-type": ["Object Created"],
-                    "detail": {
-                        "bucket": {"name": [state_bucket]},
-                        "object": {"key": [{"prefix": HISTORY_PREFIX}]},
-                    },
-                }
-            ),
-            tags=tags(capability=CAPABILITY),
-            opts=child,
-        )
-        permission = function.allow_invocation(name, service="events", source_arn=rule.arn)
-        aws.cloudwatch.EventTarget(
-            name,
-            rule=rule.name,
-            target_id="record",
-            arn=function.arn,
-            dead_letter_config={"arn": platform.dead_letters.arn},
-            retry_policy={"maximum_event_age_in_seconds": 86400, "maximum_retry_attempts": 185},
-            # A target without permission drops the events that come before it.
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[permission]),
+            parent=self,
+            retry_for=timedelta(days=1),
+            retries=185,
         )
         self.register_outputs({"rule_arn": rule.arn})
 
 
-def _grant_read_state(account: Account, bucket: str) -> Grant:
+def _read_state(account: Account, bucket: str) -> Grant:
     """To read what Pulumi's backend wrote under `READ`, any version, and to list what is there."""
     arn = f"arn:{account.partition}:s3:::{bucket}"
     only_there = {"StringLike": {"s3:prefix": [f"{prefix}*" for prefix in READ]}}
-    return together(
+    return merge(
         allow(
             ["s3:GetObject", "s3:GetObjectVersion"],
             *(f"{arn}/{prefix}*" for prefix in READ),
             wildcard="Pulumi's backend names files after updates, steps and holders of locks",
+            settings={"state_bucket": bucket},
         ),
         allow(["s3:ListBucket", "s3:ListBucketVersions"], arn, conditions=only_there),
     )

@@ -8,21 +8,20 @@ import os
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 
 import pulumi
 import pulumi_aws as aws
 
 import headwater.handlers.images.build
-from headwater.infra.bundles import VERIFICATION
-from headwater.infra.config import Config
-from headwater.infra.function import Function, FunctionArgs
-from headwater.infra.grants import Grant, Role, Text, allow, together, write_logs
-from headwater.infra.packages import PRUNED
-from headwater.infra.platform import Platform
+from headwater.infra.bundles.build import VERIFICATION
+from headwater.infra.bundles.packages import PRUNED
+from headwater.infra.platform.config import Config
+from headwater.infra.platform.function import MAX_TIMEOUT, Function, FunctionArgs
+from headwater.infra.platform.grants import Grant, Role, Text, allow, merge, write_logs
+from headwater.infra.platform.platform import Platform
+from headwater.infra.platform.tags import physical_name, tags
 from headwater.infra.policies import EXEMPTIONS, exempt
-from headwater.infra.tags import physical_name, tags
 from headwater.locks import lock
 from headwater.project import LIBRARY, project
 
@@ -90,9 +89,9 @@ class ImageRepository(pulumi.ComponentResource):
             ]
         self.register_outputs({"image": self.image, EXEMPTIONS: exemptions})
 
-    def grant_pull(self) -> Grant:
+    def pull(self) -> Grant:
         """To pull images."""
-        return together(allow(PULL, self.repository.arn), allow(["ecr:GetAuthorizationToken"], "*"))
+        return merge(allow(PULL, self.repository.arn), allow(["ecr:GetAuthorizationToken"], "*"))
 
     def _build(self, name: str, platform: Platform) -> pulumi.Output[str]:
         left_out = () if platform.config.verify else (f"{VERIFICATION}/",)
@@ -111,18 +110,21 @@ class ImageRepository(pulumi.ComponentResource):
             "images-build",
             FunctionArgs(
                 platform=platform,
-                capability=CAPABILITY,
                 handler=headwater.handlers.images.build,
-                settings={"repository_uri": self.repository.repository_url, "build_project": builds.name},
                 bundle="control",
                 memory_mib=256,
                 # As long as Lambda lets it: the first build takes some five minutes.
-                timeout=timedelta(minutes=15),
-                grants=[
-                    allow(["ecr:DescribeImages"], self.repository.arn),
+                timeout=MAX_TIMEOUT,
+                uses=[
+                    allow(
+                        ["ecr:DescribeImages"],
+                        self.repository.arn,
+                        settings={"repository_uri": self.repository.repository_url},
+                    ),
                     allow(
                         ["codebuild:StartBuild", "codebuild:BatchGetBuilds", "codebuild:ListBuildsForProject"],
                         builds.arn,
+                        settings={"build_project": builds.name},
                     ),
                 ],
             ),
@@ -152,7 +154,7 @@ class ImageRepository(pulumi.ComponentResource):
             service="codebuild.amazonaws.com",
             grants=[
                 write_logs(logs),
-                platform.artifacts.grant_read("images/"),
+                platform.artifacts.read("images/"),
                 allow(PUSH, self.repository.arn),
                 allow(["ecr:GetAuthorizationToken"], "*"),
             ],

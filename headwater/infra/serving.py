@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import json
-import re
 from datetime import timedelta
 
 import pulumi
 import pulumi_aws as aws
 
 import headwater.handlers.serving.predict
-from headwater.infra.alarms import Threshold
-from headwater.infra.function import Function, FunctionArgs
-from headwater.infra.platform import RUNS, Platform
-from headwater.infra.tables import MODELS
-from headwater.infra.tags import physical_name, tags
+from headwater.infra.platform.alarm_topic import Threshold
+from headwater.infra.platform.function import Function, FunctionArgs
+from headwater.infra.platform.keys import MODELS, RUNS
+from headwater.infra.platform.platform import Platform
+from headwater.infra.platform.tags import physical_name, tags
+from headwater.routes import CARD, OPENAPI, PREDICT, Route
 
 CAPABILITY = "serving"
-ROUTES = {
-    "post": "POST /models/{model}/predictions",
-    "get": "GET /models/{model}",
-    "openapi": "GET /openapi.json",
-}
-"""The keys of the predict function's routes, by what their resources are called."""
+ROUTES = {"post": PREDICT, "get": CARD, "openapi": OPENAPI}
+"""The predict function's routes, by what their resources are called."""
 # API Gateway waits 30 seconds at most; the function must end first to say what was wrong.
 PREDICT_TIMEOUT = timedelta(seconds=29)
 ACCESS_LOG = {
@@ -58,7 +54,8 @@ class Serving(pulumi.ComponentResource):
             tags=tags(capability=CAPABILITY),
             opts=self._child,
         )
-        routes = self._routes(name)
+        integration = self._integrate(name, self.predict)
+        routes = [self._route(f"{name}-{suffix}", route, self.predict, integration) for suffix, route in ROUTES.items()]
         self._stage(name, routes)
         self._watch(name)
         self.url = self.api.api_endpoint
@@ -69,32 +66,28 @@ class Serving(pulumi.ComponentResource):
             "serving-predict",
             FunctionArgs(
                 platform=platform,
-                capability=CAPABILITY,
                 handler=headwater.handlers.serving.predict,
-                settings={
-                    "registry_table": platform.registry.name,
-                    "features_table": platform.features.name,
-                    "artifacts_bucket": platform.artifacts.ready,
-                    "predictions_bucket": platform.predictions.ready,
-                },
                 bundle="serving",
                 memory_mib=self._config.predict_memory_mib,
                 timeout=PREDICT_TIMEOUT,
+                setting="predict_function",
                 reserved_concurrency=self._config.predict_concurrency,
-                grants=[
-                    platform.registry.grant_read(MODELS),
-                    platform.features.grant_read(),
-                    platform.artifacts.grant_read(RUNS),
-                    platform.predictions.grant_write(),
+                uses=[
+                    platform.registry.read(MODELS),
+                    platform.features.read(),
+                    platform.artifacts.read(RUNS),
+                    platform.predictions.write(),
                 ],
             ),
             opts=self._child,
         )
 
-    def route(self, name: str, key: str, function: Function) -> None:
+    def route(self, name: str, route: Route, function: Function) -> None:
         """Let another function answer a route of the API, for whoever IAM lets through."""
-        method, _, path = key.partition(" ")
-        integration = aws.apigatewayv2.Integration(
+        self._route(name, route, function, self._integrate(name, function))
+
+    def _integrate(self, name: str, function: Function) -> aws.apigatewayv2.Integration:
+        return aws.apigatewayv2.Integration(
             name,
             api_id=self.api.id,
             integration_type="AWS_PROXY",
@@ -104,49 +97,21 @@ class Serving(pulumi.ComponentResource):
             timeout_milliseconds=30_000,
             opts=self._child,
         )
-        # Any stage, this method and path: a path's parameters appear as an asterisk.
-        pattern = re.sub(r"\{\w+\}", "*", path)
-        source = pulumi.Output.concat(self.api.execution_arn, f"/*/{method}{pattern}")
+
+    def _route(
+        self, name: str, route: Route, function: Function, integration: aws.apigatewayv2.Integration
+    ) -> aws.apigatewayv2.Route:
+        # Any stage, this method and path.
+        source = pulumi.Output.concat(self.api.execution_arn, f"/*/{route.method}{route.any_path}")
         permission = function.allow_invocation(name, service="apigateway", source_arn=source)
-        aws.apigatewayv2.Route(
+        return aws.apigatewayv2.Route(
             name,
             api_id=self.api.id,
-            route_key=key,
+            route_key=route.key,
             target=pulumi.Output.concat("integrations/", integration.id),
             authorization_type="AWS_IAM",
             opts=pulumi.ResourceOptions(parent=self, depends_on=[permission]),
         )
-
-    def _routes(self, name: str) -> list[aws.apigatewayv2.Route]:
-        integration = aws.apigatewayv2.Integration(
-            name,
-            api_id=self.api.id,
-            integration_type="AWS_PROXY",
-            integration_uri=self.predict.arn,
-            integration_method="POST",
-            payload_format_version="2.0",
-            timeout_milliseconds=30_000,
-            opts=self._child,
-        )
-        routes = []
-        for suffix, key in ROUTES.items():
-            method, _, path = key.partition(" ")
-            route_name = f"{name}-{suffix}"
-            # Any stage, this method and path: a path's parameters appear as an asterisk.
-            path_pattern = path.replace("{model}", "*")
-            source = pulumi.Output.concat(self.api.execution_arn, f"/*/{method}{path_pattern}")
-            permission = self.predict.allow_invocation(route_name, service="apigateway", source_arn=source)
-            routes.append(
-                aws.apigatewayv2.Route(
-                    route_name,
-                    api_id=self.api.id,
-                    route_key=key,
-                    target=pulumi.Output.concat("integrations/", integration.id),
-                    authorization_type="AWS_IAM",
-                    opts=pulumi.ResourceOptions(parent=self, depends_on=[permission]),
-                )
-            )
-        return routes
 
     def _stage(self, name: str, routes: list[aws.apigatewayv2.Route]) -> None:
         logs = aws.cloudwatch.LogGroup(

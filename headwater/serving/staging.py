@@ -15,6 +15,7 @@ from headwater.errors import Refused
 from headwater.registry.service import STAGING, Registry
 from headwater.registry.store import ArtifactStore
 from headwater.registry.types import GOLDEN_FILE, GoldenRequest, GoldenSet, ModelVersion, Package, run_key
+from headwater.routes import PREDICT
 from headwater.serving.errors import GoldenMismatch
 from headwater.values import Value
 
@@ -135,7 +136,7 @@ class Staging:
         document["instances"] = [dict(instance) for instance in request.instances]
         if request.features is not None:
             document["features"] = [dict(row) for row in request.features]
-        event = http_event(f"/models/{version.model}/predictions", json.dumps(document), alias=STAGING)
+        event = http_event(PREDICT.url(model=version.model), json.dumps(document), alias=STAGING)
         for _ in range(_PATIENCE):
             answer = self._function.invoke(event)
             if answer.get("statusCode") != 200:

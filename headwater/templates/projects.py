@@ -14,7 +14,7 @@ from headwater import __version__
 from headwater.templates.errors import AlreadyThere, BadName
 
 LONGEST_NAME = 24
-"""Buckets carry the project's and the stack's name, which have 37 characters together (`headwater.infra.tags`)."""
+"""Buckets carry the project's and the stack's name: 37 characters together (`headwater.infra.platform.tags`)."""
 _NAME = re.compile(r"[a-z][a-z0-9-]*[a-z0-9]")
 _SUFFIX = ".tmpl"
 

@@ -12,9 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from headwater.infra.bundles import CACHE, KEPT, RECIPES, SPARK, VERIFICATION, Bundle, Recipe, build, build_all
-from headwater.infra.images import pack_context
-from headwater.infra.packages import (
+from headwater.infra.bundles.build import CACHE, KEPT, RECIPES, SPARK, VERIFICATION, Bundle, Recipe, build, build_all
+from headwater.infra.bundles.packages import (
     COMMAND_LINE,
     BundleError,
     File,
@@ -25,19 +24,25 @@ from headwater.infra.packages import (
     remembered,
     without_command_line,
 )
+from headwater.infra.images import pack_context
 from headwater.locks import lock
 from tests.infra.cases import ROOT
 
 HOST = Target(python=f"{sys.version_info.major}.{sys.version_info.minor}", platform=None)
 HANDLERS = {
     "control": [
-        "alarms.manage", "images.build", "lake.intake", "lake.refuse", "lake.sweep", "registry.promote",
-        "serving.stage",
+        "alarms.manage", "history.record", "images.build", "lake.intake", "lake.refuse", "lake.sweep",
+        "registry.promote", "serving.stage",
     ],
     "serving": ["serving.predict"],
     "data": [
-        "features.commit_stream", "features.describe_spark_job", "features.finish", "features.materialise",
-        "features.skew", "features.split", "features.store_spark_rows", "features.write_shard",
+        *(
+            f"features.{name}"
+            for name in (
+                "commit_stream", "describe_spark_job", "finish", "materialise", "parity", "skew", "split",
+                "store_spark_rows", "stream", "write_shard",
+            )
+        ),
         "lake.ingest", "registry.register", "training.prepare",
     ],
 }  # fmt: skip

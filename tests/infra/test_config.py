@@ -14,8 +14,8 @@ import pytest
 import yaml
 from pulumi.runtime.config import CONFIG, set_all_config
 
-from headwater.infra.config import Config, InvalidConfig
-from headwater.infra.tags import InvalidStackName, prefix, tags
+from headwater.infra.platform.config import Config, InvalidConfig
+from headwater.infra.platform.tags import InvalidStackName, prefix, tags
 from headwater.project import LIBRARY
 from tests.infra.cases import ROOT
 
@@ -107,7 +107,7 @@ def test_a_configured_tag_can_not_hide_whose_a_resource_is() -> None:
 
 
 def test_every_setting_is_documented() -> None:
-    source = (LIBRARY / "infra" / "config.py").read_text()
+    source = (LIBRARY / "infra" / "platform" / "config.py").read_text()
     plain = {"training_cpu", "training_memory_mib", "api_rate_per_second", "api_burst", "tags", "alarm_emails"}
     for name in Config.model_fields.keys() - plain:
         after = source.split(f"    {name}:", 1)[1].split("\n", 1)[1]

@@ -20,12 +20,13 @@ from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 import pulumi
-from headwater.infra.alarms import AlarmTopic, DeadLetters
-from headwater.infra.buckets import Account
-from headwater.infra.bundles import Bundle
-from headwater.infra.config import Config
-from headwater.infra.code import Code
-from headwater.infra.function import Function, FunctionArgs
+from headwater.infra.platform.alarm_topic import AlarmTopic, DeadLetters
+from headwater.infra.platform.buckets import Account
+from headwater.infra.bundles.build import Bundle
+from headwater.infra.platform.config import Config
+from headwater.infra.platform.code import Code
+from headwater.infra.platform.function import Function, FunctionArgs
+from headwater.infra.platform.grants import allow
 import headwater.handlers.alarms.manage
 
 account = Account.current()
@@ -45,9 +46,9 @@ Function(
     "wrong",
     FunctionArgs(
         platform=platform,
-        capability="alarms",
         handler=headwater.handlers.alarms.manage,
         settings={{**topic_settings}},
+        uses=[USES],
         bundle="control",
         memory_mib=256,
         timeout=timedelta(seconds=1),
@@ -57,12 +58,12 @@ Function(
 
 
 @pytest.fixture
-def program(aws: Mapping[str, str], tmp_path: Path) -> Iterator[Callable[[str], Path]]:
-    """Writes a project whose only function gets the given settings; what it made is gone afterwards."""
+def program(aws: Mapping[str, str], tmp_path: Path) -> Iterator[Callable[..., Path]]:
+    """Writes a project whose only function gets the given settings and uses; what it made is gone afterwards."""
 
-    def write(settings: str) -> Path:
+    def write(settings: str, uses: str = "") -> Path:
         (tmp_path / "Pulumi.yaml").write_text("name: wrong\nruntime: python\n")
-        (tmp_path / "__main__.py").write_text(PROGRAM.replace("{**topic_settings}", settings))
+        (tmp_path / "__main__.py").write_text(PROGRAM.replace("{**topic_settings}", settings).replace("USES", uses))
         return tmp_path
 
     yield write
@@ -76,15 +77,23 @@ def test_a_second_deployment_changes_nothing(graph: Graph, aws: Mapping[str, str
 
 
 def test_a_setting_that_the_handler_does_not_declare_stops_the_deployment(
-    aws: Mapping[str, str], program: Callable[[str], Path]
+    aws: Mapping[str, str], program: Callable[..., Path]
 ) -> None:
     project = program('{"registry_tabel": "registry"}')
     with pytest.raises(DeployError, match="no such setting: registry_tabel; not given: registry_table"):
         deploy(project, "wrong", environment=aws)
 
 
+def test_a_use_that_the_handler_has_no_setting_for_stops_the_deployment(
+    aws: Mapping[str, str], program: Callable[..., Path]
+) -> None:
+    project = program('{"registry_table": "r"}', 'allow(["s3:GetObject"], "arn:a/*", settings={"lake_bucket": "lake"})')
+    with pytest.raises(DeployError, match=r"no such setting: lake_bucket.*declare what the function uses"):
+        deploy(project, "wrong", environment=aws)
+
+
 def test_a_setting_of_the_wrong_type_stops_the_function_from_being_made(
-    aws: Mapping[str, str], program: Callable[[str], Path]
+    aws: Mapping[str, str], program: Callable[..., Path]
 ) -> None:
     # The value is an output: only once it is known can its type be seen.
     project = program('{"registry_table": topic.topic.name, "repeat_after_seconds": topic.topic.name}')

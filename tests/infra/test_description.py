@@ -10,20 +10,21 @@ import pytest
 from localcloud.engine import deploy, destroy
 
 from headwater import __version__
-from headwater.client.stack import clients_of, describe
-from headwater.infra.description import CATALOG_KEY, OUTPUTS, PARAMETER_BYTES, ROOM
+from headwater.client.stack import StackDescription, clients_of, describe
+from headwater.infra.description import CATALOG_KEY, PARAMETER_BYTES, ROOM
 from tests.infra.cases import ROOT
 
 pytestmark = pytest.mark.cloud
 
 KINDS = ("models", "sources", "views")
+OUTPUTS = sorted(StackDescription.model_fields.keys() - {"name"})
 PROGRAM = f"""
 import sys
 sys.path.insert(0, {str(ROOT)!r})
 import pulumi
-from headwater.infra.buckets import Account, PrivateBucket, PrivateBucketArgs
-from headwater.infra.config import Config
-from headwater.infra.description import OUTPUTS, publish
+from headwater.infra.platform.buckets import Account, PrivateBucket, PrivateBucketArgs
+from headwater.infra.platform.config import Config
+from headwater.infra.description import publish
 
 artifacts = PrivateBucket(
     "artifacts",
@@ -31,7 +32,7 @@ artifacts = PrivateBucket(
 )
 count = int(pulumi.Config("headwater").require("count"))
 names = {{kind: [f"{{kind}}_{{number:04}}_{{'x' * 34}}" for number in range(count)] for kind in {KINDS}}}
-told = {{name: "x" for name in OUTPUTS if name not in names}}
+told = {{name: "x" for name in {OUTPUTS} if name not in names}}
 told |= {{"artifacts_bucket": artifacts.name, "project": pulumi.get_project(), "version": "{__version__}"}}
 publish(told, names, artifacts=artifacts)
 """

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pulumi
 import pytest
 
-from headwater.infra.grants import Statement, UnnamedResource, allow, together
-from headwater.infra.machine import InvalidDefinition, fill
+from headwater.infra.platform.grants import ConflictingSettings, Grant, Statement, UnnamedResource, allow, merge
+from headwater.infra.platform.state_machine import InvalidDefinition, fill
 
 FILE = Path("some.asl.json")
 
@@ -24,8 +25,24 @@ def test_actions_without_a_resource_may_be_granted_on_everything() -> None:
 
 
 def test_grants_add_up() -> None:
-    both = together(allow(["sns:Publish"], "arn:topic"), allow(["sqs:SendMessage"], "arn:queue"))
+    both = merge(allow(["sns:Publish"], "arn:topic"), allow(["sqs:SendMessage"], "arn:queue"))
     assert [statement.actions for statement in both.statements] == [["sns:Publish"], ["sqs:SendMessage"]]
+
+
+def test_a_use_gives_the_permission_and_the_settings_that_lead_to_the_thing() -> None:
+    table = pulumi.Output.from_input("registry")
+    read = allow(["dynamodb:Query"], "arn:table", settings={"registry_table": table})
+    write = allow(["dynamodb:PutItem"], "arn:table", settings={"registry_table": table})
+    assert merge(read, write, allow(["sns:Publish"], "arn:topic")).settings == {"registry_table": table}
+
+
+def test_two_things_behind_one_setting_are_refused() -> None:
+    one, other = (Grant(statements=(), settings={"registry_table": name}) for name in ("one", "other"))
+    with pytest.raises(ConflictingSettings, match="registry_table: two uses lead to different things"):
+        merge(one, other)
+    known, output = Grant(statements=(), settings={"a": "x"}), pulumi.Output.from_input("x")
+    with pytest.raises(ConflictingSettings, match="a: two uses"):
+        merge(known, Grant(statements=(), settings={"a": output}))
 
 
 def test_conditions_are_part_of_the_statement() -> None:

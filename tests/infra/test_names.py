@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from localcloud.engine import ResourceState, preview
 
 from headwater.declare import Catalog
-from headwater.infra.tags import cut
+from headwater.infra.platform.tags import cut
 from tests.infra.cases import CONFIG, ROOT
 
 LONGEST = "s" + "o" * 12 + "-" + "l" * 13 + "g"  # 28 characters
@@ -21,6 +21,8 @@ import sys
 sys.path.insert(0, {str(ROOT)!r})
 import runpy
 from headwater.infra import products
+from headwater.declare import load_catalog
+from headwater.infra.platform import products
 from headwater.declare import load_catalog
 from tests.infra.test_names import renamed
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pulumi
 import pytest
 
-from headwater.infra import products
+from headwater.infra.platform import products
 
 PRODUCT = """
 from headwater.declare import Source

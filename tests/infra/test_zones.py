@@ -8,7 +8,7 @@ import pytest
 from localcloud.provider import LocalProvider
 from localcloud.testing import CloudBeside, cloud_beside
 
-from headwater.infra.network import WITHOUT_FARGATE
+from headwater.infra.containers.network import WITHOUT_FARGATE
 
 ZONES = "aws:index/getAvailabilityZones:getAvailabilityZones"
 

@@ -10,8 +10,9 @@ from typing import Any
 
 from localcloud.testing import CloudBeside, cloud_beside
 
-from headwater.infra.machine import WORKFLOWS
+import headwater.infra
 
+MACHINE = Path(headwater.infra.__file__).parent / "training" / "training.asl.json"
 EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 TRUST = {
     "Version": "2012-10-17",
@@ -33,7 +34,9 @@ def run(cloud: CloudBeside, states: Mapping[str, Any], value: Mapping[str, Any])
 
 
 def test_a_training_asks_again_as_long_as_it_has_to_wait(tmp_path: Path) -> None:
-    states = json.loads((WORKFLOWS / "training.asl.json").read_text())["States"]
+    states = json.loads((Path(headwater.infra.__file__).parent / "training" / "training.asl.json").read_text())[
+        "States"
+    ]
     # Stands for the function, which has to wait when it is asked first.
     prepare = {
         "Type": "Pass",

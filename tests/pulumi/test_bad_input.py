@@ -29,9 +29,7 @@ def refused(small: Small, by: str, **more: object) -> str:
 
 
 def test_a_wrong_setting_is_named(small: Small, by: str) -> None:
-    small.write(
-        f"import sys; sys.path.insert(0, {str(ROOT)!r}); from headwater.infra.config import Config; Config.load()"
-    )
+    small.write(f"import sys; sys.path.insert(0, {str(ROOT)!r}); from headwater.infra import Config; Config.load()")
     settings = small.root / f"Pulumi.{STACK}.yaml"
     settings.write_text("config:\n  headwater:logRetentionDays: 8\n")
     assert refused_after(small, by).startswith(

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import inspect
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -15,14 +14,15 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
 
+from headwater import routes
 from headwater.declare import LONGEST_BODY, InvalidProduct, RequestInput
 from headwater.errors import HeadwaterError, InvalidRequest, NotFound
 from headwater.features.errors import InvalidRows, ItemTooLarge, OnlineStoreBusy
 from headwater.features.stream.rows import MOST_ROWS, Streamed
-from headwater.infra import serving, streaming
 from headwater.lake.errors import LakeBusy
 from headwater.registry.errors import ArtifactInvalid, ArtifactNotFound
 from headwater.registry.types import Alias
+from headwater.routes import CARD, OPENAPI, PREDICT, STREAM_ROWS, Route
 from headwater.serving import messages
 from headwater.serving.errors import (
     ArtifactCorrupted,
@@ -105,8 +105,8 @@ _ALIAS = {
     "description": "Which version answers.",
     "schema": {**TypeAdapter(Alias).json_schema(), "default": "production"},
 }
-OPERATIONS: Mapping[str, Operation] = {
-    serving.ROUTES["post"]: Operation(
+OPERATIONS: Mapping[Route, Operation] = {
+    PREDICT: Operation(
         "predict",
         "Predict for each instance of the request.",
         messages.PredictionAnswer,
@@ -114,11 +114,9 @@ OPERATIONS: Mapping[str, Operation] = {
         body=messages.PredictionBody,
         query=(_ALIAS,),
     ),
-    serving.ROUTES["get"]: Operation(
-        "card", "The card of the version that serves.", messages.Card, _PREDICTION_ERRORS, query=(_ALIAS,)
-    ),
-    serving.ROUTES["openapi"]: Operation("openapi", "This description.", dict[str, Any], (NotFound,)),
-    streaming.ROUTE: Operation(
+    CARD: Operation("card", "The card of the version that serves.", messages.Card, _PREDICTION_ERRORS, query=(_ALIAS,)),
+    OPENAPI: Operation("openapi", "This description.", dict[str, Any], (NotFound,)),
+    STREAM_ROWS: Operation(
         "streamRows",
         "Keep rows of a feature view and bring them online.",
         Streamed,
@@ -134,9 +132,8 @@ def document() -> dict[str, Any]:
     """The whole description."""
     schemas: dict[str, Any] = {}
     paths: dict[str, Any] = {}
-    for key, operation in OPERATIONS.items():
-        method, _, path = key.partition(" ")
-        paths.setdefault(path, {})[method.lower()] = _operation(operation, path, schemas)
+    for route, operation in OPERATIONS.items():
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(operation, route, schemas)
     _describe(schemas)
     return {
         "openapi": "3.1.0",
@@ -171,20 +168,20 @@ def render() -> str:
 
 def undocumented() -> list[str]:
     """Properties without a description, and routes of the stack that no operation describes."""
-    routes = {*serving.ROUTES.values(), streaming.ROUTE}
+    known = {route for route in vars(routes).values() if isinstance(route, Route)}
     silent = [
         f"{name}.{key}"
         for name, schema in document()["components"]["schemas"].items()
         for key, value in schema.get("properties", {}).items()
         if not value.get("description")
     ]
-    return silent + sorted(routes ^ OPERATIONS.keys())
+    return silent + sorted(route.key for route in known ^ OPERATIONS.keys())
 
 
-def _operation(operation: Operation, path: str, schemas: dict[str, Any]) -> dict[str, Any]:
+def _operation(operation: Operation, route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
     named = [
         {"name": name, "in": "path", "required": True, "description": _NAMES[name], "schema": {"type": "string"}}
-        for name in re.findall(r"\{(\w+)\}", path)
+        for name in route.parameters
     ]
     made: dict[str, Any] = {
         "operationId": operation.identity,

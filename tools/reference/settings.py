@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from headwater.infra.config import NAMESPACE, Config
+from headwater.infra.platform.config import NAMESPACE, Config
 from tools.reference.source import bullet, fields, markdown
 
 _HEAD = f"""\
-<!-- Written by `make reference` from headwater/infra/config.py: don't edit it. -->
+<!-- Written by `make reference` from headwater/infra/platform/config.py: don't edit it. -->
 # Settings of a stack
 
 A stack's settings stand in `Pulumi.<stack>.yaml` under `{NAMESPACE}:`, or are set by `pulumi config set`:

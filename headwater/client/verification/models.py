@@ -15,6 +15,7 @@ from headwater.client.waiting import wait_for
 from headwater.registry.errors import AliasMoved
 from headwater.registry.service import PRODUCTION, STAGING, Registry
 from headwater.registry.store import RegistryStore
+from headwater.routes import PREDICT
 from headwater.verification import MODEL, UNIT
 from headwater.verification.rows import answer
 
@@ -127,7 +128,7 @@ def bad_request(work: Work) -> str:
 
 def unsigned_request(work: Work) -> str:
     """Nobody gets an answer without a signature."""
-    url = f"{work.stack.stack.api_url.rstrip('/')}/models/{MODEL}/predictions"
+    url = f"{work.stack.stack.api_url.rstrip('/')}{PREDICT.url(model=MODEL)}"
     work.use("API requests", 1)
     sent = urllib3.request("POST", url, body=b'{"instances": []}', timeout=30.0, retries=False)
     if sent.status != 403:

@@ -16,7 +16,7 @@ from headwater.features.online.completing import Counted
 from headwater.features.online.encoding import pack_all, text_places
 from headwater.features.online.progress import Run
 from headwater.features.online.reading import online_key
-from headwater.features.online.store import GRACE, OnlineWrite
+from headwater.features.online.store import OnlineWrite, kept_for
 from headwater.lake.database import literal, quoted, scratch_of
 from headwater.lake.store import Objects
 
@@ -86,7 +86,7 @@ def writes(
         f"SELECT {keys}, epoch_us({EVENT}), epoch_us({AVAILABLE}), {values} FROM {rows} ORDER BY {keys}"
     )
     texts = text_places(view)
-    width, lasts = len(view.entity), round(view.ttl.total_seconds()) + GRACE
+    width, lasts = len(view.entity), kept_for(view)
     while len(frame := result.fetch_df_chunk(_VECTORS)):
         columns = [frame.iloc[:, place].to_numpy() for place in range(frame.shape[1])]
         events, available = columns[width], columns[width + 1]

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import ClientError
 
@@ -23,12 +23,15 @@ from headwater.aws_http.connection import Connection
 from headwater.features.errors import ItemTooLarge, OnlineStoreBusy
 from headwater.features.online.reading import attribute_of
 
+if TYPE_CHECKING:
+    from headwater.declare import FeatureView
+
 T = TypeVar("T")
 
 KEYS_A_READ, STATEMENTS_A_WRITE = 100, 25
 ATTEMPTS = 8
 GRACE = 7 * 24 * 3600
-"""Seconds that an expired item stays, for questions about the recent past."""
+"""Seconds that an item stays after its ttl, for questions about the recent past."""
 THROTTLES = frozenset({"ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded"})
 _LOST = frozenset({"ConditionalCheckFailed", "DuplicateItem"})
 _PASSING = frozenset({
@@ -45,6 +48,11 @@ class OnlineWrite:
     value: bytes
     expires: int
     """When DynamoDB may delete the item, in seconds since 1970."""
+
+
+def kept_for(view: FeatureView) -> int:
+    """Seconds after a row's event time until DynamoDB may delete the view's online item."""
+    return round(view.ttl.total_seconds()) + GRACE
 
 
 class OnlineStore:

@@ -17,7 +17,7 @@ from headwater.features.errors import InvalidInput, InvalidRows, Problem
 from headwater.features.inputs import entity_text, is_missing, is_text, local_time, shown, text_expectation
 from headwater.features.online.encoding import EXACT, Known, Row, pack, single, text_places
 from headwater.features.online.reading import microseconds, online_key
-from headwater.features.online.store import GRACE, OnlineStore, OnlineWrite
+from headwater.features.online.store import OnlineStore, OnlineWrite, kept_for
 from headwater.features.stream.lines import line
 from headwater.lake.store import Arrivals
 from headwater.values import Value
@@ -198,7 +198,7 @@ def _write(
 ) -> OnlineWrite:
     key = online_key(view.entity, entity)
     assert key is not None  # noqa: S101 - checked before
-    expires = event // 1_000_000 + round(view.ttl.total_seconds()) + GRACE
+    expires = event // 1_000_000 + kept_for(view)
     return OnlineWrite(key, pack(Row(event, available, 0, values), text_places(view)), expires)
 
 

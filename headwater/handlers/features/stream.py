@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 from http import HTTPStatus
 from typing import Any
 
@@ -19,11 +18,11 @@ from headwater.features.stream.rows import Streamed, Streaming
 from headwater.handlers.observability import observe
 from headwater.json_values import loads
 from headwater.lake.store import Arrivals
+from headwater.routes import STREAM_ROWS
 from headwater.settings import FunctionSettings, at_init
 
 logger, tracer, metrics, entry = observe("features")
 
-_PATH = re.compile(r"/features/(?P<view>[^/]+)/rows")
 Answer = dict[str, Any]
 
 
@@ -47,8 +46,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Answer:
         failed = [record["messageId"] for record in event["Records"] if not take(record)]
         return {"batchItemFailures": [{"itemIdentifier": message} for message in failed]}
     try:
-        view = _PATH.fullmatch(event["rawPath"])
-        return _json(HTTPStatus.OK, ingest(view["view"] if view else "", _body(event)).model_dump())
+        found = STREAM_ROWS.match(event["requestContext"]["http"]["method"], event["rawPath"])
+        return _json(HTTPStatus.OK, ingest(found["view"] if found else "", _body(event)).model_dump())
     except HeadwaterError as error:
         if error.http_status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             logger.error(error.message, exc_info=error)

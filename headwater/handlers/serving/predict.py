@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import os
-import re
 import time
 from collections.abc import Mapping
 from functools import cache, lru_cache
@@ -22,6 +21,7 @@ from headwater.features.online.store import OnlineStore
 from headwater.handlers.observability import NAMESPACE, MetricLine, observe
 from headwater.registry.service import PRODUCTION, Registry
 from headwater.registry.store import ArtifactStore
+from headwater.routes import CARD, OPENAPI, PREDICT
 from headwater.serving.errors import InvalidBody
 from headwater.serving.extension import Extension
 from headwater.serving.log import PredictionLog, WriteAfterResponse, WriteAtOnce
@@ -34,7 +34,6 @@ from headwater.settings import FunctionSettings, at_init
 
 logger, tracer, metrics, entry = observe("serving")
 
-_PATH = re.compile(r"/models/(?P<model>[^/]+)(?P<predictions>/predictions)?")
 Answer = dict[str, Any]
 """What API Gateway makes an HTTP response of (payload 2.0)."""
 
@@ -124,12 +123,11 @@ def route(event: dict[str, Any], request_id: str) -> Answer:
     each cold start.
     """
     method, path = event["requestContext"]["http"]["method"], event["rawPath"]
-    found = _PATH.fullmatch(path)
-    if found and method == "POST" and found["predictions"]:
+    if found := PREDICT.match(method, path):
         return predict(found["model"], event, request_id)
-    if found and method == "GET" and not found["predictions"]:
+    if found := CARD.match(method, path):
         return card(found["model"], event)
-    if (method, path) == ("GET", "/openapi.json"):
+    if OPENAPI.match(method, path) is not None:
         return openapi()
     return _error(HTTPStatus.NOT_FOUND, "NotFound", f"there is no {method} {path}", request_id)
 

@@ -57,4 +57,4 @@ def tags(resource: Resource, _: Graph) -> Iterator[str]:
         return
     missing = [tag for tag in REQUIRED if not resource.has("tags", tag)]
     if missing:
-        yield f"it lacks the tags {', '.join(missing)}: use headwater.infra.tags.tags"
+        yield f"it lacks the tags {', '.join(missing)}: use headwater.infra.platform.tags.tags"

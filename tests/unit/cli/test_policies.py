@@ -32,7 +32,8 @@ def test_a_stack_that_breaks_a_policy_is_refused_with_a_line_for_each_violation(
     assert told.message.splitlines() == [
         "deployed, but against the policies, so it must not go to AWS:",
         "DDB3: Table orders: it can't be brought back: enable pointInTimeRecovery",
-        "Tags: LogGroup logs: it lacks the tags Project, Stack, Capability, ManagedBy: use headwater.infra.tags.tags",
+        "Tags: LogGroup logs: it lacks the tags Project, Stack, Capability, ManagedBy: "
+        "use headwater.infra.platform.tags.tags",
     ]
 
 

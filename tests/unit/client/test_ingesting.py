@@ -42,7 +42,8 @@ def fake(world: World) -> Iterator[Fake]:
     made = Fake()
 
     def answer(path: str, asked: Any) -> Answer:
-        said = stream.handler({"rawPath": path, "body": json.dumps(asked)}, Context())
+        request = {"rawPath": path, "body": json.dumps(asked), "requestContext": {"http": {"method": "POST"}}}
+        said = stream.handler(request, Context())
         return said["statusCode"], said["body"].encode()
 
     made.answer = answer

@@ -61,7 +61,7 @@ def in_progress() -> Assignment:
 
 
 class Machine:
-    """The machine's steps, one after the other, as headwater/infra/workflows/materialise.asl.json has them."""
+    """The machine's steps, one after the other, as headwater/infra/features/sharded_materialisation.asl.json has."""
 
     def __init__(self) -> None:
         self.sharding = Sharding(RegistryStore(REGISTRY), Objects(LAKE))

@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import jsonata
 import pytest
 
-from headwater.infra.machine import WORKFLOWS
+import headwater.infra
 
-MACHINES = ("ingestion", "materialise", "training")
+FILES = {path.name.split(".")[0]: path for path in Path(headwater.infra.__file__).parent.rglob("*.asl.json")}
+MACHINES = ("ingestion", "sharded_materialisation", "training")
 CONTAINER = {"ClusterArn", "TaskDefinitionArn", "SubnetIds", "SecurityGroupId"}
 PLACES = {
     "ingestion": {"IngestFunctionArn", "MaterialiseFunctionArn", "RefuseFunctionArn", "FunctionLimitBytes", *CONTAINER},
-    "materialise": {
+    "sharded_materialisation": {
         "SplitFunctionArn",
         "WriteShardFunctionArn",
         "FinishFunctionArn",
@@ -29,7 +31,7 @@ PLACES = {
 
 
 def text(name: str) -> str:
-    return (WORKFLOWS / f"{name}.asl.json").read_text(encoding="utf-8")
+    return FILES[name].read_text(encoding="utf-8")
 
 
 def machine(name: str) -> dict[str, Any]:
@@ -145,10 +147,10 @@ def test_the_container_is_told_the_upload_as_json() -> None:
 
 
 def test_a_map_over_shards_is_bounded_and_tolerates_no_failure() -> None:
-    (each,) = maps("materialise").values()
+    (each,) = maps("sharded_materialisation").values()
     assert each["ItemProcessor"]["ProcessorConfig"] == {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}
     assert (each["MaxConcurrency"], each["ToleratedFailureCount"]) == ("{% ${ShardsAtOnce} %}", 0)
-    (task,) = children("materialise").values()
+    (task,) = children("sharded_materialisation").values()
     assert {"OnlineStoreBusy", "Sandbox.Timedout"} <= set(task["Retry"][0]["ErrorEquals"])
     # Children see no variables of the machine: all they know was selected.
     assert not re.search(r"\$(assignment|split)\b", json.dumps(each["ItemProcessor"]))

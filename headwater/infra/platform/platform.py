@@ -7,15 +7,12 @@ from typing import Any
 import pulumi
 
 from headwater.declare import Catalog
-from headwater.infra.alarms import AlarmTopic, DeadLetters
-from headwater.infra.buckets import Account, Expiry, PrivateBucket, PrivateBucketArgs
-from headwater.infra.code import Bundles
-from headwater.infra.config import Config
-from headwater.infra.lake import QUARANTINE, SCRATCH, SHARDS
-from headwater.infra.tables import Table, TableArgs
-
-RUNS = "runs/"
-"""What each training leaves in the artifacts bucket."""
+from headwater.infra.platform.alarm_topic import AlarmTopic, DeadLetters
+from headwater.infra.platform.buckets import Account, Expiry, PrivateBucket, PrivateBucketArgs
+from headwater.infra.platform.code import Bundles
+from headwater.infra.platform.config import Config
+from headwater.infra.platform.keys import QUARANTINE, SCRATCH, SHARDS
+from headwater.infra.platform.tables import Table, TableArgs
 
 
 class Platform:

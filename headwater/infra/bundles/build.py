@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from headwater.infra.packages import (
+from headwater.infra.bundles.packages import (
     MAX_UNZIPPED_BYTES,
     PRUNED,
     SERVICES,
@@ -60,7 +60,10 @@ def _of(*names: str) -> tuple[str, ...]:
     return tuple(f"headwater/{name}" for name in names)
 
 
-_GROUND = _of("declare", *(f"{name}.py" for name in ("__init__", "aws", "errors", "json_values", "settings", "values")))
+_GROUND = _of(
+    "declare",
+    *(f"{name}.py" for name in ("__init__", "aws", "errors", "json_values", "routes", "settings", "values")),
+)
 _BASE = (*_GROUND, *_of("aws_http", "registry", "handlers/__init__.py", "handlers/observability.py"))
 # A bundle holds the capabilities that its handlers use and no others: a change elsewhere must not restart them.
 RECIPES: Sequence[Recipe] = (
@@ -86,7 +89,7 @@ RECIPES: Sequence[Recipe] = (
 
 
 SPARK_PYTHON = "3.11"
-"""Of the release that runs Spark (`headwater.infra.spark.RELEASE`); its bundle holds wheels for it."""
+"""Of the release that runs Spark (`headwater.infra.features.spark.RELEASE`); its bundle holds wheels for it."""
 VERIFICATION = "headwater/verification"
 """The library's own product: left out of what a stack is made of that doesn't want it."""
 SPARK = Recipe(
@@ -185,7 +188,7 @@ def _check_services(recipe: Recipe, ours: Sequence[File]) -> None:
             if service not in SERVICES:
                 raise BundleError(
                     f"bundle {recipe.name!r}: {file.name} line {line} uses the AWS service {service!r}, "
-                    f"which bundles leave out. Add it to SERVICES in headwater/infra/packages.py"
+                    f"which bundles leave out. Add it to SERVICES in headwater/infra/bundles/packages.py"
                 )
 
 

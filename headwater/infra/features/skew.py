@@ -7,17 +7,16 @@ from datetime import timedelta
 import pulumi
 
 import headwater.handlers.features.skew
-from headwater.infra.alarms import Threshold
-from headwater.infra.function import METRICS_NAMESPACE, Function, FunctionArgs
-from headwater.infra.lake import FEATURES, grant_read_sources
-from headwater.infra.platform import RUNS, Platform
-from headwater.infra.tables import MODELS, VIEWS
-from headwater.infra.tags import physical_name
+from headwater.infra.platform.alarm_topic import Threshold
+from headwater.infra.platform.function import MAX_TIMEOUT, METRICS_NAMESPACE, Function, FunctionArgs
+from headwater.infra.platform.keys import MODELS, RUNS, VIEWS
+from headwater.infra.platform.platform import Platform
+from headwater.infra.platform.tags import physical_name
+from headwater.infra.platform.uses import compute_features
 
 CAPABILITY = "features"
 # Some time after midnight, UTC: what the day's last requests logged is there.
 DAILY = "cron(10 6 * * ? *)"
-MAX_TIMEOUT = timedelta(minutes=15)
 ALARMING = 0.1
 """Share of a feature's predictions of a day that saw another value than training would have. Late materialisations make
 some each day; one in ten changes what a model answers."""
@@ -37,36 +36,26 @@ class FeatureSkew(pulumi.ComponentResource):
             name,
             FunctionArgs(
                 platform=platform,
-                capability=CAPABILITY,
                 handler=headwater.handlers.features.skew,
-                settings={
-                    "lake_bucket": platform.lake.ready,
-                    "artifacts_bucket": platform.artifacts.ready,
-                    "predictions_bucket": platform.predictions.ready,
-                    "registry_table": platform.registry.name,
-                    "alarming_share": ALARMING,
-                },
+                settings={"alarming_share": ALARMING},
                 bundle="data",
                 memory_mib=3008,
                 disk_mib=4096,
                 timeout=MAX_TIMEOUT,
-                grants=[
-                    grant_read_sources(platform.lake, platform.registry),
-                    platform.lake.grant_read(FEATURES),
-                    platform.lake.grant_write(FEATURES),
-                    platform.registry.grant_read(VIEWS, MODELS),
+                uses=[
+                    compute_features(platform),
+                    platform.registry.read(VIEWS, MODELS),
                     # Packages and profiles.
-                    platform.artifacts.grant_read(RUNS),
-                    platform.predictions.grant_read(),
+                    platform.artifacts.read(RUNS),
+                    platform.predictions.read(),
                 ],
             ),
             opts=child,
         )
-        self.function.call_regularly(
+        self.function.call_by_rule(
             name,
-            DAILY,
+            schedule=DAILY,
             target="skew",
-            capability=CAPABILITY,
             description="Measures training-serving skew of the day before.",
             parent=self,
         )

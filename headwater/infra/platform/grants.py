@@ -1,7 +1,9 @@
 """Permissions as values: a component hands out grants, and a role is the sum of those it was given.
 
-The only place where policy documents are made. A statement names the ARNs it is for; the few AWS actions that know no
-resource are listed in `WITHOUT_RESOURCE`, each with the reason, and nothing else may be granted on ``*``.
+A grant also holds the settings that lead to the thing it is for, such as a table's name: whoever uses the thing gets
+both or neither. Policy documents are made here and nowhere else. A statement names the ARNs it is for; the few AWS
+actions that know no resource are listed in `WITHOUT_RESOURCE`, each with the reason, and nothing else may be granted on
+``*``.
 """
 
 from __future__ import annotations
@@ -13,10 +15,11 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
+from headwater.infra.platform.tags import physical_name, tags
 from headwater.infra.policies import EXEMPTIONS, exempt
-from headwater.infra.tags import physical_name, tags
 
 Text = str | pulumi.Output[str]
+Setting = Text | int | float
 
 WITHOUT_RESOURCE: Mapping[str, str] = {
     "ecr:GetAuthorizationToken": "a token is the account's, not a repository's",
@@ -34,6 +37,10 @@ WITHOUT_RESOURCE: Mapping[str, str] = {
     "xray:PutTraceSegments": "X-Ray's write and sampling actions know no resource",
 }
 """Actions for which AWS accepts no resource but ``*``, and why."""
+
+
+class ConflictingSettings(Exception):
+    """Two grants lead to different things by a setting of the same name."""
 
 
 class UnnamedResource(Exception):
@@ -70,9 +77,11 @@ class Statement:
 
 @dataclass(frozen=True, kw_only=True)
 class Grant:
-    """Statements that belong together: one answer to *may it do that?*"""
+    """Statements that belong together, and the settings that lead to what they are for."""
 
     statements: Sequence[Statement]
+    settings: Mapping[str, Setting] = field(default_factory=dict)
+    """By the name of a field of the handler's Settings class, or of a place in a state machine's definition."""
 
 
 def allow(
@@ -80,15 +89,35 @@ def allow(
     *resources: Text,
     conditions: Mapping[str, Mapping[str, Any]] | None = None,
     wildcard: str = "",
+    settings: Mapping[str, Setting] | None = None,
 ) -> Grant:
     """The grant of ``actions`` on ``resources``; ``wildcard`` says why one of them holds an asterisk."""
     statement = Statement(actions=actions, resources=resources, conditions=conditions or {}, wildcard=wildcard)
-    return Grant(statements=[statement])
+    return Grant(statements=[statement], settings=settings or {})
 
 
-def together(*grants: Grant) -> Grant:
-    """One grant of what several allow."""
-    return Grant(statements=[statement for grant in grants for statement in grant.statements])
+def merge(*grants: Grant) -> Grant:
+    """One grant of what several allow, with the settings of all.
+
+    Raises
+    ------
+    ConflictingSettings
+        Two grants give one setting different values, so the user of both would miss one of the things.
+    """
+    settings: dict[str, Setting] = {}
+    for grant in grants:
+        for name, value in grant.settings.items():
+            if not _same(settings.setdefault(name, value), value):
+                raise ConflictingSettings(
+                    f"{name}: two uses lead to different things by this setting; give one of the things a setting of "
+                    "its own (argument `setting` of the table, bucket, function or state machine)"
+                )
+    return Grant(statements=[statement for grant in grants for statement in grant.statements], settings=settings)
+
+
+def _same(one: Setting, other: Setting) -> bool:
+    # An output's value isn't known yet: the same thing hands out the same output.
+    return one is other if isinstance(one, pulumi.Output) or isinstance(other, pulumi.Output) else one == other
 
 
 TRACING = allow(
@@ -107,12 +136,12 @@ def write_logs(group: aws.cloudwatch.LogGroup, *more: str) -> Grant:
     )
 
 
-def use_key(key: str, service: str, region: str, actions: Sequence[str]) -> Sequence[Statement]:
+def use_key(key: str, service: str, region: str, actions: Sequence[str]) -> Grant:
     """To use a KMS key through an AWS service alone, such as ``"s3"``; nothing without a key."""
     if not key:
-        return ()
+        return Grant(statements=())
     via = {"StringEquals": {"kms:ViaService": f"{service}.{region}.amazonaws.com"}}
-    return allow(actions, key, conditions=via).statements
+    return allow(actions, key, conditions=via)
 
 
 def policy_document(statements: Sequence[Mapping[str, Any]]) -> pulumi.Output[str]:
@@ -157,7 +186,7 @@ class Role(pulumi.ComponentResource):
             tags=tags(capability=capability),
             opts=child,
         )
-        statements = together(*grants).statements
+        statements = [statement for grant in grants for statement in grant.statements]
         self.policy = aws.iam.RolePolicy(
             name,
             name="grants",
@@ -170,7 +199,7 @@ class Role(pulumi.ComponentResource):
         self.ready = pulumi.Output.all(self.role.arn, self.policy.id).apply(lambda known: str(known[0]))
         self.register_outputs({"arn": self.arn, EXEMPTIONS: _exemptions(statements)})
 
-    def grant_pass(self, to: str) -> Grant:
+    def pass_to(self, to: str) -> Grant:
         """To hand this role to the AWS service ``to``."""
         return allow(["iam:PassRole"], self.arn, conditions={"StringEquals": {"iam:PassedToService": to}})
 

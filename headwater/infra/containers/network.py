@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import pulumi
 import pulumi_aws as aws
 
-from headwater.infra.buckets import Account
-from headwater.infra.grants import Text
-from headwater.infra.platform import Platform
+from headwater.infra.platform.buckets import Account
+from headwater.infra.platform.grants import Text
+from headwater.infra.platform.platform import Platform
+from headwater.infra.platform.tags import physical_name, tags
 from headwater.infra.policies import EXEMPTIONS, exempt
-from headwater.infra.tags import physical_name, tags
 
 CAPABILITY = "network"
 CIDR = "10.42.0.0/24"

@@ -1,23 +1,23 @@
-"""A state machine from a file of `workflows/`, with its logs, traces, role and alarms."""
+"""A state machine from a file of Amazon States Language, with its logs, traces, role and alarms."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pulumi
 import pulumi_aws as aws
 
-from headwater.infra.alarms import Threshold
-from headwater.infra.grants import LOG_DELIVERY, TRACING, Grant, Role, Text, allow
-from headwater.infra.platform import Platform
-from headwater.infra.tags import physical_name, tags
+from headwater.infra.platform.alarm_topic import Threshold
+from headwater.infra.platform.function import Function
+from headwater.infra.platform.grants import LOG_DELIVERY, TRACING, Grant, Role, Setting, allow, merge
+from headwater.infra.platform.platform import Platform
+from headwater.infra.platform.tags import physical_name, tags
 
 ANY_EXECUTION = "an execution's name isn't known before"
-WORKFLOWS = Path(__file__).with_name("workflows")
 _PLACE = re.compile(r"\$\{(\w+)\}")
 
 
@@ -31,12 +31,17 @@ class StateMachineArgs:
 
     platform: Platform
     capability: str
-    definition: str
-    """Amazon States Language with places like ``${IngestFunctionArn}``: a file of `workflows/`."""
-    values: Mapping[str, Text | int]
-    """A value for each place; one too many or too few stops the deployment."""
-    grants: Sequence[Grant]
-    look: str = "headwater runs list"
+    definition: Path
+    """A file ``*.asl.json`` with places like ``${IngestFunctionArn}``; it lies beside its component."""
+    steps: Mapping[str, Function]
+    """The functions that it calls: ``"Ingest"`` may be invoked, and fills the place ``${IngestFunctionArn}``."""
+    uses: Sequence[Grant] = ()
+    """What else it works with: the permission, and values for places."""
+    values: Mapping[str, Setting] = field(default_factory=dict)
+    """A value for each other place; one too many or too few stops the deployment."""
+    setting: str = ""
+    """Name of the setting that leads who starts it to the machine; by default ``<name>_arn``."""
+    help_command: str = "headwater runs list"
     """The command that tells of its runs."""
 
 
@@ -46,6 +51,13 @@ class StateMachine(pulumi.ComponentResource):
     def __init__(self, name: str, args: StateMachineArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("headwater:index:StateMachine", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
+        self._setting = args.setting or f"{name.replace('-', '_')}_arn"
+        arns = {f"{step}FunctionArn": function.arn for step, function in args.steps.items()}
+        used = merge(
+            *(Grant(statements=function.invoke().statements) for function in args.steps.values()),
+            *args.uses,
+            Grant(statements=(), settings={**arns, **args.values}),
+        )
         logs = aws.cloudwatch.LogGroup(
             name,
             # Under this prefix a delivery needs no entry in the account's resource policy, which has room for a few.
@@ -57,16 +69,16 @@ class StateMachine(pulumi.ComponentResource):
         role = Role(
             name,
             service="states.amazonaws.com",
-            grants=[LOG_DELIVERY, TRACING, *args.grants],
+            grants=[LOG_DELIVERY, TRACING, used],
             capability=args.capability,
             opts=child,
         )
-        text = (WORKFLOWS / args.definition).read_text()
+        text, file = args.definition.read_text(), args.definition.name
         self.machine = aws.sfn.StateMachine(
             name,
             name=physical_name(name, "state machine"),
             type="STANDARD",
-            definition=pulumi.Output.all(**args.values).apply(lambda values: fill(text, values, args.definition)),
+            definition=pulumi.Output.all(**used.settings).apply(lambda values: fill(text, values, file)),
             role_arn=role.ready,
             logging_configuration={
                 "level": "ALL",
@@ -79,8 +91,8 @@ class StateMachine(pulumi.ComponentResource):
         )
         self.arn = self.machine.arn
         for metric, description in {
-            "ExecutionsFailed": f"A run of the {name} pipeline failed: {args.look}",
-            "ExecutionsTimedOut": f"A run of the {name} pipeline ran out of time: {args.look}",
+            "ExecutionsFailed": f"A run of the {name} pipeline failed: {args.help_command}",
+            "ExecutionsTimedOut": f"A run of the {name} pipeline ran out of time: {args.help_command}",
         }.items():
             args.platform.topic.watch(
                 f"{name}-{'failed' if metric.endswith('Failed') else 'timed-out'}",
@@ -94,14 +106,14 @@ class StateMachine(pulumi.ComponentResource):
             )
         self.register_outputs({"arn": self.arn})
 
-    def grant_start(self) -> Grant:
+    def start(self) -> Grant:
         """To start a run."""
-        return allow(["states:StartExecution"], self.arn)
+        return allow(["states:StartExecution"], self.arn, settings={self._setting: self.arn})
 
-    def grant_look(self) -> Grant:
+    def describe(self) -> Grant:
         """To see how a run stands."""
         runs = self.arn.apply(lambda arn: arn.replace(":stateMachine:", ":execution:") + ":*")
-        return allow(["states:DescribeExecution"], runs, wildcard=ANY_EXECUTION)
+        return allow(["states:DescribeExecution"], runs, wildcard=ANY_EXECUTION, settings={self._setting: self.arn})
 
 
 def fill(text: str, values: Mapping[str, object], file: str) -> str:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from headwater.infra.buckets import PrivateBucket
-from headwater.infra.bundles import SPARK, SPARK_PYTHON, VERIFICATION, Bundle, build, build_all
-from headwater.infra.bytecode import interpreter
-from headwater.infra.config import Config
-from headwater.infra.packages import PLATFORMS, Target
-from headwater.infra.tags import tags
+from headwater.infra.bundles.build import SPARK, SPARK_PYTHON, VERIFICATION, Bundle, build, build_all
+from headwater.infra.bundles.bytecode import interpreter
+from headwater.infra.bundles.packages import PLATFORMS, Target
+from headwater.infra.platform.buckets import PrivateBucket
+from headwater.infra.platform.config import Config
+from headwater.infra.platform.tags import tags
 from headwater.project import project
 
 

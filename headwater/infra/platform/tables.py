@@ -8,22 +8,10 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from headwater.infra.buckets import Account
-from headwater.infra.config import Config
-from headwater.infra.grants import Grant, allow, use_key
-from headwater.infra.tags import physical_name, tags
-
-# What the registry's keys begin with, one prefix a capability (docs/architecture.md).
-SOURCES = "SOURCE#"
-MODELS = "MODEL#"
-"""Each model's items (``MODEL#<model>``) and the list of their names (``MODEL#``)."""
-VIEWS = "VIEW#"
-"""Each feature view's definitions and materialisations (``VIEW#<view>``) and the list of the views (``VIEW#``)."""
-ALARMS = "ALARM#"
-DATASETS = "DATA#"
-"""The list of datasets' names; ``DATA#<dataset>`` are a dataset's branches, tags, hooks and their log."""
-SOURCE_DATA, MODEL_DATA, STREAMED_DATA = "DATA#sources/", "DATA#models/", "DATA#streamed/"
-HISTORY = "LEDGER#"
+from headwater.infra.platform.buckets import Account
+from headwater.infra.platform.config import Config
+from headwater.infra.platform.grants import Grant, allow, merge, use_key
+from headwater.infra.platform.tags import physical_name, tags
 
 READ = ("dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query")
 # A transaction is authorised by what its parts do; ConditionCheckItem has an action of its own.
@@ -54,6 +42,8 @@ class TableArgs:
     """Whether items of one ``pk`` are told apart and ordered by ``sk``."""
     expires: bool = False
     """Whether DynamoDB deletes an item some time after its attribute ``expires`` (seconds since 1970)."""
+    setting: str = ""
+    """Name of the setting that leads a function to the table; by default ``<name>_table``."""
 
 
 class Table(pulumi.ComponentResource):
@@ -62,6 +52,7 @@ class Table(pulumi.ComponentResource):
     def __init__(self, name: str, args: TableArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("headwater:index:Table", name, {}, opts)
         key = args.config.kms_key_arn
+        self._setting = args.setting or f"{name.replace('-', '_')}_table"
         self._use_key = use_key(key, "dynamodb", args.account.region, KEY_ACTIONS)
         keys = ["pk", "sk"] if args.sorted else ["pk"]
         self.table = aws.dynamodb.Table(
@@ -82,11 +73,11 @@ class Table(pulumi.ComponentResource):
         self.name, self.arn = self.table.name, self.table.arn
         self.register_outputs({"name": self.name, "arn": self.arn})
 
-    def grant_read(self, *prefixes: str) -> Grant:
+    def read(self, *prefixes: str) -> Grant:
         """To read items whose ``pk`` starts with one of ``prefixes``; without any, all items. Never to scan."""
         return self._grant(READ, prefixes)
 
-    def grant_read_write(self, *prefixes: str, keys: Sequence[str] = ()) -> Grant:
+    def write(self, *prefixes: str, keys: Sequence[str] = ()) -> Grant:
         """To read and write items whose ``pk`` starts with one of ``prefixes`` or is one of ``keys``.
 
         Without any, all items.
@@ -95,15 +86,16 @@ class Table(pulumi.ComponentResource):
         """
         return self._grant((*READ, *WRITE), prefixes, keys)
 
-    def grant_write_batches(self) -> Grant:
+    def write_batches(self) -> Grant:
         """To read items and to write them by conditional statements in PartiQL, many at a time; all items."""
         return self._grant((*READ, *WRITE_BATCHES), ())
 
-    def grant_delete(self, *prefixes: str) -> Grant:
+    def delete(self, *prefixes: str) -> Grant:
         """To delete items whose ``pk`` starts with one of ``prefixes``."""
         return self._grant(["dynamodb:DeleteItem"], prefixes)
 
     def _grant(self, actions: Sequence[str], prefixes: Sequence[str], keys: Sequence[str] = ()) -> Grant:
         patterns = [*(f"{prefix}*" for prefix in prefixes), *keys]
         conditions = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": patterns}} if patterns else None
-        return Grant(statements=[*allow(actions, self.arn, conditions=conditions).statements, *self._use_key])
+        granted = allow(actions, self.arn, conditions=conditions, settings={self._setting: self.name})
+        return merge(granted, self._use_key)

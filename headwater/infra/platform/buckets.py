@@ -9,19 +9,18 @@ from typing import Any, cast
 import pulumi
 import pulumi_aws as aws
 
-from headwater.infra.config import Config
-from headwater.infra.grants import (
+from headwater.infra.platform.config import Config
+from headwater.infra.platform.grants import (
     Grant,
-    Statement,
-    Text,
     allow,
+    merge,
     object_arns,
     policy_document,
     require_tls,
     use_key,
 )
+from headwater.infra.platform.tags import physical_name, tags
 from headwater.infra.policies import EXEMPTIONS, exempt
-from headwater.infra.tags import physical_name, tags
 
 ABORT_UPLOADS_AFTER_DAYS = 7
 _BELOW_A_PREFIX = "objects below a prefix are named by who writes them"
@@ -70,6 +69,8 @@ class PrivateBucketArgs:
     """Nothing else is ever deleted by age: a version that someone pinned must stay."""
     announces: bool = False
     """Whether each new object is an event on the account's EventBridge bus."""
+    setting: str = ""
+    """Name of the setting that leads a function to the bucket; by default ``<name>_bucket``."""
 
 
 class PrivateBucket(pulumi.ComponentResource):
@@ -91,6 +92,7 @@ class PrivateBucket(pulumi.ComponentResource):
         self._key = args.config.kms_key_arn if args.access_logs else ""
         self._account = args.account
         self._encrypt(name)
+        self._settings = {args.setting or f"{name.replace('-', '_')}_bucket": self.ready}
         self._limit(name, args)
         exemptions = []
         if args.access_logs is None:
@@ -156,40 +158,34 @@ class PrivateBucket(pulumi.ComponentResource):
         rules = [_abort_unfinished_uploads(), *map(_expire, args.expiries)]
         aws.s3.BucketLifecycleConfiguration(name, bucket=self.ready, rules=rules, opts=self._child)
 
-    def grant_read(self, *prefixes: str) -> Grant:
+    def read(self, *prefixes: str) -> Grant:
         """To read objects, any version, under ``prefixes``, and to list the bucket.
 
         Without the right to list, S3 says *forbidden* of an object that isn't there.
         """
-        return Grant(
-            statements=[
-                *allow(
-                    ["s3:GetObject", "s3:GetObjectVersion"], *self._arns(prefixes), wildcard=_BELOW_A_PREFIX
-                ).statements,
-                *self.grant_list().statements,
-                *self._use_key("kms:Decrypt"),
-            ]
-        )
+        actions = ["s3:GetObject", "s3:GetObjectVersion"]
+        return merge(self._below(prefixes, actions), self.list_keys(), self._use_key("kms:Decrypt"))
 
-    def grant_list(self) -> Grant:
+    def list_keys(self) -> Grant:
         """To list objects and their versions, not to read them."""
-        return allow(["s3:ListBucket", "s3:ListBucketVersions"], self.arn)
+        return allow(["s3:ListBucket", "s3:ListBucketVersions"], self.arn, settings=self._settings)
 
-    def grant_write(self, *prefixes: str) -> Grant:
+    def write(self, *prefixes: str) -> Grant:
         """To write objects under ``prefixes``; not to delete: a version that was written stays."""
-        written = allow(["s3:PutObject", "s3:AbortMultipartUpload"], *self._arns(prefixes), wildcard=_BELOW_A_PREFIX)
         # The parts of a multipart upload are read again when it is completed.
-        return Grant(statements=[*written.statements, *self._use_key("kms:Decrypt", "kms:GenerateDataKey")])
+        key = self._use_key("kms:Decrypt", "kms:GenerateDataKey")
+        return merge(self._below(prefixes, ["s3:PutObject", "s3:AbortMultipartUpload"]), key)
 
-    def grant_delete(self, *prefixes: str) -> Grant:
+    def delete(self, *prefixes: str) -> Grant:
         """To delete versions of objects under ``prefixes`` for ever: of what was copied elsewhere first."""
-        return allow(["s3:DeleteObjectVersion"], *self._arns(prefixes), wildcard=_BELOW_A_PREFIX)
+        return self._below(prefixes, ["s3:DeleteObjectVersion"])
 
-    def _use_key(self, *actions: str) -> Sequence[Statement]:
+    def _use_key(self, *actions: str) -> Grant:
         return use_key(self._key, "s3", self._account.region, actions)
 
-    def _arns(self, prefixes: Sequence[str]) -> list[Text]:
-        return [object_arns(self.arn, prefix) for prefix in prefixes or ("",)]
+    def _below(self, prefixes: Sequence[str], actions: Sequence[str]) -> Grant:
+        arns = [object_arns(self.arn, prefix) for prefix in prefixes or ("",)]
+        return allow(actions, *arns, wildcard=_BELOW_A_PREFIX, settings=self._settings)
 
 
 def _abort_unfinished_uploads() -> aws.s3.BucketLifecycleConfigurationRuleArgsDict:

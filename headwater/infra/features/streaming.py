@@ -10,21 +10,20 @@ import pulumi_aws as aws
 
 import headwater.handlers.features.commit_stream
 import headwater.handlers.features.stream
-from headwater.infra.function import Function, FunctionArgs
-from headwater.infra.grants import allow, policy_document, require_tls
-from headwater.infra.lake import ARRIVED, STREAMED, grant_commit
-from headwater.infra.platform import Platform
+from headwater.infra.platform.function import MAX_TIMEOUT, Function, FunctionArgs
+from headwater.infra.platform.grants import allow, policy_document, require_tls
+from headwater.infra.platform.keys import ARRIVED, STREAMED, STREAMED_DATA
+from headwater.infra.platform.platform import Platform
+from headwater.infra.platform.tags import physical_name, tags
+from headwater.infra.platform.uses import commit_datasets
 from headwater.infra.serving import Serving
-from headwater.infra.tables import STREAMED_DATA
-from headwater.infra.tags import physical_name, tags
+from headwater.routes import STREAM_ROWS
 
 CAPABILITY = "features"
-ROUTE = "POST /features/{view}/rows"
 TIMEOUT = timedelta(seconds=29)
 TRIES = 5
 # If nothing was streamed: one listing.
 HOURLY = "rate(1 hour)"
-MAX_TIMEOUT = timedelta(minutes=15)
 
 
 class Streaming(pulumi.ComponentResource):
@@ -50,15 +49,13 @@ class Streaming(pulumi.ComponentResource):
             name,
             FunctionArgs(
                 platform=platform,
-                capability=CAPABILITY,
                 handler=headwater.handlers.features.stream,
-                settings={"features_table": platform.features.name, "lake_bucket": platform.lake.ready},
                 bundle="data",
                 memory_mib=1024,
                 timeout=TIMEOUT,
-                grants=[
-                    platform.features.grant_write_batches(),
-                    platform.lake.grant_write(ARRIVED),
+                uses=[
+                    platform.features.write_batches(),
+                    platform.lake.write(ARRIVED),
                     allow(receive, self.queue.arn),
                 ],
             ),
@@ -74,7 +71,7 @@ class Streaming(pulumi.ComponentResource):
             # The function's role may read the queue by then.
             opts=pulumi.ResourceOptions(parent=self, depends_on=[self.function]),
         )
-        serving.route(name, ROUTE, self.function)
+        serving.route(name, STREAM_ROWS, self.function)
         self._collect("features-collect", platform)
         self.register_outputs({"queue": self.queue.url})
 
@@ -83,28 +80,25 @@ class Streaming(pulumi.ComponentResource):
             name,
             FunctionArgs(
                 platform=platform,
-                capability=CAPABILITY,
                 handler=headwater.handlers.features.commit_stream,
-                settings={"lake_bucket": platform.lake.ready, "registry_table": platform.registry.name},
                 bundle="data",
                 memory_mib=2048,
                 disk_mib=2048,
                 timeout=MAX_TIMEOUT,
-                grants=[
-                    platform.lake.grant_read(ARRIVED, STREAMED),
-                    platform.lake.grant_write(STREAMED),
+                uses=[
+                    platform.lake.read(ARRIVED, STREAMED),
+                    platform.lake.write(STREAMED),
                     # What a commit holds needn't wait any more.
-                    platform.lake.grant_delete(ARRIVED),
-                    grant_commit(platform.lake, platform.registry, STREAMED_DATA),
+                    platform.lake.delete(ARRIVED),
+                    commit_datasets(platform, STREAMED_DATA),
                 ],
             ),
             opts=self._child,
         )
-        collect.call_regularly(
+        collect.call_by_rule(
             name,
-            HOURLY,
+            schedule=HOURLY,
             target="collect",
-            capability=CAPABILITY,
             description="Makes commits of streamed features.",
             parent=self,
         )

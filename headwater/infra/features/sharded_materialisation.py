@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import pulumi
 
 import headwater.handlers.features.finish
 import headwater.handlers.features.split
 import headwater.handlers.features.write_shard
-from headwater.infra.function import Function, FunctionArgs
-from headwater.infra.grants import Grant, allow, together
-from headwater.infra.lake import FEATURES, SHARDS, grant_read_sources
-from headwater.infra.machine import ANY_EXECUTION, StateMachine, StateMachineArgs
-from headwater.infra.platform import Platform
-from headwater.infra.tables import VIEWS
-from headwater.infra.tags import physical_name
+from headwater.infra.platform.function import MAX_TIMEOUT, Function, FunctionArgs
+from headwater.infra.platform.grants import Grant, allow, merge
+from headwater.infra.platform.keys import SHARDS, VIEWS
+from headwater.infra.platform.platform import Platform
+from headwater.infra.platform.state_machine import ANY_EXECUTION, StateMachine, StateMachineArgs
+from headwater.infra.platform.tags import physical_name
+from headwater.infra.platform.uses import compute_features
 
 CAPABILITY = "features"
-MAX_TIMEOUT = timedelta(minutes=15)
 LABEL = "shards"
 """Of the map: Step Functions puts it into the names of the children's executions."""
-
-
 CALLER = "features-materialise"
 """The function that starts it, by its logical name."""
 
@@ -38,29 +36,21 @@ class Distribution(pulumi.ComponentResource):
         super().__init__("headwater:index:Distribution", name, {}, opts)
         self._platform = platform
         self._child = pulumi.ResourceOptions(parent=self)
-        split, write, finish = self._split(), self._write(), self._finish()
-        config = platform.config
         caller = platform.account.arn("lambda", f"function:{physical_name(CALLER, 'function')}")
         self.machine = StateMachine(
             name,
             StateMachineArgs(
                 platform=platform,
                 capability=CAPABILITY,
-                definition="materialise.asl.json",
-                values={
-                    "SplitFunctionArn": split.arn,
-                    "WriteShardFunctionArn": write.arn,
-                    "FinishFunctionArn": finish.arn,
-                    "MaterialiseFunctionArn": caller,
-                    "ShardsAtOnce": config.shards_at_once,
-                    "Label": LABEL,
-                },
-                grants=[
-                    together(*(function.grant_invoke() for function in (split, write, finish))),
-                    allow(["lambda:InvokeFunction"], caller),
-                    _grant_map(platform, physical_name(name, "state machine")),
+                definition=Path(__file__).with_name("sharded_materialisation.asl.json"),
+                steps={"Split": self._split(), "WriteShard": self._write(), "Finish": self._finish()},
+                uses=[
+                    allow(["lambda:InvokeFunction"], caller, settings={"MaterialiseFunctionArn": caller}),
+                    _run_map(platform, physical_name(name, "state machine")),
                 ],
-                look="headwater features show VIEW",
+                values={"ShardsAtOnce": platform.config.shards_at_once, "Label": LABEL},
+                setting="materialisation_arn",
+                help_command="headwater features show VIEW",
             ),
             opts=self._child,
         )
@@ -72,23 +62,16 @@ class Distribution(pulumi.ComponentResource):
             "features-split",
             FunctionArgs(
                 platform=platform,
-                capability=CAPABILITY,
                 handler=headwater.handlers.features.split,
-                settings={
-                    "lake_bucket": platform.lake.ready,
-                    "registry_table": platform.registry.name,
-                    "shard_entities": platform.config.shard_entities,
-                },
+                settings={"shard_entities": platform.config.shard_entities},
                 bundle="data",
                 memory_mib=3008,
                 # What is due is sorted here, and spills.
                 disk_mib=10240,
                 timeout=MAX_TIMEOUT,
-                grants=[
-                    grant_read_sources(platform.lake, platform.registry),
-                    platform.lake.grant_read(FEATURES),
-                    platform.lake.grant_write(FEATURES),
-                    platform.registry.grant_read(VIEWS),
+                uses=[
+                    compute_features(platform),
+                    platform.registry.read(VIEWS),
                 ],
             ),
             opts=self._child,
@@ -100,21 +83,15 @@ class Distribution(pulumi.ComponentResource):
             "features-write-shard",
             FunctionArgs(
                 platform=platform,
-                capability=CAPABILITY,
                 handler=headwater.handlers.features.write_shard,
-                settings={
-                    "lake_bucket": platform.lake.ready,
-                    "registry_table": platform.registry.name,
-                    "features_table": platform.features.name,
-                },
                 bundle="data",
                 memory_mib=3008,
                 disk_mib=2048,
                 timeout=MAX_TIMEOUT,
-                grants=[
-                    platform.lake.grant_read(SHARDS.prefix),
-                    platform.registry.grant_read(VIEWS),
-                    platform.features.grant_write_batches(),
+                uses=[
+                    platform.lake.read(SHARDS.prefix),
+                    platform.registry.read(VIEWS),
+                    platform.features.write_batches(),
                 ],
             ),
             opts=self._child,
@@ -126,26 +103,26 @@ class Distribution(pulumi.ComponentResource):
             "features-finish",
             FunctionArgs(
                 platform=platform,
-                capability=CAPABILITY,
                 handler=headwater.handlers.features.finish,
-                settings={"lake_bucket": platform.lake.name, "registry_table": platform.registry.name},
+                # Its registry's rows alone say what is complete; the class wants a bucket all the same.
+                settings={"lake_bucket": platform.lake.ready},
                 bundle="data",
                 memory_mib=512,
                 timeout=timedelta(minutes=1),
-                grants=[platform.registry.grant_read_write(VIEWS)],
+                uses=[platform.registry.write(VIEWS)],
             ),
             opts=self._child,
         )
 
 
-def _grant_map(platform: Platform, machine: str) -> Grant:
+def _run_map(platform: Platform, machine: str) -> Grant:
     """What a distributed map needs: to read its items, to run its own machine's children, and to redrive them.
 
     After "IAM policies for using Distributed Map states" in Step Functions' developer guide. The machine's output can't
     be named here: it is made with this role.
     """
     executions = f"execution:{machine}"
-    return together(
+    return merge(
         allow(
             ["s3:GetObject"],
             pulumi.Output.concat(platform.lake.arn, "/", SHARDS.prefix, "*/manifest.json"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import pulumi
 
@@ -10,20 +11,16 @@ import headwater.handlers.lake.ingest
 import headwater.handlers.lake.intake
 import headwater.handlers.lake.refuse
 import headwater.handlers.lake.sweep
-from headwater.infra.containers import Containers
-from headwater.infra.function import Function, FunctionArgs
-from headwater.infra.grants import together
-from headwater.infra.lake import (
-    grant_ingest,
-)
-from headwater.infra.machine import StateMachine, StateMachineArgs
-from headwater.infra.platform import Platform
-from headwater.infra.tables import SOURCE_DATA, SOURCES
-from headwater.infra.uploads import Uploads
+from headwater.infra.containers.cluster import Containers
+from headwater.infra.lake.uploads import Uploads
+from headwater.infra.platform.function import MAX_TIMEOUT, Function, FunctionArgs
+from headwater.infra.platform.keys import SOURCE_DATA, SOURCES
+from headwater.infra.platform.platform import Platform
+from headwater.infra.platform.state_machine import StateMachine, StateMachineArgs
+from headwater.infra.platform.uses import ingest_uploads
 
 LAKE = "lake"
 HOURLY = "rate(1 hour)"
-MAX_TIMEOUT = timedelta(minutes=15)
 
 
 class Ingestion(pulumi.ComponentResource):
@@ -44,38 +41,24 @@ class Ingestion(pulumi.ComponentResource):
         super().__init__("headwater:index:Ingestion", name, {}, opts)
         self._platform = platform
         self._child = pulumi.ResourceOptions(parent=self)
-        ingest, refuse = self._ingest(), self._refuse()
         self.machine = StateMachine(
             name,
             StateMachineArgs(
                 platform=platform,
                 capability=LAKE,
-                definition="ingestion.asl.json",
-                values={
-                    "FunctionLimitBytes": platform.config.function_limit_bytes,
-                    "IngestFunctionArn": ingest.arn,
-                    "MaterialiseFunctionArn": materialise.arn,
-                    "RefuseFunctionArn": refuse.arn,
-                    **containers.places,
-                },
-                grants=[
-                    together(*(function.grant_invoke() for function in (ingest, materialise, refuse))),
-                    containers.grant_run(),
-                ],
+                definition=Path(__file__).with_name("ingestion.asl.json"),
+                steps={"Ingest": self._ingest(), "Materialise": materialise, "Refuse": self._refuse()},
+                uses=[containers.run()],
+                values={"FunctionLimitBytes": platform.config.function_limit_bytes},
+                setting="ingestion_arn",
             ),
             opts=self._child,
         )
-        Uploads(
-            "uploads",
-            platform,
-            intake=self._intake(),
-            opts=self._child,
-        )
-        self._sweep().call_regularly(
+        Uploads("uploads", platform, intake=self._intake(), opts=self._child)
+        self._sweep().call_by_rule(
             "lake-sweep",
-            HOURLY,
+            schedule=HOURLY,
             target="sweep",
-            capability=LAKE,
             description="Finds uploads that no event told of.",
             parent=self,
         )
@@ -86,13 +69,11 @@ class Ingestion(pulumi.ComponentResource):
             "lake-intake",
             FunctionArgs(
                 platform=self._platform,
-                capability=LAKE,
                 handler=headwater.handlers.lake.intake,
-                settings={"ingestion_arn": self.machine.arn},
                 bundle="control",
                 memory_mib=256,
                 timeout=timedelta(seconds=30),
-                grants=[self.machine.grant_start()],
+                uses=[self.machine.start()],
             ),
             opts=self._child,
         )
@@ -103,17 +84,11 @@ class Ingestion(pulumi.ComponentResource):
             "lake-sweep",
             FunctionArgs(
                 platform=platform,
-                capability=LAKE,
                 handler=headwater.handlers.lake.sweep,
-                settings={
-                    "lake_bucket": platform.lake.name,
-                    "registry_table": platform.registry.name,
-                    "ingestion_arn": self.machine.arn,
-                },
                 bundle="control",
                 memory_mib=256,
                 timeout=MAX_TIMEOUT,
-                grants=[platform.lake.grant_list(), platform.registry.grant_read(SOURCES), self.machine.grant_start()],
+                uses=[platform.lake.list_keys(), platform.registry.read(SOURCES), self.machine.start()],
             ),
             opts=self._child,
         )
@@ -124,18 +99,13 @@ class Ingestion(pulumi.ComponentResource):
             "lake-ingest",
             FunctionArgs(
                 platform=platform,
-                capability=LAKE,
                 handler=headwater.handlers.lake.ingest,
-                settings={
-                    "lake_bucket": platform.lake.ready,
-                    "registry_table": platform.registry.name,
-                    "code_version": platform.code["data"].bundle.sha256,
-                },
+                settings={"code_version": platform.code["data"].bundle.sha256},
                 bundle="data",
                 memory_mib=3008,
                 disk_mib=2048,
                 timeout=MAX_TIMEOUT,
-                grants=[grant_ingest(platform.lake, platform.registry)],
+                uses=[ingest_uploads(platform)],
             ),
             opts=self._child,
         )
@@ -145,16 +115,14 @@ class Ingestion(pulumi.ComponentResource):
             "lake-refuse",
             FunctionArgs(
                 platform=self._platform,
-                capability=LAKE,
                 handler=headwater.handlers.lake.refuse,
-                settings={"registry_table": self._platform.registry.name},
                 bundle="control",
                 memory_mib=256,
                 timeout=timedelta(seconds=30),
-                grants=[
-                    self._platform.registry.grant_read_write(SOURCES),
+                uses=[
+                    self._platform.registry.write(SOURCES),
                     # Whether what failed had been committed.
-                    self._platform.registry.grant_read(SOURCE_DATA),
+                    self._platform.registry.read(SOURCE_DATA),
                 ],
             ),
             opts=self._child,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from datetime import timedelta
+from pathlib import Path
 from types import ModuleType
 
 import pulumi
@@ -12,16 +12,16 @@ import pulumi_aws as aws
 
 import headwater.handlers.features.describe_spark_job
 import headwater.handlers.features.store_spark_rows
-from headwater.infra.buckets import Account
-from headwater.infra.bundles import SPARK_PYTHON
-from headwater.infra.code import Code
-from headwater.infra.function import Function, FunctionArgs
-from headwater.infra.grants import Grant, Role, Text, allow, together, write_logs
-from headwater.infra.lake import CURATED, FEATURES, SCRATCH, STAGED, grant_read_sources
-from headwater.infra.machine import StateMachine, StateMachineArgs
-from headwater.infra.platform import Platform
-from headwater.infra.tables import VIEWS
-from headwater.infra.tags import physical_name, tags
+from headwater.infra.bundles.build import SPARK_PYTHON
+from headwater.infra.platform.buckets import Account
+from headwater.infra.platform.code import Code
+from headwater.infra.platform.function import MAX_TIMEOUT, Function, FunctionArgs
+from headwater.infra.platform.grants import Grant, Role, Text, allow, merge, write_logs
+from headwater.infra.platform.keys import CURATED, FEATURES, SCRATCH, STAGED, VIEWS
+from headwater.infra.platform.platform import Platform
+from headwater.infra.platform.state_machine import StateMachine, StateMachineArgs
+from headwater.infra.platform.tags import physical_name, tags
+from headwater.infra.platform.uses import read_sources
 from headwater.project import LIBRARY
 
 CAPABILITY = "features"
@@ -41,18 +41,16 @@ def machine_arn(account: Account) -> str:
     return account.arn("states", f"stateMachine:{physical_name(_MACHINE, 'state machine')}")
 
 
-def spark_settings(account: Account, *, deployed: bool) -> dict[str, str]:
-    """What a function is told that may start a run."""
-    return {"spark_arn": machine_arn(account)} if deployed else {}
-
-
-def grant_start(account: Account) -> Grant:
-    """To start a run, and to ask which there are and how they stand."""
-    return together(
-        allow(["states:StartExecution", "states:ListExecutions"], machine_arn(account)),
+def start_spark(platform: Platform) -> Grant:
+    """To start a run, and to ask which there are and how they stand; nothing if Spark isn't deployed."""
+    if not platform.spark:
+        return Grant(statements=())
+    machine = machine_arn(platform.account)
+    return merge(
+        allow(["states:StartExecution", "states:ListExecutions"], machine, settings={"spark_arn": machine}),
         allow(
             ["states:DescribeExecution"],
-            account.arn("states", f"execution:{physical_name(_MACHINE, 'state machine')}:*"),
+            platform.account.arn("states", f"execution:{physical_name(_MACHINE, 'state machine')}:*"),
             wildcard="a run is named by the data that it is for",
         ),
     )
@@ -84,29 +82,18 @@ class Spark(pulumi.ComponentResource):
             opts=self._child,
         )
         self.application = self._application(logs)
-        role = self._job_role(logs)
-        steps = {
-            "DescribeFunctionArn": self._describe(),
-            "KeepFunctionArn": self._keep(),
-            "MaterialiseFunctionArn": materialise,
-        }
         self.machine = StateMachine(
             _MACHINE,
             StateMachineArgs(
                 platform=platform,
                 capability=CAPABILITY,
-                definition="spark.asl.json",
+                definition=Path(__file__).with_name("spark.asl.json"),
+                steps={"Describe": self._describe(), "Keep": self._keep(), "Materialise": materialise},
+                uses=[self._run(self._job_role(logs))],
                 values={
-                    **{place: step.arn for place, step in steps.items()},
-                    "ApplicationId": self.application.id,
-                    "JobRoleArn": role.ready,
                     "EntryPoint": self._entry_point(),
                     "SubmitParameters": self._parameters(platform.code[BUNDLE]),
                 },
-                grants=[
-                    together(*(step.grant_invoke() for step in steps.values())),
-                    self._grant_run(role),
-                ],
             ),
             opts=self._child,
         )
@@ -141,9 +128,9 @@ class Spark(pulumi.ComponentResource):
             f"{self._name}-job",
             service="emr-serverless.amazonaws.com",
             grants=[
-                platform.artifacts.grant_read("code/"),
-                platform.lake.grant_read(CURATED, STAGED, SCRATCH.prefix),
-                platform.lake.grant_write(SCRATCH.prefix),
+                platform.artifacts.read("code/"),
+                platform.lake.read(CURATED, STAGED, SCRATCH.prefix),
+                platform.lake.write(SCRATCH.prefix),
                 write_logs(logs, "logs:DescribeLogStreams"),
                 allow(["logs:DescribeLogGroups"], "*"),
             ],
@@ -158,41 +145,43 @@ class Spark(pulumi.ComponentResource):
     def _describe(self) -> Function:
         platform = self._platform
         return self._step(
+            "features-describe",
             headwater.handlers.features.describe_spark_job,
             memory_mib=1769,
-            grants=[
-                grant_read_sources(platform.lake, platform.registry),
+            uses=[
+                read_sources(platform),
                 # Whether the rows are kept already.
-                platform.lake.grant_read(FEATURES),
-                platform.lake.grant_write(SCRATCH.prefix),
+                platform.lake.read(FEATURES),
+                platform.lake.write(SCRATCH.prefix),
             ],
         )
 
     def _keep(self) -> Function:
         lake = self._platform.lake
         return self._step(
+            "features-keep",
             headwater.handlers.features.store_spark_rows,
             memory_mib=8192,
             # The parts and the one file that they become have to fit together.
             disk_mib=10240,
-            grants=[lake.grant_read(SCRATCH.prefix), lake.grant_write(FEATURES)],
+            uses=[lake.read(SCRATCH.prefix), lake.write(FEATURES)],
         )
 
-    def _step(self, handler: ModuleType, *, memory_mib: int, grants: Sequence[Grant], disk_mib: int = 512) -> Function:
+    def _step(
+        self, name: str, handler: ModuleType, *, memory_mib: int, uses: Sequence[Grant], disk_mib: int = 512
+    ) -> Function:
         platform = self._platform
         return Function(
-            f"features-{handler.__name__.rpartition('.')[2]}",
+            name,
             FunctionArgs(
                 platform=platform,
-                capability=CAPABILITY,
                 handler=handler,
-                settings={"lake_bucket": platform.lake.ready, "registry_table": platform.registry.name},
                 bundle="data",
                 memory_mib=memory_mib,
                 disk_mib=disk_mib,
-                timeout=timedelta(minutes=15),
+                timeout=MAX_TIMEOUT,
                 # Definitions that aren't declared any more.
-                grants=[platform.registry.grant_read(VIEWS), *grants],
+                uses=[platform.registry.read(VIEWS), *uses],
             ),
             opts=self._child,
         )
@@ -235,16 +224,20 @@ class Spark(pulumi.ComponentResource):
         words = [pulumi.Output.concat("--conf ", name, "=", value) for name, value in settings.items()]
         return pulumi.Output.all(*words).apply(" ".join)
 
-    def _grant_run(self, role: Role) -> Grant:
+    def _run(self, role: Role) -> Grant:
         """To run jobs on the application, wait for their end and cancel them: ``startJobRun.sync``."""
-        return together(
-            allow(["emr-serverless:StartJobRun"], self.application.arn),
+        return merge(
+            allow(
+                ["emr-serverless:StartJobRun"],
+                self.application.arn,
+                settings={"ApplicationId": self.application.id, "JobRoleArn": role.ready},
+            ),
             allow(
                 ["emr-serverless:GetJobRun", "emr-serverless:CancelJobRun"],
                 pulumi.Output.concat(self.application.arn, "/jobruns/*"),
                 wildcard="the application's job runs: one has no ARN before it is started",
             ),
-            role.grant_pass("emr-serverless.amazonaws.com"),
+            role.pass_to("emr-serverless.amazonaws.com"),
             allow(
                 ["events:DescribeRule", "events:PutRule", "events:PutTargets"],
                 self._platform.account.arn("events", f"rule/{MANAGED_RULE}"),

@@ -9,14 +9,14 @@ import pulumi
 import pulumi_aws as aws
 
 from headwater.container import task
-from headwater.infra.grants import Grant, Role, Text, allow, together, write_logs
+from headwater.infra.containers.network import Network
 from headwater.infra.images import ImageRepository
-from headwater.infra.lake import grant_ingest
-from headwater.infra.network import Network
-from headwater.infra.platform import RUNS, Platform
+from headwater.infra.platform.grants import Grant, Role, allow, merge, write_logs
+from headwater.infra.platform.keys import MODELS, RUNS
+from headwater.infra.platform.platform import Platform
+from headwater.infra.platform.tags import physical_name, tags
+from headwater.infra.platform.uses import ingest_uploads
 from headwater.infra.policies import EXEMPTIONS, exempt
-from headwater.infra.tables import MODELS
-from headwater.infra.tags import physical_name, tags
 
 CAPABILITY = "training"
 CONTAINER = "training"
@@ -55,8 +55,9 @@ class Containers(pulumi.ComponentResource):
             tags=tags(capability=CAPABILITY),
             opts=self._child,
         )
-        self._execution_role = self._role(f"{name}-execution", [write_logs(logs), images.grant_pull()])
-        self._task_role = self._role(f"{name}-task", _grants(platform))
+        used = _uses(platform)
+        self._execution_role = self._role(f"{name}-execution", [write_logs(logs), images.pull()])
+        self._task_role = self._role(f"{name}-task", [used])
         self.task = aws.ecs.TaskDefinition(
             f"{name}-task",
             family=physical_name(CONTAINER, "other"),
@@ -70,28 +71,29 @@ class Containers(pulumi.ComponentResource):
             },
             execution_role_arn=self._execution_role.ready,
             task_role_arn=self._task_role.ready,
-            container_definitions=pulumi.Output.json_dumps([_container(platform, images, logs.name)]),
+            container_definitions=pulumi.Output.json_dumps([_container(platform, used, images, logs.name)]),
             tags=tags(capability=CAPABILITY),
             opts=self._child,
         )
         exemption = exempt("ECS2", "the names of two buckets and a table and the image's digest: nothing secret")
         self.register_outputs({"cluster": self.cluster.name, EXEMPTIONS: [exemption]})
 
-    @property
-    def places(self) -> dict[str, Text]:
-        """What a state machine's definition is told to run a task."""
-        return {
+    def run(self) -> Grant:
+        """To run the task on the cluster, wait for its end and stop it: Step Functions' ``runTask.sync``."""
+        tasks = self.cluster.name.apply(lambda name: self._account.arn("ecs", f"task/{name}/*"))
+        places = {
             "ClusterArn": self.cluster.arn,
             "TaskDefinitionArn": self.task.arn,
             "SubnetIds": self._network.subnet_ids.apply(",".join),
             "SecurityGroupId": self._network.security_group_id,
         }
-
-    def grant_run(self) -> Grant:
-        """To run the task on the cluster, wait for its end and stop it: Step Functions' ``runTask.sync``."""
-        tasks = self.cluster.name.apply(lambda name: self._account.arn("ecs", f"task/{name}/*"))
-        return together(
-            allow(["ecs:RunTask"], self.task.arn, conditions={"ArnEquals": {"ecs:cluster": self.cluster.arn}}),
+        return merge(
+            allow(
+                ["ecs:RunTask"],
+                self.task.arn,
+                conditions={"ArnEquals": {"ecs:cluster": self.cluster.arn}},
+                settings=places,
+            ),
             allow(["ecs:DescribeTasks", "ecs:StopTask"], tasks, wildcard=_TASKS),
             # Tags that a task takes over from its definition count as tagging.
             allow(
@@ -100,8 +102,8 @@ class Containers(pulumi.ComponentResource):
                 conditions={"StringEquals": {"ecs:CreateAction": "RunTask"}},
                 wildcard=_TASKS,
             ),
-            self._task_role.grant_pass("ecs-tasks.amazonaws.com"),
-            self._execution_role.grant_pass("ecs-tasks.amazonaws.com"),
+            self._task_role.pass_to("ecs-tasks.amazonaws.com"),
+            self._execution_role.pass_to("ecs-tasks.amazonaws.com"),
             allow(
                 ["events:DescribeRule", "events:PutRule", "events:PutTargets"],
                 self._account.arn("events", f"rule/{MANAGED_RULE}"),
@@ -122,23 +124,20 @@ class Containers(pulumi.ComponentResource):
         )
 
 
-def _grants(platform: Platform) -> list[Grant]:
-    return [
-        grant_ingest(platform.lake, platform.registry),
-        platform.artifacts.grant_read(RUNS),
-        platform.artifacts.grant_write(RUNS),
-        platform.registry.grant_read(MODELS),
-    ]
-
-
-def _container(platform: Platform, images: ImageRepository, log_group: pulumi.Output[str]) -> dict[str, Any]:
-    digest = images.image.apply(lambda image: image.partition("@")[2])
-    environment = task.Settings.environment(
-        lake_bucket=platform.lake.ready,
-        artifacts_bucket=platform.artifacts.ready,
-        registry_table=platform.registry.name,
-        code_version=digest,
+def _uses(platform: Platform) -> Grant:
+    return merge(
+        ingest_uploads(platform),
+        platform.artifacts.read(RUNS),
+        platform.artifacts.write(RUNS),
+        platform.registry.read(MODELS),
     )
+
+
+def _container(
+    platform: Platform, used: Grant, images: ImageRepository, log_group: pulumi.Output[str]
+) -> dict[str, Any]:
+    digest = images.image.apply(lambda image: image.partition("@")[2])
+    environment = task.Settings.environment(**used.settings, code_version=digest)
     return {
         "name": CONTAINER,
         "image": images.image,

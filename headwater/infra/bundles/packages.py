@@ -19,7 +19,7 @@ from pathlib import Path
 
 import uv
 
-from headwater.infra.bytecode import compile_sources, interpreter
+from headwater.infra.bundles.bytecode import compile_sources, interpreter
 from headwater.locks import entries
 
 MAX_UNZIPPED_BYTES = 250 * 1024 * 1024
@@ -32,8 +32,8 @@ PLATFORMS: Mapping[str, str] = {"x86_64": "x86_64-manylinux_2_28", "arm64": "aar
 COMMAND_LINE = frozenset(
     {"annotated-doc", "colorama", "markdown-it-py", "mdurl", "pygments", "rich", "shellingham", "typer"}
 )
-# botocore describes 440 services in 24 MB; bundles keep these. `headwater.infra.bundles` stops the build when our code
-# asks for another one, and the local cloud runs the very same zips.
+# botocore describes 440 services in 24 MB; bundles keep these. `headwater.infra.bundles.build` stops the build
+# when our code asks for another one, and the local cloud runs the very same zips.
 SERVICES = frozenset(
     {"cloudwatch", "codebuild", "dynamodb", "ecr", "lambda", "s3", "sns", "sqs", "ssm", "stepfunctions", "sts"}
     | {"xray"}  # the X-Ray SDK makes a client when it is imported

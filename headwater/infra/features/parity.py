@@ -7,17 +7,16 @@ from datetime import timedelta
 import pulumi
 
 import headwater.handlers.features.parity
-from headwater.infra.alarms import Threshold
-from headwater.infra.function import METRICS_NAMESPACE, Function, FunctionArgs
-from headwater.infra.lake import ARRIVED, FEATURES, grant_read_sources
-from headwater.infra.platform import RUNS, Platform
-from headwater.infra.tables import MODELS, VIEWS
-from headwater.infra.tags import physical_name
+from headwater.infra.platform.alarm_topic import Threshold
+from headwater.infra.platform.function import MAX_TIMEOUT, METRICS_NAMESPACE, Function, FunctionArgs
+from headwater.infra.platform.keys import ARRIVED, FEATURES, MODELS, RUNS, VIEWS
+from headwater.infra.platform.platform import Platform
+from headwater.infra.platform.tags import physical_name
+from headwater.infra.platform.uses import read_sources
 
 CAPABILITY = "features"
 # Not rate(1 day): that fires first when it is deployed, before there is any data.
 DAILY = "cron(40 5 * * ? *)"
-MAX_TIMEOUT = timedelta(minutes=15)
 
 
 class FeatureParity(pulumi.ComponentResource):
@@ -33,36 +32,28 @@ class FeatureParity(pulumi.ComponentResource):
             name,
             FunctionArgs(
                 platform=platform,
-                capability=CAPABILITY,
                 handler=headwater.handlers.features.parity,
-                settings={
-                    "lake_bucket": platform.lake.ready,
-                    "artifacts_bucket": platform.artifacts.ready,
-                    "registry_table": platform.registry.name,
-                    "features_table": platform.features.name,
-                },
                 bundle="data",
                 memory_mib=3008,
                 disk_mib=4096,
                 timeout=MAX_TIMEOUT,
-                grants=[
-                    grant_read_sources(platform.lake, platform.registry),
+                uses=[
+                    read_sources(platform),
                     # Whether rows that were streamed wait for their commit.
-                    platform.lake.grant_read(FEATURES, ARRIVED),
-                    platform.lake.grant_write(FEATURES),
-                    platform.registry.grant_read(VIEWS, MODELS),
+                    platform.lake.read(FEATURES, ARRIVED),
+                    platform.lake.write(FEATURES),
+                    platform.registry.read(VIEWS, MODELS),
                     # The packages say which definitions a model looks up.
-                    platform.artifacts.grant_read(RUNS),
-                    platform.features.grant_read(),
+                    platform.artifacts.read(RUNS),
+                    platform.features.read(),
                 ],
             ),
             opts=child,
         )
-        self.function.call_regularly(
+        self.function.call_by_rule(
             name,
-            DAILY,
+            schedule=DAILY,
             target="parity",
-            capability=CAPABILITY,
             description="Compares online features with offline ones.",
             parent=self,
         )

@@ -1,0 +1,1 @@
+"""The zips that functions and Spark run from, built without Pulumi."""

@@ -1,0 +1,1 @@
+"""Where trainings and large ingestions run: the cluster, its task, and the network."""

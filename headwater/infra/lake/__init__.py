@@ -1,0 +1,1 @@
+"""The lake: each upload becomes rows and a commit."""

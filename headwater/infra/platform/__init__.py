@@ -1,0 +1,1 @@
+"""What every component stands on: settings, names, keys, permissions, buckets, tables, functions and state machines."""

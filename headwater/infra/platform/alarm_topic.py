@@ -1,0 +1,159 @@
+"""Alarms: the topic that every alarm reports to, and the queue where unhandled events end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+
+from headwater.infra.platform.buckets import Account
+from headwater.infra.platform.grants import Grant, Text, allow, policy_document, require_tls
+from headwater.infra.platform.tags import any_name, physical_name, tags
+
+CAPABILITY = "alarms"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Threshold:
+    """When a metric is bad enough for people to hear of it."""
+
+    above: float
+    statistic: str = "Sum"
+    """``Sum``, ``Maximum``, ... or a percentile such as ``p95``."""
+    period: timedelta = timedelta(minutes=1)
+    bad_periods: int = 1
+    periods: int = 1
+    """How many periods are looked at; ``bad_periods`` of them must be above."""
+
+
+class AlarmTopic(pulumi.ComponentResource):
+    """The topic that every alarm reports to, when it goes off and when it is over.
+
+    Not encrypted with a key of KMS: CloudWatch can't publish through AWS's own key, a key of ours costs more a month
+    than the rest of an idle stack, and an alarm holds names and numbers (docs/decisions/0012).
+    """
+
+    def __init__(self, name: str, *, account: Account, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("headwater:index:AlarmTopic", name, {}, opts)
+        self._child = pulumi.ResourceOptions(parent=self)
+        self.topic = aws.sns.Topic(
+            name, name=physical_name(name, "other"), tags=tags(capability=CAPABILITY), opts=self._child
+        )
+        from_alarms = {
+            "Sid": "TakeAlarms",
+            "Effect": "Allow",
+            "Principal": {"Service": "cloudwatch.amazonaws.com"},
+            "Action": "sns:Publish",
+            "Resource": [self.topic.arn],
+            "Condition": {
+                "StringEquals": {"aws:SourceAccount": account.id},
+                "ArnLike": {"aws:SourceArn": account.arn("cloudwatch", f"alarm:{any_name()}")},
+            },
+        }
+        refuse_plain_text = {**require_tls(self.topic.arn), "Action": "sns:Publish"}
+        policy = aws.sns.TopicPolicy(
+            name,
+            arn=self.topic.arn,
+            policy=policy_document([from_alarms, refuse_plain_text]),
+            opts=self._child,
+        )
+        self.arn = pulumi.Output.all(self.topic.arn, policy.id).apply(lambda known: str(known[0]))
+        self.register_outputs({"arn": self.arn})
+
+    def watch(
+        self,
+        name: str,
+        *,
+        capability: str,
+        namespace: str,
+        metric: str,
+        dimensions: Mapping[str, Text],
+        threshold: Threshold,
+        description: str,
+        parent: pulumi.Resource,
+    ) -> aws.cloudwatch.MetricAlarm:
+        """An alarm on one metric; people read ``description``. No data is no alarm: an idle stack is a healthy one."""
+        is_percentile = threshold.statistic.startswith("p")
+        statistic: dict[str, Any] = {"extended_statistic" if is_percentile else "statistic": threshold.statistic}
+        return aws.cloudwatch.MetricAlarm(
+            name,
+            name=physical_name(name, "other"),
+            alarm_description=description,
+            namespace=namespace,
+            metric_name=metric,
+            dimensions=dict(dimensions),
+            **statistic,
+            period=int(threshold.period.total_seconds()),
+            evaluation_periods=threshold.periods,
+            datapoints_to_alarm=threshold.bad_periods,
+            threshold=threshold.above,
+            comparison_operator="GreaterThanThreshold",
+            treat_missing_data="notBreaching",
+            alarm_actions=[self.arn],
+            ok_actions=[self.arn],
+            tags=tags(capability=capability),
+            opts=pulumi.ResourceOptions(parent=parent),
+        )
+
+
+class DeadLetters(pulumi.ComponentResource):
+    """Where every event ends that couldn't be handled: for fourteen days, and with an alarm.
+
+    One queue for the stack: each message says which function, rule, schedule or subscription gave up on it and why.
+    """
+
+    def __init__(
+        self, name: str, *, account: Account, topic: AlarmTopic, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("headwater:index:DeadLetters", name, {}, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        self.queue = aws.sqs.Queue(
+            name,
+            name=physical_name(name, "queue"),
+            message_retention_seconds=int(timedelta(days=14).total_seconds()),
+            sqs_managed_sse_enabled=True,
+            tags=tags(capability=CAPABILITY),
+            opts=child,
+        )
+        take = [
+            {
+                "Sid": f"TakeFrom{service.capitalize()}",
+                "Effect": "Allow",
+                "Principal": {"Service": f"{service}.amazonaws.com"},
+                "Action": "sqs:SendMessage",
+                "Resource": [self.queue.arn],
+                "Condition": {"ArnLike": {"aws:SourceArn": account.arn(service, f"{resource}{any_name()}")}},
+            }
+            for service, resource in {"events": "rule/", "sns": ""}.items()
+        ]
+        policy = aws.sqs.QueuePolicy(
+            name,
+            queue_url=self.queue.url,
+            policy=policy_document([*take, {**require_tls(self.queue.arn), "Action": "sqs:*"}]),
+            opts=child,
+        )
+        self.arn = pulumi.Output.all(self.queue.arn, policy.id).apply(lambda known: str(known[0]))
+        topic.watch(
+            name,
+            capability=CAPABILITY,
+            namespace="AWS/SQS",
+            metric="ApproximateNumberOfMessagesVisible",
+            dimensions={"QueueName": self.queue.name},
+            threshold=Threshold(above=0, statistic="Maximum", period=timedelta(minutes=5)),
+            description="An event was given up on and lies in the dead-letter queue; its message says whose and why.",
+            parent=self,
+        )
+        self.register_outputs({"arn": self.arn})
+
+    def send(self) -> Grant:
+        """To give up on an event."""
+        return allow(["sqs:SendMessage"], self.queue.arn)
+
+    def redrive_policy(self) -> pulumi.Output[str]:
+        """As an SNS subscription wants to be told."""
+        return self.arn.apply(lambda arn: json.dumps({"deadLetterTargetArn": arn}))

@@ -1,0 +1,35 @@
+"""The prefixes of keys in buckets and tables, by which permissions are given (docs/architecture.md lists all keys)."""
+
+from __future__ import annotations
+
+from headwater.infra.platform.buckets import Expiry
+
+# The lake.
+LANDING = "landing/"
+QUARANTINE = Expiry(prefix="quarantine/", days=180)
+"""Rejected rows are kept for people to look at; no commit ever pins them."""
+CURATED, FEATURES, VERSIONS = "curated/", "features/", "versions/"
+SHARDS = Expiry(prefix=f"{FEATURES}online-shards/", days=14)
+"""Rows on their way online (`headwater.features.online.sharding.PREFIX`); a failed run can be redriven for as long."""
+SCRATCH = Expiry(prefix="spark/", days=7)
+"""What a run of Spark passes on: its job, parts and outcome. The rows are kept elsewhere."""
+ARRIVED, STREAMED = "arrived/", "streamed/"
+"""Streamed rows that wait for their commit, and those that were committed."""
+STAGED, STAGED_ROWS = "data/sources/", "data/streamed/"
+"""Files that somebody uploaded to a branch of a source's dataset, or of a view's streamed rows."""
+
+# The artifacts bucket.
+RUNS = "runs/"
+"""What each training leaves in the artifacts bucket."""
+
+# The registry, one prefix a capability.
+SOURCES = "SOURCE#"
+MODELS = "MODEL#"
+"""Each model's items (``MODEL#<model>``) and the list of their names (``MODEL#``)."""
+VIEWS = "VIEW#"
+"""Each feature view's definitions and materialisations (``VIEW#<view>``) and the list of the views (``VIEW#``)."""
+ALARMS = "ALARM#"
+DATASETS = "DATA#"
+"""The list of datasets' names; ``DATA#<dataset>`` are a dataset's branches, tags, hooks and their log."""
+SOURCE_DATA, MODEL_DATA, STREAMED_DATA = "DATA#sources/", "DATA#models/", "DATA#streamed/"
+HISTORY = "LEDGER#"

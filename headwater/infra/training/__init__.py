@@ -1,0 +1,1 @@
+"""Training: the machine that makes versions of models, and when it starts by itself."""

@@ -1,0 +1,56 @@
+"""The HTTP API's routes, each written once: the API, its handlers, the client and openapi.json read them here.
+
+IAM authorises every route. What a route takes and gives stands in `tools.reference.openapi`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from urllib.parse import quote
+
+_PARAMETER = re.compile(r"\{(\w+)\}")
+
+
+@dataclass(frozen=True)
+class Route:
+    """A method and a path with parameters in braces."""
+
+    method: str
+    path: str
+
+    @property
+    def key(self) -> str:
+        """As API Gateway and OpenAPI write it, such as ``GET /models/{model}``."""
+        return f"{self.method} {self.path}"
+
+    @property
+    def parameters(self) -> list[str]:
+        """Names of the path's parameters."""
+        return _PARAMETER.findall(self.path)
+
+    @property
+    def any_path(self) -> str:
+        """The path with an asterisk for each parameter, as in an ARN."""
+        return _PARAMETER.sub("*", self.path)
+
+    def url(self, **values: str) -> str:
+        """The path with the parameters' values, quoted."""
+        return _PARAMETER.sub(lambda found: quote(values[found[1]], safe=""), self.path)
+
+    def match(self, method: str, path: str) -> Mapping[str, str] | None:
+        """The parameters' values if the request is for this route."""
+        found = self._pattern.fullmatch(path) if method == self.method else None
+        return found.groupdict() if found else None
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        return re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/]+)", re.escape(self.path)))
+
+
+PREDICT = Route("POST", "/models/{model}/predictions")
+CARD = Route("GET", "/models/{model}")
+STREAM_ROWS = Route("POST", "/features/{view}/rows")
+OPENAPI = Route("GET", "/openapi.json")
