@@ -7,7 +7,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from headwater.alarms.types import AlarmEvent, AlarmRecord, AlarmStanding
-from headwater.aws import client, error_code
+from headwater.storage.clients import client, error_code
 
 _REFUSALS = {"TransactionCanceledException", "TransactionConflictException", "TransactionInProgressException"}
 

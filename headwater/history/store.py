@@ -9,10 +9,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from headwater.aws import client, error_code
 from headwater.history.errors import StateBucketMissing, StateUnknown
 from headwater.history.graph import Graph
 from headwater.history.types import StackName
+from headwater.storage.clients import client, error_code
 
 GRAPHS = "infrastructure/"
 _GONE = {"NoSuchKey", "NoSuchVersion", "404"}

@@ -13,9 +13,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from headwater.aws import client, error_code
 from headwater.lake.errors import LakeBusy
 from headwater.lake.types import Definition, Ingestion, IngestionStatus, Order, Pointer, Reingestion, Upload
+from headwater.storage.clients import client, error_code
 from headwater.versions.errors import VersionGone
 
 ARRIVED = "arrived/"

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 from botocore.exceptions import ClientError, HTTPClientError
 from pydantic import BaseModel, ValidationError
 
-from headwater.aws import client, error_code
 from headwater.registry.errors import ArtifactInvalid, ArtifactNotFound
 from headwater.registry.types import Pointer
+from headwater.storage.clients import client, error_code
 
 Scalar = str | int | None
 Item = Mapping[str, Scalar]

@@ -8,8 +8,8 @@ from typing import TypeVar
 from botocore.exceptions import ClientError
 from pydantic import BaseModel, ValidationError
 
-from headwater.aws import client, error_code
 from headwater.registry.types import Pointer, run_key
+from headwater.storage.clients import client, error_code
 from headwater.training.types import FAILURE_FILE, Failure
 
 GONE = frozenset({"NoSuchKey", "404"})

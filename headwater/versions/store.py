@@ -16,8 +16,8 @@ from typing import Any, NamedTuple, TypeVar
 
 from botocore.exceptions import ClientError
 
-from headwater.aws import client, error_code
-from headwater.aws_http.connection import Answer, connection
+from headwater.storage.clients import client, error_code
+from headwater.storage.http.connection import Answer, connection
 from headwater.versions import checksums
 from headwater.versions.errors import BucketNotVersioned, HookRefused, NotPinnable, NotReadable, VersionGone
 from headwater.versions.listing import Columns, answered_at, newest, pages, time_of

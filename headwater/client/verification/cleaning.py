@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
-from headwater.aws import client
 from headwater.client.people import me
 from headwater.client.service import Headwater
 from headwater.client.stack import StackDescription
@@ -16,6 +15,7 @@ from headwater.errors import Refused
 from headwater.features.online.reading import online_key
 from headwater.registry.service import Registry
 from headwater.registry.store import RegistryStore
+from headwater.storage.clients import client
 from headwater.verification import MODEL, SOURCE, UNIT, VIEW
 from headwater.versions.refs import Refs
 

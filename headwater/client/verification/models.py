@@ -8,13 +8,13 @@ from typing import Any
 
 import urllib3
 
-from headwater.aws import client, error_code
 from headwater.client.errors import PredictionRefused, RunFailed
 from headwater.client.verification.types import CheckFailed, Work
 from headwater.client.waiting import wait_for
 from headwater.registry.errors import AliasMoved
 from headwater.registry.service import PRODUCTION, STAGING, Registry
 from headwater.registry.store import RegistryStore
+from headwater.storage.clients import client, error_code
 from headwater.verification import MODEL, UNIT
 from headwater.verification.rows import answer
 

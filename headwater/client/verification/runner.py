@@ -9,7 +9,6 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from headwater.aws import error_code, using
 from headwater.client.service import Headwater
 from headwater.client.verification import costs
 from headwater.client.verification.checks import CHECKS
@@ -27,6 +26,7 @@ from headwater.client.verification.types import (
 )
 from headwater.errors import HeadwaterError
 from headwater.registry.store import RegistryStore
+from headwater.storage.clients import error_code, using
 from headwater.verification import MODEL, SOURCE, VIEW
 from headwater.verification.rows import Sample
 

@@ -18,10 +18,10 @@ from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
 
-from headwater.aws import Clients, client, error_code
-from headwater.aws_http.connection import Connection
 from headwater.features.errors import ItemTooLarge, OnlineStoreBusy
 from headwater.features.online.reading import attribute_of
+from headwater.storage.clients import Clients, client, error_code
+from headwater.storage.http.connection import Connection
 
 T = TypeVar("T")
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from headwater.aws import client
 from headwater.client import Headwater
 from headwater.client.errors import RunFailed
 from headwater.client.verification import NoVerification, Outcome, VerificationRunning, costs
@@ -19,6 +18,7 @@ from headwater.client.verification.storage import bucket, refuses_plain_text
 from headwater.client.verification.types import Check, CheckFailed, CheckResult, NotApplicable, Work
 from headwater.registry.service import Registry
 from headwater.registry.store import RegistryStore
+from headwater.storage.clients import client
 from headwater.verification.rows import Sample
 from tests.unit.registry.cases import candidate
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from headwater.aws import client
 from headwater.features.online.store import OnlineStore
 from headwater.features.service import Features
 from headwater.lake.service import Lake
@@ -22,6 +21,7 @@ from headwater.registry.types import (
     Pointer,
     Profile,
 )
+from headwater.storage.clients import client
 from tests.unit.client.conftest import OUTPUTS, describe
 from tests.unit.features.test_materialise import OTHER, SALES
 from tests.unit.lake.world import ARTIFACTS, FEATURES, LAKE, REGISTRY, World

@@ -8,11 +8,11 @@ from itertools import count
 import pytest
 from botocore.exceptions import HTTPClientError
 
-from headwater.aws import client
 from headwater.features.definitions import Definitions
 from headwater.features.errors import DefinitionChanged, UnknownView, UnknownViewVersion
 from headwater.registry.errors import RegistryBusy
 from headwater.registry.store import RegistryStore
+from headwater.storage.clients import client
 from tests.unit.features.test_materialise import LAST, OTHER, SALES
 from tests.unit.lake.world import REGISTRY, World
 

@@ -14,7 +14,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from headwater.aws import client
 from headwater.features.offline.point_in_time import historical
 from headwater.features.online.materialising import Materialised, MaterialiseOptions
 from headwater.features.online.progress import ProgressOf, Run
@@ -27,6 +26,7 @@ from headwater.lake.types import DataVersion
 from headwater.model import Catalog, Feature, FeatureView, Product, Source, catalog
 from headwater.registry.store import RegistryStore
 from headwater.registry.types import PackageFeature
+from headwater.storage.clients import client
 from tests.unit.lake.world import FEATURES, LAKE, REGISTRY, World, new_world
 
 ROWS = pa.DataFrameSchema(

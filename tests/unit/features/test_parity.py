@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headwater.aws import client
 from headwater.features.online.encoding import Row, pack
 from headwater.features.online.reading import microseconds, online_key
 from headwater.features.online.store import OnlineStore, OnlineWrite
 from headwater.features.parity import Parity, ViewParity, same
 from headwater.lake.service import Lake
 from headwater.registry.store import RegistryStore
+from headwater.storage.clients import client
 from tests.unit.features.shop import FIRST, NOW, SECOND, features, land, products
 from tests.unit.lake.world import FEATURES, LAKE, REGISTRY, World
 

@@ -12,7 +12,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from headwater.aws import client
 from headwater.features.errors import MaterialisationStuck, OnlineStoreBusy
 from headwater.features.online.handoff import HandOver, assignment
 from headwater.features.online.materialising import Materialised, MaterialiseOptions
@@ -23,6 +22,7 @@ from headwater.features.online.store import OnlineStore
 from headwater.lake.service import Lake
 from headwater.lake.store import Executions, Objects
 from headwater.registry.store import RegistryStore
+from headwater.storage.clients import client
 from tests.unit.features.test_materialise import (
     CATALOG,
     LAST,

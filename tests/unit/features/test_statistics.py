@@ -13,7 +13,6 @@ from botocore.exceptions import HTTPClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headwater.aws import client
 from headwater.features.offline.counting import describe
 from headwater.features.offline.statistics import SHARES, read_statistics
 from headwater.features.online.materialising import MaterialiseOptions
@@ -21,6 +20,7 @@ from headwater.features.online.records import Materialisations
 from headwater.lake.store import Objects
 from headwater.model import Feature, FeatureView
 from headwater.registry.store import RegistryStore
+from headwater.storage.clients import client
 from tests.unit.features.test_materialise import LAST, NOW, features, land
 from tests.unit.lake.world import LAKE, REGISTRY, World
 

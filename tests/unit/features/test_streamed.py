@@ -14,7 +14,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from headwater.aws import client
 from headwater.features.errors import InvalidView
 from headwater.features.offline.engine import DuckDB
 from headwater.features.offline.point_in_time import historical
@@ -30,6 +29,7 @@ from headwater.lake.store import Arrivals
 from headwater.lake.types import DataVersion
 from headwater.model import Feature, FeatureView
 from headwater.registry.store import RegistryStore
+from headwater.storage.clients import client
 from headwater.versions.errors import HookRefused, RevisionNotFound
 from tests.unit.features.shop import FILES, NOW, SECOND, features, land, products
 from tests.unit.features.test_point_in_time import is_known

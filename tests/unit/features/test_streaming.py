@@ -13,7 +13,6 @@ from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from headwater.aws import client
 from headwater.features.errors import InvalidRows
 from headwater.features.inputs import entity_text
 from headwater.features.online.reading import ValueStatus, plan, read_online
@@ -25,6 +24,7 @@ from headwater.lake.errors import LakeBusy
 from headwater.lake.store import Arrivals
 from headwater.model import Feature, InvalidProduct
 from headwater.registry.types import PackageFeature
+from headwater.storage.clients import client
 from tests.contract import held
 from tests.unit.features.shop import SECOND, features, land, products
 from tests.unit.lake.invocation import Context

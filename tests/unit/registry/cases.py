@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from headwater import aws
 from headwater.registry.store import RegistryStore, WriteRefused
 from headwater.registry.types import Candidate, GateOutcome, Parity, Pointer
+from headwater.storage.clients import client
 from tests.mocking import mocked
 
 TABLE = "registry"
@@ -29,15 +29,15 @@ def mocked_aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     }.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    aws.client.cache_clear()
+    client.cache_clear()
     with mocked():
         yield
-    aws.client.cache_clear()
+    client.cache_clear()
 
 
 def make_table(name: str = TABLE) -> None:
     """The registry's table as the infrastructure makes it."""
-    aws.client("dynamodb").create_table(
+    client("dynamodb").create_table(
         TableName=name,
         KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
         AttributeDefinitions=[

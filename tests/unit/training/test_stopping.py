@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from headwater.aws import client
 from headwater.client.containers import stop_container
 from headwater.registry.errors import ModelNotRegistered
 from headwater.registry.service import Registry
 from headwater.registry.store import ArtifactStore, RegistryStore
 from headwater.registry.types import CANDIDATE_FILE
+from headwater.storage.clients import client
 from headwater.training.registration import Registration
 from headwater.training.stopping import STOP_FILE, RunStopped, Stop
 from headwater.training.store import RunFiles

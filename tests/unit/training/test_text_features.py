@@ -20,7 +20,6 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from headwater.aws import client
 from headwater.cli.render.features import show_details, show_statistics
 from headwater.client import Headwater, connect
 from headwater.features.errors import InvalidRows
@@ -58,6 +57,7 @@ from headwater.serving.models import ServingModels
 from headwater.serving.service import Serving
 from headwater.serving.staging import Staging
 from headwater.serving.store import PredictionStore
+from headwater.storage.clients import client
 from headwater.training.describing import Profile
 from headwater.training.prepare import Preparation
 from headwater.training.rebuilding import rebuild

@@ -13,7 +13,6 @@ import pytest
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.s3.models import s3_backends
 
-from headwater.aws import client
 from headwater.features.inputs import encode
 from headwater.features.offline.point_in_time import historical
 from headwater.features.online.store import OnlineStore
@@ -27,6 +26,7 @@ from headwater.model import Catalog, Examples, Gate, Holdout, Model, OnDemand, R
 from headwater.registry.service import PRODUCTION, Registry
 from headwater.registry.store import ArtifactStore, RegistryStore
 from headwater.registry.types import Candidate, GoldenSet, ModelVersion, Package, Profile, Status
+from headwater.storage.clients import client
 from headwater.training.compiling import Graph
 from headwater.training.dataset import load, split
 from headwater.training.errors import (

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from localcloud.embedded_metrics import metrics_in
 
-from headwater.aws import client
 from headwater.features.catalog.freshness import Freshness
 from headwater.handlers.features import finish, materialise, parity, skew, split, write_shard
 from headwater.handlers.lake import ingest
 from headwater.model import load_catalog
 from headwater.registry.store import RegistryStore
 from headwater.serving.skew import LEAST
+from headwater.storage.clients import client
 from tests.unit.features.shop import NOW, SECOND, UNSEEN, fill
 from tests.unit.lake.invocation import Context
 from tests.unit.lake.world import FEATURES, LAKE, MATERIALISATION, REGISTRY, World

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 import pytest
 from pydantic import ValidationError
 
-from headwater.aws import client
 from headwater.handlers.registry import promote, register
 from headwater.registry.errors import AliasMoved, ArtifactInvalid, ArtifactNotFound, ChampionMoved, LeakSuspected
 from headwater.registry.service import Registry
 from headwater.registry.store import RegistryStore
 from headwater.registry.types import LeakWarning
+from headwater.storage.clients import client
 from headwater.versions.dataset import Dataset
 from headwater.versions.service import Versions
 from tests.unit.handlers.serving.cases import Context

@@ -22,11 +22,11 @@ from botocore import __version__ as botocore_version
 from botocore.exceptions import ClientError, NoCredentialsError
 from botocore.retries.quota import RetryQuota
 
-from headwater.aws import Clients, client, error_code
-from headwater.aws_http.endpoints import Endpoint, Endpoints, Prepared, Sent, received
-from headwater.aws_http.signing import Credentials, canonical_query, escaped_path
-from headwater.aws_http.sockets import UNANSWERED, Unanswered
-from headwater.aws_http.sockets import Received as Answer
+from headwater.storage.clients import Clients, client, error_code
+from headwater.storage.http.endpoints import Endpoint, Endpoints, Prepared, Sent, received
+from headwater.storage.http.signing import Credentials, canonical_query, escaped_path
+from headwater.storage.http.sockets import UNANSWERED, Unanswered
+from headwater.storage.http.sockets import Received as Answer
 
 __all__ = ["Answer", "Connection", "connection"]
 
@@ -299,7 +299,7 @@ _making = threading.Lock()
 
 
 def connection(service: str) -> Connection:
-    """The connection to ``service`` beside `headwater.aws.client`'s: the same endpoint, the same credentials."""
+    """The connection to ``service`` beside the client for it: the same endpoint, the same credentials."""
     clients = client.in_use
     with _making:
         if service not in clients.connections:

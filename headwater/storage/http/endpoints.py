@@ -13,9 +13,9 @@ from botocore.awsrequest import AWSPreparedRequest, HeadersDict
 from botocore.httpsession import URLLib3Session
 from botocore.utils import get_environ_proxies
 
-from headwater.aws import Clients
-from headwater.aws_http.signing import Signer
-from headwater.aws_http.sockets import UNANSWERED, Received, Sockets, Unanswered
+from headwater.storage.clients import Clients
+from headwater.storage.http.signing import Signer
+from headwater.storage.http.sockets import UNANSWERED, Received, Sockets, Unanswered
 
 
 class Sent(NamedTuple):
