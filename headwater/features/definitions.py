@@ -18,7 +18,7 @@ from pydantic import AwareDatetime
 from headwater.features.errors import DefinitionChanged, UnknownView, UnknownViewVersion
 from headwater.model import FeatureView, Source
 from headwater.registry.errors import RegistryBusy
-from headwater.registry.store import RegistryStore, Scalar, WriteRefused
+from headwater.storage.table import Scalar, Table, WriteRefused
 from headwater.values import Value
 
 NAMES = "VIEW#"
@@ -43,7 +43,7 @@ class Definitions:
 
     Parameters
     ----------
-    store : RegistryStore
+    store : Table
         The registry table.
     now : callable
         The time, UTC.
@@ -53,7 +53,7 @@ class Definitions:
 
     def __init__(
         self,
-        store: RegistryStore,
+        store: Table,
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         pause: Callable[[float], None] = time.sleep,

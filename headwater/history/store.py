@@ -13,6 +13,7 @@ from headwater.history.errors import StateBucketMissing, StateUnknown
 from headwater.history.graph import Graph
 from headwater.history.types import StackName
 from headwater.storage.clients import client, error_code
+from headwater.storage.table import ABSENT, Scalar, Table
 
 GRAPHS = "infrastructure/"
 _GONE = {"NoSuchKey", "NoSuchVersion", "404"}
@@ -84,54 +85,26 @@ class HistoryTable:
     """
 
     def __init__(self, table: str) -> None:
-        self.table = table
-        self._dynamodb = client("dynamodb")
+        self._table = Table(table)
 
     def put(self, of: StackName, ns: int, fact: str, document: str, rank: int) -> bool:
         """Keep a fact unless one that knows as much (``rank``) is there; False if there was one."""
-        item = {
-            "pk": {"S": f"{_STACKS}{of}"},
-            "sk": {"S": f"UPDATE#{ns:020d}#{fact}"},
-            "rank": {"N": str(rank)},
-            "document": {"S": document},
-        }
         # The name first: a fact of a stack that isn't listed would never be found.
-        self._dynamodb.put_item(TableName=self.table, Item={"pk": {"S": _STACKS}, "sk": {"S": f"STACK#{of}"}})
-        try:
-            self._dynamodb.put_item(
-                TableName=self.table,
-                Item=item,
-                ConditionExpression="attribute_not_exists(pk) OR #rank < :rank",
-                ExpressionAttributeNames={"#rank": "rank"},
-                ExpressionAttributeValues={":rank": {"N": str(rank)}},
-            )
-        except ClientError as error:
-            # Also what a retry hears whose first answer was lost: the fact is there.
-            if error_code(error) == "ConditionalCheckFailedException":
-                return False
-            raise
-        return True
+        self._table.write(self._table.put({"pk": _STACKS, "sk": f"STACK#{of}"}))
+        sk = f"UPDATE#{ns:020d}#{fact}"
+        item: dict[str, Scalar] = {"pk": f"{_STACKS}{of}", "sk": sk, "rank": rank, "document": document}
+        return self._table.write(self._table.put(item, only_if=f"{ABSENT} OR #rank < :rank", rank=rank))
 
     def facts(self, of: StackName) -> Iterator[tuple[int, str, int, str]]:
         """``ns``, name, rank and document of every fact of the stack's updates, in the order of time."""
-        for item in self._query(f"{_STACKS}{of}", "UPDATE#"):
-            _, ns, fact = item["sk"]["S"].split("#", 2)
-            yield int(ns), fact, int(item["rank"]["N"]), item["document"]["S"]
+        for item in self._table.query(f"{_STACKS}{of}", "UPDATE#"):
+            _, ns, fact = item["sk"].split("#", 2)
+            yield int(ns), fact, item["rank"], item["document"]
 
     def stacks(self) -> list[StackName]:
         """Every stack that the history knows of."""
-        names = [item["sk"]["S"].removeprefix("STACK#").split("/") for item in self._query(_STACKS, "STACK#")]
+        names = [item["sk"].removeprefix("STACK#").split("/") for item in self._table.query(_STACKS, "STACK#")]
         return [StackName(project=project, stack=stack) for project, stack in names]
-
-    def _query(self, pk: str, prefix: str) -> Iterator[dict[str, Any]]:
-        pages = self._dynamodb.get_paginator("query").paginate(
-            TableName=self.table,
-            KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
-            ExpressionAttributeValues={":pk": {"S": pk}, ":prefix": {"S": prefix}},
-            ConsistentRead=True,
-        )
-        for page in pages:
-            yield from page["Items"]
 
 
 class GraphStore:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
+from pydantic import BaseModel
 
 from headwater.lake.errors import LakeBusy
 from headwater.lake.types import Definition, Ingestion, IngestionStatus, Order, Pointer, Reingestion, Upload
 from headwater.storage.clients import client, error_code
+from headwater.storage.table import ABSENT, Scalar, Table
 from headwater.versions.errors import VersionGone
+
+V = TypeVar("V", bound=BaseModel)
 
 ARRIVED = "arrived/"
 """Prefix of streamed rows that aren't committed yet, a folder for each view and version of its definition."""
@@ -218,16 +221,15 @@ class IngestionLog:
 
     def __init__(self, table: str) -> None:
         self.table = table
-        self._dynamodb = client("dynamodb")
+        self._table = Table(table)
 
     def ingestion(self, upload: Upload) -> Ingestion | None:
         """The ingestion of ``upload``; None if nothing is known."""
-        item = self._get(_source(upload.source), _ingestion(upload))
-        return Ingestion.model_validate_json(item["document"]["S"]) if item else None
+        return self._document(upload.source, _ingestion(upload), Ingestion)
 
     def ingestions(self, source: str) -> tuple[Ingestion, ...]:
         """The ingestion of every upload to ``source``, the newest first."""
-        found = [Ingestion.model_validate_json(item["document"]["S"]) for item in self._query(source, "INGESTION#")]
+        found = self._documents(source, "INGESTION#", Ingestion)
         return tuple(sorted(found, key=lambda entry: entry.at, reverse=True))
 
     def record(self, ingestion: Ingestion) -> Ingestion:
@@ -241,43 +243,28 @@ class IngestionLog:
         Ingestion
             The stored ingestion: the given one, or a concurrent run's.
         """
-        item = {
-            "pk": {"S": _source(ingestion.source)},
-            "sk": {"S": _ingestion(ingestion.upload)},
-            "status": {"S": ingestion.status.value},
-            "document": {"S": ingestion.model_dump_json()},
-        }
-        condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(settled)"}
+        item = _item(ingestion.source, _ingestion(ingestion.upload), ingestion, status=ingestion.status.value)
+        condition = {"only_if": "attribute_not_exists(settled)"}
         if ingestion.settled:
-            item["settled"] = {"N": "1"}
+            item["settled"] = 1
         elif ingestion.status is IngestionStatus.INGESTED:
-            condition = {
-                "ConditionExpression": "attribute_not_exists(pk) OR #status <> :ingested",
-                "ExpressionAttributeNames": {"#status": "status"},
-                "ExpressionAttributeValues": {":ingested": {"S": IngestionStatus.INGESTED.value}},
-            }
-        try:
-            self._dynamodb.put_item(TableName=self.table, Item=item, **condition)
-        except ClientError as error:
-            if error_code(error) != "ConditionalCheckFailedException":
-                raise
-            # Also after a successful write whose answer was lost: the stored item is then our own.
-            present = self.ingestion(ingestion.upload)
-            assert present is not None  # noqa: S101 - the condition failed, so there is one, and none is ever deleted
-            return present
-        return ingestion
+            condition = {"only_if": f"{ABSENT} OR #status <> :ingested", "ingested": IngestionStatus.INGESTED.value}
+        if self._table.write(self._table.put(item, **condition)):
+            return ingestion
+        # Also after a successful write whose answer was lost: the stored item is then our own.
+        present = self.ingestion(ingestion.upload)
+        assert present is not None  # noqa: S101 - the condition failed, so there is one, and none is ever deleted
+        return present
 
     def remember(self, definition: Definition) -> None:
         """Store a definition when it is first used, and which definitions are the source's first and latest."""
-        document = {"document": {"S": definition.model_dump_json()}}
-        pk = _source(definition.source)
         for name in (f"DEFINITION#{definition.digest}", FIRST):
-            self._put_first(pk, name, document)
-        self._dynamodb.put_item(TableName=self.table, Item={"pk": {"S": pk}, "sk": {"S": LATEST}, **document})
+            self._table.write(self._table.put(_item(definition.source, name, definition), only_if=ABSENT))
+        self._table.write(self._table.put(_item(definition.source, LATEST, definition)))
 
     def definitions(self, source: str) -> tuple[Definition, ...]:
         """The definitions under which files were ingested, the oldest first."""
-        found = [Definition.model_validate_json(item["document"]["S"]) for item in self._query(source, "DEFINITION#")]
+        found = self._documents(source, "DEFINITION#", Definition)
         return tuple(sorted(found, key=lambda entry: (entry.at is not None, entry.at)))
 
     def first_definition(self, source: str) -> str | None:
@@ -289,13 +276,12 @@ class IngestionLog:
         return self._digest(source, LATEST)
 
     def _digest(self, source: str, name: str) -> str | None:
-        item = self._get(_source(source), name)
-        return Definition.model_validate_json(item["document"]["S"]).digest if item else None
+        found = self._document(source, name, Definition)
+        return found.digest if found else None
 
     def remade(self, source: str, digest: str | None = None) -> tuple[Ingestion, ...]:
         """The reingested uploads of a source, under one definition or under any."""
-        prefix = f"REMADE#{digest}#" if digest else "REMADE#"
-        return tuple(Ingestion.model_validate_json(item["document"]["S"]) for item in self._query(source, prefix))
+        return tuple(self._documents(source, f"REMADE#{digest}#" if digest else "REMADE#", Ingestion))
 
     def keep_remade(self, made: Ingestion) -> Ingestion:
         """Store the result of an upload under another definition; of two successes the first stays.
@@ -306,104 +292,30 @@ class IngestionLog:
             The stored ingestion.
         """
         name = f"REMADE#{made.definition}#{made.upload.version_id}#{_fitting(made.file)}"
-        fields = {"status": {"S": made.status.value}, "document": {"S": made.model_dump_json()}}
-        if self._put_first(_source(made.source), name, fields, over=IngestionStatus.REFUSED):
+        item = _item(made.source, name, made, status=made.status.value)
+        put = self._table.put(item, only_if=f"{ABSENT} OR #status = :over", over=IngestionStatus.REFUSED.value)
+        if self._table.write(put):
             return made
-        item = self._get(_source(made.source), name)
-        return Ingestion.model_validate_json(item["document"]["S"]) if item else made
+        return self._document(made.source, name, Ingestion) or made
 
     def record_reingestion(self, done: Reingestion) -> None:
         """Store the end of a reingestion or of its last attempt."""
-        item = {"pk": {"S": _source(done.source)}, "sk": {"S": f"REINGESTION#{done.run_id}"}}
-        self._dynamodb.put_item(TableName=self.table, Item={**item, "document": {"S": done.model_dump_json()}})
+        self._table.write(self._table.put(_item(done.source, f"REINGESTION#{done.run_id}", done)))
 
     def reingestion(self, source: str, run_id: str) -> Reingestion | None:
         """The end of a reingestion; None if it hasn't ended."""
-        item = self._get(_source(source), f"REINGESTION#{run_id}")
-        return Reingestion.model_validate_json(item["document"]["S"]) if item else None
+        return self._document(source, f"REINGESTION#{run_id}", Reingestion)
 
-    def _put_first(self, pk: str, sk: str, fields: Mapping[str, Any], over: str | None = None) -> bool:
-        """Put an item unless one exists whose status isn't in ``over``. Returns whether this call put it."""
-        condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(pk)"}
-        if over is not None:
-            condition = {
-                "ConditionExpression": "attribute_not_exists(pk) OR #status = :over",
-                "ExpressionAttributeNames": {"#status": "status"},
-                "ExpressionAttributeValues": {":over": {"S": over}},
-            }
-        try:
-            self._dynamodb.put_item(
-                TableName=self.table, Item={"pk": {"S": pk}, "sk": {"S": sk}, **fields}, **condition
-            )  # fmt: skip
-        except ClientError as error:
-            if error_code(error) != "ConditionalCheckFailedException":
-                raise
-            return False
-        return True
+    def _document(self, source: str, sk: str, kind: type[V]) -> V | None:
+        item = self._table.get(_source(source), sk)
+        return kind.model_validate_json(item["document"]) if item else None
 
-    def _get(self, pk: str, sk: str) -> dict[str, Any] | None:
-        answer = self._dynamodb.get_item(
-            TableName=self.table, Key={"pk": {"S": pk}, "sk": {"S": sk}}, ConsistentRead=True
-        )
-        item: dict[str, Any] | None = answer.get("Item")
-        return item
-
-    def _query(self, source: str, prefix: str) -> Iterator[dict[str, Any]]:
-        pages = self._dynamodb.get_paginator("query").paginate(
-            TableName=self.table,
-            KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
-            ExpressionAttributeValues={":pk": {"S": _source(source)}, ":prefix": {"S": prefix}},
-            ConsistentRead=True,
-        )
-        for page in pages:
-            yield from page["Items"]
+    def _documents(self, source: str, prefix: str, kind: type[V]) -> list[V]:
+        return [kind.model_validate_json(item["document"]) for item in self._table.query(_source(source), prefix)]
 
 
-class Executions:
-    """Runs of a state machine."""
-
-    def __init__(self, arn: str) -> None:
-        self.arn = arn
-        self._stepfunctions = client("stepfunctions")
-
-    def start(self, name: str, given: object) -> bool:
-        """Start a run called ``name``; False if there is, or was, one of that name."""
-        try:
-            self._stepfunctions.start_execution(stateMachineArn=self.arn, name=name, input=json.dumps(given))
-        except ClientError as error:
-            if error_code(error) == "ExecutionAlreadyExists":
-                return False
-            raise
-        return True
-
-    def running(self, prefix: str) -> str | None:
-        """A run in progress whose name begins with ``prefix``; a run that began a moment ago may not be listed yet."""
-        pages = self._stepfunctions.get_paginator("list_executions").paginate(
-            stateMachineArn=self.arn, statusFilter="RUNNING"
-        )
-        names = (entry["name"] for page in pages for entry in page["executions"])
-        return next((name for name in names if name.startswith(prefix)), None)
-
-    def standing(self, name: str) -> tuple[str, str] | None:
-        """Status of the run called ``name``, such as ``FAILED``, and why it failed; None if there is no such run."""
-        try:
-            found = self._stepfunctions.describe_execution(executionArn=self._arn(name))
-        except ClientError as error:
-            if error_code(error) == "ExecutionDoesNotExist":
-                return None
-            raise
-        return found["status"], found.get("cause") or ""
-
-    def items(self, name: str) -> tuple[int, int] | None:
-        """Finished items and all items of a run's distributed map; None before the map has started."""
-        runs = self._stepfunctions.list_map_runs(executionArn=self._arn(name))["mapRuns"]
-        if not runs:
-            return None
-        counts = self._stepfunctions.describe_map_run(mapRunArn=runs[0]["mapRunArn"])["itemCounts"]
-        return counts["succeeded"], counts["total"]
-
-    def _arn(self, name: str) -> str:
-        return f"{self.arn.replace(':stateMachine:', ':execution:', 1)}:{name}"
+def _item(source: str, sk: str, value: BaseModel, **more: Scalar) -> dict[str, Scalar]:
+    return {"pk": _source(source), "sk": sk, **more, "document": value.model_dump_json()}
 
 
 def _source(source: str) -> str:

@@ -20,8 +20,8 @@ from headwater.registry.errors import (
     VersionNotFound,
     VersionNotReady,
 )
-from headwater.registry.store import RegistryStore, Scalar, WriteRefused
 from headwater.registry.types import AliasMove, Candidate, ModelVersion, Status
+from headwater.storage.table import Scalar, Table, WriteRefused
 
 PRODUCTION, STAGING = "production", "staging"
 _TRIES = 12
@@ -44,7 +44,7 @@ class Registry:
 
     Parameters
     ----------
-    store : RegistryStore
+    store : Table
         The table.
     now : callable
         The time, UTC, that entries are stamped with.
@@ -54,7 +54,7 @@ class Registry:
 
     def __init__(
         self,
-        store: RegistryStore,
+        store: Table,
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         pause: Callable[[float], None] = time.sleep,
@@ -66,7 +66,7 @@ class Registry:
     @classmethod
     def from_settings(cls, settings: RegistrySettings) -> Self:
         """The registry in the table that ``settings`` name."""
-        return cls(RegistryStore(settings.registry_table))
+        return cls(Table(settings.registry_table))
 
     # -- versions -----------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from headwater.registry.store import RegistryStore, Scalar, WriteRefused
+from headwater.storage.table import Scalar, Table, WriteRefused
 from headwater.versions.errors import CommitCollected, RefMoved, RefsBusy
 from headwater.versions.types import Kind, RefMove
 
@@ -46,7 +46,7 @@ class Refs:
 
     Parameters
     ----------
-    store : RegistryStore
+    store : Table
     dataset : str
     now : callable
         The time, UTC.
@@ -56,7 +56,7 @@ class Refs:
 
     def __init__(
         self,
-        store: RegistryStore,
+        store: Table,
         dataset: str,
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -222,7 +222,7 @@ class Refs:
         return _move(entry) if entry else None
 
 
-def datasets(store: RegistryStore) -> tuple[str, ...]:
+def datasets(store: Table) -> tuple[str, ...]:
     """The names of all datasets that have, or had, a ref; sorted."""
     return tuple(item["sk"].removeprefix("NAME#") for item in store.query(_NAMES, "NAME#"))
 

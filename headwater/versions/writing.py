@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, NamedTuple
 
-from headwater.registry.store import RegistryStore
+from headwater.storage.table import Table
 from headwater.versions import gc_threshold as collector
 from headwater.versions.errors import (
     CommitTooSlow,
@@ -46,7 +46,7 @@ class Shared:
     objects: Objects
     trees: Trees
     history: History
-    table: RegistryStore
+    table: Table
     functions: Functions
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
     pause: Callable[[float], None] = time.sleep

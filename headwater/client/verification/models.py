@@ -13,8 +13,8 @@ from headwater.client.verification.types import CheckFailed, Work
 from headwater.client.waiting import wait_for
 from headwater.registry.errors import AliasMoved
 from headwater.registry.service import PRODUCTION, STAGING, Registry
-from headwater.registry.store import RegistryStore
 from headwater.storage.clients import client, error_code
+from headwater.storage.table import Table
 from headwater.verification import MODEL, UNIT
 from headwater.verification.rows import answer
 
@@ -204,4 +204,4 @@ def _card(work: Work) -> Any:
 
 
 def _registry(work: Work) -> Registry:
-    return Registry(RegistryStore(work.stack.stack.registry_table))
+    return Registry(Table(work.stack.stack.registry_table))

@@ -14,7 +14,7 @@ from typing import Any
 
 from headwater.lake.types import DataVersion, PinnedCommit
 from headwater.registry.errors import RegistryBusy
-from headwater.registry.store import RegistryStore, Scalar, WriteRefused
+from headwater.storage.table import Scalar, Table, WriteRefused
 from headwater.values import Value
 
 _TRIES = 12
@@ -103,7 +103,7 @@ class ProgressOf:
 
     Parameters
     ----------
-    store : RegistryStore
+    store : Table
         The registry table.
     view, version : str
         The view's name and its definition's version.
@@ -111,9 +111,7 @@ class ProgressOf:
         Called with seconds before a contended write is tried again.
     """
 
-    def __init__(
-        self, store: RegistryStore, view: str, version: str, *, pause: Callable[[float], None] = time.sleep
-    ) -> None:
+    def __init__(self, store: Table, view: str, version: str, *, pause: Callable[[float], None] = time.sleep) -> None:
         self._store, self._pause = store, pause
         self._pk, self._sk, self._name = f"VIEW#{view}", f"PROGRESS#{version}", f"feature view {view!r}"
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pydantic import AwareDatetime
 
 from headwater.registry.errors import RegistryBusy
-from headwater.registry.store import RegistryStore, WriteRefused
+from headwater.storage.table import Table, WriteRefused
 from headwater.values import Value
 
 _TRIES = 8
@@ -46,13 +46,13 @@ class Materialisations:
 
     Parameters
     ----------
-    store : RegistryStore
+    store : Table
         The registry table.
     pause : callable
         Called with seconds before a contended write is tried again.
     """
 
-    def __init__(self, store: RegistryStore, *, pause: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, store: Table, *, pause: Callable[[float], None] = time.sleep) -> None:
         self._store = store
         self._pause = pause
 

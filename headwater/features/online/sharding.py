@@ -29,7 +29,7 @@ from headwater.lake.service import Lake
 from headwater.lake.store import Objects
 from headwater.lake.types import Pointer
 from headwater.model import FeatureView
-from headwater.registry.store import RegistryStore
+from headwater.storage.table import Table
 from headwater.values import Value
 
 PREFIX = "features/online-shards/"
@@ -94,13 +94,13 @@ class Sharding:
 
     Parameters
     ----------
-    registry : RegistryStore
+    registry : Table
         The registry table.
     objects : Objects
         The lake's.
     """
 
-    def __init__(self, registry: RegistryStore, objects: Objects) -> None:
+    def __init__(self, registry: Table, objects: Objects) -> None:
         self._registry, self._objects = registry, objects
 
     def split(

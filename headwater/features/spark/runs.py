@@ -20,10 +20,10 @@ from headwater.features.spark.jobs import Files, Job, Order, Outcome, pointer_of
 from headwater.lake.database import columns_of, connect, literal, write_parquet
 from headwater.lake.refusal import one_line
 from headwater.lake.service import Lake
-from headwater.lake.store import Executions
 from headwater.lake.types import DataVersion, Pointer
 from headwater.model import Catalog, FeatureView
-from headwater.registry.store import RegistryStore
+from headwater.storage.executions import Executions
+from headwater.storage.table import Table
 
 SCRATCH = "spark/"
 """Prefix in the lake of a run's job, parts and outcome. Kept rows lie elsewhere."""
@@ -106,7 +106,7 @@ class SparkSteps:
     @classmethod
     def over(cls, catalog: Catalog, *, bucket: str, table: str) -> Self:
         """The steps over a stack's lake and registry table."""
-        return cls(catalog, Lake(catalog, bucket=bucket, table=table), Definitions(RegistryStore(table)))
+        return cls(catalog, Lake(catalog, bucket=bucket, table=table), Definitions(Table(table)))
 
     def describe(self, order: Order, run: str) -> str | None:
         """Write the job of a run. Returns the job's URL, or None if the rows are kept already.

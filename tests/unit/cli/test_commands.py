@@ -13,8 +13,8 @@ from headwater.lake.errors import FileRefused
 from headwater.lake.store import IngestionLog
 from headwater.lake.types import Ingestion, IngestionStatus, Upload
 from headwater.registry.service import Registry
-from headwater.registry.store import RegistryStore
 from headwater.storage.clients import client
+from headwater.storage.table import Table
 from tests.unit.cli.conftest import Run
 from tests.unit.registry.cases import candidate
 
@@ -96,7 +96,7 @@ def test_ingestions_count_the_reasons_that_they_do_not_show(run: Run) -> None:
 
 
 def test_models_are_listed_shown_and_moved(run: Run) -> None:
-    registry = Registry(RegistryStore("registry"))
+    registry = Registry(Table("registry"))
     for number in (1, 2):
         registry.register(candidate(f"run-{number}"))
     assert run("models", "promote", "delays", "1", "--yes").code == 0
@@ -111,7 +111,7 @@ def test_models_are_listed_shown_and_moved(run: Run) -> None:
 
 
 def test_a_rejected_version_is_refused_with_5(run: Run) -> None:
-    Registry(RegistryStore("registry")).register(candidate(passed=False))
+    Registry(Table("registry")).register(candidate(passed=False))
     done = run("models", "promote", "delays", "1")
     assert done.code == 5
     assert "was rejected" in done.err

@@ -9,7 +9,6 @@ from headwater.features.service import Features
 from headwater.lake.service import Lake
 from headwater.model import Catalog, Feature, FeatureView, Product, RequestInput, catalog
 from headwater.registry.service import Registry
-from headwater.registry.store import RegistryStore
 from headwater.registry.types import (
     PACKAGE_FILE,
     PROFILE_FILE,
@@ -22,6 +21,7 @@ from headwater.registry.types import (
     Profile,
 )
 from headwater.storage.clients import client
+from headwater.storage.table import Table
 from tests.unit.client.conftest import OUTPUTS, describe
 from tests.unit.features.test_materialise import OTHER, SALES
 from tests.unit.lake.world import ARTIFACTS, FEATURES, LAKE, REGISTRY, World
@@ -127,7 +127,7 @@ def register(
         answer = client("s3").put_object(Bucket=artifacts, Key=key, Body=value.model_dump_json().encode())
         files[name] = Pointer(bucket=artifacts, key=key, version_id=answer["VersionId"])
     made = candidate(run_id, model=model, package=files.pop(PACKAGE_FILE), files=files)
-    registry = Registry(RegistryStore(table))
+    registry = Registry(Table(table))
     version = registry.register(made).version
     if serves:
         registry.promote(model, alias="production", to=version, expected=None)

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from headwater.registry.store import RegistryStore, WriteRefused
 from headwater.registry.types import Candidate, GateOutcome, Parity, Pointer
 from headwater.storage.clients import client
+from headwater.storage.table import Table, WriteRefused
 from tests.mocking import mocked
 
 TABLE = "registry"
@@ -64,7 +64,7 @@ def candidate(run_id: str = "run-1", *, model: str = "delays", passed: bool = Tr
     ).model_copy(update=changes)
 
 
-class OneAtATime(RegistryStore):
+class OneAtATime(Table):
     """moto loses updates of concurrent calls, AWS doesn't: calls are made one at a time, in any order."""
 
     def __init__(self, table: str) -> None:
@@ -93,7 +93,7 @@ class OneAtATime(RegistryStore):
         self._dynamodb = Locked()
 
 
-class LosesAnswers(RegistryStore):
+class LosesAnswers(Table):
     """The first write is applied, its answer is lost, and the retry is refused by the write's own condition."""
 
     def __init__(self, table: str) -> None:
@@ -107,7 +107,7 @@ class LosesAnswers(RegistryStore):
             raise WriteRefused("ConditionalCheckFailed")
 
 
-class MeetsOthers(RegistryStore):
+class MeetsOthers(Table):
     """Before the first write, ``first`` writes something else."""
 
     def __init__(self, table: str, first: Any) -> None:

@@ -24,9 +24,10 @@ from headwater.lake.store import Arrivals
 from headwater.locks import FOLDER
 from headwater.model import Catalog, Examples, Gate, Holdout, Model, OnDemand, RequestInput
 from headwater.registry.service import PRODUCTION, Registry
-from headwater.registry.store import ArtifactStore, RegistryStore
+from headwater.registry.store import ArtifactStore
 from headwater.registry.types import Candidate, GoldenSet, ModelVersion, Package, Profile, Status
 from headwater.storage.clients import client
+from headwater.storage.table import Table
 from headwater.training.compiling import Graph
 from headwater.training.dataset import load, split
 from headwater.training.errors import (
@@ -60,7 +61,7 @@ def preparation(catalog: Catalog) -> Preparation:
 
 
 def registry() -> Registry:
-    return Registry(RegistryStore(REGISTRY))
+    return Registry(Table(REGISTRY))
 
 
 def run(model: Model, run_id: str = "run-1") -> Candidate:
