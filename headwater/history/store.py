@@ -13,10 +13,10 @@ from headwater.history.errors import StateBucketMissing, StateUnknown
 from headwater.history.graph import Graph
 from headwater.history.types import StackName
 from headwater.storage.clients import client, error_code
+from headwater.storage.objects import GONE, Bucket, ObjectGone
 from headwater.storage.table import ABSENT, Scalar, Table
 
 GRAPHS = "infrastructure/"
-_GONE = {"NoSuchKey", "NoSuchVersion", "404"}
 _STACKS = "LEDGER#"
 
 
@@ -60,7 +60,7 @@ class StateBucket:
             answer = self._s3.get_object(Bucket=self.name, Key=moment.key, VersionId=moment.version_id)
             body: bytes = answer["Body"].read()
         except ClientError as error:
-            if error_code(error) in _GONE:
+            if error_code(error) in GONE:
                 return None
             raise self._explain(error) from error
         return body
@@ -111,22 +111,18 @@ class GraphStore:
     """Canonical graphs in the artifacts bucket, named by their contents; without secrets, not even encrypted."""
 
     def __init__(self, bucket: str) -> None:
-        self.bucket = bucket
-        self._s3 = client("s3")
+        self._objects = Bucket(bucket, gone=GONE | {"NoSuchBucket"})
 
     def keep(self, name: str, packed: bytes) -> None:
         """Keep a graph; one that is there already becomes a new version with the same contents."""
-        self._s3.put_object(Bucket=self.bucket, Key=_graph_key(name), Body=packed, ContentType="application/gzip")
+        self._objects.put(_graph_key(name), packed, ContentType="application/gzip")
 
     def load(self, name: str) -> Graph:
         """The graph called ``name``; raises `StateUnknown` if it isn't there."""
         try:
-            body = self._s3.get_object(Bucket=self.bucket, Key=_graph_key(name))["Body"].read()
-        except ClientError as error:
-            if error_code(error) in {*_GONE, "NoSuchBucket"}:
-                raise StateUnknown(f"s3://{self.bucket}/{_graph_key(name)} isn't there") from error
-            raise
-        return Graph.unpack(name, body)
+            return Graph.unpack(name, self._objects.read(_graph_key(name)))
+        except ObjectGone as error:
+            raise StateUnknown(str(error)) from error
 
 
 def _graph_key(name: str) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import datetime
-from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from botocore.exceptions import ClientError
 from pydantic import BaseModel
@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from headwater.lake.errors import LakeBusy
 from headwater.lake.types import Definition, Ingestion, IngestionStatus, Order, Pointer, Reingestion, Upload
 from headwater.storage.clients import client, error_code
+from headwater.storage.objects import Bucket, ObjectGone
 from headwater.storage.table import ABSENT, Scalar, Table
 from headwater.versions.errors import VersionGone
 
@@ -26,7 +27,6 @@ ARRIVED = "arrived/"
 DELETED_AT_ONCE = 1000
 FIRST, LATEST = "FIRSTDEFINITION", "LATESTDEFINITION"
 BUSY = frozenset({"SlowDown", "ServiceUnavailable", "InternalError", "503", "500"})
-GONE = frozenset({"NoSuchVersion", "NoSuchKey", "404", "InvalidArgument"})
 
 
 class Objects:
@@ -35,10 +35,12 @@ class Objects:
     def __init__(self, bucket: str) -> None:
         self.bucket = bucket
         self._s3 = client("s3")
+        self._objects = Bucket(bucket)
 
     def fetch(self, pointer: Pointer, path: Path) -> Order:
         """Write the bytes that ``pointer`` names to ``path``. Returns when they landed; raises `VersionGone`."""
-        answer = self._version(self._s3.get_object, pointer)
+        with _kept(pointer):
+            answer = self._objects.get(pointer)
         with path.open("wb") as file:
             for chunk in answer["Body"].iter_chunks(1 << 20):
                 file.write(chunk)
@@ -47,8 +49,8 @@ class Objects:
     def tail(self, pointer: Pointer, count: int) -> bytes:
         """The last ``count`` bytes of the object that ``pointer`` names, or all if there are fewer; raises
         `VersionGone`."""
-        get_range = partial(self._s3.get_object, Range=f"bytes=-{count}")
-        read: bytes = self._version(get_range, pointer)["Body"].read()
+        with _kept(pointer):
+            read: bytes = self._objects.get(pointer, Range=f"bytes=-{count}")["Body"].read()
         return read
 
     def gone(self, pointers: Sequence[Pointer]) -> list[bool]:
@@ -56,8 +58,8 @@ class Objects:
 
         def is_gone(pointer: Pointer) -> bool:
             try:
-                self._version(self._s3.head_object, pointer)
-            except VersionGone:
+                self._objects.head(pointer)
+            except ObjectGone:
                 return True
             return False
 
@@ -66,18 +68,9 @@ class Objects:
 
     def order(self, pointer: Pointer) -> Order:
         """When the file that ``pointer`` names landed; raises `VersionGone`."""
-        answer = self._version(self._s3.head_object, pointer)
+        with _kept(pointer):
+            answer = self._objects.head(pointer)
         return Order.of(answer["Metadata"], answer["LastModified"])
-
-    def _version(self, call: Callable[..., Any], pointer: Pointer) -> Any:
-        try:
-            return call(Bucket=pointer.bucket, Key=pointer.key, VersionId=pointer.version_id)
-        except ClientError as error:
-            if error_code(error) in GONE:
-                raise VersionGone(
-                    f"s3://{pointer.bucket}/{pointer.key} has no version {pointer.version_id} (any more)"
-                ) from error
-            raise
 
     def in_order(self, pointers: Sequence[Pointer]) -> list[Pointer]:
         """The pointers in the order in which their files landed; files that landed at the same moment keep their
@@ -101,20 +94,14 @@ class Objects:
     def put(self, key: str, path: Path, metadata: Mapping[str, str] | None = None) -> Pointer:
         """Store a file's bytes as a new version of ``key``, with a checksum that stands for them."""
         with path.open("rb") as body:
-            answer = self._s3.put_object(
-                Bucket=self.bucket, Key=key, Body=body, ChecksumAlgorithm="SHA256", Metadata=dict(metadata or {})
-            )
-        return Pointer(bucket=self.bucket, key=key, version_id=answer["VersionId"])
+            return self._objects.put(key, body, Metadata=dict(metadata or {}))
 
     def newest(self, key: str) -> Pointer | None:
         """The version of ``key`` that was written last; None if there is none."""
         try:
-            answer = self._s3.head_object(Bucket=self.bucket, Key=key)
-        except ClientError as error:
-            if error_code(error) in GONE:
-                return None
-            raise
-        return Pointer(bucket=self.bucket, key=key, version_id=answer["VersionId"])
+            return self._objects.newest(key)
+        except ObjectGone:
+            return None
 
     def landed(self, prefix: str) -> Iterator[tuple[datetime, Upload]]:
         """The newest version of each object under ``prefix`` that isn't deleted, and when it landed.
@@ -145,6 +132,7 @@ class Arrivals:
     def __init__(self, bucket: str) -> None:
         self.bucket = bucket
         self._s3 = client("s3")
+        self._objects = Bucket(bucket)
 
     def put(self, view: str, version: str, body: bytes) -> str:
         """Keep a call's rows, lines of JSON, for a version of a view's definition. Returns the object's key.
@@ -156,7 +144,7 @@ class Arrivals:
         """
         key = f"{ARRIVED}{view}/{version}/{hashlib.sha256(body).hexdigest()}.jsonl"
         try:
-            self._s3.put_object(Bucket=self.bucket, Key=key, Body=body, ChecksumAlgorithm="SHA256")
+            self._objects.put(key, body)
         except ClientError as error:
             if error_code(error) in BUSY:
                 raise LakeBusy(f"s3://{self.bucket}/{ARRIVED}: throttled until all retries were spent") from error
@@ -185,12 +173,9 @@ class Arrivals:
     def fetch(self, pointer: Pointer, path: Path) -> bool:
         """Write a call's rows to a file; False if they were committed and deleted meanwhile."""
         try:
-            answer = self._s3.get_object(Bucket=pointer.bucket, Key=pointer.key, VersionId=pointer.version_id)
-        except ClientError as error:
-            if error_code(error) in GONE:
-                return False
-            raise
-        path.write_bytes(answer["Body"].read())
+            path.write_bytes(self._objects.read(pointer))
+        except ObjectGone:
+            return False
         return True
 
     def delete(self, pointers: Sequence[Pointer]) -> None:
@@ -312,6 +297,16 @@ class IngestionLog:
 
     def _documents(self, source: str, prefix: str, kind: type[V]) -> list[V]:
         return [kind.model_validate_json(item["document"]) for item in self._table.query(_source(source), prefix)]
+
+
+@contextmanager
+def _kept(pointer: Pointer) -> Iterator[None]:
+    try:
+        yield
+    except ObjectGone as error:
+        raise VersionGone(
+            f"s3://{pointer.bucket}/{pointer.key} has no version {pointer.version_id} (any more)"
+        ) from error
 
 
 def _item(source: str, sk: str, value: BaseModel, **more: Scalar) -> dict[str, Scalar]:

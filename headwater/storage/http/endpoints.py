@@ -18,7 +18,7 @@ from headwater.storage.clients import Clients
 from headwater.storage.http.signing import Signer
 from headwater.storage.http.sockets import UNANSWERED, Received, Sockets, Unanswered
 
-AT_ONCE = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
+AT_ONCE: Any = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
 """As botocore's clients set their sockets. Without the first, a small body waits 40 ms for an acknowledgement."""
 
 
