@@ -16,8 +16,9 @@ from headwater.client.stack import StackDescription
 from headwater.client.waiting import wait_for
 from headwater.lake.errors import FileRefused
 from headwater.lake.store import IngestionLog, Objects
-from headwater.lake.types import LANDING, Ingestion, Pointer, Upload, cut
+from headwater.lake.types import LANDING, Ingestion, Upload, cut
 from headwater.storage.clients import client, error_code
+from headwater.values import Pointer
 from headwater.versions.errors import VersionGone
 
 SHORT = 12

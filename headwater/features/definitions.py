@@ -20,14 +20,14 @@ from headwater.model import FeatureView, Source
 from headwater.registry.errors import RegistryBusy
 from headwater.storage.retries import tries
 from headwater.storage.table import ABSENT, Scalar, Table, WriteRefused
-from headwater.values import Value
+from headwater.values import Stored
 
 NAMES = "VIEW#"
 """The ``pk`` of the list of views; a view's own items are under ``VIEW#<view>``."""
 _TRIES = 8
 
 
-class Definition(Value):
+class Definition(Stored):
     """A feature view as it was declared, with the sources that it reads."""
 
     version: str

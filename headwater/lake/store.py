@@ -14,10 +14,11 @@ from botocore.exceptions import ClientError
 from pydantic import BaseModel
 
 from headwater.lake.errors import LakeBusy
-from headwater.lake.types import Definition, Ingestion, IngestionStatus, Order, Pointer, Reingestion, Upload
+from headwater.lake.types import Definition, Ingestion, IngestionStatus, Order, Reingestion, Upload
 from headwater.storage.clients import client, error_code
 from headwater.storage.objects import Bucket, ObjectGone
 from headwater.storage.table import ABSENT, Scalar, Table
+from headwater.values import Pointer
 from headwater.versions.errors import VersionGone
 
 V = TypeVar("V", bound=BaseModel)

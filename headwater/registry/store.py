@@ -9,8 +9,8 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from headwater.registry.errors import ArtifactInvalid, ArtifactNotFound
-from headwater.registry.types import Pointer
 from headwater.storage.objects import GONE, Bucket, ObjectGone
+from headwater.values import Pointer
 
 V = TypeVar("V", bound=BaseModel)
 

@@ -8,10 +8,11 @@ from typing import TypeVar
 from botocore.exceptions import ClientError
 from pydantic import BaseModel, ValidationError
 
-from headwater.registry.types import Pointer, run_key
+from headwater.registry.types import run_key
 from headwater.storage.clients import error_code
 from headwater.storage.objects import Bucket, ObjectGone
 from headwater.training.types import FAILURE_FILE, Failure
+from headwater.values import Pointer
 
 V = TypeVar("V", bound=BaseModel)
 

@@ -16,7 +16,7 @@ from headwater.lake.types import DataVersion, PinnedCommit
 from headwater.registry.errors import RegistryBusy
 from headwater.storage.retries import tries
 from headwater.storage.table import ABSENT, Scalar, Table, WriteRefused
-from headwater.values import Value
+from headwater.values import Stored, Value
 
 _TRIES = 12
 
@@ -51,7 +51,7 @@ class Run(Value):
         )
 
 
-class Progress(Value):
+class Progress(Stored):
     """State of a definition's materialisations."""
 
     completed: Run | None = None

@@ -11,12 +11,12 @@ from pydantic import AwareDatetime
 from headwater.registry.errors import RegistryBusy
 from headwater.storage.retries import tries
 from headwater.storage.table import Table, WriteRefused
-from headwater.values import Value
+from headwater.values import Stored
 
 _TRIES = 8
 
 
-class Materialisation(Value):
+class Materialisation(Stored):
     """A completed materialisation: one record for each definition and data version, however often it ran."""
 
     view: str

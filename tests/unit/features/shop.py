@@ -17,11 +17,11 @@ from headwater.registry.types import (
     Output,
     Package,
     PackageFeature,
-    Pointer,
     Profile,
 )
 from headwater.storage.clients import client
 from headwater.storage.table import Table
+from headwater.values import Pointer
 from tests.unit.client.conftest import OUTPUTS, describe
 from tests.unit.features.test_materialise import OTHER, SALES
 from tests.unit.lake.world import ARTIFACTS, FEATURES, LAKE, REGISTRY, World

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from headwater.registry.types import Candidate, GateOutcome, Parity, Pointer
+from headwater.registry.types import Candidate, GateOutcome, Parity
 from headwater.storage.clients import client
 from headwater.storage.table import Table, WriteRefused
+from headwater.values import Pointer
 from tests.mocking import mocked
 
 TABLE = "registry"

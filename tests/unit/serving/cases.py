@@ -15,8 +15,9 @@ import numpy as np
 from headwater.features.online.encoding import Row, pack
 from headwater.features.online.reading import microseconds
 from headwater.model import RequestInput
-from headwater.registry.types import GoldenRequest, GoldenSet, Output, Package, PackageFeature, Pointer, Value
+from headwater.registry.types import GoldenRequest, GoldenSet, Output, Package, PackageFeature
 from headwater.storage.clients import client
+from headwater.values import Pointer, Value
 from tests.unit.registry.cases import candidate, make_table
 
 NOW = datetime(2013, 5, 1, 12, tzinfo=UTC)
