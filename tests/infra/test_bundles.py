@@ -38,7 +38,10 @@ HANDLERS = {
     "data": [
         *(
             f"features.{name}"
-            for name in ("collect", "describe", "finish", "keep", "materialise", "skew", "split", "write_shard")
+            for name in (
+                "commit_stream", "describe_spark_job", "finish", "materialise", "skew", "split", "store_spark_rows",
+                "write_shard",
+            )
         ),
         "lake.ingest", "registry.register", "training.prepare",
     ],
