@@ -332,7 +332,7 @@ class Registry:
             )  # fmt: skip
             ready = {"only_if": "#status = :ready", "ready": Status.READY.value}
             also = [] if to is None else [self._store.check(pk, _version_key(to), **ready)]
-            return Proposal(move=move, entry=move.model_dump(mode="json"), fields={}, also=also)
+            return Proposal(entry=move.model_dump(mode="json"), fields={}, also=also)
 
         entry = pointer.move(propose, made=made, count=_TRIES)
         if entry is None:

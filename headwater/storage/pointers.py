@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from headwater.storage.retries import tries
 from headwater.storage.table import ABSENT, Item, Scalar, Table, WriteRefused
@@ -21,33 +21,13 @@ class Last(NamedTuple):
     """The pointer's own item, or its newest log entry if it was taken away."""
 
 
-class Logged(Protocol):
-    """What every move says of itself."""
-
-    @property
-    def sequence(self) -> int:
-        """Its number in the log, from 1."""
-
-    @property
-    def before(self) -> Scalar:
-        """Where the pointer pointed; None if it wasn't there."""
-
-    @property
-    def to(self) -> Scalar:
-        """Where it points afterwards; None takes it away."""
-
-    @property
-    def write_id(self) -> str:
-        """The writer's own name of the move."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Proposal:
     """A move before it is made."""
 
-    move: Logged
-    entry: Item
-    """The log entry: what `Logged` says, and what the pointer's owner keeps beside it."""
+    entry: Mapping[str, Any]
+    """The log entry: ``sequence`` from 1, ``before`` and ``to`` (None: no pointer), ``write_id``, and whatever the
+    pointer's owner keeps beside them."""
     fields: Item
     """What the pointer's item keeps beside its target, ``sequence`` and ``write_id``."""
     also: Sequence[Mapping[str, Any]] = ()
@@ -136,14 +116,14 @@ class LoggedPointer:
             if (known := made(last)) is not None:
                 return known
             proposal = propose(last)
-            move = proposal.move
-            entry = {"pk": self._pk, "sk": self.key(move.sequence), **proposal.entry}
+            number, write_id = proposal.entry["sequence"], proposal.entry["write_id"]
+            entry = {"pk": self._pk, "sk": self.key(number), **proposal.entry}
             try:
                 self._table.transact([self._table.put(entry, only_if=ABSENT), self._set(proposal), *proposal.also])
             except WriteRefused:
                 # Either the answer or the race was lost: the append-only log tells which.
-                there = self.entry(move.sequence)
-                if there is not None and there["write_id"] == move.write_id:
+                there = self.entry(number)
+                if there is not None and there["write_id"] == write_id:
                     return there
                 refused()
             else:
@@ -151,11 +131,11 @@ class LoggedPointer:
         return None
 
     def _set(self, proposal: Proposal) -> dict[str, Any]:
-        move, unmoved = proposal.move, f"#{self._target} = :before"
-        if move.to is None:
-            return self._table.delete(self._pk, self._sk, only_if=unmoved, before=move.before)
-        item: dict[str, Scalar] = {"pk": self._pk, "sk": self._sk, **proposal.fields, self._target: move.to}
-        item |= {"sequence": move.sequence, "write_id": move.write_id}
-        if move.before is None:
+        entry, unmoved = proposal.entry, f"#{self._target} = :before"
+        if entry["to"] is None:
+            return self._table.delete(self._pk, self._sk, only_if=unmoved, before=entry["before"])
+        item: dict[str, Scalar] = {"pk": self._pk, "sk": self._sk, **proposal.fields, self._target: entry["to"]}
+        item |= {name: entry[name] for name in ("sequence", "write_id")}
+        if entry["before"] is None:
             return self._table.put(item, only_if=ABSENT)
-        return self._table.put(item, only_if=unmoved, before=move.before)
+        return self._table.put(item, only_if=unmoved, before=entry["before"])

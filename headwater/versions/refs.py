@@ -177,7 +177,7 @@ class Refs:
                 also.append(store.check(self._pk, _condemned_key(commit), only_if=ABSENT))  # noqa: PERF401
             if move.sequence == 1:
                 also.append(store.put({"pk": _NAMES, "sk": f"NAME#{self.dataset}"}))
-        return Proposal(move=move, entry=entry, fields=fields, also=also)
+        return Proposal(entry=entry, fields=fields, also=also)
 
     def condemn(self, commits: Sequence[str]) -> None:
         """Condemn ``commits``: from now on no ref can be moved to them."""

@@ -39,7 +39,7 @@ def step(write_id: str, expected: str | None, to: str | None) -> Callable[[Last 
         if (last.to if last else None) != expected:
             raise Elsewhere
         move = Step(last.sequence + 1 if last else 1, expected, to, write_id)
-        return Proposal(move=move, entry=move._asdict(), fields={"owner": "me"})
+        return Proposal(entry=move._asdict(), fields={"owner": "me"})
 
     return propose
 
