@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from headwater.storage.pointers import Last, LoggedPointer, Proposal
@@ -129,17 +130,10 @@ class Refs:
             before_try()
             return self._proposal(move, parents, pointer.key(move.sequence) if given else None)
 
-        entry = pointer.move(
-            propose,
-            made=lambda _: self._entry_made(given) if given else None,
-            refused=lambda: self._check_kept(*(commit for commit in (to, *parents) if commit)),
-            count=TRIES,
-        )
-        if entry is None:
-            raise RefsBusy(
-                f"{kind} {name!r} of dataset {self.dataset!r} couldn't be moved: {TRIES} times another writer came "
-                "first"
-            )
+        kept = partial(self._check_kept, [commit for commit in (to, *parents) if commit])
+        if (entry := pointer.move(propose, made=lambda _: self._entry_made(given), refused=kept, count=TRIES)) is None:
+            raise RefsBusy(f"{kind} {name!r} of dataset {self.dataset!r} couldn't be moved: "
+                           f"{TRIES} times another writer came first")  # fmt: skip
         return _move(entry)
 
     def _pointer(self, kind: Kind, name: str) -> LoggedPointer:
@@ -153,14 +147,13 @@ class Refs:
         if last is not None:
             # A clock that runs backwards must not put the log out of order.
             sequence, current, at = last.sequence + 1, last.to, max(at, datetime.fromisoformat(last.item["at"]))
-        move = RefMove(dataset=self.dataset, sequence=sequence, before=current, at=at, **wanted)
         if current != expected:
             raise RefMoved(
-                f"{move.kind} {move.name!r} of dataset {self.dataset!r} points at {_words(current)}, not at "
+                f"{wanted['kind']} {wanted['name']!r} of dataset {self.dataset!r} points at {_words(current)}, not at "
                 f"{_words(expected)} as expected; nothing was changed",
-                next_steps=[f"headwater data log {self.dataset} {move.name}"],
+                next_steps=[f"headwater data log {self.dataset} {wanted['name']}"],
             )
-        return move
+        return RefMove(dataset=self.dataset, sequence=sequence, before=current, at=at, **wanted)
 
     def _proposal(self, move: RefMove, parents: Sequence[str], found_by: str | None) -> Proposal:
         """A move and what belongs to it; ``found_by`` is the key of its log entry if the call may be repeated."""
@@ -190,7 +183,7 @@ class Refs:
             sk = _condemned_key(commit)
             self._store.transact([self._store.delete(self._pk, sk, only_if="attribute_exists(pk)")])
 
-    def _check_kept(self, *commits: str) -> None:
+    def _check_kept(self, commits: Sequence[str]) -> None:
         for commit in commits:
             if self._store.get(self._pk, _condemned_key(commit)) is not None:
                 raise CommitCollected(
@@ -202,8 +195,8 @@ class Refs:
         entry = self._entry_made(write_id)
         return _move(entry) if entry else None
 
-    def _entry_made(self, write_id: str) -> dict[str, Any] | None:
-        known = self._store.get(self._pk, _write_key(write_id))
+    def _entry_made(self, write_id: str | None) -> dict[str, Any] | None:
+        known = self._store.get(self._pk, _write_key(write_id)) if write_id else None
         return self._store.get(self._pk, known["log"]) if known else None
 
 
