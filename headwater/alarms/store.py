@@ -16,12 +16,12 @@ class AlarmStore:
         self._table = Table(table)
 
     def standing(self, name: str) -> AlarmStanding | None:
-        """What is known of the alarm; None if it was never heard of."""
+        """The alarm's standing; None before its first event."""
         item = self._table.get(_alarm(name), "STATE")
         return AlarmStanding.model_validate_json(item["document"]) if item else None
 
     def record(self, event: AlarmEvent) -> AlarmRecord | None:
-        """What was decided about ``event``; None if it is new."""
+        """The recorded decision about ``event``; None if the event is new."""
         item = self._table.get(_alarm(event.name), _event_key(event))
         return AlarmRecord.model_validate_json(item["document"]) if item else None
 
