@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import parse_qs, quote_plus, unquote
 
-from headwater.registry.store import RegistryStore, WriteRefused
+from headwater.storage.table import Table, WriteRefused
 
 LAKE = "lake"
 PAGE = 1000
@@ -268,7 +268,7 @@ class Served:
         self._process.communicate()
 
 
-class Registry(RegistryStore):
+class Registry(Table):
     """The registry's table in memory, for one writer: refs take a few calls, whatever the size of the tree."""
 
     def __init__(self) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from benchmarks.versions.double import LAKE, Registry, Served
-from headwater import aws
+from headwater.storage.clients import Clients, using
 from headwater.versions.dataset import Dataset
 from headwater.versions.service import Versions
 
@@ -34,7 +34,7 @@ class Side:
 
     def __init__(self, scratch: Path, count: int | None = None) -> None:
         self.bucket = Served(PLACE, scratch, count)
-        self._clients = aws.Clients(endpoint_url=self.bucket.url)
+        self._clients = Clients(endpoint_url=self.bucket.url)
         self._registry = Registry()
 
     def __enter__(self) -> Side:
@@ -45,7 +45,7 @@ class Side:
 
     def dataset(self) -> Dataset:
         """The dataset as a new process sees it."""
-        with aws.using(self._clients):
+        with using(self._clients):
             return Versions(LAKE, self._registry).dataset(DATASET)
 
     def timed(self, call: Callable[[Dataset], T]) -> tuple[dict[str, float], T]:

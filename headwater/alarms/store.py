@@ -4,42 +4,31 @@ from __future__ import annotations
 
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from headwater.alarms.types import AlarmEvent, AlarmRecord, AlarmStanding
-from headwater.aws import client, error_code
-
-_REFUSALS = {"TransactionCanceledException", "TransactionConflictException", "TransactionInProgressException"}
+from headwater.storage.clients import client
+from headwater.storage.table import ABSENT, Table, WriteRefused
 
 
 class AlarmStore:
     """Items under ``ALARM#<name>``: ``STATE``, ``EVENT#<time>#<id>``, ``SENT#<event id>#<recipient>``."""
 
     def __init__(self, table: str) -> None:
-        self.table = table
-        self._dynamodb = client("dynamodb")
+        self._table = Table(table)
 
     def standing(self, name: str) -> AlarmStanding | None:
-        """What is known of the alarm; None if it was never heard of."""
-        document = self._document(name, "STATE")
-        return AlarmStanding.model_validate_json(document) if document else None
+        """The alarm's standing; None before its first event."""
+        item = self._table.get(_alarm(name), "STATE")
+        return AlarmStanding.model_validate_json(item["document"]) if item else None
 
     def record(self, event: AlarmEvent) -> AlarmRecord | None:
-        """What was decided about ``event``; None if it is new."""
-        document = self._document(event.name, _event_key(event))
-        return AlarmRecord.model_validate_json(document) if document else None
+        """The recorded decision about ``event``; None if the event is new."""
+        item = self._table.get(_alarm(event.name), _event_key(event))
+        return AlarmRecord.model_validate_json(item["document"]) if item else None
 
     def records(self, name: str) -> list[AlarmRecord]:
         """Every event of the alarm, in the order in which they happened."""
-        pages = self._dynamodb.get_paginator("query").paginate(
-            TableName=self.table,
-            KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
-            ExpressionAttributeValues={":pk": {"S": f"ALARM#{name}"}, ":prefix": {"S": "EVENT#"}},
-            ConsistentRead=True,
-        )
-        return [
-            AlarmRecord.model_validate_json(item["document"]["S"]) for page in pages for item in page["Items"]
-        ]  # fmt: skip
+        found = self._table.query(_alarm(name), "EVENT#")
+        return [AlarmRecord.model_validate_json(item["document"]) for item in found]
 
     def decide(self, record: AlarmRecord, standing: AlarmStanding | None, before: AlarmStanding | None) -> bool:
         """Keep ``record`` and, if given, the new ``standing``, both or none.
@@ -47,49 +36,33 @@ class AlarmStore:
         Returns
         -------
         bool
-            False if the event is kept already or the standing isn't ``before`` any more: read again.
+            False if the event is kept already, the standing isn't ``before`` any more, or the answer was lost: read
+            again.
         """
-        pk = f"ALARM#{record.event.name}"
+        pk = _alarm(record.event.name)
         writes = [self._put(pk, _event_key(record.event), record.model_dump_json(), record.event.id, None)]
         if standing is not None:
-            writes.append(
-                self._put(
-                    pk, "STATE", standing.model_dump_json(), standing.event_id, before.event_id if before else None
-                )
-            )
+            replaced = before.event_id if before else None
+            writes.append(self._put(pk, "STATE", standing.model_dump_json(), standing.event_id, replaced))
         try:
-            self._dynamodb.transact_write_items(TransactItems=writes)
-        except ClientError as error:
-            if error_code(error) in _REFUSALS:
-                return False
-            raise
+            self._table.transact(writes)
+        except WriteRefused:
+            return False
         return True
 
     def was_told(self, event: AlarmEvent, recipient: str) -> bool:
         """Whether ``recipient`` was told of ``event``."""
-        key = {"pk": {"S": f"ALARM#{event.name}"}, "sk": {"S": f"SENT#{event.id}#{recipient}"}}
-        return "Item" in self._dynamodb.get_item(TableName=self.table, Key=key, ConsistentRead=True)
+        return self._table.get(_alarm(event.name), _sent_key(event, recipient)) is not None
 
     def mark_told(self, event: AlarmEvent, recipient: str) -> None:
         """Remember that ``recipient`` was told of ``event``."""
-        item = {"pk": {"S": f"ALARM#{event.name}"}, "sk": {"S": f"SENT#{event.id}#{recipient}"}}
-        self._dynamodb.put_item(TableName=self.table, Item=item)
-
-    def _document(self, name: str, sk: str) -> str:
-        key = {"pk": {"S": f"ALARM#{name}"}, "sk": {"S": sk}}
-        item = self._dynamodb.get_item(TableName=self.table, Key=key, ConsistentRead=True).get("Item", {})
-        document: str = item.get("document", {}).get("S", "")
-        return document
+        self._table.write(self._table.put({"pk": _alarm(event.name), "sk": _sent_key(event, recipient)}))
 
     def _put(self, pk: str, sk: str, document: str, event_id: str, before: str | None) -> dict[str, Any]:
-        put = {
-            "TableName": self.table,
-            "Item": {"pk": {"S": pk}, "sk": {"S": sk}, "event_id": {"S": event_id}, "document": {"S": document}},
-        }
+        item = {"pk": pk, "sk": sk, "event_id": event_id, "document": document}
         if before is None:
-            return {"Put": put | {"ConditionExpression": "attribute_not_exists(pk)"}}
-        values = {":before": {"S": before}}
-        return {"Put": put | {"ConditionExpression": "event_id = :before", "ExpressionAttributeValues": values}}
+            return self._table.put(item, only_if=ABSENT)
+        return self._table.put(item, only_if="event_id = :before", before=before)
 
 
 class NotificationTopic:
@@ -104,6 +77,14 @@ class NotificationTopic:
     def tell(self, record: AlarmRecord) -> None:
         """Publish ``record`` to the topic."""
         self._sns.publish(TopicArn=self._arn, Subject=record.subject, Message=record.text)
+
+
+def _alarm(name: str) -> str:
+    return f"ALARM#{name}"
+
+
+def _sent_key(event: AlarmEvent, recipient: str) -> str:
+    return f"SENT#{event.id}#{recipient}"
 
 
 def _event_key(event: AlarmEvent) -> str:

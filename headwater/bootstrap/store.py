@@ -8,8 +8,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from headwater.aws import client, error_code
 from headwater.bootstrap.errors import BucketNotOurs, KeyNotFound
+from headwater.storage.clients import client, error_code
 
 KEEP_DAYS = 90
 _TLS = "RefusePlainText"

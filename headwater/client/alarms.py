@@ -7,8 +7,8 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict
 
 from headwater.alarms.store import AlarmStore
-from headwater.aws import client
 from headwater.client.stack import StackDescription
+from headwater.storage.clients import client
 
 
 class AlarmView(BaseModel):

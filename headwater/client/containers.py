@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headwater.aws import client
+from headwater.storage.clients import client
 
 
 def stop_container(cluster: str, model: str, run_id: str, why: str) -> int:

@@ -21,10 +21,12 @@ from headwater.features.catalog.views import Finding, State, ViewDetails, ViewSt
 from headwater.features.errors import UnknownFeature
 from headwater.features.online.reading import plan, read_online
 from headwater.features.online.store import OnlineStore
-from headwater.lake.store import Executions, Objects
+from headwater.lake.store import Objects
 from headwater.registry.service import Registry
-from headwater.registry.store import ArtifactStore, RegistryStore
+from headwater.registry.store import ArtifactStore
 from headwater.registry.types import PackageFeature
+from headwater.storage.executions import Executions
+from headwater.storage.table import Table
 from headwater.verification import is_reserved
 
 if TYPE_CHECKING:
@@ -46,7 +48,7 @@ class Features:
         self._stack, self._using, self._api = stack, using, api
         with using():
             self._finding = Finding(
-                RegistryStore(stack.registry_table),
+                Table(stack.registry_table),
                 Objects(stack.lake_bucket),
                 ArtifactStore(stack.artifacts_bucket),
                 declared=stack.views,
@@ -375,7 +377,7 @@ class Features:
             names = [view] if view else [entry.view for entry in self.list() if entry.state not in unchecked]
             declared = self._finding.catalog(names)
             lake = Lake(declared, bucket=self._stack.lake_bucket, table=self._stack.registry_table, deployed=False)
-            online, registry = OnlineStore(self._stack.features_table), RegistryStore(self._stack.registry_table)
+            online, registry = OnlineStore(self._stack.features_table), Table(self._stack.registry_table)
             served = frozenset if view else self._finding.served
             return Parity(declared, lake, online, registry, served=served).check()
 
@@ -411,7 +413,7 @@ class Features:
 
         stack = self._stack
         with self._using():
-            registry = RegistryStore(stack.registry_table)
+            registry = Table(stack.registry_table)
             Registry(registry).versions(model)
             log = PredictionStore(stack.predictions_bucket)
             days = log.days(model)

@@ -11,13 +11,13 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from headwater.aws import client, error_code
 from headwater.client.errors import AmbiguousUpload, BadTarget, BadUpload, IngestionFailed, UploadNotFound
 from headwater.client.stack import StackDescription
 from headwater.client.waiting import wait_for
 from headwater.lake.errors import FileRefused
 from headwater.lake.store import IngestionLog, Objects
 from headwater.lake.types import LANDING, Ingestion, Upload, cut
+from headwater.storage.clients import client, error_code
 from headwater.values import Pointer
 from headwater.versions.errors import VersionGone
 

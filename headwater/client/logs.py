@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 from pydantic import BaseModel, ConfigDict
 
-from headwater.aws import client
 from headwater.client.stack import StackDescription
 from headwater.errors import NotFound
+from headwater.storage.clients import client
 
 
 class NoLogs(NotFound):

@@ -6,8 +6,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from headwater.aws import client
 from headwater.client.errors import MaterialisationFailed
+from headwater.storage.clients import client
 
 LONGEST = 15 * 60
 """Seconds that a function of Lambda's may take."""

@@ -14,8 +14,8 @@ from headwater.client.errors import BadTarget
 from headwater.client.people import me
 from headwater.client.stack import StackDescription
 from headwater.registry.service import PRODUCTION, Registry
-from headwater.registry.store import RegistryStore
 from headwater.registry.types import AliasMove, ModelVersion, TrainingSet
+from headwater.storage.table import Table
 from headwater.verification import is_reserved
 
 
@@ -78,7 +78,7 @@ class Models:
     def __init__(self, stack: StackDescription, using: Callable[[], AbstractContextManager[None]]) -> None:
         self._stack, self._using = stack, using
         with using():
-            self._registry = Registry(RegistryStore(stack.registry_table))
+            self._registry = Registry(Table(stack.registry_table))
 
     def list(self) -> list[ModelSummary]:
         """Every registered model, by name, but for that of `headwater verify`."""

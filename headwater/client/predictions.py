@@ -12,11 +12,11 @@ import urllib3
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 
-from headwater.aws import Clients
 from headwater.client.errors import ApiRefused, PredictionRefused, Unreachable
 from headwater.errors import NotAllowed
 from headwater.json_values import NotJson, dumps, json_value
 from headwater.routes import CARD, PREDICT
+from headwater.storage.clients import Clients
 
 MAX_INSTANCES = 100
 

@@ -12,7 +12,6 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from headwater.aws import client, error_code
 from headwater.client.containers import stop_container
 from headwater.client.errors import RunEnded, RunFailed, RunNotFound
 from headwater.client.people import me
@@ -20,6 +19,7 @@ from headwater.client.stack import StackDescription
 from headwater.client.waiting import wait_for
 from headwater.errors import Refused
 from headwater.lake.refusal import one_line
+from headwater.storage.clients import client, error_code
 from headwater.training.stopping import STOP_FILE, STOPPED, Stop
 from headwater.training.store import RunFiles, failure_of
 

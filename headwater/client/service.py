@@ -9,7 +9,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from headwater.aws import Clients, using
 from headwater.client import lake
 from headwater.client.alarms import AlarmView, alarms
 from headwater.client.features import Features
@@ -21,6 +20,7 @@ from headwater.client.runs import Runs
 from headwater.client.sources import Sources
 from headwater.client.stack import StackDescription
 from headwater.lake.types import Ingestion
+from headwater.storage.clients import Clients, using
 from headwater.versions.service import Versions
 
 if TYPE_CHECKING:

@@ -12,7 +12,6 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from headwater.aws import client
 from headwater.client.errors import NotDeclared, ReingestFailed
 from headwater.client.people import me
 from headwater.client.stack import StackDescription
@@ -20,6 +19,7 @@ from headwater.client.waiting import wait_for
 from headwater.lake.refusal import one_line
 from headwater.lake.store import IngestionLog
 from headwater.lake.types import Definition, Reingestion, ReingestOrder, ReingestStatus, dataset_of, digest_in
+from headwater.storage.clients import client
 from headwater.versions.errors import DatasetNotFound
 from headwater.versions.service import Versions
 

@@ -13,9 +13,9 @@ from botocore.session import Session
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from headwater import __version__
-from headwater.aws import Clients, error_code, new_session
 from headwater.client.errors import NoStack, NotDeclared, VersionMismatch
 from headwater.project import NoProject, home, project_name
+from headwater.storage.clients import Clients, error_code, new_session
 
 LOCAL = "local"
 """The stack that `headwater local up` deploys."""

@@ -6,9 +6,9 @@ name; description and owner are those of the last declaration.
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import Any
@@ -18,12 +18,12 @@ from pydantic import AwareDatetime
 from headwater.declare import FeatureView, Source
 from headwater.features.errors import DefinitionChanged, UnknownView, UnknownViewVersion
 from headwater.registry.errors import RegistryBusy
-from headwater.registry.store import RegistryStore, Scalar, WriteRefused
+from headwater.storage.retries import tries
+from headwater.storage.table import ABSENT, Scalar, Table, WriteRefused
 from headwater.values import Stored
 
 NAMES = "VIEW#"
 """The ``pk`` of the list of views; a view's own items are under ``VIEW#<view>``."""
-_ABSENT = "attribute_not_exists(pk)"
 _TRIES = 8
 
 
@@ -43,7 +43,7 @@ class Definitions:
 
     Parameters
     ----------
-    store : RegistryStore
+    store : Table
         The registry table.
     now : callable
         The time, UTC.
@@ -53,7 +53,7 @@ class Definitions:
 
     def __init__(
         self,
-        store: RegistryStore,
+        store: Table,
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         pause: Callable[[float], None] = time.sleep,
@@ -81,19 +81,16 @@ class Definitions:
         """
         pk, key = f"VIEW#{view.name}", f"DEFINITION#{view.version}"
         made = Definition(version=view.version, view=view, sources=tuple(sources), at=self._now())
-        for attempt in range(_TRIES):
+        for _ in tries(_TRIES, self._pause):
             known = self._store.get(NAMES, f"NAME#{view.name}")
             if known and (before := _definition(known)).view == view and before.sources == made.sources:
                 return before
             writes = [self._store.put(_item(NAMES, f"NAME#{view.name}", made))]
             if self._store.get(pk, key) is None:
-                writes.append(self._store.put(_item(pk, key, made), only_if=_ABSENT))
-            try:
+                writes.append(self._store.put(_item(pk, key, made), only_if=ABSENT))
+            # Refused, another writer was first, or the answer to our write was lost: the stored item tells which.
+            with suppress(WriteRefused):
                 self._store.transact(writes)
-            except WriteRefused:
-                # Another writer was first, or the answer to our write was lost: the stored item tells which.
-                self._pause(random.uniform(0, min(1.0, 0.02 * 2**attempt)))  # noqa: S311
-            else:
                 return made
         raise RegistryBusy(f"feature view {view.name!r}: its definition couldn't be kept, {_TRIES} times another "
                            "writer came first; run it again")  # fmt: skip

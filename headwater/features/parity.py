@@ -51,8 +51,8 @@ from headwater.lake.database import quoted
 from headwater.lake.service import Lake
 from headwater.lake.store import Arrivals
 from headwater.lake.types import DataVersion, PinnedCommit, streamed_of
-from headwater.registry.store import RegistryStore
 from headwater.registry.types import PackageFeature
+from headwater.storage.table import Table
 from headwater.values import Value
 from headwater.versions.refs import Refs
 from headwater.versions.types import MAIN
@@ -124,7 +124,7 @@ class Parity:
     catalog : Catalog
     lake : Lake
     online : OnlineStore
-    registry : RegistryStore
+    registry : Table
         The registry table.
     served : callable, optional
         The views and versions of their definitions that serving models look up (`Uses.served`).
@@ -139,7 +139,7 @@ class Parity:
         catalog: Catalog,
         lake: Lake,
         online: ReadsItems,
-        registry: RegistryStore,
+        registry: Table,
         *,
         served: Callable[[], Set[tuple[str, str]]] = frozenset,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),

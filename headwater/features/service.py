@@ -28,7 +28,7 @@ from headwater.lake.database import literal, quoted, scratch_of, write_parquet
 from headwater.lake.errors import NoData
 from headwater.lake.service import Lake
 from headwater.lake.types import DataVersion, streamed_of, streamed_table
-from headwater.registry.store import RegistryStore
+from headwater.storage.table import Table
 from headwater.versions.types import MAIN
 
 if TYPE_CHECKING:
@@ -327,8 +327,8 @@ class Features:
         return sharding.split(given, view, self._lake, self.ensure, self.to_read, shard_entities=shard_entities)
 
     @property
-    def _registry(self) -> RegistryStore:
-        return RegistryStore(self._lake.ingestion_log.table)
+    def _registry(self) -> Table:
+        return Table(self._lake.ingestion_log.table)
 
     @property
     def _definitions(self) -> Definitions:

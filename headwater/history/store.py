@@ -9,13 +9,14 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from headwater.aws import client, error_code
 from headwater.history.errors import StateBucketMissing, StateUnknown
 from headwater.history.graph import Graph
 from headwater.history.types import StackName
+from headwater.storage.clients import client, error_code
+from headwater.storage.objects import GONE, Bucket, ObjectGone
+from headwater.storage.table import ABSENT, Scalar, Table
 
 GRAPHS = "infrastructure/"
-_GONE = {"NoSuchKey", "NoSuchVersion", "404"}
 _STACKS = "LEDGER#"
 
 
@@ -59,7 +60,7 @@ class StateBucket:
             answer = self._s3.get_object(Bucket=self.name, Key=moment.key, VersionId=moment.version_id)
             body: bytes = answer["Body"].read()
         except ClientError as error:
-            if error_code(error) in _GONE:
+            if error_code(error) in GONE:
                 return None
             raise self._explain(error) from error
         return body
@@ -84,76 +85,44 @@ class HistoryTable:
     """
 
     def __init__(self, table: str) -> None:
-        self.table = table
-        self._dynamodb = client("dynamodb")
+        self._table = Table(table)
 
     def put(self, of: StackName, ns: int, fact: str, document: str, rank: int) -> bool:
         """Keep a fact unless one that knows as much (``rank``) is there; False if there was one."""
-        item = {
-            "pk": {"S": f"{_STACKS}{of}"},
-            "sk": {"S": f"UPDATE#{ns:020d}#{fact}"},
-            "rank": {"N": str(rank)},
-            "document": {"S": document},
-        }
         # The name first: a fact of a stack that isn't listed would never be found.
-        self._dynamodb.put_item(TableName=self.table, Item={"pk": {"S": _STACKS}, "sk": {"S": f"STACK#{of}"}})
-        try:
-            self._dynamodb.put_item(
-                TableName=self.table,
-                Item=item,
-                ConditionExpression="attribute_not_exists(pk) OR #rank < :rank",
-                ExpressionAttributeNames={"#rank": "rank"},
-                ExpressionAttributeValues={":rank": {"N": str(rank)}},
-            )
-        except ClientError as error:
-            # Also what a retry hears whose first answer was lost: the fact is there.
-            if error_code(error) == "ConditionalCheckFailedException":
-                return False
-            raise
-        return True
+        self._table.write(self._table.put({"pk": _STACKS, "sk": f"STACK#{of}"}))
+        sk = f"UPDATE#{ns:020d}#{fact}"
+        item: dict[str, Scalar] = {"pk": f"{_STACKS}{of}", "sk": sk, "rank": rank, "document": document}
+        return self._table.write(self._table.put(item, only_if=f"{ABSENT} OR #rank < :rank", rank=rank))
 
     def facts(self, of: StackName) -> Iterator[tuple[int, str, int, str]]:
         """``ns``, name, rank and document of every fact of the stack's updates, in the order of time."""
-        for item in self._query(f"{_STACKS}{of}", "UPDATE#"):
-            _, ns, fact = item["sk"]["S"].split("#", 2)
-            yield int(ns), fact, int(item["rank"]["N"]), item["document"]["S"]
+        for item in self._table.query(f"{_STACKS}{of}", "UPDATE#"):
+            _, ns, fact = item["sk"].split("#", 2)
+            yield int(ns), fact, item["rank"], item["document"]
 
     def stacks(self) -> list[StackName]:
         """Every stack that the history knows of."""
-        names = [item["sk"]["S"].removeprefix("STACK#").split("/") for item in self._query(_STACKS, "STACK#")]
+        names = [item["sk"].removeprefix("STACK#").split("/") for item in self._table.query(_STACKS, "STACK#")]
         return [StackName(project=project, stack=stack) for project, stack in names]
-
-    def _query(self, pk: str, prefix: str) -> Iterator[dict[str, Any]]:
-        pages = self._dynamodb.get_paginator("query").paginate(
-            TableName=self.table,
-            KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
-            ExpressionAttributeValues={":pk": {"S": pk}, ":prefix": {"S": prefix}},
-            ConsistentRead=True,
-        )
-        for page in pages:
-            yield from page["Items"]
 
 
 class GraphStore:
     """Canonical graphs in the artifacts bucket, named by their contents; without secrets, not even encrypted."""
 
     def __init__(self, bucket: str) -> None:
-        self.bucket = bucket
-        self._s3 = client("s3")
+        self._objects = Bucket(bucket, gone=GONE | {"NoSuchBucket"})
 
     def keep(self, name: str, packed: bytes) -> None:
         """Keep a graph; one that is there already becomes a new version with the same contents."""
-        self._s3.put_object(Bucket=self.bucket, Key=_graph_key(name), Body=packed, ContentType="application/gzip")
+        self._objects.put(_graph_key(name), packed, ContentType="application/gzip")
 
     def load(self, name: str) -> Graph:
         """The graph called ``name``; raises `StateUnknown` if it isn't there."""
         try:
-            body = self._s3.get_object(Bucket=self.bucket, Key=_graph_key(name))["Body"].read()
-        except ClientError as error:
-            if error_code(error) in {*_GONE, "NoSuchBucket"}:
-                raise StateUnknown(f"s3://{self.bucket}/{_graph_key(name)} isn't there") from error
-            raise
-        return Graph.unpack(name, body)
+            return Graph.unpack(name, self._objects.read(_graph_key(name)))
+        except ObjectGone as error:
+            raise StateUnknown(str(error)) from error
 
 
 def _graph_key(name: str) -> str:

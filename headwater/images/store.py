@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from headwater.aws import client, error_code
 from headwater.images.errors import NoBuilds
 from headwater.images.types import Build, BuildRequest
+from headwater.storage.clients import client, error_code
 
 TAG_VARIABLE = "IMAGE_TAG"
 

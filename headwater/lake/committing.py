@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from functools import partial
 
 from headwater.lake.errors import Superseded
 from headwater.lake.store import Objects
 from headwater.lake.types import Ingestion, dataset_of
+from headwater.storage.retries import tries
 from headwater.values import Pointer
 from headwater.versions.errors import Conflicts, HookRefused, RefsBusy
 from headwater.versions.hooks import Hook, Proposal
@@ -20,7 +20,6 @@ from headwater.versions.writing import Committed
 AUTHOR = "ingestion"
 ROUNDS = 12
 """Each of them makes the library's own tries; with the pauses between them enough for a hundred files at once."""
-LONGEST_PAUSE = 15.0
 
 
 def insist(commit: Callable[[], Committed], pause: Callable[[float], None]) -> Committed:
@@ -33,12 +32,18 @@ def insist(commit: Callable[[], Committed], pause: Callable[[float], None]) -> C
     RefsBusy, Conflicts
         Other writers still came first after `ROUNDS`.
     """
-    for attempt in range(ROUNDS - 1):
+    for number in rounds(pause):
         try:
             return commit()
         except (Conflicts, RefsBusy):
-            pause(random.uniform(0, min(LONGEST_PAUSE, 0.25 * 2**attempt)))  # noqa: S311
-    return commit()
+            if number == ROUNDS - 1:
+                raise
+    raise AssertionError("the last round returns or raises")
+
+
+def rounds(pause: Callable[[float], None]) -> Iterator[int]:
+    """The numbers of `ROUNDS` rounds, with pauses that are long enough for other writers of the branch."""
+    return tries(ROUNDS, pause, base=0.25, longest=15.0)
 
 
 class Committing:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from headwater.lake.store import Executions
 from headwater.lake.types import Upload
+from headwater.storage.executions import Executions
 
 
 class Intake:

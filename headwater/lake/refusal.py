@@ -9,7 +9,7 @@ from typing import Any
 
 from headwater.lake.store import IngestionLog
 from headwater.lake.types import Ingestion, IngestionStatus, Upload, dataset_of
-from headwater.registry.store import RegistryStore
+from headwater.storage.table import Table
 from headwater.values import Value
 from headwater.versions.refs import Refs
 
@@ -36,7 +36,7 @@ class Refusals:
 
     def __init__(self, table: str, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._ingestion_log = IngestionLog(table)
-        self._store = RegistryStore(table)
+        self._store = Table(table)
         self._now = now
 
     def record(self, upload: Upload, *, error: Mapping[str, Any]) -> Refusal:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +11,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from headwater.errors import HeadwaterError
-from headwater.lake.committing import AUTHOR, LONGEST_PAUSE, ROUNDS
+from headwater.lake.committing import AUTHOR, ROUNDS, rounds
 from headwater.lake.errors import ReingestBlocked
 from headwater.lake.making import Making, Refusal, landed_of
 from headwater.lake.store import IngestionLog, Objects
@@ -133,7 +132,7 @@ class Reingesting:
         )
 
     def _run(self, order: ReingestOrder, run_id: str, definition: str, *, small: bool) -> Reingestion | None:
-        for attempt in range(ROUNDS):
+        for _ in rounds(self._pause):
             head = self._refs(dataset_of(order.source)).get("branch", MAIN)
             tasks = self._plan(order, head, definition)
             if small and not _is_small(tasks):
@@ -160,7 +159,6 @@ class Reingesting:
                 commit = self._switch(order, run_id, definition, tasks, made, done)
             except (_Overtaken, Conflicts, RefsBusy, NothingToCommit):
                 # An upload or a concurrent run came first: plan again; files that were made already are found again.
-                self._pause(random.uniform(0, min(LONGEST_PAUSE, 0.25 * 2**attempt)))  # noqa: S311
                 continue
             older = self._older(order.source, self._refs(dataset_of(order.source)).get("branch", MAIN), definition)
             return self._end(

@@ -35,7 +35,7 @@ from headwater.lake.types import (
     streamed_table,
 )
 from headwater.registry.errors import RegistryBusy
-from headwater.registry.store import RegistryStore
+from headwater.storage.table import Table
 from headwater.values import Pointer
 from headwater.versions.errors import DatasetNotFound, HookRefused, RevisionNotFound
 from headwater.versions.refs import Ref, Refs
@@ -81,7 +81,7 @@ class Lake:
         self.catalog = catalog
         self.objects = Objects(bucket)
         self.ingestion_log = IngestionLog(table)
-        self._registry = RegistryStore(table)
+        self._registry = Table(table)
         self.versions = Versions(bucket, self._registry, now=now, pause=pause)
         self._committing = Committing(self.versions, self.objects, pause=pause)
         self._judging = Judging(catalog, self.ingestion_log, deployed=deployed)

@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import datetime
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from botocore.exceptions import ClientError
+from pydantic import BaseModel
 
-from headwater.aws import client, error_code
 from headwater.lake.errors import LakeBusy
 from headwater.lake.types import Definition, Ingestion, IngestionStatus, Order, Reingestion, Upload
+from headwater.storage.clients import client, error_code
+from headwater.storage.objects import Bucket, ObjectGone
+from headwater.storage.table import ABSENT, Scalar, Table
 from headwater.values import Pointer
 from headwater.versions.errors import VersionGone
+
+V = TypeVar("V", bound=BaseModel)
 
 ARRIVED = "arrived/"
 """Prefix of streamed rows that aren't committed yet, a folder for each view and version of its definition."""
 DELETED_AT_ONCE = 1000
 FIRST, LATEST = "FIRSTDEFINITION", "LATESTDEFINITION"
 BUSY = frozenset({"SlowDown", "ServiceUnavailable", "InternalError", "503", "500"})
-GONE = frozenset({"NoSuchVersion", "NoSuchKey", "404", "InvalidArgument"})
 
 
 class Objects:
@@ -33,10 +36,12 @@ class Objects:
     def __init__(self, bucket: str) -> None:
         self.bucket = bucket
         self._s3 = client("s3")
+        self._objects = Bucket(bucket)
 
     def fetch(self, pointer: Pointer, path: Path) -> Order:
         """Write the bytes that ``pointer`` names to ``path``. Returns when they landed; raises `VersionGone`."""
-        answer = self._version(self._s3.get_object, pointer)
+        with _kept(pointer):
+            answer = self._objects.get(pointer)
         with path.open("wb") as file:
             for chunk in answer["Body"].iter_chunks(1 << 20):
                 file.write(chunk)
@@ -45,8 +50,8 @@ class Objects:
     def tail(self, pointer: Pointer, count: int) -> bytes:
         """The last ``count`` bytes of the object that ``pointer`` names, or all if there are fewer; raises
         `VersionGone`."""
-        get_range = partial(self._s3.get_object, Range=f"bytes=-{count}")
-        read: bytes = self._version(get_range, pointer)["Body"].read()
+        with _kept(pointer):
+            read: bytes = self._objects.get(pointer, Range=f"bytes=-{count}")["Body"].read()
         return read
 
     def gone(self, pointers: Sequence[Pointer]) -> list[bool]:
@@ -54,8 +59,8 @@ class Objects:
 
         def is_gone(pointer: Pointer) -> bool:
             try:
-                self._version(self._s3.head_object, pointer)
-            except VersionGone:
+                self._objects.head(pointer)
+            except ObjectGone:
                 return True
             return False
 
@@ -64,18 +69,9 @@ class Objects:
 
     def order(self, pointer: Pointer) -> Order:
         """When the file that ``pointer`` names landed; raises `VersionGone`."""
-        answer = self._version(self._s3.head_object, pointer)
+        with _kept(pointer):
+            answer = self._objects.head(pointer)
         return Order.of(answer["Metadata"], answer["LastModified"])
-
-    def _version(self, call: Callable[..., Any], pointer: Pointer) -> Any:
-        try:
-            return call(Bucket=pointer.bucket, Key=pointer.key, VersionId=pointer.version_id)
-        except ClientError as error:
-            if error_code(error) in GONE:
-                raise VersionGone(
-                    f"s3://{pointer.bucket}/{pointer.key} has no version {pointer.version_id} (any more)"
-                ) from error
-            raise
 
     def in_order(self, pointers: Sequence[Pointer]) -> list[Pointer]:
         """The pointers in the order in which their files landed; files that landed at the same moment keep their
@@ -99,20 +95,14 @@ class Objects:
     def put(self, key: str, path: Path, metadata: Mapping[str, str] | None = None) -> Pointer:
         """Store a file's bytes as a new version of ``key``, with a checksum that stands for them."""
         with path.open("rb") as body:
-            answer = self._s3.put_object(
-                Bucket=self.bucket, Key=key, Body=body, ChecksumAlgorithm="SHA256", Metadata=dict(metadata or {})
-            )
-        return Pointer(bucket=self.bucket, key=key, version_id=answer["VersionId"])
+            return self._objects.put(key, body, Metadata=dict(metadata or {}))
 
     def newest(self, key: str) -> Pointer | None:
         """The version of ``key`` that was written last; None if there is none."""
         try:
-            answer = self._s3.head_object(Bucket=self.bucket, Key=key)
-        except ClientError as error:
-            if error_code(error) in GONE:
-                return None
-            raise
-        return Pointer(bucket=self.bucket, key=key, version_id=answer["VersionId"])
+            return self._objects.newest(key)
+        except ObjectGone:
+            return None
 
     def landed(self, prefix: str) -> Iterator[tuple[datetime, Upload]]:
         """The newest version of each object under ``prefix`` that isn't deleted, and when it landed.
@@ -143,6 +133,7 @@ class Arrivals:
     def __init__(self, bucket: str) -> None:
         self.bucket = bucket
         self._s3 = client("s3")
+        self._objects = Bucket(bucket)
 
     def put(self, view: str, version: str, body: bytes) -> str:
         """Keep a call's rows, lines of JSON, for a version of a view's definition. Returns the object's key.
@@ -154,7 +145,7 @@ class Arrivals:
         """
         key = f"{ARRIVED}{view}/{version}/{hashlib.sha256(body).hexdigest()}.jsonl"
         try:
-            self._s3.put_object(Bucket=self.bucket, Key=key, Body=body, ChecksumAlgorithm="SHA256")
+            self._objects.put(key, body)
         except ClientError as error:
             if error_code(error) in BUSY:
                 raise LakeBusy(f"s3://{self.bucket}/{ARRIVED}: throttled until all retries were spent") from error
@@ -183,12 +174,9 @@ class Arrivals:
     def fetch(self, pointer: Pointer, path: Path) -> bool:
         """Write a call's rows to a file; False if they were committed and deleted meanwhile."""
         try:
-            answer = self._s3.get_object(Bucket=pointer.bucket, Key=pointer.key, VersionId=pointer.version_id)
-        except ClientError as error:
-            if error_code(error) in GONE:
-                return False
-            raise
-        path.write_bytes(answer["Body"].read())
+            path.write_bytes(self._objects.read(pointer))
+        except ObjectGone:
+            return False
         return True
 
     def delete(self, pointers: Sequence[Pointer]) -> None:
@@ -219,16 +207,15 @@ class IngestionLog:
 
     def __init__(self, table: str) -> None:
         self.table = table
-        self._dynamodb = client("dynamodb")
+        self._table = Table(table)
 
     def ingestion(self, upload: Upload) -> Ingestion | None:
         """The ingestion of ``upload``; None if nothing is known."""
-        item = self._get(_source(upload.source), _ingestion(upload))
-        return Ingestion.model_validate_json(item["document"]["S"]) if item else None
+        return self._document(upload.source, _ingestion(upload), Ingestion)
 
     def ingestions(self, source: str) -> tuple[Ingestion, ...]:
         """The ingestion of every upload to ``source``, the newest first."""
-        found = [Ingestion.model_validate_json(item["document"]["S"]) for item in self._query(source, "INGESTION#")]
+        found = self._documents(source, "INGESTION#", Ingestion)
         return tuple(sorted(found, key=lambda entry: entry.at, reverse=True))
 
     def record(self, ingestion: Ingestion) -> Ingestion:
@@ -242,43 +229,28 @@ class IngestionLog:
         Ingestion
             The stored ingestion: the given one, or a concurrent run's.
         """
-        item = {
-            "pk": {"S": _source(ingestion.source)},
-            "sk": {"S": _ingestion(ingestion.upload)},
-            "status": {"S": ingestion.status.value},
-            "document": {"S": ingestion.model_dump_json()},
-        }
-        condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(settled)"}
+        item = _item(ingestion.source, _ingestion(ingestion.upload), ingestion, status=ingestion.status.value)
+        condition = {"only_if": "attribute_not_exists(settled)"}
         if ingestion.settled:
-            item["settled"] = {"N": "1"}
+            item["settled"] = 1
         elif ingestion.status is IngestionStatus.INGESTED:
-            condition = {
-                "ConditionExpression": "attribute_not_exists(pk) OR #status <> :ingested",
-                "ExpressionAttributeNames": {"#status": "status"},
-                "ExpressionAttributeValues": {":ingested": {"S": IngestionStatus.INGESTED.value}},
-            }
-        try:
-            self._dynamodb.put_item(TableName=self.table, Item=item, **condition)
-        except ClientError as error:
-            if error_code(error) != "ConditionalCheckFailedException":
-                raise
-            # Also after a successful write whose answer was lost: the stored item is then our own.
-            present = self.ingestion(ingestion.upload)
-            assert present is not None  # noqa: S101 - the condition failed, so there is one, and none is ever deleted
-            return present
-        return ingestion
+            condition = {"only_if": f"{ABSENT} OR #status <> :ingested", "ingested": IngestionStatus.INGESTED.value}
+        if self._table.write(self._table.put(item, **condition)):
+            return ingestion
+        # Also after a successful write whose answer was lost: the stored item is then our own.
+        present = self.ingestion(ingestion.upload)
+        assert present is not None  # noqa: S101 - the condition failed, so there is one, and none is ever deleted
+        return present
 
     def remember(self, definition: Definition) -> None:
         """Store a definition when it is first used, and which definitions are the source's first and latest."""
-        document = {"document": {"S": definition.model_dump_json()}}
-        pk = _source(definition.source)
         for name in (f"DEFINITION#{definition.digest}", FIRST):
-            self._put_first(pk, name, document)
-        self._dynamodb.put_item(TableName=self.table, Item={"pk": {"S": pk}, "sk": {"S": LATEST}, **document})
+            self._table.write(self._table.put(_item(definition.source, name, definition), only_if=ABSENT))
+        self._table.write(self._table.put(_item(definition.source, LATEST, definition)))
 
     def definitions(self, source: str) -> tuple[Definition, ...]:
         """The definitions under which files were ingested, the oldest first."""
-        found = [Definition.model_validate_json(item["document"]["S"]) for item in self._query(source, "DEFINITION#")]
+        found = self._documents(source, "DEFINITION#", Definition)
         return tuple(sorted(found, key=lambda entry: (entry.at is not None, entry.at)))
 
     def first_definition(self, source: str) -> str | None:
@@ -290,13 +262,12 @@ class IngestionLog:
         return self._digest(source, LATEST)
 
     def _digest(self, source: str, name: str) -> str | None:
-        item = self._get(_source(source), name)
-        return Definition.model_validate_json(item["document"]["S"]).digest if item else None
+        found = self._document(source, name, Definition)
+        return found.digest if found else None
 
     def remade(self, source: str, digest: str | None = None) -> tuple[Ingestion, ...]:
         """The reingested uploads of a source, under one definition or under any."""
-        prefix = f"REMADE#{digest}#" if digest else "REMADE#"
-        return tuple(Ingestion.model_validate_json(item["document"]["S"]) for item in self._query(source, prefix))
+        return tuple(self._documents(source, f"REMADE#{digest}#" if digest else "REMADE#", Ingestion))
 
     def keep_remade(self, made: Ingestion) -> Ingestion:
         """Store the result of an upload under another definition; of two successes the first stays.
@@ -307,104 +278,40 @@ class IngestionLog:
             The stored ingestion.
         """
         name = f"REMADE#{made.definition}#{made.upload.version_id}#{_fitting(made.file)}"
-        fields = {"status": {"S": made.status.value}, "document": {"S": made.model_dump_json()}}
-        if self._put_first(_source(made.source), name, fields, over=IngestionStatus.REFUSED):
+        item = _item(made.source, name, made, status=made.status.value)
+        put = self._table.put(item, only_if=f"{ABSENT} OR #status = :over", over=IngestionStatus.REFUSED.value)
+        if self._table.write(put):
             return made
-        item = self._get(_source(made.source), name)
-        return Ingestion.model_validate_json(item["document"]["S"]) if item else made
+        return self._document(made.source, name, Ingestion) or made
 
     def record_reingestion(self, done: Reingestion) -> None:
         """Store the end of a reingestion or of its last attempt."""
-        item = {"pk": {"S": _source(done.source)}, "sk": {"S": f"REINGESTION#{done.run_id}"}}
-        self._dynamodb.put_item(TableName=self.table, Item={**item, "document": {"S": done.model_dump_json()}})
+        self._table.write(self._table.put(_item(done.source, f"REINGESTION#{done.run_id}", done)))
 
     def reingestion(self, source: str, run_id: str) -> Reingestion | None:
         """The end of a reingestion; None if it hasn't ended."""
-        item = self._get(_source(source), f"REINGESTION#{run_id}")
-        return Reingestion.model_validate_json(item["document"]["S"]) if item else None
+        return self._document(source, f"REINGESTION#{run_id}", Reingestion)
 
-    def _put_first(self, pk: str, sk: str, fields: Mapping[str, Any], over: str | None = None) -> bool:
-        """Put an item unless one exists whose status isn't in ``over``. Returns whether this call put it."""
-        condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(pk)"}
-        if over is not None:
-            condition = {
-                "ConditionExpression": "attribute_not_exists(pk) OR #status = :over",
-                "ExpressionAttributeNames": {"#status": "status"},
-                "ExpressionAttributeValues": {":over": {"S": over}},
-            }
-        try:
-            self._dynamodb.put_item(
-                TableName=self.table, Item={"pk": {"S": pk}, "sk": {"S": sk}, **fields}, **condition
-            )  # fmt: skip
-        except ClientError as error:
-            if error_code(error) != "ConditionalCheckFailedException":
-                raise
-            return False
-        return True
+    def _document(self, source: str, sk: str, kind: type[V]) -> V | None:
+        item = self._table.get(_source(source), sk)
+        return kind.model_validate_json(item["document"]) if item else None
 
-    def _get(self, pk: str, sk: str) -> dict[str, Any] | None:
-        answer = self._dynamodb.get_item(
-            TableName=self.table, Key={"pk": {"S": pk}, "sk": {"S": sk}}, ConsistentRead=True
-        )
-        item: dict[str, Any] | None = answer.get("Item")
-        return item
-
-    def _query(self, source: str, prefix: str) -> Iterator[dict[str, Any]]:
-        pages = self._dynamodb.get_paginator("query").paginate(
-            TableName=self.table,
-            KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
-            ExpressionAttributeValues={":pk": {"S": _source(source)}, ":prefix": {"S": prefix}},
-            ConsistentRead=True,
-        )
-        for page in pages:
-            yield from page["Items"]
+    def _documents(self, source: str, prefix: str, kind: type[V]) -> list[V]:
+        return [kind.model_validate_json(item["document"]) for item in self._table.query(_source(source), prefix)]
 
 
-class Executions:
-    """Runs of a state machine."""
+@contextmanager
+def _kept(pointer: Pointer) -> Iterator[None]:
+    try:
+        yield
+    except ObjectGone as error:
+        raise VersionGone(
+            f"s3://{pointer.bucket}/{pointer.key} has no version {pointer.version_id} (any more)"
+        ) from error
 
-    def __init__(self, arn: str) -> None:
-        self.arn = arn
-        self._stepfunctions = client("stepfunctions")
 
-    def start(self, name: str, given: object) -> bool:
-        """Start a run called ``name``; False if there is, or was, one of that name."""
-        try:
-            self._stepfunctions.start_execution(stateMachineArn=self.arn, name=name, input=json.dumps(given))
-        except ClientError as error:
-            if error_code(error) == "ExecutionAlreadyExists":
-                return False
-            raise
-        return True
-
-    def running(self, prefix: str) -> str | None:
-        """A run in progress whose name begins with ``prefix``; a run that began a moment ago may not be listed yet."""
-        pages = self._stepfunctions.get_paginator("list_executions").paginate(
-            stateMachineArn=self.arn, statusFilter="RUNNING"
-        )
-        names = (entry["name"] for page in pages for entry in page["executions"])
-        return next((name for name in names if name.startswith(prefix)), None)
-
-    def standing(self, name: str) -> tuple[str, str] | None:
-        """Status of the run called ``name``, such as ``FAILED``, and why it failed; None if there is no such run."""
-        try:
-            found = self._stepfunctions.describe_execution(executionArn=self._arn(name))
-        except ClientError as error:
-            if error_code(error) == "ExecutionDoesNotExist":
-                return None
-            raise
-        return found["status"], found.get("cause") or ""
-
-    def items(self, name: str) -> tuple[int, int] | None:
-        """Finished items and all items of a run's distributed map; None before the map has started."""
-        runs = self._stepfunctions.list_map_runs(executionArn=self._arn(name))["mapRuns"]
-        if not runs:
-            return None
-        counts = self._stepfunctions.describe_map_run(mapRunArn=runs[0]["mapRunArn"])["itemCounts"]
-        return counts["succeeded"], counts["total"]
-
-    def _arn(self, name: str) -> str:
-        return f"{self.arn.replace(':stateMachine:', ':execution:', 1)}:{name}"
+def _item(source: str, sk: str, value: BaseModel, **more: Scalar) -> dict[str, Scalar]:
+    return {"pk": _source(source), "sk": sk, **more, "document": value.model_dump_json()}
 
 
 def _source(source: str) -> str:

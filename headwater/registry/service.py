@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import random
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Protocol, Self
 
@@ -20,8 +20,10 @@ from headwater.registry.errors import (
     VersionNotFound,
     VersionNotReady,
 )
-from headwater.registry.store import RegistryStore, Scalar, WriteRefused
 from headwater.registry.types import AliasMove, Candidate, ModelVersion, Status
+from headwater.storage.pointers import Last, LoggedPointer, Proposal
+from headwater.storage.retries import tries
+from headwater.storage.table import ABSENT, Scalar, Table, WriteRefused
 
 PRODUCTION, STAGING = "production", "staging"
 _TRIES = 12
@@ -44,7 +46,7 @@ class Registry:
 
     Parameters
     ----------
-    store : RegistryStore
+    store : Table
         The table.
     now : callable
         The time, UTC, that entries are stamped with.
@@ -54,7 +56,7 @@ class Registry:
 
     def __init__(
         self,
-        store: RegistryStore,
+        store: Table,
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         pause: Callable[[float], None] = time.sleep,
@@ -66,7 +68,7 @@ class Registry:
     @classmethod
     def from_settings(cls, settings: RegistrySettings) -> Self:
         """The registry in the table that ``settings`` name."""
-        return cls(RegistryStore(settings.registry_table))
+        return cls(Table(settings.registry_table))
 
     # -- versions -----------------------------------------------------------------------------------------------
 
@@ -93,7 +95,7 @@ class Registry:
         RegistryBusy
             Other writers kept coming first.
         """
-        for attempt in range(_TRIES):
+        for _ in tries(_TRIES, self._pause):
             # Read once: a run that another registers after this look makes the write fail, not a second version.
             before = self._run(candidate)
             if known := self._known(candidate, before):
@@ -101,11 +103,8 @@ class Registry:
             if still_champion:
                 self.check_champion(candidate)
             entry, writes = self._registering(candidate, commit, before, still_champion=still_champion)
-            try:
+            with suppress(WriteRefused):
                 self._store.transact(writes)
-            except WriteRefused:
-                self._back_off(attempt)
-            else:
                 return entry
         if known := self.registered(candidate):
             return known
@@ -148,17 +147,17 @@ class Registry:
         writes = [
             store.put(next_count, only_if="#count = :count", count=count)
             if counter
-            else store.put(next_count, only_if=_ABSENT),
-            store.put(_version_item(pk, entry), only_if=_ABSENT),
+            else store.put(next_count, only_if=ABSENT),
+            store.put(_version_item(pk, entry), only_if=ABSENT),
             store.put(of_run, only_if="#version = :before", before=before["version"])
             if before
-            else store.put(of_run, only_if=_ABSENT),
+            else store.put(of_run, only_if=ABSENT),
             store.put({"pk": _NAMES, "sk": f"NAME#{entry.model}"}),
         ]
         if still_champion:
             alias, champion = f"ALIAS#{PRODUCTION}", candidate.champion_version
             writes.append(
-                store.check(pk, alias, only_if=_ABSENT)
+                store.check(pk, alias, only_if=ABSENT)
                 if champion is None
                 else store.check(pk, alias, only_if="#to = :champion", champion=champion)
             )
@@ -292,7 +291,7 @@ class Registry:
 
     def log(self, model: str, alias: str) -> tuple[AliasMove, ...]:
         """Every move of ``alias``, oldest first; empty if it never existed."""
-        return tuple(_move(item) for item in self._store.query(f"MODEL#{model}", f"LOG#{alias}#"))
+        return tuple(map(_move, self._alias(model, alias).log()))
 
     def _move(
         self,
@@ -307,14 +306,16 @@ class Registry:
         once: bool = False,
     ) -> AliasMove:
         pk, write_id = f"MODEL#{model}", write_id or uuid.uuid4().hex
-        for attempt in range(_TRIES):
-            last = self._last_move(model, alias)
-            if last is not None and last.write_id == write_id:
-                return last
+        pointer = self._alias(model, alias)
+
+        def made(last: Last | None) -> dict[str, Any] | None:
+            if last is not None and last.item["write_id"] == write_id:
+                return pointer.entry(last.sequence)
+            # It was made, its answer was lost, and somebody has decided anew since: theirs stays.
+            return next((entry for entry in pointer.log() if entry["write_id"] == write_id), None) if once else None
+
+        def propose(last: Last | None) -> Proposal:
             current = last.to if last else None
-            if once and (ours := self._made(model, alias, write_id)):
-                # It was made, its answer was lost, and somebody has decided anew since: theirs stays.
-                return ours
             if to is not None:
                 self._check_ready(model, to)
                 if alias != STAGING and not why.strip():
@@ -326,51 +327,22 @@ class Registry:
                     next_steps=[f"headwater models show {model}"],
                 )
             move = AliasMove(
-                model=model,
-                alias=alias,
-                sequence=last.sequence + 1 if last else 1,
-                before=current,
-                to=to,
-                at=self._now(),
-                by=by,
-                why=why,
-                write_id=write_id,
-            )
-            try:
-                self._store.transact(self._writes(pk, move))
-            except WriteRefused:
-                # Lost answer or lost race: the log, which is append-only, tells which.
-                entry = self._store.get(pk, _log_key(alias, move.sequence))
-                if entry is not None and entry["write_id"] == write_id:
-                    return _move(entry)
-                self._back_off(attempt)
-            else:
-                return move
-        raise RegistryBusy(f"{model}@{alias} couldn't be moved: {_TRIES} times another writer came first")
+                model=model, alias=alias, sequence=last.sequence + 1 if last else 1, before=current, to=to,
+                at=self._now(), by=by, why=why, write_id=write_id,
+            )  # fmt: skip
+            ready = {"only_if": "#status = :ready", "ready": Status.READY.value}
+            also = [] if to is None else [self._store.check(pk, _version_key(to), **ready)]
+            return Proposal(entry=move.model_dump(mode="json"), fields={}, also=also)
 
-    def _writes(self, pk: str, move: AliasMove) -> list[dict[str, Any]]:
-        store, sk = self._store, f"ALIAS#{move.alias}"
-        # The log entry of the next number doesn't exist: that alone serialises all movers of one alias.
-        writes = [store.put(_move_item(pk, move), only_if=_ABSENT)]
-        if move.to is None:
-            return [*writes, store.delete(pk, sk, only_if="#to = :before", before=move.before)]
-        pointer: dict[str, Scalar] = {
-            "pk": pk,
-            "sk": sk,
-            "to": move.to,
-            "sequence": move.sequence,
-            "write_id": move.write_id,
-        }
-        if move.before is None:
-            writes.append(store.put(pointer, only_if=_ABSENT))
-        else:
-            writes.append(store.put(pointer, only_if="#to = :before", before=move.before))
-        ready = store.check(pk, _version_key(move.to), only_if="#status = :ready", ready=Status.READY.value)
-        return [*writes, ready]
+        entry = pointer.move(propose, made=made, count=_TRIES)
+        if entry is None:
+            raise RegistryBusy(f"{model}@{alias} couldn't be moved: {_TRIES} times another writer came first")
+        return _move(entry)
 
-    def _last_move(self, model: str, alias: str) -> AliasMove | None:
-        newest = self._store.newest(f"MODEL#{model}", f"LOG#{alias}#")
-        return _move(newest) if newest else None
+    def _alias(self, model: str, alias: str) -> LoggedPointer:
+        return LoggedPointer(
+            self._store, f"MODEL#{model}", f"ALIAS#{alias}", log=f"LOG#{alias}#", target="to", pause=self._pause
+        )
 
     def _check_ready(self, model: str, number: int) -> None:
         try:
@@ -387,27 +359,13 @@ class Registry:
                 next_steps=[f'headwater models promote {model} {number} --why "..."'],
             )
 
-    def _made(self, model: str, alias: str, write_id: str) -> AliasMove | None:
-        return next((move for move in self.log(model, alias) if move.write_id == write_id), None)
-
     def _unknown_model(self, model: str) -> ModelNotRegistered:
         known = ", ".join(self.models()) or "none"
         return ModelNotRegistered(f"no version of model {model!r} is registered. Registered: {known}")
 
-    def _back_off(self, attempt: int) -> None:
-        # Full jitter: writers that collided once shouldn't collide again.
-        self._pause(random.uniform(0, min(1.0, 0.01 * 2**attempt)))  # noqa: S311
-
-
-_ABSENT = "attribute_not_exists(pk)"
-
 
 def _version_key(number: int) -> str:
     return f"VERSION#{number:08d}"
-
-
-def _log_key(alias: str, sequence: int) -> str:
-    return f"LOG#{alias}#{sequence:08d}"
 
 
 def _version_item(pk: str, entry: ModelVersion) -> dict[str, Scalar]:
@@ -423,11 +381,6 @@ def _version_item(pk: str, entry: ModelVersion) -> dict[str, Scalar]:
 
 def _version(item: dict[str, Any]) -> ModelVersion:
     return ModelVersion.model_validate_json(item["document"])
-
-
-def _move_item(pk: str, move: AliasMove) -> dict[str, Scalar]:
-    entry = move.model_dump(mode="json", exclude={"model", "alias"})
-    return {"pk": pk, "sk": _log_key(move.alias, move.sequence), "model": move.model, "alias": move.alias, **entry}
 
 
 def _move(item: dict[str, Any]) -> AliasMove:

@@ -1,96 +1,18 @@
-"""The registry's items in DynamoDB and a run's files in S3; the only place of this package that calls AWS."""
+"""A run's files in S3."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TypeVar
 
-from botocore.exceptions import ClientError, HTTPClientError
 from pydantic import BaseModel, ValidationError
 
-from headwater.aws import client, error_code
 from headwater.registry.errors import ArtifactInvalid, ArtifactNotFound
+from headwater.storage.objects import GONE, Bucket, ObjectGone
 from headwater.values import Pointer
 
-Scalar = str | int | None
-Item = Mapping[str, Scalar]
 V = TypeVar("V", bound=BaseModel)
-
-_CONTENTION = {"TransactionConflictException", "TransactionInProgressException", "ThrottlingException",
-               "ProvisionedThroughputExceededException", "RequestLimitExceeded"}  # fmt: skip
-
-
-class WriteRefused(Exception):
-    """A transaction wasn't acknowledged: a condition failed, others wrote the same items, or the answer was lost."""
-
-
-class RegistryStore:
-    """One DynamoDB table, keyed ``pk``, ``sk``. Items hold text, whole numbers and nothing else."""
-
-    def __init__(self, table: str) -> None:
-        self.table = table
-        self._dynamodb = client("dynamodb")
-
-    def get(self, pk: str, sk: str) -> dict[str, Any] | None:
-        """The item as the last acknowledged write left it; None if there is none."""
-        answer = self._dynamodb.get_item(TableName=self.table, Key=_marshal({"pk": pk, "sk": sk}), ConsistentRead=True)
-        return _unmarshal(answer["Item"]) if "Item" in answer else None
-
-    def query(self, pk: str, prefix: str) -> Iterator[dict[str, Any]]:
-        """The items under ``pk`` whose ``sk`` starts with ``prefix``, in the order of ``sk``."""
-        return self._query(pk, prefix, newest_first=False, page_size=1000)
-
-    def newest(self, pk: str, prefix: str) -> dict[str, Any] | None:
-        """Of those items the last one; None if there is none."""
-        return next(self._query(pk, prefix, newest_first=True, page_size=1), None)
-
-    def _query(self, pk: str, prefix: str, *, newest_first: bool, page_size: int) -> Iterator[dict[str, Any]]:
-        pages = self._dynamodb.get_paginator("query").paginate(
-            TableName=self.table,
-            KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
-            ExpressionAttributeValues=_marshal({":pk": pk, ":prefix": prefix}),
-            ScanIndexForward=not newest_first,
-            ConsistentRead=True,
-            PaginationConfig={"PageSize": page_size},
-        )
-        for page in pages:
-            for item in page["Items"]:
-                yield _unmarshal(item)
-
-    def transact(self, writes: Sequence[Mapping[str, Any]]) -> None:
-        """Apply all ``writes`` (see `put`, `delete`, `check`) or none.
-
-        Raises
-        ------
-        WriteRefused
-            Not acknowledged. Whether it, or an earlier try of it, was applied after all (its answer may have been
-            lost) is for the caller to find out.
-        """
-        try:
-            self._dynamodb.transact_write_items(TransactItems=list(writes))
-        except HTTPClientError as error:
-            # The answer was lost on its way: whether the write was applied is unknown.
-            raise WriteRefused(str(error)) from error
-        except ClientError as error:
-            unknown = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)) >= 500
-            if error_code(error) == "TransactionCanceledException" or error_code(error) in _CONTENTION or unknown:
-                raise WriteRefused(str(error)) from error
-            raise
-
-    def put(self, item: Item, *, only_if: str = "", **values: Scalar) -> dict[str, Any]:
-        """A write that replaces the item if ``only_if`` holds; ``values`` are its ``:placeholders``."""
-        return {"Put": {"TableName": self.table, "Item": _marshal(item), **_condition(only_if, values)}}
-
-    def delete(self, pk: str, sk: str, *, only_if: str, **values: Scalar) -> dict[str, Any]:
-        """A write that removes the item if ``only_if`` holds."""
-        key = _marshal({"pk": pk, "sk": sk})
-        return {"Delete": {"TableName": self.table, "Key": key, **_condition(only_if, values)}}
-
-    def check(self, pk: str, sk: str, *, only_if: str, **values: Scalar) -> dict[str, Any]:
-        """No write, but the transaction fails unless ``only_if`` holds of the item."""
-        key = _marshal({"pk": pk, "sk": sk})
-        return {"ConditionCheck": {"TableName": self.table, "Key": key, **_condition(only_if, values)}}
 
 
 class ArtifactStore:
@@ -98,11 +20,12 @@ class ArtifactStore:
 
     def __init__(self, bucket: str) -> None:
         self.bucket = bucket
-        self._s3 = client("s3")
+        self._objects = Bucket(bucket, gone=GONE | {"NoSuchBucket"})
 
     def read(self, pointer: Pointer) -> bytes:
         """The bytes that ``pointer`` names; raises `ArtifactNotFound` if they are gone."""
-        return self._get({"Bucket": pointer.bucket, "Key": pointer.key, "VersionId": pointer.version_id})
+        with _found():
+            return self._objects.read(pointer)
 
     def load(self, pointer: Pointer, kind: type[V]) -> V:
         """The JSON that ``pointer`` names, read as ``kind``; raises `ArtifactInvalid` if it is none."""
@@ -110,27 +33,21 @@ class ArtifactStore:
 
     def newest(self, key: str) -> Pointer:
         """What ``key`` was last written as; raises `ArtifactNotFound` if it never was."""
-        answer = self._ask(self._s3.head_object, {"Bucket": self.bucket, "Key": key})
-        return Pointer(bucket=self.bucket, key=key, version_id=answer["VersionId"])
+        with _found():
+            return self._objects.newest(key)
 
     def load_newest(self, key: str, kind: type[V]) -> V:
         """The JSON under ``key`` as it was last written, read as ``kind``."""
-        return _parse(self._get({"Bucket": self.bucket, "Key": key}), kind, f"s3://{self.bucket}/{key}")
+        with _found():
+            return _parse(self._objects.read(key), kind, f"s3://{self.bucket}/{key}")
 
-    def _get(self, request: Mapping[str, str]) -> bytes:
-        body: bytes = self._ask(self._s3.get_object, request)["Body"].read()
-        return body
 
-    def _ask(self, call: Callable[..., Any], request: Mapping[str, str]) -> Any:
-        try:
-            return call(**request)
-        except ClientError as error:
-            if error_code(error) in {"NoSuchKey", "NoSuchVersion", "NoSuchBucket", "404"}:
-                raise ArtifactNotFound(
-                    f"s3://{request['Bucket']}/{request['Key']} isn't there "
-                    f"(version {request.get('VersionId', 'newest')}): {error_code(error)}"
-                ) from error
-            raise
+@contextmanager
+def _found() -> Iterator[None]:
+    try:
+        yield
+    except ObjectGone as error:
+        raise ArtifactNotFound(str(error)) from error
 
 
 def _parse(body: bytes, kind: type[V], where: str) -> V:
@@ -141,36 +58,3 @@ def _parse(body: bytes, kind: type[V], where: str) -> V:
             f"{'.'.join(map(str, entry['loc'])) or 'the file'}: {entry['msg']}" for entry in error.errors()[:5]
         )
         raise ArtifactInvalid(f"{where} is no {kind.__name__}: {problems}") from error
-
-
-def _condition(expression: str, values: Mapping[str, Scalar]) -> dict[str, Any]:
-    if not expression:
-        return {}
-    # `status`, `to` and others are reserved words of DynamoDB: every `#name` in an expression stands for itself.
-    names = {f"#{name}": name for name in re.findall(r"#(\w+)", expression)}
-    condition: dict[str, Any] = {"ConditionExpression": expression}
-    if names:
-        condition["ExpressionAttributeNames"] = names
-    if values:
-        condition["ExpressionAttributeValues"] = _marshal({f":{name}": value for name, value in values.items()})
-    return condition
-
-
-def _marshal(item: Mapping[str, Scalar]) -> dict[str, dict[str, Any]]:
-    marshalled: dict[str, dict[str, Any]] = {}
-    for name, value in item.items():
-        if value is None:
-            marshalled[name] = {"NULL": True}
-        elif isinstance(value, int):
-            marshalled[name] = {"N": str(value)}
-        else:
-            marshalled[name] = {"S": value}
-    return marshalled
-
-
-def _unmarshal(item: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for name, typed in item.items():
-        kind, value = next(iter(typed.items()))
-        values[name] = None if kind == "NULL" else int(value) if kind == "N" else value
-    return values

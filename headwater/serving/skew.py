@@ -36,11 +36,12 @@ from headwater.lake.service import Lake
 from headwater.lake.types import DataVersion, PinnedCommit, dataset_of, streamed_of
 from headwater.registry.errors import ArtifactNotFound
 from headwater.registry.service import Registry
-from headwater.registry.store import ArtifactStore, RegistryStore
+from headwater.registry.store import ArtifactStore
 from headwater.registry.types import PROFILE_FILE, ModelVersion, Package, Profile
 from headwater.serving.drift import FeatureDrift, drift
 from headwater.serving.errors import NothingLogged
 from headwater.serving.store import PredictionStore
+from headwater.storage.table import Table
 from headwater.values import Value
 from headwater.versions.refs import Refs
 from headwater.versions.types import MAIN
@@ -113,14 +114,14 @@ class SkewMeasure:
 
     Parameters
     ----------
-    registry : RegistryStore
+    registry : Table
         The registry table: model versions and the views' definitions.
     artifacts : ArtifactStore
         Their packages and profiles.
     lake_bucket : str
     """
 
-    def __init__(self, registry: RegistryStore, artifacts: ArtifactStore, lake_bucket: str) -> None:
+    def __init__(self, registry: Table, artifacts: ArtifactStore, lake_bucket: str) -> None:
         self._store = registry
         self._registry = Registry(registry)
         self._artifacts = artifacts
@@ -234,9 +235,7 @@ class SkewMeasure:
 class _Joined:
     """One model version's predictions beside the point-in-time join."""
 
-    def __init__(
-        self, registry: RegistryStore, bucket: str, package: Package, definitions: Sequence[Definition]
-    ) -> None:
+    def __init__(self, registry: Table, bucket: str, package: Package, definitions: Sequence[Definition]) -> None:
         sources = {source.name: source for definition in definitions for source in definition.sources}
         views = {definition.view.name: definition.view for definition in definitions}
         self._package = package

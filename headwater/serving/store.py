@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from typing import Any
 
-from headwater.aws import client
 from headwater.json_values import dumps, loads
 from headwater.serving.types import PredictionRecord
+from headwater.storage.clients import client
 
 READERS = 16
 

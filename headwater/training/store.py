@@ -8,12 +8,12 @@ from typing import TypeVar
 from botocore.exceptions import ClientError
 from pydantic import BaseModel, ValidationError
 
-from headwater.aws import client, error_code
 from headwater.registry.types import run_key
+from headwater.storage.clients import error_code
+from headwater.storage.objects import Bucket, ObjectGone
 from headwater.training.types import FAILURE_FILE, Failure
 from headwater.values import Pointer
 
-GONE = frozenset({"NoSuchKey", "404"})
 V = TypeVar("V", bound=BaseModel)
 
 
@@ -22,14 +22,11 @@ class RunFiles:
 
     def __init__(self, bucket: str, model: str, run_id: str) -> None:
         self.bucket, self.model, self.run_id = bucket, model, run_id
-        self._s3 = client("s3")
+        self._objects = Bucket(bucket)
 
     def put(self, file: str, body: bytes) -> Pointer:
         """Store ``body`` as a new version of ``file``."""
-        key = run_key(self.model, self.run_id, file)
-        # A checksum that stands for the bytes: committing them needn't read them.
-        answer = self._s3.put_object(Bucket=self.bucket, Key=key, Body=body, ChecksumAlgorithm="SHA256")
-        return Pointer(bucket=self.bucket, key=key, version_id=answer["VersionId"])
+        return self._objects.put(run_key(self.model, self.run_id, file), body)
 
     def put_value(self, file: str, value: BaseModel) -> Pointer:
         """Store ``value`` as JSON."""
@@ -38,34 +35,27 @@ class RunFiles:
     def put_first(self, file: str, value: V) -> tuple[V, Pointer]:
         """Store ``value`` unless there is one; what is there now, and where. Two writers get the same answer."""
         key = run_key(self.model, self.run_id, file)
-        body = value.model_dump_json(indent=2).encode()
         try:
-            self._s3.put_object(Bucket=self.bucket, Key=key, Body=body, IfNoneMatch="*")
+            self._objects.put(key, value.model_dump_json(indent=2).encode(), IfNoneMatch="*")
         except ClientError as error:
             if error_code(error) not in {"PreconditionFailed", "ConditionalRequestConflict"}:
                 raise
         # Read back in any case: refused, the one that is there may be our own, whose answer was lost.
-        answer = self._s3.get_object(Bucket=self.bucket, Key=key)
+        answer = self._objects.get(key)
         present = type(value).model_validate_json(answer["Body"].read())
         return present, Pointer(bucket=self.bucket, key=key, version_id=answer["VersionId"])
 
     def put_file(self, file: str, path: Path) -> Pointer:
         """Store the bytes at ``path``."""
-        key = run_key(self.model, self.run_id, file)
         with path.open("rb") as body:
-            answer = self._s3.put_object(Bucket=self.bucket, Key=key, Body=body, ChecksumAlgorithm="SHA256")
-        return Pointer(bucket=self.bucket, key=key, version_id=answer["VersionId"])
+            return self._objects.put(run_key(self.model, self.run_id, file), body)
 
     def get(self, file: str) -> bytes | None:
         """The newest version of ``file``; None if there is none."""
         try:
-            answer = self._s3.get_object(Bucket=self.bucket, Key=run_key(self.model, self.run_id, file))
-        except ClientError as error:
-            if error_code(error) in GONE:
-                return None
-            raise
-        body: bytes = answer["Body"].read()
-        return body
+            return self._objects.read(run_key(self.model, self.run_id, file))
+        except ObjectGone:
+            return None
 
     def get_value(self, file: str, kind: type[V]) -> V | None:
         """The JSON of ``file`` read as ``kind``; None if there is none or it isn't one."""

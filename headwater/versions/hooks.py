@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from headwater.declare import resolve
 from headwater.errors import HeadwaterError
-from headwater.registry.store import RegistryStore
+from headwater.storage.table import Table
 from headwater.versions.errors import HookRefused, InvalidName
 from headwater.versions.store import Functions
 from headwater.versions.types import Change, Commit, Entry
@@ -86,12 +86,12 @@ class Hooks:
 
     Parameters
     ----------
-    store : RegistryStore
+    store : Table
     dataset : str
     functions : Functions
     """
 
-    def __init__(self, store: RegistryStore, dataset: str, functions: Functions) -> None:
+    def __init__(self, store: Table, dataset: str, functions: Functions) -> None:
         self._store, self._dataset, self._pk = store, dataset, f"DATA#{dataset}"
         self._functions = functions
 

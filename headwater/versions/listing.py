@@ -19,7 +19,7 @@ from itertools import islice
 from typing import TypeAlias
 from urllib.parse import unquote_plus
 
-from headwater.aws_http.connection import Connection
+from headwater.storage.http.connection import Connection
 from headwater.versions.errors import Corrupt
 
 _KINDS = re.compile(r"<(Version|DeleteMarker)>").findall

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import random
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any
 
-from headwater.registry.store import RegistryStore, Scalar, WriteRefused
+from headwater.storage.pointers import Last, LoggedPointer, Proposal
+from headwater.storage.table import ABSENT, Scalar, Table
 from headwater.versions.errors import CommitCollected, RefMoved, RefsBusy
 from headwater.versions.types import Kind, RefMove
 
 TRIES = 16
 _NAMES = "DATA#"
-_ABSENT = "attribute_not_exists(pk)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,23 +30,14 @@ class Ref:
     sequence: int
 
 
-class _Last(NamedTuple):
-    """State of a ref, from its item, or from its log if the ref was deleted."""
-
-    commit: str | None
-    sequence: int
-    at: datetime
-
-
 class Refs:
     """The refs of one dataset.
 
-    A move is one transaction: it compares the ref with the caller's expectation, appends to the log and carries a write
-    id. A caller whose answer was lost finds its own entry by that id.
+    Each is a `LoggedPointer`; a move also checks, in its transaction, that gc has condemned none of its commits.
 
     Parameters
     ----------
-    store : RegistryStore
+    store : Table
     dataset : str
     now : callable
         The time, UTC.
@@ -56,7 +47,7 @@ class Refs:
 
     def __init__(
         self,
-        store: RegistryStore,
+        store: Table,
         dataset: str,
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -70,7 +61,7 @@ class Refs:
 
     def get(self, kind: Kind, name: str) -> Ref | None:
         """The ref after the last acknowledged move; None if there is none."""
-        item = self._store.get(self._pk, _ref_key(kind, name))
+        item = self._store.get(self._pk, f"REF#{kind}#{name}")
         return _ref(item) if item else None
 
     def all(self) -> tuple[Ref, ...]:
@@ -79,7 +70,7 @@ class Refs:
 
     def log(self, kind: Kind, name: str) -> tuple[RefMove, ...]:
         """Every move of a ref, oldest first; also of a deleted ref."""
-        return tuple(map(_move, self._store.query(self._pk, f"LOG#{kind}#{name}#")))
+        return tuple(map(_move, self._pointer(kind, name).log()))
 
     def moves(self) -> tuple[RefMove, ...]:
         """Every move of every ref of the dataset."""
@@ -131,64 +122,55 @@ class Refs:
             Other writers kept coming first.
         """
         given, write_id = write_id, write_id or uuid.uuid4().hex
-        for attempt in range(TRIES):
-            if given and (made := self.made(given)) is not None:
-                return made
-            last = self._last(kind, name)
-            current = last.commit if last else None
-            if current != expected:
-                raise RefMoved(
-                    f"{kind} {name!r} of dataset {self.dataset!r} points at {_words(current)}, not at "
-                    f"{_words(expected)} as expected; nothing was changed",
-                    next_steps=[f"headwater data log {self.dataset} {name}"],
-                )
-            # A clock that runs backwards must not put the log out of order.
-            at = max(self._now(), last.at) if last else self._now()
-            move = RefMove(
-                dataset=self.dataset, kind=kind, name=name, sequence=last.sequence + 1 if last else 1, before=current,
-                to=to, staged=staged, at=at, by=by, why=why, write_id=write_id,
-            )  # fmt: skip
-            before_try()
-            try:
-                self._store.transact(self._writes(move, parents, once=given is not None))
-            except WriteRefused:
-                # Either the answer or the race was lost: the append-only log tells which.
-                entry = self._store.get(self._pk, _log_key(move))
-                if entry is not None and entry["write_id"] == write_id:
-                    return _move(entry)
-                self._check_kept(*(name for name in (to, *parents) if name))
-                # Full jitter: writers that collided once shouldn't collide again.
-                self._pause(random.uniform(0, min(1.0, 0.01 * 2**attempt)))  # noqa: S311
-            else:
-                return move
-        raise RefsBusy(
-            f"{kind} {name!r} of dataset {self.dataset!r} couldn't be moved: {TRIES} times another writer came first"
-        )
+        pointer = self._pointer(kind, name)
+        wanted = {"kind": kind, "name": name, "to": to, "staged": staged, "by": by, "why": why, "write_id": write_id}
 
-    def _writes(self, move: RefMove, parents: Sequence[str], *, once: bool) -> list[dict[str, Any]]:
-        store, pk, sk = self._store, self._pk, _ref_key(move.kind, move.name)
-        entry = {key: value for key, value in move.model_dump(mode="json").items() if key != "dataset"}
-        # The log entry of the next number doesn't exist: that alone serialises all movers of one ref.
-        writes = [store.put({"pk": pk, "sk": _log_key(move), **entry}, only_if=_ABSENT)]
-        if once:
+        def propose(last: Last | None) -> Proposal:
+            move = self._next(last, expected, wanted)
+            before_try()
+            return self._proposal(move, parents, pointer.key(move.sequence) if given else None)
+
+        kept = partial(self._check_kept, [commit for commit in (to, *parents) if commit])
+        if (entry := pointer.move(propose, made=lambda _: self._entry_made(given), refused=kept, count=TRIES)) is None:
+            raise RefsBusy(f"{kind} {name!r} of dataset {self.dataset!r} couldn't be moved: "
+                           f"{TRIES} times another writer came first")  # fmt: skip
+        return _move(entry)
+
+    def _pointer(self, kind: Kind, name: str) -> LoggedPointer:
+        return LoggedPointer(
+            self._store, self._pk, f"REF#{kind}#{name}", log=f"LOG#{kind}#{name}#", target="commit", pause=self._pause
+        )  # fmt: skip
+
+    def _next(self, last: Last | None, expected: str | None, wanted: Mapping[str, Any]) -> RefMove:
+        """The wanted move after the last one; raises `RefMoved`."""
+        sequence, current, at = 1, None, self._now()
+        if last is not None:
+            # A clock that runs backwards must not put the log out of order.
+            sequence, current, at = last.sequence + 1, last.to, max(at, datetime.fromisoformat(last.item["at"]))
+        if current != expected:
+            raise RefMoved(
+                f"{wanted['kind']} {wanted['name']!r} of dataset {self.dataset!r} points at {_words(current)}, not at "
+                f"{_words(expected)} as expected; nothing was changed",
+                next_steps=[f"headwater data log {self.dataset} {wanted['name']}"],
+            )
+        return RefMove(dataset=self.dataset, sequence=sequence, before=current, at=at, **wanted)
+
+    def _proposal(self, move: RefMove, parents: Sequence[str], found_by: str | None) -> Proposal:
+        """A move and what belongs to it; ``found_by`` is the key of its log entry if the call may be repeated."""
+        store = self._store
+        entry = move.model_dump(mode="json", exclude={"dataset"})
+        fields = {name: entry[name] for name in ("kind", "name", "staged", "at")}
+        also: list[dict[str, Any]] = []
+        if found_by is not None:
             # A repeated call finds its move by this item, however many moves came afterwards.
-            made: dict[str, Scalar] = {"pk": pk, "sk": _write_key(move.write_id), "log": _log_key(move)}
-            writes.append(store.put(made, only_if=_ABSENT))
-        if move.to is None:
-            return [*writes, store.delete(pk, sk, only_if="#commit = :before", before=move.before)]
-        ref: dict[str, Scalar] = {
-            "pk": pk, "sk": sk, "kind": move.kind, "name": move.name, "commit": move.to, "staged": move.staged,
-            "sequence": move.sequence, "write_id": move.write_id, "at": entry["at"],
-        }  # fmt: skip
-        if move.before is None:
-            writes.append(store.put(ref, only_if=_ABSENT))
-        else:
-            writes.append(store.put(ref, only_if="#commit = :before", before=move.before))
-        for commit in dict.fromkeys((move.to, *parents)):
-            writes.append(store.check(pk, _condemned_key(commit), only_if=_ABSENT))  # noqa: PERF401
-        if move.sequence == 1:
-            writes.append(store.put({"pk": _NAMES, "sk": f"NAME#{self.dataset}"}))
-        return writes
+            made: dict[str, Scalar] = {"pk": self._pk, "sk": _write_key(move.write_id), "log": found_by}
+            also.append(store.put(made, only_if=ABSENT))
+        if move.to is not None:
+            for commit in dict.fromkeys((move.to, *parents)):
+                also.append(store.check(self._pk, _condemned_key(commit), only_if=ABSENT))  # noqa: PERF401
+            if move.sequence == 1:
+                also.append(store.put({"pk": _NAMES, "sk": f"NAME#{self.dataset}"}))
+        return Proposal(entry=entry, fields=fields, also=also)
 
     def condemn(self, commits: Sequence[str]) -> None:
         """Condemn ``commits``: from now on no ref can be moved to them."""
@@ -201,38 +183,26 @@ class Refs:
             sk = _condemned_key(commit)
             self._store.transact([self._store.delete(self._pk, sk, only_if="attribute_exists(pk)")])
 
-    def _check_kept(self, *commits: str) -> None:
+    def _check_kept(self, commits: Sequence[str]) -> None:
         for commit in commits:
             if self._store.get(self._pk, _condemned_key(commit)) is not None:
                 raise CommitCollected(
                     f"commit {commit[:12]} of dataset {self.dataset!r} was given to gc, for no branch or tag led to it"
                 )
 
-    def _last(self, kind: Kind, name: str) -> _Last | None:
-        if (item := self._store.get(self._pk, _ref_key(kind, name))) is not None:
-            return _Last(item["commit"], item["sequence"], datetime.fromisoformat(item["at"]))
-        # Never made, or deleted: only the log knows.
-        newest = self._store.newest(self._pk, f"LOG#{kind}#{name}#")
-        return _Last(newest["to"], newest["sequence"], datetime.fromisoformat(newest["at"])) if newest else None
-
     def made(self, write_id: str) -> RefMove | None:
         """The move with that write id; None if there is none."""
-        known = self._store.get(self._pk, _write_key(write_id))
-        entry = self._store.get(self._pk, known["log"]) if known else None
+        entry = self._entry_made(write_id)
         return _move(entry) if entry else None
 
+    def _entry_made(self, write_id: str | None) -> dict[str, Any] | None:
+        known = self._store.get(self._pk, _write_key(write_id)) if write_id else None
+        return self._store.get(self._pk, known["log"]) if known else None
 
-def datasets(store: RegistryStore) -> tuple[str, ...]:
+
+def datasets(store: Table) -> tuple[str, ...]:
     """The names of all datasets that have, or had, a ref; sorted."""
     return tuple(item["sk"].removeprefix("NAME#") for item in store.query(_NAMES, "NAME#"))
-
-
-def _ref_key(kind: Kind, name: str) -> str:
-    return f"REF#{kind}#{name}"
-
-
-def _log_key(move: RefMove) -> str:
-    return f"LOG#{move.kind}#{move.name}#{move.sequence:08d}"
 
 
 def _write_key(write_id: str) -> str:

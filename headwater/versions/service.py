@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from headwater.registry.store import RegistryStore
+from headwater.storage.table import Table
 from headwater.versions.dataset import Dataset
 from headwater.versions.errors import InvalidRevision
 from headwater.versions.gc import GcResult, collect
@@ -45,7 +45,7 @@ class Versions:
     def __init__(
         self,
         bucket: str,
-        table: str | RegistryStore,
+        table: str | Table,
         *,
         grace: timedelta = GRACE,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -58,7 +58,7 @@ class Versions:
             objects=objects,
             trees=trees,
             history=History(objects, trees),
-            table=RegistryStore(table) if isinstance(table, str) else table,
+            table=Table(table) if isinstance(table, str) else table,
             functions=Functions(),
             now=now,
             pause=pause,

@@ -16,8 +16,9 @@ from typing import Any, NamedTuple, TypeVar
 
 from botocore.exceptions import ClientError
 
-from headwater.aws import client, error_code
-from headwater.aws_http.connection import Answer, connection
+from headwater.storage.clients import client, error_code
+from headwater.storage.http.connection import Answer, connection
+from headwater.storage.objects import GONE
 from headwater.versions import checksums
 from headwater.versions.errors import BucketNotVersioned, HookRefused, NotPinnable, NotReadable, VersionGone
 from headwater.versions.listing import Columns, answered_at, newest, pages, time_of
@@ -32,7 +33,6 @@ _ASKING, _BATCH = 2, 64
 """Threads that ask S3 for objects' metadata, and requests of each thread at the same time."""
 _WHOLE = 8 << 20
 """Bytes of an object that is read in one piece."""
-GONE = frozenset({"NoSuchVersion", "NoSuchKey", "404", "405", "MethodNotAllowed", "InvalidArgument"})
 DENIED = frozenset({"AccessDenied", "403", "Forbidden"})
 _CHECKSUMS = [(algorithm, f"x-amz-checksum-{algorithm.lower()}") for algorithm in checksums.TRUSTED]
 _WITH_CHECKSUMS = {"x-amz-checksum-mode": "ENABLED"}

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import random
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, NamedTuple
 
-from headwater.registry.store import RegistryStore
+from headwater.storage.retries import tries
+from headwater.storage.table import Table
 from headwater.versions import gc_threshold as collector
 from headwater.versions.errors import (
     CommitTooSlow,
@@ -46,7 +47,7 @@ class Shared:
     objects: Objects
     trees: Trees
     history: History
-    table: RegistryStore
+    table: Table
     functions: Functions
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
     pause: Callable[[float], None] = time.sleep
@@ -214,14 +215,12 @@ class Writer:
 
     def reset(self, branch: str, to: str, *, by: str, why: str) -> RefMove:
         """Point a branch at another commit."""
-        for attempt in range(TRIES):
+        for _ in tries(TRIES, self._shared.pause):
             head = self._existing(branch, self._refs.get("branch", branch))
-            try:
+            with suppress(RefMoved):
                 return self._refs.move(
                     "branch", branch, expected=head.commit, to=to, staged=head.staged, by=by, why=why
                 )
-            except RefMoved:
-                self._back_off(attempt)
         raise self._busy(branch)
 
     # -- the one way --------------------------------------------------------------------------------------------
@@ -237,7 +236,7 @@ class Writer:
         **_: Any,
     ) -> Committed:
         given, write_id = write_id, write_id or uuid.uuid4().hex
-        for attempt in range(TRIES):
+        for _number in tries(TRIES, self._shared.pause):
             started = self._shared.elapsed()
             head = self._refs.get("branch", branch)
             # After the head was read: a write that isn't made by now isn't in this head, so a head that equals the
@@ -247,7 +246,8 @@ class Writer:
             with collector.seldom():
                 draft = draft_on(head)
             name, commit = self._commit(branch, head, draft, author=author, meta=meta)
-            try:
+            # Moved, another writer came first: build on that commit.
+            with suppress(RefMoved):
                 move = self._refs.move(
                     "branch",
                     branch,
@@ -260,10 +260,6 @@ class Writer:
                     write_id=write_id,
                     before_try=partial(self._check_time, started),
                 )
-            except RefMoved:
-                # Another writer came first: build on that commit.
-                self._back_off(attempt)
-            else:
                 made_by = move.to or name
                 return Committed(made_by, self._history.get(made_by), move, draft.conflicts)
         raise self._busy(branch)
@@ -351,9 +347,6 @@ class Writer:
                 f"the commit took {took:.0f} s; gc may take what is unreferenced for {2 * limit:.0f} s, and half of "
                 "that is the limit. Nothing was changed: commit in smaller steps, or with a longer grace time"
             )
-
-    def _back_off(self, attempt: int) -> None:
-        self._shared.pause(random.uniform(0, min(1.0, 0.01 * 2**attempt)))  # noqa: S311
 
     def _busy(self, branch: str) -> RefsBusy:
         return RefsBusy(f"branch {branch!r} of dataset {self._dataset!r}: {TRIES} times another commit came first")

@@ -11,7 +11,6 @@ import pandas
 import pytest
 import urllib3
 
-from headwater.aws import using
 from headwater.client import Headwater
 from headwater.client.waiting import wait_for
 from headwater.declare import load_catalog
@@ -20,6 +19,7 @@ from headwater.features.online.reading import attribute_of
 from headwater.serving.skew import LEAST
 from headwater.serving.store import PredictionStore
 from headwater.serving.types import PredictionRecord
+from headwater.storage.clients import using
 from tests.projects import Project
 from tests.unit.features.shop import register
 

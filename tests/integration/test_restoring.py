@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from localcloud.testing import CloudBeside, Program, cloud_beside
 
-from headwater.aws import using
 from headwater.cli.restoring import check_commit, checkout, restore_by_cli, restore_locally
 from headwater.client.stack import clients_of
 from headwater.history.errors import RestoreRefused
@@ -19,6 +18,7 @@ from headwater.history.restore import lost_data, plan
 from headwater.history.service import UpdateHistory
 from headwater.history.store import GraphStore, HistoryTable, Holdings, StateBucket
 from headwater.history.types import StackName, Update
+from headwater.storage.clients import using
 
 TABLE, ARTIFACTS = "restore-tests", "restore-tests-artifacts"
 

@@ -17,9 +17,9 @@ from localcloud.engine.bucket import BUCKET
 from localcloud.provider import Aws
 from localcloud.testing import cloud_beside
 
-from headwater import aws
 from headwater.history.service import UpdateHistory
 from headwater.history.store import GraphStore, HistoryTable, StateBucket
+from headwater.storage.clients import client
 from localcloud import automation, engine
 from tests.pulumi import language_host
 from tests.pulumi_cli import needed_cli
@@ -133,7 +133,7 @@ def history_beside(small: Small) -> Iterator[UpdateHistory]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in small.environment.items():
             patch.setenv(name, value)
-        aws.client.cache_clear()
+        client.cache_clear()
         make_table(registry)
         yield UpdateHistory(StateBucket(BUCKET), HistoryTable(registry), GraphStore(artifacts))
-    aws.client.cache_clear()
+    client.cache_clear()

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
-from headwater.aws import client
 from headwater.client.people import me
 from headwater.client.service import Headwater
 from headwater.client.stack import StackDescription
@@ -15,7 +14,8 @@ from headwater.client.waiting import wait_for
 from headwater.errors import Refused
 from headwater.features.online.reading import online_key
 from headwater.registry.service import Registry
-from headwater.registry.store import RegistryStore
+from headwater.storage.clients import client
+from headwater.storage.table import Table
 from headwater.verification import MODEL, SOURCE, UNIT, VIEW
 from headwater.versions.refs import Refs
 
@@ -97,7 +97,7 @@ def _running(machine: str) -> Iterator[dict[str, Any]]:
 
 
 def _withdraw(table: str) -> int:
-    registry = Registry(RegistryStore(table))
+    registry = Registry(Table(table))
     found = registry.aliases(MODEL)
     for alias, version in found.items():
         registry.withdraw(MODEL, alias=alias, expected=version, by=me(), why="headwater verify cleans up")
@@ -105,7 +105,7 @@ def _withdraw(table: str) -> int:
 
 
 def _delete_refs(table: str) -> int:
-    store, count = RegistryStore(table), 0
+    store, count = Table(table), 0
     for dataset in DATASETS:
         refs = Refs(store, dataset)
         for ref in refs.all():

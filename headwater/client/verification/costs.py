@@ -13,8 +13,8 @@ from typing import Any
 
 from botocore.session import Session
 
-from headwater.aws import Clients, client
 from headwater.client.verification.types import CostLine, Work
+from headwater.storage.clients import Clients, client
 
 PRICES = "AWS's list prices of us-east-1 without the free tier, looked up in 2026 (docs/cost.md)"
 FUNCTION_GB = 3008 / 1024

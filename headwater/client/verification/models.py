@@ -8,14 +8,14 @@ from typing import Any
 
 import urllib3
 
-from headwater.aws import client, error_code
 from headwater.client.errors import PredictionRefused, RunFailed
 from headwater.client.verification.types import CheckFailed, Work
 from headwater.client.waiting import wait_for
 from headwater.registry.errors import AliasMoved
 from headwater.registry.service import PRODUCTION, STAGING, Registry
-from headwater.registry.store import RegistryStore
 from headwater.routes import PREDICT
+from headwater.storage.clients import client, error_code
+from headwater.storage.table import Table
 from headwater.verification import MODEL, UNIT
 from headwater.verification.rows import answer
 
@@ -205,4 +205,4 @@ def _card(work: Work) -> Any:
 
 
 def _registry(work: Work) -> Registry:
-    return Registry(RegistryStore(work.stack.stack.registry_table))
+    return Registry(Table(work.stack.stack.registry_table))

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from headwater.aws import client
 from headwater.client.stack import StackDescription
 from headwater.client.verification.types import CheckFailed, Work
+from headwater.storage.clients import client
 
 ALLOWED = "allowed"
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from headwater.client.people import me
 from headwater.client.verification.types import VerificationRunning
-from headwater.registry.store import RegistryStore, WriteRefused
+from headwater.storage.table import Table, WriteRefused
 
 PK, SK = "VERIFICATION#", "CURRENT"
 BEAT = 20.0
@@ -35,16 +35,14 @@ class VerificationPlace:
 
     Parameters
     ----------
-    store : RegistryStore
+    store : Table
     run_id : str
         Of the verification that takes it.
     now : callable
         The time, UTC.
     """
 
-    def __init__(
-        self, store: RegistryStore, run_id: str, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    ) -> None:
+    def __init__(self, store: Table, run_id: str, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._store, self._id, self._now = store, run_id, now
         self._started = now()
 

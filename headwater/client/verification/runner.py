@@ -9,7 +9,6 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from headwater.aws import error_code, using
 from headwater.client.service import Headwater
 from headwater.client.verification import costs
 from headwater.client.verification.checks import CHECKS
@@ -26,7 +25,8 @@ from headwater.client.verification.types import (
     Work,
 )
 from headwater.errors import HeadwaterError
-from headwater.registry.store import RegistryStore
+from headwater.storage.clients import error_code, using
+from headwater.storage.table import Table
 from headwater.verification import MODEL, SOURCE, VIEW
 from headwater.verification.rows import Sample
 
@@ -85,7 +85,7 @@ def verify(
     own = stack.stack.model_copy(update={"models": (MODEL,), "sources": (SOURCE,), "views": (VIEW,)})
     work.stack = Headwater(own, clients)
     with using(clients):
-        place = VerificationPlace(RegistryStore(own.registry_table), sample.run_id)
+        place = VerificationPlace(Table(own.registry_table), sample.run_id)
         leftover = place.take()
         with place.alive():
             results = _checked(work, checks, place, leftover, keep=keep, follow=follow)

@@ -7,8 +7,8 @@ import re
 from typing import Any
 
 from headwater import __version__
-from headwater.aws import client, error_code
 from headwater.client.verification.types import CheckFailed, NotApplicable, Work
+from headwater.storage.clients import client, error_code
 
 _MISSING = frozenset({
     "NoSuchBucket", "NoSuchPublicAccessBlockConfiguration", "ServerSideEncryptionConfigurationNotFoundError",

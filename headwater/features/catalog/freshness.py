@@ -9,7 +9,7 @@ from pydantic import AwareDatetime
 
 from headwater.declare import FeatureView
 from headwater.features.online.records import Materialisations
-from headwater.registry.store import RegistryStore
+from headwater.storage.table import Table
 from headwater.values import Value
 
 
@@ -41,7 +41,7 @@ class Freshness:
     ----------
     views : iterable of FeatureView
         As they are declared now.
-    registry : RegistryStore
+    registry : Table
         The registry table; one read a view.
     now : callable
         The time, UTC.
@@ -50,7 +50,7 @@ class Freshness:
     def __init__(
         self,
         views: Iterable[FeatureView],
-        registry: RegistryStore,
+        registry: Table,
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:

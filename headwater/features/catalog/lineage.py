@@ -11,8 +11,9 @@ from headwater.features.definitions import Definition
 from headwater.lake.types import dataset_of
 from headwater.registry.errors import ArtifactInvalid, ArtifactNotFound
 from headwater.registry.service import Registry
-from headwater.registry.store import ArtifactStore, RegistryStore
+from headwater.registry.store import ArtifactStore
 from headwater.registry.types import ModelVersion, Package
+from headwater.storage.table import Table
 from headwater.values import Value
 from headwater.versions.refs import Refs
 from headwater.versions.types import MAIN
@@ -127,7 +128,7 @@ def _use(entry: ModelVersion, package: Package, aliases: dict[str, int], view: s
     )
 
 
-def sources_of(store: RegistryStore, definition: Definition, materialised: dict[str, str]) -> tuple[SourceOfView, ...]:
+def sources_of(store: Table, definition: Definition, materialised: dict[str, str]) -> tuple[SourceOfView, ...]:
     """The sources of a view, each with its branch's commit and the commit that was read last."""
     declared = {source.name: source for source in definition.sources}
     found = []

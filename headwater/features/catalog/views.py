@@ -19,9 +19,11 @@ from headwater.features.errors import NeverMaterialised, NothingToCompare, Unkno
 from headwater.features.offline.statistics import Statistics, read_statistics
 from headwater.features.online.in_progress import UnderWay, in_progress
 from headwater.features.online.records import Materialisation, Materialisations
-from headwater.lake.store import Executions, Objects
+from headwater.lake.store import Objects
 from headwater.registry.service import Registry
-from headwater.registry.store import ArtifactStore, RegistryStore
+from headwater.registry.store import ArtifactStore
+from headwater.storage.executions import Executions
+from headwater.storage.table import Table
 from headwater.values import Value
 
 SHORTEST_PREFIX = 4
@@ -95,7 +97,7 @@ class Finding:
 
     Parameters
     ----------
-    registry : RegistryStore
+    registry : Table
         The registry table.
     lake : Objects
         The lake's bucket.
@@ -111,7 +113,7 @@ class Finding:
 
     def __init__(
         self,
-        registry: RegistryStore,
+        registry: Table,
         lake: Objects,
         artifacts: ArtifactStore,
         *,

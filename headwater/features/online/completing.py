@@ -9,7 +9,7 @@ from pydantic import AwareDatetime
 from headwater.features.online.progress import ProgressOf, Run
 from headwater.features.online.reading import EPOCH
 from headwater.features.online.records import Materialisation, Materialisations
-from headwater.registry.store import RegistryStore
+from headwater.storage.table import Table
 from headwater.values import Value
 
 
@@ -26,12 +26,12 @@ class Counted(Value):
     """When the next row becomes known; microseconds since 1970."""
 
 
-def complete(registry: RegistryStore, view: str, version: str, run: Run, counted: Counted, written: int) -> None:
+def complete(registry: Table, view: str, version: str, run: Run, counted: Counted, written: int) -> None:
     """Record a run whose items are all online. A second call changes nothing.
 
     Parameters
     ----------
-    registry : RegistryStore
+    registry : Table
         The registry table.
     view, version : str
         The view's name and its definition's version.

@@ -7,7 +7,7 @@ from typing import Any
 
 from headwater.features.errors import MaterialisationStuck
 from headwater.features.online.progress import Run
-from headwater.lake.store import Executions
+from headwater.storage.executions import Executions
 
 ATTEMPTS = 20
 """Execution names that are tried before the hand-over is given up."""

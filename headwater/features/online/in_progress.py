@@ -10,8 +10,8 @@ from pydantic import AwareDatetime
 from headwater.features.online.handoff import execution_name
 from headwater.features.online.progress import ProgressOf
 from headwater.features.online.reading import EPOCH
-from headwater.lake.store import Executions
-from headwater.registry.store import RegistryStore
+from headwater.storage.executions import Executions
+from headwater.storage.table import Table
 from headwater.values import Value
 
 
@@ -32,7 +32,7 @@ class UnderWay(Value):
     shards_done: int | None = None
 
 
-def in_progress(registry: RegistryStore, executions: Executions | None, view: str, version: str) -> Iterator[UnderWay]:
+def in_progress(registry: Table, executions: Executions | None, view: str, version: str) -> Iterator[UnderWay]:
     """The runs in progress of a definition, with the progress of their executions if ``executions`` is given."""
     for run in ProgressOf(registry, view, version).read().in_progress:
         since = EPOCH + timedelta(microseconds=run.moment)

@@ -18,7 +18,7 @@ from headwater.features.online.store import OnlineStore, OnlineWrite
 from headwater.lake.service import Lake
 from headwater.lake.types import DataVersion
 from headwater.registry.errors import RegistryBusy
-from headwater.registry.store import RegistryStore
+from headwater.storage.table import Table
 from headwater.values import Value
 
 NOTED = 100_000
@@ -87,7 +87,7 @@ class Materialiser:
     ----------
     lake : Lake
     online : OnlineStore
-    registry : RegistryStore
+    registry : Table
         The registry table.
     ensure, to_read : callable
         Make the table of a view's offline rows, and name the data that the table needs
@@ -100,7 +100,7 @@ class Materialiser:
         self,
         lake: Lake,
         online: OnlineStore,
-        registry: RegistryStore,
+        registry: Table,
         ensure: Ensure,
         to_read: ToRead,
         *,

@@ -7,14 +7,15 @@ progress: such a row is online already, or will be.
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from headwater.lake.types import DataVersion, PinnedCommit
 from headwater.registry.errors import RegistryBusy
-from headwater.registry.store import RegistryStore, Scalar, WriteRefused
+from headwater.storage.retries import tries
+from headwater.storage.table import ABSENT, Scalar, Table, WriteRefused
 from headwater.values import Stored, Value
 
 _TRIES = 12
@@ -103,7 +104,7 @@ class ProgressOf:
 
     Parameters
     ----------
-    store : RegistryStore
+    store : Table
         The registry table.
     view, version : str
         The view's name and its definition's version.
@@ -111,9 +112,7 @@ class ProgressOf:
         Called with seconds before a contended write is tried again.
     """
 
-    def __init__(
-        self, store: RegistryStore, view: str, version: str, *, pause: Callable[[float], None] = time.sleep
-    ) -> None:
+    def __init__(self, store: Table, view: str, version: str, *, pause: Callable[[float], None] = time.sleep) -> None:
         self._store, self._pause = store, pause
         self._pk, self._sk, self._name = f"VIEW#{view}", f"PROGRESS#{version}", f"feature view {view!r}"
 
@@ -196,7 +195,7 @@ class ProgressOf:
 
     def _change(self, change: Callable[[Progress], Progress]) -> Progress:
         """The progress after ``change``. The change may be applied twice; the second time has no effect."""
-        for attempt in range(_TRIES):
+        for _ in tries(_TRIES, self._pause):
             known, count = self._read()
             changed = change(known)
             if changed == known:
@@ -210,14 +209,11 @@ class ProgressOf:
             write = (
                 self._store.put(item, only_if="#count = :count", count=count)
                 if count
-                else self._store.put(item, only_if="attribute_not_exists(pk)")
+                else self._store.put(item, only_if=ABSENT)
             )
-            try:
+            # Refused, another one was first, or our answer was lost: then the change is there already.
+            with suppress(WriteRefused):
                 self._store.transact([write])
-            except WriteRefused:
-                # Another one was first, or our answer was lost: then the change is there already.
-                self._pause(random.uniform(0, min(1.0, 0.02 * 2**attempt)))  # noqa: S311
-            else:
                 return changed
         raise RegistryBusy(f"{self._name}: its progress couldn't be written, {_TRIES} times another writer came first; "
                            "run it again")  # fmt: skip

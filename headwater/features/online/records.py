@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from pydantic import AwareDatetime
 
 from headwater.registry.errors import RegistryBusy
-from headwater.registry.store import RegistryStore, WriteRefused
+from headwater.storage.retries import tries
+from headwater.storage.table import Table, WriteRefused
 from headwater.values import Stored
 
 _TRIES = 8
@@ -46,13 +47,13 @@ class Materialisations:
 
     Parameters
     ----------
-    store : RegistryStore
+    store : Table
         The registry table.
     pause : callable
         Called with seconds before a contended write is tried again.
     """
 
-    def __init__(self, store: RegistryStore, *, pause: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, store: Table, *, pause: Callable[[float], None] = time.sleep) -> None:
         self._store = store
         self._pause = pause
 
@@ -65,19 +66,16 @@ class Materialisations:
             The write was never acknowledged; materialising again is safe.
         """
         pk, key = f"VIEW#{done.view}", f"{_of(done.version)}{done.revision:012}#{done.data_version[:12]}"
-        for attempt in range(_TRIES):
+        for _ in tries(_TRIES, self._pause):
             if known := self._store.get(pk, key):
                 before = Materialisation.model_validate_json(known["document"])
                 # Rows that became available since may be newer.
                 now = {"last_at": done.last_at, "newest_event": done.newest_event, "entities": done.entities}
                 done = before.model_copy(update=now if done.last_at > before.last_at else {})
             write = self._store.put({"pk": pk, "sk": key, "document": done.model_dump_json()})
-            try:
+            # A second write makes the same item.
+            with suppress(WriteRefused):
                 self._store.transact([write])
-            except WriteRefused:
-                # A second write makes the same item.
-                self._pause(random.uniform(0, min(1.0, 0.02 * 2**attempt)))  # noqa: S311
-            else:
                 return done
         raise RegistryBusy(f"feature view {done.view!r}: its materialisation couldn't be recorded in {_TRIES} tries")
 

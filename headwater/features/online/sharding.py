@@ -28,7 +28,7 @@ from headwater.features.online.store import OnlineStore
 from headwater.lake.database import connect, literal, write_parquet
 from headwater.lake.service import Lake
 from headwater.lake.store import Objects
-from headwater.registry.store import RegistryStore
+from headwater.storage.table import Table
 from headwater.values import Pointer, Value
 
 PREFIX = "features/online-shards/"
@@ -93,13 +93,13 @@ class Sharding:
 
     Parameters
     ----------
-    registry : RegistryStore
+    registry : Table
         The registry table.
     objects : Objects
         The lake's.
     """
 
-    def __init__(self, registry: RegistryStore, objects: Objects) -> None:
+    def __init__(self, registry: Table, objects: Objects) -> None:
         self._registry, self._objects = registry, objects
 
     def split(

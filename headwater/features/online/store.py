@@ -6,7 +6,6 @@ of a view that was ever brought online, and ``expires``, the latest moment that 
 
 from __future__ import annotations
 
-import random
 import time
 from base64 import b64decode, b64encode
 from collections import deque
@@ -18,10 +17,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import ClientError
 
-from headwater.aws import Clients, client, error_code
-from headwater.aws_http.connection import Connection
 from headwater.features.errors import ItemTooLarge, OnlineStoreBusy
 from headwater.features.online.reading import attribute_of
+from headwater.storage.clients import Clients, client, error_code
+from headwater.storage.http.connection import Connection
+from headwater.storage.retries import tries
 
 if TYPE_CHECKING:
     from headwater.declare import FeatureView
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 KEYS_A_READ, STATEMENTS_A_WRITE = 100, 25
-ATTEMPTS = 8
+ATTEMPTS, LONGEST_PAUSE = 8, 2.0
 GRACE = 7 * 24 * 3600
 """Seconds that an item stays after its ttl, for questions about the recent past."""
 THROTTLES = frozenset({"ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded"})
@@ -109,7 +109,7 @@ class OnlineStore:
             request["ConsistentRead"] = True
         pending = [{"pk": {"S": key}} for key in keys]
         found: list[dict[str, Any]] = []
-        for attempt in range(ATTEMPTS):
+        for _ in tries(ATTEMPTS, self._pause, longest=LONGEST_PAUSE):
             # Under throttling DynamoDB answers a part and hands the rest back, without an error.
             asked = {"RequestItems": {self.table: {"Keys": pending, **request}}}
             answer = self._call(dynamodb, "BatchGetItem", asked)
@@ -117,7 +117,6 @@ class OnlineStore:
             pending = answer.get("UnprocessedKeys", {}).get(self.table, {}).get("Keys", [])
             if not pending:
                 return found
-            self._wait(attempt)
         raise OnlineStoreBusy(
             f"online store {self.table}: {len(pending)} of {len(keys)} keys still unprocessed after "
             f"{ATTEMPTS} attempts; ask again later"
@@ -174,7 +173,7 @@ class OnlineStore:
         attribute = attribute_of(version)
         pending, tried = {write.key: write for write in writes}, set[str]()
         changed = 0
-        for attempt in range(ATTEMPTS):
+        for attempt in tries(ATTEMPTS, self._pause, longest=LONGEST_PAUSE):
             items = {
                 item["pk"]["S"]: item
                 for item in self._get(dynamodb, list(pending), (attribute, "expires"), consistent=attempt > 0)
@@ -198,7 +197,6 @@ class OnlineStore:
             tried.update(pending)
             if not pending:
                 return changed
-            self._wait(attempt)
         raise OnlineStoreBusy(
             f"online store {self.table}: {len(pending)} of {len(writes)} items still not written after {ATTEMPTS} "
             "attempts, throttled or written by others at that moment; run it again"
@@ -232,10 +230,6 @@ class OnlineStore:
             if error_code(error) in THROTTLES:
                 raise OnlineStoreBusy(f"online store {self.table}: throttled until all retries were spent") from error
             raise
-
-    def _wait(self, attempt: int) -> None:
-        # Full jitter: throttled writers that wait equally long would come back all at once.
-        self._pause(random.uniform(0, min(2.0, 0.02 * 2**attempt)))  # noqa: S311
 
 
 def _statement(table: str, attribute: str, write: OnlineWrite, item: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -21,9 +21,9 @@ from headwater.features.spark.jobs import Files, Job, Order, Outcome, pointer_of
 from headwater.lake.database import columns_of, connect, literal, write_parquet
 from headwater.lake.refusal import one_line
 from headwater.lake.service import Lake
-from headwater.lake.store import Executions
 from headwater.lake.types import DataVersion
-from headwater.registry.store import RegistryStore
+from headwater.storage.executions import Executions
+from headwater.storage.table import Table
 from headwater.values import Pointer
 
 SCRATCH = "spark/"
@@ -107,7 +107,7 @@ class SparkSteps:
     @classmethod
     def over(cls, catalog: Catalog, *, bucket: str, table: str) -> Self:
         """The steps over a stack's lake and registry table."""
-        return cls(catalog, Lake(catalog, bucket=bucket, table=table), Definitions(RegistryStore(table)))
+        return cls(catalog, Lake(catalog, bucket=bucket, table=table), Definitions(Table(table)))
 
     def describe(self, order: Order, run: str) -> str | None:
         """Write the job of a run. Returns the job's URL, or None if the rows are kept already.

@@ -27,10 +27,10 @@ def service() -> Sharding:
     # Imported here: the deployment reads `Settings` where DuckDB needn't be installed.
     from headwater.features.online.sharding import Sharding
     from headwater.lake.store import Objects
-    from headwater.registry.store import RegistryStore
+    from headwater.storage.table import Table
 
     settings = Settings.from_environment()
-    return Sharding(RegistryStore(settings.registry_table), Objects(settings.lake_bucket))
+    return Sharding(Table(settings.registry_table), Objects(settings.lake_bucket))
 
 
 @entry

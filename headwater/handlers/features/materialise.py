@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from headwater.features.catalog.freshness import Freshness, ViewAge
     from headwater.features.online.materialising import Materialised
     from headwater.features.service import Features
-    from headwater.lake.store import Executions
+    from headwater.storage.executions import Executions
 
 logger, tracer, metrics, entry = observe("features")
 
@@ -74,14 +74,14 @@ def products() -> Features:
 @at_init
 def freshness() -> Freshness:
     from headwater.features.catalog.freshness import Freshness
-    from headwater.registry.store import RegistryStore
+    from headwater.storage.table import Table
 
-    return Freshness(load_catalog().views.values(), RegistryStore(Settings.from_environment().registry_table))
+    return Freshness(load_catalog().views.values(), Table(Settings.from_environment().registry_table))
 
 
 @at_init
 def executions() -> Executions:
-    from headwater.lake.store import Executions
+    from headwater.storage.executions import Executions
 
     return Executions(Settings.from_environment().materialisation_arn)
 

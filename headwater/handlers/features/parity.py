@@ -34,12 +34,13 @@ def parity() -> Parity:
     from headwater.features.parity import Parity
     from headwater.lake.service import Lake
     from headwater.registry.service import Registry
-    from headwater.registry.store import ArtifactStore, RegistryStore
+    from headwater.registry.store import ArtifactStore
+    from headwater.storage.table import Table
 
     settings = Settings.from_environment()
     catalog = load_catalog()
     lake = Lake(catalog, bucket=settings.lake_bucket, table=settings.registry_table)
-    registry = RegistryStore(settings.registry_table)
+    registry = Table(settings.registry_table)
     uses = Uses(Registry(registry), ArtifactStore(settings.artifacts_bucket))
     return Parity(catalog, lake, OnlineStore(settings.features_table), registry, served=uses.served)
 

@@ -43,13 +43,14 @@ class Services(NamedTuple):
 @at_init
 def services() -> Services:
     # Imported here: the deployment reads `Settings` where DuckDB needn't be installed.
-    from headwater.registry.store import ArtifactStore, RegistryStore
+    from headwater.registry.store import ArtifactStore
     from headwater.serving.skew import SkewMeasure
     from headwater.serving.store import PredictionStore
+    from headwater.storage.table import Table
 
     settings = Settings.from_environment()
     artifacts = ArtifactStore(settings.artifacts_bucket)
-    measure = SkewMeasure(RegistryStore(settings.registry_table), artifacts, settings.lake_bucket)
+    measure = SkewMeasure(Table(settings.registry_table), artifacts, settings.lake_bucket)
     return Services(measure, PredictionStore(settings.predictions_bucket), settings.alarming_share)
 
 

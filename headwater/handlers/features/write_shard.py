@@ -31,10 +31,10 @@ def service() -> tuple[Sharding, OnlineStore]:
     from headwater.features.online.sharding import Sharding
     from headwater.features.online.store import OnlineStore
     from headwater.lake.store import Objects
-    from headwater.registry.store import RegistryStore
+    from headwater.storage.table import Table
 
     settings = Settings.from_environment()
-    sharding = Sharding(RegistryStore(settings.registry_table), Objects(settings.lake_bucket))
+    sharding = Sharding(Table(settings.registry_table), Objects(settings.lake_bucket))
     return sharding, OnlineStore(settings.features_table)
 
 

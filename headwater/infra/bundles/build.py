@@ -62,9 +62,9 @@ def _of(*names: str) -> tuple[str, ...]:
 
 _GROUND = _of(
     "declare",
-    *(f"{name}.py" for name in ("__init__", "aws", "errors", "json_values", "routes", "settings", "values")),
+    *(f"{name}.py" for name in ("__init__", "errors", "json_values", "routes", "settings", "values")),
 )
-_BASE = (*_GROUND, *_of("aws_http", "registry", "handlers/__init__.py", "handlers/observability.py"))
+_BASE = (*_GROUND, *_of("storage", "registry", "handlers/__init__.py", "handlers/observability.py"))
 # A bundle holds the capabilities that its handlers use and no others: a change elsewhere must not restart them.
 RECIPES: Sequence[Recipe] = (
     Recipe(
@@ -94,7 +94,7 @@ VERIFICATION = "headwater/verification"
 """The library's own product: left out of what a stack is made of that doesn't want it."""
 SPARK = Recipe(
     name="spark",
-    sources=(*_GROUND, *_of("features", "lake", "registry", "versions", "aws_http")),
+    sources=(*_GROUND, *_of("features", "lake", "registry", "storage", "versions")),
     # Unpacked onto each worker's disk, of which Spark has 20 GB and more.
     max_bytes=2**30,
 )

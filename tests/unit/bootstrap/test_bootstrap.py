@@ -11,9 +11,9 @@ from botocore.exceptions import ClientError
 from localcloud.engine.bucket import make_bucket
 from moto.s3.models import s3_backends
 
-from headwater import aws
 from headwater.bootstrap.errors import BucketNotOurs, KeyNotFound
 from headwater.bootstrap.service import bootstrap
+from headwater.storage.clients import client
 from tests.unit.registry.cases import mocked_aws
 
 NAME = "headwater-state-123456789012-us-east-1"
@@ -27,7 +27,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def settings_of(bucket: str) -> dict[str, Any]:
     """Everything that S3 says of the bucket's settings."""
-    s3 = aws.client("s3")
+    s3 = client("s3")
     asked = {
         "versioning": s3.get_bucket_versioning(Bucket=bucket),
         "encryption": s3.get_bucket_encryption(Bucket=bucket),
@@ -64,13 +64,13 @@ def test_the_local_clouds_bucket_is_set_up_the_same(monkeypatch: pytest.MonkeyPa
     bootstrap("local", bucket="state")
     ours = settings_of("state")
     with mocked_aws(monkeypatch):
-        make_bucket(aws.client("s3"), "us-east-1")
+        make_bucket(client("s3"), "us-east-1")
         assert settings_of("state") == ours
 
 
 def test_what_others_set_on_the_bucket_stays() -> None:
     bootstrap("dev")
-    s3 = aws.client("s3")
+    s3 = client("s3")
     rule = {"ID": "theirs", "Status": "Enabled", "Filter": {"Prefix": "x/"}, "Expiration": {"Days": 1}}
     s3.put_bucket_lifecycle_configuration(Bucket=NAME, LifecycleConfiguration={"Rules": [rule]})
     theirs = {"Sid": "Theirs", "Effect": "Deny", "Principal": "*", "Action": "s3:PutObjectAcl"}
@@ -84,15 +84,15 @@ def test_what_others_set_on_the_bucket_stays() -> None:
 
 def test_a_bucket_in_another_region_is_refused() -> None:
     where = {"LocationConstraint": "eu-west-1"}
-    aws.client("s3").create_bucket(Bucket="elsewhere", CreateBucketConfiguration=where)
+    client("s3").create_bucket(Bucket="elsewhere", CreateBucketConfiguration=where)
     with pytest.raises(BucketNotOurs, match="is in eu-west-1, not in us-east-1"):
         bootstrap("dev", bucket="elsewhere")
     with pytest.raises(ClientError):
-        aws.client("s3").get_bucket_policy(Bucket="elsewhere")
+        client("s3").get_bucket_policy(Bucket="elsewhere")
 
 
 def test_secrets_are_encrypted_by_a_key_or_a_passphrase() -> None:
-    kms = aws.client("kms")
+    kms = client("kms")
     key = kms.create_key()["KeyMetadata"]
     kms.create_alias(AliasName="alias/headwater", TargetKeyId=key["KeyId"])
     assert "--secrets-provider=passphrase" in bootstrap("dev").commands[1]
@@ -104,7 +104,7 @@ def test_secrets_are_encrypted_by_a_key_or_a_passphrase() -> None:
 def test_an_unknown_key_stops_it_before_anything_is_made() -> None:
     with pytest.raises(KeyNotFound, match=r"no KMS key 'alias/none' here"):
         bootstrap("dev", kms_key="alias/none")
-    assert aws.client("s3").list_buckets()["Buckets"] == []
+    assert client("s3").list_buckets()["Buckets"] == []
 
 
 def test_an_emulator_is_told_of_in_the_login() -> None:

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from headwater import aws
 from headwater.cli import main
+from headwater.storage.clients import client
 from tests.unit.client.conftest import OUTPUTS, describe
 from tests.unit.registry.cases import make_table, mocked_aws
 
@@ -52,7 +52,7 @@ def stack(monkeypatch: pytest.MonkeyPatch, run: Run) -> Iterator[None]:
     with mocked_aws(monkeypatch):
         describe("dev", OUTPUTS)
         make_table("registry")
-        aws.client("s3").create_bucket(Bucket="lake")
-        aws.client("s3").put_bucket_versioning(Bucket="lake", VersioningConfiguration={"Status": "Enabled"})
+        client("s3").create_bucket(Bucket="lake")
+        client("s3").put_bucket_versioning(Bucket="lake", VersioningConfiguration={"Status": "Enabled"})
         monkeypatch.setenv("HEADWATER_STACK", "dev")
         yield

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from headwater import aws
 from headwater.client.lake import SentFile
 from headwater.client.service import Headwater
 from headwater.lake.errors import FileRefused
 from headwater.lake.store import IngestionLog
 from headwater.lake.types import Ingestion, IngestionStatus, Upload
 from headwater.registry.service import Registry
-from headwater.registry.store import RegistryStore
+from headwater.storage.clients import client
+from headwater.storage.table import Table
 from tests.unit.cli.conftest import Run
 from tests.unit.registry.cases import candidate
 
@@ -36,7 +36,7 @@ def test_nothing_is_uploaded_if_one_of_the_files_is_missing(run: Run, tmp_path: 
     done = run("upload", "houses", str(file), str(tmp_path / "none.csv"))
     assert done.code == 2
     assert "no such file" in done.err
-    assert "Contents" not in aws.client("s3").list_objects_v2(Bucket="lake")
+    assert "Contents" not in client("s3").list_objects_v2(Bucket="lake")
 
 
 def test_one_refused_file_does_not_hide_what_became_of_the_others(
@@ -68,7 +68,7 @@ def test_one_refused_file_does_not_hide_what_became_of_the_others(
 
 def test_ingestions_show_their_reasons(run: Run) -> None:
     upload = Upload(bucket="lake", key="landing/houses/a.csv", version_id="v", size=1, sequencer="0")
-    aws.client("s3").put_object(Bucket="lake", Key=upload.key, Body=b"a")
+    client("s3").put_object(Bucket="lake", Key=upload.key, Body=b"a")
     entry = Ingestion(
         source="houses", file="a.csv", upload=upload, status=IngestionStatus.REFUSED, reasons=("[the file] is empty",),
         at=datetime(2026, 1, 1, tzinfo=UTC),
@@ -83,7 +83,7 @@ def test_ingestions_show_their_reasons(run: Run) -> None:
 
 def test_ingestions_count_the_reasons_that_they_do_not_show(run: Run) -> None:
     upload = Upload(bucket="lake", key="landing/houses/a.csv", version_id="v", size=1, sequencer="0")
-    aws.client("s3").put_object(Bucket="lake", Key=upload.key, Body=b"a")
+    client("s3").put_object(Bucket="lake", Key=upload.key, Body=b"a")
     entry = Ingestion(
         source="houses", file="a.csv", upload=upload, status=IngestionStatus.REFUSED,
         reasons=("one", "two", "three", "four", "five"), at=datetime(2026, 1, 1, tzinfo=UTC),
@@ -96,7 +96,7 @@ def test_ingestions_count_the_reasons_that_they_do_not_show(run: Run) -> None:
 
 
 def test_models_are_listed_shown_and_moved(run: Run) -> None:
-    registry = Registry(RegistryStore("registry"))
+    registry = Registry(Table("registry"))
     for number in (1, 2):
         registry.register(candidate(f"run-{number}"))
     assert run("models", "promote", "delays", "1", "--yes").code == 0
@@ -111,7 +111,7 @@ def test_models_are_listed_shown_and_moved(run: Run) -> None:
 
 
 def test_a_rejected_version_is_refused_with_5(run: Run) -> None:
-    Registry(RegistryStore("registry")).register(candidate(passed=False))
+    Registry(Table("registry")).register(candidate(passed=False))
     done = run("models", "promote", "delays", "1")
     assert done.code == 5
     assert "was rejected" in done.err

@@ -11,13 +11,13 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from headwater.aws import client
 from headwater.cli.interrupts import Interrupted, goes_on
 from headwater.declare import Product, catalog
 from headwater.lake.errors import FileRefused
 from headwater.lake.service import Lake
 from headwater.lake.store import IngestionLog
 from headwater.lake.types import SHOWN_REASONS, Ingestion, IngestionStatus, Upload
+from headwater.storage.clients import client
 from tests.unit.cli.conftest import Run
 from tests.unit.lake.world import HEADER, READINGS_SOURCE
 

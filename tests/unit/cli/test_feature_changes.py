@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from headwater.aws import client
 from headwater.features.offline.statistics import statistics_key
+from headwater.storage.clients import client
 from tests.unit.cli.conftest import Run
 from tests.unit.client.conftest import OUTPUTS, describe
 from tests.unit.features.shop import FIRST, SECOND, features, fill, land

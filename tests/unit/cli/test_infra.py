@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from headwater import aws, connect
+from headwater import connect
 from headwater.history.service import UpdateHistory
 from headwater.history.store import GraphStore, HistoryTable, StateBucket
 from headwater.history.types import StackName
+from headwater.storage.clients import client
 from tests.unit.cli.conftest import Run
 from tests.unit.client.conftest import OUTPUTS, describe
 from tests.unit.history.world import World, cli_checkpoint, with_delay
@@ -23,8 +24,8 @@ DEV = StackName(project="headwater", stack="dev")
 def world(stack: None) -> World:
     """Two updates of the stack: a delay of 60 s, then of 90 s, in the state bucket but not yet in the history."""
     for bucket in ("state", "artifacts"):
-        aws.client("s3").create_bucket(Bucket=bucket)
-        aws.client("s3").put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+        client("s3").create_bucket(Bucket=bucket)
+        client("s3").put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     world = World(UpdateHistory(StateBucket("state"), HistoryTable("registry"), GraphStore("artifacts")))
     world.update(cli_checkpoint(), of=DEV, message="sixty")
     world.update(with_delay(90), of=DEV, message="ninety", config={"headwater:key": {"secure": "v1:a:b"}})

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from headwater import __version__, aws
+from headwater import __version__
 from headwater.client import Headwater, connect
+from headwater.storage.clients import client
 from tests.unit.registry.cases import make_table, mocked_aws
 
 OUTPUTS = {
@@ -49,13 +50,13 @@ def stack(account: None) -> Headwater:
     """A stack called dev: its description, its table and its lake."""
     describe("dev", OUTPUTS)
     make_table("registry")
-    aws.client("s3").create_bucket(Bucket="lake")
-    aws.client("s3").put_bucket_versioning(Bucket="lake", VersioningConfiguration={"Status": "Enabled"})
+    client("s3").create_bucket(Bucket="lake")
+    client("s3").put_bucket_versioning(Bucket="lake", VersioningConfiguration={"Status": "Enabled"})
     return connect("dev")
 
 
 def describe(name: str, outputs: dict[str, str]) -> None:
     """Write a stack's description as its deployment does."""
-    aws.client("ssm").put_parameter(
+    client("ssm").put_parameter(
         Name=f"/headwater/headwater/{name}", Value=json.dumps(outputs), Type="String", Overwrite=True
     )

@@ -7,15 +7,15 @@ from datetime import UTC, datetime
 
 import pytest
 
-from headwater import aws
 from headwater.alarms.store import AlarmStore
 from headwater.alarms.types import AlarmEvent, AlarmRecord, AlarmStanding, AlarmState, Decision
 from headwater.client import Headwater
 from headwater.client.logs import NoLogs
+from headwater.storage.clients import client
 
 
 def put_alarm(name: str) -> None:
-    aws.client("cloudwatch").put_metric_alarm(
+    client("cloudwatch").put_metric_alarm(
         AlarmName=name,
         Namespace="Headwater",
         MetricName="Errors",
@@ -30,7 +30,7 @@ def put_alarm(name: str) -> None:
 def test_alarms_that_go_off_come_first_and_say_whether_people_know(stack: Headwater) -> None:
     for name in ("headwater-dev-a", "headwater-dev-b", "headwater-prod-a"):
         put_alarm(name)
-    aws.client("cloudwatch").set_alarm_state(AlarmName="headwater-dev-b", StateValue="ALARM", StateReason="two errors")
+    client("cloudwatch").set_alarm_state(AlarmName="headwater-dev-b", StateValue="ALARM", StateReason="two errors")
     at = datetime.now(UTC)
     event = AlarmEvent(name="headwater-dev-b", state=AlarmState.ALARM, at=at, id="1")
     standing = AlarmStanding(
@@ -43,7 +43,7 @@ def test_alarms_that_go_off_come_first_and_say_whether_people_know(stack: Headwa
 
 
 def write_line(group: str, message: str) -> None:
-    logs = aws.client("logs")
+    logs = client("logs")
     logs.create_log_group(logGroupName=group)
     logs.create_log_stream(logGroupName=group, logStreamName="s")
     event = {"timestamp": int(time.time() * 1000), "message": message}

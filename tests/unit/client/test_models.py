@@ -10,14 +10,14 @@ from headwater.client import Headwater
 from headwater.client.errors import BadTarget
 from headwater.registry.errors import ModelNotRegistered, NothingToRollBackTo, VersionNotFound, VersionNotReady
 from headwater.registry.service import Registry
-from headwater.registry.store import RegistryStore
+from headwater.storage.table import Table
 from headwater.training.errors import NotReproducible
 from tests.unit.registry.cases import candidate
 
 
 @pytest.fixture
 def registry(stack: Headwater) -> Registry:
-    return Registry(RegistryStore("registry"))
+    return Registry(Table("registry"))
 
 
 def test_a_list_shows_which_version_serves_and_how_the_newest_fared(stack: Headwater, registry: Registry) -> None:

@@ -13,11 +13,11 @@ import pandas
 import pytest
 from botocore.session import Session
 
-from headwater.aws import Clients, new_session
 from headwater.client.errors import PredictionRefused, Unreachable
 from headwater.client.predictions import Api
 from headwater.errors import NotAllowed
 from headwater.json_values import NotJson
+from headwater.storage.clients import Clients, new_session
 
 Answer = tuple[int, Any] | tuple[int, Any, dict[str, str]]
 """Status, body and, if there are more than its length, headers."""

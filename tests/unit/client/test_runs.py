@@ -9,21 +9,21 @@ from typing import Any
 import pytest
 from moto.stepfunctions.models import stepfunctions_backends
 
-from headwater import aws
 from headwater.client import Headwater
 from headwater.client.errors import RunEnded, RunFailed, RunNotFound, TookTooLong
+from headwater.storage.clients import client
 
 MACHINE = {"StartAt": "S", "States": {"S": {"Type": "Succeed"}}}
 
 
 @pytest.fixture
 def machine(stack: Headwater) -> Any:
-    aws.client("stepfunctions").create_state_machine(
+    client("stepfunctions").create_state_machine(
         name="headwater-dev-training", definition=json.dumps(MACHINE), roleArn="arn:aws:iam::123456789012:role/any"
     )
-    aws.client("ecs").create_cluster(clusterName="headwater-dev")
-    aws.client("s3").create_bucket(Bucket="artifacts")
-    aws.client("s3").put_bucket_versioning(Bucket="artifacts", VersioningConfiguration={"Status": "Enabled"})
+    client("ecs").create_cluster(clusterName="headwater-dev")
+    client("s3").create_bucket(Bucket="artifacts")
+    client("s3").put_bucket_versioning(Bucket="artifacts", VersioningConfiguration={"Status": "Enabled"})
     (made,) = stepfunctions_backends["123456789012"]["us-east-1"].state_machines
     return made
 
@@ -75,7 +75,7 @@ def test_a_container_that_failed_tells_its_exit_code(stack: Headwater, machine: 
 def test_a_container_that_left_its_reason_is_quoted(stack: Headwater, machine: Any) -> None:
     run = stack.runs.start("delays")
     failure = json.dumps({"error": "InvalidExamples", "message": "no row has a label"})
-    aws.client("s3").put_object(Bucket="artifacts", Key=f"runs/delays/{run.id}/failure.json", Body=failure)
+    client("s3").put_object(Bucket="artifacts", Key=f"runs/delays/{run.id}/failure.json", Body=failure)
     cause = json.dumps({"Containers": [{"Name": "training", "ExitCode": 1}]})
     end(machine, run.id, "FAILED", error="States.TaskFailed", cause=cause)
     with pytest.raises(RunFailed, match="failed: InvalidExamples: no row has a label"):
@@ -98,7 +98,7 @@ def test_a_stopped_run_says_who_stopped_it_and_leaves_a_record(stack: Headwater,
     stopped = stack.runs.stop(run.id, why="too  costly")
     assert (stopped.status, stopped.is_finished) == ("ABORTED", True)
     assert re.fullmatch(r"Stopped: stopped by .+: too costly", stopped.cause)
-    body = aws.client("s3").get_object(Bucket="artifacts", Key=f"runs/delays/{run.id}/stopped.json")["Body"].read()
+    body = client("s3").get_object(Bucket="artifacts", Key=f"runs/delays/{run.id}/stopped.json")["Body"].read()
     assert json.loads(body)["why"] == "too costly"
     with pytest.raises(RunFailed, match="of delays aborted: Stopped: stopped by"):
         stack.runs.watch(run.id, timeout=5)

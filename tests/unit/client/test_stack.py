@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from localcloud.daemon import Running
 
-from headwater import aws
 from headwater.client import connect
 from headwater.client.errors import NoStack, NotDeclared
 from headwater.client.stack import local_environment
 from headwater.project import NoProject, home, project
+from headwater.storage.clients import Clients, client, using
 from tests.unit.client.conftest import OUTPUTS, describe
 
 KINDS = ("models", "sources", "views")
@@ -139,15 +139,15 @@ def test_the_local_cloud_is_reached_without_touching_the_environment(monkeypatch
 def test_the_region_is_the_one_that_all_tools_of_aws_obey(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
     monkeypatch.setenv("AWS_REGION", "ap-south-1")
-    assert aws.Clients()("s3").meta.region_name == "ap-south-1"
+    assert Clients()("s3").meta.region_name == "ap-south-1"
 
 
 def test_two_stacks_keep_their_own_clients(account: None) -> None:
-    here = aws.client("s3")
-    with aws.using(aws.Clients(endpoint_url="http://127.0.0.1:1")):
-        assert aws.client("s3") is not here
-        assert aws.client("s3").meta.endpoint_url == "http://127.0.0.1:1"
-    assert aws.client("s3") is here
+    here = client("s3")
+    with using(Clients(endpoint_url="http://127.0.0.1:1")):
+        assert client("s3") is not here
+        assert client("s3").meta.endpoint_url == "http://127.0.0.1:1"
+    assert client("s3") is here
 
 
 def test_the_project_is_found_from_any_folder_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,7 +165,7 @@ def test_the_project_is_found_from_any_folder_in_it(tmp_path: Path, monkeypatch:
 @pytest.mark.parametrize("count", [0, 3, 1000])
 def test_a_stack_may_have_any_number_of_products(account: None, count: int) -> None:
     names = {kind: [f"{kind}_{number:04}_{'x' * 34}" for number in range(count)] for kind in KINDS}
-    clients = aws.client
+    clients = client
     told: dict[str, str] = {**OUTPUTS, "artifacts_bucket": "artifacts"}
     if count < 1000:
         describe("dev", {**told, **{kind: ",".join(found) for kind, found in names.items()}})
@@ -181,7 +181,7 @@ def test_a_stack_may_have_any_number_of_products(account: None, count: int) -> N
 
 
 def test_a_catalog_that_is_gone_is_named(account: None) -> None:
-    aws.client("s3").create_bucket(Bucket="artifacts")
+    client("s3").create_bucket(Bucket="artifacts")
     describe("dev", {**OUTPUTS, "artifacts_bucket": "artifacts", "catalog_key": "stack/catalog.json"})
     with pytest.raises(NoStack, match=r"s3://artifacts/stack/catalog\.json, and there is nothing"):
         connect("dev")

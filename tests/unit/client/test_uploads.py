@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from headwater import aws
 from headwater.client import Headwater
 from headwater.client.errors import BadUpload, IngestionFailed, TookTooLong
 from headwater.client.lake import SentFile
 from headwater.lake.errors import FileRefused
 from headwater.lake.store import IngestionLog
 from headwater.lake.types import Ingestion, IngestionStatus
+from headwater.storage.clients import client
 from headwater.values import Pointer
 
 MACHINE = {"StartAt": "S", "States": {"S": {"Type": "Succeed"}}}
@@ -33,7 +33,7 @@ def record(sent: SentFile, status: IngestionStatus, **changes: object) -> Ingest
 
 
 def test_a_file_lands_under_its_source_as_a_version_of_its_own(stack: Headwater, sent: SentFile) -> None:
-    found = aws.client("s3").get_object(Bucket="lake", Key="landing/houses/rows.csv", VersionId=sent.version_id)
+    found = client("s3").get_object(Bucket="lake", Key="landing/houses/rows.csv", VersionId=sent.version_id)
     assert found["Body"].read() == b"a,b\n1,2\n"
 
 
@@ -78,7 +78,7 @@ class FakeRun:
         self.sent, self.answer = sent, {"status": status, **more}
 
     def __enter__(self) -> None:
-        steps = aws.client("stepfunctions")
+        steps = client("stepfunctions")
         role = "arn:aws:iam::123456789012:role/any"
         arn = steps.create_state_machine(
             name="headwater-dev-ingestion", definition=json.dumps(MACHINE), roleArn=role

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from headwater.aws import client
 from headwater.client import Headwater
 from headwater.client.errors import RunFailed
 from headwater.client.verification import NoVerification, Outcome, VerificationRunning, costs
@@ -18,7 +17,8 @@ from headwater.client.verification.runner import _judge, silently, verify
 from headwater.client.verification.storage import bucket, refuses_plain_text
 from headwater.client.verification.types import Check, CheckFailed, CheckResult, NotApplicable, Work
 from headwater.registry.service import Registry
-from headwater.registry.store import RegistryStore
+from headwater.storage.clients import client
+from headwater.storage.table import Table
 from headwater.verification.rows import Sample
 from tests.unit.registry.cases import candidate
 
@@ -72,14 +72,14 @@ def test_a_refusal_of_aws_is_a_failed_check_that_names_call_and_code(work: Work)
 
 
 def test_a_second_verification_is_told_who_runs_the_first(stack: Headwater) -> None:
-    store = RegistryStore("registry")
+    store = Table("registry")
     assert VerificationPlace(store, "one").take() is None
     with pytest.raises(VerificationRunning, match="another verification of this stack runs since"):
         VerificationPlace(store, "two").take()
 
 
 def test_the_place_of_a_killed_verification_is_taken_after_a_silence(stack: Headwater) -> None:
-    store = RegistryStore("registry")
+    store = Table("registry")
     VerificationPlace(store, "one", now=lambda: NOW).take()
     soon, late = NOW + SILENCE, NOW + SILENCE + timedelta(seconds=1)
     with pytest.raises(VerificationRunning):
@@ -90,7 +90,7 @@ def test_the_place_of_a_killed_verification_is_taken_after_a_silence(stack: Head
 
 
 def test_what_was_kept_is_left_to_the_next_and_a_released_place_is_free(stack: Headwater) -> None:
-    store = RegistryStore("registry")
+    store = Table("registry")
     first = VerificationPlace(store, "one")
     first.take()
     first.keep()
@@ -109,7 +109,7 @@ def test_what_was_kept_is_left_to_the_next_and_a_released_place_is_free(stack: H
 def test_a_stack_without_the_product_is_refused_before_anything_is_done(stack: Headwater) -> None:
     with pytest.raises(NoVerification, match="without the product"):
         verify(stack)
-    assert RegistryStore("registry").get("VERIFICATION#", "CURRENT") is None
+    assert Table("registry").get("VERIFICATION#", "CURRENT") is None
 
 
 @pytest.fixture
@@ -136,7 +136,7 @@ def put_something(work: Work) -> str:
         client("s3").put_object(Bucket=name, Key=key, Body=b"x")
     key = f"headwater_verify_unit|{work.sample.units[0]}"
     client("dynamodb").put_item(TableName="features", Item={"pk": {"S": key}})
-    registry = Registry(RegistryStore("registry"))
+    registry = Registry(Table("registry"))
     own = candidate(f"run-{work.sample.run_id}").model_copy(update={"model": "headwater_verify"})
     version = registry.register(own).version
     registry.promote("headwater_verify", alias="production", to=version, expected=None)
@@ -151,7 +151,7 @@ def left() -> list[object]:
         *versions.get("DeleteMarkers", ()),
         *client("s3").list_objects_v2(Bucket="predictions").get("Contents", ()),
         *client("dynamodb").scan(TableName="features")["Items"],
-        *Registry(RegistryStore("registry")).aliases("headwater_verify"),
+        *Registry(Table("registry")).aliases("headwater_verify"),
     ]
 
 
@@ -162,7 +162,7 @@ def test_what_a_verification_put_there_is_gone_afterwards(deployed: Headwater) -
         ("one", Outcome.OK), ("clean", Outcome.OK), ("cost", Outcome.OK),
     ]  # fmt: skip
     assert [entry["Key"] for entry in left()] == ["landing/rows/mine.csv"]  # type: ignore[index]
-    assert RegistryStore("registry").get("VERIFICATION#", "CURRENT") is None
+    assert Table("registry").get("VERIFICATION#", "CURRENT") is None
 
 
 def test_an_interrupted_verification_cleans_up(deployed: Headwater) -> None:
@@ -173,7 +173,7 @@ def test_an_interrupted_verification_cleans_up(deployed: Headwater) -> None:
     with pytest.raises(KeyboardInterrupt):
         verify(deployed, checks=[Check("one", "the first", interrupted)])
     assert left() == []
-    assert RegistryStore("registry").get("VERIFICATION#", "CURRENT") is None
+    assert Table("registry").get("VERIFICATION#", "CURRENT") is None
 
 
 def test_what_was_kept_is_removed_by_the_next_verification(deployed: Headwater) -> None:
@@ -186,7 +186,7 @@ def test_what_was_kept_is_removed_by_the_next_verification(deployed: Headwater) 
 
 
 def test_its_model_and_view_stand_in_no_list_of_the_products(stack: Headwater) -> None:
-    registry = Registry(RegistryStore("registry"))
+    registry = Registry(Table("registry"))
     own = candidate("run-1")
     registry.register(own)
     registry.register(own.model_copy(update={"model": "headwater_verify"}))

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from headwater.aws import client
 from headwater.container import task
+from headwater.storage.clients import client
 from headwater.training.store import failure_of
 from tests.unit.lake.world import ARTIFACTS, World
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from headwater.aws import client
 from headwater.declare import Catalog, Feature, FeatureView, Product, catalog, category
 from headwater.features.online.store import OnlineStore
 from headwater.features.service import Features
 from headwater.lake.service import Lake
 from headwater.registry.service import Registry
-from headwater.registry.store import RegistryStore
 from headwater.registry.types import (
     PACKAGE_FILE,
     PROFILE_FILE,
@@ -21,6 +19,8 @@ from headwater.registry.types import (
     PackageFeature,
     Profile,
 )
+from headwater.storage.clients import client
+from headwater.storage.table import Table
 from headwater.values import Pointer
 from tests.unit.client.conftest import OUTPUTS, describe
 from tests.unit.features.test_materialise import OTHER, SALES
@@ -127,7 +127,7 @@ def register(
         answer = client("s3").put_object(Bucket=artifacts, Key=key, Body=value.model_dump_json().encode())
         files[name] = Pointer(bucket=artifacts, key=key, version_id=answer["VersionId"])
     made = candidate(run_id, model=model, package=files.pop(PACKAGE_FILE), files=files)
-    registry = Registry(RegistryStore(table))
+    registry = Registry(Table(table))
     version = registry.register(made).version
     if serves:
         registry.promote(model, alias="production", to=version, expected=None)

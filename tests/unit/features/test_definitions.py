@@ -8,11 +8,11 @@ from itertools import count
 import pytest
 from botocore.exceptions import HTTPClientError
 
-from headwater.aws import client
 from headwater.features.definitions import Definitions
 from headwater.features.errors import DefinitionChanged, UnknownView, UnknownViewVersion
 from headwater.registry.errors import RegistryBusy
-from headwater.registry.store import RegistryStore
+from headwater.storage.clients import client
+from headwater.storage.table import Table
 from tests.unit.features.test_materialise import LAST, OTHER, SALES
 from tests.unit.lake.world import REGISTRY, World
 
@@ -25,7 +25,7 @@ SAID = LAST.model_copy(update={"owner": "shops", "description": "The last sale."
 def definitions(world: World) -> Definitions:
     ticks = count()
     return Definitions(
-        RegistryStore(REGISTRY), now=lambda: START + timedelta(hours=next(ticks)), pause=lambda _: None
+        Table(REGISTRY), now=lambda: START + timedelta(hours=next(ticks)), pause=lambda _: None
     )  # fmt: skip
 
 

@@ -14,7 +14,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from headwater.aws import client
 from headwater.declare import Catalog, Feature, FeatureView, Product, Source, catalog
 from headwater.features.offline.point_in_time import historical
 from headwater.features.online.materialising import Materialised, MaterialiseOptions
@@ -25,8 +24,9 @@ from headwater.features.service import Features
 from headwater.lake.errors import NoData
 from headwater.lake.service import Lake
 from headwater.lake.types import DataVersion
-from headwater.registry.store import RegistryStore
 from headwater.registry.types import PackageFeature
+from headwater.storage.clients import client
+from headwater.storage.table import Table
 from tests.unit.lake.world import FEATURES, LAKE, REGISTRY, World, new_world
 
 ROWS = pa.DataFrameSchema(
@@ -226,7 +226,7 @@ def test_a_run_that_finds_newer_data_under_way_reads_them_too(world: World) -> N
     old = lake.pin(["sales"])
     correct(world, 7)
     new = lake.pin(["sales"])
-    progress = ProgressOf(RegistryStore(REGISTRY), "last_sale", LAST.version)
+    progress = ProgressOf(Table(REGISTRY), "last_sale", LAST.version)
     assert progress.begin(run(new)) is not None
     assert progress.begin(run(old)) is None
     features().materialise("last_sale")

@@ -15,8 +15,6 @@ from botocore.exceptions import ClientError, ConnectionClosedError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from headwater.aws import client
-from headwater.aws_http.connection import connection
 from headwater.features.errors import ItemTooLarge, OnlineStoreBusy
 from headwater.features.online.encoding import Row, pack, unpack
 from headwater.features.online.reading import (
@@ -31,6 +29,8 @@ from headwater.features.online.reading import (
 )
 from headwater.features.online.store import OnlineStore, OnlineWrite
 from headwater.registry.types import PackageFeature
+from headwater.storage.clients import client
+from headwater.storage.http.connection import connection
 from tests.unit.lake.world import FEATURES, World
 
 NOW = datetime(2013, 5, 1, 12, tzinfo=UTC)

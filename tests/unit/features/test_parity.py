@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headwater.aws import client
 from headwater.features.online.encoding import Row, pack
 from headwater.features.online.reading import microseconds, online_key
 from headwater.features.online.store import OnlineStore, OnlineWrite
 from headwater.features.parity import Parity, ViewParity, same
 from headwater.lake.service import Lake
-from headwater.registry.store import RegistryStore
+from headwater.storage.clients import client
+from headwater.storage.table import Table
 from tests.unit.features.shop import FIRST, NOW, SECOND, features, land, products
 from tests.unit.lake.world import FEATURES, LAKE, REGISTRY, World
 
@@ -33,7 +33,7 @@ def filled(world: World) -> World:
 def check(now: datetime = NOW, sample: int = 200) -> ViewParity:
     lake = Lake(products(), bucket=LAKE, table=REGISTRY)
     store = OnlineStore(FEATURES)
-    (found,) = Parity(products(), lake, store, RegistryStore(REGISTRY), now=lambda: now, sample=sample).check()
+    (found,) = Parity(products(), lake, store, Table(REGISTRY), now=lambda: now, sample=sample).check()
     return found
 
 
@@ -121,7 +121,7 @@ def test_an_older_definition_that_a_model_still_looks_up_is_checked_too(world: W
             products(),
             lake,
             OnlineStore(FEATURES),
-            RegistryStore(REGISTRY),
+            Table(REGISTRY),
             served=lambda: set(served),
             now=lambda: NOW,
         )
@@ -164,7 +164,7 @@ def test_the_sources_files_are_fetched_only_if_the_offline_rows_were_lost(filled
 
 def test_a_view_that_was_never_materialised_is_left_out(world: World) -> None:
     lake = Lake(products(), bucket=LAKE, table=REGISTRY)
-    assert Parity(products(), lake, OnlineStore(FEATURES), RegistryStore(REGISTRY)).check() == ()
+    assert Parity(products(), lake, OnlineStore(FEATURES), Table(REGISTRY)).check() == ()
 
 
 @given(value=st.floats(width=32, allow_nan=False))

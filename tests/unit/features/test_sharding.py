@@ -12,7 +12,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from headwater.aws import client
 from headwater.features.errors import MaterialisationStuck, OnlineStoreBusy
 from headwater.features.online.handoff import HandOver, assignment
 from headwater.features.online.materialising import Materialised, MaterialiseOptions
@@ -21,8 +20,10 @@ from headwater.features.online.records import Materialisations
 from headwater.features.online.sharding import Assignment, Finished, Shard, Sharding, Split
 from headwater.features.online.store import OnlineStore
 from headwater.lake.service import Lake
-from headwater.lake.store import Executions, Objects
-from headwater.registry.store import RegistryStore
+from headwater.lake.store import Objects
+from headwater.storage.clients import client
+from headwater.storage.executions import Executions
+from headwater.storage.table import Table
 from tests.unit.features.test_materialise import (
     CATALOG,
     LAST,
@@ -47,7 +48,7 @@ def arn(world: World) -> str:
 
 
 def progress() -> Progress:
-    return ProgressOf(RegistryStore(REGISTRY), LAST.name, LAST.version).read()
+    return ProgressOf(Table(REGISTRY), LAST.name, LAST.version).read()
 
 
 def hand_over(arn: str, **others: Any) -> HandOver:
@@ -64,7 +65,7 @@ class Machine:
     """The machine's steps, one after the other, as headwater/infra/features/sharded_materialisation.asl.json has."""
 
     def __init__(self) -> None:
-        self.sharding = Sharding(RegistryStore(REGISTRY), Objects(LAKE))
+        self.sharding = Sharding(Table(REGISTRY), Objects(LAKE))
         self.online = OnlineStore(FEATURES, pause=lambda _: None)
 
     def run(self, told: Assignment, *, size: int = 1, order: Writes = lambda shards: shards) -> Finished:
@@ -91,7 +92,7 @@ def test_a_run_in_shards_ends_as_one_process_ends_it(world: World, arn: str) -> 
         land(world, name)
     before = tables()
     clean = features().materialise("last_sale")
-    expected, record, completed = world.online(), Materialisations(RegistryStore(REGISTRY)).all("last_sale"), progress()
+    expected, record, completed = world.online(), Materialisations(Table(REGISTRY)).all("last_sale"), progress()
     restore(before)
     done = features().materialise("last_sale", options=MaterialiseOptions(hand_over=hand_over(arn)))
     assert (done.complete, done.written, world.online()) == (False, 0, {})
@@ -99,7 +100,7 @@ def test_a_run_in_shards_ends_as_one_process_ends_it(world: World, arn: str) -> 
     finished = Machine().run(in_progress())
     assert (finished.complete, finished.entities, finished.written) == (True, clean.entities, clean.written)
     assert (world.online(), progress()) == (expected, completed)
-    assert Materialisations(RegistryStore(REGISTRY)).all("last_sale") == record
+    assert Materialisations(Table(REGISTRY)).all("last_sale") == record
     # Nothing is left to do: neither for the machine nor for who calls again.
     again = features().materialise("last_sale", options=MaterialiseOptions(hand_over=hand_over(arn)))
     assert (again.complete, again.written, again.execution) == (True, 0, "")
@@ -117,7 +118,7 @@ def test_only_what_changed_is_split_and_what_was_done_before_is_not(world: World
     told = in_progress()
     # Of two entities only the sale of shop a is another one.
     assert [shard.entities for shard in Machine().shards(Machine().split(told))] == [1]
-    ProgressOf(RegistryStore(REGISTRY), LAST.name, LAST.version).note(told.run, ("a",))
+    ProgressOf(Table(REGISTRY), LAST.name, LAST.version).note(told.run, ("a",))
     split = Machine().split(told)
     assert (split.shards, split.counted.entities) == (0, 2)
     assert Machine().sharding.finish(told, split, 0).complete

@@ -14,7 +14,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from headwater.aws import client
 from headwater.declare import Catalog, Product, catalog
 from headwater.features.errors import InvalidView, NeedsSpark, SparkFailed, WaitsForSpark
 from headwater.features.offline.rows import compute
@@ -24,6 +23,7 @@ from headwater.features.spark import io as parts
 from headwater.features.spark.jobs import Files, Job, Order, Outcome, pointer_of, url_of
 from headwater.features.spark.runs import SparkRuns, SparkSteps, run_name
 from headwater.lake.types import DataVersion
+from headwater.storage.clients import client
 from headwater.values import Pointer
 from tests.unit.features.test_historical import DAY, SALES, Shop, asked, shop
 from tests.unit.lake.world import FEATURES, LAKE, REGISTRY

@@ -13,14 +13,14 @@ from botocore.exceptions import HTTPClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headwater.aws import client
 from headwater.declare import Feature, FeatureView
 from headwater.features.offline.counting import describe
 from headwater.features.offline.statistics import SHARES, read_statistics
 from headwater.features.online.materialising import MaterialiseOptions
 from headwater.features.online.records import Materialisations
 from headwater.lake.store import Objects
-from headwater.registry.store import RegistryStore
+from headwater.storage.clients import client
+from headwater.storage.table import Table
 from tests.unit.features.test_materialise import LAST, NOW, features, land
 from tests.unit.lake.world import LAKE, REGISTRY, World
 
@@ -75,7 +75,7 @@ def test_statistics_are_those_that_plain_python_counts(
 def test_a_materialisation_leaves_its_statistics_with_its_rows_and_a_record(world: World) -> None:
     land(world, "1.csv")
     features().materialise("last_sale")
-    records = Materialisations(RegistryStore(REGISTRY))
+    records = Materialisations(Table(REGISTRY))
     (first,) = records.all("last_sale")
     assert (first.version, first.rows, first.entities, first.written, first.at) == (LAST.version, 2, 2, 2, NOW)
     assert first.newest_event == datetime(2013, 1, 1, 2, tzinfo=UTC)
@@ -91,7 +91,7 @@ def test_a_second_run_moves_the_record_and_one_on_other_data_makes_another(world
     later = NOW + timedelta(hours=1)
     for now in (NOW, later):
         features(now).materialise("last_sale")
-    records = Materialisations(RegistryStore(REGISTRY))
+    records = Materialisations(Table(REGISTRY))
     (only,) = records.all("last_sale")
     assert (only.at, only.last_at, only.written) == (NOW, later, 2)
     land(world, "2.csv")
@@ -121,4 +121,4 @@ def test_a_record_whose_answer_was_lost_is_written_once(world: World) -> None:
     client("dynamodb").meta.events.register("before-call.dynamodb.TransactWriteItems", lose)
     features().materialise("last_sale")
     assert next(lost, False) is False
-    assert len(Materialisations(RegistryStore(REGISTRY)).all("last_sale")) == 1
+    assert len(Materialisations(Table(REGISTRY)).all("last_sale")) == 1

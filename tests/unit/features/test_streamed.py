@@ -14,7 +14,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from headwater.aws import client
 from headwater.declare import Feature, FeatureView
 from headwater.features.errors import InvalidView
 from headwater.features.offline.engine import DuckDB
@@ -29,7 +28,8 @@ from headwater.handlers.features import commit_stream as collect
 from headwater.lake.service import Lake
 from headwater.lake.store import Arrivals
 from headwater.lake.types import DataVersion
-from headwater.registry.store import RegistryStore
+from headwater.storage.clients import client
+from headwater.storage.table import Table
 from headwater.versions.errors import HookRefused, RevisionNotFound
 from tests.unit.features.shop import FILES, NOW, SECOND, features, land, products
 from tests.unit.features.test_point_in_time import is_known
@@ -399,7 +399,7 @@ class History:
 
 
 def check_parity() -> ViewParity:
-    store, registry = OnlineStore(TABLE), RegistryStore(REGISTRY)
+    store, registry = OnlineStore(TABLE), Table(REGISTRY)
     (found,) = Parity(products(), lake(), store, registry, now=lambda: NOW).check()
     return found
 

@@ -13,7 +13,6 @@ from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from headwater.aws import client
 from headwater.declare import Feature, InvalidProduct
 from headwater.features.errors import InvalidRows
 from headwater.features.inputs import entity_text
@@ -25,6 +24,7 @@ from headwater.json_values import NotJson, dumps, json_value, loads
 from headwater.lake.errors import LakeBusy
 from headwater.lake.store import Arrivals
 from headwater.registry.types import PackageFeature
+from headwater.storage.clients import client
 from tests.contract import held
 from tests.unit.features.shop import SECOND, features, land, products
 from tests.unit.lake.invocation import Context

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from headwater.aws import client
 from headwater.history.errors import (
     AmbiguousUpdate,
     FileUnreadable,
@@ -21,6 +20,7 @@ from headwater.history.errors import (
 from headwater.history.service import UpdateHistory
 from headwater.history.store import GraphStore, HistoryTable, StateBucket
 from headwater.history.types import HistoryFile, StackName
+from headwater.storage.clients import client
 from tests.unit.history.world import ARTIFACTS, NOON, OF, STATE, World, cli_checkpoint, with_delay
 from tests.unit.registry.cases import TABLE
 

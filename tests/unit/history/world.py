@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from headwater.aws import client
 from headwater.history.service import UpdateHistory
 from headwater.history.store import GraphStore, HistoryTable, StateBucket
 from headwater.history.types import HistoryFile, StackName
+from headwater.storage.clients import client
 from tests.unit.registry.cases import TABLE, make_table, mocked_aws
 
 STATE, ARTIFACTS = "state", "artifacts"

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from headwater import aws
 from headwater.images.errors import NoBuilds
 from headwater.images.store import Builder
 from headwater.images.types import BuildRequest
+from headwater.storage.clients import client
 from tests.unit.registry.cases import mocked_aws
 
 REQUEST = BuildRequest(bucket="artifacts", key="context.zip", tag="a" * 64)
@@ -27,7 +27,7 @@ def test_an_account_without_builds_is_told_what_to_ask_for(monkeypatch: pytest.M
         }
 
     with mocked_aws(monkeypatch):
-        aws.client("codebuild").meta.events.register("before-call.codebuild.StartBuild", refuse)
+        client("codebuild").meta.events.register("before-call.codebuild.StartBuild", refuse)
         with pytest.raises(NoBuilds, match=said) as refused:
             Builder("project").start(REQUEST)
     assert "Service Quotas" in refused.value.message

@@ -6,11 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
-from headwater.aws import client
 from headwater.lake.committing import Committing
 from headwater.lake.errors import Superseded
 from headwater.lake.store import Objects
 from headwater.lake.types import Ingestion, IngestionStatus, Order, Upload
+from headwater.storage.clients import client
 from headwater.values import Pointer
 from headwater.versions.service import Versions
 from tests.unit.lake.world import LAKE, REGISTRY, World

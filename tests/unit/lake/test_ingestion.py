@@ -12,12 +12,12 @@ from typing import Any
 import duckdb
 import pytest
 
-from headwater.aws import client
 from headwater.declare import Source
 from headwater.lake.errors import FileRefused, NoData, SourceFailed
 from headwater.lake.service import Lake
 from headwater.lake.types import IngestionStatus, Upload
 from headwater.registry.errors import RegistryBusy
+from headwater.storage.clients import client
 from headwater.versions.errors import VersionGone
 from headwater.versions.hooks import Proposal
 from headwater.versions.refs import Ref, Refs

@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from headwater.aws import client
 from headwater.lake.refusal import Refusals, one_line
 from headwater.lake.store import IngestionLog
 from headwater.lake.types import IngestionStatus
+from headwater.storage.clients import client
 from tests.unit.lake.world import REGISTRY, World
 
 

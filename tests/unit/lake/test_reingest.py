@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from headwater.aws import client
 from headwater.declare import Source
 from headwater.lake.errors import FileRefused, NoData, OlderDefinition, ReingestBlocked, UnknownSource
 from headwater.lake.service import Lake
 from headwater.lake.types import ReingestOrder, ReingestStatus, Upload
+from headwater.storage.clients import client
 from headwater.versions.types import Entry
 from tests.unit.lake.world import HEADER, LAKE, READINGS_SOURCE, REGISTRY, World
 from tests.unit.versions.cases import Killed, Wire, at_write

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headwater.aws import client
 from headwater.lake.errors import NotAnUpload
 from headwater.lake.intake import Intake
 from headwater.lake.types import Upload
+from headwater.storage.clients import client
 from tests.unit.lake.world import World
 
 ROLE = "arn:aws:iam::123456789012:role/machine"

@@ -15,12 +15,12 @@ import pandera.pandas as pa
 import pytest
 from localcloud.moto_patches import corrected
 
-from headwater.aws import client
 from headwater.declare import Catalog, FeatureView, Product, Source, catalog
 from headwater.features.online.encoding import unpack
 from headwater.features.online.reading import attribute_of
 from headwater.lake.service import Lake
 from headwater.lake.types import Upload
+from headwater.storage.clients import client
 from headwater.values import Pointer
 from tests.mocking import mocked
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from headwater import aws
-from headwater.registry.store import RegistryStore, WriteRefused
 from headwater.registry.types import Candidate, GateOutcome, Parity
+from headwater.storage.clients import client
+from headwater.storage.table import Table, WriteRefused
 from headwater.values import Pointer
 from tests.mocking import mocked
 
@@ -30,15 +30,15 @@ def mocked_aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     }.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    aws.client.cache_clear()
+    client.cache_clear()
     with mocked():
         yield
-    aws.client.cache_clear()
+    client.cache_clear()
 
 
 def make_table(name: str = TABLE) -> None:
     """The registry's table as the infrastructure makes it."""
-    aws.client("dynamodb").create_table(
+    client("dynamodb").create_table(
         TableName=name,
         KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
         AttributeDefinitions=[
@@ -65,7 +65,7 @@ def candidate(run_id: str = "run-1", *, model: str = "delays", passed: bool = Tr
     ).model_copy(update=changes)
 
 
-class OneAtATime(RegistryStore):
+class OneAtATime(Table):
     """moto loses updates of concurrent calls, AWS doesn't: calls are made one at a time, in any order."""
 
     def __init__(self, table: str) -> None:
@@ -94,7 +94,7 @@ class OneAtATime(RegistryStore):
         self._dynamodb = Locked()
 
 
-class LosesAnswers(RegistryStore):
+class LosesAnswers(Table):
     """The first write is applied, its answer is lost, and the retry is refused by the write's own condition."""
 
     def __init__(self, table: str) -> None:
@@ -108,7 +108,7 @@ class LosesAnswers(RegistryStore):
             raise WriteRefused("ConditionalCheckFailed")
 
 
-class MeetsOthers(RegistryStore):
+class MeetsOthers(Table):
     """Before the first write, ``first`` writes something else."""
 
     def __init__(self, table: str, first: Any) -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from headwater.registry.errors import ModelNotRegistered, RegistryBusy, VersionNotFound
 from headwater.registry.service import Registry
-from headwater.registry.store import RegistryStore, WriteRefused
 from headwater.registry.types import Parity, Status
+from headwater.storage.table import Table, WriteRefused
 from tests.unit.registry.cases import TABLE, LosesAnswers, OneAtATime, candidate
 
 
@@ -55,7 +55,7 @@ def test_racing_registrations_get_dense_numbers(registry: Registry) -> None:
 
 
 def test_endless_contention_is_an_error_that_says_so(registry: Registry) -> None:
-    class NeverFirst(RegistryStore):
+    class NeverFirst(Table):
         def transact(self, writes: object) -> None:
             raise WriteRefused("TransactionConflict")
 

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from headwater.aws import client
 from headwater.declare import category, number
 from headwater.features.online.encoding import Row, pack
 from headwater.features.online.reading import microseconds
 from headwater.registry.types import GoldenRequest, GoldenSet, Output, Package, PackageFeature
+from headwater.storage.clients import client
 from headwater.values import Pointer, Value
 from tests.unit.registry.cases import candidate, make_table
 

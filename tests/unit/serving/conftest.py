@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from headwater.registry.service import Registry
-from headwater.registry.store import ArtifactStore, RegistryStore
+from headwater.registry.store import ArtifactStore
+from headwater.storage.table import Table
 from tests.unit.registry.cases import TABLE, mocked_aws
 from tests.unit.serving.cases import make_cloud
 
@@ -14,7 +15,7 @@ from tests.unit.serving.cases import make_cloud
 def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
     with mocked_aws(monkeypatch):
         make_cloud()
-        yield Registry(RegistryStore(TABLE), pause=lambda _: None)
+        yield Registry(Table(TABLE), pause=lambda _: None)
 
 
 @pytest.fixture

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from headwater.aws import client
 from headwater.registry.service import Registry
 from headwater.serving.extension import Extension, ExtensionRefused
 from headwater.serving.log import WriteAfterResponse, WriteAtOnce
 from headwater.serving.store import PredictionStore
 from headwater.serving.types import PredictionRecord
+from headwater.storage.clients import client
 from tests.unit.serving.cases import NOW
 
 

@@ -7,9 +7,10 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from headwater.registry.errors import ArtifactNotFound
 from headwater.registry.service import Registry
-from headwater.registry.store import ArtifactStore, RegistryStore
+from headwater.registry.store import ArtifactStore
 from headwater.serving.errors import ArtifactCorrupted, RegistryUnavailable, UnknownModel
 from headwater.serving.models import ServingModels
+from headwater.storage.table import Table
 from tests.unit.registry.cases import TABLE
 from tests.unit.serving.cases import leave_run
 
@@ -23,7 +24,7 @@ class Clock:
         return self.seconds
 
 
-class Flaky(RegistryStore):
+class Flaky(Table):
     """A table that doesn't answer while ``error`` is set."""
 
     error: Exception | None = None

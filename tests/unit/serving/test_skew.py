@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from headwater.aws import client
 from headwater.client import Headwater, connect
 from headwater.features.online.reading import Lookup, OnlineAnswer, ValueStatus
 from headwater.lake.service import Lake
@@ -17,6 +16,7 @@ from headwater.serving.errors import NothingLogged
 from headwater.serving.skew import MOST_DATA_VERSIONS
 from headwater.serving.store import PredictionStore
 from headwater.serving.types import PredictionRecord
+from headwater.storage.clients import client
 from tests.unit.features.shop import FILES, FIRST, NOW, fill, products
 from tests.unit.lake.world import LAKE, REGISTRY, World, new_world
 

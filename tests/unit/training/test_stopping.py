@@ -6,12 +6,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from headwater.aws import client
 from headwater.client.containers import stop_container
 from headwater.registry.errors import ModelNotRegistered
 from headwater.registry.service import Registry
-from headwater.registry.store import ArtifactStore, RegistryStore
+from headwater.registry.store import ArtifactStore
 from headwater.registry.types import CANDIDATE_FILE
+from headwater.storage.clients import client
+from headwater.storage.table import Table
 from headwater.training.registration import Registration
 from headwater.training.stopping import STOP_FILE, RunStopped, Stop
 from headwater.training.store import RunFiles
@@ -27,7 +28,7 @@ def test_a_stopped_run_is_refused_by_name_and_gets_no_number(world: World) -> No
     files.put_first(STOP_FILE, first)
     # The first word stays.
     assert files.put_first(STOP_FILE, first.model_copy(update={"by": "bob"}))[0] == first
-    registry = Registry(RegistryStore(REGISTRY))
+    registry = Registry(Table(REGISTRY))
     with pytest.raises(RunStopped, match="run run-1 of delays was stopped by ann: too costly; nothing of it"):
         Registration(registry, ArtifactStore(ARTIFACTS), Versions(LAKE, REGISTRY)).register("delays", "run-1")
     with pytest.raises(ModelNotRegistered):

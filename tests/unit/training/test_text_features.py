@@ -20,7 +20,6 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from headwater.aws import client
 from headwater.cli.render.features import show_details, show_statistics
 from headwater.client import Headwater, connect
 from headwater.declare import (
@@ -53,13 +52,15 @@ from headwater.lake.service import Lake
 from headwater.lake.store import Arrivals
 from headwater.locks import FOLDER
 from headwater.registry.service import PRODUCTION, Registry
-from headwater.registry.store import ArtifactStore, RegistryStore
+from headwater.registry.store import ArtifactStore
 from headwater.registry.types import Candidate, Package
 from headwater.serving.errors import InvalidBody
 from headwater.serving.models import ServingModels
 from headwater.serving.service import Serving
 from headwater.serving.staging import Staging
 from headwater.serving.store import PredictionStore
+from headwater.storage.clients import client
+from headwater.storage.table import Table
 from headwater.training.describing import Profile
 from headwater.training.prepare import Preparation
 from headwater.training.rebuilding import rebuild
@@ -195,7 +196,7 @@ def flown() -> Iterator[Flown]:
         Preparation.over(
             declared, lake_bucket=LAKE, registry_table=REGISTRY, artifacts_bucket=ARTIFACTS
         ).prepare("punctual", "run-1")  # fmt: skip
-        registry, artifacts = Registry(RegistryStore(REGISTRY)), ArtifactStore(ARTIFACTS)
+        registry, artifacts = Registry(Table(REGISTRY)), ArtifactStore(ARTIFACTS)
         training = Training(
             declared, registry, ARTIFACTS, code_version="abc", lock=FOLDER / "training.txt", now=lambda: NOW
         )
@@ -227,7 +228,7 @@ def test_a_model_learns_from_text_that_only_history_knows(flown: Flown, tmp_path
     body = RunFiles(ARTIFACTS, "punctual", "run-1").get("profile.json") or b""
     counts = Profile.model_validate_json(body).categories["planes__last_carrier"].counts
     assert set(counts) == {carrier for carrier in CARRIERS if carrier}
-    version = Registry(RegistryStore(REGISTRY)).version("punctual", 1)
+    version = Registry(Table(REGISTRY)).version("punctual", 1)
     path = tmp_path / "again.parquet"
     assert rebuild(version, lake_bucket=LAKE, registry_table=REGISTRY, path=path) == candidate.training_set
 
@@ -277,7 +278,7 @@ def test_a_given_feature_of_the_wrong_kind_is_refused(flown: Flown, features: di
 
 
 def test_a_version_with_text_proves_itself_in_staging(flown: Flown) -> None:
-    registry, artifacts = Registry(RegistryStore(REGISTRY)), ArtifactStore(ARTIFACTS)
+    registry, artifacts = Registry(Table(REGISTRY)), ArtifactStore(ARTIFACTS)
     report = Staging(registry, artifacts, flown, pause=lambda _: None).stage("punctual", 1)
     assert report.compared == 20
     assert report.largest_difference < 1e-4

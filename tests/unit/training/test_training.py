@@ -13,7 +13,6 @@ import pytest
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.s3.models import s3_backends
 
-from headwater.aws import client
 from headwater.declare import Catalog, Examples, Gate, Holdout, Model, OnDemand, number
 from headwater.features.inputs import encode
 from headwater.features.offline.point_in_time import historical
@@ -25,8 +24,10 @@ from headwater.lake.service import Lake
 from headwater.lake.store import Arrivals
 from headwater.locks import FOLDER
 from headwater.registry.service import PRODUCTION, Registry
-from headwater.registry.store import ArtifactStore, RegistryStore
+from headwater.registry.store import ArtifactStore
 from headwater.registry.types import Candidate, GoldenSet, ModelVersion, Package, Profile, Status
+from headwater.storage.clients import client
+from headwater.storage.table import Table
 from headwater.training.compiling import Graph
 from headwater.training.dataset import load, split
 from headwater.training.errors import (
@@ -60,7 +61,7 @@ def preparation(catalog: Catalog) -> Preparation:
 
 
 def registry() -> Registry:
-    return Registry(RegistryStore(REGISTRY))
+    return Registry(Table(REGISTRY))
 
 
 def run(model: Model, run_id: str = "run-1") -> Candidate:

@@ -17,7 +17,7 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.core.models import botocore_stubber
 from moto.s3.models import s3_backends
 
-from headwater import aws
+from headwater.storage.clients import client
 from headwater.versions.dataset import Dataset
 from headwater.versions.service import Versions
 from headwater.versions.types import Entry
@@ -100,11 +100,11 @@ class World:
 
     def __init__(self) -> None:
         make_table(TABLE)
-        self.s3 = aws.client("s3")
+        self.s3 = client("s3")
         make_bucket(LAKE)
         self.wire = Wire()
         for service in ("s3", "dynamodb"):
-            self.wire.attach(aws.client(service))
+            self.wire.attach(client(service))
         self.time = datetime(2026, 11, 1, tzinfo=UTC)
         self.versions = self.open()
         self.data = self.versions.dataset("flights")
@@ -164,7 +164,7 @@ def world() -> Iterator[World]:
 
 
 def make_bucket(name: str, *, versioned: bool = True) -> None:
-    s3 = aws.client("s3")
+    s3 = client("s3")
     s3.create_bucket(Bucket=name)
     if versioned:
         s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})

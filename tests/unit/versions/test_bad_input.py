@@ -10,7 +10,7 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ClientError
 
-from headwater.aws import error_code
+from headwater.storage.clients import error_code
 from headwater.versions.errors import (
     BucketNotVersioned,
     InvalidName,

@@ -12,7 +12,7 @@ import duckdb
 import pytest
 from botocore.awsrequest import AWSResponse
 
-from headwater import aws
+from headwater.storage.clients import client
 from headwater.versions.errors import HookRefused, InvalidName, PathNotFound
 from headwater.versions.hooks import Proposal
 from headwater.versions.tables import NotATable
@@ -111,11 +111,11 @@ def answer_lambda(answer: Callable[[bytes], Any], error: str) -> None:
         headers = {"x-amz-function-error": error} if error else {}
         return AWSResponse(request.url, 200, headers, Raw(json.dumps(answer(request.body)).encode()))
 
-    client = aws.client("lambda")
-    client.meta.events.register_first("before-send", respond)
+    lambda_ = client("lambda")
+    lambda_.meta.events.register_first("before-send", respond)
     from moto.core.models import botocore_stubber
 
-    client.meta.events.unregister("before-send", botocore_stubber)
+    lambda_.meta.events.unregister("before-send", botocore_stubber)
 
 
 def test_rows_are_those_of_the_pinned_versions(world: World, tmp_path: Path) -> None:

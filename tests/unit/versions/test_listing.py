@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from headwater.aws_http.connection import Answer, Connection
+from headwater.storage.http.connection import Answer, Connection
 from headwater.versions.errors import Corrupt
 from headwater.versions.listing import Page, newest
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from headwater.registry.store import RegistryStore
+from headwater.storage.table import Table
 from headwater.versions.errors import CommitCollected, RefMoved, RefsBusy
 from headwater.versions.refs import Refs
 from headwater.versions.types import RefMove
@@ -75,7 +75,7 @@ def commit(writer: int, number: int, salt: int = 0) -> str:
 
 
 def refs(*, pause: Callable[[float], None] = lambda _: None) -> Refs:
-    return Refs(RegistryStore(TABLE), "flights", pause=pause)
+    return Refs(Table(TABLE), "flights", pause=pause)
 
 
 def test_racing_writers_lose_no_move_and_make_none_twice(world: World) -> None:
@@ -90,7 +90,7 @@ def test_racing_writers_lose_no_move_and_make_none_twice(world: World) -> None:
 
     world.wire.fault = fault
     # No retries of botocore's: each lost answer and each throttle is ours to deal with.
-    store = RegistryStore(TABLE)
+    store = Table(TABLE)
     store._dynamodb = impatient(world.wire)
     turn = threading.Semaphore(2)  # a few at a time, or most time goes into losing races
 
@@ -162,11 +162,11 @@ def test_a_move_whose_answer_is_lost_succeeds_once(world: World, lost: Fault) ->
 def test_a_lost_answer_is_found_even_when_others_moved_on_since(world: World) -> None:
     mine, other = refs(), refs()
 
-    class MovesOn(RegistryStore):
+    class MovesOn(Table):
         def transact(self, writes: object) -> None:
             super().transact(writes)  # type: ignore[arg-type]
             other.move("branch", "main", expected=commit(0, 1), to=commit(1, 1))
-            from headwater.registry.store import WriteRefused
+            from headwater.storage.table import WriteRefused
 
             raise WriteRefused("lost")
 
@@ -190,7 +190,7 @@ def test_a_stale_mover_changes_nothing(world: World) -> None:
 
 
 def test_endless_throttling_ends_in_an_error_that_says_so(world: World) -> None:
-    store = RegistryStore(TABLE)
+    store = Table(TABLE)
     store._dynamodb = impatient(world.wire)
     world.wire.fault = lambda operation: "throttle" if operation == "TransactWriteItems" else None
     waits: list[float] = []

@@ -12,8 +12,8 @@ import pytest
 from headwater.alarms.errors import NotificationFailed
 from headwater.alarms.store import AlarmStore
 from headwater.alarms.types import UNPARSED
-from headwater.aws import client
 from headwater.handlers.alarms import manage
+from headwater.storage.clients import client
 from tests.unit.alarms.cases import Host, message, sns
 from tests.unit.handlers.serving.cases import Context
 from tests.unit.registry.cases import TABLE, make_table, mocked_aws

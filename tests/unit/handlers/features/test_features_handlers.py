@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from localcloud.embedded_metrics import metrics_in
 
-from headwater.aws import client
 from headwater.declare import load_catalog
 from headwater.features.catalog.freshness import Freshness
 from headwater.handlers.features import finish, materialise, parity, skew, split, write_shard
 from headwater.handlers.lake import ingest
-from headwater.registry.store import RegistryStore
 from headwater.serving.skew import LEAST
+from headwater.storage.clients import client
+from headwater.storage.table import Table
 from tests.unit.features.shop import NOW, SECOND, UNSEEN, fill
 from tests.unit.lake.invocation import Context
 from tests.unit.lake.world import FEATURES, LAKE, MATERIALISATION, REGISTRY, World
@@ -78,7 +78,7 @@ def test_views_that_declare_a_freshness_are_late_when_their_newest_event_is_olde
     views = (SECOND, UNSEEN, SECOND.model_copy(update={"name": "undeclared", "freshness": None}))
 
     def ages(now: datetime) -> list[tuple[str, float | None, bool]]:
-        found = Freshness(views, RegistryStore(REGISTRY), now=lambda: now).ages()
+        found = Freshness(views, Table(REGISTRY), now=lambda: now).ages()
         return [(age.view, age.age_seconds, age.late) for age in found]
 
     assert ages(newest + limit) == [("last_sale", 12 * 3600.0, False)]
@@ -92,9 +92,9 @@ def test_late_views_are_counted_with_ages_and_none_without_a_declared_freshness(
         built.cache_clear()  # type: ignore[attr-defined]
     materialise.handler({}, Context())
     fill(world)
-    materialise.count_late_views(Freshness([UNSEEN], RegistryStore(REGISTRY)).ages())
+    materialise.count_late_views(Freshness([UNSEEN], Table(REGISTRY)).ages())
     assert "FeatureViewsLate" not in capsys.readouterr().out
-    materialise.count_late_views(Freshness([SECOND], RegistryStore(REGISTRY)).ages())
+    materialise.count_late_views(Freshness([SECOND], Table(REGISTRY)).ages())
     materialise.metrics.flush_metrics()
     (line,) = capsys.readouterr().out.splitlines()
     (late,) = metrics_in(line)

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from headwater.aws import client
 from headwater.handlers.lake import ingest, intake, refuse
 from headwater.lake.errors import FileRefused, UnknownSource
+from headwater.storage.clients import client
 from headwater.versions.service import Versions
 from tests.unit.lake.invocation import Context
 from tests.unit.lake.world import LAKE, REGISTRY, World

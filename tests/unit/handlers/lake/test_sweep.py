@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from headwater.aws import client
 from headwater.handlers.lake import sweep as function
 from headwater.lake.sweep import GRACE, WINDOW, Sweep
+from headwater.storage.clients import client
 from tests.unit.handlers.lake.test_lake_handlers import GOOD
 from tests.unit.lake.invocation import Context
 from tests.unit.lake.test_ingestion import GOOD as READINGS

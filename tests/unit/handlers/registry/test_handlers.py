@@ -8,12 +8,12 @@ from collections.abc import Iterator
 import pytest
 from pydantic import ValidationError
 
-from headwater.aws import client
 from headwater.handlers.registry import promote, register
 from headwater.registry.errors import AliasMoved, ArtifactInvalid, ArtifactNotFound, ChampionMoved, LeakSuspected
 from headwater.registry.service import Registry
-from headwater.registry.store import RegistryStore
 from headwater.registry.types import LeakWarning
+from headwater.storage.clients import client
+from headwater.storage.table import Table
 from headwater.versions.dataset import Dataset
 from headwater.versions.service import Versions
 from tests.unit.handlers.serving.cases import Context
@@ -34,7 +34,7 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
         make_cloud("lake")
         register.service.cache_clear()  # type: ignore[attr-defined]
         promote.registry.cache_clear()  # type: ignore[attr-defined]
-        yield Registry(RegistryStore(TABLE), pause=lambda _: None)
+        yield Registry(Table(TABLE), pause=lambda _: None)
 
 
 def test_a_run_is_registered_once_however_often_the_task_runs(registry: Registry) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from headwater.aws import client
 from headwater.handlers.serving import predict
 from headwater.registry.service import Registry
+from headwater.storage.clients import client
 from tests.contract import DOCUMENT, held
 from tests.unit.handlers.serving.cases import Context, get, post
 from tests.unit.serving.cases import leave_run, online, trained

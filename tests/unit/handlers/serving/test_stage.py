@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from headwater import aws
 from headwater.handlers.serving import predict, stage
 from headwater.registry.service import Registry
 from headwater.serving.errors import GoldenMismatch
+from headwater.storage.clients import client
 from tests.unit.handlers.serving.cases import Context
 from tests.unit.serving.cases import leave_run
 
@@ -32,7 +32,7 @@ class Lambda:
 def deployed(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> Lambda:
     function = Lambda()
     # moto runs a function only in Docker; the real invocation is an integration test of the local cloud.
-    real = aws.client
+    real = client
     monkeypatch.setattr(
         "headwater.serving.store.client", lambda service: function if service == "lambda" else real(service)
     )

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import random
 import threading
 import time
 import xml.etree.ElementTree as ElementTree
@@ -22,11 +21,12 @@ from botocore import __version__ as botocore_version
 from botocore.exceptions import ClientError, NoCredentialsError
 from botocore.retries.quota import RetryQuota
 
-from headwater.aws import Clients, client, error_code
-from headwater.aws_http.endpoints import Endpoint, Endpoints, Prepared, Sent, received
-from headwater.aws_http.signing import Credentials, canonical_query, escaped_path
-from headwater.aws_http.sockets import UNANSWERED, Unanswered
-from headwater.aws_http.sockets import Received as Answer
+from headwater.storage.clients import Clients, client, error_code
+from headwater.storage.http.endpoints import Endpoint, Endpoints, Prepared, Sent, received
+from headwater.storage.http.signing import Credentials, canonical_query, escaped_path
+from headwater.storage.http.sockets import UNANSWERED, Unanswered
+from headwater.storage.http.sockets import Received as Answer
+from headwater.storage.retries import jitter
 
 __all__ = ["Answer", "Connection", "connection"]
 
@@ -232,9 +232,8 @@ class Connection:
             cost = _THROTTLED_COST if throttled else _COST
             if tries >= self._tries or not self._quota.acquire(cost):
                 raise failed
-            # Full jitter, doubled with each try.
             base = _THROTTLED_PAUSE if throttled else self._shortest_pause
-            self._pause(random.random() * min(_LONGEST_PAUSE, base * 2 ** (tries - 1)))  # noqa: S311
+            self._pause(jitter(tries - 1, base=base, longest=_LONGEST_PAUSE))
             tries, spent = tries + 1, cost
 
     def _once(self, ask: _Ask) -> tuple[Answer | Unanswered, Credentials]:
@@ -299,7 +298,7 @@ _making = threading.Lock()
 
 
 def connection(service: str) -> Connection:
-    """The connection to ``service`` beside `headwater.aws.client`'s: the same endpoint, the same credentials."""
+    """The connection to ``service`` beside the client for it: the same endpoint, the same credentials."""
     clients = client.in_use
     with _making:
         if service not in clients.connections:

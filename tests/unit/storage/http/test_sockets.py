@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from headwater.aws_http import sockets as module
-from headwater.aws_http.sockets import Sockets
+from headwater.storage.http import sockets as module
+from headwater.storage.http.sockets import Sockets
 
 HEAD = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
 Script = Callable[[socket.socket], object]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from headwater.aws_http.sockets import Sockets
+from headwater.storage.http.sockets import Sockets
 
 Script = Callable[[socket.socket], object]
 

@@ -1,5 +1,6 @@
 """HTTP/1.1 over connections that are kept: a tenth of the work that urllib3 and http.client make of a small answer.
 
+Bulk commits and the predict path's look-ups need that (see `headwater.storage.http`); every other call is botocore's.
 Specification: RFC 9112. It speaks to AWS and to what stands for AWS, so it sends no chunks, follows no redirect and
 asks for no compression. Errors are botocore's, so that callers needn't know who carried a request.
 """

@@ -15,8 +15,8 @@ from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConn
 from botocore.session import Session
 from localcloud.http_api.sigv4 import SignedRequest, verify
 
-from headwater import aws
-from headwater.aws_http.connection import Connection, connection
+from headwater.storage.clients import Clients, client, error_code, new_session
+from headwater.storage.http.connection import Connection, connection
 from tests.unit.registry.cases import mocked_aws
 
 ODD_KEYS = [
@@ -54,14 +54,14 @@ class Service:
         return AWSResponse(request.url, answer[0], answer[1], _Raw(answer[2]))
 
     def connection(self, service: str, session: Callable[[], Session] | None = None, **options: Any) -> Connection:
-        clients = aws.Clients(session or (lambda: signed_in("eu-west-1")), **options)
+        clients = Clients(session or (lambda: signed_in("eu-west-1")), **options)
         made = Connection(service, clients, pause=self.paused.append)
         clients(service).meta.events.register_first("before-send", self)
         return made
 
 
 def signed_in(region: str) -> Session:
-    session = aws.new_session(region)
+    session = new_session(region)
     session.set_credentials("AKIDEXAMPLE", "a-secret", "a-token")
     return session
 
@@ -80,7 +80,7 @@ def _cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.mark.usefixtures("_cloud")
 def test_any_key_that_s3_takes_is_written_and_read() -> None:
-    s3, wire = aws.client("s3"), connection("s3")
+    s3, wire = client("s3"), connection("s3")
     s3.create_bucket(Bucket="lake")
     for number, key in enumerate(ODD_KEYS):
         wire.request("PutObject", "PUT", "lake", key, body=b"%d" % number, headers={"content-type": "text/plain"})
@@ -104,10 +104,10 @@ def test_dynamodb_answers_in_json_and_refuses_with_its_own_errors() -> None:
     found = wire.call("BatchGetItem", {"RequestItems": {"t": {"Keys": [{"id": {"S": "1"}}, {"id": {"S": "2"}}]}}})
     assert found["Responses"] == {"t": [{"id": {"S": "1"}, "n": {"N": "2.50"}}]}
     refused = {"TableName": "t", "Item": {"id": {"S": "1"}}, "ConditionExpression": "attribute_not_exists(id)"}
-    with pytest.raises(aws.client("dynamodb").exceptions.ConditionalCheckFailedException) as caught:
+    with pytest.raises(client("dynamodb").exceptions.ConditionalCheckFailedException) as caught:
         wire.call("PutItem", refused)
     with pytest.raises(ClientError) as theirs:
-        aws.client("dynamodb").put_item(**refused)
+        client("dynamodb").put_item(**refused)
     assert str(caught.value) == str(theirs.value)
     writes = [{"Put": refused}]
     with pytest.raises(ClientError) as caught:
@@ -117,7 +117,7 @@ def test_dynamodb_answers_in_json_and_refuses_with_its_own_errors() -> None:
 
 @pytest.mark.usefixtures("_cloud")
 def test_s3_refuses_with_its_own_codes() -> None:
-    s3, wire = aws.client("s3"), connection("s3")
+    s3, wire = client("s3"), connection("s3")
     s3.create_bucket(Bucket="lake")
     for operation, method, call in (("GetObject", "GET", s3.get_object), ("HeadObject", "HEAD", s3.head_object)):
         with pytest.raises(ClientError) as ours:
@@ -125,7 +125,7 @@ def test_s3_refuses_with_its_own_codes() -> None:
         with pytest.raises(ClientError) as theirs:
             call(Bucket="lake", Key="none")
         assert str(ours.value) == str(theirs.value)
-        assert aws.error_code(ours.value) in {"NoSuchKey", "404"}
+        assert error_code(ours.value) in {"NoSuchKey", "404"}
         assert ours.value.response["ResponseMetadata"]["HTTPStatusCode"] == 404
 
 
@@ -197,7 +197,7 @@ def test_of_several_each_is_answered_refused_or_tried_again_by_itself() -> None:
     found = service.connection("s3").request_all("GetObject", "GET", "lake", asked)
     assert [one if isinstance(one, Exception) else one.body for one in found[:2]] == [b"a", b"b"]
     assert isinstance(found[2], ClientError)
-    assert aws.error_code(found[2]) == "404"
+    assert error_code(found[2]) == "404"
     assert not isinstance(found[3], ClientError)
     assert found[3].body == b"d"
     assert [request.url[-1] for request in service.asked] == ["a", "b", "c", "d", "b"]
@@ -210,7 +210,7 @@ def test_of_several_each_is_answered_refused_or_tried_again_by_itself() -> None:
 def test_a_refused_connection_is_tried_again(together: bool, serving: Callable[..., Any]) -> None:
     server, paused = serving(), []
     server.close()
-    clients = aws.Clients(lambda: signed_in("eu-west-1"), endpoint_url=f"http://127.0.0.1:{server.port}")
+    clients = Clients(lambda: signed_in("eu-west-1"), endpoint_url=f"http://127.0.0.1:{server.port}")
     wire = Connection("s3", clients, pause=paused.append)
 
     def ask() -> object:
@@ -239,7 +239,7 @@ def test_a_connection_speaks_to_a_real_server(together: bool, serving: Callable[
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
 
     server = serving(script, script)
-    wire = Connection("s3", aws.Clients(lambda: signed_in("eu-west-1"), endpoint_url=f"http://127.0.0.1:{server.port}"))
+    wire = Connection("s3", Clients(lambda: signed_in("eu-west-1"), endpoint_url=f"http://127.0.0.1:{server.port}"))
     asked = [("a-key", [("versionId", "1")]), ("b-key", [("versionId", "2")])]
     if together:
         found = wire.request_all("GetObject", "GET", "lake", asked)
@@ -256,7 +256,7 @@ def test_what_is_refused_is_not_tried_again() -> None:
     service = Service((403, {"x-amz-request-id": "R1"}, b"<Error><Code>AccessDenied</Code></Error>"))
     with pytest.raises(ClientError) as caught:
         service.connection("s3").request("GetObject", "GET", "lake", "k")
-    assert aws.error_code(caught.value) == "AccessDenied"
+    assert error_code(caught.value) == "AccessDenied"
     assert caught.value.response["ResponseMetadata"]["RequestId"] == "R1"
 
 
@@ -301,7 +301,7 @@ def test_an_answer_that_isnt_what_dynamodb_sent_is_asked_for_again() -> None:
 
 
 def test_who_has_no_credentials_is_told_so() -> None:
-    session = aws.new_session("eu-west-1")
+    session = new_session("eu-west-1")
     session.get_component("credential_provider").providers.clear()
     with pytest.raises(NoCredentialsError):
         Service().connection("dynamodb", lambda: session).call("ListTables", {})
@@ -320,7 +320,7 @@ def test_neither_logs_nor_errors_hold_a_secret(caplog: pytest.LogCaptureFixture)
 
 def test_behind_a_proxy_botocore_carries_the_requests(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
-    clients = aws.Clients(lambda: signed_in("eu-west-1"))
+    clients = Clients(lambda: signed_in("eu-west-1"))
     wire = Connection("dynamodb", clients, pause=lambda _: None)
     wire._tries = 1
     with pytest.raises(Exception, match="proxy"):

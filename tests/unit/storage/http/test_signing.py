@@ -15,7 +15,7 @@ from botocore.credentials import Credentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headwater.aws_http.signing import Signer, canonical_path, canonical_query, canonical_request, signature
+from headwater.storage.http.signing import Signer, canonical_path, canonical_query, canonical_request, signature
 
 ORACLES = Path(os.environ.get("HEADWATER_ORACLES", Path(__file__).parents[4] / "shared" / "oracles"))
 SUITE = ORACLES / "sigv4" / "cases.jsonl"

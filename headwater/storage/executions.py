@@ -1,0 +1,74 @@
+"""Runs of a state machine of Step Functions: started once by name, looked at, stopped."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from headwater.storage.clients import client, error_code
+
+_MISSING = frozenset({"ExecutionDoesNotExist", "InvalidArn", "ValidationException"})
+
+
+class Executions:
+    """Runs of one state machine.
+
+    Parameters
+    ----------
+    arn : str
+        The state machine's.
+    """
+
+    def __init__(self, arn: str) -> None:
+        self.arn = arn
+        self._stepfunctions = client("stepfunctions")
+
+    def start(self, name: str, given: object) -> bool:
+        """Start a run called ``name``; False if there is, or was, one of that name.
+
+        A repeated start, also one after a lost answer, is the same run: Step Functions takes a name once in ninety
+        days.
+        """
+        try:
+            self._stepfunctions.start_execution(stateMachineArn=self.arn, name=name, input=json.dumps(given))
+        except ClientError as error:
+            if error_code(error) == "ExecutionAlreadyExists":
+                return False
+            raise
+        return True
+
+    def describe(self, name: str) -> dict[str, Any] | None:
+        """The run called ``name`` as Step Functions describes it; None if there is no such run."""
+        try:
+            found: dict[str, Any] = self._stepfunctions.describe_execution(executionArn=self._arn(name))
+        except ClientError as error:
+            if error_code(error) in _MISSING:
+                return None
+            raise
+        return found
+
+    def standing(self, name: str) -> tuple[str, str] | None:
+        """Status of the run called ``name``, such as ``FAILED``, and why it failed; None if there is no such run."""
+        found = self.describe(name)
+        return (found["status"], found.get("cause") or "") if found else None
+
+    def running(self, prefix: str) -> str | None:
+        """A run in progress whose name begins with ``prefix``; a run that began a moment ago may not be listed yet."""
+        pages = self._stepfunctions.get_paginator("list_executions").paginate(
+            stateMachineArn=self.arn, statusFilter="RUNNING"
+        )
+        names = (entry["name"] for page in pages for entry in page["executions"])
+        return next((name for name in names if name.startswith(prefix)), None)
+
+    def items(self, name: str) -> tuple[int, int] | None:
+        """Finished items and all items of a run's distributed map; None before the map has started."""
+        runs = self._stepfunctions.list_map_runs(executionArn=self._arn(name))["mapRuns"]
+        if not runs:
+            return None
+        counts = self._stepfunctions.describe_map_run(mapRunArn=runs[0]["mapRunArn"])["itemCounts"]
+        return counts["succeeded"], counts["total"]
+
+    def _arn(self, name: str) -> str:
+        return f"{self.arn.replace(':stateMachine:', ':execution:', 1)}:{name}"
