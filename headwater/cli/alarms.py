@@ -10,6 +10,8 @@ from headwater.cli.command import StackOption, command, group
 from headwater.cli.output import Answer, note, table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
     from headwater.client.alarms import AlarmView
@@ -24,11 +26,11 @@ def list_alarms(stack: StackOption = None) -> Answer:
     """List the stack's alarms, those that are going off first."""
     import headwater
 
-    found = headwater.connect(stack).alarms()
+    found = headwater.connect(stack).alarms.list()
     return Answer([alarm.model_dump(mode="json") for alarm in found], lambda console: _show(console, found))
 
 
-def _show(console: Console, found: list[AlarmView]) -> None:
+def _show(console: Console, found: Sequence[AlarmView]) -> None:
     from rich.text import Text
 
     styles = {"ALARM": "bold red", "OK": "green"}

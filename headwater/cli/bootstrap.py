@@ -45,7 +45,7 @@ def bootstrap(
     """Make the bucket for Pulumi's state, or bring its settings up to date, and say how Pulumi is told to use it."""
     from headwater.aws import using
     from headwater.bootstrap.service import bootstrap as make
-    from headwater.client.stack import LOCAL, STATE_BUCKET, clients_for
+    from headwater.client.description import LOCAL, STATE_BUCKET, clients_for
 
     clients = clients_for(stack)
     with using(clients):

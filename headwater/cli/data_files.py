@@ -133,7 +133,7 @@ def gc(
 
     cloud = headwater.connect(stack)
     if run:
-        confirm(f"Delete what nothing leads to in s3://{cloud.stack.lake_bucket}, for ever?", yes)
+        confirm(f"Delete what nothing leads to in s3://{cloud.description.lake_bucket}, for ever?", yes)
     with counting("collecting") as progress:
         done = cloud.data.gc(dry_run=not run, progress=progress)
     columns = ("commits", "roots", "ranges", "files")

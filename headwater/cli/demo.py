@@ -50,7 +50,7 @@ def demo(
     from headwater.cli.local_stack import bring_up, interruptible, stop
     from headwater.cli.progress import Stages
     from headwater.client import connect
-    from headwater.client.stack import LOCAL
+    from headwater.client.description import LOCAL
     from headwater.demo import run
     from headwater.project import home, project
 
@@ -65,7 +65,7 @@ def demo(
     if not keep:
         stop(home())
     seconds = {**stages.seconds, "total": round(time.monotonic() - started, 2)}
-    line = outcome.line(resources=up.resources, api=cloud.stack.api_url, seconds=seconds)
+    line = outcome.line(resources=up.resources, api=cloud.description.api_url, seconds=seconds)
     return Answer(line, lambda console: _show(console, outcome, seconds["total"], keep=keep))
 
 

@@ -211,9 +211,10 @@ def materialise(
         done = store.materialise(
             view,
             full=full,
-            progress=lambda found: stage.update(f"{sum(entry['written'] for entry in found):,} items written"),
+            progress=lambda found: stage.update(f"{sum(entry.written for entry in found):,} items written"),
         )
-    return Answer(done, lambda console: show_materialised(console, done))
+    shown = [entry.model_dump(mode="json", exclude_unset=True) for entry in done]
+    return Answer(shown, lambda console: show_materialised(console, done))
 
 
 def parity(

@@ -151,7 +151,7 @@ def restore(
         "update": _data(plan.update),
         "difference": difference_data(plan.difference) if plan.difference else None,
         "config": dict(plan.config),
-        "commands": commands(plan, cloud.stack.name),
+        "commands": commands(plan, cloud.description.name),
         "applied": apply,
     }
     if not apply:

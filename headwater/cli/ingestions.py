@@ -11,9 +11,11 @@ from headwater.cli.command import StackOption, command, group
 from headwater.cli.output import Answer, note, table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
-    from headwater.client.lake import IngestionView, SentFile
+    from headwater.client.ingestions import IngestionView, SentFile
     from headwater.lake.types import Ingestion
 
 SHOWN_REASONS = 3
@@ -74,7 +76,7 @@ def upload(
         failed: list[FileRefused | IngestionFailed] = []
         for entry in sent:
             try:
-                done.append(cloud.wait(entry, timeout=max(1.0, deadline - time.monotonic())))
+                done.append(cloud.ingestions.wait(entry, timeout=max(1.0, deadline - time.monotonic())))
             except (FileRefused, IngestionFailed) as error:
                 failed.append(error)
     if len(failed) == 1 and not done:
@@ -98,7 +100,7 @@ def list_ingestions(
     """List what became of uploads, the newest first."""
     import headwater
 
-    found = list(headwater.connect(stack).ingestions(source))
+    found = headwater.connect(stack).ingestions.list(source)
     return Answer([_data(entry) for entry in found], lambda console: _show(console, found))
 
 
@@ -111,7 +113,7 @@ def show_ingestion(name: NameArgument, stack: StackOption = None) -> Answer:
     """Show what became of one upload: why rows were rejected, with their values."""
     import headwater
 
-    found = headwater.connect(stack).ingestion(name)
+    found = headwater.connect(stack).ingestions.show(name)
     return Answer(found.model_dump(mode="json"), lambda console: _show_full(console, found))
 
 
@@ -125,7 +127,7 @@ def quarantine(
     """Write an upload's rejected rows to a file, as they landed, with their numbers and reasons."""
     import headwater
 
-    count = headwater.connect(stack).quarantine(name, to)
+    count = headwater.connect(stack).ingestions.quarantine(name, to)
     note(f"wrote {count:,} row{'' if count == 1 else 's'} to {to}")
     return Answer({"path": str(to), "rows": count})
 
@@ -175,7 +177,7 @@ def _show_full(console: Console, found: IngestionView) -> None:
         note(f"next: headwater ingestions quarantine {found.id[:SHORT]} --to rejected.csv")
 
 
-def _show(console: Console, found: list[Ingestion]) -> None:
+def _show(console: Console, found: Sequence[Ingestion]) -> None:
     if not found:
         note("nothing was uploaded yet; next: headwater upload SOURCE FILE --wait")
         return

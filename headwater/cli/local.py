@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from headwater.cli.local_stack import Up
-    from headwater.client import Headwater
+    from headwater.client import Stack
     from headwater.client.logs import LogLine
 
 
@@ -54,7 +54,7 @@ def up(
 def status() -> Answer:
     """Say whether the local cloud runs, where, what is on it and how much it keeps; exits 3 if it doesn't run."""
     from headwater.cli.local_stack import deployed_resources, running
-    from headwater.client.stack import LOCAL
+    from headwater.client.description import LOCAL
     from headwater.project import home, project
     from localcloud import control
 
@@ -137,11 +137,11 @@ def logs(
     """Print what the deployed functions, tasks and machines logged."""
     from headwater.cli.local_stack import duration
     from headwater.client import connect
-    from headwater.client.stack import LOCAL
+    from headwater.client.description import LOCAL
 
     cloud = connect(LOCAL)
     start = time.time() - duration(since).total_seconds()
-    found = cloud.logs(function, since=start)
+    found = cloud.logs.read(function, since=start)
     if not follow:
         return Answer([line.model_dump(mode="json") for line in found], lambda console: _show_lines(console, found))
     try:
@@ -153,7 +153,7 @@ def logs(
 
 
 def _follow(
-    cloud: Headwater, function: str | None, found: Sequence[LogLine], *, since: float, as_lines_of_json: bool
+    cloud: Stack, function: str | None, found: Sequence[LogLine], *, since: float, as_lines_of_json: bool
 ) -> NoReturn:
     from headwater.cli.output import data_console
 
@@ -168,7 +168,7 @@ def _follow(
             _show_lines(data_console(), fresh)
         time.sleep(1)
         # A line may come a little later than its own time says.
-        found = cloud.logs(function, since=max(since, time.time() - 60))
+        found = cloud.logs.read(function, since=max(since, time.time() - 60))
 
 
 def _show_up(console: Console, made: Up) -> None:
@@ -187,7 +187,7 @@ def _show_facts(console: Console, facts: dict[str, object]) -> None:
         console.print(f"{name:<11} {fact}", markup=False)
 
 
-def _show_lines(console: Console, lines: list[LogLine]) -> None:
+def _show_lines(console: Console, lines: Sequence[LogLine]) -> None:
     for line in lines:
         console.print(f"[dim]{line.at:%H:%M:%S} {line.group}[/dim] ", end="", soft_wrap=True)
         console.print(line.message, markup=False, soft_wrap=True)

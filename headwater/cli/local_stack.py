@@ -16,7 +16,7 @@ from headwater.cli.interrupts import Interrupted
 from headwater.cli.output import note
 from headwater.cli.policies import obey
 from headwater.cli.progress import Stage, Stages
-from headwater.client.stack import LOCAL
+from headwater.client.description import LOCAL
 from headwater.errors import InvalidRequest, NotFound
 
 if TYPE_CHECKING:

@@ -80,7 +80,7 @@ def promote(
     import headwater
 
     cloud = headwater.connect(stack)
-    confirm(f"Point {model}@{alias} of stack {cloud.stack.name!r} at version {version}?", yes)
+    confirm(f"Point {model}@{alias} of stack {cloud.description.name!r} at version {version}?", yes)
     return _moved(cloud.models.promote(model, version, alias=alias, why=why))
 
 
@@ -91,7 +91,7 @@ def rollback(
     import headwater
 
     cloud = headwater.connect(stack)
-    confirm(f"Point {model}@{alias} of stack {cloud.stack.name!r} back at the version before?", yes)
+    confirm(f"Point {model}@{alias} of stack {cloud.description.name!r} back at the version before?", yes)
     return _moved(cloud.models.rollback(model, alias=alias))
 
 

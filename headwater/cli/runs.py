@@ -10,10 +10,12 @@ from headwater.cli.command import StackOption, YesOption, command, group
 from headwater.cli.output import Answer, confirm, note, table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
     from headwater.client.runs import Run
-    from headwater.client.service import Headwater
+    from headwater.client.stack import Stack
 
 TimeoutOption = Annotated[float, typer.Option("--timeout", help="Seconds to wait.")]
 
@@ -38,7 +40,7 @@ def train(
     import headwater
 
     cloud = headwater.connect(stack)
-    run = cloud.runs.start(model, reason=reason)
+    run = cloud.train(model, reason=reason)
     note(f"run {run.id} of {model} started")
     if follow:
         return _follow(cloud, run.id, timeout)
@@ -87,7 +89,7 @@ def stop(
     return Answer(stopped.model_dump(mode="json"), lambda console: _show(console, [stopped]))
 
 
-def _follow(cloud: Headwater, run_id: str, timeout: float) -> Answer:
+def _follow(cloud: Stack, run_id: str, timeout: float) -> Answer:
     """A line a state as it is entered; rejection by a gate is an answer that scripts must notice."""
     from headwater.cli.interrupts import goes_on
     from headwater.cli.progress import Stages
@@ -105,7 +107,7 @@ def _follow(cloud: Headwater, run_id: str, timeout: float) -> Answer:
     return Answer(run.model_dump(mode="json"), lambda console: _show(console, [run]))
 
 
-def _show(console: Console, runs: list[Run]) -> None:
+def _show(console: Console, runs: Sequence[Run]) -> None:
     if not runs:
         note("no model was trained yet; next: headwater train MODEL --watch")
         return

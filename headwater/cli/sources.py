@@ -11,6 +11,8 @@ from headwater.cli.command import StackOption, YesOption, command, group
 from headwater.cli.output import Answer, confirm, note, table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
     from headwater.client.sources import SourceView
@@ -84,7 +86,7 @@ def reingest(
     return Answer(done.model_dump(mode="json"), lambda console: _show_done(console, done))
 
 
-def _show_all(console: Console, found: list[SourceView]) -> None:
+def _show_all(console: Console, found: Sequence[SourceView]) -> None:
     rows = [
         (entry.name, entry.definition or "", sum(entry.files.values()), entry.older, entry.size) for entry in found
     ]  # fmt: skip

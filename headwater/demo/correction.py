@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from headwater.client import Headwater
+from headwater.client import Stack
 from headwater.client.models import ModelCard
 from headwater.demo.flights import correct, month_files
 from headwater.demo.narrating import Narrator
@@ -33,7 +33,7 @@ class Correction:
 
 
 def correct_and_go_back(
-    cloud: Headwater,
+    cloud: Stack,
     narrator: Narrator,
     card: ModelCard,
     *,
@@ -46,7 +46,7 @@ def correct_and_go_back(
 
     Parameters
     ----------
-    cloud : Headwater
+    cloud : Stack
     narrator : Narrator
     card : ModelCard
         Of the version that was trained before the correction.
@@ -65,7 +65,7 @@ def correct_and_go_back(
             (file,) = (file for file in month_files(Path(folder), [month], every=every) if file.source == FLIGHTS)
             changed = correct(file, day=DAY, late_minutes=LATE_MINUTES)
             stage.update(f"{file.path.name}: {changed:,} rows corrected")
-            done = cloud.wait(cloud.upload(FLIGHTS, file.path), timeout=timeout)
+            done = cloud.ingestions.wait(cloud.upload(FLIGHTS, file.path), timeout=timeout)
             commit = done.commit or ""
             stage.update(f"{file.path.name}, {changed:,} rows corrected: commit {commit[:12]} of sources/{FLIGHTS}")
         retrained = retrain() if retrain else None

@@ -10,7 +10,7 @@ import pytest
 from localcloud.engine import deploy, destroy
 
 from headwater import __version__
-from headwater.client.stack import clients_of, describe
+from headwater.client.description import clients_of, describe
 from headwater.infra.description import CATALOG_KEY, OUTPUTS, PARAMETER_BYTES, ROOM
 from tests.infra.cases import ROOT
 

@@ -28,7 +28,7 @@ _HEAD = """\
 The client does what the command line does, with the AWS credentials of whoever calls it. `help(headwater.connect)` and
 the docstrings say more of parameters and errors.
 """
-# What `Headwater.data` hands out, beside what `headwater.client` itself declares.
+# What `Stack.data` hands out, beside what `headwater.client` itself declares.
 _BESIDE = (Versions, Dataset)
 
 
@@ -49,9 +49,9 @@ def classes() -> Sequence[type]:
 
 
 def verbs() -> Sequence[type]:
-    """The classes whose methods people call, `Headwater` first."""
+    """The classes whose methods people call, `Stack` first."""
     found = [owner for owner in classes() if not issubclass(owner, BaseModel | HeadwaterError)]
-    return sorted(found, key=lambda owner: owner is not headwater.client.Headwater) + list(_BESIDE)
+    return sorted(found, key=lambda owner: owner is not headwater.client.Stack) + list(_BESIDE)
 
 
 def values() -> Sequence[type[BaseModel]]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from headwater.cli.output import note, show, table
 from headwater.features.inputs import shown, text_expectation
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from headwater.features.catalog.views import ViewDetails, ViewStatistics
     from headwater.features.offline.statistics import FeatureStatistics
     from headwater.features.online.in_progress import UnderWay
+    from headwater.features.online.records import Materialised
     from headwater.features.parity import ViewParity
     from headwater.model import Feature
     from headwater.serving.drift import FeatureDrift
@@ -189,25 +190,25 @@ def show_difference(console: Console, found: Difference) -> None:
         console.print(table(columns, rows, whole=columns[:-1]))
 
 
-def show_materialised(console: Console, found: Sequence[Mapping[str, Any]]) -> None:
+def show_materialised(console: Console, found: Sequence[Materialised]) -> None:
     """A line a view."""
     if not found:
         note("nothing to bring online: no source of a view has data yet")
         return
     # What the machine writes isn't known yet: no figure rather than a zero.
     rows = [
-        (entry["view"], entry["version"], *figures, entry["skipped"])
+        (entry.view, entry.version, *figures, entry.skipped)
         for entry in found
-        for figures in [(None, None) if entry.get("execution") else (entry["entities"], entry["written"])]
+        for figures in [(None, None) if entry.execution else (entry.entities, entry.written)]
     ]
-    skipped = any(entry["skipped"] for entry in found)
+    skipped = any(entry.skipped for entry in found)
     columns = ("view", "definition", "entities", "written", *(["skipped"] * skipped))
     console.print(table(columns, [row[: len(columns)] for row in rows]))
     for entry in found:
-        if entry.get("execution"):
+        if entry.execution:
             note(
-                f"{entry['view']} is written by the materialisation machine, execution {entry['execution']}; next: "
-                f"headwater features show {entry['view']}"
+                f"{entry.view} is written by the materialisation machine, execution {entry.execution}; next: "
+                f"headwater features show {entry.view}"
             )
 
 

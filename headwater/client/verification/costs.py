@@ -61,10 +61,10 @@ def counting(clients: Clients, use: Callable[[str, float], None]) -> Clients:
 def count_runs(work: Work) -> None:
     """Count what state machines, functions and the container used."""
     for sent in work.sent:
-        _count_execution(work, work.stack.stack.ingestion_arn, sent.run_id)
+        _count_execution(work, work.stack.description.ingestion_arn, sent.run_id)
     if work.training:
-        seconds = _count_execution(work, work.stack.stack.training_arn, work.training)
-        cpu, memory = _task_size(work.stack.stack.training_arn)
+        seconds = _count_execution(work, work.stack.description.training_arn, work.training)
+        cpu, memory = _task_size(work.stack.description.training_arn)
         hours = max(seconds, 60.0 * TASK_MINUTES_AT_LEAST) / 3600
         work.use("Fargate vCPU-hours", cpu * hours)
         work.use("Fargate GB-hours", memory * hours)

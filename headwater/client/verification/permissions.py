@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from headwater.aws import client
-from headwater.client.stack import StackDescription
+from headwater.client.description import Description
 from headwater.client.verification.types import CheckFailed, Work
 
 ALLOWED = "allowed"
@@ -25,7 +25,7 @@ class Question:
     """Partition keys, for an action on a table."""
 
 
-def harmful(stack: StackDescription) -> Iterator[Question]:
+def harmful(stack: Description) -> Iterator[Question]:
     """What no function of a stack may do."""
     for bucket in (stack.lake_bucket, stack.artifacts_bucket, stack.predictions_bucket):
         arn = f"arn:{_partition(stack)}:s3:::{bucket}"
@@ -38,7 +38,7 @@ def harmful(stack: StackDescription) -> Iterator[Question]:
     )  # fmt: skip
 
 
-def predicting(stack: StackDescription) -> tuple[Sequence[Question], Sequence[Question]]:
+def predicting(stack: Description) -> tuple[Sequence[Question], Sequence[Question]]:
     """What the predict function must be able to do, and what not: it answers strangers, so it gets least."""
     s3 = f"arn:{_partition(stack)}:s3:::"
     registry = _table(stack, stack.registry_table)
@@ -60,7 +60,7 @@ def predicting(stack: StackDescription) -> tuple[Sequence[Question], Sequence[Qu
 
 def permissions(work: Work) -> str:
     """The functions' roles allow what serving needs and nothing of what no function may do."""
-    stack = work.stack.stack
+    stack = work.stack.description
     roles = _roles(stack)
     wrong, asked = [], 0
     for function, role in sorted(roles.items()):
@@ -95,7 +95,7 @@ def judged(role: str, question: Question) -> Iterator[tuple[str, bool]]:
         yield result["EvalActionName"], result["EvalDecision"] == ALLOWED
 
 
-def _roles(stack: StackDescription) -> dict[str, str]:
+def _roles(stack: Description) -> dict[str, str]:
     """The stack's functions, and the role that each one runs as."""
     pages = client("lambda").get_paginator("list_functions").paginate()
     found = [function for page in pages for function in page["Functions"]]
@@ -103,13 +103,13 @@ def _roles(stack: StackDescription) -> dict[str, str]:
     return {one["FunctionName"]: one["Role"] for one in found if one["FunctionName"].startswith(prefix)}
 
 
-def _partition(stack: StackDescription) -> str:
+def _partition(stack: Description) -> str:
     return stack.training_arn.split(":")[1]
 
 
-def _arn(stack: StackDescription, service: str, resource: str) -> str:
+def _arn(stack: Description, service: str, resource: str) -> str:
     return ":".join((*stack.training_arn.split(":")[:2], service, *stack.training_arn.split(":")[3:5], resource))
 
 
-def _table(stack: StackDescription, name: str) -> str:
+def _table(stack: Description, name: str) -> str:
     return _arn(stack, "dynamodb", f"table/{name}")

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from headwater.errors import HeadwaterError, Refused
 
 if TYPE_CHECKING:
-    from headwater.client.lake import SentFile
+    from headwater.client.ingestions import SentFile
     from headwater.client.models import ModelCard
-    from headwater.client.service import Headwater
+    from headwater.client.predictions import Predictions
+    from headwater.client.stack import Stack
     from headwater.lake.types import Ingestion
     from headwater.verification.rows import Sample
 
@@ -115,7 +116,7 @@ class Stage(Protocol):
 class Work:
     """What the checks of one verification share: later ones look at what earlier ones made."""
 
-    stack: Headwater
+    stack: Stack
     """A client that knows the verification's product and no other."""
     sample: Sample
     started_at: datetime
@@ -127,7 +128,7 @@ class Work:
     training: str = ""
     """The run's id."""
     card: ModelCard | None = None
-    answer: Mapping[str, Any] = field(default_factory=dict)
+    answer: Predictions | None = None
     """The API's answer to the first prediction."""
     used: dict[str, float] = field(default_factory=dict)
     """What was counted for the costs, by unit (`headwater.client.verification.costs`)."""

@@ -15,7 +15,7 @@ from headwater.settings import FunctionSettings, at_init
 
 if TYPE_CHECKING:
     from headwater.features.catalog.freshness import Freshness, ViewAge
-    from headwater.features.online.materialising import Materialised
+    from headwater.features.online.records import Materialised
     from headwater.features.service import Features
     from headwater.lake.store import Executions
     from headwater.model import Catalog

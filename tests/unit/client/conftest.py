@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from headwater import __version__, aws
-from headwater.client import Headwater, connect
+from headwater.client import Stack, connect
 from tests.unit.registry.cases import make_table, mocked_aws
 
 OUTPUTS = {
@@ -45,7 +45,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
-def stack(account: None) -> Headwater:
+def stack(account: None) -> Stack:
     """A stack called dev: its description, its table and its lake."""
     describe("dev", OUTPUTS)
     make_table("registry")

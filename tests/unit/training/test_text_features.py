@@ -22,14 +22,14 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from headwater.aws import client
 from headwater.cli.render.features import show_details, show_statistics
-from headwater.client import Headwater, connect
+from headwater.client import Stack, connect
 from headwater.features.errors import InvalidRows
 from headwater.features.online.encoding import pack, text_places, unpack
 from headwater.features.online.materialising import MaterialiseOptions
 from headwater.features.online.reading import attribute_of
 from headwater.features.online.store import OnlineStore, OnlineWrite
 from headwater.features.service import Features
-from headwater.features.stream.commits import Collector
+from headwater.features.stream.commits import StreamCommitter
 from headwater.features.stream.rows import Streaming
 from headwater.lake.service import Lake
 from headwater.lake.store import Arrivals
@@ -159,7 +159,7 @@ class Flown(NamedTuple):
     candidate: Candidate
     package: Package
     serving: Serving
-    stack: Headwater
+    stack: Stack
 
     def predict(self, *tails: str, **more: Any) -> tuple[list[float], list[dict[str, Any]]]:
         """Probabilities, and what the log keeps of each."""
@@ -356,7 +356,7 @@ def test_streamed_text_is_what_training_sees_once_it_is_committed(flown: Flown) 
     row = {"tail": "S", "event_time": NOW.isoformat(), "legs": 1, "last_carrier": "a\0b"}
     Streaming(products(), OnlineStore(FEATURES), Arrivals(LAKE), now=lambda: NOW).ingest("planes", [row])
     lake = Lake(products(), bucket=LAKE, table=REGISTRY)
-    Collector(lake, Arrivals(LAKE)).collect("planes")
+    StreamCommitter(lake, Arrivals(LAKE)).commit("planes")
     asked = pandas.DataFrame({"tail": ["S"], "asked_at": [NOW + timedelta(microseconds=1)]})
     offline = Features(products(), lake).historical(asked, ["planes.last_carrier", "planes.legs"])
     assert offline.select(["planes__last_carrier", "planes__legs"]).to_pylist() == [

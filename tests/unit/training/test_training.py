@@ -17,7 +17,7 @@ from headwater.aws import client
 from headwater.features.inputs import encode
 from headwater.features.offline.point_in_time import historical
 from headwater.features.online.store import OnlineStore
-from headwater.features.stream.commits import Collector
+from headwater.features.stream.commits import StreamCommitter
 from headwater.features.stream.rows import Streaming
 from headwater.lake.errors import NoData
 from headwater.lake.service import Lake
@@ -267,7 +267,7 @@ def stream(minute: int) -> None:
         for hour in range(24)
     ]
     Streaming(products(), OnlineStore(FEATURES), arrivals).ingest("habits", rows)
-    Collector(Lake(products(), bucket=LAKE, table=REGISTRY), arrivals).collect("habits")
+    StreamCommitter(Lake(products(), bucket=LAKE, table=REGISTRY), arrivals).commit("habits")
 
 
 def test_a_training_set_that_comes_out_differently_is_told_and_not_written(world: World, tmp_path: Path) -> None:
