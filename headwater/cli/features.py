@@ -151,8 +151,9 @@ def get(
 ) -> Answer:
     """Show the newest values of entities as a prediction would see them, with their state and age."""
     import headwater
-    from headwater.cli.feature_values import keys_of, show_values
+    from headwater.cli.features_rows import keys_of
     from headwater.cli.predict import moment
+    from headwater.cli.render.online import show_values
 
     store = headwater.connect(stack).features
     declared = store.definition(view)
@@ -170,7 +171,7 @@ def ingest(
 ) -> Answer:
     """Stream a file's rows online through the API; exits with 1 if rows were refused."""
     import headwater
-    from headwater.cli.feature_values import read_rows
+    from headwater.cli.features_rows import read_rows
     from headwater.cli.interrupts import goes_on
     from headwater.cli.progress import counting
     from headwater.client.errors import RowsRefused
@@ -200,7 +201,7 @@ def materialise(
     import headwater
     from headwater.cli.interrupts import goes_on
     from headwater.cli.progress import Stages
-    from headwater.cli.render.features import show_materialised
+    from headwater.cli.render.online import show_materialised
 
     store = headwater.connect(stack).features
     said = f"what of {view or 'the views'} is being written goes on in the cloud; what is left comes with the next run"
@@ -223,7 +224,7 @@ def parity(
 ) -> Answer:
     """Compare a sample of online items with the offline rows; exits with 1 if one differs."""
     import headwater
-    from headwater.cli.render.features import show_parity
+    from headwater.cli.render.online import show_parity
     from headwater.features.errors import OnlineDiffers
 
     found = headwater.connect(stack).features.parity(view)
@@ -248,7 +249,7 @@ def skew(
     from datetime import date
 
     import headwater
-    from headwater.cli.render.features import show_skew
+    from headwater.cli.render.online import show_skew
 
     try:
         chosen = date.fromisoformat(day) if day else None

@@ -140,8 +140,8 @@ def restore(
 ) -> Answer:
     """Say what brings back what an update left, and with --apply do it; exits 5 where data would be lost."""
     import headwater
+    from headwater.cli.infra_restore import check_commit, commands, perform
     from headwater.cli.render.infrastructure import difference_data, show_plan
-    from headwater.cli.restoring import check_commit, commands, perform
     from headwater.project import project
 
     cloud = headwater.connect(stack)

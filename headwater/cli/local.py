@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from headwater.cli import snapshots
+from headwater.cli import local_snapshots
 from headwater.cli.command import Engine, EngineOption, PortOption, YesOption, command, group, wants_json
 from headwater.cli.output import Answer, as_json, insist, note, table
 
@@ -29,7 +29,7 @@ def add_to(app: typer.Typer) -> None:
     command(local, "down")(down)
     command(local, "logs")(logs)
     command(local, "env")(env)
-    snapshots.add_to(local)
+    local_snapshots.add_to(local)
     command(group("clock", "The local cloud's time, by which schedules and alarms live.", local), "advance")(advance)
 
 

@@ -53,7 +53,7 @@ def predict(
 ) -> Answer:
     """Ask the deployed API for predictions."""
     import headwater
-    from headwater.cli.instances import read_instances
+    from headwater.cli.predict_instances import read_instances
     from headwater.client.predictions import MAX_INSTANCES
 
     def kinds() -> dict[str, str]:
@@ -106,7 +106,7 @@ def _show(console: Console, instances: list[dict[str, Any]], answer: Predictions
 
 def _show_views(console: Console, predictions: Sequence[Prediction]) -> None:
     """A line for each instance, counted from 0 as errors do, and view that was looked up."""
-    from headwater.cli.feature_values import age, state
+    from headwater.cli.render.online import age, state
 
     rows = [
         (str(number), view, state(seen.status), age(seen.age_seconds))

@@ -12,7 +12,7 @@ import pytest
 from localcloud.testing import CloudBeside, Program, cloud_beside
 
 from headwater.aws import using
-from headwater.cli.restoring import check_commit, checkout, restore_by_cli, restore_locally
+from headwater.cli.infra_restore import check_commit, checkout, restore_by_cli, restore_locally
 from headwater.client.description import clients_of
 from headwater.history.errors import RestoreRefused
 from headwater.history.restore import lost_data, plan

@@ -1,40 +1,17 @@
-"""How online values are shown to people, and how rows to be streamed are read from their files."""
+"""Entities from the command line, and rows to be streamed from their files."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from headwater.cli.output import show, table
-from headwater.cli.render.features import duration
 from headwater.errors import InvalidRequest
 from headwater.json_values import loads, number_of
 
 if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.text import Text
-
     from headwater.model import FeatureView
-
-STYLES = {"FOUND": "green", "EXPIRED": "bold red", "FUTURE": "yellow", "MISSING": "dim"}
-
-
-def age(seconds: float | None) -> str:
-    """``3 h 12 min`` for people: the two largest units; ``in 5 min`` of what is yet to come."""
-    if seconds is None:
-        return ""
-    words = duration(timedelta(seconds=round(abs(seconds)))).split()
-    return ("in " if seconds < 0 else "") + " ".join(words[:4])
-
-
-def state(name: str) -> Text:
-    """A look-up's status in its colour."""
-    from rich.text import Text
-
-    return Text(name, style=STYLES.get(name, ""))
 
 
 def keys_of(view: FeatureView, keys: Sequence[str]) -> list[dict[str, str]]:
@@ -56,24 +33,6 @@ def keys_of(view: FeatureView, keys: Sequence[str]) -> list[dict[str, str]]:
             )
         entities.append(dict(zip(view.entity, values, strict=True)))
     return entities
-
-
-def show_values(
-    console: Console, view: FeatureView, features: Sequence[str], rows: Sequence[Mapping[str, Any]]
-) -> None:
-    """A line for each entity and feature, with the age of its value."""
-    lines = [
-        (
-            *(row[name] for name in view.entity),
-            feature,
-            show(row[f"{view.name}__{feature}"]),
-            state(row[f"{view.name}__status"]),
-            age(row[f"{view.name}__age_seconds"]),
-        )
-        for row in rows
-        for feature in features
-    ]
-    console.print(table((*view.entity, "feature", "value", "state", "age"), lines, whole=("value", "state", "age")))
 
 
 def read_rows(file: Path, view: FeatureView | None) -> Iterator[dict[str, Any]]:
