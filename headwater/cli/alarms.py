@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from headwater.cli.command import StackOption, command, group
-from headwater.cli.output import Answer, note, table
+from headwater.cli.command import StackOption, command, connect, group
+from headwater.cli.output import Answer, answered, note, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,10 +24,7 @@ def add_to(app: typer.Typer) -> None:
 
 def list_alarms(stack: StackOption = None) -> Answer:
     """List the stack's alarms, those that are going off first."""
-    import headwater
-
-    found = headwater.connect(stack).alarms.list()
-    return Answer([alarm.model_dump(mode="json") for alarm in found], lambda console: _show(console, found))
+    return answered(connect(stack).alarms.list(), _show)
 
 
 def _show(console: Console, found: Sequence[AlarmView]) -> None:

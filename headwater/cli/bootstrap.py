@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from headwater.cli.command import command
-from headwater.cli.output import Answer, note
+from headwater.cli.output import Answer, answered, note
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -56,7 +56,7 @@ def bootstrap(
             endpoint=clients.endpoint_url,
         )
     note(f"state bucket {made.bucket} in {made.region}: {'made' if made.created else 'was there, settings applied'}")
-    return Answer(made.model_dump(mode="json"), lambda console: _show(console, made))
+    return answered(made, _show)
 
 
 def _show(console: Console, made: Bootstrapped) -> None:

@@ -6,11 +6,14 @@ import functools
 import inspect
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Annotated, get_type_hints
+from typing import TYPE_CHECKING, Annotated, get_type_hints
 
 import typer
 
 from headwater.cli.output import Answer, as_json, data_console
+
+if TYPE_CHECKING:
+    from headwater.client import Stack
 
 JSON = "--json"
 DEBUG = "--debug"
@@ -56,6 +59,13 @@ EngineOption = Annotated[
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask for confirmation.")]
 _JsonOption = Annotated[bool, typer.Option(JSON, help="Print one line of JSON to stdout, also on failure.")]
 _DebugOption = Annotated[bool, typer.Option(DEBUG, help="Show the whole traceback of a failure.")]
+
+
+def connect(stack: str | None) -> Stack:
+    """The stack of ``--stack``; imports the client, and so botocore, when a command asks for it."""
+    from headwater import client
+
+    return client.connect(stack)
 
 
 def group(name: str, summary: str, parent: typer.Typer) -> typer.Typer:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from headwater.cli import data_files, data_refs
-from headwater.cli.command import StackOption, command, group
+from headwater.cli.command import StackOption, command, connect, group
 from headwater.cli.data_options import (
     BranchOption,
     DatasetArgument,
@@ -46,10 +46,9 @@ def add_to(app: typer.Typer) -> None:
 
 def list_datasets(stack: StackOption = None) -> Answer:
     """List the datasets and what their main branch holds."""
-    import headwater
     from headwater.versions.errors import RevisionNotFound
 
-    versions = headwater.connect(stack).data
+    versions = connect(stack).data
     rows: list[tuple[Any, ...]] = []
     for name in versions.datasets():
         data = versions.dataset(name)

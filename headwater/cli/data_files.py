@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from headwater.cli.command import StackOption, YesOption, command
+from headwater.cli.command import StackOption, YesOption, command, connect
 from headwater.cli.data_options import (
     BranchOption,
     DatasetArgument,
@@ -129,9 +129,7 @@ def gc(
     stack: StackOption = None,
 ) -> Answer:
     """Count, and with --run delete, what no branch, tag or move of the last days leads to."""
-    import headwater
-
-    cloud = headwater.connect(stack)
+    cloud = connect(stack)
     if run:
         confirm(f"Delete what nothing leads to in s3://{cloud.description.lake_bucket}, for ever?", yes)
     with counting("collecting") as progress:

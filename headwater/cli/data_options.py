@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from headwater.cli.command import connect
 from headwater.cli.output import Answer, note
 
 if TYPE_CHECKING:
@@ -26,9 +27,7 @@ LimitOption = Annotated[int, typer.Option("--limit", "-n", min=1, help="Show tha
 
 def dataset(name: str, stack: str | None) -> Dataset:
     """A dataset of the stack that is meant."""
-    import headwater
-
-    return headwater.connect(stack).data.dataset(name)
+    return connect(stack).data.dataset(name)
 
 
 def author() -> str:

@@ -89,7 +89,7 @@ def moves(
     found = dataset(name, stack).moves(ref, "tag" if is_tag else "branch")
     rows = [(move.sequence, move.at, _short(move.before), _short(move.to), move.by, move.why) for move in found]
     columns = ("move", "time (UTC)", "from", "to", "by", "why")
-    return Answer([move.model_dump(mode="json") for move in found], lambda console: console.print(table(columns, rows)))
+    return Answer(found, lambda console: console.print(table(columns, rows)))
 
 
 def add_hook(
@@ -123,7 +123,7 @@ def remove_hook(name: DatasetArgument, event: EventArgument, hook: NameArgument,
 def _moved(move: Any) -> Answer:
     before, to = _short(move.before) or "nothing", _short(move.to) or "nothing"
     note(f"{move.kind} {move.name} points at {to} now, before at {before}")
-    return Answer(move.model_dump(mode="json"))
+    return Answer(move)
 
 
 def _short(commit: str | None) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from headwater.cli.command import Engine, EngineOption, PortOption, command
+from headwater.cli.command import Engine, EngineOption, PortOption, command, connect
 from headwater.cli.output import Answer, note, table
 
 if TYPE_CHECKING:
@@ -49,7 +49,6 @@ def demo(
     """Make a served model of real flights, on this machine, through the deployed resources."""
     from headwater.cli.local_stack import bring_up, interruptible, stop
     from headwater.cli.progress import Stages
-    from headwater.client import connect
     from headwater.client.description import LOCAL
     from headwater.demo import run
     from headwater.project import home, project

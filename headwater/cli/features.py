@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from headwater.cli.command import StackOption, command, group
-from headwater.cli.output import Answer, note, table
+from headwater.cli.command import StackOption, command, connect, group
+from headwater.cli.output import Answer, answered, note, table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -38,19 +38,14 @@ def add_to(app: typer.Typer) -> None:
 
 def list_views(stack: StackOption = None) -> Answer:
     """List the feature views and how fresh each one's online values are."""
-    import headwater
-
-    found = headwater.connect(stack).features.list()
-    return Answer([entry.model_dump(mode="json") for entry in found], lambda console: show_list(console, found))
+    return answered(connect(stack).features.list(), show_list)
 
 
 def show_view(view: ViewArgument, stack: StackOption = None) -> Answer:
     """Show a view's definition, its features, its earlier versions and the models that use it."""
-    import headwater
     from headwater.cli.render.features import show_details
 
-    found = headwater.connect(stack).features.show(view)
-    return Answer(found.model_dump(mode="json"), lambda console: show_details(console, found))
+    return answered(connect(stack).features.show(view), show_details)
 
 
 def compute(
@@ -59,9 +54,7 @@ def compute(
     stack: StackOption = None,
 ) -> Answer:
     """Let Spark compute a view's rows; the stack does so by itself unless a run has failed."""
-    import headwater
-
-    run = headwater.connect(stack).features.compute(view, again=again)
+    run = connect(stack).features.compute(view, again=again)
     note(f"run {run} of state machine features-spark computes {view}")
     return Answer({"view": view, "run": run})
 
@@ -71,11 +64,9 @@ def lineage(
     stack: StackOption = None,
 ) -> Answer:
     """Show what a view or feature is computed from, and which model versions use it."""
-    import headwater
     from headwater.cli.render.features import show_lineage
 
-    found = headwater.connect(stack).features.lineage(name)
-    return Answer(found.model_dump(mode="json"), lambda console: show_lineage(console, found))
+    return answered(connect(stack).features.lineage(name), show_lineage)
 
 
 def stats(
@@ -90,11 +81,9 @@ def stats(
     stack: StackOption = None,
 ) -> Answer:
     """Show how a view's values are spread, feature by feature, as of one materialisation."""
-    import headwater
     from headwater.cli.render.features import show_statistics
 
-    found = headwater.connect(stack).features.stats(view, at)
-    return Answer(found.model_dump(mode="json"), lambda console: show_statistics(console, found))
+    return answered(connect(stack).features.stats(view, at), show_statistics)
 
 
 def diff(
@@ -113,11 +102,9 @@ def diff(
     stack: StackOption = None,
 ) -> Answer:
     """Show what changed in a view: its definition, and the spread of its values."""
-    import headwater
     from headwater.cli.render.features import show_difference
 
-    found = headwater.connect(stack).features.diff(view, before, after)
-    return Answer(found.model_dump(mode="json"), lambda console: show_difference(console, found))
+    return answered(connect(stack).features.diff(view, before, after), show_difference)
 
 
 def search(
@@ -125,10 +112,7 @@ def search(
     stack: StackOption = None,
 ) -> Answer:
     """Search names, descriptions, owners, entities and sources; the best match comes first."""
-    import headwater
-
-    found = headwater.connect(stack).features.search(" ".join(words))
-    return Answer(found.model_dump(mode="json"), lambda console: _show_search(console, found))
+    return answered(connect(stack).features.search(" ".join(words)), _show_search)
 
 
 def get(
@@ -150,12 +134,11 @@ def get(
     stack: StackOption = None,
 ) -> Answer:
     """Show the newest values of entities as a prediction would see them, with their state and age."""
-    import headwater
     from headwater.cli.features_rows import keys_of
     from headwater.cli.predict import moment
     from headwater.cli.render.online import show_values
 
-    store = headwater.connect(stack).features
+    store = connect(stack).features
     declared = store.definition(view)
     names = features or [feature.name for feature in declared.features]
     rows = store.online(
@@ -170,13 +153,12 @@ def ingest(
     stack: StackOption = None,
 ) -> Answer:
     """Stream a file's rows online through the API; exits with 1 if rows were refused."""
-    import headwater
     from headwater.cli.features_rows import read_rows
     from headwater.cli.interrupts import goes_on
     from headwater.cli.progress import counting
     from headwater.client.errors import RowsRefused
 
-    store = headwater.connect(stack).features
+    store = connect(stack).features
     declared = store.definition(view) if file.suffix.lower() == ".csv" else None
     sent_again = f"headwater features ingest {view} {file} sends the rows again, which changes nothing twice"
     with (
@@ -187,7 +169,7 @@ def ingest(
     note(f"{view}: {done.rows:,} rows taken, {done.written:,} online items changed")
     if done.refused:
         raise RowsRefused(f"{len(done.refused):,} of {done.rows + len(done.refused):,} rows were refused", done.refused)
-    return Answer(done.model_dump(mode="json"))
+    return Answer(done)
 
 
 def materialise(
@@ -198,12 +180,11 @@ def materialise(
     stack: StackOption = None,
 ) -> Answer:
     """Bring values online now, and wait until they are."""
-    import headwater
     from headwater.cli.interrupts import goes_on
     from headwater.cli.progress import Stages
     from headwater.cli.render.online import show_materialised
 
-    store = headwater.connect(stack).features
+    store = connect(stack).features
     said = f"what of {view or 'the views'} is being written goes on in the cloud; what is left comes with the next run"
     with (
         goes_on(said, next_steps=["headwater features list", "headwater features materialise does the rest"]),
@@ -223,15 +204,14 @@ def parity(
     stack: StackOption = None,
 ) -> Answer:
     """Compare a sample of online items with the offline rows; exits with 1 if one differs."""
-    import headwater
     from headwater.cli.render.online import show_parity
     from headwater.features.errors import OnlineDiffers
 
-    found = headwater.connect(stack).features.parity(view)
+    found = connect(stack).features.parity(view)
     if different := sum(entry.different for entry in found):
         named = [str(mismatch) for entry in found for mismatch in entry.mismatches]
         raise OnlineDiffers("\n".join([f"{different} entities aren't online what they are offline:", *named]))
-    return Answer([entry.model_dump(mode="json") for entry in found], lambda console: show_parity(console, found))
+    return answered(found, show_parity)
 
 
 def skew(
@@ -248,15 +228,13 @@ def skew(
     """Compare the features that a day's predictions saw with those that training would join to them."""
     from datetime import date
 
-    import headwater
     from headwater.cli.render.online import show_skew
 
     try:
         chosen = date.fromisoformat(day) if day else None
     except ValueError as error:
         raise typer.BadParameter(f"--day {day!r} is no day: write 2013-05-01") from error
-    found = headwater.connect(stack).features.skew(model, chosen, limit=limit)
-    return Answer(found.model_dump(mode="json"), lambda console: show_skew(console, found))
+    return answered(connect(stack).features.skew(model, chosen, limit=limit), show_skew)
 
 
 def show_list(console: Console, found: tuple[ViewSummary, ...]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from headwater.cli.command import StackOption, YesOption, command, group
+from headwater.cli.command import StackOption, YesOption, command, connect, group
 from headwater.cli.output import Answer, note
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def sync(
     found = _infra(stack).sync(text)
     what = "files of updates in the state bucket" if exported is None else "updates in the exported history"
     note(f"{found.files} {what}, {found.new} of them new to the history")
-    return Answer(found.model_dump(mode="json"))
+    return Answer(found)
 
 
 def restore(
@@ -139,12 +139,11 @@ def restore(
     stack: StackOption = None,
 ) -> Answer:
     """Say what brings back what an update left, and with --apply do it; exits 5 where data would be lost."""
-    import headwater
     from headwater.cli.infra_restore import check_commit, commands, perform
     from headwater.cli.render.infrastructure import difference_data, show_plan
     from headwater.project import project
 
-    cloud = headwater.connect(stack)
+    cloud = connect(stack)
     plan = check_commit(cloud.infra.restore_plan(update), project())
     plan.refuse()
     data: dict[str, Any] = {
@@ -162,9 +161,7 @@ def restore(
 
 
 def _infra(stack: str | None) -> Infrastructure:
-    import headwater
-
-    return headwater.connect(stack).infra
+    return connect(stack).infra
 
 
 def _stack(of: str | None) -> StackName | None:

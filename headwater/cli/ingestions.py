@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from headwater.cli.command import StackOption, command, group
-from headwater.cli.output import Answer, note, table
+from headwater.cli.command import StackOption, command, connect, group
+from headwater.cli.output import Answer, answered, note, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,7 +44,6 @@ def upload(
     """Upload files; their ingestion starts by itself."""
     import time
 
-    import headwater
     from headwater.cli.interrupts import Interrupted, goes_on
     from headwater.client.errors import BadUpload, IngestionFailed
     from headwater.lake.errors import FileRefused
@@ -52,7 +51,7 @@ def upload(
     # Before the first one is sent: half an upload is hard to think about.
     if missing := [str(path) for path in files if not path.is_file()]:
         raise BadUpload(f"no such file (a folder is none): {', '.join(missing)}")
-    cloud = headwater.connect(stack)
+    cloud = connect(stack)
     sent: list[SentFile] = []
     try:
         for path in files:
@@ -65,7 +64,7 @@ def upload(
         ) from None
     if not wait:
         note(f"next: headwater ingestions list {source}")
-        return Answer([entry.model_dump(mode="json") for entry in sent])
+        return Answer(sent)
     deadline = time.monotonic() + timeout
     uploaded = f"{len(sent)} uploaded files" if len(sent) > 1 else f"uploaded file {sent[0].file}"
     with goes_on(
@@ -98,9 +97,7 @@ def list_ingestions(
     stack: StackOption = None,
 ) -> Answer:
     """List what became of uploads, the newest first."""
-    import headwater
-
-    found = headwater.connect(stack).ingestions.list(source)
+    found = connect(stack).ingestions.list(source)
     return Answer([_data(entry) for entry in found], lambda console: _show(console, found))
 
 
@@ -111,10 +108,7 @@ NameArgument = Annotated[
 
 def show_ingestion(name: NameArgument, stack: StackOption = None) -> Answer:
     """Show what became of one upload: why rows were rejected, with their values."""
-    import headwater
-
-    found = headwater.connect(stack).ingestions.show(name)
-    return Answer(found.model_dump(mode="json"), lambda console: _show_full(console, found))
+    return answered(connect(stack).ingestions.show(name), _show_full)
 
 
 def quarantine(
@@ -125,9 +119,7 @@ def quarantine(
     stack: StackOption = None,
 ) -> Answer:
     """Write an upload's rejected rows to a file, as they landed, with their numbers and reasons."""
-    import headwater
-
-    count = headwater.connect(stack).ingestions.quarantine(name, to)
+    count = connect(stack).ingestions.quarantine(name, to)
     note(f"wrote {count:,} row{'' if count == 1 else 's'} to {to}")
     return Answer({"path": str(to), "rows": count})
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from headwater.cli import local_snapshots
-from headwater.cli.command import Engine, EngineOption, PortOption, YesOption, command, group, wants_json
-from headwater.cli.output import Answer, as_json, insist, note, table
+from headwater.cli.command import Engine, EngineOption, PortOption, YesOption, command, connect, group, wants_json
+from headwater.cli.output import Answer, answered, as_json, insist, note, table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -66,7 +66,7 @@ def status() -> Answer:
         "resources": len(deployed),
         "home": str(home()),
     }
-    return Answer(facts, lambda console: _show_facts(console, facts))
+    return answered(facts, _show_facts)
 
 
 def stop() -> Answer:
@@ -136,14 +136,13 @@ def logs(
 ) -> Answer:
     """Print what the deployed functions, tasks and machines logged."""
     from headwater.cli.local_stack import duration
-    from headwater.client import connect
     from headwater.client.description import LOCAL
 
     cloud = connect(LOCAL)
     start = time.time() - duration(since).total_seconds()
     found = cloud.logs.read(function, since=start)
     if not follow:
-        return Answer([line.model_dump(mode="json") for line in found], lambda console: _show_lines(console, found))
+        return answered(found, _show_lines)
     try:
         _follow(cloud, function, found, since=start, as_lines_of_json=wants_json(context))
     except KeyboardInterrupt:
@@ -163,7 +162,7 @@ def _follow(
         seen |= {line.id for line in fresh}
         if as_lines_of_json:
             for line in fresh:
-                typer.echo(as_json(line.model_dump(mode="json")))
+                typer.echo(as_json(line))
         else:
             _show_lines(data_console(), fresh)
         time.sleep(1)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from headwater.cli.command import StackOption, YesOption, command, group
-from headwater.cli.output import Answer, confirm, note, table
+from headwater.cli.command import StackOption, YesOption, command, connect, group
+from headwater.cli.output import Answer, answered, confirm, note, table
 
 if TYPE_CHECKING:
     from headwater.registry.types import AliasMove
@@ -30,9 +30,7 @@ def add_to(app: typer.Typer) -> None:
 
 def list_models(stack: StackOption = None) -> Answer:
     """List the registered models."""
-    import headwater
-
-    found = headwater.connect(stack).models.list()
+    found = connect(stack).models.list()
     rows = [
         (
             entry.model,
@@ -48,9 +46,7 @@ def list_models(stack: StackOption = None) -> Answer:
     if not found:
         note("no model was trained yet; next: headwater train MODEL --watch")
         return Answer([])
-    return Answer(
-        [entry.model_dump(mode="json") for entry in found], lambda console: console.print(table(columns, rows))
-    )
+    return Answer(found, lambda console: console.print(table(columns, rows)))
 
 
 def show_model(
@@ -61,11 +57,9 @@ def show_model(
     stack: StackOption = None,
 ) -> Answer:
     """Show a version's card: its metrics beside the champion's, its gates, and where it came from."""
-    import headwater
     from headwater.cli.render.model_card import show_card
 
-    card = headwater.connect(stack).models.show(model, version)
-    return Answer(card.model_dump(mode="json"), lambda console: show_card(console, card))
+    return answered(connect(stack).models.show(model, version), show_card)
 
 
 def promote(
@@ -77,9 +71,7 @@ def promote(
     stack: StackOption = None,
 ) -> Answer:
     """Let an alias point at a version: one write, and warm functions follow within seconds."""
-    import headwater
-
-    cloud = headwater.connect(stack)
+    cloud = connect(stack)
     confirm(f"Point {model}@{alias} of stack {cloud.description.name!r} at version {version}?", yes)
     return _moved(cloud.models.promote(model, version, alias=alias, why=why))
 
@@ -88,9 +80,7 @@ def rollback(
     model: ModelArgument, alias: AliasOption = "production", yes: YesOption = False, stack: StackOption = None
 ) -> Answer:
     """Point an alias back at the version before its last move; a second time undoes the first."""
-    import headwater
-
-    cloud = headwater.connect(stack)
+    cloud = connect(stack)
     confirm(f"Point {model}@{alias} of stack {cloud.description.name!r} back at the version before?", yes)
     return _moved(cloud.models.rollback(model, alias=alias))
 
@@ -104,9 +94,7 @@ def training_set(
     stack: StackOption = None,
 ) -> Answer:
     """Make the table that a version learnt from again, from the commits that it pinned, byte for byte."""
-    import headwater
-
-    made = headwater.connect(stack).models.training_set(model, version, to)
+    made = connect(stack).models.training_set(model, version, to)
     note(f"{to}: the bytes that version {version} of {model} learnt from (sha256 {made.sha256})")
     return Answer({"model": model, "version": version, "file": str(to), "sha256": made.sha256})
 
@@ -114,4 +102,4 @@ def training_set(
 def _moved(move: AliasMove) -> Answer:
     before = f"version {move.before}" if move.before else "nothing"
     note(f"{move.model}@{move.alias} points at version {move.to} now, before at {before}")
-    return Answer(move.model_dump(mode="json"))
+    return Answer(move)

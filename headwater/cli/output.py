@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from headwater.errors import Refused
 
@@ -18,17 +18,24 @@ if TYPE_CHECKING:
 
     from headwater.cli.render.grid import Grid
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True)
 class Answer:
     """What a command found out, for machines and for people."""
 
     data: Any
-    """Plain values: what ``--json`` prints, in one line."""
+    """Plain values, or values of the domain: ``--json`` prints them in one line."""
     show: Callable[[Console], None] | None = None
     """Prints it for people on the console of stdout; by default nothing is printed."""
     exit_code: int = 0
     """What the command exits with once the answer is printed: 1 if what it looked at isn't well."""
+
+
+def answered(found: T, show: Callable[[Console, T], None]) -> Answer:
+    """An answer whose data ``show`` prints for people."""
+    return Answer(found, lambda console: show(console, found))
 
 
 def as_json(data: Any) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from headwater.cli.command import StackOption, command
+from headwater.cli.command import StackOption, command, connect
 from headwater.cli.output import Answer, note, table
 
 if TYPE_CHECKING:
@@ -52,16 +52,15 @@ def predict(
     stack: StackOption = None,
 ) -> Answer:
     """Ask the deployed API for predictions."""
-    import headwater
     from headwater.cli.predict_instances import read_instances
     from headwater.client.predictions import MAX_INSTANCES
 
     def kinds() -> dict[str, str]:
-        return {entry.name: entry.kind for entry in headwater.connect(stack).models.serving(model).inputs}
+        return {entry.name: entry.kind for entry in connect(stack).models.serving(model).inputs}
 
     instances = read_instances(inputs or [], file, kinds)
     at = moment(as_of) if as_of else None
-    cloud = headwater.connect(stack)
+    cloud = connect(stack)
     answers = [
         cloud.predict(model, instances[start : start + MAX_INSTANCES], as_of=at, alias=alias, explain=explain)
         for start in range(0, len(instances), MAX_INSTANCES)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from headwater.cli.command import StackOption, YesOption, command, group
-from headwater.cli.output import Answer, confirm, note, table
+from headwater.cli.command import StackOption, YesOption, command, connect, group
+from headwater.cli.output import Answer, answered, confirm, note, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,15 +37,13 @@ def train(
     stack: StackOption = None,
 ) -> Answer:
     """Train a model: start a run from data that is pinned now to a promoted version."""
-    import headwater
-
-    cloud = headwater.connect(stack)
+    cloud = connect(stack)
     run = cloud.train(model, reason=reason)
     note(f"run {run.id} of {model} started")
     if follow:
         return _follow(cloud, run.id, timeout)
     note(f"next: headwater runs watch {run.id}")
-    return Answer(run.model_dump(mode="json"))
+    return Answer(run)
 
 
 def watch(
@@ -54,9 +52,7 @@ def watch(
     stack: StackOption = None,
 ) -> Answer:
     """Follow a run to its end; exits 1 if it failed and 5 if its model was rejected by a gate."""
-    import headwater
-
-    return _follow(headwater.connect(stack), run, timeout)
+    return _follow(connect(stack), run, timeout)
 
 
 def list_runs(
@@ -65,10 +61,7 @@ def list_runs(
     stack: StackOption = None,
 ) -> Answer:
     """List training runs, the newest first."""
-    import headwater
-
-    found = headwater.connect(stack).runs.list(model, limit=limit)
-    return Answer([run.model_dump(mode="json") for run in found], lambda console: _show(console, found))
+    return answered(connect(stack).runs.list(model, limit=limit), _show)
 
 
 def stop(
@@ -78,15 +71,14 @@ def stop(
     stack: StackOption = None,
 ) -> Answer:
     """Stop a training run, its container too; nothing of it is registered."""
-    import headwater
     from headwater.cli.interrupts import goes_on
 
-    cloud = headwater.connect(stack)
+    cloud = connect(stack)
     confirm(f"Stop run {run}?", yes)
     with goes_on(f"run {run} is being stopped", next_steps=["headwater runs list"]):
         stopped = cloud.runs.stop(run, why=why)
     note(f"run {stopped.id} of {stopped.model} is {stopped.status.lower()}; what served before serves on")
-    return Answer(stopped.model_dump(mode="json"), lambda console: _show(console, [stopped]))
+    return Answer(stopped, lambda console: _show(console, [stopped]))
 
 
 def _follow(cloud: Stack, run_id: str, timeout: float) -> Answer:
@@ -104,7 +96,7 @@ def _follow(cloud: Stack, run_id: str, timeout: float) -> Answer:
         stage.update(f"{run.status.lower()}{f', version {run.version}' if run.version else ''}")
     if run.rejected:
         raise Rejected(run, cloud.models.show(run.model, run.version).reasons)
-    return Answer(run.model_dump(mode="json"), lambda console: _show(console, [run]))
+    return Answer(run, lambda console: _show(console, [run]))
 
 
 def _show(console: Console, runs: Sequence[Run]) -> None:

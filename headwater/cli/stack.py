@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from headwater.cli.command import StackOption, command
+from headwater.cli.command import StackOption, command, connect
 from headwater.cli.output import Answer, table
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def show(stack: StackOption = None) -> Answer:
     """Show what a stack says of itself: the version that deployed it, its products, where everything is."""
     import headwater
 
-    told = headwater.connect(stack).description
+    told = connect(stack).description
     data = {**told.model_dump(mode="json"), "client_version": headwater.__version__}
 
     def show_facts(console: Console) -> None:
