@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from headwater.cli.command import StackOption, command, connect, group
+from headwater.cli.command import StackOption, commands, connect, group
 from headwater.cli.output import Answer, answered, note, table
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
-    command(group("alarms", "What watches the stack.", app), "list")(list_alarms)
+    commands(group("alarms", "What watches the stack.", app), list_alarms)
 
 
 def list_alarms(stack: StackOption = None) -> Answer:

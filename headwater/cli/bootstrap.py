@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from headwater.cli.command import command
+from headwater.cli.command import commands
 from headwater.cli.output import Answer, answered, note
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
-    command(app, "bootstrap")(bootstrap)
+    commands(app, bootstrap)
 
 
 def bootstrap(

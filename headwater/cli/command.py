@@ -108,6 +108,12 @@ def command(app: typer.Typer, name: str) -> Callable[[Callable[..., Answer]], Ca
     return register
 
 
+def commands(app: typer.Typer, *functions: Callable[..., Answer]) -> None:
+    """Add each function as the command that its name begins with: ``list_views`` is ``list``."""
+    for function in functions:
+        command(app, function.__name__.partition("_")[0])(function)
+
+
 def wants_json(context: typer.Context) -> bool:
     """Whether the running command was given ``--json``."""
     return bool(context.params.get("as_json_line"))

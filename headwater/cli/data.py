@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from headwater.cli import data_files, data_refs
-from headwater.cli.command import StackOption, command, connect, group
+from headwater.cli.command import StackOption, commands, connect, group
 from headwater.cli.data_options import (
     BranchOption,
     DatasetArgument,
     LimitOption,
     MessageOption,
     MetaOption,
+    PathArgument,
     RevisionArgument,
     author,
     committed,
@@ -30,16 +31,7 @@ if TYPE_CHECKING:
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     data = group("data", "Data version control: commits, branches and merges over S3 versions.", app)
-    command(data, "list")(list_datasets)
-    command(data, "status")(status)
-    command(data, "commit")(commit)
-    command(data, "log")(log)
-    command(data, "show")(show_commit)
-    command(data, "diff")(diff)
-    command(data, "ls")(ls)
-    command(data, "blame")(blame)
-    command(data, "revert")(revert)
-    command(data, "merge")(merge)
+    commands(data, list_datasets, status, commit, log, show_commit, diff, ls, blame, revert, merge)
     data_refs.add_to(data)
     data_files.add_to(data)
 
@@ -176,7 +168,7 @@ def ls(
 
 def blame(
     name: DatasetArgument,
-    path: Annotated[str, typer.Argument(help="Path in the dataset.", show_default=False)],
+    path: PathArgument,
     revision: RevisionArgument = "main",
     stack: StackOption = None,
 ) -> Answer:

@@ -8,12 +8,13 @@ from typing import Annotated
 
 import typer
 
-from headwater.cli.command import StackOption, YesOption, command, connect
+from headwater.cli.command import StackOption, YesOption, commands, connect
 from headwater.cli.data_options import (
     BranchOption,
     DatasetArgument,
     MessageOption,
     MetaOption,
+    PathArgument,
     RevisionArgument,
     author,
     committed,
@@ -28,12 +29,7 @@ FolderArgument = Annotated[Path, typer.Argument(help="Folder on this machine.", 
 
 def add_to(data: typer.Typer) -> None:
     """Add the commands."""
-    command(data, "checkout")(checkout)
-    command(data, "upload")(upload)
-    command(data, "import")(import_prefix)
-    command(data, "verify")(verify)
-    command(data, "cat")(cat)
-    command(data, "gc")(gc)
+    commands(data, checkout, upload, import_prefix, verify, cat, gc)
 
 
 def checkout(
@@ -109,7 +105,7 @@ def verify(
 
 def cat(
     name: DatasetArgument,
-    path: Annotated[str, typer.Argument(help="Path in the dataset.", show_default=False)],
+    path: PathArgument,
     revision: RevisionArgument = "main",
     stack: StackOption = None,
 ) -> Answer:

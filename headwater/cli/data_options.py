@@ -17,6 +17,7 @@ DatasetArgument = Annotated[str, typer.Argument(help="Dataset's name.", show_def
 RevisionArgument = Annotated[
     str, typer.Argument(help="Branch, tag, commit's first digits, main~2 or main@{2026-11-01}.", show_default=False)
 ]
+PathArgument = Annotated[str, typer.Argument(help="Path in the dataset.", show_default=False)]
 BranchOption = Annotated[str, typer.Option("--branch", "-b", help="Branch to work on.")]
 MessageOption = Annotated[str, typer.Option("--message", "-m", help="What the commit is about.", show_default=False)]
 MetaOption = Annotated[

@@ -6,7 +6,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from headwater.cli.command import StackOption, YesOption, command, group
+from headwater.cli.command import StackOption, YesOption, commands, group
 from headwater.cli.data_options import BranchOption, DatasetArgument, RevisionArgument, author, dataset
 from headwater.cli.output import Answer, confirm, note, table
 
@@ -18,16 +18,10 @@ EventArgument = Annotated[str, typer.Argument(help="pre-commit or pre-merge.", s
 def add_to(data: typer.Typer) -> None:
     """Add the commands."""
     branch = group("branch", "Branches of a dataset.", data)
-    command(branch, "create")(create_branch)
-    command(branch, "list")(list_refs)
-    command(branch, "delete")(delete_ref)
+    commands(branch, create_branch, list_refs, delete_ref)
     hook = group("hook", "Rules that a commit or a merge must pass.", data)
-    command(hook, "add")(add_hook)
-    command(hook, "list")(list_hooks)
-    command(hook, "remove")(remove_hook)
-    command(data, "tag")(tag)
-    command(data, "reset")(reset)
-    command(data, "moves")(moves)
+    commands(hook, add_hook, list_hooks, remove_hook)
+    commands(data, tag, reset, moves)
 
 
 def create_branch(

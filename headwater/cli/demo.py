@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from headwater.cli.command import Engine, EngineOption, PortOption, command, connect
+from headwater.cli.command import Engine, EngineOption, PortOption, commands, connect
 from headwater.cli.output import Answer, note, table
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _MONTHS = ("January", "February", "March", "April")
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
-    command(app, "demo")(demo)
+    commands(app, demo)
 
 
 def demo(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from headwater.cli.command import StackOption, command, connect, group
+from headwater.cli.command import StackOption, commands, connect, group
 from headwater.cli.output import Answer, answered, note, table
 
 if TYPE_CHECKING:
@@ -22,18 +22,9 @@ ViewArgument = Annotated[str, typer.Argument(help="Feature view's name.", show_d
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     features = group("features", "The feature store: views, where they come from and how their values look.", app)
-    command(features, "list")(list_views)
-    command(features, "show")(show_view)
-    command(features, "lineage")(lineage)
-    command(features, "stats")(stats)
-    command(features, "diff")(diff)
-    command(features, "search")(search)
-    command(features, "get")(get)
-    command(features, "ingest")(ingest)
-    command(features, "materialise")(materialise)
-    command(features, "compute")(compute)
-    command(features, "parity")(parity)
-    command(features, "skew")(skew)
+    commands(
+        features, list_views, show_view, lineage, stats, diff, search, get, ingest, materialise, compute, parity, skew
+    )
 
 
 def list_views(stack: StackOption = None) -> Answer:

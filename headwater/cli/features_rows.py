@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from headwater.cli.predict_instances import json_object, number_or_text
 from headwater.errors import InvalidRequest
-from headwater.json_values import loads, number_of
 
 if TYPE_CHECKING:
     from headwater.model import FeatureView
@@ -72,7 +72,7 @@ def read_rows(file: Path, view: FeatureView | None) -> Iterator[dict[str, Any]]:
             else:
                 for number, line in enumerate(lines, start=1):
                     if line.strip():
-                        yield _object(line, f"{file} line {number}")
+                        yield json_object(line, f"{file} line {number}", '{"carrier": "B6", "event_time": "..."}')
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InvalidRequest(f"{file} can't be read: {error}") from error
 
@@ -92,16 +92,6 @@ def _parquet(file: Path) -> Iterator[dict[str, Any]]:
         raise InvalidRequest(f"{file} can't be read: {error}") from error
 
 
-def _object(line: str, where: str) -> dict[str, Any]:
-    try:
-        value = loads(line)
-    except ValueError as error:
-        raise InvalidRequest(f"{where} is no JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise InvalidRequest(f'{where} must be an object like {{"carrier": "B6", "event_time": ...}}')
-    return value
-
-
 def _text(cell: str | None) -> str | None:
     return cell or None
 
@@ -112,6 +102,4 @@ def _number(cell: str | None) -> Any:
         return None
     if cell.lower() in {"true", "false"}:
         return float(cell.lower() == "true")
-    # What is no number is left as it is: the API says so better.
-    number = number_of(cell)
-    return cell if number is None else number
+    return number_or_text(cell)

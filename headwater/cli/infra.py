@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from headwater.cli.command import StackOption, YesOption, command, connect, group
+from headwater.cli.command import StackOption, YesOption, commands, connect, group
 from headwater.cli.output import Answer, note
 
 if TYPE_CHECKING:
@@ -27,12 +27,7 @@ OfOption = Annotated[
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     infra = group("infra", "The infrastructure's history: who changed what, what existed when, and the way back.", app)
-    command(infra, "history")(history)
-    command(infra, "show")(show)
-    command(infra, "diff")(diff)
-    command(infra, "at")(at)
-    command(infra, "sync")(sync)
-    command(infra, "restore")(restore)
+    commands(infra, history, show, diff, at, sync, restore)
 
 
 def history(

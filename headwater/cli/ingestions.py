@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from headwater.cli.command import StackOption, command, connect, group
+from headwater.cli.command import StackOption, commands, connect, group
 from headwater.cli.output import Answer, answered, note, table
 
 if TYPE_CHECKING:
@@ -27,11 +27,9 @@ NOWHERE = "(no source)"
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
-    command(app, "upload")(upload)
+    commands(app, upload)
     ingestions = group("ingestions", "What became of uploaded files.", app)
-    command(ingestions, "list")(list_ingestions)
-    command(ingestions, "show")(show_ingestion)
-    command(ingestions, "quarantine")(quarantine)
+    commands(ingestions, list_ingestions, show_ingestion, quarantine)
 
 
 def upload(

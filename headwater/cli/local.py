@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from headwater.cli import local_snapshots
-from headwater.cli.command import Engine, EngineOption, PortOption, YesOption, command, connect, group, wants_json
+from headwater.cli.command import Engine, EngineOption, PortOption, YesOption, commands, connect, group, wants_json
 from headwater.cli.output import Answer, answered, as_json, insist, note, table
 
 if TYPE_CHECKING:
@@ -23,14 +23,9 @@ if TYPE_CHECKING:
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     local = group("local", "AWS on this machine, with this project deployed on it.", app)
-    command(local, "up")(up)
-    command(local, "status")(status)
-    command(local, "stop")(stop)
-    command(local, "down")(down)
-    command(local, "logs")(logs)
-    command(local, "env")(env)
+    commands(local, up, status, stop, down, logs, env)
     local_snapshots.add_to(local)
-    command(group("clock", "The local cloud's time, by which schedules and alarms live.", local), "advance")(advance)
+    commands(group("clock", "The local cloud's time, by which schedules and alarms live.", local), advance)
 
 
 def up(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from headwater.cli.command import YesOption, command, group
+from headwater.cli.command import YesOption, commands, group
 from headwater.cli.output import Answer, insist, note, table
 
 if TYPE_CHECKING:
@@ -20,10 +20,7 @@ NameArgument = Annotated[
 def add_to(local: typer.Typer) -> None:
     """Add the commands to `headwater local`."""
     snapshot = group("snapshot", "Saved states of the local cloud, to come back to.", local)
-    command(snapshot, "save")(save)
-    command(snapshot, "restore")(restore)
-    command(snapshot, "list")(list_saved)
-    command(snapshot, "delete")(delete)
+    commands(snapshot, save, restore, list_saved, delete)
 
 
 def save(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from headwater.cli.command import StackOption, YesOption, command, connect, group
+from headwater.cli.command import StackOption, YesOption, command, commands, connect, group
 from headwater.cli.output import Answer, answered, confirm, note, table
 
 if TYPE_CHECKING:
@@ -21,10 +21,7 @@ WhyOption = Annotated[str, typer.Option("--why", help="Reason, kept in the alias
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     models = group("models", "Registered models and which version of each serves.", app)
-    command(models, "list")(list_models)
-    command(models, "show")(show_model)
-    command(models, "promote")(promote)
-    command(models, "rollback")(rollback)
+    commands(models, list_models, show_model, promote, rollback)
     command(models, "training-set")(training_set)
 
 

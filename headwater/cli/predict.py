@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from headwater.cli.command import StackOption, command, connect
+from headwater.cli.command import StackOption, commands, connect
 from headwater.cli.output import Answer, note, table
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
-    command(app, "predict")(predict)
+    commands(app, predict)
 
 
 def predict(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from headwater.cli.command import command
+from headwater.cli.command import commands
 from headwater.cli.output import Answer, table
 from headwater.errors import InvalidRequest
 from headwater.project import make_importable, project
@@ -22,10 +22,7 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
-    command(app, "new")(new)
-    command(app, "init")(init)
-    command(app, "check")(check)
-    command(app, "lock")(lock)
+    commands(app, new, init, check, lock)
 
 
 def new(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from headwater.cli.command import StackOption, YesOption, command, connect, group
+from headwater.cli.command import StackOption, YesOption, commands, connect, group
 from headwater.cli.output import Answer, answered, confirm, note, table
 
 if TYPE_CHECKING:
@@ -22,11 +22,9 @@ TimeoutOption = Annotated[float, typer.Option("--timeout", help="Seconds to wait
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
-    command(app, "train")(train)
+    commands(app, train)
     runs = group("runs", "Training runs: from pinned data to a promoted model.", app)
-    command(runs, "list")(list_runs)
-    command(runs, "watch")(watch)
-    command(runs, "stop")(stop)
+    commands(runs, list_runs, watch, stop)
 
 
 def train(

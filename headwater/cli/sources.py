@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from headwater.cli.command import StackOption, YesOption, command, connect, group
+from headwater.cli.command import StackOption, YesOption, commands, connect, group
 from headwater.cli.output import Answer, answered, confirm, note, table
 
 if TYPE_CHECKING:
@@ -24,9 +24,7 @@ SourceArgument = Annotated[str, typer.Argument(help="Source that a product decla
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     source = group("source", "Sources: their definitions, and files of older ones.", app)
-    command(source, "list")(list_sources)
-    command(source, "show")(show_source)
-    command(source, "reingest")(reingest)
+    commands(source, list_sources, show_source, reingest)
 
 
 def list_sources(stack: StackOption = None) -> Answer:

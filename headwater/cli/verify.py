@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from headwater.cli.command import StackOption, command, connect
+from headwater.cli.command import StackOption, commands, connect
 from headwater.cli.interrupts import goes_on
 from headwater.cli.output import Answer, note, table
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
-    command(app, "verify")(verify)
+    commands(app, verify)
 
 
 def verify(

@@ -11,15 +11,7 @@ from headwater.client.description import Description
 
 
 class Connection:
-    """A connection to a stack, shared by all groups of its verbs.
-
-    Parameters
-    ----------
-    description : Description
-        The stack's description.
-    clients : Clients
-        AWS clients for the stack.
-    """
+    """A connection to a stack, shared by all groups of its verbs."""
 
     def __init__(self, description: Description, clients: Clients) -> None:
         self.description, self.clients = description, clients
