@@ -63,7 +63,7 @@ class Clients:
         self._new_session = session
         self.endpoint_url = endpoint_url
         self.connections: dict[str, Any] = {}
-        """What `headwater.aws_http` keeps beside the clients."""
+        """The connections that `headwater.aws_http` keeps beside the clients."""
         self._session: Session | None = None
         self._made: dict[str, Any] = {}
         # Making a client isn't thread-safe; using one is.

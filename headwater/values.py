@@ -1,4 +1,4 @@
-"""What every frozen value of the library is, and the pointer to an object's version."""
+"""The base of the library's frozen values, and the pointer to an object's version."""
 
 from __future__ import annotations
 

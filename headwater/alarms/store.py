@@ -20,12 +20,12 @@ class AlarmStore:
         self._dynamodb = client("dynamodb")
 
     def standing(self, name: str) -> AlarmStanding | None:
-        """What is known of the alarm; None if it was never heard of."""
+        """The alarm's standing; None before its first event."""
         document = self._document(name, "STATE")
         return AlarmStanding.model_validate_json(document) if document else None
 
     def record(self, event: AlarmEvent) -> AlarmRecord | None:
-        """What was decided about ``event``; None if it is new."""
+        """The recorded decision about ``event``; None if the event is new."""
         document = self._document(event.name, _event_key(event))
         return AlarmRecord.model_validate_json(document) if document else None
 

@@ -42,7 +42,7 @@ PortOption = Annotated[
 
 
 class Engine(StrEnum):
-    """What deploys on the local cloud."""
+    """The engine that deploys on the local cloud."""
 
     EMBEDDED = "embedded"
     PULUMI = "pulumi"

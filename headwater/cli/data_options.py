@@ -1,4 +1,4 @@
-"""What the commands of `headwater data` share: arguments, the dataset that is meant, how a commit is told."""
+"""Arguments, options and answers that the commands of `headwater data` share."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def dataset(name: str, stack: str | None) -> Dataset:
 
 
 def author() -> str:
-    """Who is at the keyboard."""
+    """The author of commits: this machine's user."""
     import getpass
 
     return getpass.getuser()
@@ -50,7 +50,7 @@ def texts(given: list[str] | None) -> dict[str, str]:
 
 
 def committed(done: Committed, branch: str) -> Answer:
-    """What a verb that moved a branch says."""
+    """The answer of a command that moved a branch."""
     note(f"{branch} points at {done.id[:12]} now: {done.commit.message}")
     if done.conflicts:
         note(f"{len(done.conflicts)} paths in conflict were decided by the strategy: {', '.join(done.conflicts[:5])}")

@@ -50,7 +50,7 @@ def check_commit(plan: RestorePlan, project: Path) -> RestorePlan:
 
 
 def commands(plan: RestorePlan, stack: str) -> list[str]:
-    """What one would type to do it by hand."""
+    """The commands that restore by hand."""
     folder = f"../headwater-{plan.update.commit[:12]}"
     settings = [
         f"pulumi config set --stack {stack} {shlex.quote(key)} {shlex.quote(value)}"
@@ -66,7 +66,7 @@ def commands(plan: RestorePlan, stack: str) -> list[str]:
 
 
 def message_of(plan: RestorePlan) -> str:
-    """What the history will say of the new update."""
+    """The message of the new update in the history."""
     return f"restore of update {plan.update.id[:12]}"
 
 

@@ -22,7 +22,7 @@ SHOWN_REASONS = 3
 SHORT = 12
 """Letters of an id that are shown."""
 NOWHERE = "(no source)"
-"""What landed outside any source's folder."""
+"""The source that is shown for files outside every source's folder."""
 
 
 def add_to(app: typer.Typer) -> None:

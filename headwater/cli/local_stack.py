@@ -144,7 +144,7 @@ def deployed_resources(project: Path, running: Running) -> list[str]:
 
 
 def host_config() -> dict[str, str]:
-    """What differs when the functions run on this very machine."""
+    """Settings for functions that run on this very machine."""
     architecture = "arm64" if platform.machine().lower() in {"arm64", "aarch64"} else "x86_64"
     return {"bundlePlatform": "host", "architecture": architecture}
 

@@ -1,4 +1,4 @@
-"""What a command shows: data to stdout, everything else to stderr, and nothing that moves without a terminal."""
+"""Output of commands: data to stdout, everything else to stderr, and nothing that moves without a terminal."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Answer:
-    """What a command found out, for machines and for people."""
+    """The answer of a command, for machines and for people."""
 
     data: Any
     """Plain values, or values of the domain: ``--json`` prints them in one line."""
     show: Callable[[Console], None] | None = None
     """Prints it for people on the console of stdout; by default nothing is printed."""
     exit_code: int = 0
-    """What the command exits with once the answer is printed: 1 if what it looked at isn't well."""
+    """The exit code once the answer is printed: 1 if the command found a fault."""
 
 
 def answered(found: T, show: Callable[[Console, T], None]) -> Answer:

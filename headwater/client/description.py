@@ -35,7 +35,7 @@ Names = Annotated[tuple[str, ...] | None, BeforeValidator(_names)]
 
 
 class Description(BaseModel):
-    """What a stack says of itself in the SSM parameter ``/headwater/<project>/<stack>``: its program's outputs.
+    """A stack's description in the SSM parameter ``/headwater/<project>/<stack>``: its program's outputs.
 
     Many names of products don't fit in there: the parameter names the object of the artifacts bucket that has them.
     """
@@ -52,7 +52,7 @@ class Description(BaseModel):
     ingestion_arn: str
     training_arn: str
     spark_arn: str = ""
-    """Of the machine that lets Spark compute views; empty if the stack has none."""
+    """The machine that lets Spark compute views; empty if the stack has none."""
     materialisation_arn: str = ""
     """Empty if the stack was deployed before there was that machine."""
     predict_function: str
@@ -60,11 +60,11 @@ class Description(BaseModel):
     alarm_topic_arn: str
     cluster: str
     project: str
-    """Of Pulumi: with the stack's name it is what the infrastructure history calls the stack."""
+    """Pulumi's project: with the stack's name it names the stack in the infrastructure history."""
     version: str
-    """Of Headwater, that deployed it."""
+    """The version of Headwater that deployed the stack."""
     state_bucket: str = ""
-    """Of Pulumi's backend; empty if the stack was deployed without a history of its updates."""
+    """The bucket of Pulumi's backend; empty if the stack was deployed without a history of its updates."""
     verify: str = ""
     """``yes`` if functions and the container know the product of `headwater verify`."""
     models: Names = None
@@ -73,7 +73,7 @@ class Description(BaseModel):
 
     @property
     def prefix(self) -> str:
-        """What the names of the stack's resources on AWS begin with."""
+        """The beginning of the names of the stack's resources on AWS."""
         return f"{self.project}-{self.name}-"
 
     def require_model(self, name: str) -> None:

@@ -109,7 +109,7 @@ class ServingCard(ApiValue):
     data_version: str
     """Names the commits of the training rows."""
     commits: Mapping[str, str]
-    """Those commits, by source."""
+    """The commits, by source."""
     artifacts: str | None
     """The commit of the dataset ``models/<model>`` that holds the version's files."""
     code_version: str

@@ -18,7 +18,7 @@ DAY, LATE_MINUTES = 14, 10
 
 @dataclass(frozen=True)
 class Correction:
-    """What became of the data, and of what the first model learnt from."""
+    """The outcome of a correction: the data's commits, and the first model's training set."""
 
     file: str
     rows_changed: int
@@ -27,7 +27,7 @@ class Correction:
     commit: str
     """The one that the corrected file made."""
     training_set_sha256: str
-    """Of the first model's training set, made again after the correction: the same as when it was trained."""
+    """The hash of the first model's training set, made again after the correction: the same as at its training."""
     retrained: int | None
     """The version that learnt from the corrected file, if one was trained."""
 

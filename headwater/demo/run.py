@@ -34,7 +34,7 @@ class FlightPrediction:
 
     flight: str
     inputs: dict[str, Any]
-    """What the request carried."""
+    """The request's inputs."""
     scheduled: str
     asked: str
     probability: float
@@ -46,7 +46,7 @@ class FlightPrediction:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a demo came to."""
+    """The outcome of a demo."""
 
     dataset_rows: int
     card: ModelCard
@@ -56,7 +56,7 @@ class Outcome:
     correction: Correction
 
     def line(self, *, resources: int, api: str, seconds: dict[str, float]) -> dict[str, Any]:
-        """What ``headwater demo --json`` prints."""
+        """The JSON of ``headwater demo --json``."""
         return {
             "resources": resources,
             "dataset_rows": self.dataset_rows,

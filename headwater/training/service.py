@@ -1,4 +1,4 @@
-"""What the container does: from a training set to a candidate, judged and compiled."""
+"""The container's work: from a training set to a candidate, judged and compiled."""
 
 from __future__ import annotations
 
@@ -222,7 +222,7 @@ class Training:
     def _inputs_alone(
         self, model: Model, parameters: Mapping[str, Any], train: Rows, held_out: Rows
     ) -> dict[str, float] | None:
-        """What the same fit reaches without any feature; None if the model has none."""
+        """The metrics of the same fit without any feature; None if the model has no feature."""
         if not model.features:
             return None
         columns = [name for entry in model.inputs for name in entry.columns]

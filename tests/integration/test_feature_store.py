@@ -52,6 +52,12 @@ def leave_skew(deployed: Stack) -> dict[str, Any]:
     return invoke(deployed, "features-skew", {"day": now.date().isoformat()})
 
 
+def upload_weather(project: Project, folder: Path) -> None:
+    file = folder / "weather.csv"
+    file.write_text(HEADER + ROWS)
+    project.done("upload", "weather", str(file), "--wait")
+
+
 def invoke(deployed: Stack, function: str, event: dict[str, Any]) -> dict[str, Any]:
     name = f"headwater-{deployed.description.name}-{function}"
     answer = deployed.clients("lambda").invoke(FunctionName=name, Payload=json.dumps(event).encode())
@@ -63,9 +69,7 @@ def invoke(deployed: Stack, function: str, event: dict[str, Any]) -> dict[str, A
 def test_tampered_items_late_views_and_skew_raise_alarms_that_name_them(
     project: Project, deployed: Stack, tmp_path: Path
 ) -> None:
-    file = tmp_path / "weather.csv"
-    file.write_text(HEADER + ROWS)
-    project.done("upload", "weather", str(file), "--wait")
+    upload_weather(project, tmp_path)
     weather = next(view for view in project.done("features", "list") if view["view"] == "origin_weather")
     assert weather["state"] == "FRESH"
     (row,) = deployed.features.online([{"origin": "JFK"}], ["origin_weather.temp"])
@@ -117,9 +121,7 @@ def of_weather(found: dict[str, Any]) -> dict[str, Any]:
 def test_streamed_rows_are_online_at_once_and_offline_once_committed(
     project: Project, deployed: Stack, tmp_path: Path
 ) -> None:
-    file = tmp_path / "weather.csv"
-    file.write_text(HEADER + ROWS)
-    project.done("upload", "weather", str(file), "--wait")
+    upload_weather(project, tmp_path)
     # Airports that no other test looks at: what is streamed happened now, long after all uploads.
     view = load_catalog().view("origin_weather")
     table = deployed.description.features_table

@@ -28,7 +28,7 @@ STAYS = (
     "the commits of its datasets, until headwater data gc: no branch or tag leads to them any more",
     "log lines and executions, until CloudWatch Logs and Step Functions forget them",
 )
-"""What isn't removed, and why."""
+"""Records that stay, and why."""
 
 
 def clean(stack: Stack, units: Sequence[str], tell: Callable[[str], None] = lambda _: None) -> str:

@@ -1,4 +1,4 @@
-"""What a verification cost at the most: what was counted, times the prices of docs/cost.md.
+"""A verification's highest cost: counted amounts, times the prices of docs/cost.md.
 
 What AWS doesn't tell is taken at its upper bound: a function as busy as its state machine's run was long, a container
 for the whole of a training run, and a request of the functions for each that this machine made.
@@ -104,7 +104,7 @@ def _task_size(machine: str) -> tuple[float, float]:
 
 
 def lines(used: Mapping[str, float]) -> tuple[CostLine, ...]:
-    """What was counted as dollars, the dearest first."""
+    """The counted amounts in dollars, the dearest first."""
     found = [
         CostLine(what=unit, amount=amount, unit=unit, dollars=amount * DOLLARS[unit]) for unit, amount in used.items()
     ]

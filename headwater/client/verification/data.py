@@ -88,7 +88,7 @@ def online(work: Work) -> str:
 
 
 def read_levels(work: Work, units: Sequence[str]) -> dict[str, Any]:
-    """What the online store has of units; a status in words where it has no value."""
+    """The online values of units; a status in words where there is no value."""
     rows = work.stack.features.online([{UNIT: unit} for unit in units], [FEATURE])
     return {row[UNIT]: row[COLUMN] if row[STATUS] == "FOUND" else row[STATUS] for row in rows}
 

@@ -1,4 +1,4 @@
-"""What the functions' roles may do and what not, as IAM's own simulator judges their policies; it costs nothing.
+"""Judges the policies of the functions' roles by IAM's own simulator, which costs nothing.
 
 https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html
 """
@@ -26,7 +26,7 @@ class Question:
 
 
 def harmful(stack: Description) -> Iterator[Question]:
-    """What no function of a stack may do."""
+    """Actions that no function of a stack may do."""
     for bucket in (stack.lake_bucket, stack.artifacts_bucket, stack.predictions_bucket):
         arn = f"arn:{_partition(stack)}:s3:::{bucket}"
         yield Question(("s3:DeleteBucket", "s3:PutBucketPolicy", "s3:PutBucketVersioning"), arn)
@@ -39,7 +39,7 @@ def harmful(stack: Description) -> Iterator[Question]:
 
 
 def predicting(stack: Description) -> tuple[Sequence[Question], Sequence[Question]]:
-    """What the predict function must be able to do, and what not: it answers strangers, so it gets least."""
+    """Actions that the predict function needs, and those it must not have: it answers strangers, so it gets least."""
     s3 = f"arn:{_partition(stack)}:s3:::"
     registry = _table(stack, stack.registry_table)
     may = (

@@ -178,7 +178,7 @@ def _judge(work: Work, check: Check, before: dict[str, CheckResult], follow: Fol
 
 
 def words_of(error: Exception) -> str:
-    """What went wrong, in the words of whoever says so."""
+    """The failure, in the words of its source."""
     if isinstance(error, HeadwaterError):
         return error.message
     told: dict[str, Any] = getattr(error, "response", None) or {}

@@ -1,4 +1,4 @@
-"""What is read of the deployed resources' own settings: who asks, buckets, tables, functions, alarms, history."""
+"""Checks of the deployed resources' own settings: identity, buckets, tables, functions, alarms, history."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FUNCTION = re.compile(r"arn:[\w-]+:lambda:[\w-]+:\d+:function:([\w-]+)")
 
 
 def identity(work: Work) -> str:
-    """Who asks, and where."""
+    """The caller's identity and region."""
     told = client("sts").get_caller_identity()
     work.account = told["Account"]
     # Without the partition and the account, which would be a word too long for a table.
@@ -70,7 +70,7 @@ def refuses_plain_text(policy: str) -> bool:
 
 
 def table(name: str) -> str:
-    """It can be brought back as it was at any second of the last weeks."""
+    """The table can be restored to any second of the last weeks."""
     dynamodb = client("dynamodb")
     described = dynamodb.describe_table(TableName=name)["Table"]
     told = dynamodb.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"]

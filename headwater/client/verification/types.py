@@ -1,4 +1,4 @@
-"""What a verification finds: a line for each check, what it cost, and what stays."""
+"""The report of a verification: a line for each check, the costs, and the records that stay."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ class CheckResult(BaseModel):
     outcome: Outcome
     seconds: float
     detail: str
-    """What was seen, or why the check failed or was skipped."""
+    """The observation, or why the check failed or was skipped."""
 
 
 class CostLine(BaseModel):
-    """What one kind of use cost at the most."""
+    """The highest cost of one kind of use."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -71,7 +71,7 @@ class Report(BaseModel):
     kept: bool
     """Whether what was put into the stack was left there; the next verification removes it."""
     stays: tuple[str, ...]
-    """What isn't removed, and why."""
+    """Records that aren't removed, and why."""
 
     @property
     def passed(self) -> bool:
@@ -85,7 +85,7 @@ class Report(BaseModel):
 
     @property
     def dollars(self) -> float:
-        """What the verification cost at the most."""
+        """The highest cost of the whole verification."""
         return sum(line.dollars for line in self.costs)
 
 
@@ -114,7 +114,7 @@ class Stage(Protocol):
 
 @dataclass
 class Work:
-    """What the checks of one verification share: later ones look at what earlier ones made."""
+    """Values that the checks of one verification share: later checks read the results of earlier ones."""
 
     stack: Stack
     """A client that knows the verification's product and no other."""
@@ -131,7 +131,7 @@ class Work:
     answer: Predictions | None = None
     """The API's answer to the first prediction."""
     used: dict[str, float] = field(default_factory=dict)
-    """What was counted for the costs, by unit (`headwater.client.verification.costs`)."""
+    """Counted amounts, by unit (`headwater.client.verification.costs`)."""
 
     def use(self, unit: str, amount: float) -> None:
         """Count what costs money."""

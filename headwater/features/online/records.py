@@ -43,7 +43,7 @@ class Materialisation(Value):
     version: str
     """Version of the view's definition."""
     data_version: str
-    """Of the view's sources."""
+    """Version of the data of the view's sources."""
     commits: Mapping[str, str]
     """The commit of each source."""
     revision: int

@@ -36,7 +36,7 @@ logger, tracer, metrics, entry = observe("serving")
 
 _PATH = re.compile(r"/models/(?P<model>[^/]+)(?P<predictions>/predictions)?")
 Answer = dict[str, Any]
-"""What API Gateway makes an HTTP response of (payload 2.0)."""
+"""A function's answer that API Gateway turns into an HTTP response (payload 2.0)."""
 
 
 class Settings(FunctionSettings):
@@ -53,7 +53,7 @@ class Settings(FunctionSettings):
 
 
 class Services(NamedTuple):
-    """What lives as long as the function's environment."""
+    """Services that live as long as the function's environment."""
 
     serving: Serving
     log: PredictionLog
