@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 # scikit-learn and Pulumi anew: 8 seconds of CPU each.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check nightly setup lint lock reference wheels pulumi clean
+.PHONY: demo test check nightly setup lint lock reference wheels release pulumi clean
 demo: $(READY)
 	$(BIN)/headwater demo
 
@@ -65,6 +65,10 @@ reference: $(READY)
 wheels: $(READY)
 	$(BIN)/uv build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir dist .
 	$(BIN)/uv build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir dist localcloud
+
+# Both distributions under one number: make release VERSION=0.1.0 NEXT=0.2.0
+release: $(READY)
+	$(BIN)/python -m tools.release $(VERSION) $(NEXT)
 
 clean:
 	-$(BIN)/headwater local down --yes

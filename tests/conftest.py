@@ -34,7 +34,7 @@ BESIDE = (
     "integration",
     "terraform",
     "unit/templates",
-    "e2e/test_own_model.py",
+    "e2e/test_own_project.py",
     "pulumi",
     "unit/features/test_spark.py",
     "infra/test_bundles.py",

@@ -1,4 +1,4 @@
-"""A Headwater project of its own for tests: a copy of this tree, run as a user runs it, in a home of its own."""
+"""A Headwater project of its own for tests, run as a user runs it, in a home of its own."""
 
 from __future__ import annotations
 
@@ -36,10 +36,11 @@ class Result:
 
 @dataclass(frozen=True)
 class Project:
-    """A tree with `headwater` in it, and where its local cloud keeps itself."""
+    """A project, where its local cloud keeps itself, and the Python whose `headwater` it stands on."""
 
     root: Path
     home: Path
+    python: Path = Path(sys.executable)
 
     @classmethod
     def copy(cls, folder: Path) -> Project:
@@ -52,22 +53,34 @@ class Project:
                 shutil.copytree(source, root / part, ignore=shutil.ignore_patterns("__pycache__"))
             elif source.exists():
                 shutil.copy(source, root / part)
-        (root / ".headwater").mkdir()
+        return cls(root, folder / "home").sharing_caches()
+
+    @classmethod
+    def new(cls, folder: Path, name: str, python: Path) -> Project:
+        """What `headwater new` of that Python's Headwater writes into ``folder``."""
+        project = cls(folder / name, folder / "home", python)
+        command = [str(python), "-m", "headwater.cli", "new", name]
+        subprocess.run(command, cwd=folder, env=project.environment(), check=True, capture_output=True, text=True)
+        return project.sharing_caches()
+
+    def sharing_caches(self) -> Project:
+        """The same project, which takes from this tree's caches what is named by its contents."""
+        (self.root / ".headwater").mkdir()
         for cache in CACHES:
             (ROOT / ".headwater" / cache).mkdir(parents=True, exist_ok=True)
-            (root / ".headwater" / cache).symlink_to(ROOT / ".headwater" / cache)
-        return cls(root, folder / "home")
+            (self.root / ".headwater" / cache).symlink_to(ROOT / ".headwater" / cache)
+        return self
 
     def environment(self) -> dict[str, str]:
-        """Ours, without what would lead to another cloud."""
-        foreign = ("AWS_", "HEADWATER_", "LOCALCLOUD_", "COV_")
+        """Ours, without what would lead to another cloud or another Headwater."""
+        foreign = ("AWS_", "HEADWATER_", "LOCALCLOUD_", "COV_", "PYTHONPATH")
         kept = {key: value for key, value in os.environ.items() if key == SHARED or not key.startswith(foreign)}
-        return {**kept, "HEADWATER_HOME": str(self.home), "HEADWATER_PORT": "0", "PYTHONPATH": str(self.root)}
+        return {**kept, "HEADWATER_HOME": str(self.home), "HEADWATER_PORT": "0"}
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start a `headwater` command in a process group of its own."""
         return subprocess.Popen(
-            [sys.executable, "-m", "headwater.cli", *arguments],
+            [str(self.python), "-m", "headwater.cli", *arguments],
             cwd=self.root,
             env=self.environment(),
             stdout=subprocess.PIPE,

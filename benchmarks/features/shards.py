@@ -24,7 +24,7 @@ from headwater.features.online.progress import ProgressOf, Run
 from headwater.features.online.reading import microseconds
 from headwater.features.online.sharding import Assignment, Shard, Sharding
 from headwater.features.online.store import OnlineStore
-from headwater.lake.types import Pointer
+from headwater.values import Pointer
 
 
 class Folder:

@@ -22,7 +22,8 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from headwater.model import RequestInput
-from headwater.registry.types import Output, Package, PackageFeature, Pointer
+from headwater.registry.types import Output, Package, PackageFeature
+from headwater.values import Pointer
 
 SEED = 7
 CATEGORIES = ("carrier", "origin", "dest")

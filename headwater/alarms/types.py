@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from pydantic import AwareDatetime, Field
 
-from headwater.values import Value as Value
+from headwater.values import Stored, Value
 
 UNPARSED = "unparsed"
 """The name under which messages are kept that are no CloudWatch alarm."""
@@ -105,7 +105,7 @@ class Decision(StrEnum):
         return self in {Decision.NOTIFIED, Decision.RECOVERED}
 
 
-class AlarmStanding(Value):
+class AlarmStanding(Stored):
     """The last known state of an alarm, and the state that people were last told."""
 
     name: str
@@ -122,7 +122,7 @@ class AlarmStanding(Value):
     """Events counted instead of sent since people were last told."""
 
 
-class AlarmRecord(Value):
+class AlarmRecord(Stored):
     """An event as it is kept, with what was decided."""
 
     event: AlarmEvent

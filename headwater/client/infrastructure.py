@@ -12,7 +12,8 @@ from headwater.history.graph import Graph
 from headwater.history.restore import RestorePlan, lost_data, plan
 from headwater.history.service import Synced, UpdateHistory
 from headwater.history.store import GraphStore, HistoryTable, Holdings, StateBucket
-from headwater.history.types import Difference, Resource, StackName, Standing, Update, Value
+from headwater.history.types import Difference, Resource, StackName, Standing, Update
+from headwater.values import Value
 
 
 class UpdateCard(Value):

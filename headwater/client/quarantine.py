@@ -10,8 +10,8 @@ from typing import Any
 
 from headwater.client.errors import BadTarget, needed
 from headwater.lake.store import Objects
-from headwater.lake.types import Pointer, cut
-from headwater.values import Value
+from headwater.lake.types import cut
+from headwater.values import Pointer, Value
 
 SHOWN_ROWS = 20
 FORMATS = {

@@ -19,7 +19,7 @@ from headwater.features.errors import DefinitionChanged, UnknownView, UnknownVie
 from headwater.model import FeatureView, Source
 from headwater.registry.errors import RegistryBusy
 from headwater.registry.store import RegistryStore, Scalar, WriteRefused
-from headwater.values import Value
+from headwater.values import Stored
 
 NAMES = "VIEW#"
 """The ``pk`` of the list of views; a view's own items are under ``VIEW#<view>``."""
@@ -27,7 +27,7 @@ _ABSENT = "attribute_not_exists(pk)"
 _TRIES = 8
 
 
-class Definition(Value):
+class Definition(Stored):
     """A feature view as it was declared, with the sources that it reads."""
 
     version: str

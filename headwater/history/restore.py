@@ -9,7 +9,8 @@ from typing import Any
 from headwater.history.difference import difference
 from headwater.history.errors import RestoreRefused
 from headwater.history.graph import Graph
-from headwater.history.types import Difference, Resource, Update, Value
+from headwater.history.types import Difference, Resource, Update
+from headwater.values import Value
 
 DATA_TYPES: Mapping[str, str] = {
     "aws:s3/bucket:Bucket": "bucket",

@@ -25,9 +25,9 @@ from headwater.history.types import (
     Update,
     UpdateContext,
     UpdateRecord,
-    Value,
     update_id,
 )
+from headwater.values import Value
 
 _EXPORT = "EXPORT-"
 _RELATIVE = re.compile(r"latest(?:~(\d+))?")

@@ -11,7 +11,7 @@ from typing import Any, Literal, Self
 
 from pydantic import AwareDatetime, Field
 
-from headwater.values import Value as Value
+from headwater.values import Stored, Value
 
 HISTORY_PREFIX = ".pulumi/history/"
 SECRET = "[secret]"  # noqa: S105 - what stands for one wherever people read
@@ -58,7 +58,7 @@ class HistoryFile(Value):
         return cls(key=key, of=of, ns=int(found["ns"]), part=Part(found["part"]))
 
 
-class UpdateRecord(Value):
+class UpdateRecord(Stored):
     """A history file's record of an update. Secret settings are named, never kept, not even encrypted."""
 
     kind: str
@@ -76,7 +76,7 @@ class UpdateRecord(Value):
     problem: str = ""
 
 
-class Checkpoint(Value):
+class Checkpoint(Stored):
     """A checkpoint's record: the infrastructure after an update."""
 
     digest: str = ""
@@ -92,7 +92,7 @@ class Checkpoint(Value):
     problem: str = ""
 
 
-class UpdateContext(Value):
+class UpdateContext(Stored):
     """The circumstances of an update in the state bucket: the holder of the stack's lock, and the state before."""
 
     by: str = ""

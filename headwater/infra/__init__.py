@@ -52,7 +52,7 @@ _MODULES = {
     "AlarmManager": "alarm_manager",
     "Config": "config",
     "Containers": "containers",
-    "Distribution": "distribution",
+    "Distribution": "sharded_materialisation",
     "Expiry": "buckets",
     "FeatureParity": "parity",
     "FeatureSkew": "skew",

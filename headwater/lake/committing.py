@@ -10,7 +10,8 @@ from functools import partial
 
 from headwater.lake.errors import Superseded
 from headwater.lake.store import Objects
-from headwater.lake.types import Ingestion, Pointer, dataset_of
+from headwater.lake.types import Ingestion, dataset_of
+from headwater.values import Pointer
 from headwater.versions.errors import Conflicts, HookRefused, RefsBusy
 from headwater.versions.hooks import Hook, Proposal
 from headwater.versions.service import Versions

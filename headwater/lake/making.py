@@ -11,8 +11,9 @@ from headwater.lake.definitions import definition_of
 from headwater.lake.errors import FileRefused
 from headwater.lake.ingestion import Curation, curate
 from headwater.lake.store import IngestionLog, Objects
-from headwater.lake.types import LANDING, Definition, Ingestion, IngestionStatus, Pointer, Upload, cut
+from headwater.lake.types import LANDING, Definition, Ingestion, IngestionStatus, Upload, cut
 from headwater.model import Catalog, Source
+from headwater.values import Pointer
 
 LONGEST_NAME = 800
 """Bytes of a file's name: its curated and quarantined keys are longer and S3 allows 1,024."""

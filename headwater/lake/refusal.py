@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from headwater.lake.store import IngestionLog
-from headwater.lake.types import Ingestion, IngestionStatus, Upload, Value, dataset_of
+from headwater.lake.types import Ingestion, IngestionStatus, Upload, dataset_of
 from headwater.registry.store import RegistryStore
+from headwater.values import Value
 from headwater.versions.refs import Refs
 
 LONGEST_CAUSE = 2000

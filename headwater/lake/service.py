@@ -25,7 +25,6 @@ from headwater.lake.types import (
     Ingestion,
     IngestionStatus,
     PinnedCommit,
-    Pointer,
     Reingestion,
     ReingestOrder,
     Upload,
@@ -37,6 +36,7 @@ from headwater.lake.types import (
 from headwater.model import Catalog
 from headwater.registry.errors import RegistryBusy
 from headwater.registry.store import RegistryStore
+from headwater.values import Pointer
 from headwater.versions.errors import DatasetNotFound, HookRefused, RevisionNotFound
 from headwater.versions.refs import Ref, Refs
 from headwater.versions.service import Versions

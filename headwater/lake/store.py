@@ -15,7 +15,8 @@ from botocore.exceptions import ClientError
 
 from headwater.aws import client, error_code
 from headwater.lake.errors import LakeBusy
-from headwater.lake.types import Definition, Ingestion, IngestionStatus, Order, Pointer, Reingestion, Upload
+from headwater.lake.types import Definition, Ingestion, IngestionStatus, Order, Reingestion, Upload
+from headwater.values import Pointer
 from headwater.versions.errors import VersionGone
 
 ARRIVED = "arrived/"

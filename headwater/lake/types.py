@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from pydantic import AwareDatetime, Field, ValidationError
 
 from headwater.lake.errors import NotAnUpload
-from headwater.values import Pointer as Pointer
-from headwater.values import Value as Value
+from headwater.values import Pointer, Stored, Value
 
 if TYPE_CHECKING:
     from headwater.model import FeatureView
@@ -113,7 +112,7 @@ class Upload(Value):
         return self.sequencer.upper().ljust(LONGEST_SEQUENCER, "0")
 
 
-class Definition(Value):
+class Definition(Stored):
     """A source's definition as of some deployment."""
 
     source: str
@@ -150,7 +149,7 @@ class IngestionStatus(StrEnum):
     REFUSED = "REFUSED"
 
 
-class Ingestion(Value):
+class Ingestion(Stored):
     """The result of an upload's ingestion, as the registry stores it."""
 
     source: str
@@ -236,7 +235,7 @@ class FileNote(Value):
     note: str
 
 
-class Reingestion(Value):
+class Reingestion(Stored):
     """Result of a reingestion."""
 
     source: str
@@ -304,7 +303,7 @@ class PinnedCommit(Value):
     """Number of the branch's moves: grows with each change, also with a move back to an older commit."""
 
 
-class DataVersion(Value):
+class DataVersion(Stored):
     """A commit of each of some sources, and of views' streamed rows: reading it gives the same rows for ever."""
 
     commits: Mapping[str, PinnedCommit] = Field(min_length=1)

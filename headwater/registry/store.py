@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from headwater.aws import client, error_code
 from headwater.registry.errors import ArtifactInvalid, ArtifactNotFound
-from headwater.registry.types import Pointer
+from headwater.values import Pointer
 
 Scalar = str | int | None
 Item = Mapping[str, Scalar]

@@ -14,8 +14,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AwareDatetime, Field, FiniteFloat, StringConstraints, model_validator
 
 from headwater.model import FeatureView, Name, RequestInput
-from headwater.values import Pointer as Pointer
-from headwater.values import Value as Value
+from headwater.values import Pointer, Stored, Value
 
 ONNX_FILE, PACKAGE_FILE, CANDIDATE_FILE, GOLDEN_FILE = "model.onnx", "package.json", "candidate.json", "golden.json"
 PROFILE_FILE = "profile.json"
@@ -76,14 +75,13 @@ class Output(Value):
     """Its column: of a two-class classifier 1, of a regressor 0."""
 
 
-class Package(Value):
+class Package(Stored):
     """``package.json``: all that serving needs. It names no version, for it is written before there is one.
 
     The ONNX graph takes one tensor a column, shape (n, 1): text for `categories` ("" when missing), float32 for all
     others (NaN when missing).
     """
 
-    format: Literal[1] = 1
     model: Name
     run_id: RunId
     description: str = ""
@@ -197,10 +195,9 @@ class TrainingSet(Value):
     """Program and version: another one may write the same rows in other bytes."""
 
 
-class Candidate(Value):
+class Candidate(Stored):
     """``candidate.json``: a trained model and the case for it."""
 
-    format: Literal[1] = 1
     model: Name
     run_id: RunId
     package: Pointer
@@ -277,7 +274,7 @@ class GoldenRequest(Value):
         return self
 
 
-class GoldenSet(Value):
+class GoldenSet(Stored):
     """``golden.json``: what a candidate must answer through the deployed function before it may serve."""
 
     model: Name
@@ -306,7 +303,7 @@ class CategoryProfile(Value):
     """Rows of all other values."""
 
 
-class Profile(Value):
+class Profile(Stored):
     """``profile.json``: the training rows, column by column, and the predictions on held-out rows."""
 
     model: str
@@ -325,7 +322,7 @@ class Status(StrEnum):
     REJECTED = "REJECTED"
 
 
-class ModelVersion(Value):
+class ModelVersion(Stored):
     """A registered candidate under its number."""
 
     model: Name
@@ -354,7 +351,7 @@ class ModelVersion(Value):
         return self.candidate.metrics
 
 
-class AliasMove(Value):
+class AliasMove(Stored):
     """One entry of an alias's log. The log is append-only; the alias itself is its last entry."""
 
     model: Name

@@ -14,8 +14,9 @@ from urllib.parse import urlencode
 from headwater.errors import Refused
 from headwater.registry.service import STAGING, Registry
 from headwater.registry.store import ArtifactStore
-from headwater.registry.types import GOLDEN_FILE, GoldenRequest, GoldenSet, ModelVersion, Package, Value, run_key
+from headwater.registry.types import GOLDEN_FILE, GoldenRequest, GoldenSet, ModelVersion, Package, run_key
 from headwater.serving.errors import GoldenMismatch
+from headwater.values import Value
 
 _LOOKED_UP = 3
 """How many golden requests are sent once more with an online look-up."""

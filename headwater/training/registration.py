@@ -19,11 +19,11 @@ from headwater.registry.types import (
     Candidate,
     ModelVersion,
     Package,
-    Pointer,
     run_key,
 )
 from headwater.training.stopping import STOP_FILE, RunStopped, Stop
 from headwater.training.types import dataset_of
+from headwater.values import Pointer
 from headwater.versions.dataset import Dataset
 from headwater.versions.errors import DatasetNotFound, RefExists
 from headwater.versions.service import Versions

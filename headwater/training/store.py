@@ -9,8 +9,9 @@ from botocore.exceptions import ClientError
 from pydantic import BaseModel, ValidationError
 
 from headwater.aws import client, error_code
-from headwater.registry.types import Pointer, run_key
+from headwater.registry.types import run_key
 from headwater.training.types import FAILURE_FILE, Failure
+from headwater.values import Pointer
 
 GONE = frozenset({"NoSuchKey", "404"})
 V = TypeVar("V", bound=BaseModel)

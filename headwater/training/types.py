@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from headwater.registry.types import Pointer, TrainingSet
-from headwater.values import Value as Value
+from headwater.registry.types import TrainingSet
+from headwater.values import Pointer, Value
 
 DATA_VERSION_FILE, DEFINITION_FILE = "data_version.json", "definition.json"
 TRAINING_SET_FILE, PREPARED_FILE = "training_set.parquet", "prepared.json"

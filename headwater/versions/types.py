@@ -11,7 +11,7 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import AwareDatetime, Field, StringConstraints
 
-from headwater.values import Value as Value
+from headwater.values import Stored, Value
 from headwater.versions.errors import InvalidName
 
 PREFIX = "versions/"
@@ -89,10 +89,9 @@ class RangeRef(Value):
     """Hash of paths and version ids alone: a listing can be compared with it without reading the range."""
 
 
-class Root(Value):
+class Root(Stored):
     """A whole tree: its ranges in the order of their paths."""
 
-    format: Literal[1] = 1
     ranges: tuple[RangeRef, ...] = ()
 
     @property
@@ -116,10 +115,9 @@ class Root(Value):
         return canonical(self.model_dump(mode="json"))
 
 
-class Commit(Value):
+class Commit(Stored):
     """A tree, where it came from, and why."""
 
-    format: Literal[1] = 1
     dataset: str
     root: Hash
     parents: tuple[Hash, ...] = Field(max_length=2)
@@ -143,7 +141,7 @@ class Commit(Value):
         return canonical(self.model_dump(mode="json"))
 
 
-class RefMove(Value):
+class RefMove(Stored):
     """One entry of a ref's log. The log is append-only; the ref itself is its last entry."""
 
     dataset: str

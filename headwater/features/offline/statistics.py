@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from pydantic import AwareDatetime, Field
 
 from headwater.lake.store import Objects
-from headwater.values import Value
+from headwater.values import Stored, Value
 
 SHARES = (0.0, 0.01, 0.05, 0.1, 0.25, 0.4, 0.5, 0.6, 0.75, 0.9, 0.95, 0.99, 1.0)
 """The shares of values whose upper bounds are the quantiles."""
@@ -52,7 +52,7 @@ class FeatureStatistics(Value):
         return self.quantiles[-1] if self.quantiles else None
 
 
-class Statistics(Value):
+class Statistics(Stored):
     """A view's offline rows for a data version."""
 
     view: str

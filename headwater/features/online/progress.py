@@ -15,7 +15,7 @@ from typing import Any
 from headwater.lake.types import DataVersion, PinnedCommit
 from headwater.registry.errors import RegistryBusy
 from headwater.registry.store import RegistryStore, Scalar, WriteRefused
-from headwater.values import Value
+from headwater.values import Stored, Value
 
 _TRIES = 12
 
@@ -50,7 +50,7 @@ class Run(Value):
         )
 
 
-class Progress(Value):
+class Progress(Stored):
     """State of a definition's materialisations."""
 
     completed: Run | None = None

@@ -10,7 +10,7 @@ from pydantic import AwareDatetime
 
 from headwater.registry.errors import RegistryBusy
 from headwater.registry.store import RegistryStore, WriteRefused
-from headwater.values import Value
+from headwater.values import Stored, Value
 
 _TRIES = 8
 
@@ -36,7 +36,7 @@ class Materialised(Value):
     """Why nothing was materialised; empty otherwise."""
 
 
-class Materialisation(Value):
+class Materialisation(Stored):
     """A completed materialisation: one record for each definition and data version, however often it ran."""
 
     view: str

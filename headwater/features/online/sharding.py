@@ -27,10 +27,9 @@ from headwater.features.online.store import OnlineStore
 from headwater.lake.database import connect, literal, write_parquet
 from headwater.lake.service import Lake
 from headwater.lake.store import Objects
-from headwater.lake.types import Pointer
 from headwater.model import FeatureView
 from headwater.registry.store import RegistryStore
-from headwater.values import Value
+from headwater.values import Pointer, Value
 
 PREFIX = "features/online-shards/"
 """Prefix of shards until they expire. No view has this name, since a name has no hyphen."""

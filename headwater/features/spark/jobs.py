@@ -7,8 +7,9 @@ from urllib.parse import quote, unquote, urlsplit
 
 from pydantic import Field
 
-from headwater.lake.types import DataVersion, PinnedCommit, Pointer
+from headwater.lake.types import DataVersion, PinnedCommit
 from headwater.model import Declaration, FeatureView
+from headwater.values import Pointer
 
 _VERSION = "versionId="
 

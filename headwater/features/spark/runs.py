@@ -21,9 +21,10 @@ from headwater.lake.database import columns_of, connect, literal, write_parquet
 from headwater.lake.refusal import one_line
 from headwater.lake.service import Lake
 from headwater.lake.store import Executions
-from headwater.lake.types import DataVersion, Pointer
+from headwater.lake.types import DataVersion
 from headwater.model import Catalog, FeatureView
 from headwater.registry.store import RegistryStore
+from headwater.values import Pointer
 
 SCRATCH = "spark/"
 """Prefix in the lake of a run's job, parts and outcome. Kept rows lie elsewhere."""

@@ -27,8 +27,8 @@ from headwater.lake.committing import insist
 from headwater.lake.database import connect, literal, quoted, write_parquet
 from headwater.lake.service import Lake
 from headwater.lake.store import Arrivals
-from headwater.lake.types import STREAMED, Pointer, streamed_of
-from headwater.values import Value
+from headwater.lake.types import STREAMED, streamed_of
+from headwater.values import Pointer, Value
 from headwater.versions.dataset import Dataset
 from headwater.versions.errors import DatasetNotFound, RevisionNotFound
 from headwater.versions.types import Entry

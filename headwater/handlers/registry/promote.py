@@ -11,8 +11,9 @@ from headwater.handlers.observability import observe
 from headwater.model import Name
 from headwater.registry.errors import AliasMoved
 from headwater.registry.service import Registry
-from headwater.registry.types import Alias, RunId, Value, VersionNumber
+from headwater.registry.types import Alias, RunId, VersionNumber
 from headwater.settings import FunctionSettings, at_init
+from headwater.values import Value
 
 logger, tracer, metrics, entry = observe("registry")
 

@@ -11,8 +11,9 @@ from headwater.model import Name
 from headwater.registry.errors import ChampionMoved
 from headwater.registry.service import Registry
 from headwater.registry.store import ArtifactStore
-from headwater.registry.types import RunId, Value
+from headwater.registry.types import RunId
 from headwater.settings import FunctionSettings, at_init
+from headwater.values import Value
 
 if TYPE_CHECKING:
     from headwater.training.registration import Registration

@@ -10,10 +10,11 @@ from headwater.handlers.observability import observe
 from headwater.model import Name
 from headwater.registry.service import Registry
 from headwater.registry.store import ArtifactStore
-from headwater.registry.types import RunId, Value, VersionNumber
+from headwater.registry.types import RunId, VersionNumber
 from headwater.serving.staging import Staging
 from headwater.serving.store import PredictFunction
 from headwater.settings import FunctionSettings, at_init
+from headwater.values import Value
 
 logger, tracer, metrics, entry = observe("serving")
 

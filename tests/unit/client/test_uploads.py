@@ -14,7 +14,8 @@ from headwater.client.errors import BadUpload, IngestionFailed, TookTooLong
 from headwater.client.ingestions import SentFile
 from headwater.lake.errors import FileRefused
 from headwater.lake.store import IngestionLog
-from headwater.lake.types import Ingestion, IngestionStatus, Pointer
+from headwater.lake.types import Ingestion, IngestionStatus
+from headwater.values import Pointer
 
 MACHINE = {"StartAt": "S", "States": {"S": {"Type": "Succeed"}}}
 

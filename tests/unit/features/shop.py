@@ -19,9 +19,9 @@ from headwater.registry.types import (
     Output,
     Package,
     PackageFeature,
-    Pointer,
     Profile,
 )
+from headwater.values import Pointer
 from tests.unit.client.conftest import OUTPUTS, describe
 from tests.unit.features.test_materialise import OTHER, SALES
 from tests.unit.lake.world import ARTIFACTS, FEATURES, LAKE, REGISTRY, World

@@ -22,8 +22,9 @@ from headwater.features.service import Features
 from headwater.features.spark import io as parts
 from headwater.features.spark.jobs import Files, Job, Order, Outcome, pointer_of, url_of
 from headwater.features.spark.runs import SparkRuns, SparkSteps, run_name
-from headwater.lake.types import DataVersion, Pointer
+from headwater.lake.types import DataVersion
 from headwater.model import Catalog, Product, catalog
+from headwater.values import Pointer
 from tests.unit.features.test_historical import DAY, SALES, Shop, asked, shop
 from tests.unit.lake.world import FEATURES, LAKE, REGISTRY
 

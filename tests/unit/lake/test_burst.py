@@ -10,7 +10,8 @@ from headwater.aws import client
 from headwater.lake.committing import Committing
 from headwater.lake.errors import Superseded
 from headwater.lake.store import Objects
-from headwater.lake.types import Ingestion, IngestionStatus, Order, Pointer, Upload
+from headwater.lake.types import Ingestion, IngestionStatus, Order, Upload
+from headwater.values import Pointer
 from headwater.versions.service import Versions
 from tests.unit.lake.world import LAKE, REGISTRY, World
 from tests.unit.versions.cases import wired

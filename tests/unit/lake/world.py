@@ -19,8 +19,9 @@ from headwater.aws import client
 from headwater.features.online.encoding import unpack
 from headwater.features.online.reading import attribute_of
 from headwater.lake.service import Lake
-from headwater.lake.types import Pointer, Upload
+from headwater.lake.types import Upload
 from headwater.model import Catalog, FeatureView, Product, Source, catalog
+from headwater.values import Pointer
 from tests.mocking import mocked
 
 LAKE, ARTIFACTS, REGISTRY, FEATURES = "lake", "artifacts", "registry", "features"

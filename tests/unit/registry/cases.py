@@ -12,7 +12,8 @@ import pytest
 
 from headwater import aws
 from headwater.registry.store import RegistryStore, WriteRefused
-from headwater.registry.types import Candidate, GateOutcome, Parity, Pointer
+from headwater.registry.types import Candidate, GateOutcome, Parity
+from headwater.values import Pointer
 from tests.mocking import mocked
 
 TABLE = "registry"

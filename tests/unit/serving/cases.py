@@ -16,7 +16,8 @@ from headwater.aws import client
 from headwater.features.online.encoding import Row, pack
 from headwater.features.online.reading import microseconds
 from headwater.model import RequestInput
-from headwater.registry.types import GoldenRequest, GoldenSet, Output, Package, PackageFeature, Pointer, Value
+from headwater.registry.types import GoldenRequest, GoldenSet, Output, Package, PackageFeature
+from headwater.values import Pointer, Value
 from tests.unit.registry.cases import candidate, make_table
 
 NOW = datetime(2013, 5, 1, 12, tzinfo=UTC)

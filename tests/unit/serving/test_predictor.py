@@ -7,9 +7,10 @@ import math
 import pytest
 
 from headwater.registry.errors import ArtifactInvalid
-from headwater.registry.types import Output, Pointer
+from headwater.registry.types import Output
 from headwater.serving.errors import ArtifactCorrupted, PredictionFailed
 from headwater.serving.predictor import Predictor
+from headwater.values import Pointer
 from tests.unit.serving.cases import package, trained
 
 WHERE = Pointer(bucket="artifacts", key="model.onnx", version_id="1")
