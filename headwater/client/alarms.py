@@ -30,13 +30,15 @@ class Alarms:
     """The verbs on alarms; ``headwater.connect().alarms``."""
 
     def __init__(self, connection: Connection) -> None:
-        self._connection, self._stack = connection, connection.description
+        self._connection, self._description = connection, connection.description
 
     def list(self) -> tuple[AlarmView, ...]:
         """Every alarm of the stack, those that are going off first."""
         with self._connection.using():
-            store = AlarmStore(self._stack.registry_table)
-            pages = client("cloudwatch").get_paginator("describe_alarms").paginate(AlarmNamePrefix=self._stack.prefix)
+            store = AlarmStore(self._description.registry_table)
+            pages = (
+                client("cloudwatch").get_paginator("describe_alarms").paginate(AlarmNamePrefix=self._description.prefix)
+            )
             found = [_view(alarm, store) for page in pages for alarm in page["MetricAlarms"]]
         return tuple(sorted(found, key=lambda alarm: (alarm.state != "ALARM", alarm.name)))
 

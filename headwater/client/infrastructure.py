@@ -34,13 +34,13 @@ class Infrastructure:
     """
 
     def __init__(self, connection: Connection) -> None:
-        self._using, self._stack = connection.using, connection.description
-        self.name = StackName(project=self._stack.project, stack=self._stack.name)
+        self._using, self._description = connection.using, connection.description
+        self.name = StackName(project=self._description.project, stack=self._description.name)
 
     @cached_property
     def _history(self) -> UpdateHistory:
         # Made on first use, inside `_using`: the clients cost a tenth of a second.
-        stack = self._stack
+        stack = self._description
         return UpdateHistory(
             StateBucket(stack.state_bucket), HistoryTable(stack.registry_table), GraphStore(stack.artifacts_bucket)
         )
@@ -123,7 +123,7 @@ class Infrastructure:
         with self._using():
             if exported is not None:
                 return self._history.import_history(self.name, exported)
-            if not self._stack.state_bucket:
+            if not self._description.state_bucket:
                 raise NoHistory(
                     f"stack {self.name.stack!r} was deployed without the setting headwater:stateBucket",
                     next_steps=[

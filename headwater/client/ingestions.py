@@ -88,13 +88,13 @@ class Ingestions:
     """
 
     def __init__(self, connection: Connection) -> None:
-        self._stack, self._using = connection.description, connection.using
+        self._description, self._using = connection.description, connection.using
 
     def list(self, source: str | None = None) -> tuple[Ingestion, ...]:
         """The ingestion of every upload to ``source``, or to all sources; the newest first."""
         with self._using():
-            ingestion_log = IngestionLog(self._stack.registry_table)
-            names = [source] if source else [NO_SOURCE, *sorted({*self._folders(), *(self._stack.sources or ())})]
+            ingestion_log = IngestionLog(self._description.registry_table)
+            names = [source] if source else [NO_SOURCE, *sorted({*self._folders(), *(self._description.sources or ())})]
             found = [entry for name in names for entry in ingestion_log.ingestions(name)]
         return tuple(sorted(found, key=lambda entry: entry.at, reverse=True))
 
@@ -107,7 +107,7 @@ class Ingestions:
         """
         known = self._find(name)
         with self._using():
-            log = IngestionLog(self._stack.registry_table)
+            log = IngestionLog(self._description.registry_table)
             limits = {entry.digest: entry.declared.get("max_rejected") for entry in log.definitions(known.source)}
             again = [entry for entry in log.remade(known.source) if entry.upload == known.upload]
             rows: tuple[RejectedRow, ...] = ()
@@ -162,9 +162,9 @@ class Ingestions:
             The ingestion isn't over within ``timeout`` seconds.
         """
         with self._using():
-            machine = Machine(self._stack.ingestion_arn)
+            machine = Machine(self._description.ingestion_arn)
             ended = machine.wait(sent.run_id, what=f"ingestion of {sent.key}", timeout=timeout)
-            known = IngestionLog(self._stack.registry_table).ingestion(sent.upload)
+            known = IngestionLog(self._description.registry_table).ingestion(sent.upload)
         if ended["status"] == "SUCCEEDED" and known is not None:
             return known
         where = [f"headwater ingestions show {sent.run_id[:SHORT]}"]
@@ -177,7 +177,7 @@ class Ingestions:
 
     def _find(self, name: str) -> Ingestion:
         every = self.list()
-        wanted = name.removeprefix(f"s3://{self._stack.lake_bucket}/").removeprefix(f"{LANDING}/")
+        wanted = name.removeprefix(f"s3://{self._description.lake_bucket}/").removeprefix(f"{LANDING}/")
         of_key = [entry for entry in every if entry.upload.key.removeprefix(f"{LANDING}/") == wanted]
         if of_key:
             return max(of_key, key=lambda entry: (entry.upload.order, entry.at))
@@ -202,5 +202,5 @@ class Ingestions:
     def _folders(self) -> set[str]:
         """Sources with a folder in the landing area, declared or not."""
         pages = client("s3").get_paginator("list_objects_v2")
-        listed = pages.paginate(Bucket=self._stack.lake_bucket, Prefix=f"{LANDING}/", Delimiter="/")
+        listed = pages.paginate(Bucket=self._description.lake_bucket, Prefix=f"{LANDING}/", Delimiter="/")
         return {folder["Prefix"].split("/")[1] for page in listed for folder in page.get("CommonPrefixes", ())}

@@ -77,9 +77,9 @@ class Models:
     """The verbs on models; ``headwater.connect().models``."""
 
     def __init__(self, connection: Connection) -> None:
-        self._connection, self._stack, self._using = connection, connection.description, connection.using
+        self._connection, self._description, self._using = connection, connection.description, connection.using
         with self._using():
-            self._registry = Registry(RegistryStore(self._stack.registry_table))
+            self._registry = Registry(RegistryStore(self._description.registry_table))
 
     def list(self) -> tuple[ModelSummary, ...]:
         """Every registered model, by name, except the one of `headwater verify`."""
@@ -160,8 +160,8 @@ class Models:
             entry = self._registry.version(model, version)
             return rebuild(
                 entry,
-                lake_bucket=self._stack.lake_bucket,
-                registry_table=self._stack.registry_table,
+                lake_bucket=self._description.lake_bucket,
+                registry_table=self._description.registry_table,
                 path=target,
             )
 

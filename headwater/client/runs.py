@@ -90,9 +90,9 @@ class Runs:
     """The verbs on training runs; ``headwater.connect().runs``."""
 
     def __init__(self, connection: Connection) -> None:
-        self._stack, self._using = connection.description, connection.using
-        self._machine = Machine(self._stack.training_arn)
-        self._artifacts_bucket = self._stack.artifacts_bucket
+        self._description, self._using = connection.description, connection.using
+        self._machine = Machine(self._description.training_arn)
+        self._artifacts_bucket = self._description.artifacts_bucket
 
     def get(self, run_id: str) -> Run:
         """The state of a run; raises `RunNotFound`."""
@@ -177,7 +177,7 @@ class Runs:
             client("stepfunctions").stop_execution(
                 executionArn=self._machine.execution(run_id), error=STOPPED, cause=str(stop)
             )
-            stop_container(self._stack.cluster, run.model, run_id, str(stop))
+            stop_container(self._description.cluster, run.model, run_id, str(stop))
 
         def look() -> Run | None:
             seen = self.get(run_id)

@@ -51,30 +51,32 @@ class Sources:
     """The verbs on sources; ``headwater.connect().sources``."""
 
     def __init__(self, connection: Connection) -> None:
-        self._stack, self._using = connection.description, connection.using
-        self._machine = Machine(self._stack.ingestion_arn)
+        self._description, self._using = connection.description, connection.using
+        self._machine = Machine(self._description.ingestion_arn)
 
     def list(self) -> tuple[SourceView, ...]:
         """Every source that the stack declares, by name."""
-        return tuple(self.show(name) for name in sorted(self._stack.sources or ()))
+        return tuple(self.show(name) for name in sorted(self._description.sources or ()))
 
     def show(self, name: str) -> SourceView:
         """A source with its definitions and its files; raises `NotDeclared`."""
-        self._stack.require_source(name)
+        self._description.require_source(name)
         with self._using():
-            ingestion_log = IngestionLog(self._stack.registry_table)
+            ingestion_log = IngestionLog(self._description.registry_table)
             definitions, latest = ingestion_log.definitions(name), ingestion_log.latest_definition(name)
             files: Counter[str] = Counter()
             size = 0
-            dataset = Versions(self._stack.lake_bucket, self._stack.registry_table).dataset(dataset_of(name))
+            dataset = Versions(self._description.lake_bucket, self._description.registry_table).dataset(
+                dataset_of(name)
+            )
             try:
                 for entry in dataset.files():
                     digest = digest_in(name, entry.key)
                     files[BY_HAND if digest is None else digest or UNRECORDED] += 1
                     size += entry.size
             except DatasetNotFound:
-                if not definitions and self._stack.sources is None:
-                    raise NotDeclared(f"stack {self._stack.name!r} knows no source {name!r}") from None
+                if not definitions and self._description.sources is None:
+                    raise NotDeclared(f"stack {self._description.name!r} knows no source {name!r}") from None
         return SourceView(name=name, definition=latest, files=dict(files), size=size, definitions=definitions)
 
     def reingest(
@@ -97,7 +99,7 @@ class Sources:
         ------
         NotDeclared
         """
-        self._stack.require_source(name)
+        self._description.require_source(name)
         since = since.replace(tzinfo=UTC) if since and since.tzinfo is None else since
         order = ReingestOrder(source=name, since=since, drop=drop, dry_run=dry_run, by=me())
         with self._using():
@@ -115,7 +117,7 @@ class Sources:
         """
         with self._using():
             ended = self._machine.wait(started.run_id, what=f"reingestion {started.run_id}", timeout=timeout)
-            done = IngestionLog(self._stack.registry_table).reingestion(started.source, started.run_id)
+            done = IngestionLog(self._description.registry_table).reingestion(started.source, started.run_id)
         if ended["status"] == "SUCCEEDED" and done is not None:
             return done
         said = reason_of(ended)

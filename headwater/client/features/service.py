@@ -41,7 +41,7 @@ class Features:
 
     def __init__(self, connection: Connection) -> None:
         self._connection, self._using = connection, connection.using
-        self._stack = stack = connection.description
+        self._description = stack = connection.description
         with self._using():
             self._catalog = Finding(
                 RegistryStore(stack.registry_table),
@@ -142,7 +142,7 @@ class Features:
             A join key is lacking, or the rows are no table.
         """
         with self._using():
-            store = OnlineStore(self._stack.features_table)
+            store = OnlineStore(self._description.features_table)
             return look_up(self._catalog, store, entities, features, as_of or datetime.now(UTC))
 
     def historical(
@@ -226,7 +226,7 @@ class Features:
         ApiRefused, Unreachable
             The API kept failing. Rows that were sent before are online; sending all rows again is safe.
         """
-        self._stack.require_view(view)
+        self._description.require_view(view)
         return ingest(self._connection.api, view, rows_of(rows), progress=progress, pause=pause)
 
     def materialise(
@@ -265,12 +265,12 @@ class Features:
             The function failed. Written items stay; another call resumes the run.
         """
         if view is not None:
-            self._stack.require_view(view)
+            self._description.require_view(view)
         elif full:
             raise BadTarget("a full run is of one view: name it", next_steps=["headwater features list"])
         event = {} if view is None else {"view": view, "full": full}
         with self._using():
-            return materialise(f"{self._stack.prefix}features-materialise", event, progress)
+            return materialise(f"{self._description.prefix}features-materialise", event, progress)
 
     def compute(self, view: str, *, again: bool = False) -> str:
         """Let Spark compute a view's rows for the current data. Returns the run's name.
@@ -291,9 +291,9 @@ class Features:
         BadTarget
             The stack runs no Spark, or the packages that read the lake aren't installed.
         """
-        if not self._stack.spark_arn:
+        if not self._description.spark_arn:
             raise BadTarget(
-                f"stack {self._stack.name!r} runs no Spark",
+                f"stack {self._description.name!r} runs no Spark",
                 next_steps=["pulumi config set headwater:spark true", "deploy"],
             )
         with needed("the lake is read by DuckDB"):
@@ -301,7 +301,7 @@ class Features:
         with self._using():
             definition = self._catalog.current(view)
             version = self._lake(self._catalog.catalog([view])).pin(definition.view.sources)
-            return SparkRuns(self._stack.spark_arn).start(definition.view, version, again=again)
+            return SparkRuns(self._description.spark_arn).start(definition.view, version, again=again)
 
     def parity(self, view: str | None = None) -> tuple[ViewParity, ...]:
         """Compare a sample of online items with the offline rows, as the stack does once a day.
@@ -323,7 +323,10 @@ class Features:
             unchecked = (State.NEVER, State.RETIRED)
             names = [view] if view else [entry.view for entry in self.list() if entry.state not in unchecked]
             declared = self._catalog.catalog(names)
-            online, registry = OnlineStore(self._stack.features_table), RegistryStore(self._stack.registry_table)
+            online, registry = (
+                OnlineStore(self._description.features_table),
+                RegistryStore(self._description.registry_table),
+            )
             served = frozenset if view else self._catalog.served
             return Parity(declared, self._lake(declared), online, registry, served=served).check()
 
@@ -348,9 +351,11 @@ class Features:
             The packages that read the lake aren't installed.
         """
         with self._using():
-            return measure_skew(self._stack, model, day, limit)
+            return measure_skew(self._description, model, day, limit)
 
     def _lake(self, declared: Catalog) -> Lake:
         with needed("the lake is read by DuckDB and Arrow", "arrow"):
             from headwater.lake.service import Lake
-        return Lake(declared, bucket=self._stack.lake_bucket, table=self._stack.registry_table, deployed=False)
+        return Lake(
+            declared, bucket=self._description.lake_bucket, table=self._description.registry_table, deployed=False
+        )
