@@ -111,9 +111,9 @@ def test_the_answer_is_logged_as_it_was_given(house: Stack) -> None:
         return json.loads(s3.get_object(Bucket=bucket, Key=keys[0])["Body"].read()) if keys else None
 
     logged = wait_for(look, what="the logged prediction", timeout=30)
-    assert logged["predictions"][0]["value"] == said["predictions"][0]["value"]
+    assert logged["predictions"][0]["value"] == said.predictions[0].number
     assert logged["predictions"][0]["inputs"] == HOUSE
-    assert logged["version"] == said["version"]
+    assert logged["version"] == said.version
 
 
 def test_a_train_function_that_raises_fails_its_run_with_its_own_words(deployed: Stack, tmp_path: Path) -> None:

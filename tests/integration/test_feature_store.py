@@ -37,7 +37,7 @@ def leave_skew(deployed: Stack) -> dict[str, Any]:
     """Let a model's predictions have seen 99 degrees at Kennedy when it had 39.5; what the daily function says."""
     now = datetime.now(UTC)
     prediction = {"inputs": {"origin": "JFK"}, "features": {"origin_weather.temp": 99.0}, "value": 1.0}
-    with using(deployed._clients):
+    with using(deployed.clients):
         register(
             "airport", load_catalog().view("origin_weather"), artifacts=deployed.description.artifacts_bucket,
             table=deployed.description.registry_table, serves=False,
