@@ -21,7 +21,7 @@ from headwater.cli.data_options import (
     dataset,
     texts,
 )
-from headwater.cli.output import Answer, note, table
+from headwater.cli.output import Answer, listed, note, table
 from headwater.cli.progress import counting
 
 if TYPE_CHECKING:
@@ -53,10 +53,11 @@ def list_datasets(stack: StackOption = None) -> Answer:
         rows.append((name, branches, tree.rows, tree.size, head.id[:12], head.commit.time))
     if not rows:
         note("no dataset yet; next: headwater data upload DATASET FOLDER -m MESSAGE")
-    columns = ("dataset", "branches", "files", "bytes", "main", "committed (UTC)")
-    return Answer(
-        [dict(zip(("dataset", "branches", "files", "bytes", "commit", "time"), row, strict=True)) for row in rows],
-        lambda console: console.print(table(columns, rows)) if rows else None,
+    names = ("dataset", "branches", "files", "bytes", "commit", "time")
+    return listed(
+        ("dataset", "branches", "files", "bytes", "main", "committed (UTC)"),
+        rows,
+        [dict(zip(names, row, strict=True)) for row in rows],
     )
 
 
@@ -66,10 +67,7 @@ def status(name: DatasetArgument, branch: BranchOption = "main", stack: StackOpt
     with counting("looking") as progress:
         staged = [(path, "gone" if found is None else "staged") for path, found in data.status(branch, progress)]
     note(f"staged in s3://{data.staging_area(branch)}: {len(staged)} paths differ from the last commit")
-    return Answer(
-        [{"path": path, "state": state} for path, state in staged],
-        lambda console: console.print(table(("path", "state"), staged)) if staged else None,
-    )
+    return listed(("path", "state"), staged)
 
 
 def commit(
@@ -99,8 +97,7 @@ def log(
     rows = [
         (one.id[:12], one.commit.time, one.commit.author, one.commit.message, _pairs(one.commit.meta)) for one in found
     ]
-    columns = ("commit", "time (UTC)", "author", "message", "meta")
-    return Answer([_shown(one) for one in found], lambda console: console.print(table(columns, rows)))
+    return listed(("commit", "time (UTC)", "author", "message", "meta"), rows, [_shown(one) for one in found])
 
 
 def show_commit(name: DatasetArgument, revision: RevisionArgument = "main", stack: StackOption = None) -> Answer:
@@ -145,10 +142,9 @@ def diff(
         for change in changes
     ]
     note(f"{len(rows)} paths differ")
-    return Answer(
-        [dict(zip(("kind", "path", "bytes_before", "bytes_after"), row, strict=True)) for row in rows],
-        lambda console: console.print(table(("kind", "path", "bytes before", "after"), rows)) if rows else None,
-    )
+    names = ("kind", "path", "bytes_before", "bytes_after")
+    data = [dict(zip(names, row, strict=True)) for row in rows]
+    return listed(("kind", "path", "bytes before", "after"), rows, data)
 
 
 def ls(
@@ -160,10 +156,7 @@ def ls(
     """List what a commit holds in a folder."""
     found = list(dataset(name, stack).ls(revision, path))
     rows = [(one.path, one.size, one.files, one.entry.version_id if one.entry else "") for one in found]
-    columns = ("path", "bytes", "files", "version")
-    return Answer(
-        [dict(zip(columns, row, strict=True)) for row in rows], lambda console: console.print(table(columns, rows))
-    )
+    return listed(("path", "bytes", "files", "version"), rows)
 
 
 def blame(
@@ -175,10 +168,7 @@ def blame(
     """Show which commit gave a path the version that it has."""
     found = dataset(name, stack).blame(path, revision)
     rows = [(found.id[:12], found.commit.time, found.commit.author, found.commit.message, _pairs(found.commit.meta))]
-    return Answer(
-        _shown(found),
-        lambda console: console.print(table(("commit", "time (UTC)", "author", "message", "meta"), rows)),
-    )
+    return listed(("commit", "time (UTC)", "author", "message", "meta"), rows, _shown(found))
 
 
 def revert(

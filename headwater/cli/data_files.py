@@ -21,7 +21,7 @@ from headwater.cli.data_options import (
     dataset,
     texts,
 )
-from headwater.cli.output import Answer, confirm, note, table
+from headwater.cli.output import Answer, confirm, listed, note
 from headwater.cli.progress import counting
 
 FolderArgument = Annotated[Path, typer.Argument(help="Folder on this machine.", show_default=False)]
@@ -130,6 +130,5 @@ def gc(
         confirm(f"Delete what nothing leads to in s3://{cloud.description.lake_bucket}, for ever?", yes)
     with counting("collecting") as progress:
         done = cloud.data.gc(dry_run=not run, progress=progress)
-    columns = ("commits", "roots", "ranges", "files")
     note("deleted:" if run else "would be deleted; --run does it:")
-    return Answer(done._asdict(), lambda console: console.print(table(columns, [done[:4]])))
+    return listed(("commits", "roots", "ranges", "files"), [done[:4]], done._asdict())

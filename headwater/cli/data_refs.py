@@ -8,7 +8,7 @@ import typer
 
 from headwater.cli.command import StackOption, YesOption, commands, group
 from headwater.cli.data_options import BranchOption, DatasetArgument, RevisionArgument, author, dataset
-from headwater.cli.output import Answer, confirm, note, table
+from headwater.cli.output import Answer, confirm, listed, note
 
 NameArgument = Annotated[str, typer.Argument(help="Its name.", show_default=False)]
 KindOption = Annotated[bool, typer.Option("--tag", help="A tag is meant, not a branch.")]
@@ -34,10 +34,7 @@ def create_branch(
 def list_refs(name: DatasetArgument, stack: StackOption = None) -> Answer:
     """List branches and tags."""
     rows = [(ref.kind, ref.name, ref.commit[:12], ref.sequence) for ref in dataset(name, stack).refs()]
-    columns = ("kind", "name", "commit", "moves")
-    return Answer(
-        [dict(zip(columns, row, strict=True)) for row in rows], lambda console: console.print(table(columns, rows))
-    )
+    return listed(("kind", "name", "commit", "moves"), rows)
 
 
 def delete_ref(
@@ -82,8 +79,7 @@ def moves(
     """Show every move of a branch or tag: who pointed it where, when and why."""
     found = dataset(name, stack).moves(ref, "tag" if is_tag else "branch")
     rows = [(move.sequence, move.at, _short(move.before), _short(move.to), move.by, move.why) for move in found]
-    columns = ("move", "time (UTC)", "from", "to", "by", "why")
-    return Answer(found, lambda console: console.print(table(columns, rows)))
+    return listed(("move", "time (UTC)", "from", "to", "by", "why"), rows, found)
 
 
 def add_hook(
@@ -102,10 +98,7 @@ def add_hook(
 def list_hooks(name: DatasetArgument, stack: StackOption = None) -> Answer:
     """List the hooks of a dataset."""
     rows = [(hook.event, hook.name, hook.target) for hook in dataset(name, stack).hooks.all()]
-    columns = ("event", "name", "target")
-    return Answer(
-        [dict(zip(columns, row, strict=True)) for row in rows], lambda console: console.print(table(columns, rows))
-    )
+    return listed(("event", "name", "target"), rows)
 
 
 def remove_hook(name: DatasetArgument, event: EventArgument, hook: NameArgument, stack: StackOption = None) -> Answer:

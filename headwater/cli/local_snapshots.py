@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from headwater.cli.command import YesOption, commands, group
-from headwater.cli.output import Answer, insist, note, table
+from headwater.cli.output import Answer, insist, listed, note
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,10 +68,7 @@ def list_saved() -> Answer:
     if not found:
         note("none; save one: headwater local snapshot save NAME")
     rows = [(one.name, one.saved_at, as_size(one.size)) for one in found]
-    return Answer(
-        [one.data() for one in found],
-        lambda console: console.print(table(("snapshot", "saved (UTC)", "size"), rows)) if rows else None,
-    )
+    return listed(("snapshot", "saved (UTC)", "size"), rows, [one.data() for one in found])
 
 
 def delete(name: NameArgument, yes: YesOption = False) -> Answer:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from headwater.cli.command import StackOption, YesOption, command, commands, connect, group
-from headwater.cli.output import Answer, answered, confirm, note, table
+from headwater.cli.output import Answer, answered, confirm, listed, note
 
 if TYPE_CHECKING:
     from headwater.registry.types import AliasMove
@@ -39,11 +39,9 @@ def list_models(stack: StackOption = None) -> Answer:
         )
         for entry in found
     ]
-    columns = ("model", "serves", "versions", "newest", "metrics", "registered (UTC)")
     if not found:
         note("no model was trained yet; next: headwater train MODEL --watch")
-        return Answer([])
-    return Answer(found, lambda console: console.print(table(columns, rows)))
+    return listed(("model", "serves", "versions", "newest", "metrics", "registered (UTC)"), rows, found)
 
 
 def show_model(

@@ -38,6 +38,16 @@ def answered(found: T, show: Callable[[Console, T], None]) -> Answer:
     return Answer(found, lambda console: show(console, found))
 
 
+def listed(columns: Sequence[str], rows: Sequence[Sequence[object]], data: Any = None) -> Answer:
+    """An answer that is a table, and nothing for people if there are no rows.
+
+    ``data`` is the JSON; by default an object for each row, by the columns' names.
+    """
+    if data is None:
+        data = [dict(zip(columns, row, strict=True)) for row in rows]
+    return Answer(data, lambda console: console.print(table(columns, rows)) if rows else None)
+
+
 def as_json(data: Any) -> str:
     """One line of JSON; times become ISO 8601, values of the domain their fields."""
     return json.dumps(data, default=_plain, ensure_ascii=False)

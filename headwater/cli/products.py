@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from headwater.cli.command import commands
-from headwater.cli.output import Answer, table
+from headwater.cli.output import Answer, listed
 from headwater.errors import InvalidRequest
 from headwater.project import make_importable, project
 
@@ -50,7 +50,7 @@ def lock() -> Answer:
     root = project()
     made = {name: str(path.relative_to(root)) if path else None for name, path in compile_locks(root).items()}
     rows = [(name, path or "adds nothing") for name, path in made.items()]
-    return Answer(made, lambda console: console.print(table(("group", "lock"), rows)))
+    return listed(("group", "lock"), rows, made)
 
 
 def init(
@@ -112,7 +112,7 @@ def check() -> Answer:
         "models": sorted(catalog.models),
     }
     rows = [(kind, len(names), ", ".join(names)) for kind, names in data.items()]
-    return Answer(data, lambda console: console.print(table(("all well", "", ""), rows)))
+    return listed(("all well", "", ""), rows, data)
 
 
 def _show_scaffold(console: Console, files: list[str], told: list[str], steps: list[str]) -> None:
