@@ -73,9 +73,7 @@ class UpdateHistory:
     """
 
     def __init__(self, state: StateBucket, table: HistoryTable, graphs: GraphStore) -> None:
-        self._state = state
-        self._table = table
-        self._graphs = graphs
+        self._state, self._table, self._graphs = state, table, graphs
         self._recorder = Recorder(state, table, graphs)
 
     @classmethod
