@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
-    commands(group("alarms", "What watches the stack.", app), list_alarms)
+    commands(group("alarms", "The stack's alarms.", app), list_alarms)
 
 
 def list_alarms(stack: StackOption = None) -> Answer:

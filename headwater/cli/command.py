@@ -53,7 +53,7 @@ EngineOption = Annotated[
     typer.Option(
         "--engine",
         envvar="HEADWATER_ENGINE",
-        help="What deploys: Headwater's own engine, or the Pulumi CLI (on PATH, or built by `make pulumi`).",
+        help="The engine that deploys: Headwater's own, or the Pulumi CLI (on PATH, or built by `make pulumi`).",
     ),
 ]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask for confirmation.")]

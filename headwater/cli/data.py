@@ -78,7 +78,7 @@ def commit(
     allow_empty: Annotated[bool, typer.Option("--allow-empty", help="Commit even if nothing changed.")] = False,
     stack: StackOption = None,
 ) -> Answer:
-    """Commit what changed in the branch's place in S3; `headwater data status` shows where that is."""
+    """Commit the changes in the branch's staging area in S3, which `headwater data status` shows."""
     kept = texts(meta)
     with counting("listing") as progress:
         done = dataset(name, stack).commit(
@@ -153,7 +153,7 @@ def ls(
     path: Annotated[str, typer.Argument(help="Folder or file; by default all.", show_default=False)] = "",
     stack: StackOption = None,
 ) -> Answer:
-    """List what a commit holds in a folder."""
+    """List a commit's files in a folder."""
     found = list(dataset(name, stack).ls(revision, path))
     rows = [(one.path, one.size, one.files, one.entry.version_id if one.entry else "") for one in found]
     return listed(("path", "bytes", "files", "version"), rows)
@@ -178,7 +178,7 @@ def revert(
     message: MessageOption = "",
     stack: StackOption = None,
 ) -> Answer:
-    """Undo what one commit changed, in a new commit."""
+    """Undo the changes of one commit, in a new commit."""
     return committed(dataset(name, stack).revert(revision, branch=branch, message=message, author=author()), branch)
 
 
@@ -193,7 +193,7 @@ def merge(
     message: MessageOption = "",
     stack: StackOption = None,
 ) -> Answer:
-    """Bring what a branch changed into another; the same path changed on both sides is a conflict."""
+    """Merge a branch's changes into another branch; a path that both changed is a conflict."""
     from typing import cast
 
     if strategy not in {None, "ours", "theirs"}:

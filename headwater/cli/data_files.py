@@ -72,7 +72,7 @@ def import_prefix(
     meta: MetaOption = None,
     stack: StackOption = None,
 ) -> Answer:
-    """Commit what lies under a prefix now, without copying it; done again, what changed there."""
+    """Commit the objects under a prefix without copying them; a second call commits the changes there."""
     kept = texts(meta)
     with counting("listing") as progress:
         done = dataset(name, stack).import_prefix(

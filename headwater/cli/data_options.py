@@ -19,7 +19,7 @@ RevisionArgument = Annotated[
 ]
 PathArgument = Annotated[str, typer.Argument(help="Path in the dataset.", show_default=False)]
 BranchOption = Annotated[str, typer.Option("--branch", "-b", help="Branch to work on.")]
-MessageOption = Annotated[str, typer.Option("--message", "-m", help="What the commit is about.", show_default=False)]
+MessageOption = Annotated[str, typer.Option("--message", "-m", help="The commit's message.", show_default=False)]
 MetaOption = Annotated[
     list[str] | None, typer.Option("--meta", help="Text kept with the commit, as key=value.", show_default=False)
 ]

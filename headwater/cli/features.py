@@ -54,7 +54,7 @@ def lineage(
     name: Annotated[str, typer.Argument(help="Feature view, or view.feature.", show_default=False)],
     stack: StackOption = None,
 ) -> Answer:
-    """Show what a view or feature is computed from, and which model versions use it."""
+    """Show the sources of a view or feature, and the model versions that use it."""
     from headwater.cli.render.features import show_lineage
 
     return answered(connect(stack).features.lineage(name), show_lineage)
@@ -92,7 +92,7 @@ def diff(
     ] = None,
     stack: StackOption = None,
 ) -> Answer:
-    """Show what changed in a view: its definition, and the spread of its values."""
+    """Show the changes in a view: in its definition, and in the spread of its values."""
     from headwater.cli.render.features import show_difference
 
     return answered(connect(stack).features.diff(view, before, after), show_difference)

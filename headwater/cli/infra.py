@@ -65,7 +65,7 @@ def diff(
     of: OfOption = None,
     stack: StackOption = None,
 ) -> Answer:
-    """Show what differs between what two updates left, property by property; secrets can't be compared."""
+    """Show the differences between the states after two updates, property by property, but for secrets."""
     from headwater.cli.render.infrastructure import difference_data, show_difference
 
     found = _infra(stack).diff(before, after, _stack(of))
@@ -133,7 +133,7 @@ def restore(
     yes: YesOption = False,
     stack: StackOption = None,
 ) -> Answer:
-    """Say what brings back what an update left, and with --apply do it; exits 5 where data would be lost."""
+    """Show how to return to the state after an update, with --apply do it; exits 5 where data would be lost."""
     from headwater.cli.infra_restore import check_commit, commands, perform
     from headwater.cli.render.infrastructure import difference_data, show_plan
     from headwater.project import project

@@ -28,7 +28,7 @@ NOWHERE = "(no source)"
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     commands(app, upload)
-    ingestions = group("ingestions", "What became of uploaded files.", app)
+    ingestions = group("ingestions", "Ingestions of uploaded files.", app)
     commands(ingestions, list_ingestions, show_ingestion, quarantine)
 
 
@@ -94,7 +94,7 @@ def list_ingestions(
     source: Annotated[str | None, typer.Argument(help="Only this source's.", show_default=False)] = None,
     stack: StackOption = None,
 ) -> Answer:
-    """List what became of uploads, the newest first."""
+    """List the ingestions of uploads, the newest first."""
     found = connect(stack).ingestions.list(source)
     return Answer([_data(entry) for entry in found], lambda console: _show(console, found))
 
@@ -105,7 +105,7 @@ NameArgument = Annotated[
 
 
 def show_ingestion(name: NameArgument, stack: StackOption = None) -> Answer:
-    """Show what became of one upload: why rows were rejected, with their values."""
+    """Show one upload's ingestion: why rows were rejected, with their values."""
     return answered(connect(stack).ingestions.show(name), _show_full)
 
 

@@ -129,7 +129,7 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
     since: Annotated[str, typer.Option("--since", help="How far back, such as 90s, 15m, 6h or 7d.")] = "1h",
 ) -> Answer:
-    """Print what the deployed functions, tasks and machines logged."""
+    """Print the logs of the deployed functions, tasks and machines."""
     from headwater.cli.local_stack import duration
     from headwater.client.description import LOCAL
 

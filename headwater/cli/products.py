@@ -57,7 +57,7 @@ def init(
     model: Annotated[str, typer.Argument(help="Name, such as house_price.", show_default=False)],
     task: Annotated[
         Literal["classification", "regression"],
-        typer.Option("--task", "-t", help="What the model answers with; --from tells it by the label."),
+        typer.Option("--task", "-t", help="The kind of answer; --from finds it by the label."),
     ] = "regression",
     file: Annotated[
         Path | None,

@@ -19,7 +19,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def show(stack: StackOption = None) -> Answer:
-    """Show what a stack says of itself: the version that deployed it, its products, where everything is."""
+    """Show a stack's description: the version that deployed it, its products, its resources."""
     import headwater
 
     told = connect(stack).description
