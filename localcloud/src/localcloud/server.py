@@ -15,14 +15,17 @@ from pathlib import Path
 
 import psutil
 
-from localcloud.admin import Admin
-from localcloud.cloud import Cloud
+from localcloud import service_models
 from localcloud.daemon import DEFAULT_PORT, DEFAULT_REGION, PORT, RECORD, REGION, STATE, STATE_UNUSABLE, Running
 from localcloud.persistence.errors import StateUnusable
 
 
 def serve(directory: Path, port: int, region: str) -> None:
     """Serve a cloud until SIGTERM or SIGINT; the record is there while it answers."""
+    service_models.share()
+    from localcloud.admin import Admin
+    from localcloud.cloud import Cloud
+
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

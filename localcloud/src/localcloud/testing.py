@@ -24,6 +24,8 @@ from localcloud.provider import Aws
 _SERVE = """
 import json, sys
 from pathlib import Path
+from localcloud import service_models
+service_models.share()
 from localcloud.cloud import Cloud
 with Cloud(Path(sys.argv[1])) as cloud:
     print(json.dumps(cloud.environment()), flush=True)

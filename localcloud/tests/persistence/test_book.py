@@ -124,6 +124,8 @@ def test_a_large_body_is_on_disk_and_a_damaged_one_is_named(tmp_path: Path) -> N
     assert (body.inline, body.read_all()) == (b"", b"x" * LARGE)
     body.seek(LARGE - 2)
     assert (body.read(1), body.read(), body.read()) == (b"x", b"x", b"")
+    body.seek(0)
+    assert [len(body.read(10_000)) for _ in range(3)] == [10_000, LARGE - 10_000, 0]
     name = body.name
     body.seek(0)
     body.truncate()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from weakref import WeakKeyDictionary
 
-from moto.awslambda.models import LambdaBackend, LambdaFunction, lambda_backends
+from moto.awslambda import models
+from moto.awslambda.models import LambdaBackend, LambdaFunction
 from moto.sqs.models import sqs_backends
 
 from localcloud.functions import streams
@@ -52,6 +54,7 @@ def apply(patches: Patches, invoke_later: Callable[[str, bytes], object]) -> Non
     original_update = patches.set(LambdaFunction, "update_configuration", update_configuration)
     original_get = patches.set(LambdaFunction, "get_configuration", get_configuration)
     patches.set(LambdaFunction, "invoke", invoke)
+    patches.wrap(models, "_s3_content", _read_once)
     _apply_to_events(patches)
 
 
@@ -93,9 +96,21 @@ def _remember(function: Any, spec: dict[str, Any]) -> None:
             setattr(function, attribute, spec[field])
 
 
+def _read_once(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Let functions share the zip of one object: moto reads and hashes some 50 MB for each of them."""
+    known: WeakKeyDictionary[Any, tuple[str, Any]] = WeakKeyDictionary()
+
+    def content(key: Any) -> Any:
+        if key not in known or known[key][0] != key.etag:
+            known[key] = key.etag, original(key)
+        return known[key][1]
+
+    return content
+
+
 def _share_code(function: Any) -> None:
-    """Hold the zip that another function has already: moto reads some 50 MB for each."""
-    held, backend = vars(function).get("code_bytes"), lambda_backends[function.account_id][function.region]
+    """Hold the zip that another function was given with its own request already."""
+    held, backend = vars(function).get("code_bytes"), models.lambda_backends[function.account_id][function.region]
     for other in backend.list_functions() if held else ():
         if other.code_sha_256 == function.code_sha_256 and "code_bytes" in vars(other):
             vars(function)["code_bytes"] = vars(other)["code_bytes"]

@@ -64,6 +64,21 @@ class Blobs:
             raise StateUnusable(f"the file {path} is damaged: its content doesn't have the SHA-256 in its name")
         return data
 
+    def part(self, name: str, start: int, size: int) -> bytes:
+        """Up to ``size`` bytes of a blob from ``start``, as they are on the disk: `get` checks the whole content.
+
+        Raises
+        ------
+        StateUnusable
+            The file is gone.
+        """
+        try:
+            with self._path(name).open("rb") as file:
+                file.seek(start)
+                return file.read(size)
+        except FileNotFoundError:
+            raise StateUnusable(f"the file {self._path(name)} is missing") from None
+
     def check(self, names: AbstractSet[str]) -> None:
         """Raise `StateUnusable` if one of ``names`` has no file."""
         missing = sorted(names - self.names())
@@ -138,8 +153,11 @@ class Body:
 
     def read(self, size: int = -1) -> bytes:
         """What follows."""
-        data = self._blobs.get(self.name) if self.name else self._data
-        part = data[self._at :] if size < 0 else data[self._at : self._at + size]
+        if self.name and size >= 0 and self._at:
+            part = self._blobs.part(self.name, self._at, size)  # whoever reads on has read the checked beginning
+        else:
+            data = self._blobs.get(self.name) if self.name else self._data
+            part = data[self._at :] if size < 0 else data[self._at : self._at + size]
         self._at += len(part)
         return part
 
