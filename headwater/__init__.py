@@ -8,13 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from headwater.client import Headwater
+    from headwater.client import Stack
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "connect"]
 
 
-def connect(stack: str | None = None) -> Headwater:
+def connect(stack: str | None = None) -> Stack:
     """Connect to a deployed stack: see `headwater.client.connect`."""
     from headwater import client
 

@@ -18,9 +18,9 @@ class HeadwaterError(Exception):
     """
 
     exit_code: ClassVar[int] = 1
-    """What the `headwater` command exits with: 1 failed, 2 usage, 3 not found, 4 not allowed, 5 refused."""
+    """The exit code of the `headwater` command: 1 failed, 2 usage, 3 not found, 4 not allowed, 5 refused."""
     http_status: ClassVar[int] = 500
-    """What the API answers with."""
+    """The status of the API's answer."""
 
     def __init__(self, message: str, *, next_steps: Sequence[str] = ()) -> None:
         super().__init__(message)
@@ -41,7 +41,7 @@ class InvalidRequest(HeadwaterError):
 
 
 class NotFound(HeadwaterError):
-    """What was named doesn't exist."""
+    """The named thing doesn't exist."""
 
     exit_code = 3
     http_status = 404

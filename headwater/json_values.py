@@ -19,7 +19,7 @@ from uuid import UUID
 from headwater.errors import InvalidRequest
 
 MOST_BITS = 14_000
-"""Of a whole number: Python reads no text of more than 4,300 digits as one."""
+"""Bits of the largest whole number: Python reads no text of more than 4,300 digits as one."""
 _SAFE_DIGITS = 15
 """As many digits of any number a float gives back."""
 _NUMBER = re.compile(r"[+-]?([0-9]+|([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))([eE][+-]?[0-9]+)?)")
@@ -136,7 +136,7 @@ def _written(value: Any) -> str:
 
 
 def loads(text: str) -> Any:
-    """What JSON says: a number that no float gives back is a Decimal.
+    """The value of a JSON text: a number that no float gives back is a Decimal.
 
     Raises
     ------

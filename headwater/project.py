@@ -43,7 +43,7 @@ def home(start: Path | None = None) -> Path:
 
 
 def project_name(start: Path | None = None) -> str | None:
-    """What the project that one stands in is called in its Pulumi.yaml, or HEADWATER_PROJECT; None outside of one."""
+    """The current project's name by its Pulumi.yaml, or HEADWATER_PROJECT; None outside of a project."""
     if given := os.environ.get("HEADWATER_PROJECT"):
         return given
     try:

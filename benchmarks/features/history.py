@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.features.peers import FEAST, ROOT, feast, run
+from benchmarks.peers import FEAST, ROOT, feast, run
 
 PEER = Path(__file__).with_name("history_peer.py")
 LONG = 400

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.features.online_data import FEATURES
-from benchmarks.features.peers import FEAST, feast, run
+from benchmarks.peers import FEAST, feast, run
 
 HERE = Path(__file__).resolve().parent
 AWS = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y", "AWS_REGION": "eu-central-1"}

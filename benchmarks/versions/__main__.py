@@ -6,7 +6,6 @@ import argparse
 import json
 import os
 import random
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -16,40 +15,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.peers import DVC, dvc, run
 from benchmarks.versions.double import checksum
 
-ROOT = Path(__file__).resolve().parents[2]
-DVC = "3.67.1"
-PEER = ROOT / "benchmarks" / ".env" / "dvc"
 SEED = 7
-ENVIRONMENT = {
-    **{name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
-    "DVC_NO_ANALYTICS": "1",
-}
-
-
-def install() -> Path | None:
-    """The Python of dvc's own environment, made if need be; None if dvc can't be installed here."""
-    python = PEER / "bin" / "python"
-    uv = str(Path(sys.executable).with_name("uv"))
-    try:
-        if not python.exists():
-            subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, str(PEER)], check=True)
-        wanted = [uv, "pip", "install", "--quiet", "--python", str(python), f"dvc=={DVC}"]
-        subprocess.run(wanted, check=True, timeout=600)
-    except (OSError, subprocess.SubprocessError) as error:
-        print(f"dvc {DVC} can't be installed here, so nothing stands beside our figures: {error}", file=sys.stderr)
-        return None
-    return python
-
-
-def run(command: Sequence[str | Path]) -> dict[str, Any]:
-    """What a process printed as JSON on its last line."""
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, cwd=ROOT, env=ENVIRONMENT)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(map(str, command))} failed:\n{done.stderr[-2000:]}")
-    measured: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return measured
 
 
 def ours(*arguments: str | Path) -> dict[str, Any]:
@@ -87,7 +56,7 @@ def manifest(folder: Path, file: Path) -> Path:
 
 def beside(table: Table, count: int, size: int) -> list[str]:
     """Both sides on the same files; notes on what was checked."""
-    python, dice = install(), random.Random(SEED)
+    python, dice = dvc(), random.Random(SEED)
     theirs: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as made:
         scratch, repository = Path(made), Path(made, "dvc")

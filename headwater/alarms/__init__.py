@@ -1,1 +1,1 @@
-"""Who hears of an alarm: every event is kept, repeats are counted, and people are told once."""
+"""Alarms and the people who hear of them: every event is kept, repeats are counted, and people are told once."""

@@ -1,4 +1,4 @@
-"""What can go wrong between an alarm and the people who must hear of it."""
+"""Errors between an alarm and the people who must hear of it."""
 
 from __future__ import annotations
 

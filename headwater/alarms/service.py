@@ -22,7 +22,7 @@ class Recipient(Protocol):
 
     @property
     def name(self) -> str:
-        """What logs call it; holds no secret."""
+        """The channel's name in logs; holds no secret."""
 
     def tell(self, record: AlarmRecord) -> None:
         """Tell it; anything raised means that it wasn't told."""
@@ -97,7 +97,7 @@ class AlarmManager:
 def judge(
     event: AlarmEvent, before: AlarmStanding | None, repeat_after: timedelta
 ) -> tuple[AlarmRecord, AlarmStanding | None]:
-    """What becomes of ``event``, and how the alarm stands afterwards (None: as before)."""
+    """The decision about ``event``, and the alarm's standing afterwards (None: as before)."""
     if event.state is AlarmState.UNKNOWN:
         return AlarmRecord(event=event, decision=Decision.NOTIFIED), None
     if before is not None and event.at < before.at:

@@ -1,4 +1,4 @@
-"""What an alarm says, what was decided about it, and what people read."""
+"""Alarm events, the decisions about them, and the messages to people."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class AlarmEvent(Value):
 
 
 class Decision(StrEnum):
-    """What became of an event."""
+    """The decision about an event."""
 
     NOTIFIED = "NOTIFIED"
     """People are told of an alarm (or of a message that couldn't be read)."""
@@ -106,7 +106,7 @@ class Decision(StrEnum):
 
 
 class AlarmStanding(Stored):
-    """What is known of an alarm, and what people were last told of it."""
+    """The last known state of an alarm, and the state that people were last told."""
 
     name: str
     state: AlarmState
@@ -149,7 +149,7 @@ class AlarmRecord(Stored):
         return "\n".join(lines)
 
     def document(self) -> dict[str, Any]:
-        """What a webhook is sent; ``text`` is what chat programs show."""
+        """The JSON that a webhook gets; ``text`` is what chat programs show."""
         return {
             "alarm": self.event.name,
             "state": self.event.state.value,

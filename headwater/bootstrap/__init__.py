@@ -1,1 +1,1 @@
-"""What must exist before the first deployment: the bucket that Pulumi keeps its state in."""
+"""The bucket of Pulumi's state, which must exist before the first deployment."""

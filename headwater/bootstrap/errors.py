@@ -1,4 +1,4 @@
-"""What can be in the way of a first deployment."""
+"""Errors before a first deployment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What must exist before the first ``pulumi up``: the bucket for Pulumi's state, and the way to encrypt secrets."""
+"""Makes the bucket for Pulumi's state and chooses how secrets are encrypted, before the first ``pulumi up``."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def computed(connection: duckdb.DuckDBPyConnection, source: Source) -> list[str]
 
 
 def renamed(connection: duckdb.DuckDBPyConnection, source: Source) -> dict[str, list[str]]:
-    """What the outermost SELECT calls a key that it passes on under another name."""
+    """The outermost SELECT's name of a key that it passes on under another name."""
     names: dict[str, list[str]] = {}
     for name, entry in _outputs(connection, source):
         for key in source.keys:

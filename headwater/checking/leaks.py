@@ -74,7 +74,7 @@ class _Probe:
         self._inputs = [entry.name for entry in model.inputs]
 
     def leaks(self) -> list[Leak]:
-        """Of a sample's rows each one tells; made rows tell only if they all do, however their times lie."""
+        """The leaks. One row of a sample is enough; made rows count only if all show it, whatever their times."""
         shared = sorted({name for view in self._views for name in view.sources} & {*self._model.examples.sources})
         count = max((self._bench.count(source) for source in self._sources), default=0)
         sampled = self._bench.sampled.issuperset(shared)
@@ -98,7 +98,7 @@ class _Probe:
         return {view: values for view, values in seen.items() if any(value is not None for value in values.values())}
 
     def _leaks_at(self, place: int, shared: Sequence[str], watched: Mapping[str, Row]) -> set[Leak]:
-        """What of that is changed by a column that changes the label too."""
+        """The values that change with a column that changes the label too."""
         self._put(place)
         before = self._example()
         return {
@@ -172,7 +172,7 @@ class _Probe:
         return bool(first <= (asked.astimezone(UTC).replace(tzinfo=None) if asked.tzinfo else asked))
 
     def _features(self, names: Collection[str]) -> dict[str, Row]:
-        """What the example is told of its own row, a view at a time: one that fails must not hide another."""
+        """Leaks of the example's own row, view by view: a view that fails must not hide another."""
         found: dict[str, Row] = {}
         if not names:
             return found

@@ -14,7 +14,7 @@ from pathlib import Path
 from headwater.locks import entries, lock, normal
 
 OURS = frozenset({"headwater", "pipelines"})
-"""What of the project is where its products run."""
+"""The project's packages that exist where its products run."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What is wrong with a model: its examples, its on-demand features, and what its train function does when called."""
+"""Faults of a model: in its examples, its on-demand features, and a call of its train function."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _run(bench: Bench, model: Model) -> Iterator[str]:
 
 
 def _expected(entry: RequestInput, kind: str) -> str:
-    """What an input's column must be instead of DuckDB's type ``kind``; empty if every value of it may be one."""
+    """The type that an input's column needs instead of DuckDB's ``kind``; empty if ``kind`` fits."""
     if kind == '"NULL"':
         return ""
     if entry.kind == "number" and not NUMBERS.match(kind):

@@ -88,7 +88,7 @@ def _found(bench: Bench, catalog: Catalog, scratch: Path) -> Iterator[Problem]:
 
 
 def _libraries(catalog: Catalog) -> Iterator[Problem]:
-    """What contracts and transforms import that the functions which run them haven't."""
+    """Imports of contracts and transforms that the functions which run them lack."""
     for source in catalog.sources.values():
         yield from _of(
             "source", source, partial(library_problems, source.contract.partition(":")[0], LAMBDA, called="")

@@ -1,4 +1,4 @@
-"""What can be said of a query before it runs: its tables, and the functions that give each run another answer."""
+"""Inspects a query before it runs: its tables, and functions whose answer changes from run to run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _HARMLESS = frozenset({"error", "stats", "vector_type"})
 def problems_of_query(
     connection: duckdb.DuckDBPyConnection, sql: str, tables: Collection[str], columns: Collection[str] = ()
 ) -> Iterator[str]:
-    """What is wrong with a query whatever its rows are; none of it can be seen from a run.
+    """Faults of a query that don't depend on its rows, and that a run doesn't show.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def parsed(connection: duckdb.DuckDBPyConnection, sql: str) -> dict[str, Any]:
 
 
 def columns_named(connection: duckdb.DuckDBPyConnection, sql: str, columns: Collection[str]) -> list[str]:
-    """Those of some columns that a query may read: by name, or all of them if it says ``*``."""
+    """The columns that a query may read: by name, or all of them if it says ``*``."""
     tree = parsed(connection, sql)
     named = {str(node["column_names"][-1]).lower() for node in nodes(tree) if node.get("class") == "COLUMN_REF"}
     everything = not tree or any(node.get("class") == "STAR" for node in nodes(tree))

@@ -146,7 +146,7 @@ class Bench:
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self.connection = connection
         self.columns: dict[str, dict[str, str]] = {}
-        """Of each source whose SQL works: its curated columns and their types."""
+        """The curated columns and their types of each source whose SQL works."""
         self.sampled: set[str] = set()
         """The sources whose rows are a sample's."""
         connection.execute("CREATE SCHEMA pool")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def ingested_sample(source: Source, folder: Path) -> Curation:
-    """What ingestion makes of the ``sample.csv`` beside a source's contract; its files are put into ``folder``.
+    """The ingestion's result for the ``sample.csv`` beside a source's contract; its files are put into ``folder``.
 
     Raises
     ------
@@ -42,7 +42,7 @@ def ingested_sample(source: Source, folder: Path) -> Curation:
 
 
 def sampled_training_set(catalog: Catalog, model: Model) -> tuple[pandas.DataFrame, pandas.Series[float]]:
-    """What ``train`` would be given if the sample were all that was uploaded: columns and label.
+    """Columns and label for ``train``, as if the sample were all that was uploaded.
 
     Features are as they were known when each example was asked, and on-demand features are beside them.
 

@@ -1,4 +1,4 @@
-"""What is wrong with a source: its contract, its keys, its SQL and its times."""
+"""Faults of a source: its contract, its keys, its SQL and its times."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def source_problems(bench: Bench, source: Source, folder: Path) -> Iterator[str]
 
 
 def case_problems(schema: Any) -> Iterator[str]:
-    """What a contract's columns can't be called: names that differ only by case are one to DuckDB."""
+    """Faults of a contract's column names: names that differ only by case are one to DuckDB."""
     folded = Counter(str(name).lower() for name in schema.columns)
     for name in sorted(name for name, times in folded.items() if times > 1):
         several = ", ".join(repr(str(column)) for column in schema.columns if str(column).lower() == name)

@@ -87,7 +87,7 @@ def _trials(model: Model) -> list[dict[str, Any]]:
 
 
 def _try(model: Model, train: Callable[..., Any], parameters: Mapping[str, Any]) -> tuple[str, bool]:
-    """What is certainly wrong with a call, and whether it came to its end."""
+    """The certain faults of a call, and whether the call came to its end."""
     columns, label = made_rows(model)
     try:
         if model.on_demand:

@@ -1,4 +1,4 @@
-"""What is wrong with a feature view: its SQL, its windows or its transform, bound and then run on rows."""
+"""Faults of a feature view: its SQL, its windows or its transform, bound and then run on rows."""
 
 # ruff: noqa: S608 - names in SQL are declared by products and quoted
 from __future__ import annotations

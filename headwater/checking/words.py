@@ -12,7 +12,7 @@ def said(error: BaseException) -> str:
 
 
 def alike(missing: Iterable[str], present: Iterable[str]) -> str:
-    """What to add where names are missing: those that there are and that differ only by case."""
+    """An addition to messages about missing names: the existing names that differ only by case."""
     folded = {name.lower(): name for name in present}
     pairs = [(name, folded[name.lower()]) for name in missing if name.lower() in folded]
     if not pairs:
@@ -21,7 +21,7 @@ def alike(missing: Iterable[str], present: Iterable[str]) -> str:
 
 
 def lacking(needed: Iterable[str], columns: Iterable[str]) -> str:
-    """What to say where a query doesn't yield the columns that are needed; empty if it does."""
+    """The message about columns that a query doesn't yield; empty if it yields all."""
     columns = list(columns)
     missing = [name for name in dict.fromkeys(needed) if name not in columns]
     if not missing:

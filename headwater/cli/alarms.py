@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from headwater.cli.command import StackOption, command, group
-from headwater.cli.output import Answer, note, table
+from headwater.cli.command import StackOption, commands, connect, group
+from headwater.cli.output import Answer, answered, note, table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
     from headwater.client.alarms import AlarmView
@@ -17,18 +19,15 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
-    command(group("alarms", "What watches the stack.", app), "list")(list_alarms)
+    commands(group("alarms", "The stack's alarms.", app), list_alarms)
 
 
 def list_alarms(stack: StackOption = None) -> Answer:
     """List the stack's alarms, those that are going off first."""
-    import headwater
-
-    found = headwater.connect(stack).alarms()
-    return Answer([alarm.model_dump(mode="json") for alarm in found], lambda console: _show(console, found))
+    return answered(connect(stack).alarms.list(), _show)
 
 
-def _show(console: Console, found: list[AlarmView]) -> None:
+def _show(console: Console, found: Sequence[AlarmView]) -> None:
     from rich.text import Text
 
     styles = {"ALARM": "bold red", "OK": "green"}

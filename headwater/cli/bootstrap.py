@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from headwater.cli.command import command
-from headwater.cli.output import Answer, note
+from headwater.cli.command import commands
+from headwater.cli.output import Answer, answered, note
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
-    command(app, "bootstrap")(bootstrap)
+    commands(app, bootstrap)
 
 
 def bootstrap(
@@ -44,7 +44,7 @@ def bootstrap(
 ) -> Answer:
     """Make the bucket for Pulumi's state, or bring its settings up to date, and say how Pulumi is told to use it."""
     from headwater.bootstrap.service import bootstrap as make
-    from headwater.client.stack import LOCAL, STATE_BUCKET, clients_for
+    from headwater.client.description import LOCAL, STATE_BUCKET, clients_for
     from headwater.storage.clients import using
 
     clients = clients_for(stack)
@@ -56,7 +56,7 @@ def bootstrap(
             endpoint=clients.endpoint_url,
         )
     note(f"state bucket {made.bucket} in {made.region}: {'made' if made.created else 'was there, settings applied'}")
-    return Answer(made.model_dump(mode="json"), lambda console: _show(console, made))
+    return answered(made, _show)
 
 
 def _show(console: Console, made: Bootstrapped) -> None:

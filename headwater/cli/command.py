@@ -6,11 +6,14 @@ import functools
 import inspect
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Annotated, get_type_hints
+from typing import TYPE_CHECKING, Annotated, get_type_hints
 
 import typer
 
 from headwater.cli.output import Answer, as_json, data_console
+
+if TYPE_CHECKING:
+    from headwater.client import Stack
 
 JSON = "--json"
 DEBUG = "--debug"
@@ -39,7 +42,7 @@ PortOption = Annotated[
 
 
 class Engine(StrEnum):
-    """What deploys on the local cloud."""
+    """The engine that deploys on the local cloud."""
 
     EMBEDDED = "embedded"
     PULUMI = "pulumi"
@@ -50,12 +53,19 @@ EngineOption = Annotated[
     typer.Option(
         "--engine",
         envvar="HEADWATER_ENGINE",
-        help="What deploys: Headwater's own engine, or the Pulumi CLI (on PATH, or built by `make pulumi`).",
+        help="The engine that deploys: Headwater's own, or the Pulumi CLI (on PATH, or built by `make pulumi`).",
     ),
 ]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask for confirmation.")]
 _JsonOption = Annotated[bool, typer.Option(JSON, help="Print one line of JSON to stdout, also on failure.")]
 _DebugOption = Annotated[bool, typer.Option(DEBUG, help="Show the whole traceback of a failure.")]
+
+
+def connect(stack: str | None) -> Stack:
+    """The stack of ``--stack``; imports the client, and so botocore, when a command asks for it."""
+    from headwater import client
+
+    return client.connect(stack)
 
 
 def group(name: str, summary: str, parent: typer.Typer) -> typer.Typer:
@@ -96,6 +106,12 @@ def command(app: typer.Typer, name: str) -> Callable[[Callable[..., Answer]], Ca
         return run
 
     return register
+
+
+def commands(app: typer.Typer, *functions: Callable[..., Answer]) -> None:
+    """Add each function as the command that its name begins with: ``list_views`` is ``list``."""
+    for function in functions:
+        command(app, function.__name__.partition("_")[0])(function)
 
 
 def wants_json(context: typer.Context) -> bool:

@@ -7,20 +7,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from headwater.cli import data_files, data_refs
-from headwater.cli.command import StackOption, command, group
+from headwater.cli.command import StackOption, commands, connect, group
 from headwater.cli.data_options import (
     BranchOption,
     DatasetArgument,
     LimitOption,
     MessageOption,
     MetaOption,
+    PathArgument,
     RevisionArgument,
     author,
     committed,
     dataset,
     texts,
 )
-from headwater.cli.output import Answer, note, table
+from headwater.cli.output import Answer, listed, note, table
 from headwater.cli.progress import counting
 
 if TYPE_CHECKING:
@@ -30,26 +31,16 @@ if TYPE_CHECKING:
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     data = group("data", "Data version control: commits, branches and merges over S3 versions.", app)
-    command(data, "list")(list_datasets)
-    command(data, "status")(status)
-    command(data, "commit")(commit)
-    command(data, "log")(log)
-    command(data, "show")(show_commit)
-    command(data, "diff")(diff)
-    command(data, "ls")(ls)
-    command(data, "blame")(blame)
-    command(data, "revert")(revert)
-    command(data, "merge")(merge)
+    commands(data, list_datasets, status, commit, log, show_commit, diff, ls, blame, revert, merge)
     data_refs.add_to(data)
     data_files.add_to(data)
 
 
 def list_datasets(stack: StackOption = None) -> Answer:
     """List the datasets and what their main branch holds."""
-    import headwater
     from headwater.versions.errors import RevisionNotFound
 
-    versions = headwater.connect(stack).data
+    versions = connect(stack).data
     rows: list[tuple[Any, ...]] = []
     for name in versions.datasets():
         data = versions.dataset(name)
@@ -62,10 +53,11 @@ def list_datasets(stack: StackOption = None) -> Answer:
         rows.append((name, branches, tree.rows, tree.size, head.id[:12], head.commit.time))
     if not rows:
         note("no dataset yet; next: headwater data upload DATASET FOLDER -m MESSAGE")
-    columns = ("dataset", "branches", "files", "bytes", "main", "committed (UTC)")
-    return Answer(
-        [dict(zip(("dataset", "branches", "files", "bytes", "commit", "time"), row, strict=True)) for row in rows],
-        lambda console: console.print(table(columns, rows)) if rows else None,
+    names = ("dataset", "branches", "files", "bytes", "commit", "time")
+    return listed(
+        ("dataset", "branches", "files", "bytes", "main", "committed (UTC)"),
+        rows,
+        [dict(zip(names, row, strict=True)) for row in rows],
     )
 
 
@@ -75,10 +67,7 @@ def status(name: DatasetArgument, branch: BranchOption = "main", stack: StackOpt
     with counting("looking") as progress:
         staged = [(path, "gone" if found is None else "staged") for path, found in data.status(branch, progress)]
     note(f"staged in s3://{data.staging_area(branch)}: {len(staged)} paths differ from the last commit")
-    return Answer(
-        [{"path": path, "state": state} for path, state in staged],
-        lambda console: console.print(table(("path", "state"), staged)) if staged else None,
-    )
+    return listed(("path", "state"), staged)
 
 
 def commit(
@@ -89,7 +78,7 @@ def commit(
     allow_empty: Annotated[bool, typer.Option("--allow-empty", help="Commit even if nothing changed.")] = False,
     stack: StackOption = None,
 ) -> Answer:
-    """Commit what changed in the branch's place in S3; `headwater data status` shows where that is."""
+    """Commit the changes in the branch's staging area in S3, which `headwater data status` shows."""
     kept = texts(meta)
     with counting("listing") as progress:
         done = dataset(name, stack).commit(
@@ -108,8 +97,7 @@ def log(
     rows = [
         (one.id[:12], one.commit.time, one.commit.author, one.commit.message, _pairs(one.commit.meta)) for one in found
     ]
-    columns = ("commit", "time (UTC)", "author", "message", "meta")
-    return Answer([_shown(one) for one in found], lambda console: console.print(table(columns, rows)))
+    return listed(("commit", "time (UTC)", "author", "message", "meta"), rows, [_shown(one) for one in found])
 
 
 def show_commit(name: DatasetArgument, revision: RevisionArgument = "main", stack: StackOption = None) -> Answer:
@@ -154,10 +142,9 @@ def diff(
         for change in changes
     ]
     note(f"{len(rows)} paths differ")
-    return Answer(
-        [dict(zip(("kind", "path", "bytes_before", "bytes_after"), row, strict=True)) for row in rows],
-        lambda console: console.print(table(("kind", "path", "bytes before", "after"), rows)) if rows else None,
-    )
+    names = ("kind", "path", "bytes_before", "bytes_after")
+    data = [dict(zip(names, row, strict=True)) for row in rows]
+    return listed(("kind", "path", "bytes before", "after"), rows, data)
 
 
 def ls(
@@ -166,28 +153,22 @@ def ls(
     path: Annotated[str, typer.Argument(help="Folder or file; by default all.", show_default=False)] = "",
     stack: StackOption = None,
 ) -> Answer:
-    """List what a commit holds in a folder."""
+    """List a commit's files in a folder."""
     found = list(dataset(name, stack).ls(revision, path))
     rows = [(one.path, one.size, one.files, one.entry.version_id if one.entry else "") for one in found]
-    columns = ("path", "bytes", "files", "version")
-    return Answer(
-        [dict(zip(columns, row, strict=True)) for row in rows], lambda console: console.print(table(columns, rows))
-    )
+    return listed(("path", "bytes", "files", "version"), rows)
 
 
 def blame(
     name: DatasetArgument,
-    path: Annotated[str, typer.Argument(help="Path in the dataset.", show_default=False)],
+    path: PathArgument,
     revision: RevisionArgument = "main",
     stack: StackOption = None,
 ) -> Answer:
     """Show which commit gave a path the version that it has."""
     found = dataset(name, stack).blame(path, revision)
     rows = [(found.id[:12], found.commit.time, found.commit.author, found.commit.message, _pairs(found.commit.meta))]
-    return Answer(
-        _shown(found),
-        lambda console: console.print(table(("commit", "time (UTC)", "author", "message", "meta"), rows)),
-    )
+    return listed(("commit", "time (UTC)", "author", "message", "meta"), rows, _shown(found))
 
 
 def revert(
@@ -197,7 +178,7 @@ def revert(
     message: MessageOption = "",
     stack: StackOption = None,
 ) -> Answer:
-    """Undo what one commit changed, in a new commit."""
+    """Undo the changes of one commit, in a new commit."""
     return committed(dataset(name, stack).revert(revision, branch=branch, message=message, author=author()), branch)
 
 
@@ -212,7 +193,7 @@ def merge(
     message: MessageOption = "",
     stack: StackOption = None,
 ) -> Answer:
-    """Bring what a branch changed into another; the same path changed on both sides is a conflict."""
+    """Merge a branch's changes into another branch; a path that both changed is a conflict."""
     from typing import cast
 
     if strategy not in {None, "ours", "theirs"}:

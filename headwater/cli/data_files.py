@@ -8,19 +8,20 @@ from typing import Annotated
 
 import typer
 
-from headwater.cli.command import StackOption, YesOption, command
+from headwater.cli.command import StackOption, YesOption, commands, connect
 from headwater.cli.data_options import (
     BranchOption,
     DatasetArgument,
     MessageOption,
     MetaOption,
+    PathArgument,
     RevisionArgument,
     author,
     committed,
     dataset,
     texts,
 )
-from headwater.cli.output import Answer, confirm, note, table
+from headwater.cli.output import Answer, confirm, listed, note
 from headwater.cli.progress import counting
 
 FolderArgument = Annotated[Path, typer.Argument(help="Folder on this machine.", show_default=False)]
@@ -28,12 +29,7 @@ FolderArgument = Annotated[Path, typer.Argument(help="Folder on this machine.", 
 
 def add_to(data: typer.Typer) -> None:
     """Add the commands."""
-    command(data, "checkout")(checkout)
-    command(data, "upload")(upload)
-    command(data, "import")(import_prefix)
-    command(data, "verify")(verify)
-    command(data, "cat")(cat)
-    command(data, "gc")(gc)
+    commands(data, checkout, upload, import_prefix, verify, cat, gc)
 
 
 def checkout(
@@ -76,7 +72,7 @@ def import_prefix(
     meta: MetaOption = None,
     stack: StackOption = None,
 ) -> Answer:
-    """Commit what lies under a prefix now, without copying it; done again, what changed there."""
+    """Commit the objects under a prefix without copying them; a second call commits the changes there."""
     kept = texts(meta)
     with counting("listing") as progress:
         done = dataset(name, stack).import_prefix(
@@ -109,7 +105,7 @@ def verify(
 
 def cat(
     name: DatasetArgument,
-    path: Annotated[str, typer.Argument(help="Path in the dataset.", show_default=False)],
+    path: PathArgument,
     revision: RevisionArgument = "main",
     stack: StackOption = None,
 ) -> Answer:
@@ -129,13 +125,10 @@ def gc(
     stack: StackOption = None,
 ) -> Answer:
     """Count, and with --run delete, what no branch, tag or move of the last days leads to."""
-    import headwater
-
-    cloud = headwater.connect(stack)
+    cloud = connect(stack)
     if run:
-        confirm(f"Delete what nothing leads to in s3://{cloud.stack.lake_bucket}, for ever?", yes)
+        confirm(f"Delete what nothing leads to in s3://{cloud.description.lake_bucket}, for ever?", yes)
     with counting("collecting") as progress:
         done = cloud.data.gc(dry_run=not run, progress=progress)
-    columns = ("commits", "roots", "ranges", "files")
     note("deleted:" if run else "would be deleted; --run does it:")
-    return Answer(done._asdict(), lambda console: console.print(table(columns, [done[:4]])))
+    return listed(("commits", "roots", "ranges", "files"), [done[:4]], done._asdict())

@@ -1,4 +1,4 @@
-"""What the commands of `headwater data` share: arguments, the dataset that is meant, how a commit is told."""
+"""Arguments, options and answers that the commands of `headwater data` share."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from headwater.cli.command import connect
 from headwater.cli.output import Answer, note
 
 if TYPE_CHECKING:
@@ -16,8 +17,9 @@ DatasetArgument = Annotated[str, typer.Argument(help="Dataset's name.", show_def
 RevisionArgument = Annotated[
     str, typer.Argument(help="Branch, tag, commit's first digits, main~2 or main@{2026-11-01}.", show_default=False)
 ]
+PathArgument = Annotated[str, typer.Argument(help="Path in the dataset.", show_default=False)]
 BranchOption = Annotated[str, typer.Option("--branch", "-b", help="Branch to work on.")]
-MessageOption = Annotated[str, typer.Option("--message", "-m", help="What the commit is about.", show_default=False)]
+MessageOption = Annotated[str, typer.Option("--message", "-m", help="The commit's message.", show_default=False)]
 MetaOption = Annotated[
     list[str] | None, typer.Option("--meta", help="Text kept with the commit, as key=value.", show_default=False)
 ]
@@ -26,13 +28,11 @@ LimitOption = Annotated[int, typer.Option("--limit", "-n", min=1, help="Show tha
 
 def dataset(name: str, stack: str | None) -> Dataset:
     """A dataset of the stack that is meant."""
-    import headwater
-
-    return headwater.connect(stack).data.dataset(name)
+    return connect(stack).data.dataset(name)
 
 
 def author() -> str:
-    """Who is at the keyboard."""
+    """The author of commits: this machine's user."""
     import getpass
 
     return getpass.getuser()
@@ -50,7 +50,7 @@ def texts(given: list[str] | None) -> dict[str, str]:
 
 
 def committed(done: Committed, branch: str) -> Answer:
-    """What a verb that moved a branch says."""
+    """The answer of a command that moved a branch."""
     note(f"{branch} points at {done.id[:12]} now: {done.commit.message}")
     if done.conflicts:
         note(f"{len(done.conflicts)} paths in conflict were decided by the strategy: {', '.join(done.conflicts[:5])}")

@@ -6,9 +6,9 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from headwater.cli.command import StackOption, YesOption, command, group
+from headwater.cli.command import StackOption, YesOption, commands, group
 from headwater.cli.data_options import BranchOption, DatasetArgument, RevisionArgument, author, dataset
-from headwater.cli.output import Answer, confirm, note, table
+from headwater.cli.output import Answer, confirm, listed, note
 
 NameArgument = Annotated[str, typer.Argument(help="Its name.", show_default=False)]
 KindOption = Annotated[bool, typer.Option("--tag", help="A tag is meant, not a branch.")]
@@ -18,16 +18,10 @@ EventArgument = Annotated[str, typer.Argument(help="pre-commit or pre-merge.", s
 def add_to(data: typer.Typer) -> None:
     """Add the commands."""
     branch = group("branch", "Branches of a dataset.", data)
-    command(branch, "create")(create_branch)
-    command(branch, "list")(list_refs)
-    command(branch, "delete")(delete_ref)
+    commands(branch, create_branch, list_refs, delete_ref)
     hook = group("hook", "Rules that a commit or a merge must pass.", data)
-    command(hook, "add")(add_hook)
-    command(hook, "list")(list_hooks)
-    command(hook, "remove")(remove_hook)
-    command(data, "tag")(tag)
-    command(data, "reset")(reset)
-    command(data, "moves")(moves)
+    commands(hook, add_hook, list_hooks, remove_hook)
+    commands(data, tag, reset, moves)
 
 
 def create_branch(
@@ -40,10 +34,7 @@ def create_branch(
 def list_refs(name: DatasetArgument, stack: StackOption = None) -> Answer:
     """List branches and tags."""
     rows = [(ref.kind, ref.name, ref.commit[:12], ref.sequence) for ref in dataset(name, stack).refs()]
-    columns = ("kind", "name", "commit", "moves")
-    return Answer(
-        [dict(zip(columns, row, strict=True)) for row in rows], lambda console: console.print(table(columns, rows))
-    )
+    return listed(("kind", "name", "commit", "moves"), rows)
 
 
 def delete_ref(
@@ -88,8 +79,7 @@ def moves(
     """Show every move of a branch or tag: who pointed it where, when and why."""
     found = dataset(name, stack).moves(ref, "tag" if is_tag else "branch")
     rows = [(move.sequence, move.at, _short(move.before), _short(move.to), move.by, move.why) for move in found]
-    columns = ("move", "time (UTC)", "from", "to", "by", "why")
-    return Answer([move.model_dump(mode="json") for move in found], lambda console: console.print(table(columns, rows)))
+    return listed(("move", "time (UTC)", "from", "to", "by", "why"), rows, found)
 
 
 def add_hook(
@@ -108,10 +98,7 @@ def add_hook(
 def list_hooks(name: DatasetArgument, stack: StackOption = None) -> Answer:
     """List the hooks of a dataset."""
     rows = [(hook.event, hook.name, hook.target) for hook in dataset(name, stack).hooks.all()]
-    columns = ("event", "name", "target")
-    return Answer(
-        [dict(zip(columns, row, strict=True)) for row in rows], lambda console: console.print(table(columns, rows))
-    )
+    return listed(("event", "name", "target"), rows)
 
 
 def remove_hook(name: DatasetArgument, event: EventArgument, hook: NameArgument, stack: StackOption = None) -> Answer:
@@ -123,7 +110,7 @@ def remove_hook(name: DatasetArgument, event: EventArgument, hook: NameArgument,
 def _moved(move: Any) -> Answer:
     before, to = _short(move.before) or "nothing", _short(move.to) or "nothing"
     note(f"{move.kind} {move.name} points at {to} now, before at {before}")
-    return Answer(move.model_dump(mode="json"))
+    return Answer(move)
 
 
 def _short(commit: str | None) -> str:

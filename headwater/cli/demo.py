@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from headwater.cli.command import Engine, EngineOption, PortOption, command
+from headwater.cli.command import Engine, EngineOption, PortOption, commands, connect
 from headwater.cli.output import Answer, note, table
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _MONTHS = ("January", "February", "March", "April")
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
-    command(app, "demo")(demo)
+    commands(app, demo)
 
 
 def demo(
@@ -49,8 +49,7 @@ def demo(
     """Make a served model of real flights, on this machine, through the deployed resources."""
     from headwater.cli.local_stack import bring_up, interruptible, stop
     from headwater.cli.progress import Stages
-    from headwater.client import connect
-    from headwater.client.stack import LOCAL
+    from headwater.client.description import LOCAL
     from headwater.demo import run
     from headwater.project import home, project
 
@@ -65,7 +64,7 @@ def demo(
     if not keep:
         stop(home())
     seconds = {**stages.seconds, "total": round(time.monotonic() - started, 2)}
-    line = outcome.line(resources=up.resources, api=cloud.stack.api_url, seconds=seconds)
+    line = outcome.line(resources=up.resources, api=cloud.description.api_url, seconds=seconds)
     return Answer(line, lambda console: _show(console, outcome, seconds["total"], keep=keep))
 
 

@@ -1,4 +1,4 @@
-"""What went wrong, in one line with what to do, and the exit code that says which kind it is."""
+"""Failures in one line with the next steps, and an exit code by kind."""
 
 from __future__ import annotations
 

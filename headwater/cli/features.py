@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from headwater.cli.command import StackOption, command, group
-from headwater.cli.output import Answer, note, table
+from headwater.cli.command import StackOption, commands, connect, group
+from headwater.cli.output import Answer, answered, note, table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,35 +22,21 @@ ViewArgument = Annotated[str, typer.Argument(help="Feature view's name.", show_d
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     features = group("features", "The feature store: views, where they come from and how their values look.", app)
-    command(features, "list")(list_views)
-    command(features, "show")(show_view)
-    command(features, "lineage")(lineage)
-    command(features, "stats")(stats)
-    command(features, "diff")(diff)
-    command(features, "search")(search)
-    command(features, "get")(get)
-    command(features, "ingest")(ingest)
-    command(features, "materialise")(materialise)
-    command(features, "compute")(compute)
-    command(features, "parity")(parity)
-    command(features, "skew")(skew)
+    commands(
+        features, list_views, show_view, lineage, stats, diff, search, get, ingest, materialise, compute, parity, skew
+    )
 
 
 def list_views(stack: StackOption = None) -> Answer:
     """List the feature views and how fresh each one's online values are."""
-    import headwater
-
-    found = headwater.connect(stack).features.list()
-    return Answer([entry.model_dump(mode="json") for entry in found], lambda console: show_list(console, found))
+    return answered(connect(stack).features.list(), show_list)
 
 
 def show_view(view: ViewArgument, stack: StackOption = None) -> Answer:
     """Show a view's definition, its features, its earlier versions and the models that use it."""
-    import headwater
     from headwater.cli.render.features import show_details
 
-    found = headwater.connect(stack).features.show(view)
-    return Answer(found.model_dump(mode="json"), lambda console: show_details(console, found))
+    return answered(connect(stack).features.show(view), show_details)
 
 
 def compute(
@@ -59,9 +45,7 @@ def compute(
     stack: StackOption = None,
 ) -> Answer:
     """Let Spark compute a view's rows; the stack does so by itself unless a run has failed."""
-    import headwater
-
-    run = headwater.connect(stack).features.compute(view, again=again)
+    run = connect(stack).features.compute(view, again=again)
     note(f"run {run} of state machine features-spark computes {view}")
     return Answer({"view": view, "run": run})
 
@@ -70,12 +54,10 @@ def lineage(
     name: Annotated[str, typer.Argument(help="Feature view, or view.feature.", show_default=False)],
     stack: StackOption = None,
 ) -> Answer:
-    """Show what a view or feature is computed from, and which model versions use it."""
-    import headwater
+    """Show the sources of a view or feature, and the model versions that use it."""
     from headwater.cli.render.features import show_lineage
 
-    found = headwater.connect(stack).features.lineage(name)
-    return Answer(found.model_dump(mode="json"), lambda console: show_lineage(console, found))
+    return answered(connect(stack).features.lineage(name), show_lineage)
 
 
 def stats(
@@ -90,11 +72,9 @@ def stats(
     stack: StackOption = None,
 ) -> Answer:
     """Show how a view's values are spread, feature by feature, as of one materialisation."""
-    import headwater
     from headwater.cli.render.features import show_statistics
 
-    found = headwater.connect(stack).features.stats(view, at)
-    return Answer(found.model_dump(mode="json"), lambda console: show_statistics(console, found))
+    return answered(connect(stack).features.stats(view, at), show_statistics)
 
 
 def diff(
@@ -112,12 +92,10 @@ def diff(
     ] = None,
     stack: StackOption = None,
 ) -> Answer:
-    """Show what changed in a view: its definition, and the spread of its values."""
-    import headwater
+    """Show the changes in a view: in its definition, and in the spread of its values."""
     from headwater.cli.render.features import show_difference
 
-    found = headwater.connect(stack).features.diff(view, before, after)
-    return Answer(found.model_dump(mode="json"), lambda console: show_difference(console, found))
+    return answered(connect(stack).features.diff(view, before, after), show_difference)
 
 
 def search(
@@ -125,10 +103,7 @@ def search(
     stack: StackOption = None,
 ) -> Answer:
     """Search names, descriptions, owners, entities and sources; the best match comes first."""
-    import headwater
-
-    found = headwater.connect(stack).features.search(" ".join(words))
-    return Answer(found.model_dump(mode="json"), lambda console: _show_search(console, found))
+    return answered(connect(stack).features.search(" ".join(words)), _show_search)
 
 
 def get(
@@ -150,11 +125,11 @@ def get(
     stack: StackOption = None,
 ) -> Answer:
     """Show the newest values of entities as a prediction would see them, with their state and age."""
-    import headwater
-    from headwater.cli.feature_values import keys_of, show_values
+    from headwater.cli.features_rows import keys_of
     from headwater.cli.predict import moment
+    from headwater.cli.render.online import show_values
 
-    store = headwater.connect(stack).features
+    store = connect(stack).features
     declared = store.definition(view)
     names = features or [feature.name for feature in declared.features]
     rows = store.online(
@@ -169,13 +144,12 @@ def ingest(
     stack: StackOption = None,
 ) -> Answer:
     """Stream a file's rows online through the API; exits with 1 if rows were refused."""
-    import headwater
-    from headwater.cli.feature_values import read_rows
+    from headwater.cli.features_rows import read_rows
     from headwater.cli.interrupts import goes_on
     from headwater.cli.progress import counting
     from headwater.client.errors import RowsRefused
 
-    store = headwater.connect(stack).features
+    store = connect(stack).features
     declared = store.definition(view) if file.suffix.lower() == ".csv" else None
     sent_again = f"headwater features ingest {view} {file} sends the rows again, which changes nothing twice"
     with (
@@ -186,7 +160,7 @@ def ingest(
     note(f"{view}: {done.rows:,} rows taken, {done.written:,} online items changed")
     if done.refused:
         raise RowsRefused(f"{len(done.refused):,} of {done.rows + len(done.refused):,} rows were refused", done.refused)
-    return Answer(done.model_dump(mode="json"))
+    return Answer(done)
 
 
 def materialise(
@@ -197,12 +171,11 @@ def materialise(
     stack: StackOption = None,
 ) -> Answer:
     """Bring values online now, and wait until they are."""
-    import headwater
     from headwater.cli.interrupts import goes_on
     from headwater.cli.progress import Stages
-    from headwater.cli.render.features import show_materialised
+    from headwater.cli.render.online import show_materialised
 
-    store = headwater.connect(stack).features
+    store = connect(stack).features
     said = f"what of {view or 'the views'} is being written goes on in the cloud; what is left comes with the next run"
     with (
         goes_on(said, next_steps=["headwater features list", "headwater features materialise does the rest"]),
@@ -211,9 +184,10 @@ def materialise(
         done = store.materialise(
             view,
             full=full,
-            progress=lambda found: stage.update(f"{sum(entry['written'] for entry in found):,} items written"),
+            progress=lambda found: stage.update(f"{sum(entry.written for entry in found):,} items written"),
         )
-    return Answer(done, lambda console: show_materialised(console, done))
+    shown = [entry.model_dump(mode="json", exclude_unset=True) for entry in done]
+    return Answer(shown, lambda console: show_materialised(console, done))
 
 
 def parity(
@@ -221,15 +195,14 @@ def parity(
     stack: StackOption = None,
 ) -> Answer:
     """Compare a sample of online items with the offline rows; exits with 1 if one differs."""
-    import headwater
-    from headwater.cli.render.features import show_parity
+    from headwater.cli.render.online import show_parity
     from headwater.features.errors import OnlineDiffers
 
-    found = headwater.connect(stack).features.parity(view)
+    found = connect(stack).features.parity(view)
     if different := sum(entry.different for entry in found):
         named = [str(mismatch) for entry in found for mismatch in entry.mismatches]
         raise OnlineDiffers("\n".join([f"{different} entities aren't online what they are offline:", *named]))
-    return Answer([entry.model_dump(mode="json") for entry in found], lambda console: show_parity(console, found))
+    return answered(found, show_parity)
 
 
 def skew(
@@ -246,15 +219,13 @@ def skew(
     """Compare the features that a day's predictions saw with those that training would join to them."""
     from datetime import date
 
-    import headwater
-    from headwater.cli.render.features import show_skew
+    from headwater.cli.render.online import show_skew
 
     try:
         chosen = date.fromisoformat(day) if day else None
     except ValueError as error:
         raise typer.BadParameter(f"--day {day!r} is no day: write 2013-05-01") from error
-    found = headwater.connect(stack).features.skew(model, chosen, limit=limit)
-    return Answer(found.model_dump(mode="json"), lambda console: show_skew(console, found))
+    return answered(connect(stack).features.skew(model, chosen, limit=limit), show_skew)
 
 
 def show_list(console: Console, found: tuple[ViewSummary, ...]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from headwater.cli.command import StackOption, YesOption, command, group
+from headwater.cli.command import StackOption, YesOption, commands, connect, group
 from headwater.cli.output import Answer, note
 
 if TYPE_CHECKING:
@@ -27,12 +27,7 @@ OfOption = Annotated[
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     infra = group("infra", "The infrastructure's history: who changed what, what existed when, and the way back.", app)
-    command(infra, "history")(history)
-    command(infra, "show")(show)
-    command(infra, "diff")(diff)
-    command(infra, "at")(at)
-    command(infra, "sync")(sync)
-    command(infra, "restore")(restore)
+    commands(infra, history, show, diff, at, sync, restore)
 
 
 def history(
@@ -70,7 +65,7 @@ def diff(
     of: OfOption = None,
     stack: StackOption = None,
 ) -> Answer:
-    """Show what differs between what two updates left, property by property; secrets can't be compared."""
+    """Show the differences between the states after two updates, property by property, but for secrets."""
     from headwater.cli.render.infrastructure import difference_data, show_difference
 
     found = _infra(stack).diff(before, after, _stack(of))
@@ -129,7 +124,7 @@ def sync(
     found = _infra(stack).sync(text)
     what = "files of updates in the state bucket" if exported is None else "updates in the exported history"
     note(f"{found.files} {what}, {found.new} of them new to the history")
-    return Answer(found.model_dump(mode="json"))
+    return Answer(found)
 
 
 def restore(
@@ -138,20 +133,19 @@ def restore(
     yes: YesOption = False,
     stack: StackOption = None,
 ) -> Answer:
-    """Say what brings back what an update left, and with --apply do it; exits 5 where data would be lost."""
-    import headwater
+    """Show how to return to the state after an update, with --apply do it; exits 5 where data would be lost."""
+    from headwater.cli.infra_restore import check_commit, commands, perform
     from headwater.cli.render.infrastructure import difference_data, show_plan
-    from headwater.cli.restoring import check_commit, commands, perform
     from headwater.project import project
 
-    cloud = headwater.connect(stack)
+    cloud = connect(stack)
     plan = check_commit(cloud.infra.restore_plan(update), project())
     plan.refuse()
     data: dict[str, Any] = {
         "update": _data(plan.update),
         "difference": difference_data(plan.difference) if plan.difference else None,
         "config": dict(plan.config),
-        "commands": commands(plan, cloud.stack.name),
+        "commands": commands(plan, cloud.description.name),
         "applied": apply,
     }
     if not apply:
@@ -162,9 +156,7 @@ def restore(
 
 
 def _infra(stack: str | None) -> Infrastructure:
-    import headwater
-
-    return headwater.connect(stack).infra
+    return connect(stack).infra
 
 
 def _stack(of: str | None) -> StackName | None:

@@ -7,29 +7,29 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from headwater.cli.command import StackOption, command, group
-from headwater.cli.output import Answer, note, table
+from headwater.cli.command import StackOption, commands, connect, group
+from headwater.cli.output import Answer, answered, note, table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
-    from headwater.client.lake import IngestionView, SentFile
+    from headwater.client.ingestions import IngestionView, SentFile
     from headwater.lake.types import Ingestion
 
 SHOWN_REASONS = 3
 SHORT = 12
 """Letters of an id that are shown."""
 NOWHERE = "(no source)"
-"""What landed outside any source's folder."""
+"""The source that is shown for files outside every source's folder."""
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
-    command(app, "upload")(upload)
-    ingestions = group("ingestions", "What became of uploaded files.", app)
-    command(ingestions, "list")(list_ingestions)
-    command(ingestions, "show")(show_ingestion)
-    command(ingestions, "quarantine")(quarantine)
+    commands(app, upload)
+    ingestions = group("ingestions", "Ingestions of uploaded files.", app)
+    commands(ingestions, list_ingestions, show_ingestion, quarantine)
 
 
 def upload(
@@ -42,7 +42,6 @@ def upload(
     """Upload files; their ingestion starts by itself."""
     import time
 
-    import headwater
     from headwater.cli.interrupts import Interrupted, goes_on
     from headwater.client.errors import BadUpload, IngestionFailed
     from headwater.lake.errors import FileRefused
@@ -50,7 +49,7 @@ def upload(
     # Before the first one is sent: half an upload is hard to think about.
     if missing := [str(path) for path in files if not path.is_file()]:
         raise BadUpload(f"no such file (a folder is none): {', '.join(missing)}")
-    cloud = headwater.connect(stack)
+    cloud = connect(stack)
     sent: list[SentFile] = []
     try:
         for path in files:
@@ -63,7 +62,7 @@ def upload(
         ) from None
     if not wait:
         note(f"next: headwater ingestions list {source}")
-        return Answer([entry.model_dump(mode="json") for entry in sent])
+        return Answer(sent)
     deadline = time.monotonic() + timeout
     uploaded = f"{len(sent)} uploaded files" if len(sent) > 1 else f"uploaded file {sent[0].file}"
     with goes_on(
@@ -74,7 +73,7 @@ def upload(
         failed: list[FileRefused | IngestionFailed] = []
         for entry in sent:
             try:
-                done.append(cloud.wait(entry, timeout=max(1.0, deadline - time.monotonic())))
+                done.append(cloud.ingestions.wait(entry, timeout=max(1.0, deadline - time.monotonic())))
             except (FileRefused, IngestionFailed) as error:
                 failed.append(error)
     if len(failed) == 1 and not done:
@@ -95,10 +94,8 @@ def list_ingestions(
     source: Annotated[str | None, typer.Argument(help="Only this source's.", show_default=False)] = None,
     stack: StackOption = None,
 ) -> Answer:
-    """List what became of uploads, the newest first."""
-    import headwater
-
-    found = list(headwater.connect(stack).ingestions(source))
+    """List the ingestions of uploads, the newest first."""
+    found = connect(stack).ingestions.list(source)
     return Answer([_data(entry) for entry in found], lambda console: _show(console, found))
 
 
@@ -108,11 +105,8 @@ NameArgument = Annotated[
 
 
 def show_ingestion(name: NameArgument, stack: StackOption = None) -> Answer:
-    """Show what became of one upload: why rows were rejected, with their values."""
-    import headwater
-
-    found = headwater.connect(stack).ingestion(name)
-    return Answer(found.model_dump(mode="json"), lambda console: _show_full(console, found))
+    """Show one upload's ingestion: why rows were rejected, with their values."""
+    return answered(connect(stack).ingestions.show(name), _show_full)
 
 
 def quarantine(
@@ -123,9 +117,7 @@ def quarantine(
     stack: StackOption = None,
 ) -> Answer:
     """Write an upload's rejected rows to a file, as they landed, with their numbers and reasons."""
-    import headwater
-
-    count = headwater.connect(stack).quarantine(name, to)
+    count = connect(stack).ingestions.quarantine(name, to)
     note(f"wrote {count:,} row{'' if count == 1 else 's'} to {to}")
     return Answer({"path": str(to), "rows": count})
 
@@ -175,7 +167,7 @@ def _show_full(console: Console, found: IngestionView) -> None:
         note(f"next: headwater ingestions quarantine {found.id[:SHORT]} --to rejected.csv")
 
 
-def _show(console: Console, found: list[Ingestion]) -> None:
+def _show(console: Console, found: Sequence[Ingestion]) -> None:
     if not found:
         note("nothing was uploaded yet; next: headwater upload SOURCE FILE --wait")
         return

@@ -8,29 +8,24 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from headwater.cli import snapshots
-from headwater.cli.command import Engine, EngineOption, PortOption, YesOption, command, group, wants_json
-from headwater.cli.output import Answer, as_json, insist, note, table
+from headwater.cli import local_snapshots
+from headwater.cli.command import Engine, EngineOption, PortOption, YesOption, commands, connect, group, wants_json
+from headwater.cli.output import Answer, answered, as_json, insist, note, table
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from headwater.cli.local_stack import Up
-    from headwater.client import Headwater
+    from headwater.client import Stack
     from headwater.client.logs import LogLine
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     local = group("local", "AWS on this machine, with this project deployed on it.", app)
-    command(local, "up")(up)
-    command(local, "status")(status)
-    command(local, "stop")(stop)
-    command(local, "down")(down)
-    command(local, "logs")(logs)
-    command(local, "env")(env)
-    snapshots.add_to(local)
-    command(group("clock", "The local cloud's time, by which schedules and alarms live.", local), "advance")(advance)
+    commands(local, up, status, stop, down, logs, env)
+    local_snapshots.add_to(local)
+    commands(group("clock", "The local cloud's time, by which schedules and alarms live.", local), advance)
 
 
 def up(
@@ -54,7 +49,7 @@ def up(
 def status() -> Answer:
     """Say whether the local cloud runs, where, what is on it and how much it keeps; exits 3 if it doesn't run."""
     from headwater.cli.local_stack import deployed_resources, running
-    from headwater.client.stack import LOCAL
+    from headwater.client.description import LOCAL
     from headwater.project import home, project
     from localcloud import control
 
@@ -66,7 +61,7 @@ def status() -> Answer:
         "resources": len(deployed),
         "home": str(home()),
     }
-    return Answer(facts, lambda console: _show_facts(console, facts))
+    return answered(facts, _show_facts)
 
 
 def stop() -> Answer:
@@ -134,16 +129,15 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
     since: Annotated[str, typer.Option("--since", help="How far back, such as 90s, 15m, 6h or 7d.")] = "1h",
 ) -> Answer:
-    """Print what the deployed functions, tasks and machines logged."""
+    """Print the logs of the deployed functions, tasks and machines."""
     from headwater.cli.local_stack import duration
-    from headwater.client import connect
-    from headwater.client.stack import LOCAL
+    from headwater.client.description import LOCAL
 
     cloud = connect(LOCAL)
     start = time.time() - duration(since).total_seconds()
-    found = cloud.logs(function, since=start)
+    found = cloud.logs.read(function, since=start)
     if not follow:
-        return Answer([line.model_dump(mode="json") for line in found], lambda console: _show_lines(console, found))
+        return answered(found, _show_lines)
     try:
         _follow(cloud, function, found, since=start, as_lines_of_json=wants_json(context))
     except KeyboardInterrupt:
@@ -153,7 +147,7 @@ def logs(
 
 
 def _follow(
-    cloud: Headwater, function: str | None, found: Sequence[LogLine], *, since: float, as_lines_of_json: bool
+    cloud: Stack, function: str | None, found: Sequence[LogLine], *, since: float, as_lines_of_json: bool
 ) -> NoReturn:
     from headwater.cli.output import data_console
 
@@ -163,12 +157,12 @@ def _follow(
         seen |= {line.id for line in fresh}
         if as_lines_of_json:
             for line in fresh:
-                typer.echo(as_json(line.model_dump(mode="json")))
+                typer.echo(as_json(line))
         else:
             _show_lines(data_console(), fresh)
         time.sleep(1)
         # A line may come a little later than its own time says.
-        found = cloud.logs(function, since=max(since, time.time() - 60))
+        found = cloud.logs.read(function, since=max(since, time.time() - 60))
 
 
 def _show_up(console: Console, made: Up) -> None:
@@ -187,7 +181,7 @@ def _show_facts(console: Console, facts: dict[str, object]) -> None:
         console.print(f"{name:<11} {fact}", markup=False)
 
 
-def _show_lines(console: Console, lines: list[LogLine]) -> None:
+def _show_lines(console: Console, lines: Sequence[LogLine]) -> None:
     for line in lines:
         console.print(f"[dim]{line.at:%H:%M:%S} {line.group}[/dim] ", end="", soft_wrap=True)
         console.print(line.message, markup=False, soft_wrap=True)

@@ -16,7 +16,7 @@ from headwater.cli.interrupts import Interrupted
 from headwater.cli.output import note
 from headwater.cli.policies import obey
 from headwater.cli.progress import Stage, Stages
-from headwater.client.stack import LOCAL
+from headwater.client.description import LOCAL
 from headwater.errors import InvalidRequest, NotFound
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def deployed_resources(project: Path, running: Running) -> list[str]:
 
 
 def host_config() -> dict[str, str]:
-    """What differs when the functions run on this very machine."""
+    """Settings for functions that run on this very machine."""
     architecture = "arm64" if platform.machine().lower() in {"arm64", "aarch64"} else "x86_64"
     return {"bundlePlatform": "host", "architecture": architecture}
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from headwater.cli.command import StackOption, YesOption, command, group
-from headwater.cli.output import Answer, confirm, note, table
+from headwater.cli.command import StackOption, YesOption, command, commands, connect, group
+from headwater.cli.output import Answer, answered, confirm, listed, note
 
 if TYPE_CHECKING:
     from headwater.registry.types import AliasMove
@@ -21,18 +21,13 @@ WhyOption = Annotated[str, typer.Option("--why", help="Reason, kept in the alias
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     models = group("models", "Registered models and which version of each serves.", app)
-    command(models, "list")(list_models)
-    command(models, "show")(show_model)
-    command(models, "promote")(promote)
-    command(models, "rollback")(rollback)
+    commands(models, list_models, show_model, promote, rollback)
     command(models, "training-set")(training_set)
 
 
 def list_models(stack: StackOption = None) -> Answer:
     """List the registered models."""
-    import headwater
-
-    found = headwater.connect(stack).models.list()
+    found = connect(stack).models.list()
     rows = [
         (
             entry.model,
@@ -44,13 +39,9 @@ def list_models(stack: StackOption = None) -> Answer:
         )
         for entry in found
     ]
-    columns = ("model", "serves", "versions", "newest", "metrics", "registered (UTC)")
     if not found:
         note("no model was trained yet; next: headwater train MODEL --watch")
-        return Answer([])
-    return Answer(
-        [entry.model_dump(mode="json") for entry in found], lambda console: console.print(table(columns, rows))
-    )
+    return listed(("model", "serves", "versions", "newest", "metrics", "registered (UTC)"), rows, found)
 
 
 def show_model(
@@ -61,11 +52,9 @@ def show_model(
     stack: StackOption = None,
 ) -> Answer:
     """Show a version's card: its metrics beside the champion's, its gates, and where it came from."""
-    import headwater
     from headwater.cli.render.model_card import show_card
 
-    card = headwater.connect(stack).models.show(model, version)
-    return Answer(card.model_dump(mode="json"), lambda console: show_card(console, card))
+    return answered(connect(stack).models.show(model, version), show_card)
 
 
 def promote(
@@ -77,10 +66,8 @@ def promote(
     stack: StackOption = None,
 ) -> Answer:
     """Let an alias point at a version: one write, and warm functions follow within seconds."""
-    import headwater
-
-    cloud = headwater.connect(stack)
-    confirm(f"Point {model}@{alias} of stack {cloud.stack.name!r} at version {version}?", yes)
+    cloud = connect(stack)
+    confirm(f"Point {model}@{alias} of stack {cloud.description.name!r} at version {version}?", yes)
     return _moved(cloud.models.promote(model, version, alias=alias, why=why))
 
 
@@ -88,10 +75,8 @@ def rollback(
     model: ModelArgument, alias: AliasOption = "production", yes: YesOption = False, stack: StackOption = None
 ) -> Answer:
     """Point an alias back at the version before its last move; a second time undoes the first."""
-    import headwater
-
-    cloud = headwater.connect(stack)
-    confirm(f"Point {model}@{alias} of stack {cloud.stack.name!r} back at the version before?", yes)
+    cloud = connect(stack)
+    confirm(f"Point {model}@{alias} of stack {cloud.description.name!r} back at the version before?", yes)
     return _moved(cloud.models.rollback(model, alias=alias))
 
 
@@ -104,9 +89,7 @@ def training_set(
     stack: StackOption = None,
 ) -> Answer:
     """Make the table that a version learnt from again, from the commits that it pinned, byte for byte."""
-    import headwater
-
-    made = headwater.connect(stack).models.training_set(model, version, to)
+    made = connect(stack).models.training_set(model, version, to)
     note(f"{to}: the bytes that version {version} of {model} learnt from (sha256 {made.sha256})")
     return Answer({"model": model, "version": version, "file": str(to), "sha256": made.sha256})
 
@@ -114,4 +97,4 @@ def training_set(
 def _moved(move: AliasMove) -> Answer:
     before = f"version {move.before}" if move.before else "nothing"
     note(f"{move.model}@{move.alias} points at version {move.to} now, before at {before}")
-    return Answer(move.model_dump(mode="json"))
+    return Answer(move)

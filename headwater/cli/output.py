@@ -1,4 +1,4 @@
-"""What a command shows: data to stdout, everything else to stderr, and nothing that moves without a terminal."""
+"""Output of commands: data to stdout, everything else to stderr, and nothing that moves without a terminal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from headwater.errors import Refused
 
@@ -18,17 +18,34 @@ if TYPE_CHECKING:
 
     from headwater.cli.render.grid import Grid
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True)
 class Answer:
-    """What a command found out, for machines and for people."""
+    """The answer of a command, for machines and for people."""
 
     data: Any
-    """Plain values: what ``--json`` prints, in one line."""
+    """Plain values, or values of the domain: ``--json`` prints them in one line."""
     show: Callable[[Console], None] | None = None
     """Prints it for people on the console of stdout; by default nothing is printed."""
     exit_code: int = 0
-    """What the command exits with once the answer is printed: 1 if what it looked at isn't well."""
+    """The exit code once the answer is printed: 1 if the command found a fault."""
+
+
+def answered(found: T, show: Callable[[Console, T], None]) -> Answer:
+    """An answer whose data ``show`` prints for people."""
+    return Answer(found, lambda console: show(console, found))
+
+
+def listed(columns: Sequence[str], rows: Sequence[Sequence[object]], data: Any = None) -> Answer:
+    """An answer that is a table, and nothing for people if there are no rows.
+
+    ``data`` is the JSON; by default an object for each row, by the columns' names.
+    """
+    if data is None:
+        data = [dict(zip(columns, row, strict=True)) for row in rows]
+    return Answer(data, lambda console: console.print(table(columns, rows)) if rows else None)
 
 
 def as_json(data: Any) -> str:

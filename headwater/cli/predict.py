@@ -8,16 +8,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from headwater.cli.command import StackOption, command
+from headwater.cli.command import StackOption, commands, connect
 from headwater.cli.output import Answer, note, table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
+
+    from headwater.client.predictions import Prediction, Predictions
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
-    command(app, "predict")(predict)
+    commands(app, predict)
 
 
 def predict(
@@ -48,28 +52,28 @@ def predict(
     stack: StackOption = None,
 ) -> Answer:
     """Ask the deployed API for predictions."""
-    import headwater
-    from headwater.cli.instances import read_instances
+    from headwater.cli.predict_instances import read_instances
     from headwater.client.predictions import MAX_INSTANCES
 
     def kinds() -> dict[str, str]:
-        return {entry["name"]: entry["kind"] for entry in headwater.connect(stack).card(model)["inputs"]}
+        return {entry.name: entry.kind for entry in connect(stack).models.serving(model).inputs}
 
     instances = read_instances(inputs or [], file, kinds)
     at = moment(as_of) if as_of else None
-    cloud = headwater.connect(stack)
+    cloud = connect(stack)
     answers = [
         cloud.predict(model, instances[start : start + MAX_INSTANCES], as_of=at, alias=alias, explain=explain)
         for start in range(0, len(instances), MAX_INSTANCES)
     ]
-    answer = {**answers[0], "predictions": [entry for part in answers for entry in part["predictions"]]}
+    whole = answers[0].model_copy(update={"predictions": sum((part.predictions for part in answers), ())})
+    data = whole.data()
     if len(answers) > 1:
-        answer["request_ids"] = [part["request_id"] for part in answers]
-    return Answer(answer, lambda console: _show(console, instances, answer))
+        data["request_ids"] = [part.request_id for part in answers]
+    return Answer(data, lambda console: _show(console, instances, whole))
 
 
 def moment(text: str) -> datetime:
-    """What ``--as-of`` says: UTC unless it has an offset."""
+    """The time of ``--as-of``: UTC unless it has an offset."""
     from datetime import UTC
 
     from headwater.errors import InvalidRequest
@@ -81,32 +85,32 @@ def moment(text: str) -> datetime:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def _show(console: Console, instances: list[dict[str, Any]], answer: dict[str, Any]) -> None:
+def _show(console: Console, instances: list[dict[str, Any]], answer: Predictions) -> None:
     inputs = list(dict.fromkeys(name for instance in instances for name in instance))
-    value = "probability" if "probability" in answer["predictions"][0] else "value"
-    missing = any(entry.get("missing_features") for entry in answer["predictions"])
+    kind = "value" if answer.predictions[0].probability is None else "probability"
+    missing = any(entry.missing_features for entry in answer.predictions)
     rows = [
         (
             *(instance.get(name) for name in inputs),
-            entry[value],
-            *([", ".join(entry.get("missing_features") or ())] * missing),
+            entry.number,
+            *([", ".join(entry.missing_features)] * missing),
         )
-        for instance, entry in zip(instances, answer["predictions"], strict=True)
+        for instance, entry in zip(instances, answer.predictions, strict=True)
     ]
-    console.print(table((*inputs, value, *(["missing features"] * missing)), rows))
-    if any("views" in entry for entry in answer["predictions"]):
-        _show_views(console, answer["predictions"])
-    note(f"{answer['model']} version {answer['version']} ({answer['alias']}), request {answer['request_id']}")
+    console.print(table((*inputs, kind, *(["missing features"] * missing)), rows))
+    if any(entry.views is not None for entry in answer.predictions):
+        _show_views(console, answer.predictions)
+    note(f"{answer.model} version {answer.version} ({answer.alias}), request {answer.request_id}")
 
 
-def _show_views(console: Console, predictions: list[dict[str, Any]]) -> None:
+def _show_views(console: Console, predictions: Sequence[Prediction]) -> None:
     """A line for each instance, counted from 0 as errors do, and view that was looked up."""
-    from headwater.cli.feature_values import age, state
+    from headwater.cli.render.online import age, state
 
     rows = [
-        (str(number), view, state(seen["status"]), age(seen["age_seconds"]))
+        (str(number), view, state(seen.status), age(seen.age_seconds))
         for number, entry in enumerate(predictions)
-        for view, seen in entry["views"].items()
+        for view, seen in (entry.views or {}).items()
     ]
     if rows:
         console.print(table(("instance", "view", "state", "age"), rows, whole=("state", "age")))

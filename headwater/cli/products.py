@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from headwater.cli.command import command
-from headwater.cli.output import Answer, table
+from headwater.cli.command import commands
+from headwater.cli.output import Answer, listed
 from headwater.errors import InvalidRequest
 from headwater.project import make_importable, project
 
@@ -22,10 +22,7 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
-    command(app, "new")(new)
-    command(app, "init")(init)
-    command(app, "check")(check)
-    command(app, "lock")(lock)
+    commands(app, new, init, check, lock)
 
 
 def new(
@@ -53,14 +50,14 @@ def lock() -> Answer:
     root = project()
     made = {name: str(path.relative_to(root)) if path else None for name, path in compile_locks(root).items()}
     rows = [(name, path or "adds nothing") for name, path in made.items()]
-    return Answer(made, lambda console: console.print(table(("group", "lock"), rows)))
+    return listed(("group", "lock"), rows, made)
 
 
 def init(
     model: Annotated[str, typer.Argument(help="Name, such as house_price.", show_default=False)],
     task: Annotated[
         Literal["classification", "regression"],
-        typer.Option("--task", "-t", help="What the model answers with; --from tells it by the label."),
+        typer.Option("--task", "-t", help="The kind of answer; --from finds it by the label."),
     ] = "regression",
     file: Annotated[
         Path | None,
@@ -115,7 +112,7 @@ def check() -> Answer:
         "models": sorted(catalog.models),
     }
     rows = [(kind, len(names), ", ".join(names)) for kind, names in data.items()]
-    return Answer(data, lambda console: console.print(table(("all well", "", ""), rows)))
+    return listed(("all well", "", ""), rows, data)
 
 
 def _show_scaffold(console: Console, files: list[str], told: list[str], steps: list[str]) -> None:

@@ -6,25 +6,25 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from headwater.cli.command import StackOption, YesOption, command, group
-from headwater.cli.output import Answer, confirm, note, table
+from headwater.cli.command import StackOption, YesOption, commands, connect, group
+from headwater.cli.output import Answer, answered, confirm, note, table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
     from headwater.client.runs import Run
-    from headwater.client.service import Headwater
+    from headwater.client.stack import Stack
 
 TimeoutOption = Annotated[float, typer.Option("--timeout", help="Seconds to wait.")]
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
-    command(app, "train")(train)
+    commands(app, train)
     runs = group("runs", "Training runs: from pinned data to a promoted model.", app)
-    command(runs, "list")(list_runs)
-    command(runs, "watch")(watch)
-    command(runs, "stop")(stop)
+    commands(runs, list_runs, watch, stop)
 
 
 def train(
@@ -35,15 +35,13 @@ def train(
     stack: StackOption = None,
 ) -> Answer:
     """Train a model: start a run from data that is pinned now to a promoted version."""
-    import headwater
-
-    cloud = headwater.connect(stack)
-    run = cloud.runs.start(model, reason=reason)
+    cloud = connect(stack)
+    run = cloud.train(model, reason=reason)
     note(f"run {run.id} of {model} started")
     if follow:
         return _follow(cloud, run.id, timeout)
     note(f"next: headwater runs watch {run.id}")
-    return Answer(run.model_dump(mode="json"))
+    return Answer(run)
 
 
 def watch(
@@ -52,9 +50,7 @@ def watch(
     stack: StackOption = None,
 ) -> Answer:
     """Follow a run to its end; exits 1 if it failed and 5 if its model was rejected by a gate."""
-    import headwater
-
-    return _follow(headwater.connect(stack), run, timeout)
+    return _follow(connect(stack), run, timeout)
 
 
 def list_runs(
@@ -63,10 +59,7 @@ def list_runs(
     stack: StackOption = None,
 ) -> Answer:
     """List training runs, the newest first."""
-    import headwater
-
-    found = headwater.connect(stack).runs.list(model, limit=limit)
-    return Answer([run.model_dump(mode="json") for run in found], lambda console: _show(console, found))
+    return answered(connect(stack).runs.list(model, limit=limit), _show)
 
 
 def stop(
@@ -76,18 +69,17 @@ def stop(
     stack: StackOption = None,
 ) -> Answer:
     """Stop a training run, its container too; nothing of it is registered."""
-    import headwater
     from headwater.cli.interrupts import goes_on
 
-    cloud = headwater.connect(stack)
+    cloud = connect(stack)
     confirm(f"Stop run {run}?", yes)
     with goes_on(f"run {run} is being stopped", next_steps=["headwater runs list"]):
         stopped = cloud.runs.stop(run, why=why)
     note(f"run {stopped.id} of {stopped.model} is {stopped.status.lower()}; what served before serves on")
-    return Answer(stopped.model_dump(mode="json"), lambda console: _show(console, [stopped]))
+    return Answer(stopped, lambda console: _show(console, [stopped]))
 
 
-def _follow(cloud: Headwater, run_id: str, timeout: float) -> Answer:
+def _follow(cloud: Stack, run_id: str, timeout: float) -> Answer:
     """A line a state as it is entered; rejection by a gate is an answer that scripts must notice."""
     from headwater.cli.interrupts import goes_on
     from headwater.cli.progress import Stages
@@ -102,10 +94,10 @@ def _follow(cloud: Headwater, run_id: str, timeout: float) -> Answer:
         stage.update(f"{run.status.lower()}{f', version {run.version}' if run.version else ''}")
     if run.rejected:
         raise Rejected(run, cloud.models.show(run.model, run.version).reasons)
-    return Answer(run.model_dump(mode="json"), lambda console: _show(console, [run]))
+    return Answer(run, lambda console: _show(console, [run]))
 
 
-def _show(console: Console, runs: list[Run]) -> None:
+def _show(console: Console, runs: Sequence[Run]) -> None:
     if not runs:
         note("no model was trained yet; next: headwater train MODEL --watch")
         return

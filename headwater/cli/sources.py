@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from headwater.cli.command import StackOption, YesOption, command, group
-from headwater.cli.output import Answer, confirm, note, table
+from headwater.cli.command import StackOption, YesOption, commands, connect, group
+from headwater.cli.output import Answer, answered, confirm, note, table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
     from headwater.client.sources import SourceView
@@ -22,25 +24,17 @@ SourceArgument = Annotated[str, typer.Argument(help="Source that a product decla
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     source = group("source", "Sources: their definitions, and files of older ones.", app)
-    command(source, "list")(list_sources)
-    command(source, "show")(show_source)
-    command(source, "reingest")(reingest)
+    commands(source, list_sources, show_source, reingest)
 
 
 def list_sources(stack: StackOption = None) -> Answer:
     """List the declared sources, with the definition and the number of their files."""
-    import headwater
-
-    found = headwater.connect(stack).sources.list()
-    return Answer([entry.model_dump(mode="json") for entry in found], lambda console: _show_all(console, found))
+    return answered(connect(stack).sources.list(), _show_all)
 
 
 def show_source(name: SourceArgument, stack: StackOption = None) -> Answer:
     """Show a source's definitions and how many files are of each."""
-    import headwater
-
-    found = headwater.connect(stack).sources.show(name)
-    return Answer(found.model_dump(mode="json"), lambda console: _show_one(console, found))
+    return answered(connect(stack).sources.show(name), _show_one)
 
 
 def reingest(
@@ -59,18 +53,17 @@ def reingest(
     stack: StackOption = None,
 ) -> Answer:
     """Make files of an older definition again from landing; one commit switches the source over."""
-    import headwater
     from headwater.cli.interrupts import goes_on
     from headwater.cli.progress import Stages
 
-    cloud = headwater.connect(stack)
+    cloud = connect(stack)
     if drop and not dry_run:
         confirm(f"Take the rows of files of {name} out that can't be made again?", yes)
     started = cloud.sources.reingest(name, since=since, drop=drop, dry_run=dry_run)
     note(f"run {started.run_id} started")
     if not (wait or dry_run):
         note(f"next: headwater source show {name}")
-        return Answer(started.model_dump(mode="json"))
+        return Answer(started)
     again = f"headwater source reingest {name} --wait waits for it, or does what is left"
     with (
         goes_on(
@@ -81,10 +74,10 @@ def reingest(
     ):
         done = cloud.sources.wait(started, timeout=timeout)
         stage.update(f"{done.status.value.lower()}: {done.files:,} files")
-    return Answer(done.model_dump(mode="json"), lambda console: _show_done(console, done))
+    return answered(done, _show_done)
 
 
-def _show_all(console: Console, found: list[SourceView]) -> None:
+def _show_all(console: Console, found: Sequence[SourceView]) -> None:
     rows = [
         (entry.name, entry.definition or "", sum(entry.files.values()), entry.older, entry.size) for entry in found
     ]  # fmt: skip

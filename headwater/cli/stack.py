@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from headwater.cli.command import StackOption, command
+from headwater.cli.command import StackOption, command, connect
 from headwater.cli.output import Answer, table
 
 if TYPE_CHECKING:
@@ -19,10 +19,10 @@ def add_to(app: typer.Typer) -> None:
 
 
 def show(stack: StackOption = None) -> Answer:
-    """Show what a stack says of itself: the version that deployed it, its products, where everything is."""
+    """Show a stack's description: the version that deployed it, its products, its resources."""
     import headwater
 
-    told = headwater.connect(stack).stack
+    told = connect(stack).description
     data = {**told.model_dump(mode="json"), "client_version": headwater.__version__}
 
     def show_facts(console: Console) -> None:

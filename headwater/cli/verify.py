@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from headwater.cli.command import StackOption, command
+from headwater.cli.command import StackOption, commands, connect
 from headwater.cli.interrupts import goes_on
 from headwater.cli.output import Answer, note, table
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
-    command(app, "verify")(verify)
+    commands(app, verify)
 
 
 def verify(
@@ -31,7 +31,6 @@ def verify(
 
     Takes minutes and at most some cents. Exits with 1 if a check failed.
     """
-    import headwater
     from headwater.cli.progress import Stages
 
     became = "stays until the next one" if keep else "was removed"
@@ -39,7 +38,7 @@ def verify(
         f"the verification was broken off, and what it had put into the stack {became}",
         next_steps=["headwater verify, which removes what is left"],
     ):
-        report = headwater.connect(stack).verify(keep=keep, follow=Stages().stage)
+        report = connect(stack).verify(keep=keep, follow=Stages().stage)
     data = report.model_dump(mode="json") | {"status": "passed" if report.passed else "failed"}
     return Answer(data, lambda console: show(console, report), exit_code=0 if report.passed else 1)
 

@@ -7,13 +7,13 @@
 
 from __future__ import annotations
 
-from headwater.client.service import Headwater
-from headwater.client.stack import StackDescription, find
+from headwater.client.description import Description, find
+from headwater.client.stack import Stack
 
-__all__ = ["Headwater", "StackDescription", "connect"]
+__all__ = ["Description", "Stack", "connect"]
 
 
-def connect(stack: str | None = None) -> Headwater:
+def connect(stack: str | None = None) -> Stack:
     """Connect to a deployed stack.
 
     Parameters
@@ -26,4 +26,4 @@ def connect(stack: str | None = None) -> Headwater:
     NoStack
         There is no such stack where the AWS credentials lead; the message says what to do.
     """
-    return Headwater(*find(stack))
+    return Stack(*find(stack))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from headwater.errors import HeadwaterError, InvalidRequest, NotFound, Refused
@@ -33,6 +34,23 @@ class BadUpload(InvalidRequest):
 
 class BadTarget(InvalidRequest):
     """The target can't be written, or a package that the call needs isn't installed."""
+
+
+@contextmanager
+def needed(work: str, extra: str = "data") -> Iterator[None]:
+    """Name the extra to install where an import in the block fails; ``work`` says which packages do what.
+
+    Raises
+    ------
+    BadTarget
+        A package isn't installed here.
+    """
+    try:
+        yield
+    except ImportError as error:
+        raise BadTarget(
+            f"{work}, and a package isn't installed: {error}", next_steps=[f"pip install 'headwater[{extra}]'"]
+        ) from error
 
 
 class IngestionFailed(HeadwaterError):

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from functools import cached_property
 
-from headwater.client.stack import StackDescription
+from headwater.client.connection import Connection
 from headwater.errors import InvalidRequest
 from headwater.history.errors import NoHistory, StateUnknown
 from headwater.history.graph import Graph
@@ -35,29 +33,27 @@ class Infrastructure:
     ``latest~<n>``.
     """
 
-    def __init__(self, stack: StackDescription, using: Callable[[], AbstractContextManager[None]]) -> None:
-        self._using = using
-        self._state_bucket = stack.state_bucket
-        self.name = StackName(project=stack.project, stack=stack.name)
-        self._stack = stack
+    def __init__(self, connection: Connection) -> None:
+        self._using, self._description = connection.using, connection.description
+        self.name = StackName(project=self._description.project, stack=self._description.name)
 
     @cached_property
     def _history(self) -> UpdateHistory:
         # Made on first use, inside `_using`: the clients cost a tenth of a second.
-        stack = self._stack
+        stack = self._description
         return UpdateHistory(
             StateBucket(stack.state_bucket), HistoryTable(stack.registry_table), GraphStore(stack.artifacts_bucket)
         )
 
-    def history(self, of: StackName | None = None) -> list[Update]:
+    def history(self, of: StackName | None = None) -> tuple[Update, ...]:
         """Every update of the stack, or of another stack with its state in the same bucket; the newest first."""
         with self._using():
-            return list(reversed(self._history.updates(of or self.name)))
+            return tuple(reversed(self._history.updates(of or self.name)))
 
-    def stacks(self) -> list[StackName]:
+    def stacks(self) -> tuple[StackName, ...]:
         """Every stack that the history knows of, removed ones included."""
         with self._using():
-            return self._history.stacks()
+            return tuple(self._history.stacks())
 
     def show(self, update: str = "latest", of: StackName | None = None) -> UpdateCard:
         """One update with the resources after it and its changes.
@@ -127,7 +123,7 @@ class Infrastructure:
         with self._using():
             if exported is not None:
                 return self._history.import_history(self.name, exported)
-            if not self._state_bucket:
+            if not self._description.state_bucket:
                 raise NoHistory(
                     f"stack {self.name.stack!r} was deployed without the setting headwater:stateBucket",
                     next_steps=[

@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
-from headwater.client.errors import BadTarget
+from headwater.client.connection import Connection
+from headwater.client.errors import BadTarget, needed
 from headwater.client.people import me
-from headwater.client.stack import StackDescription
+from headwater.client.predictions import ServingCard, serving_card
 from headwater.registry.service import PRODUCTION, Registry
-from headwater.registry.types import AliasMove, ModelVersion, TrainingSet
+from headwater.registry.types import AliasMove, GateOutcome, ModelVersion, Parity, TrainingSet
 from headwater.storage.table import Table
+from headwater.values import Value
 from headwater.verification import is_reserved
 
 
-class ModelSummary(BaseModel):
+class ModelSummary(Value):
     """One model in a list."""
-
-    model_config = ConfigDict(frozen=True)
 
     model: str
     production: int | None
     """The version that serves; None if no version serves."""
     aliases: dict[str, int]
+    """The version that each alias points at."""
     versions: int
+    """Number of versions."""
     newest: int
     newest_status: str
     newest_warnings: tuple[str, ...]
@@ -38,10 +35,8 @@ class ModelSummary(BaseModel):
     registered_at: datetime
 
 
-class ModelCard(BaseModel):
+class ModelCard(Value):
     """Details of one version of a model."""
-
-    model_config = ConfigDict(frozen=True)
 
     model: str
     version: int
@@ -51,14 +46,20 @@ class ModelCard(BaseModel):
     registered_at: datetime
     run_id: str
     metrics: dict[str, float]
+    """On the held-out rows."""
     champion: dict[str, float] | None
+    """The champion's metrics on the same rows; None if nothing served."""
     inputs_alone: dict[str, float] | None
-    gates: tuple[dict[str, Any], ...]
-    parity: dict[str, Any]
+    """Metrics of a model that learnt from the request's inputs alone; None if there are no features."""
+    gates: tuple[GateOutcome, ...]
+    parity: Parity
+    """The difference between the ONNX graph and the scikit-learn pipeline on held-out rows."""
     warnings: tuple[str, ...]
     """Signs of a leak: with any, only a person promotes the version, with a reason."""
-    parameters: dict[str, Any]
+    parameters: dict[str, str | int | float | bool]
+    """The chosen hyperparameters."""
     rows: dict[str, int]
+    """Number of examples by part, such as ``train`` and ``holdout``."""
     data_version: str
     commits: dict[str, str]
     """The commit of each source that the version learnt from."""
@@ -75,15 +76,15 @@ class ModelCard(BaseModel):
 class Models:
     """The verbs on models; ``headwater.connect().models``."""
 
-    def __init__(self, stack: StackDescription, using: Callable[[], AbstractContextManager[None]]) -> None:
-        self._stack, self._using = stack, using
-        with using():
-            self._registry = Registry(Table(stack.registry_table))
-
-    def list(self) -> list[ModelSummary]:
-        """Every registered model, by name, but for that of `headwater verify`."""
+    def __init__(self, connection: Connection) -> None:
+        self._connection, self._description, self._using = connection, connection.description, connection.using
         with self._using():
-            return [self._summary(model) for model in self._registry.models() if not is_reserved(model)]
+            self._registry = Registry(Table(self._description.registry_table))
+
+    def list(self) -> tuple[ModelSummary, ...]:
+        """Every registered model, by name, except the one of `headwater verify`."""
+        with self._using():
+            return tuple(self._summary(model) for model in self._registry.models() if not is_reserved(model))
 
     def show(self, model: str, version: int | None = None) -> ModelCard:
         """The card of a version: by default the one that serves, else the newest.
@@ -100,6 +101,16 @@ class Models:
             entry = self._registry.version(model, number)
             log = self._registry.log(model, PRODUCTION)
         return _card(entry, aliases, len(versions), log)
+
+    def serving(self, model: str) -> ServingCard:
+        """The serving version's card as the API answers it: needs no access to the registry.
+
+        Raises
+        ------
+        PredictionRefused
+            No version of the model serves.
+        """
+        return serving_card(self._connection.api, model)
 
     def promote(self, model: str, version: int, *, alias: str = PRODUCTION, why: str = "") -> AliasMove:
         """Point ``alias`` at ``version``, from wherever it points now.
@@ -143,19 +154,14 @@ class Models:
         target = Path(path).absolute()
         if not target.parent.is_dir():
             raise BadTarget(f"{target.parent} is no folder: give a file in one that exists")
-        try:
+        with needed("a training set is made by DuckDB and pandas"):
             from headwater.training.rebuilding import rebuild
-        except ImportError as error:
-            raise BadTarget(
-                f"a training set is made by DuckDB and pandas, which aren't installed: {error}",
-                next_steps=["pip install 'headwater[data]'"],
-            ) from error
         with self._using():
             entry = self._registry.version(model, version)
             return rebuild(
                 entry,
-                lake_bucket=self._stack.lake_bucket,
-                registry_table=self._stack.registry_table,
+                lake_bucket=self._description.lake_bucket,
+                registry_table=self._description.registry_table,
                 path=target,
             )
 
@@ -190,8 +196,8 @@ def _card(entry: ModelVersion, aliases: dict[str, int], versions: int, log: tupl
         metrics=dict(candidate.metrics),
         champion=dict(candidate.champion) if candidate.champion is not None else None,
         inputs_alone=dict(candidate.inputs_alone) if candidate.inputs_alone is not None else None,
-        gates=tuple(gate.model_dump() for gate in candidate.gates),
-        parity=candidate.parity.model_dump(),
+        gates=candidate.gates,
+        parity=candidate.parity,
         warnings=candidate.warnings,
         parameters=dict(candidate.parameters),
         rows=dict(candidate.rows),

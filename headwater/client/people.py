@@ -1,4 +1,4 @@
-"""Who asks."""
+"""The person who uses the client."""
 
 from __future__ import annotations
 

@@ -1,109 +1,151 @@
-"""Requests to the API: signed with SigV4, as its IAM authorisation asks."""
+"""Predictions and the card of the version that serves, as the stack's API answers them."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlencode
 
-import urllib3
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
+from pydantic import BaseModel, ConfigDict
 
-from headwater.client.errors import ApiRefused, PredictionRefused, Unreachable
-from headwater.errors import NotAllowed
-from headwater.json_values import NotJson, dumps, json_value
+from headwater.client.api import Api
+from headwater.client.errors import PredictionRefused
+from headwater.declare import RequestInput
+from headwater.json_values import NotJson
 from headwater.routes import CARD, PREDICT
-from headwater.storage.clients import Clients
 
 MAX_INSTANCES = 100
 
 
-class Api:
-    """The stack's HTTP API.
+class ApiValue(BaseModel):
+    """A frozen value that the API answered; fields that a newer stack adds are left out."""
 
-    Parameters
-    ----------
-    url : str
-        The API's address.
-    clients : Clients
-        Clients whose session signs the requests.
-    region : str
-        Region of the signature.
-    """
+    model_config = ConfigDict(frozen=True)
 
-    def __init__(self, url: str, clients: Clients, region: str) -> None:
-        self._url = url.rstrip("/")
-        self._clients = clients
-        self._region = region
-        self._pool = urllib3.PoolManager(
-            timeout=urllib3.Timeout(connect=5, read=60),
-            retries=urllib3.Retry(connect=3, read=0, other=0, backoff_factor=0.2),
-        )
 
-    def close(self) -> None:
-        """Close the connections that are kept open."""
-        self._pool.clear()
+class ViewLookUp(ApiValue):
+    """The look-up of one instance in one feature view."""
 
-    def predict(
-        self,
-        model: str,
-        instances: Sequence[Mapping[str, Any]],
-        *,
-        as_of: datetime | None = None,
-        alias: str | None = None,
-        features: Sequence[Mapping[str, float | str | None]] | None = None,
-        explain: bool = False,
-    ) -> dict[str, Any]:
-        """Ask for predictions; the answer as docs/architecture.md gives it (The API).
+    status: Literal["FOUND", "MISSING", "EXPIRED", "FUTURE"]
+    """FOUND: the values were used. MISSING: none are known. EXPIRED: older than the view's TTL. FUTURE: not yet
+    available at ``as_of``."""
+    age_seconds: float | None
+    """Seconds from the values' event time to ``as_of``; None if none are known."""
 
-        Values go out as `headwater.json_values.json_value` makes them: NumPy's and pandas' as Python's, NaN, NaT and NA
-        as null. Raises `NotJson`, which names the instance and the field, for a value that JSON can't hold.
-        """
-        body: dict[str, Any] = {"instances": _listed(instances)}
-        if as_of is not None:
-            body["as_of"] = as_of
-        if features is not None:
-            body["features"] = list(features)
-        if explain:
-            body["explain"] = True
-        query = f"?{urlencode({'alias': alias})}" if alias else ""
-        return self.send(PREDICT.method, PREDICT.url(model=model) + query, body, PredictionRefused)
 
-    def card(self, model: str) -> dict[str, Any]:
-        """The card of the version that serves."""
-        return self.send(CARD.method, CARD.url(model=model), refusal=PredictionRefused)
+class Prediction(ApiValue):
+    """The answer for one instance."""
 
-    def send(self, method: str, path: str, body: Any = None, refusal: type[ApiRefused] = ApiRefused) -> dict[str, Any]:
-        """Send one signed request; the answer's body.
+    probability: float | None = None
+    """Probability of label 1, from a classifier; None from a regressor."""
+    value: float | None = None
+    """The predicted number, from a regressor; None from a classifier."""
+    missing_features: tuple[str, ...]
+    """The features that had no value, as ``view.feature``."""
+    feature_age_seconds: float | None
+    """Age of the oldest value that was found online; None if none was looked up or found."""
+    views: Mapping[str, ViewLookUp] | None = None
+    """Each feature view's look-up, if ``explain`` asked for it; empty if the features came with the request."""
 
-        Raises
-        ------
-        NotJson
-            A value of the body has no exact form in JSON.
-        ApiRefused
-            The API answered with an error: as ``refusal``.
-        Unreachable
-            The API didn't answer.
-        """
-        content = b"" if body is None else dumps(json_value(body)).encode()
-        request = AWSRequest(method, self._url + path, data=content, headers={"Content-Type": "application/json"})
-        credentials = self._clients.session.get_credentials()
-        if credentials is None:
-            raise NotAllowed("no AWS credentials to sign the request with", next_steps=["aws configure"])
-        SigV4Auth(credentials.get_frozen_credentials(), "execute-api", self._region).add_auth(request)
-        try:
-            answer = self._pool.request(method, self._url + path, body=content, headers=dict(request.headers.items()))
-        except urllib3.exceptions.HTTPError as error:
-            raise Unreachable(
-                f"the API at {self._url} doesn't answer: {error}", next_steps=["headwater local status"]
-            ) from error
-        if answer.status >= 400:
-            raise _refusal(refusal, answer.status, answer.data)
-        result: dict[str, Any] = json.loads(answer.data)
-        return result
+    @property
+    def number(self) -> float:
+        """The probability or the value, whichever the model gives."""
+        found = self.value if self.probability is None else self.probability
+        if found is None:
+            raise ValueError("the API answered neither a probability nor a value")
+        return found
+
+
+class Predictions(ApiValue):
+    """The answer to a prediction request."""
+
+    model: str
+    version: int
+    """Version of the model that answered."""
+    alias: str
+    """The alias that was asked for."""
+    request_id: str
+    """Names the request in the prediction log and in the function's log."""
+    predictions: tuple[Prediction, ...]
+    """One for each instance, in their order."""
+
+    def data(self) -> dict[str, Any]:
+        """The answer as the API's JSON: only the fields that it holds."""
+        return self.model_dump(mode="json", exclude_unset=True)
+
+
+class CardFeature(ApiValue):
+    """A feature that the model looks up."""
+
+    name: str
+    """``view.feature``."""
+    kind: Literal["number", "category"]
+    """``category`` is text."""
+    entity: tuple[str, ...]
+    """The request inputs whose values name the entity."""
+    ttl_seconds: float
+    """A value whose event time is longer ago than this is missing."""
+
+
+class ServingCard(ApiValue):
+    """The version that serves: its inputs and features, its data, and its metrics."""
+
+    model: str
+    version: int
+    alias: str
+    description: str
+    """One line for people, from the declaration."""
+    task: Literal["classification", "regression"]
+    positive: str
+    """Meaning of label 1, in words; of a classifier."""
+    inputs: tuple[RequestInput, ...]
+    """The values that an instance carries."""
+    features: tuple[CardFeature, ...]
+    """The features that are looked up."""
+    metrics: Mapping[str, float]
+    """Metrics on the held-out rows."""
+    run_id: str
+    """The training run that made the version."""
+    data_version: str
+    """Names the commits of the training rows."""
+    commits: Mapping[str, str]
+    """The commits, by source."""
+    artifacts: str | None
+    """The commit of the dataset ``models/<model>`` that holds the version's files."""
+    code_version: str
+    """The image, by digest, or the commit of the code that trained the version."""
+    created_at: datetime
+    """When the version was trained."""
+
+
+def predict(
+    api: Api,
+    model: str,
+    instances: Sequence[Mapping[str, Any]],
+    *,
+    as_of: datetime | None = None,
+    alias: str | None = None,
+    features: Sequence[Mapping[str, float | str | None]] | None = None,
+    explain: bool = False,
+) -> Predictions:
+    """Ask for predictions; see `headwater.client.Stack.predict`."""
+    body: dict[str, Any] = {"instances": _listed(instances)}
+    if as_of is not None:
+        body["as_of"] = as_of
+    if features is not None:
+        body["features"] = list(features)
+    if explain:
+        body["explain"] = True
+    query = f"?{urlencode({'alias': alias})}" if alias else ""
+    return Predictions.model_validate(
+        api.send(PREDICT.method, PREDICT.url(model=model) + query, body, PredictionRefused)
+    )
+
+
+def serving_card(api: Api, model: str) -> ServingCard:
+    """The card of the version that serves."""
+    return ServingCard.model_validate(api.send(CARD.method, CARD.url(model=model), refusal=PredictionRefused))
 
 
 def _listed(instances: Any) -> list[Any]:
@@ -113,20 +155,3 @@ def _listed(instances: Any) -> list[Any]:
     if hasattr(instances, "columns") and hasattr(instances, "to_dict"):
         raise NotJson('instances: a table, expected a list of mappings, such as frame.to_dict("records")')
     return list(instances)
-
-
-def _refusal(refusal: type[ApiRefused], status: int, data: bytes) -> ApiRefused:
-    try:
-        words = json.loads(data)
-    except ValueError:
-        words = {"message": data.decode("utf-8", "replace").strip()}
-    if not isinstance(words, dict):
-        words = {"message": str(words)}
-    return refusal(
-        words.get("message") or f"the API answered {status} without a word",
-        status=status,
-        reason=words.get("reason")
-        or {403: "Forbidden", 404: "NotFound", 429: "TooManyRequests"}.get(status, f"Http{status}"),
-        request_id=words.get("request_id") or "",
-        problems=words.get("problems") or (),
-    )

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from datetime import UTC, datetime
-from itertools import islice
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
+from headwater.client.connection import Connection
 from headwater.client.containers import stop_container
 from headwater.client.errors import RunEnded, RunFailed, RunNotFound
+from headwater.client.machines import Machine, reason_of
 from headwater.client.people import me
-from headwater.client.stack import StackDescription
 from headwater.client.waiting import wait_for
 from headwater.errors import Refused
-from headwater.lake.refusal import one_line
 from headwater.storage.clients import client, error_code
 from headwater.training.stopping import STOP_FILE, STOPPED, Stop
 from headwater.training.store import RunFiles, failure_of
+from headwater.values import Value
 
 _OVER = frozenset({"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"})
 _MISSING = frozenset({"ExecutionDoesNotExist", "InvalidArn", "ValidationException"})
@@ -36,10 +32,8 @@ _STEPS = {
 }
 
 
-class Run(BaseModel):
+class Run(Value):
     """One training run."""
-
-    model_config = ConfigDict(frozen=True)
 
     id: str
     model: str
@@ -84,38 +78,35 @@ class Rejected(Refused):
         )
 
 
+def train(connection: Connection, model: str, reason: str) -> Run:
+    """Start a training run; see `headwater.client.Stack.train`."""
+    connection.description.require_model(model)
+    with connection.using():
+        run_id = Machine(connection.description.training_arn).start(model[:48], {"model": model, "reason": reason})
+    return Runs(connection).get(run_id)
+
+
 class Runs:
     """The verbs on training runs; ``headwater.connect().runs``."""
 
-    def __init__(self, stack: StackDescription, using: Callable[[], AbstractContextManager[None]]) -> None:
-        self._stack = stack
-        self._arn = stack.training_arn
-        self._artifacts_bucket = stack.artifacts_bucket
-        self._using = using
-
-    def start(self, model: str, *, reason: str = "by hand") -> Run:
-        """Start a training run; it goes on by itself. Raises `NotDeclared` if there is no such model."""
-        self._stack.require_model(model)
-        name = f"{model[:48]}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-        with self._using():
-            client("stepfunctions").start_execution(
-                stateMachineArn=self._arn, name=name, input=json.dumps({"model": model, "reason": reason})
-            )
-        return self.get(name)
+    def __init__(self, connection: Connection) -> None:
+        self._description, self._using = connection.description, connection.using
+        self._machine = Machine(self._description.training_arn)
+        self._artifacts_bucket = self._description.artifacts_bucket
 
     def get(self, run_id: str) -> Run:
         """The state of a run; raises `RunNotFound`."""
         with self._using():
             return self._get(run_id)
 
-    def list(self, model: str | None = None, *, limit: int = 20) -> list[Run]:
+    def list(self, model: str | None = None, *, limit: int = 20) -> tuple[Run, ...]:
         """Runs of ``model``, or of all models, the newest first."""
         with self._using():
-            pages = client("stepfunctions").get_paginator("list_executions").paginate(stateMachineArn=self._arn)
+            pages = client("stepfunctions").get_paginator("list_executions").paginate(stateMachineArn=self._machine.arn)
             runs = (self._get(entry["name"]) for page in pages for entry in page["executions"])
             # Step Functions promises the newest first; moto answers the other way round.
             found = sorted((run for run in runs if model in (None, run.model)), key=_age, reverse=True)
-        return list(islice(found, limit))
+        return tuple(found[:limit])
 
     def watch(self, run_id: str, *, timeout: float = 3600, on_step: Callable[[str], None] = lambda _: None) -> Run:
         """Wait for a run's end.
@@ -123,7 +114,7 @@ class Runs:
         Parameters
         ----------
         run_id : str
-            As `start` gave it.
+            Id of a run from `Stack.train` or `list`.
         timeout : float
             Seconds.
         on_step : callable
@@ -184,9 +175,9 @@ class Runs:
             # First the marker that registration checks: a running function isn't stopped with its execution.
             RunFiles(self._artifacts_bucket, run.model, run_id).put_first(STOP_FILE, stop)
             client("stepfunctions").stop_execution(
-                executionArn=self._execution(run_id), error=STOPPED, cause=str(stop)
-            )  # fmt: skip
-            stop_container(self._stack.cluster, run.model, run_id, str(stop))
+                executionArn=self._machine.execution(run_id), error=STOPPED, cause=str(stop)
+            )
+            stop_container(self._description.cluster, run.model, run_id, str(stop))
 
         def look() -> Run | None:
             seen = self.get(run_id)
@@ -194,12 +185,9 @@ class Runs:
 
         return wait_for(look, what=f"stopping run {run_id}", timeout=timeout)
 
-    def _execution(self, run_id: str) -> str:
-        return f"{self._arn.replace(':stateMachine:', ':execution:')}:{run_id}"
-
     def _get(self, run_id: str) -> Run:
         try:
-            told = client("stepfunctions").describe_execution(executionArn=self._execution(run_id))
+            told = client("stepfunctions").describe_execution(executionArn=self._machine.execution(run_id))
         except client("stepfunctions").exceptions.ClientError as error:
             if error_code(error) not in _MISSING:
                 raise
@@ -227,16 +215,16 @@ class Runs:
         if told["status"] == "ABORTED" and model:
             # A stop by the console leaves no file, and a local cloud may forget the reason of a stop.
             stop = RunFiles(self._artifacts_bucket, model, run_id).get_value(STOP_FILE, Stop)
-            return f"{STOPPED}: {stop}" if stop else _one_line(told)
+            return f"{STOPPED}: {stop}" if stop else reason_of(told)
         # Step Functions knows a container's exit code alone.
         exited = "exit" in str(told.get("cause") or "").lower()
         failure = failure_of(self._artifacts_bucket, model, run_id) if exited and model else None
-        return f"{failure.error}: {failure.message}" if failure else _one_line(told)
+        return f"{failure.error}: {failure.message}" if failure else reason_of(told)
 
     def _step(self, run_id: str) -> str:
         """The state that was entered last."""
         history = client("stepfunctions").get_execution_history(
-            executionArn=self._execution(run_id), reverseOrder=True, maxResults=50, includeExecutionData=False
+            executionArn=self._machine.execution(run_id), reverseOrder=True, maxResults=50, includeExecutionData=False
         )
         entered = [event for event in history["events"] if "stateEnteredEventDetails" in event]
         newest = max(entered, key=lambda event: event["id"], default=None)
@@ -253,8 +241,3 @@ def _json(text: Any) -> dict[str, Any]:
     except ValueError:
         return {}
     return value if isinstance(value, dict) else {}
-
-
-def _one_line(told: dict[str, Any]) -> str:
-    """Step Functions' reason: a function's error, or how a container ended."""
-    return ": ".join(part for part in (str(told.get("error") or told["status"]), one_line(told.get("cause"))) if part)

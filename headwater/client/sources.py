@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import secrets
 from collections import Counter
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from datetime import UTC, datetime
-from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
+from headwater.client.connection import Connection
 from headwater.client.errors import NotDeclared, ReingestFailed
+from headwater.client.machines import Machine, reason_of
 from headwater.client.people import me
-from headwater.client.stack import StackDescription
-from headwater.client.waiting import wait_for
-from headwater.lake.refusal import one_line
 from headwater.lake.store import IngestionLog
 from headwater.lake.types import Definition, Reingestion, ReingestOrder, ReingestStatus, dataset_of, digest_in
-from headwater.storage.clients import client
+from headwater.values import Value
 from headwater.versions.errors import DatasetNotFound
 from headwater.versions.service import Versions
 
@@ -29,10 +21,8 @@ BY_HAND = "by hand"
 """Files that a person committed to the source's dataset."""
 
 
-class SourceView(BaseModel):
+class SourceView(Value):
     """A source of the stack."""
-
-    model_config = ConfigDict(frozen=True)
 
     name: str
     definition: str | None = None
@@ -50,10 +40,8 @@ class SourceView(BaseModel):
         return sum(count for digest, count in self.files.items() if digest not in (self.definition, BY_HAND))
 
 
-class StartedReingest(BaseModel):
+class StartedReingest(Value):
     """A reingestion that runs."""
-
-    model_config = ConfigDict(frozen=True)
 
     source: str
     run_id: str
@@ -62,30 +50,33 @@ class StartedReingest(BaseModel):
 class Sources:
     """The verbs on sources; ``headwater.connect().sources``."""
 
-    def __init__(self, stack: StackDescription, using: Callable[[], AbstractContextManager[None]]) -> None:
-        self._stack, self._using = stack, using
+    def __init__(self, connection: Connection) -> None:
+        self._description, self._using = connection.description, connection.using
+        self._machine = Machine(self._description.ingestion_arn)
 
-    def list(self) -> list[SourceView]:
+    def list(self) -> tuple[SourceView, ...]:
         """Every source that the stack declares, by name."""
-        return [self.show(name) for name in sorted(self._stack.sources or ())]
+        return tuple(self.show(name) for name in sorted(self._description.sources or ()))
 
     def show(self, name: str) -> SourceView:
         """A source with its definitions and its files; raises `NotDeclared`."""
-        self._stack.require_source(name)
+        self._description.require_source(name)
         with self._using():
-            ingestion_log = IngestionLog(self._stack.registry_table)
+            ingestion_log = IngestionLog(self._description.registry_table)
             definitions, latest = ingestion_log.definitions(name), ingestion_log.latest_definition(name)
             files: Counter[str] = Counter()
             size = 0
-            dataset = Versions(self._stack.lake_bucket, self._stack.registry_table).dataset(dataset_of(name))
+            dataset = Versions(self._description.lake_bucket, self._description.registry_table).dataset(
+                dataset_of(name)
+            )
             try:
                 for entry in dataset.files():
                     digest = digest_in(name, entry.key)
                     files[BY_HAND if digest is None else digest or UNRECORDED] += 1
                     size += entry.size
             except DatasetNotFound:
-                if not definitions and self._stack.sources is None:
-                    raise NotDeclared(f"stack {self._stack.name!r} knows no source {name!r}") from None
+                if not definitions and self._description.sources is None:
+                    raise NotDeclared(f"stack {self._description.name!r} knows no source {name!r}") from None
         return SourceView(name=name, definition=latest, files=dict(files), size=size, definitions=definitions)
 
     def reingest(
@@ -108,16 +99,11 @@ class Sources:
         ------
         NotDeclared
         """
-        self._stack.require_source(name)
+        self._description.require_source(name)
         since = since.replace(tzinfo=UTC) if since and since.tzinfo is None else since
         order = ReingestOrder(source=name, since=since, drop=drop, dry_run=dry_run, by=me())
-        run_id = f"reingest-{name[:32]}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
         with self._using():
-            client("stepfunctions").start_execution(
-                stateMachineArn=self._stack.ingestion_arn,
-                name=run_id,
-                input=json.dumps({"reingest": order.model_dump(mode="json")}),
-            )
+            run_id = self._machine.start(f"reingest-{name[:32]}", {"reingest": order.model_dump(mode="json")})
         return StartedReingest(source=name, run_id=run_id)
 
     def wait(self, started: StartedReingest, *, timeout: float = 7200) -> Reingestion:
@@ -129,18 +115,12 @@ class Sources:
             The dataset wasn't switched, or not all dependent features could be brought up to date.
         TookTooLong
         """
-        execution = f"{self._stack.ingestion_arn.replace(':stateMachine:', ':execution:')}:{started.run_id}"
-
-        def look() -> dict[str, Any] | None:
-            seen: dict[str, Any] = client("stepfunctions").describe_execution(executionArn=execution)
-            return None if seen["status"] in ("RUNNING", "PENDING_REDRIVE") else seen
-
         with self._using():
-            ended = wait_for(look, what=f"reingestion {started.run_id}", timeout=timeout)
-            done = IngestionLog(self._stack.registry_table).reingestion(started.source, started.run_id)
+            ended = self._machine.wait(started.run_id, what=f"reingestion {started.run_id}", timeout=timeout)
+            done = IngestionLog(self._description.registry_table).reingestion(started.source, started.run_id)
         if ended["status"] == "SUCCEEDED" and done is not None:
             return done
-        said = f"{ended.get('error') or ended['status']}: {one_line(ended.get('cause'))}"
+        said = reason_of(ended)
         steps = [f"headwater source show {started.source}", "headwater local logs ingest"]
         if done is not None and done.status is ReingestStatus.BLOCKED:
             steps = [

@@ -29,7 +29,7 @@ USAGE = (
 )
 
 LOCK = Path(__file__).resolve().parents[2] / "requirements.txt"
-"""What is installed in the image."""
+"""The lock of the packages in the image."""
 
 
 class Settings(FunctionSettings):
@@ -39,7 +39,7 @@ class Settings(FunctionSettings):
     artifacts_bucket: str
     registry_table: str
     code_version: str = "unknown"
-    """What runs: the image's digest."""
+    """The running code: the image's digest."""
 
 
 def train(settings: Settings, logger: Logger, model: str, run_id: str) -> None:

@@ -75,7 +75,7 @@ def declared_in() -> str:
 
 
 def problems_of(error: BaseException, where: str, folders: Sequence[Path]) -> list[Problem]:
-    """What an exception says is wrong with code in ``folders``, which raised it.
+    """Problems of the code in ``folders`` that raised an exception.
 
     Parameters
     ----------

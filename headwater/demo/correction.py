@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from headwater.client import Headwater
+from headwater.client import Stack
 from headwater.client.models import ModelCard
 from headwater.demo.flights import correct, month_files
 from headwater.demo.narrating import Narrator
@@ -18,7 +18,7 @@ DAY, LATE_MINUTES = 14, 10
 
 @dataclass(frozen=True)
 class Correction:
-    """What became of the data, and of what the first model learnt from."""
+    """The outcome of a correction: the data's commits, and the first model's training set."""
 
     file: str
     rows_changed: int
@@ -27,13 +27,13 @@ class Correction:
     commit: str
     """The one that the corrected file made."""
     training_set_sha256: str
-    """Of the first model's training set, made again after the correction: the same as when it was trained."""
+    """The hash of the first model's training set, made again after the correction: the same as at its training."""
     retrained: int | None
     """The version that learnt from the corrected file, if one was trained."""
 
 
 def correct_and_go_back(
-    cloud: Headwater,
+    cloud: Stack,
     narrator: Narrator,
     card: ModelCard,
     *,
@@ -46,7 +46,7 @@ def correct_and_go_back(
 
     Parameters
     ----------
-    cloud : Headwater
+    cloud : Stack
     narrator : Narrator
     card : ModelCard
         Of the version that was trained before the correction.
@@ -65,7 +65,7 @@ def correct_and_go_back(
             (file,) = (file for file in month_files(Path(folder), [month], every=every) if file.source == FLIGHTS)
             changed = correct(file, day=DAY, late_minutes=LATE_MINUTES)
             stage.update(f"{file.path.name}: {changed:,} rows corrected")
-            done = cloud.wait(cloud.upload(FLIGHTS, file.path), timeout=timeout)
+            done = cloud.ingestions.wait(cloud.upload(FLIGHTS, file.path), timeout=timeout)
             commit = done.commit or ""
             stage.update(f"{file.path.name}, {changed:,} rows corrected: commit {commit[:12]} of sources/{FLIGHTS}")
         retrained = retrain() if retrain else None

@@ -50,7 +50,7 @@ class Departure:
 
     @property
     def late(self) -> bool | None:
-        """Whether it arrived more than 15 minutes late; None if it never arrived."""
+        """Whether the flight arrived more than 15 minutes late; None if the flight never arrived."""
         return None if self.arrival_delay_minutes is None else self.arrival_delay_minutes > LATE_MINUTES
 
 

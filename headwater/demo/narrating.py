@@ -1,4 +1,4 @@
-"""Who follows the demo."""
+"""The narrator of a demo."""
 
 from __future__ import annotations
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from headwater.client import Headwater
+from headwater.client import Stack
 from headwater.client.models import ModelCard
+from headwater.client.predictions import Predictions
 from headwater.client.runs import Rejected
 from headwater.client.waiting import wait_for
 from headwater.demo.correction import Correction, correct_and_go_back
@@ -28,12 +29,12 @@ ALIAS_TIMEOUT, LOG_TIMEOUT = 30.0, 30.0
 
 
 @dataclass(frozen=True)
-class Prediction:
-    """A real flight, what the model said two hours before it, and what happened."""
+class FlightPrediction:
+    """A real flight: the answer two hours before its departure, and its arrival."""
 
     flight: str
     inputs: dict[str, Any]
-    """What the request carried."""
+    """The request's inputs."""
     scheduled: str
     asked: str
     probability: float
@@ -45,17 +46,17 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a demo came to."""
+    """The outcome of a demo."""
 
     dataset_rows: int
     card: ModelCard
-    predictions: tuple[Prediction, ...]
+    predictions: tuple[FlightPrediction, ...]
     logged: int
     """How many of the predictions are in the predictions bucket."""
     correction: Correction
 
     def line(self, *, resources: int, api: str, seconds: dict[str, float]) -> dict[str, Any]:
-        """What ``headwater demo --json`` prints."""
+        """The JSON of ``headwater demo --json``."""
         return {
             "resources": resources,
             "dataset_rows": self.dataset_rows,
@@ -69,14 +70,12 @@ class Outcome:
         }
 
 
-def run(
-    cloud: Headwater, narrator: Narrator, *, months: Sequence[int], every: int = 1, retrain: bool = False
-) -> Outcome:
+def run(cloud: Stack, narrator: Narrator, *, months: Sequence[int], every: int = 1, retrain: bool = False) -> Outcome:
     """Upload real flights, let the stack make a served model of them, ask it; then correct an upload and go back.
 
     Parameters
     ----------
-    cloud : Headwater
+    cloud : Stack
         A deployed stack.
     narrator : Narrator
         Told what happens.
@@ -109,7 +108,7 @@ def run(
     return Outcome(rows, card, predictions, logged, correction)
 
 
-def _upload(cloud: Headwater, narrator: Narrator, months: Sequence[int], every: int) -> int:
+def _upload(cloud: Stack, narrator: Narrator, months: Sequence[int], every: int) -> int:
     with TemporaryDirectory(prefix="headwater-demo-") as folder, narrator.stage("upload", "upload") as stage:
         files = month_files(Path(folder), months, every=every)
         sent = []
@@ -117,21 +116,21 @@ def _upload(cloud: Headwater, narrator: Narrator, months: Sequence[int], every: 
             stage.update(f"{file.path.name}: {file.rows:,} rows")
             sent.append(cloud.upload(file.source, file.path))
         size = sum(entry.size for entry in sent) / 1e6
-        stage.update(f"{len(sent)} files, {size:.1f} MB, put under s3://{cloud.stack.lake_bucket}/landing/")
+        stage.update(f"{len(sent)} files, {size:.1f} MB, put under s3://{cloud.description.lake_bucket}/landing/")
     with narrator.stage("ingest", "ingestion and features") as stage:
         done = []
         for number, entry in enumerate(sent):
             stage.update(f"{number} of {len(sent)} files checked, curated, and their features brought online")
-            done.append(cloud.wait(entry, timeout=INGESTION_TIMEOUT))
+            done.append(cloud.ingestions.wait(entry, timeout=INGESTION_TIMEOUT))
         rows = sum(entry.rows_out for entry in done)
         rejected = sum(entry.rows_rejected for entry in done)
         stage.update(f"{rows:,} rows curated, {rejected:,} in quarantine; newest features online")
     return rows
 
 
-def _train(cloud: Headwater, narrator: Narrator, key: str = "train") -> int:
+def _train(cloud: Stack, narrator: Narrator, key: str = "train") -> int:
     with narrator.stage(key, "training pipeline") as stage:
-        started = cloud.runs.start(MODEL, reason="demo")
+        started = cloud.train(MODEL, reason="demo")
         ended = cloud.runs.watch(started.id, timeout=TRAINING_TIMEOUT, on_step=stage.update)
         if ended.rejected or ended.version is None:
             raise Rejected(ended, cloud.models.show(MODEL, ended.version).reasons)
@@ -141,7 +140,7 @@ def _train(cloud: Headwater, narrator: Narrator, key: str = "train") -> int:
     return ended.version
 
 
-def _ask(cloud: Headwater, narrator: Narrator, day: date, version: int) -> tuple[Prediction, ...]:
+def _ask(cloud: Stack, narrator: Narrator, day: date, version: int) -> tuple[FlightPrediction, ...]:
     with narrator.stage("predict", "predictions") as stage:
         flights = departures(day, ASKED_EARLY, first=EARLY[0], last=EARLY[1])
         flights += departures(day, ASKED_AT_NOON, first=NOON[0], last=NOON[1])
@@ -150,31 +149,31 @@ def _ask(cloud: Headwater, narrator: Narrator, day: date, version: int) -> tuple
     return found
 
 
-def _predict(cloud: Headwater, flight: Departure, version: int) -> Prediction:
-    def answer() -> dict[str, Any] | None:
+def _predict(cloud: Stack, flight: Departure, version: int) -> FlightPrediction:
+    def answer() -> Predictions | None:
         # A warm function learns of a promotion within seconds.
         said = cloud.predict(MODEL, [flight.inputs], as_of=flight.as_of)
-        return said if said["version"] == version else None
+        return said if said.version == version else None
 
     said = wait_for(answer, what=f"an answer of version {version}", timeout=ALIAS_TIMEOUT)
-    prediction = said["predictions"][0]
-    return Prediction(
+    prediction = said.predictions[0]
+    return FlightPrediction(
         flight=flight.flight,
         inputs=flight.inputs,
         scheduled=flight.scheduled.isoformat(),
         asked=flight.as_of.isoformat(),
-        probability=prediction["probability"],
+        probability=prediction.number,
         late=flight.late,
         arrival_delay_minutes=flight.arrival_delay_minutes,
-        missing_features=tuple(prediction["missing_features"]),
-        request_id=said["request_id"],
+        missing_features=prediction.missing_features,
+        request_id=said.request_id,
     )
 
 
-def _await_log(cloud: Headwater, narrator: Narrator, predictions: Sequence[Prediction]) -> int:
+def _await_log(cloud: Stack, narrator: Narrator, predictions: Sequence[FlightPrediction]) -> int:
     """The log is written after the answers went out; see that it is there."""
     wanted = {prediction.request_id for prediction in predictions}
-    s3, bucket = cloud.client("s3"), cloud.stack.predictions_bucket
+    s3, bucket = cloud.clients("s3"), cloud.description.predictions_bucket
     today = datetime.now(UTC).date()
 
     def look() -> int | None:

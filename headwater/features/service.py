@@ -20,7 +20,8 @@ from headwater.features.offline.engine import DuckDB, engine_for
 from headwater.features.offline.entities import ENTITY_ROWS, take, views_of
 from headwater.features.offline.point_in_time import ROW, historical
 from headwater.features.offline.rows import add_streamed, compute, needed, offline_key, table_of
-from headwater.features.online.materialising import AS_USUAL, Materialised, MaterialiseOptions, Materialiser
+from headwater.features.online.materialising import AS_USUAL, MaterialiseOptions, Materialiser
+from headwater.features.online.records import Materialised
 from headwater.features.online.sharding import Assignment, Sharding, Split
 from headwater.features.online.store import OnlineStore
 from headwater.features.spark.runs import SparkRuns

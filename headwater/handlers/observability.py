@@ -1,4 +1,4 @@
-"""What every handler reports of itself: structured logs, traces and metrics, made once for each capability.
+"""Structured logs, traces and metrics of handlers, made once for each capability.
 
 logger, tracer, metrics, entry = observe("lake")
 

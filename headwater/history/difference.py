@@ -1,4 +1,4 @@
-"""What differs between two graphs, property by property."""
+"""Differences between two graphs, property by property."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ABSENT = object()
 
 
 def difference(before: Graph, after: Graph, *, names: tuple[str, str]) -> Difference:
-    """What became of the resources of ``before`` in ``after``; ``names`` are the two updates' ids.
+    """The differences from ``before`` to ``after``; ``names`` are the two updates' ids.
 
     A secret on both sides can't be compared, because it is never decrypted: it is named, and a resource that is equal
     otherwise counts as undecided.

@@ -1,4 +1,4 @@
-"""What can go wrong between Pulumi's history and the question of what existed when."""
+"""Errors between Pulumi's history and questions about a past state."""
 
 from __future__ import annotations
 

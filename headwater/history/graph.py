@@ -31,11 +31,11 @@ _PLACES = {"region", "ownerId", "registryId", "accountId"}
 """Where the infrastructure is makes a difference."""
 
 SECRET_MARK: Mapping[str, str] = {SIGNATURE: _SECRET}
-"""What is left of a secret: that it is one."""
+"""The mark in a secret's place."""
 
 
 class Graph:
-    """What existed: the resources of one state, sorted by URN."""
+    """The resources of one state, sorted by URN."""
 
     def __init__(self, resources: Iterable[Resource]) -> None:
         self.resources = tuple(sorted(resources, key=lambda each: (each.urn, each.condemned, each.id)))
@@ -144,7 +144,7 @@ def _anonymous(urn: str) -> str:
 
 
 def _given(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """What the program said: without defaults, which the engine marks, and without the engine's own notes."""
+    """The program's inputs: without defaults, which the engine marks, and without the engine's own notes."""
     defaults = set(inputs.get("__defaults") or ())
     return {name: value for name, value in inputs.items() if name not in defaults and not name.startswith("__")}
 

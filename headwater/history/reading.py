@@ -1,4 +1,4 @@
-"""What Pulumi writes about its updates: the backend's history files, locks, and ``pulumi stack history --json``."""
+"""Reads Pulumi's files about updates: the backend's history files, locks, and ``pulumi stack history --json``."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def read_json(body: bytes) -> Any:
 
 
 def read_history(body: bytes, written: datetime) -> UpdateRecord:
-    """What a history file says; if it can't be read, that there was an update that ended when it was ``written``."""
+    """The update of a history file. An unreadable file stands for an update that ended when it was ``written``."""
     try:
         file = read_json(body)
         config, secret = _settings(file.get("config") or {})
@@ -54,7 +54,7 @@ def read_history(body: bytes, written: datetime) -> UpdateRecord:
 
 
 def read_existed(body: bytes) -> tuple[Checkpoint, bytes]:
-    """What a checkpoint says existed, and the graph to keep (nothing if the checkpoint can't be read)."""
+    """A checkpoint's record, and the graph to keep (empty if the checkpoint can't be read)."""
     try:
         checkpoint = read_json(body)
         graph = graph_of(checkpoint)
@@ -82,7 +82,7 @@ def written_at(body: bytes) -> datetime | None:
 
 
 def read_lock(body: bytes) -> tuple[str, datetime] | None:
-    """Who holds the stack, ``user@host``, and since when; None if the file is no lock."""
+    """The holder of the stack, ``user@host``, and since when; None if the file is no lock."""
     try:
         lock = json.loads(body)
         return f"{lock['username']}@{lock['hostname']}", _time(lock["timestamp"])

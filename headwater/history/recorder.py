@@ -15,22 +15,10 @@ _EMPTY = b'{"version":3,"checkpoint":{"latest":null}}'
 
 
 class Recorder:
-    """Writes what files of the state bucket say into the history: each by itself, in any order, any number of times.
-
-    Parameters
-    ----------
-    state : StateBucket
-        Where Pulumi's backend writes.
-    table : HistoryTable
-        Where facts are kept.
-    graphs : GraphStore
-        Where graphs are kept.
-    """
+    """Writes files of the state bucket into the history: each by itself, in any order, any number of times."""
 
     def __init__(self, state: StateBucket, table: HistoryTable, graphs: GraphStore) -> None:
-        self._state = state
-        self._table = table
-        self._graphs = graphs
+        self._state, self._table, self._graphs = state, table, graphs
 
     def record(self, file: HistoryFile, moments: Callable[[str], list[Moment]] | None = None) -> bool:
         """Keep what ``file`` says; False if the history knew it all, or the file is gone for good.

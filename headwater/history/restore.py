@@ -32,7 +32,7 @@ Holds = Callable[[str, str], bool]
 
 
 class RestorePlan(Value):
-    """What brings a stack back to what ``update`` left."""
+    """The plan that brings a stack back to its state after ``update``."""
 
     update: Update
     difference: Difference | None = None
@@ -40,7 +40,7 @@ class RestorePlan(Value):
     config: Mapping[str, str] = {}
     """The settings of the time as Pulumi's command line takes them."""
     holders: tuple[Resource, ...] = ()
-    """What exists now and may hold data."""
+    """Resources that exist now and may hold data."""
     refusals: tuple[str, ...] = ()
     """Why it can't be done safely, one line each; empty if it can."""
 
@@ -54,7 +54,7 @@ class RestorePlan(Value):
 
 
 def plan(update: Update, current: Graph | None, target: Graph | None, holds: Holds) -> RestorePlan:
-    """What it takes to bring ``update`` back, judged by what the history knows.
+    """The plan for bringing ``update`` back, as far as the history knows the two states.
 
     Parameters
     ----------

@@ -51,12 +51,12 @@ class HistorySettings(Protocol):
 
 
 class Synced(Value):
-    """What a rebuild found."""
+    """The result of a rebuild."""
 
     files: int
     """Files of updates in the state bucket, deleted ones included, or updates in the exported history."""
     new: int
-    """Those that the history hadn't known, or not as well."""
+    """Files or updates that were new to the history, or better than its record."""
 
 
 class UpdateHistory:
@@ -73,9 +73,7 @@ class UpdateHistory:
     """
 
     def __init__(self, state: StateBucket, table: HistoryTable, graphs: GraphStore) -> None:
-        self._state = state
-        self._table = table
-        self._graphs = graphs
+        self._state, self._table, self._graphs = state, table, graphs
         self._recorder = Recorder(state, table, graphs)
 
     @classmethod
@@ -194,7 +192,7 @@ class UpdateHistory:
         return found[0]
 
     def graph(self, update: Update) -> Graph:
-        """What existed after ``update``; raises `StateUnknown` if its checkpoint is missing or can't be read."""
+        """The resources after ``update``; raises `StateUnknown` if its checkpoint is missing or can't be read."""
         if not update.graph:
             why = "; ".join(update.problems) or "its checkpoint is missing"
             raise StateUnknown(
@@ -204,11 +202,11 @@ class UpdateHistory:
         return self._graphs.load(update.graph)
 
     def diff(self, before: Update, after: Update) -> Difference:
-        """What differs between what existed after two updates; raises `StateUnknown`."""
+        """The differences between the states after two updates; raises `StateUnknown`."""
         return difference(self.graph(before), self.graph(after), names=(before.id, after.id))
 
     def changes(self, of: StackName, update: Update) -> Difference | None:
-        """What ``update`` changed: from the state that it began with, else from what the one before it left.
+        """The changes by ``update``: from the state that it began with, else from what the one before it left.
 
         None if neither is known.
         """
@@ -318,7 +316,7 @@ def _person(said: Mapping[str, str]) -> str:
 
 
 def _moment(update: Update) -> tuple[object, ...]:
-    """What two tellings of one update have in common: whole seconds, and what kind it was."""
+    """The key that two records of one update share: whole seconds, and the kind of update."""
     return update.kind, update.result, int(update.started_at.timestamp()), int(update.ended_at.timestamp())
 
 

@@ -59,7 +59,7 @@ class HistoryFile(Value):
 
 
 class UpdateRecord(Stored):
-    """What a history file says of an update. Secret settings are named, never kept, not even encrypted."""
+    """A history file's record of an update. Secret settings are named, never kept, not even encrypted."""
 
     kind: str
     """``update``, ``destroy``, ``refresh``, ``resource-import``, ...; ``unknown`` if the file can't be read."""
@@ -77,10 +77,10 @@ class UpdateRecord(Stored):
 
 
 class Checkpoint(Stored):
-    """What a checkpoint says: which infrastructure there was after an update."""
+    """A checkpoint's record: the infrastructure after an update."""
 
     digest: str = ""
-    """Of the canonical graph; empty if the checkpoint can't be read."""
+    """The canonical graph's hash; empty if the checkpoint can't be read."""
     graph: str = ""
     """The stored graph's name: the sha256 of its bytes."""
     resources: int = 0
@@ -93,7 +93,7 @@ class Checkpoint(Stored):
 
 
 class UpdateContext(Stored):
-    """What the rest of the state bucket says of an update: who held the stack's lock, and what the state was before."""
+    """The circumstances of an update in the state bucket: the holder of the stack's lock, and the state before."""
 
     by: str = ""
     """``user@host`` of the lock."""
@@ -118,9 +118,9 @@ class Update(Value):
     ended_at: AwareDatetime
     message: str = ""
     by: str = ""
-    """Who ran it, ``user@host``; empty if the backend's lock of the time is gone."""
+    """The user who ran the update, ``user@host``; empty if the backend's lock of the time is gone."""
     author: str = ""
-    """Of the commit."""
+    """The commit's author."""
     commit: str = ""
     branch: str = ""
     dirty: bool | None = None
@@ -144,11 +144,11 @@ class Update(Value):
     a restored backup, an update that was killed. None if one of the two isn't known."""
     problems: tuple[str, ...] = ()
     source: Literal["backend", "export"] = "backend"
-    """Whether it comes from the state bucket or from ``pulumi stack history --json``."""
+    """The record's origin: the state bucket, or ``pulumi stack history --json``."""
 
     @property
     def succeeded(self) -> bool:
-        """Whether it came to its end."""
+        """Whether the update came to its end."""
         return self.result == "succeeded"
 
 
@@ -158,7 +158,7 @@ class Resource(Value):
     urn: str
     type: str
     id: str = ""
-    """What AWS calls it. Not part of the digest."""
+    """AWS's name of the resource. Not part of the digest."""
     custom: bool = True
     parent: str = ""
     provider: str = ""

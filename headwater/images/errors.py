@@ -1,4 +1,4 @@
-"""What can go wrong with building an image."""
+"""Errors of building an image."""
 
 from __future__ import annotations
 

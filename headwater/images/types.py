@@ -37,5 +37,5 @@ class Build:
 
     @property
     def is_running(self) -> bool:
-        """Whether it hasn't ended."""
+        """Whether the build hasn't ended."""
         return self.status == "IN_PROGRESS"

@@ -25,7 +25,7 @@ SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".jsonl", ".ndjson", ".json")
 LONGEST_SEQUENCER = 64
 CURATED = "curated"
 DIGITS = 16
-"""Of a definition's digest."""
+"""Digits of a definition's digest."""
 SHOWN_REASONS = 20
 LONGEST_REASON = 500
 """Characters: `SHOWN_REASONS` of them stay far below what an item of the registry may hold."""
@@ -87,7 +87,7 @@ class Upload(Value):
 
     @property
     def is_folder(self) -> bool:
-        """Whether it is the empty object that S3's console makes for a folder."""
+        """Whether the object is the empty one that S3's console makes for a folder."""
         return self.key.endswith("/") and self.size == 0
 
     @property

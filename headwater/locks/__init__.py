@@ -1,4 +1,4 @@
-"""What is installed where: the library's hashed locks, and what a project adds to them.
+"""Packages and where they are installed: the library's hashed locks, and a project's additions.
 
 A project adds packages to the training container or to the functions that read its products by a dependency group of
 that name in its pyproject.toml, locked in ``requirements/<name>.txt`` by ``headwater lock``.

@@ -30,7 +30,7 @@ class FeatureDrift(Value):
     feature: str
     """``view.feature``."""
     version: int
-    """Of the model."""
+    """Version of the model."""
     predictions: int
     index: float | None
     """The population stability index, missing values being a bin of their own; None of fewer than `LEAST`."""

@@ -1,4 +1,4 @@
-"""What can go wrong between a request and its prediction."""
+"""Errors between a request and its prediction."""
 
 from __future__ import annotations
 

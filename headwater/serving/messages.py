@@ -1,4 +1,4 @@
-"""What the HTTP API takes and gives, as JSON: the types behind docs/reference/openapi.json.
+"""Requests and answers of the HTTP API, as JSON: the types behind docs/reference/openapi.json.
 
 `headwater.serving.requests` reads a request by hand, as fast as it can; these types say what it accepts.
 """
@@ -23,7 +23,7 @@ class PredictionBody(TypedDict):
     """A prediction request."""
 
     instances: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=MOST_INSTANCES)]
-    """What to predict for: input name to value, as the model card lists the inputs. A number, text, boolean or null."""
+    """One instance each: input name to value, as the model card lists the inputs. A number, text, boolean or null."""
     as_of: NotRequired[datetime | None]
     """The time at which features are looked at, ISO 8601, UTC unless it has an offset; by default now."""
     features: NotRequired[list[dict[str, float | str | None]] | None]
@@ -116,7 +116,7 @@ class Card(TypedDict):
     data_version: str
     """Names the commits that the training rows came from."""
     commits: dict[str, str]
-    """Those commits, by source."""
+    """The commits, by source."""
     artifacts: str | None
     """The commit of the dataset ``models/<model>`` that holds the version's files."""
     code_version: str
@@ -132,6 +132,6 @@ class ErrorAnswer(TypedDict):
     reason: str
     """The error's name, for programs."""
     message: str
-    """What was given, what was expected and what to do, for people. Says nothing of the inside."""
+    """The given value, the expected one and the next step, for people, without internals."""
     request_id: str
     """Names the request in the function's log."""

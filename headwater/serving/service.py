@@ -97,7 +97,7 @@ class Serving:
         return Answer(answer, record, missing_count)
 
     def card(self, model: str, alias: str = PRODUCTION) -> Card:
-        """What is known of the version that serves: what it takes and gives, from which data, how good it was."""
+        """The card of the version that serves: its inputs and output, its data, and its metrics."""
         predictor = self._predictor(model, alias)
         package = predictor.package
         card = {

@@ -49,7 +49,7 @@ from headwater.versions.types import MAIN
 LEAST = 50
 """Compared predictions of a feature below which its share raises no alarm."""
 MOST_DATA_VERSIONS = 12
-"""Of a day that a model version is joined with; if there are more, the requests of so many, spread over the day."""
+"""Data versions of a day that a model version is joined with; of more, so many are taken, spread over the day."""
 
 
 class FeatureSkew(Value):
@@ -88,7 +88,7 @@ class Skew(Value):
     predictions: int
     """Whose features were looked up online; those that came with the request aren't compared."""
     data_versions: int
-    """That were committed when the requests came."""
+    """Data versions that were committed when the requests came."""
     features: tuple[FeatureSkew, ...]
     """The most skewed first."""
     drift: tuple[FeatureDrift, ...]
@@ -322,7 +322,7 @@ def _rows(package: Package, record: Mapping[str, Any]) -> Iterator[dict[str, Any
 
 
 def _judged(record: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Known], frozenset[str]]]:
-    """What each prediction saw, and the views that couldn't answer it.
+    """The values that each prediction saw, and the views that couldn't answer it.
 
     A request about a moment that was past when it came is answered from values that were known then only as long as no
     newer ones are online: that is what an online store is, and no skew.

@@ -34,7 +34,7 @@ class Invokes(Protocol):
 
 
 class StageReport(Value):
-    """What staging saw."""
+    """The report of a staging."""
 
     model: str
     version: int

@@ -1,4 +1,4 @@
-"""What a prediction request gives: the answer for the caller, and the record for later."""
+"""Results of a prediction request: the answer for the caller, and the record for the log."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from headwater.serving.messages import PredictionAnswer, ViewLookUp
 
 
 def explain(answers: Iterable[OnlineAnswer]) -> dict[str, ViewLookUp]:
-    """Of each view that an instance was looked up in, whether its values can be used, and their age in seconds."""
+    """For each view that an instance was looked up in: whether its values can be used, and their age in seconds."""
     return {
         answer.lookup.view: {"status": answer.status.value, "age_seconds": answer.age_seconds} for answer in answers
     }
@@ -69,7 +69,7 @@ class PredictionRecord:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What goes back to the caller, and what is written down."""
+    """The answer for the caller, and the record for the log."""
 
     body: PredictionAnswer
     record: PredictionRecord

@@ -1,4 +1,4 @@
-"""What `headwater new` and `headwater init` write: a project, and a model product in it."""
+"""Writes a project (`headwater new`) and a model product in it (`headwater init`)."""
 
 from __future__ import annotations
 

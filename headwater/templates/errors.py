@@ -1,4 +1,4 @@
-"""What can keep a new product from being written."""
+"""Errors of writing a new product."""
 
 from __future__ import annotations
 

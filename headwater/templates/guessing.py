@@ -1,4 +1,4 @@
-"""What a product for an inspected file declares, in Python's words."""
+"""Declarations for an inspected file, in Python's words."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class Guess:
         return next((value for value in self.label.pair if value.lower() in ("1", "true")), self.label.pair[0])
 
     def words(self, source: str) -> dict[str, str]:
-        """What the templates are filled with."""
+        """The values for the templates."""
         positive = f"{self.label.name} is {self._positive}" if self.is_classifier else ""
         kind = "Classifier" if self.is_classifier else "Regressor"
         return {
@@ -107,7 +107,7 @@ class Guess:
         }
 
     def told(self) -> list[str]:
-        """What was found and what was guessed, a line each, for the user to correct."""
+        """The findings and guesses, a line each, for the user to correct."""
         label = f"label: {self.label.name}" + ("" if self.was_told else " (guessed; --label names another)")
         if self.is_classifier:
             label += f": a classifier of {self.label.name} = {self._positive}"

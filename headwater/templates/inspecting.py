@@ -1,4 +1,4 @@
-"""What a file of a user's own holds, so that `headwater init --from` can declare it: all of its rows are read.
+"""Inspects a user's file, all of its rows, so that `headwater init --from` can declare it.
 
 What is written is a beginning to be edited: types and missing values are facts of the file, while which column is the
 label, and which columns a request can carry, are a guess that the command tells.
@@ -49,7 +49,7 @@ class Column:
     example: str
     """A value that is there."""
     pair: tuple[str, ...]
-    """Of a column with two values both, the less frequent one first; else nothing."""
+    """Both values of a column with two, the less frequent one first; else nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -47,7 +47,7 @@ _WORDS: Mapping[Task, Mapping[str, str]] = {
 
 @dataclass(frozen=True)
 class Scaffold:
-    """What was written."""
+    """The written files of a product."""
 
     model: str
     source: str

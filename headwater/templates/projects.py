@@ -21,7 +21,7 @@ _SUFFIX = ".tmpl"
 
 @dataclass(frozen=True)
 class NewProject:
-    """What was written."""
+    """The written files of a project."""
 
     name: str
     root: Path

@@ -150,7 +150,7 @@ class Graph:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """What it takes."""
+        """The columns that the graph takes."""
         return tuple(entry.name for entry in self._session.get_inputs())
 
     def predict(self, columns: pandas.DataFrame) -> Any:

@@ -16,7 +16,7 @@ from headwater.training.errors import InvalidExamples
 from headwater.training.types import ASKED, LABEL
 
 SEARCH_SHARE = 0.2
-"""Of the training rows, the part that judges a search's trials."""
+"""The share of training rows that judges a search's trials."""
 
 
 @dataclass(frozen=True)

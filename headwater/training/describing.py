@@ -1,4 +1,4 @@
-"""What a run tells of its data and its model: the profile that drift is measured against, and golden requests."""
+"""Describes a run's data and model: the profile that drift is measured against, and golden requests."""
 
 from __future__ import annotations
 

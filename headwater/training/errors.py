@@ -1,4 +1,4 @@
-"""What can go wrong between pinned data and a candidate."""
+"""Errors between pinned data and a candidate."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ class Asked:
         return cls(relation.project(f"* REPLACE ({texts})" if texts else "*").df(), readers)
 
     def value(self, name: str, held: Any) -> Any:
-        """What a cell of column ``name`` stands for; None if it is missing."""
+        """The value of a cell in column ``name``; None if the cell is missing."""
         if held is None or held is pandas.NA or (isinstance(held, float) and name in self.readers):
             return None
         return self.readers[name](held) if name in self.readers else held
@@ -134,7 +134,7 @@ def encoded(model: Model, asked: Asked, frame: pandas.DataFrame) -> pandas.DataF
 
 
 def _columns(model: Model, entry: RequestInput, asked: Asked, frame: pandas.DataFrame) -> Mapping[str, Any]:
-    """What `encode_value` makes of a column, asked once for each different value."""
+    """A column's values by `encode_value`, asked once for each different value."""
     codes, distinct = pandas.factorize(frame[entry.name], use_na_sentinel=False)
     made: list[tuple[Any, ...]] = []
     refused: dict[int, str] = {}

@@ -29,7 +29,7 @@ from sqlglot.errors import SqlglotError
 from headwater.declare import InvalidProduct, Model, OnDemand
 
 TEXT_DOMAIN = "ai.onnx.ml"
-"""Of the one operator that reads text."""
+"""The domain of the one operator that reads text."""
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ MOST_WARNINGS = 10
 
 
 def suspect(model: Model, train: Rows, held_out: Rows, metrics: Mapping[str, float]) -> tuple[LeakWarning, ...]:
-    """What looks like a leak; empty if nothing does, if there are too few rows to tell, or if the model expects it.
+    """Signs of a leak; empty if there are none, if there are too few rows to tell, or if the model expects them.
 
     Parameters
     ----------

@@ -36,7 +36,7 @@ class Trial:
 
     words: str
     columns: Sequence[str]
-    """Those that were changed; empty if rows are as they were held out."""
+    """The changed columns; empty if rows are as they were held out."""
     frame: pandas.DataFrame
     remedy: str
 
@@ -78,7 +78,7 @@ def check_parity(model: Model, pipeline: Any, graph: Answers, held_out: pandas.D
 
 
 def trials(model: Model, held_out: pandas.DataFrame) -> Iterator[Trial]:
-    """What is tried; see `check_parity`."""
+    """The trials; see `check_parity`."""
     possible = held_out[complete(model, held_out)]
     if not len(possible):
         return

@@ -115,7 +115,7 @@ class Preparation:
 
 
 def sha256(path: Path) -> str:
-    """Of a file's bytes, hexadecimal."""
+    """The hash of a file's bytes, hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

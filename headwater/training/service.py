@@ -1,4 +1,4 @@
-"""What the container does: from a training set to a candidate, judged and compiled."""
+"""The container's work: from a training set to a candidate, judged and compiled."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NamedTuple
 
 from headwater.declare import Catalog, Model
 from headwater.registry.errors import AliasNotFound, ModelNotRegistered
@@ -24,6 +24,7 @@ from headwater.registry.types import (
     Output,
     Package,
     PackageFeature,
+    Parity,
 )
 from headwater.training.compiling import Graph, check_parity, compile_graph
 from headwater.training.dataset import Rows, load, split
@@ -41,10 +42,21 @@ from headwater.training.types import (
     TRAINING_SET_FILE,
     Prepared,
 )
+from headwater.values import Pointer
 
 
 def _silent(_step: str, _facts: Mapping[str, Any]) -> None:
     """Nobody listens."""
+
+
+class _Fitted(NamedTuple):
+    """A fitted pipeline, its graph in ONNX, and the difference between the two."""
+
+    parameters: dict[str, Any]
+    pipeline: Any
+    graph: bytes
+    output: Output
+    parity: Parity
 
 
 class Training:
@@ -105,34 +117,20 @@ class Training:
         if (done := files.get_value(CANDIDATE_FILE, Candidate)) is not None:
             return self._judge_anew(model, files, done, held_out)
         self._progress("loaded", {"train": len(train), "holdout": len(held_out)})
-        parameters = search(model, train, self._progress)
-        pipeline = fit(model, parameters, train.columns, train.label)
-        self._progress("fitted", {"parameters": parameters})
-        body, output = compile_graph(model, pipeline)
-        graph = Graph(body, output)
-        parity = check_parity(model, pipeline, graph, held_out.columns)
-        self._progress("compiled", {"bytes": len(body), "largest_difference": parity.largest_difference})
-
-        # What is judged is what serves: the graph.
-        predictions = graph.predict(held_out.columns)
+        fitted = self._fit(model, train, held_out)
+        # The graph is judged, because it serves.
+        predictions = Graph(fitted.graph, fitted.output).predict(held_out.columns)
         metrics = measure(model.task, held_out.label, predictions)
-        inputs_alone = self._inputs_alone(model, parameters, train, held_out)
+        inputs_alone = self._inputs_alone(model, fitted.parameters, train, held_out)
         champion, champion_metrics, no_champion = self._champion(model, held_out)
         gates = judge(model, metrics, champion_metrics, no_champion)
         leaks = suspect(model, train, held_out, metrics)
         self._progress("judged", {"metrics": metrics, "inputs_alone": inputs_alone, "champion": champion_metrics})
         for warning in leaks:
             self._progress("warning", {"leak": str(warning)})
-
-        package = self._package(model, files, body, output, prepared, metrics)
-        others = {
-            DATA_VERSION_FILE: prepared.data,
-            DEFINITION_FILE: prepared.definition,
-            PROFILE_FILE: files.put_value(PROFILE_FILE, profile(model, run_id, train, predictions)),
-        }
-        if self._lock is not None:
-            others[LOCK_FILE] = files.put_file(LOCK_FILE, self._lock)
-        expected = predict(model, pipeline, held_out.columns)
+        package = self._package(model, files, fitted.graph, fitted.output, prepared, metrics)
+        described = files.put_value(PROFILE_FILE, profile(model, run_id, train, predictions))
+        expected = predict(model, fitted.pipeline, held_out.columns)
         candidate = Candidate(
             model=model.name,
             run_id=run_id,
@@ -143,20 +141,34 @@ class Training:
             champion_version=champion.version if champion else None,
             inputs_alone=inputs_alone,
             gates=gates,
-            parity=parity,
+            parity=fitted.parity,
             leaks=leaks,
-            parameters=parameters,
+            parameters=fitted.parameters,
             rows=_counts(prepared, train, held_out),
             data_version=prepared.data_version,
             commits=prepared.commits,
             training_set=prepared.training_set,
-            files=others,
+            files=self._pinned(files, prepared) | {PROFILE_FILE: described},
             code_version=self._code_version,
             promotion=model.promotion,
             created_at=self._now(),
         )
         files.put_value(CANDIDATE_FILE, candidate)
         return candidate
+
+    def _pinned(self, files: RunFiles, prepared: Prepared) -> dict[str, Pointer]:
+        """The files that say how to repeat the run: its data, its definition and the lock of its packages."""
+        lock = {} if self._lock is None else {LOCK_FILE: files.put_file(LOCK_FILE, self._lock)}
+        return {DATA_VERSION_FILE: prepared.data, DEFINITION_FILE: prepared.definition, **lock}
+
+    def _fit(self, model: Model, train: Rows, held_out: Rows) -> _Fitted:
+        parameters = search(model, train, self._progress)
+        pipeline = fit(model, parameters, train.columns, train.label)
+        self._progress("fitted", {"parameters": parameters})
+        body, output = compile_graph(model, pipeline)
+        parity = check_parity(model, pipeline, Graph(body, output), held_out.columns)
+        self._progress("compiled", {"bytes": len(body), "largest_difference": parity.largest_difference})
+        return _Fitted(parameters, pipeline, body, output, parity)
 
     def _judge_anew(self, model: Model, files: RunFiles, done: Candidate, held_out: Rows) -> Candidate:
         """Compare a finished candidate with the version that serves now; unchanged if that is the one it was beside."""
@@ -222,7 +234,7 @@ class Training:
     def _inputs_alone(
         self, model: Model, parameters: Mapping[str, Any], train: Rows, held_out: Rows
     ) -> dict[str, float] | None:
-        """What the same fit reaches without any feature; None if the model has none."""
+        """The metrics of the same fit without any feature; None if the model has no feature."""
         if not model.features:
             return None
         columns = [name for entry in model.inputs for name in entry.columns]

@@ -13,7 +13,7 @@ STOPPED = "Stopped"
 
 
 class Stop(Value):
-    """Who stopped a run, and why; kept with its files."""
+    """The person who stopped a run, and the reason; kept with the run's files."""
 
     by: str
     why: str = ""

@@ -18,7 +18,7 @@ V = TypeVar("V", bound=BaseModel)
 
 
 class RunFiles:
-    """What a run reads and leaves behind under ``runs/<model>/<run id>/``."""
+    """A run's files under ``runs/<model>/<run id>/``."""
 
     def __init__(self, bucket: str, model: str, run_id: str) -> None:
         self.bucket, self.model, self.run_id = bucket, model, run_id

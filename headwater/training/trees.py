@@ -18,7 +18,7 @@ from sklearn import ensemble, tree
 from sklearn.impute import SimpleImputer
 
 ML_OPSET = 3
-"""Of the domain ai.onnx.ml: the oldest whose trees hold float64."""
+"""Version of the domain ai.onnx.ml: the oldest whose trees hold float64."""
 
 _HIST = (ensemble.HistGradientBoostingClassifier, ensemble.HistGradientBoostingRegressor)
 _BOOSTED = (ensemble.GradientBoostingClassifier, ensemble.GradientBoostingRegressor)
@@ -59,7 +59,7 @@ class Ensemble:
 
 
 def converters() -> Mapping[type, Callable[..., None]]:
-    """What replaces skl2onnx's own conversion, by type of the fitted step."""
+    """Converters in place of skl2onnx's own, by type of the fitted step."""
     trees = dict.fromkeys((*_HIST, *_BOOSTED, *_FORESTS, *_SINGLE), convert_trees)
     return {**trees, SimpleImputer: convert_imputer}
 

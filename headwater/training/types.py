@@ -15,7 +15,7 @@ ASKED, LABEL = "asked_at", "__label"
 
 
 class Prepared(Value):
-    """What `Preparation.prepare` left under ``runs/<model>/<run id>/``."""
+    """The files that `Preparation.prepare` left under ``runs/<model>/<run id>/``."""
 
     model: str
     run_id: str

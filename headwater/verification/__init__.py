@@ -7,7 +7,7 @@ list of a project's products (docs/decisions/0102). What is here must stay light
 from __future__ import annotations
 
 RESERVED = "headwater_verify"
-"""What no name of a project's own declarations may begin with."""
+"""A prefix that no name of a project's own declarations may have."""
 SOURCE = "headwater_verify_rows"
 VIEW = "headwater_verify_level"
 MODEL = "headwater_verify"

@@ -1,4 +1,4 @@
-"""What a good row of the verification's source is."""
+"""The contract of the verification's source."""
 
 from __future__ import annotations
 

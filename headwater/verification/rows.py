@@ -22,7 +22,7 @@ BAD_ROW = 2
 
 
 def answer(size: float, level: float) -> float:
-    """What the model has to answer."""
+    """The answer that the model must give."""
     return 3 * size + 2 * level + 1
 
 

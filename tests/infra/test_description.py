@@ -10,14 +10,14 @@ import pytest
 from localcloud.engine import deploy, destroy
 
 from headwater import __version__
-from headwater.client.stack import StackDescription, clients_of, describe
+from headwater.client.description import Description, clients_of, describe
 from headwater.infra.description import CATALOG_KEY, PARAMETER_BYTES, ROOM
 from tests.infra.cases import ROOT
 
 pytestmark = pytest.mark.cloud
 
 KINDS = ("models", "sources", "views")
-OUTPUTS = sorted(StackDescription.model_fields.keys() - {"name"})
+OUTPUTS = sorted(Description.model_fields.keys() - {"name"})
 PROGRAM = f"""
 import sys
 sys.path.insert(0, {str(ROOT)!r})

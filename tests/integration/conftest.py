@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-import headwater.client.stack
-from headwater.client import Headwater, connect
+import headwater.client.description
+from headwater.client import Stack, connect
 from headwater.templates import write
 from tests.projects import Project
 
@@ -128,12 +128,12 @@ def _product(project: Project, name: str, **modules: str) -> None:
 
 
 @pytest.fixture
-def deployed(project: Project, monkeypatch: pytest.MonkeyPatch) -> Headwater:
+def deployed(project: Project, monkeypatch: pytest.MonkeyPatch) -> Stack:
     """The client of that cloud, in this process."""
     monkeypatch.setenv("HEADWATER_HOME", str(project.home))
     for name in ("HEADWATER_STACK", "AWS_ENDPOINT_URL", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
-    return connect(headwater.client.stack.LOCAL)
+    return connect(headwater.client.description.LOCAL)
 
 
 @pytest.fixture

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from headwater.client import Headwater
+from headwater.client import Stack
+from headwater.client.api import Api
+from headwater.client.description import clients_of, local_environment
 from headwater.client.errors import NotDeclared, PredictionRefused, RunFailed
-from headwater.client.predictions import Api
-from headwater.client.stack import clients_of, local_environment
+from headwater.client.predictions import predict
 from tests.contract import DOCUMENT
 from tests.projects import Project
 
@@ -22,7 +23,7 @@ HOUSE = {"rooms": 4, "area": 120, "district": "harbour"}
 
 
 @pytest.fixture
-def house(served: Project, deployed: Headwater) -> Headwater:
+def house(served: Project, deployed: Stack) -> Stack:
     return deployed
 
 
@@ -38,7 +39,7 @@ def house(served: Project, deployed: Headwater) -> Headwater:
     ],
 )
 def test_a_malformed_request_is_answered_with_400_and_the_field(
-    house: Headwater, instances: list[dict[str, Any]], words: str
+    house: Stack, instances: list[dict[str, Any]], words: str
 ) -> None:
     with pytest.raises(PredictionRefused, match=words) as caught:
         house.predict("house_price", instances)
@@ -46,110 +47,110 @@ def test_a_malformed_request_is_answered_with_400_and_the_field(
     assert caught.value.request_id
 
 
-def test_an_unknown_model_is_answered_with_404(deployed: Headwater) -> None:
+def test_an_unknown_model_is_answered_with_404(deployed: Stack) -> None:
     with pytest.raises(PredictionRefused, match="castle_price") as caught:
         deployed.predict("castle_price", [HOUSE])
     assert (caught.value.status, caught.value.exit_code) == (404, 3)
 
 
-def test_an_alias_that_does_not_exist_is_answered_with_404(house: Headwater) -> None:
+def test_an_alias_that_does_not_exist_is_answered_with_404(house: Stack) -> None:
     with pytest.raises(PredictionRefused, match="canary") as caught:
         house.predict("house_price", [HOUSE], alias="canary")
     assert caught.value.status == 404
 
 
-def test_a_category_never_seen_and_none_at_all_are_answered(house: Headwater) -> None:
+def test_a_category_never_seen_and_none_at_all_are_answered(house: Stack) -> None:
     answer = house.predict("house_price", [HOUSE, {**HOUSE, "district": "moon"}, {"rooms": 4, "area": 120}])
-    values = [entry["value"] for entry in answer["predictions"]]
+    values = [entry.number for entry in answer.predictions]
     assert all(50_000 < value < 1_000_000 for value in values)
 
 
-def test_an_unsigned_request_is_forbidden(deployed: Headwater) -> None:
+def test_an_unsigned_request_is_forbidden(deployed: Stack) -> None:
     import urllib3
 
     pool = urllib3.PoolManager()
     answer = pool.request(
-        "POST", f"{deployed.stack.api_url}/models/house_price/predictions", json={"instances": [HOUSE]}
+        "POST", f"{deployed.description.api_url}/models/house_price/predictions", json={"instances": [HOUSE]}
     )
     pool.clear()
     assert answer.status == 403
 
 
-def test_a_request_signed_with_an_unknown_key_is_forbidden(deployed: Headwater) -> None:
+def test_a_request_signed_with_an_unknown_key_is_forbidden(deployed: Stack) -> None:
     environment = {**(local_environment() or {}), "AWS_ACCESS_KEY_ID": "AKIANOBODY0000000000"}
-    api = Api(deployed.stack.api_url, clients_of(environment), deployed.stack.region)
+    api = Api(deployed.description.api_url, clients_of(environment), deployed.description.region)
     with pytest.raises(PredictionRefused) as caught:
-        api.predict("house_price", [HOUSE])
+        predict(api, "house_price", [HOUSE])
     api.close()
     assert (caught.value.status, caught.value.exit_code) == (403, 4)
 
 
-def test_the_api_hands_out_its_own_description_to_those_who_may_call_it(deployed: Headwater) -> None:
+def test_the_api_hands_out_its_own_description_to_those_who_may_call_it(deployed: Stack) -> None:
     import urllib3
 
     environment = local_environment() or {}
-    api = Api(deployed.stack.api_url, clients_of(environment), deployed.stack.region)
+    api = Api(deployed.description.api_url, clients_of(environment), deployed.description.region)
     assert api.send("GET", "/openapi.json") == DOCUMENT
     api.close()
     pool = urllib3.PoolManager()
-    assert pool.request("GET", f"{deployed.stack.api_url}/openapi.json").status == 403
+    assert pool.request("GET", f"{deployed.description.api_url}/openapi.json").status == 403
     pool.clear()
 
 
-def test_the_answer_is_logged_as_it_was_given(house: Headwater) -> None:
+def test_the_answer_is_logged_as_it_was_given(house: Stack) -> None:
     import json
 
     from headwater.client.waiting import wait_for
 
     said = house.predict("house_price", [HOUSE])
-    s3, bucket = house.client("s3"), house.stack.predictions_bucket
+    s3, bucket = house.clients("s3"), house.description.predictions_bucket
 
     def look() -> dict[str, Any] | None:
         listed = s3.list_objects_v2(Bucket=bucket, Prefix="house_price/date=").get("Contents", ())
-        keys = [entry["Key"] for entry in listed if said["request_id"] in entry["Key"]]
+        keys = [entry["Key"] for entry in listed if said.request_id in entry["Key"]]
         return json.loads(s3.get_object(Bucket=bucket, Key=keys[0])["Body"].read()) if keys else None
 
     logged = wait_for(look, what="the logged prediction", timeout=30)
-    assert logged["predictions"][0]["value"] == said["predictions"][0]["value"]
+    assert logged["predictions"][0]["value"] == said.predictions[0].number
     assert logged["predictions"][0]["inputs"] == HOUSE
-    assert logged["version"] == said["version"]
+    assert logged["version"] == said.version
 
 
-def test_a_train_function_that_raises_fails_its_run_with_its_own_words(deployed: Headwater, tmp_path: Path) -> None:
+def test_a_train_function_that_raises_fails_its_run_with_its_own_words(deployed: Stack, tmp_path: Path) -> None:
     file = tmp_path / "rows.csv"
     file.write_text("rooms\n" + "".join(f"{number % 9 + 1}\n" for number in range(80)))
-    deployed.wait(deployed.upload("steady_rows", file), timeout=120)
-    run = deployed.runs.start("broken")
+    deployed.ingestions.wait(deployed.upload("steady_rows", file), timeout=120)
+    run = deployed.train("broken")
     with pytest.raises(RunFailed, match="this train function is broken on purpose"):
         deployed.runs.watch(run.id, timeout=240)
     assert deployed.runs.get(run.id).status == "FAILED"
 
 
-def test_training_an_unknown_model_or_without_data_says_so(deployed: Headwater) -> None:
+def test_training_an_unknown_model_or_without_data_says_so(deployed: Stack) -> None:
     with pytest.raises(
         NotDeclared, match="has no model 'castle_price': its models are broken, flight_delay, house_price"
     ):
-        deployed.runs.start("castle_price")
+        deployed.train("castle_price")
     # A schedule of a model that is gone by now doesn't ask a client.
-    deployed.client("stepfunctions").start_execution(
-        stateMachineArn=deployed.stack.training_arn,
+    deployed.clients("stepfunctions").start_execution(
+        stateMachineArn=deployed.description.training_arn,
         name="castle_price-by-schedule",
         input=json.dumps({"model": "castle_price", "reason": "schedule"}),
     )
     with pytest.raises(RunFailed, match="unknown model 'castle_price'"):
         deployed.runs.watch("castle_price-by-schedule", timeout=120)
     with pytest.raises(RunFailed, match="no data for source 'flights'"):
-        deployed.runs.watch(deployed.runs.start("flight_delay").id, timeout=120)
+        deployed.runs.watch(deployed.train("flight_delay").id, timeout=120)
 
 
-def test_the_model_that_serves_can_be_moved_and_moved_back(house: Headwater) -> None:
+def test_the_model_that_serves_can_be_moved_and_moved_back(house: Stack) -> None:
     before = house.models.show("house_price").version
-    card = house.card("house_price")
-    assert card["version"] == before
+    card = house.models.serving("house_price")
+    assert card.version == before
     # The card names what it learnt from and its own files; both are there by name as well.
     source, files = house.data.dataset("sources/house_price_rows"), house.data.dataset("models/house_price")
-    assert card["commits"] == {"house_price_rows": source.resolve(f"models/house_price/v{before}")}
-    assert card["artifacts"] == files.resolve(f"v{before}")
+    assert card.commits == {"house_price_rows": source.resolve(f"models/house_price/v{before}")}
+    assert card.artifacts == files.resolve(f"v{before}")
     assert "requirements.txt" in {entry.path for entry in files.files(f"v{before}")}
-    assert house.predict("house_price", [HOUSE], as_of=datetime.now(UTC))["version"] == before
+    assert house.predict("house_price", [HOUSE], as_of=datetime.now(UTC)).version == before
     assert house.runs.list("house_price")[0].outcome == "READY"

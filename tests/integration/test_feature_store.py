@@ -11,7 +11,7 @@ import pandas
 import pytest
 import urllib3
 
-from headwater.client import Headwater
+from headwater.client import Stack
 from headwater.client.waiting import wait_for
 from headwater.declare import load_catalog
 from headwater.features.online.encoding import unpack
@@ -33,16 +33,16 @@ ROWS = "".join(
 )
 
 
-def leave_skew(deployed: Headwater) -> dict[str, Any]:
+def leave_skew(deployed: Stack) -> dict[str, Any]:
     """Let a model's predictions have seen 99 degrees at Kennedy when it had 39.5; what the daily function says."""
     now = datetime.now(UTC)
     prediction = {"inputs": {"origin": "JFK"}, "features": {"origin_weather.temp": 99.0}, "value": 1.0}
-    with using(deployed._clients):
+    with using(deployed.clients):
         register(
-            "airport", load_catalog().view("origin_weather"), artifacts=deployed.stack.artifacts_bucket,
-            table=deployed.stack.registry_table, serves=False,
+            "airport", load_catalog().view("origin_weather"), artifacts=deployed.description.artifacts_bucket,
+            table=deployed.description.registry_table, serves=False,
         )  # fmt: skip
-        PredictionStore(deployed.stack.predictions_bucket).write(
+        PredictionStore(deployed.description.predictions_bucket).write(
             PredictionRecord(
                 request_id="r-1", model="airport", version=1, alias="production", run_id="run-1", data_version="d",
                 received_at=now, answered_at=now, as_of=datetime(2014, 6, 1, 8, 30, tzinfo=UTC), looked_up=True,
@@ -52,20 +52,24 @@ def leave_skew(deployed: Headwater) -> dict[str, Any]:
     return invoke(deployed, "features-skew", {"day": now.date().isoformat()})
 
 
-def invoke(deployed: Headwater, function: str, event: dict[str, Any]) -> dict[str, Any]:
-    name = f"headwater-{deployed.stack.name}-{function}"
-    answer = deployed.client("lambda").invoke(FunctionName=name, Payload=json.dumps(event).encode())
+def upload_weather(project: Project, folder: Path) -> None:
+    file = folder / "weather.csv"
+    file.write_text(HEADER + ROWS)
+    project.done("upload", "weather", str(file), "--wait")
+
+
+def invoke(deployed: Stack, function: str, event: dict[str, Any]) -> dict[str, Any]:
+    name = f"headwater-{deployed.description.name}-{function}"
+    answer = deployed.clients("lambda").invoke(FunctionName=name, Payload=json.dumps(event).encode())
     found: dict[str, Any] = json.loads(answer["Payload"].read())
     assert "FunctionError" not in answer, found
     return found
 
 
 def test_tampered_items_late_views_and_skew_raise_alarms_that_name_them(
-    project: Project, deployed: Headwater, tmp_path: Path
+    project: Project, deployed: Stack, tmp_path: Path
 ) -> None:
-    file = tmp_path / "weather.csv"
-    file.write_text(HEADER + ROWS)
-    project.done("upload", "weather", str(file), "--wait")
+    upload_weather(project, tmp_path)
     weather = next(view for view in project.done("features", "list") if view["view"] == "origin_weather")
     assert weather["state"] == "FRESH"
     (row,) = deployed.features.online([{"origin": "JFK"}], ["origin_weather.temp"])
@@ -75,12 +79,12 @@ def test_tampered_items_late_views_and_skew_raise_alarms_that_name_them(
         return of_weather(invoke(deployed, "features-parity", {}))
 
     assert check()["different"] == 0
-    table = deployed.stack.features_table
-    items = deployed.client("dynamodb").scan(TableName=table)["Items"]
+    table = deployed.description.features_table
+    items = deployed.clients("dynamodb").scan(TableName=table)["Items"]
     kennedy, newark = (next(item for item in items if place in item["pk"]["S"]) for place in ("JFK", "EWR"))
-    deployed.client("dynamodb").put_item(TableName=table, Item={**newark, "pk": kennedy["pk"]})
+    deployed.clients("dynamodb").put_item(TableName=table, Item={**newark, "pk": kennedy["pk"]})
     (mismatch,) = check()["mismatches"]
-    deployed.client("dynamodb").put_item(TableName=table, Item=kennedy)
+    deployed.clients("dynamodb").put_item(TableName=table, Item=kennedy)
     assert (mismatch["entity"], mismatch["feature"]) == (["JFK"], "temp")
     assert (mismatch["online"], mismatch["offline"]) == (30.5, 39.5)
 
@@ -93,18 +97,18 @@ def test_tampered_items_late_views_and_skew_raise_alarms_that_name_them(
 
     # The alarms look at five minutes at a time.
     project.done("local", "clock", "advance", "5m")
-    prefix = f"headwater-{deployed.stack.name}-features"
+    prefix = f"headwater-{deployed.description.name}-features"
     expected = {f"{prefix}-parity-differences", f"{prefix}-materialise-late", f"{prefix}-skew"}
 
     def gone_off() -> object:
-        return expected <= {alarm.name for alarm in deployed.alarms() if alarm.told == "ALARM"} or None
+        return expected <= {alarm.name for alarm in deployed.alarms.list() if alarm.told == "ALARM"} or None
 
     assert wait_for(gone_off, what="the alarms", timeout=120)
-    logged = " ".join(line.message for line in deployed.logs("features-parity"))
+    logged = " ".join(line.message for line in deployed.logs.read("features-parity"))
     assert "online is not offline: origin_weather.temp of JFK: online 30.5" in logged
-    assert "view weather_now is late" in " ".join(line.message for line in deployed.logs("features-materialise"))
+    assert "view weather_now is late" in " ".join(line.message for line in deployed.logs.read("features-materialise"))
     assert "origin_weather.temp of airport was skewed" in " ".join(
-        line.message for line in deployed.logs("features-skew")
+        line.message for line in deployed.logs.read("features-skew")
     )
 
 
@@ -115,14 +119,12 @@ def of_weather(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_streamed_rows_are_online_at_once_and_offline_once_committed(
-    project: Project, deployed: Headwater, tmp_path: Path
+    project: Project, deployed: Stack, tmp_path: Path
 ) -> None:
-    file = tmp_path / "weather.csv"
-    file.write_text(HEADER + ROWS)
-    project.done("upload", "weather", str(file), "--wait")
+    upload_weather(project, tmp_path)
     # Airports that no other test looks at: what is streamed happened now, long after all uploads.
     view = load_catalog().view("origin_weather")
-    table = deployed.stack.features_table
+    table = deployed.description.features_table
 
     def streamed(origin: str, temp: float) -> dict[str, Any]:
         row = {"origin": origin, "event_time": datetime.now(UTC).isoformat(), "temp": temp}
@@ -130,17 +132,17 @@ def test_streamed_rows_are_online_at_once_and_offline_once_committed(
 
     def online(origin: str) -> float | None:
         key = {"pk": {"S": f"origin|{origin}"}}
-        item = deployed.client("dynamodb").get_item(TableName=table, Key=key).get("Item", {})
+        item = deployed.clients("dynamodb").get_item(TableName=table, Key=key).get("Item", {})
         attribute = attribute_of(view.version)
         return unpack(item[attribute]["B"]).values[0] if attribute in item else None
 
     assert view.features[0].name == "temp"
     done = deployed.features.ingest("origin_weather", streamed("BDL", 41.5)["rows"])
     assert (done.written, done.version) == (1, view.version), [
-        line.message for line in deployed.logs("features-stream")
+        line.message for line in deployed.logs.read("features-stream")
     ]
     assert online("BDL") == 41.5
-    url = f"{deployed.stack.api_url}/features/origin_weather/rows"
+    url = f"{deployed.description.api_url}/features/origin_weather/rows"
     assert urllib3.request("POST", url, json=streamed("BDL", 1.0), timeout=30.0).status == 403
 
     file = tmp_path / "rows.csv"
@@ -151,8 +153,8 @@ def test_streamed_rows_are_online_at_once_and_offline_once_committed(
     (row,) = project.done("features", "get", "origin_weather", "ALB")
     assert (row["origin_weather__temp"], row["origin_weather__status"]) == (43.5, "FOUND")
 
-    queue = f"headwater-{deployed.stack.name}-features-stream"
-    sqs = deployed.client("sqs")
+    queue = f"headwater-{deployed.description.name}-features-stream"
+    sqs = deployed.clients("sqs")
     body = json.dumps(streamed("HPN", 42.5))
     sqs.send_message(QueueUrl=sqs.get_queue_url(QueueName=queue)["QueueUrl"], MessageBody=body)
     assert wait_for(lambda: online("HPN"), what="the streamed row", timeout=120) == 42.5
@@ -176,12 +178,12 @@ def test_streamed_rows_are_online_at_once_and_offline_once_committed(
 
 
 def test_a_view_is_materialised_shard_by_shard_by_the_machine(
-    project: Project, deployed: Headwater, tmp_path: Path
+    project: Project, deployed: Stack, tmp_path: Path
 ) -> None:
     file = tmp_path / "upstate.csv"
     file.write_text(HEADER + ROWS.replace("JFK", "BUF").replace("EWR", "ROC"))
     project.done("upload", "weather", str(file), "--wait")
-    table, dynamodb = deployed.stack.features_table, deployed.client("dynamodb")
+    table, dynamodb = deployed.description.features_table, deployed.clients("dynamodb")
     lost = [{"pk": {"S": f"origin|{origin}"}} for origin in ("BUF", "ROC")]
 
     def online() -> list[object]:
@@ -194,13 +196,13 @@ def test_a_view_is_materialised_shard_by_shard_by_the_machine(
     assert all(before)
     for key in lost:
         dynamodb.delete_item(TableName=table, Key=key)
-    function = f"headwater-{deployed.stack.name}-features-materialise"
+    function = f"headwater-{deployed.description.name}-features-materialise"
     event = json.dumps({"view": "origin_weather", "full": True, "distributed": True})
-    steps = deployed.client("stepfunctions")
-    executions = deployed.stack.materialisation_arn.replace(":stateMachine:", ":execution:")
+    steps = deployed.clients("stepfunctions")
+    executions = deployed.description.materialisation_arn.replace(":stateMachine:", ":execution:")
 
     def ask() -> str:
-        answer = json.loads(deployed.client("lambda").invoke(FunctionName=function, Payload=event)["Payload"].read())
+        answer = json.loads(deployed.clients("lambda").invoke(FunctionName=function, Payload=event)["Payload"].read())
         assert answer["complete"], answer
         return str(answer["views"][0]["execution"])
 
@@ -228,7 +230,7 @@ def test_a_view_is_materialised_shard_by_shard_by_the_machine(
 
     def caught_up() -> object:
         # The machine's last step calls for what came meanwhile.
-        lines = deployed.logs("features-materialise")
+        lines = deployed.logs.read("features-materialise")
         return next((line for line in lines if f'"run_id":"{execution}"' in line.message.replace(" ", "")), None)
 
     assert wait_for(caught_up, what="the call after the run", timeout=120)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from headwater.client import Headwater
+from headwater.client import Stack
 from headwater.client.infrastructure import UpdateCard
 from headwater.client.waiting import wait_for
 from tests.projects import Project
@@ -14,7 +14,7 @@ from tests.projects import Project
 pytestmark = pytest.mark.cloud
 
 
-def test_the_deployment_is_in_the_history_by_its_event(deployed: Headwater, project: Project, tmp_path: Path) -> None:
+def test_the_deployment_is_in_the_history_by_its_event(deployed: Stack, project: Project, tmp_path: Path) -> None:
     card = wait_for(lambda: _whole(deployed), what="the entry of the deployment", timeout=60)
     update = card.update
     assert (update.kind, update.result, update.problems) == ("update", "succeeded", ())
@@ -31,6 +31,6 @@ def test_the_deployment_is_in_the_history_by_its_event(deployed: Headwater, proj
     assert "no commit is known" in failure["message"]
 
 
-def _whole(deployed: Headwater) -> UpdateCard | None:
+def _whole(deployed: Stack) -> UpdateCard | None:
     found = deployed.infra.history()
     return deployed.infra.show() if found and found[0].digest else None

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from localcloud.testing import CloudBeside, Program, cloud_beside
 
-from headwater.cli.restoring import check_commit, checkout, restore_by_cli, restore_locally
-from headwater.client.stack import clients_of
+from headwater.cli.infra_restore import check_commit, checkout, restore_by_cli, restore_locally
+from headwater.client.description import clients_of
 from headwater.history.errors import RestoreRefused
 from headwater.history.restore import lost_data, plan
 from headwater.history.service import UpdateHistory

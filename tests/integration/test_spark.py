@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from headwater.client import Headwater
+from headwater.client import Stack
 from headwater.client.waiting import wait_for
 from tests.projects import Project
 
@@ -27,9 +27,9 @@ ROWS = (
 )
 
 
-def runs(deployed: Headwater) -> dict[str, dict[str, Any]]:
+def runs(deployed: Stack) -> dict[str, dict[str, Any]]:
     """Spark's runs that have ended, by the view in their names."""
-    client = deployed.client("stepfunctions")
+    client = deployed.clients("stepfunctions")
     (machine,) = [
         one["stateMachineArn"]
         for one in client.list_state_machines()["stateMachines"]
@@ -41,7 +41,7 @@ def runs(deployed: Headwater) -> dict[str, dict[str, Any]]:
 
 
 def test_a_view_is_computed_by_spark_and_one_that_it_cannot_compute_says_why(
-    project: Project, deployed: Headwater, tmp_path: Path
+    project: Project, deployed: Stack, tmp_path: Path
 ) -> None:
     file = tmp_path / "sales.csv"
     file.write_text(ROWS)
@@ -68,9 +68,9 @@ def test_a_view_is_computed_by_spark_and_one_that_it_cannot_compute_says_why(
 
     # The alarm looks at a minute at a time; by now it may be over.
     project.done("local", "clock", "advance", "1m")
-    name = f"headwater-{deployed.stack.name}-features-spark-failed"
+    name = f"headwater-{deployed.description.name}-features-spark-failed"
 
     def told() -> object:
-        return next((alarm for alarm in deployed.alarms() if alarm.name == name and alarm.told), None)
+        return next((alarm for alarm in deployed.alarms.list() if alarm.name == name and alarm.told), None)
 
     assert wait_for(told, what="the alarm", timeout=120)

@@ -48,6 +48,42 @@ def test_the_house_says_the_fields_words(word: str) -> None:
     assert [path for path, text in texts() if re.search(word, text)] == [], f"say {BANNED[word]}"
 
 
+OPENINGS = re.compile(r"(What|That|Those|Of|It|Who)\b|Whether it\b")
+"""A docstring names its subject instead."""
+LEFT = ("headwater/infra/", "headwater/registry/", "headwater/model.py", "headwater/views.py")
+"""Where docstrings still begin so."""
+
+
+def docstrings(source: str) -> list[str]:
+    """Docstrings of modules, classes and functions, and those below attributes."""
+    return [
+        statement.value.value
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+        for statement in node.body
+        if isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+    ]
+
+
+def test_a_docstring_begins_with_its_subject() -> None:
+    assert [
+        (path, text)
+        for path, source in texts()
+        if path.endswith(".py") and not path.startswith(LEFT)
+        for text in docstrings(source)
+        if OPENINGS.match(text)
+    ] == []
+
+
+def test_a_docstring_without_a_subject_would_be_found() -> None:
+    (found,) = (
+        text for text in docstrings('class A:\n    """A value."""\n    b: int\n    """Of a."""') if OPENINGS.match(text)
+    )
+    assert found == "Of a."
+
+
 def names_of_tests(source: str) -> list[str]:
     functions = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef))
     return [function.name for function in functions if function.name.startswith("test_")]

@@ -10,8 +10,13 @@ from typing import Any
 
 from pydantic import BaseModel
 
-import headwater.client
+import headwater.client.features
+from headwater.client.api import Api
+from headwater.client.connection import Connection
+from headwater.client.errors import VersionMismatch
+from headwater.client.machines import Machine
 from headwater.errors import HeadwaterError
+from headwater.features.online.records import Materialised
 from headwater.versions.dataset import Dataset
 from headwater.versions.service import Versions
 from tools.reference.source import attributes, bullet, fields, markdown, prose, signature, summary, wrapped
@@ -28,14 +33,17 @@ _HEAD = """\
 The client does what the command line does, with the AWS credentials of whoever calls it. `help(headwater.connect)` and
 the docstrings say more of parameters and errors.
 """
-# What `Headwater.data` hands out, beside what `headwater.client` itself declares.
+# What `Stack.data` hands out, beside what `headwater.client` itself declares.
 _BESIDE = (Versions, Dataset)
+# What the groups of verbs stand on.
+_INSIDE = Api | Connection | Machine
 
 
 def modules() -> Iterator[Any]:
-    """The client's modules, by name."""
-    for entry in sorted(pkgutil.iter_modules(headwater.client.__path__), key=lambda entry: entry.name):
-        yield importlib.import_module(f"{headwater.client.__name__}.{entry.name}")
+    """The client's modules and those of its features, by name."""
+    for package in (headwater.client, headwater.client.features):
+        for entry in sorted(pkgutil.iter_modules(package.__path__), key=lambda entry: entry.name):
+            yield importlib.import_module(f"{package.__name__}.{entry.name}")
 
 
 def classes() -> Sequence[type]:
@@ -49,14 +57,14 @@ def classes() -> Sequence[type]:
 
 
 def verbs() -> Sequence[type]:
-    """The classes whose methods people call, `Headwater` first."""
-    found = [owner for owner in classes() if not issubclass(owner, BaseModel | HeadwaterError)]
-    return sorted(found, key=lambda owner: owner is not headwater.client.Headwater) + list(_BESIDE)
+    """The classes whose methods people call, `Stack` first."""
+    found = [owner for owner in classes() if not issubclass(owner, BaseModel | Exception | _INSIDE)]
+    return sorted(found, key=lambda owner: owner is not headwater.client.Stack) + list(_BESIDE)
 
 
 def values() -> Sequence[type[BaseModel]]:
     """What they answer with."""
-    return [owner for owner in classes() if issubclass(owner, BaseModel) and fields(owner)]
+    return [owner for owner in classes() if issubclass(owner, BaseModel) and fields(owner)] + [Materialised]
 
 
 def errors() -> Sequence[type[HeadwaterError]]:
@@ -123,5 +131,6 @@ def _errors() -> Iterator[str]:
         "`next_steps` and the `exit_code` that the command line ends with."
     )
     yield ""
+    yield bullet(f"`{VersionMismatch.__name__}` (a warning)", markdown(summary(VersionMismatch.__doc__ or "")))
     for owner in errors():
         yield bullet(f"`{owner.__name__}` (exit code {owner.exit_code})", markdown(summary(owner.__doc__ or "")))

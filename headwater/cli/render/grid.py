@@ -18,7 +18,7 @@ from rich.text import Text
 GAP = 2
 """Spaces between columns."""
 EDGES = 2
-"""What the box of a table adds at its sides."""
+"""The width that a table's box adds at its sides."""
 INDENT = 2
 
 

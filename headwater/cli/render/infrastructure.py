@@ -85,7 +85,7 @@ def show_card(console: Console, card: UpdateCard) -> None:
 
 
 def show_difference(console: Console, found: Difference) -> None:
-    """What was added, removed and changed, each changed property with its two values."""
+    """The added, removed and changed resources, each changed property with its two values."""
     for sign, style, resources in (("+", "green", found.added), ("-", "red", found.removed)):
         for each in resources:
             console.print(f"{sign} {each.type} {each.name}{_condemned(each)}", style=style, markup=False)
@@ -106,7 +106,7 @@ def show_difference(console: Console, found: Difference) -> None:
 
 
 def show_standing(console: Console, found: Standing) -> None:
-    """What existed, and since which update."""
+    """The resources that existed, and since which update."""
     update = found.update
     console.print(f"at {show(found.at)} UTC: what update {update.id[:_SHORT]} left "
                   f"({update.kind}, {update.result}, {show(update.ended_at)} UTC)", markup=False)  # fmt: skip
@@ -118,7 +118,7 @@ def show_standing(console: Console, found: Standing) -> None:
 
 
 def show_plan(console: Console, plan: RestorePlan, commands: Iterable[str]) -> None:
-    """What brings the stack back."""
+    """The plan that brings the stack back."""
     if plan.difference is not None:
         show_difference(console, plan.difference)
     else:

@@ -20,12 +20,12 @@ def show_card(console: Console, card: ModelCard) -> None:
         console.print(f"  rejected: {reason}", markup=False, style="red")
     console.print(_metrics(card))
     for gate in card.gates:
-        rule = str(gate["rule"]).replace("_", " ")
-        reached = gate["reason"] or f"{gate['metric']} {show(gate['value'])}, {rule} {show(gate['limit'])}"
-        console.print(f"{_mark(gate['passed'])} gate: {reached}")
+        rule = gate.rule.replace("_", " ")
+        reached = gate.reason or f"{gate.metric} {show(gate.value)}, {rule} {show(gate.limit)}"
+        console.print(f"{_mark(gate.passed)} gate: {reached}")
     parity = card.parity
-    difference = f"at most {parity['largest_difference']:.1g} on {parity['rows']:,} rows"
-    console.print(f"{_mark(parity['passed'])} parity: ONNX differs from scikit-learn by {difference}")
+    difference = f"at most {parity.largest_difference:.1g} on {parity.rows:,} rows"
+    console.print(f"{_mark(parity.passed)} parity: ONNX differs from scikit-learn by {difference}")
     for warning in card.warnings:
         console.print(f"! {warning}", markup=False, style="yellow")
     if card.warnings:

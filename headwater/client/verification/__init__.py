@@ -1,4 +1,4 @@
-"""The acceptance of a deployed stack: `Headwater.verify`, ``headwater verify``."""
+"""The acceptance of a deployed stack: `Stack.verify`, ``headwater verify``."""
 
 from __future__ import annotations
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
+from headwater.client.description import Description
 from headwater.client.people import me
-from headwater.client.service import Headwater
-from headwater.client.stack import StackDescription
+from headwater.client.stack import Stack
 from headwater.client.waiting import wait_for
 from headwater.errors import Refused
 from headwater.features.online.reading import online_key
@@ -28,21 +28,21 @@ STAYS = (
     "the commits of its datasets, until headwater data gc: no branch or tag leads to them any more",
     "log lines and executions, until CloudWatch Logs and Step Functions forget them",
 )
-"""What isn't removed, and why."""
+"""Records that stay, and why."""
 
 
-def clean(stack: Headwater, units: Sequence[str], tell: Callable[[str], None] = lambda _: None) -> str:
+def clean(stack: Stack, units: Sequence[str], tell: Callable[[str], None] = lambda _: None) -> str:
     """Remove all that verifications put into the stack; what it was, in a few words.
 
     Parameters
     ----------
-    stack : Headwater
+    stack : Stack
     units : sequence of str
         Entities whose online items are removed. Those of others expire.
     tell : callable
         Told what is being done.
     """
-    told = stack.stack
+    told = stack.description
     tell("waiting for what is under way")
     _stop_runs(stack)
     _wait_for_ingestions(told)
@@ -55,7 +55,7 @@ def clean(stack: Headwater, units: Sequence[str], tell: Callable[[str], None] = 
     return f"{objects} object versions, {items} online items, {aliases} aliases, {refs} refs removed"
 
 
-def prefixes(stack: StackDescription) -> tuple[tuple[str, str], ...]:
+def prefixes(stack: Description) -> tuple[tuple[str, str], ...]:
     """Where a verification's objects are: bucket and prefix."""
     lake = (
         f"landing/{SOURCE}/", f"curated/{SOURCE}@", f"curated/{SOURCE}/", f"quarantine/{SOURCE}/",
@@ -68,14 +68,14 @@ def prefixes(stack: StackDescription) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _stop_runs(stack: Headwater) -> None:
-    for run in _running(stack.stack.training_arn):
+def _stop_runs(stack: Stack) -> None:
+    for run in _running(stack.description.training_arn):
         if run["name"].startswith(f"{MODEL}-"):
             with suppress(Refused):  # It ended meanwhile.
                 stack.runs.stop(run["name"], why="headwater verify cleans up")
 
 
-def _wait_for_ingestions(stack: StackDescription) -> None:
+def _wait_for_ingestions(stack: Description) -> None:
     """An ingestion that is under way would commit after everything was removed."""
 
     def look() -> bool | None:

@@ -1,4 +1,4 @@
-"""What a verification cost at the most: what was counted, times the prices of docs/cost.md.
+"""A verification's highest cost: counted amounts, times the prices of docs/cost.md.
 
 What AWS doesn't tell is taken at its upper bound: a function as busy as its state machine's run was long, a container
 for the whole of a training run, and a request of the functions for each that this machine made.
@@ -61,10 +61,10 @@ def counting(clients: Clients, use: Callable[[str, float], None]) -> Clients:
 def count_runs(work: Work) -> None:
     """Count what state machines, functions and the container used."""
     for sent in work.sent:
-        _count_execution(work, work.stack.stack.ingestion_arn, sent.run_id)
+        _count_execution(work, work.stack.description.ingestion_arn, sent.run_id)
     if work.training:
-        seconds = _count_execution(work, work.stack.stack.training_arn, work.training)
-        cpu, memory = _task_size(work.stack.stack.training_arn)
+        seconds = _count_execution(work, work.stack.description.training_arn, work.training)
+        cpu, memory = _task_size(work.stack.description.training_arn)
         hours = max(seconds, 60.0 * TASK_MINUTES_AT_LEAST) / 3600
         work.use("Fargate vCPU-hours", cpu * hours)
         work.use("Fargate GB-hours", memory * hours)
@@ -104,7 +104,7 @@ def _task_size(machine: str) -> tuple[float, float]:
 
 
 def lines(used: Mapping[str, float]) -> tuple[CostLine, ...]:
-    """What was counted as dollars, the dearest first."""
+    """The counted amounts in dollars, the dearest first."""
     found = [
         CostLine(what=unit, amount=amount, unit=unit, dollars=amount * DOLLARS[unit]) for unit, amount in used.items()
     ]

@@ -42,7 +42,7 @@ def quarantine(work: Work) -> str:
             f"{done.rows_out} rows of {done.file} were taken in and {done.rows_rejected} rejected, expected 2 and 1 in "
             "quarantine"
         )
-    seen = work.stack.ingestion(done.upload.id)
+    seen = work.stack.ingestions.show(done.upload.id)
     if seen.unread:
         # Without DuckDB here the ingestion's own record says why all the same.
         return f"1 row rejected: {'; '.join(done.reasons)}"
@@ -61,7 +61,7 @@ def _ingest(work: Work, name: str, content: bytes) -> Ingestion:
         sent = work.stack.upload(SOURCE, path)
     work.sent.append(sent)
     work.tell(f"waiting for the ingestion of {sent.key}")
-    done = work.stack.wait(sent, timeout=INGESTION_TIMEOUT)
+    done = work.stack.ingestions.wait(sent, timeout=INGESTION_TIMEOUT)
     work.ingestions.append(done)
     return done
 
@@ -88,7 +88,7 @@ def online(work: Work) -> str:
 
 
 def read_levels(work: Work, units: Sequence[str]) -> dict[str, Any]:
-    """What the online store has of units; a status in words where it has no value."""
+    """The online values of units; a status in words where there is no value."""
     rows = work.stack.features.online([{UNIT: unit} for unit in units], [FEATURE])
     return {row[UNIT]: row[COLUMN] if row[STATUS] == "FOUND" else row[STATUS] for row in rows}
 

@@ -9,6 +9,8 @@ from typing import Any
 import urllib3
 
 from headwater.client.errors import PredictionRefused, RunFailed
+from headwater.client.models import ModelCard
+from headwater.client.predictions import Predictions
 from headwater.client.verification.types import CheckFailed, Work
 from headwater.client.waiting import wait_for
 from headwater.registry.errors import AliasMoved
@@ -32,7 +34,7 @@ _QUOTA = ("limit on the number of", "above your limit", "ServiceQuota", "LimitEx
 
 def train(work: Work) -> str:
     """A run prepares its data, trains in a container, and ends with a version."""
-    run = work.stack.runs.start(MODEL, reason=f"headwater verify {work.sample.run_id}")
+    run = work.stack.train(MODEL, reason=f"headwater verify {work.sample.run_id}")
     work.training = run.id
     try:
         done = work.stack.runs.watch(run.id, timeout=TRAINING_TIMEOUT, on_step=work.tell)
@@ -57,7 +59,7 @@ def quota_advice(message: str) -> str:
 def gates(work: Work) -> str:
     """The candidate passed its gates and the comparison with ONNX, and was registered as READY."""
     card = _card(work)
-    failed = [str(gate) for gate in card.gates if not gate.get("passed", True)]
+    failed = [gate.reason or gate.metric for gate in card.gates if not gate.passed]
     if card.status != "READY" or failed:
         raise CheckFailed(f"version {card.version} is {card.status}: {'; '.join(card.reasons) or ', '.join(failed)}")
     if card.warnings:
@@ -90,16 +92,16 @@ def predict(work: Work) -> str:
     unit = work.sample.units[0]
     wanted = answer(SIZE, work.sample.last_level(unit))
     work.answer = ask(work, unit)
-    value = float(work.answer["predictions"][0]["value"])
+    value = work.answer.predictions[0].number
     if abs(value - wanted) > TOLERANCE:
         raise CheckFailed(f"the API answered {value} for size {SIZE:g} of {unit}, expected {wanted:g}")
-    return f"the API answered {value:.4g}, as expected, by version {work.answer['version']}"
+    return f"the API answered {value:.4g}, as expected, by version {work.answer.version}"
 
 
-def ask(work: Work, unit: str) -> dict[str, Any]:
+def ask(work: Work, unit: str) -> Predictions:
     """Ask the API about a unit; a promotion may take some seconds to arrive."""
 
-    def look() -> dict[str, Any] | None:
+    def look() -> Predictions | None:
         work.use("API requests", 1)
         try:
             return work.stack.predict(MODEL, [{UNIT: unit, "size": SIZE}])
@@ -128,7 +130,7 @@ def bad_request(work: Work) -> str:
 
 def unsigned_request(work: Work) -> str:
     """Nobody gets an answer without a signature."""
-    url = f"{work.stack.stack.api_url.rstrip('/')}{PREDICT.url(model=MODEL)}"
+    url = f"{work.stack.description.api_url.rstrip('/')}{PREDICT.url(model=MODEL)}"
     work.use("API requests", 1)
     sent = urllib3.request("POST", url, body=b'{"instances": []}', timeout=30.0, retries=False)
     if sent.status != 403:
@@ -138,7 +140,10 @@ def unsigned_request(work: Work) -> str:
 
 def logged(work: Work) -> str:
     """The prediction was written down with its inputs, features and answer."""
-    request, bucket = work.answer["request_id"], work.stack.stack.predictions_bucket
+    given = work.answer
+    if given is None:
+        raise CheckFailed("no prediction was answered")
+    request, bucket = given.request_id, work.stack.description.predictions_bucket
     s3 = client("s3")
 
     def look() -> dict[str, Any] | None:
@@ -157,10 +162,10 @@ def logged(work: Work) -> str:
         return None
 
     record = wait_for(look, what=f"the log of prediction {request}", timeout=ARRIVAL_TIMEOUT)
-    if record["version"] != work.answer["version"] or record["features_from"] != "online":
+    if record["version"] != given.version or record["features_from"] != "online":
         raise CheckFailed(
             f"the log says version {record['version']} and features from {record['features_from']}, expected "
-            f"{work.answer['version']} and online"
+            f"{given.version} and online"
         )
     return "written down with its features and its answer"
 
@@ -193,16 +198,16 @@ def moves(work: Work) -> str:
 
 def _answered_by(work: Work, version: int) -> None:
     def look() -> bool | None:
-        return True if ask(work, work.sample.units[0])["version"] == version else None
+        return True if ask(work, work.sample.units[0]).version == version else None
 
     wait_for(look, what=f"an answer of version {version}", timeout=ARRIVAL_TIMEOUT, pauses=(0.5, 2.0))
 
 
-def _card(work: Work) -> Any:
+def _card(work: Work) -> ModelCard:
     if work.card is None:
         raise CheckFailed("no version was trained")
     return work.card
 
 
 def _registry(work: Work) -> Registry:
-    return Registry(Table(work.stack.stack.registry_table))
+    return Registry(Table(work.stack.description.registry_table))

@@ -1,4 +1,4 @@
-"""What the functions' roles may do and what not, as IAM's own simulator judges their policies; it costs nothing.
+"""Judges the policies of the functions' roles by IAM's own simulator, which costs nothing.
 
 https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from headwater.client.stack import StackDescription
+from headwater.client.description import Description
 from headwater.client.verification.types import CheckFailed, Work
 from headwater.storage.clients import client
 
@@ -25,8 +25,8 @@ class Question:
     """Partition keys, for an action on a table."""
 
 
-def harmful(stack: StackDescription) -> Iterator[Question]:
-    """What no function of a stack may do."""
+def harmful(stack: Description) -> Iterator[Question]:
+    """Actions that no function of a stack may do."""
     for bucket in (stack.lake_bucket, stack.artifacts_bucket, stack.predictions_bucket):
         arn = f"arn:{_partition(stack)}:s3:::{bucket}"
         yield Question(("s3:DeleteBucket", "s3:PutBucketPolicy", "s3:PutBucketVersioning"), arn)
@@ -38,8 +38,8 @@ def harmful(stack: StackDescription) -> Iterator[Question]:
     )  # fmt: skip
 
 
-def predicting(stack: StackDescription) -> tuple[Sequence[Question], Sequence[Question]]:
-    """What the predict function must be able to do, and what not: it answers strangers, so it gets least."""
+def predicting(stack: Description) -> tuple[Sequence[Question], Sequence[Question]]:
+    """Actions that the predict function needs, and those it must not have: it answers strangers, so it gets least."""
     s3 = f"arn:{_partition(stack)}:s3:::"
     registry = _table(stack, stack.registry_table)
     may = (
@@ -60,7 +60,7 @@ def predicting(stack: StackDescription) -> tuple[Sequence[Question], Sequence[Qu
 
 def permissions(work: Work) -> str:
     """The functions' roles allow what serving needs and nothing of what no function may do."""
-    stack = work.stack.stack
+    stack = work.stack.description
     roles = _roles(stack)
     wrong, asked = [], 0
     for function, role in sorted(roles.items()):
@@ -95,7 +95,7 @@ def judged(role: str, question: Question) -> Iterator[tuple[str, bool]]:
         yield result["EvalActionName"], result["EvalDecision"] == ALLOWED
 
 
-def _roles(stack: StackDescription) -> dict[str, str]:
+def _roles(stack: Description) -> dict[str, str]:
     """The stack's functions, and the role that each one runs as."""
     pages = client("lambda").get_paginator("list_functions").paginate()
     found = [function for page in pages for function in page["Functions"]]
@@ -103,13 +103,13 @@ def _roles(stack: StackDescription) -> dict[str, str]:
     return {one["FunctionName"]: one["Role"] for one in found if one["FunctionName"].startswith(prefix)}
 
 
-def _partition(stack: StackDescription) -> str:
+def _partition(stack: Description) -> str:
     return stack.training_arn.split(":")[1]
 
 
-def _arn(stack: StackDescription, service: str, resource: str) -> str:
+def _arn(stack: Description, service: str, resource: str) -> str:
     return ":".join((*stack.training_arn.split(":")[:2], service, *stack.training_arn.split(":")[3:5], resource))
 
 
-def _table(stack: StackDescription, name: str) -> str:
+def _table(stack: Description, name: str) -> str:
     return _arn(stack, "dynamodb", f"table/{name}")

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from headwater.client.service import Headwater
+from headwater.client.stack import Stack
 from headwater.client.verification import costs
 from headwater.client.verification.checks import CHECKS
 from headwater.client.verification.cleaning import STAYS, clean
@@ -51,14 +51,12 @@ class CouldNot(HeadwaterError):
     """Carries a check's failure through what shows the progress."""
 
 
-def verify(
-    stack: Headwater, *, keep: bool = False, follow: Follow = silently, checks: Sequence[Check] = CHECKS
-) -> Report:
+def verify(stack: Stack, *, keep: bool = False, follow: Follow = silently, checks: Sequence[Check] = CHECKS) -> Report:
     """Try every capability of a stack with the library's own small product, and clean up.
 
     Parameters
     ----------
-    stack : Headwater
+    stack : Stack
     keep : bool
         Whether to leave what was put into the stack there, to be looked at; the next verification removes it.
     follow : callable
@@ -74,16 +72,16 @@ def verify(
         The stack was deployed without the product that is needed (``headwater:verify`` is false, or an older version).
     """
     began, started_at = time.monotonic(), datetime.now(UTC)
-    if not stack.stack.verify:
+    if not stack.description.verify:
         raise NoVerification(
-            f"stack {stack.stack.name!r} was deployed without the product that a verification needs",
+            f"stack {stack.description.name!r} was deployed without the product that a verification needs",
             next_steps=["pulumi config set headwater:verify true", "deploy it again with this version"],
         )
     sample = Sample(secrets.token_hex(4), started_at)
     work = Work(stack=stack, sample=sample, started_at=started_at)
     clients = costs.counting(stack.clients, work.use)
-    own = stack.stack.model_copy(update={"models": (MODEL,), "sources": (SOURCE,), "views": (VIEW,)})
-    work.stack = Headwater(own, clients)
+    own = stack.description.model_copy(update={"models": (MODEL,), "sources": (SOURCE,), "views": (VIEW,)})
+    work.stack = Stack(own, clients)
     with using(clients):
         place = VerificationPlace(Table(own.registry_table), sample.run_id)
         leftover = place.take()
@@ -180,7 +178,7 @@ def _judge(work: Work, check: Check, before: dict[str, CheckResult], follow: Fol
 
 
 def words_of(error: Exception) -> str:
-    """What went wrong, in the words of whoever says so."""
+    """The failure, in the words of its source."""
     if isinstance(error, HeadwaterError):
         return error.message
     told: dict[str, Any] = getattr(error, "response", None) or {}

@@ -1,4 +1,4 @@
-"""What is read of the deployed resources' own settings: who asks, buckets, tables, functions, alarms, history."""
+"""Checks of the deployed resources' own settings: identity, buckets, tables, functions, alarms, history."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _FUNCTION = re.compile(r"arn:[\w-]+:lambda:[\w-]+:\d+:function:([\w-]+)")
 
 
 def identity(work: Work) -> str:
-    """Who asks, and where."""
+    """The caller's identity and region."""
     told = client("sts").get_caller_identity()
     work.account = told["Account"]
     # Without the partition and the account, which would be a word too long for a table.
-    return f"account {told['Account']}, {told['Arn'].split(':', 5)[-1]}, {work.stack.stack.region}"
+    return f"account {told['Account']}, {told['Arn'].split(':', 5)[-1]}, {work.stack.description.region}"
 
 
 def description(work: Work) -> str:
     """The stack says which version deployed it, and it is this one."""
-    stack = work.stack.stack
+    stack = work.stack.description
     version = str(getattr(stack, "version", "") or "")
     if version and version != __version__:
         raise CheckFailed(
@@ -70,7 +70,7 @@ def refuses_plain_text(policy: str) -> bool:
 
 
 def table(name: str) -> str:
-    """It can be brought back as it was at any second of the last weeks."""
+    """The table can be restored to any second of the last weeks."""
     dynamodb = client("dynamodb")
     described = dynamodb.describe_table(TableName=name)["Table"]
     told = dynamodb.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"]
@@ -83,7 +83,7 @@ def table(name: str) -> str:
 
 def functions(work: Work) -> str:
     """Every function that a state machine calls, or the API stands on, is there and ready."""
-    stack = work.stack.stack
+    stack = work.stack.description
     named = {stack.predict_function: {"the API"}}
     for arn in filter(None, (stack.ingestion_arn, stack.training_arn, stack.materialisation_arn)):
         definition = client("stepfunctions").describe_state_machine(stateMachineArn=arn)["definition"]
@@ -111,12 +111,12 @@ def _function_problem(name: str) -> str:
 
 def alarms(work: Work) -> str:
     """The topic that alarms report to is there, alarms have states, and they report to it."""
-    topic = work.stack.stack.alarm_topic_arn
+    topic = work.stack.description.alarm_topic_arn
     attributes = _read(client("sns").get_topic_attributes, TopicArn=topic).get("Attributes")
     if attributes is None:
         raise CheckFailed(f"the topic {topic} that alarms report to doesn't exist")
     pages = client("cloudwatch").get_paginator("describe_alarms")
-    prefix = work.stack.stack.prefix
+    prefix = work.stack.description.prefix
     found = [alarm for page in pages.paginate(AlarmNamePrefix=prefix) for alarm in page["MetricAlarms"]]
     if not found:
         raise CheckFailed(f"no alarm's name begins with {prefix}")
@@ -130,7 +130,7 @@ def alarms(work: Work) -> str:
 
 def history(work: Work) -> str:
     """The deployments of the stack were written down."""
-    if not work.stack.stack.state_bucket:
+    if not work.stack.description.state_bucket:
         raise NotApplicable("the stack was deployed without a state bucket (headwater bootstrap)")
     updates = work.stack.infra.history()
     if not updates:

@@ -1,21 +1,22 @@
-"""What a verification finds: a line for each check, what it cost, and what stays."""
+"""The report of a verification: a line for each check, the costs, and the records that stay."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from headwater.errors import HeadwaterError, Refused
 
 if TYPE_CHECKING:
-    from headwater.client.lake import SentFile
+    from headwater.client.ingestions import SentFile
     from headwater.client.models import ModelCard
-    from headwater.client.service import Headwater
+    from headwater.client.predictions import Predictions
+    from headwater.client.stack import Stack
     from headwater.lake.types import Ingestion
     from headwater.verification.rows import Sample
 
@@ -38,11 +39,11 @@ class CheckResult(BaseModel):
     outcome: Outcome
     seconds: float
     detail: str
-    """What was seen, or why the check failed or was skipped."""
+    """The observation, or why the check failed or was skipped."""
 
 
 class CostLine(BaseModel):
-    """What one kind of use cost at the most."""
+    """The highest cost of one kind of use."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -70,7 +71,7 @@ class Report(BaseModel):
     kept: bool
     """Whether what was put into the stack was left there; the next verification removes it."""
     stays: tuple[str, ...]
-    """What isn't removed, and why."""
+    """Records that aren't removed, and why."""
 
     @property
     def passed(self) -> bool:
@@ -84,7 +85,7 @@ class Report(BaseModel):
 
     @property
     def dollars(self) -> float:
-        """What the verification cost at the most."""
+        """The highest cost of the whole verification."""
         return sum(line.dollars for line in self.costs)
 
 
@@ -113,9 +114,9 @@ class Stage(Protocol):
 
 @dataclass
 class Work:
-    """What the checks of one verification share: later ones look at what earlier ones made."""
+    """Values that the checks of one verification share: later checks read the results of earlier ones."""
 
-    stack: Headwater
+    stack: Stack
     """A client that knows the verification's product and no other."""
     sample: Sample
     started_at: datetime
@@ -127,10 +128,10 @@ class Work:
     training: str = ""
     """The run's id."""
     card: ModelCard | None = None
-    answer: Mapping[str, Any] = field(default_factory=dict)
+    answer: Predictions | None = None
     """The API's answer to the first prediction."""
     used: dict[str, float] = field(default_factory=dict)
-    """What was counted for the costs, by unit (`headwater.client.verification.costs`)."""
+    """Counted amounts, by unit (`headwater.client.verification.costs`)."""
 
     def use(self, unit: str, amount: float) -> None:
         """Count what costs money."""

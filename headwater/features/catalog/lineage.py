@@ -32,7 +32,7 @@ class Use(Value):
     view_version: str | None
     """Version of the view's definition; None in packages of an older format."""
     features: tuple[str, ...]
-    """Of that view."""
+    """Features of the view."""
 
 
 class SourceOfView(Value):

@@ -14,7 +14,7 @@ search among its entity's rows; the features of the rows found, and of no others
 # ruff: noqa: S608 - names in SQL are declared by products and quoted
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -59,8 +59,8 @@ def historical(
     ----------
     connection : DuckDBPyConnection
     examples : str
-        Table or view with a column for each join key and ``asked_at`` (timestamp; UTC unless it has a zone). An example
-        that is asked at no time, or at an infinite one, knows nothing.
+        Table with a column for each join key and ``asked_at`` (timestamp; UTC unless it has a zone). An example that is
+        asked at no time, or at an infinite one, knows nothing.
     views : mapping
         Feature views by name.
     offline : mapping
@@ -76,8 +76,7 @@ def historical(
     Returns
     -------
     DuckDBPyRelation
-        Every row of ``examples``, in order, with a column ``view__feature`` for each feature. To be read before the
-        next call on the connection.
+        The examples in order, with a column ``view__feature`` each. Read it before the connection's next call.
 
     Raises
     ------
@@ -85,24 +84,16 @@ def historical(
         ``examples`` lacks a join key or ``asked_at``, or offline rows are in another order.
     """
     present = columns_of(connection, examples)
-    wanted: dict[str, list[str]] = {}
-    for reference in features:
-        view, _, feature = reference.partition(".")
-        wanted.setdefault(view, []).append(feature)
-    lacking = sorted({key for name in wanted for key in (*views[name].entity, asked) if key not in present})
-    if lacking:
-        raise InvalidView(f"examples lack {', '.join(lacking)}; they have {', '.join(present)}")
-    refuse_keys(views, wanted, present)
+    wanted = _by_view(features)
+    _refuse(views, wanted, present, asked)
     asked_at = f"epoch_us({moment_sql(quoted(asked), present[asked])})"
     table, count = _table(connection, examples)
-    answers: dict[str, Values] = {}
-    tables = [f"{table} AS asked"]
+    answers, tables = dict[str, Values](), [f"{table} AS asked"]
     for name, chosen in wanted.items():
         rows = _numbered(connection, offline[name])
         found = _found(connection, views[name], rows, table, present, asked_at, as_known_at)
         texts = [feature.name for feature in views[name].features if feature.is_text and feature.name in chosen]
-        values = {feature: np.full(count, np.nan) for feature in chosen if feature not in texts}
-        if values:
+        if values := {feature: np.full(count, np.nan) for feature in chosen if feature not in texts}:
             _fill(values, connection, rows, views[name].ttl, found)
             answers |= {f"{name}__{feature}": column for feature, column in values.items()}
         if texts:
@@ -110,14 +101,30 @@ def historical(
     if answers:
         connection.register("__answers", answers)
         tables.append("__answers")
-    # A number is never NaN, so that NaN can stand for none.
-    columns = "".join(
-        f", CASE WHEN NOT isnan({quoted(name)}) THEN {quoted(name)} END AS {quoted(name)}"
-        if name in answers
-        else f", {quoted(name)}"
-        for name in (reference.replace(".", "__") for reference in features)
-    )
-    return connection.sql(f"SELECT asked.*{columns} FROM {' POSITIONAL JOIN '.join(tables)}")
+    columns = ", ".join(["asked.*", *(_column(reference.replace(".", "__"), answers) for reference in features)])
+    return connection.sql(f"SELECT {columns} FROM {' POSITIONAL JOIN '.join(tables)}")
+
+
+def _by_view(features: Sequence[str]) -> dict[str, list[str]]:
+    """The features' names by their view."""
+    wanted: dict[str, list[str]] = {}
+    for reference in features:
+        view, _, feature = reference.partition(".")
+        wanted.setdefault(view, []).append(feature)
+    return wanted
+
+
+def _column(name: str, numbers: Collection[str]) -> str:
+    """A column of the answer in SQL. A number is never NaN, so that NaN can stand for none."""
+    column = quoted(name)
+    return f"CASE WHEN NOT isnan({column}) THEN {column} END AS {column}" if name in numbers else column
+
+
+def _refuse(views: Mapping[str, FeatureView], wanted: Iterable[str], present: Mapping[str, str], asked: str) -> None:
+    lacking = sorted({key for name in wanted for key in (*views[name].entity, asked) if key not in present})
+    if lacking:
+        raise InvalidView(f"examples lack {', '.join(lacking)}; they have {', '.join(present)}")
+    refuse_keys(views, wanted, present)
 
 
 def refuse_keys(views: Mapping[str, FeatureView], wanted: Iterable[str], present: Mapping[str, str]) -> None:

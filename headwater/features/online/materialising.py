@@ -13,38 +13,16 @@ from headwater.features.online.handoff import HandOver
 from headwater.features.online.pending_rows import count, find, writes
 from headwater.features.online.progress import Progress, ProgressOf, Run
 from headwater.features.online.reading import EPOCH, entity_of, microseconds
-from headwater.features.online.records import Materialisations
+from headwater.features.online.records import Materialisations, Materialised
 from headwater.features.online.store import OnlineStore, OnlineWrite
 from headwater.lake.service import Lake
 from headwater.lake.types import DataVersion
 from headwater.registry.errors import RegistryBusy
 from headwater.storage.table import Table
-from headwater.values import Value
 
 NOTED = 100_000
 """Entities between two checkpoints. A run that dies is resumed from its last checkpoint."""
 _ROUNDS = 5
-
-
-class Materialised(Value):
-    """Result of a materialisation."""
-
-    view: str
-    version: str = ""
-    """Version of the view's definition."""
-    data_version: str = ""
-    rows: int = 0
-    """Offline rows of the view."""
-    entities: int = 0
-    """Entities with a row that is available by now."""
-    written: int = 0
-    """Online items that it changed."""
-    complete: bool = True
-    """False if the run was stopped early (the same call resumes it), or was handed over."""
-    execution: str = ""
-    """Execution of the materialisation machine that has taken the run over: no further call is needed."""
-    skipped: str = ""
-    """Why nothing was materialised; empty otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Records of completed materialisations in the registry: definition, data version and counts."""
+"""Results of materialisations, and their records in the registry: definition, data version and counts."""
 
 from __future__ import annotations
 
@@ -11,9 +11,30 @@ from pydantic import AwareDatetime
 from headwater.registry.errors import RegistryBusy
 from headwater.storage.retries import tries
 from headwater.storage.table import Table, WriteRefused
-from headwater.values import Stored
+from headwater.values import Stored, Value
 
 _TRIES = 8
+
+
+class Materialised(Value):
+    """Result of a materialisation."""
+
+    view: str
+    version: str = ""
+    """Version of the view's definition."""
+    data_version: str = ""
+    rows: int = 0
+    """Offline rows of the view."""
+    entities: int = 0
+    """Entities with a row that is available by now."""
+    written: int = 0
+    """Online items that it changed."""
+    complete: bool = True
+    """False if the run was stopped early (the same call resumes it), or was handed over."""
+    execution: str = ""
+    """Execution of the materialisation machine that has taken the run over: no further call is needed."""
+    skipped: str = ""
+    """Why nothing was materialised; empty otherwise."""
 
 
 class Materialisation(Stored):
@@ -23,7 +44,7 @@ class Materialisation(Stored):
     version: str
     """Version of the view's definition."""
     data_version: str
-    """Of the view's sources."""
+    """Version of the data of the view's sources."""
     commits: Mapping[str, str]
     """The commit of each source."""
     revision: int

@@ -16,7 +16,7 @@ from headwater.settings import FunctionSettings, at_init
 if TYPE_CHECKING:
     from headwater.declare import Catalog
     from headwater.features.catalog.freshness import Freshness, ViewAge
-    from headwater.features.online.materialising import Materialised
+    from headwater.features.online.records import Materialised
     from headwater.features.service import Features
     from headwater.storage.executions import Executions
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 logger, tracer, metrics, entry = observe("features")
 
 REQUESTS = 1000
-"""Of a model that are compared, spread over the day."""
+"""Requests of a model that are compared, spread over the day."""
 
 
 class Settings(FunctionSettings):
@@ -33,7 +33,7 @@ class Settings(FunctionSettings):
 
 
 class Services(NamedTuple):
-    """What lives as long as the function's environment."""
+    """Services that live as long as the function's environment."""
 
     measure: SkewMeasure
     log: PredictionStore

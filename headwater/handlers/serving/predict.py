@@ -35,7 +35,7 @@ from headwater.settings import FunctionSettings, at_init
 logger, tracer, metrics, entry = observe("serving")
 
 Answer = dict[str, Any]
-"""What API Gateway makes an HTTP response of (payload 2.0)."""
+"""A function's answer that API Gateway turns into an HTTP response (payload 2.0)."""
 
 
 class Settings(FunctionSettings):
@@ -52,7 +52,7 @@ class Settings(FunctionSettings):
 
 
 class Services(NamedTuple):
-    """What lives as long as the function's environment."""
+    """Services that live as long as the function's environment."""
 
     serving: Serving
     log: PredictionLog

@@ -53,7 +53,7 @@ def without_mark(lines: Iterator[str]) -> Iterator[str]:
 
 
 def is_utf8(encoding: str) -> bool:
-    """Whether it is UTF-8 by any of its names."""
+    """Whether the encoding is UTF-8, by any of its names."""
     return codecs.lookup(encoding).name in ("utf-8", "utf-8-sig")
 
 
@@ -72,7 +72,7 @@ def refuse_other_mark(path: Path, encoding: str, *, gzipped: bool) -> None:
 
 
 def wrong_byte(error: UnicodeDecodeError, encoding: str) -> str:
-    """What a byte that can't be decoded says: ``byte 0xE9: the file isn't UTF-8; it looks like cp1252: ...``."""
+    """The words for a byte that can't be decoded: ``byte 0xE9: the file isn't UTF-8; it looks like cp1252: ...``."""
     byte = error.object[error.start] if error.start < len(error.object) else 0
     declared = codecs.lookup(encoding).name
     name = declared.upper() if declared.startswith("utf") else declared

@@ -248,7 +248,7 @@ class Connection:
         return outcome, credentials
 
     def _intercepted(self, ask: _Ask, endpoint: Endpoint, sent: Sent) -> Answer | Unanswered | None:
-        """What somebody answers in AWS's place."""
+        """The answer of a handler in AWS's place, such as moto's."""
         request = Prepared(endpoint.url, sent)
         try:
             # Unlike botocore, which lets everybody act and takes the first answer: what was answered isn't done twice.

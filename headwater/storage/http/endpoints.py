@@ -56,7 +56,7 @@ class Endpoint(NamedTuple):
     host: str
     """As the header says it."""
     prefix: str
-    """Of every path: ``/<bucket>`` where the bucket isn't in the host's name."""
+    """The beginning of every path: ``/<bucket>`` where the bucket isn't in the host's name."""
     region: str
     signer: Signer
     transport: Transport
@@ -183,7 +183,7 @@ class Prepared(AWSPreparedRequest):
 
 
 def received(response: Any) -> Received:
-    """What botocore, or whoever answers in AWS's place, has received."""
+    """The received response, from botocore or from a handler in AWS's place."""
     headers = {str(name).lower(): str(value) for name, value in response.headers.items()}
     return Received(response.status_code, headers, response.content)
 

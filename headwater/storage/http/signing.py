@@ -28,7 +28,7 @@ _escapes = _Escapes()
 
 
 class Credentials(Protocol):
-    """What botocore calls frozen credentials."""
+    """Credentials at one moment, botocore's frozen credentials."""
 
     @property
     def access_key(self) -> str: ...
@@ -100,7 +100,7 @@ class Signer:
 def canonical_request(
     method: str, path: str, query: str, headers: Iterable[tuple[str, str]], payload_hash: str
 ) -> tuple[str, str]:
-    """What is signed, and the names of the headers in it. Headers of one name are joined in their order."""
+    """The text that is signed, and the names of the headers in it. Headers of one name are joined in their order."""
     values: dict[str, str] = {}
     for name, value in headers:
         name, value = name.lower(), " ".join(value.split())

@@ -37,7 +37,7 @@ _LONGEST_HEAD = 262_144
 
 
 UNANSWERED = (HTTPClientError, UnconnectedError)
-"""What botocore calls it if nobody answers; ``Unanswered`` as a type."""
+"""Botocore's errors if nobody answers; ``Unanswered`` as a type."""
 Unanswered = HTTPClientError | UnconnectedError
 
 
@@ -177,7 +177,7 @@ class Sockets:
         return answer
 
     def _named(self, error: Exception) -> HTTPClientError:
-        """What botocore calls an error of a connection."""
+        """Botocore's error for an error of a connection."""
         kind = ReadTimeoutError if isinstance(error, TimeoutError) else ConnectionClosedError
         return kind(endpoint_url=self._url, error=error)
 

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from headwater.client.lake import SentFile
-from headwater.client.service import Headwater
+from headwater.client.ingestions import Ingestions, SentFile
 from headwater.lake.errors import FileRefused
 from headwater.lake.store import IngestionLog
 from headwater.lake.types import Ingestion, IngestionStatus, Upload
@@ -46,7 +45,7 @@ def test_one_refused_file_does_not_hide_what_became_of_the_others(
     for name in names:
         (tmp_path / name).write_text("a\n1\n")
 
-    def wait(_: Headwater, sent: SentFile, *, timeout: float) -> Ingestion:
+    def wait(_: Ingestions, sent: SentFile, *, timeout: float) -> Ingestion:
         assert timeout > 0
         if sent.file != "good.csv":
             raise FileRefused(f"{sent.file}: missing columns: b", next_steps=[f"headwater ingestions show {sent.file}"])
@@ -55,7 +54,7 @@ def test_one_refused_file_does_not_hide_what_became_of_the_others(
             at=datetime(2026, 1, 1, tzinfo=UTC),
         )  # fmt: skip
 
-    monkeypatch.setattr(Headwater, "wait", wait)
+    monkeypatch.setattr(Ingestions, "wait", wait)
     done = run("upload", "houses", *(str(tmp_path / name) for name in names), "--wait")
     assert done.code == 5
     assert "2 of 3 files weren't ingested" in done.err

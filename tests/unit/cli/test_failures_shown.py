@@ -124,7 +124,7 @@ def interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
     def wait(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    for module in ("lake", "runs", "sources"):
+    for module in ("machines", "runs"):
         monkeypatch.setattr(f"headwater.client.{module}.wait_for", wait)
     for name in ("ingestion", "training"):
         client("stepfunctions").create_state_machine(

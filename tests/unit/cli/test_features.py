@@ -12,9 +12,10 @@ from pyarrow import parquet
 from rich.console import Console
 
 import headwater
-from headwater.cli.feature_values import read_rows
 from headwater.cli.features import show_list
-from headwater.cli.render.features import show_difference, show_parity
+from headwater.cli.features_rows import read_rows
+from headwater.cli.render.features import show_difference
+from headwater.cli.render.online import show_parity
 from headwater.declare import Feature
 from headwater.errors import InvalidRequest
 from tests.unit.cli.conftest import Run

@@ -122,8 +122,8 @@ def test_the_python_client_does_the_same(world: World) -> None:
     assert infra.show(oldest.id).update == oldest
     assert len(infra.diff(oldest.id, newest.id).changed) == 1
     assert infra.at(newest.ended_at).update == newest
-    assert infra.stacks() == [DEV]
-    assert infra.history(StackName(project="headwater", stack="prod")) == []
+    assert infra.stacks() == (DEV,)
+    assert infra.history(StackName(project="headwater", stack="prod")) == ()
     assert infra.restore_plan("latest").refusals
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from headwater import __version__
-from headwater.client import Headwater, connect
+from headwater.client import Stack, connect
 from headwater.storage.clients import client
 from tests.unit.registry.cases import make_table, mocked_aws
 
@@ -46,7 +46,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
-def stack(account: None) -> Headwater:
+def stack(account: None) -> Stack:
     """A stack called dev: its description, its table and its lake."""
     describe("dev", OUTPUTS)
     make_table("registry")

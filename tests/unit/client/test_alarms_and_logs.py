@@ -9,7 +9,7 @@ import pytest
 
 from headwater.alarms.store import AlarmStore
 from headwater.alarms.types import AlarmEvent, AlarmRecord, AlarmStanding, AlarmState, Decision
-from headwater.client import Headwater
+from headwater.client import Stack
 from headwater.client.logs import NoLogs
 from headwater.storage.clients import client
 
@@ -27,7 +27,7 @@ def put_alarm(name: str) -> None:
     )
 
 
-def test_alarms_that_go_off_come_first_and_say_whether_people_know(stack: Headwater) -> None:
+def test_alarms_that_go_off_come_first_and_say_whether_people_know(stack: Stack) -> None:
     for name in ("headwater-dev-a", "headwater-dev-b", "headwater-prod-a"):
         put_alarm(name)
     client("cloudwatch").set_alarm_state(AlarmName="headwater-dev-b", StateValue="ALARM", StateReason="two errors")
@@ -37,7 +37,7 @@ def test_alarms_that_go_off_come_first_and_say_whether_people_know(stack: Headwa
         name=event.name, state=event.state, at=at, event_id="1", told=AlarmState.ALARM, alarmed_at=at, suppressed=2
     )
     AlarmStore("registry").decide(AlarmRecord(event=event, decision=Decision.NOTIFIED), standing, None)
-    first, second = stack.alarms()
+    first, second = stack.alarms.list()
     assert (first.name, first.state, first.told, first.suppressed) == ("headwater-dev-b", "ALARM", "ALARM", 2)
     assert (second.name, second.told) == ("headwater-dev-a", None)
 
@@ -50,16 +50,16 @@ def write_line(group: str, message: str) -> None:
     logs.put_log_events(logGroupName=group, logStreamName="s", logEvents=[event])
 
 
-def test_lines_of_a_function_are_found_by_a_part_of_its_name(stack: Headwater) -> None:
+def test_lines_of_a_function_are_found_by_a_part_of_its_name(stack: Stack) -> None:
     write_line("/aws/lambda/headwater-dev-lake-intake", "one")
     write_line("/aws/lambda/headwater-dev-serving-predict", "two")
     write_line("/aws/lambda/headwater-prod-lake-intake", "three")
-    assert [(line.group, line.message) for line in stack.logs("intake")] == [("lake-intake", "one")]
-    assert {line.message for line in stack.logs()} == {"one", "two"}
-    assert stack.logs(since=time.time() + 60) == []
+    assert [(line.group, line.message) for line in stack.logs.read("intake")] == [("lake-intake", "one")]
+    assert {line.message for line in stack.logs.read()} == {"one", "two"}
+    assert stack.logs.read(since=time.time() + 60) == ()
 
 
-def test_a_name_that_no_group_has_is_answered_with_those_that_exist(stack: Headwater) -> None:
+def test_a_name_that_no_group_has_is_answered_with_those_that_exist(stack: Stack) -> None:
     write_line("/aws/lambda/headwater-dev-lake-intake", "one")
     with pytest.raises(NoLogs, match=r"no log group like 'nothing'\. It has: lake-intake"):
-        stack.logs("nothing")
+        stack.logs.read("nothing")

@@ -10,7 +10,7 @@ import pandas
 import pyarrow
 import pytest
 
-from headwater.client import Headwater, connect
+from headwater.client import Stack, connect
 from headwater.client.errors import BadFrame
 from headwater.declare import InvalidProduct
 from headwater.features.errors import NeverMaterialised, UnknownFeature, UnknownView
@@ -21,13 +21,13 @@ WANTED = ["last_sale.amount", "last_sale.thrice"]
 
 
 @pytest.fixture
-def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Headwater]:
+def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
     with new_world(monkeypatch) as world:
         fill(world)
         yield connect("dev")
 
 
-def test_online_values_come_with_status_and_age_in_the_frame_s_own_kind(stack: Headwater) -> None:
+def test_online_values_come_with_status_and_age_in_the_frame_s_own_kind(stack: Stack) -> None:
     frame = pandas.DataFrame({"note": ["x", "y", "z", "w"], "shop": ["a", "b", None, "nowhere"]}, index=[7, 8, 9, 7])
     seen = stack.features.online(frame, WANTED, as_of=NOW)
     assert list(seen.columns) == [
@@ -53,7 +53,7 @@ def test_online_values_come_with_status_and_age_in_the_frame_s_own_kind(stack: H
     assert nobody.schema.field("last_sale__status").type == pyarrow.string()
 
 
-def test_what_can_not_be_looked_up_is_refused_with_what_there_is(stack: Headwater) -> None:
+def test_what_can_not_be_looked_up_is_refused_with_what_there_is(stack: Stack) -> None:
     online = stack.features.online
     with pytest.raises(BadFrame, match="lacks shop; its columns are store"):
         online(pandas.DataFrame({"store": ["a"]}), WANTED)
@@ -69,7 +69,7 @@ def test_what_can_not_be_looked_up_is_refused_with_what_there_is(stack: Headwate
         online([{"shop": "a"}], ["unseen.amount"])
 
 
-def test_the_client_finds_what_the_command_finds(stack: Headwater) -> None:
+def test_the_client_finds_what_the_command_finds(stack: Stack) -> None:
     features = stack.features
     assert [entry.view for entry in features.list()] == ["last_sale", "unseen"]
     assert features.show("last_sale").definition.view == SECOND
@@ -80,7 +80,7 @@ def test_the_client_finds_what_the_command_finds(stack: Headwater) -> None:
     assert isinstance(features.list()[0].newest_event, datetime)
 
 
-def test_a_training_set_comes_in_the_frame_s_own_kind_with_its_own_columns_untouched(stack: Headwater) -> None:
+def test_a_training_set_comes_in_the_frame_s_own_kind_with_its_own_columns_untouched(stack: Stack) -> None:
     frame = pandas.DataFrame(
         {
             "asked_at": [NOW, NOW.replace(hour=3, minute=30)],
@@ -100,7 +100,7 @@ def test_a_training_set_comes_in_the_frame_s_own_kind_with_its_own_columns_untou
     assert table.column_names == ["shop", "asked_at", "last_sale__amount"]
 
 
-def test_another_definition_can_be_tried_without_being_declared(stack: Headwater) -> None:
+def test_another_definition_can_be_tried_without_being_declared(stack: Stack) -> None:
     rows = [{"shop": "a", "asked_at": NOW}]
     tried = SECOND.model_copy(update={"ttl": timedelta(hours=6)})
     assert stack.features.historical(rows, WANTED[:1])[0]["last_sale__amount"] == 30.0

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from headwater.client import Headwater
+from headwater.client import Stack
 from headwater.client.errors import BadTarget
 from headwater.registry.errors import ModelNotRegistered, NothingToRollBackTo, VersionNotFound, VersionNotReady
 from headwater.registry.service import Registry
@@ -16,11 +16,11 @@ from tests.unit.registry.cases import candidate
 
 
 @pytest.fixture
-def registry(stack: Headwater) -> Registry:
+def registry(stack: Stack) -> Registry:
     return Registry(Table("registry"))
 
 
-def test_a_list_shows_which_version_serves_and_how_the_newest_fared(stack: Headwater, registry: Registry) -> None:
+def test_a_list_shows_which_version_serves_and_how_the_newest_fared(stack: Stack, registry: Registry) -> None:
     registry.register(candidate("run-1"))
     registry.register(candidate("run-2", passed=False))
     stack.models.promote("delays", 1)
@@ -29,7 +29,7 @@ def test_a_list_shows_which_version_serves_and_how_the_newest_fared(stack: Headw
     assert summary.metrics == {"roc_auc": 0.72}
 
 
-def test_the_card_is_that_of_the_version_that_serves(stack: Headwater, registry: Registry) -> None:
+def test_the_card_is_that_of_the_version_that_serves(stack: Stack, registry: Registry) -> None:
     registry.register(candidate("run-1"))
     registry.register(candidate("run-2"))
     assert stack.models.show("delays").version == 2
@@ -39,7 +39,7 @@ def test_the_card_is_that_of_the_version_that_serves(stack: Headwater, registry:
     assert stack.models.show("delays", 2).run_id == "run-2"
 
 
-def test_a_rollback_returns_to_the_version_before(stack: Headwater, registry: Registry) -> None:
+def test_a_rollback_returns_to_the_version_before(stack: Stack, registry: Registry) -> None:
     for run in ("run-1", "run-2"):
         registry.register(candidate(run))
     stack.models.promote("delays", 1)
@@ -49,7 +49,7 @@ def test_a_rollback_returns_to_the_version_before(stack: Headwater, registry: Re
     assert stack.models.rollback("delays").to == 1
 
 
-def test_what_does_not_exist_or_was_rejected_is_never_promoted(stack: Headwater, registry: Registry) -> None:
+def test_what_does_not_exist_or_was_rejected_is_never_promoted(stack: Stack, registry: Registry) -> None:
     with pytest.raises(ModelNotRegistered):
         stack.models.show("delays")
     registry.register(candidate("run-1", passed=False))
@@ -60,7 +60,7 @@ def test_what_does_not_exist_or_was_rejected_is_never_promoted(stack: Headwater,
 
 
 def test_a_training_set_that_cannot_be_written_or_made_is_refused_at_once(
-    stack: Headwater, registry: Registry, tmp_path: Path
+    stack: Stack, registry: Registry, tmp_path: Path
 ) -> None:
     registry.register(candidate("run-1"))
     with pytest.raises(BadTarget, match="nosuch is no folder"):

@@ -2,61 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pandas
 import pytest
 from botocore.session import Session
 
+from headwater.client.api import Api
 from headwater.client.errors import PredictionRefused, Unreachable
-from headwater.client.predictions import Api
+from headwater.client.predictions import predict, serving_card
 from headwater.errors import NotAllowed
 from headwater.json_values import NotJson
 from headwater.storage.clients import Clients, new_session
-
-Answer = tuple[int, Any] | tuple[int, Any, dict[str, str]]
-"""Status, body and, if there are more than its length, headers."""
-
-
-class Fake:
-    """An HTTP API that answers as it is told and remembers what it was asked."""
-
-    def __init__(self) -> None:
-        self.answer: Answer | Callable[[str, Any], Answer] = (200, {"predictions": []})
-        self.asked: list[tuple[str, str, dict[str, str], Any]] = []
-        fake = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                asked = json.loads(body or b"null")
-                fake.asked.append((self.command, self.path, dict(self.headers), asked))
-                answer = fake.answer(self.path, asked) if callable(fake.answer) else fake.answer
-                status, said, *more = answer
-                data = said if isinstance(said, bytes) else json.dumps(said).encode()
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(data)))
-                for name, value in dict(*more).items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(data)
-
-            do_GET = do_POST  # noqa: N815 - the name that http.server calls
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
+from tests.unit.client.fake_api import Fake, answering
 
 
 def clients(**credentials: str) -> Clients:
@@ -71,10 +31,8 @@ def clients(**credentials: str) -> Clients:
 
 @pytest.fixture
 def fake() -> Iterator[Fake]:
-    made = Fake()
-    yield made
-    made.server.shutdown()
-    made.server.server_close()
+    with answering() as made:
+        yield made
 
 
 @pytest.fixture
@@ -85,7 +43,7 @@ def api(fake: Fake) -> Iterator[Api]:
 
 
 def test_a_request_is_signed_for_the_api_and_says_what_the_contract_asks(api: Api, fake: Fake) -> None:
-    api.predict("delays", [{"carrier": "UA"}], as_of=datetime(2013, 5, 1, 8, tzinfo=UTC), alias="staging")
+    predict(api, "delays", [{"carrier": "UA"}], as_of=datetime(2013, 5, 1, 8, tzinfo=UTC), alias="staging")
     ((method, path, headers, body),) = fake.asked
     assert (method, path) == ("POST", "/models/delays/predictions?alias=staging")
     assert body == {"instances": [{"carrier": "UA"}], "as_of": "2013-05-01T08:00:00+00:00"}
@@ -94,9 +52,9 @@ def test_a_request_is_signed_for_the_api_and_says_what_the_contract_asks(api: Ap
 
 
 def test_features_may_come_with_the_request_and_their_look_up_may_be_explained(api: Api, fake: Fake) -> None:
-    api.predict("delays", [{}], features=[{"origin.rate": None}])
+    predict(api, "delays", [{}], features=[{"origin.rate": None}])
     assert fake.asked[0][3] == {"instances": [{}], "features": [{"origin.rate": None}]}
-    api.predict("delays", [{}], explain=True)
+    predict(api, "delays", [{}], explain=True)
     assert fake.asked[1][3] == {"instances": [{}], "explain": True}
 
 
@@ -110,13 +68,42 @@ def test_features_may_come_with_the_request_and_their_look_up_may_be_explained(a
 )
 def test_what_is_no_list_of_instances_is_not_sent(api: Api, fake: Fake, given: Any, said: str) -> None:
     with pytest.raises(NotJson, match=said):
-        api.predict("delays", given)
+        predict(api, "delays", given)
     assert not fake.asked
 
 
+CARD = {
+    "model": "delays", "version": 3, "alias": "production", "description": "", "task": "classification",
+    "positive": "late", "inputs": [{"name": "carrier", "kind": "category"}],
+    "features": [{"name": "origin.rate", "kind": "number", "entity": ["origin"], "ttl_seconds": 3600.0}],
+    "metrics": {"roc_auc": 0.7}, "run_id": "r", "data_version": "d", "commits": {}, "artifacts": None,
+    "code_version": "c", "created_at": "2013-05-01T08:00:00+00:00", "of_a_newer_stack": 1,
+}  # fmt: skip
+
+
+def test_an_answer_is_typed_and_its_data_is_the_apis_json(api: Api, fake: Fake) -> None:
+    looked = {"missing_features": ["origin.rate"], "feature_age_seconds": None}
+    said = {
+        "model": "delays", "version": 3, "alias": "production", "request_id": "r-1",
+        "predictions": [
+            {"probability": 0.5, **looked},
+            {"value": 2.0, **looked, "views": {"origin": {"status": "EXPIRED", "age_seconds": 61.0}}},
+        ],
+    }  # fmt: skip
+    fake.answer = (200, said)
+    answer = predict(api, "delays", [{}, {}], explain=True)
+    assert answer.data() == said
+    assert [entry.number for entry in answer.predictions] == [0.5, 2.0]
+    first, second = (entry.views for entry in answer.predictions)
+    assert first is None
+    assert second is not None
+    assert (second["origin"].status, second["origin"].age_seconds) == ("EXPIRED", 61.0)
+
+
 def test_a_card_is_asked_for_by_get(api: Api, fake: Fake) -> None:
-    fake.answer = (200, {"model": "delays", "version": 3})
-    assert api.card("delays")["version"] == 3
+    fake.answer = (200, CARD)
+    card = serving_card(api, "delays")
+    assert (card.version, card.inputs[0].name, card.features[0].ttl_seconds) == (3, "carrier", 3600.0)
     assert fake.asked[0][:2] == ("GET", "/models/delays")
 
 
@@ -128,7 +115,7 @@ def test_the_apis_errors_keep_their_names_and_become_exit_codes(
 ) -> None:
     fake.answer = (status, {"reason": "InvalidBody", "message": "instance 0: dest is missing", "request_id": "r-1"})
     with pytest.raises(PredictionRefused, match="instance 0: dest is missing") as caught:
-        api.predict("delays", [{}])
+        predict(api, "delays", [{}])
     assert (caught.value.reason, caught.value.status, caught.value.exit_code) == ("InvalidBody", status, exit_code)
 
 
@@ -136,14 +123,14 @@ def test_the_apis_errors_keep_their_names_and_become_exit_codes(
 def test_an_error_that_is_not_the_apis_own_is_told_all_the_same(api: Api, fake: Fake, said: bytes) -> None:
     fake.answer = (502, said)
     with pytest.raises(PredictionRefused, match=r"\S") as caught:
-        api.predict("delays", [{}])
+        predict(api, "delays", [{}])
     assert caught.value.reason == "Http502"
 
 
 def test_an_api_that_does_not_answer_is_unreachable() -> None:
     api = Api("http://127.0.0.1:1", clients(access_key="key", secret_key="secret"), "eu-west-1")
     with pytest.raises(Unreachable, match=r"http://127\.0\.0\.1:1 doesn't answer"):
-        api.predict("delays", [{}])
+        predict(api, "delays", [{}])
 
 
 def test_without_credentials_nothing_is_sent(fake: Fake, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
@@ -153,5 +140,5 @@ def test_without_credentials_nothing_is_sent(fake: Fake, monkeypatch: pytest.Mon
         monkeypatch.setenv(name, str(tmp_path / "none"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     with pytest.raises(NotAllowed, match="no AWS credentials"):
-        Api(fake.url, clients(), "eu-west-1").predict("delays", [{}])
+        predict(Api(fake.url, clients(), "eu-west-1"), "delays", [{}])
     assert fake.asked == []

@@ -13,8 +13,8 @@ import pytest
 from localcloud.daemon import Running
 
 from headwater.client import connect
+from headwater.client.description import local_environment
 from headwater.client.errors import NoStack, NotDeclared
-from headwater.client.stack import local_environment
 from headwater.project import NoProject, home, project
 from headwater.storage.clients import Clients, client, using
 from tests.unit.client.conftest import OUTPUTS, describe
@@ -33,13 +33,13 @@ def write_cloud(pid: int, port: int) -> Running:
 
 def test_a_stack_is_found_by_its_name(account: None) -> None:
     describe("dev", OUTPUTS)
-    assert connect("dev").stack.lake_bucket == "lake"
+    assert connect("dev").description.lake_bucket == "lake"
 
 
 def test_the_environment_may_name_the_stack(account: None, monkeypatch: pytest.MonkeyPatch) -> None:
     describe("dev", OUTPUTS)
     monkeypatch.setenv("HEADWATER_STACK", "dev")
-    assert connect().stack.name == "dev"
+    assert connect().description.name == "dev"
 
 
 def test_without_a_name_and_a_local_cloud_the_error_says_what_to_start() -> None:
@@ -68,7 +68,7 @@ def test_a_description_of_another_version_names_what_it_lacks(account: None) -> 
 
 def test_outputs_that_a_later_version_adds_do_no_harm(account: None) -> None:
     describe("new", {**OUTPUTS, "console_url": "https://example.org"})
-    assert connect("new").stack.name == "new"
+    assert connect("new").description.name == "new"
 
 
 def test_an_unknown_model_or_source_is_refused_before_anything_starts(account: None, tmp_path: Path) -> None:
@@ -76,17 +76,17 @@ def test_an_unknown_model_or_source_is_refused_before_anything_starts(account: N
     stack, file = connect("dev"), tmp_path / "one.csv"
     file.write_text("a\n1\n")
     with pytest.raises(NotDeclared, match="stack 'dev' has no model 'nosuch': its models are delay, price") as caught:
-        stack.runs.start("nosuch")
+        stack.train("nosuch")
     assert caught.value.exit_code == 3
     with pytest.raises(NotDeclared, match="stack 'dev' has no source 'nosource': it has no sources"):
         stack.upload("nosource", file)
-    stack.stack.require_model("price")
+    stack.description.require_model("price")
 
 
 def test_a_stack_that_does_not_list_its_models_and_sources_is_not_asked_first(account: None) -> None:
     describe("old", OUTPUTS)
-    connect("old").stack.require_model("any")
-    connect("old").stack.require_source("any")
+    connect("old").description.require_model("any")
+    connect("old").description.require_source("any")
 
 
 def test_a_cloud_whose_process_is_gone_does_not_run() -> None:
@@ -129,7 +129,7 @@ def test_the_local_cloud_is_reached_without_touching_the_environment(monkeypatch
     with HTTPServer(("127.0.0.1", 0), Ssm) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         write_cloud(os.getpid(), server.server_port)
-        assert connect().stack.name == "local"
+        assert connect().description.name == "local"
         server.shutdown()
     assert "Credential=AKIALOCALCLOUD000000/" in seen[0]
     assert "/eu-west-1/ssm/" in seen[0]
@@ -174,7 +174,7 @@ def test_a_stack_may_have_any_number_of_products(account: None, count: int) -> N
         clients("s3").create_bucket(Bucket="artifacts")
         clients("s3").put_object(Bucket="artifacts", Key="stack/catalog.json", Body=json.dumps(names).encode())
         describe("dev", {**told, "catalog_key": "stack/catalog.json"})
-    found = connect("dev").stack
+    found = connect("dev").description
     assert {kind: list(getattr(found, kind) or ()) for kind in KINDS} == names
     with pytest.raises(NotDeclared, match="no model 'another'"):
         found.require_model("another")
@@ -189,4 +189,4 @@ def test_a_catalog_that_is_gone_is_named(account: None) -> None:
 
 def test_a_stack_of_before_it_told_its_products_refuses_no_name(account: None) -> None:
     describe("dev", OUTPUTS)
-    connect("dev").stack.require_model("anything")
+    connect("dev").description.require_model("anything")

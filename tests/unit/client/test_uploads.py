@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from headwater.client import Headwater
+from headwater.client import Stack
 from headwater.client.errors import BadUpload, IngestionFailed, TookTooLong
-from headwater.client.lake import SentFile
+from headwater.client.ingestions import SentFile
 from headwater.lake.errors import FileRefused
 from headwater.lake.store import IngestionLog
 from headwater.lake.types import Ingestion, IngestionStatus
+from headwater.storage import clients as aws
 from headwater.storage.clients import client
 from headwater.values import Pointer
 
@@ -21,7 +22,7 @@ MACHINE = {"StartAt": "S", "States": {"S": {"Type": "Succeed"}}}
 
 
 @pytest.fixture
-def sent(stack: Headwater, tmp_path: Path) -> SentFile:
+def sent(stack: Stack, tmp_path: Path) -> SentFile:
     file = tmp_path / "rows.csv"
     file.write_text("a,b\n1,2\n")
     return stack.upload("houses", file)
@@ -32,8 +33,8 @@ def record(sent: SentFile, status: IngestionStatus, **changes: object) -> Ingest
     return IngestionLog("registry").record(entry.model_copy(update=changes))
 
 
-def test_a_file_lands_under_its_source_as_a_version_of_its_own(stack: Headwater, sent: SentFile) -> None:
-    found = client("s3").get_object(Bucket="lake", Key="landing/houses/rows.csv", VersionId=sent.version_id)
+def test_a_file_lands_under_its_source_as_a_version_of_its_own(stack: Stack, sent: SentFile) -> None:
+    found = aws.client("s3").get_object(Bucket="lake", Key="landing/houses/rows.csv", VersionId=sent.version_id)
     assert found["Body"].read() == b"a,b\n1,2\n"
 
 
@@ -48,27 +49,27 @@ def test_the_run_has_the_name_that_intake_gives_it(sent: SentFile) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "a/b"])
-def test_a_source_that_cannot_be_a_folder_is_refused(stack: Headwater, tmp_path: Path, name: str) -> None:
+def test_a_source_that_cannot_be_a_folder_is_refused(stack: Stack, tmp_path: Path, name: str) -> None:
     file = tmp_path / "rows.csv"
     file.touch()
     with pytest.raises(BadUpload, match="can't be a source's name"):
         stack.upload(name, file)
 
 
-def test_a_file_that_does_not_exist_is_named(stack: Headwater, tmp_path: Path) -> None:
+def test_a_file_that_does_not_exist_is_named(stack: Stack, tmp_path: Path) -> None:
     with pytest.raises(BadUpload, match=r"none\.csv does not exist"):
         stack.upload("houses", tmp_path / "none.csv")
     with pytest.raises(BadUpload, match="is a folder"):
         stack.upload("houses", tmp_path)
 
 
-def test_ingestions_of_every_source_are_listed_the_newest_first(stack: Headwater, tmp_path: Path) -> None:
+def test_ingestions_of_every_source_are_listed_the_newest_first(stack: Stack, tmp_path: Path) -> None:
     for source in ("houses", "streets"):
         file = tmp_path / f"{source}.csv"
         file.write_text("a\n1\n")
         record(stack.upload(source, file), IngestionStatus.INGESTED, rows_out=1)
-    assert [entry.source for entry in stack.ingestions()] == ["streets", "houses"]
-    assert [entry.source for entry in stack.ingestions("houses")] == ["houses"]
+    assert [entry.source for entry in stack.ingestions.list()] == ["streets", "houses"]
+    assert [entry.source for entry in stack.ingestions.list("houses")] == ["houses"]
 
 
 class FakeRun:
@@ -95,17 +96,17 @@ class FakeRun:
         pass
 
 
-def test_waiting_ends_with_what_the_registry_knows(stack: Headwater, sent: SentFile) -> None:
+def test_waiting_ends_with_what_the_registry_knows(stack: Stack, sent: SentFile) -> None:
     record(sent, IngestionStatus.INGESTED, rows_in=1, rows_out=1, curated=Pointer(bucket="b", key="k", version_id="v"))
     with FakeRun(sent, "SUCCEEDED"):
-        assert stack.wait(sent, timeout=5).rows_out == 1
+        assert stack.ingestions.wait(sent, timeout=5).rows_out == 1
 
 
-def test_a_refused_file_raises_its_reason_and_the_place_of_its_rows(stack: Headwater, sent: SentFile) -> None:
+def test_a_refused_file_raises_its_reason_and_the_place_of_its_rows(stack: Stack, sent: SentFile) -> None:
     place = Pointer(bucket="lake", key="quarantine/houses/rows/1.parquet", version_id="v")
     record(sent, IngestionStatus.REFUSED, reasons=("source 'houses': 1 of 1 rows rejected",), quarantine=place)
     with FakeRun(sent, "FAILED", error="FileRefused", cause="..."), pytest.raises(FileRefused) as caught:
-        stack.wait(sent, timeout=5)
+        stack.ingestions.wait(sent, timeout=5)
     assert caught.value.exit_code == 5
     assert "1 of 1 rows rejected" in caught.value.message
     assert caught.value.next_steps == (
@@ -114,13 +115,13 @@ def test_a_refused_file_raises_its_reason_and_the_place_of_its_rows(stack: Headw
     )
 
 
-def test_a_run_that_fails_for_another_reason_is_no_refusal(stack: Headwater, sent: SentFile) -> None:
+def test_a_run_that_fails_for_another_reason_is_no_refusal(stack: Stack, sent: SentFile) -> None:
     cause = json.dumps({"errorMessage": "no such column: price\n in line 3", "errorType": "SourceFailed"})
     with FakeRun(sent, "FAILED", error="SourceFailed", cause=cause), pytest.raises(IngestionFailed) as caught:
-        stack.wait(sent, timeout=5)
+        stack.ingestions.wait(sent, timeout=5)
     assert caught.value.message == "rows.csv: SourceFailed: no such column: price in line 3"
 
 
-def test_a_run_that_never_starts_is_not_waited_for_forever(stack: Headwater, sent: SentFile) -> None:
+def test_a_run_that_never_starts_is_not_waited_for_forever(stack: Stack, sent: SentFile) -> None:
     with pytest.raises(TookTooLong, match=r"landing/houses/rows\.csv: nothing came of it within 0\.3 s"):
-        stack.wait(sent, timeout=0.3)
+        stack.ingestions.wait(sent, timeout=0.3)

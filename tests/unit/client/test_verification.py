@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from headwater.client import Headwater
+from headwater.client import Stack
 from headwater.client.errors import RunFailed
 from headwater.client.verification import NoVerification, Outcome, VerificationRunning, costs
 from headwater.client.verification.models import quota_advice
@@ -26,7 +26,7 @@ NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def work(stack: Headwater) -> Work:
+def work(stack: Stack) -> Work:
     return Work(stack=stack, sample=Sample("abc", NOW), started_at=NOW)
 
 
@@ -71,14 +71,14 @@ def test_a_refusal_of_aws_is_a_failed_check_that_names_call_and_code(work: Work)
     assert detail.startswith("AWS answered ResourceNotFoundException to DescribeTable:")
 
 
-def test_a_second_verification_is_told_who_runs_the_first(stack: Headwater) -> None:
+def test_a_second_verification_is_told_who_runs_the_first(stack: Stack) -> None:
     store = Table("registry")
     assert VerificationPlace(store, "one").take() is None
     with pytest.raises(VerificationRunning, match="another verification of this stack runs since"):
         VerificationPlace(store, "two").take()
 
 
-def test_the_place_of_a_killed_verification_is_taken_after_a_silence(stack: Headwater) -> None:
+def test_the_place_of_a_killed_verification_is_taken_after_a_silence(stack: Stack) -> None:
     store = Table("registry")
     VerificationPlace(store, "one", now=lambda: NOW).take()
     soon, late = NOW + SILENCE, NOW + SILENCE + timedelta(seconds=1)
@@ -89,7 +89,7 @@ def test_the_place_of_a_killed_verification_is_taken_after_a_silence(stack: Head
     assert (left.id, left.why) == ("one", "killed")
 
 
-def test_what_was_kept_is_left_to_the_next_and_a_released_place_is_free(stack: Headwater) -> None:
+def test_what_was_kept_is_left_to_the_next_and_a_released_place_is_free(stack: Stack) -> None:
     store = Table("registry")
     first = VerificationPlace(store, "one")
     first.take()
@@ -106,14 +106,14 @@ def test_what_was_kept_is_left_to_the_next_and_a_released_place_is_free(stack: H
     assert VerificationPlace(store, "three").take() is None
 
 
-def test_a_stack_without_the_product_is_refused_before_anything_is_done(stack: Headwater) -> None:
+def test_a_stack_without_the_product_is_refused_before_anything_is_done(stack: Stack) -> None:
     with pytest.raises(NoVerification, match="without the product"):
         verify(stack)
     assert Table("registry").get("VERIFICATION#", "CURRENT") is None
 
 
 @pytest.fixture
-def deployed(stack: Headwater) -> Headwater:
+def deployed(stack: Stack) -> Stack:
     """A stack with empty buckets, tables and state machines, that knows the verification's product."""
     for name in ("artifacts", "predictions"):
         client("s3").create_bucket(Bucket=name)
@@ -127,7 +127,7 @@ def deployed(stack: Headwater) -> Headwater:
     role = "arn:aws:iam::123456789012:role/machine"
     for name in ("ingestion", "training"):
         client("stepfunctions").create_state_machine(name=f"headwater-dev-{name}", definition=definition, roleArn=role)
-    return Headwater(stack.stack.model_copy(update={"verify": "yes"}), stack.clients)
+    return Stack(stack.description.model_copy(update={"verify": "yes"}), stack.clients)
 
 
 def put_something(work: Work) -> str:
@@ -155,7 +155,7 @@ def left() -> list[object]:
     ]
 
 
-def test_what_a_verification_put_there_is_gone_afterwards(deployed: Headwater) -> None:
+def test_what_a_verification_put_there_is_gone_afterwards(deployed: Stack) -> None:
     client("s3").put_object(Bucket="lake", Key="landing/rows/mine.csv", Body=b"x")
     report = verify(deployed, checks=[Check("one", "the first", put_something)])
     assert [(entry.name, entry.outcome) for entry in report.results] == [
@@ -165,7 +165,7 @@ def test_what_a_verification_put_there_is_gone_afterwards(deployed: Headwater) -
     assert Table("registry").get("VERIFICATION#", "CURRENT") is None
 
 
-def test_an_interrupted_verification_cleans_up(deployed: Headwater) -> None:
+def test_an_interrupted_verification_cleans_up(deployed: Stack) -> None:
     def interrupted(work: Work) -> str:
         put_something(work)
         raise KeyboardInterrupt
@@ -176,7 +176,7 @@ def test_an_interrupted_verification_cleans_up(deployed: Headwater) -> None:
     assert Table("registry").get("VERIFICATION#", "CURRENT") is None
 
 
-def test_what_was_kept_is_removed_by_the_next_verification(deployed: Headwater) -> None:
+def test_what_was_kept_is_removed_by_the_next_verification(deployed: Stack) -> None:
     kept = verify(deployed, keep=True, checks=[Check("one", "the first", put_something)])
     assert len(left()) == 4
     report = verify(deployed, checks=[])
@@ -185,7 +185,7 @@ def test_what_was_kept_is_removed_by_the_next_verification(deployed: Headwater) 
     assert left() == []
 
 
-def test_its_model_and_view_stand_in_no_list_of_the_products(stack: Headwater) -> None:
+def test_its_model_and_view_stand_in_no_list_of_the_products(stack: Stack) -> None:
     registry = Registry(Table("registry"))
     own = candidate("run-1")
     registry.register(own)
@@ -193,7 +193,7 @@ def test_its_model_and_view_stand_in_no_list_of_the_products(stack: Headwater) -
     assert [entry.model for entry in stack.models.list()] == ["delays"]
 
 
-def test_a_bucket_that_lacks_everything_says_what_it_lacks(stack: Headwater) -> None:
+def test_a_bucket_that_lacks_everything_says_what_it_lacks(stack: Stack) -> None:
     client("s3").create_bucket(Bucket="bare")
     with pytest.raises(CheckFailed) as raised:
         bucket("bare")
@@ -242,7 +242,7 @@ def test_the_prices_are_those_of_the_page_on_costs() -> None:
         assert costs.DOLLARS[unit] == pytest.approx(float(amount) / {"million": 1e6, "thousand": 1e3}.get(many, 1))
 
 
-def test_calls_that_cost_money_are_counted_and_priced(stack: Headwater) -> None:
+def test_calls_that_cost_money_are_counted_and_priced(stack: Stack) -> None:
     used: dict[str, float] = {}
 
     def use(unit: str, amount: float) -> None:

@@ -1,11 +1,9 @@
 """The point-in-time join against a brute-force oracle in plain Python."""
 
-# ruff: noqa: S608, DTZ001 - tables are named by the tests; offline times are UTC without a zone
+# ruff: noqa: S608 - tables are named by the tests; offline times are UTC without a zone
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta, timezone
-from functools import cache
+from datetime import UTC, timedelta, timezone
 from typing import Any
 
 import duckdb
@@ -19,8 +17,8 @@ from headwater.features.errors import InvalidView
 from headwater.features.offline.engine import DuckDB, type_problem
 from headwater.features.offline.point_in_time import historical
 from headwater.features.offline.rows import compute, compute_on
+from tests.unit.features.tables import SELLERS, at, database, is_known, table
 
-START = datetime(2013, 3, 1)
 TTL = 5
 
 
@@ -35,29 +33,9 @@ def view(entity: tuple[str, ...] = ("shop",), sql: str = "SELECT *, '' AS seller
     )
 
 
-def at(minute: int) -> datetime:
-    return START + timedelta(minutes=minute)
-
-
 Row = tuple[str | None, int | None, int, int, float | None, float | None, str | None]
 """Shop, till, minute of the event, minute from which on it is available, total, mean, seller."""
 Asked = tuple[str | None, int | None, int]
-
-
-@cache
-def database() -> duckdb.DuckDBPyConnection:
-    """Opened once: that takes longer than a join."""
-    connection = duckdb.connect(config={"threads": 1})
-    connection.execute("SET TimeZone = 'America/New_York'")
-    return connection
-
-
-def table(name: str, kinds: dict[str, str], rows: Sequence[Sequence[Any]]) -> None:
-    empty = ", ".join(f"NULL::{kind} AS {column}" for column, kind in kinds.items())
-    database().execute(f"CREATE OR REPLACE TABLE {name} AS SELECT {empty} LIMIT 0")
-    if rows:
-        marks = ", ".join(f"({', '.join('?' * len(kinds))})" for _ in rows)
-        database().execute(f"INSERT INTO {name} VALUES {marks}", [value for row in rows for value in row])
 
 
 def joined(rows: list[Row], asked: list[Asked], zoned: bool = False, until: int | None = None) -> list[tuple[Any, ...]]:
@@ -90,11 +68,6 @@ def joined(rows: list[Row], asked: list[Asked], zoned: bool = False, until: int 
     return relation.project("sales__mean, sales__seller, sales__total").fetchall()
 
 
-def is_known(event: int, available: int, moment: int) -> bool:
-    """Whether a question of ``moment`` knows a row: it was available before, and happened by then."""
-    return available < moment and event <= moment
-
-
 def oracle(rows: list[Row], asked: list[Asked], until: int = 99) -> list[tuple[Any, ...]]:
     """The documented rule, row by row."""
 
@@ -116,25 +89,6 @@ def oracle(rows: list[Row], asked: list[Asked], until: int = 99) -> list[tuple[A
 minutes = st.integers(0, 14)
 entities = st.sampled_from([("a", 1), ("a", 1), ("a", 2), ("b", 1), ("", 1), (None, 1), ("a", None)])
 values = st.sampled_from([None, 0.0, 1.0, -2.5, 3.0])
-# Empty, alike as numbers, beginnings of one another, every length of UTF-8.
-SELLERS = (
-    None,
-    "",
-    "1",
-    "01",
-    "1.0",
-    "a",
-    "a\0",
-    "\0",
-    "a b",
-    "é",
-    "中",
-    "\U0001f600",
-    "x" * 1024,
-    "NULL",
-    "'",
-    "a\\'b",
-)
 histories = st.lists(
     st.builds(lambda entity, *rest: (*entity, *rest), entities, minutes, minutes, values, values,
               st.sampled_from(SELLERS)),

@@ -26,8 +26,8 @@ from headwater.features.offline.point_in_time import historical
 from headwater.features.offline.rows import add_streamed, compute
 from headwater.features.stream.lines import ENTITY, marks
 from headwater.features.stream.lines import FEATURES as NAMED
+from tests.unit.features.tables import SELLERS
 from tests.unit.features.test_aggregations import windowed
-from tests.unit.features.test_point_in_time import SELLERS
 
 ROOT = Path(__file__).resolve().parents[3]
 PYTHON = Path(sys.prefix) / "spark" / "bin" / "python"

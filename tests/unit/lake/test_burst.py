@@ -14,7 +14,7 @@ from headwater.storage.clients import client
 from headwater.values import Pointer
 from headwater.versions.service import Versions
 from tests.unit.lake.world import LAKE, REGISTRY, World
-from tests.unit.versions.cases import Wire
+from tests.unit.versions.cases import wired
 
 WRITERS = 10
 
@@ -36,9 +36,7 @@ def ingested(file: str, sequencer: str) -> Ingestion:
 
 
 def test_a_burst_of_files_and_of_versions_of_one_file_ends_in_the_log_each_once(world: World) -> None:
-    wire = Wire()
-    for service in ("s3", "dynamodb"):
-        wire.attach(client(service))
+    wired("s3", "dynamodb")
     files = [ingested(f"{number}.csv", "A1") for number in range(WRITERS)]
     versions = [ingested("again.csv", f"A{number}") for number in range(1, 5)]
 
@@ -65,9 +63,7 @@ def test_a_burst_of_files_and_of_versions_of_one_file_ends_in_the_log_each_once(
 
 
 def test_an_event_gets_its_twins_commit_whenever_the_twin_commits(world: World) -> None:
-    wire = Wire()
-    for service in ("s3", "dynamodb"):
-        wire.attach(client(service))
+    wire = wired("s3", "dynamodb")
 
     def commit(one: Ingestion) -> str:
         return Committing(Versions(LAKE, REGISTRY, pause=lambda _: None), Objects(LAKE), pause=lambda _: None).commit(

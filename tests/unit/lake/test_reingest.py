@@ -2,57 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from headwater.declare import Source
 from headwater.lake.errors import FileRefused, NoData, OlderDefinition, ReingestBlocked, UnknownSource
 from headwater.lake.service import Lake
-from headwater.lake.types import ReingestOrder, ReingestStatus, Upload
+from headwater.lake.types import ReingestOrder, ReingestStatus
 from headwater.storage.clients import client
-from headwater.versions.types import Entry
-from tests.unit.lake.world import HEADER, LAKE, READINGS_SOURCE, REGISTRY, World
-from tests.unit.versions.cases import Killed, Wire, at_write
-
-OLD = READINGS_SOURCE
-DOUBLED = OLD.model_copy(update={"sql": "SELECT sensor, level * 2 AS level FROM landed"})
-STRICT = OLD.model_copy(update={"max_rejected": 0.0})
-ORDER = ReingestOrder(source="readings")
-
-
-def levels(lake: Lake) -> dict[str, int]:
-    with lake.tables(lake.pin(["readings"])) as tables:
-        return dict(tables.execute("SELECT sensor, level FROM readings ORDER BY ALL").fetchall())
-
-
-def held(lake: Lake) -> list[Entry]:
-    return list(lake.versions.dataset("sources/readings").files())
-
-
-def commits(lake: Lake) -> list[str]:
-    return [entry.id for entry in lake.versions.dataset("sources/readings").log()]
-
-
-def uploaded(world: World, *files: str, source: Source = OLD) -> list[Upload]:
-    uploads = [world.upload(f"landing/readings/{name}.csv", f"{HEADER}{name},1,,true\n") for name in files]
-    for upload in uploads:
-        world.lake(source).ingest(upload)
-    return uploads
-
-
-def fast(world: World, source: Source) -> Lake:
-    return Lake(world.catalog(source), bucket=LAKE, table=REGISTRY, pause=lambda _: None)
-
-
-def wired() -> Wire:
-    wire = Wire()
-    for service in ("s3", "dynamodb"):
-        wire.attach(client(service))
-    return wire
+from tests.unit.lake.definitions import DOUBLED, OLD, ORDER, STRICT, commits, held, levels, uploaded
+from tests.unit.lake.world import HEADER, LAKE, REGISTRY, World
 
 
 def test_files_of_an_older_definition_are_not_read_alone(world: World) -> None:
@@ -310,135 +270,6 @@ def test_since_leaves_older_files_and_says_how_many(world: World) -> None:
     done = lake.reingest(ORDER.model_copy(update={"since": datetime(2999, 1, 1, tzinfo=UTC)}), "run")
     assert done is not None
     assert (done.files, done.older) == (0, 1)
-
-
-def test_killed_at_any_write_it_is_done_by_the_next_run(world: World) -> None:
-    uploaded(world, "a", "b")
-    wire = wired()
-    turn = [OLD.model_copy(update={"missing": ("", f"NA{number}")}) for number in range(60)]
-    fast(world, turn[0]).reingest(ORDER, "count")
-    wire.calls = []
-    fast(world, turn[1]).reingest(ORDER, "count")
-    writes = wire.writes
-    assert writes >= 6
-    for number in range(writes):
-        lake = fast(world, turn[number + 2])
-        before = commits(lake)
-        wire.fault = at_write(number, "kill")
-        with pytest.raises(Killed):
-            lake.reingest(ORDER, "killed")
-        wire.revive()
-        switched = commits(lake) != before
-        # Readers see the old files or the new ones, never some of both.
-        digests = {entry.key.split("/")[1] for entry in held(lake)}
-        assert len(digests) == 1
-        done = fast(world, turn[number + 2]).reingest(ORDER, "next")
-        assert done is not None
-        assert done.status is (ReingestStatus.NOTHING if switched else ReingestStatus.SWITCHED)
-        assert len(commits(lake)) == len(before) + 1
-        assert levels(fast(world, turn[number + 2])) == {"a": 1, "b": 1}
-
-
-def test_an_answer_that_is_lost_at_any_write_is_no_second_commit(world: World) -> None:
-    uploaded(world, "a")
-    wire = wired()
-    turn = [OLD.model_copy(update={"missing": ("", f"NA{number}")}) for number in range(40)]
-    fast(world, turn[0]).reingest(ORDER, "count")
-    wire.calls = []
-    fast(world, turn[1]).reingest(ORDER, "count")
-    for number in range(wire.writes):
-        lake = fast(world, turn[number + 2])
-        before = len(commits(lake))
-        wire.fault = at_write(number, "resend")
-        lake.reingest(ORDER, "run")
-        wire.revive()
-        assert len(commits(lake)) == before + 1
-        assert levels(lake) == {"a": 1}
-
-
-def _beside(wire: Wire, act: Callable[[], None], place: int) -> None:
-    """Let ``act`` happen before the call number ``place``."""
-    calls = iter(range(100_000))
-    busy: list[bool] = []
-
-    def fault(_: str) -> None:
-        if not busy and next(calls) == place:
-            busy.append(True)
-            act()
-
-    wire.fault = fault
-
-
-def test_a_twin_between_any_two_calls_makes_one_commit(world: World) -> None:
-    uploaded(world, "a")
-    wire = wired()
-    turn = [OLD.model_copy(update={"missing": ("", f"NA{number}")}) for number in range(200)]
-    fast(world, turn[0]).reingest(ORDER, "count")
-    wire.calls = []
-    fast(world, turn[1]).reingest(ORDER, "count")
-    for place in range(0, len(wire.calls), 7):
-        source = turn[place + 2]
-        lake = fast(world, source)
-        before = len(commits(lake))
-
-        def twin(source: Source = source) -> None:
-            fast(world, source).reingest(ORDER, "twin")
-
-        _beside(wire, twin, place)
-        lake.reingest(ORDER, "mine")
-        wire.revive()
-        assert len(commits(lake)) == before + 1, f"the twin came before call {place}"
-
-
-def test_an_upload_that_lands_between_any_two_calls_keeps_its_place(world: World) -> None:
-    uploaded(world, "a", "b")
-    wire = wired()
-    turn = [OLD.model_copy(update={"missing": ("", f"NA{number}")}) for number in range(200)]
-    fast(world, turn[0]).reingest(ORDER, "count")
-    wire.calls = []
-    fast(world, turn[1]).reingest(ORDER, "count")
-    for place in range(0, len(wire.calls), 7):
-        source = turn[place + 2]
-        lake = fast(world, source)
-
-        def corrects(source: Source = source, place: int = place) -> None:
-            body = f"{HEADER}a,{place % 100},,true\n"
-            fast(world, source).ingest(world.upload("landing/readings/a.csv", body))
-
-        _beside(wire, corrects, place)
-        lake.reingest(ORDER, "run")
-        wire.revive()
-        assert levels(fast(world, source)) == {"a": place % 100, "b": 1}, f"the upload came before call {place}"
-
-
-def test_an_upload_under_the_older_code_meanwhile_is_made_again_too(world: World) -> None:
-    uploaded(world, "a", "b")
-    wire = wired()
-
-    def corrects() -> None:
-        fast(world, OLD).ingest(world.upload("landing/readings/a.csv", f"{HEADER}a,9,,true\n"))
-
-    lake = fast(world, DOUBLED)
-    _beside(wire, corrects, 12)
-    done = lake.reingest(ORDER, "run")
-    wire.revive()
-    assert done is not None
-    assert (done.older, levels(lake)) == (0, {"a": 18, "b": 2})
-
-
-def test_uploads_and_two_runs_at_once_end_with_every_file_made_once(world: World) -> None:
-    uploaded(world, *[f"s{number}" for number in range(5)])
-    wired()
-    new = [world.upload(f"landing/readings/n{number}.csv", f"{HEADER}n{number},1,,true\n") for number in range(4)]
-    with ThreadPoolExecutor(6) as pool:
-        runs = [pool.submit(fast(world, DOUBLED).reingest, ORDER, f"run-{number}") for number in range(2)]
-        uploads = [pool.submit(fast(world, DOUBLED).ingest, upload) for upload in new]
-        for future in [*runs, *uploads]:
-            future.result()
-    lake = fast(world, DOUBLED)
-    assert levels(lake) == {f"s{number}": 2 for number in range(5)} | {f"n{number}": 2 for number in range(4)}
-    messages = [entry.commit.message for entry in lake.versions.dataset("sources/readings").log()]
-    assert sum(message.startswith("Reingest") for message in messages) == 1
 
 
 def test_back_to_the_older_definition_and_forth_again(world: World) -> None:

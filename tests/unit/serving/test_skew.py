@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from headwater.client import Headwater, connect
+from headwater.client import Stack, connect
 from headwater.features.online.reading import Lookup, OnlineAnswer, ValueStatus
 from headwater.lake.service import Lake
 from headwater.registry.errors import ModelNotRegistered
@@ -30,7 +30,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 
 
 @pytest.fixture
-def stack(world: World) -> Headwater:
+def stack(world: World) -> Stack:
     """A stack whose model `habit` looks up a shop's last amount, known an hour after the sale."""
     fill(world)
     client("s3").create_bucket(Bucket="predictions", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
@@ -61,7 +61,7 @@ def log(
     )  # fmt: skip
 
 
-def test_each_feature_s_share_of_values_that_training_would_not_have_seen(stack: Headwater) -> None:
+def test_each_feature_s_share_of_values_that_training_would_not_have_seen(stack: Stack) -> None:
     # Known at half past nine: shop a sold for 30 at three, b for nothing at four, c for 60 at five; TTL six hours.
     log("r-1", {"a": None, "b": None, "c": 60.0, "nowhere": None})
     log("r-2", {"c": 61.0, "b": 2.0})
@@ -78,13 +78,13 @@ def test_each_feature_s_share_of_values_that_training_would_not_have_seen(stack:
     assert amount.mean_difference == pytest.approx((0 + 1 + 0 + 29) / 4)
 
 
-def test_a_late_materialisation_shows_as_values_that_predictions_lacked(stack: Headwater) -> None:
+def test_a_late_materialisation_shows_as_values_that_predictions_lacked(stack: Stack) -> None:
     log("r-1", {"a": None}, NOW.replace(hour=4, minute=30))
     (amount,) = stack.features.skew("habit").features
     assert (amount.missing_online, amount.share) == (1, 1.0)
 
 
-def test_later_corrections_are_told_from_what_a_prediction_should_have_seen(stack: Headwater, world: World) -> None:
+def test_later_corrections_are_told_from_what_a_prediction_should_have_seen(stack: Stack, world: World) -> None:
     # A correction of the evening before lands at ten: until then everybody saw 60, and rightly so; to whom it was
     # streamed saw 61, which is what training will see.
     log("r-0", {"c": 61.0})
@@ -100,7 +100,7 @@ def test_later_corrections_are_told_from_what_a_prediction_should_have_seen(stac
 
 
 def test_what_spark_has_not_computed_is_left_out_and_the_rest_is_measured(
-    stack: Headwater, world: World, monkeypatch: pytest.MonkeyPatch
+    stack: Stack, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log("r-1", {"c": 61.0})
     before = stack.features.skew("habit", TODAY)
@@ -111,7 +111,7 @@ def test_what_spark_has_not_computed_is_left_out_and_the_rest_is_measured(
     assert stack.features.skew("habit", TODAY).features == before.features
 
 
-def test_a_replayed_request_that_the_online_store_can_not_answer_is_not_compared(stack: Headwater) -> None:
+def test_a_replayed_request_that_the_online_store_can_not_answer_is_not_compared(stack: Stack) -> None:
     at = NOW.replace(hour=4, minute=30)
     log("r-1", {"a": None}, at, received=NOW, status=ValueStatus.FUTURE)
     log("r-2", {"a": 30.0}, at, received=NOW, status=ValueStatus.FOUND)
@@ -125,7 +125,7 @@ def test_a_replayed_request_that_the_online_store_can_not_answer_is_not_compared
     assert (amount.compared, amount.missing_online) == (2, 1)
 
 
-def test_of_a_day_with_many_data_versions_the_requests_of_some_are_compared(stack: Headwater, world: World) -> None:
+def test_of_a_day_with_many_data_versions_the_requests_of_some_are_compared(stack: Stack, world: World) -> None:
     for minute in range(16):
         at = NOW.replace(hour=10, minute=minute)
         lake = Lake(products(), bucket=LAKE, table=REGISTRY, now=lambda at=at: at)  # type: ignore[misc]
@@ -137,7 +137,7 @@ def test_of_a_day_with_many_data_versions_the_requests_of_some_are_compared(stac
     assert found.features[0].different_by_now == MOST_DATA_VERSIONS
 
 
-def test_the_last_day_counts_by_default_and_a_limit_spreads_over_the_day(stack: Headwater) -> None:
+def test_the_last_day_counts_by_default_and_a_limit_spreads_over_the_day(stack: Stack) -> None:
     for hour in range(8):
         log(f"r-{hour}", {"a": float(hour)}, NOW.replace(hour=hour))
     log("later", {"a": 1.0}, NOW + timedelta(days=1))
@@ -148,7 +148,7 @@ def test_the_last_day_counts_by_default_and_a_limit_spreads_over_the_day(stack: 
     assert stack.features.skew("habit", TODAY, limit=3).requests == 3
 
 
-def test_what_was_never_asked_is_not_found(stack: Headwater) -> None:
+def test_what_was_never_asked_is_not_found(stack: Stack) -> None:
     with pytest.raises(ModelNotRegistered):
         stack.features.skew("nosuch")
     with pytest.raises(NothingLogged, match="there are none at all"):

@@ -21,7 +21,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from headwater.cli.render.features import show_details, show_statistics
-from headwater.client import Headwater, connect
+from headwater.client import Stack, connect
 from headwater.declare import (
     Aggregations,
     Catalog,
@@ -162,7 +162,7 @@ class Flown(NamedTuple):
     candidate: Candidate
     package: Package
     serving: Serving
-    stack: Headwater
+    stack: Stack
 
     def predict(self, *tails: str, **more: Any) -> tuple[list[float], list[dict[str, Any]]]:
         """Probabilities, and what the log keeps of each."""

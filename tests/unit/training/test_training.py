@@ -2,96 +2,32 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import numpy
 import pytest
-from moto.core import DEFAULT_ACCOUNT_ID
-from moto.s3.models import s3_backends
 
-from headwater.declare import Catalog, Examples, Gate, Holdout, Model, OnDemand, number
+from headwater.declare import Examples, Gate, Holdout, Model, OnDemand, number
 from headwater.features.inputs import encode
 from headwater.features.offline.point_in_time import historical
 from headwater.features.online.store import OnlineStore
-from headwater.features.stream.commits import StreamCommitter
-from headwater.features.stream.rows import Streaming
 from headwater.lake.errors import NoData
 from headwater.lake.service import Lake
-from headwater.lake.store import Arrivals
-from headwater.locks import FOLDER
-from headwater.registry.service import PRODUCTION, Registry
 from headwater.registry.store import ArtifactStore
-from headwater.registry.types import Candidate, GoldenSet, ModelVersion, Package, Profile, Status
-from headwater.storage.clients import client
-from headwater.storage.table import Table
-from headwater.training.compiling import Graph
-from headwater.training.dataset import load, split
+from headwater.registry.types import GoldenSet, Profile, Status
+from headwater.training.dataset import split
 from headwater.training.errors import (
     CompilationFailed,
     FitFailed,
     InvalidExamples,
-    NotReproduced,
-    NotReproducible,
 )
-from headwater.training.prepare import Preparation
-from headwater.training.rebuilding import rebuild
-from headwater.training.registration import Registration
 from headwater.training.service import Training
 from headwater.training.store import RunFiles
-from headwater.training.types import TRAINING_SET_FILE
-from headwater.versions.errors import RevisionNotFound
-from headwater.versions.service import Versions
 from tests.unit.lake.world import ARTIFACTS, FEATURES, LAKE, REGISTRY, World
-from tests.unit.training.products import BUYS, EXPENSIVE, HERE, PRICE, houses, products, visits
-
-NOW = datetime(2024, 2, 1, tzinfo=UTC)
-
-
-def land(world: World, catalog: Catalog, body: str = "", source: str = "visits") -> None:
-    lake = Lake(catalog, bucket=LAKE, table=REGISTRY)
-    lake.ingest(world.upload(f"landing/{source}/one.csv", body or (visits() if source == "visits" else houses())))
-
-
-def preparation(catalog: Catalog) -> Preparation:
-    return Preparation.over(catalog, lake_bucket=LAKE, registry_table=REGISTRY, artifacts_bucket=ARTIFACTS)
-
-
-def registry() -> Registry:
-    return Registry(Table(REGISTRY))
-
-
-def run(model: Model, run_id: str = "run-1") -> Candidate:
-    catalog = products(model)
-    preparation(catalog).prepare(model.name, run_id)
-    return Training(
-        catalog, registry(), ARTIFACTS, code_version="abc", lock=FOLDER / "training.txt", now=lambda: NOW
-    ).train(model.name, run_id)
-
-
-def promote(candidate: Candidate) -> ModelVersion:
-    version = registry().register(candidate)
-    registry().promote(candidate.model, alias=PRODUCTION, to=version.version, expected=None)
-    return version
-
-
-def package(candidate: Candidate) -> tuple[Package, Graph]:
-    artifacts = ArtifactStore(ARTIFACTS)
-    made = artifacts.load(candidate.package, Package)
-    return made, Graph.of(made, artifacts.read(made.onnx))
-
-
-def training_set(model: Model, run_id: str, tmp_path: Any) -> Any:
-    path = tmp_path / "set.parquet"
-    path.write_bytes(RunFiles(ARTIFACTS, model.name, run_id).get(TRAINING_SET_FILE) or b"")
-    return load(model, path)
-
-
-def changed(model: Model, **update: Any) -> Model:
-    return Model.model_validate({**dict(model), **update})
+from tests.unit.training.products import BUYS, EXPENSIVE, HERE, PRICE, houses, products
+from tests.unit.training.runs import changed, land, package, preparation, promote, registry, run, training_set
 
 
 def test_a_model_with_history_is_trained_judged_and_handed_over(world: World, tmp_path: Any) -> None:
@@ -217,114 +153,6 @@ def test_the_training_set_is_what_requests_would_have_seen(world: World, tmp_pat
         assert value == expected or (expected is None and numpy.isnan(value))
 
 
-def test_preparing_a_run_twice_keeps_the_commits_that_it_pinned_first(world: World) -> None:
-    catalog = products()
-    land(world, catalog)
-    first = preparation(catalog).prepare("buys", "run-1")
-    client("s3").delete_object(Bucket=ARTIFACTS, Key="runs/buys/run-1/prepared.json")
-    land(world, catalog, visits(seed=2))
-    again = preparation(catalog).prepare("buys", "run-1")
-    assert (again.data_version, again.data, again.commits) == (first.data_version, first.data, first.commits)
-    assert again.training_set.sha256 == first.training_set.sha256
-    assert preparation(catalog).prepare("buys", "run-2").data_version != first.data_version
-
-
-def test_an_old_training_set_is_rebuilt_byte_for_byte_after_the_data_changed(world: World, tmp_path: Path) -> None:
-    catalog = products()
-    land(world, catalog)
-    preparation(catalog).prepare("buys", "uploaded")
-    stream(3)
-    run(BUYS, "run-1")
-    version = registered("run-1")
-    was = RunFiles(ARTIFACTS, "buys", "run-1").get(TRAINING_SET_FILE)
-    # What was streamed is learnt from, pinned and kept from gc like what was uploaded.
-    assert was != RunFiles(ARTIFACTS, "buys", "uploaded").get(TRAINING_SET_FILE)
-    assert version.candidate.commits.keys() == {"visits", "streamed/habits"}
-    streamed = Versions(LAKE, REGISTRY).dataset("streamed/habits")
-    assert streamed.resolve("models/buys/v1") == version.candidate.commits["streamed/habits"]
-    stream(7)
-    # All that came of the first upload is overwritten or gone, the history of the source as well, and nothing that
-    # no ref leads to is there any more.
-    land(world, catalog, visits(seed=2))
-    forget_history()
-    for key in [*world.keys(prefix="features/"), *world.keys(ARTIFACTS, "runs/")]:
-        client("s3").delete_object(Bucket=LAKE if key.startswith("features/") else ARTIFACTS, Key=key)
-    path = tmp_path / "rebuilt.parquet"
-    made = rebuild(version, lake_bucket=LAKE, registry_table=REGISTRY, path=path)
-    assert path.read_bytes() == was
-    assert made.sha256 == hashlib.sha256(was or b"").hexdigest()
-    assert [file.name for file in tmp_path.iterdir()] == ["rebuilt.parquet"]
-    run(BUYS, "run-2")
-    second = registered("run-2")
-    rebuild(second, lake_bucket=LAKE, registry_table=REGISTRY, path=path)
-    assert path.read_bytes() == RunFiles(ARTIFACTS, "buys", "run-2").get(TRAINING_SET_FILE) != was
-
-
-def stream(minute: int) -> None:
-    """Have rows of a view streamed, and committed."""
-    arrivals = Arrivals(LAKE)
-    rows = [
-        {"shop": "n", "event_time": datetime(2024, 1, 1, hour, minute, tzinfo=UTC), "last_bought": 1, "visits": minute}
-        for hour in range(24)
-    ]
-    Streaming(products(), OnlineStore(FEATURES), arrivals).ingest("habits", rows)
-    StreamCommitter(Lake(products(), bucket=LAKE, table=REGISTRY), arrivals).commit("habits")
-
-
-def test_a_training_set_that_comes_out_differently_is_told_and_not_written(world: World, tmp_path: Path) -> None:
-    land(world, products(), source="houses")
-    made = run(PRICE)
-    version, path = registered("run-1", "price"), tmp_path / "rebuilt.parquet"
-    assert made.training_set is not None
-    other = made.training_set.model_copy(update={"sha256": "0" * 64, "written_by": "duckdb 0.1"})
-    forged = version.model_copy(update={"candidate": made.model_copy(update={"training_set": other})})
-    with pytest.raises(NotReproduced, match=r"recorded is 0{64}; it was written by duckdb 0.1, here is duckdb"):
-        rebuild(forged, lake_bucket=LAKE, registry_table=REGISTRY, path=path)
-    assert list(tmp_path.iterdir()) == []
-    with pytest.raises(NotReproducible, match="model 'price' version 1 was registered without a record"):
-        rebuild(
-            version.model_copy(update={"commit": None}), lake_bucket=LAKE, registry_table=REGISTRY, path=path
-        )  # fmt: skip
-
-
-def test_a_version_s_commit_holds_what_was_learnt_from_and_with_what(world: World) -> None:
-    land(world, products(), source="houses")
-    candidate = run(PRICE)
-    version = registered("run-1", "price")
-    dataset = Versions(LAKE, REGISTRY).dataset("models/price")
-    assert [entry.path for entry in dataset.files("v1")] == [
-        "candidate.json", "data_version.json", "definition.json", "golden.json", "model.onnx", "package.json",
-        "profile.json", "requirements.txt",
-    ]  # fmt: skip
-    assert dataset.read("requirements.txt", "v1") == (FOLDER / "training.txt").read_bytes()
-    head = Versions(LAKE, REGISTRY).dataset("sources/houses").resolve()
-    assert candidate.commits == package(candidate)[0].commits == {"houses": head}
-    assert Versions(LAKE, REGISTRY).dataset("sources/houses").resolve("models/price/v1") == head
-    assert version.commit == dataset.resolve()
-
-
-def forget_history() -> None:
-    """Point the source at a commit without a past; a month later gc takes what no ref leads to."""
-    visits = Versions(LAKE, REGISTRY).dataset("sources/visits")
-    entries = [(entry.path, entry) for entry in visits.files()]
-    stray = visits.commit("A third delivery", edits=[(path, entry._replace(size=1)) for path, entry in entries]).id
-    visits.delete_ref("main")
-    visits.commit("Start anew", edits=entries)
-    month = timedelta(days=30)
-    for bucket in s3_backends[DEFAULT_ACCOUNT_ID]["aws"].buckets.values():
-        for key in bucket.keys:
-            for version in bucket.keys.getlist(key):
-                version.last_modified -= month
-    versions = Versions(LAKE, REGISTRY, now=lambda: datetime.now(UTC) + month)
-    assert versions.gc(dry_run=False).commits > 0
-    with pytest.raises(RevisionNotFound):
-        versions.dataset("sources/visits").commit_of(stray)
-
-
-def registered(run_id: str, model: str = "buys") -> ModelVersion:
-    return Registration(registry(), ArtifactStore(ARTIFACTS), Versions(LAKE, REGISTRY)).register(model, run_id)
-
-
 def test_a_model_without_data_says_what_to_upload(world: World) -> None:
     with pytest.raises(NoData, match="no data for source 'visits'"):
         preparation(products()).prepare("buys", "run-1")
@@ -425,9 +253,7 @@ def test_a_run_that_was_never_prepared_says_so(world: World) -> None:
 
 def test_online_values_after_materialising_equal_the_offline_ones_at_that_time(world: World) -> None:
     from headwater.features.online.reading import plan, read_online
-    from headwater.features.online.store import OnlineStore
     from headwater.features.service import Features
-    from tests.unit.lake.world import FEATURES
 
     catalog = products()
     land(world, catalog)

@@ -79,6 +79,14 @@ class Wire:
         return sum(call in MUTATING for call in self.calls)
 
 
+def wired(*services: str) -> Wire:
+    """A wire that the calls to these services go through."""
+    wire = Wire()
+    for service in services:
+        wire.attach(client(service))
+    return wire
+
+
 def at_write(number: int, fault: Fault) -> Callable[[str], Fault]:
     """The fault for the ``number``-th mutating call, counted from 0."""
     seen = iter(range(1_000_000))
@@ -102,9 +110,7 @@ class World:
         make_table(TABLE)
         self.s3 = client("s3")
         make_bucket(LAKE)
-        self.wire = Wire()
-        for service in ("s3", "dynamodb"):
-            self.wire.attach(client(service))
+        self.wire = wired("s3", "dynamodb")
         self.time = datetime(2026, 11, 1, tzinfo=UTC)
         self.versions = self.open()
         self.data = self.versions.dataset("flights")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from headwater.cli.instances import read_instances
+from headwater.cli.predict_instances import read_instances
 from headwater.errors import InvalidRequest
 
 

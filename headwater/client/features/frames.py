@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from headwater.client.errors import BadFrame
 
-Frame = Any
+Table = Any
 """A ``pandas.DataFrame``, a ``pyarrow.Table`` or a sequence of mappings."""
+Frame = TypeVar("Frame")
+"""The type of the table that a caller gave, which the answer has too."""
 Columns = Mapping[str, Sequence[Any]]
 _ROWS = 1000
 """Rows of a table that are Python objects at the same time."""
 
 
-def kind_of(frame: Frame) -> str:
+def kind_of(frame: Table) -> str:
     """``pandas``, ``pyarrow`` or ``mappings``; neither library is imported for it.
 
     Raises
@@ -35,7 +37,7 @@ def kind_of(frame: Frame) -> str:
     )
 
 
-def columns_of(frame: Frame, names: Sequence[str]) -> dict[str, list[Any]]:
+def columns_of(frame: Table, names: Sequence[str]) -> dict[str, list[Any]]:
     """Columns as lists of plain Python values, None where one is missing.
 
     Raises
@@ -61,7 +63,7 @@ def columns_of(frame: Frame, names: Sequence[str]) -> dict[str, list[Any]]:
     }
 
 
-def rows_of(frame: Frame) -> Iterator[Mapping[str, Any]]:
+def rows_of(frame: Table) -> Iterator[Mapping[str, Any]]:
     """A table's rows, one after the other, with plain Python values; so are those of an iterator of mappings.
 
     Raises
@@ -99,18 +101,23 @@ def with_columns(frame: Frame, added: Columns, *, texts: Collection[str] = ()) -
     texts : collection of str
         The columns of ``added`` that hold text.
     """
-    kind = kind_of(frame)
-    if kind == "mappings":
-        return [
-            {**row, **{name: values[place] for name, values in added.items()}} for place, row in enumerate(frame)
-        ]  # fmt: skip
-    if kind == "pyarrow":
-        import pyarrow
+    return cast(Frame, _WITH[kind_of(frame)](frame, added, texts))
 
-        for name, values in added.items():
-            column = pyarrow.array(values, type=pyarrow.string() if name in texts else pyarrow.float64())
-            frame = frame.append_column(name, column)
-        return frame
+
+def _mappings_with(rows: Table, added: Columns, _: Collection[str]) -> Table:
+    return [{**row, **{name: values[place] for name, values in added.items()}} for place, row in enumerate(rows)]
+
+
+def _arrow_with(table: Table, added: Columns, texts: Collection[str]) -> Table:
+    import pyarrow
+
+    for name, values in added.items():
+        column = pyarrow.array(values, type=pyarrow.string() if name in texts else pyarrow.float64())
+        table = table.append_column(name, column)
+    return table
+
+
+def _pandas_with(frame: Table, added: Columns, texts: Collection[str]) -> Table:
     import pandas
 
     columns = {
@@ -120,7 +127,10 @@ def with_columns(frame: Frame, added: Columns, *, texts: Collection[str] = ()) -
     return pandas.concat([frame, pandas.DataFrame(columns, index=frame.index)], axis="columns")
 
 
-def _names(frame: Frame, kind: str) -> list[Any]:
+_WITH = {"mappings": _mappings_with, "pyarrow": _arrow_with, "pandas": _pandas_with}
+
+
+def _names(frame: Table, kind: str) -> list[Any]:
     if kind == "mappings":
         return list(dict.fromkeys(name for row in frame for name in row))
     return list(frame.columns) if kind == "pandas" else list(frame.column_names)

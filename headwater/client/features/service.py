@@ -2,38 +2,35 @@
 
 from __future__ import annotations
 
-import builtins
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from datetime import UTC, date, datetime
-from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from headwater.client.errors import BadFrame, BadTarget
-from headwater.client.frames import Frame, columns_of, kind_of, rows_of, with_columns
-from headwater.client.ingesting import Ingested, ingest
-from headwater.client.materialising import materialise
-from headwater.client.predictions import Api
-from headwater.client.stack import StackDescription
+from headwater.client.connection import Connection
+from headwater.client.errors import BadTarget, needed
+from headwater.client.features.frames import Frame, Table, rows_of
+from headwater.client.features.materialising import Progress, materialise
+from headwater.client.features.skew import measure_skew
+from headwater.client.features.streaming import Ingested, ingest
+from headwater.client.features.values import join, look_up
 from headwater.features.catalog.searching import Found
 from headwater.features.catalog.views import Finding, State, ViewDetails, ViewStatistics, ViewSummary
-from headwater.features.errors import UnknownFeature
-from headwater.features.online.reading import plan, read_online
+from headwater.features.online.records import Materialised
 from headwater.features.online.store import OnlineStore
 from headwater.lake.store import Objects
-from headwater.registry.service import Registry
 from headwater.registry.store import ArtifactStore
-from headwater.registry.types import PackageFeature
+from headwater.storage import table
 from headwater.storage.executions import Executions
-from headwater.storage.table import Table
 from headwater.verification import is_reserved
 
 if TYPE_CHECKING:
-    from headwater.declare import FeatureView
+    from headwater.declare import Catalog, FeatureView
     from headwater.features.catalog.differences import Difference
     from headwater.features.catalog.lineage import Lineage
     from headwater.features.parity import ViewParity
+    from headwater.features.service import AsOf
+    from headwater.lake.service import Lake
     from headwater.serving.skew import Skew
 
 
@@ -44,11 +41,12 @@ class Features:
     definitions come from the registry, so the products' code isn't needed.
     """
 
-    def __init__(self, stack: StackDescription, using: Callable[[], AbstractContextManager[None]], api: Api) -> None:
-        self._stack, self._using, self._api = stack, using, api
-        with using():
-            self._finding = Finding(
-                Table(stack.registry_table),
+    def __init__(self, connection: Connection) -> None:
+        self._connection, self._using = connection, connection.using
+        self._description = stack = connection.description
+        with self._using():
+            self._catalog = Finding(
+                table.Table(stack.registry_table),
                 Objects(stack.lake_bucket),
                 ArtifactStore(stack.artifacts_bucket),
                 declared=stack.views,
@@ -58,7 +56,7 @@ class Features:
     def list(self) -> tuple[ViewSummary, ...]:
         """Every feature view of the stack, by name, with its content and freshness."""
         with self._using():
-            return tuple(view for view in self._finding.list() if not is_reserved(view.view))
+            return tuple(view for view in self._catalog.list() if not is_reserved(view.view))
 
     def show(self, view: str) -> ViewDetails:
         """A view's definition and its earlier ones, its sources and the models that use it.
@@ -68,7 +66,7 @@ class Features:
         UnknownView, NeverMaterialised
         """
         with self._using():
-            return self._finding.show(view)
+            return self._catalog.show(view)
 
     def definition(self, view: str) -> FeatureView:
         """The current definition of a view, as the last materialisation or a later deployment stored it.
@@ -78,7 +76,7 @@ class Features:
         UnknownView, NeverMaterialised
         """
         with self._using():
-            return self._finding.current(view).view
+            return self._catalog.current(view).view
 
     def lineage(self, name: str) -> Lineage:
         """The lineage of ``view`` or ``view.feature``: its sources, and the model versions that use it.
@@ -88,7 +86,7 @@ class Features:
         UnknownView, NeverMaterialised, UnknownFeature
         """
         with self._using():
-            return self._finding.lineage(name)
+            return self._catalog.lineage(name)
 
     def stats(self, view: str, at: str | None = None) -> ViewStatistics:
         """The statistics of a materialisation, feature by feature.
@@ -104,7 +102,7 @@ class Features:
         UnknownView, NeverMaterialised, UnknownViewVersion
         """
         with self._using():
-            return self._finding.stats(view, at)
+            return self._catalog.stats(view, at)
 
     def diff(self, view: str, before: str | None = None, after: str | None = None) -> Difference:
         """The changes in a view's definition and values; by default between its last two materialisations.
@@ -114,12 +112,12 @@ class Features:
         UnknownView, NeverMaterialised, UnknownViewVersion, NothingToCompare
         """
         with self._using():
-            return self._finding.diff(view, before, after)
+            return self._catalog.diff(view, before, after)
 
     def search(self, words: str) -> Found:
         """Views and features whose names, descriptions, owners, entities or sources have the words."""
         with self._using():
-            return self._finding.search(words)
+            return self._catalog.search(words)
 
     def online(self, entities: Frame, features: Sequence[str], *, as_of: datetime | None = None) -> Frame:
         """The newest values of entities, as a prediction would see them.
@@ -146,32 +144,15 @@ class Features:
             A join key is lacking, or the rows are no table.
         """
         with self._using():
-            wanted = self._wanted(features)
-            keys = builtins.list(dict.fromkeys(key for feature in wanted for key in feature.entity))
-            columns = columns_of(entities, keys)
-            rows = [dict(zip(keys, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-            lookups = plan(wanted, rows)
-            store = OnlineStore(self._stack.features_table)
-            answers = read_online(store, [entry for row in lookups for entry in row], as_of or datetime.now(UTC))
-        added: dict[str, builtins.list[Any]] = {feature.column: [] for feature in wanted}
-        views = dict.fromkeys(feature.view for feature in wanted)
-        for view in views:
-            added |= {f"{view}__status": [], f"{view}__age_seconds": []}
-        for answer in answers:
-            view = answer.lookup.view
-            for name, value in answer.values.items():
-                added[f"{view}__{name}"].append(value)
-            added[f"{view}__status"].append(answer.status.value)
-            added[f"{view}__age_seconds"].append(answer.age_seconds)
-        texts = [feature.column for feature in wanted if feature.kind == "category"]
-        return with_columns(entities, added, texts={*(f"{view}__status" for view in views), *texts})
+            store = OnlineStore(self._description.features_table)
+            return look_up(self._catalog, store, entities, features, as_of or datetime.now(UTC))
 
     def historical(
         self,
         rows: Frame,
         features: Sequence[str],
         *,
-        as_of: Any = None,
+        as_of: AsOf | None = None,
         as_known_at: datetime | None = None,
         views: Sequence[FeatureView] = (),
     ) -> Frame:
@@ -204,30 +185,13 @@ class Features:
         BadTarget
             The packages that read the lake aren't installed.
         """
-        try:
-            import pyarrow
-
-            from headwater.features.service import Features as Store
-            from headwater.lake.service import Lake
-        except ImportError as error:
-            raise BadTarget(
-                f"a training set is made by DuckDB and Arrow, which aren't installed: {error}",
-                next_steps=["pip install 'headwater[arrow]'"],
-            ) from error
-        given = pyarrow.Table.from_pylist(rows) if kind_of(rows) == "mappings" else rows
         with self._using():
-            declared = self._finding.catalog([name.partition(".")[0] for name in features], views)
-            lake = Lake(declared, bucket=self._stack.lake_bucket, table=self._stack.registry_table, deployed=False)
-            found = Store(declared, lake).historical(given, features, as_of=as_of, as_known_at=as_known_at)
-        names = [name.replace(".", "__") for name in dict.fromkeys(features)]
-        # Only new columns are added: the caller's own columns and a frame's index stay unchanged.
-        texts = [name for name in names if pyarrow.types.is_string(found.schema.field(name).type)]
-        return with_columns(rows, {name: found.column(name).to_pylist() for name in names}, texts=texts)
+            return join(self._catalog, self._lake, rows, features, as_of=as_of, as_known_at=as_known_at, views=views)
 
     def ingest(
         self,
         view: str,
-        rows: Frame,
+        rows: Table,
         *,
         progress: Callable[[int], None] = lambda _: None,
         pause: Callable[[float], None] = time.sleep,
@@ -264,16 +228,16 @@ class Features:
         ApiRefused, Unreachable
             The API kept failing. Rows that were sent before are online; sending all rows again is safe.
         """
-        self._stack.require_view(view)
-        return ingest(self._api, view, rows_of(rows), progress=progress, pause=pause)
+        self._description.require_view(view)
+        return ingest(self._connection.api, view, rows_of(rows), progress=progress, pause=pause)
 
     def materialise(
         self,
         view: str | None = None,
         *,
         full: bool = False,
-        progress: Callable[[builtins.list[dict[str, Any]]], None] = lambda _: None,
-    ) -> builtins.list[dict[str, Any]]:
+        progress: Progress = lambda _: None,
+    ) -> tuple[Materialised, ...]:
         """Bring values online now, and wait for the end. Ingestions and schedules do the same by themselves.
 
         Calls the deployed function, and calls it again if its time ran out.
@@ -286,13 +250,12 @@ class Features:
             Whether to write every entity of ``view``, also unchanged ones. Needed after the table was restored from a
             backup.
         progress : callable, optional
-            Called after each call of the function with the answer so far.
+            Called after each call of the function with the answer so far, view by view.
 
         Returns
         -------
-        list of dict
-            For each view its ``version`` (of the definition), ``data_version``, ``rows`` offline, ``entities``, online
-            items ``written``, whether it is ``complete``, and why it was ``skipped``, if it was.
+        tuple of Materialised
+            A result for each view.
 
         Raises
         ------
@@ -304,12 +267,12 @@ class Features:
             The function failed. Written items stay; another call resumes the run.
         """
         if view is not None:
-            self._stack.require_view(view)
+            self._description.require_view(view)
         elif full:
             raise BadTarget("a full run is of one view: name it", next_steps=["headwater features list"])
         event = {} if view is None else {"view": view, "full": full}
         with self._using():
-            return materialise(f"{self._stack.prefix}features-materialise", event, progress)
+            return materialise(f"{self._description.prefix}features-materialise", event, progress)
 
     def compute(self, view: str, *, again: bool = False) -> str:
         """Let Spark compute a view's rows for the current data. Returns the run's name.
@@ -330,25 +293,17 @@ class Features:
         BadTarget
             The stack runs no Spark, or the packages that read the lake aren't installed.
         """
-        if not self._stack.spark_arn:
+        if not self._description.spark_arn:
             raise BadTarget(
-                f"stack {self._stack.name!r} runs no Spark",
+                f"stack {self._description.name!r} runs no Spark",
                 next_steps=["pulumi config set headwater:spark true", "deploy"],
             )
-        try:
+        with needed("the lake is read by DuckDB"):
             from headwater.features.spark.runs import SparkRuns
-            from headwater.lake.service import Lake
-        except ImportError as error:
-            raise BadTarget(
-                f"the lake is read by DuckDB, which isn't installed: {error}",
-                next_steps=["pip install 'headwater[data]'"],
-            ) from error
         with self._using():
-            definition = self._finding.current(view)
-            declared = self._finding.catalog([view])
-            lake = Lake(declared, bucket=self._stack.lake_bucket, table=self._stack.registry_table, deployed=False)
-            version = lake.pin(definition.view.sources)
-            return SparkRuns(self._stack.spark_arn).start(definition.view, version, again=again)
+            definition = self._catalog.current(view)
+            version = self._lake(self._catalog.catalog([view])).pin(definition.view.sources)
+            return SparkRuns(self._description.spark_arn).start(definition.view, version, again=again)
 
     def parity(self, view: str | None = None) -> tuple[ViewParity, ...]:
         """Compare a sample of online items with the offline rows, as the stack does once a day.
@@ -364,22 +319,18 @@ class Features:
         BadTarget
             The packages that read the lake aren't installed.
         """
-        try:
+        with needed("offline rows are read by DuckDB"):
             from headwater.features.parity import Parity
-            from headwater.lake.service import Lake
-        except ImportError as error:
-            raise BadTarget(
-                f"offline rows are read by DuckDB, which isn't installed: {error}",
-                next_steps=["pip install 'headwater[data]'"],
-            ) from error
         with self._using():
             unchecked = (State.NEVER, State.RETIRED)
             names = [view] if view else [entry.view for entry in self.list() if entry.state not in unchecked]
-            declared = self._finding.catalog(names)
-            lake = Lake(declared, bucket=self._stack.lake_bucket, table=self._stack.registry_table, deployed=False)
-            online, registry = OnlineStore(self._stack.features_table), Table(self._stack.registry_table)
-            served = frozenset if view else self._finding.served
-            return Parity(declared, lake, online, registry, served=served).check()
+            declared = self._catalog.catalog(names)
+            online, registry = (
+                OnlineStore(self._description.features_table),
+                table.Table(self._description.registry_table),
+            )
+            served = frozenset if view else self._catalog.served
+            return Parity(declared, self._lake(declared), online, registry, served=served).check()
 
     def skew(self, model: str, day: date | None = None, *, limit: int = 1000) -> Skew:
         """The share of logged predictions whose feature values differ from those that training would have seen.
@@ -401,44 +352,12 @@ class Features:
         BadTarget
             The packages that read the lake aren't installed.
         """
-        try:
-            from headwater.serving.skew import SkewMeasure
-        except ImportError as error:
-            raise BadTarget(
-                f"features are computed by DuckDB and pandas, which aren't installed: {error}",
-                next_steps=["pip install 'headwater[data]'"],
-            ) from error
-        from headwater.serving.errors import NothingLogged
-        from headwater.serving.store import PredictionStore
-
-        stack = self._stack
         with self._using():
-            registry = Table(stack.registry_table)
-            Registry(registry).versions(model)
-            log = PredictionStore(stack.predictions_bucket)
-            days = log.days(model)
-            if not days or (day is not None and day not in days):
-                there = f"there are some of {days[0]} to {days[-1]}" if days else "there are none at all"
-                raise NothingLogged(
-                    f"no predictions of model {model!r} were logged{f' on {day}' if day else ''}: {there}"
-                )
-            day = day or days[-1]
-            measure = SkewMeasure(registry, ArtifactStore(stack.artifacts_bucket), stack.lake_bucket)
-            return measure.measure(model, day, log.records(model, day, limit=limit))
+            return measure_skew(self._description, model, day, limit)
 
-    def _wanted(self, features: Sequence[str]) -> builtins.list[PackageFeature]:
-        if isinstance(features, str) or not features:
-            raise BadFrame("name at least one feature, as a list of 'view.feature'")
-        definitions = {view: self._finding.current(view) for view in {name.partition(".")[0] for name in features}}
-        wanted = []
-        for name in dict.fromkeys(features):
-            definition = definitions[name.partition(".")[0]]
-            view = definition.view
-            known = [f"{view.name}.{feature.name}" for feature in view.features]
-            if name not in known:
-                near = get_close_matches(name, known, n=3)
-                there = f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(known)}"
-                raise UnknownFeature(f"feature view {view.name!r} has no feature {name!r}; {there}")
-            feature = PackageFeature.of(view, name.partition(".")[2])
-            wanted.append(feature.model_copy(update={"version": definition.version}))
-        return wanted
+    def _lake(self, declared: Catalog) -> Lake:
+        with needed("the lake is read by DuckDB and Arrow", "arrow"):
+            from headwater.lake.service import Lake
+        return Lake(
+            declared, bucket=self._description.lake_bucket, table=self._description.registry_table, deployed=False
+        )

@@ -14,14 +14,14 @@ import pandas
 import pyarrow
 import pytest
 
-from headwater.client import Headwater, connect
+from headwater.client import Stack, connect
 from headwater.client.errors import ApiRefused, BadFrame, NotDeclared, RowsRefused
-from headwater.client.ingesting import MOST_ROWS as OURS
+from headwater.client.features.streaming import MOST_ROWS as OURS
 from headwater.declare import load_catalog
 from headwater.features.stream.rows import MOST_ROWS
 from headwater.handlers.features import stream
 from tests.unit.client.conftest import OUTPUTS, describe
-from tests.unit.client.test_predictions import Answer, Fake
+from tests.unit.client.fake_api import Answer, Fake, answering
 from tests.unit.lake.invocation import Context
 from tests.unit.lake.world import World, new_world
 
@@ -39,21 +39,19 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 @pytest.fixture
 def fake(world: World) -> Iterator[Fake]:
     """An API whose route for rows is answered by the deployed handler."""
-    made = Fake()
 
     def answer(path: str, asked: Any) -> Answer:
         request = {"rawPath": path, "body": json.dumps(asked), "requestContext": {"http": {"method": "POST"}}}
         said = stream.handler(request, Context())
         return said["statusCode"], said["body"].encode()
 
-    made.answer = answer
-    yield made
-    made.server.shutdown()
-    made.server.server_close()
+    with answering() as made:
+        made.answer = answer
+        yield made
 
 
 @pytest.fixture
-def stack(fake: Fake) -> Headwater:
+def stack(fake: Fake) -> Stack:
     describe("dev", {**OUTPUTS, "region": "eu-central-1", "api_url": fake.url, "views": VIEW.name})
     return connect("dev")
 
@@ -62,7 +60,7 @@ def row(origin: str, temp: Any = 1.0, **more: Any) -> dict[str, Any]:
     return {"origin": origin, "event_time": AT, "temp": temp, **more}
 
 
-def test_tables_of_each_kind_go_online_as_they_are(stack: Headwater, world: World) -> None:
+def test_tables_of_each_kind_go_online_as_they_are(stack: Stack, world: World) -> None:
     assert OURS == MOST_ROWS
     frame = pandas.DataFrame([row("A", 1.5), row("B", None, wind_speed=numpy.float32(2.0)), row("C", math.nan)])
     assert frame["event_time"].dtype.kind == "M"
@@ -77,7 +75,7 @@ def test_tables_of_each_kind_go_online_as_they_are(stack: Headwater, world: Worl
     assert online["origin|B"]["wind_speed"] == 2.0
 
 
-def test_many_rows_go_out_in_batches_and_refused_ones_are_named(stack: Headwater, fake: Fake, world: World) -> None:
+def test_many_rows_go_out_in_batches_and_refused_ones_are_named(stack: Stack, fake: Fake, world: World) -> None:
     rows = [row(f"P{number}") for number in range(1100)]
     rows[3] = row("P3", "warm", event_time=None)
     rows[700] = row("P700", math.inf)
@@ -93,14 +91,14 @@ def test_many_rows_go_out_in_batches_and_refused_ones_are_named(stack: Headwater
     assert len(world.online()) == 1098
 
 
-def test_a_wide_row_makes_smaller_batches(stack: Headwater, fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("headwater.client.ingesting.MOST_BYTES", 200)
+def test_a_wide_row_makes_smaller_batches(stack: Stack, fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("headwater.client.features.streaming.MOST_BYTES", 200)
     assert stack.features.ingest(VIEW.name, [row(f"P{number}") for number in range(5)]).written == 5
     assert [len(asked["rows"]) for *_, asked in fake.asked] == [2, 2, 1]
 
 
 def test_throttled_failed_and_lost_requests_are_sent_again_and_change_nothing_twice(
-    stack: Headwater, fake: Fake, world: World
+    stack: Stack, fake: Fake, world: World
 ) -> None:
     take = fake.answer
     assert callable(take)
@@ -128,7 +126,7 @@ def test_throttled_failed_and_lost_requests_are_sent_again_and_change_nothing_tw
     assert (kept.value.status, kept.value.exit_code) == (503, 1)
 
 
-def test_what_can_not_be_sent_at_all_is_an_error(stack: Headwater, fake: Fake) -> None:
+def test_what_can_not_be_sent_at_all_is_an_error(stack: Stack, fake: Fake) -> None:
     with pytest.raises(RowsRefused, match=r"none of the first 2 rows was taken:\nrow 0: rain: unknown column") as wrong:
         stack.features.ingest(VIEW.name, [row("A", rain=1), row("B", rain=2)])
     assert [refused.row for refused in wrong.value.refused] == [0, 1]

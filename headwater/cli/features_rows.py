@@ -1,40 +1,17 @@
-"""How online values are shown to people, and how rows to be streamed are read from their files."""
+"""Entities from the command line, and rows to be streamed from their files."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from headwater.cli.output import show, table
-from headwater.cli.render.features import duration
+from headwater.cli.predict_instances import json_object, number_or_text
 from headwater.errors import InvalidRequest
-from headwater.json_values import loads, number_of
 
 if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.text import Text
-
     from headwater.declare import FeatureView
-
-STYLES = {"FOUND": "green", "EXPIRED": "bold red", "FUTURE": "yellow", "MISSING": "dim"}
-
-
-def age(seconds: float | None) -> str:
-    """``3 h 12 min`` for people: the two largest units; ``in 5 min`` of what is yet to come."""
-    if seconds is None:
-        return ""
-    words = duration(timedelta(seconds=round(abs(seconds)))).split()
-    return ("in " if seconds < 0 else "") + " ".join(words[:4])
-
-
-def state(name: str) -> Text:
-    """A look-up's status in its colour."""
-    from rich.text import Text
-
-    return Text(name, style=STYLES.get(name, ""))
 
 
 def keys_of(view: FeatureView, keys: Sequence[str]) -> list[dict[str, str]]:
@@ -56,24 +33,6 @@ def keys_of(view: FeatureView, keys: Sequence[str]) -> list[dict[str, str]]:
             )
         entities.append(dict(zip(view.entity, values, strict=True)))
     return entities
-
-
-def show_values(
-    console: Console, view: FeatureView, features: Sequence[str], rows: Sequence[Mapping[str, Any]]
-) -> None:
-    """A line for each entity and feature, with the age of its value."""
-    lines = [
-        (
-            *(row[name] for name in view.entity),
-            feature,
-            show(row[f"{view.name}__{feature}"]),
-            state(row[f"{view.name}__status"]),
-            age(row[f"{view.name}__age_seconds"]),
-        )
-        for row in rows
-        for feature in features
-    ]
-    console.print(table((*view.entity, "feature", "value", "state", "age"), lines, whole=("value", "state", "age")))
 
 
 def read_rows(file: Path, view: FeatureView | None) -> Iterator[dict[str, Any]]:
@@ -113,7 +72,7 @@ def read_rows(file: Path, view: FeatureView | None) -> Iterator[dict[str, Any]]:
             else:
                 for number, line in enumerate(lines, start=1):
                     if line.strip():
-                        yield _object(line, f"{file} line {number}")
+                        yield json_object(line, f"{file} line {number}", '{"carrier": "B6", "event_time": "..."}')
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InvalidRequest(f"{file} can't be read: {error}") from error
 
@@ -133,16 +92,6 @@ def _parquet(file: Path) -> Iterator[dict[str, Any]]:
         raise InvalidRequest(f"{file} can't be read: {error}") from error
 
 
-def _object(line: str, where: str) -> dict[str, Any]:
-    try:
-        value = loads(line)
-    except ValueError as error:
-        raise InvalidRequest(f"{where} is no JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise InvalidRequest(f'{where} must be an object like {{"carrier": "B6", "event_time": ...}}')
-    return value
-
-
 def _text(cell: str | None) -> str | None:
     return cell or None
 
@@ -153,6 +102,4 @@ def _number(cell: str | None) -> Any:
         return None
     if cell.lower() in {"true", "false"}:
         return float(cell.lower() == "true")
-    # What is no number is left as it is: the API says so better.
-    number = number_of(cell)
-    return cell if number is None else number
+    return number_or_text(cell)

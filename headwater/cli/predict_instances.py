@@ -6,6 +6,7 @@ import csv
 import io
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def read_instances(
     InvalidRequest
         None were given, or one can't be read; the message says which.
     """
-    found = [_object(text, f"--input {number}") for number, text in enumerate(inputs, start=1)]
+    found = [json_object(text, f"--input {number}") for number, text in enumerate(inputs, start=1)]
     if file is not None:
         found += _read(file, kinds)
     if not found:
@@ -59,7 +60,7 @@ def _read(file: Path, kinds: Callable[[], Mapping[str, str]]) -> list[dict[str, 
         whole = loads(text)
     except ValueError:
         lines = [line for line in text.splitlines() if line.strip()]
-        return [_object(line, f"{file} line {number}") for number, line in enumerate(lines, start=1)]
+        return [json_object(line, f"{file} line {number}") for number, line in enumerate(lines, start=1)]
     if isinstance(whole, dict):
         whole = whole["instances"] if isinstance(whole.get("instances"), list) else [whole]
     if not isinstance(whole, list) or not all(isinstance(entry, dict) for entry in whole):
@@ -67,14 +68,27 @@ def _read(file: Path, kinds: Callable[[], Mapping[str, str]]) -> list[dict[str, 
     return whole
 
 
-def _object(text: str, where: str) -> dict[str, Any]:
+def json_object(text: str, where: str, example: str = '{"rooms": 4}') -> dict[str, Any]:
+    """A JSON object from a text.
+
+    Raises
+    ------
+    InvalidRequest
+        The text at ``where`` is something else; the message shows ``example``.
+    """
     try:
         value = loads(text)
     except ValueError as error:
-        raise InvalidRequest(f"{where} is no JSON: {error}. Write it like '{{\"rooms\": 4}}'") from error
+        raise InvalidRequest(f"{where} is no JSON: {error}. Write it like '{example}'") from error
     if not isinstance(value, dict):
-        raise InvalidRequest(f'{where} must be an object like {{"rooms": 4}}, not {text}')
+        raise InvalidRequest(f"{where} must be an object like {example}, not {text}")
     return value
+
+
+def number_or_text(cell: str) -> int | float | Decimal | str:
+    """A cell's number; a cell that holds none stays as it is, for the API's message about it is the better one."""
+    number = number_of(cell)
+    return cell if number is None else number
 
 
 def _instance(row: Mapping[Any, Any], kinds: Mapping[str, str], where: str) -> dict[str, Any]:
@@ -87,8 +101,4 @@ def _value(cell: str, kind: str | None) -> Any:
     """A CSV's cell as JSON would say it: the API takes numbers for numbers and text for text."""
     if not cell or (cell == "NA" and kind != "category"):
         return None
-    if kind == "number":
-        # What is no number is left as it is: the API says so better.
-        number = number_of(cell)
-        return cell if number is None else number
-    return cell
+    return number_or_text(cell) if kind == "number" else cell

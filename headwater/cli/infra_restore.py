@@ -24,7 +24,7 @@ from headwater.errors import HeadwaterError, NotFound
 from headwater.history.types import Resource
 
 if TYPE_CHECKING:
-    from headwater.client.service import Headwater
+    from headwater.client.stack import Stack
     from headwater.history.restore import RestorePlan
 
 _CACHES = ("bundles", "images", "packages")
@@ -50,7 +50,7 @@ def check_commit(plan: RestorePlan, project: Path) -> RestorePlan:
 
 
 def commands(plan: RestorePlan, stack: str) -> list[str]:
-    """What one would type to do it by hand."""
+    """The commands that restore by hand."""
     folder = f"../headwater-{plan.update.commit[:12]}"
     settings = [
         f"pulumi config set --stack {stack} {shlex.quote(key)} {shlex.quote(value)}"
@@ -66,11 +66,11 @@ def commands(plan: RestorePlan, stack: str) -> list[str]:
 
 
 def message_of(plan: RestorePlan) -> str:
-    """What the history will say of the new update."""
+    """The message of the new update in the history."""
     return f"restore of update {plan.update.id[:12]}"
 
 
-def perform(plan: RestorePlan, cloud: Headwater, project: Path, *, yes: bool) -> dict[str, int]:
+def perform(plan: RestorePlan, cloud: Stack, project: Path, *, yes: bool) -> dict[str, int]:
     """Bring the stack back; how many resources changed, by operation.
 
     Raises
@@ -80,24 +80,24 @@ def perform(plan: RestorePlan, cloud: Headwater, project: Path, *, yes: bool) ->
     NoPulumi
         The stack is on AWS and there is no Pulumi CLI; the message tells what to type instead.
     """
-    from headwater.client.stack import LOCAL
+    from headwater.client.description import LOCAL
     from headwater.project import home
 
-    question = f"Bring stack {cloud.stack.name!r} back to what update {plan.update.id[:12]} left?"
+    question = f"Bring stack {cloud.description.name!r} back to what update {plan.update.id[:12]} left?"
 
     def confirm() -> None:
         if not yes and is_terminal() and sys.stdin.isatty() and not typer.confirm(question, err=True):
             raise typer.Abort
 
-    if cloud.stack.name == LOCAL:
+    if cloud.description.name == LOCAL:
         from headwater.cli.local_stack import running
 
         environment = running(home()).environment()
         return restore_locally(plan, project, LOCAL, environment, cloud.infra.lost_data, confirm)
     cli = shutil.which("pulumi")
     if cli is None:
-        raise NoPulumi("there is no pulumi on PATH: do it by hand", next_steps=commands(plan, cloud.stack.name))
-    return restore_by_cli(plan, project, cloud.stack.name, cli, cloud.infra.lost_data, confirm)
+        raise NoPulumi("there is no pulumi on PATH: do it by hand", next_steps=commands(plan, cloud.description.name))
+    return restore_by_cli(plan, project, cloud.description.name, cli, cloud.infra.lost_data, confirm)
 
 
 def restore_locally(

@@ -7,8 +7,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from headwater.client.api import Api
 from headwater.client.errors import ApiRefused, RowsRefused, Unreachable
-from headwater.client.predictions import Api
 from headwater.features.inputs import is_missing
 from headwater.json_values import NotJson, dumps, json_value
 from headwater.routes import STREAM_ROWS
@@ -52,7 +52,7 @@ class Ingested(Value):
 def ingest(
     api: Api, view: str, rows: Iterable[Row], *, progress: Callable[[int], None], pause: Callable[[float], None]
 ) -> Ingested:
-    """Send rows; see `headwater.client.features.Features.ingest`."""
+    """Send rows; see `headwater.client.features.service.Features.ingest`."""
     version, taken, written, refused = "", 0, 0, []
     for numbered in _batches(rows):
         numbers, batch = [], []

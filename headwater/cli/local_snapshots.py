@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from headwater.cli.command import YesOption, command, group
-from headwater.cli.output import Answer, insist, note, table
+from headwater.cli.command import YesOption, commands, group
+from headwater.cli.output import Answer, insist, listed, note
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,10 +20,7 @@ NameArgument = Annotated[
 def add_to(local: typer.Typer) -> None:
     """Add the commands to `headwater local`."""
     snapshot = group("snapshot", "Saved states of the local cloud, to come back to.", local)
-    command(snapshot, "save")(save)
-    command(snapshot, "restore")(restore)
-    command(snapshot, "list")(list_saved)
-    command(snapshot, "delete")(delete)
+    commands(snapshot, save, restore, list_saved, delete)
 
 
 def save(
@@ -71,10 +68,7 @@ def list_saved() -> Answer:
     if not found:
         note("none; save one: headwater local snapshot save NAME")
     rows = [(one.name, one.saved_at, as_size(one.size)) for one in found]
-    return Answer(
-        [one.data() for one in found],
-        lambda console: console.print(table(("snapshot", "saved (UTC)", "size"), rows)) if rows else None,
-    )
+    return listed(("snapshot", "saved (UTC)", "size"), rows, [one.data() for one in found])
 
 
 def delete(name: NameArgument, yes: YesOption = False) -> Answer:

@@ -1,0 +1,1 @@
+"""The feature store for people and notebooks; ``headwater.connect().features``."""

@@ -1,0 +1,60 @@
+"""Executions of a stack's state machines: started, awaited, and the reason why one failed."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from headwater.client.waiting import wait_for
+from headwater.lake.refusal import one_line
+from headwater.storage.clients import client, error_code
+
+_RUNNING = frozenset({"RUNNING", "PENDING_REDRIVE"})
+
+
+class Machine:
+    """A state machine of the stack; its calls use `headwater.aws.client`."""
+
+    def __init__(self, arn: str) -> None:
+        self.arn = arn
+
+    def execution(self, name: str) -> str:
+        """The ARN of the execution called ``name``."""
+        return f"{self.arn.replace(':stateMachine:', ':execution:')}:{name}"
+
+    def start(self, stem: str, given: object) -> str:
+        """Start an execution; returns its name: ``stem``, the time (UTC) and a random ending."""
+        name = f"{stem}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+        client("stepfunctions").start_execution(stateMachineArn=self.arn, name=name, input=json.dumps(given))
+        return name
+
+    def wait(self, name: str, *, what: str, timeout: float) -> Mapping[str, Any]:
+        """Wait for an execution's end, and for its start if it comes later. Returns Step Functions' description.
+
+        Raises
+        ------
+        TookTooLong
+            The execution isn't over within ``timeout`` seconds; the message calls it ``what``.
+        """
+        steps = client("stepfunctions")
+
+        def look() -> dict[str, Any] | None:
+            try:
+                seen: dict[str, Any] = steps.describe_execution(executionArn=self.execution(name))
+            except steps.exceptions.ClientError as error:
+                if error_code(error) == "ExecutionDoesNotExist":
+                    return None
+                raise
+            return None if seen["status"] in _RUNNING else seen
+
+        return wait_for(look, what=what, timeout=timeout)
+
+
+def reason_of(ended: Mapping[str, Any]) -> str:
+    """Step Functions' reason in one line: a function's error, or a container's exit."""
+    return ": ".join(
+        part for part in (str(ended.get("error") or ended["status"]), one_line(ended.get("cause"))) if part
+    )
