@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 
-from headwater import __version__
 from headwater.errors import Refused
+from headwater.version import __version__
 
 
 class FormatTooNew(Refused):

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 VERSIONED = {
     "pyproject.toml": (r'(?m)^version = "([^"]+)"', r'"localcloud==([^"]+)"'),
     "localcloud/pyproject.toml": (r'(?m)^version = "([^"]+)"',),
-    "headwater/__init__.py": (r'(?m)^__version__ = "([^"]+)"',),
+    "headwater/version.py": (r'(?m)^__version__ = "([^"]+)"',),
 }
 """Where the version stands, each as a pattern with the version as its group."""
 CHANGELOG = ROOT / "CHANGELOG.md"

@@ -1,4 +1,4 @@
-"""What every declaration is: a frozen value that knows the line of the product which made it."""
+"""The base of all declarations: a frozen value that knows the line of the product which made it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import StringConstraints
 
 from headwater.declare.locations import Location, declared_at
 from headwater.errors import InvalidRequest
+from headwater.values import Value
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
 """Lower-case words joined by underscores, at most 48 characters: safe in keys, ARNs, SQL and URLs."""
@@ -19,10 +20,9 @@ class InvalidProduct(InvalidRequest):
     """A declaration is wrong in itself or names something that doesn't exist."""
 
 
-class Declaration(BaseModel):
-    """A frozen value that refuses unknown fields, and knows which line of a product made it."""
+class Declaration(Value):
+    """A frozen value that knows which line of a product made it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     # A slot is no part of the value: neither of what compares, nor of what is hashed, copied out or kept.
     __slots__ = ("_location",)
 

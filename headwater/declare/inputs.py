@@ -1,4 +1,4 @@
-"""What a prediction request carries, and what is computed from it as it comes."""
+"""Inputs of a prediction request, and what is computed from them as they come."""
 
 from __future__ import annotations
 

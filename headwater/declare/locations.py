@@ -55,7 +55,7 @@ def lines(problems: Iterable[Problem]) -> str:
 
 
 def _declaring() -> FrameType | None:
-    """What is being carried out, outside of declarations and pydantic."""
+    """The frames being carried out, outside of declarations and pydantic."""
     frame: FrameType | None = sys._getframe(1)
     while frame and frame.f_globals.get("__name__", "").startswith(_OURS):
         frame = frame.f_back

@@ -27,7 +27,7 @@ class Model(Declaration):
     description: str = ""
     """One line for people; the model card shows it."""
     owner: str = ""
-    """Who answers for the model: a person, a team or an address."""
+    """Owner of the model: a person, a team or an address."""
     task: Literal["classification", "regression"]
     """Whether the model predicts a class's probability or a number."""
     inputs: tuple[RequestInput, ...] = Field(min_length=1)

@@ -15,12 +15,13 @@ from headwater.declare.locations import Location, Problem, lines, problems_of
 from headwater.declare.models import Model, refuse_large_request
 from headwater.declare.sources import LANDED, Source
 from headwater.declare.views import FeatureView, refuse_large_items
+from headwater.values import Stored
 
 D = TypeVar("D")
 N = TypeVar("N", "Source", "FeatureView", "Model")
 
 
-class Product(Declaration):
+class Product(Declaration, Stored):
     """One folder of ``pipelines/``: what its ``product.py`` declares."""
 
     sources: tuple[Source, ...] = ()

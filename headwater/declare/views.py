@@ -112,7 +112,7 @@ class FeatureView(Declaration):
     description: str = ""
     """One line for people."""
     owner: str = ""
-    """Who answers for the view: a person, a team or an address."""
+    """Owner of the view: a person, a team or an address."""
     entity: tuple[Name, ...] = Field(min_length=1)
     """Join keys; the rows have a column for each and a model's request inputs carry them."""
     sources: tuple[Name, ...] = Field(min_length=1)

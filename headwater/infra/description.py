@@ -1,4 +1,4 @@
-"""What a stack says of itself: its outputs, and the same as a parameter that clients find by the stack's name.
+"""A stack's description of itself: its outputs, and the same as a parameter that clients find by the stack's name.
 
 A new output is a line in `describe` and a field of `headwater.client.stack.StackDescription`; a test compares the two.
 

@@ -44,11 +44,11 @@ KEPT_IMAGES = 50
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """What an image is built from, as a zip."""
+    """The context that an image is built from, as a zip."""
 
     path: Path
     sha256: str
-    """Of the files' names and contents."""
+    """Hash of the files' names and contents."""
 
 
 class ImageRepository(pulumi.ComponentResource):

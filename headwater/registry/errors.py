@@ -1,4 +1,4 @@
-"""What can go wrong between a candidate and the alias that serves it."""
+"""Errors between a candidate and the alias that serves it."""
 
 from __future__ import annotations
 

@@ -194,7 +194,7 @@ class Registry:
     # -- aliases ------------------------------------------------------------------------------------------------
 
     def aliases(self, model: str) -> dict[str, int]:
-        """What each alias of ``model`` points at."""
+        """The version that each alias of ``model`` points at."""
         items = self._store.query(f"MODEL#{model}", "ALIAS#")
         return {item["sk"].removeprefix("ALIAS#"): item["to"] for item in items}
 

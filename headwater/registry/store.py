@@ -32,7 +32,7 @@ class ArtifactStore:
         return _parse(self.read(pointer), kind, f"s3://{pointer.bucket}/{pointer.key}")
 
     def newest(self, key: str) -> Pointer:
-        """What ``key`` was last written as; raises `ArtifactNotFound` if it never was."""
+        """The version that ``key`` was last written as; raises `ArtifactNotFound` if it never was."""
         with _found():
             return self._objects.newest(key)
 

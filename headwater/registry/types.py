@@ -1,4 +1,4 @@
-"""What training hands over, what the registry remembers, and what serving loads.
+"""Values that training hands over, the registry remembers and serving loads.
 
 `Package` and `Candidate` are the two files that a training run leaves behind; both are JSON, need no user code to be
 read, and refuse fields they don't know.
@@ -39,7 +39,7 @@ class PackageFeature(Value):
     ttl_seconds: Annotated[float, Field(gt=0)]
     """A value whose event time is longer ago than this is missing."""
     version: str | None = None
-    """Of the view's definition when the model was trained (`FeatureView.version`); None in packages that don't say."""
+    """The view's version when the model was trained (`FeatureView.version`); None in packages that don't say."""
     position: Annotated[int, Field(ge=0)] | None = None
     """Its place among the features that the definition declares, which is where an online value has it; None in
     packages that don't say, which can't be served."""
@@ -94,16 +94,16 @@ class Package(Stored):
     features: tuple[PackageFeature, ...] = ()
     onnx: Pointer
     sha256: Sha256
-    """Of the ONNX file's bytes; checked each time they are loaded."""
+    """Hash of the ONNX file's bytes; checked each time they are loaded."""
     output: Output
     data_version: str
     """Names the commits that the training rows came from."""
     commits: Mapping[str, Sha256] = Field(default_factory=dict)
-    """Those commits, by source."""
+    """Commit of each source."""
     metrics: Mapping[str, FiniteFloat]
     """On the held-out rows."""
     code_version: str
-    """What trained it: the container image's digest, or the commit."""
+    """The code that trained it: the container image's digest, or the commit."""
     created_at: AwareDatetime
 
     @model_validator(mode="after")
@@ -129,9 +129,9 @@ class GateOutcome(Value):
     metric: str
     rule: Literal["at_least", "at_most", "champion_margin"]
     value: float | None
-    """What the candidate reached; None if it couldn't be computed (then the gate is failed)."""
+    """Value that the candidate reached; None if it couldn't be computed (then the gate is failed)."""
     limit: float
-    """What it had to reach, in the metric's unit; for ``champion_margin`` the champion's figure with the margin."""
+    """Value to reach, in the metric's unit; for ``champion_margin`` the champion's figure with the margin."""
     passed: bool
     reason: str = ""
     """One line for people, such as ``roc_auc 0.701 is below 0.715``."""
@@ -141,7 +141,7 @@ class Disagreement(Value):
     """A request that the ONNX graph answers otherwise than the pipeline it was made from."""
 
     trial: str
-    """What is special about the request, such as ``area is missing``."""
+    """Peculiarity of the request, such as ``area is missing``."""
     columns: tuple[str, ...] = ()
     """The columns that were changed for it."""
     row: Mapping[str, float | str | None]
@@ -190,7 +190,7 @@ class TrainingSet(Value):
 
     at: Pointer
     sha256: Sha256
-    """Of the Parquet file's bytes."""
+    """Hash of the Parquet file's bytes."""
     written_by: str
     """Program and version: another one may write the same rows in other bytes."""
 
@@ -224,7 +224,7 @@ class Candidate(Stored):
     """The commit of each source that the rows came from."""
     training_set: TrainingSet | None = None
     files: Mapping[str, Pointer] = Field(default_factory=dict)
-    """What else of the run's files belongs to the version, by name: profile, lock, pinned data, definition."""
+    """Other files of the run that belong to the version, by name: profile, lock, pinned data, definition."""
     code_version: str
     promotion: Literal["automatic", "manual"] = "manual"
     created_at: AwareDatetime
@@ -232,12 +232,12 @@ class Candidate(Stored):
 
     @property
     def promotes_itself(self) -> bool:
-        """Whether it becomes ``production`` once it is staged, without a person."""
+        """True for a candidate that becomes ``production`` once it is staged, without a person."""
         return self.promotion == "automatic" and not self.leaks
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What a person should look at, one line each."""
+        """Signs that a person should look at, one line each."""
         return tuple(map(str, self.leaks))
 
     @property
@@ -264,7 +264,7 @@ class GoldenRequest(Value):
     the model has features, the answers aren't compared."""
     as_of: AwareDatetime | None = None
     expected: tuple[float, ...]
-    """What the trained pipeline answers, an entry for each instance."""
+    """Answers of the trained pipeline, an entry for each instance."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -358,9 +358,9 @@ class AliasMove(Stored):
     alias: Alias
     sequence: Annotated[int, Field(ge=1)]
     before: VersionNumber | None
-    """What the alias pointed at; None if it didn't exist."""
+    """Version that the alias pointed at; None if it didn't exist."""
     to: VersionNumber | None
-    """What it points at since; None if it was taken away."""
+    """Version that it points at since; None if it was taken away."""
     at: datetime
     by: str = ""
     why: str = ""

@@ -29,7 +29,7 @@ class Proposal:
     """The log entry: ``sequence`` from 1, ``before`` and ``to`` (None: no pointer), ``write_id``, and whatever the
     pointer's owner keeps beside them."""
     fields: Item
-    """What the pointer's item keeps beside its target, ``sequence`` and ``write_id``."""
+    """Fields that the pointer's item keeps beside its target, ``sequence`` and ``write_id``."""
     also: Sequence[Mapping[str, Any]] = ()
     """Further writes and checks of the same transaction."""
 

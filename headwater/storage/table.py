@@ -47,7 +47,7 @@ class Table:
         return self._query(pk, prefix, newest_first=False, page_size=1000)
 
     def newest(self, pk: str, prefix: str) -> dict[str, Any] | None:
-        """Of those items the last one; None if there is none."""
+        """The last of those items; None if there is none."""
         return next(self._query(pk, prefix, newest_first=True, page_size=1), None)
 
     def _query(self, pk: str, prefix: str, *, newest_first: bool, page_size: int) -> Iterator[dict[str, Any]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-FILES = ("CHANGELOG.md", "pyproject.toml", "localcloud/pyproject.toml", "headwater/__init__.py", "tools/release.py")
+FILES = ("CHANGELOG.md", "pyproject.toml", "localcloud/pyproject.toml", "headwater/version.py", "tools/release.py")
 
 
 def git(folder: Path, *arguments: str) -> str:

@@ -44,7 +44,7 @@ KEPT = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """What goes into one bundle."""
+    """Contents of one bundle."""
 
     name: str
     """Also of its lock (`headwater.locks`)."""
@@ -62,7 +62,7 @@ def _of(*names: str) -> tuple[str, ...]:
 
 _GROUND = _of(
     "declare",
-    *(f"{name}.py" for name in ("__init__", "errors", "json_values", "routes", "settings", "values")),
+    *(f"{name}.py" for name in ("__init__", "errors", "json_values", "routes", "settings", "values", "version")),
 )
 _BASE = (*_GROUND, *_of("storage", "registry", "handlers/__init__.py", "handlers/observability.py"))
 # A bundle holds the capabilities that its handlers use and no others: a change elsewhere must not restart them.
@@ -89,7 +89,7 @@ RECIPES: Sequence[Recipe] = (
 
 
 SPARK_PYTHON = "3.11"
-"""Of the release that runs Spark (`headwater.infra.features.spark.RELEASE`); its bundle holds wheels for it."""
+"""Python of the release that runs Spark (`headwater.infra.features.spark.RELEASE`); its bundle holds wheels for it."""
 VERIFICATION = "headwater/verification"
 """The library's own product: left out of what a stack is made of that doesn't want it."""
 SPARK = Recipe(
@@ -107,7 +107,7 @@ class Bundle:
     name: str
     path: Path
     sha256: str
-    """Of the files' names, modes and contents."""
+    """Hash of the files' names, modes and contents."""
     unzipped_bytes: int
 
     @property
@@ -173,7 +173,7 @@ def _our_files(recipe: Recipe, project: Path, library: Path) -> Iterator[tuple[s
 
 
 def _digest_of(files: Sequence[File], digest: hashlib._Hash) -> str:
-    """What `append` would make of ``digest``, without packing."""
+    """The digest that `append` would return, without packing."""
     for file in files:
         file.update(digest)
     return digest.hexdigest()

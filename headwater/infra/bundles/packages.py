@@ -69,7 +69,7 @@ class Target:
 
     @property
     def key(self) -> str:
-        """What tells two targets apart."""
+        """A text that tells two targets apart."""
         machine = os.uname()
         compiled = "compiled" if self.interpreter else "sources alone"
         return f"{self.python} {self.platform or f'{machine.sysname} {machine.machine}'} {compiled}"
@@ -90,7 +90,7 @@ class Packed:
 
     path: Path
     sha256: str
-    """Of the target and the files' names, modes and contents: the same wherever it was built, whatever zlib and Python
+    """Hash of target, names, modes and contents: the same wherever it was built, whatever zlib and Python
     made of them."""
     unzipped_bytes: int
 
@@ -144,7 +144,7 @@ class File:
     mode: int
     content: bytes
     is_derived: bool = False
-    """Whether it follows from the others: bytecode, whose bytes may differ where the meaning doesn't."""
+    """True for a file that follows from the others: bytecode, whose bytes may differ where the meaning doesn't."""
 
     @classmethod
     def read(cls, name: str, path: Path) -> File:

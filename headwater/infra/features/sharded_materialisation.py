@@ -20,7 +20,7 @@ from headwater.infra.platform.uses import compute_features
 
 CAPABILITY = "features"
 LABEL = "shards"
-"""Of the map: Step Functions puts it into the names of the children's executions."""
+"""Name of the map: Step Functions puts it into the names of the children's executions."""
 CALLER = "features-materialise"
 """The function that starts it, by its logical name."""
 
@@ -116,7 +116,7 @@ class Distribution(pulumi.ComponentResource):
 
 
 def _run_map(platform: Platform, machine: str) -> Grant:
-    """What a distributed map needs: to read its items, to run its own machine's children, and to redrive them.
+    """Permissions of a distributed map: to read its items, to run its own machine's children, and to redrive them.
 
     After "IAM policies for using Distributed Map states" in Step Functions' developer guide. The machine's output can't
     be named here: it is made with this role.

@@ -1,1 +1,1 @@
-"""What every component stands on: settings, names, keys, permissions, buckets, tables, functions and state machines."""
+"""The ground of every component: settings, names, keys, permissions, buckets, tables, functions and state machines."""

@@ -36,7 +36,7 @@ class Account:
 
     @classmethod
     def current(cls) -> Account:
-        """Those of the credentials and the provider's configuration."""
+        """The account of the credentials and the provider's configuration."""
         return cls(
             id=aws.get_caller_identity().account_id,
             region=aws.get_region().region,
@@ -58,7 +58,7 @@ class Expiry:
 
 @dataclass(frozen=True, kw_only=True)
 class PrivateBucketArgs:
-    """What differs between two buckets."""
+    """Arguments in which two buckets differ."""
 
     config: Config
     account: Account

@@ -45,7 +45,7 @@ class InvalidConfig(Exception):
 
 
 class Config(BaseModel):
-    """What may differ between two stacks. Every field has a default that is safe to run in production."""
+    """Settings in which two stacks may differ. Every field has a default that is safe to run in production."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
 
@@ -59,7 +59,7 @@ class Config(BaseModel):
     python_version: Literal["3.11", "3.12", "3.13", "3.14"] = "3.12"
     """Runtime of the functions; for bundles of the host it is the host's."""
     architecture: Literal["arm64", "x86_64"] = "arm64"
-    """Of functions and containers; arm64 costs a fifth less."""
+    """Architecture of functions and containers; arm64 costs a fifth less."""
     bundle_platform: Literal["lambda", "host"] = "lambda"
     """Whether bundles hold wheels for Lambda's Linux or for the machine that runs this program (the local cloud)."""
 
@@ -102,7 +102,7 @@ class Config(BaseModel):
     training_image: Annotated[str, StringConstraints(pattern=r"^$|^\S+@sha256:[0-9a-f]{64}$")] = ""
     """An image to use, by digest, instead of letting CodeBuild build one."""
     training_base_image: str = ""
-    """What the training image is built on; empty: what `headwater/container/Dockerfile` says."""
+    """Base of the training image; empty: what `headwater/container/Dockerfile` says."""
 
     spark: bool | None = None
     """Whether EMR Serverless computes the views that outgrow one machine; by default if a view says

@@ -26,13 +26,13 @@ MAX_TIMEOUT = timedelta(minutes=15)
 
 @dataclass(frozen=True, kw_only=True)
 class FunctionArgs:
-    """What makes one function different from another."""
+    """Arguments in which two functions differ."""
 
     platform: Platform
     handler: ModuleType
     """Its ``handler`` is called, and its class ``Settings`` says which settings the environment holds."""
     uses: Sequence[Grant] = ()
-    """What it works with, such as ``lake.read("curated/")``: gives the permission and the setting ``lake_bucket``."""
+    """Things that it works with, as ``lake.read("curated/")``: gives the permission and the setting ``lake_bucket``."""
     settings: Mapping[str, Setting] = field(default_factory=dict)
     """Values of the other settings, by the field's name."""
     bundle: str

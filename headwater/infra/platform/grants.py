@@ -49,7 +49,7 @@ class UnnamedResource(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Statement:
-    """What may be done to what."""
+    """Actions that are allowed on resources."""
 
     actions: Sequence[str]
     resources: Sequence[Text]
@@ -124,7 +124,7 @@ TRACING = allow(
     ["xray:PutTraceSegments", "xray:PutTelemetryRecords", "xray:GetSamplingRules", "xray:GetSamplingTargets"], "*"
 )
 LOG_DELIVERY = allow([action for action in WITHOUT_RESOURCE if action.startswith("logs:")], "*")
-"""What Step Functions needs to write its history to CloudWatch Logs."""
+"""Permissions that Step Functions needs to write its history to CloudWatch Logs."""
 
 
 def write_logs(group: aws.cloudwatch.LogGroup, *more: str) -> Grant:
@@ -210,7 +210,7 @@ def object_arns(bucket_arn: pulumi.Output[str], prefix: str) -> pulumi.Output[st
 
 
 def _exemptions(statements: Sequence[Statement]) -> list[dict[str, Any]]:
-    """What the wildcards of a role are excused with, each reason once."""
+    """Reasons that excuse the wildcards of a role, each reason once."""
     reasons: dict[str, list[Text]] = {}
     for statement in statements:
         if "*" in [resource for resource in statement.resources if isinstance(resource, str)]:

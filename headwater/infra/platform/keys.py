@@ -12,7 +12,7 @@ CURATED, FEATURES, VERSIONS = "curated/", "features/", "versions/"
 SHARDS = Expiry(prefix=f"{FEATURES}online-shards/", days=14)
 """Rows on their way online (`headwater.features.online.sharding.PREFIX`); a failed run can be redriven for as long."""
 SCRATCH = Expiry(prefix="spark/", days=7)
-"""What a run of Spark passes on: its job, parts and outcome. The rows are kept elsewhere."""
+"""Intermediates of a run of Spark: its job, parts and outcome. The rows are kept elsewhere."""
 ARRIVED, STREAMED = "arrived/", "streamed/"
 """Streamed rows that wait for their commit, and those that were committed."""
 STAGED, STAGED_ROWS = "data/sources/", "data/streamed/"
@@ -20,7 +20,7 @@ STAGED, STAGED_ROWS = "data/sources/", "data/streamed/"
 
 # The artifacts bucket.
 RUNS = "runs/"
-"""What each training leaves in the artifacts bucket."""
+"""Files that each training leaves in the artifacts bucket."""
 
 # The registry, one prefix a capability.
 SOURCES = "SOURCE#"

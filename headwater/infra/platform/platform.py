@@ -1,4 +1,4 @@
-"""What every part of the platform stands on: where data is kept, the functions' code, who hears of failures."""
+"""The ground of every part of the platform: where data is kept, the functions' code, who hears of failures."""
 
 from __future__ import annotations
 

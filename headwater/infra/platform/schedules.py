@@ -20,13 +20,13 @@ class Start:
     """One schedule."""
 
     name: str
-    """Of the resource."""
+    """Name of the resource."""
     called: str
     """On AWS, within the group."""
     schedule: Schedule
     description: str
     event: Mapping[str, str]
-    """What is started gets this."""
+    """Input of what is started."""
 
 
 def start_on_schedules(

@@ -36,7 +36,7 @@ class StateMachineArgs:
     steps: Mapping[str, Function]
     """The functions that it calls: ``"Ingest"`` may be invoked, and fills the place ``${IngestFunctionArn}``."""
     uses: Sequence[Grant] = ()
-    """What else it works with: the permission, and values for places."""
+    """Other things that it works with: the permission, and values for places."""
     values: Mapping[str, Setting] = field(default_factory=dict)
     """A value for each other place; one too many or too few stops the deployment."""
     setting: str = ""

@@ -33,7 +33,7 @@ KEY_ACTIONS = (
 
 @dataclass(frozen=True, kw_only=True)
 class TableArgs:
-    """What differs between two tables."""
+    """Arguments in which two tables differ."""
 
     config: Config
     account: Account

@@ -1,4 +1,4 @@
-"""What must never be deployed: rules over a graph of resources, written once for every engine.
+"""Policies say what must never be deployed: rules over a graph of resources, written once for every engine.
 
 `judge` applies them to any engine's resources. ``pulumi preview --policy-pack infra/policies`` runs `pack`, the same
 rules as a standard policy pack; the tests and ``headwater local up`` judge what the embedded engine deployed, in

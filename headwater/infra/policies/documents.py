@@ -18,7 +18,7 @@ def statements(resource: Resource, *path: str | int) -> list[Mapping[str, Any]]:
 
 
 def listed(value: Any) -> list[Any]:
-    """What IAM lets be one or many."""
+    """A value that IAM lets be one or many."""
     if value is None:
         return []
     return list(value) if isinstance(value, list | tuple) else [value]
@@ -41,7 +41,7 @@ def refuses_plain_text(statement: Mapping[str, Any], *actions: str) -> bool:
 
 
 def wildcards(statement: Mapping[str, Any]) -> Iterator[str]:
-    """What a statement allows without naming it: an action, a resource, or an action on everything."""
+    """Wildcards of a statement: an action, a resource, or an action on everything."""
     if statement.get("Effect") != "Allow":
         return
     actions = listed(statement.get("Action"))

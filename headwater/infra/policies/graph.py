@@ -23,7 +23,7 @@ class Unknown(Exception):
 @dataclass(frozen=True)
 class _UnknownValue:
     cause: Exception | None = None
-    """What the engine's SDK raised when it was asked for the value."""
+    """Error that the engine's SDK raised when it was asked for the value."""
 
 
 UNKNOWN: Final = _UnknownValue()

@@ -25,11 +25,11 @@ class Violation:
 
 @dataclass
 class Report:
-    """What judging a stack came to."""
+    """Outcome of judging a stack."""
 
     violations: list[Violation] = field(default_factory=list)
     excused: list[tuple[Violation, Exemption]] = field(default_factory=list)
-    """What an exemption covers."""
+    """Violations that an exemption covers."""
     unused: list[Exemption] = field(default_factory=list)
     """Exemptions that nothing needs: to be taken out."""
     undecided: list[tuple[Rule, Resource, Unknown]] = field(default_factory=list)

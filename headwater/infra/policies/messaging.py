@@ -80,7 +80,7 @@ def queue_visibility(mapping: Resource, graph: Graph) -> Iterator[str]:
 
 @rule("LambdaEventSourceMappingDestination", SERVERLESS, MAPPING)
 def mapping_failures(mapping: Resource, graph: Graph) -> Iterator[str]:
-    """What a function reads from a stream or queue and fails on goes to a destination or the queue's dead letters."""
+    """Records of a stream or queue that a function fails on go to a destination or the queue's dead letters."""
     if mapping.has("destinationConfig", "onFailure", "destinationArn"):
         return
     queues = [queue for queue in graph.all(QUEUE) if graph.names(mapping, "eventSourceArn", queue)]

@@ -1,4 +1,4 @@
-"""What a rule is, and how one is written: a function over one resource that yields what is wrong with it."""
+"""A rule and how one is written: a function over one resource that yields what is wrong with it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Finding:
     """One thing that is wrong with a resource."""
 
     message: str
-    """What it is and what to do."""
+    """The violation and what to do."""
     of: str = ""
     """Which part of the resource, where an exemption must say which; empty: the resource."""
 
@@ -30,7 +30,7 @@ class Rule:
     source: str
     """Where the rule comes from."""
     demands: str
-    """What must hold, in a sentence."""
+    """The condition that must hold, in a sentence."""
     types: tuple[str, ...]
     """Types it looks at; empty: every AWS resource."""
     check: Check

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from headwater.alarms.types import AlarmRecord, AlarmStanding
+from headwater.declare import Product
 from headwater.features.definitions import Definition as ViewDefinition
 from headwater.features.offline.statistics import Statistics
 from headwater.features.online.progress import Progress
@@ -39,6 +40,7 @@ KINDS: Mapping[str, type[Stored]] = {
     "Materialisation": Materialisation,
     "ModelVersion": ModelVersion,
     "Package": Package,
+    "Product": Product,
     "Profile": Profile,
     "Progress": Progress,
     "RefMove": RefMove,
