@@ -34,6 +34,9 @@ def up(
     refresh: Annotated[
         bool, typer.Option("--refresh", help="Look at every resource first, and put right what was changed by hand.")
     ] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Run the program although nothing that it could read has changed.")
+    ] = False,
 ) -> Answer:
     """Start the local cloud and deploy this project; if it runs, deploy what has changed."""
     from headwater.cli.local_stack import bring_up, interruptible
@@ -42,7 +45,7 @@ def up(
 
     stages = Stages()
     with interruptible(home()):
-        made = bring_up(stages, project(), home(), port, engine=engine, refresh=refresh)
+        made = bring_up(stages, project(), home(), port, engine=engine, refresh=refresh, again=again)
     return Answer({**made.data(), "seconds": stages.seconds}, lambda console: _show_up(console, made))
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from headwater.cli.command import Engine
 from headwater.cli.failures import LOCAL_COMMAND
 from headwater.cli.interrupts import Interrupted
+from headwater.cli.local_unchanged import fingerprint, forget, remember, unchanged
 from headwater.cli.output import note
 from headwater.cli.policies import obey
 from headwater.cli.progress import Stage, Stages
@@ -64,8 +65,12 @@ def bring_up(
     *,
     engine: Engine = Engine.EMBEDDED,
     refresh: bool = False,
+    again: bool = False,
 ) -> Up:
     """Start the local cloud unless it runs, and deploy the project on it; what hasn't changed stays as it is.
+
+    The embedded engine doesn't run the program where that can't change anything (`headwater.cli.local_unchanged`),
+    unless ``again`` or ``refresh`` asks for it.
 
     Raises
     ------
@@ -81,7 +86,27 @@ def bring_up(
         how = "runs already" if running.already else "started with what it kept" if kept else "started"
         stage.update(f"{how} at {running.endpoint}")
     with stages.stage("deploy", "Pulumi program") as stage:
-        return Up(running, _deploy(project, running, stage, cli, refresh=refresh), engine)
+        if cli is not None:
+            return Up(running, _deploy(project, running, stage, cli, refresh=refresh), engine)
+        return Up(running, _deploy_changes(project, running, stage, refresh=refresh, again=again), engine)
+
+
+def _deploy_changes(project: Path, running: Running, stage: Stage, *, refresh: bool, again: bool) -> Deployment:
+    """Deploy with the embedded engine, unless the last deployment was made of the same and nobody touched it since."""
+    from localcloud.engine import resources
+
+    cloud, environment = Path(running.directory), running.environment()
+    made_of = fingerprint(project, {"config": host_config(), "environment": environment})
+    if not (refresh or again):
+        known = unchanged(cloud, made_of, resources(project, LOCAL, environment=environment))
+        if known is not None:
+            count = sum(resource.custom for resource in known.resources)
+            stage.update(f"{count} resources, nothing changed since the last deployment (--again runs the program)")
+            return known
+    forget(cloud)
+    deployment = _deploy(project, running, stage, None, refresh=refresh)
+    remember(cloud, made_of, deployment.resources)
+    return deployment
 
 
 def _find_cli() -> Cli:
