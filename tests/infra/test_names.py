@@ -20,10 +20,8 @@ PROGRAM = f"""
 import sys
 sys.path.insert(0, {str(ROOT)!r})
 import runpy
-from headwater.infra import products
 from headwater.declare import load_catalog
 from headwater.infra.platform import products
-from headwater.declare import load_catalog
 from tests.infra.test_names import renamed
 
 products.check_products = lambda: renamed(load_catalog())
@@ -83,7 +81,7 @@ def renamed(catalog: Catalog) -> Catalog:
     return catalog.model_copy(update={"models": models, "views": views, "sources": sources})
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def longest(aws: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) -> list[ResourceState]:
     """Everything of a stack with the longest names, as its program declares it."""
     project: Path = tmp_path_factory.mktemp("names")

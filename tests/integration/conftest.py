@@ -98,7 +98,7 @@ BAD = FeatureView(
 '''
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """A project with a table unlike flights, a product broken on purpose, a view that is watched, and views for Spark.
 
@@ -142,7 +142,7 @@ def sample(project: Project) -> Path:
     return project.root / "pipelines" / "house_price" / "sample.csv"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def served(project: Project) -> Project:
     """The project with `house_price` trained and served."""
     sample = project.root / "pipelines" / "house_price" / "sample.csv"

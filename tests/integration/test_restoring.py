@@ -43,13 +43,15 @@ def history(cloud: CloudBeside) -> Iterator[UpdateHistory]:
     cloud.client("dynamodb").create_table(
         TableName=TABLE, KeySchema=keys, AttributeDefinitions=types, BillingMode="PAY_PER_REQUEST"
     )
-    cloud.client("s3").create_bucket(Bucket=ARTIFACTS)
+    s3 = cloud.client("s3")
+    s3.create_bucket(Bucket=ARTIFACTS)
+    s3.put_bucket_versioning(Bucket=ARTIFACTS, VersioningConfiguration={"Status": "Enabled"})
     with using(clients_of(cloud.environment())):
         yield UpdateHistory(StateBucket("state"), HistoryTable(TABLE), GraphStore(ARTIFACTS))
     cloud.client("dynamodb").delete_table(TableName=TABLE)
-    for each in cloud.client("s3").list_objects_v2(Bucket=ARTIFACTS).get("Contents", ()):
-        cloud.client("s3").delete_object(Bucket=ARTIFACTS, Key=each["Key"])
-    cloud.client("s3").delete_bucket(Bucket=ARTIFACTS)
+    for each in s3.list_object_versions(Bucket=ARTIFACTS).get("Versions", ()):
+        s3.delete_object(Bucket=ARTIFACTS, Key=each["Key"], VersionId=each["VersionId"])
+    s3.delete_bucket(Bucket=ARTIFACTS)
 
 
 def git(program: Any, *arguments: str) -> str:

@@ -129,7 +129,9 @@ def small(
 def history_beside(small: Small) -> Iterator[UpdateHistory]:
     """A history of that cloud's state bucket, as a stack would have it."""
     registry, artifacts = f"{small.name}-registry", f"{small.name}-artifacts"
-    small.aws.client("s3").create_bucket(Bucket=artifacts)
+    s3 = small.aws.client("s3")
+    s3.create_bucket(Bucket=artifacts)
+    s3.put_bucket_versioning(Bucket=artifacts, VersioningConfiguration={"Status": "Enabled"})
     with pytest.MonkeyPatch.context() as patch:
         for name, value in small.environment.items():
             patch.setenv(name, value)

@@ -108,7 +108,7 @@ def provider_mirror() -> Path:
     pytest.skip(f"needs Terraform's AWS provider in one of {', '.join(filter(None, MIRRORS))}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def life(tmp_path_factory: pytest.TempPathFactory) -> Life:
     """One life, in which every test looks for its type: the provider waits in it for minutes, side by side."""
     mirror = provider_mirror()
