@@ -1,8 +1,7 @@
-"""Executions of a stack's state machines: started, awaited, and the reason why one failed."""
+"""Executions of a stack's state machines: started under a new name, awaited, and the reason why one failed."""
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -10,25 +9,18 @@ from typing import Any
 
 from headwater.client.waiting import wait_for
 from headwater.lake.refusal import one_line
-from headwater.storage.clients import client, error_code
+from headwater.storage.executions import Executions
 
 _RUNNING = frozenset({"RUNNING", "PENDING_REDRIVE"})
 
 
-class Machine:
-    """A state machine of the stack; its calls use `headwater.aws.client`."""
+class Machine(Executions):
+    """A state machine of the stack."""
 
-    def __init__(self, arn: str) -> None:
-        self.arn = arn
-
-    def execution(self, name: str) -> str:
-        """The ARN of the execution called ``name``."""
-        return f"{self.arn.replace(':stateMachine:', ':execution:')}:{name}"
-
-    def start(self, stem: str, given: object) -> str:
+    def begin(self, stem: str, given: object) -> str:
         """Start an execution; returns its name: ``stem``, the time (UTC) and a random ending."""
         name = f"{stem}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-        client("stepfunctions").start_execution(stateMachineArn=self.arn, name=name, input=json.dumps(given))
+        self.start(name, given)
         return name
 
     def wait(self, name: str, *, what: str, timeout: float) -> Mapping[str, Any]:
@@ -39,16 +31,10 @@ class Machine:
         TookTooLong
             The execution isn't over within ``timeout`` seconds; the message calls it ``what``.
         """
-        steps = client("stepfunctions")
 
         def look() -> dict[str, Any] | None:
-            try:
-                seen: dict[str, Any] = steps.describe_execution(executionArn=self.execution(name))
-            except steps.exceptions.ClientError as error:
-                if error_code(error) == "ExecutionDoesNotExist":
-                    return None
-                raise
-            return None if seen["status"] in _RUNNING else seen
+            seen = self.describe(name)
+            return None if seen is None or seen["status"] in _RUNNING else seen
 
         return wait_for(look, what=what, timeout=timeout)
 

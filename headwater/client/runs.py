@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 from headwater.client.connection import Connection
@@ -14,7 +15,6 @@ from headwater.client.machines import Machine, reason_of
 from headwater.client.people import me
 from headwater.client.waiting import wait_for
 from headwater.errors import Refused
-from headwater.storage.clients import client, error_code
 from headwater.training.stopping import STOP_FILE, STOPPED, Stop
 from headwater.training.store import RunFiles, failure_of
 from headwater.values import Value
@@ -82,7 +82,7 @@ def train(connection: Connection, model: str, reason: str) -> Run:
     """Start a training run; see `headwater.client.Stack.train`."""
     connection.description.require_model(model)
     with connection.using():
-        run_id = Machine(connection.description.training_arn).start(model[:48], {"model": model, "reason": reason})
+        run_id = Machine(connection.description.training_arn).begin(model[:48], {"model": model, "reason": reason})
     return Runs(connection).get(run_id)
 
 
@@ -102,8 +102,7 @@ class Runs:
     def list(self, model: str | None = None, *, limit: int = 20) -> tuple[Run, ...]:
         """Runs of ``model``, or of all models, the newest first."""
         with self._using():
-            pages = client("stepfunctions").get_paginator("list_executions").paginate(stateMachineArn=self._machine.arn)
-            runs = (self._get(entry["name"]) for page in pages for entry in page["executions"])
+            runs = map(self._get, self._machine.names())
             # Step Functions promises the newest first; moto answers the other way round.
             found = sorted((run for run in runs if model in (None, run.model)), key=_age, reverse=True)
         return tuple(found[:limit])
@@ -174,9 +173,7 @@ class Runs:
         with self._using():
             # First the marker that registration checks: a running function isn't stopped with its execution.
             RunFiles(self._artifacts_bucket, run.model, run_id).put_first(STOP_FILE, stop)
-            client("stepfunctions").stop_execution(
-                executionArn=self._machine.execution(run_id), error=STOPPED, cause=str(stop)
-            )
+            self._machine.stop(run_id, error=STOPPED, cause=str(stop))
             stop_container(self._description.cluster, run.model, run_id, str(stop))
 
         def look() -> Run | None:
@@ -186,12 +183,8 @@ class Runs:
         return wait_for(look, what=f"stopping run {run_id}", timeout=timeout)
 
     def _get(self, run_id: str) -> Run:
-        try:
-            told = client("stepfunctions").describe_execution(executionArn=self._machine.execution(run_id))
-        except client("stepfunctions").exceptions.ClientError as error:
-            if error_code(error) not in _MISSING:
-                raise
-            raise RunNotFound(f"there is no run {run_id!r}", next_steps=["headwater runs list"]) from error
+        if (told := self._machine.describe(run_id)) is None:
+            raise RunNotFound(f"there is no run {run_id!r}", next_steps=["headwater runs list"])
         given, ended = _json(told.get("input")), _json(told.get("output"))
         registered = ended.get("registered") or {}
         model = str(given.get("model", ""))
@@ -223,12 +216,11 @@ class Runs:
 
     def _step(self, run_id: str) -> str:
         """The state that was entered last."""
-        history = client("stepfunctions").get_execution_history(
-            executionArn=self._machine.execution(run_id), reverseOrder=True, maxResults=50, includeExecutionData=False
-        )
-        entered = [event for event in history["events"] if "stateEnteredEventDetails" in event]
-        newest = max(entered, key=lambda event: event["id"], default=None)
-        return str(newest["stateEnteredEventDetails"]["name"]) if newest else ""
+        newest = islice(self._machine.events(run_id, newest_first=True), 50)
+        # Moto answers in the order in which they happened.
+        entered = [event for event in newest if "stateEnteredEventDetails" in event]
+        last = max(entered, key=lambda event: event["id"], default=None)
+        return str(last["stateEnteredEventDetails"]["name"]) if last else ""
 
 
 def _age(run: Run) -> datetime:

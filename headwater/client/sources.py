@@ -103,7 +103,7 @@ class Sources:
         since = since.replace(tzinfo=UTC) if since and since.tzinfo is None else since
         order = ReingestOrder(source=name, since=since, drop=drop, dry_run=dry_run, by=me())
         with self._using():
-            run_id = self._machine.start(f"reingest-{name[:32]}", {"reingest": order.model_dump(mode="json")})
+            run_id = self._machine.begin(f"reingest-{name[:32]}", {"reingest": order.model_dump(mode="json")})
         return StartedReingest(source=name, run_id=run_id)
 
     def wait(self, started: StartedReingest, *, timeout: float = 7200) -> Reingestion:

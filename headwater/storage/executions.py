@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -23,7 +24,10 @@ class Executions:
 
     def __init__(self, arn: str) -> None:
         self.arn = arn
-        self._stepfunctions = client("stepfunctions")
+
+    @property
+    def _stepfunctions(self) -> Any:
+        return client("stepfunctions")
 
     def start(self, name: str, given: object) -> bool:
         """Start a run called ``name``; False if there is, or was, one of that name.
@@ -56,11 +60,29 @@ class Executions:
 
     def running(self, prefix: str) -> str | None:
         """A run in progress whose name begins with ``prefix``; a run that began a moment ago may not be listed yet."""
-        pages = self._stepfunctions.get_paginator("list_executions").paginate(
-            stateMachineArn=self.arn, statusFilter="RUNNING"
-        )
-        names = (entry["name"] for page in pages for entry in page["executions"])
-        return next((name for name in names if name.startswith(prefix)), None)
+        return next((name for name in self.names(status="RUNNING") if name.startswith(prefix)), None)
+
+    def names(self, status: str | None = None) -> Iterator[str]:
+        """Names of all runs, or of those with a status such as ``RUNNING``, the newest first."""
+        wanted = {"statusFilter": status} if status else {}
+        pages = self._stepfunctions.get_paginator("list_executions").paginate(stateMachineArn=self.arn, **wanted)
+        yield from (entry["name"] for page in pages for entry in page["executions"])
+
+    def events(self, name: str, *, newest_first: bool = False) -> Iterator[dict[str, Any]]:
+        """Events of a run's history without their data, page by page."""
+        pages = self._stepfunctions.get_paginator("get_execution_history").paginate(
+            executionArn=self._arn(name), reverseOrder=newest_first, includeExecutionData=False,
+            PaginationConfig={"PageSize": 50} if newest_first else {},
+        )  # fmt: skip
+        yield from (event for page in pages for event in page["events"])
+
+    def stop(self, name: str, *, error: str, cause: str) -> None:
+        """Stop a run, which then counts as aborted."""
+        self._stepfunctions.stop_execution(executionArn=self._arn(name), error=error, cause=cause)
+
+    def definition(self) -> str:
+        """The state machine's definition in Amazon States Language, as JSON."""
+        return str(self._stepfunctions.describe_state_machine(stateMachineArn=self.arn)["definition"])
 
     def items(self, name: str) -> tuple[int, int] | None:
         """Finished items and all items of a run's distributed map; None before the map has started."""

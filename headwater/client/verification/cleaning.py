@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any
 
 from headwater.client.description import Description
 from headwater.client.people import me
@@ -15,6 +14,7 @@ from headwater.errors import Refused
 from headwater.features.online.reading import online_key
 from headwater.registry.service import Registry
 from headwater.storage.clients import client
+from headwater.storage.executions import Executions
 from headwater.storage.table import Table
 from headwater.verification import MODEL, SOURCE, UNIT, VIEW
 from headwater.versions.refs import Refs
@@ -69,31 +69,27 @@ def prefixes(stack: Description) -> tuple[tuple[str, str], ...]:
 
 
 def _stop_runs(stack: Stack) -> None:
-    for run in _running(stack.description.training_arn):
-        if run["name"].startswith(f"{MODEL}-"):
+    for name in Executions(stack.description.training_arn).names(status="RUNNING"):
+        if name.startswith(f"{MODEL}-"):
             with suppress(Refused):  # It ended meanwhile.
-                stack.runs.stop(run["name"], why="headwater verify cleans up")
+                stack.runs.stop(name, why="headwater verify cleans up")
 
 
 def _wait_for_ingestions(stack: Description) -> None:
     """An ingestion that is under way would commit after everything was removed."""
 
+    machine = Executions(stack.ingestion_arn)
+
     def look() -> bool | None:
-        return None if any(_is_ours(run["executionArn"]) for run in _running(stack.ingestion_arn)) else True
+        return None if any(_is_ours(machine, name) for name in machine.names(status="RUNNING")) else True
 
     wait_for(look, what="the end of ingestions under way", timeout=INGESTION_TIMEOUT)
 
 
-def _is_ours(execution: str) -> bool:
-    given = json.loads(client("stepfunctions").describe_execution(executionArn=execution).get("input") or "{}")
+def _is_ours(machine: Executions, name: str) -> bool:
+    given = json.loads((machine.describe(name) or {}).get("input") or "{}")
     key = str((given.get("upload") or {}).get("key", ""))
     return key.startswith(f"landing/{SOURCE}/")
-
-
-def _running(machine: str) -> Iterator[dict[str, Any]]:
-    pages = client("stepfunctions").get_paginator("list_executions")
-    for page in pages.paginate(stateMachineArn=machine, statusFilter="RUNNING"):
-        yield from page["executions"]
 
 
 def _withdraw(table: str) -> int:

@@ -15,6 +15,7 @@ from botocore.session import Session
 
 from headwater.client.verification.types import CostLine, Work
 from headwater.storage.clients import Clients, client
+from headwater.storage.executions import Executions
 
 PRICES = "AWS's list prices of us-east-1 without the free tier, looked up in 2026 (docs/cost.md)"
 FUNCTION_GB = 3008 / 1024
@@ -79,14 +80,10 @@ def count_runs(work: Work) -> None:
 
 def _count_execution(work: Work, machine: str, name: str) -> float:
     """Count a run's transitions, and its functions as if one had been busy all the time; how many seconds it took."""
-    steps = client("stepfunctions")
-    arn = f"{machine.replace(':stateMachine:', ':execution:')}:{name}"
-    told = steps.describe_execution(executionArn=arn)
-    ended = told.get("stopDate")
-    seconds = (ended - told["startDate"]).total_seconds() if ended else 0.0
+    told = Executions(machine).describe(name) or {}
+    seconds = (told["stopDate"] - told["startDate"]).total_seconds() if told.get("stopDate") else 0.0
     entered = called = 0
-    pages = steps.get_paginator("get_execution_history").paginate(executionArn=arn, includeExecutionData=False)
-    for event in (event for page in pages for event in page["events"]):
+    for event in Executions(machine).events(name):
         entered += event["type"].endswith("StateEntered")
         called += event["type"] in ("TaskScheduled", "LambdaFunctionScheduled")
     work.use("state transitions", entered)
@@ -97,8 +94,7 @@ def _count_execution(work: Work, machine: str, name: str) -> float:
 
 def _task_size(machine: str) -> tuple[float, float]:
     """vCPUs and GB of the container that a training runs in."""
-    definition = json.loads(client("stepfunctions").describe_state_machine(stateMachineArn=machine)["definition"])
-    task = definition["States"]["Train"]["Arguments"]["TaskDefinition"]
+    task = json.loads(Executions(machine).definition())["States"]["Train"]["Arguments"]["TaskDefinition"]
     found = client("ecs").describe_task_definition(taskDefinition=task)["taskDefinition"]
     return int(found["cpu"]) / 1024, int(found["memory"]) / 1024
 

@@ -9,6 +9,7 @@ from typing import Any
 from headwater import __version__
 from headwater.client.verification.types import CheckFailed, NotApplicable, Work
 from headwater.storage.clients import client, error_code
+from headwater.storage.executions import Executions
 
 _MISSING = frozenset({
     "NoSuchBucket", "NoSuchPublicAccessBlockConfiguration", "ServerSideEncryptionConfigurationNotFoundError",
@@ -86,7 +87,7 @@ def functions(work: Work) -> str:
     stack = work.stack.description
     named = {stack.predict_function: {"the API"}}
     for arn in filter(None, (stack.ingestion_arn, stack.training_arn, stack.materialisation_arn)):
-        definition = client("stepfunctions").describe_state_machine(stateMachineArn=arn)["definition"]
+        definition = Executions(arn).definition()
         for name in _FUNCTION.findall(definition):
             named.setdefault(name, set()).add(f"the state machine {arn.rpartition(':')[2]}")
     wrong = []

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from headwater.storage.http.signing import Signer, canonical_path, canonical_query, canonical_request, signature
 
-ORACLES = Path(os.environ.get("HEADWATER_ORACLES", Path(__file__).parents[4] / "shared" / "oracles"))
+ORACLES = Path(os.environ.get("HEADWATER_ORACLES", Path(__file__).parents[5] / "shared" / "oracles"))
 SUITE = ORACLES / "sigv4" / "cases.jsonl"
 CASES = [json.loads(line) for line in SUITE.read_text().splitlines()] if SUITE.exists() else []
 
