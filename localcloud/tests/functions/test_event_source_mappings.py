@@ -38,7 +38,7 @@ class Queue:
         self.sqs.send_message_batch(QueueUrl=self.url, Entries=entries)
 
     def hide(self, seconds: int) -> None:
-        """Let a message that was received come back so late: a function's cold start may take a busy machine seconds."""
+        """Let a message that was received come back so late: a cold start may take a busy machine seconds."""
         self.sqs.set_queue_attributes(QueueUrl=self.url, Attributes={"VisibilityTimeout": str(seconds)})
 
     def left(self) -> int:
