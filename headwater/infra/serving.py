@@ -10,6 +10,7 @@ import pulumi_aws as aws
 
 import headwater.handlers.serving.predict
 from headwater.infra.platform.alarm_topic import Threshold
+from headwater.infra.platform.component import Component
 from headwater.infra.platform.function import Function, FunctionArgs
 from headwater.infra.platform.keys import MODELS, RUNS
 from headwater.infra.platform.platform import Platform
@@ -38,12 +39,11 @@ ACCESS_LOG = {
 }
 
 
-class Serving(pulumi.ComponentResource):
+class Serving(Component):
     """One predict function for every model, behind an HTTP API that asks who is calling (IAM)."""
 
     def __init__(self, name: str, platform: Platform, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("headwater:index:Serving", name, {}, opts)
-        self._child = pulumi.ResourceOptions(parent=self)
+        super().__init__(name, platform, opts)
         self._config, self._topic = platform.config, platform.topic
         self.predict = self._predict(platform)
         self.api = aws.apigatewayv2.Api(

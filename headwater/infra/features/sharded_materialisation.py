@@ -10,7 +10,8 @@ import pulumi
 import headwater.handlers.features.finish
 import headwater.handlers.features.split
 import headwater.handlers.features.write_shard
-from headwater.infra.platform.function import MAX_TIMEOUT, Function, FunctionArgs
+from headwater.infra.platform.component import Component
+from headwater.infra.platform.function import Function
 from headwater.infra.platform.grants import Grant, allow, merge
 from headwater.infra.platform.keys import SHARDS, VIEWS
 from headwater.infra.platform.platform import Platform
@@ -25,7 +26,7 @@ CALLER = "features-materialise"
 """The function that starts it, by its logical name."""
 
 
-class Distribution(pulumi.ComponentResource):
+class Distribution(Component):
     """The machine that materialises a view shard by shard, started by the function that materialises.
 
     How many entities a shard has, and how many shards are written at once, are the settings ``shardEntities`` and
@@ -33,9 +34,7 @@ class Distribution(pulumi.ComponentResource):
     """
 
     def __init__(self, name: str, platform: Platform, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("headwater:index:Distribution", name, {}, opts)
-        self._platform = platform
-        self._child = pulumi.ResourceOptions(parent=self)
+        super().__init__(name, platform, opts)
         caller = platform.account.arn("lambda", f"function:{physical_name(CALLER, 'function')}")
         self.machine = StateMachine(
             name,
@@ -58,60 +57,33 @@ class Distribution(pulumi.ComponentResource):
 
     def _split(self) -> Function:
         platform = self._platform
-        return Function(
+        return self._function(
             "features-split",
-            FunctionArgs(
-                platform=platform,
-                handler=headwater.handlers.features.split,
-                settings={"shard_entities": platform.config.shard_entities},
-                bundle="data",
-                memory_mib=3008,
-                # What is due is sorted here, and spills.
-                disk_mib=10240,
-                timeout=MAX_TIMEOUT,
-                uses=[
-                    compute_features(platform),
-                    platform.registry.read(VIEWS),
-                ],
-            ),
-            opts=self._child,
+            headwater.handlers.features.split,
+            "data",
+            memory_mib=3008,
+            # What is due is sorted here, and spills.
+            disk_mib=10240,
+            settings={"shard_entities": platform.config.shard_entities},
+            uses=[compute_features(platform), platform.registry.read(VIEWS)],
         )
 
     def _write(self) -> Function:
-        platform = self._platform
-        return Function(
-            "features-write-shard",
-            FunctionArgs(
-                platform=platform,
-                handler=headwater.handlers.features.write_shard,
-                bundle="data",
-                memory_mib=3008,
-                disk_mib=2048,
-                timeout=MAX_TIMEOUT,
-                uses=[
-                    platform.lake.read(SHARDS.prefix),
-                    platform.registry.read(VIEWS),
-                    platform.features.write_batches(),
-                ],
-            ),
-            opts=self._child,
-        )
+        platform, handler = self._platform, headwater.handlers.features.write_shard
+        uses = [platform.lake.read(SHARDS.prefix), platform.registry.read(VIEWS), platform.features.write_batches()]
+        return self._function("features-write-shard", handler, "data", memory_mib=3008, disk_mib=2048, uses=uses)
 
     def _finish(self) -> Function:
         platform = self._platform
-        return Function(
+        return self._function(
             "features-finish",
-            FunctionArgs(
-                platform=platform,
-                handler=headwater.handlers.features.finish,
-                # Its registry's rows alone say what is complete; the class wants a bucket all the same.
-                settings={"lake_bucket": platform.lake.ready},
-                bundle="data",
-                memory_mib=512,
-                timeout=timedelta(minutes=1),
-                uses=[platform.registry.write(VIEWS)],
-            ),
-            opts=self._child,
+            headwater.handlers.features.finish,
+            "data",
+            memory_mib=512,
+            timeout=timedelta(minutes=1),
+            # Its registry's rows alone say what is complete; the class wants a bucket all the same.
+            settings={"lake_bucket": platform.lake.ready},
+            uses=[platform.registry.write(VIEWS)],
         )
 
 
