@@ -68,11 +68,7 @@ class Key(Resource, kind="aws:kms/key:Key"):
             call.client.update_key_description(KeyId=call.id, Description=call.inputs.get("description", ""))
         if call.changed("policy") and "policy" in call.inputs:
             call.client.put_key_policy(KeyId=call.id, PolicyName="default", Policy=call.inputs["policy"])
-        if call.tags:
-            tags = tag_list(call.tags, key="TagKey", value="TagValue")
-            call.client.tag_resource(KeyId=call.id, Tags=tags)
-        if call.removed_tags():
-            call.client.untag_resource(KeyId=call.id, TagKeys=call.removed_tags())
+        call.retag("KeyId", call.id, tag_list(call.tags, key="TagKey", value="TagValue"))
 
     def delete(self, call: Call) -> None:
         days = call.inputs.get("deletionWindowInDays", 30)

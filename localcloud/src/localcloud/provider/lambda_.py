@@ -141,11 +141,7 @@ class Function(Resource, kind="aws:lambda/function:Function"):
         self._reserve(call)
         if call.inputs["publish"]:
             call.client.publish_version(FunctionName=call.id)
-        arn = call.outputs["arn"]
-        if call.tags:
-            call.client.tag_resource(Resource=arn, Tags=call.tags)
-        if call.removed_tags():
-            call.client.untag_resource(Resource=arn, TagKeys=call.removed_tags())
+        call.retag("Resource", call.outputs["arn"], call.tags)
 
     def delete(self, call: Call) -> None:
         if not call.inputs.get("skipDestroy"):

@@ -26,10 +26,7 @@ class ScheduleGroup(Resource, kind="aws:scheduler/scheduleGroup:ScheduleGroup"):
         return {"name": call.id, "arn": found["Arn"], "state": found["State"], "tagsAll": tags, **dates}
 
     def update(self, call: Call) -> None:
-        if call.tags:
-            call.client.tag_resource(ResourceArn=call.outputs["arn"], Tags=tag_list(call.tags))
-        if call.removed_tags():
-            call.client.untag_resource(ResourceArn=call.outputs["arn"], TagKeys=call.removed_tags())
+        call.retag("ResourceArn", call.outputs["arn"], tag_list(call.tags))
 
     def delete(self, call: Call) -> None:
         call.client.delete_schedule_group(Name=call.id)

@@ -63,10 +63,7 @@ class Topic(Resource, kind="aws:sns/topic:Topic"):
                 call.client.set_topic_attributes(
                     TopicArn=call.id, AttributeName=api, AttributeValue=wanted.get(api, "")
                 )
-        if call.tags:
-            call.client.tag_resource(ResourceArn=call.id, Tags=tag_list(call.tags))
-        if call.removed_tags():
-            call.client.untag_resource(ResourceArn=call.id, TagKeys=call.removed_tags())
+        call.retag("ResourceArn", call.id, tag_list(call.tags))
 
     def delete(self, call: Call) -> None:
         call.client.delete_topic(TopicArn=call.id)
@@ -77,9 +74,6 @@ class TopicPolicy(Put, kind="aws:sns/topicPolicy:TopicPolicy"):
     required = ("arn", "policy")
     replace = ("arn",)
     documents = ("policy",)
-
-    def identity(self, call: Call) -> str:
-        return str(call.inputs["arn"])
 
     def put(self, call: Call) -> None:
         call.client.set_topic_attributes(
