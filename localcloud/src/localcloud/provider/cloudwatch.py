@@ -218,16 +218,8 @@ class EventRule(Put, kind="aws:cloudwatch/eventRule:EventRule"):
         return []
 
     def put(self, call: Call) -> None:
-        names = {
-            "name": "Name",
-            "eventBusName": "EventBusName",
-            "description": "Description",
-            "eventPattern": "EventPattern",
-            "scheduleExpression": "ScheduleExpression",
-            "roleArn": "RoleArn",
-            "state": "State",
-        }
-        arguments = renamed(call.inputs, names)
+        given = ("name", "eventBusName", "description", "eventPattern", "scheduleExpression", "roleArn", "state")
+        arguments = pascal(call.get(*given))
         if "isEnabled" in call.inputs:
             arguments["State"] = "ENABLED" if call.inputs["isEnabled"] else "DISABLED"
         arn = call.client.put_rule(**arguments, **({} if call.old else {"Tags": tag_list(call.tags)}))["RuleArn"]

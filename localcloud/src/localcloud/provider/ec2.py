@@ -83,13 +83,8 @@ class Subnet(Tagged, kind="aws:ec2/subnet:Subnet"):
     replace = ("vpcId", "cidrBlock", "availabilityZone", "availabilityZoneId")
 
     def create(self, call: Call) -> str:
-        names = {
-            "vpcId": "VpcId",
-            "cidrBlock": "CidrBlock",
-            "availabilityZone": "AvailabilityZone",
-            "availabilityZoneId": "AvailabilityZoneId",
-        }
-        call.keep(call.client.create_subnet(**renamed(call.inputs, names))["Subnet"]["SubnetId"])
+        given = pascal(call.get("vpcId", "cidrBlock", "availabilityZone", "availabilityZoneId"))
+        call.keep(call.client.create_subnet(**given)["Subnet"]["SubnetId"])
         self.update(call)
         return call.id
 

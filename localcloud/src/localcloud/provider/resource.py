@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -130,7 +130,7 @@ class Resource:
     service: ClassVar[str]
     required: ClassVar[Collection[str]] = ()
     optional: ClassVar[Collection[str]] = ()
-    replace: ClassVar[Collection[str]] = ()  # a change makes a new resource
+    replace: ClassVar[Sequence[str]] = ()  # a change makes a new resource
     defaults: ClassVar[Mapping[str, Any]] = {}
     recomputed: ClassVar[Collection[str]] = ()  # outputs that any update may change
     documents: ClassVar[Collection[str]] = ()  # JSON as a string; compared by meaning
