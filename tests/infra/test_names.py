@@ -20,8 +20,6 @@ PROGRAM = f"""
 import sys
 sys.path.insert(0, {str(ROOT)!r})
 import runpy
-from headwater.infra import products
-from headwater.declare import load_catalog
 from headwater.infra.platform import products
 from headwater.declare import load_catalog
 from tests.infra.test_names import renamed
