@@ -139,22 +139,16 @@ class Serving(Component):
 
     def _watch(self, name: str) -> None:
         slow = self._config.api_latency_p95_seconds
-        self._topic.watch(
-            f"{name}-api-5xx",
-            capability=CAPABILITY,
-            namespace="AWS/ApiGateway",
-            metric="5xx",
-            dimensions={"ApiId": self.api.id},
-            threshold=Threshold(above=0),
-            description="The API answered with a server error.",
-            parent=self,
+        failures, by = {f"{name}-api-5xx": ("5xx", "The API answered with a server error.")}, {"ApiId": self.api.id}
+        self._topic.watch_failures(
+            failures, namespace="AWS/ApiGateway", dimensions=by, capability=CAPABILITY, parent=self
         )
         self._topic.watch(
             f"{name}-api-latency",
             capability=CAPABILITY,
             namespace="AWS/ApiGateway",
             metric="Latency",
-            dimensions={"ApiId": self.api.id},
+            dimensions=by,
             threshold=Threshold(above=slow * 1000, statistic="p95", bad_periods=3, periods=5),
             description=f"One request in twenty took longer than {slow} s, in three of five minutes.",
             parent=self,

@@ -15,11 +15,12 @@ from headwater.infra.platform.function import Function
 from headwater.infra.platform.grants import Grant, allow, merge
 from headwater.infra.platform.keys import SHARDS, VIEWS
 from headwater.infra.platform.platform import Platform
-from headwater.infra.platform.state_machine import ANY_EXECUTION, StateMachine, StateMachineArgs
+from headwater.infra.platform.state_machine import ANY_EXECUTION
 from headwater.infra.platform.tags import physical_name
 from headwater.infra.platform.uses import compute_features
 
 CAPABILITY = "features"
+DEFINITION = Path(__file__).with_name("sharded_materialisation.asl.json")
 LABEL = "shards"
 """Name of the map: Step Functions puts it into the names of the children's executions."""
 CALLER = "features-materialise"
@@ -36,22 +37,19 @@ class Distribution(Component):
     def __init__(self, name: str, platform: Platform, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, platform, opts)
         caller = platform.account.arn("lambda", f"function:{physical_name(CALLER, 'function')}")
-        self.machine = StateMachine(
+        uses = [
+            allow(["lambda:InvokeFunction"], caller, settings={"MaterialiseFunctionArn": caller}),
+            _run_map(platform, physical_name(name, "state machine")),
+        ]
+        self.machine = self._machine(
             name,
-            StateMachineArgs(
-                platform=platform,
-                capability=CAPABILITY,
-                definition=Path(__file__).with_name("sharded_materialisation.asl.json"),
-                steps={"Split": self._split(), "WriteShard": self._write(), "Finish": self._finish()},
-                uses=[
-                    allow(["lambda:InvokeFunction"], caller, settings={"MaterialiseFunctionArn": caller}),
-                    _run_map(platform, physical_name(name, "state machine")),
-                ],
-                values={"ShardsAtOnce": platform.config.shards_at_once, "Label": LABEL},
-                setting="materialisation_arn",
-                help_command="headwater features show VIEW",
-            ),
-            opts=self._child,
+            CAPABILITY,
+            DEFINITION,
+            {"Split": self._split(), "WriteShard": self._write(), "Finish": self._finish()},
+            uses=uses,
+            values={"ShardsAtOnce": platform.config.shards_at_once, "Label": LABEL},
+            setting="materialisation_arn",
+            help_command="headwater features show VIEW",
         )
         self.register_outputs({"arn": self.machine.arn})
 

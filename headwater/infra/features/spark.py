@@ -18,12 +18,12 @@ from headwater.infra.platform.function import Function
 from headwater.infra.platform.grants import Grant, Role, Text, allow, merge, write_logs
 from headwater.infra.platform.keys import CURATED, FEATURES, SCRATCH, STAGED, VIEWS
 from headwater.infra.platform.platform import Platform
-from headwater.infra.platform.state_machine import StateMachine, StateMachineArgs
 from headwater.infra.platform.tags import physical_name, tags
 from headwater.infra.platform.uses import read_sources
 from headwater.project import LIBRARY
 
 CAPABILITY = "features"
+DEFINITION = Path(__file__).with_name("spark.asl.json")
 BUNDLE = "spark"
 RELEASE = "emr-spark-8.1.0"
 """Spark 4.1, with long-term support; .venv/spark has the same (pyproject.toml)."""
@@ -75,21 +75,10 @@ class Spark(Component):
             opts=self._child,
         )
         self.application = self._application(logs)
-        self.machine = StateMachine(
-            _MACHINE,
-            StateMachineArgs(
-                platform=platform,
-                capability=CAPABILITY,
-                definition=Path(__file__).with_name("spark.asl.json"),
-                steps={"Describe": self._describe(), "Keep": self._keep(), "Materialise": materialise},
-                uses=[self._run(self._job_role(logs))],
-                values={
-                    "EntryPoint": self._entry_point(),
-                    "SubmitParameters": self._parameters(platform.code[BUNDLE]),
-                },
-            ),
-            opts=self._child,
-        )
+        steps = {"Describe": self._describe(), "Keep": self._keep(), "Materialise": materialise}
+        values = {"EntryPoint": self._entry_point(), "SubmitParameters": self._parameters(platform.code[BUNDLE])}
+        uses = [self._run(self._job_role(logs))]
+        self.machine = self._machine(_MACHINE, CAPABILITY, DEFINITION, steps, uses=uses, values=values)
         self.register_outputs({"application": self.application.id, "arn": self.machine.arn})
 
     def _application(self, logs: aws.cloudwatch.LogGroup) -> aws.emrserverless.Application:

@@ -17,10 +17,10 @@ from headwater.infra.platform.component import Component
 from headwater.infra.platform.function import Function
 from headwater.infra.platform.keys import SOURCE_DATA, SOURCES
 from headwater.infra.platform.platform import Platform
-from headwater.infra.platform.state_machine import StateMachine, StateMachineArgs
 from headwater.infra.platform.uses import ingest_uploads
 
 LAKE = "lake"
+DEFINITION = Path(__file__).with_name("ingestion.asl.json")
 HOURLY = "rate(1 hour)"
 BRIEFLY = timedelta(seconds=30)
 
@@ -41,19 +41,9 @@ class Ingestion(Component):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(name, platform, opts)
-        self.machine = StateMachine(
-            name,
-            StateMachineArgs(
-                platform=platform,
-                capability=LAKE,
-                definition=Path(__file__).with_name("ingestion.asl.json"),
-                steps={"Ingest": self._ingest(), "Materialise": materialise, "Refuse": self._refuse()},
-                uses=[containers.run()],
-                values={"FunctionLimitBytes": platform.config.function_limit_bytes},
-                setting="ingestion_arn",
-            ),
-            opts=self._child,
-        )
+        steps = {"Ingest": self._ingest(), "Materialise": materialise, "Refuse": self._refuse()}
+        uses, values = [containers.run()], {"FunctionLimitBytes": platform.config.function_limit_bytes}
+        self.machine = self._machine(name, LAKE, DEFINITION, steps, uses=uses, values=values, setting="ingestion_arn")
         Uploads("uploads", platform, intake=self._intake(), opts=self._child)
         description = "Finds uploads that no event told of."
         self._sweep().call_by_rule("lake-sweep", schedule=HOURLY, target="sweep", description=description, parent=self)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from pathlib import Path
 from types import ModuleType
 
 import pulumi
@@ -12,6 +13,7 @@ from headwater.infra.platform.alarm_topic import Threshold
 from headwater.infra.platform.function import MAX_TIMEOUT, METRICS_NAMESPACE, Function, FunctionArgs
 from headwater.infra.platform.grants import Grant, Setting
 from headwater.infra.platform.platform import Platform
+from headwater.infra.platform.state_machine import StateMachine, StateMachineArgs
 
 _PERIOD = timedelta(minutes=5)
 
@@ -48,6 +50,25 @@ class Component(pulumi.ComponentResource):
             settings=settings or {},
         )
         return Function(name, args, opts=self._child)
+
+    def _machine(
+        self,
+        name: str,
+        capability: str,
+        definition: Path,
+        steps: Mapping[str, Function],
+        *,
+        uses: Sequence[Grant],
+        values: Mapping[str, Setting] | None = None,
+        setting: str = "",
+        help_command: str = StateMachineArgs.help_command,
+    ) -> StateMachine:
+        """A state machine of this part; the arguments are those of `StateMachineArgs`."""
+        args = StateMachineArgs(
+            platform=self._platform, capability=capability, definition=definition, steps=steps, uses=uses,
+            values=values or {}, setting=setting, help_command=help_command,
+        )  # fmt: skip
+        return StateMachine(name, args, opts=self._child)
 
     def _alarm_on_findings(
         self, name: str, metric: str, *, service: str, lasts: timedelta, description: str, above: float = 0

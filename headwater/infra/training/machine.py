@@ -17,11 +17,11 @@ from headwater.infra.platform.component import Component
 from headwater.infra.platform.function import Function
 from headwater.infra.platform.keys import MODEL_DATA, MODELS, RUNS, SOURCE_DATA, STREAMED_DATA
 from headwater.infra.platform.platform import Platform
-from headwater.infra.platform.state_machine import StateMachine, StateMachineArgs
 from headwater.infra.platform.uses import commit_datasets, compute_features
 from headwater.infra.serving import Serving
 
 CAPABILITY = "training"
+DEFINITION = Path(__file__).with_name("training.asl.json")
 
 
 class Training(Component):
@@ -37,23 +37,14 @@ class Training(Component):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(name, platform, opts)
-        self.machine = StateMachine(
-            name,
-            StateMachineArgs(
-                platform=platform,
-                capability=CAPABILITY,
-                definition=Path(__file__).with_name("training.asl.json"),
-                steps={
-                    "Prepare": self._prepare(),
-                    "Register": self._register(),
-                    "Stage": self._stage(serving),
-                    "Promote": self._promote(),
-                },
-                uses=[containers.run()],
-                setting="training_arn",
-            ),
-            opts=self._child,
-        )
+        steps = {
+            "Prepare": self._prepare(),
+            "Register": self._register(),
+            "Stage": self._stage(serving),
+            "Promote": self._promote(),
+        }
+        uses = [containers.run()]
+        self.machine = self._machine(name, CAPABILITY, DEFINITION, steps, uses=uses, setting="training_arn")
         self.register_outputs({"arn": self.machine.arn})
 
     def _prepare(self) -> Function:

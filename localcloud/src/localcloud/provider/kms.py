@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from localcloud.provider.resource import Call, Name, Resource
-from localcloud.provider.shape import renamed, tag_list, tag_map
+from localcloud.provider.shape import capitals, renamed, tag_list, tag_map
 from localcloud.provider.values import Properties
 
 
@@ -25,13 +25,7 @@ class Key(Resource, kind="aws:kms/key:Key"):
     tagged = True
 
     def create(self, call: Call) -> str:
-        names = {
-            "description": "Description",
-            "policy": "Policy",
-            "keyUsage": "KeyUsage",
-            "customerMasterKeySpec": "KeySpec",
-            "multiRegion": "MultiRegion",
-        }
+        names = capitals("description", "policy", "keyUsage", "multiRegion") | {"customerMasterKeySpec": "KeySpec"}
         tags = tag_list(call.tags, key="TagKey", value="TagValue")
         call.keep(call.client.create_key(**renamed(call.inputs, names), Tags=tags)["KeyMetadata"]["KeyId"])
         self._settle(call)

@@ -10,19 +10,12 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from localcloud.provider.resource import Call, CheckFailure, Name, ProviderError, Put, Resource
-from localcloud.provider.shape import camel, pascal, renamed
+from localcloud.provider.shape import camel, capitals, pascal, renamed
 from localcloud.provider.values import ARCHIVE, Asset, Properties
 
-_CONFIGURATION = {
+_CONFIGURATION = capitals("runtime", "role", "handler", "description", "timeout", "memorySize", "layers") | {
     "name": "FunctionName",
-    "runtime": "Runtime",
-    "role": "Role",
-    "handler": "Handler",
-    "description": "Description",
-    "timeout": "Timeout",
-    "memorySize": "MemorySize",
     "kmsKeyArn": "KMSKeyArn",
-    "layers": "Layers",
 }
 _NESTED = ("ephemeralStorage", "tracingConfig", "deadLetterConfig", "loggingConfig", "snapStart", "environment")
 _TOLD = {
@@ -231,17 +224,9 @@ class Permission(Resource, kind="aws:lambda/permission:Permission"):
     within = ("function", "qualifier")
 
     def create(self, call: Call) -> str:
-        names = {
-            "statementId": "StatementId",
-            "action": "Action",
-            "function": "FunctionName",
-            "principal": "Principal",
-            "sourceArn": "SourceArn",
-            "sourceAccount": "SourceAccount",
-            "principalOrgId": "PrincipalOrgID",
-            "qualifier": "Qualifier",
-            "eventSourceToken": "EventSourceToken",
-        }
+        names = capitals(
+            "statementId", "action", "principal", "sourceArn", "sourceAccount", "qualifier", "eventSourceToken"
+        ) | {"function": "FunctionName", "principalOrgId": "PrincipalOrgID"}
         call.client.add_permission(**renamed(call.inputs, names))
         return str(call.inputs["statementId"])
 

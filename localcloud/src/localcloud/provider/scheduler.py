@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from localcloud.provider.resource import Call, Name, Resource
-from localcloud.provider.shape import camel, pascal, renamed, tag_list, tag_map
+from localcloud.provider.shape import camel, capitals, pascal, renamed, tag_list, tag_map
 from localcloud.provider.values import Properties
 
 
@@ -33,18 +33,18 @@ class ScheduleGroup(Resource, kind="aws:scheduler/scheduleGroup:ScheduleGroup"):
 
 
 _DATES = {"creationDate": "CreationDate", "lastModificationDate": "LastModificationDate"}
-_SCHEDULE = {
-    "name": "Name",
-    "groupName": "GroupName",
-    "scheduleExpression": "ScheduleExpression",
-    "scheduleExpressionTimezone": "ScheduleExpressionTimezone",
-    "state": "State",
-    "description": "Description",
-    "startDate": "StartDate",
-    "endDate": "EndDate",
-    "kmsKeyArn": "KmsKeyArn",
-    "actionAfterCompletion": "ActionAfterCompletion",
-}
+_SCHEDULE = capitals(
+    "name",
+    "groupName",
+    "scheduleExpression",
+    "scheduleExpressionTimezone",
+    "state",
+    "description",
+    "startDate",
+    "endDate",
+    "kmsKeyArn",
+    "actionAfterCompletion",
+)
 
 
 class Schedule(Resource, kind="aws:scheduler/schedule:Schedule"):

@@ -5,25 +5,19 @@ from __future__ import annotations
 from typing import ClassVar
 
 from localcloud.provider.resource import Call, Name, Put, Resource
-from localcloud.provider.shape import renamed, tag_list, tag_map
+from localcloud.provider.shape import capitals, renamed, tag_list, tag_map
 from localcloud.provider.values import Properties
 
-_TOPIC = {
-    "displayName": "DisplayName",
-    "policy": "Policy",
-    "deliveryPolicy": "DeliveryPolicy",
-    "kmsMasterKeyId": "KmsMasterKeyId",
-    "tracingConfig": "TracingConfig",
-    "fifoTopic": "FifoTopic",
-    "contentBasedDeduplication": "ContentBasedDeduplication",
-}
-_SUBSCRIPTION = {
-    "filterPolicy": "FilterPolicy",
-    "filterPolicyScope": "FilterPolicyScope",
-    "rawMessageDelivery": "RawMessageDelivery",
-    "redrivePolicy": "RedrivePolicy",
-    "deliveryPolicy": "DeliveryPolicy",
-}
+_TOPIC = capitals(
+    "displayName",
+    "policy",
+    "deliveryPolicy",
+    "kmsMasterKeyId",
+    "tracingConfig",
+    "fifoTopic",
+    "contentBasedDeduplication",
+)
+_SUBSCRIPTION = capitals("filterPolicy", "filterPolicyScope", "rawMessageDelivery", "redrivePolicy", "deliveryPolicy")
 
 
 def _texts(call: Call, names: dict[str, str]) -> dict[str, str]:
