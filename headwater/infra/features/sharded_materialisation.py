@@ -54,16 +54,12 @@ class Distribution(Component):
         self.register_outputs({"arn": self.machine.arn})
 
     def _split(self) -> Function:
-        platform = self._platform
+        platform, handler = self._platform, headwater.handlers.features.split
+        uses = [compute_features(platform), platform.registry.read(VIEWS)]
+        settings = {"shard_entities": platform.config.shard_entities}
+        # What is due is sorted here, and spills: hence the disk.
         return self._function(
-            "features-split",
-            headwater.handlers.features.split,
-            "data",
-            memory_mib=3008,
-            # What is due is sorted here, and spills.
-            disk_mib=10240,
-            settings={"shard_entities": platform.config.shard_entities},
-            uses=[compute_features(platform), platform.registry.read(VIEWS)],
+            "features-split", handler, "data", memory_mib=3008, disk_mib=10240, settings=settings, uses=uses
         )
 
     def _write(self) -> Function:
@@ -72,16 +68,11 @@ class Distribution(Component):
         return self._function("features-write-shard", handler, "data", memory_mib=3008, disk_mib=2048, uses=uses)
 
     def _finish(self) -> Function:
-        platform = self._platform
+        handler, timeout = headwater.handlers.features.finish, timedelta(minutes=1)
+        # Its registry's rows alone say what is complete; the class wants a bucket all the same.
+        uses, settings = [self._platform.registry.write(VIEWS)], {"lake_bucket": self._platform.lake.ready}
         return self._function(
-            "features-finish",
-            headwater.handlers.features.finish,
-            "data",
-            memory_mib=512,
-            timeout=timedelta(minutes=1),
-            # Its registry's rows alone say what is complete; the class wants a bucket all the same.
-            settings={"lake_bucket": platform.lake.ready},
-            uses=[platform.registry.write(VIEWS)],
+            "features-finish", handler, "data", memory_mib=512, timeout=timeout, settings=settings, uses=uses
         )
 
 
