@@ -58,6 +58,13 @@ class FunctionSettings(Value):
         return cls.model_validate_strings(fields)
 
 
+class LakeSettings(FunctionSettings):
+    """Environment of a function that works on the lake: its bucket, and the table with the records of its data."""
+
+    lake_bucket: str
+    registry_table: str
+
+
 def _variable(name: str) -> str:
     return f"{PREFIX}{name}".upper()
 

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from headwater.deployed import deployed_catalog
 from headwater.errors import HeadwaterError
 from headwater.lake.types import ReingestOrder, Upload
-from headwater.settings import FunctionSettings
+from headwater.settings import LakeSettings
 
 if TYPE_CHECKING:
     from headwater.lake.service import Lake
@@ -32,12 +32,10 @@ LOCK = Path(__file__).resolve().parents[2] / "requirements.txt"
 """The lock of the packages in the image."""
 
 
-class Settings(FunctionSettings):
+class Settings(LakeSettings):
     """Environment of the container."""
 
-    lake_bucket: str
     artifacts_bucket: str
-    registry_table: str
     code_version: str = "unknown"
     """The running code: the image's digest."""
 
@@ -90,12 +88,7 @@ def reingest(settings: Settings, logger: Logger, order: ReingestOrder, run_id: s
 def _lake(settings: Settings) -> Lake:
     from headwater.lake.service import Lake
 
-    return Lake(
-        deployed_catalog(),
-        bucket=settings.lake_bucket,
-        table=settings.registry_table,
-        code_version=settings.code_version,
-    )
+    return Lake.from_settings(deployed_catalog(), settings, code_version=settings.code_version)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -6,10 +6,8 @@ name; description and owner are those of the last declaration.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import Any
 
@@ -19,7 +17,8 @@ from headwater.declare import FeatureView, Source
 from headwater.features.errors import DefinitionChanged, UnknownView, UnknownViewVersion
 from headwater.registry.errors import RegistryBusy
 from headwater.storage.retries import tries
-from headwater.storage.table import ABSENT, Scalar, Table, WriteRefused
+from headwater.storage.stamped import StampedTable
+from headwater.storage.table import ABSENT, Scalar, WriteRefused
 from headwater.values import Stored
 
 NAMES = "VIEW#"
@@ -38,29 +37,8 @@ class Definition(Stored):
     """When the definition was first stored; for the current definition, when it became current."""
 
 
-class Definitions:
-    """Definitions by view and version.
-
-    Parameters
-    ----------
-    store : Table
-        The registry table.
-    now : callable
-        The time, UTC.
-    pause : callable
-        Called with seconds before a contended write is tried again.
-    """
-
-    def __init__(
-        self,
-        store: Table,
-        *,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
-        pause: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._store = store
-        self._now = now
-        self._pause = pause
+class Definitions(StampedTable):
+    """Definitions by view and version."""
 
     def remember(self, view: FeatureView, sources: Sequence[Source] = ()) -> Definition:
         """Store a definition as the current one of its view.

@@ -35,18 +35,8 @@ def read_history(body: bytes, written: datetime) -> UpdateRecord:
     try:
         file = read_json(body)
         config, secret = _settings(file.get("config") or {})
-        return UpdateRecord(
-            kind=file["kind"],
-            result=file["result"],
-            started_at=datetime.fromtimestamp(file["startTime"], UTC),
-            ended_at=datetime.fromtimestamp(file["endTime"], UTC),
-            message=file.get("message") or "",
-            environment=file.get("environment") or {},
-            config=config,
-            secret_config=secret,
-            changes=file.get("resourceChanges") or {},
-            version=file.get("version") or 0,
-        )
+        started, ended = (datetime.fromtimestamp(file[name], UTC) for name in ("startTime", "endTime"))
+        return _record(file, started, ended, config, secret)
     except (FileUnreadable, KeyError, TypeError, AttributeError, ValueError, OverflowError, OSError) as error:
         words = str(error) if isinstance(error, FileUnreadable) else f"{type(error).__name__} {error}"
         problem = f"the history file can't be read: {' '.join(words.split())[:200]}"
@@ -105,23 +95,28 @@ def read_export(text: str) -> list[UpdateRecord]:
                 continue
             config, secret = _exported_settings(entry.get("config") or {})
             started = _time(entry["startTime"])
-            found.append(
-                UpdateRecord(
-                    kind=entry["kind"],
-                    result=entry["result"],
-                    started_at=started,
-                    ended_at=_time(entry["endTime"]) if entry.get("endTime") else started,
-                    message=entry.get("message") or "",
-                    environment=entry.get("environment") or {},
-                    config=config,
-                    secret_config=secret,
-                    changes=entry.get("resourceChanges") or {},
-                    version=entry.get("version") or 0,
-                )
-            )
+            ended = _time(entry["endTime"]) if entry.get("endTime") else started
+            found.append(_record(entry, started, ended, config, secret))
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise FileUnreadable(f"update {number} of the list isn't one: {type(error).__name__} {error}") from error
     return sorted(found, key=lambda happened: (happened.ended_at, happened.version))
+
+
+def _record(
+    entry: Mapping[str, Any], started: datetime, ended: datetime, config: Mapping[str, Any], secret: tuple[str, ...]
+) -> UpdateRecord:
+    return UpdateRecord(
+        kind=entry["kind"],
+        result=entry["result"],
+        started_at=started,
+        ended_at=ended,
+        message=entry.get("message") or "",
+        environment=entry.get("environment") or {},
+        config=config,
+        secret_config=secret,
+        changes=entry.get("resourceChanges") or {},
+        version=entry.get("version") or 0,
+    )
 
 
 def _settings(config: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:

@@ -10,14 +10,14 @@ import pulumi_aws as aws
 
 import headwater.handlers.alarms.manage
 from headwater.infra.platform.alarm_topic import CAPABILITY, DeadLetters
-from headwater.infra.platform.function import Function, FunctionArgs
+from headwater.infra.platform.component import Component
 from headwater.infra.platform.grants import Grant, Text, allow, policy_document, require_tls
 from headwater.infra.platform.keys import ALARMS
 from headwater.infra.platform.platform import Platform
 from headwater.infra.platform.tags import physical_name, tags
 
 
-class AlarmManager(pulumi.ComponentResource):
+class AlarmManager(Component):
     """Records each alarm, counts repeats, and tells people once: by e-mail and webhooks.
 
     Each e-mail address must confirm its subscription. What can't be delivered becomes a dead letter, which raises an
@@ -25,25 +25,20 @@ class AlarmManager(pulumi.ComponentResource):
     """
 
     def __init__(self, name: str, platform: Platform, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("headwater:index:AlarmManager", name, {}, opts)
-        self._child = pulumi.ResourceOptions(parent=self)
+        super().__init__(name, platform, opts)
         recipients = self._recipients(platform.config.alarm_emails, platform.dead_letters)
-        function = Function(
+        function = self._function(
             "alarms-manage",
-            FunctionArgs(
-                platform=platform,
-                handler=headwater.handlers.alarms.manage,
-                settings={
-                    "webhooks": _webhooks(platform.config.alarm_webhooks),
-                    "allow_http_webhooks": str(platform.config.alarm_allow_http_webhooks).lower(),
-                    "repeat_after_seconds": int(platform.config.alarm_repeat_after.total_seconds()),
-                },
-                bundle="control",
-                memory_mib=256,
-                timeout=timedelta(minutes=2),
-                uses=[platform.registry.write(ALARMS), recipients],
-            ),
-            opts=self._child,
+            headwater.handlers.alarms.manage,
+            "control",
+            memory_mib=256,
+            timeout=timedelta(minutes=2),
+            uses=[platform.registry.write(ALARMS), recipients],
+            settings={
+                "webhooks": _webhooks(platform.config.alarm_webhooks),
+                "allow_http_webhooks": str(platform.config.alarm_allow_http_webhooks).lower(),
+                "repeat_after_seconds": int(platform.config.alarm_repeat_after.total_seconds()),
+            },
         )
         topic = platform.topic.topic
         permission = function.allow_invocation(name, service="sns", source_arn=topic.arn)

@@ -1,6 +1,6 @@
 """A stack's description of itself: its outputs, and the same as a parameter that clients find by the stack's name.
 
-A new output is a line in `describe` and a field of `headwater.client.stack.StackDescription`; a test compares the two.
+A new output is a line in `describe` and a field of `headwater.client.description.Description`; a test compares the two.
 
 A parameter has room for 4 KB. Names of products that would fill it stand in an object of the artifacts bucket, and the
 parameter says where (docs/decisions/0094).

@@ -11,7 +11,7 @@ import headwater.handlers.history.record
 from headwater.history.store import GRAPHS
 from headwater.history.types import HISTORY_PREFIX
 from headwater.infra.platform.buckets import Account
-from headwater.infra.platform.function import Function, FunctionArgs
+from headwater.infra.platform.component import Component
 from headwater.infra.platform.grants import Grant, allow, merge
 from headwater.infra.platform.keys import HISTORY
 from headwater.infra.platform.platform import Platform
@@ -20,7 +20,7 @@ from headwater.infra.platform.platform import Platform
 READ = (HISTORY_PREFIX, ".pulumi/locks/", ".pulumi/stacks/")
 
 
-class InfrastructureHistory(pulumi.ComponentResource):
+class InfrastructureHistory(Component):
     """Each update of Pulumi becomes an entry of the history: who, when, from which commit, and what existed after it.
 
     The state bucket must send its events to EventBridge, as ``headwater bootstrap`` has it do. An update whose event
@@ -28,31 +28,16 @@ class InfrastructureHistory(pulumi.ComponentResource):
     """
 
     def __init__(
-        self,
-        name: str,
-        platform: Platform,
-        *,
-        state_bucket: str,
-        opts: pulumi.ResourceOptions | None = None,
+        self, name: str, platform: Platform, *, state_bucket: str, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        super().__init__("headwater:index:InfrastructureHistory", name, {}, opts)
-        child = pulumi.ResourceOptions(parent=self)
-        function = Function(
-            "history-record",
-            FunctionArgs(
-                platform=platform,
-                handler=headwater.handlers.history.record,
-                bundle="control",
-                memory_mib=512,
-                timeout=timedelta(minutes=2),
-                uses=[
-                    _read_state(platform.account, state_bucket),
-                    platform.artifacts.write(GRAPHS),
-                    platform.registry.write(HISTORY),
-                ],
-            ),
-            opts=child,
-        )
+        super().__init__(name, platform, opts)
+        uses = [
+            _read_state(platform.account, state_bucket),
+            platform.artifacts.write(GRAPHS),
+            platform.registry.write(HISTORY),
+        ]
+        handler, timeout = headwater.handlers.history.record, timedelta(minutes=2)
+        function = self._function("history-record", handler, "control", memory_mib=512, timeout=timeout, uses=uses)
         pattern = {
             "source": ["aws.s3"],
             "detail-type": ["Object Created"],

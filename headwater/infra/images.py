@@ -16,8 +16,8 @@ import pulumi_aws as aws
 import headwater.handlers.images.build
 from headwater.infra.bundles.build import VERIFICATION
 from headwater.infra.bundles.packages import PRUNED
+from headwater.infra.platform.component import Component
 from headwater.infra.platform.config import Config
-from headwater.infra.platform.function import MAX_TIMEOUT, Function, FunctionArgs
 from headwater.infra.platform.grants import Grant, Role, Text, allow, merge, write_logs
 from headwater.infra.platform.platform import Platform
 from headwater.infra.platform.tags import physical_name, tags
@@ -51,15 +51,14 @@ class Context:
     """Hash of the files' names and contents."""
 
 
-class ImageRepository(pulumi.ComponentResource):
+class ImageRepository(Component):
     """The training image, by digest: built from `headwater/container/Dockerfile` once for each content of its context.
 
     The machine that deploys needs no Docker (docs/decisions/0010). With the setting ``trainingImage`` nothing is built.
     """
 
     def __init__(self, name: str, platform: Platform, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("headwater:index:ImageRepository", name, {}, opts)
-        self._child = pulumi.ResourceOptions(parent=self)
+        super().__init__(name, platform, opts)
         config = platform.config
         self.repository = aws.ecr.Repository(
             name,
@@ -103,33 +102,20 @@ class ImageRepository(pulumi.ComponentResource):
             source=pulumi.FileAsset(str(context.path)),
             content_type="application/zip",
             tags=tags(capability=CAPABILITY),
-            opts=pulumi.ResourceOptions(parent=self),
-        )
-        builds = self._project(platform, uploaded)
-        build = Function(
-            "images-build",
-            FunctionArgs(
-                platform=platform,
-                handler=headwater.handlers.images.build,
-                bundle="control",
-                memory_mib=256,
-                # As long as Lambda lets it: the first build takes some five minutes.
-                timeout=MAX_TIMEOUT,
-                uses=[
-                    allow(
-                        ["ecr:DescribeImages"],
-                        self.repository.arn,
-                        settings={"repository_uri": self.repository.repository_url},
-                    ),
-                    allow(
-                        ["codebuild:StartBuild", "codebuild:BatchGetBuilds", "codebuild:ListBuildsForProject"],
-                        builds.arn,
-                        settings={"build_project": builds.name},
-                    ),
-                ],
-            ),
             opts=self._child,
         )
+        builds = self._project(platform, uploaded)
+        builder = ["codebuild:StartBuild", "codebuild:BatchGetBuilds", "codebuild:ListBuildsForProject"]
+        uses = [
+            allow(
+                ["ecr:DescribeImages"],
+                self.repository.arn,
+                settings={"repository_uri": self.repository.repository_url},
+            ),
+            allow(builder, builds.arn, settings={"build_project": builds.name}),
+        ]
+        # As long as Lambda lets it: the first build takes some five minutes.
+        build = self._function("images-build", headwater.handlers.images.build, "control", memory_mib=256, uses=uses)
         tag = _tag(context, platform.config)
         answer = aws.lambda_.Invocation(
             name,

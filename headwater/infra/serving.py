@@ -10,6 +10,7 @@ import pulumi_aws as aws
 
 import headwater.handlers.serving.predict
 from headwater.infra.platform.alarm_topic import Threshold
+from headwater.infra.platform.component import Component
 from headwater.infra.platform.function import Function, FunctionArgs
 from headwater.infra.platform.keys import MODELS, RUNS
 from headwater.infra.platform.platform import Platform
@@ -38,12 +39,11 @@ ACCESS_LOG = {
 }
 
 
-class Serving(pulumi.ComponentResource):
+class Serving(Component):
     """One predict function for every model, behind an HTTP API that asks who is calling (IAM)."""
 
     def __init__(self, name: str, platform: Platform, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("headwater:index:Serving", name, {}, opts)
-        self._child = pulumi.ResourceOptions(parent=self)
+        super().__init__(name, platform, opts)
         self._config, self._topic = platform.config, platform.topic
         self.predict = self._predict(platform)
         self.api = aws.apigatewayv2.Api(
@@ -139,22 +139,16 @@ class Serving(pulumi.ComponentResource):
 
     def _watch(self, name: str) -> None:
         slow = self._config.api_latency_p95_seconds
-        self._topic.watch(
-            f"{name}-api-5xx",
-            capability=CAPABILITY,
-            namespace="AWS/ApiGateway",
-            metric="5xx",
-            dimensions={"ApiId": self.api.id},
-            threshold=Threshold(above=0),
-            description="The API answered with a server error.",
-            parent=self,
+        failures, by = {f"{name}-api-5xx": ("5xx", "The API answered with a server error.")}, {"ApiId": self.api.id}
+        self._topic.watch_failures(
+            failures, namespace="AWS/ApiGateway", dimensions=by, capability=CAPABILITY, parent=self
         )
         self._topic.watch(
             f"{name}-api-latency",
             capability=CAPABILITY,
             namespace="AWS/ApiGateway",
             metric="Latency",
-            dimensions={"ApiId": self.api.id},
+            dimensions=by,
             threshold=Threshold(above=slow * 1000, statistic="p95", bad_periods=3, periods=5),
             description=f"One request in twenty took longer than {slow} s, in three of five minutes.",
             parent=self,

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Self
 
 import duckdb
 
@@ -35,6 +36,7 @@ from headwater.lake.types import (
     streamed_table,
 )
 from headwater.registry.errors import RegistryBusy
+from headwater.settings import LakeSettings
 from headwater.storage.table import Table
 from headwater.values import Pointer
 from headwater.versions.errors import DatasetNotFound, HookRefused, RevisionNotFound
@@ -90,6 +92,11 @@ class Lake:
             self.versions, self.objects, self.ingestion_log, self._making,
             refs=lambda name: Refs(self._registry, name), now=now, pause=pause,
         )  # fmt: skip
+
+    @classmethod
+    def from_settings(cls, catalog: Catalog, settings: LakeSettings, *, code_version: str = "") -> Self:
+        """The lake that ``settings`` lead to."""
+        return cls(catalog, bucket=settings.lake_bucket, table=settings.registry_table, code_version=code_version)
 
     def ingest(self, upload: Upload) -> Ingestion:
         """Validate and curate ``upload``, and commit it unless a later version of its file is committed already.

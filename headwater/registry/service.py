@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import time
 import uuid
-from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import Any, Protocol, Self
 
 from headwater.registry.errors import (
@@ -23,6 +20,7 @@ from headwater.registry.errors import (
 from headwater.registry.types import AliasMove, Candidate, ModelVersion, Status
 from headwater.storage.pointers import Last, LoggedPointer, Proposal
 from headwater.storage.retries import tries
+from headwater.storage.stamped import StampedTable
 from headwater.storage.table import ABSENT, Scalar, Table, WriteRefused
 
 PRODUCTION, STAGING = "production", "staging"
@@ -38,32 +36,12 @@ class RegistrySettings(Protocol):
         """The registry's DynamoDB table."""
 
 
-class Registry:
+class Registry(StampedTable):
     """Versions of models and the aliases that say which one serves.
 
     Versions never change once registered; aliases do, each move in one transaction with its log entry. Every write
     carries an id of its own, so a writer whose answer was lost finds out by reading instead of guessing.
-
-    Parameters
-    ----------
-    store : Table
-        The table.
-    now : callable
-        The time, UTC, that entries are stamped with.
-    pause : callable
-        Called with seconds before a contended write is tried again.
     """
-
-    def __init__(
-        self,
-        store: Table,
-        *,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
-        pause: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._store = store
-        self._now = now
-        self._pause = pause
 
     @classmethod
     def from_settings(cls, settings: RegistrySettings) -> Self:

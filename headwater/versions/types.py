@@ -89,7 +89,21 @@ class RangeRef(Value):
     """Hash of paths and version ids alone: a listing can be compared with it without reading the range."""
 
 
-class Root(Stored):
+class Addressed(Stored):
+    """A stored value whose id is the hash of its bytes."""
+
+    @property
+    def id(self) -> str:
+        """The sha256 of `document`: equal values have equal ids."""
+        return digest(self.document)
+
+    @property
+    def document(self) -> bytes:
+        """The stored bytes."""
+        return canonical(self.model_dump(mode="json"))
+
+
+class Root(Addressed):
     """A whole tree: its ranges in the order of their paths."""
 
     ranges: tuple[RangeRef, ...] = ()
@@ -104,18 +118,8 @@ class Root(Stored):
         """Sum of the entries' sizes, bytes."""
         return sum(part.size for part in self.ranges)
 
-    @property
-    def id(self) -> str:
-        """The sha256 of `document`: equal trees have equal ids."""
-        return digest(self.document)
 
-    @property
-    def document(self) -> bytes:
-        """The stored bytes."""
-        return canonical(self.model_dump(mode="json"))
-
-
-class Commit(Stored):
+class Commit(Addressed):
     """A tree, where it came from, and why."""
 
     dataset: str
@@ -129,16 +133,6 @@ class Commit(Stored):
     """UTC; never earlier than the parents' times, even if the clock ran backwards."""
     message: str
     meta: Mapping[str, str] = Field(default_factory=dict)
-
-    @property
-    def id(self) -> str:
-        """The sha256 of `document`."""
-        return digest(self.document)
-
-    @property
-    def document(self) -> bytes:
-        """The stored bytes."""
-        return canonical(self.model_dump(mode="json"))
 
 
 class RefMove(Stored):

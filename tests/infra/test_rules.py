@@ -10,7 +10,7 @@ from typing import Any
 import boto3
 import pytest
 
-from headwater.client.stack import StackDescription
+from headwater.client.description import Description
 from headwater.features.online.sharding import PREFIX
 from headwater.infra.policies import judge, of_states
 from headwater.infra.policies.reference import render
@@ -192,7 +192,7 @@ def test_each_model_that_declares_it_is_trained_again_on_its_schedule(graph: Gra
 
 def test_clients_find_the_outputs_by_the_stacks_name(graph: Graph, aws: Mapping[str, str]) -> None:
     outputs = graph.deployment.outputs
-    assert outputs.keys() == StackDescription.model_fields.keys() - {"name"}
+    assert outputs.keys() == Description.model_fields.keys() - {"name"}
     ssm = boto3.client(
         "ssm",
         endpoint_url=aws["AWS_ENDPOINT_URL"],

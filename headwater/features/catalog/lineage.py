@@ -71,13 +71,11 @@ class Uses:
 
     Parameters
     ----------
-    registry : Registry
-    artifacts : ArtifactStore
+    registry, artifacts : Registry, ArtifactStore
     """
 
     def __init__(self, registry: Registry, artifacts: ArtifactStore) -> None:
-        self._registry = registry
-        self._artifacts = artifacts
+        self._registry, self._artifacts = registry, artifacts
 
     def served(self) -> frozenset[tuple[str, str]]:
         """Each view and version of its definition that a model version with an alias looks up."""

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Self
 
 import duckdb
 
@@ -28,6 +29,7 @@ from headwater.features.online.store import OnlineStore
 from headwater.lake.database import connect, literal, write_parquet
 from headwater.lake.service import Lake
 from headwater.lake.store import Objects
+from headwater.settings import LakeSettings
 from headwater.storage.table import Table
 from headwater.values import Pointer, Value
 
@@ -101,6 +103,11 @@ class Sharding:
 
     def __init__(self, registry: Table, objects: Objects) -> None:
         self._registry, self._objects = registry, objects
+
+    @classmethod
+    def from_settings(cls, settings: LakeSettings) -> Self:
+        """The steps over the table and the lake that ``settings`` name."""
+        return cls(Table(settings.registry_table), Objects(settings.lake_bucket))
 
     def split(
         self,

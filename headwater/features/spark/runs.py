@@ -22,6 +22,7 @@ from headwater.lake.database import columns_of, connect, literal, write_parquet
 from headwater.lake.refusal import one_line
 from headwater.lake.service import Lake
 from headwater.lake.types import DataVersion
+from headwater.settings import LakeSettings
 from headwater.storage.executions import Executions
 from headwater.storage.table import Table
 from headwater.values import Pointer
@@ -105,9 +106,9 @@ class SparkSteps:
         self._catalog, self._lake, self._definitions = catalog, lake, definitions
 
     @classmethod
-    def over(cls, catalog: Catalog, *, bucket: str, table: str) -> Self:
-        """The steps over a stack's lake and registry table."""
-        return cls(catalog, Lake(catalog, bucket=bucket, table=table), Definitions(Table(table)))
+    def from_settings(cls, catalog: Catalog, settings: LakeSettings) -> Self:
+        """The steps over the lake and the table that ``settings`` name."""
+        return cls(catalog, Lake.from_settings(catalog, settings), Definitions(Table(settings.registry_table)))
 
     def describe(self, order: Order, run: str) -> str | None:
         """Write the job of a run. Returns the job's URL, or None if the rows are kept already.

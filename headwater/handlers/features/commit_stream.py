@@ -8,7 +8,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from headwater.handlers.observability import observe
-from headwater.settings import FunctionSettings, at_init
+from headwater.settings import LakeSettings, at_init
 
 if TYPE_CHECKING:
     from headwater.features.stream.commits import StreamCommitter
@@ -19,11 +19,8 @@ RESERVE = 120_000
 """Milliseconds that are left when no more is begun: for the batch that is under way, and the answer."""
 
 
-class Settings(FunctionSettings):
+class Settings(LakeSettings):
     """Environment of the collect function."""
-
-    lake_bucket: str
-    registry_table: str
 
 
 @at_init
@@ -36,7 +33,7 @@ def collector() -> StreamCommitter:
 
     settings = Settings.from_environment()
     # Rows of a view that isn't declared any more are committed too: no declaration is asked for.
-    lake = Lake(catalog([]), bucket=settings.lake_bucket, table=settings.registry_table)
+    lake = Lake.from_settings(catalog([]), settings)
     return StreamCommitter(lake, Arrivals(settings.lake_bucket))
 
 

@@ -2,34 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from headwater.declare import load_catalog
 from headwater.handlers.observability import observe
-from headwater.settings import FunctionSettings, at_init
-
-if TYPE_CHECKING:
-    from headwater.features.spark.runs import SparkSteps
+from headwater.handlers.spark_steps import Settings as Settings
+from headwater.handlers.spark_steps import service
 
 logger, tracer, metrics, entry = observe("features")
-
-
-class Settings(FunctionSettings):
-    """Environment of the describe function."""
-
-    lake_bucket: str
-    registry_table: str
-
-
-@at_init
-def service() -> SparkSteps:
-    # Imported here: the deployment reads `Settings` where DuckDB needn't be installed.
-    from headwater.features.spark.runs import SparkSteps
-
-    settings = Settings.from_environment()
-    return SparkSteps.over(load_catalog(), bucket=settings.lake_bucket, table=settings.registry_table)
 
 
 @entry

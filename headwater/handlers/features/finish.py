@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from headwater.handlers.observability import observe
-from headwater.settings import FunctionSettings, at_init
+from headwater.settings import LakeSettings, at_init
 
 if TYPE_CHECKING:
     from headwater.features.online.sharding import Sharding
@@ -15,22 +15,16 @@ if TYPE_CHECKING:
 logger, tracer, metrics, entry = observe("features")
 
 
-class Settings(FunctionSettings):
+class Settings(LakeSettings):
     """Environment of the finish function."""
-
-    lake_bucket: str
-    registry_table: str
 
 
 @at_init
 def service() -> Sharding:
     # Imported here: the deployment reads `Settings` where DuckDB needn't be installed.
     from headwater.features.online.sharding import Sharding
-    from headwater.lake.store import Objects
-    from headwater.storage.table import Table
 
-    settings = Settings.from_environment()
-    return Sharding(Table(settings.registry_table), Objects(settings.lake_bucket))
+    return Sharding.from_settings(Settings.from_environment())
 
 
 @entry

@@ -11,7 +11,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from headwater.declare import load_catalog
 from headwater.deployed import deployed_catalog
 from headwater.handlers.observability import observe
-from headwater.settings import FunctionSettings, at_init
+from headwater.settings import LakeSettings, at_init
 
 if TYPE_CHECKING:
     from headwater.declare import Catalog
@@ -26,12 +26,10 @@ RESERVE = 60_000
 """Milliseconds that are left when no more is begun: for what is under way, with its retries, and the answer."""
 
 
-class Settings(FunctionSettings):
+class Settings(LakeSettings):
     """Environment of the materialise function."""
 
-    lake_bucket: str
     artifacts_bucket: str
-    registry_table: str
     features_table: str
     materialisation_arn: str
     """The machine that does what is too much for this function."""
@@ -53,7 +51,7 @@ def _features(catalog: Catalog) -> Features:
     from headwater.registry.store import ArtifactStore
 
     settings = Settings.from_environment()
-    lake = Lake(catalog, bucket=settings.lake_bucket, table=settings.registry_table)
+    lake = Lake.from_settings(catalog, settings)
     uses = Uses(Registry.from_settings(settings), ArtifactStore(settings.artifacts_bucket))
     spark = SparkRuns(settings.spark_arn) if settings.spark_arn else None
     return Features(catalog, lake, online=OnlineStore(settings.features_table), served=uses.served, spark=spark)

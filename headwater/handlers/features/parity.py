@@ -9,7 +9,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from headwater.declare import load_catalog
 from headwater.handlers.observability import observe
-from headwater.settings import FunctionSettings, at_init
+from headwater.settings import LakeSettings, at_init
 
 if TYPE_CHECKING:
     from headwater.features.parity import Parity
@@ -17,12 +17,10 @@ if TYPE_CHECKING:
 logger, tracer, metrics, entry = observe("features")
 
 
-class Settings(FunctionSettings):
+class Settings(LakeSettings):
     """Environment of the parity function."""
 
-    lake_bucket: str
     artifacts_bucket: str
-    registry_table: str
     features_table: str
 
 
@@ -39,10 +37,10 @@ def parity() -> Parity:
 
     settings = Settings.from_environment()
     catalog = load_catalog()
-    lake = Lake(catalog, bucket=settings.lake_bucket, table=settings.registry_table)
     registry = Table(settings.registry_table)
     uses = Uses(Registry(registry), ArtifactStore(settings.artifacts_bucket))
-    return Parity(catalog, lake, OnlineStore(settings.features_table), registry, served=uses.served)
+    online = OnlineStore(settings.features_table)
+    return Parity(catalog, Lake.from_settings(catalog, settings), online, registry, served=uses.served)
 
 
 @entry

@@ -9,7 +9,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from headwater.handlers.observability import observe
-from headwater.settings import FunctionSettings, at_init
+from headwater.settings import LakeSettings, at_init
 
 if TYPE_CHECKING:
     from headwater.serving.skew import SkewMeasure
@@ -21,13 +21,11 @@ REQUESTS = 1000
 """Requests of a model that are compared, spread over the day."""
 
 
-class Settings(FunctionSettings):
+class Settings(LakeSettings):
     """Environment of the skew function."""
 
-    lake_bucket: str
     artifacts_bucket: str
     predictions_bucket: str
-    registry_table: str
     alarming_share: float
     """Share of a feature's predictions above which an alarm goes off, and what differs is logged as an error."""
 

@@ -8,7 +8,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from headwater.declare import load_catalog
 from headwater.handlers.observability import observe
-from headwater.settings import FunctionSettings, at_init
+from headwater.settings import LakeSettings, at_init
 
 if TYPE_CHECKING:
     from headwater.features.service import Features
@@ -16,11 +16,9 @@ if TYPE_CHECKING:
 logger, tracer, metrics, entry = observe("features")
 
 
-class Settings(FunctionSettings):
+class Settings(LakeSettings):
     """Environment of the split function."""
 
-    lake_bucket: str
-    registry_table: str
     shard_entities: int
     """Entities in a shard, but for the last."""
 
@@ -31,9 +29,8 @@ def service() -> Features:
     from headwater.features.service import Features
     from headwater.lake.service import Lake
 
-    settings = Settings.from_environment()
     catalog = load_catalog()
-    return Features(catalog, Lake(catalog, bucket=settings.lake_bucket, table=settings.registry_table))
+    return Features(catalog, Lake.from_settings(catalog, Settings.from_environment()))
 
 
 @entry

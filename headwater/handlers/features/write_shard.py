@@ -8,7 +8,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from headwater.handlers.observability import observe
-from headwater.settings import FunctionSettings, at_init
+from headwater.settings import LakeSettings, at_init
 
 if TYPE_CHECKING:
     from headwater.features.online.sharding import Sharding
@@ -17,11 +17,9 @@ if TYPE_CHECKING:
 logger, tracer, metrics, entry = observe("features")
 
 
-class Settings(FunctionSettings):
+class Settings(LakeSettings):
     """Environment of the write shard function."""
 
-    lake_bucket: str
-    registry_table: str
     features_table: str
 
 
@@ -30,12 +28,9 @@ def service() -> tuple[Sharding, OnlineStore]:
     # Imported here: the deployment reads `Settings` where DuckDB needn't be installed.
     from headwater.features.online.sharding import Sharding
     from headwater.features.online.store import OnlineStore
-    from headwater.lake.store import Objects
-    from headwater.storage.table import Table
 
     settings = Settings.from_environment()
-    sharding = Sharding(Table(settings.registry_table), Objects(settings.lake_bucket))
-    return sharding, OnlineStore(settings.features_table)
+    return Sharding.from_settings(settings), OnlineStore(settings.features_table)
 
 
 @entry

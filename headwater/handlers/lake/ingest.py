@@ -14,7 +14,7 @@ from headwater.deployed import deployed_catalog
 from headwater.errors import HeadwaterError
 from headwater.handlers.observability import observe
 from headwater.lake.types import ReingestOrder, Upload
-from headwater.settings import FunctionSettings, at_init
+from headwater.settings import LakeSettings, at_init
 
 if TYPE_CHECKING:
     from headwater.lake.service import Lake
@@ -22,11 +22,9 @@ if TYPE_CHECKING:
 logger, tracer, metrics, entry = observe("lake")
 
 
-class Settings(FunctionSettings):
+class Settings(LakeSettings):
     """Environment of the ingest function."""
 
-    lake_bucket: str
-    registry_table: str
     code_version: str
     """The hash of the bundle that this function is in."""
 
@@ -37,12 +35,7 @@ def service() -> Lake:
     from headwater.lake.service import Lake
 
     settings = Settings.from_environment()
-    return Lake(
-        deployed_catalog(),
-        bucket=settings.lake_bucket,
-        table=settings.registry_table,
-        code_version=settings.code_version,
-    )
+    return Lake.from_settings(deployed_catalog(), settings, code_version=settings.code_version)
 
 
 @entry

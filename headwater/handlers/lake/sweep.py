@@ -10,16 +10,14 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from headwater.handlers.observability import observe
 from headwater.lake.sweep import Sweep
-from headwater.settings import FunctionSettings, at_init
+from headwater.settings import LakeSettings, at_init
 
 logger, tracer, metrics, entry = observe("lake")
 
 
-class Settings(FunctionSettings):
+class Settings(LakeSettings):
     """Environment of the sweep function."""
 
-    lake_bucket: str
-    registry_table: str
     ingestion_arn: str
     """The ingestion state machine."""
 

@@ -12,7 +12,7 @@ from headwater.registry.errors import ChampionMoved
 from headwater.registry.service import Registry
 from headwater.registry.store import ArtifactStore
 from headwater.registry.types import RunId
-from headwater.settings import FunctionSettings, at_init
+from headwater.settings import LakeSettings, at_init
 from headwater.values import Value
 
 if TYPE_CHECKING:
@@ -21,12 +21,10 @@ if TYPE_CHECKING:
 logger, tracer, metrics, entry = observe("registry")
 
 
-class Settings(FunctionSettings):
+class Settings(LakeSettings):
     """Environment of the register function."""
 
-    registry_table: str
     artifacts_bucket: str
-    lake_bucket: str
 
 
 class RegisterRequest(Value):

@@ -9,7 +9,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from headwater.deployed import deployed_catalog
 from headwater.handlers.observability import observe
-from headwater.settings import FunctionSettings, at_init
+from headwater.settings import LakeSettings, at_init
 
 if TYPE_CHECKING:
     from headwater.training.prepare import Preparation
@@ -17,12 +17,10 @@ if TYPE_CHECKING:
 logger, tracer, metrics, entry = observe("training")
 
 
-class Settings(FunctionSettings):
+class Settings(LakeSettings):
     """Environment of the prepare function."""
 
-    lake_bucket: str
     artifacts_bucket: str
-    registry_table: str
     spark_arn: str = ""
     """The machine that runs Spark; empty: there is none."""
 

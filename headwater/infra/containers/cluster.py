@@ -11,6 +11,7 @@ import pulumi_aws as aws
 from headwater.container import task
 from headwater.infra.containers.network import Network
 from headwater.infra.images import ImageRepository
+from headwater.infra.platform.component import Component
 from headwater.infra.platform.grants import Grant, Role, allow, merge, write_logs
 from headwater.infra.platform.keys import MODELS, RUNS
 from headwater.infra.platform.platform import Platform
@@ -26,7 +27,7 @@ MANAGED_RULE = "StepFunctionsGetEventsForECSTaskRule"
 _TASKS = "the cluster's tasks: one has no ARN before it is started"
 
 
-class Containers(pulumi.ComponentResource):
+class Containers(Component):
     """A cluster without machines, and one task definition. It costs nothing while no task runs."""
 
     def __init__(
@@ -38,8 +39,7 @@ class Containers(pulumi.ComponentResource):
         images: ImageRepository,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__("headwater:index:Containers", name, {}, opts)
-        self._child = pulumi.ResourceOptions(parent=self)
+        super().__init__(name, platform, opts)
         self._network, self._account, config = network, platform.account, platform.config
         self.cluster = aws.ecs.Cluster(
             name,

@@ -8,6 +8,7 @@ import pulumi
 import pulumi_aws as aws
 
 from headwater.infra.platform.buckets import Account
+from headwater.infra.platform.component import Component
 from headwater.infra.platform.grants import Text
 from headwater.infra.platform.platform import Platform
 from headwater.infra.platform.tags import physical_name, tags
@@ -24,7 +25,7 @@ class NoZones(Exception):
     """The region has too few zones in which containers could run."""
 
 
-class Network(pulumi.ComponentResource):
+class Network(Component):
     """A VPC in two zones for tasks that run for minutes, or the setting ``vpcId``'s: then a security group in it alone.
 
     Tasks have public addresses and a security group that lets nothing in: a NAT gateway would cost more a month than
@@ -32,8 +33,7 @@ class Network(pulumi.ComponentResource):
     """
 
     def __init__(self, name: str, platform: Platform, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("headwater:index:Network", name, {}, opts)
-        self._child = pulumi.ResourceOptions(parent=self)
+        super().__init__(name, platform, opts)
         config, exemptions = platform.config, []
         self.subnet_ids = pulumi.Output.from_input(list(config.subnet_ids))
         vpc: Text = config.vpc_id

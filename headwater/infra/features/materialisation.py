@@ -9,8 +9,7 @@ import pulumi
 import headwater.handlers.features.materialise
 from headwater.declare import Schedule
 from headwater.infra.features.spark import start_spark
-from headwater.infra.platform.alarm_topic import Threshold
-from headwater.infra.platform.function import MAX_TIMEOUT, METRICS_NAMESPACE, Function, FunctionArgs
+from headwater.infra.platform.component import Component
 from headwater.infra.platform.keys import MODELS, RUNS, VIEWS
 from headwater.infra.platform.platform import Platform
 from headwater.infra.platform.schedules import Start, start_on_schedules
@@ -23,7 +22,7 @@ CAPABILITY = "features"
 HOURLY = Schedule(expression="rate(1 hour)")
 
 
-class Materialisation(pulumi.ComponentResource):
+class Materialisation(Component):
     """The function that ingestion calls for a source's views, and that is called each hour for all of them.
 
     A view that declares ``schedule`` has one of its own besides. What a call doesn't get done in its time is handed to
@@ -32,38 +31,24 @@ class Materialisation(pulumi.ComponentResource):
     """
 
     def __init__(
-        self,
-        name: str,
-        platform: Platform,
-        *,
-        machine: StateMachine,
-        opts: pulumi.ResourceOptions | None = None,
+        self, name: str, platform: Platform, *, machine: StateMachine, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        super().__init__("headwater:index:Materialisation", name, {}, opts)
-        child = pulumi.ResourceOptions(parent=self)
-        self.function = Function(
-            name,
-            FunctionArgs(
-                platform=platform,
-                handler=headwater.handlers.features.materialise,
-                settings={"distribute_above": platform.config.distribute_above_entities},
-                bundle="data",
-                memory_mib=3008,
-                disk_mib=4096,
-                timeout=MAX_TIMEOUT,
-                uses=[
-                    compute_features(platform),
-                    platform.registry.write(VIEWS),
-                    # Which definitions serving models were trained with.
-                    platform.registry.read(MODELS),
-                    platform.artifacts.read(RUNS),
-                    platform.features.write_batches(),
-                    start_spark(platform),
-                    machine.start(),
-                    machine.describe(),
-                ],
-            ),
-            opts=child,
+        super().__init__(name, platform, opts)
+        uses = [
+            compute_features(platform),
+            platform.registry.write(VIEWS),
+            # Which definitions serving models were trained with.
+            platform.registry.read(MODELS),
+            platform.artifacts.read(RUNS),
+            platform.features.write_batches(),
+            start_spark(platform),
+            machine.start(),
+            machine.describe(),
+        ]
+        handler = headwater.handlers.features.materialise
+        settings = {"distribute_above": platform.config.distribute_above_entities}
+        self.function = self._function(
+            name, handler, "data", memory_mib=3008, disk_mib=4096, settings=settings, uses=uses
         )
         self._schedule(name, platform)
         self._watch_freshness(name, platform)
@@ -73,17 +58,14 @@ class Materialisation(pulumi.ComponentResource):
         """One alarm for all views that declare a freshness; none if none does."""
         if not any(view.freshness for view in platform.products.views.values()):
             return
-        platform.topic.watch(
+        self._alarm_on_findings(
             f"{name}-late",
-            capability=CAPABILITY,
-            namespace=METRICS_NAMESPACE,
-            metric="FeatureViewsLate",
-            dimensions={"service": CAPABILITY},
-            # Looked at every hour: off within minutes of a look, and until two hours pass without a late one.
-            threshold=Threshold(above=0, statistic="Maximum", period=timedelta(minutes=5), periods=24),
+            "FeatureViewsLate",
+            service=CAPABILITY,
+            # Looked at every hour: until two hours pass without a late one.
+            lasts=timedelta(hours=2),
             description="The newest event of a feature view is older than its declared freshness. headwater features "
             f"list says of which; so does the function's log: /aws/lambda/{physical_name(name, 'function')}",
-            parent=self,
         )
 
     def _schedule(self, name: str, platform: Platform) -> None:

@@ -7,8 +7,7 @@ from datetime import timedelta
 import pulumi
 
 import headwater.handlers.features.parity
-from headwater.infra.platform.alarm_topic import Threshold
-from headwater.infra.platform.function import MAX_TIMEOUT, METRICS_NAMESPACE, Function, FunctionArgs
+from headwater.infra.platform.component import Component
 from headwater.infra.platform.keys import ARRIVED, FEATURES, MODELS, RUNS, VIEWS
 from headwater.infra.platform.platform import Platform
 from headwater.infra.platform.tags import physical_name
@@ -19,54 +18,35 @@ CAPABILITY = "features"
 DAILY = "cron(40 5 * * ? *)"
 
 
-class FeatureParity(pulumi.ComponentResource):
+class FeatureParity(Component):
     """A function that compares a sample of online items with the offline rows each day, and an alarm on a difference.
 
     The alarm lasts until a day's check finds none. It only reads, but for offline rows and statistics that were lost.
     """
 
     def __init__(self, name: str, platform: Platform, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("headwater:index:FeatureParity", name, {}, opts)
-        child = pulumi.ResourceOptions(parent=self)
-        self.function = Function(
-            name,
-            FunctionArgs(
-                platform=platform,
-                handler=headwater.handlers.features.parity,
-                bundle="data",
-                memory_mib=3008,
-                disk_mib=4096,
-                timeout=MAX_TIMEOUT,
-                uses=[
-                    read_sources(platform),
-                    # Whether rows that were streamed wait for their commit.
-                    platform.lake.read(FEATURES, ARRIVED),
-                    platform.lake.write(FEATURES),
-                    platform.registry.read(VIEWS, MODELS),
-                    # The packages say which definitions a model looks up.
-                    platform.artifacts.read(RUNS),
-                    platform.features.read(),
-                ],
-            ),
-            opts=child,
-        )
-        self.function.call_by_rule(
-            name,
-            schedule=DAILY,
-            target="parity",
-            description="Compares online features with offline ones.",
-            parent=self,
-        )
-        platform.topic.watch(
+        super().__init__(name, platform, opts)
+        uses = [
+            read_sources(platform),
+            # Whether rows that were streamed wait for their commit.
+            platform.lake.read(FEATURES, ARRIVED),
+            platform.lake.write(FEATURES),
+            platform.registry.read(VIEWS, MODELS),
+            # The packages say which definitions a model looks up.
+            platform.artifacts.read(RUNS),
+            platform.features.read(),
+        ]
+        handler = headwater.handlers.features.parity
+        self.function = self._function(name, handler, "data", memory_mib=3008, disk_mib=4096, uses=uses)
+        description = "Compares online features with offline ones."
+        self.function.call_by_rule(name, schedule=DAILY, target="parity", description=description, parent=self)
+        self._alarm_on_findings(
             f"{name}-differences",
-            capability=CAPABILITY,
-            namespace=METRICS_NAMESPACE,
-            metric="FeatureParityDifferences",
-            dimensions={"service": CAPABILITY},
-            # Off within minutes, and until the next day's check: 288 periods are the day that CloudWatch allows.
-            threshold=Threshold(above=0, statistic="Maximum", period=timedelta(minutes=5), periods=288),
+            "FeatureParityDifferences",
+            service=CAPABILITY,
+            # Until the next day's check: a day is the longest that CloudWatch allows.
+            lasts=timedelta(days=1),
             description="Online features differ from offline ones. The function's log names view, entity, feature and "
             f"both values: /aws/lambda/{physical_name(name, 'function')}",
-            parent=self,
         )
         self.register_outputs({"function": self.function.name})

@@ -10,22 +10,24 @@ import pulumi
 import headwater.handlers.features.finish
 import headwater.handlers.features.split
 import headwater.handlers.features.write_shard
-from headwater.infra.platform.function import MAX_TIMEOUT, Function, FunctionArgs
+from headwater.infra.platform.component import Component
+from headwater.infra.platform.function import Function
 from headwater.infra.platform.grants import Grant, allow, merge
 from headwater.infra.platform.keys import SHARDS, VIEWS
 from headwater.infra.platform.platform import Platform
-from headwater.infra.platform.state_machine import ANY_EXECUTION, StateMachine, StateMachineArgs
+from headwater.infra.platform.state_machine import ANY_EXECUTION
 from headwater.infra.platform.tags import physical_name
 from headwater.infra.platform.uses import compute_features
 
 CAPABILITY = "features"
+DEFINITION = Path(__file__).with_name("sharded_materialisation.asl.json")
 LABEL = "shards"
 """Name of the map: Step Functions puts it into the names of the children's executions."""
 CALLER = "features-materialise"
 """The function that starts it, by its logical name."""
 
 
-class Distribution(pulumi.ComponentResource):
+class Distribution(Component):
     """The machine that materialises a view shard by shard, started by the function that materialises.
 
     How many entities a shard has, and how many shards are written at once, are the settings ``shardEntities`` and
@@ -33,85 +35,44 @@ class Distribution(pulumi.ComponentResource):
     """
 
     def __init__(self, name: str, platform: Platform, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("headwater:index:Distribution", name, {}, opts)
-        self._platform = platform
-        self._child = pulumi.ResourceOptions(parent=self)
+        super().__init__(name, platform, opts)
         caller = platform.account.arn("lambda", f"function:{physical_name(CALLER, 'function')}")
-        self.machine = StateMachine(
+        uses = [
+            allow(["lambda:InvokeFunction"], caller, settings={"MaterialiseFunctionArn": caller}),
+            _run_map(platform, physical_name(name, "state machine")),
+        ]
+        self.machine = self._machine(
             name,
-            StateMachineArgs(
-                platform=platform,
-                capability=CAPABILITY,
-                definition=Path(__file__).with_name("sharded_materialisation.asl.json"),
-                steps={"Split": self._split(), "WriteShard": self._write(), "Finish": self._finish()},
-                uses=[
-                    allow(["lambda:InvokeFunction"], caller, settings={"MaterialiseFunctionArn": caller}),
-                    _run_map(platform, physical_name(name, "state machine")),
-                ],
-                values={"ShardsAtOnce": platform.config.shards_at_once, "Label": LABEL},
-                setting="materialisation_arn",
-                help_command="headwater features show VIEW",
-            ),
-            opts=self._child,
+            CAPABILITY,
+            DEFINITION,
+            {"Split": self._split(), "WriteShard": self._write(), "Finish": self._finish()},
+            uses=uses,
+            values={"ShardsAtOnce": platform.config.shards_at_once, "Label": LABEL},
+            setting="materialisation_arn",
+            help_command="headwater features show VIEW",
         )
         self.register_outputs({"arn": self.machine.arn})
 
     def _split(self) -> Function:
-        platform = self._platform
-        return Function(
-            "features-split",
-            FunctionArgs(
-                platform=platform,
-                handler=headwater.handlers.features.split,
-                settings={"shard_entities": platform.config.shard_entities},
-                bundle="data",
-                memory_mib=3008,
-                # What is due is sorted here, and spills.
-                disk_mib=10240,
-                timeout=MAX_TIMEOUT,
-                uses=[
-                    compute_features(platform),
-                    platform.registry.read(VIEWS),
-                ],
-            ),
-            opts=self._child,
+        platform, handler = self._platform, headwater.handlers.features.split
+        uses = [compute_features(platform), platform.registry.read(VIEWS)]
+        settings = {"shard_entities": platform.config.shard_entities}
+        # What is due is sorted here, and spills: hence the disk.
+        return self._function(
+            "features-split", handler, "data", memory_mib=3008, disk_mib=10240, settings=settings, uses=uses
         )
 
     def _write(self) -> Function:
-        platform = self._platform
-        return Function(
-            "features-write-shard",
-            FunctionArgs(
-                platform=platform,
-                handler=headwater.handlers.features.write_shard,
-                bundle="data",
-                memory_mib=3008,
-                disk_mib=2048,
-                timeout=MAX_TIMEOUT,
-                uses=[
-                    platform.lake.read(SHARDS.prefix),
-                    platform.registry.read(VIEWS),
-                    platform.features.write_batches(),
-                ],
-            ),
-            opts=self._child,
-        )
+        platform, handler = self._platform, headwater.handlers.features.write_shard
+        uses = [platform.lake.read(SHARDS.prefix), platform.registry.read(VIEWS), platform.features.write_batches()]
+        return self._function("features-write-shard", handler, "data", memory_mib=3008, disk_mib=2048, uses=uses)
 
     def _finish(self) -> Function:
-        platform = self._platform
-        return Function(
-            "features-finish",
-            FunctionArgs(
-                platform=platform,
-                handler=headwater.handlers.features.finish,
-                # Its registry's rows alone say what is complete; the class wants a bucket all the same.
-                settings={"lake_bucket": platform.lake.ready},
-                bundle="data",
-                memory_mib=512,
-                timeout=timedelta(minutes=1),
-                uses=[platform.registry.write(VIEWS)],
-            ),
-            opts=self._child,
+        handler, timeout = headwater.handlers.features.finish, timedelta(minutes=1)
+        # Its registry's rows alone say what is complete; the class wants a bucket all the same.
+        uses, settings = [self._platform.registry.write(VIEWS)], {"lake_bucket": self._platform.lake.ready}
+        return self._function(
+            "features-finish", handler, "data", memory_mib=512, timeout=timeout, settings=settings, uses=uses
         )
 
 

@@ -7,8 +7,7 @@ from datetime import timedelta
 import pulumi
 
 import headwater.handlers.features.skew
-from headwater.infra.platform.alarm_topic import Threshold
-from headwater.infra.platform.function import MAX_TIMEOUT, METRICS_NAMESPACE, Function, FunctionArgs
+from headwater.infra.platform.component import Component
 from headwater.infra.platform.keys import MODELS, RUNS, VIEWS
 from headwater.infra.platform.platform import Platform
 from headwater.infra.platform.tags import physical_name
@@ -22,7 +21,7 @@ ALARMING = 0.1
 some each day; one in ten changes what a model answers."""
 
 
-class FeatureSkew(pulumi.ComponentResource):
+class FeatureSkew(Component):
     """A function that measures each day how often logged predictions saw other features than training, and an alarm.
 
     The alarm lasts until a day's measure is below its threshold, or a day has no predictions. Without any the function
@@ -30,46 +29,29 @@ class FeatureSkew(pulumi.ComponentResource):
     """
 
     def __init__(self, name: str, platform: Platform, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("headwater:index:FeatureSkew", name, {}, opts)
-        child = pulumi.ResourceOptions(parent=self)
-        self.function = Function(
-            name,
-            FunctionArgs(
-                platform=platform,
-                handler=headwater.handlers.features.skew,
-                settings={"alarming_share": ALARMING},
-                bundle="data",
-                memory_mib=3008,
-                disk_mib=4096,
-                timeout=MAX_TIMEOUT,
-                uses=[
-                    compute_features(platform),
-                    platform.registry.read(VIEWS, MODELS),
-                    # Packages and profiles.
-                    platform.artifacts.read(RUNS),
-                    platform.predictions.read(),
-                ],
-            ),
-            opts=child,
+        super().__init__(name, platform, opts)
+        uses = [
+            compute_features(platform),
+            platform.registry.read(VIEWS, MODELS),
+            # Packages and profiles.
+            platform.artifacts.read(RUNS),
+            platform.predictions.read(),
+        ]
+        handler, settings = headwater.handlers.features.skew, {"alarming_share": ALARMING}
+        self.function = self._function(
+            name, handler, "data", memory_mib=3008, disk_mib=4096, settings=settings, uses=uses
         )
-        self.function.call_by_rule(
+        description = "Measures training-serving skew of the day before."
+        self.function.call_by_rule(name, schedule=DAILY, target="skew", description=description, parent=self)
+        self._alarm_on_findings(
             name,
-            schedule=DAILY,
-            target="skew",
-            description="Measures training-serving skew of the day before.",
-            parent=self,
-        )
-        platform.topic.watch(
-            name,
-            capability=CAPABILITY,
-            namespace=METRICS_NAMESPACE,
-            metric="FeatureSkew",
-            dimensions={"service": CAPABILITY},
-            # Off within minutes, and until the next day's measure: 288 periods are the day that CloudWatch allows.
-            threshold=Threshold(above=ALARMING, statistic="Maximum", period=timedelta(minutes=5), periods=288),
+            "FeatureSkew",
+            service=CAPABILITY,
+            # Until the next day's measure: a day is the longest that CloudWatch allows.
+            lasts=timedelta(days=1),
+            above=ALARMING,
             description=f"More than {ALARMING:.0%} of a day's predictions saw another value of a feature than training "
             f"would have. The function's log names model and feature: /aws/lambda/{physical_name(name, 'function')}. "
             "headwater features skew MODEL shows all of them",
-            parent=self,
         )
         self.register_outputs({"function": self.function.name})

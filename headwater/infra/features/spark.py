@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
 
 import pulumi
 import pulumi_aws as aws
@@ -15,16 +13,17 @@ import headwater.handlers.features.store_spark_rows
 from headwater.infra.bundles.build import SPARK_PYTHON
 from headwater.infra.platform.buckets import Account
 from headwater.infra.platform.code import Code
-from headwater.infra.platform.function import MAX_TIMEOUT, Function, FunctionArgs
+from headwater.infra.platform.component import Component
+from headwater.infra.platform.function import Function
 from headwater.infra.platform.grants import Grant, Role, Text, allow, merge, write_logs
 from headwater.infra.platform.keys import CURATED, FEATURES, SCRATCH, STAGED, VIEWS
 from headwater.infra.platform.platform import Platform
-from headwater.infra.platform.state_machine import StateMachine, StateMachineArgs
 from headwater.infra.platform.tags import physical_name, tags
 from headwater.infra.platform.uses import read_sources
 from headwater.project import LIBRARY
 
 CAPABILITY = "features"
+DEFINITION = Path(__file__).with_name("spark.asl.json")
 BUNDLE = "spark"
 RELEASE = "emr-spark-8.1.0"
 """Spark 4.1, with long-term support; .venv/spark has the same (pyproject.toml)."""
@@ -56,7 +55,7 @@ def start_spark(platform: Platform) -> Grant:
     )
 
 
-class Spark(pulumi.ComponentResource):
+class Spark(Component):
     """An EMR Serverless application without capacity of its own, and the machine that runs a view's job on it.
 
     The job's code is a bundle that Spark unpacks beside each worker: the release has its own Python, so there is no
@@ -64,16 +63,10 @@ class Spark(pulumi.ComponentResource):
     """
 
     def __init__(
-        self,
-        name: str,
-        platform: Platform,
-        *,
-        materialise: Function,
-        opts: pulumi.ResourceOptions | None = None,
+        self, name: str, platform: Platform, *, materialise: Function, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        super().__init__("headwater:index:Spark", name, {}, opts)
-        self._platform, self._name = platform, name
-        self._child = pulumi.ResourceOptions(parent=self)
+        super().__init__(name, platform, opts)
+        self._name = name
         logs = aws.cloudwatch.LogGroup(
             name,
             name=f"/aws/emr-serverless/{physical_name(name, 'application')}",
@@ -82,21 +75,10 @@ class Spark(pulumi.ComponentResource):
             opts=self._child,
         )
         self.application = self._application(logs)
-        self.machine = StateMachine(
-            _MACHINE,
-            StateMachineArgs(
-                platform=platform,
-                capability=CAPABILITY,
-                definition=Path(__file__).with_name("spark.asl.json"),
-                steps={"Describe": self._describe(), "Keep": self._keep(), "Materialise": materialise},
-                uses=[self._run(self._job_role(logs))],
-                values={
-                    "EntryPoint": self._entry_point(),
-                    "SubmitParameters": self._parameters(platform.code[BUNDLE]),
-                },
-            ),
-            opts=self._child,
-        )
+        steps = {"Describe": self._describe(), "Keep": self._keep(), "Materialise": materialise}
+        values = {"EntryPoint": self._entry_point(), "SubmitParameters": self._parameters(platform.code[BUNDLE])}
+        uses = [self._run(self._job_role(logs))]
+        self.machine = self._machine(_MACHINE, CAPABILITY, DEFINITION, steps, uses=uses, values=values)
         self.register_outputs({"application": self.application.id, "arn": self.machine.arn})
 
     def _application(self, logs: aws.cloudwatch.LogGroup) -> aws.emrserverless.Application:
@@ -143,48 +125,22 @@ class Spark(pulumi.ComponentResource):
         )
 
     def _describe(self) -> Function:
-        platform = self._platform
-        return self._step(
-            "features-describe",
-            headwater.handlers.features.describe_spark_job,
-            memory_mib=1769,
-            uses=[
-                read_sources(platform),
-                # Whether the rows are kept already.
-                platform.lake.read(FEATURES),
-                platform.lake.write(SCRATCH.prefix),
-            ],
-        )
+        platform, handler = self._platform, headwater.handlers.features.describe_spark_job
+        uses = [
+            # Definitions that aren't declared any more.
+            platform.registry.read(VIEWS),
+            read_sources(platform),
+            # Whether the rows are kept already.
+            platform.lake.read(FEATURES),
+            platform.lake.write(SCRATCH.prefix),
+        ]
+        return self._function("features-describe", handler, "data", memory_mib=1769, uses=uses)
 
     def _keep(self) -> Function:
-        lake = self._platform.lake
-        return self._step(
-            "features-keep",
-            headwater.handlers.features.store_spark_rows,
-            memory_mib=8192,
-            # The parts and the one file that they become have to fit together.
-            disk_mib=10240,
-            uses=[lake.read(SCRATCH.prefix), lake.write(FEATURES)],
-        )
-
-    def _step(
-        self, name: str, handler: ModuleType, *, memory_mib: int, uses: Sequence[Grant], disk_mib: int = 512
-    ) -> Function:
-        platform = self._platform
-        return Function(
-            name,
-            FunctionArgs(
-                platform=platform,
-                handler=handler,
-                bundle="data",
-                memory_mib=memory_mib,
-                disk_mib=disk_mib,
-                timeout=MAX_TIMEOUT,
-                # Definitions that aren't declared any more.
-                uses=[platform.registry.read(VIEWS), *uses],
-            ),
-            opts=self._child,
-        )
+        lake, handler = self._platform.lake, headwater.handlers.features.store_spark_rows
+        uses = [self._platform.registry.read(VIEWS), lake.read(SCRATCH.prefix), lake.write(FEATURES)]
+        # The parts and the one file that they become have to fit together on the disk.
+        return self._function("features-keep", handler, "data", memory_mib=8192, disk_mib=10240, uses=uses)
 
     def _entry_point(self) -> pulumi.Output[str]:
         """The file that Spark is started with; it finds the rest in the bundle."""

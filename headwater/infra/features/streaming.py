@@ -10,7 +10,7 @@ import pulumi_aws as aws
 
 import headwater.handlers.features.commit_stream
 import headwater.handlers.features.stream
-from headwater.infra.platform.function import MAX_TIMEOUT, Function, FunctionArgs
+from headwater.infra.platform.component import Component
 from headwater.infra.platform.grants import allow, policy_document, require_tls
 from headwater.infra.platform.keys import ARRIVED, STREAMED, STREAMED_DATA
 from headwater.infra.platform.platform import Platform
@@ -26,7 +26,7 @@ TRIES = 5
 HOURLY = "rate(1 hour)"
 
 
-class Streaming(pulumi.ComponentResource):
+class Streaming(Component):
     """Rows that bypass ingestion: the function keeps them and brings them online at once, whoever sent them.
 
     The API answers what became of them. From the queue a message that fails comes again, alone, and after five times
@@ -34,33 +34,14 @@ class Streaming(pulumi.ComponentResource):
     """
 
     def __init__(
-        self,
-        name: str,
-        platform: Platform,
-        *,
-        serving: Serving,
-        opts: pulumi.ResourceOptions | None = None,
+        self, name: str, platform: Platform, *, serving: Serving, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        super().__init__("headwater:index:Streaming", name, {}, opts)
-        self._child = child = pulumi.ResourceOptions(parent=self)
+        super().__init__(name, platform, opts)
         self.queue = self._queue(name, platform)
         receive = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
-        self.function = Function(
-            name,
-            FunctionArgs(
-                platform=platform,
-                handler=headwater.handlers.features.stream,
-                bundle="data",
-                memory_mib=1024,
-                timeout=TIMEOUT,
-                uses=[
-                    platform.features.write_batches(),
-                    platform.lake.write(ARRIVED),
-                    allow(receive, self.queue.arn),
-                ],
-            ),
-            opts=child,
-        )
+        uses = [platform.features.write_batches(), platform.lake.write(ARRIVED), allow(receive, self.queue.arn)]
+        handler = headwater.handlers.features.stream
+        self.function = self._function(name, handler, "data", memory_mib=1024, timeout=TIMEOUT, uses=uses)
         aws.lambda_.EventSourceMapping(
             name,
             event_source_arn=self.queue.arn,
@@ -76,32 +57,17 @@ class Streaming(pulumi.ComponentResource):
         self.register_outputs({"queue": self.queue.url})
 
     def _collect(self, name: str, platform: Platform) -> None:
-        collect = Function(
-            name,
-            FunctionArgs(
-                platform=platform,
-                handler=headwater.handlers.features.commit_stream,
-                bundle="data",
-                memory_mib=2048,
-                disk_mib=2048,
-                timeout=MAX_TIMEOUT,
-                uses=[
-                    platform.lake.read(ARRIVED, STREAMED),
-                    platform.lake.write(STREAMED),
-                    # What a commit holds needn't wait any more.
-                    platform.lake.delete(ARRIVED),
-                    commit_datasets(platform, STREAMED_DATA),
-                ],
-            ),
-            opts=self._child,
-        )
-        collect.call_by_rule(
-            name,
-            schedule=HOURLY,
-            target="collect",
-            description="Makes commits of streamed features.",
-            parent=self,
-        )
+        uses = [
+            platform.lake.read(ARRIVED, STREAMED),
+            platform.lake.write(STREAMED),
+            # What a commit holds needn't wait any more.
+            platform.lake.delete(ARRIVED),
+            commit_datasets(platform, STREAMED_DATA),
+        ]
+        handler = headwater.handlers.features.commit_stream
+        collect = self._function(name, handler, "data", memory_mib=2048, disk_mib=2048, uses=uses)
+        description = "Makes commits of streamed features."
+        collect.call_by_rule(name, schedule=HOURLY, target="collect", description=description, parent=self)
 
     def _queue(self, name: str, platform: Platform) -> aws.sqs.Queue:
         queue = aws.sqs.Queue(

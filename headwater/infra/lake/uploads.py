@@ -7,23 +7,19 @@ from datetime import timedelta
 
 import pulumi
 
+from headwater.infra.platform.component import Component
 from headwater.infra.platform.function import Function
 from headwater.infra.platform.keys import LANDING
 from headwater.infra.platform.platform import Platform
 
 
-class Uploads(pulumi.ComponentResource):
+class Uploads(Component):
     """The rule by which each object under ``landing/`` reaches the function that starts its ingestion."""
 
     def __init__(
-        self,
-        name: str,
-        platform: Platform,
-        *,
-        intake: Function,
-        opts: pulumi.ResourceOptions | None = None,
+        self, name: str, platform: Platform, *, intake: Function, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        super().__init__("headwater:index:Uploads", name, {}, opts)
+        super().__init__(name, platform, opts)
         rule = intake.call_by_rule(
             name,
             pattern=platform.lake.name.apply(_created_under_landing),

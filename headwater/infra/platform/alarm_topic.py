@@ -100,6 +100,23 @@ class AlarmTopic(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=parent),
         )
 
+    def watch_failures(
+        self, alarms: Mapping[str, tuple[str, str]], *, namespace: str, dimensions: Mapping[str, Text],
+        capability: str, parent: pulumi.Resource,
+    ) -> None:  # fmt: skip
+        """An alarm on each metric that counts failures: by the alarm's name, the metric and the description."""
+        for name, (metric, description) in alarms.items():
+            self.watch(
+                name,
+                capability=capability,
+                namespace=namespace,
+                metric=metric,
+                dimensions=dimensions,
+                threshold=Threshold(above=0),
+                description=description,
+                parent=parent,
+            )
+
 
 class DeadLetters(pulumi.ComponentResource):
     """Where every event ends that couldn't be handled: for fourteen days, and with an alarm.

@@ -11,7 +11,6 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from headwater.infra.platform.alarm_topic import Threshold
 from headwater.infra.platform.grants import TRACING, Grant, Role, Setting, Text, allow, merge, write_logs
 from headwater.infra.platform.platform import Platform
 from headwater.infra.platform.tags import physical_name, tags
@@ -209,20 +208,15 @@ class Function(pulumi.ComponentResource):
 
     def _watch(self, name: str, args: FunctionArgs) -> None:
         logs = f"/aws/lambda/{physical_name(name, 'function')}"
-        for metric, description in {
-            "Errors": f"The function {name} failed. Its log group says why: {logs}",
-            "Throttles": f"The function {name} was throttled: it reached its own or the account's concurrency.",
-        }.items():
-            args.platform.topic.watch(
-                f"{name}-{metric.lower()}",
-                capability=self.capability,
-                namespace="AWS/Lambda",
-                metric=metric,
-                dimensions={"FunctionName": self.name},
-                threshold=Threshold(above=0),
-                description=description,
-                parent=self,
-            )
+        alarms = {
+            f"{name}-errors": ("Errors", f"The function {name} failed. Its log group says why: {logs}"),
+            f"{name}-throttles": (
+                "Throttles",
+                f"The function {name} was throttled: it reached its own or the account's concurrency.",
+            ),
+        }
+        by, topic = {"FunctionName": self.name}, args.platform.topic
+        topic.watch_failures(alarms, namespace="AWS/Lambda", dimensions=by, capability=self.capability, parent=self)
 
 
 def _first_line(module: ModuleType) -> str:

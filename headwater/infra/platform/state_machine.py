@@ -11,7 +11,6 @@ from pathlib import Path
 import pulumi
 import pulumi_aws as aws
 
-from headwater.infra.platform.alarm_topic import Threshold
 from headwater.infra.platform.function import Function
 from headwater.infra.platform.grants import LOG_DELIVERY, TRACING, Grant, Role, Setting, allow, merge
 from headwater.infra.platform.platform import Platform
@@ -90,20 +89,17 @@ class StateMachine(pulumi.ComponentResource):
             opts=child,
         )
         self.arn = self.machine.arn
-        for metric, description in {
-            "ExecutionsFailed": f"A run of the {name} pipeline failed: {args.help_command}",
-            "ExecutionsTimedOut": f"A run of the {name} pipeline ran out of time: {args.help_command}",
-        }.items():
-            args.platform.topic.watch(
-                f"{name}-{'failed' if metric.endswith('Failed') else 'timed-out'}",
-                capability=args.capability,
-                namespace="AWS/States",
-                metric=metric,
-                dimensions={"StateMachineArn": self.arn},
-                threshold=Threshold(above=0),
-                description=description,
-                parent=self,
-            )
+        run, said = f"A run of the {name} pipeline", args.help_command
+        args.platform.topic.watch_failures(
+            {
+                f"{name}-failed": ("ExecutionsFailed", f"{run} failed: {said}"),
+                f"{name}-timed-out": ("ExecutionsTimedOut", f"{run} ran out of time: {said}"),
+            },
+            namespace="AWS/States",
+            dimensions={"StateMachineArn": self.arn},
+            capability=args.capability,
+            parent=self,
+        )
         self.register_outputs({"arn": self.arn})
 
     def start(self) -> Grant:

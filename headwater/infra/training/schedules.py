@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import pulumi
 
+from headwater.infra.platform.component import Component
 from headwater.infra.platform.platform import Platform
 from headwater.infra.platform.schedules import Start, start_on_schedules
 from headwater.infra.platform.state_machine import StateMachine
 
 
-class Schedules(pulumi.ComponentResource):
+class Schedules(Component):
     """One schedule for each model that declares ``retrain``; a start that AWS can't make becomes a dead letter."""
 
     def __init__(
-        self,
-        name: str,
-        platform: Platform,
-        *,
-        machine: StateMachine,
-        opts: pulumi.ResourceOptions | None = None,
+        self, name: str, platform: Platform, *, machine: StateMachine, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        super().__init__("headwater:index:Schedules", name, {}, opts)
+        super().__init__(name, platform, opts)
         starts = [
             Start(
                 name=f"retrain-{model.name}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,7 +17,7 @@ from typing import Any, Protocol, TypeVar
 import boto3
 from botocore.config import Config
 
-from localcloud.account import ACCESS_KEY, ACCOUNT_ID, SECRET_KEY
+from localcloud.account import ACCESS_KEY, ACCOUNT_ID, SECRET_KEY, client_environment
 from localcloud.clock import Clock
 from localcloud.dispatcher import Dispatcher
 from localcloud.embedded_metrics import metrics_in
@@ -100,13 +101,7 @@ class CloudContext:
 
     def environment(self) -> dict[str, str]:
         """The variables that lead any AWS client to this cloud."""
-        return {
-            "AWS_ENDPOINT_URL": self.endpoint,
-            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
-            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
-            "AWS_REGION": self.region,
-            "AWS_DEFAULT_REGION": self.region,
-        }
+        return client_environment(self.endpoint, self.region)
 
     def credentials_for(self, role_arn: str) -> dict[str, str]:
         """The variables that make a client of this cloud act as ``role_arn``.
@@ -126,6 +121,11 @@ class CloudContext:
         """Take up what `remember` returned."""
         self.clock.offset = remembered["clock"]
         self.principals.update(remembered["principals"])
+
+    def tell(self, source: str, kind: str, resource: str, detail: Any) -> None:
+        """Put an event of an AWS service on the default bus."""
+        event = {"Source": source, "DetailType": kind, "Resources": [resource], "Detail": json.dumps(detail)}
+        self.client("events").put_events(Entries=[event])
 
     def keep_until_delivered(self, delivery: Any) -> str:
         """Keep what was taken on until `delivered` is told its number, should this process end before that."""

@@ -22,7 +22,7 @@ from typing import Any
 
 import psutil
 
-from localcloud.account import ACCESS_KEY, SECRET_KEY
+from localcloud.account import client_environment
 
 DEFAULT_PORT = 4610
 STATE = "state"
@@ -106,13 +106,7 @@ class Running:
 
     def environment(self) -> dict[str, str]:
         """The variables that lead any AWS client to this cloud."""
-        return {
-            "AWS_ENDPOINT_URL": self.endpoint,
-            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
-            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
-            "AWS_REGION": self.region,
-            "AWS_DEFAULT_REGION": self.region,
-        }
+        return client_environment(self.endpoint, self.region)
 
     def health(self) -> dict[str, Any]:
         """What the server says of itself; raises `OSError` if it doesn't answer."""

@@ -23,6 +23,7 @@ from headwater.features.spark import io as parts
 from headwater.features.spark.jobs import Files, Job, Order, Outcome, pointer_of, url_of
 from headwater.features.spark.runs import SparkRuns, SparkSteps, run_name
 from headwater.lake.types import DataVersion
+from headwater.settings import LakeSettings
 from headwater.storage.clients import client
 from headwater.values import Pointer
 from tests.unit.features.test_historical import DAY, SALES, Shop, asked, shop
@@ -47,7 +48,7 @@ WAITING = {"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "Seconds": 360
 
 @pytest.fixture
 def steps() -> SparkSteps:
-    return SparkSteps.over(CATALOG, bucket=LAKE, table=REGISTRY)
+    return SparkSteps.from_settings(CATALOG, LakeSettings(lake_bucket=LAKE, registry_table=REGISTRY))
 
 
 @pytest.fixture

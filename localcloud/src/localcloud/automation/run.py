@@ -57,36 +57,15 @@ def deploy(
 ) -> Deployment:
     """Bring the cloud to what the Pulumi program says: ``pulumi up --yes --skip-preview``.
 
+    Parameters, result and errors as for `localcloud.engine.deploy`, and two more; ``environment`` also has
+    PULUMI_CONFIG_PASSPHRASE.
+
     Parameters
     ----------
-    project : Path
-        The folder with Pulumi.yaml.
-    stack : str
-        The stack's name.
     cli : Cli
         What deploys.
     folder : Path
         Where the local cloud keeps its files: the CLI's home and the plugin's launcher go there.
-    environment : mapping of str to str
-        AWS_* variables that lead to the cloud, and PULUMI_CONFIG_PASSPHRASE; the program gets them too.
-    config : mapping of str to str, optional
-        Settings that come before those in Pulumi.<stack>.yaml.
-    refresh : bool
-        Look at every resource first, so that what was changed behind Pulumi's back is put right.
-    on_event, on_message : callable, optional
-        Told of each step, and of each line that the program logs or prints.
-    message : str
-        A word for the history.
-
-    Returns
-    -------
-    Deployment
-        Outputs, the number of changes by operation, and all resources.
-
-    Raises
-    ------
-    DeployError
-        A resource or the program failed. What succeeded is in the state, and the next deployment goes on from there.
     """
     update = _Update(project, stack, cli, folder, environment, config or {}, on_event, on_message)
     return update.run("up", message=message, refresh=refresh)

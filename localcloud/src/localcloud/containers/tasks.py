@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 import threading
 import uuid
@@ -147,16 +146,7 @@ class Tasks:
             "version": task.version,
         }
         detail = {name: value for name, value in detail.items() if value is not None}
-        self._cloud.client("events").put_events(
-            Entries=[
-                {
-                    "Source": "aws.ecs",
-                    "DetailType": "ECS Task State Change",
-                    "Resources": [task.task_arn],
-                    "Detail": json.dumps(detail),
-                }
-            ]
-        )
+        self._cloud.tell("aws.ecs", "ECS Task State Change", task.task_arn, detail)
 
     def _run(self, task: Any, definition: Any) -> None:
         """One task from PENDING to STOPPED."""

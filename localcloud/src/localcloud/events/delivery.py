@@ -54,6 +54,16 @@ class GivenUp:
     """``"MaximumRetryAttempts"``, ``"MaximumEventAgeInSeconds"``; empty if the failure isn't transient."""
     retries: int
 
+    @property
+    def attributes(self) -> dict[str, str]:
+        """The reason as attributes of a dead letter."""
+        return {
+            "ERROR_CODE": self.failure.code,
+            "ERROR_MESSAGE": self.failure.message,
+            "EXHAUSTED_RETRY_CONDITION": self.condition,
+            "RETRY_ATTEMPTS": str(self.retries),
+        }
+
 
 @dataclass
 class Delivery:

@@ -107,14 +107,7 @@ class Rules:
         queue = (target.get("DeadLetterConfig") or {}).get("Arn")
         if not queue:
             return
-        attributes = {
-            "RULE_ARN": rule.arn,
-            "TARGET_ARN": target["Arn"],
-            "ERROR_CODE": given_up.failure.code,
-            "ERROR_MESSAGE": given_up.failure.message,
-            "EXHAUSTED_RETRY_CONDITION": given_up.condition,
-            "RETRY_ATTEMPTS": str(given_up.retries),
-        }
+        attributes = {"RULE_ARN": rule.arn, "TARGET_ARN": target["Arn"], **given_up.attributes}
         try:
             targets.send_dead_letter(self._cloud, queue, dump(event), attributes)
         except Exception:

@@ -219,10 +219,7 @@ class Schedules:
             "TARGET_ARN": target["Arn"],
             "EXECUTION_ID": execution,
             "SCHEDULED_TIME": iso(scheduled),
-            "ERROR_CODE": given_up.failure.code,
-            "ERROR_MESSAGE": given_up.failure.message,
-            "EXHAUSTED_RETRY_CONDITION": given_up.condition,
-            "RETRY_ATTEMPTS": str(given_up.retries),
+            **given_up.attributes,
             "IS_PAYLOAD_TRUNCATED": "false",
         }
         body = self._input(schedule, target, scheduled, execution, given_up.retries + 1)

@@ -11,7 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import boto3
 from botocore.config import Config
@@ -20,55 +20,37 @@ from botocore.exceptions import ClientError
 from localcloud.context import CloudContext
 from localcloud.events import pattern
 from localcloud.functions.configuration import backend_of, look_up
-from localcloud.functions.types import LambdaError, Outcome
+from localcloud.functions.polling import Invoker, Poller
+from localcloud.functions.types import LambdaError
 from localcloud.long_poll import queue_of
 
-_LOOK_SECONDS = 0.05
 _CONCURRENT_BATCHES = 5  # what Lambda begins with for a standard queue
 _RECEIVED_AT_ONCE = 10
 
 _logger = logging.getLogger(__name__)
 
 
-class Invoker(Protocol):
-    """What runs functions."""
-
-    def invoke(self, function: str, payload: bytes) -> Outcome:
-        """Run and wait."""
-
-
-class EventSourceMappings:
+class EventSourceMappings(Poller):
     """Polls for each enabled mapping, as its function's role: a role that may not read the queue gets nothing."""
 
     def __init__(self, cloud: CloudContext, functions: Invoker) -> None:
-        self._cloud = cloud
-        self._functions = functions
-        self._stopped = threading.Event()
+        super().__init__(cloud, functions, thread="lambda-sources")
         self._lock = threading.Lock()
         self._busy: Counter[str] = Counter()
-        self._since: dict[str, float] = {}
         self._clients: dict[str, Any] = {}
-        self._refused: set[str] = set()
-        self._thread = threading.Thread(target=self._poll, name="lambda-sources", daemon=True)
-
-    def start(self) -> None:
-        """Begin to poll."""
-        self._thread.start()
 
     def close(self) -> None:
         """Stop; what was received and not processed becomes visible again."""
-        self._stopped.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        super().close()
         for client in self._clients.values():
             client.close()
 
-    def _poll(self) -> None:
-        while not self._stopped.wait(_LOOK_SECONDS):
-            mappings: dict[str, Any] = backend_of(self._cloud)._event_source_mappings
-            for mapping in tuple(mappings.values()):
-                if mapping.enabled in (True, "true") and ":sqs:" in mapping.event_source_arn:
-                    self._look(mapping)
+    def look(self) -> None:
+        """Begin the batches of queues that are due."""
+        mappings: dict[str, Any] = backend_of(self._cloud)._event_source_mappings
+        for mapping in tuple(mappings.values()):
+            if mapping.enabled in (True, "true") and ":sqs:" in mapping.event_source_arn:
+                self._look(mapping)
 
     def _look(self, mapping: Any) -> None:
         queue = queue_of(self._cloud, mapping.event_source_arn)

@@ -19,43 +19,28 @@ from moto.dynamodb.models import dynamodb_backends
 
 from localcloud.context import CloudContext
 from localcloud.functions.configuration import backend_of, look_up
-from localcloud.functions.event_source_mappings import Invoker, passes, processed
+from localcloud.functions.event_source_mappings import passes, processed
+from localcloud.functions.polling import Invoker, Poller
 from localcloud.functions.types import LambdaError, Outcome
 from localcloud.identity import Identity
 
-_LOOK_SECONDS = 0.05
 _RETRY_SECONDS, _RETRY_SECONDS_AT_MOST = 0.1, 5.0
 
 _logger = logging.getLogger(__name__)
 
 
-class StreamSources:
+class StreamSources(Poller):
     """Reads for each enabled mapping, one batch after the other, as the function's role may."""
 
     def __init__(self, cloud: CloudContext, functions: Invoker) -> None:
-        self._cloud = cloud
-        self._functions = functions
-        self._stopped = threading.Event()
+        super().__init__(cloud, functions, thread="lambda-streams")
         self._busy: set[str] = set()
-        self._since: dict[str, float] = {}
-        self._refused: set[str] = set()
-        self._thread = threading.Thread(target=self._poll, name="lambda-streams", daemon=True)
 
-    def start(self) -> None:
-        """Begin to read."""
-        self._thread.start()
-
-    def close(self) -> None:
-        """Stop; what wasn't processed is read again by whoever reads next."""
-        self._stopped.set()
-        if self._thread.is_alive():
-            self._thread.join()
-
-    def _poll(self) -> None:
-        while not self._stopped.wait(_LOOK_SECONDS):
-            for mapping in tuple(backend_of(self._cloud)._event_source_mappings.values()):
-                if _is_on(mapping) and ":dynamodb:" in mapping.event_source_arn and mapping.uuid not in self._busy:
-                    self._look(mapping)
+    def look(self) -> None:
+        """Begin the batches of streams that are due."""
+        for mapping in tuple(backend_of(self._cloud)._event_source_mappings.values()):
+            if _is_on(mapping) and ":dynamodb:" in mapping.event_source_arn and mapping.uuid not in self._busy:
+                self._look(mapping)
 
     def _look(self, mapping: Any) -> None:
         """Begin a batch, if it is full or has waited long enough."""

@@ -13,13 +13,6 @@ def _arn(call: Call, path: str) -> str:
     return f"arn:{call.aws.partition}:apigateway:{call.aws.region}::{path}"
 
 
-def _tag(call: Call, arn: str) -> None:
-    if call.tags:
-        call.client.tag_resource(ResourceArn=arn, Tags=call.tags)
-    if call.removed_tags():
-        call.client.untag_resource(ResourceArn=arn, TagKeys=call.removed_tags())
-
-
 class Api(Resource, kind="aws:apigatewayv2/api:Api"):
     service = "apigatewayv2"
     name = Name(limit=128, unique=False)
@@ -58,7 +51,7 @@ class Api(Resource, kind="aws:apigatewayv2/api:Api"):
         if call.old.get("corsConfiguration") and not call.inputs.get("corsConfiguration"):
             call.client.delete_cors_configuration(ApiId=call.id)
         call.client.update_api(ApiId=call.id, **arguments)
-        _tag(call, _arn(call, f"/apis/{call.id}"))
+        call.retag("ResourceArn", _arn(call, f"/apis/{call.id}"), call.tags)
 
     def delete(self, call: Call) -> None:
         call.client.delete_api(ApiId=call.id)

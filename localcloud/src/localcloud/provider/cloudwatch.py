@@ -71,9 +71,6 @@ class LogResourcePolicy(Put, kind="aws:cloudwatch/logResourcePolicy:LogResourceP
     replace = ("policyName",)
     documents = ("policyDocument",)
 
-    def identity(self, call: Call) -> str:
-        return str(call.inputs["policyName"])
-
     def put(self, call: Call) -> None:
         call.client.put_resource_policy(
             policyName=call.inputs["policyName"], policyDocument=call.inputs["policyDocument"]
@@ -123,9 +120,6 @@ class MetricAlarm(Put, kind="aws:cloudwatch/metricAlarm:MetricAlarm"):
     unordered = ("alarmActions", "okActions", "insufficientDataActions")
     tagged = True
 
-    def identity(self, call: Call) -> str:
-        return str(call.inputs["name"])
-
     def problems(self, inputs: Properties) -> list[CheckFailure]:
         if "metricName" not in inputs and not inputs.get("metricQueries"):
             return [CheckFailure("metricName", "an alarm needs `metric_name` or `metric_queries`")]
@@ -140,10 +134,7 @@ class MetricAlarm(Put, kind="aws:cloudwatch/metricAlarm:MetricAlarm"):
         call.client.put_metric_alarm(**arguments, Tags=tag_list(call.tags))
         if call.old:
             arn = call.aws.arn("cloudwatch", f"alarm:{call.inputs['name']}")
-            if call.tags:
-                call.client.tag_resource(ResourceARN=arn, Tags=tag_list(call.tags))
-            if call.removed_tags():
-                call.client.untag_resource(ResourceARN=arn, TagKeys=call.removed_tags())
+            call.retag("ResourceARN", arn, tag_list(call.tags))
 
     def read(self, call: Call) -> Properties | None:
         found = call.client.describe_alarms(AlarmNames=[call.id])["MetricAlarms"]
@@ -193,9 +184,6 @@ class Dashboard(Put, kind="aws:cloudwatch/dashboard:Dashboard"):
     replace = ("dashboardName",)
     documents = ("dashboardBody",)
 
-    def identity(self, call: Call) -> str:
-        return str(call.inputs["dashboardName"])
-
     def put(self, call: Call) -> None:
         call.client.put_dashboard(
             DashboardName=call.inputs["dashboardName"], DashboardBody=call.inputs["dashboardBody"]
@@ -230,23 +218,13 @@ class EventRule(Put, kind="aws:cloudwatch/eventRule:EventRule"):
         return []
 
     def put(self, call: Call) -> None:
-        names = {
-            "name": "Name",
-            "eventBusName": "EventBusName",
-            "description": "Description",
-            "eventPattern": "EventPattern",
-            "scheduleExpression": "ScheduleExpression",
-            "roleArn": "RoleArn",
-            "state": "State",
-        }
-        arguments = renamed(call.inputs, names)
+        given = ("name", "eventBusName", "description", "eventPattern", "scheduleExpression", "roleArn", "state")
+        arguments = pascal(call.get(*given))
         if "isEnabled" in call.inputs:
             arguments["State"] = "ENABLED" if call.inputs["isEnabled"] else "DISABLED"
         arn = call.client.put_rule(**arguments, **({} if call.old else {"Tags": tag_list(call.tags)}))["RuleArn"]
-        if call.old and call.tags:
-            call.client.tag_resource(ResourceARN=arn, Tags=tag_list(call.tags))
-        if call.removed_tags():
-            call.client.untag_resource(ResourceARN=arn, TagKeys=call.removed_tags())
+        if call.old:
+            call.retag("ResourceARN", arn, tag_list(call.tags))
 
     def read(self, call: Call) -> Properties:
         bus, _, name = call.id.rpartition("/")

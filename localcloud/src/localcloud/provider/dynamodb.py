@@ -107,11 +107,7 @@ class Table(Resource, kind="aws:dynamodb/table:Table"):
         if table:
             call.client.update_table(TableName=call.id, **table)
         self._settle(call)
-        arn = call.outputs["arn"]
-        if call.tags:
-            call.client.tag_resource(ResourceArn=arn, Tags=tag_list(call.tags))
-        if call.removed_tags():
-            call.client.untag_resource(ResourceArn=arn, TagKeys=call.removed_tags())
+        call.retag("ResourceArn", call.outputs["arn"], tag_list(call.tags))
 
     def delete(self, call: Call) -> None:
         call.client.delete_table(TableName=call.id)

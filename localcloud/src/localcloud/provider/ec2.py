@@ -6,7 +6,7 @@ import hashlib
 from typing import Any, ClassVar
 
 from localcloud.provider.resource import Call, ProviderError, Resource
-from localcloud.provider.shape import pascal, renamed, tag_list, tag_map
+from localcloud.provider.shape import capitals, pascal, renamed, tag_list, tag_map
 from localcloud.provider.values import Properties
 
 
@@ -83,13 +83,8 @@ class Subnet(Tagged, kind="aws:ec2/subnet:Subnet"):
     replace = ("vpcId", "cidrBlock", "availabilityZone", "availabilityZoneId")
 
     def create(self, call: Call) -> str:
-        names = {
-            "vpcId": "VpcId",
-            "cidrBlock": "CidrBlock",
-            "availabilityZone": "AvailabilityZone",
-            "availabilityZoneId": "AvailabilityZoneId",
-        }
-        call.keep(call.client.create_subnet(**renamed(call.inputs, names))["Subnet"]["SubnetId"])
+        given = pascal(call.get("vpcId", "cidrBlock", "availabilityZone", "availabilityZoneId"))
+        call.keep(call.client.create_subnet(**given)["Subnet"]["SubnetId"])
         self.update(call)
         return call.id
 
@@ -219,16 +214,15 @@ class VpcEndpoint(Tagged, kind="aws:ec2/vpcEndpoint:VpcEndpoint"):
     unordered = ("routeTableIds", "subnetIds", "securityGroupIds")
 
     def create(self, call: Call) -> str:
-        names = {
-            "vpcId": "VpcId",
-            "serviceName": "ServiceName",
-            "vpcEndpointType": "VpcEndpointType",
-            "policy": "PolicyDocument",
-            "routeTableIds": "RouteTableIds",
-            "subnetIds": "SubnetIds",
-            "securityGroupIds": "SecurityGroupIds",
-            "privateDnsEnabled": "PrivateDnsEnabled",
-        }
+        names = capitals(
+            "vpcId",
+            "serviceName",
+            "vpcEndpointType",
+            "routeTableIds",
+            "subnetIds",
+            "securityGroupIds",
+            "privateDnsEnabled",
+        ) | {"policy": "PolicyDocument"}
         call.keep(call.client.create_vpc_endpoint(**renamed(call.inputs, names))["VpcEndpoint"]["VpcEndpointId"])
         self.tag(call)
         return call.id
@@ -281,14 +275,9 @@ class FlowLog(Tagged, kind="aws:ec2/flowLog:FlowLog"):
             for kind, name in (("VPC", "vpcId"), ("Subnet", "subnetId"), ("NetworkInterface", "eniId"))
             if call.inputs.get(name)
         )
-        names = {
-            "iamRoleArn": "DeliverLogsPermissionArn",
-            "logDestination": "LogDestination",
-            "logDestinationType": "LogDestinationType",
-            "logFormat": "LogFormat",
-            "trafficType": "TrafficType",
-            "maxAggregationInterval": "MaxAggregationInterval",
-        }
+        names = capitals(
+            "logDestination", "logDestinationType", "logFormat", "trafficType", "maxAggregationInterval"
+        ) | {"iamRoleArn": "DeliverLogsPermissionArn"}
         made = call.client.create_flow_logs(
             ResourceIds=[call.inputs[name]], ResourceType=kind, **renamed(call.inputs, names)
         )

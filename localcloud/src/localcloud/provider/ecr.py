@@ -52,11 +52,7 @@ class Repository(Resource, kind="aws:ecr/repository:Repository"):
         if call.changed("imageScanningConfiguration"):
             scanning = call.inputs.get("imageScanningConfiguration", {"scanOnPush": False})
             call.client.put_image_scanning_configuration(repositoryName=call.id, imageScanningConfiguration=scanning)
-        arn = call.outputs["arn"]
-        if call.tags:
-            call.client.tag_resource(resourceArn=arn, tags=tag_list(call.tags))
-        if call.removed_tags():
-            call.client.untag_resource(resourceArn=arn, tagKeys=call.removed_tags())
+        call.retag("resourceArn", call.outputs["arn"], tag_list(call.tags))
 
     def delete(self, call: Call) -> None:
         call.client.delete_repository(repositoryName=call.id, force=bool(call.inputs.get("forceDelete")))
@@ -69,9 +65,6 @@ class _RepositoryDocument(Put):
     required = ("repository", "policy")
     replace = ("repository",)
     documents = ("policy",)
-
-    def identity(self, call: Call) -> str:
-        return str(call.inputs["repository"])
 
 
 class LifecyclePolicy(_RepositoryDocument, kind="aws:ecr/lifecyclePolicy:LifecyclePolicy"):

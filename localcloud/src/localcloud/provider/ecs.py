@@ -45,10 +45,7 @@ class Cluster(Resource, kind="aws:ecs/cluster:Cluster"):
     def update(self, call: Call) -> None:
         if call.changed("settings", "configuration"):
             call.client.update_cluster(cluster=call.id, **call.get("settings", "configuration"))
-        if call.tags:
-            call.client.tag_resource(resourceArn=call.id, tags=tag_list(call.tags, key="key", value="value"))
-        if call.removed_tags():
-            call.client.untag_resource(resourceArn=call.id, tagKeys=call.removed_tags())
+        call.retag("resourceArn", call.id, tag_list(call.tags, key="key", value="value"))
 
     def delete(self, call: Call) -> None:
         call.client.delete_cluster(cluster=call.id)
@@ -60,9 +57,6 @@ class ClusterCapacityProviders(Put, kind="aws:ecs/clusterCapacityProviders:Clust
     optional = ("capacityProviders", "defaultCapacityProviderStrategies")
     replace = ("clusterName",)
     unordered = ("capacityProviders",)
-
-    def identity(self, call: Call) -> str:
-        return str(call.inputs["clusterName"])
 
     def put(self, call: Call) -> None:
         call.client.put_cluster_capacity_providers(
@@ -152,11 +146,7 @@ class TaskDefinition(Resource, kind="aws:ecs/taskDefinition:TaskDefinition"):
         }
 
     def update(self, call: Call) -> None:
-        arn = call.outputs["arn"]
-        if call.tags:
-            call.client.tag_resource(resourceArn=arn, tags=tag_list(call.tags, key="key", value="value"))
-        if call.removed_tags():
-            call.client.untag_resource(resourceArn=arn, tagKeys=call.removed_tags())
+        call.retag("resourceArn", call.outputs["arn"], tag_list(call.tags, key="key", value="value"))
 
     def delete(self, call: Call) -> None:
         if not call.inputs.get("skipDestroy"):

@@ -55,10 +55,7 @@ class Application(Resource, kind="aws:emrserverless/application:Application"):
         if call.changed(*_SETTINGS):
             self._stop(call)
             call.client.update_application(applicationId=call.id, **self._settings(call))
-        if call.tags:
-            call.client.tag_resource(resourceArn=call.outputs["arn"], tags=call.tags)
-        if call.removed_tags():
-            call.client.untag_resource(resourceArn=call.outputs["arn"], tagKeys=call.removed_tags())
+        call.retag("resourceArn", call.outputs["arn"], call.tags)
 
     def delete(self, call: Call) -> None:
         self._stop(call)

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from urllib.parse import unquote
 
 from localcloud.provider.resource import Call, Name, Put, Resource, document
-from localcloud.provider.shape import renamed, tag_list, tag_map
+from localcloud.provider.shape import capitals, renamed, tag_list, tag_map
 from localcloud.provider.values import Properties
 
 
@@ -25,13 +25,9 @@ class Role(_Iam, kind="aws:iam/role:Role"):
     tagged = True
 
     def create(self, call: Call) -> str:
-        names = {
+        names = capitals("description", "path", "maxSessionDuration", "permissionsBoundary") | {
             "name": "RoleName",
             "assumeRolePolicy": "AssumeRolePolicyDocument",
-            "description": "Description",
-            "path": "Path",
-            "maxSessionDuration": "MaxSessionDuration",
-            "permissionsBoundary": "PermissionsBoundary",
         }
         call.client.create_role(**renamed(call.inputs, names), Tags=tag_list(call.tags))
         return str(call.inputs["name"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from localcloud.provider.resource import Call, Name, Resource
-from localcloud.provider.shape import renamed, tag_list, tag_map
+from localcloud.provider.shape import capitals, renamed, tag_list, tag_map
 from localcloud.provider.values import Properties
 
 
@@ -25,13 +25,7 @@ class Key(Resource, kind="aws:kms/key:Key"):
     tagged = True
 
     def create(self, call: Call) -> str:
-        names = {
-            "description": "Description",
-            "policy": "Policy",
-            "keyUsage": "KeyUsage",
-            "customerMasterKeySpec": "KeySpec",
-            "multiRegion": "MultiRegion",
-        }
+        names = capitals("description", "policy", "keyUsage", "multiRegion") | {"customerMasterKeySpec": "KeySpec"}
         tags = tag_list(call.tags, key="TagKey", value="TagValue")
         call.keep(call.client.create_key(**renamed(call.inputs, names), Tags=tags)["KeyMetadata"]["KeyId"])
         self._settle(call)
@@ -68,11 +62,7 @@ class Key(Resource, kind="aws:kms/key:Key"):
             call.client.update_key_description(KeyId=call.id, Description=call.inputs.get("description", ""))
         if call.changed("policy") and "policy" in call.inputs:
             call.client.put_key_policy(KeyId=call.id, PolicyName="default", Policy=call.inputs["policy"])
-        if call.tags:
-            tags = tag_list(call.tags, key="TagKey", value="TagValue")
-            call.client.tag_resource(KeyId=call.id, Tags=tags)
-        if call.removed_tags():
-            call.client.untag_resource(KeyId=call.id, TagKeys=call.removed_tags())
+        call.retag("KeyId", call.id, tag_list(call.tags, key="TagKey", value="TagValue"))
 
     def delete(self, call: Call) -> None:
         days = call.inputs.get("deletionWindowInDays", 30)

@@ -10,19 +10,12 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from localcloud.provider.resource import Call, CheckFailure, Name, ProviderError, Put, Resource
-from localcloud.provider.shape import camel, pascal, renamed
+from localcloud.provider.shape import camel, capitals, pascal, renamed
 from localcloud.provider.values import ARCHIVE, Asset, Properties
 
-_CONFIGURATION = {
+_CONFIGURATION = capitals("runtime", "role", "handler", "description", "timeout", "memorySize", "layers") | {
     "name": "FunctionName",
-    "runtime": "Runtime",
-    "role": "Role",
-    "handler": "Handler",
-    "description": "Description",
-    "timeout": "Timeout",
-    "memorySize": "MemorySize",
     "kmsKeyArn": "KMSKeyArn",
-    "layers": "Layers",
 }
 _NESTED = ("ephemeralStorage", "tracingConfig", "deadLetterConfig", "loggingConfig", "snapStart", "environment")
 _TOLD = {
@@ -141,11 +134,7 @@ class Function(Resource, kind="aws:lambda/function:Function"):
         self._reserve(call)
         if call.inputs["publish"]:
             call.client.publish_version(FunctionName=call.id)
-        arn = call.outputs["arn"]
-        if call.tags:
-            call.client.tag_resource(Resource=arn, Tags=call.tags)
-        if call.removed_tags():
-            call.client.untag_resource(Resource=arn, TagKeys=call.removed_tags())
+        call.retag("Resource", call.outputs["arn"], call.tags)
 
     def delete(self, call: Call) -> None:
         if not call.inputs.get("skipDestroy"):
@@ -235,17 +224,9 @@ class Permission(Resource, kind="aws:lambda/permission:Permission"):
     within = ("function", "qualifier")
 
     def create(self, call: Call) -> str:
-        names = {
-            "statementId": "StatementId",
-            "action": "Action",
-            "function": "FunctionName",
-            "principal": "Principal",
-            "sourceArn": "SourceArn",
-            "sourceAccount": "SourceAccount",
-            "principalOrgId": "PrincipalOrgID",
-            "qualifier": "Qualifier",
-            "eventSourceToken": "EventSourceToken",
-        }
+        names = capitals(
+            "statementId", "action", "principal", "sourceArn", "sourceAccount", "qualifier", "eventSourceToken"
+        ) | {"function": "FunctionName", "principalOrgId": "PrincipalOrgID"}
         call.client.add_permission(**renamed(call.inputs, names))
         return str(call.inputs["statementId"])
 

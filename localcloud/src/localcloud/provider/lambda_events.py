@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from botocore.exceptions import ClientError
 
 from localcloud.provider.resource import Call, Put, Resource, is_missing
-from localcloud.provider.shape import camel, pascal, renamed
+from localcloud.provider.shape import camel, capitals, pascal, renamed
 from localcloud.provider.values import Properties
 
 
@@ -47,16 +47,16 @@ class FunctionEventInvokeConfig(Put, kind="aws:lambda/functionEventInvokeConfig:
         return renamed(call.inputs, {"functionName": "FunctionName", "qualifier": "Qualifier"})
 
 
-_MAPPING = {
-    "batchSize": "BatchSize",
-    "bisectBatchOnFunctionError": "BisectBatchOnFunctionError",
-    "functionResponseTypes": "FunctionResponseTypes",
-    "maximumBatchingWindowInSeconds": "MaximumBatchingWindowInSeconds",
-    "maximumRecordAgeInSeconds": "MaximumRecordAgeInSeconds",
-    "maximumRetryAttempts": "MaximumRetryAttempts",
-    "parallelizationFactor": "ParallelizationFactor",
-    "tumblingWindowInSeconds": "TumblingWindowInSeconds",
-}
+_MAPPING = capitals(
+    "batchSize",
+    "bisectBatchOnFunctionError",
+    "functionResponseTypes",
+    "maximumBatchingWindowInSeconds",
+    "maximumRecordAgeInSeconds",
+    "maximumRetryAttempts",
+    "parallelizationFactor",
+    "tumblingWindowInSeconds",
+)
 
 
 class EventSourceMapping(Resource, kind="aws:lambda/eventSourceMapping:EventSourceMapping"):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -106,6 +106,17 @@ class Call:
         """Tags of the old inputs that the new ones don't have."""
         return sorted(set(self.old.get("tagsAll") or {}) - set(self.tags))
 
+    def retag(self, named: str, thing: str, tags: Any) -> None:
+        """Set ``tags``, in the service's form, and take away those that the inputs no longer have.
+
+        Most services have the same two verbs; ``named`` is the argument that says which ``thing`` is meant.
+        """
+        kind, keys = ("tags", "tagKeys") if named[0].islower() else ("Tags", "TagKeys")
+        if self.tags:
+            self.client.tag_resource(**{named: thing, kind: tags})
+        if gone := self.removed_tags():
+            self.client.untag_resource(**{named: thing, keys: gone})
+
 
 class Resource:
     """A resource type; subclasses declare properties and say what the four verbs do.
@@ -119,7 +130,7 @@ class Resource:
     service: ClassVar[str]
     required: ClassVar[Collection[str]] = ()
     optional: ClassVar[Collection[str]] = ()
-    replace: ClassVar[Collection[str]] = ()  # a change makes a new resource
+    replace: ClassVar[Sequence[str]] = ()  # a change makes a new resource
     defaults: ClassVar[Mapping[str, Any]] = {}
     recomputed: ClassVar[Collection[str]] = ()  # outputs that any update may change
     documents: ClassVar[Collection[str]] = ()  # JSON as a string; compared by meaning
@@ -330,8 +341,8 @@ class Put(Resource):
         raise NotImplementedError
 
     def identity(self, call: Call) -> str:
-        """The id, which follows from the inputs."""
-        raise NotImplementedError
+        """The id, which follows from the inputs: by default the first of those that no update changes."""
+        return str(call.inputs[self.replace[0]])
 
     def claim(self, call: Call) -> tuple[str, ...] | None:
         """The id, which follows from inputs that no update changes; None while one of them isn't known."""

@@ -79,9 +79,6 @@ class _Setting(Put):
     service = "s3"
     replace = ("bucket",)
 
-    def identity(self, call: Call) -> str:
-        return str(call.inputs["bucket"])
-
 
 class BucketVersioning(_Setting, kind="aws:s3/bucketVersioning:BucketVersioning"):
     required = ("bucket", "versioningConfiguration")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from localcloud.provider.resource import Call, Name, Resource
-from localcloud.provider.shape import camel, pascal, renamed, tag_list, tag_map
+from localcloud.provider.shape import camel, capitals, pascal, renamed, tag_list, tag_map
 from localcloud.provider.values import Properties
 
 
@@ -26,28 +26,25 @@ class ScheduleGroup(Resource, kind="aws:scheduler/scheduleGroup:ScheduleGroup"):
         return {"name": call.id, "arn": found["Arn"], "state": found["State"], "tagsAll": tags, **dates}
 
     def update(self, call: Call) -> None:
-        if call.tags:
-            call.client.tag_resource(ResourceArn=call.outputs["arn"], Tags=tag_list(call.tags))
-        if call.removed_tags():
-            call.client.untag_resource(ResourceArn=call.outputs["arn"], TagKeys=call.removed_tags())
+        call.retag("ResourceArn", call.outputs["arn"], tag_list(call.tags))
 
     def delete(self, call: Call) -> None:
         call.client.delete_schedule_group(Name=call.id)
 
 
 _DATES = {"creationDate": "CreationDate", "lastModificationDate": "LastModificationDate"}
-_SCHEDULE = {
-    "name": "Name",
-    "groupName": "GroupName",
-    "scheduleExpression": "ScheduleExpression",
-    "scheduleExpressionTimezone": "ScheduleExpressionTimezone",
-    "state": "State",
-    "description": "Description",
-    "startDate": "StartDate",
-    "endDate": "EndDate",
-    "kmsKeyArn": "KmsKeyArn",
-    "actionAfterCompletion": "ActionAfterCompletion",
-}
+_SCHEDULE = capitals(
+    "name",
+    "groupName",
+    "scheduleExpression",
+    "scheduleExpressionTimezone",
+    "state",
+    "description",
+    "startDate",
+    "endDate",
+    "kmsKeyArn",
+    "actionAfterCompletion",
+)
 
 
 class Schedule(Resource, kind="aws:scheduler/schedule:Schedule"):

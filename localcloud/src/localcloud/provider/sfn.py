@@ -47,10 +47,7 @@ class StateMachine(Resource, kind="aws:sfn/stateMachine:StateMachine"):
 
     def update(self, call: Call) -> None:
         call.client.update_state_machine(stateMachineArn=call.id, **self._settings(call))
-        if call.tags:
-            call.client.tag_resource(resourceArn=call.id, tags=tag_list(call.tags, key="key", value="value"))
-        if call.removed_tags():
-            call.client.untag_resource(resourceArn=call.id, tagKeys=call.removed_tags())
+        call.retag("resourceArn", call.id, tag_list(call.tags, key="key", value="value"))
 
     def delete(self, call: Call) -> None:
         call.client.delete_state_machine(stateMachineArn=call.id)

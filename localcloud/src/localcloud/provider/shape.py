@@ -33,6 +33,11 @@ def camel(value: Any, *, keep: Collection[str] = ()) -> Any:
     return value
 
 
+def capitals(*names: str) -> dict[str, str]:
+    """For `renamed`: properties that the API calls the same, with a capital first letter."""
+    return {name: name[:1].upper() + name[1:] for name in names}
+
+
 def renamed(given: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
     """Those of the properties that ``names`` knows, under the API's names; None is left out."""
     return {api: given[name] for name, api in names.items() if given.get(name) is not None}

@@ -5,25 +5,19 @@ from __future__ import annotations
 from typing import ClassVar
 
 from localcloud.provider.resource import Call, Name, Put, Resource
-from localcloud.provider.shape import renamed, tag_list, tag_map
+from localcloud.provider.shape import capitals, renamed, tag_list, tag_map
 from localcloud.provider.values import Properties
 
-_TOPIC = {
-    "displayName": "DisplayName",
-    "policy": "Policy",
-    "deliveryPolicy": "DeliveryPolicy",
-    "kmsMasterKeyId": "KmsMasterKeyId",
-    "tracingConfig": "TracingConfig",
-    "fifoTopic": "FifoTopic",
-    "contentBasedDeduplication": "ContentBasedDeduplication",
-}
-_SUBSCRIPTION = {
-    "filterPolicy": "FilterPolicy",
-    "filterPolicyScope": "FilterPolicyScope",
-    "rawMessageDelivery": "RawMessageDelivery",
-    "redrivePolicy": "RedrivePolicy",
-    "deliveryPolicy": "DeliveryPolicy",
-}
+_TOPIC = capitals(
+    "displayName",
+    "policy",
+    "deliveryPolicy",
+    "kmsMasterKeyId",
+    "tracingConfig",
+    "fifoTopic",
+    "contentBasedDeduplication",
+)
+_SUBSCRIPTION = capitals("filterPolicy", "filterPolicyScope", "rawMessageDelivery", "redrivePolicy", "deliveryPolicy")
 
 
 def _texts(call: Call, names: dict[str, str]) -> dict[str, str]:
@@ -63,10 +57,7 @@ class Topic(Resource, kind="aws:sns/topic:Topic"):
                 call.client.set_topic_attributes(
                     TopicArn=call.id, AttributeName=api, AttributeValue=wanted.get(api, "")
                 )
-        if call.tags:
-            call.client.tag_resource(ResourceArn=call.id, Tags=tag_list(call.tags))
-        if call.removed_tags():
-            call.client.untag_resource(ResourceArn=call.id, TagKeys=call.removed_tags())
+        call.retag("ResourceArn", call.id, tag_list(call.tags))
 
     def delete(self, call: Call) -> None:
         call.client.delete_topic(TopicArn=call.id)
@@ -77,9 +68,6 @@ class TopicPolicy(Put, kind="aws:sns/topicPolicy:TopicPolicy"):
     required = ("arn", "policy")
     replace = ("arn",)
     documents = ("policy",)
-
-    def identity(self, call: Call) -> str:
-        return str(call.inputs["arn"])
 
     def put(self, call: Call) -> None:
         call.client.set_topic_attributes(

@@ -83,9 +83,6 @@ class _QueueAttribute(Put):
     replace = ("queueUrl",)
     property: ClassVar[str]
 
-    def identity(self, call: Call) -> str:
-        return str(call.inputs["queueUrl"])
-
     def put(self, call: Call) -> None:
         value: Any = call.inputs[self.property]
         attributes = {_ATTRIBUTES[self.property]: value}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from localcloud.provider.resource import Call, CheckFailure, Name, Resource
-from localcloud.provider.shape import renamed, tag_list, tag_map
+from localcloud.provider.shape import capitals, renamed, tag_list, tag_map
 from localcloud.provider.values import Properties
 
 
@@ -32,15 +32,7 @@ class Parameter(Resource, kind="aws:ssm/parameter:Parameter"):
         return call.id
 
     def _put(self, call: Call, *, overwrite: bool) -> None:
-        names = {
-            "name": "Name",
-            "type": "Type",
-            "description": "Description",
-            "keyId": "KeyId",
-            "allowedPattern": "AllowedPattern",
-            "tier": "Tier",
-            "dataType": "DataType",
-        }
+        names = capitals("name", "type", "description", "keyId", "allowedPattern", "tier", "dataType")
         value = call.inputs.get("value", call.inputs.get("insecureValue"))
         call.client.put_parameter(**renamed(call.inputs, names), Value=value, Overwrite=overwrite)
 

@@ -146,7 +146,8 @@ class EmrServerless:
                 "ResourceNotFoundException", f"Application {given['applicationId']} does not exist", 404
             ) from None
 
-    def _update(self, given: dict[str, Any]) -> dict[str, Any]:
+    def _stopped(self, given: dict[str, Any]) -> dict[str, Any]:
+        """The application, unless it is running."""
         found = self._application(given)
         if found["state"] not in ("CREATED", "STOPPED"):
             raise _Refused(
@@ -154,17 +155,15 @@ class EmrServerless:
                 f"Application {found['applicationId']} must be in one of the following statuses [CREATED, STOPPED]. "
                 f"Current status: {found['state']}",
             )
+        return found
+
+    def _update(self, given: dict[str, Any]) -> dict[str, Any]:
+        found = self._stopped(given)
         found |= {key: given[key] for key in _KEPT if given.get(key) is not None} | {"updatedAt": time.time()}
         return {"application": found}
 
     def _delete(self, given: dict[str, Any]) -> dict[str, Any]:
-        found = self._application(given)
-        if found["state"] not in ("CREATED", "STOPPED"):
-            raise _Refused(
-                "ValidationException",
-                f"Application {found['applicationId']} must be in one of the following statuses [CREATED, STOPPED]. "
-                f"Current status: {found['state']}",
-            )
+        found = self._stopped(given)
         del self._applications[found["applicationId"]]
         return {}
 
@@ -290,16 +289,7 @@ class EmrServerless:
             "state": state,
             "previousState": before,
         }
-        self._cloud.client("events").put_events(
-            Entries=[
-                {
-                    "Source": "aws.emr-serverless",
-                    "DetailType": "EMR Serverless Job Run State Change",
-                    "Resources": [one.told["arn"]],
-                    "Detail": json.dumps(detail),
-                }
-            ]
-        )
+        self._cloud.tell("aws.emr-serverless", "EMR Serverless Job Run State Change", one.told["arn"], detail)
 
 
 def _made(application: Mapping[str, Any]) -> dict[str, Any]:

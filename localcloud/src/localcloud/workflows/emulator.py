@@ -149,16 +149,7 @@ class Workflows:
             "error": execution.error if status != "RUNNING" else None,
             "cause": execution.cause if status != "RUNNING" else None,
         }
-        self._cloud.client("events").put_events(
-            Entries=[
-                {
-                    "Source": "aws.states",
-                    "DetailType": "Step Functions Execution Status Change",
-                    "Resources": [execution.exec_arn],
-                    "Detail": json.dumps(detail),
-                }
-            ]
-        )
+        self._cloud.tell("aws.states", "Step Functions Execution Status Change", execution.exec_arn, detail)
 
 
 class _LogSession(CloudWatchLoggingSession):

@@ -1,0 +1,86 @@
+"""The base of the platform's parts: children are parented to the part, and functions and alarms take a short form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from types import ModuleType
+
+import pulumi
+
+from headwater.infra.platform.alarm_topic import Threshold
+from headwater.infra.platform.function import MAX_TIMEOUT, METRICS_NAMESPACE, Function, FunctionArgs
+from headwater.infra.platform.grants import Grant, Setting
+from headwater.infra.platform.platform import Platform
+from headwater.infra.platform.state_machine import StateMachine, StateMachineArgs
+
+_PERIOD = timedelta(minutes=5)
+
+
+class Component(pulumi.ComponentResource):
+    """A part of the platform. Its type on Pulumi is ``headwater:index:`` and the name of its class."""
+
+    def __init__(self, name: str, platform: Platform, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(f"headwater:index:{type(self).__name__}", name, {}, opts)
+        self._platform = platform
+        self._child = pulumi.ResourceOptions(parent=self)
+
+    def _function(
+        self,
+        name: str,
+        handler: ModuleType,
+        bundle: str,
+        *,
+        memory_mib: int,
+        uses: Sequence[Grant],
+        timeout: timedelta = MAX_TIMEOUT,
+        disk_mib: int = 512,
+        settings: Mapping[str, Setting] | None = None,
+    ) -> Function:
+        """A function of this part; the arguments are those of `FunctionArgs`."""
+        args = FunctionArgs(
+            platform=self._platform,
+            handler=handler,
+            bundle=bundle,
+            memory_mib=memory_mib,
+            uses=uses,
+            timeout=timeout,
+            disk_mib=disk_mib,
+            settings=settings or {},
+        )
+        return Function(name, args, opts=self._child)
+
+    def _machine(
+        self,
+        name: str,
+        capability: str,
+        definition: Path,
+        steps: Mapping[str, Function],
+        *,
+        uses: Sequence[Grant],
+        values: Mapping[str, Setting] | None = None,
+        setting: str = "",
+        help_command: str = StateMachineArgs.help_command,
+    ) -> StateMachine:
+        """A state machine of this part; the arguments are those of `StateMachineArgs`."""
+        args = StateMachineArgs(
+            platform=self._platform, capability=capability, definition=definition, steps=steps, uses=uses,
+            values=values or {}, setting=setting, help_command=help_command,
+        )  # fmt: skip
+        return StateMachine(name, args, opts=self._child)
+
+    def _alarm_on_findings(
+        self, name: str, metric: str, *, service: str, lasts: timedelta, description: str, above: float = 0
+    ) -> None:
+        """An alarm on a metric that a function writes each time it looks: off within minutes, and for ``lasts``."""
+        self._platform.topic.watch(
+            name,
+            capability=service,
+            namespace=METRICS_NAMESPACE,
+            metric=metric,
+            dimensions={"service": service},
+            threshold=Threshold(above=above, statistic="Maximum", period=_PERIOD, periods=lasts // _PERIOD),
+            description=description,
+            parent=self,
+        )
