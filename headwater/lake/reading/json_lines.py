@@ -48,13 +48,7 @@ _Kinds = defaultdict[str, set[type]]
 
 
 def read(
-    connection: duckdb.DuckDBPyConnection,
-    path: Path,
-    source: Source,
-    wanted: Wanted,
-    scratch: Path,
-    *,
-    gzipped: bool,
+    connection: duckdb.DuckDBPyConnection, path: Path, source: Source, wanted: Wanted, scratch: Path, *, gzipped: bool
 ) -> Landed:
     """Make the table ``raw`` of text from a file with a JSON object a line."""
     refuse_other_mark(path, source.encoding, gzipped=gzipped)

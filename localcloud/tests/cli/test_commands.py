@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import boto3
 import pytest
 from localcloud.cli import main
+from localcloud.provider import Aws
 
 from localcloud import daemon
 
@@ -154,11 +154,4 @@ def test_a_command_that_cannot_be_understood_is_a_usage_error(run: Run) -> None:
 
 def client(here: Run, service: str) -> Any:
     """A client that is led there by what `env` says."""
-    variables = here("env", "--json").json
-    return boto3.client(
-        service,
-        endpoint_url=variables["AWS_ENDPOINT_URL"],
-        region_name=variables["AWS_REGION"],
-        aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
-    )
+    return Aws(here("env", "--json").json).client(service)

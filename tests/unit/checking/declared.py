@@ -8,18 +8,7 @@ from typing import Any
 import pandera.pandas as pa
 from pandera.engines.pandas_engine import Date, DateTime, Decimal
 
-from headwater.declare import (
-    Catalog,
-    Examples,
-    Feature,
-    FeatureView,
-    Gate,
-    Holdout,
-    Model,
-    Product,
-    Source,
-    number,
-)
+from headwater import declare
 from headwater.declare import catalog as together
 
 ROWS = pa.DataFrameSchema(
@@ -86,28 +75,32 @@ def small(params: Mapping[str, Any], inputs: Any, label: Any) -> Any:
     raise ValueError(f"n_splits=100 can't be more than the {len(inputs)} rows")
 
 
-SOURCE = Source(name="houses", contract=f"{HERE}:ROWS", keys=("rooms",), event_time="sold")
-VIEW = FeatureView(
+SOURCE = declare.Source(name="houses", contract=f"{HERE}:ROWS", keys=("rooms",), event_time="sold")
+VIEW = declare.FeatureView(
     name="prices",
     entity=("rooms",),
     sources=("houses",),
     sql="SELECT rooms, sold + INTERVAL 1 DAY AS event_time, sold + INTERVAL 1 DAY AS available_time, price AS last "
     "FROM houses",
-    features=(Feature(name="last"),),
+    features=(declare.Feature(name="last"),),
     ttl="1d",
 )
-MODEL = Model(
+MODEL = declare.Model(
     name="house_price",
     task="regression",
-    inputs=(number("rooms"),),
+    inputs=(declare.number("rooms"),),
     features=("prices.last",),
-    examples=Examples(sources=("houses",), sql="SELECT rooms, price, sold AS asked_at FROM houses", label="price"),
+    examples=declare.Examples(
+        sources=("houses",), sql="SELECT rooms, price, sold AS asked_at FROM houses", label="price"
+    ),
     train=f"{HERE}:fit",
-    holdout=Holdout(share=0.2),
-    gates=(Gate(metric="r2", at_least=0),),
+    holdout=declare.Holdout(share=0.2),
+    gates=(declare.Gate(metric="r2", at_least=0),),
 )
 
 
-def products(source: Source = SOURCE, view: FeatureView = VIEW, model: Model = MODEL) -> Catalog:
+def products(
+    source: declare.Source = SOURCE, view: declare.FeatureView = VIEW, model: declare.Model = MODEL
+) -> declare.Catalog:
     """A catalog of one of each."""
-    return together([Product(sources=(source,), views=(view,), models=(model,))])
+    return together([declare.Product(sources=(source,), views=(view,), models=(model,))])

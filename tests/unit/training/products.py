@@ -15,25 +15,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OrdinalEncoder, StandardScaler
 
-from headwater.declare import (
-    Catalog,
-    Choice,
-    Examples,
-    Feature,
-    FeatureView,
-    Gate,
-    Holdout,
-    Integers,
-    Model,
-    Product,
-    Search,
-    Source,
-    Uniform,
-    catalog,
-    category,
-    number,
-    timestamp,
-)
+from headwater import declare
 
 HERE = "tests.unit.training.products"
 
@@ -49,10 +31,10 @@ VISITS_CONTRACT = pa.DataFrameSchema(
 HOUSES_CONTRACT = pa.DataFrameSchema(
     {"rooms": pa.Column(int), "area": pa.Column(float, nullable=True), "price": pa.Column(float)}, coerce=True
 )
-VISITS = Source(name="visits", contract=f"{HERE}:VISITS_CONTRACT")
-HOUSES = Source(name="houses", contract=f"{HERE}:HOUSES_CONTRACT")
+VISITS = declare.Source(name="visits", contract=f"{HERE}:VISITS_CONTRACT")
+HOUSES = declare.Source(name="houses", contract=f"{HERE}:HOUSES_CONTRACT")
 
-HABITS = FeatureView(
+HABITS = declare.FeatureView(
     name="habits",
     entity=("shop",),
     sources=("visits",),
@@ -61,49 +43,52 @@ HABITS = FeatureView(
             count(*) OVER (PARTITION BY shop ORDER BY seen_at) AS visits
         FROM visits WHERE shop IS NOT NULL
     """,
-    features=(Feature(name="last_bought"), Feature(name="visits")),
+    features=(declare.Feature(name="last_bought"), declare.Feature(name="visits")),
     ttl="3h",
 )
 
-BUYS = Model(
+BUYS = declare.Model(
     name="buys",
     task="classification",
     inputs=(
-        category("shop", required=False),
-        number("amount", required=False, minimum=0),
-        timestamp("seen_at", timezone="Europe/Berlin"),
+        declare.category("shop", required=False),
+        declare.number("amount", required=False, minimum=0),
+        declare.timestamp("seen_at", timezone="Europe/Berlin"),
     ),
     features=("habits.last_bought", "habits.visits"),
-    examples=Examples(
+    examples=declare.Examples(
         sources=("visits",),
         sql="SELECT shop, amount, seen_at, seen_at AS asked_at, bought FROM visits",
         label="bought",
         positive="buys",
     ),
     train=f"{HERE}:boosted",
-    search=Search(
+    search=declare.Search(
         space={
-            "learning_rate": Uniform(low=0.05, high=0.3, log=True),
-            "max_leaf_nodes": Integers(low=4, high=8),
-            "class_weight": Choice(values=("balanced",)),
+            "learning_rate": declare.Uniform(low=0.05, high=0.3, log=True),
+            "max_leaf_nodes": declare.Integers(low=4, high=8),
+            "class_weight": declare.Choice(values=("balanced",)),
         },
         trials=2,
     ),
-    holdout=Holdout(last="12h"),
-    gates=(Gate(metric="roc_auc", at_least=0.6), Gate(metric="log_loss", at_most=0.9, champion_margin=0.01)),
+    holdout=declare.Holdout(last="12h"),
+    gates=(
+        declare.Gate(metric="roc_auc", at_least=0.6),
+        declare.Gate(metric="log_loss", at_most=0.9, champion_margin=0.01),
+    ),
 )
 
-PRICE = Model(
+PRICE = declare.Model(
     name="price",
     task="regression",
     inputs=(
-        number("rooms"),
-        number("area", required=False),
+        declare.number("rooms"),
+        declare.number("area", required=False),
     ),
-    examples=Examples(sources=("houses",), sql="SELECT rooms, area, price FROM houses", label="price"),
+    examples=declare.Examples(sources=("houses",), sql="SELECT rooms, area, price FROM houses", label="price"),
     train=f"{HERE}:boosted_price",
-    holdout=Holdout(share=0.25),
-    gates=(Gate(metric="r2", at_least=0.5), Gate(metric="rmse", champion_margin=100)),
+    holdout=declare.Holdout(share=0.25),
+    gates=(declare.Gate(metric="r2", at_least=0.5), declare.Gate(metric="rmse", champion_margin=100)),
     promotion="manual",
 )
 
@@ -112,15 +97,19 @@ EXPENSIVE = PRICE.model_copy(
         "name": "expensive",
         "task": "classification",
         "train": f"{HERE}:boosted_numbers",
-        "examples": Examples(sources=("houses",), sql="SELECT *, price > 150000 AS dear FROM houses", label="dear"),
-        "gates": (Gate(metric="accuracy", at_least=0.7),),
+        "examples": declare.Examples(
+            sources=("houses",), sql="SELECT *, price > 150000 AS dear FROM houses", label="dear"
+        ),
+        "gates": (declare.Gate(metric="accuracy", at_least=0.7),),
     }
 )
 
 
-def products(*models: Model) -> Catalog:
+def products(*models: declare.Model) -> declare.Catalog:
     """All sources and views, with these models."""
-    return catalog([Product(sources=(VISITS, HOUSES), views=(HABITS,), models=models or (BUYS, PRICE, EXPENSIVE))])
+    return declare.catalog(
+        [declare.Product(sources=(VISITS, HOUSES), views=(HABITS,), models=models or (BUYS, PRICE, EXPENSIVE))]
+    )
 
 
 def visits(rows: int = 900, seed: int = 1) -> str:

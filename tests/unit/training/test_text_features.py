@@ -20,26 +20,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from headwater import declare
 from headwater.cli.render.features import show_details, show_statistics
 from headwater.client import Stack, connect
-from headwater.declare import (
-    Aggregations,
-    Catalog,
-    Examples,
-    Feature,
-    FeatureView,
-    Gate,
-    Holdout,
-    Model,
-    OnDemand,
-    Product,
-    Source,
-    catalog,
-    category,
-    count,
-    last,
-    timestamp,
-)
 from headwater.features.errors import InvalidRows
 from headwater.features.online.encoding import pack, text_places, unpack
 from headwater.features.online.materialising import MaterialiseOptions
@@ -87,44 +70,44 @@ CONTRACT = pa.DataFrameSchema(
     },
     coerce=True,
 )
-FLIGHTS = Source(name="legs", contract=f"{HERE}:CONTRACT", event_time="flew_at")
-PLANES = FeatureView(
+FLIGHTS = declare.Source(name="legs", contract=f"{HERE}:CONTRACT", event_time="flew_at")
+PLANES = declare.FeatureView(
     name="planes",
     entity=("tail",),
     sources=("legs",),
-    aggregate=Aggregations(),
+    aggregate=declare.Aggregations(),
     features=(
-        Feature(name="legs", aggregate=count(over="1d")),
-        Feature(
+        declare.Feature(name="legs", aggregate=declare.count(over="1d")),
+        declare.Feature(
             name="last_carrier",
             description="Who flew it last",
             kind="category",
-            aggregate=last("carrier", over="1d"),
+            aggregate=declare.last("carrier", over="1d"),
             max_length=20,
         ),
     ),
     ttl="1d",
 )
-MODEL = Model(
+MODEL = declare.Model(
     name="punctual",
     task="classification",
-    inputs=(category("tail"), timestamp("asked_at")),
+    inputs=(declare.category("tail"), declare.timestamp("asked_at")),
     features=("planes.last_carrier", "planes.legs"),
-    on_demand=(OnDemand(name="is_first", sql="CASE WHEN planes.last_carrier = '01' THEN 1 ELSE 0 END"),),
-    examples=Examples(
+    on_demand=(declare.OnDemand(name="is_first", sql="CASE WHEN planes.last_carrier = '01' THEN 1 ELSE 0 END"),),
+    examples=declare.Examples(
         sources=("legs",),
         sql="SELECT tail, flew_at - INTERVAL 1 SECOND AS asked_at, late FROM legs",
         label="late",
         positive="late",
     ),
     train=f"{HERE}:fit",
-    holdout=Holdout(last=f"{4 * ROWS // 4}m"),
-    gates=(Gate(metric="roc_auc", at_least=0.8),),
+    holdout=declare.Holdout(last=f"{4 * ROWS // 4}m"),
+    gates=(declare.Gate(metric="roc_auc", at_least=0.8),),
 )
 
 
-def products() -> Catalog:
-    return catalog([Product(sources=(FLIGHTS,), views=(PLANES,), models=(MODEL,))])
+def products() -> declare.Catalog:
+    return declare.catalog([declare.Product(sources=(FLIGHTS,), views=(PLANES,), models=(MODEL,))])
 
 
 def fit(params: Mapping[str, Any], inputs: pandas.DataFrame, label: Any) -> Pipeline:
