@@ -80,7 +80,16 @@ RECIPES: Sequence[Recipe] = (
         name="data",
         sources=(
             *_BASE,
-            *_of("deployed.py", "features", "lake", "serving", "training", "verification", "versions"),
+            *_of(
+                "deployed.py",
+                "features",
+                "handlers/spark_steps.py",
+                "lake",
+                "serving",
+                "training",
+                "verification",
+                "versions",
+            ),
             *_of(*(f"handlers/{name}" for name in ("features", "lake", "registry", "training"))),
         ),
         of_project=("pipelines", "functions"),
