@@ -16,6 +16,11 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from localcloud import service_models
+
+# Nearly every test makes a session and clients of its own; AWS's descriptions needn't be parsed for each.
+service_models.share()
+
 # A busy machine must not fail a property: no test asserts a time.
 settings.register_profile("headwater", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("headwater")
@@ -29,17 +34,18 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 TESTS = Path(__file__).parent
 BESIDE = (
+    "terraform",
     "infra",
     "e2e/test_demo.py",
     "integration",
-    "terraform",
     "unit/templates",
     "e2e/test_own_project.py",
     "pulumi",
     "unit/features/test_spark.py",
     "infra/test_bundles.py",
 )
-"""Tests that start processes for all that they need, the longest first: what ends last decides."""
+"""Tests that start processes for all that they need, the longest first: what ends last decides. Terraform's provider
+mostly waits, so it begins, while all other processes have work."""
 ORDER = ("unit", *BESIDE)
 
 IMAGES = "LOCALCLOUD_IMAGE_CACHE"

@@ -22,7 +22,7 @@ from localcloud.persistence.errors import StateUnusable
 
 def serve(directory: Path, port: int, region: str) -> None:
     """Serve a cloud until SIGTERM or SIGINT; the record is there while it answers."""
-    service_models.share()
+    service_models.share_with_moto()
     from localcloud.admin import Admin
     from localcloud.cloud import Cloud
 

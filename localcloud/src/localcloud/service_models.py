@@ -30,3 +30,13 @@ def share() -> None:
 
     botocore.loaders.create_loader = create_loader
     botocore.session.create_loader = create_loader
+
+
+def share_with_moto() -> None:
+    """`share`, and one reader for all of moto's services: moto's own looks for its additions, too."""
+    share()
+    import moto.core.utils
+    from moto.core.loaders import create_loader
+
+    shared = create_loader()
+    moto.core.utils.create_loader = lambda: shared  # type: ignore[attr-defined]

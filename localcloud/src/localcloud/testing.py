@@ -25,7 +25,7 @@ _SERVE = """
 import json, sys
 from pathlib import Path
 from localcloud import service_models
-service_models.share()
+service_models.share_with_moto()
 from localcloud.cloud import Cloud
 with Cloud(Path(sys.argv[1])) as cloud:
     print(json.dumps(cloud.environment()), flush=True)
