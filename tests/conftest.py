@@ -15,11 +15,10 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
-
-from localcloud import service_models
+from localcloud.service_models import share
 
 # Nearly every test makes a session and clients of its own; AWS's descriptions needn't be parsed for each.
-service_models.share()
+share()
 
 # A busy machine must not fail a property: no test asserts a time.
 settings.register_profile("headwater", deadline=None, suppress_health_check=[HealthCheck.too_slow])
