@@ -25,9 +25,9 @@ class Release:
 
 def last_release() -> Release | None:
     """The newest release that this commit follows; None if there was none, or the clone doesn't reach back to it."""
-    if not (ROOT / ".git").exists():
-        return None
-    found = _run("git", "log", "-1", "--format=%H %s", f"--grep=^{RELEASE}[0-9]", "HEAD").strip()
+    command = ["git", "log", "-1", "--format=%H %s", f"--grep=^{RELEASE}[0-9]", "HEAD"]
+    # An archive of the tree is no repository, and git may refuse one of another owner.
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
     commit, _, subject = found.partition(" ")
     return Release(version=subject.removeprefix(RELEASE), commit=commit) if found else None
 
