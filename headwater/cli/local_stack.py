@@ -105,7 +105,8 @@ def _deploy_changes(project: Path, running: Running, stage: Stage, *, refresh: b
             return known
     forget(cloud)
     deployment = _deploy(project, running, stage, None, refresh=refresh)
-    remember(cloud, made_of, deployment.resources)
+    # As the next call reads it: the engine holds some values otherwise than the state does.
+    remember(cloud, made_of, resources(project, LOCAL, environment=environment))
     return deployment
 
 
