@@ -53,6 +53,7 @@ def environment(folder: Path, release: Release | None = None) -> Path:
 
 
 def _checkout(release: Release, folder: Path) -> Path:
+    folder.mkdir(parents=True)
     archive = folder.with_suffix(".zip")
     _run("git", "archive", "--format=zip", f"--output={archive}", release.commit)
     shutil.unpack_archive(archive, folder)
