@@ -97,17 +97,17 @@ def installed_megabytes(*names: str) -> float:
 
 def bundle_megabytes() -> float | None:
     """The serving bundle as it is deployed; None if it can't be built here."""
-    try:
-        from headwater.infra.bundles.build import RECIPES, build
-        from headwater.infra.bundles.packages import Target
+    from headwater.infra.bundles.build import RECIPES, build
+    from headwater.infra.bundles.packages import BundleError, Target
 
+    try:
         recipe = next(entry for entry in RECIPES if entry.name == "serving")
         with tempfile.TemporaryDirectory() as scratch:
             # This Python's version: for it there is a compiler, and bytecode is a tenth of a bundle.
             python = f"{sys.version_info.major}.{sys.version_info.minor}"
             target = Target(python=python, platform="x86_64-manylinux_2_28")
-            return build(recipe, target, Path(scratch)).unzipped_bytes / 2**20
-    except Exception as error:
+            return build(recipe, target, project=Path(scratch)).unzipped_bytes / 2**20
+    except BundleError as error:
         print(f"the serving bundle can't be built here: {error}", file=sys.stderr)
         return None
 
