@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 
@@ -35,6 +35,12 @@ class Stored(Value):
 
     format: int = Field(default=1, ge=1)
     """Format of the value's JSON. JSON that names none is of format 1."""
+
+    @classmethod
+    def from_item(cls, item: Mapping[str, Any], **more: Any) -> Self:
+        """The value that an item of a table holds field by field, beside its keys; ``more`` are fields of the keys."""
+        fields = {name: value for name, value in item.items() if name not in {"pk", "sk"}}
+        return cls.model_validate({"format": 1, **more, **fields})
 
     @classmethod
     def upgraded(cls, document: Mapping[str, Any], given: int) -> Mapping[str, Any]:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from headwater.client.waiting import wait_for
+from headwater.errors import Refused
 from headwater.lake.refusal import one_line
 from headwater.storage.executions import Executions
 
@@ -18,9 +19,16 @@ class Machine(Executions):
     """A state machine of the stack."""
 
     def begin(self, stem: str, given: object) -> str:
-        """Start an execution; returns its name: ``stem``, the time (UTC) and a random ending."""
+        """Start an execution; returns its name: ``stem``, the time (UTC) and a random ending.
+
+        Raises
+        ------
+        Refused
+            Somebody else drew the same name; nothing was started.
+        """
         name = f"{stem}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-        self.start(name, given)
+        if not self.start(name, given):
+            raise Refused(f"there is a run {name!r} already, and this call didn't start it", next_steps=["try again"])
         return name
 
     def wait(self, name: str, *, what: str, timeout: float) -> Mapping[str, Any]:

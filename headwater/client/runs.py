@@ -20,7 +20,6 @@ from headwater.training.store import RunFiles, failure_of
 from headwater.values import Value
 
 _OVER = frozenset({"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"})
-_MISSING = frozenset({"ExecutionDoesNotExist", "InvalidArn", "ValidationException"})
 LONGEST_WHY = 500
 _STEPS = {
     "Prepare": "pinning the data, building the point-in-time training set",

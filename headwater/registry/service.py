@@ -362,7 +362,7 @@ def _version(item: dict[str, Any]) -> ModelVersion:
 
 
 def _move(item: dict[str, Any]) -> AliasMove:
-    return AliasMove.model_validate({name: value for name, value in item.items() if name not in {"pk", "sk"}})
+    return AliasMove.from_item(item)
 
 
 def _words(version: int | None) -> str:

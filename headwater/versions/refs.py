@@ -220,8 +220,7 @@ def _ref(item: dict[str, Any]) -> Ref:
 
 
 def _move(item: dict[str, Any]) -> RefMove:
-    fields = {name: value for name, value in item.items() if name not in {"pk", "sk"}}
-    return RefMove.model_validate({"dataset": item["pk"].removeprefix(_NAMES), **fields})
+    return RefMove.from_item(item, dataset=item["pk"].removeprefix(_NAMES))
 
 
 def _words(commit: str | None) -> str:

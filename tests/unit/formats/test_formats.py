@@ -107,6 +107,11 @@ def test_a_value_of_any_earlier_format_is_brought_up_to_date(text: str) -> None:
     assert Renamed(number=2).model_dump() == {"format": 2, "number": 2}
 
 
+def test_an_item_without_a_format_is_of_the_first() -> None:
+    assert Renamed.from_item({"pk": "p", "sk": "s", "count": 1}) == Renamed(number=2)
+    assert Renamed.from_item({"pk": "p", "sk": "s", "format": 2, "number": 2}) == Renamed(number=2)
+
+
 def test_a_format_that_is_no_number_is_refused() -> None:
     with pytest.raises(ValueError, match="format"):
         Renamed.model_validate_json('{"format": "two", "number": 2}')
