@@ -106,20 +106,25 @@ def test_what_a_command_leaves_behind_ends_with_it(tmp_path: Path) -> None:
 def test_terminate_lets_the_command_end_its_own_way(tmp_path: Path) -> None:
     lines = Lines()
     code = """
-import signal, sys, time
-def end(*_):
-    print("tidied up")
-    sys.exit(7)
-signal.signal(signal.SIGTERM, end)
+import signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
 print("ready")
-while True:
-    time.sleep(600)
+signal.sigwait({signal.SIGTERM})
+print("tidied up")
+sys.exit(7)
 """
     process = start(code, tmp_path, lines)
     lines.wait_for(1)
     process.terminate()
     assert process.wait(20) == 7
     assert lines == ["ready", "tidied up"]
+
+
+def test_a_command_that_waits_for_its_children_has_none_that_it_did_not_start(tmp_path: Path) -> None:
+    lines = Lines()
+    process = start("import os, signal; signal.alarm(20); os.wait()", tmp_path, lines)
+    assert process.wait(30) == 1
+    assert "ChildProcessError" in lines[-1]
 
 
 def test_memory_counts_the_whole_tree(tmp_path: Path) -> None:

@@ -13,27 +13,16 @@ from pathlib import Path
 
 import psutil
 
-# One `sh` leads the group. Its standard input is a pipe whose other end only we hold, so the kernel closes it when we
-# end, even by SIGKILL; a second `sh` that reads from it then kills the whole group. A shell starts in 1 ms, a Python
-# supervisor in 20, and POSIX has what prctl(PR_SET_PDEATHSIG) has on Linux alone.
-# TERM goes on to the command alone, as from a container runtime, also one that comes before the shell knows whom it
-# started; a trapped signal makes `wait` return early. What a shell has to say of a child that was killed ("Killed") is
-# no output of the command.
-_SUPERVISOR = """
+# A shell that starts a watchdog and then becomes the command. The watchdog reads from a pipe whose other end only we
+# hold, so the kernel closes it when we end, even by SIGKILL; then the whole group is killed. A shell starts in 1 ms, a
+# Python supervisor in 20, and POSIX has what prctl(PR_SET_PDEATHSIG) has on Linux alone. The watchdog is a grandchild
+# of a shell that has ended: a command that waits for any of its children never waits for it.
+# No shell stays between us and the command: dash loses a signal, or a child's exit code, now and then, when the child
+# ends while a trap runs.
+_SUPERVISED = """
 exec 3<&0 </dev/null
-asked=
-trap 'asked=yes' TERM
-"$@" 3<&- &
-child=$!
-exec 2>/dev/null
-trap 'kill -TERM $child' TERM
-[ -z "$asked" ] || kill -TERM $child
-( read -r _ <&3; kill -9 0 ) >/dev/null &
-exec 3<&-
-while :; do
-  wait $child; status=$?
-  kill -0 $child || exit $status
-done
+( ( read -r _ <&3; kill -9 0 ) >/dev/null 2>&1 & )
+exec "$@" 3<&-
 """
 
 _CHUNK = 65_536
@@ -45,15 +34,15 @@ class Process:
     The group ends with the command, by `kill`, and when the process that started it ends.
     """
 
-    def __init__(self, supervisor: subprocess.Popen[bytes], on_line: Callable[[str], None]) -> None:
-        self._supervisor = supervisor
+    def __init__(self, command: subprocess.Popen[bytes], on_line: Callable[[str], None]) -> None:
+        self._command = command
         self._on_line = on_line
         self._rest = b""
         self._reading = threading.Lock()
         self._ended = threading.Event()
-        self._reader = threading.Thread(target=self._read, name=f"read-{supervisor.pid}", daemon=True)
+        self._reader = threading.Thread(target=self._read, name=f"read-{command.pid}", daemon=True)
         self._reader.start()
-        threading.Thread(target=self._watch, name=f"watch-{supervisor.pid}", daemon=True).start()
+        threading.Thread(target=self._watch, name=f"watch-{command.pid}", daemon=True).start()
 
     @classmethod
     def start(
@@ -82,8 +71,8 @@ class Process:
         Process
             Already running. A command that can't be started ends with 127 and a line that says so.
         """
-        supervisor = subprocess.Popen(
-            ["/bin/sh", "-c", _SUPERVISOR, "sh", *command],
+        started = subprocess.Popen(
+            ["/bin/sh", "-c", _SUPERVISED, "sh", *command],
             cwd=cwd,
             env=dict(env),
             stdin=subprocess.PIPE,
@@ -92,14 +81,14 @@ class Process:
             bufsize=0,
             start_new_session=True,
         )
-        return cls(supervisor, on_line)
+        return cls(started, on_line)
 
     @property
     def returncode(self) -> int | None:
         """The exit code, 128 + N if signal N ended it (as containers report); None while it runs."""
         if not self._ended.is_set():
             return None
-        code = self._supervisor.returncode
+        code = self._command.returncode
         return 128 - code if code < 0 else code
 
     def wait(self, timeout: float | None = None) -> int:
@@ -111,16 +100,16 @@ class Process:
             It still runs after ``timeout`` seconds.
         """
         if not self._ended.wait(timeout):
-            raise TimeoutError(f"process {self._supervisor.pid} still runs after {timeout} s")
+            raise TimeoutError(f"process {self._command.pid} still runs after {timeout} s")
         code = self.returncode
         assert code is not None  # noqa: S101 - `_ended` is set after the exit code is known
         return code
 
     def terminate(self) -> None:
         """Ask the command, and nobody else in its group, to end (SIGTERM)."""
-        if self._supervisor.returncode is None:
+        if self._command.returncode is None:
             with suppress(ProcessLookupError):
-                os.kill(self._supervisor.pid, signal.SIGTERM)
+                os.kill(self._command.pid, signal.SIGTERM)
 
     def kill(self) -> None:
         """End the whole tree now, also what left the group; `wait` says when it is gone."""
@@ -140,7 +129,7 @@ class Process:
     def drain(self) -> None:
         """Deliver what was written so far: what a child prints before it answers elsewhere comes before that answer."""
         with self._reading:
-            stdout = self._supervisor.stdout
+            stdout = self._command.stdout
             while stdout is not None and not stdout.closed and _readable(stdout.fileno(), 0):
                 chunk = os.read(stdout.fileno(), _CHUNK)
                 if not chunk:
@@ -158,7 +147,8 @@ class Process:
 
     def _tree(self) -> list[psutil.Process]:
         try:
-            return psutil.Process(self._supervisor.pid).children(recursive=True)
+            command = psutil.Process(self._command.pid)
+            return [command, *command.children(recursive=True)]
         except psutil.Error:
             return []
 
@@ -166,10 +156,10 @@ class Process:
         # The reader of the pipe is in the group until we kill it, so the group's id can't be someone else's by now.
         if not self._ended.is_set():
             with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._supervisor.pid, signal.SIGKILL)
+                os.killpg(self._command.pid, signal.SIGKILL)
 
     def _read(self) -> None:
-        stdout = self._supervisor.stdout
+        stdout = self._command.stdout
         assert stdout is not None  # noqa: S101 - Popen was told to make it
         with suppress(ValueError):  # closed between the question and the call
             while not stdout.closed:
@@ -177,12 +167,12 @@ class Process:
                 self.drain()
 
     def _watch(self) -> None:
-        self._supervisor.wait()
+        self._command.wait()
         self._kill_group()
         # Only a process that left the group can hold the pipe open now; nobody waits for its words.
         self._reader.join(1)
         self.drain()
-        if (stdin := self._supervisor.stdin) is not None:
+        if (stdin := self._command.stdin) is not None:
             stdin.close()
         self._ended.set()
 
