@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from headwater.errors import InvalidRequest
 
@@ -100,7 +100,7 @@ class Edge(NamedTuple):
     """When it was written down (recorded time), UTC; a fact that came late has a later one."""
     fact: str
     """The record that says so, such as ``MODEL#flight_delay/VERSION#00000002``."""
-    notes: Mapping[str, str] = {}  # noqa: RUF012 - never changed
+    notes: Mapping[str, str] = {}
     """More about the edge, such as the path of a file in its dataset."""
 
 
@@ -111,7 +111,7 @@ class Known(NamedTuple):
     at: datetime
     seen: datetime
     fact: str
-    notes: Mapping[str, str] = {}  # noqa: RUF012 - never changed
+    notes: Mapping[str, str] = {}
     """In words for people: who made it, from which commit, whether the tree was clean."""
 
 
@@ -149,6 +149,16 @@ class Places:
     stack: str = ""
 
 
+class Reads(Protocol):
+    """Reads edges that are kept."""
+
+    def edges(self, node: Node, direction: Literal["UP", "DOWN"]) -> tuple[Edge, ...]:
+        """The edges to what ``node`` was made from (``UP``), or to what was made from it (``DOWN``)."""
+
+    def of_thing(self, thing: str, direction: Literal["UP", "DOWN"]) -> tuple[Edge, ...]:
+        """The edges of every version of a thing, such as ``data:sources/flights``."""
+
+
 class NodeKind(NamedTuple):
     """A kind of node, for people."""
 
@@ -168,3 +178,8 @@ class Contribution:
 
     kinds: Sequence[NodeKind]
     logs: Callable[[Places], Iterable[Log]] = field(default=_no_logs)
+    above: Mapping[str, Callable[[Places, Node], Iterable[Edge]]] = field(default_factory=dict)
+    """By kind of node: edges upwards that are read from the fact when somebody asks, as they would be too many to keep,
+    such as all files of a commit's tree."""
+    below: Mapping[str, Callable[[Places, Node, Reads], Iterable[Edge]]] = field(default_factory=dict)
+    """By kind of node: edges downwards, likewise."""

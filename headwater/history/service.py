@@ -141,6 +141,10 @@ class UpdateHistory:
 
     def updates(self, of: StackName) -> tuple[Update, ...]:
         """Every update of a stack, oldest first."""
+        return tuple(update for _, update in self.dated(of))
+
+    def dated(self, of: StackName) -> list[tuple[int, Update]]:
+        """Every update of a stack with the moment that its facts are kept under, oldest first."""
         facts: dict[int, dict[str, str]] = {}
         for ns, name, _, document in self._table.facts(of):
             facts.setdefault(ns, {})[name] = document
@@ -153,7 +157,8 @@ class UpdateHistory:
             if name.startswith(_EXPORT)
         ]
         told += [(ns, update) for ns, update in exported if _moment(update) not in seen]
-        return _with_jumps(update for _, update in sorted(told, key=lambda entry: (entry[0], entry[1].id)))
+        told.sort(key=lambda entry: (entry[0], entry[1].id))
+        return list(zip([ns for ns, _ in told], _with_jumps(update for _, update in told), strict=True))
 
     def find(self, of: StackName, reference: str) -> Update:
         """The update that ``reference`` names.

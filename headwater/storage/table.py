@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from botocore.exceptions import ClientError, HTTPClientError
 
 from headwater.storage.clients import client, error_code
+from headwater.storage.retries import tries
 
 Scalar = str | int | None
 Item = Mapping[str, Scalar]
@@ -18,6 +21,10 @@ ABSENT = "attribute_not_exists(pk)"
 
 _CONTENTION = {"TransactionConflictException", "TransactionInProgressException", "ThrottlingException",
                "ProvisionedThroughputExceededException", "RequestLimitExceeded"}  # fmt: skip
+
+
+_BATCH, _BATCH_TRIES = 25, 10
+"""Items that BatchWriteItem takes, and calls for what it leaves over."""
 
 
 class WriteRefused(Exception):
@@ -31,10 +38,12 @@ class Table:
     ----------
     table : str
         The table's name.
+    pause : callable
+        Called with seconds before what a batch left over is written again.
     """
 
-    def __init__(self, table: str) -> None:
-        self.table = table
+    def __init__(self, table: str, *, pause: Callable[[float], None] = time.sleep) -> None:
+        self.table, self._pause = table, pause
         self._dynamodb = client("dynamodb")
 
     def get(self, pk: str, sk: str) -> dict[str, Any] | None:
@@ -42,19 +51,27 @@ class Table:
         answer = self._dynamodb.get_item(TableName=self.table, Key=_marshal({"pk": pk, "sk": sk}), ConsistentRead=True)
         return _unmarshal(answer["Item"]) if "Item" in answer else None
 
-    def query(self, pk: str, prefix: str) -> Iterator[dict[str, Any]]:
-        """The items under ``pk`` whose ``sk`` starts with ``prefix``, in the order of ``sk``."""
-        return self._query(pk, prefix, newest_first=False, page_size=1000)
+    def query(self, pk: str, prefix: str, *, after: str = "", page_size: int = 1000) -> Iterator[dict[str, Any]]:
+        """The items under ``pk`` whose ``sk`` starts with ``prefix`` and is greater than ``after``, in the order of
+        ``sk``."""
+        if after < prefix:
+            return self._query("begins_with(sk, :prefix)", {":pk": pk, ":prefix": prefix}, page_size=page_size)
+        # Strings compare by their bytes in UTF-8: nothing is between a text and the same with a NUL behind it.
+        between = {":pk": pk, ":first": f"{after}\0", ":last": f"{prefix}\U0010ffff"}
+        return self._query("sk BETWEEN :first AND :last", between, page_size=page_size)
 
     def newest(self, pk: str, prefix: str) -> dict[str, Any] | None:
         """The last of those items; None if there is none."""
-        return next(self._query(pk, prefix, newest_first=True, page_size=1), None)
+        values = {":pk": pk, ":prefix": prefix}
+        return next(self._query("begins_with(sk, :prefix)", values, newest_first=True, page_size=1), None)
 
-    def _query(self, pk: str, prefix: str, *, newest_first: bool, page_size: int) -> Iterator[dict[str, Any]]:
+    def _query(
+        self, condition: str, values: Mapping[str, str], *, newest_first: bool = False, page_size: int
+    ) -> Iterator[dict[str, Any]]:
         pages = self._dynamodb.get_paginator("query").paginate(
             TableName=self.table,
-            KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
-            ExpressionAttributeValues=_marshal({":pk": pk, ":prefix": prefix}),
+            KeyConditionExpression=f"pk = :pk AND {condition}",
+            ExpressionAttributeValues=_marshal(values),
             ScanIndexForward=not newest_first,
             ConsistentRead=True,
             PaginationConfig={"PageSize": page_size},
@@ -83,6 +100,30 @@ class Table:
                 raise WriteRefused(str(error)) from error
             raise
 
+    def put_all(self, items: Iterable[Item]) -> None:
+        """Write items, each of which replaces the one with its key, by the batch: none may depend on another.
+
+        Raises
+        ------
+        WriteRefused
+            DynamoDB throttled until all tries were spent. Some items are written; writing all again is safe.
+        """
+        self._batches({"PutRequest": {"Item": _marshal(item)}} for item in _last_of_each_key(items))
+
+    def delete_all(self, keys: Iterable[tuple[str, str]]) -> None:
+        """Delete items by ``pk`` and ``sk``, by the batch; a missing item is no error. Raises `WriteRefused`."""
+        self._batches({"DeleteRequest": {"Key": _marshal({"pk": pk, "sk": sk})}} for pk, sk in keys)
+
+    def _batches(self, requests: Iterable[dict[str, Any]]) -> None:
+        waiting = iter(requests)
+        while batch := list(islice(waiting, _BATCH)):
+            for _ in tries(_BATCH_TRIES, self._pause):
+                answer = self._dynamodb.batch_write_item(RequestItems={self.table: batch})
+                if not (batch := answer.get("UnprocessedItems", {}).get(self.table, [])):
+                    break
+            else:
+                raise WriteRefused(f"table {self.table}: {len(batch)} items stayed unprocessed, it is throttled")
+
     def write(self, put: Mapping[str, Any]) -> bool:
         """Apply one `put` by itself; False if its condition doesn't hold.
 
@@ -109,6 +150,11 @@ class Table:
         """No write, but the transaction fails unless ``only_if`` holds of the item."""
         key = _marshal({"pk": pk, "sk": sk})
         return {"ConditionCheck": {"TableName": self.table, "Key": key, **_condition(only_if, values)}}
+
+
+def _last_of_each_key(items: Iterable[Item]) -> Iterable[Item]:
+    # DynamoDB refuses a batch that has one key twice.
+    return {(item["pk"], item["sk"]): item for item in items}.values()
 
 
 def _condition(expression: str, values: Mapping[str, Scalar]) -> dict[str, Any]:

@@ -127,8 +127,12 @@ class Dataset:
         """The bytes that a path has in a commit."""
         return b"".join(self._objects.stream(self._entry(path, revision)))
 
+    def find(self, path: str, revision: str = MAIN) -> Entry | None:
+        """The entry that a path has in a commit; None if the commit lacks it."""
+        return self._trees.find(self.tree(revision), path)
+
     def _entry(self, path: str, revision: str) -> Entry:
-        entry = self._trees.find(self.tree(revision), path)
+        entry = self.find(path, revision)
         if entry is None:
             raise PathNotFound(f"{revision!r} of dataset {self.name!r} has no path {path!r}")
         return entry

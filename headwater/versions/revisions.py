@@ -33,6 +33,9 @@ def resolve(revision: str, refs: Refs, history: History) -> str:
         return _back(resolve(steps["base"], refs, history), int(steps["back"] or 1), revision, history)
     if at := _AT.fullmatch(revision):
         return _at(at["name"], at["time"], refs)
+    if len(revision) == 64 and _HEX.fullmatch(revision):
+        # A whole id: no branch or tag can be called that.
+        return _by_digits(revision, refs, history)
     kind, _, name = revision.partition(":")
     kinds = [one for one in _KINDS if one == kind] if name else list(_KINDS)
     if not revision or (name and not kinds):

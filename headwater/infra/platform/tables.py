@@ -90,6 +90,13 @@ class Table(pulumi.ComponentResource):
         """To read items and to write them by conditional statements in PartiQL, many at a time; all items."""
         return self._grant((*READ, *WRITE_BATCHES), ())
 
+    def derive(self, *prefixes: str) -> Grant:
+        """To read items whose ``pk`` starts with one of ``prefixes``, and to write and delete them by the batch.
+
+        Only for what is derived and can be made again: BatchWriteItem can't be allowed without its deletions.
+        """
+        return self._grant((*READ, "dynamodb:BatchWriteItem", "dynamodb:PutItem"), prefixes)
+
     def delete(self, *prefixes: str) -> Grant:
         """To delete items whose ``pk`` starts with one of ``prefixes``."""
         return self._grant(["dynamodb:DeleteItem"], prefixes)

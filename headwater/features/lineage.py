@@ -1,0 +1,103 @@
+"""Lineage of feature views: their rows are made from commits of their sources, under a definition."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from headwater.features.definitions import NAMES, Definition
+from headwater.features.online.records import Materialisation
+from headwater.graph import Contribution, Edge, Known, Log, Node, NodeKind, Places, Role, Told
+from headwater.lake.types import STREAMED, dataset_of
+from headwater.storage.table import Table
+from headwater.versions.dataset import Dataset
+from headwater.versions.lineage import branches, commit_node
+from headwater.versions.types import Change, Commit
+
+
+def definition_node(view: str, version: str) -> Node:
+    """The node of a view's definition."""
+    return Node("definition", f"view/{view}", version)
+
+
+def view_node(view: str, version: str, data_version: str) -> Node:
+    """The node of a view's rows: of one definition, from one version of the data."""
+    return Node("view", view, f"{version}/{data_version}")
+
+
+def edges_of_view(
+    view: str, version: str, data_version: str, commits: Mapping[str, str], template: Edge
+) -> Iterator[Edge]:
+    """The edges from a view's rows to its definition and to the commits that they were computed from.
+
+    ``template`` has the times and the fact.
+    """
+    node = view_node(view, version, data_version)
+    yield template._replace(below=node, role=Role.DEFINED_BY, above=definition_node(view, version))
+    for source, commit in sorted(commits.items()):
+        yield template._replace(below=node, role=Role.READ, above=commit_node(dataset_of(source), commit))
+
+
+@dataclass(frozen=True)
+class _Items:
+    """Items of a view in the registry, as a log: materialisations of older data may be recorded late."""
+
+    name: str
+    table: Table
+    view: str
+    prefix: str
+    tell: Callable[[str, dict[str, Any]], Told]
+    is_ordered: bool = False
+
+    def entries(self, after: str) -> Iterator[tuple[str, Callable[[], Told]]]:
+        """See `headwater.graph.Log`."""
+        for item in self.table.query(f"VIEW#{self.view}", self.prefix, after=after):
+            yield item["sk"], partial(self.tell, f"VIEW#{self.view}/{item['sk']}", item)
+
+
+def _tell_definition(fact: str, item: dict[str, Any]) -> Told:
+    found = Definition.model_validate_json(item["document"])
+    notes = {"features": ", ".join(feature.name for feature in found.view.features)}
+    return Told(nodes=[Known(definition_node(found.view.name, found.version), found.at, found.at, fact, notes)])
+
+
+def _tell_materialisation(fact: str, item: dict[str, Any]) -> Told:
+    # A repeated run moves some fields of the record: only what the first run wrote is told.
+    done = Materialisation.model_validate_json(item["document"])
+    node = view_node(done.view, done.version, done.data_version)
+    template = Edge(node, Role.READ, node, done.at, done.at, fact)
+    edges = list(edges_of_view(done.view, done.version, done.data_version, done.commits, template))
+    return Told(edges, [Known(node, done.at, done.at, fact, {"rows": str(done.rows)})])
+
+
+def _tell_streamed(dataset: Dataset, name: str, commit: Commit, _: list[Change]) -> Told:
+    """A commit of streamed rows is made under the definition that they were streamed for."""
+    version = commit.meta.get("view_version")
+    if version is None:
+        return Told()
+    above = definition_node(dataset.name.removeprefix(f"{STREAMED}/"), version)
+    node, fact = commit_node(dataset.name, name), f"commit:{name}"
+    return Told([Edge(node, Role.DEFINED_BY, above, commit.time, commit.time, fact)])
+
+
+def _logs(places: Places) -> Iterator[Log]:
+    table = Table(places.registry_table)
+    for item in table.query(NAMES, "NAME#"):
+        view = item["sk"].removeprefix("NAME#")
+        yield _Items(f"features/{view}/definitions", table, view, "DEFINITION#", _tell_definition)
+        yield _Items(f"features/{view}/materialisations", table, view, "MATERIALISATION#", _tell_materialisation)
+    yield from branches(places, "features", _tell_streamed, prefix=f"{STREAMED}/")
+
+
+LINEAGE = Contribution(
+    kinds=[
+        NodeKind(
+            "view",
+            "view:<name>@<definition>/<data version>",
+            "the rows of a feature view: one definition's, from one version of the data",
+        ),
+    ],
+    logs=_logs,
+)

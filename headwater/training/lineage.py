@@ -1,0 +1,136 @@
+"""Lineage of models: a version is made by a run, from a training set, which is made from commits and views."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from headwater.declare import Product
+from headwater.features.lineage import edges_of_view, view_node
+from headwater.graph import Contribution, Edge, Known, Log, Node, NodeKind, Places, Role, Told
+from headwater.lake.lineage import code_node
+from headwater.lake.types import DataVersion, PinnedCommit, dataset_of
+from headwater.registry.errors import ArtifactInvalid, ArtifactNotFound
+from headwater.registry.service import Registry
+from headwater.registry.store import ArtifactStore
+from headwater.registry.types import ModelVersion, Package
+from headwater.storage.table import Table
+from headwater.training.types import DEFINITION_FILE
+from headwater.versions.lineage import commit_node
+
+_VERSION = "VERSION#"
+
+
+def model_node(model: str, version: int) -> Node:
+    """The node of a model's version."""
+    return Node("model", model, str(version))
+
+
+def run_node(model: str, run_id: str) -> Node:
+    """The node of a training run."""
+    return Node("run", model, run_id)
+
+
+def set_node(sha256: str) -> Node:
+    """The node of a training set: runs that learnt from the same bytes share it."""
+    return Node("set", sha256)
+
+
+@dataclass(frozen=True)
+class Versions:
+    """The versions of one model, as a log: they are numbered without gaps."""
+
+    model: str
+    table: Table
+    artifacts: ArtifactStore
+    is_ordered: bool = True
+
+    @property
+    def name(self) -> str:
+        """Of the log."""
+        return f"training/{self.model}"
+
+    def entries(self, after: str) -> Iterator[tuple[str, Callable[[], Told]]]:
+        """See `headwater.graph.Log`."""
+        for item in self.table.query(f"MODEL#{self.model}", _VERSION, after=after):
+            yield item["sk"], partial(self._told, item)
+
+    def _told(self, item: dict[str, Any]) -> Told:
+        return tell_version(ModelVersion.model_validate_json(item["document"]), self.artifacts)
+
+
+def tell_version(entry: ModelVersion, artifacts: ArtifactStore) -> Told:
+    """What a version was made from, as its record, its package and its run's definition say."""
+    candidate, fact = entry.candidate, f"version:{entry.model}@{entry.version}"
+    run, model = run_node(entry.model, entry.run_id), model_node(entry.model, entry.version)
+    made, seen = candidate.created_at, entry.registered_at
+    template = Edge(model, Role.MADE_BY, run, made, seen, fact)
+    edges = [template]
+    if candidate.training_set is not None:
+        table = set_node(candidate.training_set.sha256)
+        edges += [
+            template._replace(role=Role.TRAINED_ON, above=table),
+            template._replace(below=run, role=Role.READ, above=table),
+        ]
+    else:
+        table = run
+    for source, commit in sorted(candidate.commits.items()):
+        edges.append(template._replace(below=table, role=Role.READ, above=commit_node(dataset_of(source), commit)))
+    edges += _of_views(entry, artifacts, template._replace(below=table))
+    if (code := code_node(candidate.code_version)) is not None:
+        edges.append(template._replace(below=run, role=Role.RAN_ON, above=code))
+    if entry.commit is not None:
+        # The version's files are a commit of their own.
+        files = commit_node(f"models/{entry.model}", entry.commit)
+        edges.append(template._replace(below=files, above=run))
+    known = Known(model, made, seen, fact, _notes(entry))
+    return Told(edges, [known, Known(run, made, seen, fact, {"parameters": _words(candidate.parameters)})])
+
+
+def _of_views(entry: ModelVersion, artifacts: ArtifactStore, template: Edge) -> Iterator[Edge]:
+    """The views that a training set was joined from: their rows of the same data version, and what made them."""
+    candidate = entry.candidate
+    try:
+        package = artifacts.load(entry.package, Package)
+        product = artifacts.load(candidate.files[DEFINITION_FILE], Product)
+    except (ArtifactNotFound, ArtifactInvalid, KeyError):
+        # A version of before definitions were kept, or one whose files are gone: its commits are known all the same.
+        return
+    versions = {feature.view: feature.version for feature in package.features if feature.version}
+    pinned = {name: PinnedCommit(commit=commit, revision=1) for name, commit in candidate.commits.items()}
+    for view in product.views:
+        version = versions.get(view.name)
+        if version is None:
+            continue
+        with suppress(KeyError):
+            data = DataVersion(commits=pinned).of(view)
+            yield template._replace(role=Role.READ, above=view_node(view.name, version, data.id))
+            yield from edges_of_view(view.name, version, data.id, data.ids, template)
+
+
+def _notes(entry: ModelVersion) -> Mapping[str, str]:
+    metrics = {name: f"{value:.4f}" for name, value in sorted(entry.metrics.items())}
+    return {"status": entry.status.value, "metrics": _words(metrics), "code": entry.candidate.code_version}
+
+
+def _words(values: Mapping[str, object]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in sorted(values.items()))
+
+
+def _logs(places: Places) -> Iterator[Log]:
+    table, artifacts = Table(places.registry_table), ArtifactStore(places.artifacts_bucket)
+    for model in Registry(table).models():
+        yield Versions(model, table, artifacts)
+
+
+LINEAGE = Contribution(
+    kinds=[
+        NodeKind("set", "set:<sha256>", "a training set, named by the hash of its bytes"),
+        NodeKind("run", "run:<model>@<run id>", "a training run"),
+        NodeKind("model", "model:<model>@<number>", "a registered version of a model"),
+    ],
+    logs=_logs,
+)
