@@ -14,6 +14,7 @@ from headwater.client.description import Description
 from headwater.client.features.service import Features
 from headwater.client.infrastructure import Infrastructure
 from headwater.client.ingestions import Ingestions, SentFile, upload
+from headwater.client.lineage import Lineage
 from headwater.client.logs import Logs
 from headwater.client.models import Models
 from headwater.client.predictions import Predictions, predict
@@ -61,6 +62,8 @@ class Stack:
         Logs of functions, tasks and machines: groups, read.
     infra : Infrastructure
         The infrastructure's history: history, show, diff, at, sync, restore_plan.
+    lineage : Lineage
+        What was made from what: why, up, down, path, impact, diff, at, facts, search, sync, verify, rebuild.
     """
 
     def __init__(self, description: Description, clients: Clients) -> None:
@@ -73,6 +76,7 @@ class Stack:
         self.alarms = Alarms(connection)
         self.logs = Logs(connection)
         self.infra = Infrastructure(connection)
+        self.lineage = Lineage(connection)
 
     @cached_property
     def data(self) -> Versions:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from headwater.infra.history import InfrastructureHistory as InfrastructureHistory
     from headwater.infra.images import ImageRepository as ImageRepository
     from headwater.infra.lake.ingestion import Ingestion as Ingestion
+    from headwater.infra.lineage import Lineage as Lineage
     from headwater.infra.platform.buckets import Expiry as Expiry
     from headwater.infra.platform.buckets import PrivateBucket as PrivateBucket
     from headwater.infra.platform.buckets import PrivateBucketArgs as PrivateBucketArgs
@@ -62,6 +63,7 @@ _MODULES = {
     "ImageRepository": "images",
     "InfrastructureHistory": "history",
     "Ingestion": "lake.ingestion",
+    "Lineage": "lineage",
     "Materialisation": "features.materialisation",
     "Network": "containers.network",
     "Platform": "platform.platform",

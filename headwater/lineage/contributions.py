@@ -6,20 +6,21 @@ import importlib
 import pkgutil
 from collections.abc import Mapping
 from functools import cache
-from importlib.util import find_spec
+from importlib.machinery import PathFinder
+from pathlib import Path
 
-import headwater
 from headwater.graph import Contribution, Node, NodeKind
 
 
 @cache
 def contributions() -> Mapping[str, Contribution]:
     """The value ``LINEAGE`` of every module ``headwater.<capability>.lineage``, by the capability's name."""
-    found = {}
-    for package in pkgutil.iter_modules(headwater.__path__):
-        name = f"headwater.{package.name}.lineage"
-        if package.ispkg and package.name != "lineage" and find_spec(name) is not None:
-            found[package.name] = importlib.import_module(name).LINEAGE
+    found, library = {}, Path(__file__).parents[1]
+    for package in pkgutil.iter_modules([str(library)]):
+        # Looked for in its folder: find_spec("headwater.demo.lineage") would import headwater.demo.
+        spec = PathFinder.find_spec("lineage", [str(library / package.name)])
+        if package.ispkg and package.name != "lineage" and spec is not None:
+            found[package.name] = importlib.import_module(f"headwater.{package.name}.lineage").LINEAGE
     return found
 
 

@@ -271,6 +271,10 @@ class Registry(StampedTable):
         """Every move of ``alias``, oldest first; empty if it never existed."""
         return tuple(map(_move, self._alias(model, alias).log()))
 
+    def moves(self, model: str) -> tuple[AliasMove, ...]:
+        """Every move of every alias of ``model``, by alias and time; also of aliases that were taken away."""
+        return tuple(map(_move, self._store.query(f"MODEL#{model}", "LOG#")))
+
     def _move(
         self,
         model: str,

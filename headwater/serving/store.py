@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from headwater.json_values import dumps, loads
-from headwater.serving.types import PredictionRecord
-from headwater.storage.clients import client
+from headwater.serving.types import PredictionRecord, record_key
+from headwater.storage.clients import client, error_code
+from headwater.storage.objects import GONE
 
 READERS = 16
 
@@ -54,6 +58,30 @@ class PredictionStore:
         chosen = [keys[int(place * step)] for place in range(min(limit, len(keys)))]
         with ThreadPoolExecutor(READERS, thread_name_prefix="prediction-log") as pool:
             return list(pool.map(self._record, chosen))
+
+    def record(self, model: str, day: date, request_id: str) -> dict[str, Any] | None:
+        """A request as it was written down; None if there is no record of it."""
+        try:
+            return self._record(record_key(model, day, request_id))
+        except ClientError as error:
+            if error_code(error) not in GONE:
+                raise
+            return None
+
+    def days_of(self, model: str, days: Sequence[date], request_id: str) -> list[date]:
+        """Of some days, those on which a request of that id was written down."""
+
+        def is_there(day: date) -> bool:
+            try:
+                self._s3.head_object(Bucket=self.bucket, Key=record_key(model, day, request_id))
+            except ClientError as error:
+                if error_code(error) not in GONE:
+                    raise
+                return False
+            return True
+
+        with ThreadPoolExecutor(READERS, thread_name_prefix="prediction-log") as pool:
+            return [day for day, there in zip(days, pool.map(is_there, days), strict=True) if there]
 
     def _record(self, key: str) -> dict[str, Any]:
         record: dict[str, Any] = loads(self._s3.get_object(Bucket=self.bucket, Key=key)["Body"].read().decode())

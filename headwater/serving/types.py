@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from headwater.features.online.reading import OnlineAnswer
 from headwater.serving.messages import PredictionAnswer, ViewLookUp
+
+
+def record_key(model: str, day: date, request_id: str) -> str:
+    """The key of a request's record in the predictions bucket; the day is that of the request, UTC."""
+    return f"{model}/date={day.isoformat()}/{request_id}.json"
 
 
 def explain(answers: Iterable[OnlineAnswer]) -> dict[str, ViewLookUp]:
@@ -41,7 +46,7 @@ class PredictionRecord:
     @property
     def key(self) -> str:
         """Its key in the predictions bucket; the date is that of the request, UTC."""
-        return f"{self.model}/date={self.received_at:%Y-%m-%d}/{self.request_id}.json"
+        return record_key(self.model, self.received_at.date(), self.request_id)
 
     def document(self) -> dict[str, Any]:
         """As JSON holds it: each prediction with ``views``, what `explain` makes of its look-ups.

@@ -16,7 +16,7 @@ from headwater.versions.refs import datasets
 from headwater.versions.staging import Progress
 from headwater.versions.store import Functions, Objects
 from headwater.versions.tree import Trees
-from headwater.versions.types import check_dataset
+from headwater.versions.types import Commit, check_dataset
 from headwater.versions.writing import Shared, no_progress
 
 GRACE = timedelta(days=7)
@@ -72,6 +72,10 @@ class Versions:
     def dataset(self, name: str, *, hooks: Mapping[Event, Sequence[Hook]] | None = None) -> Dataset:
         """A dataset by name; it begins to exist with its first commit. Raises `InvalidName`."""
         return Dataset(check_dataset(name), self._shared, hooks)
+
+    def commit(self, name: str) -> Commit:
+        """The commit of that whole id, in one read; raises `Corrupt` if it is gone."""
+        return self._shared.history.get(name)
 
     def gc(self, *, dry_run: bool = True, progress: Progress = no_progress) -> GcResult:
         """Delete objects that nothing leads to, or by default only count them.

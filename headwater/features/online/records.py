@@ -105,6 +105,11 @@ class Materialisations:
         item = self._store.newest(f"VIEW#{view}", _of(version))
         return Materialisation.model_validate_json(item["document"]) if item else None
 
+    def of(self, view: str, version: str) -> tuple[Materialisation, ...]:
+        """The materialisations of a definition, from the oldest data to the newest."""
+        found = self._store.query(f"VIEW#{view}", _of(version))
+        return tuple(Materialisation.model_validate_json(item["document"]) for item in found)
+
     def all(self, view: str) -> tuple[Materialisation, ...]:
         """Every materialisation of a view, whatever its definition, oldest first."""
         found = self._store.query(f"VIEW#{view}", "MATERIALISATION#")

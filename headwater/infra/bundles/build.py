@@ -62,7 +62,10 @@ def _of(*names: str) -> tuple[str, ...]:
 
 _GROUND = _of(
     "declare",
-    *(f"{name}.py" for name in ("__init__", "errors", "json_values", "routes", "settings", "values", "version")),
+    *(
+        f"{name}.py"
+        for name in ("__init__", "errors", "graph", "json_values", "routes", "settings", "values", "version")
+    ),
 )
 _BASE = (*_GROUND, *_of("storage", "registry", "handlers/__init__.py", "handlers/observability.py"))
 # A bundle holds the capabilities that its handlers use and no others: a change elsewhere must not restart them.
@@ -84,13 +87,15 @@ RECIPES: Sequence[Recipe] = (
                 "deployed.py",
                 "features",
                 "handlers/spark_steps.py",
+                "history",
                 "lake",
+                "lineage",
                 "serving",
                 "training",
                 "verification",
                 "versions",
             ),
-            *_of(*(f"handlers/{name}" for name in ("features", "lake", "registry", "training"))),
+            *_of(*(f"handlers/{name}" for name in ("features", "lake", "lineage", "registry", "training"))),
         ),
         of_project=("pipelines", "functions"),
     ),

@@ -1,0 +1,254 @@
+"""`headwater lineage`: what was made from what, at any time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from headwater.cli.command import StackOption, YesOption, commands, connect, group
+from headwater.cli.output import Answer, answered, insist, listed, note
+
+if TYPE_CHECKING:
+    from datetime import date, datetime
+
+    from headwater.client.lineage import Part
+
+NodeArgument = Annotated[
+    str,
+    typer.Argument(
+        help="Node: flight_delay@2, flight_delay@production, sources/flights@main~1, or an id such as set:8c22.",
+        show_default=False,
+    ),
+]
+DepthOption = Annotated[int, typer.Option("--depth", "-d", min=0, help="Edges to go; 0: all the way.")]
+KindOption = Annotated[
+    list[str] | None,
+    typer.Option("--kind", "-k", help="Show nodes of this kind only, such as model.", show_default=False),
+]
+AtOption = Annotated[
+    str | None,
+    typer.Option("--at", help="Only what had come to be by then: ISO 8601 with its time zone.", show_default=False),
+]
+KnownOption = Annotated[
+    str | None,
+    typer.Option("--known", help="Only what was written down by then: ISO 8601 likewise.", show_default=False),
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    summary = "Lineage: what made a prediction, what a file touched, what stood when."
+    lineage = group("lineage", summary, app)
+    commands(lineage, why, up, down, path, impact, diff, at, show, search, export, sync, verify, rebuild)
+
+
+def why(
+    request: Annotated[str, typer.Argument(help="The request_id of an answer.", show_default=False)],
+    model: Annotated[
+        str | None, typer.Option("--model", help="Spares looking through all models.", show_default=False)
+    ] = None,
+    day: Annotated[
+        str | None, typer.Option("--day", help="The request's day, UTC: YYYY-MM-DD.", show_default=False)
+    ] = None,
+    days: Annotated[int, typer.Option("--days", min=1, max=366, help="Without --day: days to look through.")] = 14,
+    instance: Annotated[int, typer.Option("--instance", "-i", min=0, help="Which of the request's instances.")] = 0,
+    stack: StackOption = None,
+) -> Answer:
+    """Show everything that made a prediction, from its data to the infrastructure."""
+    from headwater.cli.render.lineage import show_why
+
+    found = connect(stack).lineage.why(request, model=model, day=_day(day), days=days, instance=instance)
+    return answered(found, show_why)
+
+
+def up(
+    node: NodeArgument,
+    depth: DepthOption = 1,
+    kind: KindOption = None,
+    at: AtOption = None,
+    known: KnownOption = None,
+    stack: StackOption = None,
+) -> Answer:
+    """Show what a node was made from."""
+    found = connect(stack).lineage.up(node, depth=depth or None, kinds=kind or (), at=_time(at), known=_time(known))
+    return _part(found)
+
+
+def down(
+    node: NodeArgument,
+    depth: DepthOption = 1,
+    kind: KindOption = None,
+    at: AtOption = None,
+    known: KnownOption = None,
+    stack: StackOption = None,
+) -> Answer:
+    """Show what was made from a node."""
+    found = connect(stack).lineage.down(node, depth=depth or None, kinds=kind or (), at=_time(at), known=_time(known))
+    return _part(found)
+
+
+def path(
+    one: NodeArgument,
+    other: NodeArgument,
+    at: AtOption = None,
+    known: KnownOption = None,
+    stack: StackOption = None,
+) -> Answer:
+    """Show a shortest way between two nodes; exits 1 if neither was made from the other."""
+    from headwater.cli.render.lineage import show_path
+
+    found = connect(stack).lineage.path(one, other, at=_time(at), known=_time(known))
+    if found is None:
+        note(f"neither of {one} and {other} was made from the other")
+        return Answer(None, exit_code=1)
+    return answered(found, show_path)
+
+
+def impact(
+    thing: Annotated[
+        str, typer.Argument(help="Node, or the dataset of FILE, such as sources/flights.", show_default=False)
+    ],
+    file: Annotated[
+        str | None, typer.Argument(help="File as it was uploaded, or a path in the dataset.", show_default=False)
+    ] = None,
+    version: Annotated[
+        str,
+        typer.Option(
+            "--version",
+            "-v",
+            help="First characters of one S3 version of the file; by default all.",
+            show_default=False,
+        ),
+    ] = "",
+    at: AtOption = None,
+    known: KnownOption = None,
+    stack: StackOption = None,
+) -> Answer:
+    """Show what a bad file, commit or definition touched, and the commands that put it right."""
+    from headwater.cli.render.lineage import show_impacts
+
+    found = connect(stack).lineage.impact(thing, file, version=version, at=_time(at), known=_time(known))
+    return answered(found, show_impacts)
+
+
+def diff(one: NodeArgument, other: NodeArgument, stack: StackOption = None) -> Answer:
+    """Show the differences between two versions of a model, kind by kind."""
+    from headwater.cli.render.lineage import show_versions
+
+    return answered(connect(stack).lineage.diff(one, other), show_versions)
+
+
+def at(
+    time: Annotated[
+        str, typer.Argument(help="ISO 8601 with its time zone, such as 2026-03-01T12:00Z.", show_default=False)
+    ],
+    stack: StackOption = None,
+) -> Answer:
+    """Show what stood at a time: what served, from which data, on which infrastructure."""
+    from headwater.cli.render.lineage import show_stood
+
+    moment = _time(time)
+    assert moment is not None  # noqa: S101 - a text was given
+    return answered(connect(stack).lineage.at(moment), show_stood)
+
+
+def show(node: NodeArgument, stack: StackOption = None) -> Answer:
+    """Show what is known of a node itself: who made it, when, from which tree of code."""
+    from headwater.cli.render.lineage import show_facts
+
+    found = connect(stack).lineage.facts(node)
+    if not found:
+        note(f"nothing is known of {node} itself; its edges: headwater lineage up {node}")
+    return answered(found, show_facts)
+
+
+def search(
+    words: Annotated[list[str], typer.Argument(help="Words that a name must have in it.", show_default=False)],
+    kind: KindOption = None,
+    stack: StackOption = None,
+) -> Answer:
+    """Search for things by name."""
+    found = connect(stack).lineage.search(*words, kinds=kind or ())
+    if not found:
+        note("nothing is called that")
+    return listed(("thing",), [(thing,) for thing in found], list(found))
+
+
+def export(
+    node: NodeArgument,
+    depth: DepthOption = 0,
+    kind: KindOption = None,
+    at: AtOption = None,
+    known: KnownOption = None,
+    stack: StackOption = None,
+) -> Answer:
+    """Print the graph around a node, upwards and downwards."""
+    lineage = connect(stack).lineage
+    sides = [
+        ask(node, depth=depth or None, kinds=kind or (), at=_time(at), known=_time(known))
+        for ask in (lineage.up, lineage.down)
+    ]
+    return answered(sides, lambda console, found: None)
+
+
+def sync(stack: StackOption = None) -> Answer:
+    """Index the facts of the last minutes; the stack does so every hour."""
+    found = connect(stack).lineage.sync()
+    note(f"{found.facts:,} facts, {found.items:,} items written")
+    return Answer(found)
+
+
+def verify(stack: StackOption = None) -> Answer:
+    """Compare the index with the facts; exits 4 if they differ."""
+    found = connect(stack).lineage.verify()
+    if not found.differing:
+        note(f"{found.items:,} items, all as the facts tell them")
+        return Answer(found)
+    for what, items in (("missing", found.missing), ("told by no fact", found.surplus)):
+        for item in items:
+            note(f"{what}: {item}")
+    note(f"{found.differing:,} of {found.items:,} items differ; next: headwater lineage rebuild")
+    return Answer(found, exit_code=4)
+
+
+def rebuild(yes: YesOption = False, stack: StackOption = None) -> Answer:
+    """Delete the index and make it again from the facts, byte for byte."""
+    cloud = connect(stack)
+    question = f"Delete the lineage index of stack {cloud.description.name!r} and make it again?"
+    insist(question, yes, "headwater lineage verify")
+    found = cloud.lineage.rebuild()
+    note(f"{found.facts:,} facts, {found.items:,} items written")
+    return Answer(found)
+
+
+def _part(found: Part) -> Answer:
+    from headwater.cli.render.lineage import show_part
+
+    return answered(found, show_part)
+
+
+def _time(text: str | None) -> datetime | None:
+    from datetime import datetime
+
+    from headwater.errors import InvalidRequest
+
+    if text is None:
+        return None
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InvalidRequest(f"{text!r} is no time: write it as 2026-03-01T12:00:00Z") from error
+
+
+def _day(text: str | None) -> date | None:
+    from datetime import date
+
+    from headwater.errors import InvalidRequest
+
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise InvalidRequest(f"{text!r} is no day: write it as 2026-03-01") from error

@@ -1,0 +1,331 @@
+"""Lineage: what was made from what, at any time."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import UTC, date, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from headwater.client.connection import Connection
+from headwater.client.errors import needed
+from headwater.errors import InvalidRequest
+from headwater.graph import Edge, Known, Node, Places
+from headwater.storage.clients import error_code
+from headwater.values import Value
+
+if TYPE_CHECKING:
+    import networkx
+    import pandas
+
+    from headwater.lineage.differences import VersionDifference
+    from headwater.lineage.impact import Impact
+    from headwater.lineage.indexer import Caught, Checked
+    from headwater.lineage.service import LineageService
+    from headwater.lineage.standing import Stood
+    from headwater.lineage.walking import Moment
+    from headwater.lineage.why import Why
+
+_REFUSED = frozenset({"AccessDeniedException", "AccessDenied", "UnauthorizedOperation"})
+
+
+class Step(Value):
+    """An edge: ``below`` was made from ``above``."""
+
+    below: str
+    role: str
+    above: str
+    at: datetime
+    """When it came to be, UTC."""
+    seen: datetime
+    """When it was written down, UTC."""
+    fact: str
+    """The record that says so."""
+
+
+class NodeFact(Value):
+    """A fact about a node itself."""
+
+    node: str
+    at: datetime
+    seen: datetime
+    fact: str
+    notes: dict[str, str]
+
+
+class Part(Value):
+    """A part of the graph around a node."""
+
+    start: str
+    nodes: tuple[str, ...]
+    """The start first, then in the order of the walk."""
+    edges: tuple[Step, ...]
+    cut: bool = False
+    """Whether there is more than the walk could hold."""
+
+    def frame(self) -> pandas.DataFrame:
+        """The edges as a frame: columns below, role, above, at, seen, fact."""
+        import pandas
+
+        return pandas.DataFrame([edge.model_dump() for edge in self.edges], columns=list(Step.model_fields))
+
+    def networkx(self) -> networkx.MultiDiGraph:
+        """The graph for NetworkX: edges lead from what was made to what it was made from, their key is the role."""
+        with needed("a graph for NetworkX is made by networkx"):
+            import networkx
+        graph = networkx.MultiDiGraph()
+        graph.add_nodes_from((node, {"kind": node.partition(":")[0]}) for node in self.nodes)
+        for edge in self.edges:
+            graph.add_edge(edge.below, edge.above, key=edge.role, at=edge.at, seen=edge.seen, fact=edge.fact)
+        return graph
+
+
+class Lineage:
+    """The verbs on lineage; ``headwater.connect().lineage``.
+
+    A node is named by its id, of whose version the first characters are enough (``model:flight_delay@2``,
+    ``data:sources/flights@77ab``), by ``<model>@<version or alias>`` or by ``<dataset>@<revision>``.
+
+    ``at`` asks what had come to be by a time, ``known`` what was written down by then; both with their time zone.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._using, self._description = connection.using, connection.description
+
+    @cached_property
+    def _service(self) -> LineageService:
+        from headwater.lineage.service import LineageService
+
+        stack = self._description
+        places = Places(
+            registry_table=stack.registry_table,
+            lake_bucket=stack.lake_bucket,
+            artifacts_bucket=stack.artifacts_bucket,
+            predictions_bucket=stack.predictions_bucket,
+            project=stack.project,
+            stack=stack.name,
+        )
+        return LineageService(places)
+
+    def why(
+        self,
+        request: str,
+        *,
+        model: str | None = None,
+        day: date | None = None,
+        days: int | None = None,
+        instance: int = 0,
+    ) -> Why:
+        """Everything that made a prediction: values, model, training set, commits, code, image, infrastructure.
+
+        Parameters
+        ----------
+        request : str
+            The request's id, or its node.
+        model : str, optional
+            Spares looking through all models.
+        day : date, optional
+            The request's day, UTC; spares looking through the last ``days``.
+        days : int, optional
+            By default 14.
+        instance : int
+            Which of the request's instances, from 0.
+
+        Raises
+        ------
+        PredictionNotFound
+            There is no such record; the message says where it was looked for.
+        """
+        from headwater.lineage.why import DAYS
+
+        with self._using():
+            return self._service.why(request, model=model, day=day, days=days or DAYS, instance=instance)
+
+    def up(
+        self,
+        node: str,
+        *,
+        depth: int | None = 1,
+        kinds: Collection[str] = (),
+        at: datetime | None = None,
+        known: datetime | None = None,
+    ) -> Part:
+        """What a node was made from.
+
+        Parameters
+        ----------
+        node : str
+        depth : int, optional
+            Edges to go; None: all the way.
+        kinds : collection of str
+            Kinds of nodes to show, such as ``model``; the walk goes through all others.
+        at, known : datetime, optional
+
+        Raises
+        ------
+        UnknownNode, AmbiguousNode
+        """
+        return self._walk(node, "UP", depth, kinds, at, known)
+
+    def down(
+        self,
+        node: str,
+        *,
+        depth: int | None = 1,
+        kinds: Collection[str] = (),
+        at: datetime | None = None,
+        known: datetime | None = None,
+    ) -> Part:
+        """What was made from a node; see `up`."""
+        return self._walk(node, "DOWN", depth, kinds, at, known)
+
+    def path(
+        self, one: str, other: str, *, at: datetime | None = None, known: datetime | None = None
+    ) -> tuple[Step, ...] | None:
+        """The edges of a shortest way between two nodes; None if neither was made from the other."""
+        with self._using():
+            self._catch_up()
+            found = self._service.path(self._service.resolve(one), self._service.resolve(other), _moment(at, known))
+            return None if found is None else tuple(map(_step, found))
+
+    def impact(
+        self,
+        thing: str,
+        file: str | None = None,
+        *,
+        version: str = "",
+        at: datetime | None = None,
+        known: datetime | None = None,
+    ) -> tuple[Impact, ...]:
+        """What a bad file, commit or definition touched, and the commands that put it right.
+
+        Parameters
+        ----------
+        thing : str
+            A node, or with ``file`` the dataset that the file is in.
+        file : str, optional
+            The file's name as it was uploaded, or a path in the dataset.
+        version : str
+            First characters of one S3 version of the file; by default every version is told of, oldest first.
+        at, known : datetime, optional
+
+        Returns
+        -------
+        tuple of Impact
+            One for each version of the file, or of the node.
+
+        Raises
+        ------
+        UnknownNode, AmbiguousNode
+        """
+        with self._using():
+            self._catch_up()
+            service = self._service
+            nodes = service.files(thing, file, version) if file is not None else (service.resolve(thing),)
+            return tuple(service.impact(node, _moment(at, known)) for node in nodes)
+
+    def diff(self, one: str, other: str) -> VersionDifference:
+        """The differences between two versions of a model: data, features, parameters, lock, code, infrastructure.
+
+        Raises
+        ------
+        UnknownNode, VersionNotFound, InvalidRequest
+        """
+        with self._using():
+            return self._service.diff(self._service.resolve(one), self._service.resolve(other))
+
+    def at(self, time: datetime) -> Stood:
+        """What stood at ``time``: which version each alias served, each dataset's commit, and the infrastructure."""
+        with self._using():
+            return self._service.at(_zoned(time))
+
+    def facts(self, node: str) -> tuple[NodeFact, ...]:
+        """What is known of a node itself, oldest first."""
+        with self._using():
+            self._catch_up()
+            return tuple(map(_fact, self._service.facts(self._service.resolve(node))))
+
+    def search(self, *words: str, kinds: Collection[str] = ()) -> tuple[str, ...]:
+        """Names of things, such as ``data:sources/flights``, that have all of ``words`` in them."""
+        with self._using():
+            self._catch_up()
+            return self._service.search(words, kinds)
+
+    def sync(self) -> Caught:
+        """Bring the index up to date now; the stack does it every hour, and every question beforehand."""
+        with self._using():
+            return self._service.catch_up()
+
+    def verify(self) -> Checked:
+        """Compare the index with what the facts tell; changes nothing."""
+        with self._using():
+            self._catch_up()
+            return self._service.verify()
+
+    def rebuild(self) -> Caught:
+        """Delete the index and make it again from the facts."""
+        with self._using():
+            return self._service.rebuild()
+
+    def _walk(
+        self,
+        node: str,
+        direction: Any,
+        depth: int | None,
+        kinds: Collection[str],
+        at: datetime | None,
+        known: datetime | None,
+    ) -> Part:
+        with self._using():
+            self._catch_up()
+            start = self._service.resolve(node)
+            found = self._service.walk(start, direction, depth=depth, moment=_moment(at, known), kinds=kinds)
+        return Part(
+            start=start.id,
+            nodes=tuple(entry.id for entry in found.nodes),
+            edges=tuple(map(_step, found.edges)),
+            cut=found.cut,
+        )
+
+    def _catch_up(self) -> None:
+        """Index the facts of the last minutes; whoever may only read sees the index of the last hour."""
+        try:
+            self._service.catch_up()
+        except ClientError as error:
+            if error_code(error) not in _REFUSED:
+                raise
+
+
+def nodes_and_edges(part: Part) -> tuple[Sequence[Node], Sequence[Edge]]:
+    """A part's nodes and edges in the words of `headwater.graph`, for pictures and exports."""
+    from headwater.graph import Role
+
+    edges = [
+        Edge(Node.parse(edge.below), Role(edge.role), Node.parse(edge.above), edge.at, edge.seen, edge.fact)
+        for edge in part.edges
+    ]
+    return [Node.parse(node) for node in part.nodes], edges
+
+
+def _moment(at: datetime | None, known: datetime | None) -> Moment:
+    from headwater.lineage.walking import Moment
+
+    return Moment(at=_zoned(at) if at else None, known=_zoned(known) if known else None)
+
+
+def _zoned(time: datetime) -> datetime:
+    if time.tzinfo is None:
+        raise InvalidRequest(f"{time.isoformat()} has no time zone: write {time.isoformat()}Z for UTC")
+    return time.astimezone(UTC)
+
+
+def _step(edge: Edge) -> Step:
+    return Step(
+        below=edge.below.id, role=edge.role.value, above=edge.above.id, at=edge.at, seen=edge.seen, fact=edge.fact
+    )
+
+
+def _fact(known: Known) -> NodeFact:
+    return NodeFact(node=known.node.id, at=known.at, seen=known.seen, fact=known.fact, notes=dict(known.notes))

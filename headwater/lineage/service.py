@@ -1,0 +1,121 @@
+"""Lineage's verbs over one stack: up, down, path, impact, diff, at, why, search; and the index's upkeep."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from datetime import UTC, date, datetime
+
+from headwater.errors import InvalidRequest
+from headwater.graph import Edge, Known, Node, Places
+from headwater.lineage.contributions import contributions
+from headwater.lineage.differences import Differences, VersionDifference
+from headwater.lineage.impact import Impact, Impacts
+from headwater.lineage.index import Direction, Index
+from headwater.lineage.indexer import Caught, Checked, Indexer
+from headwater.lineage.resolving import Resolver
+from headwater.lineage.standing import Moments, Stood
+from headwater.lineage.walking import NOW, Found, Moment, Walker
+from headwater.lineage.why import DAYS, Explaining, Why
+from headwater.storage.table import Table
+
+SHALLOW = 1
+"""Edges that a walk goes by default: whole graphs become hairballs."""
+
+
+class LineageService:
+    """Answers questions from the facts and from the index of their edges.
+
+    Parameters
+    ----------
+    places : Places
+        Where the stack keeps its facts.
+    now : callable
+        The time, UTC.
+    """
+
+    def __init__(self, places: Places, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._places = places
+        self.index = Index(Table(places.registry_table))
+        self.indexer = Indexer(self.index, contributions(), places)
+        self._walker = Walker(self.index, contributions(), places)
+        self._resolver = Resolver(self.index, places)
+        self._explaining = Explaining(places, now=now)
+
+    # -- questions ----------------------------------------------------------------------------------------------
+
+    def resolve(self, text: str) -> Node:
+        """See `Resolver.resolve`."""
+        return self._resolver.resolve(text)
+
+    def files(self, dataset: str, file: str, version: str = "") -> tuple[Node, ...]:
+        """See `Resolver.file`."""
+        return self._resolver.file(dataset, file, version)
+
+    def walk(
+        self,
+        node: Node,
+        direction: Direction,
+        *,
+        depth: int | None = SHALLOW,
+        moment: Moment = NOW,
+        kinds: Collection[str] = (),
+    ) -> Found:
+        """See `Walker.walk`."""
+        return self._walker.walk(node, direction, depth=depth, moment=moment, kinds=kinds)
+
+    def path(self, one: Node, other: Node, moment: Moment = NOW) -> tuple[Edge, ...] | None:
+        """See `Walker.path`."""
+        return self._walker.path(one, other, moment)
+
+    def impact(self, node: Node, moment: Moment = NOW) -> Impact:
+        """See `Impacts.of`."""
+        return Impacts(self._walker, self._places).of(node, moment)
+
+    def diff(self, one: Node, other: Node) -> VersionDifference:
+        """The differences between two versions of a model.
+
+        Raises
+        ------
+        InvalidRequest
+            The nodes aren't versions of one model.
+        """
+        if {one.kind, other.kind} != {"model"} or one.name != other.name:
+            raise InvalidRequest(f"{one.id} and {other.id}: expected two versions of one model")
+        return Differences(self._places).between(one.name, int(one.version), int(other.version))
+
+    def at(self, time: datetime) -> Stood:
+        """See `Moments.at`."""
+        return Moments(self._places).at(time)
+
+    def why(
+        self, request: str, *, model: str | None = None, day: date | None = None, days: int = DAYS, instance: int = 0
+    ) -> Why:
+        """See `Explaining.why`."""
+        return self._explaining.why(request, model=model, day=day, days=days, instance=instance)
+
+    def facts(self, node: Node) -> tuple[Known, ...]:
+        """What is known of a node itself, oldest first."""
+        return self.index.facts(node)
+
+    def search(self, words: Iterable[str], kinds: Collection[str] = ()) -> tuple[str, ...]:
+        """Names of things that have all of ``words`` in them, whatever the case, by name."""
+        wanted = [word.lower() for word in words]
+        return tuple(
+            thing
+            for thing in self.index.things()
+            if (not kinds or thing.partition(":")[0] in kinds) and all(word in thing.lower() for word in wanted)
+        )
+
+    # -- the index ----------------------------------------------------------------------------------------------
+
+    def catch_up(self, stop: Callable[[], bool] = lambda: False) -> Caught:
+        """See `Indexer.catch_up`."""
+        return self.indexer.catch_up(stop)
+
+    def rebuild(self) -> Caught:
+        """See `Indexer.rebuild`."""
+        return self.indexer.rebuild()
+
+    def verify(self) -> Checked:
+        """See `Indexer.check`."""
+        return self.indexer.check()
