@@ -1,6 +1,6 @@
 """Nodes, edges and facts: the words in which each capability tells lineage what was made from what.
 
-A capability's ``lineage.py`` names its kinds of nodes and turns its append-only logs into edges; `headwater.lineage`
+A capability's ``facts.py`` names its kinds of nodes and turns its append-only logs into edges; `headwater.lineage`
 finds those files by itself. Nodes are versions that never change. What moves (a branch, an alias, the deployed
 infrastructure) is no node: its log tells where it pointed at a time.
 """
@@ -174,7 +174,7 @@ def _no_logs(_: Places) -> Iterable[Log]:
 
 @dataclass(frozen=True, kw_only=True)
 class Contribution:
-    """What a capability's ``lineage.py`` brings: the value of its name ``LINEAGE``."""
+    """What a capability's ``facts.py`` brings: the value of its name ``FACTS``."""
 
     kinds: Sequence[NodeKind]
     logs: Callable[[Places], Iterable[Log]] = field(default=_no_logs)

@@ -1,4 +1,4 @@
-"""The contributions of all capabilities: each package's ``lineage.py``, found by itself."""
+"""The contributions of all capabilities: each package's ``facts.py``, found by itself."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from headwater.graph import Contribution, Node, NodeKind
 
 @cache
 def contributions() -> Mapping[str, Contribution]:
-    """The value ``LINEAGE`` of every module ``headwater.<capability>.lineage``, by the capability's name."""
+    """The value ``FACTS`` of every module ``headwater.<capability>.facts``, by the capability's name."""
     found, library = {}, Path(__file__).parents[1]
     for package in pkgutil.iter_modules([str(library)]):
-        # Looked for in its folder: find_spec("headwater.demo.lineage") would import headwater.demo.
-        spec = PathFinder.find_spec("lineage", [str(library / package.name)])
-        if package.ispkg and package.name != "lineage" and spec is not None:
-            found[package.name] = importlib.import_module(f"headwater.{package.name}.lineage").LINEAGE
+        # Looked for in its folder: find_spec("headwater.demo.facts") would import headwater.demo.
+        spec = PathFinder.find_spec("facts", [str(library / package.name)])
+        if package.ispkg and spec is not None:
+            found[package.name] = importlib.import_module(f"headwater.{package.name}.facts").FACTS
     return found
 
 

@@ -76,20 +76,19 @@ class Index:
     def edges(self, node: Node, direction: Direction) -> tuple[Edge, ...]:
         """The edges to what ``node`` was made from (``UP``), or to what was made from it (``DOWN``).
 
-        An edge that several facts tell is there once, with the earliest times.
+        An edge that several facts tell is there several times; see `merged`.
         """
         found = self._table.query(PREFIX + node.thing, f"{_fitting(node.version)}#{direction}#")
-        return merged(_edge(node, item) for item in found if item["of"] == node.version)
+        return tuple(_edge(node, item) for item in found if item["of"] == node.version)
 
     def of_thing(self, thing: str, direction: Direction) -> tuple[Edge, ...]:
         """The edges of every version of a thing, such as ``data:sources/flights``."""
         kind, _, name = thing.partition(":")
-        edges = (
+        return tuple(
             _edge(Node(kind, name, item["of"]), item)
             for item in self._table.query(PREFIX + thing, "")
             if _direction(item) == direction
         )
-        return merged(edges)
 
     def facts(self, node: Node) -> tuple[Known, ...]:
         """What is known of a node, oldest first."""

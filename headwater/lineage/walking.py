@@ -116,9 +116,12 @@ class Walker:
 
         Neither has to be the earlier one: both directions are tried.
         """
-        return self._path(one, other, moment) or self._path(other, one, moment)
+        found = self._path(one, other, moment)
+        return self._path(other, one, moment) if found is None else found
 
     def _path(self, below: Node, above: Node, moment: Moment) -> tuple[Edge, ...] | None:
+        if below == above:
+            return ()
         came: dict[Node, Edge] = {}
         waiting = deque([below])
         while waiting:

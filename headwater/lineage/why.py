@@ -25,7 +25,7 @@ from headwater.lineage.standing import Moments
 from headwater.registry.service import Registry
 from headwater.registry.store import ArtifactStore
 from headwater.registry.types import AliasMove, ModelVersion, Package, PackageFeature
-from headwater.serving.lineage import place_of
+from headwater.serving.facts import place_of
 from headwater.serving.store import PredictionStore
 from headwater.storage.table import Table
 from headwater.values import Value

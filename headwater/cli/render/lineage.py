@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from headwater.lineage.why import ValueOrigin, Why
 
 _SHORT = 12
-_INDENT = 12
+_HASH = re.compile(r"[0-9a-f]{32,64}")
 _FILES = 8
 """Files that are named of one source; --json has them all."""
 
@@ -40,25 +41,33 @@ def show_why(console: Console, why: Why) -> None:
     which = f" (instance {why.instance} of {why.instances})" if why.instances > 1 else ""
     answer = ", ".join(f"{name} {show(value)}" for name, value in why.answer.items())
     console.print(f"[bold]{why.model}@{why.version}[/bold] answered {answer}{which}", highlight=False)
-    _line(console, "asked", f"{_moment(why.received_at)}, as of {_moment(why.as_of)}")
-    _line(console, "inputs", _words(why.inputs))
-    for value in why.values:
-        _line(console, value.view, _value(value), *_origin(value))
-    _line(console, "model", *_version(why))
-    for commit in why.commits:
-        upload = f"; upload {commit.upload}" if commit.upload else ""
-        made = f"{_moment(commit.at)} by {commit.by}: {commit.message}" if commit.at else commit.message
-        _line(console, "learnt from", f"{commit.dataset}@{_cut(commit.commit)}", f"{made}{upload}")
-    if why.move is not None:
-        by = f" by {why.move.by}" if why.move.by else ""
-        _line(console, "served as", f"{why.alias} since {_moment(why.move.at)}{by} {_quoted(why.move.why)}".rstrip())
-    else:
-        _line(console, "served as", why.alias)
-    _line(console, "code", *_code(why))
-    if why.update is not None:
-        _line(console, "infra", _update(why.update))
+    with _Rows(console) as rows:
+        rows.add("asked", f"{_moment(why.received_at)}, as of {_moment(why.as_of)}", _words(why.inputs))
+        for value in why.values:
+            rows.add(value.view, _value(value), *_origin(value))
+        rows.add("model", *_version(why))
+        for commit in why.commits:
+            made = f"{_moment(commit.at)} by {commit.by}: {commit.message}" if commit.at else commit.message
+            upload = [f"upload {_short_uri(commit.upload)}"] if commit.upload else []
+            rows.add("learnt from", f"{commit.dataset}@{_cut(commit.commit)}", made, *upload)
+        rows.add("serves as", f"{why.alias}{_since(why)}")
+        rows.add("code", *_code(why))
+        if why.update is not None:
+            rows.add("infra", _update(why.update))
     for note in why.notes:
         console.print(f"! {note}", markup=False, style="yellow")
+
+
+def _since(why: Why) -> str:
+    if why.move is None:
+        return ""
+    by = f" by {why.move.by}" if why.move.by else ""
+    return f" since {_moment(why.move.at)}{by} {_quoted(why.move.why)}".rstrip()
+
+
+def _short_uri(uri: str) -> str:
+    place, _, version = uri.partition("?versionId=")
+    return f"{place}?versionId={version[:_SHORT]}"
 
 
 def show_part(console: Console, part: Part) -> None:
@@ -91,15 +100,14 @@ def show_impacts(console: Console, impacts: Sequence[Impact]) -> None:
 def _show_impact(console: Console, impact: Impact) -> None:
     console.print(short(impact.node), markup=False, style="bold", soft_wrap=True)
     lists = (("commits", impact.commits), ("views", impact.views), ("sets", impact.sets), ("others", impact.others))
-    for name, nodes in lists:
-        for place, node in enumerate(nodes):
-            _line(console, name if not place else "", short(node))
-    for version in impact.versions:
-        _line(console, "model", f"{version.model}@{version.version} {version.status}", *_served(version))
-    if not (impact.versions or any(nodes for _, nodes in lists)):
-        _line(console, "", "nothing was made from it")
-    for place, remedy in enumerate(impact.remedies):
-        _line(console, "next" if not place else "", remedy)
+    with _Rows(console) as rows:
+        for name, nodes in lists:
+            rows.add(name, *map(short, nodes))
+        for version in impact.versions:
+            rows.add("model", f"{version.model}@{version.version} {version.status}", *_served(version))
+        if not (impact.versions or any(nodes for _, nodes in lists)):
+            rows.add("", "nothing was made from it")
+        rows.add("next", *impact.remedies)
 
 
 def show_versions(console: Console, difference: VersionDifference) -> None:
@@ -107,42 +115,44 @@ def show_versions(console: Console, difference: VersionDifference) -> None:
     console.print(
         f"[bold]{difference.model}[/bold] from version {difference.before} to {difference.after}", highlight=False
     )
-    for data in difference.data:
-        _line(console, "data", *_data(data))
-    for field in difference.fields:
-        _line(console, field.kind, f"{field.name}: {_side(field.before)} -> {_side(field.after)}")
-    if difference.same:
-        _line(console, "same", ", ".join(difference.same))
+    with _Rows(console) as rows:
+        for data in difference.data:
+            rows.add("data", *_data(data))
+        for field in difference.fields:
+            rows.add(field.kind, f"{field.name}: {_side(field.before)} -> {_side(field.after)}")
+        if difference.same:
+            rows.add("same", ", ".join(difference.same))
 
 
 def show_stood(console: Console, stood: Stood) -> None:
     """What stood at a time."""
     console.print(f"at {_moment(stood.at)}", style="bold")
-    for served in stood.served:
-        by = f" by {served.by}" if served.by else ""
-        since = f"since {_moment(served.since)}{by} {_quoted(served.why)}".rstrip()
-        learnt = ", ".join(f"{source}@{_cut(commit)}" for source, commit in sorted(served.commits.items()))
-        _line(
-            console,
-            "served",
-            f"{served.model}@{served.alias} -> version {served.version} {since}",
-            f"learnt from {learnt}; code {_cut(served.code_version.removeprefix('sha256:'))}",
-        )
-    if not stood.served:
-        _line(console, "served", "nothing")
-    for head in stood.heads:
-        _line(console, "data", f"{head.dataset}@{_cut(head.commit)} since {_moment(head.since)} by {head.by}")
-    _line(console, "infra", _update(stood.update) if stood.update else "no update is known by then")
+    with _Rows(console) as rows:
+        for served in stood.served:
+            by = f" by {served.by}" if served.by else ""
+            learnt = ", ".join(f"{source}@{_cut(commit)}" for source, commit in sorted(served.commits.items()))
+            rows.add(
+                "served",
+                f"{served.model}@{served.alias} -> version {served.version}",
+                f"since {_moment(served.since)}{by} {_quoted(served.why)}".rstrip(),
+                f"learnt from {learnt}; code {_cut(served.code_version.removeprefix('sha256:'))}",
+            )
+        if not stood.served:
+            rows.add("served", "nothing")
+        for head in stood.heads:
+            rows.add("data", f"{head.dataset}@{_cut(head.commit)} since {_moment(head.since)} by {head.by}")
+        rows.add("infra", _update(stood.update) if stood.update else "no update is known by then")
 
 
 def show_facts(console: Console, facts: Sequence[NodeFact]) -> None:
     """What is known of a node itself."""
     for fact in facts:
         console.print(short(fact.node), markup=False, style="bold", soft_wrap=True)
-        _line(console, "since", _moment(fact.at))
-        for name, value in fact.notes.items():
-            _line(console, name, value)
-        _line(console, "says", fact.fact)
+        with _Rows(console) as rows:
+            rows.add("since", _moment(fact.at))
+            for name, value in fact.notes.items():
+                rows.add(name, value)
+            rows.add("says", fact.fact)
 
 
 def _value(value: ValueOrigin) -> str:
@@ -216,10 +226,30 @@ def _side(value: Any) -> str:
     return _cut(value.removeprefix("sha256:")) if isinstance(value, str) else show(value)
 
 
-def _line(console: Console, name: str, *texts: str) -> None:
-    for place, text in enumerate(texts):
-        label = name if not place else ""
-        console.print(f"  {label:<{_INDENT}} {text}", markup=False, highlight=False, soft_wrap=True)
+class _Rows:
+    """Labels and texts, each text as wide as the terminal leaves beside the labels."""
+
+    def __init__(self, console: Console) -> None:
+        from rich.table import Table
+
+        self._console = console
+        self._grid = Table.grid(padding=(0, 2, 0, 0), pad_edge=False)
+        self._grid.add_column(no_wrap=True)
+        # An id is copied whole: what is too long folds, it isn't cut.
+        self._grid.add_column(overflow="fold")
+
+    def __enter__(self) -> _Rows:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._console.print(self._grid)
+
+    def add(self, name: str, *texts: str) -> None:
+        """Lines under one label."""
+        from rich.text import Text
+
+        for place, text in enumerate(texts):
+            self._grid.add_row(Text(f"  {name}" if not place else "", style="dim"), Text(text))
 
 
 def _words(values: Mapping[str, Any]) -> str:
@@ -231,8 +261,8 @@ def _quoted(text: str) -> str:
 
 
 def _moment(time: datetime | None) -> str:
-    return show(time) if time else "(unknown)"
+    return f"{show(time)} UTC" if time else "(unknown)"
 
 
 def _cut(text: str) -> str:
-    return text[:_SHORT] if len(text) >= 32 else text
+    return text[:_SHORT] if _HASH.fullmatch(text) else text

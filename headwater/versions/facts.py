@@ -129,7 +129,7 @@ def _below(places: Places, node: Node, reads: Reads) -> Iterable[Edge]:
                 yield Edge(commit_node(name, commit), Role.READ, node, at, at, fact, {"path": path})
 
 
-LINEAGE = Contribution(
+FACTS = Contribution(
     kinds=[
         NodeKind("data", "data:<dataset>@<commit>", "a commit of a dataset: its tree of files at that version"),
         NodeKind("file", "file:s3://<bucket>/<key>?versionId=<version>", "one version of one object in S3"),

@@ -10,7 +10,7 @@ from headwater.lake.store import IngestionLog
 from headwater.lake.types import Ingestion, Upload
 from headwater.values import Pointer
 from headwater.versions.dataset import Dataset
-from headwater.versions.lineage import branches, file_node
+from headwater.versions.facts import branches, file_node
 from headwater.versions.types import Change, Commit
 
 _SOURCES = "sources/"
@@ -81,7 +81,7 @@ def _logs(places: Places) -> Iterator[Log]:
     yield from branches(places, "lake", partial(_tell, IngestionLog(places.registry_table)), prefix=_SOURCES)
 
 
-LINEAGE = Contribution(
+FACTS = Contribution(
     kinds=[
         NodeKind(
             "definition",

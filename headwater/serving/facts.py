@@ -38,7 +38,7 @@ def _above(places: Places, node: Node) -> Iterable[Edge]:
     return () if record is None else (edge_of(node, record),)
 
 
-LINEAGE = Contribution(
+FACTS = Contribution(
     kinds=[
         NodeKind(
             "prediction",

@@ -9,9 +9,9 @@ from functools import partial
 from typing import Any
 
 from headwater.declare import Product
-from headwater.features.lineage import edges_of_view, view_node
+from headwater.features.facts import edges_of_view, view_node
 from headwater.graph import Contribution, Edge, Known, Log, Node, NodeKind, Places, Role, Told
-from headwater.lake.lineage import code_node
+from headwater.lake.facts import code_node
 from headwater.lake.types import DataVersion, PinnedCommit, dataset_of
 from headwater.registry.errors import ArtifactInvalid, ArtifactNotFound
 from headwater.registry.service import Registry
@@ -19,7 +19,7 @@ from headwater.registry.store import ArtifactStore
 from headwater.registry.types import ModelVersion, Package
 from headwater.storage.table import Table
 from headwater.training.types import DEFINITION_FILE
-from headwater.versions.lineage import commit_node
+from headwater.versions.facts import commit_node
 
 _VERSION = "VERSION#"
 
@@ -126,7 +126,7 @@ def _logs(places: Places) -> Iterator[Log]:
         yield Versions(model, table, artifacts)
 
 
-LINEAGE = Contribution(
+FACTS = Contribution(
     kinds=[
         NodeKind("set", "set:<sha256>", "a training set, named by the hash of its bytes"),
         NodeKind("run", "run:<model>@<run id>", "a training run"),

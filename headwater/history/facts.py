@@ -74,7 +74,7 @@ def _logs(places: Places) -> Iterator[Log]:
         yield Updates(of, history, table)
 
 
-LINEAGE = Contribution(
+FACTS = Contribution(
     kinds=[
         NodeKind("infra", "infra:<project>/<stack>@<update>", "the infrastructure after an update of Pulumi"),
         NodeKind("code", "code:<project>@<git commit>", "a tree of code, by its git commit"),

@@ -13,7 +13,7 @@ from headwater.graph import Contribution, Edge, Known, Log, Node, NodeKind, Plac
 from headwater.lake.types import STREAMED, dataset_of
 from headwater.storage.table import Table
 from headwater.versions.dataset import Dataset
-from headwater.versions.lineage import branches, commit_node
+from headwater.versions.facts import branches, commit_node
 from headwater.versions.types import Change, Commit
 
 
@@ -91,7 +91,7 @@ def _logs(places: Places) -> Iterator[Log]:
     yield from branches(places, "features", _tell_streamed, prefix=f"{STREAMED}/")
 
 
-LINEAGE = Contribution(
+FACTS = Contribution(
     kinds=[
         NodeKind(
             "view",
