@@ -89,8 +89,9 @@ class Resolver:
         return tuple(sorted(found, key=self._first_seen))
 
     def _first_seen(self, node: Node) -> tuple[str, str]:
-        facts = self._index.facts(node)
-        return (facts[0].at.isoformat() if facts else "", node.version)
+        """The time of the first fact that tells of a node."""
+        times = [each.at.isoformat() for each in (*self._index.facts(node), *self._index.edges(node, "DOWN"))]
+        return min(times, default=""), node.version
 
     def _whole(self, node: Node) -> Node:
         """The node whose version begins as the given one's."""
