@@ -104,6 +104,6 @@ def lived() -> Iterator[Lived]:
                 predictions_bucket=PREDICTIONS,
                 project=OF.project,
                 stack=OF.stack,
-            ),  # fmt: skip
+            ),
             *moments,
         )
