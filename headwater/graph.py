@@ -116,7 +116,7 @@ class Known(NamedTuple):
 
 
 class Told(NamedTuple):
-    """What one fact tells."""
+    """The edges and nodes of one fact."""
 
     edges: Sequence[Edge] = ()
     nodes: Sequence[Known] = ()
@@ -174,7 +174,7 @@ def _no_logs(_: Places) -> Iterable[Log]:
 
 @dataclass(frozen=True, kw_only=True)
 class Contribution:
-    """What a capability's ``facts.py`` brings: the value of its name ``FACTS``."""
+    """The part that a capability's ``facts.py`` brings, as the value of its name ``FACTS``."""
 
     kinds: Sequence[NodeKind]
     logs: Callable[[Places], Iterable[Log]] = field(default=_no_logs)

@@ -152,7 +152,7 @@ class Lineage:
         at: datetime | None = None,
         known: datetime | None = None,
     ) -> Part:
-        """What a node was made from.
+        """The nodes and edges that a node was made from.
 
         Parameters
         ----------
@@ -178,7 +178,7 @@ class Lineage:
         at: datetime | None = None,
         known: datetime | None = None,
     ) -> Part:
-        """What was made from a node; see `up`."""
+        """The nodes and edges that were made from a node; see `up`."""
         return self._walk(node, "DOWN", depth, kinds, at, known)
 
     def path(
@@ -199,7 +199,7 @@ class Lineage:
         at: datetime | None = None,
         known: datetime | None = None,
     ) -> tuple[Impact, ...]:
-        """What a bad file, commit or definition touched, and the commands that put it right.
+        """Everything that a bad file, commit or definition touched, and the commands that put it right.
 
         Parameters
         ----------
@@ -237,12 +237,12 @@ class Lineage:
             return self._service.diff(self._service.resolve(one), self._service.resolve(other))
 
     def at(self, time: datetime) -> Stood:
-        """What stood at ``time``: which version each alias served, each dataset's commit, and the infrastructure."""
+        """The stack at ``time``: which version each alias served, each dataset's commit, and the infrastructure."""
         with self._using():
             return self._service.at(_zoned(time))
 
     def facts(self, node: str) -> tuple[NodeFact, ...]:
-        """What is known of a node itself, oldest first."""
+        """The facts about a node itself, oldest first."""
         with self._using():
             self._catch_up()
             return tuple(map(_fact, self._service.facts(self._service.resolve(node))))

@@ -35,7 +35,7 @@ class Updates:
 
     @property
     def name(self) -> str:
-        """Of the log."""
+        """Name of the log."""
         return f"history/{self.of}"
 
     def entries(self, after: str) -> Iterator[tuple[str, Callable[[], Told]]]:

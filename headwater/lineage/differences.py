@@ -63,7 +63,7 @@ class VersionDifference(Value):
     data: tuple[DataDifference, ...]
     """Every source, also those that are the same."""
     fields: tuple[FieldDifference, ...]
-    """What differs, by kind and name."""
+    """All that differs, by kind and name."""
     same: tuple[str, ...]
     """Kinds in which nothing differs."""
 
@@ -105,7 +105,7 @@ class Differences:
         )
 
     def _sides(self, entry: ModelVersion) -> Iterator[Mapping[str, Any]]:
-        """What a version has of each of `KINDS`."""
+        """The values that a version has of each of `KINDS`."""
         candidate = entry.candidate
         package: Package | None = None
         with suppress(ArtifactNotFound, ArtifactInvalid):

@@ -1,4 +1,4 @@
-"""What a bad file, commit or definition touched, down to the days of predictions, and how to put it right."""
+"""Everything that a bad file, commit or definition touched, down to predictions, and how to put it right."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class TouchedVersion(Value):
 
 
 class Impact(Value):
-    """What was made from a node, directly or not."""
+    """Everything that was made from a node, directly or not."""
 
     node: str
     commits: tuple[str, ...] = ()

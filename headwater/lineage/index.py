@@ -91,7 +91,7 @@ class Index:
         )
 
     def facts(self, node: Node) -> tuple[Known, ...]:
-        """What is known of a node, oldest first."""
+        """The facts about a node itself, oldest first."""
         found = self._table.query(PREFIX + node.thing, f"{_fitting(node.version)}#FACT#")
         return tuple(sorted((_known(node, item) for item in found if item["of"] == node.version), key=_when))
 

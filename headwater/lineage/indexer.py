@@ -107,7 +107,7 @@ class Indexer:
 
 
 def _news(log: Log, cursor: Cursor) -> Iterator[tuple[list[Told], Cursor]]:
-    """What a log tells since ``cursor``, some facts at a time, each with the cursor behind them."""
+    """The facts of a log since ``cursor``, some at a time, with the cursor behind them."""
     entries: Iterable[tuple[str, Callable[[], Told]]] = log.entries(cursor.position if log.is_ordered else "")
     known = hashlib.sha256()
     if not log.is_ordered:

@@ -94,7 +94,7 @@ class LineageService:
         return self._explaining.why(request, model=model, day=day, days=days, instance=instance)
 
     def facts(self, node: Node) -> tuple[Known, ...]:
-        """What is known of a node itself, oldest first."""
+        """The facts about a node itself, oldest first."""
         return self.index.facts(node)
 
     def search(self, words: Iterable[str], kinds: Collection[str] = ()) -> tuple[str, ...]:

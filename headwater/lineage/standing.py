@@ -1,4 +1,4 @@
-"""What stood at a moment: which version served, from which data, on which infrastructure; replayed from the logs."""
+"""The stack at a moment: which version served, from which data, on which infrastructure; replayed from the logs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Served(Value):
     why: str
     run_id: str
     commits: dict[str, str]
-    """Of each source that the version learnt from."""
+    """The commit of each source that the version learnt from."""
     code_version: str
 
 
@@ -45,7 +45,7 @@ class Head(Value):
 
 
 class Stood(Value):
-    """What stood at a moment."""
+    """The pointers of a stack at a moment."""
 
     at: AwareDatetime
     served: tuple[Served, ...]
@@ -70,7 +70,7 @@ class Moments:
         self._registry = Registry(self._table)
 
     def at(self, time: datetime) -> Stood:
-        """What stood at ``time``: each pointer where its last move by then left it."""
+        """The stack at ``time``: each pointer where its last move by then left it."""
         return Stood(
             at=time,
             served=tuple(self._served(time)),

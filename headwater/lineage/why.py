@@ -100,7 +100,7 @@ class Why(Value):
     update: Update | None = None
     """The infrastructure that stood; None if the history knows no update by then."""
     notes: tuple[str, ...] = ()
-    """What isn't known, or is odd, in words."""
+    """Gaps and oddities, in words."""
 
 
 class Explaining:

@@ -69,7 +69,7 @@ class PredictionStore:
             return None
 
     def days_of(self, model: str, days: Sequence[date], request_id: str) -> list[date]:
-        """Of some days, those on which a request of that id was written down."""
+        """The days among ``days`` on which a request of that id was written down."""
 
         def is_there(day: date) -> bool:
             try:

@@ -50,7 +50,7 @@ class Versions:
 
     @property
     def name(self) -> str:
-        """Of the log."""
+        """Name of the log."""
         return f"training/{self.model}"
 
     def entries(self, after: str) -> Iterator[tuple[str, Callable[[], Told]]]:
@@ -63,7 +63,7 @@ class Versions:
 
 
 def tell_version(entry: ModelVersion, artifacts: ArtifactStore) -> Told:
-    """What a version was made from, as its record, its package and its run's definition say."""
+    """Edges from a version to its run, data and views, as its record, its package and its run's definition say."""
     candidate, fact = entry.candidate, f"version:{entry.model}@{entry.version}"
     run, model = run_node(entry.model, entry.run_id), model_node(entry.model, entry.version)
     made, seen = candidate.created_at, entry.registered_at

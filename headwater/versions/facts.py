@@ -40,7 +40,7 @@ class Branch:
     """
 
     name: str
-    """Of the log."""
+    """Name of the log."""
     table: Table
     dataset: Dataset
     prefix: str

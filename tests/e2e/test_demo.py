@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 
@@ -13,6 +17,7 @@ from tests.pulumi_cli import pulumi_cli
 
 pytestmark = pytest.mark.cloud
 
+T = TypeVar("T")
 SLICE = ("--months", "4", "--every", "3")
 """Every third flight of the demo's own months, judged on April as the demo's is; fewer months fail the model's gate."""
 
@@ -61,6 +66,7 @@ def test_real_flights_become_a_served_model_twice_with_the_same_figures(project:
         assert before["training_set_sha256"] == corrected["training_set_sha256"] != after["training_set_sha256"]
         assert not {"\x1b", "\r"} & set(result.err)
 
+        check_lineage(project, first)
         following = project.start("local", "logs", "predict", "--follow")
         assert following.stdout is not None
         assert "serving-predict" in following.stdout.readline()
@@ -76,6 +82,50 @@ def test_real_flights_become_a_served_model_twice_with_the_same_figures(project:
         assert processes_of(project.home) == []
     finally:
         project.run("local", "down", "--yes")
+
+
+def check_lineage(project: Project, first: dict[str, Any]) -> None:
+    """Each prediction is traced to its own commit, a corrected file to what learnt from it, each moment to its logs."""
+    corrected, asked = first["correction"], first["predictions"][0]
+    question = ("predict", "flight_delay", "--as-of", asked["asked"], "--input", json.dumps(asked["inputs"]))
+    # A warm function learns of a promotion within seconds, and writes its log after the answer.
+    answer = wait_for(lambda: found if (found := project.done(*question))["version"] == 2 else None)
+    day = f"{datetime.now(UTC):%Y-%m-%d}"
+    named = ("lineage", "why", answer["request_id"], "--model", "flight_delay", "--day", day)
+    later = wait_for(lambda: found.json if (found := project.run(*named, "--json")).code == 0 else None)
+    earlier = project.done("lineage", "why", asked["request_id"])
+    commits = [{entry["source"]: entry["commit"] for entry in why["commits"]} for why in (earlier, later)]
+    assert [found["flights"] for found in commits] == [corrected["commit_before"], corrected["commit"]]
+    assert commits[0]["weather"] == commits[1]["weather"]
+    assert [why["version"] for why in (earlier, later)] == [1, 2]
+    assert earlier["training_set"] == corrected["training_set_sha256"] != later["training_set"]
+    assert {value["status"] for value in later["values"]} == {"FOUND"}
+    assert later["values"][0]["commits"] == {"flights": corrected["commit"]}
+    assert later["update"]["result"] == "succeeded"
+
+    wrong, right = project.done("lineage", "impact", "sources/flights", corrected["file"])
+    assert [[each["version"] for each in impact["versions"]] for impact in (wrong, right)] == [[1], [2]]
+    assert wrong["sets"] == [f"set:{earlier['training_set']}"]
+    assert f"data:sources/flights@{corrected['commit']}" not in wrong["commits"]
+
+    moments = [datetime.fromisoformat(why["move"]["at"]) + timedelta(milliseconds=1) for why in (earlier, later)]
+    stood = [project.done("lineage", "at", moment.isoformat()) for moment in moments]
+    served = [{entry["alias"]: entry["version"] for entry in each["served"]}["production"] for each in stood]
+    assert served == [1, 2]
+
+    made = project.done("lineage", "verify")
+    assert (made["differing"], made["items"] > 100) == (0, True)
+    project.done("lineage", "rebuild", "--yes")
+    assert project.done("lineage", "verify") == made
+
+
+def wait_for(look: Callable[[], T | None]) -> T:
+    """What ``look`` finds within a minute."""
+    deadline = time.monotonic() + 60
+    while (found := look()) is None:
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.2)
+    return found
 
 
 def test_ctrl_c_leaves_nothing_behind(project: Project) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.reference import client, commands, declarations, openapi, settings
+from tools.reference import client, commands, declarations, lineage, openapi, settings
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -39,6 +39,7 @@ ALL: Sequence[Page] = (
     Page("settings", ("docs/reference/settings.md",), settings.render, settings.undocumented),
     Page("declarations", ("docs/reference/declarations.md",), declarations.render, declarations.undocumented),
     Page("client", ("docs/reference/client.md",), client.render, client.undocumented),
+    Page("lineage", ("docs/reference/lineage.md",), lineage.render, lineage.undocumented),
     # The bundle of the predict function holds the second one, which `GET /openapi.json` answers with.
     Page("openapi", ("docs/reference/openapi.json", openapi.SERVED), openapi.render, openapi.undocumented),
 )

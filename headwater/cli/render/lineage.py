@@ -90,7 +90,7 @@ def show_path(console: Console, steps: Sequence[Step]) -> None:
 
 
 def show_impacts(console: Console, impacts: Sequence[Impact]) -> None:
-    """What each version of a thing touched."""
+    """Print everything that each version of a thing touched."""
     for place, impact in enumerate(impacts):
         if place:
             console.print()
@@ -125,7 +125,7 @@ def show_versions(console: Console, difference: VersionDifference) -> None:
 
 
 def show_stood(console: Console, stood: Stood) -> None:
-    """What stood at a time."""
+    """Print the versions, commits and infrastructure of a time."""
     console.print(f"at {_moment(stood.at)}", style="bold")
     with _Rows(console) as rows:
         for served in stood.served:
@@ -145,7 +145,7 @@ def show_stood(console: Console, stood: Stood) -> None:
 
 
 def show_facts(console: Console, facts: Sequence[NodeFact]) -> None:
-    """What is known of a node itself."""
+    """Print the facts about a node itself."""
     for fact in facts:
         console.print(short(fact.node), markup=False, style="bold", soft_wrap=True)
         with _Rows(console) as rows:
