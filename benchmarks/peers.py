@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-FEAST, DVC = "0.67.0", "3.67.1"
+FEAST, DVC, MLMD = "0.67.0", "3.67.1", "1.17.1"
 ENVIRONMENT = {
     **{name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
     "DVC_NO_ANALYTICS": "1",
@@ -28,6 +28,11 @@ def feast() -> Path | None:
 def dvc() -> Path | None:
     """The Python of dvc's own environment."""
     return python_of("dvc", f"dvc=={DVC}")
+
+
+def mlmd() -> Path | None:
+    """The Python of ML Metadata's own environment."""
+    return python_of("mlmd", f"ml-metadata=={MLMD}")
 
 
 def python_of(peer: str, requirement: str) -> Path | None:

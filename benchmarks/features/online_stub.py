@@ -11,7 +11,7 @@ import asyncio
 import json
 import re
 import zlib
-from typing import Any
+from typing import Any, Protocol
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _TARGET = re.compile(rb"\r\nx-amz-target: *[\w]+\.(\w+)", re.IGNORECASE)
@@ -19,6 +19,13 @@ _SETS = re.compile(r"SET \"(\w+)\" = \?")
 _FIELDS = re.compile(r"'(\w+)': \?")
 
 Item = dict[str, Any]
+
+
+class Answers(Protocol):
+    """Keeps items and answers for DynamoDB."""
+
+    def answer(self, operation: str, body: dict[str, Any]) -> dict[str, Any]:
+        """What DynamoDB says."""
 
 
 class Tables:
@@ -84,7 +91,7 @@ class Tables:
 class Connection(asyncio.Protocol):
     """One client's connection: a request after the other."""
 
-    def __init__(self, tables: Tables, delay: float) -> None:
+    def __init__(self, tables: Answers, delay: float) -> None:
         self._tables, self._delay, self._data = tables, delay, b""
 
     def connection_made(self, transport: Any) -> None:
@@ -116,9 +123,8 @@ class Connection(asyncio.Protocol):
                 self._transport.write(packet)
 
 
-async def serve(delay: float) -> None:
+async def serve(delay: float, tables: Answers) -> None:
     """Serve until killed; prints the port."""
-    tables = Tables()
     server = await asyncio.get_running_loop().create_server(lambda: Connection(tables, delay), "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
@@ -131,4 +137,4 @@ def _key(key: Item) -> str:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--milliseconds", type=float, default=0.0)
-    asyncio.run(serve(parser.parse_args().milliseconds / 1000))
+    asyncio.run(serve(parser.parse_args().milliseconds / 1000, Tables()))

@@ -1,0 +1,1 @@
+"""Lineage beside ML Metadata (MLMD)."""
