@@ -11,6 +11,7 @@ from typing import Any
 from botocore.exceptions import ClientError, HTTPClientError
 
 from headwater.storage.clients import client, error_code
+from headwater.storage.http.connection import connection
 from headwater.storage.retries import tries
 
 Scalar = str | int | None
@@ -44,7 +45,7 @@ class Table:
 
     def __init__(self, table: str, *, pause: Callable[[float], None] = time.sleep) -> None:
         self.table, self._pause = table, pause
-        self._dynamodb = client("dynamodb")
+        self._dynamodb, self._wire = client("dynamodb"), connection("dynamodb")
 
     def get(self, pk: str, sk: str) -> dict[str, Any] | None:
         """The item as the last acknowledged write left it; None if there is none."""
@@ -68,17 +69,21 @@ class Table:
     def _query(
         self, condition: str, values: Mapping[str, str], *, newest_first: bool = False, page_size: int
     ) -> Iterator[dict[str, Any]]:
-        pages = self._dynamodb.get_paginator("query").paginate(
-            TableName=self.table,
-            KeyConditionExpression=f"pk = :pk AND {condition}",
-            ExpressionAttributeValues=_marshal(values),
-            ScanIndexForward=not newest_first,
-            ConsistentRead=True,
-            PaginationConfig={"PageSize": page_size},
-        )
-        for page in pages:
-            for item in page["Items"]:
-                yield _unmarshal(item)
+        asked: dict[str, Any] = {
+            "TableName": self.table,
+            "KeyConditionExpression": f"pk = :pk AND {condition}",
+            "ExpressionAttributeValues": _marshal(values),
+            "ScanIndexForward": not newest_first,
+            "ConsistentRead": True,
+            "Limit": page_size,
+        }
+        while True:
+            # Not botocore's client, which takes four times as long over a page.
+            page = self._wire.call("Query", asked)
+            yield from map(_unmarshal, page["Items"])
+            if (last := page.get("LastEvaluatedKey")) is None:
+                return
+            asked["ExclusiveStartKey"] = last
 
     def transact(self, writes: Sequence[Mapping[str, Any]]) -> None:
         """Apply all ``writes`` (see `put`, `delete`, `check`) or none.
@@ -118,7 +123,7 @@ class Table:
         waiting = iter(requests)
         while batch := list(islice(waiting, _BATCH)):
             for _ in tries(_BATCH_TRIES, self._pause):
-                answer = self._dynamodb.batch_write_item(RequestItems={self.table: batch})
+                answer = self._wire.call("BatchWriteItem", {"RequestItems": {self.table: batch}})
                 if not (batch := answer.get("UnprocessedItems", {}).get(self.table, [])):
                     break
             else:
