@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 
@@ -18,14 +18,14 @@ class Colour(NamedTuple):
     """The name of one of the sixteen colours that every terminal has."""
 
 
-_OTHERS = (
+OTHERS: Sequence[Colour] = (
     Colour("#4338ca", "#a5b4fc", "blue"),
     Colour("#86198f", "#f0abfc", "magenta"),
     Colour("#155e75", "#67e8f9", "cyan"),
     Colour("#9a3412", "#fdba74", "red"),
 )
 
-_KINDS: Mapping[str, Colour] = {
+KINDS: Mapping[str, Colour] = {
     "file": Colour("#64748b", "#cbd5e1", "white"),
     "data": Colour("#1d4ed8", "#93c5fd", "bright_blue"),
     "definition": Colour("#a16207", "#fcd34d", "yellow"),
@@ -44,7 +44,7 @@ _KINDS: Mapping[str, Colour] = {
 
 def colour_of(kind: str) -> Colour:
     """The colour of a kind; a kind that isn't known here has one by its name, so that a new kind needs no change."""
-    if kind in _KINDS:
-        return _KINDS[kind]
+    if kind in KINDS:
+        return KINDS[kind]
     number = hashlib.sha256(kind.encode("utf-8", "surrogatepass")).digest()[0]
-    return _OTHERS[number % len(_OTHERS)]
+    return OTHERS[number % len(OTHERS)]

@@ -6,6 +6,7 @@ reader's preference for light or dark.
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
@@ -72,7 +73,8 @@ def svg(
     started = start.id if start is not None and start.id in layout.box else None
     title = visible(title or (f"Lineage of {started}" if started else "Lineage"))
     # Several pictures can stand in one page: their ids, and so their styles, don't meet.
-    mark = f"lineage-{layout.name[:12]}"
+    told = "\n".join([layout.name, started or "", title])
+    mark = f"lineage-{hashlib.sha256(told.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"
     kinds = Counter(box.kind for box in layout.boxes)
     width = max(layout.width, _LEAST_WIDTH)
     legend, legend_height = _legend(kinds, width, layout.height + _HEADING)
@@ -120,8 +122,10 @@ def _style(mark: str, kinds: Mapping[str, int]) -> str:
 
 
 def _class(kind: str) -> str:
-    # Letters and digits of the code points: a kind can be any text, a class can't.
-    return "k-" + (kind if kind.isascii() and kind.isalnum() else kind.encode("utf-8", "surrogatepass").hex())
+    # A kind can be any text, a class can't.
+    if kind.isascii() and kind.isidentifier():
+        return f"k-{kind}"
+    return f"x-{kind.encode('utf-8', 'surrogatepass').hex()}"
 
 
 def _description(layout: Layout, kinds: Mapping[str, int], started: str | None) -> str:
