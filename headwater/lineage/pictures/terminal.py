@@ -21,6 +21,8 @@ from headwater.lineage.pictures.labels import REPLACEMENT, short_digests, shorte
 
 LEAST_LABEL = 36
 """Columns that role and id keep beside the branches; what is deeper is drawn further down, from the left edge."""
+DEEPEST = 50
+"""Levels of a tree where nothing limits the width: a chain of thousands would be more space than text."""
 _LEAST_ID, _LEAST_VERSION = 10, 6
 _RANK = {role: place for place, role in enumerate(Role)}
 
@@ -98,7 +100,7 @@ def lines(
         the node after the arrow; with an arrow to the left it is the other way around.
     """
     graph = canonical(nodes, edges)
-    deepest = max(2, (width - LEAST_LABEL) // 3) if width is not None else len(graph.nodes) + 1
+    deepest = max(2, (width - LEAST_LABEL) // 3) if width is not None else DEEPEST
     signs = _ASCII if ascii_only else _UNICODE
     mentions = list(_trees(graph, start.id if start else None, down, deepest, signs))
     numbers: dict[str, int] = {}

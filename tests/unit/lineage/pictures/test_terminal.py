@@ -82,10 +82,12 @@ def test_shared_nodes_do_not_multiply() -> None:
     assert len(shown(edges)) <= len(edges) + 44
 
 
-def test_a_chain_deeper_than_the_width_goes_on_at_the_left_edge() -> None:
+@pytest.mark.parametrize("width", [80, None])
+def test_a_chain_deeper_than_the_width_goes_on_at_the_left_edge(width: int | None) -> None:
     chain = [Node("data", f"step-{place:03}", "1") for place in range(200)]
     edges = [edge(below, Role.READ, above) for above, below in pairwise(chain)]
-    found = shown(edges, width=80)
+    found = shown(edges, width=width)
+    assert max(map(len, found)) < 200
     assert found[0].startswith("data:step-199@1")
     assert all(any(f"step-{place:03}@1" in line for line in found) for place in range(200))
     assert any(re.search(r"  #1 below$", line) for line in found)
