@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from headwater.client.connection import Connection
 from headwater.client.errors import needed
 from headwater.errors import InvalidRequest
-from headwater.graph import Edge, Known, Node, Places
+from headwater.graph import Edge, Known, Node, Places, Role
 from headwater.storage.clients import error_code
 from headwater.values import Value
 
@@ -64,6 +64,32 @@ class Part(Value):
     edges: tuple[Step, ...]
     cut: bool = False
     """Whether there is more than the walk could hold."""
+
+    def around(self, other: Part) -> Part:
+        """This part and another one of the same node, such as what is above it and what is below it."""
+        edges = {(edge.below, edge.role, edge.above): edge for edge in (*self.edges, *other.edges)}
+        nodes = tuple(dict.fromkeys((*self.nodes, *other.nodes)))
+        return Part(start=self.start, nodes=nodes, edges=tuple(edges.values()), cut=self.cut or other.cut)
+
+    def graph(self) -> tuple[list[Node], list[Edge]]:
+        """The nodes and edges as values of `headwater.graph`."""
+        edges = [
+            Edge(Node.parse(edge.below), Role(edge.role), Node.parse(edge.above), edge.at, edge.seen, edge.fact)
+            for edge in self.edges
+        ]
+        return [Node.parse(node) for node in self.nodes], edges
+
+    def dot(self) -> str:
+        """The graph as text for Graphviz."""
+        from headwater.lineage.pictures.dot import dot
+
+        return dot(*self.graph(), start=Node.parse(self.start))
+
+    def prov(self) -> str:
+        """The graph as PROV-JSON, the W3C's words for provenance."""
+        from headwater.lineage.pictures.prov import prov_json
+
+        return prov_json(*self.graph())
 
     def frame(self) -> pandas.DataFrame:
         """The edges as a frame: columns below, role, above, at, seen, fact."""
@@ -181,6 +207,16 @@ class Lineage:
         """The nodes and edges that were made from a node; see `up`."""
         return self._walk(node, "DOWN", depth, kinds, at, known)
 
+    def svg(self, part: Part, *, title: str = "") -> str:
+        """A picture of a part of the graph; its layout is computed once, and kept by the graph's address."""
+        from headwater.lineage.pictures.svg import svg
+        from headwater.lineage.store import Layouts
+
+        nodes, edges = part.graph()
+        with self._using():
+            layout = Layouts(self._description.artifacts_bucket).of(nodes, edges)
+        return svg(layout, start=Node.parse(part.start), title=title)
+
     def path(
         self, one: str, other: str, *, at: datetime | None = None, known: datetime | None = None
     ) -> tuple[Step, ...] | None:
@@ -296,17 +332,6 @@ class Lineage:
         except ClientError as error:
             if error_code(error) not in _REFUSED:
                 raise
-
-
-def nodes_and_edges(part: Part) -> tuple[Sequence[Node], Sequence[Edge]]:
-    """A part's nodes and edges in the words of `headwater.graph`, for pictures and exports."""
-    from headwater.graph import Role
-
-    edges = [
-        Edge(Node.parse(edge.below), Role(edge.role), Node.parse(edge.above), edge.at, edge.seen, edge.fact)
-        for edge in part.edges
-    ]
-    return [Node.parse(node) for node in part.nodes], edges
 
 
 def _moment(at: datetime | None, known: datetime | None) -> Moment:

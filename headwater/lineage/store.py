@@ -1,0 +1,50 @@
+"""Layouts of pictures in the artifacts bucket, each under the address of its graph: computed once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from botocore.exceptions import ClientError
+from pydantic import ValidationError
+
+from headwater.graph import Edge, Node
+from headwater.lineage.pictures.canonical import name_of
+from headwater.lineage.pictures.layout import Layout, lay_out
+from headwater.storage.clients import error_code
+from headwater.storage.objects import Bucket, ObjectGone
+
+LAYOUTS = "lineage/layouts/"
+_REFUSED = frozenset({"AccessDenied", "403"})
+
+
+class Layouts:
+    """Layouts that were computed before.
+
+    Parameters
+    ----------
+    bucket : str
+        The artifacts bucket.
+    """
+
+    def __init__(self, bucket: str) -> None:
+        self._bucket = Bucket(bucket)
+
+    def of(self, nodes: Sequence[Node], edges: Sequence[Edge]) -> Layout:
+        """The layout of a graph: the one that is kept, or a new one, which is kept for the next reader."""
+        key = f"{LAYOUTS}{name_of(nodes, edges)}.json"
+        try:
+            return Layout.model_validate_json(self._bucket.read(key))
+        except (ObjectGone, ValidationError):
+            pass
+        except ClientError as error:
+            # Without the permission to list a bucket S3 says of a missing key that it is forbidden.
+            if error_code(error) not in _REFUSED:
+                raise
+        made = lay_out(nodes, edges)
+        try:
+            self._bucket.put(key, made.model_dump_json().encode(), ContentType="application/json")
+        except ClientError as error:
+            # Whoever may only read sees the same picture and leaves it to others to keep it.
+            if error_code(error) not in _REFUSED:
+                raise
+        return made
