@@ -14,7 +14,7 @@ from headwater.lineage.index import Direction, Index
 from headwater.lineage.indexer import Caught, Checked, Indexer
 from headwater.lineage.resolving import Resolver
 from headwater.lineage.standing import Moments, Stood
-from headwater.lineage.walking import NOW, Found, Moment, Walker
+from headwater.lineage.walking import MOST_NODES, NOW, Found, Moment, Walker
 from headwater.lineage.why import DAYS, Explaining, Why
 from headwater.storage.table import Table
 
@@ -59,9 +59,10 @@ class LineageService:
         depth: int | None = SHALLOW,
         moment: Moment = NOW,
         kinds: Collection[str] = (),
+        most: int = MOST_NODES,
     ) -> Found:
         """See `Walker.walk`."""
-        return self._walker.walk(node, direction, depth=depth, moment=moment, kinds=kinds)
+        return self._walker.walk(node, direction, depth=depth, moment=moment, kinds=kinds, most=most)
 
     def path(self, one: Node, other: Node, moment: Moment = NOW) -> tuple[Edge, ...] | None:
         """See `Walker.path`."""
