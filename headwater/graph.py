@@ -120,6 +120,8 @@ class Told(NamedTuple):
 
     edges: Sequence[Edge] = ()
     nodes: Sequence[Known] = ()
+    gone: Sequence[str] = ()
+    """Facts that can't be read whole any more, since gc or a person deleted objects that belong to them."""
 
 
 class Log(Protocol):

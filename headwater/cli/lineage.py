@@ -235,7 +235,8 @@ def verify(stack: StackOption = None) -> Answer:
     """Compare the index with the facts; exits 4 if they differ."""
     found = connect(stack).lineage.verify()
     if not found.differing:
-        note(f"{found.items:,} items, all as the facts tell them")
+        unchecked = f"; {found.unchecked:,} more, of facts whose objects were deleted since" if found.unchecked else ""
+        note(f"{found.items:,} items, all as the facts tell them{unchecked}")
         return Answer(found)
     for what, items in (("missing", found.missing), ("told by no fact", found.surplus)):
         for item in items:

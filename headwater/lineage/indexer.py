@@ -34,6 +34,8 @@ class Checked(Value):
     """Items of the index that no fact tells; the first `SHOWN`."""
     differing: int = 0
     """Number of both."""
+    unchecked: int = 0
+    """Items that facts told of which objects were deleted since: they can't be compared any more."""
 
 
 SHOWN = 20
@@ -84,14 +86,20 @@ class Indexer:
     def check(self) -> Checked:
         """Compare the index with what the facts tell, without changing anything."""
         told: dict[tuple[object, object], Mapping[str, object]] = {}
+        gone: set[str] = set()
         for log in self._logs():
             for _, tell in log.entries(""):
-                told |= {(item["pk"], item["sk"]): item for item in items_of(tell())}
-        count, missing, surplus = len(told), [], []
+                fact = tell()
+                told |= {(item["pk"], item["sk"]): item for item in items_of(fact)}
+                gone |= set(fact.gone)
+        count, unchecked, surplus = len(told), 0, []
         for item in self._index.items():
-            if "log" in item:
+            if "log" in item or told.pop((item["pk"], item["sk"]), None) == item:
                 continue
-            if told.pop((item["pk"], item["sk"]), None) != item:
+            # A name in the list of things has no fact: it stays as long as anything is known of the thing.
+            if "thing" in item or item["fact"] in gone:
+                unchecked += "fact" in item
+            else:
                 surplus.append(f"{item['pk']} {item['sk']}")
         missing = [f"{pk} {sk}" for pk, sk in told]
         return Checked(
@@ -99,6 +107,7 @@ class Indexer:
             missing=tuple(sorted(missing)[:SHOWN]),
             surplus=tuple(sorted(surplus)[:SHOWN]),
             differing=len(missing) + len(surplus),
+            unchecked=unchecked,
         )
 
     def _logs(self) -> Iterator[Log]:

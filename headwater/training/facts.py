@@ -79,7 +79,8 @@ def tell_version(entry: ModelVersion, artifacts: ArtifactStore) -> Told:
         table = run
     for source, commit in sorted(candidate.commits.items()):
         edges.append(template._replace(below=table, role=Role.READ, above=commit_node(dataset_of(source), commit)))
-    edges += _of_views(entry, artifacts, template._replace(below=table))
+    views = _of_views(entry, artifacts, template._replace(below=table))
+    edges += views or ()
     if (code := code_node(candidate.code_version)) is not None:
         edges.append(template._replace(below=run, role=Role.RAN_ON, above=code))
     if entry.commit is not None:
@@ -87,28 +88,33 @@ def tell_version(entry: ModelVersion, artifacts: ArtifactStore) -> Told:
         files = commit_node(f"models/{entry.model}", entry.commit)
         edges.append(template._replace(below=files, above=run))
     known = Known(model, made, seen, fact, _notes(entry))
-    return Told(edges, [known, Known(run, made, seen, fact, {"parameters": _words(candidate.parameters)})])
+    about = [known, Known(run, made, seen, fact, {"parameters": _words(candidate.parameters)})]
+    return Told(edges, about, gone=[fact] if views is None else ())
 
 
-def _of_views(entry: ModelVersion, artifacts: ArtifactStore, template: Edge) -> Iterator[Edge]:
-    """The views that a training set was joined from: their rows of the same data version, and what made them."""
+def _of_views(entry: ModelVersion, artifacts: ArtifactStore, template: Edge) -> list[Edge] | None:
+    """The views that a training set was joined from: their rows of the same data version, and what made them.
+
+    None if that can't be read: the version is of before definitions were kept, or its files were deleted.
+    """
     candidate = entry.candidate
     try:
         package = artifacts.load(entry.package, Package)
         product = artifacts.load(candidate.files[DEFINITION_FILE], Product)
     except (ArtifactNotFound, ArtifactInvalid, KeyError):
-        # A version of before definitions were kept, or one whose files are gone: its commits are known all the same.
-        return
+        return None
     versions = {feature.view: feature.version for feature in package.features if feature.version}
     pinned = {name: PinnedCommit(commit=commit, revision=1) for name, commit in candidate.commits.items()}
+    edges = []
     for view in product.views:
         version = versions.get(view.name)
         if version is None:
             continue
         with suppress(KeyError):
             data = DataVersion(commits=pinned).of(view)
-            yield template._replace(role=Role.READ, above=view_node(view.name, version, data.id))
-            yield from edges_of_view(view.name, version, data.id, data.ids, template)
+            edges.append(template._replace(role=Role.READ, above=view_node(view.name, version, data.id)))
+            edges += edges_of_view(view.name, version, data.id, data.ids, template)
+    return edges
 
 
 def _notes(entry: ModelVersion) -> Mapping[str, str]:

@@ -60,7 +60,7 @@ class Branch:
             changes = list(islice(self.dataset.changes(commit), MOST_FILES + 1))
         except (Corrupt, RevisionNotFound, DatasetNotFound):
             # Gc has taken the commit: no branch or tag leads to it, and nothing that counts was made from it.
-            return Told()
+            return Told(gone=[f"commit:{commit}"])
         return self.tell(self.dataset, found.id, found.commit, changes)
 
 

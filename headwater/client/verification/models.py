@@ -170,6 +170,24 @@ def logged(work: Work) -> str:
     return "written down with its features and its answer"
 
 
+def lineage(work: Work) -> str:
+    """The prediction is traced to the version that answered, and to the file that it learnt from."""
+    given, card = work.answer, _card(work)
+    if given is None:
+        raise CheckFailed("no prediction was answered")
+    why = work.stack.lineage.why(given.request_id, model=MODEL, days=2)
+    commits = {entry.source: entry.commit for entry in why.commits}
+    if (why.version, why.run_id, commits) != (given.version, card.run_id, dict(card.commits)):
+        raise CheckFailed(
+            f"traced to version {why.version} of run {why.run_id}, learnt from {commits}; expected {given.version}, "
+            f"{card.run_id} and {dict(card.commits)}"
+        )
+    files = [node for node in work.stack.lineage.up(why.node, depth=None, kinds=("file",)).nodes if "/landing/" in node]
+    if not files:
+        raise CheckFailed("no uploaded file was found above the prediction")
+    return f"traced to run {why.run_id} and {len(files)} uploaded file{'s' * (len(files) > 1)}"
+
+
 def moves(work: Work) -> str:
     """A promotion and a rollback arrive at the API, and stand in the log with who made them and why.
 

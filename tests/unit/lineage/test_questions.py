@@ -17,6 +17,7 @@ from headwater.storage.clients import client
 from headwater.versions.service import Versions
 from tests.unit.lake.world import LAKE, REGISTRY
 from tests.unit.lineage.conftest import FIRST, PREDICTIONS, SECOND, Lived, record
+from tests.unit.training.runs import registry
 
 
 def commits() -> list[str]:
@@ -247,6 +248,21 @@ def test_the_index_is_made_again_from_the_facts_byte_for_byte(lived: Lived) -> N
     again = {(item["pk"], item["sk"]): item for item in service.index.items()}
     assert again == made
     assert service.verify().differing == 0
+
+
+def test_what_objects_that_were_deleted_told_is_kept_and_said_to_be_unchecked(lived: Lived) -> None:
+    service = lived.service
+    package = registry().version("buys", 1).package
+    before = service.walk(service.resolve("buys@1"), "UP", depth=None)
+    body = client("s3").get_object(Bucket=package.bucket, Key=package.key)["Body"].read()
+    client("s3").delete_object(Bucket=package.bucket, Key=package.key, VersionId=package.version_id)
+    try:
+        found = service.verify()
+        assert found.differing == 0
+        assert found.unchecked > 0
+        assert service.walk(service.resolve("buys@1"), "UP", depth=None) == before
+    finally:
+        client("s3").put_object(Bucket=package.bucket, Key=package.key, Body=body)
 
 
 def test_a_prediction_is_a_node_that_is_never_indexed(lived: Lived) -> None:
