@@ -74,10 +74,7 @@ class StackNames:
         return DatasetName(self.namespace, f"{node.kind}:{node.name}", node.version)
 
     def node_of(self, dataset: DatasetName) -> Node | None:
-        """Headwater's node that a dataset is; None if it is somebody else's.
-
-        ``s3a://`` and ``s3n://``, as Hadoop says, are ``s3://``; a slash before the key is left out.
-        """
+        """Headwater's node that a dataset is; None if it is somebody else's."""
         if dataset.version and not _OWN.fullmatch(dataset.version):
             return None
         if dataset.namespace == self.namespace:
@@ -85,12 +82,24 @@ class StackNames:
             if colon:
                 return Node(kind, rest, dataset.version) if kind in _KINDS and _OWN.fullmatch(rest) else None
             return Node("data", dataset.name, dataset.version) if _DATASET.fullmatch(dataset.name) else None
-        if (found := _S3.fullmatch(dataset.namespace)) and found[1] in self.buckets:
-            key = dataset.name.removeprefix("/")
-            # A key that a node's id couldn't be read back from, or that S3 doesn't take, is none of ours.
-            if 0 < len(key.encode()) <= LONGEST_KEY and "?versionId=" not in key and key.isprintable():
-                return Node("file", f"s3://{found[1]}/{key}", dataset.version)
-        return None
+        dataset = in_s3(dataset)
+        bucket, key = dataset.namespace.removeprefix("s3://"), dataset.name
+        if not dataset.namespace.startswith("s3://") or bucket not in self.buckets:
+            return None
+        # A key that a node's id couldn't be read back from, or that S3 doesn't take, is none of ours.
+        is_key = 0 < len(key.encode()) <= LONGEST_KEY and "?versionId=" not in key and key.isprintable()
+        return Node("file", f"s3://{bucket}/{key}", dataset.version) if is_key else None
+
+
+def in_s3(dataset: DatasetName) -> DatasetName:
+    """A dataset in S3 by the name that the specification gives it; any other one as it is.
+
+    ``s3a://`` and ``s3n://``, as Hadoop says, are ``s3://``; a slash before the key is left out.
+    """
+    found = _S3.fullmatch(dataset.namespace)
+    if found is None:
+        return dataset
+    return DatasetName(f"s3://{found[1]}", dataset.name.lstrip("/") or dataset.name, dataset.version)
 
 
 def foreign_dataset(dataset: DatasetName, made_by: str = "") -> Node:
@@ -102,7 +111,7 @@ def foreign_dataset(dataset: DatasetName, made_by: str = "") -> Node:
     made_by : str
         The run that made it. If the dataset has no version of its own, the run's id names the version.
     """
-    version = escaped(dataset.version)
+    dataset, version = in_s3(dataset), escaped(dataset.version)
     if not version and made_by:
         version = f"run:{run_id(made_by)}"
     return _node(dataset.namespace, dataset.name, version)

@@ -3,7 +3,8 @@
 Each event is read by itself, so the order of events and doubled ones change nothing. A run's outputs are versions that
 the run made: the facet ``version`` names them, else the run's own id. An input without that facet is the dataset as a
 whole, a node without a version, since nobody said which version was read. The whole dataset leads to each of its
-versions by an edge that says when the version came to be.
+versions by an edge that says when the version came to be. Edges can run in circles: a run may read a dataset that it
+changes, and a dataset may have several names.
 """
 
 from __future__ import annotations
@@ -102,24 +103,25 @@ class _Reading:
         itself = foreign_run(job["namespace"], job["name"], run.get("runId", ""))
         state = {"state": document["eventType"]} if "eventType" in document else {}
         self._know(itself, {"job": job["name"], "namespace": job["namespace"], **state, **_of_run(run, job)})
-        parent = _facet(run, "parent")
+        # OpenLineage's Airflow integration once called the facet parentRun.
+        parent = _facet(run, "parent") or _facet(run, "parentRun")
         if above := _text(parent, "run", "runId"):
             where = (_text(parent, "job", "namespace"), _text(parent, "job", "name"))
             self._edge(itself, Role.MADE_BY, foreign_run(*where, above), told_by="parent")
         for dataset in document.get("inputs", ()):
-            for name, notes in _names(dataset):
-                self._edge(itself, Role.READ, self._node(name), **notes, **state)
+            self._edge(itself, Role.READ, self._node(_name(dataset)), **state)
+            self._other_names(dataset)
         outputs: dict[tuple[str, str], Node] = {}
         for dataset in document.get("outputs", ()):
+            name = _name(dataset)
+            made = outputs[name.namespace, name.name] = self._node(name, run.get("runId", ""))
             changed = _facet(dataset, "lifecycleStateChange")
             change = {"change": word} if (word := _text(changed, "lifecycleStateChange")) else {}
-            for name, notes in _names(dataset):
-                made = outputs[name.namespace, name.name] = self._node(name, run.get("runId", ""))
-                self._edge(made, Role.MADE_BY, itself, **notes, **state, **change)
-            made = outputs[dataset["namespace"], dataset["name"]]
+            self._edge(made, Role.MADE_BY, itself, **state, **change)
             before = [_text(changed, "previousIdentifier", part) for part in ("namespace", "name")]
             if before[1]:
                 self._edge(made, Role.READ, self._node(DatasetName(*before)), told_by="lifecycleStateChange")
+            self._other_names(dataset)
             self._explicit(made, _facet(dataset, "lineage"), itself)
         for source in self._sources_of_columns():
             self._edge(itself, Role.READ, self._node(source), told_by="columnLineage", **state)
@@ -134,25 +136,32 @@ class _Reading:
     def dataset(self) -> None:
         """Read a DatasetEvent."""
         dataset = self._document["dataset"]
-        (name, _), *others = _names(dataset)
+        name = _name(dataset)
         itself = self._node(name)
         owners = ", ".join(_text(owner, "name") for owner in _list(_facet(dataset, "ownership"), "owners"))
         words = {"owners": owners, "description": _text(_facet(dataset, "documentation"), "description")}
         self._know(itself, {"dataset": name.name, "namespace": name.namespace, **words})
-        for other, notes in others:
-            # Another name of the same rows.
-            self._edge(self._node(other._replace(version="")), Role.READ, itself, **notes)
+        self._other_names(dataset)
         self._explicit(itself, _facet(dataset, "lineage"), None)
         for source in _columns_of(dataset):
             if source[:2] != name[:2]:
                 self._edge(itself, Role.READ, self._node(source), told_by="columnLineage")
 
+    def _other_names(self, dataset: Mapping[str, Any]) -> None:
+        """Read the facet ``symlinks``: a dataset and its other names are the same rows, so each leads to the other."""
+        itself = self._node(_name(dataset)._replace(version=""))
+        for other in _list(_facet(dataset, "symlinks"), "identifiers"):
+            name = DatasetName(_text(other, "namespace"), _text(other, "name"))
+            if name.name and (named := self._node(name)) != itself:
+                self._edge(itself, Role.READ, named, told_by="symlinks")
+                self._edge(named, Role.READ, itself, told_by="symlinks")
+
     def _sources_of_columns(self) -> Iterator[DatasetName]:
         """Datasets that columns come from, although the event doesn't list them among the inputs."""
-        listed = {name[:2] for one in self._document.get("inputs", ()) for name, _ in _names(one)}
+        listed = {_name(one)[:2] for one in self._document.get("inputs", ())}
         for dataset in self._document.get("outputs", ()):
-            own = {name[:2] for name, _ in _names(dataset)}
-            yield from (source for source in _columns_of(dataset) if source[:2] not in listed | own)
+            own = _name(dataset)[:2]
+            yield from (source for source in _columns_of(dataset) if source[:2] not in listed and source[:2] != own)
 
     def _explicit(self, target: Node, entry: Mapping[str, Any], itself: Node | None) -> None:
         """Read the inputs of the facet ``lineage``, or of one of its entries."""
@@ -205,15 +214,9 @@ def _of_run(run: Mapping[str, Any], job: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _names(dataset: Mapping[str, Any]) -> Iterator[tuple[DatasetName, Mapping[str, str]]]:
-    """The dataset's name, and its other names by the facet ``symlinks``, with what to note of these."""
+def _name(dataset: Mapping[str, Any]) -> DatasetName:
     version = _text(_facet(dataset, "version"), "datasetVersion")
-    itself = DatasetName(dataset["namespace"], dataset["name"], version)
-    yield itself, {}
-    for other in _list(_facet(dataset, "symlinks"), "identifiers"):
-        named = DatasetName(_text(other, "namespace"), _text(other, "name"), version)
-        if named.name and named != itself:
-            yield named, {"told_by": "symlinks"}
+    return DatasetName(dataset["namespace"], dataset["name"], version)
 
 
 def _columns_of(dataset: Mapping[str, Any]) -> Iterator[DatasetName]:
