@@ -46,6 +46,9 @@ class Transformation(StrEnum):
         return "DIRECT" if self.is_direct else "INDIRECT"
 
 
+FILTER = Transformation.FILTER
+
+
 class InputColumn(NamedTuple):
     """A column that goes into a result."""
 
@@ -71,7 +74,8 @@ def query_columns(sql: str, tables: Mapping[str, Sequence[str]]) -> ColumnLineag
     sql : str
         One SELECT, DuckDB's dialect.
     tables : mapping of str to sequence of str
-        Each table that the query may read, with its columns in order; an empty sequence where they aren't known.
+        Each table that the query may read, with its columns in order; an empty sequence where they aren't known. Then
+        a name that the query also gives to a column of its own counts as that one.
 
     Raises
     ------
@@ -103,7 +107,8 @@ def source_columns(source: Source, landed: Iterable[str] = ()) -> ColumnLineage:
     Returns
     -------
     ColumnLineage
-        Of the one source ``landed``.
+        Of the one source ``landed``. The source's keys decide about rows, since of rows alike one is kept. The
+        contract, which may refuse any row for any column, is left out.
 
     Raises
     ------
@@ -113,9 +118,10 @@ def source_columns(source: Source, landed: Iterable[str] = ()) -> ColumnLineage:
     from headwater.declare.sources import LANDED
 
     try:
-        return query_columns(source.sql, {LANDED: tuple(landed)})
+        found = query_columns(source.sql, {LANDED: tuple(landed)})
     except ColumnsUnknown as error:
         raise ColumnsUnknown(f"source {source.name!r}: {error.message}", next_steps=error.next_steps) from error
+    return found._replace(dataset=_filtered(found.dataset, (InputColumn(LANDED, key, FILTER) for key in source.keys)))
 
 
 def view_columns(
@@ -123,7 +129,8 @@ def view_columns(
 ) -> ColumnLineage | None:
     """From the columns of the sources' curated rows to those of a view; None for a transform in Python.
 
-    The view's checks and casts (text keys, float32 values) are left out: they change no column's origin.
+    Keys and times decide about rows, since rows that are no entity's newest when they become known are left out. The
+    view's checks and casts (text keys, float32 values) are no step of their own.
 
     Parameters
     ----------
@@ -153,7 +160,14 @@ def view_columns(
     by_name = {name.lower(): inputs for name, inputs in found.fields.items()}
     if missing := [name for name in wanted if name.lower() not in by_name]:
         raise ColumnsUnknown(f"feature view {view.name!r}: its SQL makes no column {', '.join(missing)}")
-    return ColumnLineage({name: by_name[name.lower()] for name in wanted}, found.dataset)
+    fields = {name: by_name[name.lower()] for name in wanted}
+    naming = (one for name in (*view.entity, "event_time", "available_time") for one in fields[name])
+    deciding = (one._replace(transformation=FILTER) for one in naming)
+    return ColumnLineage(fields, _filtered(found.dataset, deciding))
+
+
+def _filtered(before: Iterable[InputColumn], more: Iterable[InputColumn]) -> tuple[InputColumn, ...]:
+    return tuple(sorted({*before, *more}))
 
 
 def _windows(view: FeatureView, source: Source | None) -> str:

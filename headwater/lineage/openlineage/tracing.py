@@ -9,7 +9,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.qualify import qualify
-from sqlglot.optimizer.scope import Scope, build_scope
+from sqlglot.optimizer.scope import Scope, build_scope, traverse_scope
 
 from headwater.lineage.openlineage.columns import ColumnLineage, InputColumn, Transformation
 from headwater.lineage.openlineage.errors import ColumnsUnknown
@@ -31,10 +31,7 @@ def trace(sql: str, tables: Mapping[str, Sequence[str]]) -> ColumnLineage:
     try:
         tree = sqlglot.parse_one(sql, read="duckdb")
         spelling = _spelling(tree, tables)
-        known: dict[str, object] = {
-            name: dict.fromkeys(columns, "UNKNOWN") for name, columns in tables.items() if columns
-        }
-        scope = build_scope(qualify(tree, dialect="duckdb", schema=known or None))
+        scope = build_scope(qualify(tree, dialect="duckdb", schema=_schema(tree, tables)))
     except (SqlglotError, RecursionError) as error:
         raise ColumnsUnknown(f"its SQL can't be traced: {' '.join(str(error).split())[:300]}") from error
     if scope is None:
@@ -47,6 +44,22 @@ def trace(sql: str, tables: Mapping[str, Sequence[str]]) -> ColumnLineage:
 
 def _ordered(found: Found) -> tuple[InputColumn, ...]:
     return tuple(sorted(found, key=lambda one: (not one.transformation.is_direct, one)))
+
+
+def _schema(tree: Any, tables: Mapping[str, Sequence[str]]) -> dict[str, object]:
+    """The tables' columns; of tables whose columns aren't known, the names that the query has."""
+    schema: dict[str, object] = {name: dict.fromkeys(columns, "UNKNOWN") for name, columns in tables.items() if columns}
+    unknown = {name.lower(): name for name, columns in tables.items() if not columns}
+    if not unknown:
+        return schema
+    for scope in traverse_scope(tree):
+        read = {source.name.lower() for source in scope.sources.values() if isinstance(source, exp.Table)}
+        if read & set(unknown) and any(one.is_star for one in getattr(scope.expression, "selects", ())):
+            raise ColumnsUnknown("its SQL takes * of a table whose columns aren't known here")
+    elsewhere = {name.lower() for columns in tables.values() for name in columns}
+    elsewhere |= {alias.alias.lower() for alias in tree.find_all(exp.Alias)}
+    named = {one.name for one in tree.find_all(exp.Column) if one.table or one.name.lower() not in elsewhere}
+    return schema | {name: dict.fromkeys(sorted(named), "UNKNOWN") for name in unknown.values()}
 
 
 def _spelling(tree: Any, tables: Mapping[str, Sequence[str]]) -> dict[str, str]:
@@ -96,9 +109,11 @@ class _Tracing:
             return
         seen.add(id(scope))
         for clause, kind in _CLAUSES.items():
-            # A UNION's DISTINCT is only true or false.
             if isinstance(part := scope.expression.args.get(clause), exp.Expression):
                 found.update(self._as(kind, self._of_clause(scope, part, clause)))
+        if _drops_rows_alike(scope.expression):
+            alike = (column for _, made in self.outputs(scope) for column in made)
+            found.update(self._as(Transformation.GROUP_BY, alike))
         for join in scope.expression.args.get("joins") or ():
             if (condition := join.args.get("on")) is not None:
                 found.update(self._as(Transformation.JOIN, self._columns(scope, condition)))
@@ -106,10 +121,13 @@ class _Tracing:
             self._collect(inner, found, seen)
 
     def _of_clause(self, scope: Any, part: Any, clause: str) -> Found:
+        plain: list[Any] = []
         if clause == "group" and part.args.get("all"):
             plain = [one for one in scope.expression.selects if not one.find(exp.AggFunc)]
-            return {column: None for one in plain for column in self._made_from(scope, one)}
-        return self._columns(scope, part)
+        return {
+            **self._columns(scope, part),
+            **{column: None for one in plain for column in self._made_from(scope, one)},
+        }
 
     def _as(self, kind: Transformation, columns: Iterable[InputColumn]) -> Found:
         return {InputColumn(source, column, kind): None for source, column, _ in columns}
@@ -165,6 +183,14 @@ class _Tracing:
             origins = [one for made in inner for one in self._origin(source.parent or holder, made)]
             return {one._replace(transformation=_joined(Transformation.TRANSFORMATION, one)): None for one in origins}
         return dict(next((found for name, found in self.outputs(source) if name == column.name), {}))
+
+
+def _drops_rows_alike(query: Any) -> bool:
+    """Whether it is SELECT DISTINCT of whole rows, or a UNION, EXCEPT or INTERSECT without ALL."""
+    distinct = query.args.get("distinct")
+    if isinstance(distinct, exp.Distinct):
+        return distinct.args.get("on") is None
+    return bool(distinct) or isinstance(query, exp.Except | exp.Intersect)
 
 
 def _read_by(scope: Any) -> Iterator[Any]:
