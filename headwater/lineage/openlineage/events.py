@@ -24,7 +24,7 @@ RUN_EVENT = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent"
 
 @dataclass(frozen=True, kw_only=True)
 class RunContext:
-    """What is known about a run beside its fact; what isn't known isn't said."""
+    """Facts about a run that its record doesn't hold. Unknown ones are left out of the events."""
 
     started_at: datetime | None = None
     """With it a START event comes first."""

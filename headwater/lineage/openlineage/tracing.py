@@ -186,7 +186,7 @@ class _Tracing:
 
 
 def _drops_rows_alike(query: Any) -> bool:
-    """Whether it is SELECT DISTINCT of whole rows, or a UNION, EXCEPT or INTERSECT without ALL."""
+    """True for SELECT DISTINCT of whole rows, and for a UNION, EXCEPT or INTERSECT without ALL."""
     distinct = query.args.get("distinct")
     if isinstance(distinct, exp.Distinct):
         return distinct.args.get("on") is None
@@ -232,7 +232,7 @@ def _way(node: Any, expression: Any) -> Transformation:
 
 
 def _decides(node: Any, above: Any) -> bool:
-    """Whether it only chooses among values: the condition of CASE and IF, the FILTER of an aggregation."""
+    """True for what only chooses among values: the condition of CASE and IF, the FILTER of an aggregation."""
     if isinstance(above, exp.If):
         return bool(node.arg_key == "this")
     if isinstance(above, exp.Filter):

@@ -150,10 +150,14 @@ def _schemas() -> Mapping[str, _Schema]:
 
 
 @cache
-def _validator(reference: str, formats: FormatChecker) -> Draft202012Validator:
+def _registry() -> Registry[Any]:
     resources = [(document["$id"], Resource.from_contents(document)) for document in _documents()]
-    registry: Registry[Any] = Registry().with_resources(resources)
-    return Draft202012Validator({"$ref": reference}, registry=registry, format_checker=formats)
+    return Registry().with_resources(resources).crawl()
+
+
+@cache
+def _validator(reference: str, formats: FormatChecker) -> Draft202012Validator:
+    return Draft202012Validator({"$ref": reference}, registry=_registry(), format_checker=formats)
 
 
 def _told(errors: Iterable[ValidationError], path: str) -> Iterator[str]:
