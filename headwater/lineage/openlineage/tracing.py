@@ -16,6 +16,8 @@ from headwater.lineage.openlineage.errors import ColumnsUnknown
 
 Found = dict[InputColumn, None]
 """Input columns in the order in which they were found."""
+Outputs = list[tuple[str, Found]]
+"""A query's columns in order."""
 _CLAUSES: Mapping[str, Transformation] = {
     "where": Transformation.FILTER,
     "having": Transformation.FILTER,
@@ -23,6 +25,8 @@ _CLAUSES: Mapping[str, Transformation] = {
     "group": Transformation.GROUP_BY,
     "order": Transformation.SORT,
     "distinct": Transformation.SORT,
+    "limit": Transformation.FILTER,
+    "offset": Transformation.FILTER,
 }
 
 
@@ -30,6 +34,7 @@ def trace(sql: str, tables: Mapping[str, Sequence[str]]) -> ColumnLineage:
     """The column lineage of a query over ``tables``; see `headwater.lineage.openlineage.columns.query_columns`."""
     try:
         tree = sqlglot.parse_one(sql, read="duckdb")
+        _refuse(tree)
         spelling = _spelling(tree, tables)
         scope = build_scope(qualify(tree, dialect="duckdb", schema=_schema(tree, tables)))
     except (SqlglotError, RecursionError) as error:
@@ -44,6 +49,21 @@ def trace(sql: str, tables: Mapping[str, Sequence[str]]) -> ColumnLineage:
 
 def _ordered(found: Found) -> tuple[InputColumn, ...]:
     return tuple(sorted(found, key=lambda one: (not one.transformation.is_direct, one)))
+
+
+def _refuse(tree: Any) -> None:
+    """Raise `ColumnsUnknown` for what can't be traced, or would be traced wrongly."""
+    if not isinstance(tree, exp.Query) or tree.args.get("into") is not None:
+        raise ColumnsUnknown("its SQL is no SELECT, so there are no columns to trace")
+    if tree.find(exp.Pivot) is not None:
+        raise ColumnsUnknown("its SQL has a PIVOT or UNPIVOT, whose columns depend on the rows")
+    if tree.find(exp.Columns) is not None:
+        raise ColumnsUnknown("its SQL takes COLUMNS of a pattern: name the columns")
+    if any(lateral.find(exp.Query) for lateral in tree.find_all(exp.Lateral)):
+        raise ColumnsUnknown("its SQL has a LATERAL query: write it as a join, or as a query in the SELECT list")
+    for table in tree.find_all(exp.Table):
+        if table.catalog or table.db.lower() not in {"", "main"}:
+            raise ColumnsUnknown(f"its SQL reads {table.sql(dialect='duckdb')}, which is none of its sources")
 
 
 def _schema(tree: Any, tables: Mapping[str, Sequence[str]]) -> dict[str, object]:
@@ -76,9 +96,9 @@ class _Tracing:
 
     def __init__(self, tables: Mapping[str, str], spelling: Mapping[str, str]) -> None:
         self._tables, self._spelling = tables, spelling
-        self._outputs: dict[int, list[tuple[str, Found]]] = {}
+        self._outputs: dict[int, Outputs] = {}
 
-    def outputs(self, scope: Any) -> list[tuple[str, Found]]:
+    def outputs(self, scope: Any) -> Outputs:
         """The scope's columns in order, each with what it is made from."""
         if id(scope) in self._outputs:
             return self._outputs[id(scope)]
@@ -86,10 +106,7 @@ class _Tracing:
         self._outputs[id(scope)] = []
         if scope.set_operation_scopes:
             first, second = (self.outputs(branch) for branch in scope.set_operation_scopes)
-            made = [
-                (name, {**found, **(second[place][1] if place < len(second) else {})})
-                for place, (name, found) in enumerate(first)
-            ]
+            made = _both(first, second, by_name=bool(scope.expression.args.get("by_name")))
         else:
             made = [(one.alias_or_name.lower(), self._made_from(scope, one)) for one in scope.expression.selects]
             if any(isinstance(one, exp.Star) or one.is_star for one in scope.expression.selects):
@@ -143,8 +160,8 @@ class _Tracing:
     def _made_from(self, scope: Any, output: Any) -> Found:
         """The columns that an expression of the SELECT list is made from."""
         expression = output.unalias()
-        if expression.find(exp.Columns):
-            raise ColumnsUnknown("its SQL takes COLUMNS of a pattern: name the columns")
+        if any(not isinstance(star.parent, exp.Count) for star in expression.find_all(exp.Star, exp.TableColumn)):
+            raise ColumnsUnknown(f"its SQL takes a whole row by {expression.sql(dialect='duckdb')}: name the columns")
         found: Found = {}
         for column in _own_columns(expression):
             way = _way(column, expression)
@@ -185,6 +202,16 @@ class _Tracing:
         return dict(next((found for name, found in self.outputs(source) if name == column.name), {}))
 
 
+def _both(first: Outputs, second: Outputs, *, by_name: bool) -> Outputs:
+    """The columns of a UNION or its like, which go by their places, or by their names."""
+    if by_name:
+        joined = {name: dict(found) for name, found in first}
+        for name, found in second:
+            joined.setdefault(name, {}).update(found)
+        return list(joined.items())
+    return [(name, {**one, **other}) for (name, one), (_, other) in zip(first, second, strict=False)]
+
+
 def _drops_rows_alike(query: Any) -> bool:
     """True for SELECT DISTINCT of whole rows, and for a UNION, EXCEPT or INTERSECT without ALL."""
     distinct = query.args.get("distinct")
@@ -221,11 +248,13 @@ def _way(node: Any, expression: Any) -> Transformation:
         above = node.parent
         if isinstance(above, exp.Window) and node.arg_key in {"partition_by", "order"}:
             return Transformation.WINDOW
+        if isinstance(above, exp.Order) and node.arg_key == "expressions" and not isinstance(above.parent, exp.Window):
+            return Transformation.SORT
         if _decides(node, above):
             return Transformation.CONDITIONAL
         if isinstance(above, exp.AggFunc):
             way = Transformation.AGGREGATION
-        elif way is Transformation.IDENTITY and not isinstance(above, exp.Paren | exp.Subquery):
+        elif way is Transformation.IDENTITY and not isinstance(above, exp.Paren | exp.Subquery | exp.Order):
             way = Transformation.TRANSFORMATION
         node = above
     return way
