@@ -157,8 +157,8 @@ def test_without_sqlglot_the_error_names_the_extra(monkeypatch: pytest.MonkeyPat
     assert caught.value.next_steps == ('pip install "headwater[training]"',)
 
 
-WORDS = """SELECT FROM WHERE GROUP BY ALL ORDER x y z o p k , ( ) * + AS a sum count CASE WHEN THEN END JOIN ON = > 1 'q'
-    WITH UNION OVER PARTITION . DISTINCT EXISTS IN NOT NULL ; [ ] { } : -> lambda LIMIT UNPIVOT PIVOT LATERAL"""
+WORDS = """SELECT FROM WHERE GROUP BY ALL ORDER x y z o p k , ( ) * + AS a sum count CASE WHEN THEN END JOIN ON = > 1
+    'q' WITH UNION OVER PARTITION . DISTINCT EXISTS IN NOT NULL ; [ ] { } : -> lambda LIMIT UNPIVOT PIVOT LATERAL"""
 words = st.sampled_from(WORDS.split())
 
 
