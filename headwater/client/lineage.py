@@ -97,11 +97,11 @@ class Part(Value):
 
         return pandas.DataFrame([edge.model_dump() for edge in self.edges], columns=list(Step.model_fields))
 
-    def networkx(self) -> networkx.MultiDiGraph:
+    def networkx(self) -> networkx.MultiDiGraph[str]:
         """The graph for NetworkX: edges lead from what was made to what it was made from, their key is the role."""
         with needed("a graph for NetworkX is made by networkx"):
             import networkx
-        graph = networkx.MultiDiGraph()
+        graph: networkx.MultiDiGraph[str] = networkx.MultiDiGraph()
         graph.add_nodes_from((node, {"kind": node.partition(":")[0]}) for node in self.nodes)
         for edge in self.edges:
             graph.add_edge(edge.below, edge.above, key=edge.role, at=edge.at, seen=edge.seen, fact=edge.fact)
