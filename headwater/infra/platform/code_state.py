@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -47,8 +48,7 @@ class DeployedCode(pulumi.ComponentResource):
             source=pulumi.FileAsset(str(path)),
             content_type=content_type,
             tags=tags(capability="code"),
-            # Named by what is in it, it needs no update, also where another zlib packs the same otherwise.
-            opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True, ignore_changes=["source"]),
+            opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True),
         )
 
 
@@ -67,5 +67,9 @@ def _files(described: Described, cache: Path) -> tuple[Path, Path | None]:
     if not described.state.is_diff_kept:
         return state, None
     diff = cache / f"{described.state.diff}.patch.gz"
-    diff.write_bytes(gzip.compress(described.diff, mtime=0))
+    if not diff.exists():
+        # Packed once: another zlib would pack the same otherwise, and what is uploaded would seem to have changed.
+        written = diff.with_suffix(f".{os.getpid()}")
+        written.write_bytes(gzip.compress(described.diff, mtime=0))
+        written.replace(diff)
     return state, diff
