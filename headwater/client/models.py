@@ -70,7 +70,7 @@ class ModelCard(Value):
     """sha256 of the training set's Parquet file, which `Models.training_set` makes again."""
     code_version: str
     started_by: StartedBy | None
-    """Who started the run, and from where: a command, a script, a notebook, a schedule; None if nobody said."""
+    """The one who started the run, and the place: a command, a script, a notebook, a schedule; None if nobody said."""
     versions: int
     log: tuple[AliasMove, ...]
     """Moves of ``production``, oldest first."""

@@ -39,7 +39,7 @@ class Run(Value):
     model: str
     reason: str
     started_by: StartedBy | None = None
-    """Who started it, and from where: a command, a script, a notebook, a schedule; None if nobody said."""
+    """The one who started it, and the place: a command, a script, a notebook, a schedule; None if nobody said."""
     status: str
     """Step Functions' own: RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED."""
     started_at: datetime

@@ -24,7 +24,7 @@ class Diff(NamedTuple):
     patch: bytes
     """Empty if it isn't to be kept."""
     sha256: str
-    """Of the patch; of one that is too large, of git's whole answer."""
+    """The patch's hash; if it is too large, the hash of git's whole answer."""
     size: int
     findings: tuple[Finding, ...]
     left_out: tuple[str, ...]

@@ -22,8 +22,8 @@ from headwater.code.types import MOST_NAMES, CodeState, Described, Limits, short
 
 DEPLOYED = ("pipelines", "functions", "infra", "requirements", "Pulumi.yaml")
 """The folders and files of a project that a deployment reads."""
-OF_HEADWATER = (".headwater",)
-"""Folders that a deployment writes to, whether git ignores them or not."""
+OF_HEADWATER = (".headwater", ".venv")
+"""Made beside the project, and by a restore as a link: left out, whether git ignores them or not."""
 
 
 class Head(NamedTuple):
@@ -115,9 +115,7 @@ def describe(
     head = head_of(folder, seconds=limits.seconds)
     if not head.commit and not _has_work_tree(git):
         return Described(known.model_copy(update={"reason": head.reason}), b"")
-    known = known.model_copy(
-        update={"commit": head.commit, "branch": shortened(head.branch, 255), "remote": head.remote}
-    )
+    known = known.model_copy(update={"commit": head.commit, "remote": head.remote})
     try:
         with TemporaryDirectory(prefix="headwater-code-") as scratch:
             looked = _look_at(git, head, Path(scratch), without, limits)

@@ -30,12 +30,14 @@ class Finding(Value):
 
 
 class CodeState(Stored):
-    """The state of a project's folder at one moment, as git tells it, without anything secret."""
+    """The state of a project's folder at one moment, as git tells it, without anything secret.
+
+    The branch is no part of it: the same code has the same state, whether a laptop deploys it or a pipeline whose HEAD
+    is detached. The history of updates knows the branch.
+    """
 
     commit: str = ""
     """Empty if there is no repository, or none that can be read, or no commit yet; `reason` says which."""
-    branch: str = ""
-    """Empty if there is none, or HEAD is detached."""
     remote: Line = ""
     """Address of the repository that the branch is pulled from, without user, password and query."""
     path: Line = ""
@@ -60,7 +62,7 @@ class CodeState(Stored):
     reason: Line = ""
     """Why commit, tree or diff are missing, in words; empty if nothing is."""
     notes: tuple[Line, ...] = ()
-    """What else a reader should know, such as a submodule with changes of its own."""
+    """More that a reader should know, such as a submodule with changes of its own."""
 
     @property
     def document(self) -> bytes:
@@ -93,7 +95,7 @@ class CodeState(Stored):
         if not self.commit:
             return f"no commit: {self.reason}"
         how = {True: "clean", False: "with changes", None: "not known whether clean"}[self.clean]
-        return f"{self.commit[:12]}{f' ({self.branch})' if self.branch else ''}, {how}"
+        return f"{self.commit[:12]}, {how}"
 
 
 class Described(NamedTuple):

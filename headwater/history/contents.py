@@ -1,4 +1,4 @@
-"""What a stack's code was after an update, from the update's resource graph: bundles, image, and the code's state."""
+"""A stack's code after an update, read from the update's resource graph: bundles, image, and the code's state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who started a training run, and from where: a person at a command, a script or a notebook, or a schedule."""
+"""The start of a training run: a person at a command, a script or a notebook, or a schedule."""
 
 from __future__ import annotations
 

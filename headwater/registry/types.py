@@ -228,7 +228,7 @@ class Candidate(Stored):
     """Other files of the run that belong to the version, by name: profile, lock, pinned data, definition."""
     code_version: str
     started_by: StartedBy | None = None
-    """Who started the run, and from where; None if nobody said, as of runs that were started in AWS's console."""
+    """The one who started the run, and the place; None if nobody said, as of runs started in AWS's console."""
     promotion: Literal["automatic", "manual"] = "manual"
     created_at: AwareDatetime
     """When it was judged."""
