@@ -32,7 +32,9 @@ class DeployedCode(pulumi.ComponentResource):
         described = describe(project(), without=_written_to(project()))
         self.state = described.state
         if described.state.reason:
-            pulumi.log.info(f"code: {described.state}; {described.state.reason}", resource=self)
+            tell = pulumi.log.warn if described.state.findings else pulumi.log.info
+            more = f"; {described.state.reason}" if described.state.commit else ""
+            tell(f"code: {described.state}{more}", resource=self)
         state, diff = _files(described, project() / CACHE)
         if diff is not None:
             self._upload(f"{name}-diff", described.state.diff_key, diff, "application/gzip", bucket)
@@ -55,7 +57,8 @@ class DeployedCode(pulumi.ComponentResource):
 def _written_to(folder: Path) -> list[str]:
     """The local cloud's own folder, if HEADWATER_HOME puts it into the project."""
     with suppress(ValueError):
-        return [home(folder).relative_to(folder).as_posix()]
+        inside = home(folder).relative_to(folder).as_posix()
+        return [inside] if inside != "." else []
     return []
 
 
