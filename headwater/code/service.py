@@ -238,9 +238,13 @@ def _tree_of(folder: _Folder) -> _Tree:
     new = git.names("ls-files", "-z", "--others", "--exclude-standard", "--", *spec)
     # A repository inside of the repository, which isn't its submodule.
     nested = [name for name in new if name.endswith("/")]
-    changed = git.names("diff-files", "-z", "--name-only", "--relative", "--", *spec)
-    names = {*new, *changed} - {*nested}
+    told = git.names("diff-files", "-z", "--name-status", "--relative", "--", *spec)
+    changed = dict(zip(told[1::2], told[::2], strict=True))
+    # Deleted, or behind what is now a link, or a folder.
+    gone = {name for name, status in changed.items() if status == "D" or not os.path.lexists(git.folder / name)}
+    names = {*new, *changed} - {*nested} - gone
     _check_size(folder, names)
+    git.run("update-index", "--force-remove", "-z", "--stdin", given=_given(gone))
     # Not `add`, which fails where a pathspec leaves out what git ignores anyway.
     git.run("update-index", "--add", "--remove", "--replace", "-z", "--stdin", given=_given(names))
     whole = git.line("write-tree", "--missing-ok")

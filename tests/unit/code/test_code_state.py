@@ -161,6 +161,23 @@ def test_a_link_a_right_and_a_deletion_are_changes(project: Path) -> None:
     assert git(project, "write-tree") == state.tree
 
 
+def test_files_folders_and_links_that_changed_places_are_changes(project: Path) -> None:
+    for name in ("folder/x.py", "file", "linked/y.py"):
+        put(project, name, "1\n")
+    commit(project)
+    (project / "folder" / "x.py").unlink()
+    (project / "folder").rmdir()
+    put(project, "folder", "a file\n")
+    (project / "file").unlink()
+    put(project, "file/z.py", "2\n")
+    (project / "linked").rename(project / "real")
+    (project / "linked").symlink_to("real")
+    state, diff = describe(project)
+    assert (state.reason, state.is_diff_kept, b"real/y.py" in diff) == ("", True, True)
+    git(project, "add", "--all")
+    assert git(project, "write-tree") == state.tree
+
+
 def test_binary_files_are_named_and_left_out_of_the_diff(project: Path) -> None:
     put(project, "a b.bin", b"\0\1\2")
     put(project, "pipelines/flights/product.py", "rows = 2\n")
