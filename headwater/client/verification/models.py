@@ -11,6 +11,7 @@ import urllib3
 from headwater.client.errors import PredictionRefused, RunFailed
 from headwater.client.models import ModelCard
 from headwater.client.predictions import Predictions
+from headwater.client.starting import starting
 from headwater.client.verification.types import CheckFailed, Work
 from headwater.client.waiting import wait_for
 from headwater.registry.errors import AliasMoved
@@ -34,7 +35,8 @@ _QUOTA = ("limit on the number of", "above your limit", "ServiceQuota", "LimitEx
 
 def train(work: Work) -> str:
     """A run prepares its data, trains in a container, and ends with a version."""
-    run = work.stack.train(MODEL, reason=f"headwater verify {work.sample.run_id}")
+    with starting("verification", "headwater verify"):
+        run = work.stack.train(MODEL, reason=f"headwater verify {work.sample.run_id}")
     work.training = run.id
     try:
         done = work.stack.runs.watch(run.id, timeout=TRAINING_TIMEOUT, on_step=work.tell)
