@@ -132,6 +132,8 @@ class Lineage:
             predictions_bucket=stack.predictions_bucket,
             project=stack.project,
             stack=stack.name,
+            account=stack.training_arn.split(":")[4],
+            region=stack.region,
         )
         return LineageService(places)
 

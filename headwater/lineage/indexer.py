@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
+from typing import TypeVar
 
 from headwater.graph import Contribution, Log, Places, Told
 from headwater.lineage.index import Cursor, Index, items_of
 from headwater.values import Value
 
+T = TypeVar("T")
 _AT_ONCE = 100
 """Facts that are read and written before their log's cursor moves."""
 
@@ -69,7 +71,7 @@ class Indexer:
         """
         facts = items = 0
         for log in self._logs():
-            for told, cursor in _news(log, Cursor() if anew else self._index.cursor(log.name)):
+            for told, cursor in news(log, Cursor() if anew else self._index.cursor(log.name)):
                 items += self._index.add(told)
                 facts += len(told)
                 self._index.advance(log.name, cursor)
@@ -110,14 +112,14 @@ class Indexer:
             unchecked=unchecked,
         )
 
-    def _logs(self) -> Iterator[Log]:
+    def _logs(self) -> Iterator[Log[Told]]:
         for contribution in self._contributions.values():
             yield from contribution.logs(self._places)
 
 
-def _news(log: Log, cursor: Cursor) -> Iterator[tuple[list[Told], Cursor]]:
+def news(log: Log[T], cursor: Cursor, *, at_once: int = _AT_ONCE) -> Iterator[tuple[list[T], Cursor]]:
     """The facts of a log since ``cursor``, some at a time, with the cursor behind them."""
-    entries: Iterable[tuple[str, Callable[[], Told]]] = log.entries(cursor.position if log.is_ordered else "")
+    entries: Iterable[tuple[str, Callable[[], T]]] = log.entries(cursor.position if log.is_ordered else "")
     known = hashlib.sha256()
     if not log.is_ordered:
         # Only positions are listed here: reading a fact waits until its turn.
@@ -129,7 +131,7 @@ def _news(log: Log, cursor: Cursor) -> Iterator[tuple[list[Told], Cursor]]:
         else:
             entries = listed
     waiting = iter(entries)
-    while batch := list(islice(waiting, _AT_ONCE)):
+    while batch := list(islice(waiting, at_once)):
         for position, _ in batch:
             known.update(_line(position))
         below = "" if log.is_ordered else known.hexdigest()

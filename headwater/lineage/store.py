@@ -1,4 +1,4 @@
-"""Layouts of pictures in the artifacts bucket, each under the address of its graph: computed once."""
+"""Lineage's objects in the artifacts bucket: layouts of pictures, and OpenLineage events that came or went."""
 
 from __future__ import annotations
 
@@ -14,7 +14,12 @@ from headwater.storage.clients import error_code
 from headwater.storage.objects import Bucket, ObjectGone
 
 LAYOUTS = "lineage/layouts/"
+EVENTS = "lineage/events/"
+"""Events of Headwater's own facts; the keys are those of `headwater.lineage.openlineage.events.event_key`."""
+RECEIVED = "lineage/in/"
+"""Events that others sent, by `headwater.lineage.openlineage.reading.Event.key`."""
 _REFUSED = frozenset({"AccessDenied", "403"})
+_TAKEN = frozenset({"PreconditionFailed", "412", "ConditionalRequestConflict"})
 
 
 class Layouts:
@@ -48,3 +53,33 @@ class Layouts:
             if error_code(error) not in _REFUSED:
                 raise
         return made
+
+
+class Events:
+    """OpenLineage events as objects, each written once.
+
+    Parameters
+    ----------
+    bucket : str
+        The artifacts bucket.
+    """
+
+    def __init__(self, bucket: str) -> None:
+        self._bucket = Bucket(bucket)
+
+    def keep(self, key: str, body: bytes) -> bool:
+        """Keep an event; False if there is one under that key, which is then the same."""
+        try:
+            self._bucket.put(key, body, IfNoneMatch="*", ContentType="application/json")
+        except ClientError as error:
+            if error_code(error) not in _TAKEN:
+                raise
+            return False
+        return True
+
+    def read(self, key: str) -> bytes | None:
+        """The event under ``key``; None if it was deleted."""
+        try:
+            return self._bucket.read(key)
+        except ObjectGone:
+            return None

@@ -126,7 +126,7 @@ def _words(values: Mapping[str, object]) -> str:
     return ", ".join(f"{name} {value}" for name, value in sorted(values.items()))
 
 
-def _logs(places: Places) -> Iterator[Log]:
+def _logs(places: Places) -> Iterator[Log[Told]]:
     table, artifacts = Table(places.registry_table), ArtifactStore(places.artifacts_bucket)
     for model in Registry(table).models():
         yield Versions(model, table, artifacts)

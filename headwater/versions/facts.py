@@ -64,7 +64,7 @@ class Branch:
         return self.tell(self.dataset, found.id, found.commit, changes)
 
 
-def branches(places: Places, capability: str, tell: TellCommit, *, prefix: str = "") -> Iterator[Log]:
+def branches(places: Places, capability: str, tell: TellCommit, *, prefix: str = "") -> Iterator[Log[Told]]:
     """The log of each branch of the datasets whose names begin with ``prefix``."""
     table = Table(places.registry_table)
     versions = Versions(places.lake_bucket, table)

@@ -173,6 +173,8 @@ def _version(why: Why) -> Iterator[str]:
     trained = f" trained {_moment(why.trained_at)}" if why.trained_at else ""
     graph = f", graph {_cut(why.graph_sha256)}" if why.graph_sha256 else ""
     yield f"run {why.run_id}{trained}{graph}" + (f", set {_cut(why.training_set)}" if why.training_set else "")
+    if why.started_by:
+        yield f"started by {why.started_by}"
     if why.metrics:
         yield ", ".join(f"{name} {value:.4f}" for name, value in sorted(why.metrics.items()))
     if why.parameters:

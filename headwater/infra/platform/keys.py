@@ -22,6 +22,9 @@ STAGED, STAGED_ROWS = "data/sources/", "data/streamed/"
 RUNS = "runs/"
 """Files that each training leaves in the artifacts bucket."""
 
+EVENTS, RECEIVED = "lineage/events/", "lineage/in/"
+"""OpenLineage events of the stack's own facts, and those of other tools."""
+
 # The registry, one prefix a capability.
 SOURCES = "SOURCE#"
 MODELS = "MODEL#"
@@ -34,4 +37,6 @@ DATASETS = "DATA#"
 SOURCE_DATA, MODEL_DATA, STREAMED_DATA = "DATA#sources/", "DATA#models/", "DATA#streamed/"
 LINEAGE = "LINEAGE#"
 """The index of what was made from what: derived, so it may be deleted."""
+FOREIGN = "FOREIGN#"
+"""OpenLineage events that were taken in, in the order of their receipt."""
 HISTORY = "LEDGER#"
