@@ -86,7 +86,7 @@ class Updates:
 
 
 def _of_tree(update: Update, state: CodeState | None) -> dict[str, str]:
-    """What is known of a tree of code: who wrote it, where it is, and whether anything but the commit was deployed."""
+    """Facts about a tree of code: its author, its place, and whether anything but the commit was deployed."""
     clean = state.clean if state else None if update.dirty is None else not update.dirty
     about = {
         "branch": update.branch,

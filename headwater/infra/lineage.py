@@ -39,7 +39,7 @@ TIMEOUT = timedelta(seconds=29)
 
 
 class Lineage(Component):
-    """What was made from what: an index that is read from the logs of all capabilities each hour, and two routes.
+    """The lineage tracker: an index that is read from the logs of all capabilities each hour, and two routes.
 
     ``GET /lineage`` answers from the index, ``POST /lineage`` takes OpenLineage events of other tools. Headwater's own
     facts go out as such events: into the artifacts bucket, and to the URL of the setting `openlineageUrl`. Idle it

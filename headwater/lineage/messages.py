@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+# Pydantic reads no other TypedDict before Python 3.12.
+from typing_extensions import TypedDict
 
 
 class GraphEdge(TypedDict):

@@ -18,7 +18,7 @@ Answer = dict[str, Any]
 def answer(
     call: Callable[[], Mapping[str, Any]], logger: Logger, request_id: str, status: int = HTTPStatus.OK
 ) -> Answer:
-    """What ``call`` returns, or what was wrong: in full if the caller can mend it."""
+    """The answer of ``call``, or its error: in full if the caller can do something about it."""
     try:
         return _json(status, call())
     except HeadwaterError as error:
