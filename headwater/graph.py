@@ -184,8 +184,10 @@ class Contribution:
     """The part that a capability's ``facts.py`` brings, as the value of its name ``FACTS``."""
 
     kinds: Sequence[NodeKind]
+    telling: int = 1
+    """Raised when the same facts tell other edges than before: then all logs are read anew."""
     logs: Callable[[Places], Iterable[Log[Told]]] = field(default=_no_logs)
-    above: Mapping[str, Callable[[Places, Node], Iterable[Edge]]] = field(default_factory=dict)
+    above: Mapping[str, Callable[[Places, Node, Reads], Iterable[Edge]]] = field(default_factory=dict)
     """By kind of node: edges upwards that are read from the fact when somebody asks, as they would be too many to keep,
     such as all files of a commit's tree."""
     below: Mapping[str, Callable[[Places, Node, Reads], Iterable[Edge]]] = field(default_factory=dict)

@@ -31,6 +31,8 @@ class Cursor(Value):
     """How far a log is in the index."""
 
     position: str = ""
+    telling: int = 1
+    """The `Contribution.telling` by which the log was read."""
     below: str = ""
     """Hash of the positions up to there, of a log in which an entry may appear below others."""
 

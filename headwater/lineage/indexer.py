@@ -70,11 +70,14 @@ class Indexer:
             Returns True if the call should break off soon; the next call does the rest.
         """
         facts = items = 0
-        for log in self._logs():
-            for told, cursor in news(log, Cursor() if anew else self._index.cursor(log.name)):
+        for telling, log in self._logs():
+            cursor = self._index.cursor(log.name)
+            if anew or cursor.telling != telling:
+                cursor = Cursor()
+            for told, behind in news(log, cursor):
                 items += self._index.add(told)
                 facts += len(told)
-                self._index.advance(log.name, cursor)
+                self._index.advance(log.name, behind.model_copy(update={"telling": telling}))
                 if stop():
                     return Caught(facts=facts, items=items, complete=False)
         return Caught(facts=facts, items=items)
@@ -89,7 +92,7 @@ class Indexer:
         """Compare the index with what the facts tell, without changing anything."""
         told: dict[tuple[object, object], Mapping[str, object]] = {}
         gone: set[str] = set()
-        for log in self._logs():
+        for _, log in self._logs():
             for _, tell in log.entries(""):
                 fact = tell()
                 told |= {(item["pk"], item["sk"]): item for item in items_of(fact)}
@@ -112,9 +115,10 @@ class Indexer:
             unchecked=unchecked,
         )
 
-    def _logs(self) -> Iterator[Log[Told]]:
+    def _logs(self) -> Iterator[tuple[int, Log[Told]]]:
         for contribution in self._contributions.values():
-            yield from contribution.logs(self._places)
+            for log in contribution.logs(self._places):
+                yield contribution.telling, log
 
 
 def news(log: Log[T], cursor: Cursor, *, at_once: int = _AT_ONCE) -> Iterator[tuple[list[T], Cursor]]:

@@ -64,7 +64,7 @@ class Walker:
         """The edges of one node in a direction."""
         found = list(self._index.edges(node, direction))
         if direction == "UP" and node.kind in self._above:
-            found += self._above[node.kind](self._places, node)
+            found += self._above[node.kind](self._places, node, self._index)
         if direction == "DOWN" and node.kind in self._below:
             found += self._below[node.kind](self._places, node, self._index)
         return merged(edge for edge in found if moment.has(edge))
