@@ -155,6 +155,10 @@ class Config(BaseModel):
                 f"trainingMemoryMib is {self.training_memory_mib}, with trainingCpu {self.training_cpu} Fargate takes "
                 f"{smallest} to {largest} in steps of {step}"
             )
+        if self.openlineage_api_key and not self.openlineage_url.startswith("https://"):
+            raise ValueError(
+                "openlineageApiKey goes with an openlineageUrl that begins with https://: it is a password"
+            )
         if bool(self.vpc_id) != bool(self.subnet_ids):
             raise ValueError("vpcId and subnetIds go together: a VPC of yours and its subnets, or neither")
         return self
