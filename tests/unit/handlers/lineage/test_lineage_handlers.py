@@ -104,6 +104,7 @@ def test_an_unknown_node_is_answered_with_404(functions: dict[str, ModuleType]) 
                                       "name": "model:buys"}])), 400, "InvalidEvent"),
         (json.dumps(airflow(producer=f"https://example.com/{'x' * 300_000}")), 413, "EventTooLarge"),
     ],
+    ids=["empty", "cut short", "a list", "NaN", "deep", "about our own model", "large"],
 )  # fmt: skip
 def test_a_malformed_large_or_hostile_event_is_refused_with_its_reason(
     functions: dict[str, ModuleType], world: World, body: str, status: int, reason: str
