@@ -122,6 +122,10 @@ class PredictionRefused(ApiRefused):
     """The API answered a prediction request with an error."""
 
 
+class EventRefused(ApiRefused):
+    """The API didn't take an OpenLineage event."""
+
+
 class RowsRefused(InvalidRequest):
     """Streamed rows weren't taken; `refused` has an entry for each, of which the message shows twenty."""
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from headwater.client.api import Api
 from headwater.client.connection import Connection
-from headwater.client.errors import needed
+from headwater.client.errors import EventRefused, needed
 from headwater.errors import InvalidRequest
 from headwater.graph import Edge, Known, Node, Places, Role
+from headwater.routes import TAKE_EVENT
 from headwater.storage.clients import error_code
 from headwater.values import Value
 
@@ -108,6 +110,15 @@ class Part(Value):
         return graph
 
 
+class TakenEvent(Value):
+    """Receipt of an event."""
+
+    id: str
+    """Hash of the event: the same event sent again has the same one."""
+    new: bool
+    """False if it was known already."""
+
+
 class Lineage:
     """The verbs on lineage; ``headwater.connect().lineage``.
 
@@ -118,7 +129,12 @@ class Lineage:
     """
 
     def __init__(self, connection: Connection) -> None:
+        self._connection = connection
         self._using, self._description = connection.using, connection.description
+
+    @property
+    def _api(self) -> Api:
+        return self._connection.api
 
     @cached_property
     def _service(self) -> LineageService:
@@ -290,6 +306,22 @@ class Lineage:
         with self._using():
             self._catch_up()
             return self._service.search(words, kinds)
+
+    def take(self, event: Mapping[str, Any]) -> TakenEvent:
+        """Hand an OpenLineage event of another tool to the stack.
+
+        Parameters
+        ----------
+        event : mapping
+            A RunEvent, DatasetEvent or JobEvent.
+
+        Raises
+        ------
+        EventRefused
+            It isn't valid, or too large; the message says what was expected.
+        """
+        answer = self._api.send(TAKE_EVENT.method, TAKE_EVENT.url(), dict(event), refusal=EventRefused)
+        return TakenEvent.model_validate(answer)
 
     def sync(self) -> Caught:
         """Bring the index up to date now; the stack does it every hour, and every question beforehand."""
