@@ -112,7 +112,7 @@ def _above_commit(places: Places, node: Node, _: Reads) -> Iterable[Edge]:
 
 
 def _above_file(places: Places, node: Node, reads: Reads) -> Iterable[Edge]:
-    """What other tools say of the file without naming its version: each of them means the version that stood then."""
+    """Edges that other tools tell of the file without naming its version: they mean the version that stood then."""
     said = reads.edges(node._replace(version=""), "UP") if node.version else ()
     if not said:
         return
