@@ -20,7 +20,9 @@ from headwater.features.online.records import Materialisation, Materialisations
 from headwater.graph import Node, Places
 from headwater.history.types import Update
 from headwater.lake.types import dataset_of
+from headwater.lineage.differences import LOCK_FILE
 from headwater.lineage.errors import PredictionNotFound
+from headwater.lineage.index import Index, merged
 from headwater.lineage.standing import Moments
 from headwater.registry.service import Registry
 from headwater.registry.store import ArtifactStore
@@ -96,11 +98,15 @@ class Why(Value):
     metrics: Mapping[str, float] = {}
     code_version: str = ""
     """The image that trained it, by digest, or the commit of its code."""
+    lock: str = ""
+    """The lock file of the packages that trained it, as a version of an object in S3."""
     commits: tuple[CommitOrigin, ...] = ()
     move: AliasMove | None = None
     """The move that let the version serve under the alias."""
     update: Update | None = None
     """The infrastructure that stood; None if the history knows no update by then."""
+    deployed: tuple[str, ...] = ()
+    """The bundles of code, the image and the tree that this infrastructure held, as nodes."""
     notes: tuple[str, ...] = ()
     """Gaps and oddities, in words."""
 
@@ -122,7 +128,7 @@ class Explaining:
         self._artifacts = ArtifactStore(places.artifacts_bucket)
         self._predictions = PredictionStore(places.predictions_bucket)
         self._versions = Versions(places.lake_bucket, self._table)
-        self._moments = Moments(places)
+        self._moments, self._index = Moments(places), Index(self._table)
 
     def why(
         self, request: str, *, model: str | None = None, day: date | None = None, days: int = DAYS, instance: int = 0
@@ -167,6 +173,7 @@ class Explaining:
         answers = _together(questions)
         materialised = dict(zip(views, answers, strict=False))
         move, update = answers[-2:]
+        deployed = self._deployed(update) if update else ()
         notes += _oddities(record, move, update)
         prediction = record["predictions"][instance]
         values = [_value(view, features, prediction, record, materialised[view]) for view, features in views.items()]
@@ -187,6 +194,7 @@ class Explaining:
             commits=tuple(answers[len(views) : -2]),
             move=move,
             update=update,
+            deployed=deployed,
             notes=tuple(notes),
             **_of_version(entry, package),
         )
@@ -243,6 +251,12 @@ class Explaining:
             upload=found.meta.get("upload", ""),
         )
 
+    def _deployed(self, update: Update) -> tuple[str, ...]:
+        """The code that an update left in the stack, by the index."""
+        node = Node("infra", str(update.of), update.id)
+        found = [edge.above.id for edge in merged(self._index.edges(node, "UP"))]
+        return tuple(dict.fromkeys(found))
+
     def _move(self, model: str, alias: str, received: datetime) -> AliasMove | None:
         moves = [move for move in self._registry.log(model, alias) if move.at <= received]
         turns = [move for move in moves if move.before != move.to]
@@ -282,6 +296,7 @@ def _of_version(entry: ModelVersion | None, package: Package | None) -> dict[str
     if entry is None:
         return {}
     candidate = entry.candidate
+    lock = candidate.files.get(LOCK_FILE)
     return {
         "started_by": str(candidate.started_by or ""),
         "trained_at": candidate.created_at,
@@ -290,6 +305,7 @@ def _of_version(entry: ModelVersion | None, package: Package | None) -> dict[str
         "parameters": dict(candidate.parameters),
         "metrics": dict(candidate.metrics),
         "code_version": candidate.code_version,
+        "lock": f"s3://{lock.bucket}/{lock.key}?versionId={lock.version_id}" if lock else "",
     }
 
 

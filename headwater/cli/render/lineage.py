@@ -187,6 +187,10 @@ def _code(why: Why) -> Iterator[str]:
     if why.code_version:
         what = "image" if why.code_version.startswith("sha256:") else "code"
         yield f"{what} {_cut(why.code_version.removeprefix('sha256:'))} trained it"
+    if why.lock:
+        yield f"lock {_short_uri(why.lock)}"
+    if bundles := [short(node).removeprefix("bundle:") for node in why.deployed if node.startswith("bundle:")]:
+        yield f"bundles {', '.join(bundles)}"
 
 
 def _clean(update: Update) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -71,17 +72,18 @@ def record(request_id: str, version: int, **more: Any) -> PredictionRecord:
     return PredictionRecord(predictions=[answer], **given)
 
 
-def update(moment: datetime, commit: str, *, dirty: bool = False) -> None:
+def update(moment: datetime, commit: str, *, dirty: bool = False, kind: str = "update") -> None:
     """Put an update of the infrastructure into the history."""
     happened = UpdateRecord(
-        kind="update", result="succeeded", started_at=moment - timedelta(seconds=30), ended_at=moment,
+        kind=kind, result="succeeded", started_at=moment - timedelta(seconds=30), ended_at=moment,
         environment={"git.head": commit, "git.dirty": str(dirty).lower(), "git.author": "Ann"},
     )  # fmt: skip
     HistoryTable(REGISTRY).put(OF, int(moment.timestamp() * 1e9), HAPPENED, happened.model_dump_json(), READABLE)
 
 
-@pytest.fixture(scope="module")
-def lived() -> Iterator[Lived]:
+@contextmanager
+def new_stack() -> Iterator[Lived]:
+    """The stack, on mocked AWS."""
     with pytest.MonkeyPatch.context() as patches, new_world(patches) as world:
         client("s3").create_bucket(Bucket=PREDICTIONS, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
         store, moments = PredictionStore(PREDICTIONS), []
@@ -107,3 +109,9 @@ def lived() -> Iterator[Lived]:
             ),
             *moments,
         )
+
+
+@pytest.fixture(scope="module")
+def lived() -> Iterator[Lived]:
+    with new_stack() as made:
+        yield made
