@@ -40,7 +40,7 @@ def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     summary = "Lineage: what made a prediction, what a file touched, what stood when."
     lineage = group("lineage", summary, app)
-    commands(lineage, why, up, down, path, impact, diff, at, show, search, export, sync, verify, rebuild)
+    commands(lineage, why, up, down, path, impact, diff, at, show, annotate, search, export, sync, verify, rebuild)
 
 
 def why(
@@ -161,6 +161,20 @@ def show(node: NodeArgument, stack: StackOption = None) -> Answer:
     if not found:
         note(f"nothing is known of {node} itself; its edges: headwater lineage up {node}")
     return answered(found, show_facts)
+
+
+def annotate(
+    node: NodeArgument,
+    text: Annotated[str, typer.Argument(help="Note in one line.", show_default=False)] = "",
+    owner: Annotated[
+        str, typer.Option("--owner", help="Who owns the node: a person, a team, an address.", show_default=False)
+    ] = "",
+    stack: StackOption = None,
+) -> Answer:
+    """Write a note on a node down, or who owns it; it can't be taken back."""
+    found = connect(stack).lineage.annotate(node, text, owner=owner)
+    note(f"written down; next: headwater lineage show {found.node}")
+    return Answer(found)
 
 
 def search(

@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from headwater.client.connection import Connection
 from headwater.client.errors import needed
+from headwater.client.people import me
 from headwater.errors import InvalidRequest
 from headwater.graph import Edge, Known, Node, Places
 from headwater.storage.clients import error_code
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import networkx
     import pandas
 
+    from headwater.lineage.annotations import Annotation
     from headwater.lineage.differences import VersionDifference
     from headwater.lineage.impact import Impact
     from headwater.lineage.indexer import Caught, Checked
@@ -246,6 +248,27 @@ class Lineage:
         with self._using():
             self._catch_up()
             return tuple(map(_fact, self._service.facts(self._service.resolve(node))))
+
+    def annotate(self, node: str, text: str = "", *, owner: str = "", write_id: str | None = None) -> Annotation:
+        """Write a note on a node down, or who owns it; `facts` tells both, and nothing takes them back.
+
+        Parameters
+        ----------
+        node : str
+        text : str
+            At most 2,000 characters in one line.
+        owner : str
+            A person, a team or an address, at most 200 characters.
+        write_id : str, optional
+            A call with the id of an earlier one changes nothing, and returns what that one wrote.
+
+        Raises
+        ------
+        UnknownNode, AmbiguousNode, InvalidAnnotation
+        """
+        with self._using():
+            self._catch_up()
+            return self._service.annotate(node, note=text, owner=owner, by=me(), write_id=write_id)
 
     def search(self, *words: str, kinds: Collection[str] = ()) -> tuple[str, ...]:
         """Names of things, such as ``data:sources/flights``, that have all of ``words`` in them."""

@@ -8,7 +8,17 @@ import headwater.handlers.lineage.index
 from headwater.history.store import GRAPHS
 from headwater.infra.platform.component import Component
 from headwater.infra.platform.grants import Grant, merge
-from headwater.infra.platform.keys import DATASETS, HISTORY, LINEAGE, MODELS, RUNS, SOURCES, VERSIONS, VIEWS
+from headwater.infra.platform.keys import (
+    ANNOTATIONS,
+    DATASETS,
+    HISTORY,
+    LINEAGE,
+    MODELS,
+    RUNS,
+    SOURCES,
+    VERSIONS,
+    VIEWS,
+)
 from headwater.infra.platform.platform import Platform
 
 HOURLY = "rate(1 hour)"
@@ -33,7 +43,7 @@ class Lineage(Component):
 def read_facts(platform: Platform) -> Grant:
     """To read the logs of all capabilities, and what their entries lead to."""
     return merge(
-        platform.registry.read(DATASETS, SOURCES, VIEWS, MODELS, HISTORY),
+        platform.registry.read(DATASETS, SOURCES, VIEWS, MODELS, HISTORY, ANNOTATIONS),
         platform.lake.read(VERSIONS),
         platform.artifacts.read(RUNS, GRAPHS),
     )

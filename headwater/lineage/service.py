@@ -7,8 +7,10 @@ from datetime import UTC, date, datetime
 
 from headwater.errors import InvalidRequest
 from headwater.graph import Edge, Known, Node, Places
+from headwater.lineage.annotations import Annotation, Annotations
 from headwater.lineage.contributions import contributions
 from headwater.lineage.differences import Differences, VersionDifference
+from headwater.lineage.errors import UnknownNode
 from headwater.lineage.impact import Impact, Impacts
 from headwater.lineage.index import Direction, Index
 from headwater.lineage.indexer import Caught, Checked, Indexer
@@ -35,7 +37,9 @@ class LineageService:
 
     def __init__(self, places: Places, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._places = places
-        self.index = Index(Table(places.registry_table))
+        table = Table(places.registry_table)
+        self.index = Index(table)
+        self._annotations = Annotations(table, now=now)
         self.indexer = Indexer(self.index, contributions(), places)
         self._walker = Walker(self.index, contributions(), places)
         self._resolver = Resolver(self.index, places)
@@ -96,6 +100,22 @@ class LineageService:
     def facts(self, node: Node) -> tuple[Known, ...]:
         """The facts about a node itself, oldest first."""
         return self.index.facts(node)
+
+    def annotate(
+        self, text: str, *, note: str = "", owner: str = "", by: str = "", write_id: str | None = None
+    ) -> Annotation:
+        """Write a note, an owner or both down on the node that ``text`` names; see `Annotations.add`.
+
+        Raises
+        ------
+        UnknownNode, AmbiguousNode
+        InvalidAnnotation
+        """
+        node = self.resolve(text)
+        # A prediction isn't in the index: its record says whether there is one.
+        if node.kind == "prediction" and not self._walker.edges(node, "UP"):
+            raise UnknownNode(f"there is no record of {node.id}", next_steps=["headwater lineage why REQUEST_ID"])
+        return self._annotations.add(node, text=note, owner=owner, by=by, write_id=write_id)
 
     def search(self, words: Iterable[str], kinds: Collection[str] = ()) -> tuple[str, ...]:
         """Names of things that have all of ``words`` in them, whatever the case, by name."""
