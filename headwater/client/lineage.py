@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from headwater.lineage.annotations import Annotation
     from headwater.lineage.differences import VersionDifference
+    from headwater.lineage.forgetting import Forgetting
     from headwater.lineage.impact import Impact
     from headwater.lineage.indexer import Caught, Checked
     from headwater.lineage.service import LineageService
@@ -269,6 +270,53 @@ class Lineage:
         with self._using():
             self._catch_up()
             return self._service.annotate(node, note=text, owner=owner, by=me(), write_id=write_id)
+
+    def forget(
+        self,
+        keys: Mapping[str, str] | None = None,
+        *,
+        columns: Mapping[str, str] | None = None,
+        days: int | None = None,
+        progress: Callable[[int], None] = lambda _: None,
+    ) -> Forgetting:
+        """Report what of an entity lies where, and what removing it does. Nothing is removed.
+
+        Every version of every file is looked through, also of those that were replaced or deleted: the answer takes as
+        long as reading the lake once.
+
+        Parameters
+        ----------
+        keys : mapping of str to str
+            Values of join keys as text, such as ``{"customer": "4711"}``; a row must have all of them.
+        columns : mapping of str to str
+            Values by ``<source>.<column>`` instead, of one source that is then looked through alone.
+        days : int, optional
+            The last days of the prediction log to look through; by default 14, 0: none.
+        progress : callable
+            Called with the number of objects that were looked through since the last call.
+
+        Raises
+        ------
+        InvalidEntity
+            Nobody is named, or the values can't be of the columns' types.
+        UnknownColumn, UnknownSource
+            Nothing has such columns, or nothing was uploaded there.
+        BadTarget
+            DuckDB isn't installed here.
+        """
+        with needed("files are looked through by DuckDB"):
+            import headwater.lineage.erasure  # noqa: F401 - found missing before anything is asked
+        from headwater.lineage.forgetting import DAYS, entity_of
+
+        entity = entity_of(keys or {}, columns or {})
+        with self._using():
+            self._catch_up()
+            return self._service.forget(
+                entity,
+                features_table=self._description.features_table,
+                days=DAYS if days is None else days,
+                progress=progress,
+            )
 
     def search(self, *words: str, kinds: Collection[str] = ()) -> tuple[str, ...]:
         """Names of things, such as ``data:sources/flights``, that have all of ``words`` in them."""

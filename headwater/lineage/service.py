@@ -11,6 +11,8 @@ from headwater.lineage.annotations import Annotation, Annotations
 from headwater.lineage.contributions import contributions
 from headwater.lineage.differences import Differences, VersionDifference
 from headwater.lineage.errors import UnknownNode
+from headwater.lineage.forgetting import DAYS as SEARCHED_DAYS
+from headwater.lineage.forgetting import Entity, Forgetting, Progress
 from headwater.lineage.impact import Impact, Impacts
 from headwater.lineage.index import Direction, Index
 from headwater.lineage.indexer import Caught, Checked, Indexer
@@ -36,7 +38,7 @@ class LineageService:
     """
 
     def __init__(self, places: Places, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        self._places = places
+        self._places, self._now = places, now
         table = Table(places.registry_table)
         self.index = Index(table)
         self._annotations = Annotations(table, now=now)
@@ -100,6 +102,21 @@ class LineageService:
     def facts(self, node: Node) -> tuple[Known, ...]:
         """The facts about a node itself, oldest first."""
         return self.index.facts(node)
+
+    def forget(
+        self,
+        entity: Entity,
+        *,
+        features_table: str = "",
+        days: int = SEARCHED_DAYS,
+        progress: Progress = lambda _: None,
+    ) -> Forgetting:
+        """See `Erasure.report`; ``features_table`` is the online store."""
+        # Needs DuckDB, which the other questions don't.
+        from headwater.lineage.erasure import Erasure
+
+        erasure = Erasure(self._places, self.index, self._walker, features_table=features_table, now=self._now)
+        return erasure.report(entity, days=days, progress=progress)
 
     def annotate(
         self, text: str, *, note: str = "", owner: str = "", by: str = "", write_id: str | None = None
