@@ -259,7 +259,9 @@ class Erasure:
                 search.notes.append(f"online items of {', '.join(names)}: more than {MOST_ENTITIES:,} entities")
             by_key = {key: None for entity in chosen if (key := online_key(keys, entity)) is not None}
             attributes = [attribute_of(view.version) for name in names for view in views.by_name[name]]
-            there = OnlineStore(self._features_table).read(list(by_key), list(dict.fromkeys(attributes)))
+            there = OnlineStore(self._features_table).read(
+                list(by_key), list(dict.fromkeys(attributes)), consistent=True
+            )
             for key in by_key:
                 if key in there:
                     yield OnlineItem(table=self._features_table, key=key, views=tuple(names))

@@ -22,6 +22,8 @@ _AT_ONCE = 4
 MOST_ENTITIES = 1_000
 """Entities of a view that one value of a composite key may be a part of, and that are looked up online."""
 _SHOWN = 5
+_TYPED = {"curated", "file"}
+"""Kinds of files whose columns have the types of a source's contract and SQL."""
 
 
 class Candidate(NamedTuple):
@@ -65,7 +67,7 @@ class Search:
     _lacking: dict[tuple[str, str, tuple[str, ...]], int] = field(default_factory=dict)
     _single: set[str] = field(default_factory=set)
     _seen: set[tuple[str, str, str]] = field(default_factory=set)
-    _compared: int = 0
+    _compared: set[str] = field(default_factory=set)
 
     # -- files --------------------------------------------------------------------------------------------------
 
@@ -120,8 +122,7 @@ class Search:
             self._single.add(one.of)
         if not found.was_compared:
             return
-        # A rejected row is kept as the text that landed, which any value can be.
-        self._compared += one.kind != "quarantined" or found.rows > 0
+        self._compared.add(one.kind)
         if found.rows:
             self.held.append(Held(kind=one.kind, of=one.of, at=one.at, rows=found.rows))
             self._remember(matcher, one, path, found)
@@ -138,9 +139,14 @@ class Search:
     def through_lines(self, candidates: Iterable[Candidate]) -> None:
         """Look through streamed rows that aren't committed yet: lines of JSON."""
         for one, body in self._bodies(candidates):
-            rows = [json.loads(line) for line in body.splitlines() if line.strip()]
+            try:
+                rows = [dict(json.loads(line)) for line in body.splitlines() if line.strip()]
+            except (ValueError, TypeError):
+                self.notes.append(f"{_uri(one.at)}: no streamed rows that can be read")
+                continue
             matching = [row for row in rows if self._is_of(row)]
-            self._compared += any(self.entity.values.keys() <= row.keys() for row in rows)
+            if any(self.entity.values.keys() <= row.keys() for row in rows):
+                self._compared.add(one.kind)
             if not matching:
                 continue
             self.held.append(Held(kind=one.kind, of=one.of, at=one.at, rows=len(matching)))
@@ -156,7 +162,8 @@ class Search:
             except (ValueError, KeyError, TypeError):
                 self.notes.append(f"{_uri(one.at)}: no record of a prediction that can be read")
                 continue
-            self._compared += any(self.entity.values.keys() <= inputs.keys() for inputs in predictions)
+            if any(self.entity.values.keys() <= inputs.keys() for inputs in predictions):
+                self._compared.add(one.kind)
             if rows := sum(map(self._is_of, predictions)):
                 self.held.append(Held(kind=one.kind, of=one.of, at=one.at, rows=rows))
 
@@ -218,7 +225,7 @@ class Search:
                 yield f"{of}: {files}; their rows can't be told apart by {', '.join(self.entity.values)}"
 
     def insist(self, *, known: bool) -> None:
-        """Raise unless some rows could be compared with the entity.
+        """Raise if nothing was found and no row could be the entity's, whatever it holds.
 
         Parameters
         ----------
@@ -232,12 +239,14 @@ class Search:
         UnknownColumn
             Nothing has such columns.
         """
-        if self._compared:
+        if self.held:
             return
-        if self._unfit:
+        # Rows of views and rejected ones are kept as text, which any value can be: the sources' types say more.
+        impossible = any(not unfit.written for _, unfit in self._unfit) and not self._compared & _TYPED
+        if self._unfit and (impossible or self._compared <= {"quarantined"}):
             reasons = list(dict.fromkeys(f"{of}: {unfit}" for of, unfit in self._unfit))
             raise InvalidEntity(f"{self.entity} can be of no row: {'; '.join(reasons[:_SHOWN])}")
-        if not known and any(count.objects for count in self._counts.values()):
+        if not self._compared and not known and any(count.objects for count in self._counts.values()):
             there = "; ".join(
                 f"{of}: {', '.join(sorted(names))}" for of, names in sorted(self._columns.items()) if names
             )

@@ -31,7 +31,7 @@ def show_forgetting(console: Console, found: Forgetting) -> None:
         rows.add("searched", f"{looked:,} objects, {sum(each.size for each in found.searched):,} bytes")
         if gone:
             rows.add("gone", f"{gone:,} versions were deleted before")
-        rows.add("not searched", *found.unsearched)
+        rows.add("not searched", *(f"* {note}" for note in found.unsearched))
     if found.commands:
         console.print("To remove it (nobody has run these; read docs/how-to/forget-a-person.md first):", markup=False)
         for line in found.commands[:_COMMANDS]:
@@ -48,14 +48,15 @@ def _places(found: Forgetting) -> Iterator[Sequence[object]]:
     for (of, kind), several in sorted(grouped.items()):
         counted = [held.rows for held in several if held.rows is not None]
         refs = sorted({ref for held in several for ref in held.refs})
-        commits = max(held.commits for held in several)
-        yield of, kind, len(several), show(sum(counted) if counted else None), show(commits or None), _few(refs)
+        # Each commit once, however many of its files hold rows.
+        commits = sum(each.dataset == of for each in found.commits) if any(held.commits for held in several) else None
+        yield of, kind, len(several), show(sum(counted) if counted else None), show(commits), _few(refs)
     for item in found.online:
         yield f"view {', '.join(item.views)}", "online item", 1, "", "", ""
 
 
 def _show_consequences(console: Console, found: Forgetting) -> None:
-    console.print("Without these rows", style="bold")
+    console.print("Removing these versions", style="bold")
     with Rows(console) as rows:
         rows.add("commits", *_commits(found.commits))
         rows.add("views", *_some(map(short, found.views)))
@@ -63,11 +64,11 @@ def _show_consequences(console: Console, found: Forgetting) -> None:
         for version in found.versions:
             rows.add("model", f"{version.model}@{version.version} {version.status} learnt from them", *served(version))
         if not (found.commits or found.views or found.sets or found.versions):
-            rows.add("", "everything that was made can be made again")
+            rows.add("", "nothing was made from them that couldn't be made again")
         elif found.sets or found.versions:
-            rows.add("", "none of these can be made again from its commits")
+            rows.add("", "none of these can be made again from its commits then")
     for each in found.serving:
-        console.print(f"! {each.model}@{each.version} serves and learnt from them", markup=False, style="yellow")
+        console.print(f"! {each.model}@{each.version} serves, and learnt from them", markup=False, style="yellow")
 
 
 def _commits(commits: Sequence[HoldingCommit]) -> Iterator[str]:
@@ -77,7 +78,7 @@ def _commits(commits: Sequence[HoldingCommit]) -> Iterator[str]:
         span = f"{of[0].commit[:12]} of {show(of[0].at)}"
         if len(of) > 1:
             span += f" to {of[-1].commit[:12]} of {show(of[-1].at)}"
-        yield f"{dataset}: {len(of):,} can't be read whole: {span} UTC{f'; {refs}' if refs else ''}"
+        yield f"{dataset}: {len(of):,} can't be read whole any more: {span} UTC{f'; {refs}' if refs else ''}"
 
 
 def _some(texts: Iterable[str]) -> list[str]:
