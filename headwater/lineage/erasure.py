@@ -1,4 +1,4 @@
-"""Finds what of an entity lies where in a stack, and what was made from it."""
+"""Finds where in a stack data of an entity lies, and everything that was made from it."""
 
 from __future__ import annotations
 
@@ -352,7 +352,7 @@ def _place(pointer: Pointer) -> Place:
 def _located(
     held: Iterable[Held], histories: Iterable[DatasetHistory], holding: Mapping[str, Mapping[str, frozenset[Place]]]
 ) -> Iterator[Held]:
-    """What was found, with the number of commits that hold each file, and the refs that do now."""
+    """The found versions, with the number of commits that hold each, and the refs that do now."""
     commits, refs = dict[Place, int](), dict[Place, set[str]]()
     for history in histories:
         for name, places in holding[history.name].items():

@@ -1,4 +1,4 @@
-"""What of an entity lies where, and what removing it does: a report. Nothing here deletes."""
+"""The report on an entity: where its data lies, and the effect of removing it. Nothing here deletes."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ class Forgetting(Value):
     """Versions of models that learnt from such commits."""
     searched: tuple[Searched, ...] = ()
     unsearched: tuple[str, ...] = ()
-    """What was not looked through, or couldn't be, and why."""
+    """Everything that was not looked through, or couldn't be, and why."""
     commands: tuple[str, ...] = ()
     """The commands that remove what was found, in their order. Nobody has run them."""
 

@@ -37,7 +37,7 @@ class Unfit:
 
 @dataclass(frozen=True)
 class Matched:
-    """What a file has of an entity."""
+    """Result of looking for an entity in a file."""
 
     rows: int = 0
     columns: tuple[str, ...] = ()

@@ -34,7 +34,7 @@ class Candidate(NamedTuple):
     at: Pointer
     size: int
     keys: tuple[tuple[str, ...], ...] = ()
-    """Of rows of a view: the join keys of its definitions."""
+    """The join keys of a view's definitions, if its rows are in the file."""
 
 
 @dataclass
@@ -58,7 +58,7 @@ class Search:
     progress: Progress
     held: list[Held] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    """What was not looked through, and why."""
+    """Everything that was not looked through, and why."""
     entities: dict[tuple[str, ...], set[tuple[str, ...]]] = field(default_factory=dict)
     """The entities that were found, by the names of their join keys."""
     _counts: dict[str, _Count] = field(default_factory=dict)
