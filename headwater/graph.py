@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, TypeVar
 
 from headwater.errors import InvalidRequest
 
@@ -120,9 +120,14 @@ class Told(NamedTuple):
 
     edges: Sequence[Edge] = ()
     nodes: Sequence[Known] = ()
+    gone: Sequence[str] = ()
+    """Facts that can't be read whole any more, since gc or a person deleted objects that belong to them."""
 
 
-class Log(Protocol):
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Log(Protocol[T_co]):
     """An append-only log of facts, in the order of positions that compare as text."""
 
     @property
@@ -133,7 +138,7 @@ class Log(Protocol):
     def is_ordered(self) -> bool:
         """Whether an entry never appears below one that is there already, as with sequence numbers."""
 
-    def entries(self, after: str) -> Iterator[tuple[str, Callable[[], Told]]]:
+    def entries(self, after: str) -> Iterator[tuple[str, Callable[[], T_co]]]:
         """Positions above ``after`` with what the fact there tells; reading that may cost calls to AWS."""
 
 
@@ -147,6 +152,8 @@ class Places:
     predictions_bucket: str = ""
     project: str = ""
     stack: str = ""
+    account: str = ""
+    region: str = ""
 
 
 class Reads(Protocol):
@@ -168,7 +175,7 @@ class NodeKind(NamedTuple):
     description: str
 
 
-def _no_logs(_: Places) -> Iterable[Log]:
+def _no_logs(_: Places) -> Iterable[Log[Told]]:
     return ()
 
 
@@ -177,8 +184,10 @@ class Contribution:
     """The part that a capability's ``facts.py`` brings, as the value of its name ``FACTS``."""
 
     kinds: Sequence[NodeKind]
-    logs: Callable[[Places], Iterable[Log]] = field(default=_no_logs)
-    above: Mapping[str, Callable[[Places, Node], Iterable[Edge]]] = field(default_factory=dict)
+    telling: int = 1
+    """Raised when the same facts tell other edges than before: then all logs are read anew."""
+    logs: Callable[[Places], Iterable[Log[Told]]] = field(default=_no_logs)
+    above: Mapping[str, Callable[[Places, Node, Reads], Iterable[Edge]]] = field(default_factory=dict)
     """By kind of node: edges upwards that are read from the fact when somebody asks, as they would be too many to keep,
     such as all files of a commit's tree."""
     below: Mapping[str, Callable[[Places, Node, Reads], Iterable[Edge]]] = field(default_factory=dict)

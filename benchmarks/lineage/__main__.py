@@ -1,8 +1,8 @@
 """Lineage beside ML Metadata: writing edges, walking upwards, and the impact of a file over many edges.
 
-``python -m benchmarks.lineage [--runs 2000] [--edges 100000]`` prints our figures, MLMD's and the ratios, and sees that
-both walks find as many nodes. Our table is a stub that answers at once, in a process of its own and over HTTP; MLMD's is
-SQLite in the same process.
+``python -m benchmarks.lineage [--runs 2000] [--edges 100000]`` prints our figures, MLMD's and the ratios, and sees
+that both walks find as many nodes. Our table is a stub that answers at once, in a process of its own and over HTTP;
+MLMD's is SQLite in the same process.
 """
 
 from __future__ import annotations

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -74,7 +77,7 @@ def up(
 ) -> Answer:
     """Show what a node was made from."""
     found = connect(stack).lineage.up(node, depth=depth or None, kinds=kind or (), at=_time(at), known=_time(known))
-    return _part(found)
+    return _part(found, down=False)
 
 
 def down(
@@ -87,7 +90,7 @@ def down(
 ) -> Answer:
     """Show what was made from a node."""
     found = connect(stack).lineage.down(node, depth=depth or None, kinds=kind or (), at=_time(at), known=_time(known))
-    return _part(found)
+    return _part(found, down=True)
 
 
 def path(
@@ -216,21 +219,50 @@ def search(
     return listed(("thing",), [(thing,) for thing in found], list(found))
 
 
+class Format(StrEnum):
+    """A format of a graph."""
+
+    JSON = "json"
+    SVG = "svg"
+    DOT = "dot"
+    PROV = "prov"
+
+
 def export(
     node: NodeArgument,
     depth: DepthOption = 0,
     kind: KindOption = None,
     at: AtOption = None,
     known: KnownOption = None,
+    form: Annotated[
+        Format, typer.Option("--format", "-f", help="JSON, a picture (SVG), Graphviz (DOT) or the W3C's PROV-JSON.")
+    ] = Format.JSON,
+    to: Annotated[
+        Path | None, typer.Option("--to", help="File to write; by default stdout.", show_default=False)
+    ] = None,
     stack: StackOption = None,
 ) -> Answer:
-    """Print the graph around a node, upwards and downwards."""
+    """Write the graph around a node, upwards and downwards, as a picture or for other tools."""
     lineage = connect(stack).lineage
-    sides = [
+    above, below = (
         ask(node, depth=depth or None, kinds=kind or (), at=_time(at), known=_time(known))
         for ask in (lineage.up, lineage.down)
-    ]
-    return answered(sides, lambda console, found: None)
+    )
+    part = above.around(below)
+    if part.cut:
+        note("the graph is cut: it has more nodes than a walk holds; give --depth or --kind")
+    written: dict[Format, Callable[[], str]] = {
+        Format.JSON: part.model_dump_json,
+        Format.SVG: lambda: lineage.svg(part, title=f"Lineage of {part.start}"),
+        Format.DOT: part.dot,
+        Format.PROV: part.prov,
+    }
+    text = written[form]()
+    if to is None:
+        return Answer(part, lambda _: typer.echo(text))
+    to.write_text(text, encoding="utf-8")
+    note(f"{len(part.nodes):,} nodes and {len(part.edges):,} edges written to {to}")
+    return Answer({"file": str(to), "nodes": len(part.nodes), "edges": len(part.edges)})
 
 
 def sync(stack: StackOption = None) -> Answer:
@@ -244,7 +276,8 @@ def verify(stack: StackOption = None) -> Answer:
     """Compare the index with the facts; exits 4 if they differ."""
     found = connect(stack).lineage.verify()
     if not found.differing:
-        note(f"{found.items:,} items, all as the facts tell them")
+        unchecked = f"; {found.unchecked:,} more, of facts whose objects were deleted since" if found.unchecked else ""
+        note(f"{found.items:,} items, all as the facts tell them{unchecked}")
         return Answer(found)
     for what, items in (("missing", found.missing), ("told by no fact", found.surplus)):
         for item in items:
@@ -263,10 +296,10 @@ def rebuild(yes: YesOption = False, stack: StackOption = None) -> Answer:
     return Answer(found)
 
 
-def _part(found: Part) -> Answer:
+def _part(found: Part, *, down: bool) -> Answer:
     from headwater.cli.render.lineage import show_part
 
-    return answered(found, show_part)
+    return Answer(found, lambda console: show_part(console, found, down=down))
 
 
 def _pairs(option: str, given: list[str] | None) -> dict[str, str]:

@@ -95,8 +95,12 @@ def _deploy_changes(project: Path, running: Running, stage: Stage, *, refresh: b
     """Deploy with the embedded engine, unless the last deployment was made of the same and nobody touched it since."""
     from localcloud.engine import resources
 
+    from headwater.code.service import head_of
+
     cloud, environment = Path(running.directory), running.environment()
-    made_of = fingerprint(project, {"config": host_config(), "environment": environment})
+    # A commit changes no file of the program, and the commit that is deployed is kept (`headwater.code`).
+    given = {"config": host_config(), "environment": environment, "code": head_of(project)}
+    made_of = fingerprint(project, given)
     if not (refresh or again):
         known = unchanged(cloud, made_of, resources(project, LOCAL, environment=environment))
         if known is not None:

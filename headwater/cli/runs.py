@@ -35,8 +35,11 @@ def train(
     stack: StackOption = None,
 ) -> Answer:
     """Train a model: start a run from data that is pinned now to a promoted version."""
+    from headwater.client.starting import starting
+
     cloud = connect(stack)
-    run = cloud.train(model, reason=reason)
+    with starting("command", "headwater train"):
+        run = cloud.train(model, reason=reason)
     note(f"run {run.id} of {model} started")
     if follow:
         return _follow(cloud, run.id, timeout)

@@ -63,6 +63,9 @@ class Description(BaseModel):
     """Pulumi's project: with the stack's name it names the stack in the infrastructure history."""
     version: str
     """The version of Headwater that deployed the stack."""
+    code_state: str = ""
+    """sha256 of the state of the code that was deployed (`headwater.code.types.CodeState`), which is the object
+    ``code/state/<sha256>.json`` of the artifacts bucket; empty if the stack was deployed before there was one."""
     state_bucket: str = ""
     """The bucket of Pulumi's backend; empty if the stack was deployed without a history of its updates."""
     verify: str = ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from headwater.client.connection import Connection
 from headwater.client.errors import needed
 from headwater.client.people import me
 from headwater.errors import InvalidRequest
-from headwater.graph import Edge, Known, Node, Places
+from headwater.graph import Edge, Known, Node, Places, Role
 from headwater.storage.clients import error_code
 from headwater.values import Value
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from headwater.lineage.annotations import Annotation
     from headwater.lineage.differences import VersionDifference
-    from headwater.lineage.forgetting import Forgetting
+    from headwater.lineage.forgetting.report import Forgetting
     from headwater.lineage.impact import Impact
     from headwater.lineage.indexer import Caught, Checked
     from headwater.lineage.service import LineageService
@@ -68,17 +68,43 @@ class Part(Value):
     cut: bool = False
     """Whether there is more than the walk could hold."""
 
+    def around(self, other: Part) -> Part:
+        """This part and another one of the same node, such as what is above it and what is below it."""
+        edges = {(edge.below, edge.role, edge.above): edge for edge in (*self.edges, *other.edges)}
+        nodes = tuple(dict.fromkeys((*self.nodes, *other.nodes)))
+        return Part(start=self.start, nodes=nodes, edges=tuple(edges.values()), cut=self.cut or other.cut)
+
+    def graph(self) -> tuple[list[Node], list[Edge]]:
+        """The nodes and edges as values of `headwater.graph`."""
+        edges = [
+            Edge(Node.parse(edge.below), Role(edge.role), Node.parse(edge.above), edge.at, edge.seen, edge.fact)
+            for edge in self.edges
+        ]
+        return [Node.parse(node) for node in self.nodes], edges
+
+    def dot(self) -> str:
+        """The graph as text for Graphviz."""
+        from headwater.lineage.pictures.dot import dot
+
+        return dot(*self.graph(), start=Node.parse(self.start))
+
+    def prov(self) -> str:
+        """The graph as PROV-JSON, the W3C's words for provenance."""
+        from headwater.lineage.pictures.prov import prov_json
+
+        return prov_json(*self.graph())
+
     def frame(self) -> pandas.DataFrame:
         """The edges as a frame: columns below, role, above, at, seen, fact."""
         import pandas
 
         return pandas.DataFrame([edge.model_dump() for edge in self.edges], columns=list(Step.model_fields))
 
-    def networkx(self) -> networkx.MultiDiGraph:
+    def networkx(self) -> networkx.MultiDiGraph[str]:
         """The graph for NetworkX: edges lead from what was made to what it was made from, their key is the role."""
         with needed("a graph for NetworkX is made by networkx"):
             import networkx
-        graph = networkx.MultiDiGraph()
+        graph: networkx.MultiDiGraph[str] = networkx.MultiDiGraph()
         graph.add_nodes_from((node, {"kind": node.partition(":")[0]}) for node in self.nodes)
         for edge in self.edges:
             graph.add_edge(edge.below, edge.above, key=edge.role, at=edge.at, seen=edge.seen, fact=edge.fact)
@@ -109,6 +135,8 @@ class Lineage:
             predictions_bucket=stack.predictions_bucket,
             project=stack.project,
             stack=stack.name,
+            account=stack.training_arn.split(":")[4],
+            region=stack.region,
         )
         return LineageService(places)
 
@@ -183,6 +211,16 @@ class Lineage:
     ) -> Part:
         """The nodes and edges that were made from a node; see `up`."""
         return self._walk(node, "DOWN", depth, kinds, at, known)
+
+    def svg(self, part: Part, *, title: str = "") -> str:
+        """A picture of a part of the graph; its layout is computed once, and kept by the graph's address."""
+        from headwater.lineage.pictures.svg import svg
+        from headwater.lineage.store import Layouts
+
+        nodes, edges = part.graph()
+        with self._using():
+            layout = Layouts(self._description.artifacts_bucket).of(nodes, edges)
+        return svg(layout, start=Node.parse(part.start), title=title)
 
     def path(
         self, one: str, other: str, *, at: datetime | None = None, known: datetime | None = None
@@ -305,8 +343,8 @@ class Lineage:
             DuckDB isn't installed here.
         """
         with needed("files are looked through by DuckDB"):
-            import headwater.lineage.erasure  # noqa: F401 - found missing before anything is asked
-        from headwater.lineage.forgetting import DAYS, entity_of
+            import headwater.lineage.forgetting.erasure  # noqa: F401 - found missing before anything is asked
+        from headwater.lineage.forgetting.report import DAYS, entity_of
 
         entity = entity_of(keys or {}, columns or {})
         with self._using():
@@ -367,17 +405,6 @@ class Lineage:
         except ClientError as error:
             if error_code(error) not in _REFUSED:
                 raise
-
-
-def nodes_and_edges(part: Part) -> tuple[Sequence[Node], Sequence[Edge]]:
-    """A part's nodes and edges in the words of `headwater.graph`, for pictures and exports."""
-    from headwater.graph import Role
-
-    edges = [
-        Edge(Node.parse(edge.below), Role(edge.role), Node.parse(edge.above), edge.at, edge.seen, edge.fact)
-        for edge in part.edges
-    ]
-    return [Node.parse(node) for node in part.nodes], edges
 
 
 def _moment(at: datetime | None, known: datetime | None) -> Moment:

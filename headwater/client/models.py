@@ -10,6 +10,7 @@ from headwater.client.errors import BadTarget, needed
 from headwater.client.people import me
 from headwater.client.predictions import ServingCard, serving_card
 from headwater.registry.service import PRODUCTION, Registry
+from headwater.registry.starting import StartedBy
 from headwater.registry.types import AliasMove, GateOutcome, ModelVersion, Parity, TrainingSet
 from headwater.storage.table import Table
 from headwater.values import Value
@@ -68,6 +69,8 @@ class ModelCard(Value):
     training_set_sha256: str | None
     """sha256 of the training set's Parquet file, which `Models.training_set` makes again."""
     code_version: str
+    started_by: StartedBy | None
+    """The one who started the run, and the place: a command, a script, a notebook, a schedule; None if nobody said."""
     versions: int
     log: tuple[AliasMove, ...]
     """Moves of ``production``, oldest first."""
@@ -206,6 +209,7 @@ def _card(entry: ModelVersion, aliases: dict[str, int], versions: int, log: tupl
         commit=entry.commit,
         training_set_sha256=candidate.training_set.sha256 if candidate.training_set else None,
         code_version=candidate.code_version,
+        started_by=candidate.started_by,
         versions=versions,
         log=log,
     )

@@ -15,6 +15,7 @@ from headwater.client.machines import Machine, reason_of
 from headwater.client.people import me
 from headwater.client.waiting import wait_for
 from headwater.errors import Refused
+from headwater.registry.starting import StartedBy
 from headwater.training.stopping import STOP_FILE, STOPPED, Stop
 from headwater.training.store import RunFiles, failure_of
 from headwater.values import Value
@@ -37,6 +38,8 @@ class Run(Value):
     id: str
     model: str
     reason: str
+    started_by: StartedBy | None = None
+    """The one who started it, and the place: a command, a script, a notebook, a schedule; None if nobody said."""
     status: str
     """Step Functions' own: RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED."""
     started_at: datetime
@@ -79,9 +82,13 @@ class Rejected(Refused):
 
 def train(connection: Connection, model: str, reason: str) -> Run:
     """Start a training run; see `headwater.client.Stack.train`."""
+    # Looks for git: only who starts a run pays for that.
+    from headwater.client.starting import started_by
+
     connection.description.require_model(model)
+    given = {"model": model, "reason": reason, "started_by": started_by().model_dump(mode="json")}
     with connection.using():
-        run_id = Machine(connection.description.training_arn).begin(model[:48], {"model": model, "reason": reason})
+        run_id = Machine(connection.description.training_arn).begin(model[:48], given)
     return Runs(connection).get(run_id)
 
 
@@ -191,6 +198,7 @@ class Runs:
             id=run_id,
             model=model,
             reason=str(given.get("reason", "")),
+            started_by=StartedBy.read(given.get("started_by")),
             status=told["status"],
             started_at=told["startDate"],
             finished_at=told.get("stopDate"),

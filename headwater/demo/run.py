@@ -13,6 +13,7 @@ from headwater.client import Stack
 from headwater.client.models import ModelCard
 from headwater.client.predictions import Predictions
 from headwater.client.runs import Rejected
+from headwater.client.starting import starting
 from headwater.client.waiting import wait_for
 from headwater.demo.correction import Correction, correct_and_go_back
 from headwater.demo.flights import Departure, departures, month_files
@@ -130,7 +131,8 @@ def _upload(cloud: Stack, narrator: Narrator, months: Sequence[int], every: int)
 
 def _train(cloud: Stack, narrator: Narrator, key: str = "train") -> int:
     with narrator.stage(key, "training pipeline") as stage:
-        started = cloud.train(MODEL, reason="demo")
+        with starting("command", "headwater demo"):
+            started = cloud.train(MODEL, reason="demo")
         ended = cloud.runs.watch(started.id, timeout=TRAINING_TIMEOUT, on_step=stage.update)
         if ended.rejected or ended.version is None:
             raise Rejected(ended, cloud.models.show(MODEL, ended.version).reasons)

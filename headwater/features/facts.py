@@ -84,7 +84,7 @@ def _tell_streamed(dataset: Dataset, name: str, commit: Commit, _: list[Change])
     return Told([Edge(node, Role.DEFINED_BY, above, commit.time, commit.time, fact)])
 
 
-def _logs(places: Places) -> Iterator[Log]:
+def _logs(places: Places) -> Iterator[Log[Told]]:
     table = Table(places.registry_table)
     for item in table.query(NAMES, "NAME#"):
         view = item["sk"].removeprefix("NAME#")

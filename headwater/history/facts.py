@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 
+from headwater.code.types import CodeState
 from headwater.graph import Contribution, Edge, Known, Log, Node, NodeKind, Places, Role, Told
+from headwater.history.contents import Contents, contents_of
+from headwater.history.errors import StateUnknown
 from headwater.history.service import UpdateHistory
-from headwater.history.store import GraphStore, HistoryTable, StateBucket
+from headwater.history.store import CodeStates, GraphStore, HistoryTable, StateBucket
 from headwater.history.types import StackName, Update
 
 
@@ -31,6 +34,7 @@ class Updates:
     of: StackName
     history: UpdateHistory
     table: HistoryTable
+    states: CodeStates
     is_ordered: bool = False
 
     @property
@@ -57,27 +61,59 @@ class Updates:
     def _tell(self, update: Update) -> Told:
         node, at, fact = infra_node(self.of, update.id), update.ended_at, f"update:{update.id}"
         notes = {"kind": update.kind, "result": update.result, "by": update.by, "message": update.message}
-        nodes = [Known(node, at, at, fact, {name: value for name, value in notes.items() if value})]
-        if not update.commit:
-            return Told(nodes=nodes)
-        tree = tree_node(self.of.project, update.commit)
-        state = "unknown" if update.dirty is None else "no" if update.dirty else "yes"
-        about = {"branch": update.branch, "author": update.author, "clean": state}
-        nodes.append(Known(tree, at, at, fact, {name: value for name, value in about.items() if value}))
-        return Told([Edge(node, Role.BUILT_FROM, tree, at, at, fact)], nodes)
+        known = Known(node, at, at, fact, _filled(notes))
+        contents, gone = self._contents(update)
+        state = self.states.load(contents.code_state) if contents.code_state else None
+        made = [Node("bundle", bundle.name, bundle.sha256) for bundle in contents.bundles]
+        made += [Node("image", contents.image.digest)] if contents.image else []
+        template = Edge(node, Role.DEPLOYED, node, at, at, fact)
+        edges = [template._replace(above=thing) for thing in made]
+        commit = (state.commit if state else "") or update.commit
+        if not commit:
+            return Told(edges, [known], gone=gone)
+        tree = tree_node((state.name if state else "") or self.of.project, commit)
+        # What is deployed is named by its contents: the same bundle, deployed again from another commit, is built from
+        # both.
+        edges += [template._replace(below=each, role=Role.BUILT_FROM, above=tree) for each in (node, *made)]
+        return Told(edges, [known, Known(tree, at, at, fact, _filled(_of_tree(update, state)))], gone=gone)
+
+    def _contents(self, update: Update) -> tuple[Contents, list[str]]:
+        """The code that an update left in the stack, and the update's fact if that can't be read any more."""
+        try:
+            return contents_of(self.history.graph(update)), []
+        except StateUnknown:
+            return Contents(), [f"update:{update.id}"]
 
 
-def _logs(places: Places) -> Iterator[Log]:
+def _of_tree(update: Update, state: CodeState | None) -> dict[str, str]:
+    """Facts about a tree of code: its author, its place, and whether anything but the commit was deployed."""
+    clean = state.clean if state else None if update.dirty is None else not update.dirty
+    about = {
+        "branch": update.branch,
+        "author": update.author,
+        "clean": {True: "yes", False: "no", None: "unknown"}[clean],
+    }
+    if state is None:
+        return about
+    diff = state.diff_key or ("not kept: " + state.reason if state.diff or state.findings else "")
+    return about | {"remote": state.remote, "path": state.path, "tree": state.tree, "diff": diff}
+
+
+def _filled(notes: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in notes.items() if value}
+
+
+def _logs(places: Places) -> Iterator[Log[Told]]:
     table = HistoryTable(places.registry_table)
     history = UpdateHistory(StateBucket(""), table, GraphStore(places.artifacts_bucket))
     for of in table.stacks():
-        yield Updates(of, history, table)
+        yield Updates(of, history, table, CodeStates(places.artifacts_bucket))
 
 
 FACTS = Contribution(
     kinds=[
         NodeKind("infra", "infra:<project>/<stack>@<update>", "the infrastructure after an update of Pulumi"),
-        NodeKind("code", "code:<project>@<git commit>", "a tree of code, by its git commit"),
+        NodeKind("code", "code:<repository or project>@<git commit>", "a tree of code, by its git commit"),
         NodeKind("bundle", "bundle:<name>@<sha256>", "the zip of code of some functions, by the hash of its files"),
         NodeKind("image", "image:<digest>", "the container image that trains and ingests large files"),
     ],

@@ -9,6 +9,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from headwater.code.types import CodeState
 from headwater.history.errors import StateBucketMissing, StateUnknown
 from headwater.history.graph import Graph
 from headwater.history.types import StackName
@@ -123,6 +124,20 @@ class GraphStore:
             return Graph.unpack(name, self._objects.read(_graph_key(name)))
         except ObjectGone as error:
             raise StateUnknown(str(error)) from error
+
+
+class CodeStates:
+    """States of the deployed code in the artifacts bucket."""
+
+    def __init__(self, bucket: str) -> None:
+        self._objects = Bucket(bucket, gone=GONE | {"NoSuchBucket"})
+
+    def load(self, key: str) -> CodeState | None:
+        """The state under ``key``; None if it isn't there."""
+        try:
+            return CodeState.model_validate_json(self._objects.read(key))
+        except ObjectGone:
+            return None
 
 
 def _graph_key(name: str) -> str:

@@ -27,8 +27,8 @@ from headwater.infra.serving import Serving
 from headwater.infra.training.machine import Training
 
 CATALOG_KEY = "stack/catalog.json"
-ROOM = 1900
-"""Characters for names in the parameter: what else is in it takes less than 2,200 of its 4,096 at the longest."""
+ROOM = 1800
+"""Characters for names in the parameter: what else is in it takes less than 2,300 of its 4,096 at the longest."""
 PARAMETER_BYTES = 4096
 
 
@@ -62,6 +62,7 @@ def describe(
             "project": pulumi.get_project(),
             "state_bucket": platform.config.state_bucket,
             "version": headwater.__version__,
+            "code_state": platform.code_state.sha256,
             "verify": "yes" if platform.config.verify else "",
         },
         {"models": tuple(products.models), "sources": tuple(products.sources), "views": tuple(products.views)},

@@ -30,7 +30,7 @@ REQUIREMENTS = "requirements.txt"
 """The container's lock, in the context."""
 # The container trains and ingests; what runs on laptops stays out of it.
 NOT_IN_CONTEXT = tuple(
-    f"headwater/{name}/" for name in ("cli", "client", "demo", "handlers", "infra", "locks", "templates")
+    f"headwater/{name}/" for name in ("cli", "client", "code", "demo", "handlers", "infra", "locks", "templates")
 )
 CACHE = Path(".headwater/images")
 BUILD_IMAGES: Mapping[str, tuple[str, str]] = {

@@ -77,7 +77,7 @@ def _place(pointer: Pointer) -> tuple[str, str]:
     return f"s3://{pointer.bucket}/{pointer.key}", pointer.version_id
 
 
-def _logs(places: Places) -> Iterator[Log]:
+def _logs(places: Places) -> Iterator[Log[Told]]:
     yield from branches(places, "lake", partial(_tell, IngestionLog(places.registry_table)), prefix=_SOURCES)
 
 

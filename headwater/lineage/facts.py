@@ -1,16 +1,27 @@
-"""Lineage's own facts: the notes that people put on nodes."""
+"""Lineage's own facts: what other tools told, and the notes that people put on nodes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from headwater.graph import Contribution, Log, Places
+from headwater.graph import Contribution, Log, NodeKind, Places, Told
+from headwater.lineage import foreign
 from headwater.lineage.annotations import Annotations
 from headwater.storage.table import Table
 
 
-def _logs(places: Places) -> Iterator[Log]:
+def _logs(places: Places) -> Iterator[Log[Told]]:
+    yield from foreign.logs(places)
     yield Annotations(Table(places.registry_table))
 
 
-FACTS = Contribution(kinds=[], logs=_logs)
+FACTS = Contribution(
+    kinds=[
+        NodeKind(
+            "foreign",
+            "foreign:<namespace>:<dataset or job>@<version or run>",
+            "a dataset or a run that another tool told of by OpenLineage",
+        ),
+    ],
+    logs=_logs,
+)

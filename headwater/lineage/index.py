@@ -18,6 +18,8 @@ from headwater.storage.table import Item, Scalar, Table
 from headwater.values import Value
 
 PREFIX = "LINEAGE#"
+SENT = "openlineage/"
+"""Beginning of the names of cursors that say what was sent to others, which `Index.clear` leaves alone."""
 _THINGS, _CURSOR = "THING#", "CURSOR#"
 _LONGEST = 512
 """Bytes of a version, or of a thing's name, in a sort key, of which DynamoDB allows 1,024 in all."""
@@ -29,6 +31,8 @@ class Cursor(Value):
     """How far a log is in the index."""
 
     position: str = ""
+    telling: int = 1
+    """The `Contribution.telling` by which the log was read."""
     below: str = ""
     """Hash of the positions up to there, of a log in which an entry may appear below others."""
 
@@ -65,7 +69,7 @@ class Index:
 
     def clear(self) -> int:
         """Delete the whole index; the number of items. `Indexer.rebuild` makes it again."""
-        keys = [(item["pk"], item["sk"]) for item in self.items()]
+        keys = [(item["pk"], item["sk"]) for item in self.items() if not item.get("log", "").startswith(SENT)]
         # The list of things goes last: what is left of a deletion that was cut short is still found.
         keys.sort(key=lambda key: key[0] == PREFIX)
         self._table.delete_all(keys)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
+from typing import TypeVar
 
 from headwater.graph import Contribution, Log, Places, Told
 from headwater.lineage.index import Cursor, Index, items_of
 from headwater.values import Value
 
+T = TypeVar("T")
 _AT_ONCE = 100
 """Facts that are read and written before their log's cursor moves."""
 
@@ -34,6 +36,8 @@ class Checked(Value):
     """Items of the index that no fact tells; the first `SHOWN`."""
     differing: int = 0
     """Number of both."""
+    unchecked: int = 0
+    """Items that facts told of which objects were deleted since: they can't be compared any more."""
 
 
 SHOWN = 20
@@ -66,11 +70,14 @@ class Indexer:
             Returns True if the call should break off soon; the next call does the rest.
         """
         facts = items = 0
-        for log in self._logs():
-            for told, cursor in _news(log, Cursor() if anew else self._index.cursor(log.name)):
+        for telling, log in self._logs():
+            cursor = self._index.cursor(log.name)
+            if anew or cursor.telling != telling:
+                cursor = Cursor()
+            for told, behind in news(log, cursor):
                 items += self._index.add(told)
                 facts += len(told)
-                self._index.advance(log.name, cursor)
+                self._index.advance(log.name, behind.model_copy(update={"telling": telling}))
                 if stop():
                     return Caught(facts=facts, items=items, complete=False)
         return Caught(facts=facts, items=items)
@@ -84,14 +91,20 @@ class Indexer:
     def check(self) -> Checked:
         """Compare the index with what the facts tell, without changing anything."""
         told: dict[tuple[object, object], Mapping[str, object]] = {}
-        for log in self._logs():
+        gone: set[str] = set()
+        for _, log in self._logs():
             for _, tell in log.entries(""):
-                told |= {(item["pk"], item["sk"]): item for item in items_of(tell())}
-        count, missing, surplus = len(told), [], []
+                fact = tell()
+                told |= {(item["pk"], item["sk"]): item for item in items_of(fact)}
+                gone |= set(fact.gone)
+        count, unchecked, surplus = len(told), 0, []
         for item in self._index.items():
-            if "log" in item:
+            if "log" in item or told.pop((item["pk"], item["sk"]), None) == item:
                 continue
-            if told.pop((item["pk"], item["sk"]), None) != item:
+            # A name in the list of things has no fact: it stays as long as anything is known of the thing.
+            if "thing" in item or item["fact"] in gone:
+                unchecked += "fact" in item
+            else:
                 surplus.append(f"{item['pk']} {item['sk']}")
         missing = [f"{pk} {sk}" for pk, sk in told]
         return Checked(
@@ -99,16 +112,18 @@ class Indexer:
             missing=tuple(sorted(missing)[:SHOWN]),
             surplus=tuple(sorted(surplus)[:SHOWN]),
             differing=len(missing) + len(surplus),
+            unchecked=unchecked,
         )
 
-    def _logs(self) -> Iterator[Log]:
+    def _logs(self) -> Iterator[tuple[int, Log[Told]]]:
         for contribution in self._contributions.values():
-            yield from contribution.logs(self._places)
+            for log in contribution.logs(self._places):
+                yield contribution.telling, log
 
 
-def _news(log: Log, cursor: Cursor) -> Iterator[tuple[list[Told], Cursor]]:
+def news(log: Log[T], cursor: Cursor, *, at_once: int = _AT_ONCE) -> Iterator[tuple[list[T], Cursor]]:
     """The facts of a log since ``cursor``, some at a time, with the cursor behind them."""
-    entries: Iterable[tuple[str, Callable[[], Told]]] = log.entries(cursor.position if log.is_ordered else "")
+    entries: Iterable[tuple[str, Callable[[], T]]] = log.entries(cursor.position if log.is_ordered else "")
     known = hashlib.sha256()
     if not log.is_ordered:
         # Only positions are listed here: reading a fact waits until its turn.
@@ -120,7 +135,7 @@ def _news(log: Log, cursor: Cursor) -> Iterator[tuple[list[Told], Cursor]]:
         else:
             entries = listed
     waiting = iter(entries)
-    while batch := list(islice(waiting, _AT_ONCE)):
+    while batch := list(islice(waiting, at_once)):
         for position, _ in batch:
             known.update(_line(position))
         below = "" if log.is_ordered else known.hexdigest()

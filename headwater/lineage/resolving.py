@@ -90,8 +90,9 @@ class Resolver:
 
     def _first_seen(self, node: Node) -> tuple[str, str]:
         """The time of the first fact that tells of a node."""
-        times = [each.at.isoformat() for each in (*self._index.facts(node), *self._index.edges(node, "DOWN"))]
-        return min(times, default=""), node.version
+        facts = [known.at for known in self._index.facts(node)]
+        edges = [edge.at for edge in self._index.edges(node, "DOWN")]
+        return min((time.isoformat() for time in (*facts, *edges)), default=""), node.version
 
     def _whole(self, node: Node) -> Node:
         """The node whose version begins as the given one's."""

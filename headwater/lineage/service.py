@@ -11,14 +11,14 @@ from headwater.lineage.annotations import Annotation, Annotations
 from headwater.lineage.contributions import contributions
 from headwater.lineage.differences import Differences, VersionDifference
 from headwater.lineage.errors import UnknownNode
-from headwater.lineage.forgetting import DAYS as SEARCHED_DAYS
-from headwater.lineage.forgetting import Entity, Forgetting, Progress
+from headwater.lineage.forgetting.report import DAYS as SEARCHED_DAYS
+from headwater.lineage.forgetting.report import Entity, Forgetting, Progress
 from headwater.lineage.impact import Impact, Impacts
 from headwater.lineage.index import Direction, Index
 from headwater.lineage.indexer import Caught, Checked, Indexer
 from headwater.lineage.resolving import Resolver
 from headwater.lineage.standing import Moments, Stood
-from headwater.lineage.walking import NOW, Found, Moment, Walker
+from headwater.lineage.walking import MOST_NODES, NOW, Found, Moment, Walker
 from headwater.lineage.why import DAYS, Explaining, Why
 from headwater.storage.table import Table
 
@@ -65,9 +65,10 @@ class LineageService:
         depth: int | None = SHALLOW,
         moment: Moment = NOW,
         kinds: Collection[str] = (),
+        most: int = MOST_NODES,
     ) -> Found:
         """See `Walker.walk`."""
-        return self._walker.walk(node, direction, depth=depth, moment=moment, kinds=kinds)
+        return self._walker.walk(node, direction, depth=depth, moment=moment, kinds=kinds, most=most)
 
     def path(self, one: Node, other: Node, moment: Moment = NOW) -> tuple[Edge, ...] | None:
         """See `Walker.path`."""
@@ -113,7 +114,7 @@ class LineageService:
     ) -> Forgetting:
         """See `Erasure.report`; ``features_table`` is the online store."""
         # Needs DuckDB, which the other questions don't.
-        from headwater.lineage.erasure import Erasure
+        from headwater.lineage.forgetting.erasure import Erasure
 
         erasure = Erasure(self._places, self.index, self._walker, features_table=features_table, now=self._now)
         return erasure.report(entity, days=days, progress=progress)

@@ -1,85 +1,85 @@
-"""The objects that lineage looks through, at each of their versions: the only calls to AWS of this package."""
+"""Lineage's objects in the artifacts bucket: layouts of pictures, and OpenLineage events that came or went."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import NamedTuple, TypeVar
+from collections.abc import Sequence
 
-from headwater.storage.clients import client
+from botocore.exceptions import ClientError
+from pydantic import ValidationError
+
+from headwater.graph import Edge, Node
+from headwater.lineage.pictures.canonical import name_of
+from headwater.lineage.pictures.layout import Layout, lay_out
+from headwater.storage.clients import error_code
 from headwater.storage.objects import Bucket, ObjectGone
-from headwater.values import Pointer
 
-T = TypeVar("T")
-
-READERS = 16
-
-
-class Listed(NamedTuple):
-    """One version of an object."""
-
-    pointer: Pointer
-    size: int
-    """Bytes."""
+LAYOUTS = "lineage/layouts/"
+EVENTS = "lineage/events/"
+"""Events of Headwater's own facts; the keys are those of `headwater.lineage.openlineage.events.event_key`."""
+RECEIVED = "lineage/in/"
+"""Events that others sent, by `headwater.lineage.openlineage.reading.Event.key`."""
+_REFUSED = frozenset({"AccessDenied", "403"})
+_TAKEN = frozenset({"PreconditionFailed", "412", "ConditionalRequestConflict"})
 
 
-class ObjectVersions:
-    """Every version of a bucket's objects, also of those that were deleted or replaced.
+class Layouts:
+    """Layouts that were computed before.
 
     Parameters
     ----------
     bucket : str
+        The artifacts bucket.
     """
 
     def __init__(self, bucket: str) -> None:
-        self.bucket = bucket
-        self._s3, self._objects = client("s3"), Bucket(bucket)
+        self._bucket = Bucket(bucket)
 
-    def under(self, prefix: str) -> Iterator[Listed]:
-        """The versions of all objects under ``prefix``, by key."""
-        for page in self._s3.get_paginator("list_object_versions").paginate(Bucket=self.bucket, Prefix=prefix):
-            for found in page.get("Versions", ()):
-                # "null" is S3's own name of a version from before the bucket kept versions.
-                pointer = Pointer(bucket=self.bucket, key=found["Key"], version_id=found.get("VersionId") or "null")
-                yield Listed(pointer, found["Size"])
-
-    def folders(self, prefix: str) -> list[str]:
-        """The names directly below ``prefix`` that have something below them."""
-        pages = self._s3.get_paginator("list_object_versions").paginate(
-            Bucket=self.bucket, Prefix=prefix, Delimiter="/"
-        )
-        found = {entry["Prefix"] for page in pages for entry in page.get("CommonPrefixes", ())}
-        return sorted(name.removeprefix(prefix).rstrip("/") for name in found)
-
-    def fetch(self, pointer: Pointer, path: Path) -> bool:
-        """Write an object's version to a file; False if it was deleted."""
+    def of(self, nodes: Sequence[Node], edges: Sequence[Edge]) -> Layout:
+        """The layout of a graph: the one that is kept, or a new one, which is kept for the next reader."""
+        key = f"{LAYOUTS}{name_of(nodes, edges)}.json"
         try:
-            answer = self._objects.get(pointer)
-        except ObjectGone:
+            return Layout.model_validate_json(self._bucket.read(key))
+        except (ObjectGone, ValidationError):
+            pass
+        except ClientError as error:
+            # Without the permission to list a bucket S3 says of a missing key that it is forbidden.
+            if error_code(error) not in _REFUSED:
+                raise
+        made = lay_out(nodes, edges)
+        try:
+            self._bucket.put(key, made.model_dump_json().encode(), ContentType="application/json")
+        except ClientError as error:
+            # Whoever may only read sees the same picture and leaves it to others to keep it.
+            if error_code(error) not in _REFUSED:
+                raise
+        return made
+
+
+class Events:
+    """OpenLineage events as objects, each written once.
+
+    Parameters
+    ----------
+    bucket : str
+        The artifacts bucket.
+    """
+
+    def __init__(self, bucket: str) -> None:
+        self._bucket = Bucket(bucket)
+
+    def keep(self, key: str, body: bytes) -> bool:
+        """Keep an event; False if there is one under that key, which is then the same."""
+        try:
+            self._bucket.put(key, body, IfNoneMatch="*", ContentType="application/json")
+        except ClientError as error:
+            if error_code(error) not in _TAKEN:
+                raise
             return False
-        with path.open("wb") as file:
-            for chunk in answer["Body"].iter_chunks(1 << 20):
-                file.write(chunk)
         return True
 
-    def read(self, pointer: Pointer) -> bytes | None:
-        """The bytes of an object's version; None if it was deleted."""
+    def read(self, key: str) -> bytes | None:
+        """The event under ``key``; None if it was deleted."""
         try:
-            return self._objects.read(pointer)
+            return self._bucket.read(key)
         except ObjectGone:
             return None
-
-    def is_there(self, pointer: Pointer) -> bool:
-        """Whether an object's version exists."""
-        try:
-            self._objects.head(pointer)
-        except ObjectGone:
-            return False
-        return True
-
-
-def at_once(call: Callable[[T], object], given: Sequence[T]) -> list[object]:
-    """The answers of ``call``, in order, several at the same time."""
-    with ThreadPoolExecutor(READERS, thread_name_prefix="lineage-read") as pool:
-        return list(pool.map(call, given))

@@ -24,7 +24,7 @@ class Found(NamedTuple):
     """In the order in which the walk met them: the start first."""
     edges: tuple[Edge, ...]
     cut: bool = False
-    """Whether the walk broke off at `MOST_NODES`: there is more."""
+    """Whether the walk broke off at its largest number of nodes: there is more."""
 
 
 class Moment(NamedTuple):
@@ -64,7 +64,7 @@ class Walker:
         """The edges of one node in a direction."""
         found = list(self._index.edges(node, direction))
         if direction == "UP" and node.kind in self._above:
-            found += self._above[node.kind](self._places, node)
+            found += self._above[node.kind](self._places, node, self._index)
         if direction == "DOWN" and node.kind in self._below:
             found += self._below[node.kind](self._places, node, self._index)
         return merged(edge for edge in found if moment.has(edge))
@@ -77,6 +77,7 @@ class Walker:
         depth: int | None = None,
         moment: Moment = NOW,
         kinds: Collection[str] = (),
+        most: int = MOST_NODES,
     ) -> Found:
         """Everything within ``depth`` edges of ``start`` in one direction.
 
@@ -90,10 +91,12 @@ class Walker:
             Which edges count.
         kinds : collection of str
             Kinds of nodes to show; the walk goes through all others, too. By default all are shown.
+        most : int
+            Nodes at which the walk breaks off.
         """
         seen, edges = {start: None}, dict[tuple[Node, str, Node], Edge]()
         level, left = [start], depth
-        while level and left != 0 and len(seen) < MOST_NODES:
+        while level and left != 0 and len(seen) < most:
             following = dict[Node, None]()
             for found in self._of_all(level, direction, moment):
                 for edge in found:
@@ -101,7 +104,7 @@ class Walker:
                     edges[edge.below, edge.role.value, edge.above] = edge
                     if other not in seen:
                         following[other] = None
-            level = list(following)[: MOST_NODES - len(seen)]
+            level = list(following)[: most - len(seen)]
             seen |= dict.fromkeys(level)
             left = None if left is None else left - 1
         inside = tuple(edge for edge in edges.values() if edge.below in seen and edge.above in seen)

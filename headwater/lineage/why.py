@@ -87,6 +87,8 @@ class Why(Value):
     answer: Mapping[str, Any]
     values: tuple[ValueOrigin, ...]
     run_id: str
+    started_by: str = ""
+    """The person, script, notebook or schedule that started the run; empty of runs from before it was recorded."""
     trained_at: AwareDatetime | None = None
     graph_sha256: str = ""
     training_set: str = ""
@@ -281,6 +283,7 @@ def _of_version(entry: ModelVersion | None, package: Package | None) -> dict[str
         return {}
     candidate = entry.candidate
     return {
+        "started_by": str(candidate.started_by or ""),
         "trained_at": candidate.created_at,
         "graph_sha256": package.sha256 if package else "",
         "training_set": candidate.training_set.sha256 if candidate.training_set else "",

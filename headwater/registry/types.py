@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AwareDatetime, Field, FiniteFloat, StringConstraints, model_validator
 
 from headwater.declare import FeatureView, Name, RequestInput
+from headwater.registry.starting import StartedBy
 from headwater.values import Pointer, Stored, Value
 
 ONNX_FILE, PACKAGE_FILE, CANDIDATE_FILE, GOLDEN_FILE = "model.onnx", "package.json", "candidate.json", "golden.json"
@@ -226,6 +227,8 @@ class Candidate(Stored):
     files: Mapping[str, Pointer] = Field(default_factory=dict)
     """Other files of the run that belong to the version, by name: profile, lock, pinned data, definition."""
     code_version: str
+    started_by: StartedBy | None = None
+    """The one who started the run, and the place; None if nobody said, as of runs started in AWS's console."""
     promotion: Literal["automatic", "manual"] = "manual"
     created_at: AwareDatetime
     """When it was judged."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any
 
-from headwater.graph import Contribution, Edge, InvalidNode, Node, NodeKind, Places, Role
+from headwater.graph import Contribution, Edge, InvalidNode, Node, NodeKind, Places, Reads, Role
 from headwater.serving.store import PredictionStore
 
 
@@ -32,7 +32,7 @@ def edge_of(node: Node, record: dict[str, Any]) -> Edge:
     return Edge(node, Role.ANSWERED_BY, version, at, at, fact)
 
 
-def _above(places: Places, node: Node) -> Iterable[Edge]:
+def _above(places: Places, node: Node, _: Reads) -> Iterable[Edge]:
     model, day, request_id = place_of(node)
     record = PredictionStore(places.predictions_bucket).record(model, day, request_id)
     return () if record is None else (edge_of(node, record),)

@@ -80,8 +80,8 @@ def tell_version(entry: ModelVersion, artifacts: ArtifactStore) -> Told:
     for source, commit in sorted(candidate.commits.items()):
         edges.append(template._replace(below=table, role=Role.READ, above=commit_node(dataset_of(source), commit)))
     product = _declared(entry, artifacts)
-    if product is not None:
-        edges += _of_views(entry, product, artifacts, template._replace(below=table))
+    views = None if product is None else _of_views(entry, product, artifacts, template._replace(below=table))
+    edges += views or ()
     if (code := code_node(candidate.code_version)) is not None:
         edges.append(template._replace(below=run, role=Role.RAN_ON, above=code))
     if entry.commit is not None:
@@ -89,7 +89,8 @@ def tell_version(entry: ModelVersion, artifacts: ArtifactStore) -> Told:
         files = commit_node(f"models/{entry.model}", entry.commit)
         edges.append(template._replace(below=files, above=run))
     known = Known(model, made, seen, fact, _notes(entry, product))
-    return Told(edges, [known, Known(run, made, seen, fact, {"parameters": _words(candidate.parameters)})])
+    about = [known, Known(run, made, seen, fact, {"parameters": _words(candidate.parameters)})]
+    return Told(edges, about, gone=[fact] if views is None else ())
 
 
 def _declared(entry: ModelVersion, artifacts: ArtifactStore) -> Product | None:
@@ -103,23 +104,28 @@ def _declared(entry: ModelVersion, artifacts: ArtifactStore) -> Product | None:
         return None
 
 
-def _of_views(entry: ModelVersion, product: Product, artifacts: ArtifactStore, template: Edge) -> Iterator[Edge]:
-    """The views that a training set was joined from: their rows of the same data version, and what made them."""
+def _of_views(entry: ModelVersion, product: Product, artifacts: ArtifactStore, template: Edge) -> list[Edge] | None:
+    """The views that a training set was joined from: their rows of the same data version, and what made them.
+
+    None if the version's package can't be read: its files were deleted.
+    """
     candidate = entry.candidate
     try:
         package = artifacts.load(entry.package, Package)
     except (ArtifactNotFound, ArtifactInvalid):
-        return
+        return None
     versions = {feature.view: feature.version for feature in package.features if feature.version}
     pinned = {name: PinnedCommit(commit=commit, revision=1) for name, commit in candidate.commits.items()}
+    edges = []
     for view in product.views:
         version = versions.get(view.name)
         if version is None:
             continue
         with suppress(KeyError):
             data = DataVersion(commits=pinned).of(view)
-            yield template._replace(role=Role.READ, above=view_node(view.name, version, data.id))
-            yield from edges_of_view(view.name, version, data.id, data.ids, template)
+            edges.append(template._replace(role=Role.READ, above=view_node(view.name, version, data.id)))
+            edges += edges_of_view(view.name, version, data.id, data.ids, template)
+    return edges
 
 
 def _notes(entry: ModelVersion, product: Product | None) -> Mapping[str, str]:
@@ -134,7 +140,7 @@ def _words(values: Mapping[str, object]) -> str:
     return ", ".join(f"{name} {value}" for name, value in sorted(values.items()))
 
 
-def _logs(places: Places) -> Iterator[Log]:
+def _logs(places: Places) -> Iterator[Log[Told]]:
     table, artifacts = Table(places.registry_table), ArtifactStore(places.artifacts_bucket)
     for model in Registry(table).models():
         yield Versions(model, table, artifacts)

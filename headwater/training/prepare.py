@@ -17,6 +17,7 @@ from headwater.features.service import Features
 from headwater.features.spark.runs import SparkRuns
 from headwater.lake.database import quoted, write_parquet
 from headwater.lake.service import Lake
+from headwater.registry.starting import STARTED_FILE, StartedBy
 from headwater.registry.types import TrainingSet
 from headwater.training.errors import InvalidExamples
 from headwater.training.examples import EXAMPLES, Asked, encoded, make_examples
@@ -60,10 +61,11 @@ class Preparation:
         features = Features(catalog, lake, spark=SparkRuns(spark_arn) if spark_arn else None)
         return cls(catalog, lake, features, artifacts_bucket)
 
-    def prepare(self, model_name: str, run_id: str) -> Prepared:
+    def prepare(self, model_name: str, run_id: str, *, started_by: StartedBy | None = None) -> Prepared:
         """Pin a run's data, and write its ``data_version.json``, ``definition.json`` and ``training_set.parquet``.
 
         The data are pinned once: a second call for the run, also one after a crash, works on the same commits.
+        ``started.json`` says who started the run, if that is known (``started_by``).
 
         Raises
         ------
@@ -80,6 +82,8 @@ class Preparation:
         files = RunFiles(self._bucket, model.name, run_id)
         if done := files.get_value(PREPARED_FILE, Prepared):
             return done
+        if started_by:
+            files.put_first(STARTED_FILE, started_by)
         definition = self.definition(model)
         sources = [source.name for source in definition.sources]
         version, pinned = files.put_first(DATA_VERSION_FILE, self._lake.pin(sources, model.views))

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from headwater.declare import Catalog, Model
 from headwater.registry.errors import AliasNotFound, ModelNotRegistered
 from headwater.registry.service import PRODUCTION, Registry
+from headwater.registry.starting import STARTED_FILE, StartedBy
 from headwater.registry.store import ArtifactStore
 from headwater.registry.types import (
     CANDIDATE_FILE,
@@ -150,6 +151,7 @@ class Training:
             training_set=prepared.training_set,
             files=self._pinned(files, prepared) | {PROFILE_FILE: described},
             code_version=self._code_version,
+            started_by=files.get_value(STARTED_FILE, StartedBy),
             promotion=model.promotion,
             created_at=self._now(),
         )

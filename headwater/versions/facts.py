@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from itertools import islice
 
@@ -12,11 +13,14 @@ from headwater.storage.table import Table
 from headwater.versions.dataset import Dataset
 from headwater.versions.errors import Corrupt, DatasetNotFound, RevisionNotFound
 from headwater.versions.refs import datasets
-from headwater.versions.service import Versions
+from headwater.versions.service import GRACE, Versions
+from headwater.versions.store import Objects
 from headwater.versions.types import Change, Commit, Entry
 
 MOST_FILES = 1000
 """Files of one commit that become edges. A folder of millions is one node; its tree is read when somebody asks."""
+CLOCKS = timedelta(minutes=1)
+"""How far the clock of another tool may be behind S3's."""
 _MOVES = "LOG#branch#"
 
 TellCommit = Callable[[Dataset, str, Commit, list[Change]], Told]
@@ -60,11 +64,11 @@ class Branch:
             changes = list(islice(self.dataset.changes(commit), MOST_FILES + 1))
         except (Corrupt, RevisionNotFound, DatasetNotFound):
             # Gc has taken the commit: no branch or tag leads to it, and nothing that counts was made from it.
-            return Told()
+            return Told(gone=[f"commit:{commit}"])
         return self.tell(self.dataset, found.id, found.commit, changes)
 
 
-def branches(places: Places, capability: str, tell: TellCommit, *, prefix: str = "") -> Iterator[Log]:
+def branches(places: Places, capability: str, tell: TellCommit, *, prefix: str = "") -> Iterator[Log[Told]]:
     """The log of each branch of the datasets whose names begin with ``prefix``."""
     table = Table(places.registry_table)
     versions = Versions(places.lake_bucket, table)
@@ -98,13 +102,26 @@ def tell_commit(dataset: Dataset, name: str, commit: Commit, changes: list[Chang
     return Told(edges, [Known(node, commit.time, commit.time, fact, notes)])
 
 
-def _above(places: Places, node: Node) -> Iterable[Edge]:
+def _above_commit(places: Places, node: Node, _: Reads) -> Iterable[Edge]:
     """All files that a commit's tree holds, not only those that it brought."""
     dataset = Versions(places.lake_bucket, places.registry_table).dataset(node.name)
     at = dataset.commit_of(node.version).commit.time
     fact = f"commit:{node.version}"
     for entry in dataset.files(node.version):
         yield Edge(node, Role.READ, file_node(entry), at, at, fact, {"path": entry.path})
+
+
+def _above_file(places: Places, node: Node, reads: Reads) -> Iterable[Edge]:
+    """What other tools say of the file without naming its version: each of them means the version that stood then."""
+    said = reads.edges(node._replace(version=""), "UP") if node.version else ()
+    if not said:
+        return
+    bucket, _, key = node.name.removeprefix("s3://").partition("/")
+    written = Objects(places.lake_bucket, GRACE).written(bucket, key)
+    for edge in said:
+        stood = [version for time, version in written if time <= edge.at + CLOCKS]
+        if stood and stood[-1] == node.version:
+            yield edge._replace(below=node)
 
 
 def _below(places: Places, node: Node, reads: Reads) -> Iterable[Edge]:
@@ -135,6 +152,6 @@ FACTS = Contribution(
         NodeKind("file", "file:s3://<bucket>/<key>?versionId=<version>", "one version of one object in S3"),
     ],
     logs=lambda places: branches(places, "versions", tell_commit),
-    above={"data": _above},
+    above={"data": _above_commit, "file": _above_file},
     below={"file": _below},
 )

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
-from datetime import timedelta
+from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from itertools import chain, islice
 from pathlib import Path
@@ -147,6 +147,13 @@ class Objects:
         """The first keys that start with ``prefix``."""
         answer = self._s3.list_objects_v2(Bucket=self.bucket, Prefix=prefix, MaxKeys=limit)
         return [entry["Key"] for entry in answer.get("Contents", ())]
+
+    def written(self, bucket: str, key: str) -> list[tuple[datetime, str]]:
+        """When each version of one key was written, by S3's clock, and its id; oldest first."""
+        pages = self._s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=key)
+        found = [entry for page in pages for entry in page.get("Versions", ()) if entry["Key"] == key]
+        # S3 lists a key's versions from the newest to the oldest; its times have whole seconds.
+        return [(entry["LastModified"], entry["VersionId"]) for entry in reversed(found)]
 
     # -- pinned versions ----------------------------------------------------------------------------------------
 

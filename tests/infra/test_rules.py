@@ -187,7 +187,9 @@ def test_each_model_that_declares_it_is_trained_again_on_its_schedule(graph: Gra
     for name, retrain in declared.items():
         assert retrain is not None
         assert found[name]["scheduleExpression"] == retrain.expression
-        assert json.loads(found[name]["target"]["input"]) == {"model": name, "reason": "schedule"}
+        assert json.loads(found[name]["target"]["input"]) == {
+            "model": name, "reason": "schedule", "started_by": {"how": "schedule"},
+        }  # fmt: skip
 
 
 def test_clients_find_the_outputs_by_the_stacks_name(graph: Graph, aws: Mapping[str, str]) -> None:

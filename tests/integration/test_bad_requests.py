@@ -14,6 +14,7 @@ from headwater.client.api import Api
 from headwater.client.description import clients_of, local_environment
 from headwater.client.errors import NotDeclared, PredictionRefused, RunFailed
 from headwater.client.predictions import predict
+from headwater.code.types import CodeState
 from tests.contract import DOCUMENT
 from tests.projects import Project
 
@@ -153,4 +154,14 @@ def test_the_model_that_serves_can_be_moved_and_moved_back(house: Stack) -> None
     assert card.artifacts == files.resolve(f"v{before}")
     assert "requirements.txt" in {entry.path for entry in files.files(f"v{before}")}
     assert house.predict("house_price", [HOUSE], as_of=datetime.now(UTC)).version == before
-    assert house.runs.list("house_price")[0].outcome == "READY"
+    run = house.runs.list("house_price")[0]
+    assert run.outcome == "READY"
+    # Who started the run is known from its input to the version's card.
+    start = house.models.show("house_price").started_by
+    assert start is not None
+    assert (start, start.how, start.program) == (run.started_by, "command", "headwater train")
+    # Also outside of a repository what was deployed is known by its hash.
+    key = f"code/state/{house.description.code_state}.json"
+    body = house.clients("s3").get_object(Bucket=house.description.artifacts_bucket, Key=key)["Body"].read()
+    state = CodeState.model_validate_json(body)
+    assert len(state.content) == 64

@@ -19,10 +19,16 @@ from headwater.declare import LONGEST_BODY, InvalidProduct, RequestInput
 from headwater.errors import HeadwaterError, InvalidRequest, NotFound
 from headwater.features.errors import InvalidRows, ItemTooLarge, OnlineStoreBusy
 from headwater.features.stream.rows import MOST_ROWS, Streamed
+from headwater.graph import InvalidNode
 from headwater.lake.errors import LakeBusy
+from headwater.lineage import messages as lineage
+from headwater.lineage.asking import DEEPEST
+from headwater.lineage.errors import AmbiguousNode, UnknownNode
+from headwater.lineage.messages import EventAnswer, LineageAnswer
+from headwater.lineage.openlineage.errors import EventTooLarge, InvalidEvent
 from headwater.registry.errors import ArtifactInvalid, ArtifactNotFound
 from headwater.registry.types import Alias
-from headwater.routes import CARD, OPENAPI, PREDICT, STREAM_ROWS, Route
+from headwater.routes import CARD, LINEAGE, OPENAPI, PREDICT, STREAM_ROWS, TAKE_EVENT, Route
 from headwater.serving import messages
 from headwater.serving.errors import (
     ArtifactCorrupted,
@@ -38,10 +44,11 @@ SERVED = "headwater/serving/openapi.json"
 VERSION = "1"
 """Of the API. A new one may break callers; fields and routes that are added don't make one."""
 TEXTS = (messages.PredictionBody, messages.PredictionAnswer, messages.Prediction, messages.ViewLookUp, messages.Card,
-         messages.CardFeature, messages.ErrorAnswer, RequestInput, Streamed)  # fmt: skip
+         messages.CardFeature, messages.ErrorAnswer, RequestInput, Streamed, lineage.LineageAnswer, lineage.GraphNode,
+         lineage.GraphEdge, lineage.NodeData, lineage.EventAnswer)  # fmt: skip
 """The classes whose fields' docstrings become the schemas' descriptions."""
 _DESCRIPTION = f"""\
-Predictions, model cards and streamed features of one Headwater stack.
+Predictions, model cards, streamed features and lineage of one Headwater stack.
 
 Every request is signed with AWS Signature Version 4 (service `execute-api`, the stack's region): the caller needs
 `execute-api:Invoke` on the route. `headwater predict` and the Python client sign by themselves. A body has at most
@@ -58,10 +65,11 @@ class Operation:
     identity: str
     summary: str
     answer: Any
-    """Type of the body with status 200."""
+    """Type of the body of success."""
     errors: Sequence[type[HeadwaterError]]
     body: Any = None
     query: Sequence[Mapping[str, Any]] = ()
+    status: int = HTTPStatus.OK
     refusal: Any = messages.ErrorAnswer
     """Type of the body with a status from 400 on."""
 
@@ -92,6 +100,17 @@ class RowsError(messages.ErrorAnswer):
     """The first problem of each row that has one, with reason ``InvalidRows``."""
 
 
+class OpenLineageEvent(BaseModel, extra="allow"):
+    """A RunEvent, DatasetEvent or JobEvent as https://openlineage.io/spec/2-0-2/OpenLineage.json describes it."""
+
+    eventTime: str  # noqa: N815 - OpenLineage's spelling
+    """The event's time, ISO 8601."""
+    producer: str
+    """URI of the program that made the event."""
+    schemaURL: str  # noqa: N815 - OpenLineage's spelling
+    """URL of the event's schema."""
+
+
 class GatewayError(BaseModel):
     """API Gateway's own words: not signed, not allowed, no such route, throttled, or the function failed."""
 
@@ -105,7 +124,7 @@ _ALIAS = {
     "description": "Which version answers.",
     "schema": {**TypeAdapter(Alias).json_schema(), "default": "production"},
 }
-OPERATIONS: Mapping[Route, Operation] = {
+OPERATIONS: dict[Route, Operation] = {
     PREDICT: Operation(
         "predict",
         "Predict for each instance of the request.",
@@ -123,6 +142,35 @@ OPERATIONS: Mapping[Route, Operation] = {
         (InvalidRequest, InvalidRows, InvalidProduct, ItemTooLarge, LakeBusy, OnlineStoreBusy),
         body=RowsBody,
         refusal=RowsError,
+    ),
+}
+_QUERY: Mapping[str, tuple[str, dict[str, Any]]] = {
+    "nodeId": ("A node: its id, MODEL@VERSION or DATASET@REVISION.", {"type": "string"}),
+    "depth": ("Edges to go.", {"type": "integer", "minimum": 1, "maximum": DEEPEST, "default": 1}),
+    "direction": ("What it was made from, what was made from it, or both.",
+                  {"enum": ["UP", "DOWN", "BOTH"], "default": "BOTH"}),
+    "at": ("Only what had come to be by then.", {"type": "string", "format": "date-time"}),
+    "known": ("Only what was written down by then.", {"type": "string", "format": "date-time"}),
+    "kind": ("Kinds of nodes to show, joined by commas.", {"type": "string"}),
+}  # fmt: skip
+OPERATIONS |= {
+    LINEAGE: Operation(
+        "lineage",
+        "The graph around a node, in Marquez' shape, from the index, which is up to an hour behind.",
+        LineageAnswer,
+        (InvalidRequest, InvalidNode, UnknownNode, AmbiguousNode),
+        query=[
+            {"name": name, "in": "query", "required": name == "nodeId", "description": words, "schema": schema}
+            for name, (words, schema) in _QUERY.items()
+        ],
+    ),
+    TAKE_EVENT: Operation(
+        "takeEvent",
+        "Take an OpenLineage event (2-0-2) of another tool.",
+        EventAnswer,
+        (InvalidEvent, EventTooLarge),
+        body=OpenLineageEvent,
+        status=HTTPStatus.CREATED,
     ),
 }
 _NAMES = {"model": "A model that serves.", "view": "A feature view that a product declares."}
@@ -187,7 +235,7 @@ def _operation(operation: Operation, route: Route, schemas: dict[str, Any]) -> d
         "operationId": operation.identity,
         "summary": operation.summary,
         "parameters": [*named, *operation.query],
-        "responses": {"200": _content("Done.", _schema(operation.answer, schemas))},
+        "responses": {str(int(operation.status)): _content("Done.", _schema(operation.answer, schemas))},
     }
     if operation.body:
         made["requestBody"] = {"required": True, "content": {_JSON: {"schema": _schema(operation.body, schemas)}}}
@@ -228,7 +276,9 @@ def _schema(kind: Any, schemas: dict[str, Any]) -> dict[str, Any]:
 
 def _describe(schemas: dict[str, Any]) -> None:
     """Write the classes' docstrings and those below their fields into their schemas; drop titles that say nothing."""
-    owners = {owner.__name__: owner for owner in (*TEXTS, RowsBody, RowProblem, RowsError, GatewayError)}
+    owners = {
+        owner.__name__: owner for owner in (*TEXTS, RowsBody, RowProblem, RowsError, OpenLineageEvent, GatewayError)
+    }
     schemas["RowsBody"]["properties"]["rows"] |= {"minItems": 1, "maxItems": MOST_ROWS}
     for name, schema in schemas.items():
         owner = owners[name]

@@ -11,7 +11,7 @@ from headwater.cli.render.lineage import Rows, served, short
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from headwater.lineage.forgetting import Forgetting, Held, HoldingCommit
+    from headwater.lineage.forgetting.report import Forgetting, Held, HoldingCommit
 
 _COMMANDS, _NODES = 12, 8
 """Lines that are shown; --json has all."""

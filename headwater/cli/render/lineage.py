@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from headwater.cli.output import show, table
+from headwater.cli.output import show
 from headwater.graph import Node
 
 if TYPE_CHECKING:
@@ -70,14 +70,12 @@ def _short_uri(uri: str) -> str:
     return f"{place}?versionId={version[:_SHORT]}"
 
 
-def show_part(console: Console, part: Part) -> None:
-    """A part of the graph: each edge a line, by what it leads from."""
-    console.print(short(part.start), markup=False, style="bold")
-    if not part.edges:
-        console.print("  nothing is known there", markup=False)
-    rows = [(short(edge.below), edge.role.replace("_", " "), short(edge.above), edge.at) for edge in part.edges]
-    if rows:
-        console.print(table(("made", "how", "from", "since (UTC)"), rows))
+def show_part(console: Console, part: Part, *, down: bool) -> None:
+    """Print a part of the graph as a tree in which what is shared is drawn once."""
+    from headwater.lineage.pictures.terminal import draw
+
+    nodes, edges = part.graph()
+    console.print(draw(nodes, edges, start=Node.parse(part.start), down=down))
     if part.cut:
         console.print("There is more: give --depth or --kind.", style="yellow")
 
@@ -175,6 +173,8 @@ def _version(why: Why) -> Iterator[str]:
     trained = f" trained {_moment(why.trained_at)}" if why.trained_at else ""
     graph = f", graph {_cut(why.graph_sha256)}" if why.graph_sha256 else ""
     yield f"run {why.run_id}{trained}{graph}" + (f", set {_cut(why.training_set)}" if why.training_set else "")
+    if why.started_by:
+        yield f"started by {why.started_by}"
     if why.metrics:
         yield ", ".join(f"{name} {value:.4f}" for name, value in sorted(why.metrics.items()))
     if why.parameters:

@@ -39,6 +39,7 @@ def show_card(console: Console, card: ModelCard) -> None:
         "rows": ", ".join(f"{count:,} {part}" for part, count in card.rows.items()),
         "parameters": ", ".join(f"{name}={show(value)}" for name, value in card.parameters.items()),
         "run": card.run_id,
+        "started by": str(card.started_by or ""),
         "data version": card.data_version,
         **{f"  {source}": f"commit {commit}" for source, commit in sorted(card.commits.items())},
         "files": f"commit {card.commit} of models/{card.model}" if card.commit else "",

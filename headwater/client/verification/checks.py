@@ -40,6 +40,7 @@ CHECKS: Sequence[Check] = (
     Check("bad-request", "a bad request", models.bad_request, needs=("production",)),
     Check("unsigned", "an unsigned request", models.unsigned_request),
     Check("logged", "the prediction's log", models.logged, needs=("predict",)),
+    Check("lineage", "lineage of the prediction", models.lineage, needs=("logged",)),
     Check("moves", "promote and roll back", models.moves, needs=("predict",)),
     Check("stream", "a streamed row", data.stream, needs=("online",)),
 )

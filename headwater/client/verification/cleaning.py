@@ -23,8 +23,8 @@ DATASETS = (f"sources/{SOURCE}", f"models/{MODEL}", f"streamed/{VIEW}")
 INGESTION_TIMEOUT = 300.0
 DELETED_AT_ONCE = 1000
 STAYS = (
-    "the versions, alias moves, ingestions and definitions of headwater_verify in the registry table, some 25 KB: the "
-    "registry only appends, so that what happened can't be unsaid",
+    "the versions, alias moves, ingestions, definitions and lineage of headwater_verify in the registry table, some "
+    "60 KB: the registry only appends, so that what happened can't be unsaid",
     "the commits of its datasets, until headwater data gc: no branch or tag leads to them any more",
     "log lines and executions, until CloudWatch Logs and Step Functions forget them",
 )

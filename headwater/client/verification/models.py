@@ -11,6 +11,7 @@ import urllib3
 from headwater.client.errors import PredictionRefused, RunFailed
 from headwater.client.models import ModelCard
 from headwater.client.predictions import Predictions
+from headwater.client.starting import starting
 from headwater.client.verification.types import CheckFailed, Work
 from headwater.client.waiting import wait_for
 from headwater.registry.errors import AliasMoved
@@ -34,7 +35,8 @@ _QUOTA = ("limit on the number of", "above your limit", "ServiceQuota", "LimitEx
 
 def train(work: Work) -> str:
     """A run prepares its data, trains in a container, and ends with a version."""
-    run = work.stack.train(MODEL, reason=f"headwater verify {work.sample.run_id}")
+    with starting("verification", "headwater verify"):
+        run = work.stack.train(MODEL, reason=f"headwater verify {work.sample.run_id}")
     work.training = run.id
     try:
         done = work.stack.runs.watch(run.id, timeout=TRAINING_TIMEOUT, on_step=work.tell)
@@ -168,6 +170,24 @@ def logged(work: Work) -> str:
             f"{given.version} and online"
         )
     return "written down with its features and its answer"
+
+
+def lineage(work: Work) -> str:
+    """The prediction is traced to the version that answered, and to the file that it learnt from."""
+    given, card = work.answer, _card(work)
+    if given is None:
+        raise CheckFailed("no prediction was answered")
+    why = work.stack.lineage.why(given.request_id, model=MODEL, days=2)
+    commits = {entry.source: entry.commit for entry in why.commits}
+    if (why.version, why.run_id, commits) != (given.version, card.run_id, dict(card.commits)):
+        raise CheckFailed(
+            f"traced to version {why.version} of run {why.run_id}, learnt from {commits}; expected {given.version}, "
+            f"{card.run_id} and {dict(card.commits)}"
+        )
+    files = [node for node in work.stack.lineage.up(why.node, depth=None, kinds=("file",)).nodes if "/landing/" in node]
+    if not files:
+        raise CheckFailed("no uploaded file was found above the prediction")
+    return f"traced to run {why.run_id} and {len(files)} uploaded file{'s' * (len(files) > 1)}"
 
 
 def moves(work: Work) -> str:

@@ -1,16 +1,19 @@
-"""Once an hour: what the logs of all capabilities tell since the last time goes into the index of lineage."""
+"""Once an hour: the news of all logs go into the index of lineage, and to others as OpenLineage events."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from headwater.graph import Places
+from headwater.handlers.lineage.settings import StackSettings
 from headwater.handlers.observability import observe
-from headwater.lineage.service import LineageService
-from headwater.settings import FunctionSettings, at_init
+from headwater.settings import at_init
+
+if TYPE_CHECKING:
+    from headwater.lineage.emitting import Emitter
+    from headwater.lineage.service import LineageService
 
 logger, tracer, metrics, entry = observe("lineage")
 
@@ -18,29 +21,50 @@ RESERVE = 60_000
 """Milliseconds that are left when no more is begun: for the facts that are under way, and the answer."""
 
 
-class Settings(FunctionSettings):
+class Settings(StackSettings):
     """Environment of the index function."""
 
-    registry_table: str
-    lake_bucket: str
-    artifacts_bucket: str
+    openlineage_url: str = ""
+    """Where events are posted; empty: they are kept in S3 only."""
+    openlineage_api_key: str = ""
+
+
+class Services(NamedTuple):
+    """Services that live as long as the function's environment."""
+
+    lineage: LineageService
+    emitter: Emitter
 
 
 @at_init
-def service() -> LineageService:
+def services() -> Services:
+    # Imported here: the deployment reads `Settings` where DuckDB needn't be installed.
+    from headwater.lineage.emitting import Emitter, ToS3, ToUrl, Transport
+    from headwater.lineage.projecting import Projection
+    from headwater.lineage.service import LineageService
+    from headwater.lineage.store import Events
+
     settings = Settings.from_environment()
-    places = Places(
-        registry_table=settings.registry_table,
-        lake_bucket=settings.lake_bucket,
-        artifacts_bucket=settings.artifacts_bucket,
-    )
-    return LineageService(places)
+    lineage, places = LineageService(settings.places), settings.places
+    transports: list[Transport] = [ToS3(Events(places.artifacts_bucket))]
+    if settings.openlineage_url:
+        transports.append(ToUrl(settings.openlineage_url, settings.openlineage_api_key))
+    return Services(lineage, Emitter(lineage.index, Projection(places).logs, transports))
 
 
 @entry
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Bring the index up to date; ``complete`` says whether time was enough for all of it."""
-    found = service().catch_up(stop=lambda: context.get_remaining_time_in_millis() < RESERVE)
-    metrics.add_metric("LineageFactsIndexed", MetricUnit.Count, found.facts)
-    logger.info("indexed", extra=found.model_dump())
-    return found.model_dump()
+    """Bring the index up to date, then send events; ``complete`` says whether time was enough for all of it."""
+
+    def stop() -> bool:
+        return context.get_remaining_time_in_millis() < RESERVE
+
+    indexed = services().lineage.catch_up(stop)
+    metrics.add_metric("LineageFactsIndexed", MetricUnit.Count, indexed.facts)
+    emitted = services().emitter.emit(stop)
+    metrics.add_metric("LineageEventsRefused", MetricUnit.Count, len(emitted.refused))
+    metrics.add_metric("LineageEventsUndelivered", MetricUnit.Count, int(bool(emitted.undelivered)))
+    if emitted.refused or emitted.undelivered:
+        logger.warning("events didn't arrive", extra=emitted.model_dump())
+    logger.info("indexed", extra={"indexed": indexed.model_dump(), "events": emitted.events})
+    return {**indexed.model_dump(), "emitted": emitted.model_dump()}

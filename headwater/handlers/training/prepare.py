@@ -9,6 +9,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from headwater.deployed import deployed_catalog
 from headwater.handlers.observability import observe
+from headwater.registry.starting import StartedBy
 from headwater.settings import LakeSettings, at_init
 
 if TYPE_CHECKING:
@@ -40,6 +41,14 @@ def service() -> Preparation:
     )
 
 
+def _started_by(event: dict[str, Any]) -> StartedBy | None:
+    found = StartedBy.read(given := event.get("started_by"))
+    if given and not found:
+        # By hand, or by a client of another version: no reason not to train.
+        logger.warning("who started the run can't be read", extra={"started_by": str(given)[:500]})
+    return found
+
+
 @entry
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Prepare one run, or answer what it ``waits`` for; a second call for the same run changes nothing."""
@@ -47,7 +56,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
     logger.append_keys(run_id=event["run_id"], model=event["model"])
     try:
-        prepared = service().prepare(event["model"], event["run_id"])
+        prepared = service().prepare(event["model"], event["run_id"], started_by=_started_by(event))
     except WaitsForSpark as waiting:
         # No error: the run asks again.
         logger.info(waiting.message)

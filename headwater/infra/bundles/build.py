@@ -74,8 +74,13 @@ RECIPES: Sequence[Recipe] = (
         name="control",
         sources=(
             *_BASE,
-            *_of("alarms", "features", "history", "images", "lake", "serving", "versions"),
-            *_of(*(f"handlers/{name}" for name in ("alarms", "history", "images", "lake", "registry", "serving"))),
+            *_of("alarms", "code", "features", "history", "images", "lake", "lineage", "serving", "versions"),
+            *_of(
+                *(
+                    f"handlers/{name}"
+                    for name in ("alarms", "history", "images", "lake", "lineage", "registry", "serving")
+                )
+            ),
         ),
     ),
     Recipe(name="serving", sources=(*_BASE, *_of("features", "serving", "handlers/serving"))),
@@ -84,6 +89,7 @@ RECIPES: Sequence[Recipe] = (
         sources=(
             *_BASE,
             *_of(
+                "code",
                 "deployed.py",
                 "features",
                 "handlers/spark_steps.py",

@@ -119,6 +119,12 @@ class Config(BaseModel):
     alarm_repeat_hours: Annotated[float, Field(gt=0)] = 4
     """An alarm that goes off again within this time is counted, not sent again."""
 
+    openlineage_url: Annotated[str, StringConstraints(pattern=r"^$|^https?://\S+$")] = ""
+    """Where lineage goes as OpenLineage events, such as ``https://marquez.example.com/api/v1/lineage``; empty: the
+    artifacts bucket alone. May be a secret."""
+    openlineage_api_key: str = ""
+    """Sent with the events as a bearer token. Should be a secret."""
+
     api_rate_per_second: Annotated[int, Field(ge=1)] = 100
     """Requests a second that the HTTP API takes on average; more are answered with status 429."""
     api_burst: Annotated[int, Field(ge=1)] = 200
@@ -148,6 +154,10 @@ class Config(BaseModel):
             raise ValueError(
                 f"trainingMemoryMib is {self.training_memory_mib}, with trainingCpu {self.training_cpu} Fargate takes "
                 f"{smallest} to {largest} in steps of {step}"
+            )
+        if self.openlineage_api_key and not self.openlineage_url.startswith("https://"):
+            raise ValueError(
+                "openlineageApiKey goes with an openlineageUrl that begins with https://: it is a password"
             )
         if bool(self.vpc_id) != bool(self.subnet_ids):
             raise ValueError("vpcId and subnetIds go together: a VPC of yours and its subnets, or neither")

@@ -22,6 +22,9 @@ STAGED, STAGED_ROWS = "data/sources/", "data/streamed/"
 RUNS = "runs/"
 """Files that each training leaves in the artifacts bucket."""
 
+EVENTS, RECEIVED = "lineage/events/", "lineage/in/"
+"""OpenLineage events of the stack's own facts, and those of other tools."""
+
 # The registry, one prefix a capability.
 SOURCES = "SOURCE#"
 MODELS = "MODEL#"
@@ -36,4 +39,6 @@ LINEAGE = "LINEAGE#"
 """The index of what was made from what: derived, so it may be deleted."""
 ANNOTATIONS = "ANNOTATION#"
 """Notes and owners that people put on nodes of lineage."""
+FOREIGN = "FOREIGN#"
+"""OpenLineage events that were taken in, in the order of their receipt."""
 HISTORY = "LEDGER#"

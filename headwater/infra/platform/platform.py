@@ -10,6 +10,7 @@ from headwater.declare import Catalog
 from headwater.infra.platform.alarm_topic import AlarmTopic, DeadLetters
 from headwater.infra.platform.buckets import Account, Expiry, PrivateBucket, PrivateBucketArgs
 from headwater.infra.platform.code import Bundles
+from headwater.infra.platform.code_state import DeployedCode
 from headwater.infra.platform.config import Config
 from headwater.infra.platform.keys import QUARANTINE, SCRATCH, SHARDS
 from headwater.infra.platform.tables import Table, TableArgs
@@ -45,6 +46,7 @@ class Platform:
         self.topic = AlarmTopic("alarms", account=self.account)
         self.code = Bundles("code", config=config, bucket=self.artifacts, spark=self.spark).code
         """By the bundle's name."""
+        self.code_state = DeployedCode("deployed-code", bucket=self.artifacts).state
         self.dead_letters = DeadLetters("dead-letters", account=self.account, topic=self.topic)
 
     def _bucket(

@@ -25,7 +25,7 @@ class Start:
     """On AWS, within the group."""
     schedule: Schedule
     description: str
-    event: Mapping[str, str]
+    event: Mapping[str, object]
     """Input of what is started."""
 
 

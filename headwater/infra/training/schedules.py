@@ -8,6 +8,9 @@ from headwater.infra.platform.component import Component
 from headwater.infra.platform.platform import Platform
 from headwater.infra.platform.schedules import Start, start_on_schedules
 from headwater.infra.platform.state_machine import StateMachine
+from headwater.registry.starting import StartedBy
+
+SCHEDULED = StartedBy(how="schedule").model_dump(mode="json", exclude_defaults=True)
 
 
 class Schedules(Component):
@@ -23,7 +26,7 @@ class Schedules(Component):
                 called=model.name,
                 schedule=model.retrain,
                 description=f"Trains {model.name} again.",
-                event={"model": model.name, "reason": "schedule"},
+                event={"model": model.name, "reason": "schedule", "started_by": SCHEDULED},
             )
             for model in platform.products.models.values()
             if model.retrain

@@ -18,7 +18,7 @@ from headwater.lineage.pictures.labels import columns, short_digests, shortened,
 from headwater.lineage.pictures.layering import Arc, Layering, layered
 from headwater.lineage.pictures.ordering import Layers, ordered
 from headwater.lineage.pictures.placing import placed
-from headwater.values import Stored, Value
+from headwater.values import Value
 
 MARGIN = 24
 LETTER = 7.25
@@ -69,7 +69,7 @@ class Label(Value):
     anchor: Literal["start", "middle", "end"]
 
 
-class Layout(Stored):
+class Layout(Value):
     """A graph's picture without its looks: the same for every order of the same nodes and edges."""
 
     name: str

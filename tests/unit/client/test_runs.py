@@ -40,6 +40,13 @@ def test_a_run_carries_its_model_and_why_it_was_started(stack: Stack, machine: A
     run = stack.train("delays", reason="a test")
     assert (run.model, run.reason, run.status, run.is_finished) == ("delays", "a test", "RUNNING", False)
     assert run.id.startswith("delays-")
+    assert run.started_by is not None
+    assert (run.started_by.how, bool(run.started_by.person)) == ("script", True)
+
+
+def test_a_run_that_nobody_tells_of_has_no_start(stack: Stack, machine: Any) -> None:
+    client("stepfunctions").start_execution(stateMachineArn=machine.arn, name="by-hand", input='{"model": "delays"}')
+    assert stack.runs.get("by-hand").started_by is None
 
 
 def test_runs_of_one_model_are_listed(stack: Stack, machine: Any) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from headwater.alarms.types import AlarmRecord, AlarmStanding
+from headwater.code.types import CodeState
 from headwater.declare import Product
 from headwater.features.definitions import Definition as ViewDefinition
 from headwater.features.offline.statistics import Statistics
@@ -33,6 +34,7 @@ KINDS: Mapping[str, type[Stored]] = {
     "AliasMove": AliasMove,
     "Candidate": Candidate,
     "Checkpoint": Checkpoint,
+    "CodeState": CodeState,
     "Commit": Commit,
     "DataVersion": DataVersion,
     "GoldenSet": GoldenSet,

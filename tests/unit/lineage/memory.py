@@ -58,7 +58,7 @@ class Facts:
         return told
 
 
-def contribution(*logs: Log) -> Mapping[str, Contribution]:
+def contribution(*logs: Log[Told]) -> Mapping[str, Contribution]:
     """A capability with those logs."""
     return {"made": Contribution(kinds=[NodeKind("thing", "thing:<name>@<version>", "")], logs=lambda _: logs)}
 

@@ -15,9 +15,9 @@ import pytest
 from headwater.features.online.reading import online_key
 from headwater.graph import Places
 from headwater.lake.service import Lake
-from headwater.lineage.erasure import UnknownSource
-from headwater.lineage.forgetting import Forgetting, InvalidEntity, UnknownColumn, entity_of
-from headwater.lineage.matching import Matcher
+from headwater.lineage.forgetting.erasure import UnknownSource
+from headwater.lineage.forgetting.matching import Matcher
+from headwater.lineage.forgetting.report import Forgetting, InvalidEntity, UnknownColumn, entity_of
 from headwater.lineage.service import LineageService
 from headwater.registry.service import PRODUCTION
 from headwater.serving.store import PredictionStore

@@ -20,8 +20,8 @@ from headwater.graph import Places
 from headwater.lake.errors import FileRefused
 from headwater.lake.service import Lake
 from headwater.lake.store import Arrivals
-from headwater.lineage import erasure
-from headwater.lineage.forgetting import Forgetting, InvalidEntity, entity_of
+from headwater.lineage.forgetting import erasure
+from headwater.lineage.forgetting.report import Forgetting, InvalidEntity, entity_of
 from headwater.lineage.service import LineageService
 from headwater.storage.clients import client
 from headwater.storage.table import Table

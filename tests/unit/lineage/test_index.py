@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, cast
 
@@ -188,3 +189,14 @@ def test_names_of_a_thousand_bytes_fit_into_keys() -> None:
     assert [found.above for found in index.edges(edge.below, "UP")] == [long]
     assert [found.below for found in index.edges(long, "DOWN")] == [edge.below]
     assert index.versions(long.thing) == (long,)
+
+
+def test_facts_that_tell_more_by_a_newer_library_are_read_anew() -> None:
+    facts = random_facts(11)
+    table, log = MemoryTable(), Facts(facts)
+    index = Index(cast(Table, table))
+    Indexer(index, contribution(log), PLACES).catch_up()
+    log.calls = 0
+    newer = {name: replace(entry, telling=2) for name, entry in contribution(log).items()}
+    assert Indexer(index, newer, PLACES).catch_up().facts == len(facts) == log.calls
+    assert Indexer(index, newer, PLACES).catch_up().facts == 0

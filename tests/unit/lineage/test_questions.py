@@ -17,6 +17,7 @@ from headwater.storage.clients import client
 from headwater.versions.service import Versions
 from tests.unit.lake.world import LAKE, REGISTRY
 from tests.unit.lineage.conftest import FIRST, PREDICTIONS, SECOND, Lived, record
+from tests.unit.training.runs import registry
 
 
 def commits() -> list[str]:
@@ -66,15 +67,19 @@ def test_a_value_is_traced_to_the_materialisation_that_the_look_up_could_see(liv
 def test_why_needs_at_most_twelve_reads(lived: Lived) -> None:
     calls: list[str] = []
     service = lived.service
-    for name in ("s3", "dynamodb"):
-        client(name).meta.events.register(
-            f"before-call.{name}", lambda model, **_: calls.append(model.name), unique_id="count"
-        )
+    hooks = [(client(name).meta.events, f"before-send.{name}") for name in ("s3", "dynamodb")]
+
+    def count(event_name: str, **_: object) -> None:
+        calls.append(event_name.rpartition(".")[2])
+
+    for events, name in hooks:
+        events.register_first(name, count, unique_id="count")
     try:
         service.why(SECOND, model="buys", day=datetime.now(UTC).date())
     finally:
-        for name in ("s3", "dynamodb"):
-            client(name).meta.events.unregister(f"before-call.{name}", unique_id="count")
+        for events, name in hooks:
+            events.unregister(name, unique_id="count")
+    assert calls
     assert len(calls) <= 12, calls
 
 
@@ -247,6 +252,21 @@ def test_the_index_is_made_again_from_the_facts_byte_for_byte(lived: Lived) -> N
     again = {(item["pk"], item["sk"]): item for item in service.index.items()}
     assert again == made
     assert service.verify().differing == 0
+
+
+def test_what_objects_that_were_deleted_told_is_kept_and_said_to_be_unchecked(lived: Lived) -> None:
+    service = lived.service
+    package = registry().version("buys", 1).package
+    before = service.walk(service.resolve("buys@1"), "UP", depth=None)
+    body = client("s3").get_object(Bucket=package.bucket, Key=package.key)["Body"].read()
+    client("s3").delete_object(Bucket=package.bucket, Key=package.key, VersionId=package.version_id)
+    try:
+        found = service.verify()
+        assert found.differing == 0
+        assert found.unchecked > 0
+        assert service.walk(service.resolve("buys@1"), "UP", depth=None) == before
+    finally:
+        client("s3").put_object(Bucket=package.bucket, Key=package.key, Body=body)
 
 
 def test_a_prediction_is_a_node_that_is_never_indexed(lived: Lived) -> None:

@@ -13,6 +13,7 @@ from headwater.lake.service import Lake
 from headwater.lake.store import Arrivals
 from headwater.locks import FOLDER
 from headwater.registry.service import PRODUCTION, Registry
+from headwater.registry.starting import StartedBy
 from headwater.registry.store import ArtifactStore
 from headwater.registry.types import Candidate, ModelVersion, Package
 from headwater.storage.table import Table
@@ -43,9 +44,9 @@ def registry() -> Registry:
     return Registry(Table(REGISTRY))
 
 
-def run(model: Model, run_id: str = "run-1") -> Candidate:
+def run(model: Model, run_id: str = "run-1", started_by: StartedBy | None = None) -> Candidate:
     catalog = products(model)
-    preparation(catalog).prepare(model.name, run_id)
+    preparation(catalog).prepare(model.name, run_id, started_by=started_by)
     return Training(
         catalog, registry(), ARTIFACTS, code_version="abc", lock=FOLDER / "training.txt", now=lambda: NOW
     ).train(model.name, run_id)

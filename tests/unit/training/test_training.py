@@ -15,6 +15,7 @@ from headwater.features.offline.point_in_time import historical
 from headwater.features.online.store import OnlineStore
 from headwater.lake.errors import NoData
 from headwater.lake.service import Lake
+from headwater.registry.starting import StartedBy
 from headwater.registry.store import ArtifactStore
 from headwater.registry.types import GoldenSet, Profile, Status
 from headwater.training.dataset import split
@@ -32,7 +33,11 @@ from tests.unit.training.runs import changed, land, package, preparation, promot
 
 def test_a_model_with_history_is_trained_judged_and_handed_over(world: World, tmp_path: Any) -> None:
     land(world, products())
-    candidate = run(BUYS)
+    started = StartedBy(how="notebook", person="ada", program="explore.ipynb", commit="c" * 40, clean=False)
+    candidate = run(BUYS, started_by=started)
+    assert candidate.started_by == started
+    kept = RunFiles(ARTIFACTS, "buys", "run-1").get_value("started.json", StartedBy)
+    assert kept == started
     assert candidate.failures == ()
     assert candidate.inputs_alone is not None
     assert 0.99 > candidate.metrics["roc_auc"] > candidate.inputs_alone["roc_auc"] + 0.02

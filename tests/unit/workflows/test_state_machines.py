@@ -137,6 +137,16 @@ def test_an_order_to_reingest_is_told_from_an_upload_and_given_on_as_json() -> N
     assert states["IsReingested"]["Choices"][0]["Next"] == "ReingestInContainer"
 
 
+def test_whoever_started_a_training_is_told_to_its_first_step_also_after_a_wait() -> None:
+    states = machine("training")["States"]
+    told = [states["Prepare"]["Arguments"]["Payload"]["started_by"], states["Prepare"]["Assign"]["started_by"]]
+    for given in ({"started_by": {"how": "script"}}, {}, {"started_by": None}):
+        for expression in expressions(told):
+            compiled = jsonata.Jsonata(expression.replace("$states", "states"))
+            assert compiled.evaluate({"states": {"input": given}}) == given.get("started_by")
+    assert states["IsPrepared"]["Choices"][0]["Output"]["started_by"] == "{% $started_by %}"
+
+
 def test_the_container_is_told_the_upload_as_json() -> None:
     override = tasks("ingestion")["IngestInContainer"]["Arguments"]["Overrides"]["ContainerOverrides"][0]
     assert override["Name"] == "training"

@@ -21,6 +21,12 @@ def test_a_model_that_nobody_declared_is_named_with_those_that_are() -> None:
         prepare.handler({"model": "nosuch", "run_id": "run-1"}, Context())
 
 
+def test_a_start_that_cannot_be_read_is_no_reason_not_to_train() -> None:
+    # It gets as far as without one.
+    with pytest.raises(NoData):
+        prepare.handler({"model": "flight_delay", "run_id": "run-1", "started_by": {"how": "telepathy"}}, Context())
+
+
 def test_a_model_without_data_cannot_be_prepared() -> None:
     with pytest.raises(NoData, match="no data for source 'flights', 'weather'"):
         prepare.handler({"model": "flight_delay", "run_id": "run-1"}, Context())

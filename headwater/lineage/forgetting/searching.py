@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 from headwater.features.errors import InvalidInput
 from headwater.features.inputs import entity_text
-from headwater.lineage.forgetting import Entity, Held, InvalidEntity, Progress, Searched, UnknownColumn
-from headwater.lineage.matching import Matched, Matcher, Unfit
-from headwater.lineage.store import READERS, Listed, ObjectVersions, at_once
+from headwater.lineage.forgetting.matching import Matched, Matcher, Unfit
+from headwater.lineage.forgetting.report import Entity, Held, InvalidEntity, Progress, Searched, UnknownColumn
+from headwater.lineage.forgetting.store import READERS, Listed, ObjectVersions, at_once
 from headwater.values import Pointer
 
 _AT_ONCE = 4

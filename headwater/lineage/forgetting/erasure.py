@@ -14,7 +14,8 @@ from headwater.features.online.store import OnlineStore
 from headwater.graph import Node, Places
 from headwater.lake.store import ARRIVED, IngestionLog
 from headwater.lake.types import CURATED, LANDING, STREAMED, Ingestion, IngestionStatus, Upload
-from headwater.lineage.forgetting import (
+from headwater.lineage.forgetting.holdings import DatasetHistory, Place
+from headwater.lineage.forgetting.report import (
     DAYS,
     Entity,
     Forgetting,
@@ -25,11 +26,10 @@ from headwater.lineage.forgetting import (
     commands_of,
     days_left,
 )
-from headwater.lineage.holdings import DatasetHistory, Place
+from headwater.lineage.forgetting.searching import MOST_ENTITIES, Candidate, Search, candidates_of
+from headwater.lineage.forgetting.store import ObjectVersions
 from headwater.lineage.impact import Impacts, TouchedVersion
 from headwater.lineage.index import Index
-from headwater.lineage.searching import MOST_ENTITIES, Candidate, Search, candidates_of
-from headwater.lineage.store import ObjectVersions
 from headwater.lineage.walking import Walker
 from headwater.registry.errors import ModelNotRegistered
 from headwater.registry.service import Registry

@@ -1,0 +1,55 @@
+"""``POST /lineage``: takes an OpenLineage event of another tool, as Marquez does."""
+
+from __future__ import annotations
+
+import base64
+from http import HTTPStatus
+from typing import Any
+
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from headwater.handlers.lineage.answers import Answer, answer
+from headwater.handlers.lineage.settings import StackSettings
+from headwater.handlers.observability import observe
+from headwater.lineage.foreign import Received, names_of
+from headwater.lineage.messages import EventAnswer
+from headwater.lineage.openlineage.errors import InvalidEvent
+from headwater.lineage.openlineage.receiving import receive
+from headwater.settings import at_init
+
+logger, tracer, metrics, entry = observe("lineage")
+
+
+class Settings(StackSettings):
+    """Environment of the take function."""
+
+
+@at_init
+def received() -> Received:
+    return Received(Settings.from_environment().places)
+
+
+@entry
+def handler(event: dict[str, Any], context: LambdaContext) -> Answer:
+    """Check an event, keep it, and answer 201; the same event sent again is known."""
+    return answer(lambda: take(_body(event)), logger, context.aws_request_id, HTTPStatus.CREATED)
+
+
+def take(body: bytes) -> EventAnswer:
+    """Take one event in."""
+    found = receive(body, names_of(Settings.from_environment().places))
+    new = received().take(found)
+    metrics.add_metric("LineageEventsTaken", MetricUnit.Count, int(new))
+    logger.info("event taken", extra={"event_id": found.id, "new": new})
+    return {"id": found.id, "new": new}
+
+
+def _body(event: dict[str, Any]) -> bytes:
+    body = event.get("body") or ""
+    if not event.get("isBase64Encoded"):
+        return str(body).encode("utf-8", "surrogatepass")
+    try:
+        return base64.b64decode(body)
+    except ValueError as error:
+        raise InvalidEvent(f"the body is not base64: {error}") from error
