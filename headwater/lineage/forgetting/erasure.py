@@ -30,7 +30,7 @@ from headwater.lineage.forgetting.searching import MOST_ENTITIES, Candidate, Sea
 from headwater.lineage.forgetting.store import ObjectVersions
 from headwater.lineage.impact import Impacts, TouchedVersion
 from headwater.lineage.index import Index
-from headwater.lineage.walking import Walker
+from headwater.lineage.walking import MOST_NODES, Walker
 from headwater.registry.errors import ModelNotRegistered
 from headwater.registry.service import Registry
 from headwater.serving.store import PredictionStore
@@ -127,7 +127,7 @@ class Erasure:
         places = {_place(held.at) for held in search.held}
         holding = {history.name: history.holding(places) for history in histories}
         files = tuple(_located(search.held, histories, holding))
-        touched, versions = self._made_from(holding, files)
+        touched, versions = self._made_from(search, holding, files)
         self._leave_notes(search, entity, bool(versions))
         # A version that serves is trained again even if its files are kept.
         serving = [each for each in versions if any(alias.until is None for alias in each.aliases)]
@@ -307,14 +307,17 @@ class Erasure:
             yield f"landed files of {source} without a hit: its SQL may leave out rows and columns that they hold"
 
     def _made_from(
-        self, holding: Mapping[str, Mapping[str, frozenset[Place]]], files: Iterable[Held]
+        self, search: Search, holding: Mapping[str, Mapping[str, frozenset[Place]]], files: Iterable[Held]
     ) -> tuple[list[Node], tuple[TouchedVersion, ...]]:
         """All that was made from the commits that hold rows, and the versions that learnt from them."""
         found = dict[Node, None]()
         for dataset, commits in holding.items():
             used = {edge.above for edge in self._index.of_thing(f"data:{dataset}", "DOWN")}
             for start in sorted(node for node in used if node.version in commits):
-                found |= dict.fromkeys(self._walker.walk(start, "DOWN").nodes[1:])
+                walk = self._walker.walk(start, "DOWN")
+                found |= dict.fromkeys(walk.nodes[1:])
+                if walk.cut:
+                    search.notes.append(f"more than {MOST_NODES:,} nodes that were made from {start.id}")
         registry, impacts = Registry(self._table), Impacts(self._walker, self._places)
         models = {(node.name, int(node.version)) for node in found if node.kind == "model"}
         for held in files:

@@ -264,6 +264,18 @@ def test_a_value_fits_a_type_that_writes_it_just_so(
     assert (found.rows, bool(found.unfit)) == ((1, False) if fits else (0, True))
 
 
+@pytest.mark.parametrize(("given", "rounded"), [("16777216", False), ("16777217", True), ("0.5", False), ("0.1", True)])
+def test_a_number_that_training_sets_round_is_told_from_others(tmp_path: Path, given: str, rounded: bool) -> None:
+    path = tmp_path / "rows.parquet"
+    with duckdb.connect() as connection:
+        # As training sets are kept: in float32's precision.
+        connection.execute(f"COPY (SELECT CAST(CAST({given} AS FLOAT) AS DOUBLE) AS v) TO '{path}' (FORMAT parquet)")
+    matcher = Matcher(tmp_path / "spill", {"v": given})
+    found = matcher.match(path)
+    matcher.close()
+    assert (found.rows, bool(found.single)) == ((0, True) if rounded else (1, False))
+
+
 def test_a_file_that_is_no_parquet_is_told_and_not_passed_over(tmp_path: Path) -> None:
     path = tmp_path / "rows.parquet"
     path.write_bytes(b"PAR1 no")

@@ -162,9 +162,9 @@ def stack(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None
     )  # fmt: skip
 
 
-def command(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
+def command(capsys: pytest.CaptureFixture[str], *words: str, verb: str = "forget") -> tuple[int, str, str]:
     capsys.readouterr()
-    code = main(["lineage", "forget", *words])
+    code = main(["lineage", verb, *words])
     out, err = capsys.readouterr()
     return code, out, err
 
@@ -207,3 +207,19 @@ def test_what_names_nobody_is_refused_by_the_command(
     done, out, err = command(capsys, *words)
     assert (done, out) == (code, "")
     assert message in err
+
+
+def test_a_note_is_written_and_shown_by_commands(stack: None, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = command(capsys, "sources/orders", "tills were [closed]", "--owner", "team-x", verb="annotate")
+    assert (code, out) == (0, "")
+    assert err.startswith("written down; next: headwater lineage show data:sources/orders@")
+    code, out, _ = command(capsys, "sources/orders", verb="show")
+    assert code == 0
+    assert "tills were [closed]" in out
+    assert "team-x" in out
+    code, _, err = command(capsys, "sources/orders", verb="annotate")
+    assert code == 2
+    assert "nothing to write down" in err
+    code, _, err = command(capsys, "set:0123", "a note", verb="annotate")
+    assert code == 3
+    assert "no fact tells of 'set:0123'" in err
