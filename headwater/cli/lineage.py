@@ -43,7 +43,9 @@ def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     summary = "Lineage: what made a prediction, what a file touched, what stood when."
     lineage = group("lineage", summary, app)
-    commands(lineage, why, up, down, path, impact, diff, at, show, search, export, sync, verify, rebuild)
+    commands(
+        lineage, why, up, down, path, impact, diff, at, show, annotate, forget, search, export, sync, verify, rebuild
+    )
 
 
 def why(
@@ -166,6 +168,45 @@ def show(node: NodeArgument, stack: StackOption = None) -> Answer:
     return answered(found, show_facts)
 
 
+def annotate(
+    node: NodeArgument,
+    text: Annotated[str, typer.Argument(help="Note in one line.", show_default=False)] = "",
+    owner: Annotated[
+        str, typer.Option("--owner", help="Who owns the node: a person, a team, an address.", show_default=False)
+    ] = "",
+    stack: StackOption = None,
+) -> Answer:
+    """Write a note on a node down, or who owns it; it can't be taken back."""
+    found = connect(stack).lineage.annotate(node, text, owner=owner)
+    note(f"written down; next: headwater lineage show {found.node}")
+    return Answer(found)
+
+
+def forget(
+    key: Annotated[
+        list[str] | None,
+        typer.Option("--key", "-k", help="Join key as name=value; several name one entity.", show_default=False),
+    ] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option("--column", "-c", help="Instead: source.column=value, of one source.", show_default=False),
+    ] = None,
+    days: Annotated[int, typer.Option("--days", min=0, help="Last days of the prediction log to look through.")] = 14,
+    stack: StackOption = None,
+) -> Answer:
+    """Show what of a person or thing lies where, and what removing it does; removes nothing."""
+    from headwater.cli.progress import counting
+    from headwater.cli.render.forgetting import show_forgetting
+
+    keys, columns = _pairs("--key", key), _pairs("--column", column)
+    lineage = connect(stack).lineage
+    with counting("looking through files") as progress:
+        found = lineage.forget(keys, columns=columns, days=days, progress=progress)
+    if found.is_empty:
+        note(f"nothing of {found.entity} was found; --json tells what was looked through")
+    return answered(found, show_forgetting)
+
+
 def search(
     words: Annotated[list[str], typer.Argument(help="Words that a name must have in it.", show_default=False)],
     kind: KindOption = None,
@@ -259,6 +300,19 @@ def _part(found: Part, *, down: bool) -> Answer:
     from headwater.cli.render.lineage import show_part
 
     return Answer(found, lambda console: show_part(console, found, down=down))
+
+
+def _pairs(option: str, given: list[str] | None) -> dict[str, str]:
+    """``name=value`` options as a mapping."""
+    found: dict[str, str] = {}
+    for one in given or ():
+        name, equals, value = one.partition("=")
+        if not (name and equals):
+            raise typer.BadParameter(f"{option} {one!r}: expected name=value")
+        if name in found:
+            raise typer.BadParameter(f"{option} {name!r} is given twice: ask about one entity after the other")
+        found[name] = value
+    return found
 
 
 def _time(text: str | None) -> datetime | None:

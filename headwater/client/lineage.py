@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from headwater.client.api import Api
 from headwater.client.connection import Connection
 from headwater.client.errors import EventRefused, needed
+from headwater.client.people import me
 from headwater.errors import InvalidRequest
 from headwater.graph import Edge, Known, Node, Places, Role
 from headwater.routes import TAKE_EVENT
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     import networkx
     import pandas
 
+    from headwater.lineage.annotations import Annotation
     from headwater.lineage.differences import VersionDifference
+    from headwater.lineage.forgetting.report import Forgetting
     from headwater.lineage.impact import Impact
     from headwater.lineage.indexer import Caught, Checked
     from headwater.lineage.service import LineageService
@@ -300,6 +303,74 @@ class Lineage:
         with self._using():
             self._catch_up()
             return tuple(map(_fact, self._service.facts(self._service.resolve(node))))
+
+    def annotate(self, node: str, text: str = "", *, owner: str = "", write_id: str | None = None) -> Annotation:
+        """Write a note on a node down, or who owns it; `facts` tells both, and nothing takes them back.
+
+        Parameters
+        ----------
+        node : str
+        text : str
+            At most 2,000 characters in one line.
+        owner : str
+            A person, a team or an address, at most 200 characters.
+        write_id : str, optional
+            A call with the id of an earlier one changes nothing, and returns what that one wrote.
+
+        Raises
+        ------
+        UnknownNode, AmbiguousNode, InvalidAnnotation
+        """
+        with self._using():
+            self._catch_up()
+            return self._service.annotate(node, note=text, owner=owner, by=me(), write_id=write_id)
+
+    def forget(
+        self,
+        keys: Mapping[str, str] | None = None,
+        *,
+        columns: Mapping[str, str] | None = None,
+        days: int | None = None,
+        progress: Callable[[int], None] = lambda _: None,
+    ) -> Forgetting:
+        """Report what of an entity lies where, and what removing it does. Nothing is removed.
+
+        Every version of every file is looked through, also of those that were replaced or deleted: the answer takes as
+        long as reading the lake once.
+
+        Parameters
+        ----------
+        keys : mapping of str to str
+            Values of join keys as text, such as ``{"customer": "4711"}``; a row must have all of them.
+        columns : mapping of str to str
+            Values by ``<source>.<column>`` instead, of one source that is then looked through alone.
+        days : int, optional
+            The last days of the prediction log to look through; by default 14, 0: none.
+        progress : callable
+            Called with the number of objects that were looked through since the last call.
+
+        Raises
+        ------
+        InvalidEntity
+            Nobody is named, or the values can't be of the columns' types.
+        UnknownColumn, UnknownSource
+            Nothing has such columns, or nothing was uploaded there.
+        BadTarget
+            DuckDB isn't installed here.
+        """
+        with needed("files are looked through by DuckDB"):
+            import headwater.lineage.forgetting.erasure  # noqa: F401 - found missing before anything is asked
+        from headwater.lineage.forgetting.report import DAYS, entity_of
+
+        entity = entity_of(keys or {}, columns or {})
+        with self._using():
+            self._catch_up()
+            return self._service.forget(
+                entity,
+                features_table=self._description.features_table,
+                days=DAYS if days is None else days,
+                progress=progress,
+            )
 
     def search(self, *words: str, kinds: Collection[str] = ()) -> tuple[str, ...]:
         """Names of things, such as ``data:sources/flights``, that have all of ``words`` in them."""

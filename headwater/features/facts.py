@@ -59,7 +59,9 @@ class _Items:
 
 def _tell_definition(fact: str, item: dict[str, Any]) -> Told:
     found = Definition.model_validate_json(item["document"])
-    notes = {"features": ", ".join(feature.name for feature in found.view.features)}
+    # The owner when it was first declared so: a later one is told by an annotation.
+    owner = {"owner": found.view.owner} if found.view.owner else {}
+    notes = {"features": ", ".join(feature.name for feature in found.view.features), **owner}
     return Told(nodes=[Known(definition_node(found.view.name, found.version), found.at, found.at, fact, notes)])
 
 

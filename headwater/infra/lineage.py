@@ -15,6 +15,7 @@ from headwater.history.store import GRAPHS
 from headwater.infra.platform.component import Component
 from headwater.infra.platform.grants import Grant, Setting, merge
 from headwater.infra.platform.keys import (
+    ANNOTATIONS,
     DATASETS,
     EVENTS,
     FOREIGN,
@@ -124,7 +125,7 @@ class Lineage(Component):
 def read_facts(platform: Platform) -> Grant:
     """To read the logs of all capabilities, and what their entries lead to."""
     return merge(
-        platform.registry.read(DATASETS, SOURCES, VIEWS, MODELS, HISTORY, FOREIGN),
+        platform.registry.read(DATASETS, SOURCES, VIEWS, MODELS, HISTORY, FOREIGN, ANNOTATIONS),
         platform.lake.read(VERSIONS),
         platform.artifacts.read(RUNS, GRAPHS, STATES, RECEIVED),
     )

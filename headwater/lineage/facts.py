@@ -1,9 +1,19 @@
-"""Lineage's own facts: what other tools told."""
+"""Lineage's own facts: what other tools told, and the notes that people put on nodes."""
 
 from __future__ import annotations
 
-from headwater.graph import Contribution, NodeKind
+from collections.abc import Iterator
+
+from headwater.graph import Contribution, Log, NodeKind, Places, Told
 from headwater.lineage import foreign
+from headwater.lineage.annotations import Annotations
+from headwater.storage.table import Table
+
+
+def _logs(places: Places) -> Iterator[Log[Told]]:
+    yield from foreign.logs(places)
+    yield Annotations(Table(places.registry_table))
+
 
 FACTS = Contribution(
     kinds=[
@@ -13,5 +23,5 @@ FACTS = Contribution(
             "a dataset or a run that another tool told of by OpenLineage",
         ),
     ],
-    logs=foreign.logs,
+    logs=_logs,
 )

@@ -76,7 +76,7 @@ class Impacts:
         by_kind: dict[str, list[str]] = {}
         for found in below:
             by_kind.setdefault(found.kind, []).append(found.id)
-        versions = [self._touched(found, moment) for found in sorted(below, key=_by_number) if found.kind == "model"]
+        versions = [self.touched(found, moment) for found in sorted(below, key=_by_number) if found.kind == "model"]
         shown = {"data", "view", "set", "model", "run", "file"}
         # The files and the commits of a version are the version's own.
         commits = [name for name in sorted(by_kind.get("data", ())) if not name.startswith("data:models/")]
@@ -90,7 +90,8 @@ class Impacts:
             remedies=tuple(self._remedies(node, versions)),
         )
 
-    def _touched(self, node: Node, moment: Moment) -> TouchedVersion:
+    def touched(self, node: Node, moment: Moment = NOW) -> TouchedVersion:
+        """A version of a model with the aliases that pointed at it and the days of predictions."""
         number = int(node.version)
         intervals = tuple(self._intervals(node.name, number, moment))
         return TouchedVersion(

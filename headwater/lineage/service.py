@@ -7,8 +7,12 @@ from datetime import UTC, date, datetime
 
 from headwater.errors import InvalidRequest
 from headwater.graph import Edge, Known, Node, Places
+from headwater.lineage.annotations import Annotation, Annotations
 from headwater.lineage.contributions import contributions
 from headwater.lineage.differences import Differences, VersionDifference
+from headwater.lineage.errors import UnknownNode
+from headwater.lineage.forgetting.report import DAYS as SEARCHED_DAYS
+from headwater.lineage.forgetting.report import Entity, Forgetting, Progress
 from headwater.lineage.impact import Impact, Impacts
 from headwater.lineage.index import Direction, Index
 from headwater.lineage.indexer import Caught, Checked, Indexer
@@ -34,8 +38,10 @@ class LineageService:
     """
 
     def __init__(self, places: Places, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        self._places = places
-        self.index = Index(Table(places.registry_table))
+        self._places, self._now = places, now
+        table = Table(places.registry_table)
+        self.index = Index(table)
+        self._annotations = Annotations(table, now=now)
         self.indexer = Indexer(self.index, contributions(), places)
         self._walker = Walker(self.index, contributions(), places)
         self._resolver = Resolver(self.index, places)
@@ -97,6 +103,37 @@ class LineageService:
     def facts(self, node: Node) -> tuple[Known, ...]:
         """The facts about a node itself, oldest first."""
         return self.index.facts(node)
+
+    def forget(
+        self,
+        entity: Entity,
+        *,
+        features_table: str = "",
+        days: int = SEARCHED_DAYS,
+        progress: Progress = lambda _: None,
+    ) -> Forgetting:
+        """See `Erasure.report`; ``features_table`` is the online store."""
+        # Needs DuckDB, which the other questions don't.
+        from headwater.lineage.forgetting.erasure import Erasure
+
+        erasure = Erasure(self._places, self.index, self._walker, features_table=features_table, now=self._now)
+        return erasure.report(entity, days=days, progress=progress)
+
+    def annotate(
+        self, text: str, *, note: str = "", owner: str = "", by: str = "", write_id: str | None = None
+    ) -> Annotation:
+        """Write a note, an owner or both down on the node that ``text`` names; see `Annotations.add`.
+
+        Raises
+        ------
+        UnknownNode, AmbiguousNode
+        InvalidAnnotation
+        """
+        node = self.resolve(text)
+        # A prediction isn't in the index: its record says whether there is one.
+        if node.kind == "prediction" and not self._walker.edges(node, "UP"):
+            raise UnknownNode(f"there is no record of {node.id}", next_steps=["headwater lineage why REQUEST_ID"])
+        return self._annotations.add(node, text=note, owner=owner, by=by, write_id=write_id)
 
     def search(self, words: Iterable[str], kinds: Collection[str] = ()) -> tuple[str, ...]:
         """Names of things that have all of ``words`` in them, whatever the case, by name."""

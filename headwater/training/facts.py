@@ -79,7 +79,8 @@ def tell_version(entry: ModelVersion, artifacts: ArtifactStore) -> Told:
         table = run
     for source, commit in sorted(candidate.commits.items()):
         edges.append(template._replace(below=table, role=Role.READ, above=commit_node(dataset_of(source), commit)))
-    views = _of_views(entry, artifacts, template._replace(below=table))
+    product = _declared(entry, artifacts)
+    views = None if product is None else _of_views(entry, product, artifacts, template._replace(below=table))
     edges += views or ()
     if (code := code_node(candidate.code_version)) is not None:
         edges.append(template._replace(below=run, role=Role.RAN_ON, above=code))
@@ -87,21 +88,31 @@ def tell_version(entry: ModelVersion, artifacts: ArtifactStore) -> Told:
         # The version's files are a commit of their own.
         files = commit_node(f"models/{entry.model}", entry.commit)
         edges.append(template._replace(below=files, above=run))
-    known = Known(model, made, seen, fact, _notes(entry))
+    known = Known(model, made, seen, fact, _notes(entry, product))
     about = [known, Known(run, made, seen, fact, {"parameters": _words(candidate.parameters)})]
     return Told(edges, about, gone=[fact] if views is None else ())
 
 
-def _of_views(entry: ModelVersion, artifacts: ArtifactStore, template: Edge) -> list[Edge] | None:
+def _declared(entry: ModelVersion, artifacts: ArtifactStore) -> Product | None:
+    """The product as it was declared when the version's run was prepared; None if it isn't kept.
+
+    That is a version of before definitions were kept, or one whose files are gone: its commits are known all the same.
+    """
+    try:
+        return artifacts.load(entry.candidate.files[DEFINITION_FILE], Product)
+    except (ArtifactNotFound, ArtifactInvalid, KeyError):
+        return None
+
+
+def _of_views(entry: ModelVersion, product: Product, artifacts: ArtifactStore, template: Edge) -> list[Edge] | None:
     """The views that a training set was joined from: their rows of the same data version, and what made them.
 
-    None if that can't be read: the version is of before definitions were kept, or its files were deleted.
+    None if the version's package can't be read: its files were deleted.
     """
     candidate = entry.candidate
     try:
         package = artifacts.load(entry.package, Package)
-        product = artifacts.load(candidate.files[DEFINITION_FILE], Product)
-    except (ArtifactNotFound, ArtifactInvalid, KeyError):
+    except (ArtifactNotFound, ArtifactInvalid):
         return None
     versions = {feature.view: feature.version for feature in package.features if feature.version}
     pinned = {name: PinnedCommit(commit=commit, revision=1) for name, commit in candidate.commits.items()}
@@ -117,9 +128,12 @@ def _of_views(entry: ModelVersion, artifacts: ArtifactStore, template: Edge) -> 
     return edges
 
 
-def _notes(entry: ModelVersion) -> Mapping[str, str]:
+def _notes(entry: ModelVersion, product: Product | None) -> Mapping[str, str]:
+    owners = (model.owner for model in (product.models if product else ()) if model.name == entry.model)
+    owner = next(filter(None, owners), "")
     metrics = {name: f"{value:.4f}" for name, value in sorted(entry.metrics.items())}
-    return {"status": entry.status.value, "metrics": _words(metrics), "code": entry.candidate.code_version}
+    notes = {"status": entry.status.value, "metrics": _words(metrics), "code": entry.candidate.code_version}
+    return {**notes, "owner": owner} if owner else notes
 
 
 def _words(values: Mapping[str, object]) -> str:

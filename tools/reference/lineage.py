@@ -44,6 +44,13 @@ index is a pure function of the facts: `headwater lineage verify` compares the t
 * A commit that gc has taken tells nothing any more; an index that is made again lacks it.
 * A walk stops at 10,000 nodes and says that there is more.
 
+## Notes and owners
+
+`headwater lineage annotate NODE TEXT --owner TEAM` writes down what people know of a node, in one line of at most 2,000
+characters. Such a note is a fact like any other: `headwater lineage show` tells it, with who wrote it and when, and
+nothing takes it back. Definitions of views and versions of models tell the owner that their product declared at that
+time; of several owners the latest counts. Where data of a person lies: [forget a person](../how-to/forget-a-person.md).
+
 Why it is so: [decision 110](../decisions/0110-lineage-is-read-from-the-facts.md). The two times of an edge:
 [two times](../two-times.md).
 """

@@ -41,7 +41,7 @@ def show_why(console: Console, why: Why) -> None:
     which = f" (instance {why.instance} of {why.instances})" if why.instances > 1 else ""
     answer = ", ".join(f"{name} {show(value)}" for name, value in why.answer.items())
     console.print(f"[bold]{why.model}@{why.version}[/bold] answered {answer}{which}", highlight=False)
-    with _Rows(console) as rows:
+    with Rows(console) as rows:
         rows.add("asked", f"{_moment(why.received_at)}, as of {_moment(why.as_of)}", _words(why.inputs))
         for value in why.values:
             rows.add(value.view, _value(value), *_origin(value))
@@ -98,11 +98,11 @@ def show_impacts(console: Console, impacts: Sequence[Impact]) -> None:
 def _show_impact(console: Console, impact: Impact) -> None:
     console.print(short(impact.node), markup=False, style="bold", soft_wrap=True)
     lists = (("commits", impact.commits), ("views", impact.views), ("sets", impact.sets), ("others", impact.others))
-    with _Rows(console) as rows:
+    with Rows(console) as rows:
         for name, nodes in lists:
             rows.add(name, *map(short, nodes))
         for version in impact.versions:
-            rows.add("model", f"{version.model}@{version.version} {version.status}", *_served(version))
+            rows.add("model", f"{version.model}@{version.version} {version.status}", *served(version))
         if not (impact.versions or any(nodes for _, nodes in lists)):
             rows.add("", "nothing was made from it")
         rows.add("next", *impact.remedies)
@@ -113,7 +113,7 @@ def show_versions(console: Console, difference: VersionDifference) -> None:
     console.print(
         f"[bold]{difference.model}[/bold] from version {difference.before} to {difference.after}", highlight=False
     )
-    with _Rows(console) as rows:
+    with Rows(console) as rows:
         for data in difference.data:
             rows.add("data", *_data(data))
         for field in difference.fields:
@@ -125,7 +125,7 @@ def show_versions(console: Console, difference: VersionDifference) -> None:
 def show_stood(console: Console, stood: Stood) -> None:
     """Print the versions, commits and infrastructure of a time."""
     console.print(f"at {_moment(stood.at)}", style="bold")
-    with _Rows(console) as rows:
+    with Rows(console) as rows:
         for served in stood.served:
             by = f" by {served.by}" if served.by else ""
             learnt = ", ".join(f"{source}@{_cut(commit)}" for source, commit in sorted(served.commits.items()))
@@ -146,7 +146,7 @@ def show_facts(console: Console, facts: Sequence[NodeFact]) -> None:
     """Print the facts about a node itself."""
     for fact in facts:
         console.print(short(fact.node), markup=False, style="bold", soft_wrap=True)
-        with _Rows(console) as rows:
+        with Rows(console) as rows:
             rows.add("since", _moment(fact.at))
             for name, value in fact.notes.items():
                 rows.add(name, value)
@@ -202,7 +202,8 @@ def _update(update: Update) -> str:
     return f"{update.of}@{_cut(update.id)} {update.kind} {update.result} {_moment(update.ended_at)}{by}"
 
 
-def _served(version: TouchedVersion) -> Iterator[str]:
+def served(version: TouchedVersion) -> Iterator[str]:
+    """When which alias pointed at a version, and the days of its predictions."""
     for each in version.aliases:
         until = f"until {_moment(each.until)}" if each.until else "still"
         yield f"{each.alias} from {_moment(each.since)} {until}"
@@ -230,7 +231,7 @@ def _side(value: Any) -> str:
     return _cut(value.removeprefix("sha256:")) if isinstance(value, str) else show(value)
 
 
-class _Rows:
+class Rows:
     """Labels and texts, each text as wide as the terminal leaves beside the labels."""
 
     def __init__(self, console: Console) -> None:
@@ -242,7 +243,7 @@ class _Rows:
         # An id is copied whole: what is too long folds, it isn't cut.
         self._grid.add_column(overflow="fold")
 
-    def __enter__(self) -> _Rows:
+    def __enter__(self) -> Rows:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -76,10 +76,13 @@ class OnlineStore:
 
     # -- reading ------------------------------------------------------------------------------------------------
 
-    def read(self, keys: Sequence[str], attributes: Sequence[str]) -> dict[str, dict[str, bytes]]:
+    def read(
+        self, keys: Sequence[str], attributes: Sequence[str], *, consistent: bool = False
+    ) -> dict[str, dict[str, bytes]]:
         """For each existing item among ``keys``, the values of those ``attributes`` that the item has.
 
-        One BatchGetItem for each hundred keys, all of them at once. Only what is asked for comes over the wire.
+        One BatchGetItem for each hundred keys, all of them at once. Only what is asked for comes over the wire. A
+        ``consistent`` read sees every write that was acknowledged, at twice the price.
 
         Raises
         ------
@@ -89,10 +92,10 @@ class OnlineStore:
         chunks = list(_chunks(dict.fromkeys(keys), KEYS_A_READ))
         dynamodb = self._dynamodb()
         if len(chunks) == 1:
-            found = self._get(dynamodb, chunks[0], attributes)
+            found = self._get(dynamodb, chunks[0], attributes, consistent=consistent)
         elif chunks:
             with ThreadPoolExecutor(min(len(chunks), self._workers), thread_name_prefix="online-read") as pool:
-                parts = pool.map(lambda chunk: self._get(dynamodb, chunk, attributes), chunks)
+                parts = pool.map(lambda chunk: self._get(dynamodb, chunk, attributes, consistent=consistent), chunks)
                 found = [item for part in parts for item in part]
         else:
             found = []

@@ -36,6 +36,7 @@ HOUSES = declare.Source(name="houses", contract=f"{HERE}:HOUSES_CONTRACT")
 
 HABITS = declare.FeatureView(
     name="habits",
+    owner="shops@example.org",
     entity=("shop",),
     sources=("visits",),
     sql="""
@@ -49,6 +50,7 @@ HABITS = declare.FeatureView(
 
 BUYS = declare.Model(
     name="buys",
+    owner="buyers@example.org",
     task="classification",
     inputs=(
         declare.category("shop", required=False),

@@ -1,0 +1,85 @@
+"""The objects that lineage looks through, at each of their versions: the only calls to AWS of this package."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from headwater.storage.clients import client
+from headwater.storage.objects import Bucket, ObjectGone
+from headwater.values import Pointer
+
+T = TypeVar("T")
+
+READERS = 16
+
+
+class Listed(NamedTuple):
+    """One version of an object."""
+
+    pointer: Pointer
+    size: int
+    """Bytes."""
+
+
+class ObjectVersions:
+    """Every version of a bucket's objects, also of those that were deleted or replaced.
+
+    Parameters
+    ----------
+    bucket : str
+    """
+
+    def __init__(self, bucket: str) -> None:
+        self.bucket = bucket
+        self._s3, self._objects = client("s3"), Bucket(bucket)
+
+    def under(self, prefix: str) -> Iterator[Listed]:
+        """The versions of all objects under ``prefix``, by key."""
+        for page in self._s3.get_paginator("list_object_versions").paginate(Bucket=self.bucket, Prefix=prefix):
+            for found in page.get("Versions", ()):
+                # "null" is S3's own name of a version from before the bucket kept versions.
+                pointer = Pointer(bucket=self.bucket, key=found["Key"], version_id=found.get("VersionId") or "null")
+                yield Listed(pointer, found["Size"])
+
+    def folders(self, prefix: str) -> list[str]:
+        """The names directly below ``prefix`` that have something below them."""
+        pages = self._s3.get_paginator("list_object_versions").paginate(
+            Bucket=self.bucket, Prefix=prefix, Delimiter="/"
+        )
+        found = {entry["Prefix"] for page in pages for entry in page.get("CommonPrefixes", ())}
+        return sorted(name.removeprefix(prefix).rstrip("/") for name in found)
+
+    def fetch(self, pointer: Pointer, path: Path) -> bool:
+        """Write an object's version to a file; False if it was deleted."""
+        try:
+            answer = self._objects.get(pointer)
+        except ObjectGone:
+            return False
+        with path.open("wb") as file:
+            for chunk in answer["Body"].iter_chunks(1 << 20):
+                file.write(chunk)
+        return True
+
+    def read(self, pointer: Pointer) -> bytes | None:
+        """The bytes of an object's version; None if it was deleted."""
+        try:
+            return self._objects.read(pointer)
+        except ObjectGone:
+            return None
+
+    def is_there(self, pointer: Pointer) -> bool:
+        """Whether an object's version exists."""
+        try:
+            self._objects.head(pointer)
+        except ObjectGone:
+            return False
+        return True
+
+
+def at_once(call: Callable[[T], object], given: Sequence[T]) -> list[object]:
+    """The answers of ``call``, in order, several at the same time."""
+    with ThreadPoolExecutor(READERS, thread_name_prefix="lineage-read") as pool:
+        return list(pool.map(call, given))
