@@ -15,7 +15,7 @@ from headwater.cli.output import Answer, answered, insist, listed, note
 if TYPE_CHECKING:
     from datetime import date, datetime
 
-    from headwater.client.lineage import Part
+    from headwater.client.lineage.parts import Part
 
 NodeArgument = Annotated[
     str,

@@ -14,7 +14,7 @@ from headwater.client.description import Description
 from headwater.client.features.service import Features
 from headwater.client.infrastructure import Infrastructure
 from headwater.client.ingestions import Ingestions, SentFile, upload
-from headwater.client.lineage import Lineage
+from headwater.client.lineage.service import Lineage
 from headwater.client.logs import Logs
 from headwater.client.models import Models
 from headwater.client.predictions import Predictions, predict

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from headwater.client.lineage import NodeFact, Part, Step
+    from headwater.client.lineage.parts import NodeFact, Part, Step
     from headwater.history.types import Update
     from headwater.lineage.differences import DataDifference, VersionDifference
     from headwater.lineage.impact import Impact, TouchedVersion

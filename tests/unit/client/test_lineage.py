@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from headwater.client.lineage import Part, Step, _zoned
+from headwater.client.lineage.parts import Part, Step
+from headwater.client.lineage.service import _zoned
 from headwater.errors import InvalidRequest
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
