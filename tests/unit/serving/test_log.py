@@ -186,7 +186,7 @@ def test_outside_a_lambda_a_record_is_written_at_once(writes: Writes) -> None:
 
 def test_a_record_is_one_json_object_by_model_date_and_request(registry: Registry) -> None:
     PredictionStore("predictions").write(record("r-1"))
-    answer = client("s3").get_object(Bucket="predictions", Key="delays/date=2013-05-01/r-1.json")
+    answer = client("s3").get_object(Bucket="predictions", Key="delays/date=2013-05-01/hour=12/r-1.json")
     document = json.loads(answer["Body"].read())
     assert document["request_id"] == "r-1"
     assert document["predictions"][0]["probability"] == 0.5
