@@ -89,7 +89,7 @@ class LoggedPredictions:
             if rows > most_rows:
                 raise BadTarget(
                     f"more than {most_rows:,} predictions of {self.model} were received from {self.since.isoformat()} "
-                    f"to {self.until.isoformat()}: take them frame by frame, ask for a shorter time, or raise most_rows",
+                    f"to {self.until.isoformat()}: take frame by frame, ask for a shorter time, or raise most_rows",
                     next_steps=["for frame in stack.predictions(...).frames(): ..."],
                 )
             found.append(frame)

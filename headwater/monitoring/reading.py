@@ -184,7 +184,9 @@ def check(since: datetime, until: datetime, columns: Sequence[str] | None) -> tu
         raise NoSuchColumn(f"columns {columns!r}: one text, expected a list of names, such as [{columns!r}]")
     chosen = tuple(COLUMNS if columns is None else dict.fromkeys(columns))
     if unknown := [name for name in chosen if name not in COLUMNS]:
-        raise NoSuchColumn(f"predictions have no column {', '.join(map(repr, unknown))}. They have {', '.join(COLUMNS)}")
+        raise NoSuchColumn(
+            f"predictions have no column {', '.join(map(repr, unknown))}. They have {', '.join(COLUMNS)}"
+        )
     if not chosen:
         raise NoSuchColumn(f"columns is empty. Predictions have {', '.join(COLUMNS)}")
     return chosen
@@ -199,7 +201,11 @@ def empty(columns: Sequence[str]) -> pandas.DataFrame:
 
 
 def _query(
-    connection: duckdb.DuckDBPyConnection, paths: Iterable[Path], columns: Sequence[str], since: datetime, until: datetime
+    connection: duckdb.DuckDBPyConnection,
+    paths: Iterable[Path],
+    columns: Sequence[str],
+    since: datetime,
+    until: datetime,
 ) -> Iterator[pandas.DataFrame]:
     files = ", ".join(literal(str(path)) for path in paths)
     result = connection.execute(

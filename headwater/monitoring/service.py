@@ -71,9 +71,7 @@ class Compaction:
         The most that a part holds.
     """
 
-    def __init__(
-        self, store: CompactionStore, *, rows: int = MOST_ROWS, characters: int = MOST_CHARACTERS
-    ) -> None:
+    def __init__(self, store: CompactionStore, *, rows: int = MOST_ROWS, characters: int = MOST_CHARACTERS) -> None:
         self._store, self._rows, self._characters = store, rows, characters
 
     def run(self, now: datetime, stop: Stop = never) -> Report:
@@ -127,6 +125,8 @@ class _Work:
     report: Report
     connection: duckdb.DuckDBPyConnection
     scratch: Path
+    there: dict[date, set[datetime]] = field(default_factory=dict)
+    """The hours of a day that have records, as they were when this run first asked."""
 
     def all_due(self) -> None:
         newest, days = hour_of(self.now) - HOUR, set(self.store.log.days(self.model))
@@ -137,11 +137,14 @@ class _Work:
         progress = self._meet(progress, days)
         while progress.through < newest:
             hour = progress.through + HOUR
-            self._hours([hour, *(hour - late * HOUR for late in LATE)], days, recent=hour)
+            looked = self._hours([hour, *(hour - late * HOUR for late in LATE)], days, recent=hour)
             if hour.hour == 0:
                 for late in LATE[2:]:
                     self._day((hour - late * HOUR).date(), days)
-            progress = self.store.advance(progress.model_copy(update={"through": hour}))
+            progress = progress.model_copy(update={"through": hour})
+            # An hour without any work is passed again rather than written down.
+            if looked or hour == newest:
+                progress = self.store.advance(progress)
         for day in progress.backlog:
             self._whole_day(day, days, newest)
             left = tuple(other for other in progress.backlog if other != day)
@@ -164,15 +167,24 @@ class _Work:
 
     def _whole_day(self, day: date, days: set[date], newest: datetime) -> None:
         if day in days:
-            self._hours([hour for hour in self.store.hours(self.model, day) if hour <= newest], days)
+            self._hours([hour for hour in sorted(self._hours_of(day)) if hour <= newest], days)
             self._day(day, days)
 
-    def _hours(self, hours: Iterable[datetime], days: set[date], recent: datetime | None = None) -> None:
+    def _hours(self, hours: Iterable[datetime], days: set[date], recent: datetime | None = None) -> int:
+        """Look at those of the hours that have records; how many they are."""
+        looked = 0
         for hour in hours:
-            if hour.date() in days:
+            if hour.date() in days and hour in self._hours_of(hour.date()):
                 torn = self._look(lambda hour=hour: self._hour(hour))  # type: ignore[misc]
+                looked += 1
                 if recent is not None and recent - hour < 3 * HOUR:
                     self.report.in_quarantine[self.model, hour_text(hour)] = torn
+        return looked
+
+    def _hours_of(self, day: date) -> set[datetime]:
+        if day not in self.there:
+            self.there[day] = set(self.store.hours(self.model, day))
+        return self.there[day]
 
     def _look(self, look: Callable[[], int]) -> int:
         for _ in range(TRIES):
@@ -192,8 +204,7 @@ class _Work:
         if digest_of(map(_id, listed)) == known.digest:
             return len(torn)
         held = self._held([known])
-        count = len(torn) + self._add({hour: known}, (one for one in listed if _id(one) not in held), hour)
-        return count
+        return len(torn) + self._add({hour: known}, (one for one in listed if _id(one) not in held), hour)
 
     def _day(self, day: date, days: set[date]) -> None:
         """Compact the records of a day whose keys have no hour."""

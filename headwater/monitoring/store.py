@@ -138,7 +138,7 @@ class CompactionStore:
     def note(self, known: CompactedHour, part: Part) -> CompactedHour:
         """Let a part count, if no other was added since ``known`` was read; raises `Contended`."""
         pk, sk, revision = PREFIX + known.model, _HOUR + hour_text(known.hour), known.revision
-        head = {"pk": pk, "sk": sk, "revision": revision + 1}
+        head: Item = {"pk": pk, "sk": sk, "revision": revision + 1}
         entry = {"pk": pk, "sk": f"{sk}#{part.name}", "format": 1, "part": part.model_dump_json()}
         try:
             self._table.transact([self._put_after(head, revision), self._table.put(entry, only_if=ABSENT)])
@@ -192,7 +192,7 @@ class CompactionStore:
     def advance(self, progress: Progress) -> Progress:
         """Note how far the log is compacted, if nobody else did since; raises `Contended`."""
         later = progress.model_copy(update={"revision": progress.revision + 1})
-        item = {
+        item: Item = {
             "pk": PREFIX + progress.model,
             "sk": _PROGRESS,
             "revision": later.revision,

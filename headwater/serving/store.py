@@ -80,9 +80,7 @@ class PredictionStore:
         there = set(self.days(model))
         asked = [(day, key) for day in days if day in there for key in possible_keys(model, day, request_id)]
         answers = self._ask("HeadObject", "HEAD", [key for _, key in asked])
-        return list(
-            dict.fromkeys(day for (day, _), answer in zip(asked, answers, strict=True) if _is_there(answer))
-        )
+        return list(dict.fromkeys(day for (day, _), answer in zip(asked, answers, strict=True) if _is_there(answer)))
 
     def _folders(self, prefix: str) -> list[str]:
         pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix, Delimiter="/")

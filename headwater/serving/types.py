@@ -10,7 +10,6 @@ from typing import Any
 from headwater.features.online.reading import OnlineAnswer
 from headwater.serving.messages import PredictionAnswer, ViewLookUp
 
-
 RECORD_FORMAT = 1
 """Newest format of a record's JSON."""
 
@@ -31,7 +30,7 @@ def record_key(model: str, received_at: datetime, request_id: str) -> str:
 
 
 def possible_keys(model: str, day: date, request_id: str) -> list[str]:
-    """The keys that the record of a request of ``day`` may have: one an hour, and the one of before there were hours."""
+    """The keys that the record of a request of ``day`` may have: one an hour, and that of earlier versions."""
     prefix = day_prefix(model, day)
     return [f"{prefix}{request_id}.json", *(f"{prefix}hour={hour:02}/{request_id}.json" for hour in range(24))]
 

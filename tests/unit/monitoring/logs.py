@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import duckdb
 import pytest
 
 from headwater.monitoring.reading import Reader
+from headwater.monitoring.records import TIMES
 from headwater.monitoring.service import Compaction, Report
 from headwater.monitoring.store import CompactionStore
 from headwater.serving.store import PredictionStore
@@ -107,6 +109,10 @@ class Log:
         expected = [(at, *name.rpartition(".")[::2]) for name, at in self.written.items()]
         assert read == [(at, f"{of}.{place}") for at, of, place in sorted(expected, key=_by_place)]
 
+    def body(self, key: str) -> bytes:
+        """The bytes of an object."""
+        return bytes(client("s3").get_object(Bucket=BUCKET, Key=key)["Body"].read())
+
     def keys(self, prefix: str = "") -> list[str]:
         """Keys of the bucket."""
         return self.world.keys(BUCKET, prefix)
@@ -118,13 +124,11 @@ def _by_place(expected: tuple[str, str, str]) -> tuple[str, str, int]:
 
 def rows_of(body: bytes) -> list[dict[str, Any]]:
     """The rows of a Parquet file."""
-    from tempfile import NamedTemporaryFile
-
     with NamedTemporaryFile(suffix=".parquet") as file, duckdb.connect() as connection:
         file.write(body)
         file.flush()
-        relation = connection.sql(f"SELECT * REPLACE (epoch_us(received_at) AS received_at, epoch_us(as_of) AS as_of, "
-                                  f"epoch_us(answered_at) AS answered_at) FROM read_parquet('{file.name}')")  # noqa: S608  # fmt: skip
+        times = ", ".join(f"epoch_us({name}) AS {name}" for name in TIMES)
+        relation = connection.read_parquet(file.name).project(f"* REPLACE ({times})")
         return [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
 
 
