@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any, Literal
 
+from pydantic import ValidationError
+
 from headwater.graph import Edge, Known, Node, Role, Told
 from headwater.storage.table import Item, Scalar, Table
 from headwater.values import Value
@@ -60,7 +62,13 @@ class Index:
     def cursor(self, log: str) -> Cursor:
         """How far the index has read a log."""
         item = self._table.get(PREFIX, _CURSOR + _fitting(log))
-        return Cursor.model_validate_json(item["document"]) if item else Cursor()
+        if item is None:
+            return Cursor()
+        try:
+            return Cursor.model_validate_json(item["document"])
+        except ValidationError:
+            # Another version of the library wrote it: the log is read from its beginning, which changes nothing.
+            return Cursor()
 
     def advance(self, log: str, cursor: Cursor) -> None:
         """Note how far a log was read. Of two indexers the later write counts: the next one reads a part again."""

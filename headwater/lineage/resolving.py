@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 
 from headwater.graph import Node, Places
 from headwater.lineage.contributions import kinds
@@ -15,7 +16,8 @@ from headwater.versions.service import Versions
 from headwater.versions.types import MAIN
 
 _REQUEST = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-_SHOWN = 8
+_SHOWN, _LOOKED_AT = 8, 5000
+"""Names that an error shows, and those that are looked through for them: there may be a million files."""
 
 
 class Resolver:
@@ -122,7 +124,8 @@ class Resolver:
 
     def _unknown(self, text: str) -> UnknownNode:
         word = text.partition(":")[2] or text
-        near = [thing for thing in self._index.things() if word.partition("@")[0].lower() in thing.lower()]
+        looked_at = islice(self._index.things(), _LOOKED_AT)
+        near = [thing for thing in looked_at if word.partition("@")[0].lower() in thing.lower()]
         there = (
             f"did you mean {', '.join(near[:_SHOWN])}?" if near else "expected a node's id, MODEL@VERSION or DATASET"
         )

@@ -27,7 +27,7 @@ from headwater.lineage.standing import Moments
 from headwater.registry.service import Registry
 from headwater.registry.store import ArtifactStore
 from headwater.registry.types import AliasMove, ModelVersion, Package, PackageFeature
-from headwater.serving.facts import place_of
+from headwater.serving.facts import place_of, prediction_node
 from headwater.serving.store import PredictionStore
 from headwater.storage.table import Table
 from headwater.values import Value
@@ -178,24 +178,13 @@ class Explaining:
         prediction = record["predictions"][instance]
         values = [_value(view, features, prediction, record, materialised[view]) for view, features in views.items()]
         return Why(
-            request_id=record["request_id"],
-            node=Node("prediction", f"{name}/{received:%Y-%m-%d}", record["request_id"]).id,
-            model=name,
-            version=number,
-            alias=record["alias"],
-            received_at=received,
-            as_of=datetime.fromisoformat(record["as_of"]),
-            instances=len(record["predictions"]),
-            instance=instance,
-            inputs=prediction["inputs"],
-            answer={key: value for key, value in prediction.items() if key in {"probability", "value"}},
             values=tuple(values),
-            run_id=record["run_id"],
             commits=tuple(answers[len(views) : -2]),
             move=move,
             update=update,
             deployed=deployed,
             notes=tuple(notes),
+            **_of_record(record, instance),
             **_of_version(entry, package),
         )
 
@@ -290,6 +279,21 @@ def _value(
         materialised_at=materialised.at if materialised else None,
         commits=dict(materialised.commits) if materialised else {},
     )
+
+
+def _of_record(record: Mapping[str, Any], instance: int) -> dict[str, Any]:
+    received, prediction = datetime.fromisoformat(record["received_at"]), record["predictions"][instance]
+    return {
+        "request_id": record["request_id"],
+        "node": prediction_node(record["model"], received.date(), record["request_id"]).id,
+        **{name: record[name] for name in ("model", "version", "alias", "run_id")},
+        "received_at": received,
+        "as_of": datetime.fromisoformat(record["as_of"]),
+        "instances": len(record["predictions"]),
+        "instance": instance,
+        "inputs": prediction["inputs"],
+        "answer": {key: value for key, value in prediction.items() if key in {"probability", "value"}},
+    }
 
 
 def _of_version(entry: ModelVersion | None, package: Package | None) -> dict[str, Any]:

@@ -76,6 +76,9 @@ def show_part(console: Console, part: Part, *, down: bool) -> None:
 
     nodes, edges = part.graph()
     console.print(draw(nodes, edges, start=Node.parse(part.start), down=down))
+    for words, time in (("what had come to be by", part.at), ("what was written down by", part.known)):
+        if time is not None:
+            console.print(f"Only {words} {time.isoformat()}.", style="yellow")
     if part.cut:
         console.print("There is more: give --depth or --kind.", style="yellow")
 

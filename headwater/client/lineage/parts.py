@@ -47,12 +47,17 @@ class Part(Value):
     edges: tuple[Step, ...]
     cut: bool = False
     """Whether there is more than the walk could hold."""
+    at: datetime | None = None
+    """Only what had come to be by then; None: now."""
+    known: datetime | None = None
+    """Only what was written down by then; None: now."""
 
     def around(self, other: Part) -> Part:
         """This part and another one of the same node, such as what is above it and what is below it."""
         edges = {(edge.below, edge.role, edge.above): edge for edge in (*self.edges, *other.edges)}
         nodes = tuple(dict.fromkeys((*self.nodes, *other.nodes)))
-        return Part(start=self.start, nodes=nodes, edges=tuple(edges.values()), cut=self.cut or other.cut)
+        cut = self.cut or other.cut
+        return self.model_copy(update={"nodes": nodes, "edges": tuple(edges.values()), "cut": cut})
 
     def graph(self) -> tuple[list[Node], list[Edge]]:
         """The nodes and edges as values of `headwater.graph`."""

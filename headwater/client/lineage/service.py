@@ -339,6 +339,8 @@ class Lineage:
             nodes=tuple(entry.id for entry in found.nodes),
             edges=tuple(map(_step, found.edges)),
             cut=found.cut,
+            at=at,
+            known=known,
         )
 
     def _catch_up(self) -> None:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from headwater.declare import FeatureView, Source
 from headwater.errors import NotFound
 from headwater.features.definitions import Definitions
-from headwater.features.online.reading import attribute_of, online_key
+from headwater.features.online.reading import online_key
 from headwater.features.online.store import OnlineStore
 from headwater.graph import Node, Places
 from headwater.lake.store import ARRIVED, IngestionLog
@@ -27,7 +27,7 @@ from headwater.lineage.forgetting.report import (
     days_left,
 )
 from headwater.lineage.forgetting.searching import MOST_ENTITIES, Candidate, Search, candidates_of
-from headwater.lineage.forgetting.store import ObjectVersions
+from headwater.lineage.forgetting.store import ObjectVersions, at_once
 from headwater.lineage.impact import Impacts, TouchedVersion
 from headwater.lineage.index import Index
 from headwater.lineage.walking import MOST_NODES, Walker
@@ -258,10 +258,8 @@ class Erasure:
             if len(entities) > len(chosen):
                 search.notes.append(f"online items of {', '.join(names)}: more than {MOST_ENTITIES:,} entities")
             by_key = {key: None for entity in chosen if (key := online_key(keys, entity)) is not None}
-            attributes = [attribute_of(view.version) for name in names for view in views.by_name[name]]
-            there = OnlineStore(self._features_table).read(
-                list(by_key), list(dict.fromkeys(attributes)), consistent=True
-            )
+            # An item exists or it doesn't, whatever definitions have values in it.
+            there = OnlineStore(self._features_table).read(list(by_key), (), consistent=True)
             for key in by_key:
                 if key in there:
                     yield OnlineItem(table=self._features_table, key=key, views=tuple(names))
@@ -313,11 +311,11 @@ class Erasure:
         found = dict[Node, None]()
         for dataset, commits in holding.items():
             used = {edge.above for edge in self._index.of_thing(f"data:{dataset}", "DOWN")}
-            for start in sorted(node for node in used if node.version in commits):
-                walk = self._walker.walk(start, "DOWN")
+            starts = sorted(node for node in used if node.version in commits)
+            for walk in at_once(lambda start: self._walker.walk(start, "DOWN"), starts):
                 found |= dict.fromkeys(walk.nodes[1:])
                 if walk.cut:
-                    search.notes.append(f"more than {MOST_NODES:,} nodes that were made from {start.id}")
+                    search.notes.append(f"more than {MOST_NODES:,} nodes that were made from {walk.start.id}")
         registry, impacts = Registry(self._table), Impacts(self._walker, self._places)
         models = {(node.name, int(node.version)) for node in found if node.kind == "model"}
         for held in files:

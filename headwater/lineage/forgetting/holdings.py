@@ -7,6 +7,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import NamedTuple
 
+from headwater.lineage.forgetting.store import at_once
 from headwater.storage.table import Table
 from headwater.versions.dataset import Dataset, Logged
 from headwater.versions.errors import Corrupt, DatasetNotFound, RevisionNotFound
@@ -54,7 +55,8 @@ class DatasetHistory:
 
     @cached_property
     def _steps(self) -> tuple[_Step, ...]:
-        return tuple(sorted(map(self._step, self._commits()), key=lambda step: (step.generation, step.id)))
+        steps = at_once(self._step, list(self._commits()))
+        return tuple(sorted(steps, key=lambda step: (step.generation, step.id)))
 
     def _commits(self) -> Iterator[Logged]:
         seen = set[str]()
@@ -94,7 +96,9 @@ class DatasetHistory:
         for step in self._steps:
             # Parents come first. A merge differs from its first parent by what the other one brought.
             before = held.get(step.parent or "", frozenset())
-            held[step.id] = (before - frozenset(step.removed)) | (looked_for & set(map(place_of, step.added)))
+            removed, added = before.intersection(step.removed), looked_for.intersection(map(place_of, step.added))
+            # Most commits share the set of their parent.
+            held[step.id] = (before - removed) | added if removed or added else before
         return {name: places for name, places in held.items() if places}
 
     @cached_property

@@ -14,7 +14,7 @@ import duckdb
 from headwater.features.offline.columns import entity_sql
 from headwater.lake.database import connect, literal, quoted
 
-_SCALAR = re.compile(r"[A-Z ]+(\(\d+,\d+\))?")
+_SCALAR = re.compile(r"[A-Z_ ]+(\(\d+,\d+\))?")
 _UNCOMPARABLE = frozenset({"BLOB", "BIT", "INTERVAL"})
 
 

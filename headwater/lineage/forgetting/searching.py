@@ -177,7 +177,7 @@ class Search:
             for one, body in zip(batch, bodies, strict=True):
                 count = self._counts.setdefault(one.kind, _Count())
                 self.progress(1)
-                if isinstance(body, bytes):
+                if body is not None:
                     count.objects, count.size = count.objects + 1, count.size + one.size
                     yield one, body
                 else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -11,6 +12,7 @@ from headwater.storage.clients import client
 from headwater.storage.objects import Bucket, ObjectGone
 from headwater.values import Pointer
 
+A = TypeVar("A")
 T = TypeVar("T")
 
 READERS = 16
@@ -79,7 +81,9 @@ class ObjectVersions:
         return True
 
 
-def at_once(call: Callable[[T], object], given: Sequence[T]) -> list[object]:
+def at_once(call: Callable[[T], A], given: Sequence[T]) -> list[A]:
     """The answers of ``call``, in order, several at the same time."""
-    with ThreadPoolExecutor(READERS, thread_name_prefix="lineage-read") as pool:
-        return list(pool.map(call, given))
+    with ThreadPoolExecutor(READERS, thread_name_prefix="forgetting") as pool:
+        # The clients are found by the context.
+        asked = [pool.submit(copy_context().run, call, one) for one in given]
+        return [answer.result() for answer in asked]

@@ -43,7 +43,10 @@ def test_every_command_of_the_issue_is_there() -> None:
     data ls; data blame; data revert; data merge; data reset; data tag; data moves; data branch create;
     data branch list; data branch delete; data hook add; data hook list; data hook remove; data checkout; data upload;
     data import; data verify; data cat; data gc;
-    bootstrap; infra history; infra show; infra diff; infra at; infra sync; infra restore"""
+    bootstrap; infra history; infra show; infra diff; infra at; infra sync; infra restore;
+    lineage annotate; lineage at; lineage diff; lineage down; lineage export; lineage forget; lineage impact;
+    lineage path; lineage rebuild; lineage search; lineage show; lineage sync; lineage up; lineage verify;
+    lineage why"""
     assert {" ".join(path) for path in LEAVES} == {" ".join(name.split()) for name in wanted.split(";")}
 
 

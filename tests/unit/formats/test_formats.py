@@ -23,6 +23,7 @@ from headwater.features.online.records import Materialisation
 from headwater.history.types import Checkpoint, UpdateContext, UpdateRecord
 from headwater.lake.types import DataVersion, Ingestion, Reingestion
 from headwater.lake.types import Definition as SourceDefinition
+from headwater.lineage.annotations import Annotation
 from headwater.registry.types import AliasMove, Candidate, GoldenSet, ModelVersion, Package, Profile
 from headwater.values import FormatTooNew, Stored
 from headwater.versions.types import Commit, RefMove, Root
@@ -32,6 +33,7 @@ KINDS: Mapping[str, type[Stored]] = {
     "AlarmRecord": AlarmRecord,
     "AlarmStanding": AlarmStanding,
     "AliasMove": AliasMove,
+    "Annotation": Annotation,
     "Candidate": Candidate,
     "Checkpoint": Checkpoint,
     "CodeState": CodeState,

@@ -240,6 +240,7 @@ def test_an_entity_that_nobody_could_compare_is_refused(
         ("DATE", "'2024-01-02'", "2024-1-2", False),
         ("TIMESTAMP", "'2024-01-02 03:04:05'", "2024-01-02 03:04:05", True),
         ("TIMESTAMPTZ", "'2024-01-02 03:04:05+00'", "2024-01-02 03:04:05+00", True),
+        ("TIMESTAMP_NS", "'2024-01-02 03:04:05'", "2024-01-02 03:04:05", True),
         ("BOOLEAN", "true", "true", True),
         ("BOOLEAN", "true", "t", False),
         ("UUID", "'6ba7b810-9dad-11d1-80b4-00c04fd430c8'", "6ba7b810-9dad-11d1-80b4-00c04fd430c8", True),
