@@ -139,7 +139,7 @@ class CompactionStore:
         """Let a part count, if no other was added since ``known`` was read; raises `Contended`."""
         pk, sk, revision = PREFIX + known.model, _HOUR + hour_text(known.hour), known.revision
         head: Item = {"pk": pk, "sk": sk, "revision": revision + 1}
-        entry = {"pk": pk, "sk": f"{sk}#{part.name}", "format": 1, "part": part.model_dump_json()}
+        entry: Item = {"pk": pk, "sk": f"{sk}#{part.name}", "format": 1, "part": part.model_dump_json()}
         try:
             self._table.transact([self._put_after(head, revision), self._table.put(entry, only_if=ABSENT)])
         except WriteRefused as error:
