@@ -26,6 +26,8 @@ class LoggedPredictions:
 
     Nothing is read before it is asked for, and each call reads anew. Iterating over it is iterating over `frames`.
     Texts are as they were logged: ``inputs``, ``features``, ``views`` and ``missing_features`` are JSON.
+    A record that was written more than two hours late is there once its hour was looked at again: a day, a week or 31
+    days after it.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What watches models: the hourly compaction of the prediction log, and its alarm."""
+"""Watching models: the hourly compaction of the prediction log, and its alarm."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ class _Cell(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RecordKey:
-    """What a record's key says of it."""
+    """Model, day, hour and request id, as a record's key has them."""
 
     model: str
     day: date

@@ -33,7 +33,7 @@ class Stopped(Exception):
 
 @dataclass
 class Report:
-    """What a run did."""
+    """Counts of a run, and the reasons for what it couldn't do."""
 
     records: int = 0
     """Records that went into parts."""

@@ -42,7 +42,7 @@ class Listed(NamedTuple):
 
     @property
     def torn_name(self) -> str:
-        """What it is called in quarantine: another one if the object, or what we can read, changes."""
+        """Its name in quarantine: another one if the object, or the format that we can read, changes."""
         return hashlib.sha256(f"{self.key}\n{self.etag}\n{RECORD_FORMAT}".encode()).hexdigest()
 
 

@@ -17,7 +17,7 @@ from headwater.storage.http.connection import Answer, connection
 from headwater.storage.objects import GONE
 
 COMPACTED, QUARANTINED = "compact/", "quarantine/"
-"""What compaction writes beside the models' folders (`headwater.monitoring`). A model may be called so too."""
+"""Folders that compaction writes beside those of the models (`headwater.monitoring`); a model may have their names."""
 _TOGETHER = 64
 """Requests that are under way at once."""
 _PAGE = 1000

@@ -15,12 +15,12 @@ RECORD_FORMAT = 1
 
 
 def hour_prefix(model: str, hour: datetime) -> str:
-    """What the keys of an hour's records begin with; ``hour`` is any moment in it, with its time zone."""
+    """Beginning of the keys of an hour's records; ``hour`` is any moment in it, with its time zone."""
     return f"{model}/date={hour.astimezone(UTC):%Y-%m-%d/hour=%H}/"
 
 
 def day_prefix(model: str, day: date) -> str:
-    """What the keys of a day's records begin with, those of its hours too."""
+    """Beginning of the keys of a day's records, those of its hours too."""
     return f"{model}/date={day.isoformat()}/"
 
 
