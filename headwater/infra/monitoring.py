@@ -36,6 +36,8 @@ class Monitoring(Component):
                 platform.predictions.read(),
                 platform.predictions.write(COMPACTED_PREDICTIONS, TORN_PREDICTIONS),
                 platform.registry.write(COMPACTIONS),
+                # Items of parts that somebody deleted.
+                platform.registry.delete(COMPACTIONS),
             ],
         )
         self.compact.call_by_rule(

@@ -145,8 +145,12 @@ class Reader:
         """The hour's parts as local files, and behind them what no part holds yet, in parts made here."""
         paths: list[Path] = []
         for part in hour.known.parts:
-            paths.append(folder / f"{part.name}.parquet")
-            self._store.fetch(hour.known, part, paths[-1])
+            path = folder / f"{part.name}.parquet"
+            if self._store.fetch(hour.known, part, path):
+                paths.append(path)
+            else:
+                # Somebody deleted it: what is left of its records says what there is.
+                hour.pending = True
         if not hour.pending:
             return paths
         held = {one for path in paths for one in ids_in(connection, path)}

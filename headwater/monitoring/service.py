@@ -19,7 +19,7 @@ from headwater.lake.database import connect
 from headwater.monitoring.compaction import MOST_CHARACTERS, MOST_ROWS, batches, ids_in, quarantined, write_part
 from headwater.monitoring.records import LONGEST_REASON, Record, RecordKey, Torn, read
 from headwater.monitoring.store import CompactionStore, Contended, Listed, Stop
-from headwater.monitoring.types import HOUR, LATE, CompactedHour, Progress, digest_of, hour_of, hour_text
+from headwater.monitoring.types import HOUR, LATE, CompactedHour, Part, Progress, digest_of, hour_of, hour_text
 
 TRIES = 5
 """How often an hour is looked at anew because another compaction works on it."""
@@ -108,6 +108,21 @@ class Compaction:
                 work.all_due()
                 return work.report
 
+    def again(self, model: str, hour: datetime) -> Report:
+        """Compact what no part holds of one hour, as after a part was deleted because of a record in it.
+
+        Raises
+        ------
+        Contended
+            Another compaction works on the hour.
+        """
+        with TemporaryDirectory(prefix="headwater-compaction-") as folder:
+            scratch = Path(folder)
+            with connect(scratch / "spill") as connection:
+                work = _Work(self, self._store, model, hour, never, Report(), connection, scratch)
+                work.one_hour(hour_of(hour))
+                return work.report
+
     def batches(self, records: Iterable[Record]) -> Iterator[list[Record]]:
         """The records that go into a part each."""
         return batches(records, rows=self._rows, characters=self._characters)
@@ -127,6 +142,8 @@ class _Work:
     scratch: Path
     there: dict[date, set[datetime]] = field(default_factory=dict)
     """The hours of a day that have records, as they were when this run first asked."""
+    gone: dict[datetime, list[Part]] = field(default_factory=dict)
+    """Parts of an hour that are noted, and that somebody deleted."""
 
     def all_due(self) -> None:
         newest, days = hour_of(self.now) - HOUR, set(self.store.log.days(self.model))
@@ -151,6 +168,9 @@ class _Work:
             progress = self.store.advance(progress.model_copy(update={"backlog": left}))
         for day in progress.strays:
             self._whole_day(day, days, newest)
+
+    def one_hour(self, hour: datetime) -> None:
+        self._look(lambda: self._hour(hour, whole=True))
 
     def _meet(self, progress: Progress, days: set[date]) -> Progress:
         """Take in days that weren't there before: those that are long over came from a clock that is wrong."""
@@ -196,12 +216,15 @@ class _Work:
                 last = error
         raise last
 
-    def _hour(self, hour: datetime) -> int:
-        """Compact what no part holds of an hour; the number of its records in quarantine."""
+    def _hour(self, hour: datetime, *, whole: bool = False) -> int:
+        """Compact what no part holds of an hour; the number of its records in quarantine.
+
+        Unless it is to look at the ``whole`` hour, it believes that parts which were noted are there.
+        """
         torn = self.store.torn(self.model, hour_text(hour))
         listed = [one for one in self.store.of_hour(self.model, hour) if one.torn_name not in torn]
         known = self.store.hour(self.model, hour)
-        if digest_of(map(_id, listed)) == known.digest:
+        if not whole and digest_of(map(_id, listed)) == known.digest:
             return len(torn)
         held = self._held([known])
         return len(torn) + self._add({hour: known}, (one for one in listed if _id(one) not in held), hour)
@@ -224,13 +247,16 @@ class _Work:
         self._look(look)
 
     def _held(self, hours: Iterable[CompactedHour]) -> set[str]:
-        """The ids in parts."""
+        """The ids in parts. A part that somebody deleted holds none: it no longer counts once another is noted."""
         found: set[str] = set()
         path = self.scratch / "held.parquet"
         for hour in hours:
+            self.gone[hour.hour] = []
             for part in hour.parts:
-                self.store.fetch(hour, part, path)
-                found |= ids_in(self.connection, path)
+                if self.store.fetch(hour, part, path):
+                    found |= ids_in(self.connection, path)
+                else:
+                    self.gone[hour.hour].append(part)
         return found
 
     def _add(self, known: dict[datetime, CompactedHour], fresh: Iterable[Listed], hour: datetime) -> int:
@@ -244,7 +270,8 @@ class _Work:
                 path = self.scratch / "part.parquet"
                 part = write_part(self.connection, records, path)
                 self.store.put(self.model, of, part, path)
-                known[of] = self.store.note(known.get(of) or CompactedHour(model=self.model, hour=of), part)
+                before_it = known.get(of) or CompactedHour(model=self.model, hour=of)
+                known[of] = self.store.note(before_it, part, self.gone.pop(of, []))
                 self.report.parts += 1
                 self.report.records += part.records
                 self.report.rows += part.rows

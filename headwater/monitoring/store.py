@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -128,23 +128,41 @@ class CompactionStore:
         with path.open("rb") as file:
             self._s3.put_object(Bucket=self.bucket, Key=f"{parts_prefix(model, hour)}{part.name}.parquet", Body=file)
 
-    def fetch(self, hour: CompactedHour, part: Part, path: Path) -> None:
-        """Write a part's bytes to ``path``."""
-        body = self._s3.get_object(Bucket=self.bucket, Key=hour.key(part))["Body"]
+    def fetch(self, hour: CompactedHour, part: Part, path: Path) -> bool:
+        """Write a part's bytes to ``path``; False if somebody deleted the part."""
+        try:
+            body = self._s3.get_object(Bucket=self.bucket, Key=hour.key(part))["Body"]
+        except ClientError as error:
+            if error_code(error) not in GONE:
+                raise
+            return False
         with path.open("wb") as file:
             for chunk in body.iter_chunks(1 << 20):
                 file.write(chunk)
+        return True
 
-    def note(self, known: CompactedHour, part: Part) -> CompactedHour:
-        """Let a part count, if no other was added since ``known`` was read; raises `Contended`."""
+    def note(self, known: CompactedHour, part: Part, gone: Sequence[Part] = ()) -> CompactedHour:
+        """Let a part count, and those of ``gone`` no longer, if no other was added since ``known`` was read.
+
+        Raises
+        ------
+        Contended
+            Another part was added.
+        """
+        parts = (*(other for other in known.parts if other not in gone and other.name != part.name), part)
         pk, sk, revision = PREFIX + known.model, _HOUR + hour_text(known.hour), known.revision
-        head: Item = {"pk": pk, "sk": sk, "revision": revision + 1}
+        head: Item = {"pk": pk, "sk": sk, "revision": revision + 1, "parts": len(parts)}
         entry: Item = {"pk": pk, "sk": f"{sk}#{part.name}", "format": 1, "part": part.model_dump_json()}
+        left = [
+            self._table.delete(pk, f"{sk}#{other.name}", only_if="attribute_exists(pk)")
+            for other in gone
+            if other.name != part.name
+        ]
         try:
-            self._table.transact([self._put_after(head, revision), self._table.put(entry, only_if=ABSENT)])
+            self._table.transact([self._put_after(head, revision), self._table.put(entry), *left])
         except WriteRefused as error:
             raise Contended(str(error)) from error
-        return known.model_copy(update={"revision": revision + 1, "parts": (*known.parts, part)})
+        return known.model_copy(update={"revision": revision + 1, "parts": parts, "expected": len(parts)})
 
     def hour(self, model: str, hour: datetime) -> CompactedHour:
         """The parts that count of an hour."""
@@ -163,7 +181,7 @@ class CompactionStore:
                 if made is not None:
                     yield self._whole(made)
                 at = datetime.fromisoformat(f"{name}:00+00:00")
-                made = CompactedHour(model=model, hour=at, revision=item["revision"])
+                made = CompactedHour(model=model, hour=at, revision=item["revision"], expected=item["parts"])
             elif made is not None:
                 entry = Part.model_validate_json(item["part"])
                 made = made.model_copy(update={"parts": (*made.parts, entry)})
@@ -173,13 +191,14 @@ class CompactionStore:
     def _whole(self, found: CompactedHour) -> CompactedHour:
         """The hour again, if it was read while a part was being added: a query isn't one moment."""
         for _ in range(_TRIES):
-            if len(found.parts) == found.revision:
+            if len(found.parts) == found.expected:
                 break
             sk = _HOUR + hour_text(found.hour)
             items = list(self._table.query(PREFIX + found.model, sk))
             parts = tuple(Part.model_validate_json(item["part"]) for item in items if "part" in item)
-            revision = next(item["revision"] for item in items if item["sk"] == sk)
-            found = found.model_copy(update={"revision": revision, "parts": parts})
+            head = next(item for item in items if item["sk"] == sk)
+            changed = {"revision": head["revision"], "expected": head["parts"], "parts": parts}
+            found = found.model_copy(update=changed)
         return found
 
     # -- progress -----------------------------------------------------------------------------------------------

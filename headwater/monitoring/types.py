@@ -66,6 +66,8 @@ class CompactedHour(Value):
     hour: AwareDatetime
     revision: int = 0
     """How often a part was added; 0 if there is none."""
+    expected: int = 0
+    """How many parts there are by the hour's own item: a query isn't one moment."""
     parts: tuple[Part, ...] = ()
 
     @property

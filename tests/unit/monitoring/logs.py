@@ -97,6 +97,10 @@ class Log:
                 found += [row["prediction_id"] for row in rows_of(body)]
         return sorted(found)
 
+    def held(self, key: str) -> list[str]:
+        """The request ids in a part."""
+        return [row["request_id"] for row in rows_of(self.body(key))]
+
     def read(self, model: str = "buys", **more: Any) -> list[dict[str, Any]]:
         """All that the reader gives, in its order."""
         since, until = datetime(1900, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)

@@ -265,6 +265,36 @@ def test_a_part_that_nobody_noted_is_not_read(log: Log) -> None:
     log.assert_once()
 
 
+def test_a_part_that_is_deleted_is_made_again_of_the_records_that_are_left(log: Log) -> None:
+    log.write(*(record(f"r-{number}") for number in range(4)))
+    log.compact(LATER, rows=2)
+    first = log.keys("compact/")[0]
+    client("s3").delete_object(Bucket=BUCKET, Key=first)
+    log.assert_once()
+    # As when a person is forgotten: a record goes, and the part that holds its rows.
+    (gone,) = [name for name in ("r-0", "r-3") if name not in str(log.held(log.keys("compact/")[0]))]
+    client("s3").delete_object(Bucket=BUCKET, Key=record(gone).key)
+    del log.written[f"{gone}.0"]
+    log.assert_once()
+    assert Compaction(log.store).again("buys", AT).records == 1
+    log.assert_once()
+    assert log.parts() == sorted(log.written)
+    assert Compaction(log.store).again("buys", AT).records == 0
+    assert log.store.hour("buys", AT.replace(minute=0)).rows == 3
+
+
+def test_a_part_that_is_deleted_by_mistake_comes_back_under_its_name(log: Log) -> None:
+    log.write(record("r-1"), record("late"))
+    log.compact()
+    (key,) = log.keys("compact/")
+    client("s3").delete_object(Bucket=BUCKET, Key=key)
+    log.assert_once()
+    assert Compaction(log.store).again("buys", AT).records == 2
+    assert log.keys("compact/") == [key]
+    assert log.parts() == sorted(log.written)
+    log.assert_once()
+
+
 def test_many_parts_of_an_hour_are_all_of_it(log: Log) -> None:
     log.write(*(record(f"r-{number:02}") for number in range(15)))
     assert log.compact(rows=1).parts == 15
