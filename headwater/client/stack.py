@@ -17,6 +17,7 @@ from headwater.client.ingestions import Ingestions, SentFile, upload
 from headwater.client.lineage.service import Lineage
 from headwater.client.logs import Logs
 from headwater.client.models import Models
+from headwater.client.prediction_log import LoggedPredictions
 from headwater.client.predictions import Predictions, predict
 from headwater.client.runs import Run, Runs, train
 from headwater.client.sources import Sources
@@ -170,6 +171,39 @@ class Stack:
         return predict(
             self._connection.api, model, instances, as_of=as_of, alias=alias, features=features, explain=explain
         )
+
+    def predictions(
+        self, model: str, since: datetime, until: datetime, *, columns: Sequence[str] | None = None
+    ) -> LoggedPredictions:
+        """The predictions that a model answered, from the prediction log.
+
+        Parameters
+        ----------
+        model : str
+            Registered model.
+        since, until : datetime
+            With their time zones; ``until`` itself isn't part of it.
+        columns : sequence of str, optional
+            Some of the columns; by default all.
+
+        Returns
+        -------
+        LoggedPredictions
+            ``frames()`` gives frames in the order of receipt, which fit into memory however many predictions there
+            are; ``frame()`` gives one, ``count()`` the number. Nothing is read before.
+
+        Raises
+        ------
+        BadRange
+            A time has no time zone, or ``since`` isn't before ``until``.
+        NoSuchColumn
+            Predictions have no such column; the message names those that they have.
+        ModelNotRegistered
+            No such model is registered.
+        BadTarget
+            DuckDB or pandas isn't installed.
+        """
+        return LoggedPredictions(self._connection, model, since, until, columns)
 
     def verify(self, *, keep: bool = False, follow: Follow | None = None) -> Report:
         """Try every capability and permission with the library's own small product, and clean up; minutes, some cents.

@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
+from itertools import islice
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from headwater.json_values import dumps, loads
-from headwater.serving.types import PredictionRecord, record_key
+from headwater.serving.types import PredictionRecord, day_prefix, possible_keys
 from headwater.storage.clients import client, error_code
+from headwater.storage.http.connection import Answer, connection
 from headwater.storage.objects import GONE
 
-READERS = 16
+COMPACTED, QUARANTINED = "compact/", "quarantine/"
+"""Folders that compaction writes beside those of the models (`headwater.monitoring`); a model may have their names."""
+_TOGETHER = 64
+"""Requests that are under way at once."""
+_PAGE = 1000
+"""Keys that S3 lists at once."""
 
 
 class PredictionStore:
-    """One JSON object a request, under ``<model>/date=YYYY-MM-DD/<request id>.json``."""
+    """One JSON object a request, under ``<model>/date=YYYY-MM-DD/hour=HH/<request id>.json``.
+
+    Records from before there were hours lie one folder higher, and are found as well.
+    """
 
     def __init__(self, bucket: str) -> None:
         self.bucket = bucket
-        self._s3 = client("s3")
+        self._s3, self._wire = client("s3"), connection("s3")
 
     def write(self, record: PredictionRecord) -> None:
         """Keep ``record``; writing it again changes nothing."""
@@ -36,56 +45,66 @@ class PredictionStore:
 
     def models(self) -> list[str]:
         """The models of which predictions are kept, by name."""
-        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Delimiter="/")
-        return sorted(entry["Prefix"].rstrip("/") for page in pages for entry in page.get("CommonPrefixes", ()))
+        found = sorted(folder.rstrip("/") for folder in self._folders(""))
+        beside = {COMPACTED.rstrip("/"), QUARANTINED.rstrip("/")}
+        return [name for name in found if name not in beside or self.days(name)]
 
     def days(self, model: str) -> list[date]:
         """The days of which predictions are kept, oldest first; UTC."""
-        pages = self._s3.get_paginator("list_objects_v2").paginate(
-            Bucket=self.bucket, Prefix=f"{model}/date=", Delimiter="/"
-        )
-        folders = [entry["Prefix"] for page in pages for entry in page.get("CommonPrefixes", ())]
+        folders = self._folders(f"{model}/date=")
         return sorted(date.fromisoformat(folder.rpartition("date=")[2].rstrip("/")) for folder in folders)
 
     def records(self, model: str, day: date, *, limit: int) -> list[dict[str, Any]]:
-        """A day's requests as they were written down: all of them, or ``limit`` that are spread over their ids."""
-        pages = self._s3.get_paginator("list_objects_v2").paginate(
-            Bucket=self.bucket, Prefix=f"{model}/date={day.isoformat()}/"
-        )
-        keys = [entry["Key"] for page in pages for entry in page.get("Contents", ())]
-        # Ids begin with the time: the first ones would be those of the night.
+        """A day's requests as they were written down: all of them, or ``limit`` that are spread over the day.
+
+        It lists no more than a thousand keys of each hour: ids are random, so the first ones are any of the hour's.
+        """
+        prefix, keys = day_prefix(model, day), list[str]()
+        for folder in self._folders(prefix):
+            page = self._s3.list_objects_v2(Bucket=self.bucket, Prefix=folder, MaxKeys=_PAGE)
+            keys += [entry["Key"] for entry in page.get("Contents", ())]
+        # Those of before there were hours.
+        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix, Delimiter="/")
+        keys += [entry["Key"] for page in pages for entry in page.get("Contents", ())]
         step = max(1.0, len(keys) / limit)
         chosen = [keys[int(place * step)] for place in range(min(limit, len(keys)))]
-        with ThreadPoolExecutor(READERS, thread_name_prefix="prediction-log") as pool:
-            return list(pool.map(self._record, chosen))
+        return [_document(answer) for answer in self._ask("GetObject", "GET", chosen)]
 
     def record(self, model: str, day: date, request_id: str) -> dict[str, Any] | None:
         """A request as it was written down; None if there is no record of it."""
-        try:
-            return self._record(record_key(model, day, request_id))
-        except ClientError as error:
-            if error_code(error) not in GONE:
-                raise
-            return None
+        answers = self._ask("GetObject", "GET", possible_keys(model, day, request_id))
+        return next((_document(answer) for answer in answers if _is_there(answer)), None)
 
     def days_of(self, model: str, days: Sequence[date], request_id: str) -> list[date]:
         """The days among ``days`` on which a request of that id was written down."""
+        there = set(self.days(model))
+        asked = [(day, key) for day in days if day in there for key in possible_keys(model, day, request_id)]
+        answers = self._ask("HeadObject", "HEAD", [key for _, key in asked])
+        return list(dict.fromkeys(day for (day, _), answer in zip(asked, answers, strict=True) if _is_there(answer)))
 
-        def is_there(day: date) -> bool:
-            try:
-                self._s3.head_object(Bucket=self.bucket, Key=record_key(model, day, request_id))
-            except ClientError as error:
-                if error_code(error) not in GONE:
-                    raise
-                return False
-            return True
+    def _folders(self, prefix: str) -> list[str]:
+        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix, Delimiter="/")
+        return [entry["Prefix"] for page in pages for entry in page.get("CommonPrefixes", ())]
 
-        with ThreadPoolExecutor(READERS, thread_name_prefix="prediction-log") as pool:
-            return [day for day, there in zip(days, pool.map(is_there, days), strict=True) if there]
+    def _ask(self, operation: str, method: str, keys: Iterable[str]) -> Iterator[Answer | ClientError]:
+        coming = iter(keys)
+        while some := [(key, ()) for key in islice(coming, _TOGETHER)]:
+            yield from self._wire.request_all(operation, method, self.bucket, some)
 
-    def _record(self, key: str) -> dict[str, Any]:
-        record: dict[str, Any] = loads(self._s3.get_object(Bucket=self.bucket, Key=key)["Body"].read().decode())
-        return record
+
+def _is_there(answer: Answer | ClientError) -> bool:
+    if isinstance(answer, ClientError):
+        if error_code(answer) not in GONE:
+            raise answer
+        return False
+    return True
+
+
+def _document(answer: Answer | ClientError) -> dict[str, Any]:
+    if isinstance(answer, ClientError):
+        raise answer
+    record: dict[str, Any] = loads(answer.body.decode())
+    return record
 
 
 class PredictFunction:

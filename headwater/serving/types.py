@@ -4,16 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from headwater.features.online.reading import OnlineAnswer
 from headwater.serving.messages import PredictionAnswer, ViewLookUp
 
+RECORD_FORMAT = 1
+"""Newest format of a record's JSON."""
 
-def record_key(model: str, day: date, request_id: str) -> str:
-    """The key of a request's record in the predictions bucket; the day is that of the request, UTC."""
-    return f"{model}/date={day.isoformat()}/{request_id}.json"
+
+def hour_prefix(model: str, hour: datetime) -> str:
+    """Beginning of the keys of an hour's records; ``hour`` is any moment in it, with its time zone."""
+    return f"{model}/date={hour.astimezone(UTC):%Y-%m-%d/hour=%H}/"
+
+
+def day_prefix(model: str, day: date) -> str:
+    """Beginning of the keys of a day's records, those of its hours too."""
+    return f"{model}/date={day.isoformat()}/"
+
+
+def record_key(model: str, received_at: datetime, request_id: str) -> str:
+    """The key of a request's record in the predictions bucket; the hour is that of the request, UTC."""
+    return f"{hour_prefix(model, received_at)}{request_id}.json"
+
+
+def possible_keys(model: str, day: date, request_id: str) -> list[str]:
+    """The keys that the record of a request of ``day`` may have: one an hour, and that of earlier versions."""
+    prefix = day_prefix(model, day)
+    return [f"{prefix}{request_id}.json", *(f"{prefix}hour={hour:02}/{request_id}.json" for hour in range(24))]
 
 
 def explain(answers: Iterable[OnlineAnswer]) -> dict[str, ViewLookUp]:
@@ -45,8 +64,8 @@ class PredictionRecord:
 
     @property
     def key(self) -> str:
-        """Its key in the predictions bucket; the date is that of the request, UTC."""
-        return record_key(self.model, self.received_at.date(), self.request_id)
+        """Its key in the predictions bucket; date and hour are those of the request, UTC."""
+        return record_key(self.model, self.received_at, self.request_id)
 
     def document(self) -> dict[str, Any]:
         """As JSON holds it: each prediction with ``views``, what `explain` makes of its look-ups.
@@ -55,7 +74,7 @@ class PredictionRecord:
         """
         views = [explain(answers) for answers in self.looked] or [{} for _ in self.predictions]
         return {
-            "format": 1,
+            "format": RECORD_FORMAT,
             "request_id": self.request_id,
             "model": self.model,
             "version": self.version,

@@ -25,6 +25,7 @@ DELETED_AT_ONCE = 1000
 STAYS = (
     "the versions, alias moves, ingestions, definitions and lineage of headwater_verify in the registry table, some "
     "60 KB: the registry only appends, so that what happened can't be unsaid",
+    "the table of its predictions, if the hour's compaction came while it ran: parts of the prediction log stay",
     "the commits of its datasets, until headwater data gc: no branch or tag leads to them any more",
     "log lines and executions, until CloudWatch Logs and Step Functions forget them",
 )

@@ -96,12 +96,15 @@ RECIPES: Sequence[Recipe] = (
                 "history",
                 "lake",
                 "lineage",
+                "monitoring",
                 "serving",
                 "training",
                 "verification",
                 "versions",
             ),
-            *_of(*(f"handlers/{name}" for name in ("features", "lake", "lineage", "registry", "training"))),
+            *_of(
+                *(f"handlers/{name}" for name in ("features", "lake", "lineage", "monitoring", "registry", "training"))
+            ),
         ),
         of_project=("pipelines", "functions"),
     ),

@@ -136,6 +136,10 @@ class Config(BaseModel):
     predict_concurrency: Annotated[int, Field(ge=1)] | None = None
     """Concurrent predict invocations kept for and limited to it; none: what the account has left."""
 
+    prediction_record_days: Annotated[int, Field(ge=35)] | None = None
+    """Days that the JSON records of predictions are kept of models that products declare; none: for ever. Their tables
+    stay; what goes is `headwater lineage why` of older requests. Records that come 31 days late are still compacted."""
+
     verify: bool = True
     """Whether functions and the container know the small product that `headwater verify` tries the stack with; idle it
     costs nothing."""

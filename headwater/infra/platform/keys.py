@@ -22,6 +22,10 @@ STAGED, STAGED_ROWS = "data/sources/", "data/streamed/"
 RUNS = "runs/"
 """Files that each training leaves in the artifacts bucket."""
 
+# The predictions bucket, beside the models' folders.
+COMPACTED_PREDICTIONS, TORN_PREDICTIONS = "compact/", "quarantine/"
+"""Parts of the prediction log, and its records that can't be read."""
+
 EVENTS, RECEIVED = "lineage/events/", "lineage/in/"
 """OpenLineage events of the stack's own facts, and those of other tools."""
 
@@ -41,4 +45,6 @@ ANNOTATIONS = "ANNOTATION#"
 """Notes and owners that people put on nodes of lineage."""
 FOREIGN = "FOREIGN#"
 """OpenLineage events that were taken in, in the order of their receipt."""
+COMPACTIONS = "COMPACT#"
+"""Which parts of the prediction log count, and how far it is compacted; an item list for each model."""
 HISTORY = "LEDGER#"

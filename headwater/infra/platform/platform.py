@@ -40,7 +40,7 @@ class Platform:
         self._access_logs = self._bucket("access-logs", expiries=[logs])
         self.lake = self._bucket("lake", expiries=[QUARANTINE, SCRATCH, SHARDS], announces=True)
         self.artifacts = self._bucket("artifacts", capability="training")
-        self.predictions = self._bucket("predictions", capability="serving")
+        self.predictions = self._bucket("predictions", capability="serving", expiries=self._expiring_records())
         self.features = self._table("features", expires=True)
         self.registry = self._table("registry", is_sorted=True)
         self.topic = AlarmTopic("alarms", account=self.account)
@@ -48,6 +48,12 @@ class Platform:
         """By the bundle's name."""
         self.code_state = DeployedCode("deployed-code", bucket=self.artifacts).state
         self.dead_letters = DeadLetters("dead-letters", account=self.account, topic=self.topic)
+
+    def _expiring_records(self) -> list[Expiry]:
+        """Records by model, since the bucket's tables of them stay."""
+        if (days := self.config.prediction_record_days) is None:
+            return []
+        return [Expiry(prefix=f"{model}/date=", days=days) for model in sorted(self.products.models)]
 
     def _bucket(
         self, name: str, *, capability: str = "", expiries: list[Expiry] | None = None, announces: bool = False

@@ -33,7 +33,7 @@ from headwater.lineage.index import Index
 from headwater.lineage.walking import MOST_NODES, Walker
 from headwater.registry.errors import ModelNotRegistered
 from headwater.registry.service import Registry
-from headwater.serving.store import PredictionStore
+from headwater.serving.store import COMPACTED, PredictionStore
 from headwater.storage.table import Table
 from headwater.training.types import TRAINING_SET_FILE
 from headwater.values import Pointer
@@ -230,6 +230,10 @@ class Erasure:
                 span = f"{earlier[0]} to {earlier[-1]}" if len(earlier) > 1 else str(earlier[0])
                 search.notes.append(
                     f"predictions of {model} of {len(earlier):,} earlier days ({span}): --days {days} leaves them out"
+                )
+            if parts := sum(1 for _ in objects.under(f"{COMPACTED}{model}/")):
+                search.notes.append(
+                    f"{parts:,} tables of predictions of {model} under {COMPACTED}{model}/ hold the same rows by hour"
                 )
 
     # -- what it led to -----------------------------------------------------------------------------------------

@@ -64,7 +64,7 @@ def test_a_value_is_traced_to_the_materialisation_that_the_look_up_could_see(liv
     assert found.materialised_at < now
 
 
-def test_why_needs_at_most_twelve_reads(lived: Lived) -> None:
+def test_why_needs_at_most_eleven_reads_after_the_record(lived: Lived) -> None:
     calls: list[str] = []
     service = lived.service
     hooks = [(client(name).meta.events, f"before-send.{name}") for name in ("s3", "dynamodb")]
@@ -79,8 +79,13 @@ def test_why_needs_at_most_twelve_reads(lived: Lived) -> None:
     finally:
         for events, name in hooks:
             events.unregister(name, unique_id="count")
+    # The record may be in any of the day's hours: those are asked for together, and one answers.
+    first = calls.index("GetItem") if "GetItem" in calls else len(calls)
+    hours, calls = calls[:25], calls[25:]
+    assert set(hours) == {"GetObject"}
+    assert first >= 25
     assert calls
-    assert len(calls) <= 12, calls
+    assert len(calls) <= 11, calls
 
 
 def test_a_prediction_whose_record_was_lost_is_said_to_be(lived: Lived) -> None:

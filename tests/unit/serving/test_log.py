@@ -6,6 +6,7 @@ import json
 import queue
 import threading
 from collections.abc import Iterator
+from datetime import date
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -184,9 +185,24 @@ def test_outside_a_lambda_a_record_is_written_at_once(writes: Writes) -> None:
     assert writes.failed.get_nowait() == "r-2: S3 is down"
 
 
+def test_a_record_is_found_by_its_day_with_or_without_an_hour_in_its_key(registry: Registry) -> None:
+    store, day = PredictionStore("predictions"), date(2013, 5, 1)
+    store.write(record("r-1"))
+    client("s3").put_object(Bucket="predictions", Key="delays/date=2013-05-01/r-0.json", Body=b'{"request_id":"r-0"}')
+    for name in ("r-0", "r-1"):
+        found = store.record("delays", day, name)
+        assert found is not None
+        assert found["request_id"] == name
+        assert store.days_of("delays", [date(2013, 4, 30), day], name) == [day]
+    assert store.record("delays", day, "r-2") is None
+    assert store.days_of("delays", [day], "r-2") == []
+    assert {found["request_id"] for found in store.records("delays", day, limit=10)} == {"r-0", "r-1"}
+    assert len(store.records("delays", day, limit=1)) == 1
+
+
 def test_a_record_is_one_json_object_by_model_date_and_request(registry: Registry) -> None:
     PredictionStore("predictions").write(record("r-1"))
-    answer = client("s3").get_object(Bucket="predictions", Key="delays/date=2013-05-01/r-1.json")
+    answer = client("s3").get_object(Bucket="predictions", Key="delays/date=2013-05-01/hour=12/r-1.json")
     document = json.loads(answer["Body"].read())
     assert document["request_id"] == "r-1"
     assert document["predictions"][0]["probability"] == 0.5

@@ -95,7 +95,7 @@ def test_given_features_replace_the_look_up(serving: Serving, store: Online) -> 
 
 def test_the_record_holds_what_went_in_and_what_came_out(serving: Serving) -> None:
     record = serving.predict("delays", body({"carrier": "B6", "distance": None}), request_id="r-1").record
-    assert record.key == "delays/date=2013-05-01/r-1.json"
+    assert record.key == "delays/date=2013-05-01/hour=12/r-1.json"
     document = record.document()
     assert document["run_id"] == "run-1"
     assert document["data_version"] == "d" * 64

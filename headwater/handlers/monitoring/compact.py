@@ -1,0 +1,70 @@
+"""Once an hour: the records of the prediction log become tables; those that can't be read go into quarantine."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from headwater.handlers.observability import observe
+from headwater.settings import FunctionSettings, at_init
+
+if TYPE_CHECKING:
+    from headwater.monitoring.service import Compaction
+
+logger, tracer, metrics, entry = observe("monitoring")
+
+RESERVE = 120_000
+"""Milliseconds that are left when no more is begun: a part that is under way takes less."""
+
+
+class Settings(FunctionSettings):
+    """Environment of the compact function."""
+
+    predictions_bucket: str
+    registry_table: str
+
+
+@at_init
+def compaction() -> Compaction:
+    # Imported here: the deployment reads `Settings` where DuckDB needn't be installed.
+    from headwater.monitoring.service import Compaction
+    from headwater.monitoring.store import CompactionStore
+    from headwater.storage.table import Table
+
+    settings = Settings.from_environment()
+    return Compaction(CompactionStore(settings.predictions_bucket, Table(settings.registry_table)))
+
+
+@entry
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Compact what is due at the schedule's ``time``; ``complete`` says whether time was enough for all of it.
+
+    An alarm watches the metric ``QuarantinedPredictionRecords``: the records that lie in quarantine of the three hours
+    before, and any older ones that came into it just now.
+    """
+
+    def stop() -> bool:
+        return context.get_remaining_time_in_millis() < RESERVE
+
+    report = compaction().run(datetime.fromisoformat(event["time"]), stop)
+    metrics.add_metric("QuarantinedPredictionRecords", MetricUnit.Count, report.alarming)
+    metrics.add_metric("CompactedPredictions", MetricUnit.Count, report.rows)
+    for reason in report.reasons:
+        logger.error(f"a record of the prediction log can't be read: {reason}")
+    answer = {
+        "records": report.records,
+        "rows": report.rows,
+        "parts": report.parts,
+        "torn": report.torn,
+        "complete": report.complete,
+    }
+    logger.info("compacted", extra=answer)
+    for model, error in report.failed.items():
+        logger.error(f"the log of {model} can't be compacted", exc_info=error, extra={"model": model})
+    for error in report.failed.values():
+        # The other models are done; the function's alarm tells of this one.
+        raise error
+    return answer

@@ -1,0 +1,55 @@
+"""Watching models: the hourly compaction of the prediction log, and its alarm."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pulumi
+
+import headwater.handlers.monitoring.compact
+from headwater.infra.platform.component import Component
+from headwater.infra.platform.keys import COMPACTED_PREDICTIONS, COMPACTIONS, TORN_PREDICTIONS
+from headwater.infra.platform.platform import Platform
+from headwater.infra.platform.tags import physical_name
+
+CAPABILITY = "monitoring"
+# Some minutes after the hour, UTC: what its last requests logged is there.
+HOURLY = "cron(7 * * * ? *)"
+
+
+class Monitoring(Component):
+    """A function that makes tables of the prediction log each hour, and an alarm on records that can't be read.
+
+    The records stay. Idle the function lists the days of each model's log.
+    """
+
+    def __init__(self, name: str, platform: Platform, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(name, platform, opts)
+        function = f"{name}-compact"
+        self.compact = self._function(
+            function,
+            headwater.handlers.monitoring.compact,
+            "data",
+            memory_mib=2048,
+            disk_mib=2048,
+            uses=[
+                platform.predictions.read(),
+                platform.predictions.write(COMPACTED_PREDICTIONS, TORN_PREDICTIONS),
+                platform.registry.write(COMPACTIONS),
+                # Items of parts that somebody deleted.
+                platform.registry.delete(COMPACTIONS),
+            ],
+        )
+        self.compact.call_by_rule(
+            function, schedule=HOURLY, target="compact", description="Compacts the prediction log.", parent=self
+        )
+        self._alarm_on_findings(
+            f"{name}-torn",
+            "QuarantinedPredictionRecords",
+            service=CAPABILITY,
+            lasts=timedelta(hours=2),
+            description="Records of the prediction log can't be read and lie in quarantine, under quarantine/ of the "
+            "predictions bucket, each with its reason. The function's log names the first ones: "
+            f"/aws/lambda/{physical_name(function, 'function')}",
+        )
+        self.register_outputs({"function": self.compact.name})

@@ -1,0 +1,1 @@
+"""Watching models that serve: the prediction log as tables."""
