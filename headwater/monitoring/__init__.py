@@ -1,0 +1,1 @@
+"""Watching models: what comes in, what goes out, and how good it was."""
