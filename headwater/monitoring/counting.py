@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -12,8 +14,10 @@ from numpy.typing import NDArray
 
 from headwater.errors import InvalidRequest
 from headwater.monitoring.exact import squares, sums
-from headwater.monitoring.profiles import CategoryCounts, NumberCounts, Scheme, WindowProfile
+from headwater.monitoring.profiles import SCORES, CategoryCounts, NumberCounts, Scheme, WindowProfile
 
+MANY_ROWS = 100_000
+"""Rows from which on columns are counted side by side."""
 UNSEEN = 32
 """Unseen words that a part's profile names."""
 LONGEST_NAME = 64
@@ -65,14 +69,39 @@ def profile_of(
         raise UncountableColumn(f"column {uneven[0]!r} has {lengths[uneven[0]]:,} rows, others have {rows:,}")
     if not rows:
         return scheme.empty()
-    return WindowProfile(
-        scheme=scheme.digest,
-        rows=rows,
-        parts=(part,),
-        numbers={name: count_numbers(name, columns[name], edges) for name, edges in scheme.numbers.items()},
-        categories={name: _categories(name, columns[name], words) for name, words in scheme.categories.items()},
-        scores=None if scores is None else count_numbers("scores", scores, scheme.scores, bin_sums=True),
+    found = _counted(scheme, columns, scores, rows)
+    # The classes check what they are given; each column has the kind that the scheme gives it.
+    return WindowProfile.model_validate(
+        {
+            "scheme": scheme.digest,
+            "rows": rows,
+            "parts": (part,),
+            "numbers": {name: found[name] for name in scheme.numbers},
+            "categories": {name: found[name] for name in scheme.categories},
+            "scores": found.get(SCORES),
+        }
     )
+
+
+def _counted(
+    scheme: Scheme, columns: Mapping[str, Any], scores: Any, rows: int
+) -> dict[str, NumberCounts | CategoryCounts]:
+    """Count each column; long ones side by side, because NumPy sorts without holding the interpreter."""
+
+    def counted(name: str) -> NumberCounts | CategoryCounts:
+        if name == SCORES:
+            return count_numbers("scores", scores, scheme.scores, bin_sums=True)
+        if name in scheme.categories:
+            return _categories(name, columns[name], scheme.categories[name])
+        return count_numbers(name, columns[name], scheme.numbers[name])
+
+    names = [*([] if scores is None else [SCORES]), *scheme.numbers]
+    texts = {name: counted(name) for name in scheme.categories}
+    if rows < MANY_ROWS:
+        return texts | {name: counted(name) for name in names}
+    # Text is counted by itself: it would hold the interpreter while others wait for it.
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        return texts | dict(zip(names, pool.map(counted, names), strict=True))
 
 
 def count_numbers(name: str, values: Any, edges: Sequence[float], *, bin_sums: bool = False) -> NumberCounts:
