@@ -17,6 +17,7 @@ from headwater.client.ingestions import Ingestions, SentFile, upload
 from headwater.client.lineage.service import Lineage
 from headwater.client.logs import Logs
 from headwater.client.models import Models
+from headwater.client.monitor import Monitor
 from headwater.client.prediction_log import LoggedPredictions
 from headwater.client.predictions import Predictions, predict
 from headwater.client.runs import Run, Runs, train
@@ -63,6 +64,8 @@ class Stack:
         Logs of functions, tasks and machines: groups, read.
     infra : Infrastructure
         The infrastructure's history: history, show, diff, at, sync, restore_plan.
+    monitor : Monitor
+        Watching models: drift.
     lineage : Lineage
         What was made from what: why, up, down, path, impact, diff, at, facts, search, sync, verify, rebuild.
     """
@@ -78,6 +81,7 @@ class Stack:
         self.logs = Logs(connection)
         self.infra = Infrastructure(connection)
         self.lineage = Lineage(connection)
+        self.monitor = Monitor(connection)
 
     @cached_property
     def data(self) -> Versions:
