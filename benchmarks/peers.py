@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-FEAST, DVC, MLMD = "0.67.0", "3.67.1", "1.17.1"
+FEAST, DVC, MLMD, NANNYML = "0.67.0", "3.67.1", "1.17.1", "0.13.1"
 ENVIRONMENT = {
     **{name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
     "DVC_NO_ANALYTICS": "1",
@@ -35,17 +35,22 @@ def mlmd() -> Path | None:
     return python_of("mlmd", f"ml-metadata=={MLMD}")
 
 
-def python_of(peer: str, requirement: str) -> Path | None:
+def nannyml() -> Path | None:
+    """The Python of NannyML's own environment, with statsmodels, which its plots import and its wheel doesn't name."""
+    return python_of("nannyml", f"nannyml=={NANNYML}", "statsmodels")
+
+
+def python_of(peer: str, *requirements: str) -> Path | None:
     """The Python of a peer's environment, made if need be; None if the peer can't be installed here."""
     folder = ROOT / "benchmarks" / ".env" / peer
     python, uv = folder / "bin" / "python", str(Path(sys.executable).with_name("uv"))
     try:
         if not python.exists():
             subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, str(folder)], check=True)
-        wanted = [uv, "pip", "install", "--quiet", "--python", str(python), requirement]
+        wanted = [uv, "pip", "install", "--quiet", "--python", str(python), *requirements]
         subprocess.run(wanted, check=True, timeout=900)
     except (OSError, subprocess.SubprocessError) as error:
-        print(f"{requirement} can't be installed here: only our figures are measured: {error}", file=sys.stderr)
+        print(f"{requirements[0]} can't be installed here: only our figures are measured: {error}", file=sys.stderr)
         return None
     return python
 

@@ -1,1 +1,1 @@
-"""Watching models that serve: the prediction log as tables."""
+"""Watching models: what comes in, what goes out, and how good it was."""

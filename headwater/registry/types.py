@@ -18,7 +18,7 @@ from headwater.registry.starting import StartedBy
 from headwater.values import Pointer, Stored, Value
 
 ONNX_FILE, PACKAGE_FILE, CANDIDATE_FILE, GOLDEN_FILE = "model.onnx", "package.json", "candidate.json", "golden.json"
-PROFILE_FILE = "profile.json"
+PROFILE_FILE, BANK_FILE = "profile.json", "bank.json.gz"
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Alias = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,47}$")]
@@ -225,7 +225,7 @@ class Candidate(Stored):
     """The commit of each source that the rows came from."""
     training_set: TrainingSet | None = None
     files: Mapping[str, Pointer] = Field(default_factory=dict)
-    """Other files of the run that belong to the version, by name: profile, lock, pinned data, definition."""
+    """Other files of the run that belong to the version, by name: profile, bank, lock, pinned data, definition."""
     code_version: str
     started_by: StartedBy | None = None
     """The one who started the run, and the place; None if nobody said, as of runs started in AWS's console."""

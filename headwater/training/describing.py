@@ -1,4 +1,4 @@
-"""Describes a run's data and model: the profile that drift is measured against, and golden requests."""
+"""Describes a run's data and model: its profile, the reference bank of its days, and golden requests."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ import numpy
 import pandas
 
 from headwater.declare import LONGEST_BODY, MOST_INSTANCES, Model, RequestInput
+from headwater.monitoring.bank import Bank, bank_of_days
+from headwater.monitoring.profiles import Scheme
 from headwater.registry.types import CategoryProfile, GoldenRequest, GoldenSet, NumberProfile, Profile
 from headwater.training.dataset import Rows
 from headwater.training.errors import InvalidExamples
 from headwater.training.parity import TOLERANCE, complete, places
+from headwater.training.types import ASKED
 
 QUANTILES = 256
 TOP = 100
@@ -36,6 +39,40 @@ def profile(model: Model, run_id: str, train: Rows, predictions: Any) -> Profile
         label=numbers(train.label),
         predictions=numbers(pandas.Series(predictions)),
     )
+
+
+def bank(described: Profile, source: str, train: Rows, held_out: Rows, predictions: Any) -> Bank:
+    """Count each day of the examples, UTC, so that a model is watched from its first prediction.
+
+    Held-out days are among them: they are the newest ones, and the only ones whose scores say how a model scores rows
+    that it doesn't know. Examples without a time have no days, and their bank is empty.
+
+    Parameters
+    ----------
+    described : Profile
+        Of the training rows.
+    source : str
+        Hash of the training set.
+    train, held_out : Rows
+    predictions : array
+        What the model says of held-out rows.
+    """
+    scheme = Scheme.of(described)
+    if ASKED not in train.asked.columns:
+        return Bank(scheme=scheme)
+    names = [*described.numbers, *described.categories]
+    return bank_of_days(
+        scheme,
+        {name: _both(train.columns[name], held_out.columns[name]) for name in names},
+        _both(train.asked[ASKED], held_out.asked[ASKED]),
+        source=source,
+        scores=numpy.concatenate([numpy.full(len(train), numpy.nan), numpy.asarray(predictions, dtype="float64")]),
+        scored=numpy.arange(len(train) + len(held_out)) >= len(train),
+    )
+
+
+def _both(first: pandas.Series[Any], second: pandas.Series[Any]) -> Any:
+    return numpy.concatenate([first.to_numpy(), second.to_numpy()])
 
 
 def numbers(values: pandas.Series[Any]) -> NumberProfile:

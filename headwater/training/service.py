@@ -15,6 +15,7 @@ from headwater.registry.service import PRODUCTION, Registry
 from headwater.registry.starting import STARTED_FILE, StartedBy
 from headwater.registry.store import ArtifactStore
 from headwater.registry.types import (
+    BANK_FILE,
     CANDIDATE_FILE,
     GOLDEN_FILE,
     ONNX_FILE,
@@ -29,7 +30,7 @@ from headwater.registry.types import (
 )
 from headwater.training.compiling import Graph, check_parity, compile_graph
 from headwater.training.dataset import Rows, load, split
-from headwater.training.describing import golden, profile
+from headwater.training.describing import bank, golden, profile
 from headwater.training.errors import InvalidExamples
 from headwater.training.judging import judge, measure
 from headwater.training.leaks import suspect
@@ -130,7 +131,7 @@ class Training:
         for warning in leaks:
             self._progress("warning", {"leak": str(warning)})
         package = self._package(model, files, fitted.graph, fitted.output, prepared, metrics)
-        described = files.put_value(PROFILE_FILE, profile(model, run_id, train, predictions))
+        described = self._describe(model, files, prepared, train, held_out, predictions)
         expected = predict(model, fitted.pipeline, held_out.columns)
         candidate = Candidate(
             model=model.name,
@@ -149,7 +150,7 @@ class Training:
             data_version=prepared.data_version,
             commits=prepared.commits,
             training_set=prepared.training_set,
-            files=self._pinned(files, prepared) | {PROFILE_FILE: described},
+            files=self._pinned(files, prepared) | described,
             code_version=self._code_version,
             started_by=files.get_value(STARTED_FILE, StartedBy),
             promotion=model.promotion,
@@ -157,6 +158,18 @@ class Training:
         )
         files.put_value(CANDIDATE_FILE, candidate)
         return candidate
+
+    @staticmethod
+    def _describe(
+        model: Model, files: RunFiles, prepared: Prepared, train: Rows, held_out: Rows, predictions: Any
+    ) -> dict[str, Pointer]:
+        """Store what the version's traffic will be compared with."""
+        described = profile(model, files.run_id, train, predictions)
+        days = bank(described, prepared.training_set.sha256, train, held_out, predictions)
+        return {
+            PROFILE_FILE: files.put_value(PROFILE_FILE, described),
+            BANK_FILE: files.put(BANK_FILE, days.packed()),
+        }
 
     def _pinned(self, files: RunFiles, prepared: Prepared) -> dict[str, Pointer]:
         """The files that say how to repeat the run: its data, its definition and the lock of its packages."""

@@ -42,6 +42,7 @@ def test_a_training_asks_again_as_long_as_it_has_to_wait(tmp_path: Path) -> None
         "Type": "Pass",
         "Assign": {
             "model": "{% $states.input.model %}",
+            "started_by": "{% null %}",
             "asked": "{% $exists($states.input.first) ? 1 : $asked + 1 %}",
         },
         "Output": "{% $exists($states.input.first) ? {'waits': 'for Spark'} : {'rows': 3} %}",

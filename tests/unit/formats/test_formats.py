@@ -24,6 +24,8 @@ from headwater.history.types import Checkpoint, UpdateContext, UpdateRecord
 from headwater.lake.types import DataVersion, Ingestion, Reingestion
 from headwater.lake.types import Definition as SourceDefinition
 from headwater.lineage.annotations import Annotation
+from headwater.monitoring.bank import Bank
+from headwater.monitoring.profiles import Scheme, WindowProfile
 from headwater.registry.types import AliasMove, Candidate, GoldenSet, ModelVersion, Package, Profile
 from headwater.values import FormatTooNew, Stored
 from headwater.versions.types import Commit, RefMove, Root
@@ -34,6 +36,7 @@ KINDS: Mapping[str, type[Stored]] = {
     "AlarmStanding": AlarmStanding,
     "AliasMove": AliasMove,
     "Annotation": Annotation,
+    "Bank": Bank,
     "Candidate": Candidate,
     "Checkpoint": Checkpoint,
     "CodeState": CodeState,
@@ -50,11 +53,13 @@ KINDS: Mapping[str, type[Stored]] = {
     "RefMove": RefMove,
     "Reingestion": Reingestion,
     "Root": Root,
+    "Scheme": Scheme,
     "SourceDefinition": SourceDefinition,
     "Statistics": Statistics,
     "UpdateContext": UpdateContext,
     "UpdateRecord": UpdateRecord,
     "ViewDefinition": ViewDefinition,
+    "WindowProfile": WindowProfile,
 }
 STORED = sorted(path.relative_to(HERE).with_suffix("").as_posix() for path in HERE.glob("[0-9]*/*.json"))
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy
+import pandas
 import pytest
 
 from headwater.declare import Examples, Gate, Holdout, Model, OnDemand, number
@@ -15,6 +16,8 @@ from headwater.features.offline.point_in_time import historical
 from headwater.features.online.store import OnlineStore
 from headwater.lake.errors import NoData
 from headwater.lake.service import Lake
+from headwater.monitoring.bank import Bank
+from headwater.monitoring.profiles import Scheme
 from headwater.registry.starting import StartedBy
 from headwater.registry.store import ArtifactStore
 from headwater.registry.types import GoldenSet, Profile, Status
@@ -57,6 +60,14 @@ def test_a_model_with_history_is_trained_judged_and_handed_over(world: World, tm
     assert len(profile.numbers["amount"].quantiles) == 257
     assert profile.numbers["amount"].missing == pytest.approx(0.05, abs=0.03)
     assert set(profile.categories["shop"].counts) == {"n", "s", "w"}
+    bank = Bank.unpacked(RunFiles(ARTIFACTS, "buys", "run-1").get("bank.json.gz") or b"")
+    assert bank.scheme == Scheme.of(profile)
+    asked = pandas.concat([train.asked["asked_at"], held_out.asked["asked_at"]]).dt.date
+    assert {window.start.date(): window.profile.rows for window in bank.windows} == asked.value_counts().to_dict()
+    # Only what the model doesn't know has scores that tell of later ones.
+    learnt_from = set(train.asked["asked_at"].dt.date)
+    assert all((window.profile.scores is None) == (window.start.date() in learnt_from) for window in bank.windows)
+    assert bank.windows[-1].profile.scores is not None
     assert registry().register(candidate).status is Status.READY
 
 

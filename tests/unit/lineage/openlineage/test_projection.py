@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from headwater.declare import load_catalog, number
 from headwater.features.definitions import Definition as ViewDefinition
 from headwater.features.online.records import Materialisation
-from headwater.graph import Node
+from headwater.graph import Node, Told
 from headwater.lake.definitions import definition_of
 from headwater.lake.types import Ingestion, IngestionStatus, Upload
 from headwater.lineage.openlineage.columns import source_columns, view_columns
@@ -146,7 +146,7 @@ def test_an_event_of_ours_survives_the_clients_own_classes(event: OLEvent) -> No
 
 @pytest.mark.parametrize("event", EVERY, ids=lambda event: f"{event['job']['name']}-{event['eventType']}")
 def test_an_event_of_ours_can_be_received_and_tells_nothing_new(event: OLEvent) -> None:
-    assert told(receive(event_body(event), NAMES), NAMES, seen=SEEN) == ((), ())
+    assert told(receive(event_body(event), NAMES), NAMES, seen=SEEN) == Told()
 
 
 @pytest.mark.parametrize("event", EVERY, ids=lambda event: f"{event['job']['name']}-{event['eventType']}")

@@ -174,7 +174,7 @@ def test_datasets_of_our_namespace_are_our_own_data() -> None:
 
 def test_our_own_events_that_come_back_tell_nothing() -> None:
     event = run_event(inputs=[dataset("a")], job={"namespace": NAMES.namespace, "name": "training.flight_delay"})
-    assert tell(event) == ([], [])
+    assert not any(tell(event))
 
 
 def test_a_job_without_a_run_is_a_node_of_its_own() -> None:
