@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +115,27 @@ def test_the_answer_is_logged_as_it_was_given(house: Stack) -> None:
     assert logged["predictions"][0]["value"] == said.predictions[0].number
     assert logged["predictions"][0]["inputs"] == HOUSE
     assert logged["version"] == said.version
+
+
+def test_answers_are_compacted_within_the_hour_and_read_once(house: Stack) -> None:
+    from headwater.client.waiting import wait_for
+
+    since, said = datetime.now(UTC), house.predict("house_price", [HOUSE] * 3)
+    until = since + timedelta(minutes=5)
+    logged = house.predictions("house_price", since, until)
+    wait_for(lambda: logged.count() or None, what="the logged predictions", timeout=30)
+    name = f"headwater-{house.description.name}-monitoring-compact"
+    event = json.dumps({"time": (since + timedelta(hours=1)).isoformat()})
+    answer = house.clients("lambda").invoke(FunctionName=name, Payload=event.encode())
+    found = json.loads(answer["Payload"].read())
+    assert "FunctionError" not in answer, found
+    assert (found["torn"], found["complete"]) == (0, True)
+    assert found["rows"] >= 3
+    frame = logged.frame()
+    mine = frame[frame.request_id == said.request_id]
+    assert list(mine.prediction_id) == [f"{said.request_id}.{number}" for number in range(3)]
+    assert list(mine.output) == [one.number for one in said.predictions]
+    assert json.loads(mine.inputs.iloc[0]) == HOUSE
 
 
 def test_a_train_function_that_raises_fails_its_run_with_its_own_words(deployed: Stack, tmp_path: Path) -> None:
