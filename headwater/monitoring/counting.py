@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headwater.errors import InvalidRequest
-from headwater.monitoring.exact import squares, sums
+from headwater.monitoring.exact import ExactSum, squares, sums
+from headwater.monitoring.histograms import figures
 from headwater.monitoring.profiles import SCORES, CategoryCounts, NumberCounts, Scheme, WindowProfile
 
 MANY_ROWS = 100_000
-"""Rows from which on columns are counted side by side."""
+"""Rows from which on columns are counted side by side, and by a histogram instead of a sort."""
 UNSEEN = 32
 """Unseen words that a part's profile names."""
 LONGEST_NAME = 64
@@ -86,7 +87,7 @@ def profile_of(
 def _counted(
     scheme: Scheme, columns: Mapping[str, Any], scores: Any, rows: int
 ) -> dict[str, NumberCounts | CategoryCounts]:
-    """Count each column; long ones side by side, because NumPy sorts without holding the interpreter."""
+    """Count each column; long ones side by side, because NumPy works without holding the interpreter."""
 
     def counted(name: str) -> NumberCounts | CategoryCounts:
         if name == SCORES:
@@ -106,29 +107,42 @@ def _counted(
 
 def count_numbers(name: str, values: Any, edges: Sequence[float], *, bin_sums: bool = False) -> NumberCounts:
     """Count a column of numbers between edges."""
-    ordered = np.sort(_as_float32(name, values))
-    known = int(np.searchsorted(ordered, np.float32(np.nan)))
-    first = int(np.searchsorted(ordered[:known], np.float32(-np.inf), side="right"))
-    last = int(np.searchsorted(ordered[:known], np.float32(np.inf)))
-    finite = ordered[first:last]
-    starts = np.flatnonzero(np.concatenate([[True], finite[1:] != finite[:-1]])) if len(finite) else np.empty(0, int)
-    distinct, counts = finite[starts], np.diff(starts, append=len(finite)).astype(np.int64)
-    cuts = np.asarray(edges, dtype=np.float32)
-    upto = np.searchsorted(finite, cuts)
+    given, cuts = _as_float32(name, values), np.asarray(edges, dtype=np.float32)
+    known = given[~np.isnan(given)]
+    finite = known[np.isfinite(known)]
+    infinite, low = len(known) - len(finite), int((known == -np.inf).sum())
+    binned: list[ExactSum] = []
+    if len(finite) >= MANY_ROWS and not bin_sums:
+        found = figures(finite, cuts, -(-len(known) // NOTICEABLE))
+        upto, total, of_squares = found.upto, found.sum, found.squares
+        distinct, counts = _distinct(found.candidates)
+    else:
+        ordered = np.sort(finite)
+        upto = np.searchsorted(ordered, cuts)
+        distinct, counts = _distinct(ordered)
+        total, of_squares = sums(distinct, counts, [len(distinct)])[0], squares(distinct, counts)
+        if bin_sums and len(cuts):
+            binned = sums(distinct, counts, [*np.searchsorted(distinct, cuts).tolist(), len(distinct)])
     below, above = (int(upto[0]), len(finite) - int(upto[-1])) if len(cuts) else (0, len(finite))
-    ends = [*np.searchsorted(distinct, cuts).tolist(), len(distinct)]
-    binned = sums(distinct, counts, ends) if bin_sums and len(cuts) else []
     return NumberCounts(
-        missing=len(ordered) - known,
-        infinite=known - len(finite),
-        below=below + first,
-        above=above + known - last,
+        missing=len(given) - len(known),
+        infinite=infinite,
+        below=below + low,
+        above=above + infinite - low,
         bins=tuple(np.diff(upto).tolist()),
-        top=_top(distinct, counts, known),
-        sum=sums(distinct, counts, [len(distinct)])[0],
-        squares=squares(distinct, counts),
+        top=_top(distinct, counts, len(known)),
+        sum=total,
+        squares=of_squares,
         sums=(*binned[1:-1], binned[0], binned[-1]) if binned else (),
     )
+
+
+def _distinct(ordered: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Find the different values of sorted ones, and how often each is there."""
+    if not len(ordered):
+        return ordered, np.empty(0, dtype=np.int64)
+    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+    return ordered[starts], np.diff(starts, append=len(ordered)).astype(np.int64)
 
 
 def _top(distinct: NDArray[np.float32], counts: NDArray[np.int64], known: int) -> tuple[tuple[float, int], ...]:

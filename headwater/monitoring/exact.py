@@ -74,7 +74,7 @@ def sums(values: NDArray[np.float32], counts: NDArray[np.int64], ends: Sequence[
     totals = np.add.reduceat(values.astype(np.float64) * counts, starts)
     bins = np.searchsorted(np.asarray(ends), starts, side="right")
     for place, total in zip(bins.tolist(), totals.tolist(), strict=True):
-        found[place] = add(found[place], _of_float(total))
+        found[place] = add(found[place], of_float(total))
     return found
 
 
@@ -94,7 +94,7 @@ def squares(values: NDArray[np.float32], counts: NDArray[np.int64]) -> ExactSum:
         large = math.ldexp(1.5, 2 * order - _DIGITS + 52)
         upper = (square + large) - large
         for part in (upper, square - upper):
-            found = add(found, _of_float(float((part * times).sum())))
+            found = add(found, of_float(float((part * times).sum())))
     return found
 
 
@@ -104,6 +104,7 @@ def _orders(values: NDArray[np.float32]) -> NDArray[np.int64]:
     return np.unique(np.concatenate([[0], found[found < len(values)]])).astype(np.int64)
 
 
-def _of_float(value: float) -> ExactSum:
+def of_float(value: float) -> ExactSum:
+    """Give the one form of a finite float."""
     mantissa, power = value.as_integer_ratio()
     return exact(mantissa, 1 - power.bit_length())

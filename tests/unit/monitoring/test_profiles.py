@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headwater.monitoring.bank import MOST_WINDOWS, Bank, BankWindow, bank_of_days, stratum_of
-from headwater.monitoring.counting import UncountableColumn, profile_of
+from headwater.monitoring.counting import MANY_ROWS, UncountableColumn, count_numbers, profile_of
 from headwater.monitoring.exact import ZERO, add, exact, fraction, squares, sums
 from headwater.monitoring.profiles import (
     PartCountedTwice,
@@ -70,6 +70,23 @@ def test_sums_are_exact_for_every_finite_float32(pairs: list[tuple[float, int]])
     assert fraction(sums(values, times, [len(values)])[0]) == expected
     of_squares = sum((Fraction(float(v)) ** 2 * int(n) for v, n in zip(values, times, strict=True)), Fraction(0))
     assert fraction(squares(values, times)) == of_squares
+
+
+@pytest.mark.parametrize("kind", ["spread", "atoms", "whole", "tiny and huge", "odd"])
+def test_a_histogram_counts_as_a_sort_does(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    draw = np.random.default_rng(7)
+    normal = draw.normal(size=MANY_ROWS + 7)
+    values = {
+        "spread": normal,
+        "atoms": np.where(draw.random(len(normal)) < 0.3, -0.0, np.where(normal > 0, normal, 0.1)),
+        "whole": np.round(normal * 3),
+        "tiny and huge": normal * 10.0 ** draw.integers(-44, 38, len(normal)),
+        "odd": np.where(draw.random(len(normal)) < 0.1, draw.choice([np.nan, np.inf, -np.inf], len(normal)), normal),
+    }[kind]
+    scheme = scheme_of({"x": values[np.isfinite(values)][:5_000]})
+    by_histogram = count_numbers("x", values, scheme.numbers["x"])
+    monkeypatch.setattr("headwater.monitoring.counting.MANY_ROWS", 10**9)
+    assert count_numbers("x", values, scheme.numbers["x"]) == by_histogram
 
 
 def test_equal_sums_have_one_form() -> None:
