@@ -26,6 +26,7 @@ from headwater.lake.types import Definition as SourceDefinition
 from headwater.lineage.annotations import Annotation
 from headwater.monitoring.bank import Bank
 from headwater.monitoring.profiles import Scheme, WindowProfile
+from headwater.monitoring.types import Progress as CompactionProgress
 from headwater.registry.types import AliasMove, Candidate, GoldenSet, ModelVersion, Package, Profile
 from headwater.values import FormatTooNew, Stored
 from headwater.versions.types import Commit, RefMove, Root
@@ -41,6 +42,7 @@ KINDS: Mapping[str, type[Stored]] = {
     "Checkpoint": Checkpoint,
     "CodeState": CodeState,
     "Commit": Commit,
+    "CompactionProgress": CompactionProgress,
     "DataVersion": DataVersion,
     "GoldenSet": GoldenSet,
     "Ingestion": Ingestion,
