@@ -54,7 +54,10 @@ def why(
         str | None, typer.Option("--model", help="Spares looking through all models.", show_default=False)
     ] = None,
     day: Annotated[
-        str | None, typer.Option("--day", help="The request's day, UTC: YYYY-MM-DD.", show_default=False)
+        str | None,
+        typer.Option(
+            "--day", help="The request's day, UTC: YYYY-MM-DD, or its hour: YYYY-MM-DDTHH.", show_default=False
+        ),
     ] = None,
     days: Annotated[int, typer.Option("--days", min=1, max=366, help="Without --day: days to look through.")] = 14,
     instance: Annotated[int, typer.Option("--instance", "-i", min=0, help="Which of the request's instances.")] = 0,
@@ -328,14 +331,14 @@ def _time(text: str | None) -> datetime | None:
         raise InvalidRequest(f"{text!r} is no time: write it as 2026-03-01T12:00:00Z") from error
 
 
-def _day(text: str | None) -> date | None:
-    from datetime import date
+def _day(text: str | None) -> date | datetime | None:
+    from datetime import UTC, date, datetime
 
     from headwater.errors import InvalidRequest
 
     if text is None:
         return None
     try:
-        return date.fromisoformat(text)
+        return datetime.fromisoformat(text).replace(tzinfo=UTC) if "T" in text else date.fromisoformat(text)
     except ValueError as error:
-        raise InvalidRequest(f"{text!r} is no day: write it as 2026-03-01") from error
+        raise InvalidRequest(f"{text!r} is no day: write it as 2026-03-01, or its hour as 2026-03-01T14") from error

@@ -14,7 +14,7 @@ from headwater.features.facts import view_node
 from headwater.features.online.records import Materialisation
 from headwater.graph import Log, Places
 from headwater.lake.store import IngestionLog
-from headwater.lake.types import Definition, Upload
+from headwater.lake.types import Definition, Ingestion, IngestionStatus, Upload
 from headwater.lineage.foreign import names_of
 from headwater.lineage.openlineage.columns import ColumnLineage, view_columns
 from headwater.lineage.openlineage.errors import ColumnsUnknown
@@ -77,6 +77,11 @@ class Projection:
             if dataset.startswith(_SOURCES):
                 prefix = f"LOG#branch#{MAIN}#"
                 yield _Items(dataset, self._table, f"DATA#{dataset}", prefix, self._ingestion, is_ordered=True)
+                source = dataset.removeprefix(_SOURCES)
+                yield _Items(
+                    f"refusals/{source}", self._table, f"SOURCE#{source}", "INGESTION#", self._refusal,
+                    is_ordered=False,
+                )  # fmt: skip
         for definition in self._definitions.all():
             view = definition.view.name
             yield _Items(
@@ -112,6 +117,13 @@ class Projection:
             columns=None,
             context=RunContext(started_at=found.at),
         )
+
+    def _refusal(self, item: Mapping[str, Any]) -> Events:
+        """A refused upload, which has no commit; one that was ingested is told by its commit."""
+        found = Ingestion.model_validate_json(item["document"])
+        if found.status is not IngestionStatus.REFUSED:
+            return ()
+        return ingestion_events(self._names, found, context=RunContext(started_at=found.at))
 
     def _materialisation(self, item: Mapping[str, Any]) -> Events:
         done = Materialisation.model_validate_json(item["document"])

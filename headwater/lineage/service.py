@@ -95,7 +95,13 @@ class LineageService:
         return Moments(self._places).at(time)
 
     def why(
-        self, request: str, *, model: str | None = None, day: date | None = None, days: int = DAYS, instance: int = 0
+        self,
+        request: str,
+        *,
+        model: str | None = None,
+        day: date | datetime | None = None,
+        days: int = DAYS,
+        instance: int = 0,
     ) -> Why:
         """See `Explaining.why`."""
         return self._explaining.why(request, model=model, day=day, days=days, instance=instance)

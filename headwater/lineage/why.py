@@ -131,7 +131,13 @@ class Explaining:
         self._moments, self._index = Moments(places), Index(self._table)
 
     def why(
-        self, request: str, *, model: str | None = None, day: date | None = None, days: int = DAYS, instance: int = 0
+        self,
+        request: str,
+        *,
+        model: str | None = None,
+        day: date | datetime | None = None,
+        days: int = DAYS,
+        instance: int = 0,
     ) -> Why:
         """Everything that made a prediction.
 
@@ -141,8 +147,9 @@ class Explaining:
             The request's id, or its node.
         model : str, optional
             Spares looking through all models.
-        day : date, optional
-            The request's day, UTC; spares looking through the last ``days``.
+        day : date or datetime, optional
+            The request's day, UTC, which spares looking through the last ``days``; or a moment of its hour, which
+            spares looking through the day.
         days : int
         instance : int
             Which of the request's instances, from 0.
@@ -188,7 +195,7 @@ class Explaining:
             **_of_version(entry, package),
         )
 
-    def _record(self, request: str, model: str | None, day: date | None, days: int) -> dict[str, Any]:
+    def _record(self, request: str, model: str | None, day: date | datetime | None, days: int) -> dict[str, Any]:
         if request.startswith("prediction:"):
             model, day, request = place_of(Node.parse(request))
         if not _ID.fullmatch(request):

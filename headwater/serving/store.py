@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date
+from datetime import date, datetime
 from itertools import islice
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from headwater.json_values import dumps, loads
-from headwater.serving.types import PredictionRecord, day_prefix, possible_keys
+from headwater.serving.types import PredictionRecord, day_prefix, hour_prefix, possible_keys
 from headwater.storage.clients import client, error_code
 from headwater.storage.http.connection import Answer, connection
 from headwater.storage.objects import GONE
@@ -70,8 +70,16 @@ class PredictionStore:
         chosen = [keys[int(place * step)] for place in range(min(limit, len(keys)))]
         return [_document(answer) for answer in self._ask("GetObject", "GET", chosen)]
 
-    def record(self, model: str, day: date, request_id: str) -> dict[str, Any] | None:
-        """A request as it was written down; None if there is no record of it."""
+    def record(self, model: str, day: date | datetime, request_id: str) -> dict[str, Any] | None:
+        """A request as it was written down; None if there is no record of it.
+
+        Of a day each hour is asked for, all of them together; of a moment its hour alone, which is one read.
+        """
+        if isinstance(day, datetime):
+            answers = self._ask("GetObject", "GET", [f"{hour_prefix(model, day)}{request_id}.json"])
+            if (found := next(filter(_is_there, answers), None)) is not None:
+                return _document(found)
+            day = day.date()
         answers = self._ask("GetObject", "GET", possible_keys(model, day, request_id))
         return next((_document(answer) for answer in answers if _is_there(answer)), None)
 

@@ -42,6 +42,9 @@ index is a pure function of the facts: `headwater lineage verify` compares the t
 * What was made from a file is found in the commits that hold it, whatever commit brought it: a file that was replaced
   and brought back by a revert counts in both.
 * A commit that gc has taken tells nothing any more; an index that is made again lacks it.
+* The registry of a destroyed stack is gone with it, and lineage with the registry: `deletionProtection` keeps it. What
+  Pulumi's state bucket tells (`infra:`) comes back by `headwater infra sync`, and the destruction is an update of kind
+  `destroy`.
 * A walk stops at 10,000 nodes and says that there is more.
 
 ## Notes and owners

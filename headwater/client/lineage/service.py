@@ -72,7 +72,7 @@ class Lineage:
         request: str,
         *,
         model: str | None = None,
-        day: date | None = None,
+        day: date | datetime | None = None,
         days: int | None = None,
         instance: int = 0,
     ) -> Why:
@@ -84,8 +84,9 @@ class Lineage:
             The request's id, or its node.
         model : str, optional
             Spares looking through all models.
-        day : date, optional
-            The request's day, UTC; spares looking through the last ``days``.
+        day : date or datetime, optional
+            The request's day, UTC, which spares looking through the last ``days``; or a moment of its hour, UTC, which
+            spares looking through the day: then at most twelve reads answer.
         days : int, optional
             By default 14.
         instance : int

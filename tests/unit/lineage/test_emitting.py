@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from headwater.lake.errors import FileRefused
 from headwater.lineage.emitting import Emitter, ToS3, ToUrl
 from headwater.lineage.index import Index
 from headwater.lineage.projecting import Projection
@@ -112,3 +113,13 @@ def test_an_index_that_is_made_again_sends_nothing_twice(world: World, receiver:
     index = Index(Table(REGISTRY))
     index.clear()
     assert emitter(ToUrl(receiver.url)).emit().events == 0
+
+
+def test_a_refused_upload_is_a_failed_run_with_its_reason(world: World, receiver: Receiver) -> None:
+    world.lake().ingest(world.upload("landing/readings/one.csv", GOOD))
+    with pytest.raises(FileRefused):
+        world.lake().ingest(world.upload("landing/readings/two.csv", "nonsense\n1\n"))
+    emitter(ToUrl(receiver.url)).emit()
+    (failed,) = [event for event in receiver.events if event["eventType"] == "FAIL"]
+    assert failed["job"]["name"] == "ingestion.readings"
+    assert "sensor" in failed["run"]["facets"]["errorMessage"]["message"]
