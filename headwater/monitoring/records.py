@@ -28,8 +28,11 @@ COLUMNS = {
 TIMES = tuple(name for name, kind in COLUMNS.items() if kind == "TIMESTAMPTZ")
 OUTPUTS = ("probability", "value")
 LONGEST_REASON = 300
+DEEPEST = 200
+"""Objects and arrays in each other; a request has at most a handful."""
 
 _KEY = re.compile(r"(?P<model>[^/]+)/date=(?P<day>\d{4}-\d\d-\d\d)/(?:hour=(?P<hour>\d\d)/)?(?P<id>[^/]+)\.json")
+_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 _SPACE = re.compile(r"[ \t\n\r]*").match
 _WHOLE = re.compile(r"-?[0-9]+")
 _TOO_FINE = re.compile(r"[.,][0-9]{7}")
@@ -107,6 +110,8 @@ def read(body: bytes, key: str) -> Record:
     named = RecordKey.parse(key)
     try:
         text = body.decode()
+        if _is_deep(text):
+            raise Torn("its JSON is nested too deeply")
         found, end = _object(text, _SPACE(text, 0).end())  # type: ignore[union-attr]
         if _SPACE(text, end).end() != len(text):  # type: ignore[union-attr]
             raise Torn(f"something follows the JSON object, at character {end}")
@@ -119,6 +124,18 @@ def read(body: bytes, key: str) -> Record:
     except (ValueError, IndexError) as error:
         raise Torn(f"it isn't JSON: {error}") from error
     return _record(found, named, len(text))
+
+
+def _is_deep(text: str) -> bool:
+    """Whether brackets stand too deep in each other; Python's own limit is whatever a library has set it to."""
+    if text.count("[") + text.count("{") <= DEEPEST:
+        return False
+    depth = 0
+    for found in _BRACKETS.finditer(text):
+        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(found[0], 0)
+        if depth > DEEPEST:
+            return True
+    return False
 
 
 def _record(found: dict[str, _Cell], named: RecordKey, size: int) -> Record:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -139,6 +140,16 @@ TORN = {
     logged().replace('"alias"', '"model":"buys","alias"'): "'model' twice",
     logged(inputs='{"a":' + "[" * 5000 + "]" * 5000 + "}"): "nested too deeply",
 }
+
+
+def test_deep_nesting_is_refused_whatever_python_s_limit_is() -> None:
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(20_000)
+    try:
+        with pytest.raises(Torn, match="nested too deeply"):
+            read(logged(inputs='{"a":' + "[" * 5000 + "]" * 5000 + "}").encode(), KEY)
+    finally:
+        sys.setrecursionlimit(before)
 
 
 @pytest.mark.parametrize(("text", "reason"), TORN.items(), ids=range(len(TORN)))
