@@ -164,24 +164,14 @@ class Explaining:
         if not 0 <= instance < len(record["predictions"]):
             raise InvalidRequest(f"instance {instance}: the request has {len(record['predictions'])}, numbered from 0")
         name, number, notes = record["model"], record["version"], list[str]()
-        received = datetime.fromisoformat(record["received_at"])
         entry = self._known(notes, lambda: self._registry.version(name, number))
         package = self._known(notes, lambda: self._artifacts.load(entry.package, Package)) if entry else None
         views = _views(package.features if package else ())
-        questions: list[Callable[[], Any]] = [
-            *(lambda view=view: self._materialised(view, record, views[view]) for view in views),
-            *(
-                lambda source=source, commit=commit: self._commit(source, commit)
-                for source, commit in (entry.candidate.commits if entry else {}).items()
-            ),
-            lambda: self._move(name, record["alias"], received),
-            lambda: self._moments.update(received),
-        ]
-        answers = _together(questions)
+        answers = _together(self._questions(record, entry, views))
         materialised = dict(zip(views, answers, strict=False))
         move, update = answers[-2:]
         deployed = self._deployed(update) if update else ()
-        notes += _oddities(record, move, update)
+        notes += _oddities(record, move, update, deployed)
         prediction = record["predictions"][instance]
         values = [_value(view, features, prediction, record, materialised[view]) for view, features in views.items()]
         return Why(
@@ -194,6 +184,21 @@ class Explaining:
             **_of_record(record, instance),
             **_of_version(entry, package),
         )
+
+    def _questions(
+        self, record: Mapping[str, Any], entry: ModelVersion | None, views: Mapping[str, Sequence[PackageFeature]]
+    ) -> list[Callable[[], Any]]:
+        """The reads that don't need each other: of each view, of each commit, then of the alias and the update."""
+        received = datetime.fromisoformat(record["received_at"])
+        return [
+            *(lambda view=view: self._materialised(view, record, views[view]) for view in views),
+            *(
+                lambda source=source, commit=commit: self._commit(source, commit)
+                for source, commit in (entry.candidate.commits if entry else {}).items()
+            ),
+            lambda: self._move(record["model"], record["alias"], received),
+            lambda: self._moments.update(received),
+        ]
 
     def _record(self, request: str, model: str | None, day: date | datetime | None, days: int) -> dict[str, Any]:
         if request.startswith("prediction:"):
@@ -320,7 +325,9 @@ def _of_version(entry: ModelVersion | None, package: Package | None) -> dict[str
     }
 
 
-def _oddities(record: Mapping[str, Any], move: AliasMove | None, update: Update | None) -> Iterator[str]:
+def _oddities(
+    record: Mapping[str, Any], move: AliasMove | None, update: Update | None, deployed: Sequence[str]
+) -> Iterator[str]:
     if move is None:
         yield f"the log of alias {record['alias']!r} knows no move by then"
     elif move.to != record["version"]:
@@ -330,6 +337,8 @@ def _oddities(record: Mapping[str, Any], move: AliasMove | None, update: Update 
         )
     if update is None:
         yield "the infrastructure's history knows no update by then; headwater infra sync reads it again"
+    elif not deployed:
+        yield f"the index tells nothing of update {update.id[:12]} yet: headwater lineage sync brings it up to date"
 
 
 def _together(questions: Sequence[Callable[[], Any]]) -> list[Any]:

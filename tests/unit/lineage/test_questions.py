@@ -103,6 +103,14 @@ def test_a_prediction_whose_record_was_lost_is_said_to_be(lived: Lived) -> None:
         lived.service.why(FIRST, instance=3)
 
 
+def test_an_index_that_is_behind_is_said_to_be(lived: Lived) -> None:
+    service = LineageService(lived.places)
+    service.index.clear()
+    (note,) = service.why(FIRST).notes
+    assert note.startswith("the index tells nothing of update")
+    assert lived.service.why(FIRST).notes == ()
+
+
 def test_an_alias_that_moved_between_look_up_and_answer_is_told(lived: Lived) -> None:
     request = "44444444-4444-4444-8444-444444444444"
     PredictionStore(PREDICTIONS).write(record(request, 1))
