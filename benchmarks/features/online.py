@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +17,12 @@ import duckdb
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.endpoints import endpoint
 from benchmarks.features.online_data import FEATURES
 from benchmarks.peers import FEAST, feast, run
 
 HERE = Path(__file__).resolve().parent
-AWS = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y", "AWS_REGION": "eu-central-1"}
+STUB = "benchmarks.features.online_stub"
 
 
 def write(path: Path, rows: int) -> None:
@@ -38,22 +36,9 @@ def write(path: Path, rows: int) -> None:
     )
 
 
-@contextmanager
-def endpoint(milliseconds: float) -> Iterator[str]:
-    """A stub in a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.features.online_stub", "--milliseconds", str(milliseconds)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
-        finally:
-            process.terminate()
-
-
 def measure(path: Path, rows: int, milliseconds: float, views: int, python: Path | None) -> list[tuple[str, Any, Any]]:
     """What was measured, ours and Feast's (None without Feast)."""
-    with endpoint(milliseconds) as url:
-        environment = {**AWS, "AWS_ENDPOINT_URL": url, "AWS_DEFAULT_REGION": AWS["AWS_REGION"]}
+    with endpoint(STUB, milliseconds) as environment:
         common = ["--path", str(path), "--views", str(views)]
         ours = [sys.executable, "-m", "benchmarks.features.online_ours"]
         peer: list[str | Path] = [python, HERE / "online_peer.py"] if python else []

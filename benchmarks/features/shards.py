@@ -15,7 +15,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.features.online import AWS, endpoint, write
+from benchmarks.endpoints import endpoint
+from benchmarks.features.online import STUB, write
 from benchmarks.features.online_data import NOW
 from benchmarks.features.online_ours import Lake, view
 from benchmarks.versions.double import Registry
@@ -65,8 +66,8 @@ def measure(folder: Path, rows: int, size: int, milliseconds: float) -> dict[str
     assert split.entities == rows
     first = Shard.model_validate(json.loads((folder / split.manifest.key).read_text())[0])
     split_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    with endpoint(milliseconds) as url:
-        os.environ.update(AWS, AWS_ENDPOINT_URL=url, AWS_DEFAULT_REGION=AWS["AWS_REGION"])
+    with endpoint(STUB, milliseconds) as environment:
+        os.environ.update(environment)
         started = time.perf_counter()
         written = sharding.write(first, OnlineStore("features")).written
         write_seconds = time.perf_counter() - started

@@ -9,36 +9,19 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.endpoints import endpoint
 from benchmarks.peers import MLMD, mlmd, run
-
-AWS = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y", "AWS_REGION": "eu-central-1"}
-
-
-@contextmanager
-def endpoint(milliseconds: float) -> Iterator[str]:
-    """A stub in a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.lineage.stub", "--milliseconds", str(milliseconds)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
-        finally:
-            process.terminate()
 
 
 def ours(milliseconds: float, *arguments: str) -> dict[str, float]:
     """Our figures at an endpoint that answers after so many milliseconds."""
-    with endpoint(milliseconds) as url:
-        environment = {**AWS, "AWS_ENDPOINT_URL": url, "AWS_DEFAULT_REGION": AWS["AWS_REGION"]}
+    with endpoint("benchmarks.lineage.stub", milliseconds) as environment:
         return run([sys.executable, "-m", "benchmarks.lineage.ours", *arguments], **environment)
 
 

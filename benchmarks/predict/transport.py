@@ -119,7 +119,8 @@ def main() -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from benchmarks.features.online import AWS, endpoint
+    from benchmarks.endpoints import endpoint
+    from benchmarks.features.online import STUB
     from benchmarks.predict import cases
 
     parser = argparse.ArgumentParser(prog="python -m benchmarks.predict.transport", description=__doc__)
@@ -133,12 +134,12 @@ def main() -> None:
         cases.save(cases.cases()[0], directory)
         found: dict[tuple[str, float], list[dict[str, float]]] = {}
         for milliseconds in (0.0, given.milliseconds):
-            with endpoint(milliseconds) as url:
+            with endpoint(STUB, milliseconds) as reached:
                 for _ in range(given.rounds):
                     for name in TRANSPORTS:
                         command = [sys.executable, "-m", "benchmarks.predict.transport", "one", name]
                         command += [str(directory), str(given.requests if not milliseconds else given.requests // 10)]
-                        environment = {**ENVIRONMENT, **AWS, "AWS_ENDPOINT_URL": url}
+                        environment = {**ENVIRONMENT, **reached}
                         done = subprocess.run(
                             command, capture_output=True, text=True, check=True, cwd=ROOT, env=environment, timeout=300
                         )
