@@ -148,8 +148,8 @@ class Explaining:
         model : str, optional
             Spares looking through all models.
         day : date or datetime, optional
-            The request's day, UTC, which spares looking through the last ``days``; or a moment of its hour, which
-            spares looking through the day.
+            The request's day, UTC, which spares looking through the last ``days``; or a moment of its hour (UTC if it
+            has no time zone), which spares looking through the day.
         days : int
         instance : int
             Which of the request's instances, from 0.
@@ -206,9 +206,13 @@ class Explaining:
         if not _ID.fullmatch(request):
             raise InvalidRequest(f"{request[:80]!r} is no request's id: expected the request_id of an answer")
         models = [model] if model else self._predictions.models()
+        if is_moment := isinstance(day, datetime):
+            # Records lie under their hour in UTC.
+            day = day.astimezone(UTC) if day.tzinfo else day
         wanted = [day] if day else [self._now().date() - timedelta(days=back) for back in range(days)]
         for name in models:
-            for found in self._predictions.days_of(name, wanted, request) if not (model and day) else wanted:
+            # Where one read finds it, nothing is gained by asking for its day before.
+            for found in wanted if day and (model or is_moment) else self._predictions.days_of(name, wanted, request):
                 if (record := self._predictions.record(name, found, request)) is not None:
                     return record
         looked = f"on {day}" if day else f"in the last {days} days"

@@ -85,8 +85,8 @@ class Lineage:
         model : str, optional
             Spares looking through all models.
         day : date or datetime, optional
-            The request's day, UTC, which spares looking through the last ``days``; or a moment of its hour, UTC, which
-            spares looking through the day: then at most twelve reads answer.
+            The request's day, UTC, which spares looking through the last ``days``; or a moment of its hour (UTC if it
+            has no time zone), which spares looking through the day: then at most twelve reads answer.
         days : int, optional
             By default 14.
         instance : int

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
@@ -88,6 +88,13 @@ def test_why_needs_at_most_twelve_reads_where_the_hour_is_known(lived: Lived) ->
     assert len(known) <= 12, known
     assert calls[:25] == ["GetObject"] * 25
     assert sorted(calls[25:]) == sorted(known[1:])
+
+
+def test_a_moment_of_any_time_zone_finds_a_prediction_with_or_without_its_model(lived: Lived) -> None:
+    received = lived.service.why(SECOND).received_at
+    for zone in (UTC, timezone(timedelta(hours=14)), timezone(timedelta(hours=-11))):
+        for model in ("buys", None):
+            assert lived.service.why(SECOND, model=model, day=received.astimezone(zone)).request_id == SECOND
 
 
 def test_a_prediction_whose_record_was_lost_is_said_to_be(lived: Lived) -> None:
