@@ -126,15 +126,14 @@ def get(
 ) -> Answer:
     """Show the newest values of entities as a prediction would see them, with their state and age."""
     from headwater.cli.features_rows import keys_of
-    from headwater.cli.predict import moment
     from headwater.cli.render.online import show_values
+    from headwater.cli.times import time_in_utc
 
     store = connect(stack).features
     declared = store.definition(view)
     names = features or [feature.name for feature in declared.features]
-    rows = store.online(
-        keys_of(declared, keys), [f"{view}.{name}" for name in names], as_of=moment(as_of) if as_of else None
-    )
+    at = time_in_utc(as_of, "--as-of") if as_of else None
+    rows = store.online(keys_of(declared, keys), [f"{view}.{name}" for name in names], as_of=at)
     return Answer(rows, lambda console: show_values(console, declared, names, rows))
 
 
@@ -217,14 +216,10 @@ def skew(
     stack: StackOption = None,
 ) -> Answer:
     """Compare the features that a day's predictions saw with those that training would join to them."""
-    from datetime import date
-
     from headwater.cli.render.online import show_skew
+    from headwater.cli.times import day_of
 
-    try:
-        chosen = date.fromisoformat(day) if day else None
-    except ValueError as error:
-        raise typer.BadParameter(f"--day {day!r} is no day: write 2013-05-01") from error
+    chosen = day_of(day, "--day") if day else None
     return answered(connect(stack).features.skew(model, chosen, limit=limit), show_skew)
 
 

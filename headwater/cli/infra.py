@@ -80,16 +80,10 @@ def at(
     stack: StackOption = None,
 ) -> Answer:
     """Show which infrastructure existed at a time."""
-    from datetime import datetime
-
     from headwater.cli.render.infrastructure import show_standing
-    from headwater.errors import InvalidRequest
+    from headwater.cli.times import time_of
 
-    try:
-        moment = datetime.fromisoformat(time)
-    except ValueError as error:
-        raise InvalidRequest(f"{time!r} is no time: write it as 2026-03-01T12:00:00Z") from error
-    found = _infra(stack).at(moment, _stack(of))
+    found = _infra(stack).at(time_of(time), _stack(of))
     data = {
         "at": found.at,
         "update": _data(found.update),

@@ -11,6 +11,7 @@ import typer
 
 from headwater.cli.command import StackOption, YesOption, commands, connect, group
 from headwater.cli.output import Answer, answered, insist, listed, note
+from headwater.cli.times import day_of, time_of
 
 if TYPE_CHECKING:
     from datetime import date, datetime
@@ -156,9 +157,7 @@ def at(
     """Show what stood at a time: what served, from which data, on which infrastructure."""
     from headwater.cli.render.lineage import show_stood
 
-    moment = _time(time)
-    assert moment is not None  # noqa: S101 - a text was given
-    return answered(connect(stack).lineage.at(moment), show_stood)
+    return answered(connect(stack).lineage.at(time_of(time)), show_stood)
 
 
 def show(node: NodeArgument, stack: StackOption = None) -> Answer:
@@ -319,26 +318,13 @@ def _pairs(option: str, given: list[str] | None) -> dict[str, str]:
 
 
 def _time(text: str | None) -> datetime | None:
-    from datetime import datetime
-
-    from headwater.errors import InvalidRequest
-
-    if text is None:
-        return None
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError as error:
-        raise InvalidRequest(f"{text!r} is no time: write it as 2026-03-01T12:00:00Z") from error
+    return None if text is None else time_of(text)
 
 
 def _day(text: str | None) -> date | datetime | None:
-    from datetime import UTC, date, datetime
-
-    from headwater.errors import InvalidRequest
-
+    """A day, or a moment of it."""
     if text is None:
         return None
-    try:
-        return datetime.fromisoformat(text).replace(tzinfo=UTC) if "T" in text else date.fromisoformat(text)
-    except ValueError as error:
-        raise InvalidRequest(f"{text!r} is no day: write it as 2026-03-01, or its hour as 2026-03-01T14") from error
+    if "T" in text:
+        return time_of(text, "--day")
+    return day_of(text, "--day", example="2026-03-01, or its hour as 2026-03-01T14")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from headwater.cli.command import StackOption, commands, connect, group
 from headwater.cli.output import Answer, note, show, table
+from headwater.cli.times import day_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -38,7 +38,9 @@ def drift(
     stack: StackOption = None,
 ) -> Answer:
     """Judge each day beside the days of the training: one p-value, and the features that explain it."""
-    found = connect(stack).monitor.drift(model, version=version, since=_day(since), until=_day(until))
+    first = None if since is None else day_of(since, "--since")
+    last = None if until is None else day_of(until, "--until")
+    found = connect(stack).monitor.drift(model, version=version, since=first, until=last)
     if not found.days:
         note(f"version {found.version} of {model} answered nothing on these days")
     return Answer(found, lambda console: _show(console, found))
@@ -65,14 +67,3 @@ def _words(finding: Finding) -> str:
     usual = f"usual {show(finding.usual[0])} to {show(finding.usual[1])}"
     detail = f" ({finding.detail})" if finding.detail else ""
     return f"{finding.feature} {finding.channel.value} {show(finding.value)}{detail}, {usual}"
-
-
-def _day(text: str | None) -> date | None:
-    from headwater.errors import InvalidRequest
-
-    if text is None:
-        return None
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise InvalidRequest(f"{text!r} is no day: write it as 2026-03-01") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +9,7 @@ import typer
 
 from headwater.cli.command import StackOption, commands, connect
 from headwater.cli.output import Answer, note, table
+from headwater.cli.times import time_in_utc
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,7 +59,7 @@ def predict(
         return {entry.name: entry.kind for entry in connect(stack).models.serving(model).inputs}
 
     instances = read_instances(inputs or [], file, kinds)
-    at = moment(as_of) if as_of else None
+    at = time_in_utc(as_of, "--as-of") if as_of else None
     cloud = connect(stack)
     answers = [
         cloud.predict(model, instances[start : start + MAX_INSTANCES], as_of=at, alias=alias, explain=explain)
@@ -70,19 +70,6 @@ def predict(
     if len(answers) > 1:
         data["request_ids"] = [part.request_id for part in answers]
     return Answer(data, lambda console: _show(console, instances, whole))
-
-
-def moment(text: str) -> datetime:
-    """The time of ``--as-of``: UTC unless it has an offset."""
-    from datetime import UTC
-
-    from headwater.errors import InvalidRequest
-
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise InvalidRequest(f"--as-of {text!r} is no time: write 2013-05-01T10:00:00Z") from error
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _show(console: Console, instances: list[dict[str, Any]], answer: Predictions) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from headwater.cli.command import StackOption, commands, connect, group
 from headwater.cli.output import Answer, note, table
+from headwater.cli.times import time_of
+from headwater.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -38,7 +40,8 @@ def list_predictions(
     stack: StackOption = None,
 ) -> Answer:
     """List logged predictions, oldest first; --json has inputs and features too, as they were logged."""
-    first, last = _moment("--since", since), _moment("--until", until)
+    first = _zoned("--since", since)
+    last = _zoned("--until", until) if until is not None else datetime.now(UTC)
     cloud = connect(stack)
     logged = cloud.predictions(model, first, last)
     rows: list[dict[str, Any]] = []
@@ -80,17 +83,8 @@ def _plain(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _moment(option: str, text: str | None) -> datetime:
-    from datetime import UTC
-
-    from headwater.errors import InvalidRequest
-
-    if text is None:
-        return datetime.now(UTC)
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise InvalidRequest(f"{option} {text!r} is no time: write 2026-03-01T12:00:00Z") from error
+def _zoned(option: str, text: str) -> datetime:
+    found = time_of(text, option)
     if found.tzinfo is None:
         raise InvalidRequest(f"{option} {text!r} has no time zone: write {text}Z for UTC")
     return found

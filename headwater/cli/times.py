@@ -1,0 +1,45 @@
+"""Times and days as people write them in a terminal."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+from headwater.errors import InvalidRequest
+
+
+def time_of(text: str, option: str = "") -> datetime:
+    """The time that ``text`` writes as ISO 8601, with a time zone if it has one.
+
+    Raises
+    ------
+    InvalidRequest
+        It is no time; the message begins with ``option``.
+    """
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InvalidRequest(f"{_given(text, option)} is no time: write it as 2026-03-01T12:00:00Z") from error
+
+
+def time_in_utc(text: str, option: str = "") -> datetime:
+    """The same; UTC unless it has an offset."""
+    found = time_of(text, option)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def day_of(text: str, option: str = "", *, example: str = "2026-03-01") -> date:
+    """The day that ``text`` writes as ISO 8601.
+
+    Raises
+    ------
+    InvalidRequest
+        It is no day; the message begins with ``option`` and ends with the ``example``.
+    """
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise InvalidRequest(f"{_given(text, option)} is no day: write it as {example}") from error
+
+
+def _given(text: str, option: str) -> str:
+    return f"{option} {text!r}".lstrip()
