@@ -35,7 +35,7 @@ infra.Schedules("retraining", platform, machine=training.machine)  # a model's `
 infra.Streaming("features-stream", platform, serving=serving)  # rows by HTTP instead of files
 infra.FeatureParity("features-parity", platform)  # do online values equal offline ones?
 infra.FeatureSkew("features-skew", platform)  # do requests look like the training data?
-infra.Monitoring("monitoring", platform)  # the prediction log as tables
+infra.Monitoring("monitoring", platform, serving=serving)  # watches models
 infra.Lineage("lineage", platform, serving=serving)  # what was made from what
 if config.state_bucket:
     infra.InfrastructureHistory("infrastructure-history", platform, state_bucket=config.state_bucket)

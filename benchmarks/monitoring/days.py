@@ -12,10 +12,10 @@ import numpy as np
 import pandas
 
 from headwater.demo.flights import data_folder
-from headwater.monitoring.bank import Bank, BankWindow
-from headwater.monitoring.counting import profile_of
-from headwater.monitoring.judging import Judge, Outcome, Verdict
-from headwater.monitoring.profiles import Scheme, WindowProfile
+from headwater.monitoring.drift.bank import Bank, BankWindow
+from headwater.monitoring.drift.judging import Judge, Outcome, Verdict
+from headwater.monitoring.profiles.counting import profile_of
+from headwater.monitoring.profiles.types import Scheme, WindowProfile
 from headwater.registry.types import CategoryProfile, NumberProfile, Profile
 
 FIRST, DAYS, HELD_OUT = date(2013, 1, 1), 181, 36

@@ -10,10 +10,10 @@ import numpy as np
 import pandas
 
 from benchmarks.monitoring.columns import NUMBERS, columns
-from headwater.monitoring.bank import bank_of_days
-from headwater.monitoring.counting import profile_of
-from headwater.monitoring.judging import Judge
-from headwater.monitoring.profiles import Scheme
+from headwater.monitoring.drift.bank import bank_of_days
+from headwater.monitoring.drift.judging import Judge
+from headwater.monitoring.profiles.counting import profile_of
+from headwater.monitoring.profiles.types import Scheme
 from headwater.registry.types import CategoryProfile, Profile
 from headwater.training.describing import numbers
 

@@ -13,7 +13,7 @@ from headwater.cli.times import day_of
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from headwater.monitoring.judging import Finding
+    from headwater.monitoring.drift.judging import Finding
     from headwater.monitoring.watching import Watched, WatchedDay
 
 

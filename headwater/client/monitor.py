@@ -55,8 +55,8 @@ class Monitor:
             return watching.drift(model, number, first, last)
 
     def _watching(self) -> Watching:
-        from headwater.monitoring.reading import Reader
-        from headwater.monitoring.store import CompactionStore
+        from headwater.monitoring.log.reading import Reader
+        from headwater.monitoring.log.store import CompactionStore
         from headwater.monitoring.watching import Watching
 
         stack, table = self._description, Table(self._description.registry_table)

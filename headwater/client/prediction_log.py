@@ -15,7 +15,7 @@ from headwater.storage.table import Table
 if TYPE_CHECKING:
     import pandas
 
-    from headwater.monitoring.reading import Reader
+    from headwater.monitoring.log.reading import Reader
 
 MOST_ROWS = 1_000_000
 """Rows that `LoggedPredictions.frame` gives at most unless it is told otherwise."""
@@ -44,7 +44,7 @@ class LoggedPredictions:
         self, connection: Connection, model: str, since: datetime, until: datetime, columns: Sequence[str] | None
     ) -> None:
         with needed("logged predictions are read by DuckDB and pandas"):
-            from headwater.monitoring.reading import check
+            from headwater.monitoring.log.reading import check
         self.model, self.since, self.until = model, since, until
         self.columns = check(since, until, columns)
         self.torn: list[str] = []
@@ -83,7 +83,7 @@ class LoggedPredictions:
         """
         import pandas
 
-        from headwater.monitoring.reading import empty
+        from headwater.monitoring.log.reading import empty
 
         found, rows = [], 0
         for frame in self.frames():
@@ -103,8 +103,8 @@ class LoggedPredictions:
             return self._reader().count(self.model, self.since, self.until)
 
     def _reader(self) -> Reader:
-        from headwater.monitoring.reading import Reader
-        from headwater.monitoring.store import CompactionStore
+        from headwater.monitoring.log.reading import Reader
+        from headwater.monitoring.log.store import CompactionStore
 
         description = self._connection.description
         return Reader(CompactionStore(description.predictions_bucket, Table(description.registry_table)))

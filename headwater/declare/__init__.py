@@ -9,6 +9,7 @@ from __future__ import annotations
 from headwater.declare.base import Declaration, InvalidProduct, Name, location_of
 from headwater.declare.inputs import OnDemand, RequestInput, category, number, timestamp
 from headwater.declare.models import LONGEST_BODY, MOST_INSTANCES, Model
+from headwater.declare.monitoring import MOST_SEGMENTS, Monitoring
 from headwater.declare.products import Catalog, Product, catalog, load_catalog, product_of
 from headwater.declare.references import Reference, resolve
 from headwater.declare.sources import LANDED, TIME_FORMATS, Source
@@ -33,6 +34,7 @@ __all__ = [
     "LONGEST_TEXT",
     "LOWER_IS_BETTER",
     "MOST_INSTANCES",
+    "MOST_SEGMENTS",
     "TIME_FORMATS",
     "Aggregations",
     "Catalog",
@@ -48,6 +50,7 @@ __all__ = [
     "InvalidProduct",
     "Metric",
     "Model",
+    "Monitoring",
     "Name",
     "OnDemand",
     "OptionalDuration",

@@ -9,9 +9,10 @@ from pydantic import Field, model_validator
 
 from headwater.declare.base import Declaration, InvalidProduct, Name, refuse_repeats
 from headwater.declare.inputs import OnDemand, RequestInput
+from headwater.declare.monitoring import Monitoring
 from headwater.declare.references import Reference
 from headwater.declare.times import Schedule
-from headwater.declare.training import CLASSIFICATION_METRICS, Examples, Gate, Holdout, Search
+from headwater.declare.training import CLASSIFICATION_METRICS, Examples, Gate, Holdout, Metric, Search
 
 LONGEST_BODY = 256 * 1024
 """Bytes of a prediction request's body that the API reads."""
@@ -56,6 +57,8 @@ class Model(Declaration):
     deterministic: bool = False
     """Whether the label follows from the columns by a rule. Then a perfect score is no sign of a leak, and doesn't hold
     the automatic promotion back."""
+    monitoring: Monitoring = Monitoring()
+    """How the model is watched once it serves."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -65,10 +68,33 @@ class Model(Declaration):
                 f"model {self.name!r}: label {self.examples.label!r} is also a request input: the answer would be its "
                 "own clue"
             )
+        self._check_monitoring()
         for gate in self.gates:
             if (gate.metric in CLASSIFICATION_METRICS) != (self.task == "classification"):
                 raise ValueError(f"model {self.name!r}: {gate.metric} doesn't judge a {self.task}")
         return self
+
+    def _check_monitoring(self) -> None:
+        watched, names = self.monitoring, {entry.name for entry in self.inputs}
+        categories = {entry.name for entry in self.inputs if entry.kind == "category"} | set(self.features)
+        if unknown := [name for name in watched.segments if name not in categories]:
+            raise ValueError(
+                f"model {self.name!r}: monitoring.segments has {unknown[0]!r}, which is no input of kind category and "
+                f"no feature of the model. It has {', '.join(sorted(categories)) or 'none'}"
+            )
+        refuse_repeats(f"model {self.name!r}: monitoring.segments", watched.segments)
+        if unknown := [name for name in watched.labelled_by if name not in names]:
+            raise ValueError(
+                f"model {self.name!r}: monitoring.labelled_by has {unknown[0]!r}, which is no request input. "
+                f"The inputs are {', '.join(sorted(names))}"
+            )
+        if watched.metric and (watched.metric in CLASSIFICATION_METRICS) != (self.task == "classification"):
+            raise ValueError(f"model {self.name!r}: monitoring.metric {watched.metric} doesn't judge a {self.task}")
+
+    @property
+    def watched_metric(self) -> Metric:
+        """The figure that performance is judged by."""
+        return self.monitoring.metric or self.gates[0].metric
 
     @property
     def columns(self) -> tuple[str, ...]:

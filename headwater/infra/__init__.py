@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from headwater.infra.images import ImageRepository as ImageRepository
     from headwater.infra.lake.ingestion import Ingestion as Ingestion
     from headwater.infra.lineage import Lineage as Lineage
-    from headwater.infra.monitoring import Monitoring as Monitoring
+    from headwater.infra.monitoring.service import Monitoring as Monitoring
     from headwater.infra.platform.buckets import Expiry as Expiry
     from headwater.infra.platform.buckets import PrivateBucket as PrivateBucket
     from headwater.infra.platform.buckets import PrivateBucketArgs as PrivateBucketArgs
@@ -66,7 +66,7 @@ _MODULES = {
     "Ingestion": "lake.ingestion",
     "Lineage": "lineage",
     "Materialisation": "features.materialisation",
-    "Monitoring": "monitoring",
+    "Monitoring": "monitoring.service",
     "Network": "containers.network",
     "Platform": "platform.platform",
     "PrivateBucket": "platform.buckets",

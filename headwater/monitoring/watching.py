@@ -10,13 +10,13 @@ from typing import Any
 import pandas
 
 from headwater.features.inputs import encode
-from headwater.monitoring.bank import Bank
-from headwater.monitoring.counting import profile_of
+from headwater.monitoring.drift.bank import Bank
+from headwater.monitoring.drift.judging import Judge, Verdict
+from headwater.monitoring.drift.standing import Standing, State
 from headwater.monitoring.errors import NoBank
-from headwater.monitoring.judging import Judge, Verdict
-from headwater.monitoring.profiles import Scheme, WindowProfile, merge
-from headwater.monitoring.reading import Reader
-from headwater.monitoring.standing import Standing, State
+from headwater.monitoring.log.reading import Reader
+from headwater.monitoring.profiles.counting import profile_of
+from headwater.monitoring.profiles.types import Scheme, WindowProfile, merge
 from headwater.registry.errors import ArtifactInvalid, ArtifactNotFound
 from headwater.registry.service import Registry
 from headwater.registry.store import ArtifactStore

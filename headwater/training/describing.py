@@ -13,8 +13,8 @@ import numpy
 import pandas
 
 from headwater.declare import LONGEST_BODY, MOST_INSTANCES, Model, RequestInput
-from headwater.monitoring.bank import Bank, bank_of_days
-from headwater.monitoring.profiles import Scheme
+from headwater.monitoring.drift.bank import Bank, bank_of_days
+from headwater.monitoring.profiles.types import Scheme
 from headwater.registry.types import CategoryProfile, GoldenRequest, GoldenSet, NumberProfile, Profile
 from headwater.training.dataset import Rows
 from headwater.training.errors import InvalidExamples

@@ -12,7 +12,7 @@ from headwater.handlers.observability import observe
 from headwater.settings import FunctionSettings, at_init
 
 if TYPE_CHECKING:
-    from headwater.monitoring.service import Compaction
+    from headwater.monitoring.log.service import Compaction
 
 logger, tracer, metrics, entry = observe("monitoring")
 
@@ -30,8 +30,8 @@ class Settings(FunctionSettings):
 @at_init
 def compaction() -> Compaction:
     # Imported here: the deployment reads `Settings` where DuckDB needn't be installed.
-    from headwater.monitoring.service import Compaction
-    from headwater.monitoring.store import CompactionStore
+    from headwater.monitoring.log.service import Compaction
+    from headwater.monitoring.log.store import CompactionStore
     from headwater.storage.table import Table
 
     settings = Settings.from_environment()

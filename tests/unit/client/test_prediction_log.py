@@ -11,8 +11,8 @@ import pytest
 
 from headwater.client import Stack, connect
 from headwater.client.errors import BadTarget
-from headwater.monitoring.reading import BadRange, NoSuchColumn
-from headwater.monitoring.records import COLUMNS
+from headwater.monitoring.log.reading import BadRange, NoSuchColumn
+from headwater.monitoring.log.records import COLUMNS
 from headwater.registry.errors import ModelNotRegistered
 from headwater.registry.service import Registry
 from tests.unit.client.conftest import OUTPUTS, describe
@@ -98,9 +98,9 @@ def test_an_hour_that_is_settled_is_not_listed(log: Log, stack: Stack, monkeypat
         raise AssertionError("records are listed")
 
     for name in ("of_hour", "of_day", "bodies", "hours"):
-        monkeypatch.setattr(f"headwater.monitoring.store.CompactionStore.{name}", listed)
+        monkeypatch.setattr(f"headwater.monitoring.log.store.CompactionStore.{name}", listed)
     assert len(stack.predictions("buys", AT, AT + 2 * HOUR).frame()) == 2
-    monkeypatch.setattr("headwater.monitoring.store.CompactionStore.fetch", listed)
+    monkeypatch.setattr("headwater.monitoring.log.store.CompactionStore.fetch", listed)
     assert stack.predictions("buys", AT - timedelta(minutes=30), AT + timedelta(minutes=90)).count() == 2
 
 

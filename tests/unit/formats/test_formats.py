@@ -24,9 +24,9 @@ from headwater.history.types import Checkpoint, UpdateContext, UpdateRecord
 from headwater.lake.types import DataVersion, Ingestion, Reingestion
 from headwater.lake.types import Definition as SourceDefinition
 from headwater.lineage.annotations import Annotation
-from headwater.monitoring.bank import Bank
-from headwater.monitoring.profiles import Scheme, WindowProfile
-from headwater.monitoring.types import Progress as CompactionProgress
+from headwater.monitoring.drift.bank import Bank
+from headwater.monitoring.log.types import Progress as CompactionProgress
+from headwater.monitoring.profiles.types import Scheme, WindowProfile
 from headwater.registry.types import AliasMove, Candidate, GoldenSet, ModelVersion, Package, Profile
 from headwater.values import FormatTooNew, Stored
 from headwater.versions.types import Commit, RefMove, Root

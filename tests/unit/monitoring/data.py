@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from headwater.monitoring.bank import Bank, BankWindow
-from headwater.monitoring.counting import profile_of
-from headwater.monitoring.judging import Judge, Verdict
-from headwater.monitoring.profiles import NumberCounts, Scheme, WindowProfile
+from headwater.monitoring.drift.bank import Bank, BankWindow
+from headwater.monitoring.drift.judging import Judge, Verdict
+from headwater.monitoring.profiles.counting import profile_of
+from headwater.monitoring.profiles.types import NumberCounts, Scheme, WindowProfile
 from headwater.registry.types import CategoryProfile, NumberProfile, Profile
 
 DAY = datetime(2026, 1, 5, tzinfo=UTC)

@@ -13,10 +13,10 @@ from typing import Any
 import duckdb
 import pytest
 
-from headwater.monitoring.reading import Reader
-from headwater.monitoring.records import TIMES
-from headwater.monitoring.service import Compaction, Report
-from headwater.monitoring.store import CompactionStore
+from headwater.monitoring.log.reading import Reader
+from headwater.monitoring.log.records import TIMES
+from headwater.monitoring.log.service import Compaction, Report
+from headwater.monitoring.log.store import CompactionStore
 from headwater.serving.store import PredictionStore
 from headwater.serving.types import PredictionRecord, day_prefix, record_key
 from headwater.storage.clients import client

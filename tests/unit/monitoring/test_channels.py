@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import binom, false_discovery_control, ks_2samp, wasserstein_distance
 
-from headwater.monitoring.channels import (
+from headwater.monitoring.drift.channels import (
     at_least,
     chance,
     equal_mass,
@@ -21,8 +21,8 @@ from headwater.monitoring.channels import (
     shown,
     stability_index,
 )
-from headwater.monitoring.counting import profile_of
-from headwater.monitoring.judging import benjamini_hochberg
+from headwater.monitoring.drift.judging import benjamini_hochberg
+from headwater.monitoring.profiles.counting import profile_of
 from tests.unit.monitoring.data import counts, scheme_of
 
 COUNTS = st.lists(st.tuples(st.integers(0, 10**7), st.integers(0, 10**7)), min_size=1, max_size=40)

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from headwater.monitoring.service import Compaction, never
-from headwater.monitoring.store import CompactionStore
-from headwater.monitoring.types import part_name
+from headwater.monitoring.log.service import Compaction, never
+from headwater.monitoring.log.store import CompactionStore
+from headwater.monitoring.log.types import part_name
 from headwater.storage.clients import client
 from tests.unit.monitoring.logs import AT, BUCKET, HOUR, LATER, Log, record
 

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from headwater.monitoring.bank import Bank
-from headwater.monitoring.channels import Channel
-from headwater.monitoring.counting import profile_of
-from headwater.monitoring.judging import Judge, Outcome, Verdict
-from headwater.monitoring.profiles import SCORES, SchemeMismatch, merge
-from headwater.monitoring.reference import leave_one_out, tail_scores
-from headwater.monitoring.standing import Standing, State, standing
+from headwater.monitoring.drift.bank import Bank
+from headwater.monitoring.drift.channels import Channel
+from headwater.monitoring.drift.judging import Judge, Outcome, Verdict
+from headwater.monitoring.drift.reference import leave_one_out, tail_scores
+from headwater.monitoring.drift.standing import Standing, State, standing
+from headwater.monitoring.profiles.counting import profile_of
+from headwater.monitoring.profiles.types import SCORES, SchemeMismatch, merge
 from tests.unit.monitoring.data import DAY, bank_of, judged, scheme_of, usual
 
 BAD = (Outcome.SUSPICIOUS, Outcome.EXTREME)

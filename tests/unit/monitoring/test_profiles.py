@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headwater.monitoring.bank import MOST_WINDOWS, Bank, BankWindow, bank_of_days, stratum_of
-from headwater.monitoring.counting import MANY_ROWS, UncountableColumn, count_numbers, profile_of
-from headwater.monitoring.exact import ZERO, add, exact, fraction, squares, sums
-from headwater.monitoring.profiles import (
+from headwater.monitoring.drift.bank import MOST_WINDOWS, Bank, BankWindow, bank_of_days, stratum_of
+from headwater.monitoring.profiles.counting import MANY_ROWS, UncountableColumn, count_numbers, profile_of
+from headwater.monitoring.profiles.exact import ZERO, add, exact, fraction, squares, sums
+from headwater.monitoring.profiles.types import (
     PartCountedTwice,
     Scheme,
     SchemeMismatch,
@@ -85,7 +85,7 @@ def test_a_histogram_counts_as_a_sort_does(monkeypatch: pytest.MonkeyPatch, kind
     }[kind]
     scheme = scheme_of({"x": values[np.isfinite(values)][:5_000]})
     by_histogram = count_numbers("x", values, scheme.numbers["x"])
-    monkeypatch.setattr("headwater.monitoring.counting.MANY_ROWS", 10**9)
+    monkeypatch.setattr("headwater.monitoring.profiles.counting.MANY_ROWS", 10**9)
     assert count_numbers("x", values, scheme.numbers["x"]) == by_histogram
 
 

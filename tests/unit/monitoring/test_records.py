@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from headwater.json_values import dumps
-from headwater.monitoring.records import COLUMNS, Torn, read
+from headwater.monitoring.log.records import COLUMNS, Torn, read
 from headwater.serving.types import record_key
 from tests.unit.monitoring.logs import AT, HOUR, LATER, Log, instance, record, rows_of
 

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from headwater.features.inputs import encode
-from headwater.monitoring.bank import Bank, BankWindow
-from headwater.monitoring.counting import profile_of
+from headwater.monitoring.drift.bank import Bank, BankWindow
+from headwater.monitoring.drift.judging import Outcome
+from headwater.monitoring.drift.standing import State
 from headwater.monitoring.errors import NoBank
-from headwater.monitoring.judging import Outcome
-from headwater.monitoring.profiles import Scheme
-from headwater.monitoring.reading import Reader
-from headwater.monitoring.standing import State
-from headwater.monitoring.store import CompactionStore
+from headwater.monitoring.log.reading import Reader
+from headwater.monitoring.log.store import CompactionStore
+from headwater.monitoring.profiles.counting import profile_of
+from headwater.monitoring.profiles.types import Scheme
 from headwater.monitoring.watching import Watched, Watching
 from headwater.registry.errors import VersionNotFound
 from headwater.registry.store import ArtifactStore

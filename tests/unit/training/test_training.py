@@ -16,8 +16,8 @@ from headwater.features.offline.point_in_time import historical
 from headwater.features.online.store import OnlineStore
 from headwater.lake.errors import NoData
 from headwater.lake.service import Lake
-from headwater.monitoring.bank import Bank
-from headwater.monitoring.profiles import Scheme
+from headwater.monitoring.drift.bank import Bank
+from headwater.monitoring.profiles.types import Scheme
 from headwater.registry.starting import StartedBy
 from headwater.registry.store import ArtifactStore
 from headwater.registry.types import GoldenSet, Profile, Status

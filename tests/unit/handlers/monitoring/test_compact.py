@@ -8,7 +8,7 @@ import pytest
 from localcloud.embedded_metrics import metrics_in
 
 from headwater.handlers.monitoring import compact
-from headwater.monitoring.store import CompactionStore
+from headwater.monitoring.log.store import CompactionStore
 from headwater.serving.types import record_key
 from tests.unit.lake.invocation import Context
 from tests.unit.monitoring.logs import AT, BUCKET, HOUR, Log, new_log, record

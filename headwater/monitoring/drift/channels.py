@@ -15,7 +15,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from headwater.monitoring.profiles import CategoryCounts, NumberCounts
+from headwater.monitoring.profiles.types import CategoryCounts, NumberCounts
 from headwater.values import Value
 
 CELLS = 32

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import StrEnum
 
-from headwater.monitoring.judging import Outcome, Verdict
+from headwater.monitoring.drift.judging import Outcome, Verdict
 from headwater.values import Value
 
 OF_LAST = 3

@@ -10,8 +10,8 @@ from typing import Any, Self
 import numpy as np
 from pydantic import AwareDatetime, Field
 
-from headwater.monitoring.counting import profile_of
-from headwater.monitoring.profiles import Scheme, SchemeMismatch, WindowProfile
+from headwater.monitoring.profiles.counting import profile_of
+from headwater.monitoring.profiles.types import Scheme, SchemeMismatch, WindowProfile
 from headwater.values import Stored, Value
 
 MOST_WINDOWS = 400

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headwater.errors import InvalidRequest
-from headwater.monitoring.exact import ExactSum, squares, sums
-from headwater.monitoring.histograms import figures
-from headwater.monitoring.profiles import SCORES, CategoryCounts, NumberCounts, Scheme, WindowProfile
+from headwater.monitoring.profiles.exact import ExactSum, squares, sums
+from headwater.monitoring.profiles.histograms import figures
+from headwater.monitoring.profiles.types import SCORES, CategoryCounts, NumberCounts, Scheme, WindowProfile
 
 MANY_ROWS = 100_000
 """Rows from which on columns are counted side by side, and by a histogram instead of a sort."""

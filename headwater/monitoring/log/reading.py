@@ -19,10 +19,10 @@ import pandas
 
 from headwater.errors import InvalidRequest
 from headwater.lake.database import connect, literal
-from headwater.monitoring.compaction import batches, ids_in, write_part
-from headwater.monitoring.records import COLUMNS, TIMES, Record, RecordKey, Torn, read
-from headwater.monitoring.store import CompactionStore, Listed
-from headwater.monitoring.types import HOUR, CompactedHour, Progress, hour_of
+from headwater.monitoring.log.compaction import batches, ids_in, write_part
+from headwater.monitoring.log.records import COLUMNS, TIMES, Record, RecordKey, Torn, read
+from headwater.monitoring.log.store import CompactionStore, Listed
+from headwater.monitoring.log.types import HOUR, CompactedHour, Progress, hour_of
 
 MEMORY = "1GB"
 """DuckDB's share; what is more goes to disk."""
@@ -67,7 +67,7 @@ class Reader:
         since, until : datetime
             With their time zones.
         columns : sequence of str, optional
-            Some of `headwater.monitoring.records.COLUMNS`; by default all.
+            Some of `headwater.monitoring.log.records.COLUMNS`; by default all.
         torn : list of str, optional
             Is told key and reason of each record that can't be read and isn't in quarantine yet.
 

@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from headwater.monitoring.bank import Bank, stratum_of
-from headwater.monitoring.channels import DISTANCES, QUALITY, Channel, Floats, at_least
-from headwater.monitoring.profiles import SCORES, CategoryCounts, NumberCounts, SchemeMismatch, WindowProfile
-from headwater.monitoring.reference import LEAST_KNOWN, LEAST_WINDOWS, FeatureReference, tail_scores
+from headwater.monitoring.drift.bank import Bank, stratum_of
+from headwater.monitoring.drift.channels import DISTANCES, QUALITY, Channel, Floats, at_least
+from headwater.monitoring.drift.reference import LEAST_KNOWN, LEAST_WINDOWS, FeatureReference, tail_scores
+from headwater.monitoring.profiles.types import SCORES, CategoryCounts, NumberCounts, SchemeMismatch, WindowProfile
 from headwater.values import Value
 
 LEAST_ROWS = 50

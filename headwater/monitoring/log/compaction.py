@@ -11,8 +11,8 @@ import duckdb
 import pandas
 
 from headwater.lake.database import literal
-from headwater.monitoring.records import COLUMNS, Record
-from headwater.monitoring.types import Part, digest_of, part_name
+from headwater.monitoring.log.records import COLUMNS, Record
+from headwater.monitoring.log.types import Part, digest_of, part_name
 
 MOST_ROWS = 100_000
 """Rows of a part; a record isn't split, so one may have 99 more."""

@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from headwater.monitoring.channels import (
+from headwater.monitoring.drift.channels import (
     DISTANCES,
     Channel,
     Floats,
@@ -19,7 +19,7 @@ from headwater.monitoring.channels import (
     equal_mass,
     shape_distance,
 )
-from headwater.monitoring.profiles import CategoryCounts, NumberCounts
+from headwater.monitoring.profiles.types import CategoryCounts, NumberCounts
 
 LEAST_KNOWN = 20
 """Values of a window below which a feature has no distances."""

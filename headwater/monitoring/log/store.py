@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from headwater.monitoring.types import (
+from headwater.monitoring.log.types import (
     CompactedHour,
     Part,
     Progress,

@@ -16,10 +16,10 @@ from tempfile import TemporaryDirectory
 import duckdb
 
 from headwater.lake.database import connect
-from headwater.monitoring.compaction import MOST_CHARACTERS, MOST_ROWS, batches, ids_in, quarantined, write_part
-from headwater.monitoring.records import LONGEST_REASON, Record, RecordKey, Torn, read
-from headwater.monitoring.store import CompactionStore, Contended, Listed, Stop
-from headwater.monitoring.types import HOUR, LATE, CompactedHour, Part, Progress, digest_of, hour_of, hour_text
+from headwater.monitoring.log.compaction import MOST_CHARACTERS, MOST_ROWS, batches, ids_in, quarantined, write_part
+from headwater.monitoring.log.records import LONGEST_REASON, Record, RecordKey, Torn, read
+from headwater.monitoring.log.store import CompactionStore, Contended, Listed, Stop
+from headwater.monitoring.log.types import HOUR, LATE, CompactedHour, Part, Progress, digest_of, hour_of, hour_text
 
 TRIES = 5
 """How often an hour is looked at anew because another compaction works on it."""

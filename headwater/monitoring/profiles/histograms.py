@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from headwater.monitoring.exact import ZERO, ExactSum, add, of_float
+from headwater.monitoring.profiles.exact import ZERO, ExactSum, add, of_float
 
 _BITS = 18
 _BUCKETS = 1 << _BITS

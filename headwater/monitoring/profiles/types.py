@@ -17,7 +17,7 @@ import numpy as np
 from pydantic import BeforeValidator, Field, PlainSerializer
 
 from headwater.errors import InvalidRequest, Refused
-from headwater.monitoring.exact import ZERO, ExactSum, add, fraction
+from headwater.monitoring.profiles.exact import ZERO, ExactSum, add, fraction
 from headwater.registry.types import Profile
 from headwater.values import Stored, Value
 

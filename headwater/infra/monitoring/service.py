@@ -11,6 +11,7 @@ from headwater.infra.platform.component import Component
 from headwater.infra.platform.keys import COMPACTED_PREDICTIONS, COMPACTIONS, TORN_PREDICTIONS
 from headwater.infra.platform.platform import Platform
 from headwater.infra.platform.tags import physical_name
+from headwater.infra.serving import Serving
 
 CAPABILITY = "monitoring"
 # Some minutes after the hour, UTC: what its last requests logged is there.
@@ -23,8 +24,11 @@ class Monitoring(Component):
     The records stay. Idle the function lists the days of each model's log.
     """
 
-    def __init__(self, name: str, platform: Platform, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self, name: str, platform: Platform, *, serving: Serving, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
         super().__init__(name, platform, opts)
+        self._serving = serving
         function = f"{name}-compact"
         self.compact = self._function(
             function,

@@ -1,0 +1,1 @@
+"""The prediction log as tables: records, their hourly compaction, and reading them."""

@@ -1,0 +1,1 @@
+"""Exactly mergeable counts of what a model saw and said."""
