@@ -128,6 +128,16 @@ def departures(day: date, count: int, *, first: time, last: time, data: Path | N
     return [_departure(rows[index * len(rows) // count]) for index in range(min(count, len(rows)))]
 
 
+def month_departures(year: int, month: int, *, data: Path | None = None) -> list[Departure]:
+    """Every flight of a month, by the time of its scheduled departure."""
+    with _lines(data or data_folder(), "flights") as lines:
+        wanted = f"{year},{month},".encode()
+        header = next(lines)
+        text = io.StringIO((header + b"".join(line for line in lines if line.startswith(wanted))).decode())
+    found = [_departure(row) for row in csv.DictReader(text)]
+    return sorted(found, key=lambda flight: (flight.scheduled, flight.flight, flight.inputs["origin"]))
+
+
 def _departure(row: dict[str, str]) -> Departure:
     hour = datetime.strptime(row["time_hour"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
     scheduled = hour + timedelta(minutes=int(row["minute"]))
