@@ -60,3 +60,9 @@ STREAM_ROWS = Route("POST", "/features/{view}/rows")
 OPENAPI = Route("GET", "/openapi.json")
 LINEAGE = Route("GET", "/lineage")
 TAKE_EVENT = Route("POST", "/lineage")
+METRICS = Route("GET", "/metrics")
+SCRAPE = Route(
+    "GET",
+    "/metrics/scrape",
+    open_because="Prometheus can't sign as AWS wants it: the function takes a token instead, and tells numbers alone",
+)
