@@ -77,32 +77,23 @@ def _variables(source: Source, reference: Mapping[str, str]) -> list[dict[str, A
         "refresh": 2,
         "sort": 1,
     }
+    # Queries of variables are texts, which both sources read: their newer form isn't one of the dashboard's schema.
     if source is Source.PROMETHEUS:
-        definition = f"label_values({STATE.name}, model)"
-        asked = {"qryType": 1, "query": definition, "refId": "PrometheusVariableQueryEditor-VariableQuery"}
+        query = f"label_values({STATE.name}, model)"
         # A model of any name is chosen by All, not only those that the list knows by now.
-        return [datasource, {**model, "query": asked, "definition": definition, "includeAll": True, "allValue": ".*"}]
-    asked = {
-        "queryType": "dimensionValues",
-        "region": "${region}",
-        "namespace": NAMESPACE,
-        "metricName": "Predictions",
-        "dimensionKey": "model",
-        "dimensionFilters": {"service": "serving"},
-        "refId": "CloudWatchVariableQueryEditor-VariableQuery",
-    }
+        return [datasource, {**model, "query": query, "definition": query, "includeAll": True, "allValue": ".*"}]
     region = {
         "type": "query",
         "name": "region",
         "label": "Region",
         "datasource": dict(reference),
-        "query": {"queryType": "regions", "refId": "CloudWatchVariableQueryEditor-VariableQuery"},
+        "query": "regions()",
         "definition": "regions()",
         "refresh": 1,
         "current": {"text": "default", "value": "default"},
     }
-    definition = f"dimension_values($region,{NAMESPACE},Predictions,model)"
-    return [datasource, region, {**model, "query": asked, "definition": definition}]
+    query = f"dimension_values($region,{NAMESPACE},Predictions,model)"
+    return [datasource, region, {**model, "query": query, "definition": query}]
 
 
 def _panel(panel: Panel, source: Source, reference: Mapping[str, str], number: int) -> dict[str, Any]:

@@ -39,9 +39,9 @@ def status(model: str = "flights", **more: Any) -> Status:
     return Status(**given | more)
 
 
-def unknown(model: str = "young") -> Status:
+def unknown(model: str = "young", at: datetime = LOOKED) -> Status:
     """A model of which nothing is known yet."""
-    return Status(model=model, version=1, at=LOOKED, state=State.COLLECTING)
+    return Status(model=model, version=1, at=at, state=State.COLLECTING)
 
 
 def keep(table: Table, statuses: Iterable[Status]) -> None:

@@ -81,7 +81,8 @@ def test_everything_that_is_known_of_a_model_is_a_gauge_without_a_time() -> None
 def test_what_is_not_known_is_not_told_and_the_end_always_is() -> None:
     # kubernetes-sigs/resource-state-metrics#18: no end, and the target is down.
     assert families(exposition([unknown()])).keys() == {
-        "headwater_model_state", "headwater_model_severity", "headwater_model_alarm", "headwater_look_timestamp_seconds",
+        "headwater_model_state", "headwater_model_severity", "headwater_model_alarm",
+        "headwater_look_timestamp_seconds",
     }  # fmt: skip
     assert exposition([]) == "# EOF\n"
 
@@ -121,7 +122,9 @@ def test_any_name_comes_out_of_both_formats_as_it_was(model: str, feature: str) 
 @given(st.floats())
 def test_any_number_comes_out_as_it_was(value: float) -> None:
     (told,) = (
-        number for (name, _), number in series(exposition([status(score=value)])).items() if name.endswith("drift_score")
+        number
+        for (name, _), number in series(exposition([status(score=value)])).items()
+        if name.endswith("drift_score")
     )
     assert told == value or (math.isnan(told) and math.isnan(value))
 
