@@ -35,7 +35,7 @@ class Tokens:
             return ScrapeTokens(Table(self._table)).create(name, days=days, by=me())
 
     def list(self) -> tuple[ScrapeToken, ...]:
-        """What is kept of all tokens, those that expired or were revoked too, by name."""
+        """All tokens by name, without their secrets, those that expired or were revoked too."""
         with self._using():
             return ScrapeTokens(Table(self._table)).all()
 

@@ -59,7 +59,7 @@ ALLOWED: Mapping[tuple[str, str], str] = {
     # With the ARN's prefix at most 1,011 characters, fifteen levels.
     ("aws:ssm/parameter:Parameter", "name"): r"(?=.{1,1011}$)(?:/(?!aws|ssm)[a-zA-Z0-9_.-]+){1,15}",
 }
-NAMES = {"name", "bucket", "family", "statementId", "targetId"}
+NAMES = {"dashboardName", "name", "bucket", "family", "statementId", "targetId"}
 DESCRIPTIONS: Mapping[str, int] = {
     "aws:cloudwatch/metricAlarm:MetricAlarm": 1024,
     "aws:cloudwatch/eventRule:EventRule": 512,

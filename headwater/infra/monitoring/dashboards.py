@@ -1,4 +1,4 @@
-"""What shows how models are: the function that answers with metrics, and the stack's dashboard in CloudWatch."""
+"""The function that answers with metrics of the models, and the stack's dashboard in CloudWatch."""
 
 from __future__ import annotations
 

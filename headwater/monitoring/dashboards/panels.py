@@ -9,7 +9,7 @@ from headwater.monitoring.dashboards import families
 from headwater.monitoring.dashboards.families import Family
 
 NAMESPACE = "Headwater"
-"""Of the stack's metrics in CloudWatch (`headwater.handlers.observability.NAMESPACE`)."""
+"""Namespace of the stack's metrics in CloudWatch (`headwater.handlers.observability.NAMESPACE`)."""
 SELECTED = '{model=~"$model"}'
 """Series of the models that are chosen on a dashboard of Grafana."""
 HOUR = 3600
@@ -17,7 +17,7 @@ DAY = 24 * HOUR
 
 
 class Unit(StrEnum):
-    """What a panel's numbers are."""
+    """Kind of a panel's numbers."""
 
     NUMBER = "number"
     SHARE = "share"

@@ -27,7 +27,7 @@ class Rule:
     summary: str
     description: str
     command: str
-    """What to run first."""
+    """The command to run first."""
 
 
 _MODEL = "{{ $labels.model }}"

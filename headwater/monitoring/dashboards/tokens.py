@@ -47,11 +47,11 @@ class TokenRefused(HeadwaterError):
 
 
 class ScrapeToken(Stored):
-    """What is kept of a token."""
+    """A token as the registry keeps it, without its secret."""
 
     name: str
     sha256: str
-    """Of the whole token, in hexadecimal digits."""
+    """Hash of the whole token, in hexadecimal digits."""
     created_at: AwareDatetime
     created_by: str = ""
     expires_at: AwareDatetime
@@ -63,7 +63,7 @@ class ScrapeToken(Stored):
 
 
 class Created(NamedTuple):
-    """A new token, and what is kept of it."""
+    """A new token, and its kept part."""
 
     token: str
     """Can't be had again."""
@@ -124,7 +124,7 @@ class ScrapeTokens:
         return Created(token, kept)
 
     def all(self) -> tuple[ScrapeToken, ...]:
-        """What is kept of all tokens, those that expired or were revoked too, by name."""
+        """All tokens by name, without their secrets, those that expired or were revoked too."""
         return tuple(map(ScrapeToken.from_item, self._table.query(PREFIX, "")))
 
     def revoke(self, name: str) -> ScrapeToken:
@@ -145,7 +145,7 @@ class ScrapeTokens:
                 return revoked
 
     def admit(self, token: str) -> ScrapeToken:
-        """What is kept of ``token``.
+        """The kept part of ``token``, if the token is good.
 
         Raises
         ------
