@@ -1,4 +1,4 @@
-"""Prometheus and promtool, where they are on this machine: in the folder HEADWATER_PROMETHEUS, or on PATH."""
+"""Prometheus and promtool: in the folder HEADWATER_PROMETHEUS, where `make prometheus` puts them, or on PATH."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ import pytest
 
 T = TypeVar("T")
 FOLDER = "HEADWATER_PROMETHEUS"
+MADE = Path(__file__).parents[1] / ".headwater" / "prometheus" / "usr" / "bin"
 DEADLINE = 60.0
 """Seconds, of a busy machine."""
 
@@ -28,12 +29,12 @@ DEADLINE = 60.0
 def program(name: str) -> str:
     """The program's path. Without it the test that asks is skipped; it fails if the folder was named and lacks it."""
     folder = os.environ.get(FOLDER)
-    found = shutil.which(name, path=folder) if folder else shutil.which(name)
+    found = shutil.which(name, path=folder) if folder else shutil.which(name, path=str(MADE)) or shutil.which(name)
     if found:
         return found
     if folder:
         pytest.fail(f"{FOLDER} is {folder}, which has no {name}")
-    pytest.skip(f"no {name} on PATH, and {FOLDER} names no folder: Debian's package prometheus has it")
+    pytest.skip(f"no {name} on PATH, and {FOLDER} names no folder: make prometheus")
 
 
 def promtool(*arguments: str, given: str = "") -> str:
