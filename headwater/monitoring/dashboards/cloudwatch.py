@@ -67,7 +67,8 @@ def _variable(models: Sequence[str]) -> dict[str, Any]:
 
 
 def _top(title: str, alarms: Sequence[str]) -> Iterator[dict[str, Any]]:
-    lines = [f"# Models of {title}", "How each one is and why: `headwater monitor status`.", ""]
+    told = "How each one is and why: `headwater monitor status`. Deployed with the stack: a change made here is lost."
+    lines = [f"# Models of {title}", told, ""]
     # What CloudWatch has no field for: a line of help beside a widget.
     lines += [f"* **{panel.title}**: {panel.help}{_numbers(panel)}" for panel in PANELS if panel.cloudwatch]
     text = {"type": "text", "properties": {"markdown": "\n".join(lines)}}

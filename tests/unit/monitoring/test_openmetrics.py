@@ -22,7 +22,9 @@ from headwater.monitoring.dashboards.openmetrics import (
     exposition,
     history,
 )
+from headwater.monitoring.dashboards.store import sample_of_day
 from headwater.monitoring.drift.channels import Channel
+from headwater.monitoring.drift.judging import Outcome, Verdict
 from headwater.monitoring.drift.standing import State
 from headwater.monitoring.status import Severity
 from tests.unit.monitoring.statuses import DAY, LOOKED, figure, finding, status, unknown
@@ -211,6 +213,23 @@ def test_a_day_that_was_judged_twice_keeps_what_was_told_last() -> None:
     # prometheus/prometheus#14501: of two values at one time Prometheus drops one, and says so in its log alone.
     text = "".join(history([Sample(LOOKED, status(p=0.5)), Sample(LOOKED, status(p=0.25))]))
     assert [sample.value for sample in families(text)["headwater_drift_p"].samples] == [0.25]
+
+
+def test_a_judged_day_is_a_sample_at_its_end() -> None:
+    verdict = Verdict(outcome=Outcome.EXTREME, reason="p 0.007", rows=954, windows=181, score=6.1, p=0.007,
+                      findings=(finding(),))  # fmt: skip
+    sample = sample_of_day("flights", 12, DAY, verdict, State.ALARM, looked_at=LOOKED, since=DAY)
+    assert sample.at == datetime(2026, 7, 5, tzinfo=UTC)
+    text = "".join(history([sample]))
+    end = f"{sample.at.timestamp():.3f}"
+    for line in (
+        f'headwater_drift_p{{model="flights",version="12"}} 0.007 {end}',
+        f'headwater_model_state{{model="flights",version="12"}} 3.0 {end}',
+        f'headwater_model_severity{{model="flights",version="12"}} 1.0 {end}',
+        f'headwater_look_timestamp_seconds{{model="flights",version="12"}} {LOOKED.timestamp()} {end}',
+        f'headwater_feature_score{{model="flights",version="12",feature="late6",channel="frozen"}} 6.1 {end}',
+    ):
+        assert line in text.splitlines()
 
 
 def test_history_of_nothing_is_an_end() -> None:
