@@ -12,7 +12,7 @@ import pulumi_aws as aws
 import headwater.handlers.monitoring.metrics
 from headwater.infra.platform.component import Component
 from headwater.infra.platform.grants import Text
-from headwater.infra.platform.keys import MODELS, SCRAPE_TOKENS, WATCHES
+from headwater.infra.platform.keys import MODELS, SCRAPE_TOKENS, WATCHED
 from headwater.infra.platform.platform import Platform
 from headwater.infra.platform.tags import physical_name, prefix
 from headwater.infra.serving import Serving
@@ -38,7 +38,7 @@ class Metrics(Component):
             "data",
             memory_mib=1024,
             timeout=TIMEOUT,
-            uses=[platform.registry.read(MODELS, WATCHES, SCRAPE_TOKENS)],
+            uses=[platform.registry.read(MODELS, WATCHED, SCRAPE_TOKENS)],
         )
         serving.route(name, METRICS, self.function)
         serving.route(f"{name}-scrape", SCRAPE, self.function)

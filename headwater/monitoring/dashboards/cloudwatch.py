@@ -7,17 +7,37 @@ variable puts the chosen one into each metric's dimension ``model``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from headwater.monitoring.dashboards.families import SEVERITIES, STATES
+from headwater.monitoring.dashboards.families import SEVERITIES, STATES, is_alarming
 from headwater.monitoring.dashboards.panels import HOUR, NAMESPACE, PANELS, Panel, Unit
+
+if TYPE_CHECKING:
+    from headwater.monitoring.status import Status
 
 FREE_METRICS = 50
 """Metrics of a dashboard up to which the first three of an account cost nothing."""
 COLUMNS, WIDTH, HEIGHT, ALARMS_HEIGHT = 24, 12, 6, 3
 MOST_ALARMS = 100
 """Alarms that one widget shows."""
+
+
+def metrics_of(status: Status) -> Mapping[str, float]:
+    """The metrics that a look writes of a model, by their names: those that the dashboard asks for.
+
+    Nothing stands for what isn't known. Each has the dimensions ``service`` and ``model``.
+    """
+    realised, estimated = status.realised, status.estimated
+    known: Mapping[str, float | None] = {
+        "ModelState": STATES.index(status.state.value),
+        "ModelAlarm": int(is_alarming(status)),
+        "DriftP": status.p,
+        "Performance": realised.value if realised else None,
+        "PerformanceEstimated": estimated.value if estimated else None,
+        "LabelCoverage": realised.coverage if realised else None,
+    }
+    return {name: value for name, value in known.items() if value is not None}
 
 
 def body(models: Sequence[str], region: str, *, title: str, alarms: Sequence[str] = ()) -> dict[str, Any]:

@@ -70,6 +70,11 @@ FAMILIES = (
 """All families, in the order in which they are written."""
 
 
+def is_alarming(status: Status) -> bool:
+    """Whether the model's one alarm is on."""
+    return status.state.value == "ALARM" or status.severity.value == "PAGE"
+
+
 def measures(status: Status) -> Iterator[Measure]:
     """The values of a status. What a status doesn't know isn't told: no value stands for it."""
     model = (("model", status.model), ("version", str(status.version)))
@@ -77,10 +82,9 @@ def measures(status: Status) -> Iterator[Measure]:
     def measure(family: Family, value: float, *labels: tuple[str, str]) -> Measure:
         return Measure(family, (*model, *labels), float(value))
 
-    alarm = status.state.value == "ALARM" or status.severity.value == "PAGE"
     yield measure(STATE, STATES.index(status.state.value))
     yield measure(SEVERITY, SEVERITIES.index(status.severity.value))
-    yield measure(ALARM, alarm)
+    yield measure(ALARM, is_alarming(status))
     yield measure(LOOK, status.at.timestamp())
     if status.day is not None:
         end = datetime.combine(status.day + timedelta(days=1), time(), UTC)

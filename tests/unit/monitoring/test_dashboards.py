@@ -16,11 +16,12 @@ from localcloud.embedded_metrics import metrics_in
 
 from headwater.handlers.observability import NAMESPACE as EMITTED
 from headwater.handlers.serving.predict import _metric_line
-from headwater.monitoring.dashboards.cloudwatch import FREE_METRICS, MOST_ALARMS, body
+from headwater.monitoring.dashboards.cloudwatch import FREE_METRICS, MOST_ALARMS, body, metrics_of
 from headwater.monitoring.dashboards.grafana import Source, dashboard
 from headwater.monitoring.dashboards.panels import NAMESPACE, PANELS
 from headwater.storage.clients import client
 from tests.unit.lake.world import new_world
+from tests.unit.monitoring.statuses import status, unknown
 
 ORACLES = Path(os.environ.get("HEADWATER_ORACLES", Path(__file__).parents[4] / "shared" / "oracles"))
 GRAFANA = ORACLES / "grafana"
@@ -121,6 +122,16 @@ def test_a_widget_shows_one_model_by_the_variable_and_stays_within_what_is_free(
         assert dimensions[3] == "flights"
         assert re.fullmatch(r"Sum|Maximum|Minimum|Average|p\d\d", options["stat"])
         assert options["period"] % 60 == 0
+
+
+def test_a_look_writes_what_the_dashboard_asks_for() -> None:
+    asked = {metric.name for panel in PANELS for metric in panel.cloudwatch if metric.service == "monitoring"}
+    assert metrics_of(status()) == {
+        "ModelState": 3, "ModelAlarm": 1, "DriftP": 0.007, "Performance": 0.735, "PerformanceEstimated": 0.741,
+        "LabelCoverage": 0.83,
+    }  # fmt: skip
+    assert metrics_of(status()).keys() == asked
+    assert metrics_of(unknown()) == {"ModelState": 0, "ModelAlarm": 0}
 
 
 def test_the_body_has_the_documented_shape() -> None:
