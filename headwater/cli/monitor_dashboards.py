@@ -19,6 +19,7 @@ from headwater.errors import InvalidRequest
 if TYPE_CHECKING:
     from headwater.monitoring.dashboards.tokens import ScrapeToken
 
+OpenMetricsOption = Annotated[bool, typer.Option("--openmetrics", help="The format; there is one.", show_default=False)]
 NameArgument = Annotated[str, typer.Argument(help="Name of the token, such as prometheus.", show_default=False)]
 
 
@@ -77,7 +78,7 @@ def export(
         str | None,
         typer.Option("--until", help="First moment that is no longer exported.", show_default=False),
     ] = None,
-    openmetrics: Annotated[bool, typer.Option("--openmetrics", help="The format; there is one.")] = True,  # noqa: ARG001
+    openmetrics: OpenMetricsOption = True,  # noqa: ARG001
     to: Annotated[
         Path | None, typer.Option("--to", help="File to write; by default stdout.", show_default=False)
     ] = None,
