@@ -21,8 +21,10 @@ def held(event: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
     responses = operation["responses"] if operation else {"404": {"schema": "ErrorAnswer"}}
     status = str(answer["statusCode"])
     assert status in responses, f"{http['method']} {event['rawPath']} answered {status}, documented: {list(responses)}"
-    schema = responses[status]["content"]["application/json"]["schema"] if operation else _reference("ErrorAnswer")
-    problems = [error.message for error in _validator(json.dumps(schema)).iter_errors(json.loads(answer["body"]))]
+    kind = answer["headers"]["Content-Type"].partition(";")[0]
+    schema = responses[status]["content"][kind]["schema"] if operation else _reference("ErrorAnswer")
+    body = json.loads(answer["body"]) if kind == "application/json" else answer["body"]
+    problems = [error.message for error in _validator(json.dumps(schema)).iter_errors(body)]
     assert problems == [], answer["body"]
     return answer
 

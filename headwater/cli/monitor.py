@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from headwater.cli import monitor_dashboards
 from headwater.cli.command import StackOption, commands, connect, group
 from headwater.cli.output import Answer, note, show, table
 from headwater.cli.times import day_of
@@ -21,6 +22,7 @@ def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     monitor = group("monitor", "Watching models: do a day's predictions look as the training's days did?", app)
     commands(monitor, drift)
+    monitor_dashboards.add_to(monitor)
 
 
 def drift(

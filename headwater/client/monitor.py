@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from headwater.client.connection import Connection
 from headwater.client.errors import needed
+from headwater.client.scrape_tokens import Tokens
 from headwater.errors import InvalidRequest
 from headwater.registry.service import PRODUCTION, Registry
 from headwater.registry.store import ArtifactStore
@@ -21,10 +23,33 @@ LONGEST = 92
 
 
 class Monitor:
-    """The verbs on watching; ``headwater.connect().monitor``."""
+    """The verbs on watching; ``headwater.connect().monitor``.
+
+    Attributes
+    ----------
+    tokens : Tokens
+        Tokens by which Prometheus reads the metrics: create, list, revoke.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._using, self._description = connection.using, connection.description
+        self.tokens = Tokens(connection)
+
+    def openmetrics(self, *, since: datetime | None = None, until: datetime | None = None) -> Iterator[str]:
+        """Lines of OpenMetrics with times, for ``promtool tsdb create-blocks-from openmetrics``.
+
+        Parameters
+        ----------
+        since, until : datetime, optional
+            With their time zones; ``until`` itself isn't part of it.
+        """
+        from headwater.monitoring.dashboards.openmetrics import between, history
+
+        with needed("statuses are read with NumPy's types"), self._using():
+            from headwater.monitoring.dashboards.store import Statuses
+
+            samples = list(between(Statuses(Table(self._description.registry_table)).samples(), since, until))
+        return history(samples)
 
     def drift(
         self, model: str, *, version: int | None = None, since: date | None = None, until: date | None = None

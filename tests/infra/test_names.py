@@ -33,6 +33,7 @@ NAME_LENGTH = 48
 ALLOWED: Mapping[tuple[str, str], str] = {
     ("aws:apigatewayv2/api:Api", "name"): r".{1,128}",
     ("aws:apigatewayv2/stage:Stage", "name"): r"[A-Za-z0-9_$-]{1,128}",
+    ("aws:cloudwatch/dashboard:Dashboard", "dashboardName"): r"[A-Za-z0-9_-]{1,255}",
     ("aws:cloudwatch/eventRule:EventRule", "name"): r"[.\-_A-Za-z0-9]{1,64}",
     ("aws:cloudwatch/eventTarget:EventTarget", "targetId"): r"[.\-_A-Za-z0-9]{1,64}",
     ("aws:cloudwatch/logGroup:LogGroup", "name"): r"[.\-_/#A-Za-z0-9]{1,512}",
@@ -58,7 +59,7 @@ ALLOWED: Mapping[tuple[str, str], str] = {
     # With the ARN's prefix at most 1,011 characters, fifteen levels.
     ("aws:ssm/parameter:Parameter", "name"): r"(?=.{1,1011}$)(?:/(?!aws|ssm)[a-zA-Z0-9_.-]+){1,15}",
 }
-NAMES = {"name", "bucket", "family", "statementId", "targetId"}
+NAMES = {"dashboardName", "name", "bucket", "family", "statementId", "targetId"}
 DESCRIPTIONS: Mapping[str, int] = {
     "aws:cloudwatch/metricAlarm:MetricAlarm": 1024,
     "aws:cloudwatch/eventRule:EventRule": 512,

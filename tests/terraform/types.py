@@ -12,6 +12,7 @@ TERRAFORM = {
     "aws:apigatewayv2/integration:Integration": "aws_apigatewayv2_integration",
     "aws:apigatewayv2/route:Route": "aws_apigatewayv2_route",
     "aws:apigatewayv2/stage:Stage": "aws_apigatewayv2_stage",
+    "aws:cloudwatch/dashboard:Dashboard": "aws_cloudwatch_dashboard",
     "aws:cloudwatch/eventRule:EventRule": "aws_cloudwatch_event_rule",
     "aws:cloudwatch/eventTarget:EventTarget": "aws_cloudwatch_event_target",
     "aws:cloudwatch/logGroup:LogGroup": "aws_cloudwatch_log_group",

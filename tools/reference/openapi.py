@@ -26,9 +26,11 @@ from headwater.lineage.asking import DEEPEST
 from headwater.lineage.errors import AmbiguousNode, UnknownNode
 from headwater.lineage.messages import EventAnswer, LineageAnswer
 from headwater.lineage.openlineage.errors import EventTooLarge, InvalidEvent
+from headwater.monitoring.dashboards.openmetrics import OPENMETRICS, TEXT
+from headwater.monitoring.dashboards.tokens import TokenRefused
 from headwater.registry.errors import ArtifactInvalid, ArtifactNotFound
 from headwater.registry.types import Alias
-from headwater.routes import CARD, LINEAGE, OPENAPI, PREDICT, STREAM_ROWS, TAKE_EVENT, Route
+from headwater.routes import CARD, LINEAGE, METRICS, OPENAPI, PREDICT, SCRAPE, STREAM_ROWS, TAKE_EVENT, Route
 from headwater.serving import messages
 from headwater.serving.errors import (
     ArtifactCorrupted,
@@ -48,12 +50,13 @@ TEXTS = (messages.PredictionBody, messages.PredictionAnswer, messages.Prediction
          lineage.GraphEdge, lineage.NodeData, lineage.EventAnswer)  # fmt: skip
 """The classes whose fields' docstrings become the schemas' descriptions."""
 _DESCRIPTION = f"""\
-Predictions, model cards, streamed features and lineage of one Headwater stack.
+Predictions, model cards, streamed features, lineage and metrics of one Headwater stack.
 
-Every request is signed with AWS Signature Version 4 (service `execute-api`, the stack's region): the caller needs
-`execute-api:Invoke` on the route. `headwater predict` and the Python client sign by themselves. A body has at most
-{LONGEST_BODY:,} bytes of JSON for a prediction; NaN, Infinity and an object that has one name twice are refused. Errors
-of the function are `ErrorAnswer`; API Gateway itself answers 403, 404, 429, 500 and 503 with `GatewayError`."""
+Every request is signed with AWS Signature Version 4 (service `execute-api`, the stack's region), except where an
+operation has another security: the caller needs `execute-api:Invoke` on the route. `headwater predict` and the Python
+client sign by themselves. A body has at most {LONGEST_BODY:,} bytes of JSON for a prediction; NaN, Infinity and an
+object that has one name twice are refused. Errors of the function are `ErrorAnswer`; API Gateway itself answers 403,
+404, 429, 500 and 503 with `GatewayError`."""
 _PREDICTION_ERRORS = (UnknownModel, ArtifactNotFound, ArtifactInvalid, ArtifactCorrupted, RegistryUnavailable)
 _JSON = "application/json"
 
@@ -72,6 +75,10 @@ class Operation:
     status: int = HTTPStatus.OK
     refusal: Any = messages.ErrorAnswer
     """Type of the body with a status from 400 on."""
+    kinds: Sequence[str] = (_JSON,)
+    """Media types of the body of success."""
+    security: Sequence[Mapping[str, Any]] = ()
+    """Of a route that is open to requests without a signature: what they show instead, in OpenAPI's words."""
 
 
 class RowsBody(BaseModel):
@@ -173,6 +180,24 @@ OPERATIONS |= {
         status=HTTPStatus.CREATED,
     ),
 }
+_EXPOSITION = tuple(kind.partition(";")[0] for kind in (OPENMETRICS, TEXT))
+OPERATIONS |= {
+    METRICS: Operation(
+        "metrics",
+        "How every model is, as gauges in OpenMetrics, or in Prometheus' text format if Accept prefers it.",
+        str,
+        (),
+        kinds=_EXPOSITION,
+    ),
+    SCRAPE: Operation(
+        "scrapeMetrics",
+        "The same for a Prometheus that shows a token of `headwater monitor token create`.",
+        str,
+        (TokenRefused,),
+        kinds=_EXPOSITION,
+        security=[{"bearer": []}],
+    ),
+}
 _NAMES = {"model": "A model that serves.", "view": "A feature view that a product declares."}
 
 
@@ -197,13 +222,18 @@ def document() -> dict[str, Any]:
         "components": {
             "schemas": dict(sorted(schemas.items())),
             "securitySchemes": {
+                "bearer": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "A token of `headwater monitor token create`.",
+                },
                 "sigv4": {
                     "type": "apiKey",
                     "in": "header",
                     "name": "Authorization",
                     "description": "AWS Signature Version 4, service `execute-api`.",
                     "x-amazon-apigateway-authtype": "awsSigv4",
-                }
+                },
             },
         },
     }
@@ -235,7 +265,9 @@ def _operation(operation: Operation, route: Route, schemas: dict[str, Any]) -> d
         "operationId": operation.identity,
         "summary": operation.summary,
         "parameters": [*named, *operation.query],
-        "responses": {str(int(operation.status)): _content("Done.", _schema(operation.answer, schemas))},
+        "responses": {
+            str(int(operation.status)): _content("Done.", _schema(operation.answer, schemas), operation.kinds)
+        },
     }
     if operation.body:
         made["requestBody"] = {"required": True, "content": {_JSON: {"schema": _schema(operation.body, schemas)}}}
@@ -243,8 +275,11 @@ def _operation(operation: Operation, route: Route, schemas: dict[str, Any]) -> d
     answers = made["responses"]
     for status, words in _failures(operation.errors):
         answers[str(status)] = _content(words, {"anyOf": [refusal, gateway]})
-    for status, words in ((403, "Not signed, or IAM lets the caller not."), (429, "Throttled; ask again later.")):
-        answers[str(status)] = _content(words, gateway)
+    answers["429"] = _content("Throttled; ask again later.", gateway)
+    if route.open_because:
+        made["security"] = list(operation.security)
+    else:
+        answers["403"] = _content("Not signed, or IAM lets the caller not.", gateway)
     made["responses"] = dict(sorted(answers.items()))
     return made
 
@@ -261,8 +296,8 @@ def _failures(errors: Sequence[type[HeadwaterError]]) -> Iterator[tuple[int, str
         yield status, " ".join(words)
 
 
-def _content(words: str, schema: Mapping[str, Any]) -> dict[str, Any]:
-    return {"description": words, "content": {_JSON: {"schema": dict(schema)}}}
+def _content(words: str, schema: Mapping[str, Any], kinds: Sequence[str] = (_JSON,)) -> dict[str, Any]:
+    return {"description": words, "content": {kind: {"schema": dict(schema)} for kind in kinds}}
 
 
 def _schema(kind: Any, schemas: dict[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ UNTAGGED: Final = frozenset(
     {
         "aws:apigatewayv2/integration:Integration",
         "aws:apigatewayv2/route:Route",
+        "aws:cloudwatch/dashboard:Dashboard",
         "aws:cloudwatch/eventBusPolicy:EventBusPolicy",
         "aws:cloudwatch/eventPermission:EventPermission",
         "aws:cloudwatch/eventTarget:EventTarget",

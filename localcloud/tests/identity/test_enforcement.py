@@ -242,6 +242,14 @@ OTHERS: Sequence[tuple[str, str, str, Mapping[str, Any], str, str]] = [
         "AccessDeniedException",
     ),
     (
+        "cloudwatch:PutDashboard",
+        "cloudwatch",
+        "put_dashboard",
+        {"DashboardName": "shop", "DashboardBody": '{"widgets": []}'},
+        "arn:aws:cloudwatch::123456789012:dashboard/shop",
+        "AccessDeniedException",
+    ),
+    (
         "codebuild:StartBuild",
         "codebuild",
         "start_build",

@@ -170,3 +170,18 @@ resource "aws_scheduler_schedule" "all" {
     }
   }
 }
+
+resource "aws_cloudwatch_dashboard" "all" {
+  dashboard_name = "${local.name}-models"
+  dashboard_body = jsonencode({
+    widgets = [{
+      type = "metric", x = 0, y = 0, width = 12, height = 6
+      properties = {
+        region  = data.aws_region.here.name
+        title   = "Messages, ${var.phase}"
+        metrics = [["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", aws_sqs_queue.dead.name]]
+        period  = local.second ? 300 : 60
+      }
+    }]
+  })
+}

@@ -24,6 +24,7 @@ from headwater.history.types import Checkpoint, UpdateContext, UpdateRecord
 from headwater.lake.types import DataVersion, Ingestion, Reingestion
 from headwater.lake.types import Definition as SourceDefinition
 from headwater.lineage.annotations import Annotation
+from headwater.monitoring.dashboards.tokens import ScrapeToken
 from headwater.monitoring.drift.bank import Bank
 from headwater.monitoring.log.types import Progress as CompactionProgress
 from headwater.monitoring.profiles.types import Scheme, WindowProfile
@@ -56,6 +57,7 @@ KINDS: Mapping[str, type[Stored]] = {
     "Reingestion": Reingestion,
     "Root": Root,
     "Scheme": Scheme,
+    "ScrapeToken": ScrapeToken,
     "SourceDefinition": SourceDefinition,
     "Statistics": Statistics,
     "UpdateContext": UpdateContext,

@@ -114,6 +114,12 @@ def _metrics(place: Place, operation: str, arguments: Arguments) -> Sequence[Req
         ]
     if operation in ("GetMetricData", "GetMetricStatistics", "ListMetrics"):
         return [RequiredAction(f"cloudwatch:{operation}", "*")]
+    if operation == "ListDashboards":
+        return [RequiredAction("cloudwatch:ListDashboards", "*")]
+    if "Dashboard" in operation:
+        dashboards = arguments.get("DashboardNames") or [arguments["DashboardName"]]
+        arn = f"arn:aws:cloudwatch::{place.account}:dashboard/"
+        return [RequiredAction(f"cloudwatch:{operation}", f"{arn}{name}") for name in dashboards]
     names = arguments.get("AlarmNames") or [arguments.get("AlarmName", "*")]
     arn = f"arn:aws:cloudwatch:{place.region}:{place.account}:alarm:"
     return [RequiredAction(f"cloudwatch:{operation}", f"{arn}{name}") for name in names]

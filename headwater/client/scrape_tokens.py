@@ -1,0 +1,50 @@
+"""The verbs on tokens by which Prometheus reads the metrics."""
+
+from __future__ import annotations
+
+from headwater.client.connection import Connection
+from headwater.client.people import me
+from headwater.monitoring.dashboards.tokens import DAYS, Created, ScrapeToken, ScrapeTokens
+from headwater.storage.table import Table
+
+
+class Tokens:
+    """The verbs on tokens; ``headwater.connect().monitor.tokens``."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._using, self._table = connection.using, connection.description.registry_table
+
+    def create(self, name: str, *, days: int = DAYS) -> Created:
+        """Make a token for ``GET /metrics/scrape``. It is in the answer and can't be had again.
+
+        Parameters
+        ----------
+        name : str
+            Small letters, digits and hyphens, such as ``prometheus``.
+        days : int
+            How long it is good for.
+
+        Raises
+        ------
+        InvalidToken
+            The name or the number of days.
+        TokenExists
+            A token of that name is good already.
+        """
+        with self._using():
+            return ScrapeTokens(Table(self._table)).create(name, days=days, by=me())
+
+    def list(self) -> tuple[ScrapeToken, ...]:
+        """All tokens by name, without their secrets, those that expired or were revoked too."""
+        with self._using():
+            return ScrapeTokens(Table(self._table)).all()
+
+    def revoke(self, name: str) -> ScrapeToken:
+        """Make a token useless at once; a second time changes nothing.
+
+        Raises
+        ------
+        TokenNotFound
+        """
+        with self._using():
+            return ScrapeTokens(Table(self._table)).revoke(name)

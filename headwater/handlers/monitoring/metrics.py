@@ -1,0 +1,85 @@
+"""``GET /metrics`` for whoever IAM lets through, ``GET /metrics/scrape`` for Prometheus, which shows a token."""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from headwater.handlers.observability import observe
+from headwater.monitoring.dashboards.openmetrics import chosen, exposition
+from headwater.monitoring.dashboards.tokens import ScrapeTokens, TokenRefused, bearer
+from headwater.routes import METRICS
+from headwater.settings import FunctionSettings, at_init
+from headwater.storage.table import Table
+
+if TYPE_CHECKING:
+    from headwater.monitoring.dashboards.store import Statuses
+
+logger, tracer, metrics, entry = observe("monitoring")
+
+Answer = dict[str, Any]
+"""A function's answer that API Gateway turns into an HTTP response (payload 2.0)."""
+
+
+class Settings(FunctionSettings):
+    """Environment of the metrics function."""
+
+    registry_table: str
+
+
+class Services(NamedTuple):
+    """Services that live as long as the function's environment."""
+
+    statuses: Statuses
+    tokens: ScrapeTokens
+
+
+@at_init
+def services() -> Services:
+    # Imported here: the deployment reads `Settings` where NumPy needn't be installed.
+    from headwater.monitoring.dashboards.store import Statuses
+
+    table = Table(Settings.from_environment().registry_table)
+    return Services(Statuses(table), ScrapeTokens(table))
+
+
+@entry
+def handler(event: dict[str, Any], context: LambdaContext) -> Answer:
+    """Answer one HTTP request with the statuses of all models."""
+    headers = event.get("headers") or {}
+    given = bearer(headers.get("authorization", ""))
+    try:
+        # The API's own word for what it matched: IAM has checked that route, and every other one needs a token.
+        if event.get("routeKey") != METRICS.key:
+            logger.append_keys(token=services().tokens.admit(given).name)
+        kind = chosen(headers.get("accept", ""))
+        return _answer(HTTPStatus.OK, kind, exposition(services().statuses.all(), kind))
+    except TokenRefused as error:
+        logger.info("a scrape was refused", extra={"reason": error.reason, "shows_token": bool(given)})
+        answer = _error(error.http_status, error.reason, error.message, context.aws_request_id)
+        # RFC 6750: who showed no token at all is told no error, only what to show.
+        answer["headers"]["WWW-Authenticate"] = 'Bearer realm="headwater"' + ', error="invalid_token"' * bool(given)
+        return answer
+    except Exception as error:
+        # Nothing of an unexpected error leaves the house; its stack goes to the log.
+        logger.error("unexpected error", exc_info=error)
+        said = "the request failed; the function's log says why"
+        return _error(HTTPStatus.INTERNAL_SERVER_ERROR, "InternalError", said, context.aws_request_id)
+
+
+def _error(status: int, reason: str, message: str, request_id: str) -> Answer:
+    return _answer(
+        status, "application/json", json.dumps({"reason": reason, "message": message, "request_id": request_id})
+    )
+
+
+def _answer(status: int, kind: str, body: str) -> Answer:
+    return {
+        "statusCode": int(status),
+        "headers": {"Content-Type": kind, "Cache-Control": "no-store"},
+        "body": body,
+        "isBase64Encoded": False,
+    }

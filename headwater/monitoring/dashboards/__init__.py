@@ -1,0 +1,1 @@
+"""Models' statuses as others draw them: OpenMetrics, dashboards of CloudWatch and Grafana, Prometheus' rules."""
