@@ -39,11 +39,12 @@ HANDLERS = {
         *(
             f"features.{name}"
             for name in (
-                "commit_stream", "describe_spark_job", "finish", "materialise", "parity", "skew", "split",
-                "store_spark_rows", "stream", "write_shard",
+                "commit_stream", "describe_spark_job", "finish", "materialise", "split", "store_spark_rows", "stream",
+                "write_shard",
             )
         ),
-        "lake.ingest", "registry.register", "training.prepare",
+        "lake.ingest", "monitoring.compact", "monitoring.parity", "monitoring.skew", "registry.register",
+        "training.prepare",
     ],
 }  # fmt: skip
 
