@@ -1,6 +1,7 @@
 """The HTTP API's routes, each written once: the API, its handlers, the client and openapi.json read them here.
 
-IAM authorises every route. What a route takes and gives stands in `tools.reference.openapi`.
+IAM authorises every route that doesn't say why it is open. What a route takes and gives stands in
+`tools.reference.openapi`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ class Route:
 
     method: str
     path: str
+    open_because: str = ""
+    """Why anybody may call the route without a signature, and what its function asks for instead; empty: IAM
+    authorises it."""
 
     @property
     def key(self) -> str:

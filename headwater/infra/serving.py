@@ -15,6 +15,7 @@ from headwater.infra.platform.function import Function, FunctionArgs
 from headwater.infra.platform.keys import MODELS, RUNS
 from headwater.infra.platform.platform import Platform
 from headwater.infra.platform.tags import physical_name, tags
+from headwater.infra.policies import EXEMPTIONS, exempt
 from headwater.routes import CARD, OPENAPI, PREDICT, Route
 
 CAPABILITY = "serving"
@@ -37,6 +38,14 @@ ACCESS_LOG = {
     "error": "$context.error.message",
     "integration_error": "$context.integrationErrorMessage",
 }
+
+
+class OpenRoute(pulumi.ComponentResource):
+    """Holds one route that the API lets everybody call, so that the exemption from asking is this route's alone."""
+
+    def __init__(self, name: str, route: Route, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("headwater:index:OpenRoute", name, {}, opts)
+        self.register_outputs({EXEMPTIONS: [exempt("APIG4", route.open_because, of=[route.key])]})
 
 
 class Serving(Component):
@@ -83,7 +92,10 @@ class Serving(Component):
         )
 
     def route(self, name: str, route: Route, function: Function) -> None:
-        """Let another function answer a route of the API, for whoever IAM lets through."""
+        """Let another function answer a route of the API: for whoever IAM lets through, or for everybody if it is open.
+
+        The stage throttles open routes like the others. Their function must itself tell who may have an answer.
+        """
         self._route(name, route, function, self._integrate(name, function))
 
     def _integrate(self, name: str, function: Function) -> aws.apigatewayv2.Integration:
@@ -104,13 +116,14 @@ class Serving(Component):
         # Any stage, this method and path.
         source = pulumi.Output.concat(self.api.execution_arn, f"/*/{route.method}{route.any_path}")
         permission = function.allow_invocation(name, service="apigateway", source_arn=source)
+        parent = OpenRoute(name, route, opts=self._child) if route.open_because else self
         return aws.apigatewayv2.Route(
             name,
             api_id=self.api.id,
             route_key=route.key,
             target=pulumi.Output.concat("integrations/", integration.id),
-            authorization_type="AWS_IAM",
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[permission]),
+            authorization_type="NONE" if route.open_because else "AWS_IAM",
+            opts=pulumi.ResourceOptions(parent=parent, depends_on=[permission]),
         )
 
     def _stage(self, name: str, routes: list[aws.apigatewayv2.Route]) -> None:

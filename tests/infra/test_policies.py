@@ -99,6 +99,18 @@ def test_an_exemption_of_some_findings_leaves_the_others() -> None:
     assert len(report.excused) == 1
 
 
+def test_an_exemption_from_asking_who_calls_opens_one_route() -> None:
+    parent = component(exempt("APIG4", "it takes a token", of=["GET /metrics/scrape"]), name="scrape")
+    kind = "aws:apigatewayv2/route:Route"
+    open_route, other = (
+        replace(made(kind, name, routeKey=key, authorizationType="NONE"), parent=parent.urn)
+        for name, key in (("scrape", "GET /metrics/scrape"), ("card", "GET /models/{model}"))
+    )
+    report = judge([parent, open_route, other], [RULES["APIG4"]])
+    assert [violation.resource.name for violation in report.violations] == ["card"]
+    assert [violation.resource.name for violation, _ in report.excused] == ["scrape"]
+
+
 def test_an_exemption_of_no_findings_excuses_nothing() -> None:
     parent = component(exempt("S1", "for nothing", of=[]))
     bucket = replace(made("aws:s3/bucket:Bucket", "mine", bucket="mine"), parent=parent.urn)

@@ -10,6 +10,7 @@ from typing import Any
 import boto3
 import pytest
 
+from headwater import routes
 from headwater.client.description import Description
 from headwater.features.online.sharding import PREFIX
 from headwater.infra.policies import judge, of_states
@@ -142,8 +143,12 @@ def test_state_machines_log_what_they_were_given_and_have_no_place_left(graph: G
 
 
 def test_the_api_asks_for_aws_credentials_and_logs_whose_request_it_was(graph: Graph) -> None:
-    for route in graph.all("aws:apigatewayv2/route:Route"):
-        assert route.plain_inputs["authorizationType"] == "AWS_IAM"
+    asks = {
+        route.plain_inputs["routeKey"]: route.plain_inputs["authorizationType"]
+        for route in graph.all("aws:apigatewayv2/route:Route")
+    }
+    known = [route for route in vars(routes).values() if isinstance(route, routes.Route)]
+    assert asks == {route.key: "NONE" if route.open_because else "AWS_IAM" for route in known}
     (stage,) = graph.all("aws:apigatewayv2/stage:Stage")
     assert json.loads(stage.plain_inputs["accessLogSettings"]["format"])["request_id"] == "$context.requestId"
 

@@ -243,8 +243,11 @@ def _operation(operation: Operation, route: Route, schemas: dict[str, Any]) -> d
     answers = made["responses"]
     for status, words in _failures(operation.errors):
         answers[str(status)] = _content(words, {"anyOf": [refusal, gateway]})
-    for status, words in ((403, "Not signed, or IAM lets the caller not."), (429, "Throttled; ask again later.")):
-        answers[str(status)] = _content(words, gateway)
+    answers["429"] = _content("Throttled; ask again later.", gateway)
+    if route.open_because:
+        made["security"] = []
+    else:
+        answers["403"] = _content("Not signed, or IAM lets the caller not.", gateway)
     made["responses"] = dict(sorted(answers.items()))
     return made
 

@@ -92,10 +92,11 @@ def access_logs(stage: Resource, _: Graph) -> Iterator[str]:
 
 
 @rule("APIG4", SOLUTIONS, "aws:apigatewayv2/route:Route")
-def authorization(route: Resource, _: Graph) -> Iterator[str]:
-    """An API asks who is calling, on every route."""
+def authorization(route: Resource, _: Graph) -> Iterator[Finding]:
+    """An API asks who is calling, on every route; each that doesn't has a reason of its own."""
     if route.get("authorizationType", default="NONE") == "NONE":
-        yield f"{route.get('routeKey')} answers anybody: set authorizationType"
+        key = str(route.get("routeKey"))
+        yield Finding(f"{key} answers anybody: set authorizationType, or say in the route why it is open", of=key)
 
 
 @rule("APIGWStructuredLogging", SERVERLESS, STAGE)

@@ -12,6 +12,13 @@ from localcloud.cloud import Cloud
 from .conftest import INTERNAL, Api, let_in
 
 
+def test_a_route_without_iam_hands_its_function_whatever_authorization_says(api: Api) -> None:
+    answer = api("GET", "/echo/1", headers={"Authorization": "Bearer hw_abc"})
+    event = answer.json()
+    assert (answer.status, event["headers"]["authorization"]) == (200, "Bearer hw_abc")
+    assert "authorizer" not in event["requestContext"]
+
+
 def test_iam_routes_take_signed_requests_only_and_tell_the_function_who_it_was(
     cloud: Cloud, make: Callable[[], Api]
 ) -> None:
