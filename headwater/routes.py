@@ -58,5 +58,10 @@ PREDICT = Route("POST", "/models/{model}/predictions")
 CARD = Route("GET", "/models/{model}")
 STREAM_ROWS = Route("POST", "/features/{view}/rows")
 OPENAPI = Route("GET", "/openapi.json")
+FEEDBACK = Route(
+    "POST",
+    "/predictions/{id}/feedback",
+    open_because="end users have no AWS identity: the function asks for the token that came with the prediction",
+)
 LINEAGE = Route("GET", "/lineage")
 TAKE_EVENT = Route("POST", "/lineage")

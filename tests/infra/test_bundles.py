@@ -32,7 +32,7 @@ HOST = Target(python=f"{sys.version_info.major}.{sys.version_info.minor}", platf
 HANDLERS = {
     "control": [
         "alarms.manage", "history.record", "images.build", "lake.intake", "lake.refuse", "lake.sweep",
-        "registry.promote", "serving.stage",
+        "monitoring.feedback", "registry.promote", "serving.stage",
     ],
     "serving": ["serving.predict"],
     "data": [

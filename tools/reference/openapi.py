@@ -26,9 +26,11 @@ from headwater.lineage.asking import DEEPEST
 from headwater.lineage.errors import AmbiguousNode, UnknownNode
 from headwater.lineage.messages import EventAnswer, LineageAnswer
 from headwater.lineage.openlineage.errors import EventTooLarge, InvalidEvent
+from headwater.monitoring.feedback import errors as feedback_errors
+from headwater.monitoring.feedback import messages as feedback
 from headwater.registry.errors import ArtifactInvalid, ArtifactNotFound
 from headwater.registry.types import Alias
-from headwater.routes import CARD, LINEAGE, OPENAPI, PREDICT, STREAM_ROWS, TAKE_EVENT, Route
+from headwater.routes import CARD, FEEDBACK, LINEAGE, OPENAPI, PREDICT, STREAM_ROWS, TAKE_EVENT, Route
 from headwater.serving import messages
 from headwater.serving.errors import (
     ArtifactCorrupted,
@@ -45,15 +47,17 @@ VERSION = "1"
 """Of the API. A new one may break callers; fields and routes that are added don't make one."""
 TEXTS = (messages.PredictionBody, messages.PredictionAnswer, messages.Prediction, messages.ViewLookUp, messages.Card,
          messages.CardFeature, messages.ErrorAnswer, RequestInput, Streamed, lineage.LineageAnswer, lineage.GraphNode,
-         lineage.GraphEdge, lineage.NodeData, lineage.EventAnswer)  # fmt: skip
+         lineage.GraphEdge, lineage.NodeData, lineage.EventAnswer, feedback.FeedbackBody,
+         feedback.FeedbackAnswer)  # fmt: skip
 """The classes whose fields' docstrings become the schemas' descriptions."""
 _DESCRIPTION = f"""\
 Predictions, model cards, streamed features and lineage of one Headwater stack.
 
-Every request is signed with AWS Signature Version 4 (service `execute-api`, the stack's region): the caller needs
-`execute-api:Invoke` on the route. `headwater predict` and the Python client sign by themselves. A body has at most
-{LONGEST_BODY:,} bytes of JSON for a prediction; NaN, Infinity and an object that has one name twice are refused. Errors
-of the function are `ErrorAnswer`; API Gateway itself answers 403, 404, 429, 500 and 503 with `GatewayError`."""
+Every request but for feedback is signed with AWS Signature Version 4 (service `execute-api`, the stack's region): the
+caller needs `execute-api:Invoke` on the route. `headwater predict` and the Python client sign by themselves. A body has
+at most {LONGEST_BODY:,} bytes of JSON for a prediction; NaN, Infinity and an object that has one name twice are
+refused. Errors of the function are `ErrorAnswer`; API Gateway itself answers 403, 404, 429, 500 and 503 with
+`GatewayError`."""
 _PREDICTION_ERRORS = (UnknownModel, ArtifactNotFound, ArtifactInvalid, ArtifactCorrupted, RegistryUnavailable)
 _JSON = "application/json"
 
@@ -173,7 +177,24 @@ OPERATIONS |= {
         status=HTTPStatus.CREATED,
     ),
 }
-_NAMES = {"model": "A model that serves.", "view": "A feature view that a product declares."}
+OPERATIONS[FEEDBACK] = Operation(
+    "feedback",
+    "Keep what an end user says of a prediction whose token he holds.",
+    feedback.FeedbackAnswer,
+    (
+        feedback_errors.InvalidFeedback,
+        feedback_errors.TokenRefused,
+        feedback_errors.FeedbackConflict,
+        feedback_errors.FeedbackFull,
+        feedback_errors.FeedbackTooLarge,
+    ),
+    body=feedback.FeedbackBody,
+)
+_NAMES = {
+    "id": "A prediction: `<request_id>.<n>`, the first one of a request being 0.",
+    "model": "A model that serves.",
+    "view": "A feature view that a product declares.",
+}
 
 
 def document() -> dict[str, Any]:
