@@ -19,6 +19,7 @@ from headwater.monitoring.feedback.types import Verdict, current
 from headwater.registry.service import Registry
 from headwater.routes import FEEDBACK
 from headwater.serving.feedback.store import KeyStore
+from headwater.serving.feedback.tokens import parameter_name
 from headwater.storage.clients import client
 from headwater.storage.table import Table
 
@@ -176,7 +177,7 @@ class Feedback:
         """
         stack = self._description
         with self._using():
-            return KeyStore(f"/headwater/{stack.project}/{stack.name}/feedback-key").rotate(revoke=revoke).number
+            return KeyStore(parameter_name(stack.project, stack.name)).rotate(revoke=revoke).number
 
     def _registered(self, model: str) -> Table:
         table = Table(self._description.registry_table)

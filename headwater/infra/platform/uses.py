@@ -8,6 +8,7 @@ import pulumi
 from headwater.infra.platform import keys
 from headwater.infra.platform.grants import Grant, allow, merge, use_key
 from headwater.infra.platform.platform import Platform
+from headwater.serving.feedback.tokens import parameter_name
 
 
 def commit_datasets(platform: Platform, datasets: str) -> Grant:
@@ -48,7 +49,7 @@ def verify_feedback(platform: Platform) -> Grant:
     The functions make the parameter themselves, so that no key stands in Pulumi's state. AWS's own key for SSM lets
     whoever may read a parameter of the account decrypt it; a key of the user's doesn't.
     """
-    name = f"/headwater/{pulumi.get_project()}/{pulumi.get_stack()}/feedback-key"
+    name = parameter_name(pulumi.get_project(), pulumi.get_stack())
     config, account = platform.config, platform.account
     return merge(
         allow(["ssm:GetParameter"], account.arn("ssm", f"parameter{name}"), settings={"feedback_key": name}),

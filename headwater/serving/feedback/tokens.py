@@ -160,6 +160,11 @@ class Verifier:
         return self._newest[0]
 
 
+def parameter_name(project: str, stack: str) -> str:
+    """The name of the SSM parameter that holds a stack's keys."""
+    return f"/headwater/{project}/{stack}/feedback-key"
+
+
 def prediction_id(request_id: str, number: int) -> str:
     """The id of one of a request's predictions, counted from 0."""
     return f"{request_id}.{number}"

@@ -25,6 +25,7 @@ from headwater.lake.types import DataVersion, Ingestion, Reingestion
 from headwater.lake.types import Definition as SourceDefinition
 from headwater.lineage.annotations import Annotation
 from headwater.monitoring.drift.bank import Bank
+from headwater.monitoring.feedback.types import Feedback
 from headwater.monitoring.log.types import Progress as CompactionProgress
 from headwater.monitoring.profiles.types import Scheme, WindowProfile
 from headwater.registry.types import AliasMove, Candidate, GoldenSet, ModelVersion, Package, Profile
@@ -44,6 +45,7 @@ KINDS: Mapping[str, type[Stored]] = {
     "Commit": Commit,
     "CompactionProgress": CompactionProgress,
     "DataVersion": DataVersion,
+    "Feedback": Feedback,
     "GoldenSet": GoldenSet,
     "Ingestion": Ingestion,
     "Materialisation": Materialisation,
