@@ -143,7 +143,7 @@ def _value(text: str) -> Any:
 
 
 def _labels(found: tuple[Feedback, ...]) -> Answer:
-    """Corrections as `headwater labels upload` takes labels."""
+    """Corrections as `labels upload` takes labels."""
     by_prediction: dict[str, list[Feedback]] = {}
     for one in found:
         if one.corrected is not None:

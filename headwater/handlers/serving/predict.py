@@ -96,22 +96,6 @@ def report_stale(model: str, alias: str, error: Exception) -> None:
     metrics.add_metric("StaleAliases", MetricUnit.Count, 1)
 
 
-@at_init
-def services() -> Services:
-    """The predict path and the prediction log. Stands below what it calls: in a Lambda it is built right here."""
-    settings = Settings.from_environment()
-    artifacts = ArtifactStore(settings.artifacts_bucket)
-    models = ServingModels(
-        Registry.from_settings(settings),
-        artifacts,
-        refresh_after=settings.alias_refresh_seconds,
-        stale_after=settings.alias_stale_seconds,
-        on_stale=report_stale,
-    )
-    serving = Serving(models, OnlineStore(settings.features_table), tokens=feedback_tokens)
-    return Services(serving, prediction_log(settings.predictions_bucket))
-
-
 @cache
 def signer() -> Signer:
     """What signs feedback tokens: made, and its key fetched, for the first request that asks for one."""
@@ -138,6 +122,22 @@ def feedback_tokens(model: str, request_id: str, at: datetime, count: int) -> Se
         return [None] * count
     _asked_line(model).write({"FeedbackAsked": count}, request_id=request_id)
     return tokens
+
+
+@at_init
+def services() -> Services:
+    """The predict path and the prediction log. Stands below what it calls: in a Lambda it is built right here."""
+    settings = Settings.from_environment()
+    artifacts = ArtifactStore(settings.artifacts_bucket)
+    models = ServingModels(
+        Registry.from_settings(settings),
+        artifacts,
+        refresh_after=settings.alias_refresh_seconds,
+        stale_after=settings.alias_stale_seconds,
+        on_stale=report_stale,
+    )
+    serving = Serving(models, OnlineStore(settings.features_table), tokens=feedback_tokens)
+    return Services(serving, prediction_log(settings.predictions_bucket))
 
 
 @entry
