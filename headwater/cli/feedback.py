@@ -28,8 +28,8 @@ PredictionArgument = Annotated[
 ]
 
 
-class Said(StrEnum):
-    """What may be said of a prediction."""
+class Verdict(StrEnum):
+    """Whether a prediction was right."""
 
     RIGHT = "right"
     WRONG = "wrong"
@@ -87,7 +87,7 @@ def summary(
 
 def send(
     prediction_id: PredictionArgument,
-    verdict: Annotated[Said, typer.Argument(help="Whether the prediction was right.", show_default=False)],
+    verdict: Annotated[Verdict, typer.Argument(help="Whether the prediction was right.", show_default=False)],
     token: Annotated[
         str, typer.Option("--token", help="Its feedback_token; headwater predict --feedback shows it.",
                           show_default=False)
@@ -149,11 +149,11 @@ def _labels(found: tuple[Feedback, ...]) -> Answer:
         if one.corrected is not None:
             by_prediction.setdefault(one.prediction_id, []).append(one)
     labels, disputed = [], 0
-    for prediction_id, sayings in by_prediction.items():
-        if any(one.corrected != sayings[0].corrected for one in sayings):
+    for prediction_id, entries in by_prediction.items():
+        if any(one.corrected != entries[0].corrected for one in entries):
             disputed += 1
             continue
-        last = max(sayings, key=lambda one: one.received_at)
+        last = max(entries, key=lambda one: one.received_at)
         labels.append({
             "prediction_id": prediction_id,
             "value": last.corrected,

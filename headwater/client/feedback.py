@@ -14,7 +14,7 @@ from headwater.errors import InvalidRequest
 from headwater.monitoring.feedback.errors import NoFeedback
 from headwater.monitoring.feedback.store import FeedbackStore, newest_first
 from headwater.monitoring.feedback.summary import FeedbackSummary, summarise
-from headwater.monitoring.feedback.types import Feedback as Saying
+from headwater.monitoring.feedback.types import Feedback as Entry
 from headwater.monitoring.feedback.types import Verdict, current
 from headwater.registry.service import Registry
 from headwater.routes import FEEDBACK
@@ -54,8 +54,8 @@ class Feedback:
 
     def list(
         self, model: str, since: date | None = None, until: date | None = None, *, history: bool = False
-    ) -> tuple[Saying, ...]:
-        """What was said of a model's predictions, by the day of the prediction.
+    ) -> tuple[Entry, ...]:
+        """Feedback on a model's predictions, by the day of the prediction.
 
         Parameters
         ----------
@@ -72,10 +72,10 @@ class Feedback:
         first, last = _span(since, until)
         with self._using():
             table = self._registered(model)
-            said = FeedbackStore(table).said(model, first, last)
-            return tuple(said if history else current(said))
+            entries = FeedbackStore(table).entries(model, first, last)
+            return tuple(entries if history else current(entries))
 
-    def show(self, prediction_id: str) -> tuple[Saying, ...]:
+    def show(self, prediction_id: str) -> tuple[Entry, ...]:
         """All that was ever said of a prediction, the last one first.
 
         Raises
@@ -116,7 +116,7 @@ class Feedback:
         with self._using():
             table = self._registered(model)
             predictions, asked = self._predictions(table, model, first, last), _asked(model, first, last)
-            return summarise(model, first, last, FeedbackStore(table).said(model, first, last), predictions, asked)
+            return summarise(model, first, last, FeedbackStore(table).entries(model, first, last), predictions, asked)
 
     def send(
         self,
@@ -146,7 +146,7 @@ class Feedback:
         author : str, optional
             Who says so, in at most 100 characters.
         write_id : str, optional
-            Names this saying: with the same one it may be sent again. By default a new one.
+            Names this entry: with the same one it may be sent again. By default a new one.
 
         Raises
         ------

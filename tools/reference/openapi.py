@@ -237,7 +237,8 @@ def render() -> str:
 
 def undocumented() -> list[str]:
     """Properties without a description, and routes of the stack that no operation describes."""
-    known = {route for route in vars(routes).values() if isinstance(route, Route)}
+    # What browsers ask of their own accord is no operation of a client's.
+    known = {route for route in vars(routes).values() if isinstance(route, Route) and route.method != "OPTIONS"}
     silent = [
         f"{name}.{key}"
         for name, schema in document()["components"]["schemas"].items()

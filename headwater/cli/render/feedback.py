@@ -21,7 +21,7 @@ _SHORT = 60
 
 
 def show_feedback(console: Console, found: Sequence[Feedback]) -> None:
-    """A line a saying; long comments are cut."""
+    """A line an entry; long comments are cut."""
     rows = [
         (
             f"{one.day}",
@@ -38,7 +38,7 @@ def show_feedback(console: Console, found: Sequence[Feedback]) -> None:
 
 
 def show_history(console: Console, found: Sequence[Feedback]) -> None:
-    """A block a saying, the last one first."""
+    """A block an entry, the last one first."""
     first = found[0]
     console.print(f"{first.prediction_id} of {first.model}, asked for on {first.day}", markup=False, soft_wrap=True)
     last: set[str] = set()
@@ -61,17 +61,19 @@ def show_summary(console: Console, found: FeedbackSummary) -> None:
         f"{rated} of {count:,} {what}"
         for rated, count, what in (
             (_percent(whole.coverage), whole.predictions, "predictions"),
-            (_percent(whole.coverage_of_asked), whole.asked, "that were asked about"),
+            (_percent(whole.coverage_of_asked), whole.asked, "asked about"),
         )
         if count
     ]
-    console.print(f"feedback on {whole.rated:,} predictions{': ' if of else ''}{', '.join(of)}", markup=False)
-    if whole.share is not None:
-        console.print(
-            f"right {_percent(whole.share)} ({_interval(whole)}) of {whole.right + whole.wrong:,}; disputed "
-            f"{whole.disputed:,}; corrected {whole.corrected:,}",
-            markup=False,
-        )
+    console.print(
+        f"feedback on {whole.rated:,} prediction{'s' * (whole.rated != 1)}{': ' if of else ''}{', '.join(of)}",
+        markup=False,
+    )
+    if whole.rated:
+        agreed = whole.right + whole.wrong
+        right = f"right {_percent(whole.share)} ({_interval(whole)}) of {agreed:,}; " if agreed else ""
+        words = f"{right}authors disagree about {whole.disputed:,}; {whole.corrected:,} corrected"
+        console.print(words, markup=False)
     console.print("who tells isn't drawn by chance: this is no accuracy", style="dim")
     rows = [
         (f"{day.day}", _bar(day), _percent(day.share), _interval(day), day.rated, _percent(day.coverage),

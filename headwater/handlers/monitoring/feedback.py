@@ -83,7 +83,8 @@ def take(prediction_id: str, body: bytes) -> FeedbackAnswer:
     metrics.add_metric("FeedbackTaken", MetricUnit.Count, int(is_new))
     said = {"prediction_id": prediction_id, "model": feedback.model, "sequence": feedback.sequence, "new": is_new}
     logger.info("feedback taken", extra=said)
-    return {"prediction_id": prediction_id, "sequence": feedback.sequence, "received_at": feedback.received_at}
+    at = feedback.received_at.isoformat()
+    return {"prediction_id": prediction_id, "sequence": feedback.sequence, "received_at": at}
 
 
 def _body(event: dict[str, Any]) -> bytes:
@@ -101,7 +102,7 @@ def _refused(status: int, reason: str, message: str, request_id: str) -> Answer:
 
 
 def _json(status: int, body: Mapping[str, Any]) -> Answer:
-    return _answer(status, json.dumps(body, default=str), {"Content-Type": "application/json", **CORS})
+    return _answer(status, json.dumps(body), {"Content-Type": "application/json", **CORS})
 
 
 def _answer(status: int, body: str, headers: Mapping[str, str]) -> Answer:

@@ -98,7 +98,7 @@ def report_stale(model: str, alias: str, error: Exception) -> None:
 
 @cache
 def signer() -> Signer:
-    """What signs feedback tokens: made, and its key fetched, for the first request that asks for one."""
+    """The signer of feedback tokens: made, and its key fetched, for the first request that asks for one."""
     from headwater.serving.feedback.store import KeyStore
     from headwater.serving.feedback.tokens import Signer
 

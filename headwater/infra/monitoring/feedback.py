@@ -12,14 +12,8 @@ from headwater.infra.platform.keys import FEEDBACK as KEYS
 from headwater.infra.platform.platform import Platform
 from headwater.infra.platform.uses import verify_feedback
 from headwater.infra.serving import Serving
-from headwater.routes import FEEDBACK, Route
+from headwater.routes import FEEDBACK, FEEDBACK_PREFLIGHT
 
-PREFLIGHT = Route(
-    "OPTIONS",
-    FEEDBACK.path,
-    open_because="a browser asks without credentials whether a page may send feedback; the answer is always the same",
-)
-"""Not the API's CORS configuration: that would answer for all routes, which no browser has a signature for."""
 TIMEOUT = timedelta(seconds=10)
 
 
@@ -43,5 +37,5 @@ class Feedback(Component):
             uses=[platform.registry.write(KEYS), verify_feedback(platform)],
         )
         serving.route(name, FEEDBACK, self.function)
-        serving.route(f"{name}-preflight", PREFLIGHT, self.function)
+        serving.route(f"{name}-preflight", FEEDBACK_PREFLIGHT, self.function)
         self.register_outputs({"function": self.function.name})

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Literal, NotRequired
 
 from pydantic import ConfigDict, Field, with_config
@@ -21,21 +20,21 @@ _CLOSED = ConfigDict(extra="forbid")
 
 @with_config(_CLOSED)
 class FeedbackBody(TypedDict):
-    """What an end user says of a prediction."""
+    """An end user's feedback on a prediction."""
 
     token: str
     """The prediction's ``feedback_token``."""
     verdict: Literal["right", "wrong"]
     """Whether the prediction was right, to whoever says so."""
     corrected: NotRequired[float | bool | Annotated[str, Field(max_length=LONGEST_TEXT)] | None]
-    """What would have been right. It is kept as it is given and is no label before a person makes it one."""
+    """The value that would have been right. It is kept as it is given and is no label before a person makes it one."""
     comment: NotRequired[Annotated[str, Field(max_length=LONGEST_COMMENT)] | None]
     """In the user's own words. It is never logged."""
     author: NotRequired[Annotated[str, Field(max_length=LONGEST_AUTHOR)] | None]
-    """Who says so, in words of the application: it isn't checked. Feedback of the same author replaces the earlier one,
-    which stays in the history."""
+    """The name of whoever says so, in words of the application: it isn't checked. Feedback of the same author replaces
+    the earlier one, which stays in the history."""
     write_id: NotRequired[Annotated[str, Field(max_length=LONGEST_WRITE_ID)] | None]
-    """Names this one saying: sent again, however late, it changes nothing."""
+    """Names this one entry: sent again, however late, it changes nothing."""
 
 
 @with_config(_CLOSED)
@@ -46,5 +45,5 @@ class FeedbackAnswer(TypedDict):
     """``<request_id>.<n>``."""
     sequence: int
     """1 for what the author said first of the prediction, 2 for what replaced it, ..."""
-    received_at: datetime
-    """When it came, UTC."""
+    received_at: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+    """When it came, ISO 8601, UTC."""

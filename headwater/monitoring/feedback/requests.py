@@ -21,8 +21,8 @@ FIELDS = ("token", "verdict", "corrected", "comment", "author", "write_id")
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """What somebody says of a prediction."""
+class Given:
+    """The feedback that a request gives on a prediction."""
 
     verdict: Verdict
     corrected: float | int | Decimal | str | bool | None = None
@@ -54,8 +54,8 @@ def fields_of(body: bytes) -> Mapping[str, Any]:
     return document
 
 
-def said(fields: Mapping[str, Any]) -> Said:
-    """What the fields say.
+def given_by(fields: Mapping[str, Any]) -> Given:
+    """The feedback in a request's fields.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def said(fields: Mapping[str, Any]) -> Said:
     verdict = fields.get("verdict")
     if verdict not in tuple(Verdict):
         raise InvalidFeedback(f"verdict: {_given(verdict)}, expected right or wrong")
-    return Said(
+    return Given(
         Verdict(verdict),
         _corrected(fields.get("corrected")),
         _text(fields, "comment", LONGEST_COMMENT),

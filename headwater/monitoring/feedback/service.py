@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from headwater.monitoring.feedback.errors import FeedbackConflict, FeedbackFull, TokenRefused
-from headwater.monitoring.feedback.requests import Said, fields_of, said
+from headwater.monitoring.feedback.requests import Given, fields_of, given_by
 from headwater.monitoring.feedback.store import FeedbackStore
 from headwater.monitoring.feedback.types import KIND, Feedback
 from headwater.serving.feedback.tokens import Held, Verifier
 
-MOST_SAYINGS = 100
-"""Of all authors on one prediction: whoever holds a token can call himself by any name."""
+MOST_ENTRIES = 100
+"""The limit of one prediction, of all authors together: whoever holds a token can call himself by any name."""
 REFUSED = "the token isn't one of this prediction, or it has expired"
 
 
@@ -35,7 +35,7 @@ class FeedbackService:
     def take(self, prediction_id: str, body: bytes) -> tuple[Feedback, bool]:
         """Keep what a body says of a prediction; with it whether it is new.
 
-        A saying whose ``write_id`` came before is known, and without one a saying that repeats its author's last one.
+        An entry whose ``write_id`` came before is known, and without one an entry that repeats its author's last one.
         Anything else replaces the author's last one. What was said before stays.
 
         Raises
@@ -48,9 +48,9 @@ class FeedbackService:
         held = self._verifier.verify(fields["token"], prediction_id)
         if held is None:
             raise TokenRefused(REFUSED)
-        return self._keep(prediction_id, held, said(fields))
+        return self._keep(prediction_id, held, given_by(fields))
 
-    def _keep(self, prediction_id: str, held: Held, given: Said) -> tuple[Feedback, bool]:
+    def _keep(self, prediction_id: str, held: Held, given: Given) -> tuple[Feedback, bool]:
         day = held.asked.date()
         while True:
             history = self._store.of_prediction(held.model, day, prediction_id)
@@ -68,8 +68,8 @@ class FeedbackService:
             )
             if (known := _known(history, feedback)) is not None:
                 return known, False
-            if len(history) >= MOST_SAYINGS:
-                raise FeedbackFull(f"{MOST_SAYINGS} sayings on prediction {prediction_id} are kept, and no more")
+            if len(history) >= MOST_ENTRIES:
+                raise FeedbackFull(f"{MOST_ENTRIES} entries on prediction {prediction_id} are kept, and no more")
             if not history:
                 self._store.place_at(feedback)
             # Somebody else may have taken the place, or this very write had come through and its answer was lost:
@@ -83,7 +83,7 @@ def _known(history: Sequence[Feedback], feedback: Feedback) -> Feedback | None:
         for one in history:
             if one.write_id == feedback.write_id:
                 if not one.says_the_same(feedback):
-                    raise FeedbackConflict("write_id: came before with other words, expected a new one for each saying")
+                    raise FeedbackConflict("write_id: came before with other words, expected a new one for each entry")
                 return one
         return None
     of_author = [one for one in history if one.author == feedback.author and one.kind == feedback.kind]

@@ -1,6 +1,6 @@
 """Feedback in the registry table; the only module of this package that calls AWS.
 
-``FEEDBACK#<model>`` / ``<day>#<prediction id>#<kind>#<author>#<sequence>`` is a saying, as JSON in ASCII, so that any
+``FEEDBACK#<model>`` / ``<day>#<prediction id>#<kind>#<author>#<sequence>`` is an entry, as JSON in ASCII, so that any
 text comes out as it went in; the author is the beginning of its SHA-256. ``FEEDBACK#OF#<prediction id>`` / ``AT`` says
 of which model and day the prediction is; no model is called ``OF``, for models' names are in small letters. Nothing is
 ever overwritten.
@@ -22,7 +22,7 @@ _DAY = timedelta(days=1)
 
 
 class FeedbackStore:
-    """The sayings.
+    """The entries.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class FeedbackStore:
         item = self._table.get(f"{PREFIX}OF#{prediction_id}", _AT)
         return (item["model"], date.fromisoformat(item["day"])) if item else None
 
-    def said(self, model: str, since: date, until: date) -> Iterator[Feedback]:
+    def entries(self, model: str, since: date, until: date) -> Iterator[Feedback]:
         """All that was said of a model's predictions of the days from ``since`` to ``until``, both included.
 
         By day and prediction, in each of it author by author, in the order of receipt. Memory holds a page.
@@ -61,7 +61,7 @@ class FeedbackStore:
         self._table.write(self._table.put({**item, "day": str(feedback.day)}))
 
     def add(self, feedback: Feedback) -> bool:
-        """Keep a saying; False if there is one with its sequence already, which may be this very one."""
+        """Keep an entry; False if there is one with its sequence already, which may be this very one."""
         return self._table.write(self._table.put(_item(feedback), only_if=ABSENT))
 
 
@@ -78,5 +78,5 @@ def _feedback(item: dict[str, Any]) -> Feedback:
 
 
 def newest_first(history: Iterable[Feedback]) -> list[Feedback]:
-    """Sayings of any authors by the time of their receipt, the last one first."""
+    """Entries of any authors by the time of their receipt, the last one first."""
     return sorted(history, key=lambda one: (one.received_at, one.sequence), reverse=True)

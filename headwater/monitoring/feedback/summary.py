@@ -84,7 +84,7 @@ def summarise(
     predictions: Mapping[date, int] | None,
     asked: Mapping[date, int] | None,
 ) -> FeedbackSummary:
-    """Count sayings in the order of `FeedbackStore.said` by day.
+    """Count entries in the order of `FeedbackStore.entries` by day.
 
     Parameters
     ----------
@@ -97,11 +97,11 @@ def summarise(
         All predictions and those with a token; days without any may be left out.
     """
     counted: dict[date, list[int]] = {}
-    for (day, _), sayings in groupby(current(history), key=lambda one: (one.day, one.prediction_id)):
+    for (day, _), entries in groupby(current(history), key=lambda one: (one.day, one.prediction_id)):
         opinions, corrected = set(), False
-        for saying in sayings:
-            opinions.add(saying.verdict)
-            corrected |= saying.corrected is not None
+        for entry in entries:
+            opinions.add(entry.verdict)
+            corrected |= entry.corrected is not None
         counts = counted.setdefault(day, [0, 0, 0, 0])
         counts[2 if len(opinions) == 2 else 0 if Verdict.RIGHT in opinions else 1] += 1
         counts[3] += corrected

@@ -1,4 +1,4 @@
-"""What an end user said of a prediction."""
+"""Feedback on a prediction: an entry each time that an author says something."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Verdict(StrEnum):
 
 
 class Feedback(Stored):
-    """One saying of one author on one prediction. It is never changed; the author's next one replaces it.
+    """One entry of one author on one prediction. It is never changed; the author's next one replaces it.
 
     Texts are as they were given, whatever characters they have: who shows them must make them harmless.
     """
@@ -50,7 +50,7 @@ class Feedback(Stored):
     comment: Any = None
     """Text; None if there is none."""
     write_id: Any = None
-    """Text that names the saying; None if the application gave none."""
+    """Text that names the entry; None if the application gave none."""
     received_at: AwareDatetime
 
     @property
@@ -60,18 +60,18 @@ class Feedback(Stored):
 
     def says_the_same(self, other: Feedback) -> bool:
         """Whether the two differ in nothing that was said."""
-        return said(self) == said(other)
+        return _content(self) == _content(other)
 
 
-def said(feedback: Feedback) -> tuple[Any, ...]:
-    """What was said, apart from when and how often."""
+def _content(feedback: Feedback) -> tuple[Any, ...]:
+    """Everything that the author said, without the time and the number."""
     corrected = feedback.corrected
     # True equals 1 for Python.
     return feedback.author, feedback.kind, feedback.verdict, type(corrected) is bool, corrected, feedback.comment
 
 
 def current(history: Iterable[Feedback]) -> Iterator[Feedback]:
-    """What counts now of sayings in the order of `FeedbackStore.said`: the last of each prediction, kind and author."""
-    for _, sayings in groupby(history, key=lambda one: (one.day, one.prediction_id, one.kind, one.author_key)):
-        *_, last = sayings
+    """The last entry of each prediction, kind and author, of entries in the order of `FeedbackStore.entries`."""
+    for _, entries in groupby(history, key=lambda one: (one.day, one.prediction_id, one.kind, one.author_key)):
+        *_, last = entries
         yield last

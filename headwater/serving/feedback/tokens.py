@@ -61,7 +61,7 @@ class Keys(Protocol):
 
 
 class Held(NamedTuple):
-    """What a token says, once it is known to be genuine."""
+    """The content of a token that is known to be genuine."""
 
     model: str
     asked: datetime
@@ -120,7 +120,7 @@ class Verifier:
         self._known: dict[int, Key | None] = {}
 
     def verify(self, token: str, prediction: str) -> Held | None:
-        """What a token says of a prediction; None if it isn't genuine, is another prediction's, or has expired.
+        """The content of a token for a prediction; None if it isn't genuine, is another prediction's, or has expired.
 
         The code is compared in constant time.
         """

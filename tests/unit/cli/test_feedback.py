@@ -139,7 +139,7 @@ def test_the_summary_never_shows_a_share_without_its_coverage(log: Log, stack: S
         (str((NOW - DAY).date()), 10, 0), (str(NOW.date()), 10, 5)
     ]  # fmt: skip
     shown = run("feedback", "summary", "buys", "--since", str((NOW - DAY).date())).out
-    assert "feedback on 4 predictions: 20.0% of 20 predictions, 80.0% of 5 that were asked about" in shown
+    assert "feedback on 4 predictions: 20.0% of 20 predictions, 80.0% of 5 asked about" in shown
     assert "right 75.0% (30-95%) of 4" in shown
     assert "this is no accuracy" in shown
 

@@ -22,7 +22,7 @@ from headwater.monitoring.feedback.errors import (
     InvalidFeedback,
     TokenRefused,
 )
-from headwater.monitoring.feedback.service import MOST_SAYINGS, FeedbackService
+from headwater.monitoring.feedback.service import MOST_ENTRIES, FeedbackService
 from headwater.monitoring.feedback.store import FeedbackStore
 from headwater.monitoring.feedback.summary import summarise, wilson
 from headwater.monitoring.feedback.types import Feedback, Verdict, current
@@ -51,7 +51,7 @@ class OneKey:
 
 
 class World:
-    """Predictions with tokens, and a clock that goes on by a second a saying."""
+    """Predictions with tokens, and a clock that goes on by a second an entry."""
 
     def __init__(self) -> None:
         self.now = NOW
@@ -71,7 +71,7 @@ class World:
         return self.service.take(prediction, json.dumps(body).encode())[0]
 
     def current(self, since: date = TODAY, until: date = TODAY) -> list[Feedback]:
-        return list(current(self.store.said("delays", since, until)))
+        return list(current(self.store.entries("delays", since, until)))
 
     def history(self, prediction: str = "r-1.0") -> list[Feedback]:
         return self.store.of_prediction("delays", NOW.date(), prediction)
@@ -97,7 +97,7 @@ def test_what_an_author_says_replaces_what_he_said_and_nothing_is_lost(world: Wo
     assert [(one.verdict.value, one.comment) for one in world.history()] == [
         ("right", "fine"), ("wrong", "no, it wasn't")
     ]  # fmt: skip
-    # Back again is a third saying, not the first one.
+    # Back again is a third entry, not the first one.
     assert world.say("right", author="ann", comment="fine").sequence == 3
 
 
@@ -134,18 +134,18 @@ def test_a_write_id_that_comes_with_other_words_is_refused(world: World) -> None
 
 
 def test_any_order_of_deliveries_however_doubled_ends_the_same(world: World) -> None:
-    sayings = [
+    entries = [
         {"prediction": f"r-{number}.0", "author": author, "verdict": verdict, "write_id": f"{number}{author}"}
         for number, author, verdict in ((1, "ann", "right"), (1, "bob", "wrong"), (2, "ann", "wrong"))
     ]
     found = set()
-    for place, order in enumerate(itertools.permutations([*sayings, sayings[0]])):
+    for place, order in enumerate(itertools.permutations([*entries, entries[0]])):
         asked = NOW + place * DAY
         world.now = asked
-        for saying in order:
-            world.say(asked=asked, **saying)
+        for entry in order:
+            world.say(asked=asked, **entry)
         found.add(str(words(world.current(asked.date(), asked.date()))))
-        assert len(list(world.store.said("delays", asked.date(), asked.date()))) == 3
+        assert len(list(world.store.entries("delays", asked.date(), asked.date()))) == 3
     assert len(found) == 1
 
 
@@ -283,9 +283,9 @@ def test_tokens_that_are_no_good_are_refused_by_the_same_words(world: World) -> 
 
 
 def test_whoever_holds_a_token_fills_no_table(world: World) -> None:
-    for number in range(MOST_SAYINGS):
+    for number in range(MOST_ENTRIES):
         world.say("right", author=f"author {number}")
-    with pytest.raises(FeedbackFull, match=f"{MOST_SAYINGS} sayings"):
+    with pytest.raises(FeedbackFull, match=f"{MOST_ENTRIES} entries"):
         world.say("right", author="one more")
     # What is known is answered all the same, and other predictions are free.
     assert world.say("right", author="author 7").sequence == 1
@@ -301,7 +301,7 @@ def test_days_are_those_of_the_predictions(world: World) -> None:
     first, last = NOW.date() + DAY, NOW.date() + 3 * DAY
     assert [one.prediction_id for one in world.current(first, last)] == ["r-1.0", "r-1.1", "r-1.10", "r-2.0", "r-3.0"]
     assert [one.prediction_id for one in world.store.of_prediction("delays", first, "r-1.1")] == ["r-1.1"]
-    assert list(world.store.said("delay", first, last)) == []
+    assert list(world.store.entries("delay", first, last)) == []
 
 
 def test_many_pages_are_read_in_order(world: World) -> None:
@@ -336,7 +336,7 @@ def test_a_prediction_counts_once_and_disputed_ones_apart(world: World) -> None:
     world.say("wrong", prediction="r-4.0", author="ann")
     day = NOW.date()
     found = summarise(
-        "delays", day, day + DAY, world.store.said("delays", day, day + DAY), {day: 40, day + DAY: 10}, {day: 8}
+        "delays", day, day + DAY, world.store.entries("delays", day, day + DAY), {day: 40, day + DAY: 10}, {day: 8}
     )
     assert (found.whole.right, found.whole.wrong, found.whole.disputed, found.whole.corrected) == (1, 2, 1, 1)
     assert (found.whole.share, found.whole.rated) == (1 / 3, 4)
@@ -349,7 +349,7 @@ def test_a_prediction_counts_once_and_disputed_ones_apart(world: World) -> None:
 def test_without_counts_there_is_no_coverage_and_without_words_no_share(world: World) -> None:
     world.say("right")
     day = NOW.date()
-    found = summarise("delays", day, day, world.store.said("delays", day, day), None, None).whole
+    found = summarise("delays", day, day, world.store.entries("delays", day, day), None, None).whole
     assert (found.predictions, found.coverage, found.asked, found.coverage_of_asked) == (None, None, None, None)
     nothing = summarise("delays", day, day, [], {}, {})
     assert (nothing.whole.share, nothing.whole.low, nothing.whole.coverage, nothing.days) == (None, None, None, ())

@@ -54,6 +54,7 @@ def test_feedback_is_kept_and_sending_it_again_is_answered_the_same() -> None:
     assert (status, answer["prediction_id"], answer["sequence"]) == (200, ID, 1)
     assert ask(event) == (status, answer)
     assert datetime.fromisoformat(answer["received_at"]).tzinfo is not None
+    assert "T" in answer["received_at"]
     place = FeedbackStore(Table(TABLE)).place(ID)
     assert place is not None
     (kept,) = FeedbackStore(Table(TABLE)).of_prediction(*place, ID)
