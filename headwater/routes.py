@@ -58,6 +58,17 @@ PREDICT = Route("POST", "/models/{model}/predictions")
 CARD = Route("GET", "/models/{model}")
 STREAM_ROWS = Route("POST", "/features/{view}/rows")
 OPENAPI = Route("GET", "/openapi.json")
+FEEDBACK = Route(
+    "POST",
+    "/predictions/{id}/feedback",
+    open_because="end users have no AWS identity: the function asks for the token that came with the prediction",
+)
+FEEDBACK_PREFLIGHT = Route(
+    "OPTIONS",
+    FEEDBACK.path,
+    open_because="a browser asks without credentials whether a page may send feedback; the answer is always the same",
+)
+"""Not the API's CORS configuration: that would answer for all routes, which no browser has a signature for."""
 LINEAGE = Route("GET", "/lineage")
 TAKE_EVENT = Route("POST", "/lineage")
 METRICS = Route("GET", "/metrics")

@@ -49,8 +49,12 @@ def listed(columns: Sequence[str], rows: Sequence[Sequence[object]], data: Any =
 
 
 def as_json(data: Any) -> str:
-    """One line of JSON; times become ISO 8601, values of the domain their fields."""
-    return json.dumps(data, default=_plain, ensure_ascii=False)
+    """One line of JSON; times become ISO 8601, values of the domain their fields.
+
+    Where it has characters that a terminal would obey, or halves of a surrogate pair, all but ASCII is escaped.
+    """
+    text = json.dumps(data, default=_plain, ensure_ascii=False)
+    return text if text.isprintable() else json.dumps(data, default=_plain)
 
 
 def _plain(value: Any) -> Any:
@@ -120,6 +124,11 @@ def insist(question: str, yes: bool, instead: str) -> None:
             next_steps=["say --yes to do it", instead],
         )
     confirm(question, yes)
+
+
+def visible(text: str) -> str:
+    """Text of strangers on one line: what a terminal would obey, or nobody would see, is escaped as Python does."""
+    return "".join(one if one.isprintable() and one != "\\" else one.encode("unicode_escape").decode() for one in text)
 
 
 NAMED = 32

@@ -49,6 +49,9 @@ def predict(
     explain: Annotated[
         bool, typer.Option("--explain", help="Say of each feature view whether it had values, and how old they are.")
     ] = False,
+    feedback: Annotated[
+        bool, typer.Option("--feedback", help="Show tokens by which end users may tell what predictions were worth.")
+    ] = False,
     stack: StackOption = None,
 ) -> Answer:
     """Ask the deployed API for predictions."""
@@ -62,17 +65,38 @@ def predict(
     at = time_in_utc(as_of, "--as-of") if as_of else None
     cloud = connect(stack)
     answers = [
-        cloud.predict(model, instances[start : start + MAX_INSTANCES], as_of=at, alias=alias, explain=explain)
+        cloud.predict(
+            model,
+            instances[start : start + MAX_INSTANCES],
+            as_of=at,
+            alias=alias,
+            explain=explain,
+            feedback=feedback,
+        )
         for start in range(0, len(instances), MAX_INSTANCES)
     ]
     whole = answers[0].model_copy(update={"predictions": sum((part.predictions for part in answers), ())})
     data = whole.data()
     if len(answers) > 1:
         data["request_ids"] = [part.request_id for part in answers]
-    return Answer(data, lambda console: _show(console, instances, whole))
+    return Answer(data, lambda console: _show(console, instances, whole, _tokens(answers) if feedback else []))
 
 
-def _show(console: Console, instances: list[dict[str, Any]], answer: Predictions) -> None:
+def _tokens(answers: Sequence[Predictions]) -> list[tuple[str, str | None]]:
+    """Each prediction's id and token."""
+    return [
+        (f"{answer.request_id}.{number}", entry.feedback_token)
+        for answer in answers
+        for number, entry in enumerate(answer.predictions)
+    ]
+
+
+def _show(
+    console: Console,
+    instances: list[dict[str, Any]],
+    answer: Predictions,
+    tokens: Sequence[tuple[str, str | None]],
+) -> None:
     inputs = list(dict.fromkeys(name for instance in instances for name in instance))
     kind = "value" if answer.predictions[0].probability is None else "probability"
     missing = any(entry.missing_features for entry in answer.predictions)
@@ -87,6 +111,10 @@ def _show(console: Console, instances: list[dict[str, Any]], answer: Predictions
     console.print(table((*inputs, kind, *(["missing features"] * missing)), rows))
     if any(entry.views is not None for entry in answer.predictions):
         _show_views(console, answer.predictions)
+    for prediction_id, token in tokens:
+        # On a line of its own, for copying.
+        console.print(f"feedback on {prediction_id}", markup=False, soft_wrap=True)
+        console.print(f"  {token or 'no token could be made just now'}", markup=False, soft_wrap=True)
     note(f"{answer.model} version {answer.version} ({answer.alias}), request {answer.request_id}")
 
 

@@ -47,6 +47,8 @@ class Prediction(ApiValue):
     """Age of the oldest value that was found online; None if none was looked up or found."""
     views: Mapping[str, ViewLookUp] | None = None
     """Each feature view's look-up, if ``explain`` asked for it; empty if the features came with the request."""
+    feedback_token: str | None = None
+    """Lets its holder tell whether the prediction was right; None unless ``feedback`` asked for it."""
 
     @property
     def number(self) -> float:
@@ -128,6 +130,7 @@ def predict(
     alias: str | None = None,
     features: Sequence[Mapping[str, float | str | None]] | None = None,
     explain: bool = False,
+    feedback: bool = False,
 ) -> Predictions:
     """Ask for predictions; see `headwater.client.Stack.predict`."""
     body: dict[str, Any] = {"instances": _listed(instances)}
@@ -137,6 +140,8 @@ def predict(
         body["features"] = list(features)
     if explain:
         body["explain"] = True
+    if feedback:
+        body["feedback"] = True
     query = f"?{urlencode({'alias': alias})}" if alias else ""
     return Predictions.model_validate(
         api.send(PREDICT.method, PREDICT.url(model=model) + query, body, PredictionRefused)

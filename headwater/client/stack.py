@@ -12,6 +12,7 @@ from headwater.client.alarms import Alarms
 from headwater.client.connection import Connection
 from headwater.client.description import Description
 from headwater.client.features.service import Features
+from headwater.client.feedback import Feedback
 from headwater.client.infrastructure import Infrastructure
 from headwater.client.ingestions import Ingestions, SentFile, upload
 from headwater.client.lineage.service import Lineage
@@ -64,6 +65,8 @@ class Stack:
         Logs of functions, tasks and machines: groups, read.
     infra : Infrastructure
         The infrastructure's history: history, show, diff, at, sync, restore_plan.
+    feedback : Feedback
+        What end users say of predictions: list, show, summary, send, rotate_key.
     monitor : Monitor
         Watching models: drift.
     lineage : Lineage
@@ -82,6 +85,7 @@ class Stack:
         self.infra = Infrastructure(connection)
         self.lineage = Lineage(connection)
         self.monitor = Monitor(connection)
+        self.feedback = Feedback(connection)
 
     @cached_property
     def data(self) -> Versions:
@@ -141,6 +145,7 @@ class Stack:
         alias: str | None = None,
         features: Sequence[Mapping[str, float | str | None]] | None = None,
         explain: bool = False,
+        feedback: bool = False,
     ) -> Predictions:
         """Ask the API for predictions.
 
@@ -159,6 +164,8 @@ class Stack:
             ``view.feature`` to value for each instance, instead of the online look-up.
         explain : bool
             Whether each prediction carries ``views``: the status and age of each view's look-up.
+        feedback : bool
+            Whether each prediction carries ``feedback_token``, by which an end user may tell what it was worth.
 
         Returns
         -------
@@ -173,7 +180,14 @@ class Stack:
             JSON can't hold a value; the message names the instance and the field.
         """
         return predict(
-            self._connection.api, model, instances, as_of=as_of, alias=alias, features=features, explain=explain
+            self._connection.api,
+            model,
+            instances,
+            as_of=as_of,
+            alias=alias,
+            features=features,
+            explain=explain,
+            feedback=feedback,
         )
 
     def predictions(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,7 +13,7 @@ from typing import Any
 
 from headwater.client import Stack
 from headwater.demo.flights import Departure, MonthFile, month_departures, month_files
-from headwater.demo.narrating import Narrator, Stage
+from headwater.demo.narrating import Narrator
 
 YEAR, MONTH = 2013, 7
 SENSOR, STUCK_AT, BROKEN_ON = "humid", "61.03", date(YEAR, MONTH, 22)

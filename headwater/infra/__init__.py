@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from headwater.infra.containers.network import Network as Network
     from headwater.infra.description import describe as describe
     from headwater.infra.features.materialisation import Materialisation as Materialisation
-    from headwater.infra.features.parity import FeatureParity as FeatureParity
     from headwater.infra.features.sharded_materialisation import Distribution as Distribution
-    from headwater.infra.features.skew import FeatureSkew as FeatureSkew
     from headwater.infra.features.spark import Spark as Spark
     from headwater.infra.features.streaming import Streaming as Streaming
     from headwater.infra.history import InfrastructureHistory as InfrastructureHistory
     from headwater.infra.images import ImageRepository as ImageRepository
     from headwater.infra.lake.ingestion import Ingestion as Ingestion
     from headwater.infra.lineage import Lineage as Lineage
+    from headwater.infra.monitoring.parity import FeatureParity as FeatureParity
     from headwater.infra.monitoring.service import Monitoring as Monitoring
+    from headwater.infra.monitoring.skew import FeatureSkew as FeatureSkew
     from headwater.infra.platform.buckets import Expiry as Expiry
     from headwater.infra.platform.buckets import PrivateBucket as PrivateBucket
     from headwater.infra.platform.buckets import PrivateBucketArgs as PrivateBucketArgs
@@ -56,8 +56,8 @@ _MODULES = {
     "Containers": "containers.cluster",
     "Distribution": "features.sharded_materialisation",
     "Expiry": "platform.buckets",
-    "FeatureParity": "features.parity",
-    "FeatureSkew": "features.skew",
+    "FeatureParity": "monitoring.parity",
+    "FeatureSkew": "monitoring.skew",
     "Function": "platform.function",
     "FunctionArgs": "platform.function",
     "Grant": "platform.grants",

@@ -15,6 +15,7 @@ from headwater.infra.platform.function import Function, FunctionArgs
 from headwater.infra.platform.keys import MODELS, RUNS
 from headwater.infra.platform.platform import Platform
 from headwater.infra.platform.tags import physical_name, tags
+from headwater.infra.platform.uses import sign_feedback
 from headwater.infra.policies import EXEMPTIONS, exempt
 from headwater.routes import CARD, OPENAPI, PREDICT, Route
 
@@ -86,7 +87,9 @@ class Serving(Component):
                     platform.features.read(),
                     platform.artifacts.read(RUNS),
                     platform.predictions.write(),
+                    sign_feedback(platform),
                 ],
+                settings={"feedback_token_days": self._config.feedback_token_days},
             ),
             opts=self._child,
         )

@@ -30,6 +30,8 @@ class PredictionBody(TypedDict):
     """``view.feature`` to value for each instance, instead of the online look-up; a feature left out is missing."""
     explain: NotRequired[bool]
     """Whether each prediction carries ``views``."""
+    feedback: NotRequired[bool]
+    """Whether each prediction carries ``feedback_token``."""
 
 
 @with_config(_CLOSED)
@@ -57,6 +59,10 @@ class Prediction(TypedDict):
     """Age of the oldest value that was found online; null if none was looked up or found."""
     views: NotRequired[dict[str, ViewLookUp]]
     """Each feature view's look-up, if ``explain`` asked for it; empty if the features came with the request."""
+    feedback_token: NotRequired[str | None]
+    """Lets its holder tell whether this prediction was right, by ``POST /predictions/{id}/feedback``, if ``feedback``
+    asked for it; the id is ``<request_id>.<n>``, the first prediction being 0. Null if no token could be made just
+    now."""
 
 
 @with_config(_CLOSED)

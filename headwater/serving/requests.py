@@ -19,7 +19,7 @@ from headwater.features.online.encoding import Known
 from headwater.json_values import dumps, loads
 from headwater.serving.errors import BodyTooLarge, InvalidBody
 
-_FIELDS = dict.fromkeys(("instances", "as_of", "features", "explain"))
+_FIELDS = dict.fromkeys(("instances", "as_of", "features", "explain", "feedback"))
 _MOST_PROBLEMS = 10
 Features = dict[str, Known]
 
@@ -34,6 +34,8 @@ class PredictionRequest:
     """Values that replace the online look-up, an entry for each instance."""
     explain: bool = False
     """Whether the answer says of each view how its look-up went."""
+    feedback: bool = False
+    """Whether each prediction gets a token by which an end user may tell what it was worth."""
 
 
 def parse(body: bytes, features: Mapping[str, str]) -> PredictionRequest:
@@ -71,11 +73,14 @@ def parse(body: bytes, features: Mapping[str, str]) -> PredictionRequest:
     replaced, explained = document.get("features"), document.get("explain", False)
     if not isinstance(explained, bool):
         raise InvalidBody(f"explain: {_given(explained)}, expected true or false")
+    if not isinstance(rated := document.get("feedback", False), bool):
+        raise InvalidBody(f"feedback: {_given(rated)}, expected true or false")
     return PredictionRequest(
         instances,
         _as_of(document.get("as_of")),
         None if replaced is None else _features(replaced, len(instances), features),
         explained,
+        rated,
     )
 
 

@@ -17,6 +17,8 @@ from headwater.serving.requests import Features, columns, parse
 from headwater.serving.types import Answer, PredictionRecord, explain
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,47}")
+Tokens = Callable[[str, str, datetime, int], Sequence[str | None]]
+"""A feedback token for each prediction of a request: of model, request id, the time of receipt and their number."""
 
 
 class Serving:
@@ -28,14 +30,21 @@ class Serving:
         Which version an alias means, loaded.
     online : OnlineStore
         The newest feature values.
+    tokens : callable, optional
+        Makes feedback tokens where a request asks for them; by default there are none.
     now : callable
         The time, UTC.
     """
 
     def __init__(
-        self, models: ServingModels, online: ReadsItems, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        models: ServingModels,
+        online: ReadsItems,
+        *,
+        tokens: Tokens = lambda *given: [None] * given[3],
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._models, self._online, self._now = models, online, now
+        self._models, self._online, self._tokens, self._now = models, online, tokens, now
 
     def predict(self, model: str, body: bytes, *, request_id: str, alias: str = PRODUCTION) -> Answer:
         """Answer a request's body.
@@ -73,6 +82,11 @@ class Serving:
         if request.explain:
             for place, prediction in enumerate(predictions):
                 prediction["views"] = explain(looked[place]) if looked else {}
+        if request.feedback:
+            # After the log's entries were made: tokens aren't written down.
+            tokens = self._tokens(model, request_id, received_at, len(predictions))
+            for prediction, token in zip(predictions, tokens, strict=True):
+                prediction["feedback_token"] = token
         answer: PredictionAnswer = {
             "model": model,
             "version": predictor.version,

@@ -32,18 +32,19 @@ HOST = Target(python=f"{sys.version_info.major}.{sys.version_info.minor}", platf
 HANDLERS = {
     "control": [
         "alarms.manage", "history.record", "images.build", "lake.intake", "lake.refuse", "lake.sweep",
-        "registry.promote", "serving.stage",
+        "monitoring.feedback", "registry.promote", "serving.stage",
     ],
     "serving": ["serving.predict"],
     "data": [
         *(
             f"features.{name}"
             for name in (
-                "commit_stream", "describe_spark_job", "finish", "materialise", "parity", "skew", "split",
-                "store_spark_rows", "stream", "write_shard",
+                "commit_stream", "describe_spark_job", "finish", "materialise", "split", "store_spark_rows", "stream",
+                "write_shard",
             )
         ),
-        "lake.ingest", "registry.register", "training.prepare",
+        "lake.ingest", "monitoring.compact", "monitoring.parity", "monitoring.skew", "registry.register",
+        "training.prepare",
     ],
 }  # fmt: skip
 

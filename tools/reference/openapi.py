@@ -28,9 +28,11 @@ from headwater.lineage.messages import EventAnswer, LineageAnswer
 from headwater.lineage.openlineage.errors import EventTooLarge, InvalidEvent
 from headwater.monitoring.dashboards.openmetrics import OPENMETRICS, TEXT
 from headwater.monitoring.dashboards.tokens import TokenRefused
+from headwater.monitoring.feedback import errors as feedback_errors
+from headwater.monitoring.feedback import messages as feedback
 from headwater.registry.errors import ArtifactInvalid, ArtifactNotFound
 from headwater.registry.types import Alias
-from headwater.routes import CARD, LINEAGE, METRICS, OPENAPI, PREDICT, SCRAPE, STREAM_ROWS, TAKE_EVENT, Route
+from headwater.routes import CARD, FEEDBACK, LINEAGE, METRICS, OPENAPI, PREDICT, SCRAPE, STREAM_ROWS, TAKE_EVENT, Route
 from headwater.serving import messages
 from headwater.serving.errors import (
     ArtifactCorrupted,
@@ -47,7 +49,8 @@ VERSION = "1"
 """Of the API. A new one may break callers; fields and routes that are added don't make one."""
 TEXTS = (messages.PredictionBody, messages.PredictionAnswer, messages.Prediction, messages.ViewLookUp, messages.Card,
          messages.CardFeature, messages.ErrorAnswer, RequestInput, Streamed, lineage.LineageAnswer, lineage.GraphNode,
-         lineage.GraphEdge, lineage.NodeData, lineage.EventAnswer)  # fmt: skip
+         lineage.GraphEdge, lineage.NodeData, lineage.EventAnswer, feedback.FeedbackBody,
+         feedback.FeedbackAnswer)  # fmt: skip
 """The classes whose fields' docstrings become the schemas' descriptions."""
 _DESCRIPTION = f"""\
 Predictions, model cards, streamed features, lineage and metrics of one Headwater stack.
@@ -198,7 +201,24 @@ OPERATIONS |= {
         security=[{"bearer": []}],
     ),
 }
-_NAMES = {"model": "A model that serves.", "view": "A feature view that a product declares."}
+OPERATIONS[FEEDBACK] = Operation(
+    "feedback",
+    "Keep what an end user says of a prediction whose token he holds.",
+    feedback.FeedbackAnswer,
+    (
+        feedback_errors.InvalidFeedback,
+        feedback_errors.TokenRefused,
+        feedback_errors.FeedbackConflict,
+        feedback_errors.FeedbackFull,
+        feedback_errors.FeedbackTooLarge,
+    ),
+    body=feedback.FeedbackBody,
+)
+_NAMES = {
+    "id": "A prediction: `<request_id>.<n>`, the first one of a request being 0.",
+    "model": "A model that serves.",
+    "view": "A feature view that a product declares.",
+}
 
 
 def document() -> dict[str, Any]:
@@ -246,7 +266,8 @@ def render() -> str:
 
 def undocumented() -> list[str]:
     """Properties without a description, and routes of the stack that no operation describes."""
-    known = {route for route in vars(routes).values() if isinstance(route, Route)}
+    # What browsers ask of their own accord is no operation of a client's.
+    known = {route for route in vars(routes).values() if isinstance(route, Route) and route.method != "OPTIONS"}
     silent = [
         f"{name}.{key}"
         for name, schema in document()["components"]["schemas"].items()

@@ -1,4 +1,4 @@
-"""Online values for people: values with their ages, materialisations, parity, skew and drift."""
+"""Online values for people: values with their ages, materialisations, parity and skew."""
 
 from __future__ import annotations
 
@@ -15,9 +15,8 @@ if TYPE_CHECKING:
 
     from headwater.declare import FeatureView
     from headwater.features.online.records import Materialised
-    from headwater.features.parity import ViewParity
-    from headwater.serving.drift import FeatureDrift
-    from headwater.serving.skew import Skew
+    from headwater.monitoring.parity import ViewParity
+    from headwater.monitoring.skew import Skew
 
 STYLES = {"FOUND": "green", "EXPIRED": "bold red", "FUTURE": "yellow", "MISSING": "dim"}
 
@@ -91,7 +90,7 @@ def show_parity(console: Console, found: Sequence[ViewParity]) -> None:
 
 
 def show_skew(console: Console, found: Skew) -> None:
-    """The features that were skewed, the most skewed first; then how the values moved since training."""
+    """The features that were skewed, the most skewed first."""
     versions = ", ".join(map(str, found.versions))
     console.print(
         f"{found.model} (version {versions}) on {found.day}: {found.predictions:,} predictions of {found.requests:,} "
@@ -116,33 +115,4 @@ def show_skew(console: Console, found: Skew) -> None:
     if rows:
         columns = ("feature", "skewed", "other", "lacked", "extra", "mean diff", "by now")
         console.print(table(columns, rows, whole=("skewed", "by now")))
-    for version in found.versions:
-        _show_drift(console, version, [entry for entry in found.drift if entry.version == version])
-
-
-def _show_drift(console: Console, version: int, found: Sequence[FeatureDrift]) -> None:
-    """The features that moved since training; how many didn't, or why that isn't known, is said beside them."""
-    from rich.text import Text
-
-    from headwater.serving.drift import LEAST, LITTLE, MUCH
-
-    rows = [
-        (
-            entry.feature,
-            Text(f"{entry.index:.2f}", style="bold red" if entry.index > MUCH else ""),
-            f"{entry.missing_in_training:.1%} -> {entry.missing:.1%}",
-            f"{show(entry.mean_in_training) or '-'} -> {show(entry.mean) or '-'}",
-        )
-        for entry in found
-        if entry.index is not None and entry.index > LITTLE
-    ]
-    if rows:
-        title = f"version {version}: in training -> in these predictions"
-        console.print(table(("feature", "PSI", "missing", "mean"), rows, title=title, whole=("PSI", "missing", "mean")))
-    known = sum(entry.index is not None for entry in found)
-    if not found:
-        note(f"version {version} kept no profile of its training rows to compare with")
-    elif not known:
-        note(f"version {version}: fewer than {LEAST} predictions, too few to compare with training (PSI)")
-    elif known > len(rows):
-        note(f"version {version}: spread as in training (PSI up to {LITTLE}): {known - len(rows)} of {known} features")
+    note(f"whether the values still look as in training: headwater monitor drift {found.model}")

@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from headwater.declare import Catalog, FeatureView
     from headwater.features.catalog.differences import Difference
     from headwater.features.catalog.lineage import Lineage
-    from headwater.features.parity import ViewParity
     from headwater.features.service import AsOf
     from headwater.lake.service import Lake
-    from headwater.serving.skew import Skew
+    from headwater.monitoring.parity import ViewParity
+    from headwater.monitoring.skew import Skew
 
 
 class Features:
@@ -320,7 +320,7 @@ class Features:
             The packages that read the lake aren't installed.
         """
         with needed("offline rows are read by DuckDB"):
-            from headwater.features.parity import Parity
+            from headwater.monitoring.parity import Parity
         with self._using():
             unchecked = (State.NEVER, State.RETIRED)
             names = [view] if view else [entry.view for entry in self.list() if entry.state not in unchecked]

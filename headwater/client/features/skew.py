@@ -13,13 +13,13 @@ from headwater.serving.errors import NothingLogged
 from headwater.storage.table import Table
 
 if TYPE_CHECKING:
-    from headwater.serving.skew import Skew
+    from headwater.monitoring.skew import Skew
 
 
 def measure_skew(stack: Description, model: str, day: date | None, limit: int) -> Skew:
     """The share of changed values; see `headwater.client.features.service.Features.skew`."""
     with needed("features are computed by DuckDB and pandas"):
-        from headwater.serving.skew import SkewMeasure
+        from headwater.monitoring.skew import SkewMeasure
     from headwater.serving.store import PredictionStore
 
     registry = Table(stack.registry_table)

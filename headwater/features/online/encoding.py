@@ -258,3 +258,17 @@ def _ordered(value: Any) -> bytes:
 def _layout(size: int) -> tuple[struct.Struct, int]:
     count = size // VALUE_BYTES
     return struct.Struct(f">{count}f"), int.from_bytes(b"\x80\0\0\0" * count, "big")
+
+
+def same(one: Known, other: Known) -> bool:
+    """Whether two values are the same float32, the same text, or both missing."""
+    if isinstance(one, float | int) and isinstance(other, float | int):
+        return _single(one) == _single(other)
+    return one == other
+
+
+def _single(value: float) -> float:
+    try:
+        return float(struct.unpack("f", struct.pack("f", value))[0])
+    except OverflowError:
+        return value

@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from functools import cache, lru_cache
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aws_lambda_powertools import single_metric
 from aws_lambda_powertools.metrics import MetricUnit
@@ -32,6 +33,9 @@ from headwater.serving.store import PredictionStore
 from headwater.serving.types import PredictionRecord
 from headwater.settings import FunctionSettings, at_init
 
+if TYPE_CHECKING:
+    from headwater.serving.feedback.tokens import Signer
+
 logger, tracer, metrics, entry = observe("serving")
 
 Answer = dict[str, Any]
@@ -49,6 +53,12 @@ class Settings(FunctionSettings):
     """How long an alias is believed without asking the registry: the time a promotion takes to arrive."""
     alias_stale_seconds: float = 600.0
     """How long the last known version goes on serving while the registry doesn't answer."""
+    feedback_key: str = ""
+    """Name of the SSM parameter with the key that signs feedback tokens; empty: no tokens are given."""
+    feedback_kms_key: str = ""
+    """ARN of the KMS key that encrypts it; empty: the account's own for SSM."""
+    feedback_token_days: float = 30.0
+    """Days that a feedback token is valid."""
 
 
 class Services(NamedTuple):
@@ -86,6 +96,34 @@ def report_stale(model: str, alias: str, error: Exception) -> None:
     metrics.add_metric("StaleAliases", MetricUnit.Count, 1)
 
 
+@cache
+def signer() -> Signer:
+    """The signer of feedback tokens: made, and its key fetched, for the first request that asks for one."""
+    from headwater.serving.feedback.store import KeyStore
+    from headwater.serving.feedback.tokens import Signer
+
+    settings = Settings.from_environment()
+    keys = KeyStore(settings.feedback_key, settings.feedback_kms_key, pause=time.sleep)
+    return Signer(keys, timedelta(days=settings.feedback_token_days))
+
+
+def feedback_tokens(model: str, request_id: str, at: datetime, count: int) -> Sequence[str | None]:
+    """A feedback token for each prediction, counted; nothing in their place if the key can't be had.
+
+    A prediction is worth more than its feedback: it is answered all the same.
+    """
+    if not Settings.from_environment().feedback_key:
+        raise InvalidBody("feedback: true, but this stack gives no feedback tokens: it was deployed without their key")
+    try:
+        tokens = signer().tokens(model, request_id, at, count)
+    except Exception as error:
+        logger.error("no feedback token could be made", exc_info=error, extra={"model": model})
+        metrics.add_metric("FeedbackTokenFailures", MetricUnit.Count, count)
+        return [None] * count
+    _asked_line(model).write({"FeedbackAsked": count}, request_id=request_id)
+    return tokens
+
+
 @at_init
 def services() -> Services:
     """The predict path and the prediction log. Stands below what it calls: in a Lambda it is built right here."""
@@ -98,7 +136,8 @@ def services() -> Services:
         stale_after=settings.alias_stale_seconds,
         on_stale=report_stale,
     )
-    return Services(Serving(models, OnlineStore(settings.features_table)), prediction_log(settings.predictions_bucket))
+    serving = Serving(models, OnlineStore(settings.features_table), tokens=feedback_tokens)
+    return Services(serving, prediction_log(settings.predictions_bucket))
 
 
 @entry
@@ -179,6 +218,11 @@ def _metric_line(model: str, version: int, run_id: str) -> MetricLine:
         dimensions={"model": model},
         metadata={"version": version, "run_id": run_id},
     )
+
+
+@lru_cache(maxsize=64)
+def _asked_line(model: str) -> MetricLine:
+    return MetricLine("serving", {"FeedbackAsked": MetricUnit.Count}, dimensions={"model": model}, metadata={})
 
 
 def _alias(event: dict[str, Any]) -> str:

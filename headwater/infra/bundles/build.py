@@ -75,6 +75,8 @@ RECIPES: Sequence[Recipe] = (
         sources=(
             *_BASE,
             *_of("alarms", "code", "features", "history", "images", "lake", "lineage", "serving", "versions"),
+            *_of("monitoring/__init__.py", "monitoring/feedback", "handlers/monitoring/__init__.py"),
+            *_of("handlers/monitoring/feedback.py"),
             *_of(
                 *(
                     f"handlers/{name}"

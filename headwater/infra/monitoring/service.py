@@ -8,6 +8,7 @@ import pulumi
 
 import headwater.handlers.monitoring.compact
 from headwater.infra.monitoring.dashboards import Dashboard, Metrics
+from headwater.infra.monitoring.feedback import Feedback
 from headwater.infra.platform.component import Component
 from headwater.infra.platform.keys import COMPACTED_PREDICTIONS, COMPACTIONS, TORN_PREDICTIONS
 from headwater.infra.platform.platform import Platform
@@ -59,4 +60,5 @@ class Monitoring(Component):
         )
         Metrics(f"{name}-metrics", platform, serving=serving, opts=self._child)
         Dashboard(f"{name}-models", platform, opts=self._child)
+        self.feedback = Feedback(f"{name}-feedback", platform, serving=serving, opts=self._child)
         self.register_outputs({"function": self.compact.name})

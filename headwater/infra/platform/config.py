@@ -136,6 +136,8 @@ class Config(BaseModel):
     predict_concurrency: Annotated[int, Field(ge=1)] | None = None
     """Concurrent predict invocations kept for and limited to it; none: what the account has left."""
 
+    feedback_token_days: Annotated[float, Field(gt=0, le=366)] = 30
+    """Days that an end user may tell what a prediction was worth, from the prediction on."""
     prediction_record_days: Annotated[int, Field(ge=35)] | None = None
     """Days that the JSON records of predictions are kept of models that products declare; none: for ever. Their tables
     stay; what goes is `headwater lineage why` of older requests. Records that come 31 days late are still compacted."""

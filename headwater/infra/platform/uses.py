@@ -1,10 +1,14 @@
-"""Grants that several functions share: to read sources, commit datasets, compute features and ingest uploads."""
+"""Grants that several functions share: to read sources, commit datasets, compute features, ingest uploads, and to sign
+and verify feedback tokens."""
 
 from __future__ import annotations
 
+import pulumi
+
 from headwater.infra.platform import keys
-from headwater.infra.platform.grants import Grant, merge
+from headwater.infra.platform.grants import Grant, allow, merge, use_key
 from headwater.infra.platform.platform import Platform
+from headwater.serving.feedback.tokens import parameter_name
 
 
 def commit_datasets(platform: Platform, datasets: str) -> Grant:
@@ -36,4 +40,35 @@ def ingest_uploads(platform: Platform) -> Grant:
         platform.lake.write(keys.CURATED, keys.QUARANTINE.prefix),
         platform.registry.write(keys.SOURCES),
         commit_datasets(platform, keys.SOURCE_DATA),
+    )
+
+
+def verify_feedback(platform: Platform) -> Grant:
+    """To read the keys that sign feedback tokens.
+
+    The functions make the parameter themselves, so that no key stands in Pulumi's state. AWS's own key for SSM lets
+    whoever may read a parameter of the account decrypt it; a key of the user's doesn't.
+    """
+    name = parameter_name(pulumi.get_project(), pulumi.get_stack())
+    config, account = platform.config, platform.account
+    return merge(
+        allow(["ssm:GetParameter"], account.arn("ssm", f"parameter{name}"), settings={"feedback_key": name}),
+        use_key(config.kms_key_arn, "ssm", account.region, ["kms:Decrypt"]),
+    )
+
+
+def sign_feedback(platform: Platform) -> Grant:
+    """To read the keys that sign feedback tokens, and to make the first one; never to replace it."""
+    config, account = platform.config, platform.account
+    reading = verify_feedback(platform)
+    name = reading.settings["feedback_key"]
+    return merge(
+        reading,
+        allow(
+            ["ssm:PutParameter"],
+            account.arn("ssm", f"parameter{name}"),
+            conditions={"StringNotEquals": {"ssm:Overwrite": "true"}},
+            settings={"feedback_kms_key": config.kms_key_arn},
+        ),
+        use_key(config.kms_key_arn, "ssm", account.region, ["kms:Encrypt"]),
     )

@@ -10,11 +10,11 @@ import pandas
 
 from headwater.declare import FeatureView
 from headwater.features.online.store import OnlineStore
-from headwater.features.parity import Parity, ViewParity
 from headwater.features.stream.commits import StreamCommitter
 from headwater.features.stream.rows import Streaming
 from headwater.lake.service import Lake
 from headwater.lake.store import Arrivals
+from headwater.monitoring.parity import Parity, ViewParity
 from headwater.storage.table import Table
 from tests.unit.features.shop import NOW, SECOND, features, products
 from tests.unit.lake.world import FEATURES as TABLE

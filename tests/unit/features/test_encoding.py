@@ -19,6 +19,7 @@ from headwater.features.online.encoding import (
     Row,
     pack,
     pack_all,
+    same,
     single,
     unpack,
     values_of,
@@ -188,3 +189,12 @@ def test_a_text_counts_with_the_longest_that_it_may_be() -> None:
     mixed = of(Feature(name="t", kind="category", values=("a", "\u00e9")), Feature(name="n"))
     largest = pack(Row(0, 0, 0, ("\u00e9", 1.0)), (0,))
     assert mixed.online_bytes == len(attribute_of(mixed.version)) + len(largest)
+
+
+@given(value=st.floats(width=32, allow_nan=False))
+def test_values_are_the_same_if_they_are_the_same_float32(value: float) -> None:
+    assert same(value, value * (1 + 2**-40))
+    assert not same(value, None)
+    assert same(None, None)
+    with np.errstate(over="ignore"):
+        assert same(value, value + 1) is bool(np.float32(value) == np.float32(value + 1))

@@ -26,6 +26,7 @@ from headwater.lake.types import Definition as SourceDefinition
 from headwater.lineage.annotations import Annotation
 from headwater.monitoring.dashboards.tokens import ScrapeToken
 from headwater.monitoring.drift.bank import Bank
+from headwater.monitoring.feedback.types import Feedback
 from headwater.monitoring.log.types import Progress as CompactionProgress
 from headwater.monitoring.profiles.types import Scheme, WindowProfile
 from headwater.registry.types import AliasMove, Candidate, GoldenSet, ModelVersion, Package, Profile
@@ -45,6 +46,7 @@ KINDS: Mapping[str, type[Stored]] = {
     "Commit": Commit,
     "CompactionProgress": CompactionProgress,
     "DataVersion": DataVersion,
+    "Feedback": Feedback,
     "GoldenSet": GoldenSet,
     "Ingestion": Ingestion,
     "Materialisation": Materialisation,

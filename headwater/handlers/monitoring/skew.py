@@ -12,10 +12,10 @@ from headwater.handlers.observability import observe
 from headwater.settings import LakeSettings, at_init
 
 if TYPE_CHECKING:
-    from headwater.serving.skew import SkewMeasure
+    from headwater.monitoring.skew import SkewMeasure
     from headwater.serving.store import PredictionStore
 
-logger, tracer, metrics, entry = observe("features")
+logger, tracer, metrics, entry = observe("monitoring")
 
 REQUESTS = 1000
 """Requests of a model that are compared, spread over the day."""
@@ -41,8 +41,8 @@ class Services(NamedTuple):
 @at_init
 def services() -> Services:
     # Imported here: the deployment reads `Settings` where DuckDB needn't be installed.
+    from headwater.monitoring.skew import SkewMeasure
     from headwater.registry.store import ArtifactStore
-    from headwater.serving.skew import SkewMeasure
     from headwater.serving.store import PredictionStore
     from headwater.storage.table import Table
 
@@ -57,7 +57,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Measure the skew of a day: ``day``, or the one before the schedule's ``time``.
 
     An alarm watches the metric ``FeatureSkew``, the largest share of any feature of any model that day. On a day
-    without predictions there is none. How far values drifted from training is logged and raises no alarm.
+    without predictions there is none.
     """
     measure, log, alarming = services()
     day = date.fromisoformat(event["day"]) if "day" in event else _before(event["time"])

@@ -6,14 +6,14 @@ from datetime import timedelta
 
 import pulumi
 
-import headwater.handlers.features.parity
+import headwater.handlers.monitoring.parity
 from headwater.infra.platform.component import Component
 from headwater.infra.platform.keys import ARRIVED, FEATURES, MODELS, RUNS, VIEWS
 from headwater.infra.platform.platform import Platform
 from headwater.infra.platform.tags import physical_name
 from headwater.infra.platform.uses import read_sources
 
-CAPABILITY = "features"
+CAPABILITY = "monitoring"
 # Not rate(1 day): that fires first when it is deployed, before there is any data.
 DAILY = "cron(40 5 * * ? *)"
 
@@ -36,7 +36,7 @@ class FeatureParity(Component):
             platform.artifacts.read(RUNS),
             platform.features.read(),
         ]
-        handler = headwater.handlers.features.parity
+        handler = headwater.handlers.monitoring.parity
         self.function = self._function(name, handler, "data", memory_mib=3008, disk_mib=4096, uses=uses)
         description = "Compares online features with offline ones."
         self.function.call_by_rule(name, schedule=DAILY, target="parity", description=description, parent=self)

@@ -20,7 +20,6 @@ materialised. Until then it is online alone and isn't found: that would take a s
 # ruff: noqa: S608 - names in SQL are declared by products and quoted
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -34,7 +33,7 @@ from headwater.features.catalog.lineage import sources_of
 from headwater.features.definitions import Definition, Definitions
 from headwater.features.offline.columns import ASKED, EVENT, KNOWN
 from headwater.features.offline.point_in_time import historical
-from headwater.features.online.encoding import Known
+from headwater.features.online.encoding import Known, same
 from headwater.features.online.reading import (
     EPOCH,
     OnlineAnswer,
@@ -305,20 +304,6 @@ def _mismatches(
                 online_event=answer.event_time,
                 offline_event=event,
             )
-
-
-def same(one: Known, other: Known) -> bool:
-    """Whether two values are the same float32, the same text, or both missing."""
-    if isinstance(one, float | int) and isinstance(other, float | int):
-        return _single(one) == _single(other)
-    return one == other
-
-
-def _single(value: float) -> float:
-    try:
-        return float(struct.unpack("f", struct.pack("f", value))[0])
-    except OverflowError:
-        return value
 
 
 def _said(value: Known) -> str:

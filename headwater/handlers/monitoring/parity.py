@@ -12,9 +12,9 @@ from headwater.handlers.observability import observe
 from headwater.settings import LakeSettings, at_init
 
 if TYPE_CHECKING:
-    from headwater.features.parity import Parity
+    from headwater.monitoring.parity import Parity
 
-logger, tracer, metrics, entry = observe("features")
+logger, tracer, metrics, entry = observe("monitoring")
 
 
 class Settings(LakeSettings):
@@ -29,8 +29,8 @@ def parity() -> Parity:
     # Imported here: the deployment reads `Settings` where DuckDB needn't be installed.
     from headwater.features.catalog.lineage import Uses
     from headwater.features.online.store import OnlineStore
-    from headwater.features.parity import Parity
     from headwater.lake.service import Lake
+    from headwater.monitoring.parity import Parity
     from headwater.registry.service import Registry
     from headwater.registry.store import ArtifactStore
     from headwater.storage.table import Table

@@ -5,7 +5,7 @@ trained on: once from the data that were committed when the request came, once f
 value that either of them gives is right: it was all that could be known, or (streamed before its data landed) is what
 training sees. One that neither gives tells of a late materialisation or of paths that have come apart. What only the
 data of now contradict came or was corrected later, although it says that it was available before; it is counted apart.
-Beside all that stands whether the values look as they did in training (`headwater.serving.drift`).
+Whether the values look as they did in training is another question (`headwater.monitoring.drift`).
 """
 
 from __future__ import annotations
@@ -27,18 +27,15 @@ from headwater.features.errors import NeedsSpark
 from headwater.features.inputs import entity_text
 from headwater.features.offline.columns import ASKED
 from headwater.features.offline.point_in_time import historical
-from headwater.features.online.encoding import Known
+from headwater.features.online.encoding import Known, same
 from headwater.features.online.reading import ValueStatus
-from headwater.features.parity import same
 from headwater.features.service import Features
 from headwater.lake.errors import NoData
 from headwater.lake.service import Lake
 from headwater.lake.types import DataVersion, PinnedCommit, dataset_of, streamed_of
-from headwater.registry.errors import ArtifactNotFound
 from headwater.registry.service import Registry
 from headwater.registry.store import ArtifactStore
-from headwater.registry.types import PROFILE_FILE, ModelVersion, Package, Profile
-from headwater.serving.drift import FeatureDrift, drift
+from headwater.registry.types import Package
 from headwater.serving.errors import NothingLogged
 from headwater.serving.store import PredictionStore
 from headwater.storage.table import Table
@@ -91,8 +88,6 @@ class Skew(Value):
     """Data versions that were committed when the requests came."""
     features: tuple[FeatureSkew, ...]
     """The most skewed first."""
-    drift: tuple[FeatureDrift, ...]
-    """The values beside those in training, the most changed first; none if the version kept no profile."""
 
     @property
     def telling(self) -> tuple[FeatureSkew, ...]:
@@ -117,7 +112,7 @@ class SkewMeasure:
     registry : Table
         The registry table: model versions and the views' definitions.
     artifacts : ArtifactStore
-        Their packages and profiles.
+        Their packages.
     lake_bucket : str
     """
 
@@ -178,20 +173,16 @@ class SkewMeasure:
             if record["features_from"] == "online":
                 by_version.setdefault(int(record["version"]), []).append(record)
         pairs: dict[str, _Pairs] = {}
-        drifted: list[FeatureDrift] = []
         compared: list[Mapping[str, Any]] = []
         data_versions: set[str] = set()
         for number, answered in by_version.items():
-            version = self._registry.version(model, number)
-            package = self._artifacts.load(version.package, Package)
+            package = self._artifacts.load(self._registry.version(model, number).package, Package)
             if package.features:
                 joined = _Joined(self._store, self._bucket, package, [
                     self._definition(feature.view, feature.version) for feature in package.features
                 ])  # fmt: skip
-                taken = joined.compare(answered, pairs)
-                compared += taken
+                compared += joined.compare(answered, pairs)
                 data_versions |= joined.data_versions
-                drifted += self._drift(version, package, taken)
         features = [_skew(name, found) for name, found in pairs.items() if found.online]
         if not features:
             raise NothingLogged(f"model {model!r}: no prediction of {day} looked a feature up online")
@@ -203,7 +194,6 @@ class SkewMeasure:
             predictions=sum(len(record["predictions"]) for record in compared),
             data_versions=len(data_versions),
             features=tuple(sorted(features, key=lambda skew: (-skew.share, -skew.different_by_now))),
-            drift=tuple(drifted),
         )
 
     def _definition(self, view: str, version: str | None) -> Definition:
@@ -212,24 +202,6 @@ class SkewMeasure:
             return self._definitions.current(view)
         self._definitions.get(view, version)
         return self._definitions.definition(view, version)
-
-    def _drift(
-        self, version: ModelVersion, package: Package, records: Sequence[Mapping[str, Any]]
-    ) -> tuple[FeatureDrift, ...]:
-        kept = version.candidate.files.get(PROFILE_FILE)
-        try:
-            profile = self._artifacts.load(kept, Profile) if kept else None
-        except ArtifactNotFound:
-            profile = None
-        if profile is None:
-            return ()
-        columns = {feature.name: feature.column for feature in package.features}
-        judged = [seen for record in records for seen in _judged(record)]
-        values = {
-            feature.name: [seen.get(feature.name) for seen, unanswerable in judged if feature.view not in unanswerable]
-            for feature in package.features
-        }
-        return drift(version.version, profile, columns, values)
 
 
 class _Joined:

@@ -6,14 +6,14 @@ from datetime import timedelta
 
 import pulumi
 
-import headwater.handlers.features.skew
+import headwater.handlers.monitoring.skew
 from headwater.infra.platform.component import Component
 from headwater.infra.platform.keys import MODELS, RUNS, VIEWS
 from headwater.infra.platform.platform import Platform
 from headwater.infra.platform.tags import physical_name
 from headwater.infra.platform.uses import compute_features
 
-CAPABILITY = "features"
+CAPABILITY = "monitoring"
 # Some time after midnight, UTC: what the day's last requests logged is there.
 DAILY = "cron(10 6 * * ? *)"
 ALARMING = 0.1
@@ -33,11 +33,11 @@ class FeatureSkew(Component):
         uses = [
             compute_features(platform),
             platform.registry.read(VIEWS, MODELS),
-            # Packages and profiles.
+            # Packages.
             platform.artifacts.read(RUNS),
             platform.predictions.read(),
         ]
-        handler, settings = headwater.handlers.features.skew, {"alarming_share": ALARMING}
+        handler, settings = headwater.handlers.monitoring.skew, {"alarming_share": ALARMING}
         self.function = self._function(
             name, handler, "data", memory_mib=3008, disk_mib=4096, settings=settings, uses=uses
         )

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-import numpy
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from headwater.features.online.encoding import Row, pack
 from headwater.features.online.reading import microseconds, online_key
 from headwater.features.online.store import OnlineStore, OnlineWrite
-from headwater.features.parity import Parity, ViewParity, same
 from headwater.lake.service import Lake
+from headwater.monitoring.parity import Parity, ViewParity
 from headwater.storage.clients import client
 from headwater.storage.table import Table
 from tests.unit.features.shop import FIRST, NOW, SECOND, features, land, products
@@ -165,12 +162,3 @@ def test_the_sources_files_are_fetched_only_if_the_offline_rows_were_lost(filled
 def test_a_view_that_was_never_materialised_is_left_out(world: World) -> None:
     lake = Lake(products(), bucket=LAKE, table=REGISTRY)
     assert Parity(products(), lake, OnlineStore(FEATURES), Table(REGISTRY)).check() == ()
-
-
-@given(value=st.floats(width=32, allow_nan=False))
-def test_values_are_the_same_if_they_are_the_same_float32(value: float) -> None:
-    assert same(value, value * (1 + 2**-40))
-    assert not same(value, None)
-    assert same(None, None)
-    with numpy.errstate(over="ignore"):
-        assert same(value, value + 1) is bool(numpy.float32(value) == numpy.float32(value + 1))
