@@ -40,7 +40,8 @@ def test_every_command_of_the_issue_is_there() -> None:
     ingestions list; ingestions show; ingestions quarantine; source list; source show; source reingest; runs stop;
     predictions list; monitor drift; monitor dashboards; monitor export;
     monitor token create; monitor token list; monitor token revoke; alarms list;
-    feedback list; feedback show; feedback summary; feedback send; feedback rotate-key; new; init; check; lock; stack; verify;
+    feedback list; feedback show; feedback summary; feedback send; feedback rotate-key;
+    new; init; check; lock; stack; verify;
     data list; data status; data commit; data log; data show; data diff;
     data ls; data blame; data revert; data merge; data reset; data tag; data moves; data branch create;
     data branch list; data branch delete; data hook add; data hook list; data hook remove; data checkout; data upload;
