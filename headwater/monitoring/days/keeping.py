@@ -72,8 +72,8 @@ class Keeping:
                 report.complete = False
                 return report
         if report.whole:
+            # Who judges the days notes that all were looked at (`DayStore.note_looked`).
             self._sweep(model, counting, report)
-            self._days.note_looked(model, today)
         return report
 
     def _hour(self, hour: CompactedHour, report: Counted, stop: Callable[[], bool]) -> bool:

@@ -21,7 +21,7 @@ from headwater.monitoring.log.types import hour_text
 from headwater.storage.clients import client, error_code
 from headwater.storage.http.connection import connection
 from headwater.storage.objects import GONE, Bucket, ObjectGone
-from headwater.storage.table import Table
+from headwater.storage.table import Item, Table
 
 PREFIX = "WATCH#"
 _COUNTED, _PROGRESS = "COUNTED#", "COUNTED"
@@ -148,7 +148,7 @@ class DayStore:
 
     def note_counted(self, model: str, hour: datetime, revision: int) -> bool:
         """Note that an hour was counted as of a revision; False if a later one was."""
-        item = {"pk": PREFIX + model, "sk": f"{_COUNTED}{hour_text(hour)}", "revision": revision}
+        item: Item = {"pk": PREFIX + model, "sk": f"{_COUNTED}{hour_text(hour)}", "revision": revision}
         absent_or_older = "attribute_not_exists(pk) OR #revision <= :known"
         return self._table.write(self._table.put(item, only_if=absent_or_older, known=revision))
 
