@@ -17,7 +17,7 @@ from headwater.values import Stored, Value
 RESTATED = timedelta(days=3)
 """For so long after a day was judged for the first time, another verdict on it may change the model's state."""
 MOST_SAID = 5
-"""Verdicts that are kept of a day: the first one that counts, and the newest ones."""
+"""Verdicts that are kept of a day: the first one on enough rows, the one that counts, and the newest ones."""
 MOST_NAMES = 100
 """Features of a verdict that are kept: those of the highest scores."""
 
@@ -54,10 +54,9 @@ class JudgedDay(Stored):
         That is the first one on enough rows; a later one takes its place if it came within `RESTATED`. What is said of
         a day afterwards is kept, and neither raises nor ends an alarm.
         """
+        first = self._first
         judged = [one for one in self.said if one.verdict.outcome is not Outcome.COLLECTING]
-        if not judged:
-            return self.said[-1]
-        return [one for one in judged if one.at - judged[0].at <= RESTATED][-1]
+        return [one for one in judged or [first] if one.at - first.at <= RESTATED][-1]
 
     @property
     def is_restated(self) -> bool:
@@ -73,10 +72,16 @@ class JudgedDay(Stored):
         """The day with one more verdict."""
         kept = (*self.said, said)
         if len(kept) > MOST_SAID:
-            counts = JudgedDay(model=self.model, version=self.version, day=self.day, said=kept).counts
-            newest = kept[-MOST_SAID:]
-            kept = newest if counts in newest else (counts, *newest[1:])
+            all_of_them = self.model_copy(update={"said": kept})
+            needed = {id(all_of_them.counts), id(all_of_them._first)}
+            newest = {id(one) for one in kept[len(needed) - MOST_SAID :]}
+            kept = tuple(one for one in kept if id(one) in needed | newest)
         return self.model_copy(update={"said": kept})
+
+    @property
+    def _first(self) -> Said:
+        """The first verdict on enough rows, or else the newest one."""
+        return next((one for one in self.said if one.verdict.outcome is not Outcome.COLLECTING), self.said[-1])
 
 
 def trimmed(verdict: Verdict) -> Verdict:
