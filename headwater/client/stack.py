@@ -65,7 +65,7 @@ class Stack:
     infra : Infrastructure
         The infrastructure's history: history, show, diff, at, sync, restore_plan.
     monitor : Monitor
-        Watching models: drift.
+        Watching models: statuses, status, drift, quality, segments, explain, replay.
     lineage : Lineage
         What was made from what: why, up, down, path, impact, diff, at, facts, search, sync, verify, rebuild.
     """

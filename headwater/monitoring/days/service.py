@@ -13,6 +13,7 @@ import pandas
 
 from headwater.errors import NotFound
 from headwater.monitoring.days.counting import WANTED, PartCounter
+from headwater.monitoring.days.keeping import LAST
 from headwater.monitoring.days.store import DayPart, DayStore
 from headwater.monitoring.days.types import WHOLE, PartDay, PartName, digest_of, segment_names
 from headwater.monitoring.days.versions import Versions
@@ -230,8 +231,9 @@ class Days:
     def _count(self, model: str, now: datetime) -> dict[datetime, list[PartDay]]:
         """Count the hours that aren't stored, and the one in which what was known ends."""
         since = hour_of(now - UNCOUNTED)
-        counted = self._days.counted(model, since, now + HOUR)
-        compacted = self._log.compacted(model, since, now + HOUR)
+        # A clock that was moved forward is ahead of ours.
+        counted = self._days.counted(model, since, LAST)
+        compacted = self._log.compacted(model, since, LAST)
         hours = {hour.hour for hour in compacted if counted.get(hour.hour) != hour.revision}
         hours |= set(self._reader.unsettled(model))
         if self._known is not None:

@@ -168,6 +168,20 @@ class Judge:
                 found += _quality(feature, counts, len(self._features), expected)
         return tuple(sorted(found, key=lambda one: -one.score))
 
+    def measured(self, profile: WindowProfile, start: datetime | None = None) -> dict[str, tuple[Finding, ...]]:
+        """Each feature's distances beside usual ones, whether they decide anything or not.
+
+        Features with too few values, here or in the reference, are left out.
+
+        Raises
+        ------
+        SchemeMismatch
+        """
+        self._check(profile)
+        stratum, features = self._reference(start)
+        windows = self._separate if stratum == ALL else len(features[0].rows)
+        return {name: tuple(found) for name, found in _Comparison(features, profile, windows).distances.items()}
+
     def _check(self, profile: WindowProfile) -> None:
         if profile.scheme != self._scheme:
             raise SchemeMismatch(
@@ -225,6 +239,11 @@ class _Comparison:
                 )
             )
         return found
+
+    @property
+    def distances(self) -> Mapping[str, Sequence[Finding]]:
+        """Each feature's distances, by channel."""
+        return self._distances
 
     def verdict(self, facts: Mapping[str, Any]) -> Verdict:
         """Decide, and name the features."""

@@ -10,6 +10,7 @@ from headwater.monitoring.days.types import digest_of, start_of
 from headwater.monitoring.days.versions import Versions
 from headwater.monitoring.drift.bank import BankWindow
 from headwater.monitoring.drift.judging import LEAST_ROWS, Finding, Judge
+from headwater.monitoring.profiles.types import WindowProfile
 from headwater.monitoring.watch.reference import extended, founding, joined
 from headwater.monitoring.watch.store import WatchStore, WindowName
 from headwater.monitoring.watch.types import JudgedDay, KeptWindow, Said, trimmed
@@ -80,6 +81,12 @@ class VersionJudge:
         verdict = alone if all_of_them is first else all_of_them.judge(profile, start)
         digest = counted.digest if counted else NOTHING
         return Said(at=now, digest=digest, verdict=trimmed(verdict), alone=alone.outcome)
+
+    def measured(
+        self, profile: WindowProfile, day: date, judged: Sequence[JudgedDay]
+    ) -> dict[str, tuple[Finding, ...]]:
+        """Each feature's distances on a day, whether they decide anything or not."""
+        return self._references(judged, day)[1].measured(profile, start_of(day))
 
     def quality(self, day: date, judged: Sequence[JudgedDay]) -> tuple[tuple[Finding, ...], int]:
         """What is missing, unseen or infinite in a day that isn't over, and how many rows it has so far."""

@@ -145,7 +145,7 @@ def test_a_deleted_part_s_counts_go_with_every_version_of_them(world: Watched) -
 def test_what_a_run_that_was_overtaken_left_is_swept(world: Watched) -> None:
     world.day(TODAY, rows_of(1))
     keep(world, morning(TODAY))
-    ((hour,), *_) = [[one for one in world.log.store.compacted(MODEL, morning(TODAY) - 30 * HOUR, morning(TODAY))][:1]]
+    hour = next(world.log.store.compacted(MODEL, morning(TODAY) - 30 * HOUR, morning(TODAY)))
     index = world.days.index(MODEL, PartName(hour.hour, hour.parts[0].name))
     assert index is not None
     (stored,) = world.days.read([one for one in world.days.list_day(MODEL, TODAY) if one.part.hour == hour.hour])

@@ -223,7 +223,7 @@ def test_performance_makes_a_page_of_it(world: Watched) -> None:
     )  # fmt: skip
     world.day(TODAY, rows_of(1))
     world.log.compact(morning(TODAY))
-    looked = world.watch(performance=lambda model, version, now: (None, figure)).run(morning(TODAY))
+    looked = world.watch(performance=lambda *_: (None, figure)).run(morning(TODAY))
     (status,) = looked.statuses
     assert (status.state, status.severity, status.estimated) == (State.NORMAL, Severity.PAGE, figure)
     assert status.reason.startswith("roc_auc 0.6 is worse than its limit 0.68")

@@ -80,7 +80,13 @@ def package(run_id: str) -> Package:
     )
 
 
-def bank_with(days: int = BANKED, *, seed: int = 0, segments: Mapping[str, tuple[str, ...]] | None = None) -> Bank:
+def bank_with(
+    days: int = BANKED,
+    *,
+    seed: int = 0,
+    segments: Mapping[str, tuple[str, ...]] | None = None,
+    importance: Mapping[str, float] | None = None,
+) -> Bank:
     """A bank of usual days."""
     whole = [rows_of(1_000 * seed + place) for place in range(max(days, 1))]
     together = [row for rows in whole for row in rows]
@@ -94,7 +100,12 @@ def bank_with(days: int = BANKED, *, seed: int = 0, segments: Mapping[str, tuple
         )
         for place, rows in enumerate(whole[:days])
     )
-    return Bank(scheme=scheme, windows=windows, segments={"shop": SHOPS[:2]} if segments is None else segments)
+    return Bank(
+        scheme=scheme,
+        windows=windows,
+        segments={"shop": SHOPS[:2]} if segments is None else segments,
+        importance=importance or {},
+    )
 
 
 def counted(scheme: Scheme, rows: Rows, part: str = "x") -> Any:
