@@ -176,5 +176,5 @@ def test_quality_of_a_running_day_is_measured_against_the_whole_day() -> None:
     assert judge.quality(some, 2_000) == ()
     assert [one.channel for one in judge.quality(some, 80)] == [Channel.MISSING]
     assert judge.quality(counted(bank.scheme, rows_of(1, 49, amount=None)), 80) == ()
-    few = Judge(bank_with(LEAST_WINDOWS - 1))
-    assert few.quality(some, 80) == ()
+    few = bank.model_copy(update={"windows": bank.windows[: LEAST_WINDOWS - 1]})
+    assert Judge(few).quality(some, 80) == ()

@@ -86,9 +86,12 @@ def bank_with(
     seed: int = 0,
     segments: Mapping[str, tuple[str, ...]] | None = None,
     importance: Mapping[str, float] | None = None,
+    moved: float = 0.0,
 ) -> Bank:
-    """A bank of usual days."""
+    """A bank of usual days; amounts are ``moved``."""
     whole = [rows_of(1_000 * seed + place) for place in range(max(days, 1))]
+    for row in (row for rows in whole for row in rows):
+        row["amount"] += moved
     together = [row for rows in whole for row in rows]
     scheme = scheme_of(
         {"amount": [row["amount"] for row in together]}, {"shop": SHOPS}, scores=[row["score"] for row in together]
