@@ -60,7 +60,8 @@ def test_a_day_is_never_part_of_what_it_is_compared_with(world: Watched) -> None
     now = morning(TODAY + timedelta(days=2))
     for one in asking(world, now).replay(MODEL, TODAY, TODAY + timedelta(days=2)).days:
         assert one.said is not None
-        assert one.verdict.windows == one.said.windows == 60
+        # The weekdays among the training's sixty days.
+        assert one.verdict.windows == one.said.windows == 42
 
 
 def test_segments_are_counted_and_not_empty(world: Watched) -> None:
