@@ -74,7 +74,7 @@ class ModelStatus(Value):
     days: tuple[JudgedDay, ...] = ()
     stood: tuple[Stood, ...] = ()
     importance: Mapping[str, float] = {}
-    """Of each column of the version that serves, as its training measured it."""
+    """Importance of each column of the version that serves, as its training measured it."""
 
     def frame(self) -> pandas.DataFrame:
         """A row a judged day: day, rows, outcome, score, p, state, said_at, restated."""
@@ -146,7 +146,7 @@ class SegmentShare(Value):
     segment: str
     rows: int
     share: float
-    """Of the window's predictions."""
+    """Share of the window's predictions."""
     before: float | None
     """The same of the days before; None without any."""
     verdict: Verdict

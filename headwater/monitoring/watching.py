@@ -253,7 +253,7 @@ class Watching:
     def quality(
         self, model: str, *, version: int | None = None, since: date | None = None, until: date | None = None
     ) -> Quality:
-        """What was missing, unseen, infinite, frozen or outside of training's range, by day and column.
+        """Shares of missing, unseen, infinite, frozen and outside values, by day and column.
 
         Raises
         ------

@@ -69,7 +69,7 @@ class PartCounter:
                 _gather(found, known[1], rows)
 
     def days(self) -> list[PartDay]:
-        """What the part adds to each day and version, by day and version."""
+        """The counts that the part adds to each day and version, in their order."""
         return [self._day(day, version, rows) for (day, version), rows in sorted(self._rows.items())]
 
     def _day(self, day: date, version: int, rows: _Rows) -> PartDay:

@@ -27,7 +27,7 @@ TRIES = 5
 
 @dataclass
 class Counted:
-    """What a run counted."""
+    """Counts of a run."""
 
     parts: int = 0
     rows: int = 0

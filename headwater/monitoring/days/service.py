@@ -209,7 +209,7 @@ class Days:
         return day in live or bool(self._standing(model, self._days.list_day(model, day, version)))
 
     def _standing(self, model: str, stored: Sequence[DayPart]) -> list[DayPart]:
-        """Those that count: their part does, and no live count stands for their hour."""
+        """The stored profiles that count: their part does, and no live count stands for their hour."""
         live = self._live_hours(model)
         left = [one for one in stored if one.part.hour not in live]
         if self._known is not None:

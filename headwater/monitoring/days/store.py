@@ -60,7 +60,7 @@ class DayStore:
         self._bucket.put(key_of(counted), counted.packed(), ContentType="application/gzip")
 
     def read(self, parts: Sequence[DayPart]) -> Iterator[PartDay]:
-        """What parts add to their days, many read at once; one that is gone by now is left out."""
+        """The counts that parts add to their days, many read at once; one that is gone by now is left out."""
         coming = iter(parts)
         while some := list(islice(coming, _TOGETHER)):
             asked = [(one.key, ()) for one in some]

@@ -13,7 +13,7 @@ Known = tuple[Bank, Package]
 
 
 class Versions:
-    """What training left of model versions.
+    """Reads what training left of model versions.
 
     Parameters
     ----------

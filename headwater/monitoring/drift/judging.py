@@ -149,7 +149,7 @@ class Judge:
         return _Comparison(features, profile, windows).verdict(facts)
 
     def quality(self, profile: WindowProfile, expected: int) -> tuple[Finding, ...]:
-        """What is missing, unseen or infinite in a day that isn't over, beside whole days.
+        """Find what is missing, unseen or infinite in a day that isn't over, beside whole days.
 
         A part of a day differs from whole days because its hours do, so nothing else is judged. Shares are of the rows
         that the whole day is ``expected`` to have, if that is more: what is found so is found of the whole day too,

@@ -89,7 +89,7 @@ class VersionJudge:
         return self._references(judged, day)[1].measured(profile, start_of(day))
 
     def quality(self, day: date, judged: Sequence[JudgedDay]) -> tuple[tuple[Finding, ...], int]:
-        """What is missing, unseen or infinite in a day that isn't over, and how many rows it has so far."""
+        """Find what is missing, unseen or infinite in a day that isn't over; with the rows that it has so far."""
         counted = self._counted(day)
         if counted is None:
             return (), 0

@@ -45,7 +45,7 @@ def unknown(model: str, version: int, now: datetime) -> tuple[None, None]:  # no
 
 @dataclass
 class Looked:
-    """What a look found."""
+    """Findings of a look."""
 
     statuses: list[Status] = field(default_factory=list)
     counted: dict[str, Counted] = field(default_factory=dict)

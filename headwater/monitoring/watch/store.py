@@ -38,7 +38,7 @@ class WindowName(NamedTuple):
 
 
 class WatchStore:
-    """What is known of how models are.
+    """Keeps what is known of how models are.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ class WatchStore:
         return [_judged(item) for item in self._table.query(PREFIX + model, _day_key(version))]
 
     def judged_day(self, model: str, version: int, day: date) -> JudgedDay | None:
-        """What was said of a day; None if nothing was."""
+        """The verdicts on a day; None if nothing was said of it."""
         item = self._table.get(PREFIX + model, f"{_day_key(version)}{day.isoformat()}")
         return _judged(item) if item else None
 
