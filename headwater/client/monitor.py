@@ -1,29 +1,29 @@
-"""Watching models: whether the predictions of each day look as the training's days did."""
+"""Watching models: how each is, since when and why."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from headwater.client.connection import Connection
 from headwater.client.errors import needed
 from headwater.client.scrape_tokens import Tokens
-from headwater.errors import InvalidRequest
-from headwater.registry.service import PRODUCTION, Registry
+from headwater.registry.service import Registry
 from headwater.registry.store import ArtifactStore
 from headwater.storage.table import Table
 
 if TYPE_CHECKING:
-    from headwater.monitoring.watching import Watched, Watching
-
-DAYS = 7
-LONGEST = 92
-"""Days that one question may be about: each is counted from the log when it is asked about."""
+    from headwater.monitoring.answers import Explanation, ModelStatus, Quality, Replay, Segments, Watched
+    from headwater.monitoring.watching import Watching
 
 
 class Monitor:
     """The verbs on watching; ``headwater.connect().monitor``.
+
+    Each answer has ``frame()``, a pandas frame of it, and but for `statuses` ``plot()``, a matplotlib figure where
+    matplotlib is installed. With ``as_of`` an answer is what was known and said at that moment.
 
     Attributes
     ----------
@@ -51,8 +51,43 @@ class Monitor:
             samples = list(between(Statuses(Table(self._description.registry_table)).samples(), since, until))
         return history(samples)
 
+    def statuses(self, *, as_of: datetime | None = None) -> tuple[ModelStatus, ...]:
+        """How each registered model is by the last hourly look, by name.
+
+        Parameters
+        ----------
+        as_of : datetime, optional
+            A moment, with its time zone.
+        """
+        with self._watching(as_of) as watching:
+            return watching.statuses()
+
+    def status(self, model: str, *, as_of: datetime | None = None) -> ModelStatus:
+        """How a model is by the last hourly look, and what was said of its last thirty days.
+
+        Parameters
+        ----------
+        model : str
+        as_of : datetime, optional
+            A moment, with its time zone.
+
+        Raises
+        ------
+        ModelNotRegistered
+        """
+        with self._watching(as_of) as watching:
+            return watching.status(model)
+
     def drift(
-        self, model: str, *, version: int | None = None, since: date | None = None, until: date | None = None
+        self,
+        model: str,
+        *,
+        version: int | None = None,
+        since: date | None = None,
+        until: date | None = None,
+        segment: str = "",
+        horizon: int = 1,
+        as_of: datetime | None = None,
     ) -> Watched:
         """The verdict on each day of a version's predictions: one p-value a day, and the features that explain it.
 
@@ -62,28 +97,92 @@ class Monitor:
         version : int, optional
             By default the one that serves.
         since, until : date, optional
-            First and last day, UTC; by default the last seven.
+            First and last day, UTC; by default the last seven that have predictions.
+        segment : str
+            Such as ``carrier=UA``, of a declared column.
+        horizon : int
+            7: the verdict of a day is on it and the six before.
+        as_of : datetime, optional
+            Only what was received before this moment counts.
 
         Raises
         ------
-        ModelNotRegistered, VersionNotFound, AliasNotFound
+        ModelNotRegistered, VersionNotFound, AliasNotFound, NoSuchSegment
         NoBank
             The version was trained before training kept profiles of its days.
+        InvalidRequest
+            The days aren't in order, or more than 400.
         """
-        last = until or datetime.now(UTC).date()
-        first = since or last - timedelta(days=DAYS - 1)
-        if not first <= last < first + timedelta(days=LONGEST):
-            raise InvalidRequest(f"{first} to {last}: expected 1 to {LONGEST} days, the first one not after the last")
-        with needed("drift is counted by NumPy, from predictions that DuckDB reads"), self._using():
-            watching = self._watching()
-            number = version or Registry(Table(self._description.registry_table)).resolve(model, PRODUCTION).version
-            return watching.drift(model, number, first, last)
+        with self._watching(as_of) as watching:
+            return watching.drift(model, version=version, since=since, until=until, segment=segment, horizon=horizon)
 
-    def _watching(self) -> Watching:
-        from headwater.monitoring.log.reading import Reader
-        from headwater.monitoring.log.store import CompactionStore
-        from headwater.monitoring.watching import Watching
+    def quality(
+        self, model: str, *, version: int | None = None, since: date | None = None, until: date | None = None
+    ) -> Quality:
+        """The shares of missing, unseen, infinite, frozen and outside values by day and column, beside usual ones.
 
-        stack, table = self._description, Table(self._description.registry_table)
-        reader = Reader(CompactionStore(stack.predictions_bucket, table))
-        return Watching(Registry(table), ArtifactStore(stack.artifacts_bucket), reader)
+        The parameters and errors are those of `drift`.
+        """
+        with self._watching() as watching:
+            return watching.quality(model, version=version, since=since, until=until)
+
+    def segments(
+        self, model: str, *, version: int | None = None, since: date | None = None, until: date | None = None
+    ) -> Segments:
+        """Each declared segment's share of the predictions, now and before, and a verdict that raises no alarm.
+
+        The parameters and errors are those of `drift`; raises `NoSuchDay` if there are no predictions.
+        """
+        with self._watching() as watching:
+            return watching.segments(model, version=version, since=since, until=until)
+
+    def explain(self, model: str, day: date, feature: str | None = None, *, version: int | None = None) -> Explanation:
+        """All features of a day, the most unusual first; or one with its histogram beside the reference's.
+
+        Parameters
+        ----------
+        model : str
+        day : date
+            UTC, by the predictions' ``as_of``.
+        feature : str, optional
+            A column, ``view.feature``, or ``predictions``.
+        version : int, optional
+            By default the one that serves.
+
+        Raises
+        ------
+        ModelNotRegistered, VersionNotFound, AliasNotFound, NoBank, NoSuchDay, NoSuchFeature
+        """
+        with self._watching() as watching:
+            return watching.explain(model, day, feature, version=version)
+
+    def replay(
+        self, model: str, since: date, until: date, *, version: int | None = None, as_of: datetime | None = None
+    ) -> Replay:
+        """Each day as it was judged then, and as today's rules judge it; and how many alarms each would have been.
+
+        The parameters and errors are those of `drift`.
+        """
+        with self._watching(as_of) as watching:
+            return watching.replay(model, since, until, version=version)
+
+    @contextmanager
+    def _watching(self, as_of: datetime | None = None) -> Iterator[Watching]:
+        with needed("models are watched by NumPy and pandas, from predictions that DuckDB reads"), self._using():
+            from headwater.monitoring.days.store import DayStore
+            from headwater.monitoring.days.versions import Versions
+            from headwater.monitoring.log.store import CompactionStore
+            from headwater.monitoring.watch.store import WatchStore
+            from headwater.monitoring.watching import Watching
+
+            stack, table = self._description, Table(self._description.registry_table)
+            registry, bucket = Registry(table), stack.predictions_bucket
+            yield Watching(
+                registry,
+                CompactionStore(bucket, table),
+                DayStore(bucket, table),
+                WatchStore(bucket, table),
+                Versions(registry, ArtifactStore(stack.artifacts_bucket)),
+                now=datetime.now(UTC),
+                known=as_of,
+            )

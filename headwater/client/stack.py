@@ -68,7 +68,7 @@ class Stack:
     feedback : Feedback
         What end users say of predictions: list, show, summary, send, rotate_key.
     monitor : Monitor
-        Watching models: drift.
+        Watching models: statuses, status, drift, quality, segments, explain, replay.
     lineage : Lineage
         What was made from what: why, up, down, path, impact, diff, at, facts, search, sync, verify, rebuild.
     """

@@ -113,6 +113,12 @@ def _with_texts(model: Model, sources: Mapping[str, Source], views: Mapping[str,
                 f"feature {reference!r} is looked up by {', '.join(missing)}, which no request input "
                 f"carries. Inputs: {', '.join(sorted(inputs))}"
             )
+    watched = [name for name in model.monitoring.segments if "." in name]
+    if numbers := [name for name in watched if name not in texts]:
+        raise InvalidProduct(
+            f"monitoring.segments has {numbers[0]!r}, a feature of numbers: predictions are counted apart by text. "
+            f"Text features: {', '.join(sorted(texts)) or 'none'}"
+        )
     return model.model_copy(update={"text_features": tuple(texts)})
 
 

@@ -12,18 +12,21 @@ from typing import Any, Self
 import numpy
 import pandas
 
-from headwater.declare import LONGEST_BODY, MOST_INSTANCES, Model, RequestInput
-from headwater.monitoring.drift.bank import Bank, bank_of_days
+from headwater.declare import LONGEST_BODY, LOWER_IS_BETTER, MOST_INSTANCES, Model, RequestInput
+from headwater.monitoring.drift.bank import MOST_VALUES, Bank, bank_of_days
 from headwater.monitoring.profiles.types import Scheme
 from headwater.registry.types import CategoryProfile, GoldenRequest, GoldenSet, NumberProfile, Profile
 from headwater.training.dataset import Rows
 from headwater.training.errors import InvalidExamples
-from headwater.training.parity import TOLERANCE, complete, places
+from headwater.training.judging import measure
+from headwater.training.parity import TOLERANCE, Answers, complete, places
 from headwater.training.types import ASKED
 
 QUANTILES = 256
 TOP = 100
 GOLDEN_ROWS = 20
+IMPORTANCE_ROWS, IMPORTANCE_COLUMNS = 2_000, 200
+"""Some ten milliseconds a column."""
 _SURROUNDINGS = 128
 """Bytes of a body beside its rows: the names of its fields, brackets."""
 
@@ -41,7 +44,16 @@ def profile(model: Model, run_id: str, train: Rows, predictions: Any) -> Profile
     )
 
 
-def bank(described: Profile, source: str, train: Rows, held_out: Rows, predictions: Any) -> Bank:
+def bank(
+    described: Profile,
+    source: str,
+    train: Rows,
+    held_out: Rows,
+    predictions: Any,
+    *,
+    segments: Sequence[str] = (),
+    importance: Mapping[str, float] | None = None,
+) -> Bank:
     """Count each day of the examples, UTC, so that a model is watched from its first prediction.
 
     Held-out days are among them: they are the newest ones, and the only ones whose scores say how a model scores rows
@@ -56,12 +68,17 @@ def bank(described: Profile, source: str, train: Rows, held_out: Rows, predictio
     train, held_out : Rows
     predictions : array
         What the model says of held-out rows.
+    segments : sequence of str
+        Columns that predictions are counted apart by (`segment_columns`).
+    importance : mapping, optional
+        What `importance` gives.
     """
     scheme = Scheme.of(described)
+    empty = Bank(scheme=scheme, segments=segments_of(train, segments), importance=importance or {})
     if ASKED not in train.asked.columns:
-        return Bank(scheme=scheme)
+        return empty
     names = [*described.numbers, *described.categories]
-    return bank_of_days(
+    made = bank_of_days(
         scheme,
         {name: _both(train.columns[name], held_out.columns[name]) for name in names},
         _both(train.asked[ASKED], held_out.asked[ASKED]),
@@ -69,6 +86,45 @@ def bank(described: Profile, source: str, train: Rows, held_out: Rows, predictio
         scores=numpy.concatenate([numpy.full(len(train), numpy.nan), numpy.asarray(predictions, dtype="float64")]),
         scored=numpy.arange(len(train) + len(held_out)) >= len(train),
     )
+    return empty.model_copy(update={"windows": made.windows})
+
+
+def segment_columns(model: Model) -> tuple[str, ...]:
+    """The columns of `Monitoring.segments`; a feature that isn't text any more is left out."""
+    columns = (name.replace(".", "__") for name in model.monitoring.segments)
+    return tuple(column for column in columns if column in model.categories)
+
+
+def segments_of(train: Rows, columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """The most frequent values of each column, the first one most; those that are equally frequent by their text."""
+    found = {}
+    for column in columns:
+        known = train.columns[column][train.columns[column] != ""]
+        counts = sorted(known.value_counts().items(), key=lambda entry: (-entry[1], str(entry[0])))
+        found[column] = tuple(str(name) for name, _ in counts[:MOST_VALUES])
+    return found
+
+
+def importance(model: Model, graph: Answers, held_out: Rows) -> dict[str, float]:
+    """How much worse the watched metric gets on held-out rows when one column's values are shuffled among them.
+
+    Permutation importance (L. Breiman, "Random Forests", 2001), shuffled once, always alike, of at most
+    `IMPORTANCE_ROWS` rows spread over all and `IMPORTANCE_COLUMNS` columns. Empty if the metric isn't defined on them.
+    """
+    chosen = places(len(held_out), IMPORTANCE_ROWS)
+    rows = held_out.columns.iloc[chosen].reset_index(drop=True)
+    label, metric = numpy.asarray(held_out.label)[chosen], model.watched_metric
+    usual = measure(model.task, label, graph.predict(rows)).get(metric) if len(rows) else None
+    if usual is None:
+        return {}
+    found = {}
+    for number, name in enumerate(model.columns[:IMPORTANCE_COLUMNS]):
+        order = numpy.random.default_rng(number).permutation(len(rows))
+        shuffled = rows.assign(**{name: rows[name].to_numpy()[order]})
+        value = measure(model.task, label, graph.predict(shuffled)).get(metric)
+        if value is not None:
+            found[name] = value - usual if metric in LOWER_IS_BETTER else usual - value
+    return found
 
 
 def _both(first: pandas.Series[Any], second: pandas.Series[Any]) -> Any:

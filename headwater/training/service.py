@@ -30,7 +30,7 @@ from headwater.registry.types import (
 )
 from headwater.training.compiling import Graph, check_parity, compile_graph
 from headwater.training.dataset import Rows, load, split
-from headwater.training.describing import bank, golden, profile
+from headwater.training.describing import bank, golden, importance, profile, segment_columns
 from headwater.training.errors import InvalidExamples
 from headwater.training.judging import judge, measure
 from headwater.training.leaks import suspect
@@ -131,7 +131,8 @@ class Training:
         for warning in leaks:
             self._progress("warning", {"leak": str(warning)})
         package = self._package(model, files, fitted.graph, fitted.output, prepared, metrics)
-        described = self._describe(model, files, prepared, train, held_out, predictions)
+        weights = importance(model, Graph(fitted.graph, fitted.output), held_out)
+        described = self._describe(model, files, prepared, train, held_out, predictions, weights)
         expected = predict(model, fitted.pipeline, held_out.columns)
         candidate = Candidate(
             model=model.name,
@@ -161,11 +162,25 @@ class Training:
 
     @staticmethod
     def _describe(
-        model: Model, files: RunFiles, prepared: Prepared, train: Rows, held_out: Rows, predictions: Any
+        model: Model,
+        files: RunFiles,
+        prepared: Prepared,
+        train: Rows,
+        held_out: Rows,
+        predictions: Any,
+        weights: Mapping[str, float],
     ) -> dict[str, Pointer]:
         """Store what the version's traffic will be compared with."""
         described = profile(model, files.run_id, train, predictions)
-        days = bank(described, prepared.training_set.sha256, train, held_out, predictions)
+        days = bank(
+            described,
+            prepared.training_set.sha256,
+            train,
+            held_out,
+            predictions,
+            segments=segment_columns(model),
+            importance=weights,
+        )
         return {
             PROFILE_FILE: files.put_value(PROFILE_FILE, described),
             BANK_FILE: files.put(BANK_FILE, days.packed()),

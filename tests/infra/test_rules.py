@@ -268,3 +268,24 @@ def test_webhooks_are_secret(graph: Graph) -> None:
     (manager,) = [function for function in graph.all(FUNCTION) if function.name == "alarms-manage"]
     assert "chat.example.com" not in repr(manager.inputs) or manager.inputs != manager.plain_inputs
     assert manager.plain_inputs["environment"]["variables"]["HEADWATER_WEBHOOKS"] == "https://chat.example.com/hook"
+
+
+def test_each_declared_model_has_one_alarm_that_says_where_to_look(graph: Graph) -> None:
+    from headwater.declare import load_catalog
+
+    alarms = [alarm.plain_inputs for alarm in graph.all(ALARM)]
+    found = {alarm["dimensions"]["model"]: alarm for alarm in alarms if alarm["metricName"] == "ModelAlarm"}
+    assert found.keys() == load_catalog().models.keys()
+    for model, alarm in found.items():
+        assert f"headwater monitor status {model} " in alarm["alarmDescription"]
+        assert alarm["dimensions"] == {"service": "monitoring", "model": model}
+        assert (alarm["period"], alarm["evaluationPeriods"], alarm["datapointsToAlarm"]) == (3600, 2, 1)
+
+
+def test_the_look_at_models_deletes_counts_alone_and_writes_no_log(graph: Graph) -> None:
+    (policy,) = [one for one in graph.all("aws:iam/rolePolicy:RolePolicy") if one.name == "monitoring-watch"]
+    statements = json.loads(policy.plain_inputs["policy"])["Statement"]
+    for action in ("s3:PutObject", "s3:DeleteObjectVersion"):
+        written = {arn.partition("/")[2] for one in statements if action in one["Action"] for arn in one["Resource"]}
+        assert written == {"profiles/*"}
+    assert not [one for one in statements if "dynamodb:DeleteItem" in one["Action"]]

@@ -1,4 +1,4 @@
-"""Watching models: the hourly compaction of the prediction log, and its alarm."""
+"""Watching models: the hourly compaction of the prediction log, the look at every model, and their alarms."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pulumi
 import headwater.handlers.monitoring.compact
 from headwater.infra.monitoring.dashboards import Dashboard, Metrics
 from headwater.infra.monitoring.feedback import Feedback
+from headwater.infra.monitoring.watch import ModelWatch
 from headwater.infra.platform.component import Component
 from headwater.infra.platform.keys import COMPACTED_PREDICTIONS, COMPACTIONS, TORN_PREDICTIONS
 from headwater.infra.platform.platform import Platform
@@ -61,4 +62,5 @@ class Monitoring(Component):
         Metrics(f"{name}-metrics", platform, serving=serving, opts=self._child)
         Dashboard(f"{name}-models", platform, opts=self._child)
         self.feedback = Feedback(f"{name}-feedback", platform, serving=serving, opts=self._child)
+        self.watch = ModelWatch(f"{name}-watch", platform, opts=self._child)
         self.register_outputs({"function": self.compact.name})

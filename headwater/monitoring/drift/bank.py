@@ -17,6 +17,8 @@ from headwater.values import Stored, Value
 MOST_WINDOWS = 400
 """A year and a month of days: each season once."""
 DAY_SECONDS = 86_400.0
+MOST_VALUES = 31
+"""Values of a column that are segments of their own; all others are one together, and so are missing ones."""
 
 
 class BankWindow(Value):
@@ -28,10 +30,15 @@ class BankWindow(Value):
 
 
 class Bank(Stored):
-    """The scheme of a model version and its reference windows, ascending by start."""
+    """The scheme of a model version, its reference windows, ascending by start, and what stays as training found it."""
 
     scheme: Scheme
     windows: tuple[BankWindow, ...] = ()
+    segments: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    """For each column that predictions are counted apart by: training's 31 most frequent values, the first one most.
+    Banks of earlier versions of Headwater have none."""
+    importance: Mapping[str, float] = Field(default_factory=dict)
+    """For each column how much worse the watched metric is on held-out rows once the column's values are shuffled."""
 
     def added(self, window: BankWindow) -> Self:
         """The bank with one more window; the oldest leaves a full one, and a window of the same start is replaced.

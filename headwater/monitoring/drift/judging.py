@@ -137,11 +137,7 @@ class Judge:
         SchemeMismatch
             The window was counted for another model version.
         """
-        if profile.scheme != self._scheme:
-            raise SchemeMismatch(
-                f"a window of scheme {profile.scheme} can't be judged beside a bank of {self._scheme}. "
-                "Take the bank of the version that the window was counted for"
-            )
+        self._check(profile)
         stratum, features = self._reference(start)
         windows = self._separate if stratum == ALL else len(features[0].rows)
         facts: dict[str, Any] = {"rows": profile.rows, "windows": windows, "stratum": stratum, "horizon": self._horizon}
@@ -151,6 +147,47 @@ class Judge:
             few = f"{windows} reference windows, fewer than {LEAST_WINDOWS}"
             return Verdict(outcome=Outcome.COLLECTING, reason=few, **facts)
         return _Comparison(features, profile, windows).verdict(facts)
+
+    def quality(self, profile: WindowProfile, expected: int) -> tuple[Finding, ...]:
+        """Find what is missing, unseen or infinite in a day that isn't over, beside whole days.
+
+        A part of a day differs from whole days because its hours do, so nothing else is judged. Shares are of the rows
+        that the whole day is ``expected`` to have, if that is more: what is found so is found of the whole day too,
+        unless it has more rows than expected. Empty if there are too few rows or reference windows.
+
+        Raises
+        ------
+        SchemeMismatch
+        """
+        self._check(profile)
+        if profile.rows < LEAST_ROWS or self._separate < LEAST_WINDOWS:
+            return ()
+        found = []
+        for feature in self._features:
+            if (counts := profile.counts(feature.name)) is not None:
+                found += _quality(feature, counts, len(self._features), expected)
+        return tuple(sorted(found, key=lambda one: -one.score))
+
+    def measured(self, profile: WindowProfile, start: datetime | None = None) -> dict[str, tuple[Finding, ...]]:
+        """Each feature's distances beside usual ones, whether they decide anything or not.
+
+        Features with too few values, here or in the reference, are left out.
+
+        Raises
+        ------
+        SchemeMismatch
+        """
+        self._check(profile)
+        stratum, features = self._reference(start)
+        windows = self._separate if stratum == ALL else len(features[0].rows)
+        return {name: tuple(found) for name, found in _Comparison(features, profile, windows).distances.items()}
+
+    def _check(self, profile: WindowProfile) -> None:
+        if profile.scheme != self._scheme:
+            raise SchemeMismatch(
+                f"a window of scheme {profile.scheme} can't be judged beside a bank of {self._scheme}. "
+                "Take the bank of the version that the window was counted for"
+            )
 
     def _reference(self, start: datetime | None) -> tuple[str, list[FeatureReference]]:
         if start is None or self._horizon > 1:
@@ -178,36 +215,11 @@ class _Comparison:
             counts = profile.counts(feature.name)
             if counts is None:
                 continue
-            self._quality += self._missing(feature, counts)
+            self._quality += _quality(feature, counts, self._total)
             if feature.windows < LEAST_WINDOWS or counts.known < LEAST_KNOWN:
                 self._unjudged.append(feature.name)
             else:
                 self._distances[feature.name] = self._compare(feature, counts)
-
-    def _missing(self, feature: FeatureReference, counts: NumberCounts | CategoryCounts) -> list[Finding]:
-        rows = counts.known + counts.missing
-        found = []
-        for channel in QUALITY:
-            count = int(getattr(counts, channel.value, 0))
-            usual = feature.quality[channel] / np.maximum(feature.rows, 1)
-            largest = float(usual.max(initial=0.0))
-            share = count / max(rows, 1)
-            if share <= largest + QUALITY_MARGIN or not feature.rows.sum():
-                continue
-            # No share is known to be nothing: of m rows without one, the next one may still be it.
-            p = at_least(count, rows, max(largest, 1 / (float(feature.rows.sum()) + 1)))
-            if p <= QUALITY_LIMIT / (self._total * len(QUALITY)):
-                found.append(
-                    Finding(
-                        feature=feature.name,
-                        channel=channel,
-                        value=share,
-                        usual=(float(usual.min(initial=1.0)), largest),
-                        score=float(-np.log10(max(p, 1e-300))),
-                        detail=_detail(channel, counts),
-                    )
-                )
-        return found
 
     def _compare(self, feature: FeatureReference, counts: NumberCounts | CategoryCounts) -> list[Finding]:
         usual, distances = feature.usual(counts.known), feature.distances(counts)
@@ -227,6 +239,11 @@ class _Comparison:
                 )
             )
         return found
+
+    @property
+    def distances(self) -> Mapping[str, Sequence[Finding]]:
+        """Each feature's distances, by channel."""
+        return self._distances
 
     def verdict(self, facts: Mapping[str, Any]) -> Verdict:
         """Decide, and name the features."""
@@ -279,6 +296,35 @@ class _Comparison:
             scores=scores,
             unjudged=tuple(self._unjudged),
         )
+
+
+def _quality(
+    feature: FeatureReference, counts: NumberCounts | CategoryCounts, features: int, expected: int = 0
+) -> list[Finding]:
+    """The channels of quality in which one of ``features`` columns breaks the rule."""
+    rows = max(counts.known + counts.missing, expected)
+    found = []
+    for channel in QUALITY:
+        count = int(getattr(counts, channel.value, 0))
+        usual = feature.quality[channel] / np.maximum(feature.rows, 1)
+        largest = float(usual.max(initial=0.0))
+        share = count / max(rows, 1)
+        if share <= largest + QUALITY_MARGIN or not feature.rows.sum():
+            continue
+        # No share is known to be nothing: of m rows without one, the next one may still be it.
+        p = at_least(count, rows, max(largest, 1 / (float(feature.rows.sum()) + 1)))
+        if p <= QUALITY_LIMIT / (features * len(QUALITY)):
+            found.append(
+                Finding(
+                    feature=feature.name,
+                    channel=channel,
+                    value=count / max(counts.known + counts.missing, 1),
+                    usual=(float(usual.min(initial=1.0)), largest),
+                    score=float(-np.log10(max(p, 1e-300))),
+                    detail=_detail(channel, counts),
+                )
+            )
+    return found
 
 
 def _telling(found: Sequence[Finding]) -> Finding:

@@ -31,6 +31,10 @@ _VECTORS = 20
 _EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 
+EVER, NEVER = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
+"""Before and after all that can have been received."""
+
+
 class NoSuchColumn(InvalidRequest):
     """A column that compacted predictions don't have."""
 
@@ -76,7 +80,7 @@ class Reader:
         BadRange, NoSuchColumn
         """
         chosen = check(since, until, columns)
-        with _scratch() as (connection, folder):
+        with scratch() as (connection, folder):
             for hour in self._hours(model, since, until):
                 paths = self._files(hour, connection, folder, [] if torn is None else torn)
                 if paths:
@@ -91,7 +95,7 @@ class Reader:
         """
         check(since, until, None)
         count = 0
-        with _scratch() as (connection, folder):
+        with scratch() as (connection, folder):
             for hour in self._hours(model, since, until):
                 if not hour.pending and since <= hour.known.hour and hour.known.hour + HOUR <= until:
                     count += hour.known.rows
@@ -105,6 +109,14 @@ class Reader:
                 for path in paths:
                     path.unlink()
         return count
+
+    def unsettled(self, model: str) -> list[datetime]:
+        """The hours whose records may not all be in parts yet, oldest first."""
+        progress = self._store.progress(model)
+        found: set[datetime] = set()
+        for day in self._store.log.days(model):
+            found |= {*self._pending(model, day, progress), *self._flat(model, day, progress)}
+        return sorted(found)
 
     def _hours(self, model: str, since: datetime, until: datetime) -> Iterator[_Hour]:
         """The hours that have predictions or may have some, oldest first."""
@@ -196,10 +208,17 @@ def check(since: datetime, until: datetime, columns: Sequence[str] | None) -> tu
     return chosen
 
 
+def part_frames(
+    connection: duckdb.DuckDBPyConnection, path: Path, columns: Sequence[str]
+) -> Iterator[pandas.DataFrame]:
+    """The predictions of one part that lies at ``path``."""
+    return _query(connection, [path], columns, EVER, NEVER)
+
+
 def empty(columns: Sequence[str]) -> pandas.DataFrame:
     """A frame without rows that has the columns and types of the others."""
     selected = ", ".join(f"CAST(NULL AS {COLUMNS[name]}) AS {name}" for name in columns)
-    with _scratch() as (connection, _):
+    with scratch() as (connection, _):
         result = connection.execute(f"SELECT {_shown(columns)} FROM (SELECT {selected}) WHERE false")
         return _frame(result.fetchnumpy(), columns)
 
@@ -252,7 +271,8 @@ def _id(listed: Listed) -> str:
 
 
 @contextmanager
-def _scratch() -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
+def scratch() -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
+    """A database of bounded memory, and a folder for parts; both are gone afterwards."""
     with TemporaryDirectory(prefix="headwater-predictions-") as folder, connect(Path(folder, "spill")) as connection:
         connection.execute(f"SET memory_limit = '{MEMORY}'")
         yield connection, Path(folder)

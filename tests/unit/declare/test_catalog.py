@@ -103,3 +103,10 @@ def test_the_label_may_not_be_a_request_input() -> None:
 def test_what_cannot_be_imported_is_named() -> None:
     with pytest.raises(declare.InvalidProduct, match=r"'headwater\.declare:nosuch' can't be imported"):
         declare.resolve("headwater.declare:nosuch")
+
+
+def test_a_segment_is_text_and_a_feature_of_numbers_is_refused() -> None:
+    watched = declare.Monitoring(segments=("shop", "view.total"))
+    model = declare.Model(**{**MODEL, "monitoring": watched})
+    with pytest.raises(InvalidRequest, match=r"monitoring\.segments has 'view\.total', a feature of numbers"):
+        declare.catalog([declare.Product(sources=(SOURCE,), views=(VIEW,), models=(model,))])

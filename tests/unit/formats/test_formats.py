@@ -25,10 +25,13 @@ from headwater.lake.types import DataVersion, Ingestion, Reingestion
 from headwater.lake.types import Definition as SourceDefinition
 from headwater.lineage.annotations import Annotation
 from headwater.monitoring.dashboards.tokens import ScrapeToken
+from headwater.monitoring.days.types import PartDay, PartIndex
 from headwater.monitoring.drift.bank import Bank
 from headwater.monitoring.feedback.types import Feedback
 from headwater.monitoring.log.types import Progress as CompactionProgress
 from headwater.monitoring.profiles.types import Scheme, WindowProfile
+from headwater.monitoring.status import Status as ModelStatus
+from headwater.monitoring.watch.types import JudgedDay, KeptWindow
 from headwater.registry.types import AliasMove, Candidate, GoldenSet, ModelVersion, Package, Profile
 from headwater.values import FormatTooNew, Stored
 from headwater.versions.types import Commit, RefMove, Root
@@ -49,9 +52,14 @@ KINDS: Mapping[str, type[Stored]] = {
     "Feedback": Feedback,
     "GoldenSet": GoldenSet,
     "Ingestion": Ingestion,
+    "JudgedDay": JudgedDay,
+    "KeptWindow": KeptWindow,
     "Materialisation": Materialisation,
+    "ModelStatus": ModelStatus,
     "ModelVersion": ModelVersion,
     "Package": Package,
+    "PartDay": PartDay,
+    "PartIndex": PartIndex,
     "Product": Product,
     "Profile": Profile,
     "Progress": Progress,

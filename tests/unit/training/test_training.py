@@ -68,6 +68,10 @@ def test_a_model_with_history_is_trained_judged_and_handed_over(world: World, tm
     learnt_from = set(train.asked["asked_at"].dt.date)
     assert all((window.profile.scores is None) == (window.start.date() in learnt_from) for window in bank.windows)
     assert bank.windows[-1].profile.scores is not None
+    # The model declares no segments; every column has its importance.
+    assert bank.segments == {}
+    assert bank.importance.keys() == {*profile.numbers, *profile.categories}
+    assert max(bank.importance.values()) > 0
     assert registry().register(candidate).status is Status.READY
 
 

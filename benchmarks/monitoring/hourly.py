@@ -1,0 +1,148 @@
+"""What an hour of predictions costs: compaction, counting and judging, for hours of several sizes.
+
+``python -m benchmarks.monitoring.hourly [--records 1000 4000 16000]`` logs an hour of requests of one instance each,
+twenty features, one column of segments, on mocked AWS in this process, and prints the seconds of each step, how they
+grow, and what an hour of ten million predictions a day would cost on a 2 GB function. Time that moto takes to answer is
+in it: S3 itself answers many requests at once. Judging is a day's, of which a model has one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table as Shown
+
+from headwater.declare import category, number
+from headwater.monitoring.drift.bank import Bank, BankWindow
+from headwater.monitoring.log.service import Compaction
+from headwater.monitoring.profiles.counting import profile_of
+from headwater.registry.types import BANK_FILE, Package
+from headwater.serving.types import record_key
+from headwater.storage.clients import client
+from headwater.storage.objects import Bucket
+from tests.unit.lake.world import ARTIFACTS
+from tests.unit.monitoring.data import scheme_of
+from tests.unit.monitoring.logs import BUCKET, record
+from tests.unit.monitoring.watched import MODEL, Watched, new_watched, package
+from tests.unit.registry.cases import candidate
+
+NUMBERS = tuple(f"x{place}" for place in range(19))
+SHOPS = tuple(f"shop {place}" for place in range(40))
+DAYS, ROWS = 90, 1_000
+DAY = date(2026, 4, 1)
+A_DAY = 10_000_000
+GET, PUT, SECOND, GIBIBYTES = 0.4e-6, 5e-6, 0.0000133334, 2
+"""Dollars of a GET, a PUT and a gibibyte-second (arm64); memory of the functions."""
+
+
+def rows_of(seed: int, count: int) -> dict[str, Any]:
+    """Columns of usual predictions."""
+    draw = np.random.default_rng(seed)
+    columns: dict[str, Any] = {name: draw.normal(size=count).round(4) for name in NUMBERS}
+    return {**columns, "shop": draw.choice(SHOPS, count), "score": draw.random(count)}
+
+
+def version(watched: Watched) -> None:
+    """Register a version of twenty columns, and let it serve."""
+    whole = rows_of(0, 20_000)
+    scheme = scheme_of({name: whole[name] for name in NUMBERS}, {"shop": SHOPS}, scores=whole["score"])
+    windows = []
+    for place in range(DAYS):
+        day = rows_of(place + 1, ROWS)
+        start = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=place)
+        counted = profile_of(scheme, day, part=str(place), scores=day["score"])
+        windows.append(BankWindow(start=start, profile=counted))
+    bank = Bank(scheme=scheme, windows=tuple(windows), segments={"shop": SHOPS[:31]})
+    inputs = (*(number(name) for name in NUMBERS), category("shop"))
+    names = tuple(entry.name for entry in inputs)
+    described = Package.model_validate(
+        {**package("run-1").model_dump(), "inputs": inputs, "columns": names, "categories": ("shop",)}
+    )
+    bucket = Bucket(ARTIFACTS)
+    at = bucket.put(f"runs/{MODEL}/run-1/package.json", described.model_dump_json().encode())
+    files = {BANK_FILE: bucket.put(f"runs/{MODEL}/run-1/bank.json.gz", bank.packed())}
+    made = candidate("run-1", model=MODEL).model_copy(update={"package": at, "files": files})
+    watched.registry.register(made)
+    watched.registry.promote(MODEL, alias="production", to=1, expected=None)
+
+
+def log_hour(count: int) -> None:
+    """Log an hour of requests of one instance each."""
+    columns = rows_of(count, count)
+    start = datetime(DAY.year, DAY.month, DAY.day, 5, tzinfo=UTC)
+    s3 = client("s3")
+    for place in range(count):
+        inputs = {name: float(columns[name][place]) for name in NUMBERS} | {"shop": str(columns["shop"][place])}
+        prediction = {
+            "inputs": inputs, "features": {}, "missing_features": [], "feature_age_seconds": None,
+            "probability": float(columns["score"][place]),
+        }  # fmt: skip
+        at = start + timedelta(seconds=3_600 * place / count)
+        one = record(f"{place:08}-{count}", at, as_of=at, predictions=[prediction])
+        s3.put_object(Bucket=BUCKET, Key=record_key(MODEL, at, one.request_id), Body=json.dumps(one.document()))
+
+
+def timed(work: Callable[[], Any]) -> float:
+    """Seconds of this thread's work."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def measure(count: int) -> tuple[float, float, float]:
+    """Seconds of compaction, counting and judging."""
+    with new_watched() as watched:
+        version(watched)
+        log_hour(count)
+        morning = datetime(DAY.year, DAY.month, DAY.day, 6, 7, tzinfo=UTC)
+        report: list[Any] = []
+        compaction = timed(lambda: report.append(Compaction(watched.log.store).run(morning)))
+        assert report[0].rows == count
+        counting = timed(lambda: report.append(watched.watch().run(morning)))
+        assert report[1].counted[MODEL].rows == count
+        midnight = morning + timedelta(hours=18)
+        watched.log.compact(midnight)
+        judging = timed(lambda: report.append(watched.watch().run(midnight)))
+        assert report[2].judged == 1
+        return compaction, counting, judging
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--records", type=int, nargs="+", default=[1_000, 4_000, 16_000])
+    given = parser.parse_args()
+    table = Shown("records", "compaction, s", "counting, s", "judging a day, s", "both, µs a record")
+    points = []
+    for count in given.records:
+        seconds = measure(count)
+        points.append((count, *seconds))
+        table.add_row(f"{count:,}", *(f"{value:.2f}" for value in seconds), f"{1e6 * sum(seconds[:2]) / count:.0f}")
+    Console().print(table)
+    counts = np.asarray([point[0] for point in points], dtype=float)
+    hour = A_DAY / 24
+    total = 0.0
+    for name, place in (("compaction", 1), ("counting", 2)):
+        seconds = np.asarray([point[place] for point in points])
+        slope, base = np.polyfit(counts, seconds, 1) if len(points) > 1 else (seconds[0] / counts[0], 0.0)
+        fitted = base + slope * counts
+        worst = float(np.abs(fitted / seconds - 1).max())
+        dollars = (base + slope * hour) * GIBIBYTES * SECOND
+        total += dollars
+        print(f"{name}: {base:.2f} s + {1e6 * slope:.0f} µs a record, within {worst:.0%} of what was measured; "
+              f"{hour:,.0f} records take {base + slope * hour:.0f} s, ${dollars:.4f}")  # fmt: skip
+    # Each record is read once, and each part of 100,000 is written and read, with two items of its index.
+    requests = hour * GET + (hour / 100_000 + 1) * 6 * PUT
+    print(f"an hour of {A_DAY:,} predictions a day: ${total + requests:.3f}, of which requests ${requests:.3f}; "
+          f"a day ${24 * (total + requests):.2f}")  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

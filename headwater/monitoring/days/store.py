@@ -1,0 +1,196 @@
+"""Stored profiles in the predictions bucket, and which hours were counted in the registry table: all calls to AWS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime
+from itertools import islice
+from typing import Any, NamedTuple
+
+from botocore.exceptions import ClientError
+
+from headwater.monitoring.days.types import (
+    PartDay,
+    PartIndex,
+    PartName,
+    day_folder,
+    index_prefix,
+    profiles_prefix,
+)
+from headwater.monitoring.log.types import hour_text
+from headwater.storage.clients import client, error_code
+from headwater.storage.http.connection import connection
+from headwater.storage.objects import GONE, Bucket, ObjectGone
+from headwater.storage.table import Item, Table
+
+PREFIX = "WATCH#"
+_COUNTED, _PROGRESS = "COUNTED#", "COUNTED"
+_TOGETHER = 64
+"""Objects that are read or written at once."""
+
+
+class DayPart(NamedTuple):
+    """A stored profile, as its key says: whose it is and which part it is of."""
+
+    day: date
+    version: int
+    part: PartName
+    key: str
+
+
+class DayStore:
+    """Stored profiles of days.
+
+    Parameters
+    ----------
+    bucket : str
+        The predictions bucket.
+    table : Table
+        The registry table.
+    """
+
+    def __init__(self, bucket: str, table: Table) -> None:
+        self._bucket, self._table = Bucket(bucket), table
+        self._s3, self._wire = client("s3"), connection("s3")
+
+    # -- profiles -----------------------------------------------------------------------------------------------
+
+    def put(self, counted: PartDay) -> None:
+        """Store what a part adds to a day; storing it again changes nothing."""
+        self._bucket.put(key_of(counted), counted.packed(), ContentType="application/gzip")
+
+    def read(self, parts: Sequence[DayPart]) -> Iterator[PartDay]:
+        """The counts that parts add to their days, many read at once; one that is gone by now is left out."""
+        coming = iter(parts)
+        while some := list(islice(coming, _TOGETHER)):
+            asked = [(one.key, ()) for one in some]
+            for answer in self._wire.request_all("GetObject", "GET", self._bucket.name, asked):
+                if not isinstance(answer, ClientError):
+                    yield PartDay.unpacked(answer.body)
+                elif error_code(answer) not in GONE:
+                    raise answer
+
+    def list_days(self, model: str, since: date | None = None, until: date | None = None) -> Iterator[DayPart]:
+        """The stored profiles of a model's days, both ends included, by day, version and part."""
+        prefix = profiles_prefix(model)
+        after = f"{prefix}{since.isoformat()}/" if since else prefix
+        for key in self._keys(prefix, after):
+            found = _parse(key, prefix)
+            if found is None:
+                continue
+            if until is not None and found.day > until:
+                return
+            yield found
+
+    def list_day(self, model: str, day: date, version: int | None = None) -> list[DayPart]:
+        """The stored profiles of one day, of one version or of all."""
+        prefix = profiles_prefix(model)
+        found = (_parse(key, prefix) for key in self._keys(day_folder(model, day, version)))
+        return [one for one in found if one is not None]
+
+    def folders(self, model: str) -> list[date]:
+        """The days that have stored profiles, oldest first; parts that no longer count may be all that a day has."""
+        prefix = profiles_prefix(model)
+        folders = (
+            entry["Prefix"][len(prefix) : -1]
+            for page in self._pages(Prefix=prefix, Delimiter="/")
+            for entry in page.get("CommonPrefixes", ())
+        )
+        return [date.fromisoformat(folder) for folder in folders]
+
+    # -- indexes of parts ---------------------------------------------------------------------------------------
+
+    def put_index(self, index: PartIndex) -> None:
+        """Store which days a part has, before its counts or behind them."""
+        part = PartName(index.received, index.part)
+        self._bucket.put(f"{index_prefix(index.model)}{part.text}.json", index.model_dump_json().encode())
+
+    def index(self, model: str, part: PartName) -> PartIndex | None:
+        """Which days a part has; None if nobody began to count it."""
+        try:
+            return PartIndex.model_validate_json(self._bucket.read(f"{index_prefix(model)}{part.text}.json"))
+        except ObjectGone:
+            return None
+
+    def indexed(self, model: str, hour: datetime | None = None) -> set[PartName]:
+        """The parts that somebody began to count, of one hour or of all."""
+        folder = index_prefix(model)
+        names = (key[len(folder) :].removesuffix(".json") for key in self._keys(index_prefix(model, hour)))
+        return {part for part in map(PartName.parse, names) if part is not None}
+
+    def remove(self, model: str, part: PartName) -> None:
+        """Remove all that was stored of a part, every version of it: its rows may be of somebody who is forgotten."""
+        index = self.index(model, part)
+        if index is not None:
+            keys = [f"{day_folder(model, day, version)}{part.text}.json.gz" for day, version, _ in index.days]
+            for key in keys:
+                self._forget(key)
+        # The index is the last to go, and says until then what there is.
+        self._forget(f"{index_prefix(model)}{part.text}.json")
+
+    def _forget(self, key: str) -> None:
+        for page in self._s3.get_paginator("list_object_versions").paginate(Bucket=self._bucket.name, Prefix=key):
+            for entry in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
+                if entry["Key"] == key:
+                    self._s3.delete_object(Bucket=self._bucket.name, Key=key, VersionId=entry["VersionId"])
+
+    # -- what was counted ---------------------------------------------------------------------------------------
+
+    def counted(self, model: str, since: datetime, until: datetime) -> dict[datetime, int]:
+        """The revision at which each hour was counted, of hours from ``since`` to before ``until``."""
+        first, last = f"{_COUNTED}{hour_text(since)}", f"{_COUNTED}{hour_text(until)}"
+        found = {}
+        for item in self._table.query(PREFIX + model, _COUNTED, after=_before(first)):
+            if item["sk"] >= last:
+                break
+            found[datetime.fromisoformat(f"{item['sk'].removeprefix(_COUNTED)}:00+00:00")] = int(item["revision"])
+        return found
+
+    def note_counted(self, model: str, hour: datetime, revision: int) -> bool:
+        """Note that an hour was counted as of a revision; False if a later one was."""
+        item: Item = {"pk": PREFIX + model, "sk": f"{_COUNTED}{hour_text(hour)}", "revision": revision}
+        absent_or_older = "attribute_not_exists(pk) OR #revision <= :known"
+        return self._table.write(self._table.put(item, only_if=absent_or_older, known=revision))
+
+    def looked(self, model: str) -> date | None:
+        """The last day on which all hours were looked at."""
+        item = self._table.get(PREFIX + model, _PROGRESS)
+        return date.fromisoformat(item["day"]) if item else None
+
+    def note_looked(self, model: str, day: date) -> None:
+        """Note that all hours were looked at."""
+        item = {"pk": PREFIX + model, "sk": _PROGRESS, "day": day.isoformat()}
+        earlier = "attribute_not_exists(pk) OR #day <= :day"
+        self._table.write(self._table.put(item, only_if=earlier, day=day.isoformat()))
+
+    # -- keys ---------------------------------------------------------------------------------------------------
+
+    def _keys(self, prefix: str, after: str = "") -> Iterable[str]:
+        more = {"StartAfter": after} if after else {}
+        for page in self._pages(Prefix=prefix, **more):
+            for entry in page.get("Contents", ()):
+                yield entry["Key"]
+
+    def _pages(self, **asked: str) -> Iterator[dict[str, Any]]:
+        yield from self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket.name, **asked)
+
+
+def key_of(counted: PartDay) -> str:
+    """The key of a stored profile in the predictions bucket."""
+    part = PartName(counted.received.astimezone(UTC), counted.part)
+    return f"{day_folder(counted.model, counted.day, counted.version)}{part.text}.json.gz"
+
+
+def _parse(key: str, prefix: str) -> DayPart | None:
+    pieces = key[len(prefix) :].split("/")
+    part = PartName.parse(pieces[-1].removesuffix(".json.gz"))
+    try:
+        version = int(pieces[1].removeprefix("v"))
+        return DayPart(date.fromisoformat(pieces[0]), version, part, key) if part and len(pieces) == 3 else None
+    except (ValueError, IndexError):
+        return None
+
+
+def _before(sk: str) -> str:
+    """A sort key just before ``sk``: what is asked for comes after it."""
+    return sk[:-1] + chr(ord(sk[-1]) - 1) + "\U0010fffe"

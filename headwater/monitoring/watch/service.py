@@ -1,0 +1,227 @@
+"""The hourly look at every model: counting, judging, and one document that says how the model is.
+
+A run may be doubled, late or killed anywhere. Counts and verdicts are functions of the rows that a day has. A verdict
+is written if nobody wrote another one since the day was read, and what is left undone is due again an hour later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Protocol
+
+from headwater.monitoring.days.keeping import Counted, Keeping
+from headwater.monitoring.days.service import Days
+from headwater.monitoring.days.store import DayStore
+from headwater.monitoring.days.versions import Versions
+from headwater.monitoring.drift.judging import Finding, Outcome
+from headwater.monitoring.drift.standing import State
+from headwater.monitoring.errors import NoBank
+from headwater.monitoring.log.store import CompactionStore
+from headwater.monitoring.status import PerformanceFigure, Severity, Status
+from headwater.monitoring.watch.judging import VersionJudge, last_day_over
+from headwater.monitoring.watch.store import WatchStore
+from headwater.monitoring.watch.types import JudgedDay, stood
+from headwater.monitoring.watch.words import of_findings, of_verdict
+from headwater.registry.service import PRODUCTION, Registry
+
+RECENT_DAYS = 4
+"""Days by ``as_of`` that each look goes through; others if their parts changed, and all once a day."""
+
+
+class Performance(Protocol):
+    """How good a version's predictions were, realised and estimated; None where nothing is known."""
+
+    def __call__(
+        self, model: str, version: int, now: datetime
+    ) -> tuple[PerformanceFigure | None, PerformanceFigure | None]: ...
+
+
+def unknown(model: str, version: int, now: datetime) -> tuple[None, None]:  # noqa: ARG001
+    """No figures."""
+    return None, None
+
+
+@dataclass
+class Looked:
+    """Findings of a look."""
+
+    statuses: list[Status] = field(default_factory=list)
+    counted: dict[str, Counted] = field(default_factory=dict)
+    judged: int = 0
+    """Days that were judged, for the first time or again."""
+    complete: bool = True
+    failed: dict[str, Exception] = field(default_factory=dict)
+    """By model why it couldn't be looked at."""
+
+
+class Watch:
+    """Looks at models.
+
+    Parameters
+    ----------
+    registry : Registry
+    log : CompactionStore
+    days : DayStore
+    store : WatchStore
+    versions : Versions
+    performance : callable, optional
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        log: CompactionStore,
+        days: DayStore,
+        store: WatchStore,
+        versions: Versions,
+        performance: Performance = unknown,
+    ) -> None:
+        self._registry, self._log, self._days, self._store = registry, log, days, store
+        self._versions, self._performance = versions, performance
+        self._keeping = Keeping(log, days, versions)
+
+    def run(self, now: datetime, stop: Callable[[], bool] = lambda: False) -> Looked:
+        """Look at every model that predictions are kept of, or that was looked at before."""
+        looked = Looked()
+        models = sorted({*self._log.log.models(), *self._registry.models()})
+        # Each hour another model is the first: no one starves if time is up each time.
+        first = int(now.timestamp() // 3600) % len(models) if models else 0
+        for model in (*models[first:], *models[:first]):
+            if stop():
+                looked.complete = False
+                break
+            try:
+                self.look(model, now, stop, looked)
+            except Exception as error:  # The models beside it can be looked at all the same.
+                looked.failed[model] = error
+        return looked
+
+    def look(
+        self, model: str, now: datetime, stop: Callable[[], bool] = lambda: False, looked: Looked | None = None
+    ) -> Status | None:
+        """Count a model's new parts, judge the days that are over, and write down how the model is.
+
+        None if no version serves and none did when it was looked at last, or nothing was ever predicted.
+        """
+        looked = looked or Looked()
+        counted = self._keeping.run(model, now, stop)
+        looked.counted[model] = counted
+        complete = counted.complete
+        version, before = self._registry.current(model, PRODUCTION), self._store.status(model)
+        status: Status | None
+        if version is None:
+            status = before and Status(
+                model=model, version=before.version, at=now, state=State.COLLECTING, reason="no version serves"
+            )
+        else:
+            status, judged_all = self._serving(model, version, now, before, counted, stop, looked)
+            complete &= judged_all
+        looked.complete &= complete
+        if complete and counted.whole:
+            self._sweep(model)
+            self._days.note_looked(model, now.astimezone(UTC).date())
+        if status is not None:
+            self._store.put_status(status)
+            looked.statuses.append(status)
+        return status
+
+    def _serving(
+        self,
+        model: str,
+        version: int,
+        now: datetime,
+        before: Status | None,
+        counted: Counted,
+        stop: Callable[[], bool],
+        looked: Looked,
+    ) -> tuple[Status | None, bool]:
+        """The status, and whether all days that are due were judged."""
+        days, complete = Days(self._log, self._days, self._versions), True
+        try:
+            judge = VersionJudge(self._store, days, self._versions, model, version)
+        except NoBank as error:
+            return Status(model=model, version=version, at=now, state=State.COLLECTING, reason=error.message), True
+        judged = {one.day: one for one in self._store.judged(model, version)}
+        if counted.complete:
+            whole = counted.whole or before is None or before.version != version
+            digests = self._digests(days, model, version, now, counted, whole=whole)
+            progress = self._log.progress(model)
+            over = last_day_over(progress.through if progress else None, now)
+            for day in judge.due(digests, over, judged, whole=whole) if over else ():
+                if stop():
+                    complete = False
+                    break
+                judged[day] = judge.judge(day, judged, now)
+                looked.judged += 1
+            if before is None and not judged and not digests:
+                return None, complete
+        ordered = [judged[day] for day in sorted(judged)]
+        today = now.astimezone(UTC).date()
+        findings, rows = judge.quality(today, ordered)
+        figures = self._performance(model, version, now)
+        return status_of(model, version, now, ordered, running=(findings, rows), figures=figures), complete
+
+    def _digests(
+        self, days: Days, model: str, version: int, now: datetime, counted: Counted, *, whole: bool
+    ) -> dict[date, str]:
+        if whole:
+            return days.digests(model, version)
+        since = now.astimezone(UTC).date() - timedelta(days=RECENT_DAYS)
+        found = days.digests(model, version, since)
+        for day in sorted(day for day in counted.days if day < since):
+            found |= days.digests(model, version, day, day)
+        return found
+
+    def _sweep(self, model: str) -> None:
+        """Remove windows of rows that a day no longer has: some of them may be of somebody who is forgotten."""
+        kept = self._store.window_names(model)
+        days = Days(self._log, self._days, self._versions)
+        for version in {name.version for name in kept}:
+            digests = days.digests(model, version)
+            for name in kept:
+                if name.version == version and digests.get(name.day) != name.digest:
+                    self._store.remove_window(name)
+
+
+def status_of(
+    model: str,
+    version: int,
+    now: datetime,
+    days: Sequence[JudgedDay],
+    *,
+    running: tuple[tuple[Finding, ...], int] = ((), 0),
+    figures: tuple[PerformanceFigure | None, PerformanceFigure | None] = (None, None),
+) -> Status:
+    """How a version is, by what was said of its days, oldest first, and by the quality of the day that runs."""
+    standing = stood(days)
+    last = next((one for one in reversed(days) if one.counts.verdict.outcome is not Outcome.COLLECTING), None)
+    state, since = (standing[-1].state, standing[-1].since) if standing else (State.COLLECTING, None)
+    findings, rows = running
+    verdict = last.counts.verdict if last else None
+    facts = {
+        "day": last.day if last else None,
+        "rows": verdict.rows if verdict else 0,
+        "score": verdict.score if verdict else None,
+        "p": verdict.p if verdict else None,
+        "findings": verdict.findings if verdict else (),
+    }
+    if verdict is not None:
+        reason = of_verdict(verdict)
+    else:
+        reason = days[-1].counts.verdict.reason if days else "no day that is over has predictions of this version"
+    if findings:
+        today = now.astimezone(UTC).date()
+        since = since if state is State.ALARM else today
+        state, reason = State.ALARM, f"today so far: {of_findings(findings)}"
+        facts = {"day": today, "rows": rows, "score": None, "p": None, "findings": findings}
+    realised, estimated = figures
+    worse = [figure for figure in figures if figure is not None and figure.is_worse]
+    severity = Severity.PAGE if worse else Severity.TICKET if state is State.ALARM else Severity.NONE
+    if worse:
+        reason = f"{worse[0].metric} {worse[0].value:.4g} is worse than its limit {worse[0].limit:.4g}; {reason}"
+    return Status.model_validate(
+        {"model": model, "version": version, "at": now, "state": state, "since": since, "severity": severity,
+         "reason": reason, "realised": realised, "estimated": estimated, **facts}
+    )  # fmt: skip
