@@ -8,14 +8,13 @@ from typing import Any
 
 import numpy
 from numpy.typing import NDArray
-from scipy import stats
 from sklearn.ensemble import HistGradientBoostingRegressor
 
 from headwater.declare import Metric, Model
 from headwater.monitoring.performance import estimated, realised
 from headwater.monitoring.performance.calibration import Calibration, calibration
 from headwater.monitoring.performance.direct import OUTPUT, DirectLoss, Trees, coded
-from headwater.monitoring.performance.distributions import Z
+from headwater.monitoring.performance.distributions import Z, chi_square_quantile, t_quantile
 from headwater.monitoring.performance.estimator import Estimator
 from headwater.monitoring.performance.types import FEWEST_ROWS, Baseline, DayBaseline, Figures
 from headwater.training.dataset import Rows
@@ -33,6 +32,8 @@ MOST_VALUES = 31
 """Values of a column that are segments of their own."""
 ROUNDS, LEAVES, RATE = 40, 8, 0.1
 FEWEST_IN_LEAF = 20
+SPREAD_DOUBT = 0.25
+"""Probability that days would differ less than they do, if their spread were as large as is assumed."""
 CERTAIN = 2.0
 """Standard errors by which fitted losses must beat the mean loss."""
 
@@ -60,28 +61,28 @@ def estimator(model: Model, run_id: str, train: Rows, held_out: Rows, prediction
         return realised.of_rows(model.task, outputs[rows], labels[rows])
 
     everything = numpy.arange(len(labels))
-    facts["baselines"] = _baselines(measured(everything), [measured(rows) for rows in days])
+    facts["baselines"] = baselines(measured(everything), [measured(rows) for rows in days])
     facts["segments"] = {
         name: found
         for name, rows in segment_rows(model, train, held_out).items()
-        if (found := _baselines(measured(rows), [measured(part) for part in _parts(rows, days)]))
+        if (found := baselines(measured(rows), [measured(part) for part in _parts(rows, days)]))
     }
     if model.task == "classification":
         curve = calibration(outputs, labels)
         crossed = _crossed_probabilities(outputs, labels)
         facts["calibration"] = curve
-        facts["estimated"] = _baselines(
+        facts["estimated"] = baselines(
             estimated.of_outputs(curve, outputs),
             [estimated.of_probabilities(outputs[rows], crossed[rows]) for rows in days],
         )
     else:
-        direct, reason, crossed = _direct(model, held_out, outputs, labels)
+        direct, reason, losses = _direct(model, held_out, outputs, labels)
         facts |= {"direct": direct, "reason": reason}
         if direct is not None:
-            losses = estimated.expected_losses(direct, held_out.columns, outputs)
-            facts["estimated"] = _baselines(
-                estimated.of_losses(direct, losses),
-                [estimated.of_losses(direct, estimated.counted(crossed[0][rows], crossed[1][rows])) for rows in days],
+            columns = {name: held_out.columns[name] for name in model.columns}
+            facts["estimated"] = baselines(
+                estimated.of_losses(direct, estimated.counted(*direct.expected(columns, outputs))),
+                [estimated.of_losses(direct, estimated.counted(losses[0][rows], losses[1][rows])) for rows in days],
             )
     return Estimator.model_validate(facts)
 
@@ -104,7 +105,7 @@ def _parts(rows: NDArray[Any], days: Sequence[NDArray[Any]]) -> list[NDArray[Any
     return [part for part in parts if len(part) >= FEWEST_ROWS]
 
 
-def _baselines(whole: Figures, days: Sequence[Figures]) -> dict[Metric, Baseline]:
+def baselines(whole: Figures, days: Sequence[Figures]) -> dict[Metric, Baseline]:
     """Baselines of the metrics that have a value."""
     return {
         metric: Baseline(
@@ -118,24 +119,33 @@ def _baselines(whole: Figures, days: Sequence[Figures]) -> dict[Metric, Baseline
 def _of_days(metric: Metric, days: Sequence[Figures]) -> DayBaseline | None:
     """The mean of single days and the spread between them, by random effects.
 
-    R. DerSimonian, N. Laird, Controlled Clinical Trials 7 (1986). The spread of few days is itself uncertain: it is
-    widened as Student's t is beside the normal distribution.
+    A row's variance is taken to be the same on each day: a day whose own estimate of it is small by chance is as a rule
+    a day whose figure is good by chance, and would weigh too much. The spread of few days is itself uncertain; it is
+    the largest one that the days' distances don't contradict at one of four (W. Viechtbauer, Statistics in Medicine 26,
+    2007, the Q-profile).
     """
-    pairs = [(figure.value, figure.width / (2 * Z)) for day in days
+    found = [(figure.value, figure.width / (2 * Z), figure.rows) for day in days
              if (figure := day[metric]).value is not None and figure.width > 0]  # fmt: skip
-    if len(pairs) < FEWEST_DAYS:
+    if len(found) < FEWEST_DAYS:
         return None
-    values, errors = (numpy.asarray(column, dtype="float64") for column in zip(*pairs, strict=True))
-    weights = 1 / errors**2
-    centre = float(weights @ values / weights.sum())
-    excess = float(weights @ (values - centre) ** 2) - (len(values) - 1)
-    between = max(0.0, excess / float(weights.sum() - (weights**2).sum() / weights.sum()))
-    weights = 1 / (errors**2 + between)
-    mean, wider = float(weights @ values / weights.sum()), float(stats.t.ppf(0.975, len(values) - 1)) / Z
-    half = Z * wider / math.sqrt(float(weights.sum()))
-    return DayBaseline(
-        value=mean, low=mean - half, high=mean + half, spread=math.sqrt(between) * wider, days=len(values)
-    )
+    values, errors, rows = (numpy.asarray(column, dtype="float64") for column in zip(*found, strict=True))
+    within = float((errors**2 * rows).mean()) / rows
+    target = chi_square_quantile(SPREAD_DOUBT, len(values) - 1)
+
+    def weighed(between: float) -> tuple[float, float, float]:
+        weights = 1 / (within + between)
+        mean = float(weights @ values / weights.sum())
+        return mean, float(weights @ (values - mean) ** 2), float(weights.sum())
+
+    low, high = 0.0, float(((values - values.mean()) ** 2).sum()) + float(within.max())
+    while weighed(high)[1] > target:
+        high *= 2
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if weighed(middle)[1] > target else (low, middle)
+    mean, _, weight = weighed(high)
+    half = t_quantile(len(values) - 1) / math.sqrt(weight)
+    return DayBaseline(value=mean, low=mean - half, high=mean + half, spread=math.sqrt(high), days=len(values))
 
 
 def segment_rows(model: Model, train: Rows, held_out: Rows) -> dict[str, NDArray[Any]]:

@@ -39,8 +39,8 @@ class Calibration(Value):
     def probability(self, score: Floats) -> Floats:
         """Probability of class 1 at each score."""
         if not self.scores:
-            return np.clip(score, 0.0, 1.0)
-        return np.interp(score, np.asarray(self.scores), np.asarray(self.probabilities))
+            return np.asarray(np.clip(score, 0.0, 1.0))
+        return np.asarray(np.interp(score, np.asarray(self.scores), np.asarray(self.probabilities)))
 
 
 def calibration(score: Any, label: Any, *, seed: int = 0) -> Calibration:

@@ -152,7 +152,7 @@ def count(task: str, scheme: Scheme, output: Any, label: Any) -> Counts:
     ones = labels == 1
     losses = {}
     for metric in ("log_loss", "brier", "accuracy"):
-        of_ones, of_zeros = row_losses(metric, shown)  # type: ignore[arg-type]
+        of_ones, of_zeros = row_losses(metric, shown)
         losses[metric] = np.where(ones, of_ones, of_zeros)
     return ClassCounts(
         scheme=scheme.digest,
@@ -187,7 +187,7 @@ def empty(task: str, scheme: Scheme) -> Counts:
 
 def merge(task: str, scheme: Scheme, parts: Iterable[Counts]) -> Counts:
     """Add any number of counts up."""
-    return reduce(lambda left, right: left + right, parts, empty(task, scheme))  # type: ignore[operator,arg-type,return-value]
+    return reduce(lambda left, right: left + right, parts, empty(task, scheme))
 
 
 def centre(scheme: Scheme) -> float:

@@ -59,3 +59,14 @@ def chi_square_tail(statistic: float, degrees: int) -> float:
         total += term
         term *= half / (start + step)
     return min(1.0, total)
+
+
+def chi_square_quantile(share: float, degrees: int) -> float:
+    """The value that a chi-square of so many degrees of freedom stays below with the probability ``share``."""
+    low, high = 0.0, 1.0
+    while 1 - chi_square_tail(high, degrees) < share:
+        high *= 2
+    for _ in range(100):
+        middle = (low + high) / 2
+        low, high = (middle, high) if 1 - chi_square_tail(middle, degrees) < share else (low, middle)
+    return high
