@@ -13,7 +13,7 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from headwater.declare import Metric, Model
 from headwater.monitoring.performance import estimated, realised
 from headwater.monitoring.performance.calibration import Calibration, calibration
-from headwater.monitoring.performance.direct import OUTPUT, DirectLoss, Trees, coded
+from headwater.monitoring.performance.direct import LARGEST, OUTPUT, DirectLoss, Trees, coded
 from headwater.monitoring.performance.distributions import Z, chi_square_quantile, t_quantile
 from headwater.monitoring.performance.estimator import Estimator
 from headwater.monitoring.performance.types import FEWEST_ROWS, Baseline, DayBaseline, Figures
@@ -278,7 +278,7 @@ def trees_of(learner: HistGradientBoostingRegressor) -> Trees:
         roots=tuple(starts[:-1].tolist()),
         depth=max(map(_depth, found.trees), default=0),
         column=_all(found.trees, "feature"),
-        threshold=_all(found.trees, "threshold"),
+        threshold=tuple(min(max(value, -LARGEST), LARGEST) for value in _all(found.trees, "threshold")),
         left=_children(found.trees, starts, "left"),
         right=_children(found.trees, starts, "right"),
         missing_left=tuple(bool(way) for tree in found.trees for way in tree.missing_left),

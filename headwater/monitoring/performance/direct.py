@@ -19,6 +19,8 @@ from headwater.values import Value
 OUTPUT = "(output)"
 """The prediction among the columns that trees ask for."""
 ROWS_AT_ONCE = 65_536
+LARGEST = float(np.finfo(np.float64).max)
+"""Stands for infinity, which JSON doesn't have: in thresholds and in rows alike, so that comparisons stay the same."""
 
 
 class Trees(Value):
@@ -53,6 +55,7 @@ class Trees(Value):
         children = np.asarray([self.right, self.left])
         missing_left, value = np.asarray(self.missing_left), np.asarray(self.value)
         found = np.full(len(table), self.base)
+        table = np.clip(table, -LARGEST, LARGEST)
         rows = np.arange(len(table))
         for root in self.roots:
             node = np.full(len(table), root)

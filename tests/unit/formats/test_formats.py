@@ -26,6 +26,7 @@ from headwater.lake.types import Definition as SourceDefinition
 from headwater.lineage.annotations import Annotation
 from headwater.monitoring.drift.bank import Bank
 from headwater.monitoring.log.types import Progress as CompactionProgress
+from headwater.monitoring.performance.estimator import Estimator
 from headwater.monitoring.profiles.types import Scheme, WindowProfile
 from headwater.registry.types import AliasMove, Candidate, GoldenSet, ModelVersion, Package, Profile
 from headwater.values import FormatTooNew, Stored
@@ -44,6 +45,7 @@ KINDS: Mapping[str, type[Stored]] = {
     "Commit": Commit,
     "CompactionProgress": CompactionProgress,
     "DataVersion": DataVersion,
+    "Estimator": Estimator,
     "GoldenSet": GoldenSet,
     "Ingestion": Ingestion,
     "Materialisation": Materialisation,

@@ -124,11 +124,14 @@ def trained(rows: int = 4000) -> tuple[HistGradientBoostingRegressor, Any]:
     table = draw.normal(size=(rows, 3)).astype("float32").astype("float64")
     table[draw.random(rows) < 0.1, 1] = np.nan
     learner = HistGradientBoostingRegressor(max_iter=40, max_leaf_nodes=8, random_state=0)
-    return learner.fit(table, np.exp(np.nan_to_num(table[:, 1])) + table[:, 0]), table
+    # Whether a value is missing says something too, which is a split at infinity.
+    truth = np.exp(table[:, 2]) + table[:, 0] + 5 * np.isnan(table[:, 1])
+    return learner.fit(table, truth), table
 
 
 def test_trees_in_json_answer_as_scikit_learn_to_the_last_bit() -> None:
     learner, table = trained()
+    assert any(np.isinf(stage[0].nodes["num_threshold"]).any() for stage in learner._predictors)
     trees = trees_of(learner)
     again = type(trees).model_validate_json(trees.model_dump_json())
     for rows in (table, np.full((2, 3), np.nan), np.asarray([[np.inf, -np.inf, 0]])):
