@@ -1,4 +1,4 @@
-"""What a training run leaves for judging its version's performance later: ``estimate.json``."""
+"""``estimate.json``: a training run leaves it for judging its version's performance later."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Estimator(Stored):
     segments: Mapping[str, Mapping[Metric, Baseline]] = Field(default_factory=dict)
     """Realised on the held-out rows of each segment, such as ``carrier=UA``."""
     calibration: Calibration | None = None
-    """Of a classifier; None if too few rows were held out to trust its scores as probabilities."""
+    """A classifier's curve; None if too few rows were held out to trust its scores as probabilities."""
     direct: DirectLoss | None = None
-    """Of a regression; None if no estimate beats the mean error."""
+    """A regression's trees; None if no estimate beats the mean error."""
     reason: str = ""
     """Why there is no estimate, for people; empty if there is one."""
 
@@ -38,7 +38,7 @@ class Estimator(Stored):
 def baseline_of(
     version: ModelVersion, estimator: Estimator | None, metric: Metric, *, segment: str = "", estimated: bool = False
 ) -> Baseline | None:
-    """What a figure of a version is compared with; None if training didn't measure it.
+    """The baseline of a version's figure; None if training didn't measure it.
 
     Versions that were trained before `Estimator` was kept have their metrics, without intervals, and nothing for
     segments or estimates.

@@ -107,7 +107,7 @@ def of_errors(metric: Metric, label: Floats, output: Floats) -> float | None:
 
 
 def loss_of_rows(task: str, label: Any, output: Any) -> Floats:
-    """What each row loses: log loss of a classifier, squared error of a regression, shape (n,)."""
+    """The loss of each row: log loss of a classifier, squared error of a regression, shape (n,)."""
     labels, outputs = np.asarray(label, dtype=np.float64), np.asarray(output, dtype=np.float64)
     if task != "classification":
         return np.asarray((outputs - labels) ** 2)

@@ -51,7 +51,7 @@ class Predictions(Protocol):
 
 
 class Labels(Protocol):
-    """What became of a model's predictions."""
+    """Outcomes of a model's predictions."""
 
     def of(self, frame: pandas.DataFrame, known: datetime | None = None) -> pandas.DataFrame:
         """The same rows with the column ``label`` (NaN without one), as known at a moment."""

@@ -55,7 +55,7 @@ class DayBaseline(Value):
 
 
 class Baseline(Value):
-    """What a figure is compared with: the same metric on the held-out rows of the training."""
+    """The metric of a figure on the held-out rows of the training."""
 
     value: float
     low: float | None = None

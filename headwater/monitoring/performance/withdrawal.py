@@ -32,7 +32,7 @@ class ScoredEstimate(Value):
     estimated: float
     realised: float
     standard_error: float = Field(ge=0)
-    """Of the difference."""
+    """The difference's."""
 
     @property
     def is_miss(self) -> bool:

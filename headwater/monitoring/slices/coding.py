@@ -30,9 +30,9 @@ class CodedColumn:
     """Position of each row's condition, shape (n,)."""
     conditions: tuple[str, ...]
     words: tuple[str, ...] | None
-    """Of a column of text: the words that are conditions of their own."""
+    """Text: the words that are conditions of their own."""
     cuts: Floats
-    """Of a column of numbers: where a part ends and the next one starts."""
+    """Numbers: where a part ends and the next one starts."""
 
     def of_others(self, values: Any) -> Codes:
         """Codes of other rows, by the same conditions."""

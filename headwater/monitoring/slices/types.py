@@ -22,7 +22,7 @@ class Slice(Value):
     """95% interval of the excess."""
     share_of_rows: float = Field(ge=0, le=1)
     share_of_loss: float
-    """Of the loss of all rows."""
+    """Share of the loss of all rows."""
     q: float = Field(ge=0, le=1)
     """Share of slices as extreme that would be chance (Benjamini and Hochberg)."""
     before: float | None = None

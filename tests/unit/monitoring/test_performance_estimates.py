@@ -22,7 +22,7 @@ from headwater.monitoring.performance.limits import judged
 from headwater.monitoring.performance.types import Baseline, Figure
 from headwater.monitoring.performance.withdrawal import EstimateStanding, ScoredEstimate, scored, standing_of
 from headwater.monitoring.profiles.counting import count_numbers
-from headwater.training.estimating import trees_of
+from headwater.training.losses import trees_of
 from tests.unit.monitoring.data import scheme_of
 
 LOANS = json.loads((Path(__file__).parent / "nannyml" / "car_loan.json").read_text(encoding="utf-8"))
