@@ -33,10 +33,10 @@ class PerformanceFigure(Value):
     baseline: float
     """The figure on the held-out rows of the training."""
     limit: float
-    """The baseline less the tolerance (more, where lower is better): an alarm goes off if the whole interval is
-    worse."""
+    """The baseline less the tolerance, and less what the baseline itself may be off by (more, where lower is better):
+    an alarm goes off if the whole interval is worse."""
     is_worse: bool
-    """True if the whole interval is worse than the limit."""
+    """True if the whole interval is worse than the limit (and that of ``adjusted``, if there is one)."""
     since: date
     until: date
     """First and last day of the window, both in it, by the predictions' ``as_of``."""
@@ -44,6 +44,11 @@ class PerformanceFigure(Value):
     """Predictions that the figure is of: the labelled ones if it is realised."""
     coverage: float = 1.0
     """Share of the window's predictions that are labelled; 1 if the figure is estimated."""
+    adjusted: float | None = None
+    """The figure as if all predictions of the window were labelled; None unless what is labelled differs from them.
+    Then both figures must be worse than their limits."""
+    adjusted_low: float | None = None
+    adjusted_high: float | None = None
 
 
 class Status(Stored):

@@ -2,48 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
-from typing import Any
-
-import numpy
-from sklearn import metrics as sk
+from collections.abc import Mapping
 
 from headwater.declare import LOWER_IS_BETTER, Gate, Model
+from headwater.monitoring.performance.metrics import measure
 from headwater.registry.types import GateOutcome
 
+__all__ = ["Metrics", "better", "judge", "measure"]
+
 Metrics = Mapping[str, float]
-
-_CLASSIFICATION: Mapping[str, Callable[[Any, Any], float]] = {
-    "roc_auc": sk.roc_auc_score,
-    "average_precision": sk.average_precision_score,
-    "log_loss": lambda label, predicted: sk.log_loss(label, predicted, labels=[0, 1]),
-    "brier": sk.brier_score_loss,
-    "accuracy": lambda label, predicted: sk.accuracy_score(label, predicted >= 0.5),
-}
-_REGRESSION: Mapping[str, Callable[[Any, Any], float]] = {
-    "rmse": sk.root_mean_squared_error,
-    "mae": sk.mean_absolute_error,
-    "r2": sk.r2_score,
-}
-
-
-def measure(task: str, label: Any, predicted: Any) -> dict[str, float]:
-    """Every metric of the task that is defined on these rows (a single class has no ROC curve)."""
-    label, predicted = numpy.asarray(label), numpy.asarray(predicted, dtype="float64")
-    if task == "classification":
-        # Sums of float32 may pass 1 by a hair, which scikit-learn's metrics refuse.
-        predicted = numpy.clip(predicted, 0.0, 1.0)
-    values: dict[str, float] = {}
-    for name, metric in (_CLASSIFICATION if task == "classification" else _REGRESSION).items():
-        if name in {"roc_auc", "average_precision"} and len(numpy.unique(label)) < 2:
-            continue
-        if name == "r2" and len(label) < 2:
-            continue
-        value = float(metric(label, predicted))
-        if math.isfinite(value):
-            values[name] = value
-    return values
 
 
 def better(metric: str, value: float, than: float) -> bool:

@@ -17,6 +17,7 @@ from headwater.registry.store import ArtifactStore
 from headwater.registry.types import (
     BANK_FILE,
     CANDIDATE_FILE,
+    ESTIMATE_FILE,
     GOLDEN_FILE,
     ONNX_FILE,
     PACKAGE_FILE,
@@ -32,6 +33,7 @@ from headwater.training.compiling import Graph, check_parity, compile_graph
 from headwater.training.dataset import Rows, load, split
 from headwater.training.describing import bank, golden, importance, profile, segment_columns
 from headwater.training.errors import InvalidExamples
+from headwater.training.estimating import estimator
 from headwater.training.judging import judge, measure
 from headwater.training.leaks import suspect
 from headwater.training.learning import Progress, fit, predict, search
@@ -184,6 +186,7 @@ class Training:
         return {
             PROFILE_FILE: files.put_value(PROFILE_FILE, described),
             BANK_FILE: files.put(BANK_FILE, days.packed()),
+            ESTIMATE_FILE: files.put_value(ESTIMATE_FILE, estimator(model, files.run_id, train, held_out, predictions)),
         }
 
     def _pinned(self, files: RunFiles, prepared: Prepared) -> dict[str, Pointer]:

@@ -29,6 +29,7 @@ from headwater.monitoring.days.types import PartDay, PartIndex
 from headwater.monitoring.drift.bank import Bank
 from headwater.monitoring.feedback.types import Feedback
 from headwater.monitoring.log.types import Progress as CompactionProgress
+from headwater.monitoring.performance.estimator import Estimator
 from headwater.monitoring.profiles.types import Scheme, WindowProfile
 from headwater.monitoring.status import Status as ModelStatus
 from headwater.monitoring.watch.types import JudgedDay, KeptWindow
@@ -50,6 +51,7 @@ KINDS: Mapping[str, type[Stored]] = {
     "CompactionProgress": CompactionProgress,
     "DataVersion": DataVersion,
     "Feedback": Feedback,
+    "Estimator": Estimator,
     "GoldenSet": GoldenSet,
     "Ingestion": Ingestion,
     "JudgedDay": JudgedDay,

@@ -1,0 +1,302 @@
+"""How good a version was on some days, as known at a moment: logged predictions, joined with what became of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from functools import reduce
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import pandas
+from pydantic import AwareDatetime
+
+from headwater.declare import Metric
+from headwater.monitoring.drift.bank import Bank
+from headwater.monitoring.errors import NoBank
+from headwater.monitoring.performance import estimated
+from headwater.monitoring.performance.bias import Bias, bias
+from headwater.monitoring.performance.counts import Counts, count, merge
+from headwater.monitoring.performance.estimated import LossCounts
+from headwater.monitoring.performance.estimator import Estimator, baseline_of
+from headwater.monitoring.performance.limits import judged
+from headwater.monitoring.performance.metrics import loss_of_rows
+from headwater.monitoring.performance.types import Figures
+from headwater.monitoring.performance.withdrawal import EstimateStanding
+from headwater.monitoring.profiles.counting import count_numbers
+from headwater.monitoring.profiles.types import NumberCounts, Scheme
+from headwater.monitoring.slices.search import worst_slices
+from headwater.monitoring.slices.types import ErrorAnalysis
+from headwater.monitoring.status import PerformanceFigure
+from headwater.registry.errors import ArtifactInvalid, ArtifactNotFound
+from headwater.registry.service import Registry
+from headwater.registry.store import ArtifactStore
+from headwater.registry.types import BANK_FILE, ESTIMATE_FILE, PROFILE_FILE, ModelVersion, Package, Profile
+from headwater.values import Value
+
+WANTED = ("prediction_id", "version", "received_at", "as_of", "output", "inputs", "features")
+"""Columns of logged predictions that performance and labels need."""
+MOST_ROWS = 200_000
+"""Labelled rows that slices are searched in; of more, every second, fourth, ... one is taken."""
+
+
+class Predictions(Protocol):
+    """Logged predictions by day."""
+
+    def frames(
+        self, model: str, version: int, day: date, columns: Sequence[str] | None = None
+    ) -> Iterator[pandas.DataFrame]:
+        """The predictions of a version that were asked as of a day, each once."""
+        ...
+
+
+class Labels(Protocol):
+    """Outcomes of a model's predictions."""
+
+    def of(self, frame: pandas.DataFrame, known: datetime | None = None) -> pandas.DataFrame:
+        """The same rows with the column ``label`` (NaN without one), as known at a moment."""
+        ...
+
+
+Columns = Callable[[Package, pandas.DataFrame], Mapping[str, Any]]
+"""Gives the model's columns of logged predictions, as the graph saw them."""
+
+
+class DayCounts(NamedTuple):
+    """Counts of a day, or of any stretch of days: they add up."""
+
+    labelled: Counts
+    scores: NumberCounts
+    """Outputs of all predictions."""
+    losses: LossCounts | None
+    """Expected losses of a regression's predictions; None without an estimator of them."""
+
+
+class PerformanceReport(Value):
+    """A version's performance on a stretch of days, as known at a moment."""
+
+    model: str
+    version: int
+    since: date
+    until: date
+    """First and last day, both in it."""
+    known: AwareDatetime | None
+    """None: as known when it was asked."""
+    bias: Bias
+    """Figures of what is labelled, and as if all were."""
+    estimated: Figures
+    """Figures without labels; empty if there is no estimator."""
+    realised: PerformanceFigure | None
+    """The watched metric beside its limit; None if it can't be told or has no baseline."""
+    estimate: PerformanceFigure | None
+    """The same, estimated; None too once estimates were withdrawn."""
+    reason: str = ""
+    """Why there is no estimate; empty if there is one."""
+
+    @property
+    def is_worse(self) -> bool:
+        """True if the realised figure is worse than its limit; without one, if the estimate is."""
+        found = self.realised or self.estimate
+        return found is not None and found.is_worse
+
+
+class Performance:
+    """Judges what was logged by what became of it.
+
+    Parameters
+    ----------
+    registry : Registry
+    artifacts : ArtifactStore
+    predictions : Predictions
+    labels : Labels
+        Of the model that is asked about.
+    columns : callable
+        Gives the model's columns of logged predictions.
+    """
+
+    def __init__(
+        self, registry: Registry, artifacts: ArtifactStore, predictions: Predictions, labels: Labels, columns: Columns
+    ) -> None:
+        self._registry, self._artifacts = registry, artifacts
+        self._predictions, self._labels, self._columns = predictions, labels, columns
+
+    def report(
+        self,
+        model: str,
+        version: int,
+        since: date,
+        until: date,
+        *,
+        metric: Metric,
+        tolerance: float = 0.0,
+        known: datetime | None = None,
+        standing: EstimateStanding | None = None,
+    ) -> PerformanceReport:
+        """How good a version was from ``since`` to ``until``, both included.
+
+        Parameters
+        ----------
+        metric : Metric
+            The figure that is judged (`headwater.declare.Model.watched_metric`).
+        tolerance : float
+            How much worse than its baseline it may be.
+        known : datetime, optional
+            As known then; by default now.
+        standing : EstimateStanding, optional
+            Of the version: whether its estimates are believed.
+
+        Raises
+        ------
+        ModelNotRegistered, VersionNotFound
+        NoBank
+            The version was trained before training kept its score bins, or they are gone.
+        """
+        entry, package, scheme = self._version(model, version)
+        estimator = self._estimator(entry)
+        counted = [self._count(package, scheme, estimator, version, day, known) for day in _days(since, until)]
+        task = package.task
+        labelled = merge(task, scheme, (day.labelled for day in counted))
+        scores = reduce(NumberCounts.__add__, (day.scores for day in counted))
+        losses = reduce(LossCounts.__add__, (day.losses for day in counted if day.losses is not None), LossCounts())
+        found, reason = _estimated(estimator, scores, losses)
+        if standing is not None and standing.withdrawn_on is not None:
+            found, reason = {}, standing.reason
+        compared = bias(scheme, [(labelled, scores)])
+        base = baseline_of(entry, estimator, metric)
+        figure = judged(
+            compared.raw[metric],
+            base,
+            tolerance,
+            since=since,
+            until=until,
+            coverage=compared.coverage,
+            adjusted=compared.adjusted[metric] if compared.is_biased else None,
+        )
+        expected = baseline_of(entry, estimator, metric, estimated=True)
+        guess = judged(found[metric], expected, tolerance, since=since, until=until) if metric in found else None
+        return PerformanceReport(
+            model=model,
+            version=version,
+            since=since,
+            until=until,
+            known=known,
+            bias=compared,
+            estimated=found,
+            realised=figure,
+            estimate=guess,
+            reason=reason,
+        )
+
+    def errors(
+        self,
+        model: str,
+        version: int,
+        since: date,
+        until: date,
+        *,
+        known: datetime | None = None,
+        beside: int | None = None,
+    ) -> ErrorAnalysis:
+        """The slices of labelled predictions that lose most, beside those of another version of the same days.
+
+        Raises
+        ------
+        ModelNotRegistered, VersionNotFound
+        """
+        entry, package, _ = self._version(model, version)
+        columns, loss = self._losses(package, version, since, until, known)
+        reference = None
+        if beside is not None:
+            other = self._artifacts.load(self._registry.version(model, beside).package, Package)
+            reference = self._losses(other, beside, since, until, known)
+        return worst_slices(columns, loss, edges=self._edges(entry), reference=reference)
+
+    def _version(self, model: str, version: int) -> tuple[ModelVersion, Package, Scheme]:
+        entry = self._registry.version(model, version)
+        try:
+            bank = Bank.unpacked(self._artifacts.read(entry.candidate.files[BANK_FILE]))
+            return entry, self._artifacts.load(entry.package, Package), bank.scheme
+        except (KeyError, ArtifactNotFound, ArtifactInvalid) as error:
+            raise NoBank(
+                f"version {version} of model {model!r} has no score bins: it was trained before they were kept, or its "
+                "files were deleted",
+                next_steps=[f"headwater train {model} --watch"],
+            ) from error
+
+    def _estimator(self, entry: ModelVersion) -> Estimator | None:
+        at = entry.candidate.files.get(ESTIMATE_FILE)
+        return None if at is None else self._artifacts.load(at, Estimator)
+
+    def _edges(self, entry: ModelVersion) -> Mapping[str, Sequence[float]]:
+        at = entry.candidate.files.get(PROFILE_FILE)
+        if at is None:
+            return {}
+        return {name: column.quantiles for name, column in self._artifacts.load(at, Profile).numbers.items()}
+
+    def _count(
+        self,
+        package: Package,
+        scheme: Scheme,
+        estimator: Estimator | None,
+        version: int,
+        day: date,
+        known: datetime | None,
+    ) -> DayCounts:
+        direct = estimator.direct if estimator is not None else None
+        counts = merge(package.task, scheme, [])
+        scores = count_numbers("output", np.empty(0), scheme.scores, bin_sums=True)
+        losses = None if direct is None else LossCounts()
+        for frame in self._predictions.frames(package.model, version, day, WANTED):
+            joined = self._labels.of(frame, known)
+            output = joined["output"].to_numpy(dtype="float64")
+            scores = scores + count_numbers("output", output, scheme.scores, bin_sums=True)
+            counts = counts + count(package.task, scheme, output, joined["label"])  # type: ignore[operator]
+            if direct is not None and losses is not None:
+                losses = losses + estimated.expected_losses(direct, self._columns(package, joined), output)
+        return DayCounts(counts, scores, losses)
+
+    def _losses(
+        self, package: Package, version: int, since: date, until: date, known: datetime | None
+    ) -> tuple[dict[str, Any], Any]:
+        """Columns and losses of labelled rows, thinned evenly if they are too many."""
+        parts: list[pandas.DataFrame] = []
+        rows, step, seen = 0, 1, 0
+        for day in _days(since, until):
+            for frame in self._predictions.frames(package.model, version, day, WANTED):
+                joined = self._labels.of(frame, known)
+                labelled = joined[joined["label"].notna()]
+                chosen = labelled[(np.arange(len(labelled)) + seen) % step == 0]
+                seen += len(labelled)
+                made = pandas.DataFrame(dict(self._columns(package, chosen)), columns=list(package.columns))
+                made[_LOSS] = loss_of_rows(package.task, chosen["label"], chosen["output"])
+                parts.append(made)
+                rows += len(made)
+                while rows > MOST_ROWS:
+                    step *= 2
+                    parts = [pandas.concat(parts, ignore_index=True).iloc[::2]]
+                    rows = len(parts[0])
+        together = (
+            pandas.concat(parts, ignore_index=True) if parts else pandas.DataFrame(columns=[*package.columns, _LOSS])
+        )
+        return {name: together[name] for name in package.columns}, together[_LOSS].to_numpy(dtype="float64")
+
+
+_LOSS = "(loss)"
+"""No column can have this name."""
+
+
+def _estimated(estimator: Estimator | None, scores: NumberCounts, losses: LossCounts) -> tuple[Figures, str]:
+    if estimator is None:
+        return {}, "the version was trained before estimators were kept"
+    if estimator.calibration is not None:
+        return estimated.of_scores(estimator.calibration, scores), ""
+    if estimator.direct is not None:
+        return estimated.of_losses(estimator.direct, losses), ""
+    return {}, estimator.reason
+
+
+def _days(since: date, until: date) -> Iterator[date]:
+    day = since
+    while day <= until:
+        yield day
+        day += timedelta(days=1)
