@@ -18,7 +18,7 @@ from headwater.registry.starting import StartedBy
 from headwater.values import Pointer, Stored, Value
 
 ONNX_FILE, PACKAGE_FILE, CANDIDATE_FILE, GOLDEN_FILE = "model.onnx", "package.json", "candidate.json", "golden.json"
-PROFILE_FILE, BANK_FILE = "profile.json", "bank.json.gz"
+PROFILE_FILE, BANK_FILE, DEFINITION_FILE = "profile.json", "bank.json.gz", "definition.json"
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Alias = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,47}$")]

@@ -4,10 +4,19 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.unit.monitoring.labelling import Shop, new_shop
 from tests.unit.monitoring.logs import Log, new_log
 
 
 @pytest.fixture
 def log() -> Iterator[Log]:
     with new_log() as made:
+        yield made
+
+
+@pytest.fixture
+def stand() -> Iterator[Shop]:
+    """A stack with one version of the model that labels are about."""
+    with new_shop() as made:
+        made.register()
         yield made
