@@ -14,6 +14,7 @@ from headwater.client.description import Description
 from headwater.client.features.service import Features
 from headwater.client.infrastructure import Infrastructure
 from headwater.client.ingestions import Ingestions, SentFile, upload
+from headwater.client.labels import Labels
 from headwater.client.lineage.service import Lineage
 from headwater.client.logs import Logs
 from headwater.client.models import Models
@@ -66,6 +67,8 @@ class Stack:
         The infrastructure's history: history, show, diff, at, sync, restore_plan.
     monitor : Monitor
         Watching models: drift.
+    labels : Labels
+        What really happened after predictions: add, upload, list, coverage, of.
     lineage : Lineage
         What was made from what: why, up, down, path, impact, diff, at, facts, search, sync, verify, rebuild.
     """
@@ -82,6 +85,7 @@ class Stack:
         self.infra = Infrastructure(connection)
         self.lineage = Lineage(connection)
         self.monitor = Monitor(connection)
+        self.labels = Labels(connection)
 
     @cached_property
     def data(self) -> Versions:

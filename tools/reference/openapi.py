@@ -26,9 +26,11 @@ from headwater.lineage.asking import DEEPEST
 from headwater.lineage.errors import AmbiguousNode, UnknownNode
 from headwater.lineage.messages import EventAnswer, LineageAnswer
 from headwater.lineage.openlineage.errors import EventTooLarge, InvalidEvent
-from headwater.registry.errors import ArtifactInvalid, ArtifactNotFound
+from headwater.monitoring.labels import messages as labels
+from headwater.monitoring.labels.errors import InvalidLabels, LabelsTooLarge, NoDefinition
+from headwater.registry.errors import ArtifactInvalid, ArtifactNotFound, ModelNotRegistered
 from headwater.registry.types import Alias
-from headwater.routes import CARD, LINEAGE, OPENAPI, PREDICT, STREAM_ROWS, TAKE_EVENT, Route
+from headwater.routes import CARD, LINEAGE, OPENAPI, PREDICT, STREAM_ROWS, TAKE_EVENT, WRITE_LABELS, Route
 from headwater.serving import messages
 from headwater.serving.errors import (
     ArtifactCorrupted,
@@ -45,10 +47,11 @@ VERSION = "1"
 """Of the API. A new one may break callers; fields and routes that are added don't make one."""
 TEXTS = (messages.PredictionBody, messages.PredictionAnswer, messages.Prediction, messages.ViewLookUp, messages.Card,
          messages.CardFeature, messages.ErrorAnswer, RequestInput, Streamed, lineage.LineageAnswer, lineage.GraphNode,
-         lineage.GraphEdge, lineage.NodeData, lineage.EventAnswer)  # fmt: skip
+         lineage.GraphEdge, lineage.NodeData, lineage.EventAnswer, labels.LabelsBody, labels.LabelItem,
+         labels.LabelsAnswer, labels.LabelVerdict)  # fmt: skip
 """The classes whose fields' docstrings become the schemas' descriptions."""
 _DESCRIPTION = f"""\
-Predictions, model cards, streamed features and lineage of one Headwater stack.
+Predictions, model cards, labels, streamed features and lineage of one Headwater stack.
 
 Every request is signed with AWS Signature Version 4 (service `execute-api`, the stack's region): the caller needs
 `execute-api:Invoke` on the route. `headwater predict` and the Python client sign by themselves. A body has at most
@@ -144,6 +147,14 @@ OPERATIONS: dict[Route, Operation] = {
         refusal=RowsError,
     ),
 }
+OPERATIONS[WRITE_LABELS] = Operation(
+    "writeLabels",
+    "Write down what really happened after predictions.",
+    labels.LabelsAnswer,
+    (InvalidLabels, LabelsTooLarge, ModelNotRegistered, NoDefinition),
+    body=labels.LabelsBody,
+    status=HTTPStatus.ACCEPTED,
+)
 _QUERY: Mapping[str, tuple[str, dict[str, Any]]] = {
     "nodeId": ("A node: its id, MODEL@VERSION or DATASET@REVISION.", {"type": "string"}),
     "depth": ("Edges to go.", {"type": "integer", "minimum": 1, "maximum": DEEPEST, "default": 1}),

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pulumi
 
 import headwater.handlers.monitoring.compact
+from headwater.infra.monitoring.labels import Labels
 from headwater.infra.platform.component import Component
 from headwater.infra.platform.keys import COMPACTED_PREDICTIONS, COMPACTIONS, TORN_PREDICTIONS
 from headwater.infra.platform.platform import Platform
@@ -56,4 +57,5 @@ class Monitoring(Component):
             "predictions bucket, each with its reason. The function's log names the first ones: "
             f"/aws/lambda/{physical_name(function, 'function')}",
         )
+        Labels(f"{name}-label", platform, serving=serving, opts=self._child)
         self.register_outputs({"function": self.compact.name})

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Self
@@ -17,20 +17,24 @@ import pandas
 
 from headwater.declare import Product
 from headwater.errors import InvalidRequest
-from headwater.monitoring.labels.checking import key_inputs
-from headwater.monitoring.labels.coverage import HORIZONS, Coverage, DelayPoint
+from headwater.json_values import dumps
+from headwater.monitoring.labels.checking import key_inputs, prediction_id
+from headwater.monitoring.labels.coverage import HORIZONS, Coverage, DelayPoint, WrittenLabel
 from headwater.monitoring.labels.definitions import Definitions
 from headwater.monitoring.labels.lake import Found, LakeAnswer, LakeLabels
 from headwater.monitoring.labels.store import BEGINNING, LabelStore
-from headwater.monitoring.labels.types import RETENTION, micros
+from headwater.monitoring.labels.types import RETENTION, Label, micros, moment_of
 from headwater.monitoring.labels.written import WrittenAnswer, WrittenLabels
 from headwater.registry.service import Registry
 from headwater.registry.store import ArtifactStore
+from headwater.serving.store import PredictionStore
 from headwater.storage.table import Table
 
 NEEDED = ("prediction_id", "version", "as_of", "inputs")
 """Columns of a frame that labels are joined to (`headwater.monitoring.log.records.COLUMNS`)."""
 LAKE, WRITTEN = "lake", "api"
+LOOKED = 31
+"""Days of the log in which a prediction's record is looked for."""
 Frames = Iterable[pandas.DataFrame]
 
 
@@ -116,6 +120,53 @@ class Labels:
         """`of` each frame; the lake's files are fetched once for all of them."""
         for frame in frames:
             yield self.of(frame, known)
+
+    def history(
+        self, prediction: str | None = None, known: datetime | None = None, *, limit: int = 1000
+    ) -> tuple[WrittenLabel, ...]:
+        """Written labels with their corrections, in the order of their receipt.
+
+        Parameters
+        ----------
+        prediction : str, optional
+            ``<request id>.<instance>``: those of one prediction, also if they name it by its inputs (its record is
+            looked for among the last `LOOKED` days).
+        known : datetime, optional
+            Those received by then; by default now.
+        limit : int
+            The newest so many.
+
+        Raises
+        ------
+        LabelRefused
+            It is no prediction's id.
+        ModelNotRegistered, NoDefinition
+        """
+        moment = self._moment(known)
+        with WrittenLabels(self._store, self.model, since=BEGINNING, known=moment) as written:
+            if prediction is not None:
+                frame = self._logged(prediction_id(prediction), moment)
+                if frame is not None:
+                    product = self._definitions.product(self.model, int(frame["version"].iloc[0]))
+                    written.of(frame, key_inputs(product.models[0]))
+            return tuple(map(_written_label, written.history(prediction, limit)))
+
+    def _logged(self, prediction: str, moment: datetime) -> pandas.DataFrame | None:
+        """A prediction as it was logged; None if its record isn't found."""
+        request, _, instance = prediction.rpartition(".")
+        log, today = PredictionStore(self._store.bucket), moment.astimezone(UTC).date()
+        for day in log.days_of(self.model, [today - timedelta(days=days) for days in range(LOOKED)], request):
+            record = log.record(self.model, day, request)
+            if record is not None and int(instance) < len(record["predictions"]):
+                frame = pandas.DataFrame(
+                    {
+                        "prediction_id": [prediction], "version": [int(record["version"])],
+                        "as_of": [datetime.fromisoformat(record["as_of"])],
+                        "inputs": [dumps(record["predictions"][int(instance)]["inputs"])],
+                    }
+                )  # fmt: skip
+                return frame.assign(as_of=pandas.to_datetime(frame["as_of"], utc=True).astype("datetime64[us, UTC]"))
+        return None
 
     def coverage(
         self,
@@ -319,6 +370,22 @@ class _Count:
             deleted=deleted,
             delay=delay,
         )
+
+
+def _written_label(row: tuple[Any, ...]) -> WrittenLabel:
+    *fields, received, counts = row
+    label = Label(*fields)
+    return WrittenLabel(
+        prediction_id=label.prediction_id,
+        keys=label.keys,
+        as_of=None if label.as_of is None else moment_of(label.as_of),
+        value=label.value,
+        observed_at=None if label.observed_at is None else moment_of(label.observed_at),
+        received_at=moment_of(received),
+        source=label.source,
+        write_id=label.write_id,
+        counts=bool(counts),
+    )
 
 
 def _meaning(product: Product) -> str:

@@ -114,6 +114,35 @@ class WrittenLabels:
         """A database with the table ``__labels``: the fields of `Label`, ``received`` and ``number``."""
         return self._connection
 
+    def history(self, prediction: str | None, limit: int) -> list[tuple[Any, ...]]:
+        """The newest labels in the order of their receipt, or those of one prediction: fields of `Label`, ``received``
+        and whether the label counts.
+
+        Those of a prediction are the ones that name its id, and the ones that `of` met last.
+        """
+        mine, target = "true", "coalesce(prediction_id, keys || as_of)"
+        if prediction is not None:
+            mine, target = f"prediction_id = {literal(prediction)} OR number IN (SELECT number FROM __met)", "1"
+        self._connection.execute("CREATE TEMP TABLE IF NOT EXISTS __met AS SELECT '' AS number LIMIT 0")
+        found = self._connection.execute(
+            f"""
+            WITH mine AS (SELECT *, {target} AS target FROM __labels WHERE {mine}),
+            ranked AS (
+                SELECT *, row_number() OVER (
+                    PARTITION BY target, write_id, IF(write_id IS NULL, (value, observed_at, source), NULL)
+                    ORDER BY received, number
+                ) = 1 AS first FROM mine
+            ),
+            counted AS (
+                SELECT *, first AND row_number() OVER (
+                    PARTITION BY target, first ORDER BY coalesce(observed_at, received) DESC, received DESC, number DESC
+                ) = 1 AS counts FROM ranked
+            )
+            SELECT {", ".join(COLUMNS)}, received, counts FROM counted ORDER BY received DESC, number DESC LIMIT {limit}
+            """
+        ).fetchall()
+        return list(reversed(found))
+
     def watch_unmatched(self, since: datetime, until: datetime) -> None:
         """Note the labels received from ``since`` to before ``until``; `of` strikes off what meets a prediction."""
         self._connection.execute(

@@ -229,7 +229,7 @@ def test_a_call_that_is_no_list_of_labels_is_refused_whole(stand: Shop) -> None:
 
 def test_a_model_whose_versions_kept_no_declaration_takes_no_labels(stand: Shop) -> None:
     stand.register(changed(name="old"), definition=False)
-    with pytest.raises(NoDefinition, match="headwater train old|kept how it was declared"):
+    with pytest.raises(NoDefinition, match="kept how it was declared"):
         stand.write(label(1), model="old")
 
 
@@ -363,7 +363,7 @@ def items_of(drawn: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return made
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), drawn=ITEMS)
 def test_doubled_and_shuffled_deliveries_give_the_same_labels(stand: Shop, data: st.DataObject, drawn: Any) -> None:
     items, found = items_of(drawn), []
