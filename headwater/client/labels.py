@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from headwater.monitoring.labels import service
     from headwater.monitoring.labels.coverage import Coverage, WrittenLabel
     from headwater.monitoring.labels.uploading import UploadedLabels
+    from headwater.monitoring.log.reading import Reader
 
 _TOGETHER = 500
 """Labels of a request."""
@@ -207,7 +208,7 @@ class Labels:
             lake_bucket=stack.lake_bucket,
         )
 
-    def _reader(self) -> Any:
+    def _reader(self) -> Reader:
         from headwater.monitoring.log.reading import Reader
         from headwater.monitoring.log.store import CompactionStore
 

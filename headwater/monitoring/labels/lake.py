@@ -138,8 +138,8 @@ class LakeLabels:
         found = connection.execute(self._joined(made)).fetchnumpy()
         places = found["place"]
         answer.found[places] = found["found"]
-        labels = numpy.ma.filled(found["label"].astype("float64"), numpy.nan)
-        answer.labels[places] = labels
+        label: Any = found["label"]
+        answer.labels[places] = numpy.ma.filled(label.astype("float64"), numpy.nan)
         return answer
 
     def _tables(self, version: DataVersion) -> duckdb.DuckDBPyConnection:

@@ -330,13 +330,13 @@ class _Count:
         label = columns["label"]
         self.predictions += len(frame)
         self.labelled += int((~numpy.isnan(label)).sum())
-        self.sources.update(pandas.Series(columns["label_source"]).dropna().value_counts().to_dict())
+        self.sources.update(pandas.Series(columns["label_source"]).dropna().tolist())
         values = numpy.unique(label[~numpy.isnan(label)], return_counts=True)
         if set(values[0]) <= {0.0, 1.0}:
             self.classes.update({f"{value:g}": int(rows) for value, rows in zip(*values, strict=True)})
-        self.states.update(pandas.Series(columns["label_state"]).value_counts().to_dict())
+        self.states.update(columns["label_state"].tolist())
         self.conflicts += int(columns["label_conflict"].sum())
-        self.corrected += int((written.count > 1).sum())
+        self.corrected += int((written.told > 1).sum())
         self.early += int(written.early.sum())
         with (self.folder / str(self.files)).open("wb") as file:
             pickle.dump((frame[list(NEEDED)].reset_index(drop=True), written.first), file)
@@ -392,8 +392,9 @@ def _meaning(product: Product) -> str:
     """What decides which label a prediction gets: versions that agree on it are asked together."""
     (model,) = product.models
     sources = [source for source in product.sources if source.name in model.examples.sources]
-    parts = [model.examples, model.task, *model.inputs, model.monitoring.labelled_by, *sources]
-    return "\n".join(part.model_dump_json() if hasattr(part, "model_dump_json") else repr(part) for part in parts)
+    parts = [model.examples, *model.inputs, *sources]
+    said = [model.task, *model.monitoring.labelled_by, *(part.model_dump_json() for part in parts)]
+    return "\n".join(said)
 
 
 def _columns(lake: LakeAnswer, written: WrittenAnswer) -> dict[str, Any]:

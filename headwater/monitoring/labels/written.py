@@ -22,13 +22,13 @@ from headwater.declare import RequestInput
 from headwater.lake.database import connect, literal
 from headwater.monitoring.labels.checking import micros_of
 from headwater.monitoring.labels.keys import equal, from_json
+from headwater.monitoring.labels.settling import UNKNOWN, Array, Met, settle
 from headwater.monitoring.labels.store import BEGINNING, LabelStore
 from headwater.monitoring.labels.types import CLOCKS, COLUMNS, RETENTION, micros, unpacked
 
 MEMORY = "1GB"
 """DuckDB's share; what is more goes to disk."""
-_COUNTS = ("observed", "received", "first", "count", "early")
-Array = numpy.ndarray[Any, numpy.dtype[Any]]
+_COUNTS = ("observed", "received", "first", "told", "early")
 
 
 class WrittenAnswer(NamedTuple):
@@ -44,8 +44,8 @@ class WrittenAnswer(NamedTuple):
     """When the label that counts was received first."""
     first: Array
     """When the first label of the prediction was received."""
-    count: Array
-    """Labels that aren't the same."""
+    told: Array
+    """Labels that count or that a later one replaced, the same one once."""
     conflict: Array
     """Whether two sources' latest labels differ."""
     early: Array
@@ -92,11 +92,15 @@ class WrittenLabels:
         self._connection.execute(f"SET memory_limit = '{MEMORY}'")
         first = max(since - RETENTION, BEGINNING + CLOCKS) if since > BEGINNING + RETENTION + CLOCKS else BEGINNING
         self.batches = list(store.batches(model, first, known))
+        # Numbers whose order doesn't depend on which other batches were read.
+        self._first = {name: place << 32 for place, name in enumerate(sorted(batch.name for batch in self.batches))}
         self.gone: list[str] = []
         """Batches that count and that somebody deleted."""
         self._load(store)
         self._keyed: tuple[RequestInput, ...] | None = None
         self._watches = False
+        self.met: Array = numpy.zeros(0, dtype="int64")
+        """Numbers of the labels that predictions met last."""
 
     def __enter__(self) -> Self:
         return self
@@ -122,8 +126,8 @@ class WrittenLabels:
         """
         mine, target = "true", "coalesce(prediction_id, keys || as_of)"
         if prediction is not None:
-            mine, target = f"prediction_id = {literal(prediction)} OR number IN (SELECT number FROM __met)", "1"
-        self._connection.execute("CREATE TEMP TABLE IF NOT EXISTS __met AS SELECT '' AS number LIMIT 0")
+            mine, target = f"prediction_id = {literal(prediction)} OR number IN (SELECT number FROM __last)", "1"
+        self._connection.register("__last", pandas.DataFrame({"number": self.met}))
         found = self._connection.execute(
             f"""
             WITH mine AS (SELECT *, {target} AS target FROM __labels WHERE {mine}),
@@ -174,11 +178,11 @@ class WrittenLabels:
         there = set()
         for batch, body in store.bodies(small):
             there.add(batch.name)
-            rows += [(*label, micros(batch.received_at), f"{batch.name}.{place}") for place, label in
-                     enumerate(unpacked(body))]  # fmt: skip
+            received, first = micros(batch.received_at), self._first[batch.name]
+            rows += [(*label, received, first + place) for place, label in enumerate(unpacked(body))]
         self.gone += [batch.key for batch in small if batch.name not in there]
         columns = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
-        self._connection.execute(f"CREATE TABLE __small ({columns}, received BIGINT, number VARCHAR)")
+        self._connection.execute(f"CREATE TABLE __small ({columns}, received BIGINT, number BIGINT)")
         _insert(self._connection, rows)
         named = ", ".join(COLUMNS)
         parts = ["SELECT * FROM __small"]
@@ -189,10 +193,19 @@ class WrittenLabels:
                     self.gone.append(batch.key)
                     continue
                 parts.append(
-                    f"SELECT {named}, {micros(batch.received_at)} AS received, {literal(batch.name)} || '.' || "
-                    f"file_row_number AS number FROM read_parquet({literal(str(path))}, file_row_number = true)"
+                    f"SELECT {named}, {micros(batch.received_at)} AS received, file_row_number + "
+                    f"{self._first[batch.name]} AS number FROM "
+                    f"read_parquet({literal(str(path))}, file_row_number = true)"
                 )
         self._connection.execute(f"CREATE VIEW __labels AS {' UNION ALL '.join(parts)}")
+        self._connection.execute(
+            "CREATE TABLE __sources AS SELECT source, CAST(row_number() OVER (ORDER BY source) - 1 AS INTEGER) AS code "
+            "FROM (SELECT DISTINCT source FROM __labels)"
+        )
+        named = self._connection.execute("SELECT source FROM __sources ORDER BY code").fetchall()
+        self._names = [name for (name,) in named]
+        ((ids,),) = self._connection.execute("SELECT count(write_id) FROM __labels").fetchall()
+        self._has_ids = bool(ids)
 
     def of(self, frame: pandas.DataFrame, inputs: Sequence[RequestInput]) -> WrittenAnswer:
         """The label of each of a frame's predictions (columns ``prediction_id``, ``as_of``, ``inputs``).
@@ -212,25 +225,31 @@ class WrittenLabels:
         shown = {"place": places, "as_of": asked, "oldest": oldest - micros_of(RETENTION)}
         connection.register("__frame", pandas.DataFrame({**shown, "prediction_id": frame["prediction_id"].array}))
         try:
-            self._meet(pandas.DataFrame({**shown, "inputs": frame["inputs"].array}), inputs)
+            met = self._meet(pandas.DataFrame({**shown, "inputs": frame["inputs"].array}), inputs)
         finally:
             connection.unregister("__frame")
-        if self._watches:
-            connection.execute("DELETE FROM __open WHERE number IN (SELECT number FROM __met)")
-        return self._settled(answer)
+        self.met = met.number
+        if self._watches and len(met.number):
+            connection.register("__struck", pandas.DataFrame({"number": met.number}))
+            connection.execute("DELETE FROM __open WHERE number IN (SELECT number FROM __struck)")
+            connection.unregister("__struck")
+        return self._settled(answer._replace(names=self._names), met)
 
-    def _meet(self, logged: pandas.DataFrame, inputs: Sequence[RequestInput]) -> None:
-        """Make the table ``__met``: each label of each prediction."""
+    def _meet(self, logged: pandas.DataFrame, inputs: Sequence[RequestInput]) -> Met:
+        """Each label of each prediction."""
         connection = self._connection
-        shown = "p.place, l.value, l.observed_at, l.source, l.write_id, l.received, l.number"
         # What is observed at its receipt can't be judged by a clock.
-        shown += f", coalesce(l.observed_at < p.as_of - {micros_of(CLOCKS)}, false) AS early"
-        connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE __met AS SELECT {shown} "
-            "FROM __labels l JOIN __frame p ON l.prediction_id = p.prediction_id AND l.received >= p.oldest"
+        early = f"coalesce(l.observed_at < p.as_of - {micros_of(CLOCKS)}, false) AS early"
+        shown = (
+            f"SELECT p.place, l.value, coalesce(l.observed_at, {UNKNOWN + 1} - 1) AS observed, l.received, s.code AS "
+            f"source, {early}, l.number{', l.write_id' if self._has_ids else ''} FROM"
+        )
+        by_id = (
+            f"{shown} __labels l JOIN __frame p ON l.prediction_id = p.prediction_id AND l.received >= p.oldest "
+            "JOIN __sources s ON l.source = s.source"
         )
         if not self._keys(inputs):
-            return
+            return _met(connection.execute(by_id).fetchnumpy())
         connection.register("__logged", logged)
         try:
             # Only what was asked about at a moment that some label names.
@@ -241,10 +260,11 @@ class WrittenLabels:
         finally:
             connection.unregister("__logged")
         from_json(connection, "__candidates", "__asked", inputs)
-        connection.execute(
-            f"INSERT INTO __met SELECT {shown} FROM __keyed l JOIN __asked p "
-            f"ON l.as_of = p.as_of AND l.received >= p.oldest AND {equal(inputs, 'l', 'p')}"
+        by_keys = (
+            f"{shown} __keyed l JOIN __asked p ON l.as_of = p.as_of AND l.received >= p.oldest "
+            f"AND {equal(inputs, 'l', 'p')} JOIN __sources s ON l.source = s.source"
         )
+        return _met(connection.execute(f"{by_id} UNION ALL {by_keys}").fetchnumpy())
 
     def _keys(self, inputs: Sequence[RequestInput]) -> bool:
         """Make the table ``__keyed`` of the labels that name a prediction by its inputs; whether there are any."""
@@ -257,69 +277,22 @@ class WrittenLabels:
             self._keyed = tuple(inputs)
         return bool(self._connection.execute("SELECT count(*) FROM __keyed").fetchall()[0][0])
 
-    def _settled(self, answer: WrittenAnswer) -> WrittenAnswer:
-        """What counts of ``__met``, by place."""
-        connection = self._connection
-        connection.execute("CREATE OR REPLACE TEMP TABLE __names AS SELECT DISTINCT source FROM __met ORDER BY source")
-        names = [row[0] for row in connection.execute("SELECT source FROM __names").fetchall()]
-        several = "SELECT place FROM __met GROUP BY place HAVING count(*) > 1"
-        connection.execute(f"CREATE OR REPLACE TEMP TABLE __several AS {several}")
-        code = "(SELECT list(source ORDER BY source) FROM __names)"
-        alone = (
-            "SELECT place, IF(early, NULL, value) AS value, "
-            f"IF(early, -1, list_position({code}, source) - 1) AS source, "
-            "coalesce(observed_at, received) AS observed, received, received AS first, IF(early, 0, 1) AS count, "
-            "false AS conflict, CAST(early AS INTEGER) AS early FROM __met ANTI JOIN __several USING (place)"
-        )
-        self._put(answer, connection.execute(alone).fetchnumpy())
-        self._put(answer, connection.execute(_several(code)).fetchnumpy())
-        return answer._replace(names=names)
-
-    def _put(self, answer: WrittenAnswer, found: dict[str, Any]) -> None:
-        places = found["place"]
-        if not len(places):
-            return
-        answer.labels[places] = numpy.ma.filled(found["value"].astype("float64"), numpy.nan)
-        answer.sources[places] = numpy.ma.filled(found["source"], -1)
+    def _settled(self, answer: WrittenAnswer, met: Met) -> WrittenAnswer:
+        found = settle(met, len(answer.labels))
+        answer.labels[found.place], answer.sources[found.place] = found.value, found.source
         for name in ("conflict", *_COUNTS):
-            getattr(answer, name)[places] = numpy.ma.filled(found[name], 0)
+            getattr(answer, name)[found.place] = getattr(found, name)
+        return answer
 
 
-def _several(code: str) -> str:
-    """A query for the places that several labels stand at: which of them counts.
-
-    Of labels with one ``write_id`` the first is kept, and of labels that say the same (in all that they say) too.
-    """
-    oldest = "ORDER BY received, number"
-    return f"""
-        WITH mine AS (SELECT m.* FROM __met m SEMI JOIN __several USING (place)),
-        once AS (
-            SELECT * FROM mine WHERE write_id IS NULL
-            QUALIFY row_number() OVER (PARTITION BY place, value, observed_at, source {oldest}) = 1
-            UNION ALL
-            SELECT * FROM mine WHERE write_id IS NOT NULL
-            QUALIFY row_number() OVER (PARTITION BY place, write_id {oldest}) = 1
-        ),
-        dated AS (SELECT *, coalesce(observed_at, received) AS observed FROM once),
-        ranked AS (
-            SELECT *, row_number() OVER (
-                PARTITION BY place, source ORDER BY observed DESC, received DESC, number DESC
-            ) AS nth
-            FROM dated WHERE NOT early
-        ),
-        settled AS (
-            SELECT place, arg_max(value, (observed, received, number)) AS value,
-                arg_max(source, (observed, received, number)) AS source,
-                max(observed) AS observed, arg_max(received, (observed, received, number)) AS received,
-                min(received) AS first, count(*) AS count,
-                min(value) FILTER (WHERE nth = 1) <> max(value) FILTER (WHERE nth = 1) AS conflict
-            FROM ranked GROUP BY place
-        ),
-        unused AS (SELECT place, count(*) FILTER (WHERE early) AS early FROM once GROUP BY place)
-        SELECT place, value, list_position({code}, source) - 1 AS source, observed, received, first,
-            coalesce(count, 0) AS count, coalesce(conflict, false) AS conflict, unused.early AS early
-        FROM unused LEFT JOIN settled USING (place)
-    """
+def _met(found: dict[str, Any]) -> Met:
+    """What a query for labels that meet predictions gave."""
+    write: Any = numpy.full(len(found["place"]), -1)
+    if "write_id" in found:
+        write = pandas.factorize(numpy.ma.filled(found["write_id"].astype(object), None))[0]
+    plain = {name: numpy.ma.getdata(found[name]) for name in ("place", "value", "observed", "received", "source",
+                                                               "number", "early")}  # fmt: skip
+    return Met(write=write, **plain)
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, rows: Iterable[tuple[Any, ...]]) -> None:
