@@ -30,14 +30,27 @@ def main() -> None:
     if sides["ours"]["sum"] != sides["rules"]["sum"]:
         raise SystemExit(f"the sides give other labels: {sides}")
     table = Table(
-        "what", "s", "ratio", "peak, MiB", title=f"{given.rows:,} predictions, {sides['ours']['labels']:,} labels"
+        "what",
+        "s",
+        "ratio",
+        "CPU, s",
+        "peak, MiB",
+        title=f"{given.rows:,} predictions, {sides['ours']['labels']:,} labels",
     )
     ours = sides["ours"]["seconds"]
-    table.add_row("the frame of predictions alone", "", "", f"{sides['nothing']['peak']:,.0f}")
-    table.add_row("Headwater: read, latest observation, conflicts", f"{ours:.2f}", "", f"{sides['ours']['peak']:,.0f}")
+    table.add_row("the frame of predictions alone", "", "", "", f"{sides['nothing']['peak']:,.0f}")
+    table.add_row(
+        "Headwater: read, latest observation, conflicts",
+        f"{ours:.2f}",
+        "",
+        f"{sides['ours']['cpu']:.2f}",
+        f"{sides['ours']['peak']:,.0f}",
+    )
     for side, words in (("rules", "pandas: latest observation, conflicts, merge"), ("merge", "pandas: merge alone")):
         taken = sides[side]["seconds"]
-        table.add_row(words, f"{taken:.2f}", f"{taken / ours:.1f}x", f"{sides[side]['peak']:,.0f}")
+        table.add_row(
+            words, f"{taken:.2f}", f"{taken / ours:.1f}x", f"{sides[side]['cpu']:.2f}", f"{sides[side]['peak']:,.0f}"
+        )
     Console().print(table)
 
 

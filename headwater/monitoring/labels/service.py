@@ -22,6 +22,7 @@ from headwater.monitoring.labels.checking import key_inputs, prediction_id
 from headwater.monitoring.labels.coverage import HORIZONS, Coverage, DelayPoint, WrittenLabel
 from headwater.monitoring.labels.definitions import Definitions
 from headwater.monitoring.labels.lake import Found, LakeAnswer, LakeLabels
+from headwater.monitoring.labels.settling import Settled
 from headwater.monitoring.labels.store import BEGINNING, LabelStore
 from headwater.monitoring.labels.types import RETENTION, Label, micros, moment_of
 from headwater.monitoring.labels.written import WrittenAnswer, WrittenLabels
@@ -249,7 +250,7 @@ class Labels:
             raise InvalidRequest(f"labels are joined by {', '.join(NEEDED)}; the frame lacks {', '.join(lacking)}")
         frame = frame.reset_index(drop=True)
         if not len(frame):
-            return self._of_lake(frame, known), WrittenAnswer.nothing(0)
+            return self._of_lake(frame, known), WrittenAnswer([], Settled.nothing(0))
         written = self._labels(frame, known, None)
         answers = [
             (group, written.of(frame.loc[group], key_inputs(product.models[0])))
@@ -336,10 +337,10 @@ class _Count:
             self.classes.update({f"{value:g}": int(rows) for value, rows in zip(*values, strict=True)})
         self.states.update(columns["label_state"].tolist())
         self.conflicts += int(columns["label_conflict"].sum())
-        self.corrected += int((written.told > 1).sum())
-        self.early += int(written.early.sum())
+        self.corrected += int((written.by_hand.told > 1).sum())
+        self.early += int(written.by_hand.early.sum())
         with (self.folder / str(self.files)).open("wb") as file:
-            pickle.dump((frame[list(NEEDED)].reset_index(drop=True), written.first), file)
+            pickle.dump((frame[list(NEEDED)].reset_index(drop=True), written.by_hand.first), file)
         self.files += 1
 
     def spooled(self) -> Iterator[tuple[pandas.DataFrame, Any]]:
@@ -399,20 +400,21 @@ def _meaning(product: Product) -> str:
 
 def _columns(lake: LakeAnswer, written: WrittenAnswer) -> dict[str, Any]:
     """The columns that `Labels.of` adds."""
-    by_hand = written.sources >= 0
-    label = numpy.where(by_hand, written.labels, lake.labels)
+    told = written.by_hand
+    by_hand = told.sources >= 0
+    label = numpy.where(by_hand, told.labels, lake.labels)
     names = [f"{WRITTEN}:{name}" if name else WRITTEN for name in written.names]
     in_lake = lake.found == Found.LABELLED
     # The last name is that of what has no label.
-    codes = numpy.where(by_hand, written.sources, numpy.where(in_lake, len(names), len(names) + 1))
+    codes = numpy.where(by_hand, told.sources, numpy.where(in_lake, len(names), len(names) + 1))
     sources = numpy.array([*names, LAKE, None], dtype=object)
     state = numpy.array([found.name for found in Found], dtype=object)
     return {
         "label": label,
         "label_source": pandas.array(sources[codes], dtype="str"),
-        "labelled_at": _times(written.received, by_hand),
-        "observed_at": _times(written.observed, by_hand),
-        "label_conflict": written.conflict | (by_hand & in_lake & (written.labels != lake.labels)),
+        "labelled_at": _times(told.received, by_hand),
+        "observed_at": _times(told.observed, by_hand),
+        "label_conflict": told.conflict | (by_hand & in_lake & (told.labels != lake.labels)),
         "label_state": pandas.array(state[numpy.where(by_hand, Found.LABELLED.value, lake.found)], dtype="str"),
     }
 

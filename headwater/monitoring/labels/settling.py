@@ -33,18 +33,31 @@ class Met(NamedTuple):
 
 
 class Settled(NamedTuple):
-    """What counts, one entry a prediction that met a label."""
+    """What counts, one entry a prediction, in their order."""
 
-    place: Array
-    value: Array
-    source: Array
-    """-1 if none of its labels counts."""
+    labels: Array
+    """float64, NaN without a label that counts."""
+    sources: Array
+    """Codes, -1 without one."""
     observed: Array
     received: Array
+    """When the label that counts was received first."""
     first: Array
+    """When the first label of the prediction was received."""
     told: Array
+    """Labels that count or that a later one replaced, the same one once."""
     conflict: Array
+    """Whether two sources' latest labels differ."""
     early: Array
+    """Labels that were observed before the moment that was asked about: none of them counts."""
+
+    @classmethod
+    def nothing(cls, rows: int) -> Self:
+        """The answer of predictions without any label."""
+        whole = [numpy.zeros(rows, dtype="int64") for _ in range(5)]
+        *times, told, early = whole
+        nobody = numpy.full(rows, -1, dtype="int64")
+        return cls(numpy.full(rows, numpy.nan), nobody, *times, told, numpy.zeros(rows, dtype=bool), early)
 
 
 UNKNOWN = numpy.iinfo("int64").min
@@ -62,22 +75,26 @@ def settle(met: Met, rows: int) -> Settled:
     rows : int
         How many predictions there are.
     """
+    made = Settled.nothing(rows)
+    if not len(met.place):
+        return made
+    # What several labels stand at is written once more below.
     counts = numpy.bincount(met.place, minlength=rows)
-    alone = counts[met.place] == 1
-    if alone.all():
-        return _alone(met)
-    several = _several(_once(met.some(~alone)))
-    return Settled(*map(numpy.concatenate, zip(_alone(met.some(alone)), several, strict=True)))
-
-
-def _alone(met: Met) -> Settled:
-    observed = numpy.where(met.observed == UNKNOWN, met.received, met.observed)
-    value = numpy.where(met.early, numpy.nan, met.value)
-    source = numpy.where(met.early, -1, met.source)
-    told = (~met.early).astype("int64")
-    nobody = numpy.zeros(len(met.place), dtype=bool)
-    early = met.early.astype("int64")
-    return Settled(met.place, value, source, observed, met.received, met.received, told, nobody, early)
+    made.labels[met.place] = met.value
+    made.observed[met.place] = numpy.where(met.observed == UNKNOWN, met.received, met.observed)
+    made.received[met.place] = met.received
+    made.sources[met.place] = met.source
+    numpy.minimum(counts, 1, out=made.told)
+    if met.early.any():
+        place = met.place[met.early]
+        made.labels[place], made.sources[place] = numpy.nan, -1
+        made.observed[place] = made.received[place] = made.told[place] = 0
+        made.early[place] = 1
+    made.first[:] = made.received
+    several = counts[met.place] > 1
+    if several.any():
+        _several(_once(met.some(several)), made)
+    return made
 
 
 def _once(met: Met) -> Met:
@@ -89,24 +106,23 @@ def _once(met: Met) -> Met:
     return met.some(order[_starts(*(part[order] for part in identity))])
 
 
-def _several(met: Met) -> Settled:
+def _several(met: Met, made: Settled) -> None:
+    """Settle the places of several labels."""
     places, start = numpy.unique(met.place, return_index=True)
-    early = numpy.add.reduceat(met.early.astype("int64"), start)
-    made = Settled(
-        places, numpy.full(len(places), numpy.nan), numpy.full(len(places), -1), *_zeros(len(places), 4),
-        numpy.zeros(len(places), dtype=bool), early,
-    )  # fmt: skip
+    made.early[places] = numpy.add.reduceat(met.early.astype("int64"), start)
+    made.labels[places], made.sources[places] = numpy.nan, -1
+    for column in (made.observed, made.received, made.first, made.told):
+        column[places] = 0
     met = met.some(~met.early)
     if not len(met.place):
-        return made
+        return
     observed = numpy.where(met.observed == UNKNOWN, met.received, met.observed)
     order = numpy.lexsort((met.number, met.received, observed, met.place))
     first = numpy.flatnonzero(_starts(met.place[order]))
     last = order[numpy.append(first[1:], len(order)) - 1]
-    at = numpy.searchsorted(places, met.place[last])
-    for name in ("value", "source", "received"):
-        getattr(made, name)[at] = getattr(met, name)[last]
-    made.observed[at] = observed[last]
+    at = met.place[last]
+    made.labels[at], made.sources[at] = met.value[last], met.source[last]
+    made.observed[at], made.received[at] = observed[last], met.received[last]
     made.first[at] = numpy.minimum.reduceat(met.received[order], first)
     made.told[at] = numpy.diff(numpy.append(first, len(order)))
     # The latest label of each source.
@@ -116,11 +132,6 @@ def _several(met: Met) -> Settled:
     first = numpy.flatnonzero(_starts(met.place[latest]))
     value = met.value[latest]
     made.conflict[at] = numpy.minimum.reduceat(value, first) != numpy.maximum.reduceat(value, first)
-    return made
-
-
-def _zeros(rows: int, count: int) -> list[Array]:
-    return [numpy.zeros(rows, dtype="int64") for _ in range(count)]
 
 
 def _starts(*columns: Array) -> Array:

@@ -22,53 +22,30 @@ from headwater.declare import RequestInput
 from headwater.lake.database import connect, literal
 from headwater.monitoring.labels.checking import micros_of
 from headwater.monitoring.labels.keys import equal, from_json
-from headwater.monitoring.labels.settling import UNKNOWN, Array, Met, settle
+from headwater.monitoring.labels.settling import UNKNOWN, Array, Met, Settled, settle
 from headwater.monitoring.labels.store import BEGINNING, LabelStore
 from headwater.monitoring.labels.types import CLOCKS, COLUMNS, RETENTION, micros, unpacked
 
 MEMORY = "1GB"
 """DuckDB's share; what is more goes to disk."""
-_COUNTS = ("observed", "received", "first", "told", "early")
 
 
 class WrittenAnswer(NamedTuple):
-    """Written labels of a frame's rows, in their order. Times are microseconds since 1970, 0 without a label."""
+    """Written labels of a frame's rows, in their order."""
 
-    labels: Array
-    """float64, NaN without one."""
-    sources: Array
-    """Places in ``names``; -1 without a label."""
     names: list[str]
-    observed: Array
-    received: Array
-    """When the label that counts was received first."""
-    first: Array
-    """When the first label of the prediction was received."""
-    told: Array
-    """Labels that count or that a later one replaced, the same one once."""
-    conflict: Array
-    """Whether two sources' latest labels differ."""
-    early: Array
-    """Labels that were observed before the moment that was asked about: none of them counts."""
-
-    @classmethod
-    def nothing(cls, rows: int) -> Self:
-        """The answer of rows without any label."""
-        zeros = {name: numpy.zeros(rows, dtype="int64") for name in _COUNTS}
-        nobody = numpy.full(rows, -1, dtype="int64")
-        return cls(numpy.full(rows, numpy.nan), nobody, [], conflict=numpy.zeros(rows, dtype=bool), **zeros)
+    """The sources by code."""
+    by_hand: Settled
 
     @classmethod
     def joined(cls, rows: int, answers: Sequence[tuple[Array, WrittenAnswer]]) -> WrittenAnswer:
-        """The answer of rows whose places were asked about apart."""
+        """The answer of rows whose places were asked about apart, by one set of labels."""
         if len(answers) == 1:
             return answers[0][1]
-        made = cls.nothing(rows)
+        made = cls(answers[0][1].names if answers else [], Settled.nothing(rows))
         for places, answer in answers:
-            made.sources[places] = numpy.where(answer.sources >= 0, answer.sources + len(made.names), -1)
-            made.names.extend(answer.names)
-            for name in ("labels", "conflict", *_COUNTS):
-                getattr(made, name)[places] = getattr(answer, name)
+            for column, found in zip(made.by_hand, answer.by_hand, strict=True):
+                column[places] = found
         return made
 
 
@@ -217,9 +194,8 @@ class WrittenLabels:
             The label keys.
         """
         rows, connection = len(frame), self._connection
-        answer = WrittenAnswer.nothing(rows)
         if not self.batches or not rows:
-            return answer
+            return WrittenAnswer(self._names, Settled.nothing(rows))
         asked, places = microseconds(frame["as_of"]), numpy.arange(rows, dtype="int32")
         oldest = numpy.minimum(asked, microseconds(frame["received_at"])) if "received_at" in frame else asked
         shown = {"place": places, "as_of": asked, "oldest": oldest - micros_of(RETENTION)}
@@ -233,7 +209,7 @@ class WrittenLabels:
             connection.register("__struck", pandas.DataFrame({"number": met.number}))
             connection.execute("DELETE FROM __open WHERE number IN (SELECT number FROM __struck)")
             connection.unregister("__struck")
-        return self._settled(answer._replace(names=self._names), met)
+        return WrittenAnswer(self._names, settle(met, rows))
 
     def _meet(self, logged: pandas.DataFrame, inputs: Sequence[RequestInput]) -> Met:
         """Each label of each prediction."""
@@ -276,13 +252,6 @@ class WrittenLabels:
             from_json(self._connection, "__by_keys", "__keyed", inputs)
             self._keyed = tuple(inputs)
         return bool(self._connection.execute("SELECT count(*) FROM __keyed").fetchall()[0][0])
-
-    def _settled(self, answer: WrittenAnswer, met: Met) -> WrittenAnswer:
-        found = settle(met, len(answer.labels))
-        answer.labels[found.place], answer.sources[found.place] = found.value, found.source
-        for name in ("conflict", *_COUNTS):
-            getattr(answer, name)[found.place] = getattr(found, name)
-        return answer
 
 
 def _met(found: dict[str, Any]) -> Met:

@@ -25,6 +25,7 @@ from headwater.lake.types import DataVersion, Ingestion, Reingestion
 from headwater.lake.types import Definition as SourceDefinition
 from headwater.lineage.annotations import Annotation
 from headwater.monitoring.drift.bank import Bank
+from headwater.monitoring.labels.types import LabelBatch
 from headwater.monitoring.log.types import Progress as CompactionProgress
 from headwater.monitoring.profiles.types import Scheme, WindowProfile
 from headwater.registry.types import AliasMove, Candidate, GoldenSet, ModelVersion, Package, Profile
@@ -46,6 +47,7 @@ KINDS: Mapping[str, type[Stored]] = {
     "DataVersion": DataVersion,
     "GoldenSet": GoldenSet,
     "Ingestion": Ingestion,
+    "LabelBatch": LabelBatch,
     "Materialisation": Materialisation,
     "ModelVersion": ModelVersion,
     "Package": Package,
