@@ -33,16 +33,16 @@ class LabelsRefused(ApiRefused):
 
 
 class LabelVerdict(ApiValue):
-    """What became of one label."""
+    """The outcome of one label."""
 
     verdict: Literal["TAKEN", "KNOWN", "REFUSED"]
     """TAKEN: it is stored. KNOWN: it is stored already. REFUSED: it can't be a label of the model."""
     field: str | None = None
-    """Of a refused one, the field that is wrong."""
+    """The field that is wrong, of a refused label."""
     given: str | None = None
-    """What stands there."""
+    """The value that stands there."""
     expected: str | None = None
-    """What should."""
+    """The values that may stand there."""
 
 
 class Labels:

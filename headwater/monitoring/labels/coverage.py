@@ -33,7 +33,7 @@ class Coverage(Value):
     sources: Mapping[str, int]
     """Labelled predictions by where the label is from."""
     classes: Mapping[str, int]
-    """Of a classifier, labelled predictions by label."""
+    """Labelled predictions by label, of a classifier."""
     waiting: int
     """Predictions whose example in the lake has no label yet."""
     ambiguous: int
@@ -49,7 +49,7 @@ class Coverage(Value):
     unmatched: int
     """Written labels received in the window whose prediction isn't known."""
     expired: int
-    """Those of them that have waited longer than labels wait."""
+    """Unmatched labels that have waited longer than labels wait."""
     deleted: int
     """Batches of labels that somebody deleted."""
     delay: tuple[DelayPoint, ...]

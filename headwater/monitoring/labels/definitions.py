@@ -1,4 +1,4 @@
-"""What a model's versions were declared as, each as its training run kept it: a label means what it meant then."""
+"""Declarations of a model's versions, each as its training run kept it: a label means what it meant then."""
 
 from __future__ import annotations
 

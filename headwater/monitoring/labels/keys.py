@@ -37,7 +37,7 @@ class _Cell:
     value: str
     """Its value in SQL where it is plain, else NULL."""
     raw: str
-    """What Python reads if it isn't plain."""
+    """The text that Python reads if it isn't plain."""
     read: Callable[[Any], Any] | None
     """Reads it; None if it is always plain."""
 

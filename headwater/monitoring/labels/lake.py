@@ -37,7 +37,7 @@ NEAR_WITHOUT_TIME = timedelta(days=1)
 
 
 class Found(IntEnum):
-    """What the lake says of a prediction."""
+    """The lake's answer about a prediction."""
 
     NOTHING = 0
     """No example has its keys."""

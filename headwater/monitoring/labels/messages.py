@@ -30,7 +30,7 @@ class LabelItem(TypedDict):
     observed_at: NotRequired[datetime | None]
     """When it was observed: of several labels the one observed last counts. By default when it is received."""
     source: NotRequired[str | None]
-    """Who says so; sources that say different things are counted."""
+    """The person or program that says so; sources that say different things are counted."""
     write_id: NotRequired[str | None]
     """A label with the id of an earlier one of the same prediction is that label, whatever it says."""
 
@@ -45,16 +45,16 @@ class LabelsBody(TypedDict):
 
 @with_config(_CLOSED)
 class LabelVerdict(TypedDict):
-    """What became of one label."""
+    """The outcome of one label."""
 
     verdict: Literal["TAKEN", "KNOWN", "REFUSED"]
     """TAKEN: it is stored. KNOWN: the call was made before, or has it twice. REFUSED: it can't be a label."""
     field: NotRequired[str]
     """The field that is wrong."""
     given: NotRequired[str]
-    """What stands there."""
+    """The value that stands there."""
     expected: NotRequired[str]
-    """What should."""
+    """The values that may stand there."""
 
 
 @with_config(_CLOSED)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
@@ -23,6 +22,7 @@ from headwater.monitoring.labels.coverage import HORIZONS, Coverage, DelayPoint,
 from headwater.monitoring.labels.definitions import Definitions
 from headwater.monitoring.labels.lake import Found, LakeAnswer, LakeLabels
 from headwater.monitoring.labels.settling import Settled
+from headwater.monitoring.labels.spooling import spool, unspooled
 from headwater.monitoring.labels.store import BEGINNING, LabelStore
 from headwater.monitoring.labels.types import RETENTION, Label, micros, moment_of
 from headwater.monitoring.labels.written import WrittenAnswer, WrittenLabels
@@ -339,15 +339,13 @@ class _Count:
         self.conflicts += int(columns["label_conflict"].sum())
         self.corrected += int((written.by_hand.told > 1).sum())
         self.early += int(written.by_hand.early.sum())
-        with (self.folder / str(self.files)).open("wb") as file:
-            pickle.dump((frame[list(NEEDED)].reset_index(drop=True), written.by_hand.first), file)
+        spool(frame, written.by_hand.first, self.folder / f"{self.files}.parquet")
         self.files += 1
 
     def spooled(self) -> Iterator[tuple[pandas.DataFrame, Any]]:
         """The frames again, each with when its predictions' first written labels were received."""
         for number in range(self.files):
-            with (self.folder / str(number)).open("rb") as file:
-                yield pickle.load(file)  # noqa: S301 - written by this process a moment ago
+            yield unspooled(self.folder / f"{number}.parquet")
 
     def coverage(self, delay: tuple[DelayPoint, ...], unmatched: int, expired: int, deleted: int) -> Coverage:
         """The counts."""
@@ -390,7 +388,7 @@ def _written_label(row: tuple[Any, ...]) -> WrittenLabel:
 
 
 def _meaning(product: Product) -> str:
-    """What decides which label a prediction gets: versions that agree on it are asked together."""
+    """The parts of a declaration that decide which label a prediction gets: versions that agree are asked together."""
     (model,) = product.models
     sources = [source for source in product.sources if source.name in model.examples.sources]
     parts = [model.examples, *model.inputs, *sources]

@@ -25,7 +25,7 @@ class Met(NamedTuple):
     number: Array
     """The label's own number: it decides between equal moments."""
     early: Array
-    """Whether it was observed before the moment that was asked about."""
+    """True if the label was observed before the moment that was asked about."""
 
     def some(self, which: Any) -> Self:
         """Some of the entries."""
@@ -33,7 +33,7 @@ class Met(NamedTuple):
 
 
 class Settled(NamedTuple):
-    """What counts, one entry a prediction, in their order."""
+    """The labels that count, one entry a prediction, in their order."""
 
     labels: Array
     """float64, NaN without a label that counts."""

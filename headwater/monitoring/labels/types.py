@@ -46,11 +46,11 @@ class Verdict(StrEnum):
     """Whether a label was taken in."""
 
     TAKEN = "TAKEN"
-    """It is stored. Whether its prediction is known is found when labels are read."""
+    """The label is stored. Whether its prediction is known is found when labels are read."""
     KNOWN = "KNOWN"
     """The very same label is stored already."""
     REFUSED = "REFUSED"
-    """It can't be a label of the model; nothing of it is stored."""
+    """No label of the model can be so; nothing is stored."""
 
 
 class Label(NamedTuple):
@@ -67,7 +67,7 @@ class Label(NamedTuple):
     observed_at: int | None
     """When it was observed; None: when it was received first."""
     source: str
-    """Who says so; may be empty."""
+    """The person or program that says so; may be empty."""
     write_id: str | None
     """Tells a doubled call from a label that says the same again."""
 

@@ -255,7 +255,7 @@ class WrittenLabels:
 
 
 def _met(found: dict[str, Any]) -> Met:
-    """What a query for labels that meet predictions gave."""
+    """The arrays of a query for labels that meet predictions."""
     write: Any = numpy.full(len(found["place"]), -1)
     if "write_id" in found:
         write = pandas.factorize(numpy.ma.filled(found["write_id"].astype(object), None))[0]
