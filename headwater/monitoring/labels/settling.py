@@ -54,10 +54,9 @@ class Settled(NamedTuple):
     @classmethod
     def nothing(cls, rows: int) -> Self:
         """The answer of predictions without any label."""
-        whole = [numpy.zeros(rows, dtype="int64") for _ in range(5)]
-        *times, told, early = whole
-        nobody = numpy.full(rows, -1, dtype="int64")
-        return cls(numpy.full(rows, numpy.nan), nobody, *times, told, numpy.zeros(rows, dtype=bool), early)
+        observed, received, first, told, early = (numpy.zeros(rows, dtype="int64") for _ in range(5))
+        nobody, differs = numpy.full(rows, -1, dtype="int64"), numpy.zeros(rows, dtype=bool)
+        return cls(numpy.full(rows, numpy.nan), nobody, observed, received, first, told, differs, early)
 
 
 UNKNOWN = numpy.iinfo("int64").min

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pandas
@@ -29,7 +30,7 @@ def spool(frame: pandas.DataFrame, first: Array, path: Path) -> None:
 def unspooled(path: Path) -> tuple[pandas.DataFrame, Array]:
     """Read what `spool` wrote."""
     with duckdb.connect() as connection:
-        found = connection.execute(f"SELECT * FROM read_parquet({literal(str(path))})").fetchnumpy()
+        found: dict[str, Any] = connection.execute(f"SELECT * FROM read_parquet({literal(str(path))})").fetchnumpy()
     frame = pandas.DataFrame({"version": found["version"], "inputs": pandas.array(found["inputs"].astype(object))})
     frame["as_of"] = pandas.DatetimeIndex(found["as_of"].astype("datetime64[us]")).tz_localize("UTC")
     first: Array = found["first"]

@@ -179,8 +179,8 @@ class WrittenLabels:
             "CREATE TABLE __sources AS SELECT source, CAST(row_number() OVER (ORDER BY source) - 1 AS INTEGER) AS code "
             "FROM (SELECT DISTINCT source FROM __labels)"
         )
-        named = self._connection.execute("SELECT source FROM __sources ORDER BY code").fetchall()
-        self._names = [name for (name,) in named]
+        found = self._connection.execute("SELECT source FROM __sources ORDER BY code").fetchall()
+        self._names = [name for (name,) in found]
         ((ids,),) = self._connection.execute("SELECT count(write_id) FROM __labels").fetchall()
         self._has_ids = bool(ids)
 
