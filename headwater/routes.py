@@ -69,6 +69,7 @@ FEEDBACK_PREFLIGHT = Route(
     open_because="a browser asks without credentials whether a page may send feedback; the answer is always the same",
 )
 """Not the API's CORS configuration: that would answer for all routes, which no browser has a signature for."""
+WRITE_LABELS = Route("POST", "/models/{model}/labels")
 LINEAGE = Route("GET", "/lineage")
 TAKE_EVENT = Route("POST", "/lineage")
 METRICS = Route("GET", "/metrics")

@@ -22,10 +22,10 @@ from headwater.checking.views import loosened
 from headwater.declare import FeatureView, Model
 from headwater.errors import HeadwaterError
 from headwater.features.offline.columns import ASKED, AVAILABLE, EVENT
+from headwater.features.offline.examples import EXAMPLES, make_examples
 from headwater.features.offline.point_in_time import historical
 from headwater.features.offline.rows import compute, table_of
 from headwater.lake.database import quoted
-from headwater.training.examples import EXAMPLES, make_examples
 
 TRIED = 3
 """Rows of a sample at most that are tried."""

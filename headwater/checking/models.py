@@ -13,8 +13,8 @@ from headwater.checking.words import lacking, said
 from headwater.declare import Model, RequestInput
 from headwater.errors import HeadwaterError
 from headwater.features.offline.engine import NUMBERS
+from headwater.features.offline.examples import make_examples
 from headwater.lake.database import columns_of
-from headwater.training.examples import make_examples
 from headwater.training.types import ASKED
 
 _BOUND = "__bound"

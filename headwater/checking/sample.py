@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 from headwater.checking.rows import sample_file
 from headwater.declare import Catalog, Model, Source, resolve
 from headwater.errors import InvalidRequest
+from headwater.features.offline.examples import EXAMPLES, make_examples
 from headwater.features.offline.point_in_time import historical
 from headwater.features.offline.rows import compute
 from headwater.lake.database import connect, literal, quoted
 from headwater.lake.ingestion import Curation, curate
 from headwater.lake.types import Upload
-from headwater.training.examples import EXAMPLES, Asked, encoded, make_examples
+from headwater.training.examples import Asked, encoded
 from headwater.training.on_demand import with_on_demand
 from headwater.training.types import LABEL
 

@@ -15,6 +15,7 @@ from headwater.client.features.service import Features
 from headwater.client.feedback import Feedback
 from headwater.client.infrastructure import Infrastructure
 from headwater.client.ingestions import Ingestions, SentFile, upload
+from headwater.client.labels import Labels
 from headwater.client.lineage.service import Lineage
 from headwater.client.logs import Logs
 from headwater.client.models import Models
@@ -69,6 +70,8 @@ class Stack:
         What end users say of predictions: list, show, summary, send, rotate_key.
     monitor : Monitor
         Watching models: statuses, status, drift, quality, segments, explain, replay.
+    labels : Labels
+        What really happened after predictions: add, upload, list, coverage, of.
     lineage : Lineage
         What was made from what: why, up, down, path, impact, diff, at, facts, search, sync, verify, rebuild.
     """
@@ -86,6 +89,7 @@ class Stack:
         self.lineage = Lineage(connection)
         self.monitor = Monitor(connection)
         self.feedback = Feedback(connection)
+        self.labels = Labels(connection)
 
     @cached_property
     def data(self) -> Versions:

@@ -49,6 +49,10 @@ class InvalidView(InvalidRequest):
     """A feature view's SQL fails, or yields something else than its declaration says."""
 
 
+class InvalidExamples(InvalidRequest):
+    """A model's examples can't be used: a column is missing, a value impossible, a class absent."""
+
+
 class InvalidEntityRows(InvalidRequest):
     """Rows that features were asked for can't be looked up: no table, no keys, no times, or of the wrong types."""
 

@@ -19,6 +19,7 @@ from headwater.values import Pointer, Stored, Value
 
 ONNX_FILE, PACKAGE_FILE, CANDIDATE_FILE, GOLDEN_FILE = "model.onnx", "package.json", "candidate.json", "golden.json"
 PROFILE_FILE, BANK_FILE, ESTIMATE_FILE = "profile.json", "bank.json.gz", "estimate.json"
+DEFINITION_FILE = "definition.json"
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Alias = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,47}$")]

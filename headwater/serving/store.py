@@ -16,7 +16,7 @@ from headwater.storage.clients import client, error_code
 from headwater.storage.http.connection import Answer, connection
 from headwater.storage.objects import GONE
 
-COMPACTED, QUARANTINED, PROFILES = "compact/", "quarantine/", "profiles/"
+COMPACTED, QUARANTINED, PROFILES, LABELLED = "compact/", "quarantine/", "profiles/", "labels/"
 """Folders that monitoring writes beside those of the models (`headwater.monitoring`); a model may have their names."""
 _TOGETHER = 64
 """Requests that are under way at once."""
@@ -46,7 +46,7 @@ class PredictionStore:
     def models(self) -> list[str]:
         """The models of which predictions are kept, by name."""
         found = sorted(folder.rstrip("/") for folder in self._folders(""))
-        beside = {folder.rstrip("/") for folder in (COMPACTED, QUARANTINED, PROFILES)}
+        beside = {folder.rstrip("/") for folder in (COMPACTED, QUARANTINED, PROFILES, LABELLED)}
         return [name for name in found if name not in beside or self.days(name)]
 
     def days(self, model: str) -> list[date]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from headwater.errors import HeadwaterError, InvalidRequest, NotFound, Refused
+from headwater.errors import HeadwaterError, NotFound, Refused
+from headwater.features.errors import InvalidExamples
 
-
-class InvalidExamples(InvalidRequest):
-    """A model's examples can't be learnt from: a column is missing, a value impossible, a class absent."""
+__all__ = ["CompilationFailed", "FitFailed", "InvalidExamples", "NotReproduced", "NotReproducible"]
 
 
 class CompilationFailed(HeadwaterError):

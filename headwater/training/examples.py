@@ -1,6 +1,5 @@
 """Examples as requests of the past would have carried them: each value exact, or refused by name."""
 
-# ruff: noqa: S608 - names in SQL are declared by products and quoted
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
@@ -14,12 +13,10 @@ import pandas
 from headwater.declare import Model, RequestInput
 from headwater.features.errors import InvalidInput
 from headwater.features.inputs import encode_value, shown
-from headwater.lake.database import columns_of, quoted, without_zones
-from headwater.lake.errors import NotKept
+from headwater.lake.database import quoted
 from headwater.training.errors import InvalidExamples
 from headwater.training.types import ASKED, LABEL
 
-EXAMPLES = "__examples"
 MOST_SHOWN = 3
 """Examples that a refusal tells of."""
 
@@ -74,39 +71,6 @@ class Asked:
         if held is None or held is pandas.NA or (isinstance(held, float) and name in self.readers):
             return None
         return self.readers[name](held) if name in self.readers else held
-
-
-def make_examples(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
-    """Make the table of the model's examples, with times in UTC and without a zone.
-
-    Raises
-    ------
-    InvalidExamples
-        The SQL fails, or lacks a column that the model needs.
-    """
-    try:
-        connection.execute(f"CREATE OR REPLACE TEMP TABLE __zoned AS {model.examples.sql}")
-    except duckdb.Error as error:
-        said = " ".join(str(error).split())[:500]
-        raise InvalidExamples(f"model {model.name!r}: the SQL of its examples fails: {said}") from error
-    present = columns_of(connection, "__zoned")
-    needed = [entry.name for entry in model.inputs] + [model.examples.label]
-    needed += [ASKED] if model.features or model.holdout.last else []
-    if lacking := [name for name in needed if name not in present]:
-        raise InvalidExamples(
-            f"model {model.name!r}: its examples lack {', '.join(lacking)}; they have {', '.join(present)}"
-        )
-    if ASKED in present:
-        if not present[ASKED].startswith(("TIMESTAMP", "DATE")):
-            raise InvalidExamples(f"model {model.name!r}: {ASKED} is {present[ASKED]}, expected a timestamp")
-        empty = connection.execute(f"SELECT count(*) FROM __zoned WHERE {ASKED} IS NULL").fetchone() or (0,)
-        if empty[0]:
-            raise InvalidExamples(f"model {model.name!r}: {empty[0]:,} examples have no {ASKED}")
-    try:
-        unzoned = without_zones(connection, "__zoned")
-    except NotKept as error:
-        raise InvalidExamples(f"model {model.name!r}: the SQL of its examples yields {error.message}") from error
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE {EXAMPLES} AS {unzoned}")
 
 
 def encoded(model: Model, asked: Asked, frame: pandas.DataFrame) -> pandas.DataFrame:

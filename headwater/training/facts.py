@@ -16,9 +16,8 @@ from headwater.lake.types import DataVersion, PinnedCommit, dataset_of
 from headwater.registry.errors import ArtifactInvalid, ArtifactNotFound
 from headwater.registry.service import Registry
 from headwater.registry.store import ArtifactStore
-from headwater.registry.types import ModelVersion, Package
+from headwater.registry.types import DEFINITION_FILE, ModelVersion, Package
 from headwater.storage.table import Table
-from headwater.training.types import DEFINITION_FILE
 from headwater.versions.facts import commit_node
 
 _VERSION = "VERSION#"

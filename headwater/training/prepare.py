@@ -12,20 +12,20 @@ from typing import Self
 import duckdb
 
 from headwater.declare import Catalog, FeatureView, Model, Product
+from headwater.features.offline.examples import EXAMPLES, make_examples
 from headwater.features.offline.point_in_time import historical
 from headwater.features.service import Features
 from headwater.features.spark.runs import SparkRuns
 from headwater.lake.database import quoted, write_parquet
 from headwater.lake.service import Lake
 from headwater.registry.starting import STARTED_FILE, StartedBy
-from headwater.registry.types import TrainingSet
+from headwater.registry.types import DEFINITION_FILE, TrainingSet
 from headwater.training.errors import InvalidExamples
-from headwater.training.examples import EXAMPLES, Asked, encoded, make_examples
+from headwater.training.examples import Asked, encoded
 from headwater.training.store import RunFiles
 from headwater.training.types import (
     ASKED,
     DATA_VERSION_FILE,
-    DEFINITION_FILE,
     PREPARED_FILE,
     TRAINING_SET_FILE,
     Prepared,

@@ -10,10 +10,10 @@ from headwater.features.offline.engine import DuckDB
 from headwater.features.offline.rows import add_streamed, compute, table_of
 from headwater.lake.service import Lake
 from headwater.lake.types import DataVersion, streamed_of, streamed_table
-from headwater.registry.types import ModelVersion, TrainingSet
+from headwater.registry.types import DEFINITION_FILE, ModelVersion, TrainingSet
 from headwater.training.errors import NotReproduced, NotReproducible
 from headwater.training.prepare import WRITER, sha256, write
-from headwater.training.types import DATA_VERSION_FILE, DEFINITION_FILE, dataset_of
+from headwater.training.types import DATA_VERSION_FILE, dataset_of
 from headwater.versions.service import Versions
 
 

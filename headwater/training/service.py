@@ -17,6 +17,7 @@ from headwater.registry.store import ArtifactStore
 from headwater.registry.types import (
     BANK_FILE,
     CANDIDATE_FILE,
+    DEFINITION_FILE,
     ESTIMATE_FILE,
     GOLDEN_FILE,
     ONNX_FILE,
@@ -40,7 +41,6 @@ from headwater.training.learning import Progress, fit, predict, search
 from headwater.training.store import RunFiles
 from headwater.training.types import (
     DATA_VERSION_FILE,
-    DEFINITION_FILE,
     LOCK_FILE,
     PREPARED_FILE,
     TRAINING_SET_FILE,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from headwater.registry.types import TrainingSet
 from headwater.values import Pointer, Value
 
-DATA_VERSION_FILE, DEFINITION_FILE = "data_version.json", "definition.json"
+DATA_VERSION_FILE = "data_version.json"
 TRAINING_SET_FILE, PREPARED_FILE = "training_set.parquet", "prepared.json"
 LOCK_FILE, FAILURE_FILE = "requirements.txt", "failure.json"
 ASKED, LABEL = "asked_at", "__label"

@@ -30,9 +30,23 @@ from headwater.monitoring.dashboards.openmetrics import OPENMETRICS, TEXT
 from headwater.monitoring.dashboards.tokens import TokenRefused
 from headwater.monitoring.feedback import errors as feedback_errors
 from headwater.monitoring.feedback import messages as feedback
-from headwater.registry.errors import ArtifactInvalid, ArtifactNotFound
+from headwater.monitoring.labels import messages as labels
+from headwater.monitoring.labels.errors import InvalidLabels, LabelsTooLarge, NoDefinition
+from headwater.registry.errors import ArtifactInvalid, ArtifactNotFound, ModelNotRegistered
 from headwater.registry.types import Alias
-from headwater.routes import CARD, FEEDBACK, LINEAGE, METRICS, OPENAPI, PREDICT, SCRAPE, STREAM_ROWS, TAKE_EVENT, Route
+from headwater.routes import (
+    CARD,
+    FEEDBACK,
+    LINEAGE,
+    METRICS,
+    OPENAPI,
+    PREDICT,
+    SCRAPE,
+    STREAM_ROWS,
+    TAKE_EVENT,
+    WRITE_LABELS,
+    Route,
+)
 from headwater.serving import messages
 from headwater.serving.errors import (
     ArtifactCorrupted,
@@ -50,10 +64,11 @@ VERSION = "1"
 TEXTS = (messages.PredictionBody, messages.PredictionAnswer, messages.Prediction, messages.ViewLookUp, messages.Card,
          messages.CardFeature, messages.ErrorAnswer, RequestInput, Streamed, lineage.LineageAnswer, lineage.GraphNode,
          lineage.GraphEdge, lineage.NodeData, lineage.EventAnswer, feedback.FeedbackBody,
-         feedback.FeedbackAnswer)  # fmt: skip
+         feedback.FeedbackAnswer, labels.LabelsBody, labels.LabelItem,
+         labels.LabelsAnswer, labels.LabelVerdict)  # fmt: skip
 """The classes whose fields' docstrings become the schemas' descriptions."""
 _DESCRIPTION = f"""\
-Predictions, model cards, streamed features, lineage and metrics of one Headwater stack.
+Predictions, model cards, labels, feedback, streamed features, lineage and metrics of one Headwater stack.
 
 Every request is signed with AWS Signature Version 4 (service `execute-api`, the stack's region), except where an
 operation has another security: the caller needs `execute-api:Invoke` on the route. `headwater predict` and the Python
@@ -154,6 +169,14 @@ OPERATIONS: dict[Route, Operation] = {
         refusal=RowsError,
     ),
 }
+OPERATIONS[WRITE_LABELS] = Operation(
+    "writeLabels",
+    "Write down what really happened after predictions.",
+    labels.LabelsAnswer,
+    (InvalidLabels, LabelsTooLarge, ModelNotRegistered, NoDefinition),
+    body=labels.LabelsBody,
+    status=HTTPStatus.ACCEPTED,
+)
 _QUERY: Mapping[str, tuple[str, dict[str, Any]]] = {
     "nodeId": ("A node: its id, MODEL@VERSION or DATASET@REVISION.", {"type": "string"}),
     "depth": ("Edges to go.", {"type": "integer", "minimum": 1, "maximum": DEEPEST, "default": 1}),

@@ -9,6 +9,7 @@ import pulumi
 import headwater.handlers.monitoring.compact
 from headwater.infra.monitoring.dashboards import Dashboard, Metrics
 from headwater.infra.monitoring.feedback import Feedback
+from headwater.infra.monitoring.labels import Labels
 from headwater.infra.monitoring.watch import ModelWatch
 from headwater.infra.platform.component import Component
 from headwater.infra.platform.keys import COMPACTED_PREDICTIONS, COMPACTIONS, TORN_PREDICTIONS
@@ -63,4 +64,5 @@ class Monitoring(Component):
         Dashboard(f"{name}-models", platform, opts=self._child)
         self.feedback = Feedback(f"{name}-feedback", platform, serving=serving, opts=self._child)
         self.watch = ModelWatch(f"{name}-watch", platform, opts=self._child)
+        Labels(f"{name}-label", platform, serving=serving, opts=self._child)
         self.register_outputs({"function": self.compact.name})

@@ -28,6 +28,7 @@ from headwater.monitoring.dashboards.tokens import ScrapeToken
 from headwater.monitoring.days.types import PartDay, PartIndex
 from headwater.monitoring.drift.bank import Bank
 from headwater.monitoring.feedback.types import Feedback
+from headwater.monitoring.labels.types import LabelBatch
 from headwater.monitoring.log.types import Progress as CompactionProgress
 from headwater.monitoring.performance.estimator import Estimator
 from headwater.monitoring.profiles.types import Scheme, WindowProfile
@@ -56,6 +57,7 @@ KINDS: Mapping[str, type[Stored]] = {
     "Ingestion": Ingestion,
     "JudgedDay": JudgedDay,
     "KeptWindow": KeptWindow,
+    "LabelBatch": LabelBatch,
     "Materialisation": Materialisation,
     "ModelStatus": ModelStatus,
     "ModelVersion": ModelVersion,

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.unit.monitoring.labelling import Shop, new_shop
 from tests.unit.monitoring.logs import Log, new_log
 from tests.unit.monitoring.watched import Watched, new_watched
 
@@ -17,4 +18,12 @@ def log() -> Iterator[Log]:
 @pytest.fixture
 def watched() -> Iterator[Watched]:
     with new_watched() as made:
+        yield made
+
+
+@pytest.fixture
+def stand() -> Iterator[Shop]:
+    """A stack with one version of the model that labels are about."""
+    with new_shop() as made:
+        made.register()
         yield made

@@ -1,0 +1,216 @@
+"""Labels: what really happened after predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from headwater.client.connection import Connection
+from headwater.client.errors import ApiRefused, BadTarget, needed
+from headwater.client.predictions import ApiValue
+from headwater.errors import InvalidRequest
+from headwater.registry.service import Registry
+from headwater.registry.store import ArtifactStore
+from headwater.routes import WRITE_LABELS
+from headwater.storage.table import Table
+
+if TYPE_CHECKING:
+    import pandas
+
+    from headwater.monitoring.labels import service
+    from headwater.monitoring.labels.coverage import Coverage, WrittenLabel
+    from headwater.monitoring.labels.uploading import UploadedLabels
+    from headwater.monitoring.log.reading import Reader
+
+_TOGETHER = 500
+"""Labels of a request."""
+
+
+class LabelsRefused(ApiRefused):
+    """The API took no label of the call: the message says why."""
+
+
+class LabelVerdict(ApiValue):
+    """The outcome of one label."""
+
+    verdict: Literal["TAKEN", "KNOWN", "REFUSED"]
+    """TAKEN: it is stored. KNOWN: it is stored already. REFUSED: it can't be a label of the model."""
+    field: str | None = None
+    """The field that is wrong, of a refused label."""
+    given: str | None = None
+    """The value that stands there."""
+    expected: str | None = None
+    """The values that may stand there."""
+
+
+class Labels:
+    """The verbs on labels; ``headwater.connect().labels``."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def add(self, model: str, items: Sequence[Mapping[str, Any]]) -> tuple[LabelVerdict, ...]:
+        """Write labels down by the API, five hundred a request.
+
+        A label without ``observed_at`` gets the time of the call, so that a request that is sent again is the same.
+
+        Parameters
+        ----------
+        model : str
+            Registered model.
+        items : sequence of mapping
+            Each has ``value``, and ``prediction_id`` or both ``keys`` (input name to value) and ``as_of``;
+            ``observed_at``, ``source`` and ``write_id`` may be left out.
+
+        Returns
+        -------
+        tuple of LabelVerdict
+            One for each item, in their order.
+
+        Raises
+        ------
+        LabelsRefused
+            A request was refused whole; those before it were taken.
+        NotJson
+            A value has no exact form in JSON.
+        """
+        if isinstance(items, Mapping | str):
+            raise InvalidRequest(f"labels: one {type(items).__name__}, expected a list of mappings, such as [{{...}}]")
+        now, verdicts = datetime.now(UTC), list[LabelVerdict]()
+        stamped = [{"observed_at": now, **item} if isinstance(item, Mapping) else item for item in items]
+        for first in range(0, len(stamped), _TOGETHER):
+            body = {"labels": stamped[first : first + _TOGETHER]}
+            answer = self._connection.api.send(
+                WRITE_LABELS.method, WRITE_LABELS.url(model=model), body, refusal=LabelsRefused
+            )
+            verdicts += map(LabelVerdict.model_validate, answer["verdicts"])
+        return tuple(verdicts)
+
+    def upload(
+        self, model: str, path: str | Path, *, progress: Callable[[int, int], None] | None = None
+    ) -> UploadedLabels:
+        """Write a file's labels down, straight into the stack's bucket: a million take seconds.
+
+        Parameters
+        ----------
+        model : str
+            Registered model.
+        path : path
+            CSV, JSON lines or Parquet: ``value``, ``prediction_id`` or else ``as_of`` and the label keys, and perhaps
+            ``observed_at``, ``source`` and ``write_id``. A file that is uploaded again changes nothing.
+        progress : callable, optional
+            Told the labels that are stored, and how many there are.
+
+        Returns
+        -------
+        UploadedLabels
+            How many rows were taken, and those that were refused with column, value and reason.
+
+        Raises
+        ------
+        BadTarget
+            There is no such file, or DuckDB or pandera isn't installed.
+        FileRefused
+            The file can't be read.
+        InvalidLabels
+            It lacks a column, or has one that nobody knows.
+        ModelNotRegistered, NoDefinition
+        """
+        file = Path(path)
+        if not file.is_file():
+            raise BadTarget(f"{file} is no file")
+        with needed("files of labels are read by DuckDB, pandas and pandera"):
+            from headwater.monitoring.labels.definitions import Definitions
+            from headwater.monitoring.labels.store import LabelStore
+            from headwater.monitoring.labels.uploading import BulkUpload
+        stack = self._connection.description
+        with self._connection.using():
+            table = Table(stack.registry_table)
+            declared = Definitions(Registry(table), ArtifactStore(stack.artifacts_bucket)).current(model)
+            return BulkUpload(LabelStore(stack.predictions_bucket, table), declared).upload(file, progress)
+
+    def list(
+        self, model: str, *, prediction: str | None = None, known: datetime | None = None, limit: int = 1000
+    ) -> tuple[WrittenLabel, ...]:
+        """Written labels with their corrections, in the order of their receipt.
+
+        Parameters
+        ----------
+        model : str
+        prediction : str, optional
+            ``<request id>.<instance>``: those of one prediction, also if they name it by its inputs.
+        known : datetime, optional
+            Those that were received by then (with its time zone); by default all.
+        limit : int
+            The newest so many.
+
+        Raises
+        ------
+        ModelNotRegistered, NoDefinition
+        """
+        with self._connection.using(), self._labels(model) as labels:
+            return labels.history(prediction, known, limit=limit)
+
+    def coverage(self, model: str, since: datetime, until: datetime, *, known: datetime | None = None) -> Coverage:
+        """How many of the predictions received in a stretch of time have a label, and when they had one.
+
+        Parameters
+        ----------
+        model : str
+        since, until : datetime
+            With their time zones; ``until`` itself isn't part of it.
+        known : datetime, optional
+            As known then; by default now.
+
+        Raises
+        ------
+        BadRange, ModelNotRegistered, NoDefinition
+        InvalidExamples
+            The SQL of the model's examples fails on the data of then.
+        """
+        with self._connection.using(), self._labels(model) as labels:
+            reader = self._reader()
+            columns = ["prediction_id", "version", "received_at", "as_of", "inputs"]
+
+            def frames(first: datetime, last: datetime) -> Iterator[pandas.DataFrame]:
+                return reader.frames(model, first, last, columns)
+
+            return labels.coverage(frames(since, until), since, until, known, around=frames)
+
+    def of(self, model: str, frame: pandas.DataFrame, *, known: datetime | None = None) -> pandas.DataFrame:
+        """A frame of logged predictions (`Stack.predictions`) with the columns ``label``, ``label_source``,
+        ``labelled_at``, ``observed_at``, ``label_conflict`` and ``label_state``.
+
+        Parameters
+        ----------
+        model : str
+        frame : DataFrame
+            With at least ``prediction_id``, ``version``, ``as_of`` and ``inputs``.
+        known : datetime, optional
+            As known then; by default now.
+        """
+        with self._connection.using(), self._labels(model) as labels:
+            return labels.of(frame, known)
+
+    def _labels(self, model: str) -> service.Labels:
+        with needed("labels are joined by DuckDB and pandas"):
+            from headwater.monitoring.labels.service import Labels as Joined
+        stack = self._connection.description
+        table = Table(stack.registry_table)
+        Registry(table).versions(model)
+        return Joined(
+            model,
+            registry=table,
+            artifacts=ArtifactStore(stack.artifacts_bucket),
+            predictions_bucket=stack.predictions_bucket,
+            lake_bucket=stack.lake_bucket,
+        )
+
+    def _reader(self) -> Reader:
+        from headwater.monitoring.log.reading import Reader
+        from headwater.monitoring.log.store import CompactionStore
+
+        stack = self._connection.description
+        return Reader(CompactionStore(stack.predictions_bucket, Table(stack.registry_table)))

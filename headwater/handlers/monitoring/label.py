@@ -1,0 +1,71 @@
+"""``POST /models/{model}/labels``: takes in what really happened after predictions."""
+
+from __future__ import annotations
+
+import base64
+from http import HTTPStatus
+from typing import Any
+
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from headwater.handlers.lineage.answers import Answer, answer
+from headwater.handlers.observability import observe
+from headwater.monitoring.labels import requests
+from headwater.monitoring.labels.definitions import Definitions
+from headwater.monitoring.labels.errors import InvalidLabels
+from headwater.monitoring.labels.messages import LabelsAnswer
+from headwater.monitoring.labels.store import LabelStore
+from headwater.monitoring.labels.writing import LabelWriter
+from headwater.registry.service import Registry
+from headwater.registry.store import ArtifactStore
+from headwater.routes import WRITE_LABELS
+from headwater.settings import FunctionSettings, at_init
+from headwater.storage.table import Table
+
+logger, tracer, metrics, entry = observe("monitoring")
+
+
+class Settings(FunctionSettings):
+    """Environment of the label function."""
+
+    predictions_bucket: str
+    artifacts_bucket: str
+    registry_table: str
+
+
+@at_init
+def writer() -> LabelWriter:
+    settings = Settings.from_environment()
+    table = Table(settings.registry_table)
+    definitions = Definitions(Registry(table), ArtifactStore(settings.artifacts_bucket))
+    return LabelWriter(LabelStore(settings.predictions_bucket, table), definitions)
+
+
+@entry
+def handler(event: dict[str, Any], context: LambdaContext) -> Answer:
+    """Check labels, keep those that are some, and answer 202 with a verdict on each."""
+    return answer(lambda: take(event), logger, context.aws_request_id, HTTPStatus.ACCEPTED)
+
+
+def take(event: dict[str, Any]) -> LabelsAnswer:
+    """Take one request's labels in."""
+    named = WRITE_LABELS.match(event["requestContext"]["http"]["method"], event["rawPath"])
+    if named is None:
+        raise InvalidLabels(f"{event['rawPath']}: expected {WRITE_LABELS.key}")
+    found = requests.answer(writer(), named["model"], _body(event))
+    stored, refused = requests.taken(found)
+    metrics.add_metric("LabelsTaken", MetricUnit.Count, stored)
+    metrics.add_metric("LabelsRefused", MetricUnit.Count, refused)
+    logger.info("labels", extra={"model": named["model"], "taken": stored, "refused": refused})
+    return found
+
+
+def _body(event: dict[str, Any]) -> bytes:
+    body = event.get("body") or ""
+    if not event.get("isBase64Encoded"):
+        return str(body).encode("utf-8", "surrogatepass")
+    try:
+        return base64.b64decode(body)
+    except ValueError as error:
+        raise InvalidLabels(f"the body is not base64: {error}") from error
