@@ -152,7 +152,8 @@ def told_by_days(series: Series) -> tuple[list[int], int]:
 
 def told_by_sliding(series: Series, *, again: bool) -> tuple[list[int], int]:
     """Alarms of windows of twenty observations that slide by one; and how many windows were judged."""
-    rows, length, told, judged, begin = series.seen, LEAST_KNOWN, [], 0, 0
+    rows, length, judged, begin = series.seen, LEAST_KNOWN, 0, 0
+    told: list[int] = []
     founding = max(int(FOUNDING * len(rows)), LEAST_WINDOWS + length - 1)
     while begin + founding + length <= len(rows):
         bank = [rows[at : at + length] for at in range(begin, begin + founding - length + 1)]
