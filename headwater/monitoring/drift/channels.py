@@ -31,6 +31,8 @@ class Channel(StrEnum):
     MISSING = "missing"
     UNSEEN = "unseen"
     INFINITE = "infinite"
+    STUCK = "stuck"
+    """All but a few rows have one value, which no usual window is near."""
     FROZEN = "frozen"
     RANGE = "range"
     SHAPE = "shape"
@@ -38,6 +40,8 @@ class Channel(StrEnum):
 
 QUALITY = (Channel.MISSING, Channel.UNSEEN, Channel.INFINITE)
 """Judged by a rule of their own."""
+BROKEN = (*QUALITY, Channel.STUCK)
+"""Faults that need no comparison of shapes; a stuck one shows in whole windows alone."""
 DISTANCES = (Channel.FROZEN, Channel.RANGE, Channel.SHAPE)
 """Judged beside what is usual."""
 

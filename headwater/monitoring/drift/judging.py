@@ -11,13 +11,15 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from headwater.monitoring.drift import lasting
 from headwater.monitoring.drift.bank import Bank, stratum_of
 from headwater.monitoring.drift.channels import DISTANCES, QUALITY, Channel, Floats, at_least
-from headwater.monitoring.drift.reference import LEAST_KNOWN, LEAST_WINDOWS, FeatureReference, tail_scores
+from headwater.monitoring.drift.reference import LEAST_KNOWN, LEAST_WINDOWS, FeatureReference, tail_scores, top_of
 from headwater.monitoring.profiles.types import SCORES, CategoryCounts, NumberCounts, SchemeMismatch, WindowProfile
 from headwater.values import Value
 
@@ -30,6 +32,11 @@ FAR_ABOVE = 1.0
 QUALITY_MARGIN = 0.05
 QUALITY_LIMIT = 0.001
 DISCOVERY_RATE = 0.1
+STUCK_SHARE, USUAL_SHARE = 0.95, 0.5
+"""A column is stuck if one value has the first share of its rows, and none had the second one in any usual window: a
+column that always says the same tells a model as little as a missing one."""
+NAMED_LIMIT = 0.1
+"""p up to which a clean window still names its strongest feature: many such days in a row are an alarm."""
 TELLING = 3.0
 """Score from which on a channel explains the ones after it."""
 ALL = "all"
@@ -76,11 +83,14 @@ class Verdict(Value):
     score: float | None = None
     p: float | None = None
     findings: tuple[Finding, ...] = ()
-    """The features named, the strongest first; none if the window is clean."""
+    """The features named, the strongest first; none if the window is quite usual (p above `NAMED_LIMIT`)."""
     scores: Mapping[str, float] = {}
     """The largest score of each feature."""
     unjudged: tuple[str, ...] = ()
     """Features with too few values, here or in the reference."""
+    lasting_limit: float | None = None
+    """Sum of surprises (`headwater.monitoring.drift.lasting`) above which days together are an alarm; None: there are
+    too few reference windows, or windows of several days."""
 
 
 def benjamini_hochberg(values: Sequence[float]) -> list[float]:
@@ -122,6 +132,18 @@ class Judge:
         ]
         self._of_stratum: dict[str, list[FeatureReference]] = {ALL: self._features}
 
+    @cached_property
+    def lasting_limit(self) -> float | None:
+        """The limit of the sum of surprises; None if there are too few windows to tell."""
+        if self._horizon > 1 or self._separate < lasting.LEAST_WINDOWS:
+            return None
+        every = lasting.ranks_of(_largest(self._features))
+        chances = np.empty(self._separate)
+        for name in set(self._strata.tolist()):
+            mask, features = self._strata == name, self._stratum(name)
+            chances[mask] = every[mask] if features is self._features else lasting.ranks_of(_largest(features))
+        return lasting.limit_of(chances)
+
     def judge(self, profile: WindowProfile, start: datetime | None = None) -> Verdict:
         """Judge a window.
 
@@ -146,7 +168,7 @@ class Judge:
         if windows < LEAST_WINDOWS:
             few = f"{windows} reference windows, fewer than {LEAST_WINDOWS}"
             return Verdict(outcome=Outcome.COLLECTING, reason=few, **facts)
-        return _Comparison(features, profile, windows).verdict(facts)
+        return _Comparison(features, profile, windows).verdict({**facts, "lasting_limit": self.lasting_limit})
 
     def quality(self, profile: WindowProfile, expected: int) -> tuple[Finding, ...]:
         """Find what is missing, unseen or infinite in a day that isn't over, beside whole days.
@@ -193,12 +215,17 @@ class Judge:
         if start is None or self._horizon > 1:
             return ALL, self._features
         name = stratum_of(start.date(), self._holidays)
+        features = self._stratum(name)
+        return (ALL if features is self._features else name), features
+
+    def _stratum(self, name: str) -> list[FeatureReference]:
+        """The windows of one kind of day; all of them if there are too few."""
         mask = self._strata == name
         if mask.sum() < LEAST_WINDOWS:
-            return ALL, self._features
+            return self._features
         if name not in self._of_stratum:
             self._of_stratum[name] = [feature.pick(mask) for feature in self._features]
-        return name, self._of_stratum[name]
+        return self._of_stratum[name]
 
 
 class _Comparison:
@@ -215,7 +242,7 @@ class _Comparison:
             counts = profile.counts(feature.name)
             if counts is None:
                 continue
-            self._quality += _quality(feature, counts, self._total)
+            self._quality += [*_quality(feature, counts, self._total), *_stuck(feature, counts)]
             if feature.windows < LEAST_WINDOWS or counts.known < LEAST_KNOWN:
                 self._unjudged.append(feature.name)
             else:
@@ -261,7 +288,7 @@ class _Comparison:
             outcome = Outcome.EXTREME
         else:
             outcome = Outcome.SUSPICIOUS if p <= SUSPECT_LIMIT else Outcome.CLEAN
-        named = [] if outcome is Outcome.CLEAN else self._named(drifted=p <= SUSPECT_LIMIT)
+        named = self._named(drifted=p <= NAMED_LIMIT)
         reason = _of_quality(self._quality) if self._quality else f"p {p:.3f}, limit {SUSPECT_LIMIT:.3f}"
         return self._made(facts, outcome, reason, score, p, named)
 
@@ -327,6 +354,37 @@ def _quality(
     return found
 
 
+def _stuck(feature: FeatureReference, counts: NumberCounts | CategoryCounts) -> list[Finding]:
+    """The column as stuck, if it is."""
+    enough = feature.known >= LEAST_KNOWN
+    if counts.known < LEAST_ROWS or enough.sum() < LEAST_WINDOWS:
+        return []
+    usual = feature.top[enough] / feature.known[enough]
+    largest, share = float(usual.max()), top_of(counts) / counts.known
+    if share < STUCK_SHARE or largest >= USUAL_SHARE:
+        return []
+    chance = at_least(top_of(counts), counts.known, largest)
+    return [
+        Finding(
+            feature=feature.name,
+            channel=Channel.STUCK,
+            value=share,
+            usual=(float(usual.min()), largest),
+            score=float(-np.log10(max(chance, 1e-300))),
+            detail=_detail(Channel.STUCK, counts),
+        )
+    ]
+
+
+def _largest(features: Sequence[FeatureReference]) -> Floats:
+    """The largest score of each reference window beside the others."""
+    largest = np.zeros(len(features[0].rows))
+    for feature in features:
+        for _, scores, _ in feature.usual(max(int(feature.known.max(initial=0)), 1)).values():
+            largest = np.maximum(largest, np.where(np.isnan(scores), 0.0, scores))
+    return largest
+
+
 def _telling(found: Sequence[Finding]) -> Finding:
     """The channel that explains the others: what is stuck or out of range has another shape too."""
     strongest = max(found, key=lambda one: one.score)
@@ -337,9 +395,15 @@ def _of_quality(found: Sequence[Finding]) -> str:
     return ", ".join(f"{one.feature} {one.channel.value} {one.value:.0%}" for one in found)
 
 
+def _most(counts: NumberCounts | CategoryCounts) -> str:
+    if isinstance(counts, NumberCounts):
+        return f"{counts.most[0]:g}" if counts.most else ""
+    return max(counts.names, key=lambda entry: entry[1])[0] if counts.names else ""
+
+
 def _detail(channel: Channel, counts: NumberCounts | CategoryCounts) -> str:
-    if channel is Channel.FROZEN and isinstance(counts, NumberCounts) and counts.most:
-        return f"{counts.most[0]:g}"
+    if channel in (Channel.FROZEN, Channel.STUCK):
+        return _most(counts)
     if channel is Channel.UNSEEN and isinstance(counts, CategoryCounts) and counts.names:
         return max(counts.names, key=lambda entry: (entry[1], entry[0]))[0]
     return ""

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 
 from headwater.monitoring.drift.bank import MOST_WINDOWS, Bank, BankWindow
-from headwater.monitoring.drift.channels import QUALITY
+from headwater.monitoring.drift.channels import BROKEN
 from headwater.monitoring.drift.judging import LEAST_ROWS, Outcome
 from headwater.monitoring.drift.reference import LEAST_WINDOWS
 from headwater.monitoring.watch.types import JudgedDay
@@ -53,7 +53,7 @@ def _is_like(block: Sequence[JudgedDay]) -> bool:
 def _is_usable(day: JudgedDay) -> bool:
     """Whether a day is no reference because something was plainly broken."""
     verdict = day.now.verdict
-    broken = any(finding.channel in QUALITY for finding in verdict.findings)
+    broken = any(finding.channel in BROKEN for finding in verdict.findings)
     return verdict.outcome is not Outcome.COLLECTING and not broken
 
 

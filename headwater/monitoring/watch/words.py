@@ -18,8 +18,8 @@ def of_finding(finding: Finding) -> str:
     words = f"{name} {finding.channel.value} {value_of(finding)} (usual {usual_of(finding)})"
     if not finding.detail:
         return words
-    if finding.channel is Channel.FROZEN:
-        return f"{words}, stuck at {finding.detail}"
+    if finding.channel in (Channel.FROZEN, Channel.STUCK):
+        return f"{words} at {finding.detail}"
     return f"{words}, most often {finding.detail!r}"
 
 

@@ -98,7 +98,7 @@ def test_a_stuck_sensor_is_named_with_its_value() -> None:
     verdict = judged(usual(), {"x": [0.25] * 500})
     assert verdict.outcome is Outcome.EXTREME
     (finding,) = verdict.findings
-    assert (finding.feature, finding.channel, finding.detail) == ("x", Channel.FROZEN, "0.25")
+    assert (finding.feature, finding.channel, finding.detail) == ("x", Channel.STUCK, "0.25")
     assert (finding.value, finding.usual) == (1.0, (0.0, 0.0))
 
 
