@@ -156,13 +156,13 @@ def ranks() -> None:
 
 def states() -> None:
     """Draw held-out days with their p and the states that follow: as they were, and with a barometer that is wrong."""
-    split = Split.of(1)
+    split = Split.of(12)
     picture = Picture(424, "Days with their p-values and the states that follow from them")
     picture.text(20, 28, "One bad day is a suspicion, two of three are an alarm", size=16, fill=INK, bold=True)
     left, step = 60.0, 18.6
     for broken_from, top, words in (
         (36, 66.0, "36 days as they were"),
-        (9, 236.0, "the same days; from the tenth on a barometer says 20 hPa too much"),
+        (18, 236.0, "the same days; from the nineteenth on a barometer says 20 hPa too much"),
     ):
         base = top + 96
         picture.text(left, top - 14, words, size=12, fill=INK, bold=True)
