@@ -75,7 +75,7 @@ class Outcome:
 
 
 def run(cloud: Stack, narrator: Narrator, *, months: Sequence[int], every: int = 1, retrain: bool = False) -> Outcome:
-    """Upload real flights, let the stack make a served model of them, ask it; correct an upload and go back; watch July.
+    """Upload real flights, let the stack make a served model of them and ask it, correct an upload, and watch July.
 
     Parameters
     ----------
