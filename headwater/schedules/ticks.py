@@ -21,6 +21,7 @@ CALENDAR_HORIZON = timedelta(days=366 * 12)
 """How far `upcoming` and `previous` look where a calendar decides: further than any 29 February is away."""
 _SPANS = (timedelta(days=1), timedelta(days=40), timedelta(days=800), CALENDAR_HORIZON)
 _FOREVER = timedelta(days=366 * 200)
+_LAST = datetime(LAST_YEAR, 12, 31, tzinfo=UTC)
 
 
 @dataclass(frozen=True, order=True)
@@ -64,7 +65,7 @@ def upcoming(schedule: Schedule, after: datetime, number: int) -> list[Tick]:
     found: list[Tick] = []
     start = after
     for span in _spans(schedule):
-        until = min(after + span, datetime(LAST_YEAR, 12, 31, tzinfo=UTC))
+        until = after + span if after < _LAST - span else _LAST
         for tick in ticks(schedule, start, until):
             found.append(tick)
             if len(found) == number:

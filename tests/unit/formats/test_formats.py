@@ -28,6 +28,8 @@ from headwater.monitoring.drift.bank import Bank
 from headwater.monitoring.log.types import Progress as CompactionProgress
 from headwater.monitoring.profiles.types import Scheme, WindowProfile
 from headwater.registry.types import AliasMove, Candidate, GoldenSet, ModelVersion, Package, Profile
+from headwater.schedules.types import Definition as ScheduleDefinition
+from headwater.schedules.types import Effective, ScheduleState, TickRecord
 from headwater.values import FormatTooNew, Stored
 from headwater.versions.types import Commit, RefMove, Root
 
@@ -44,6 +46,7 @@ KINDS: Mapping[str, type[Stored]] = {
     "Commit": Commit,
     "CompactionProgress": CompactionProgress,
     "DataVersion": DataVersion,
+    "Effective": Effective,
     "GoldenSet": GoldenSet,
     "Ingestion": Ingestion,
     "Materialisation": Materialisation,
@@ -55,9 +58,12 @@ KINDS: Mapping[str, type[Stored]] = {
     "RefMove": RefMove,
     "Reingestion": Reingestion,
     "Root": Root,
+    "ScheduleDefinition": ScheduleDefinition,
+    "ScheduleState": ScheduleState,
     "Scheme": Scheme,
     "SourceDefinition": SourceDefinition,
     "Statistics": Statistics,
+    "TickRecord": TickRecord,
     "UpdateContext": UpdateContext,
     "UpdateRecord": UpdateRecord,
     "ViewDefinition": ViewDefinition,
