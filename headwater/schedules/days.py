@@ -66,7 +66,8 @@ def holidays_of(country: str, subdivision: str | None, year: int) -> Mapping[dat
             next_steps=["pip install holidays"],
         ) from None
     try:
-        found = holidays.country_holidays(country, subdiv=subdivision, years=year, expand=False)
+        # The same names wherever it runs: without a language they follow the machine's own.
+        found = holidays.country_holidays(country, subdiv=subdivision, years=year, expand=False, language="en_US")
     except NotImplementedError as error:
         asked = f"{country!r}" + (f", {subdivision!r}" if subdivision else "")
         raise HolidaysUnknown(

@@ -51,4 +51,4 @@ def schedule_problems(schedule: Schedule, *, field: str, has_ledger: bool = True
         within = " between starts and ends" if schedule.last is not None else ""
         if schedule.calendar is not None:
             within += f" on a day that its calendar has, within {CALENDAR_HORIZON.days // 366} years"
-        yield f"{field}: schedule {schedule.said!r} never fires from now on{within}"
+        yield f"{field}: schedule {schedule.said!r} has no tick to come{within}"
