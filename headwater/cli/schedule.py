@@ -26,7 +26,7 @@ _NO_STYLE = {"DONE": "green", "STARTED": "cyan", "FAILED": "bold red", "MISSED":
 
 
 class Missed(StrEnum):
-    """What becomes of the ticks that a pause skipped."""
+    """Fate of the ticks that a pause skipped."""
 
     NONE = "none"
     LAST = "last"

@@ -31,7 +31,7 @@ class ScheduleSummary(Value):
     next: datetime | None
     """The next tick, UTC; None if there is none, or while it is paused without an end."""
     paused: str
-    """Who paused it, until when and why; empty if it isn't paused."""
+    """The person who paused it, until when and why; empty if it isn't paused."""
     running: tuple[str, ...]
     """Runs in progress."""
     waiting: int
@@ -50,7 +50,7 @@ class NextTick(Value):
     """The same moment in the schedule's zone."""
     zone: str
     notes: tuple[str, ...]
-    """What moves it: a change of the clocks, a holiday; and whether a pause skips it."""
+    """Reasons why it is moved (a change of the clocks, a holiday), and the pause that skips it."""
 
 
 class Schedules:

@@ -40,7 +40,7 @@ class Cron:
         return tuple(time(hour, minute) for hour in self.hours for minute in self.minutes)
 
     def has(self, day: date) -> bool:
-        """Whether it fires on ``day``."""
+        """True if the expression fires on ``day``."""
         return day.year in self.years and day.month in self.months and day.day in self.days(day.year, day.month)
 
     def days_from(self, first: date) -> Iterator[date]:

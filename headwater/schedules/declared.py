@@ -24,7 +24,7 @@ def definitions(catalog: Catalog) -> list[Definition]:
 
 
 def schedule_problems(schedule: Schedule, *, field: str, has_ledger: bool = True) -> Iterator[str]:
-    """What is wrong with a schedule as of now.
+    """Problems of a schedule as of now.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def schedule_problems(schedule: Schedule, *, field: str, has_ledger: bool = True
             yield f"{field}: {error.message}{steps}"
             return
     now = datetime.now(UTC)
-    # One that has ended is nothing to mend: whoever deploys again months later isn't held up.
+    # One that has ended is no problem: whoever deploys again months later isn't held up.
     start = (schedule.first or _LONG_AGO) if schedule.last is not None and schedule.last < now else now
     if not upcoming(schedule, start, 1):
         within = " between starts and ends" if schedule.last is not None else ""

@@ -1,4 +1,4 @@
-"""What is done with ticks that nobody wrote down yet: started, skipped or missed. No clock and no AWS."""
+"""Decides about ticks that aren't in the ledger yet: started, skipped or missed. No clock and no AWS."""
 
 from __future__ import annotations
 

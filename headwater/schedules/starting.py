@@ -134,7 +134,7 @@ def with_open(state: ScheduleState, records: Sequence[TickRecord]) -> ScheduleSt
 
 
 def _given(record: TickRecord) -> dict[str, Any]:
-    """What a run is told of its tick."""
+    """The part of a run's input that tells its tick."""
     return {
         "schedule": record.schedule,
         "tick": record.at.isoformat(),

@@ -1,4 +1,4 @@
-"""What a tick may start: the protocol that trainings, and whatever else runs by a schedule, fulfil."""
+"""The protocol of work that ticks start: trainings, and whatever else runs by a schedule."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ticks of a schedule: every planned time in a span, as a moment, with what happened to it on the way."""
+"""The ticks of a schedule: every planned time in a span, as a moment, and why it was moved."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Tick:
     at: datetime
     """UTC, whole minutes."""
     notes: tuple[str, ...] = field(default=(), compare=False)
-    """What moved it: a change of the clocks, a holiday."""
+    """Reasons why it was moved: a change of the clocks, a holiday."""
 
 
 def ticks(schedule: Schedule, after: datetime, until: datetime) -> Iterator[Tick]:

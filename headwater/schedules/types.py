@@ -16,7 +16,7 @@ BACKFILL: Origin = "backfill"
 
 
 class Work(Value):
-    """What a tick starts."""
+    """The work that a tick starts."""
 
     kind: Literal["training"]
     """``training``: a training run."""
@@ -45,7 +45,7 @@ class TickStatus(StrEnum):
     """How a tick stands."""
 
     DUE = "DUE"
-    """It will be started."""
+    """The tick will be started."""
     STARTED = "STARTED"
     DONE = "DONE"
     FAILED = "FAILED"
@@ -68,7 +68,7 @@ class TickRecord(Stored):
     """The planned time, UTC."""
     status: TickStatus
     origin: Origin = "scheduled"
-    """Who made it: the schedule, a backfill, or a person who started a run by hand."""
+    """The maker: the schedule, a backfill, or a person who started a run by hand."""
     since: AwareDatetime | None = None
     """The run stands for the time from here, which is part of it, to the tick's."""
     run: str = ""
@@ -76,13 +76,13 @@ class TickRecord(Stored):
     attempt: int = Field(default=1, ge=1)
     """Counts up when a backfill starts the tick again."""
     by: str = ""
-    """Who asked for it, if a person did."""
+    """The person who asked for it, if one did."""
     reason: str = ""
     """Why it was skipped or missed, or why the run failed."""
     notes: tuple[str, ...] = ()
-    """What moved the tick: a change of the clocks, a holiday."""
+    """Reasons why the tick was moved: a change of the clocks, a holiday."""
     through: AwareDatetime | None = None
-    """Of ticks that share an entry, since there were many at once: the last one's time."""
+    """The last tick's time, if the entry stands for several, since there were many at once."""
     count: int = Field(default=1, ge=1)
     """How many ticks the entry stands for."""
     changed_at: AwareDatetime

@@ -20,7 +20,7 @@ _FIRST_YEAR, _LAST_YEAR = 1990, 2040
 
 @dataclass(frozen=True)
 class Wake:
-    """What EventBridge Scheduler is told."""
+    """Settings of the schedule on AWS."""
 
     expression: str
     zone: str

@@ -67,7 +67,7 @@ class Table:
         return next(self._query("begins_with(sk, :prefix)", values, newest_first=True, page_size=1), None)
 
     def newest_first(self, pk: str, prefix: str, *, page_size: int = 1000) -> Iterator[dict[str, Any]]:
-        """Those items from the last to the first."""
+        """The items under ``pk`` whose ``sk`` starts with ``prefix``, from the last to the first."""
         values = {":pk": pk, ":prefix": prefix}
         return self._query("begins_with(sk, :prefix)", values, newest_first=True, page_size=page_size)
 

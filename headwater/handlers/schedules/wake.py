@@ -1,4 +1,4 @@
-"""It is time for a schedule, or a run has ended: bring the ledger of ticks up to now and start what is due."""
+"""A schedule's time has come, or a run has ended: bring the ledger of ticks up to now and start what is due."""
 
 from __future__ import annotations
 
