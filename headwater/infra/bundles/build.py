@@ -74,13 +74,17 @@ RECIPES: Sequence[Recipe] = (
         name="control",
         sources=(
             *_BASE,
-            *_of("alarms", "code", "features", "history", "images", "lake", "lineage", "serving", "versions"),
+            *_of(
+                "alarms", "code", "features", "history", "images", "lake", "lineage", "schedules", "serving", "versions"
+            ),
             *_of(
                 *(
                     f"handlers/{name}"
-                    for name in ("alarms", "history", "images", "lake", "lineage", "registry", "serving")
+                    for name in ("alarms", "history", "images", "lake", "lineage", "registry", "schedules", "serving")
                 )
             ),
+            # Schedules start trainings, and do nothing else of them.
+            *_of(*(f"training/{name}.py" for name in ("__init__", "scheduled", "stopping", "store", "types"))),
         ),
     ),
     Recipe(name="serving", sources=(*_BASE, *_of("features", "serving", "handlers/serving"))),
