@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice, takewhile
 from typing import Literal
 
@@ -19,6 +19,7 @@ from headwater.schedules.writing import Change, Turn, Writer
 
 MOST_BACKFILLED = 500
 """Ticks that one backfill takes."""
+_MICROSECOND = timedelta(microseconds=1)
 _CHUNK = 50
 """Ticks that are inserted in one transaction."""
 
@@ -162,17 +163,19 @@ class Scheduler:
                     next_steps=[f"headwater schedule history {name}"],
                 )
             if not made:
-                made.append(
-                    TickRecord(
-                        schedule=name,
-                        at=_by_hand(turn.now),
-                        status=TickStatus.DUE,
-                        origin="manual",
-                        since=turn.state.covered,
-                        by=by,
-                        changed_at=turn.now,
-                    )
+                record = TickRecord(
+                    schedule=name,
+                    at=_by_hand(turn.now),
+                    status=TickStatus.DUE,
+                    origin="manual",
+                    since=turn.state.covered,
+                    by=by,
+                    changed_at=turn.now,
                 )
+                while self._ledger.tick(name, record.key):
+                    # Started by hand in the same microsecond, by a clock that stands.
+                    record = record.model_copy(update={"at": record.at + _MICROSECOND})
+                made.append(record)
             record = made[0]
             return with_open(turn.state, [record]), [(record, None)]
 

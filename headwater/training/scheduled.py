@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from headwater.lake.refusal import one_line
 from headwater.registry.starting import LONGEST_PERSON, StartedBy
 from headwater.schedules.targets import Seen
 from headwater.schedules.types import TickRecord, Work
@@ -54,15 +55,14 @@ class ScheduledTraining:
 
     def look(self, work: Work, run: str) -> Seen | None:  # noqa: ARG002 -- of the protocol
         """How the run stands."""
-        if (standing := self._machine.standing(run)) is None:
+        if (found := self._machine.describe(run)) is None:
             return None
-        status, cause = standing
-        if status in _RUNNING:
+        if found["status"] in _RUNNING:
             return Seen("RUNNING")
-        if status == "SUCCEEDED":
+        if found["status"] == "SUCCEEDED":
             return Seen("DONE")
-        said = " ".join(cause.split())[:LONGEST_REASON]
-        return Seen("FAILED", said or status.lower().replace("_", " "))
+        said = ": ".join(filter(None, (str(found.get("error") or found["status"]), one_line(found.get("cause")))))
+        return Seen("FAILED", said[:LONGEST_REASON])
 
     def stop(self, work: Work, run: str, why: str, at: datetime) -> None:
         """Stop the run: nothing of it is registered afterwards."""

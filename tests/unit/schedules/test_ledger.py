@@ -183,6 +183,22 @@ def test_a_start_by_hand_counts_as_a_run_and_moves_no_tick(world: World) -> None
     assert world.works.ticks == ["02 03:00", "02 06:00"]
 
 
+def test_two_starts_by_hand_are_two_runs_though_the_clock_stands(world: World) -> None:
+    world.deploy(DAILY)
+    for _ in range(2):
+        world.scheduler.run(NAME, by="Ann")
+        world.works.end()
+    assert len(world.works.runs) == 2
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_a_start_by_hand_whose_answer_was_lost_is_one_run(world: World, place: int) -> None:
+    world.deploy(DAILY)
+    world.faults.coming = [""] * place + ["answer lost"]
+    world.scheduler.run(NAME, by="Ann")
+    assert len(world.works.runs) == 1
+
+
 def test_a_backfill_runs_a_range_with_so_many_at_once_and_can_be_resumed(world: World) -> None:
     world.deploy(DAILY)
     world.until(at("05T07:00"))

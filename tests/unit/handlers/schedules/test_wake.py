@@ -93,9 +93,10 @@ def test_a_training_that_failed_leaves_its_cause(machine: Any) -> None:
     deploy()
     handle(TOMORROW)
     (execution,) = machine.executions
-    execution.cause = "too few\nexamples"
+    execution.error = "NoData"
+    execution.cause = '{"errorMessage": "nothing was\\nuploaded", "errorType": "NoData"}'
     told_of(execution, "FAILED")
-    assert (ticks()[0].status.value, ticks()[0].reason) == ("FAILED", "too few examples")
+    assert (ticks()[0].status.value, ticks()[0].reason) == ("FAILED", "NoData: nothing was uploaded")
 
 
 def test_a_training_is_replaced_and_registers_nothing(machine: Any) -> None:
