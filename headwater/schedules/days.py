@@ -14,6 +14,8 @@ _NAMES = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 _DAY = timedelta(days=1)
 
 
+# A last day of the month asks for all later ones, and those again in a calendar of such calendars.
+@lru_cache(maxsize=1 << 15)
 def has_day(calendar: Calendar, day: date) -> bool:
     """Whether ``calendar`` has ``day``; raises `HolidaysUnknown`."""
     match calendar:

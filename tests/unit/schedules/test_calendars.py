@@ -129,6 +129,7 @@ def test_a_country_or_state_that_does_not_exist_is_one_line() -> None:
 def test_a_missing_package_is_told_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "holidays", None)
     holidays_of.cache_clear()
+    has_day.cache_clear()
     with pytest.raises(HolidaysUnknown, match="needs the package holidays, which isn't installed") as found:
         has_day(holidays("DE"), date(2026, 1, 1))
     assert found.value.next_steps == ("pip install holidays",)
