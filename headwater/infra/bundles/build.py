@@ -74,15 +74,19 @@ RECIPES: Sequence[Recipe] = (
         name="control",
         sources=(
             *_BASE,
-            *_of("alarms", "code", "features", "history", "images", "lake", "lineage", "serving", "versions"),
-            *_of("monitoring/__init__.py", "monitoring/feedback", "handlers/monitoring/__init__.py"),
-            *_of("handlers/monitoring/feedback.py"),
+            *_of("monitoring/__init__.py", "monitoring/feedback", "monitoring/labels"),
+            *_of(*(f"handlers/monitoring/{name}.py" for name in ("__init__", "feedback", "label"))),
+            *_of(
+                "alarms", "code", "features", "history", "images", "lake", "lineage", "schedules", "serving", "versions"
+            ),
             *_of(
                 *(
                     f"handlers/{name}"
-                    for name in ("alarms", "history", "images", "lake", "lineage", "registry", "serving")
+                    for name in ("alarms", "history", "images", "lake", "lineage", "registry", "schedules", "serving")
                 )
             ),
+            # Schedules start trainings, and do nothing else of them.
+            *_of(*(f"training/{name}.py" for name in ("__init__", "scheduled", "stopping", "store", "types"))),
         ),
     ),
     Recipe(name="serving", sources=(*_BASE, *_of("features", "serving", "handlers/serving"))),

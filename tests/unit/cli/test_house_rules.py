@@ -49,7 +49,8 @@ def test_every_command_of_the_issue_is_there() -> None:
     bootstrap; infra history; infra show; infra diff; infra at; infra sync; infra restore;
     lineage annotate; lineage at; lineage diff; lineage down; lineage export; lineage forget; lineage impact;
     lineage path; lineage rebuild; lineage search; lineage show; lineage sync; lineage up; lineage verify;
-    lineage why"""
+    lineage why;
+    schedule list; schedule next; schedule history; schedule pause; schedule resume; schedule run; schedule backfill"""
     assert {" ".join(path) for path in LEAVES} == {" ".join(name.split()) for name in wanted.split(";")}
 
 

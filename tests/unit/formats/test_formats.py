@@ -35,6 +35,8 @@ from headwater.monitoring.profiles.types import Scheme, WindowProfile
 from headwater.monitoring.status import Status as ModelStatus
 from headwater.monitoring.watch.types import JudgedDay, KeptWindow
 from headwater.registry.types import AliasMove, Candidate, GoldenSet, ModelVersion, Package, Profile
+from headwater.schedules.types import Definition as ScheduleDefinition
+from headwater.schedules.types import Effective, ScheduleState, TickRecord
 from headwater.values import FormatTooNew, Stored
 from headwater.versions.types import Commit, RefMove, Root
 
@@ -53,6 +55,7 @@ KINDS: Mapping[str, type[Stored]] = {
     "DataVersion": DataVersion,
     "Feedback": Feedback,
     "Estimator": Estimator,
+    "Effective": Effective,
     "GoldenSet": GoldenSet,
     "Ingestion": Ingestion,
     "JudgedDay": JudgedDay,
@@ -70,10 +73,13 @@ KINDS: Mapping[str, type[Stored]] = {
     "RefMove": RefMove,
     "Reingestion": Reingestion,
     "Root": Root,
+    "ScheduleDefinition": ScheduleDefinition,
+    "ScheduleState": ScheduleState,
     "Scheme": Scheme,
     "ScrapeToken": ScrapeToken,
     "SourceDefinition": SourceDefinition,
     "Statistics": Statistics,
+    "TickRecord": TickRecord,
     "UpdateContext": UpdateContext,
     "UpdateRecord": UpdateRecord,
     "ViewDefinition": ViewDefinition,
