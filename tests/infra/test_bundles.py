@@ -43,7 +43,8 @@ HANDLERS = {
                 "write_shard",
             )
         ),
-        "lake.ingest", "monitoring.compact", "monitoring.parity", "monitoring.skew", "registry.register",
+        "lake.ingest", "monitoring.compact", "monitoring.metrics", "monitoring.parity", "monitoring.skew",
+        "monitoring.watch", "registry.register",
         "training.prepare",
     ],
 }  # fmt: skip
