@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date, timedelta
 from functools import lru_cache
+from importlib.metadata import version
 from typing import assert_never
 
 from headwater.declare.calendars import Calendar, Combined, Dates, Holidays, LastOfMonth, Weekdays
@@ -73,7 +74,7 @@ def holidays_of(country: str, subdivision: str | None, year: int) -> Mapping[dat
     except NotImplementedError as error:
         asked = f"{country!r}" + (f", {subdivision!r}" if subdivision else "")
         raise HolidaysUnknown(
-            f"the calendar holidays({asked}): the package holidays {holidays.__version__} knows no such country or "
+            f"the calendar holidays({asked}): the package holidays {version('holidays')} knows no such country or "
             f"subdivision ({' '.join(str(error).split())[:200]})"
         ) from None
     return dict(found.items())
