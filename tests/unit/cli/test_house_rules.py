@@ -38,7 +38,9 @@ def test_every_command_of_the_issue_is_there() -> None:
     features list; features show; features lineage; features stats; features diff; features search;
     features compute; features get; features ingest; features materialise; features parity; features skew;
     ingestions list; ingestions show; ingestions quarantine; source list; source show; source reingest; runs stop;
-    predictions list; monitor drift; alarms list; new; init; check; lock; stack; verify;
+    predictions list; monitor drift; alarms list; alarms show; alarms ack;
+    alarms unack; alarms snooze; alarms close; alarms mute; alarms unmute; alarms mutes; alarms route; alarms test;
+    alarms send; alarms replay; new; init; check; lock; stack; verify;
     data list; data status; data commit; data log; data show; data diff;
     data ls; data blame; data revert; data merge; data reset; data tag; data moves; data branch create;
     data branch list; data branch delete; data hook add; data hook list; data hook remove; data checkout; data upload;
