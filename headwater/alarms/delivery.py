@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
@@ -16,6 +17,8 @@ from headwater.declare.alarms import GIVE_UP_AFTER, Alarms
 LEASE = timedelta(minutes=2)
 """How long nobody else tries what somebody is sending: the function's time-out."""
 LONGEST_PAUSE = 900.0
+_NOTES = 12
+"""Tries to note what became of a notification: some ten seconds."""
 
 
 class Channel(Protocol):
@@ -63,8 +66,8 @@ class Delivery:
         By the receiver's name.
     dead_letters : Letters
         Where notifications end that were given up.
-    now, chance : callable
-        The time, UTC; a number from 0 to 1.
+    now, chance, pause : callable
+        The time, UTC; a number from 0 to 1; waits for seconds.
     """
 
     def __init__(
@@ -77,9 +80,10 @@ class Delivery:
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         chance: Callable[[], float] = random.random,
+        pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._store, self._queue, self._declared, self._channels = store, queue, declared, channels
-        self._dead_letters, self._now, self._chance = dead_letters, now, chance
+        self._dead_letters, self._now, self._chance, self._pause = dead_letters, now, chance, pause
 
     def deliver(self, group: str, generation: int, receiver: str) -> DeliveryStatus | None:
         """Try once to send a notification; its state afterwards, None if there is none."""
@@ -156,13 +160,19 @@ class Delivery:
         return failed.status
 
     def _keep(self, after: Notification, before: Notification, instead: Notification | None = None) -> None:
-        for _ in range(5):
-            if self._store.change_notification(after, before, instead):
-                return
-            notice = after.notice
-            if self._store.notification(notice.group, notice.generation, after.receiver) == after:
-                return
-        raise NotificationFailed(f"{after.key}: what became of it couldn't be kept: {after.status.value}")
+        """Note what became of a try: stubbornly, for what isn't noted is sent again."""
+        problem = "somebody else changed it"
+        for number in range(_NOTES):
+            try:
+                if self._store.change_notification(after, before, instead):
+                    return
+                notice = after.notice
+                if self._store.notification(notice.group, notice.generation, after.receiver) == after:
+                    return
+            except Exception as error:  # Throttled, or the network: whatever it is, the receiver was asked already.
+                problem = f"{type(error).__name__}: {error}"
+            self._pause(self._chance() * min(2.0, 0.05 * 2**number))
+        raise NotificationFailed(f"{after.key} is {after.status.value}, which couldn't be noted: {problem}")
 
 
 def _next(notification: Notification, **changes: object) -> Notification:

@@ -136,6 +136,9 @@ class AlarmManager:
 
     def look(self, group_id: str, turn: int) -> Settled | None:
         """Look at a group whose timer of ``turn`` has run out; None if that timer counts no more."""
+        # First of all, and also if the timer is stale: whoever looked before may have died before sending them, and a
+        # later generation would hide them.
+        self._resend(group_id)
         timer = self._store.timer(group_id)
         if timer.turn != turn:
             if timer.due is not None and turn < timer.turn:

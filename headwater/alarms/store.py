@@ -40,8 +40,8 @@ class Timer:
 class AlarmStore:
     """Everything that the alarm manager remembers."""
 
-    def __init__(self, table: str) -> None:
-        self._table = Table(table)
+    def __init__(self, table: str | Table) -> None:
+        self._table = Table(table) if isinstance(table, str) else table
 
     # Events and alarms.
 

@@ -134,7 +134,14 @@ class World:
         now = lambda: self.time  # noqa: E731
         self.manager = AlarmManager(self.store, self.queue, self.declared, now=now)
         self.delivery = Delivery(
-            self.store, self.queue, self.declared, self.people, self.letters, now=now, chance=lambda: 0.5
+            self.store,
+            self.queue,
+            self.declared,
+            self.people,
+            self.letters,
+            now=now,
+            chance=lambda: 0.5,
+            pause=lambda _: None,
         )
 
     def handle(self, message: Mapping[str, Any]) -> None:

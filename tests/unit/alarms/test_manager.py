@@ -313,3 +313,23 @@ def test_what_was_kept_is_read_by_a_manager_that_starts_later(world: World) -> N
     world.store = AlarmStore("registry")
     world.run(minutes=1)
     assert world.ann.heard == ["FIRING 1/0 a"]
+
+
+def test_what_a_look_left_unsent_is_sent_before_a_later_one_hides_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.fire("a")
+    ((_, timer),) = world.queue.messages
+    world.time = NOON + timedelta(seconds=30)
+    with monkeypatch.context() as patch:
+
+        def dies(*_: object, **__: object) -> None:
+            raise ConnectionError
+
+        patch.setattr(world.queue, "send", dies)
+        with pytest.raises(ConnectionError):
+            world.manager.look(timer["group"], timer["turn"])
+    world.queue.messages.clear()
+    world.fire("b")
+    world.run(minutes=10)
+    assert world.ann.heard == ["FIRING 1/0 a", "FIRING 2/0 a,b"]
