@@ -22,9 +22,10 @@ def title(notice: Notice) -> str:
     """One line: why people are told, and of which alarms."""
     names = list(dict.fromkeys(line.name for line in notice.lines if line.name))
     shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    nothing = "nothing is wrong" if notice.kind is Kind.TEST else notice.group
     count = max(notice.firing, notice.resolved)
     many = f" ({count} alarms)" if count > 1 else ""
-    return plain(f"{_WORDS[notice.kind]}: {shown or notice.group}{many}")
+    return plain(f"{_WORDS[notice.kind]}: {shown or nothing}{many}")
 
 
 def subject(notice: Notice) -> str:

@@ -134,8 +134,12 @@ class AlarmManager:
 
     # A group's time has come.
 
-    def look(self, group_id: str, turn: int) -> Settled | None:
-        """Look at a group whose timer of ``turn`` has run out; None if that timer counts no more."""
+    def look(self, group_id: str, turn: int, *, is_early: bool = False) -> Settled | None:
+        """Look at a group whose timer of ``turn`` has run out; None if that timer counts no more.
+
+        ``is_early`` says that the queue couldn't hold the message back long enough. Any other message says that it is
+        time, whatever this machine's clock says: the queue's and the Scheduler's may be ahead of it.
+        """
         # First of all, and also if the timer is stale: whoever looked before may have died before sending them, and a
         # later generation would hide them.
         self._resend(group_id)
@@ -144,17 +148,19 @@ class AlarmManager:
             if timer.due is not None and turn < timer.turn:
                 self._wake(group_id, timer)  # Who set it may have died before waking us.
             return None
+        now = self._now()
         if timer.due is not None:
-            if timer.due > self._now():
+            if timer.due > now and is_early:
                 self._wake(group_id, timer)
                 return None
+            now = max(now, timer.due)
             # Before its alarms are read: an event that comes from now on sets a timer of its own.
             if not self._store.set_timer(group_id, Timer(turn, None), timer):
-                return self.look(group_id, turn)
+                return self.look(group_id, turn, is_early=is_early)
         for _ in range(_TRIES):
             if (group := self._store.group(group_id)) is None:
                 return None
-            settled = self._settle(group)
+            settled = self._settle(group, now)
             if settled is not None:
                 self._resend(group_id)
                 if settled.look_at is not None:
@@ -165,14 +171,14 @@ class AlarmManager:
                 return settled
         raise AlarmBusy(f"group {group_id}: {_TRIES} times somebody else changed it")
 
-    def _settle(self, group: Group) -> Settled | None:
+    def _settle(self, group: Group, now: datetime) -> Settled | None:
         leg = self._leg(group)
         instances = list(self._here(group, leg))
         here = {instance.fingerprint for instance in instances}
         group_seen = group.model_copy(update={"told": tuple(one for one in group.told if one in here)})
         leg = leg or self.router.route({})[-1]
         situation = Situation(
-            now=self._now(),
+            now=now,
             leg=leg,
             instances=instances,
             mutes=self._store.mutes(),

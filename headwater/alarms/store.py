@@ -147,8 +147,7 @@ class AlarmStore:
             "document": group.model_dump_json(),
         }
         writes = [self._table.put(state, only_if="#version = :before", before=before.generation)]
-        for notification in notifications:
-            writes.append(self._put(*_notify_key(notification), notification.model_dump_json(), version=0))
+        writes += [self._put(*_notify_key(one), one.model_dump_json(), version=0) for one in notifications]
         if opened is not None:
             writes.append(self._table.put({"pk": OPENED, "sk": f"AT#{_stamp(opened)}#{group.id}"}))
         return self._transact(writes)
@@ -260,6 +259,7 @@ class Queue:
         """Deliver ``message`` after ``delay``, at least once; ``name`` is the schedule's, if it takes one."""
         if delay <= LONGEST_DELAY or not (name and self._schedule_group):
             # A message that comes too early is sent on by its handler.
+            message = {**message, "is_early": True} if delay > LONGEST_DELAY else message
             seconds = min(max(0, -(-int(delay.total_seconds() * 1000) // 1000)), 900)
             client("sqs").send_message(QueueUrl=self._url, MessageBody=json.dumps(message), DelaySeconds=seconds)
             return

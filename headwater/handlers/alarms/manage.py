@@ -133,7 +133,7 @@ def _message(message: dict[str, Any]) -> dict[str, Any]:
         if status is not None and status.is_over:
             metrics.add_metric(f"AlarmNotifications{status.value.capitalize()}", "Count", 1)
         return {**told, "status": status}
-    settled = manager().look(message["group"], message["turn"])
+    settled = manager().look(message["group"], message["turn"], is_early=message.get("is_early", False))
     state = settled.group.status.value if settled else None
     kind = settled.notice.kind.value if settled and settled.notice else None
     logger.info("group looked at", extra={**message, "state": state, "kind": kind})
