@@ -32,6 +32,8 @@ from headwater.declare.alarms import Alarms
 from headwater.declare.matchers import all_match
 
 _TRIES = 10
+OVERDUE = timedelta(hours=1)
+"""How late a timer is before the daily audit takes it for lost."""
 STORM_WAIT = timedelta(minutes=1)
 """How long the digest of a storm waits for more groups."""
 
@@ -334,6 +336,24 @@ class AlarmManager:
         for group, instances in self.open_groups():
             if any(mute.concerns(instance) for instance in instances if instance.fires(self._now())):
                 self._arm(group.id, max(self._now(), mute.ends_at))
+
+    def audit(self) -> list[str]:
+        """Look once more at groups whose time is long over, and send what still waits; ids of the groups.
+
+        A timer or a notification comes late if its message became a dead letter, or was lost by AWS.
+        """
+        now, found = self._now(), []
+        for group in self._store.groups():
+            timer = self._store.timer(group.id)
+            is_over = timer.due is not None and timer.due + OVERDUE < now
+            if timer.due is None and group.status is not GroupStatus.CLOSED:
+                is_over = group.flushed_at is None or group.flushed_at + OVERDUE < now
+            if is_over:
+                found.append(group.id)
+                self._arm(group.id, now, again=True)
+            if group.notified_at is not None and group.notified_at + OVERDUE < now:
+                self._resend(group.id)
+        return found
 
     def open_groups(self) -> Iterator[tuple[Group, list[Instance]]]:
         """Groups that aren't closed, each with its alarms."""

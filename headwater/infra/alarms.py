@@ -27,6 +27,7 @@ from headwater.project import project
 
 TIMEOUT = timedelta(minutes=2)
 TRIES = 5
+DAILY = "rate(1 day)"
 
 
 class AlarmManager(Component):
@@ -73,6 +74,9 @@ class AlarmManager(Component):
             redrive_policy=platform.dead_letters.redrive_policy(),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[permission]),
         )
+        audit = "alarms-audit"
+        description = "Finds groups of alarms whose timers were lost."
+        function.call_by_rule(audit, schedule=DAILY, target="audit", description=description, parent=self)
         self.register_outputs({})
 
     def _manage(self, platform: Platform, declared: Alarms, queue: aws.sqs.Queue) -> Function:

@@ -1,4 +1,4 @@
-"""Alarms that come by the topic, groups whose time has come, and notifications that are to be sent."""
+"""Alarms that come by the topic, groups whose time has come, notifications that are to be sent, and a daily audit."""
 
 from __future__ import annotations
 
@@ -93,12 +93,22 @@ def delivery() -> Delivery:
 
 @entry
 def handler(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
-    """Handle SNS's records, or one message of the queue; what fails comes again."""
+    """Handle SNS's records, one message of the queue, or the daily audit; what fails comes again."""
+    if event.get("source") == "aws.events":
+        return _audit()
     handled = [
         _alarm(record["Sns"]) if "Sns" in record else _message(json.loads(record["body"]))
         for record in event["Records"]
     ]
     return {"handled": handled}
+
+
+def _audit() -> dict[str, Any]:
+    overdue = manager().audit()
+    if overdue:
+        logger.error("groups weren't looked at in time, and are now", extra={"groups": overdue})
+    metrics.add_metric("AlarmGroupsOverdue", "Count", len(overdue))
+    return {"overdue": overdue}
 
 
 def _alarm(notice: dict[str, Any]) -> dict[str, Any]:

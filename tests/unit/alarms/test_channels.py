@@ -159,7 +159,7 @@ def test_an_address_of_a_private_network_is_refused_unless_it_is_allowed(name: s
 
 
 def test_a_name_that_leads_into_a_private_network_is_refused() -> None:
-    with pytest.raises(NotificationFailed, match="localhost: .* is an address of a private network"):
+    with pytest.raises(NotificationFailed, match=r"localhost: .* is an address of a private network"):
         post(Address("https://localhost/hook"), {})
 
 
@@ -215,7 +215,7 @@ def test_slack_edits_the_groups_message_when_it_is_over(host: Host, secrets: Non
 @pytest.mark.parametrize(("error", "final"), [("ratelimited", False), ("channel_not_found", True), ("", False)])
 def test_slack_says_no_with_a_200(host: Host, secrets: None, error: str, final: bool) -> None:
     host.answer(200, {"ok": False, "error": error})
-    with pytest.raises(NotificationFailed, match="slack.com: chat.postMessage") as failed:
+    with pytest.raises(NotificationFailed, match=r"slack\.com: chat\.postMessage") as failed:
         send(host, "slack-bot", notification())
     assert failed.value.final is final
 

@@ -333,3 +333,21 @@ def test_what_a_look_left_unsent_is_sent_before_a_later_one_hides_it(
     world.fire("b")
     world.run(minutes=10)
     assert world.ann.heard == ["FIRING 1/0 a", "FIRING 2/0 a,b"]
+
+
+def test_the_daily_audit_finds_timers_and_notifications_that_were_lost(world: World) -> None:
+    world.fire("a")
+    world.queue.messages.clear()
+    world.run(hours=2)
+    assert world.manager.audit() == [world.group()]
+    world.run(seconds=0)
+    assert world.ann.heard == ["FIRING 1/0 a"]
+    world.fire("b")
+    world.run(minutes=5)
+    world.resolve("a", "b")
+    world.queue.messages.clear()
+    assert world.manager.audit() == []
+    world.run(hours=3)
+    assert world.manager.audit() == [world.group()]
+    world.run(seconds=1)
+    assert world.ann.heard[-1] == "RECOVERED 0/2 a,b"

@@ -134,6 +134,12 @@ def test_an_event_that_a_client_sent_is_taken_as_one_of_the_topic(mailbox: str) 
     assert [subject for subject, _ in mails(mailbox)] == ["ALARM: disk"]
 
 
+def test_the_daily_rule_audits_and_finds_nothing_wrong(mailbox: str) -> None:
+    handle(message("ALARM"))
+    work()
+    assert manage.handler({"source": "aws.events", "detail-type": "Scheduled Event"}, Context()) == {"overdue": []}  # type: ignore[arg-type]
+
+
 def test_a_name_that_no_mail_could_carry_is_made_plain(mailbox: str) -> None:
     handle(message("ALARM", name="Größe\n" + "x" * 200))
     work()
