@@ -52,7 +52,7 @@ class AlarmManager(Component):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(name, platform, opts)
-        declared = alarms or _declared(platform.config)
+        declared = alarms or declared_for(platform.config)
         queue = self._queue(platform.dead_letters)
         function = self._manage(platform, declared, queue)
         aws.lambda_.EventSourceMapping(
@@ -188,7 +188,7 @@ class AlarmManager(Component):
         return allow(["sns:Publish"], topic.arn, settings={"notifications_topic_arn": topic.arn})
 
 
-def _declared(config: Config) -> Alarms:
+def declared_for(config: Config) -> Alarms:
     """The project's ``alarms.py``, or what the settings alone say.
 
     Raises
