@@ -57,9 +57,8 @@ def new_mute(
     if end <= now or end <= start:
         raise InvalidMute(f"the mute would end at {end:%Y-%m-%d %H:%M} UTC: that is in the past, or before it starts")
     if end - start > LONGEST_MUTE:
-        raise InvalidMute(
-            f"the mute would last {(end - start).days} days: at most {LONGEST_MUTE.days}, then look again"
-        )
+        days = round((end - start).total_seconds() / 86_400, 1)
+        raise InvalidMute(f"the mute would last {days:g} days: at most {LONGEST_MUTE.days} days, then look again")
     id_ = hashlib.sha256("|".join([*map(str, matchers), author, now.isoformat()]).encode()).hexdigest()[:10]
     return Mute(
         id=id_,
