@@ -59,7 +59,7 @@ class Stack:
     models : Models
         Registered models: list, show, serving, promote, rollback, training_set.
     alarms : Alarms
-        Alarms: list.
+        Alarms: list, show, ack, unack, snooze, close, mute, unmute, mutes, route, test, send, replay.
     logs : Logs
         Logs of functions, tasks and machines: groups, read.
     infra : Infrastructure
