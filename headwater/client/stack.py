@@ -64,7 +64,7 @@ class Stack:
     schedules : Schedules
         Schedules: list, next, history, pause, resume, run, backfill.
     alarms : Alarms
-        Alarms: list.
+        Alarms: list, show, ack, unack, snooze, close, mute, unmute, mutes, route, test, send, replay.
     logs : Logs
         Logs of functions, tasks and machines: groups, read.
     infra : Infrastructure

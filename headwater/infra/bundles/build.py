@@ -23,6 +23,7 @@ from headwater.infra.bundles.packages import (
     MAX_UNZIPPED_BYTES,
     PRUNED,
     SERVICES,
+    SERVICES_OF,
     BundleError,
     File,
     Target,
@@ -214,7 +215,7 @@ def _check_services(recipe: Recipe, ours: Sequence[File]) -> None:
         if not file.name.endswith(".py"):
             continue
         for line, service in _clients(file.content):
-            if service not in SERVICES:
+            if service not in SERVICES_OF.get(recipe.name, SERVICES):
                 raise BundleError(
                     f"bundle {recipe.name!r}: {file.name} line {line} uses the AWS service {service!r}, "
                     f"which bundles leave out. Add it to SERVICES in headwater/infra/bundles/packages.py"

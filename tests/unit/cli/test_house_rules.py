@@ -40,8 +40,10 @@ def test_every_command_of_the_issue_is_there() -> None:
     ingestions list; ingestions show; ingestions quarantine; source list; source show; source reingest; runs stop;
     predictions list; monitor status; monitor drift; monitor quality; monitor segments; monitor explain;
     monitor replay; monitor dashboards; monitor export; monitor token create; monitor token list;
-    monitor token revoke; labels upload; labels list; labels coverage; alarms list; feedback list; feedback show;
-    feedback summary; feedback send; feedback rotate-key; new; init; check; lock; stack; verify;
+    monitor token revoke; labels upload; labels list; labels coverage; feedback list; feedback show;
+    feedback summary; feedback send; feedback rotate-key; alarms list; alarms show; alarms ack;
+    alarms unack; alarms snooze; alarms close; alarms mute; alarms unmute; alarms mutes; alarms route; alarms test;
+    alarms send; alarms replay; new; init; check; lock; stack; verify;
     data list; data status; data commit; data log; data show; data diff;
     data ls; data blame; data revert; data merge; data reset; data tag; data moves; data branch create;
     data branch list; data branch delete; data hook add; data hook list; data hook remove; data checkout; data upload;

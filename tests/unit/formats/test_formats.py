@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from headwater.alarms.types import AlarmRecord, AlarmStanding
+from headwater.alarms.types import AlarmRecord, Group, Instance, Mute, Notification
 from headwater.code.types import CodeState
 from headwater.declare import Product
 from headwater.features.definitions import Definition as ViewDefinition
@@ -43,7 +43,10 @@ from headwater.versions.types import Commit, RefMove, Root
 HERE = Path(__file__).parent
 KINDS: Mapping[str, type[Stored]] = {
     "AlarmRecord": AlarmRecord,
-    "AlarmStanding": AlarmStanding,
+    "AlarmGroup": Group,
+    "AlarmInstance": Instance,
+    "AlarmMute": Mute,
+    "AlarmNotification": Notification,
     "AliasMove": AliasMove,
     "Annotation": Annotation,
     "Bank": Bank,
