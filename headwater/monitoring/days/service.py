@@ -141,7 +141,7 @@ class Days:
 
     def answered(self, model: str, since: date, until: date) -> list[tuple[date, int]]:
         """The days from ``since`` to ``until``, both included, with each version that answered on them; ascending."""
-        stored = self._standing(model, self._days.list_days(model, since, until))
+        stored = self._standing(model, list(self._days.list_days(model, since, until)))
         live = {(part.day, part.version) for part in self._live_parts(model) if since <= part.day <= until}
         return sorted({(one.day, one.version) for one in stored} | live)
 

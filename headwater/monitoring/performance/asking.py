@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 
 import pandas
@@ -18,8 +18,8 @@ from headwater.monitoring.labels.definitions import Definitions
 from headwater.monitoring.labels.service import Labels as ModelLabels
 from headwater.monitoring.performance.answers import By, ErrorsAnswer, JudgedStretch, PerformanceAnswer
 from headwater.monitoring.performance.estimator import Estimator
-from headwater.monitoring.performance.service import DayCounts, Labels, Performance, Predictions
-from headwater.monitoring.profiles.types import Scheme
+from headwater.monitoring.performance.service import Columns, Labels, Performance, Predictions
+from headwater.monitoring.performance.withdrawal import EstimateStanding
 from headwater.monitoring.watching import DAYS, NoSuchDay, Watching
 from headwater.registry.service import Registry
 from headwater.registry.store import ArtifactStore
@@ -43,6 +43,8 @@ class Asking:
         Of the model.
     known : datetime, optional
         Only predictions and labels that were received before this moment count.
+    standing : callable, optional
+        Gives what is known of a version's estimates: those that were withdrawn aren't shown.
     """
 
     def __init__(
@@ -54,7 +56,9 @@ class Asking:
         labels: ModelLabels,
         *,
         known: datetime | None = None,
+        standing: Callable[[int], EstimateStanding | None] = lambda _: None,
     ) -> None:
+        self._standing = standing
         self._watching, self._registry, self._artifacts = watching, registry, artifacts
         self._versions, self._labels, self._known = versions, labels, known
 
@@ -96,24 +100,20 @@ class Asking:
         days = [one.day for one in self._days(number, since, until, DAYS if by == "day" else 7 * WEEKS)]
         start, end = start_of(days[0]), start_of(days[-1]) + timedelta(days=1)
         with self._labels.counting(start, end, self._known) as labels:
-            read = _Daily(
-                self._registry,
-                self._artifacts,
-                _Chosen(self._watching.days, self._versions, days, segment),
-                labels,
-                segment=segment,
-            )
-            today = self._watching.today(model)
+            predictions = _Chosen(self._watching.days, self._versions, segment)
+            performance = _OfSegment(self._registry, self._artifacts, predictions, labels, columns_of, segment=segment)
+            counted = {day: performance.counted(model, number, day, self._known) for day in days}
+            today, standing = self._watching.today(model), self._believed(number)
 
             def judged(some: Sequence[date]) -> JudgedStretch:
-                report = read.report(
+                report = performance.judge(
                     model,
                     number,
-                    some[0],
-                    some[-1],
+                    {day: counted[day] for day in some},
                     metric=declared.watched_metric,
                     tolerance=declared.monitoring.tolerance,
                     known=self._known,
+                    standing=standing,
                 )
                 return JudgedStretch(metric=declared.watched_metric, report=report, running=some[-1] >= today)
 
@@ -166,6 +166,13 @@ class Asking:
             analysis=performance.errors(model, number, days[0], days[-1], known=self._known, beside=beside),
         )
 
+    def _believed(self, version: int) -> EstimateStanding | None:
+        """Whether the version's estimates are believed, as it was known then."""
+        found = self._standing(version)
+        if found is None or found.withdrawn_on is None or self._known is None:
+            return found
+        return found if start_of(found.withdrawn_on) < self._known else None
+
     def _declared(self, version: int) -> Model:
         return Definitions(self._registry, self._artifacts).product(self._labels.model, version).models[0]
 
@@ -183,31 +190,27 @@ class Asking:
 
 
 class _Chosen:
-    """Predictions of some days, or of a segment of them."""
+    """Predictions by day: all, or those of a segment."""
 
-    def __init__(self, days: Days, versions: Versions, chosen: Sequence[date], segment: str) -> None:
-        self._days, self._versions, self._chosen, self._segment = days, versions, set(chosen), segment
+    def __init__(self, days: Days, versions: Versions, segment: str) -> None:
+        self._days, self._versions, self._segment = days, versions, segment
 
     def frames(
         self, model: str, version: int, day: date, columns: Sequence[str] | None = None
     ) -> Iterator[pandas.DataFrame]:
         """The predictions of a day, each once."""
-        if day not in self._chosen:
-            return
         for frame in self._days.frames(model, version, day, columns):
             yield self._of_segment(frame, *self._versions.known(model, version)) if self._segment else frame
 
     def _of_segment(self, frame: pandas.DataFrame, bank: Bank, package: Package) -> pandas.DataFrame:
-        column = next(
-            column for column, values in bank.segments.items() if self._segment in segment_names(column, values)
-        )
-        values = bank.segments[column]
-        places = segment_places(columns_of(package, frame)[column], values)
-        return frame[places == segment_names(column, values).index(self._segment)]
+        named = {column: segment_names(column, values) for column, values in bank.segments.items()}
+        column = next(column for column, names in named.items() if self._segment in names)
+        places = segment_places(columns_of(package, frame)[column], bank.segments[column])
+        return frame.loc[places == named[column].index(self._segment)]
 
 
-class _Daily(Performance):
-    """Performance whose version and days are read once, however many stretches of them are asked about."""
+class _OfSegment(Performance):
+    """Performance beside the baselines of a segment; of the whole where that is empty."""
 
     def __init__(
         self,
@@ -215,51 +218,26 @@ class _Daily(Performance):
         artifacts: ArtifactStore,
         predictions: Predictions,
         labels: Labels,
+        columns: Columns,
         *,
         segment: str = "",
     ) -> None:
-        super().__init__(registry, artifacts, predictions, labels, columns_of)
+        super().__init__(registry, artifacts, predictions, labels, columns)
         self._segment = segment
-        self._read: dict[tuple[str, int], tuple[ModelVersion, Package, Scheme]] = {}
-        self._estimators: dict[int, Estimator | None] = {}
-        self._counted: dict[date, DayCounts] = {}
-
-    def _version(self, model: str, version: int) -> tuple[ModelVersion, Package, Scheme]:
-        if (model, version) not in self._read:
-            self._read[model, version] = super()._version(model, version)
-        return self._read[model, version]
 
     def _estimator(self, entry: ModelVersion) -> Estimator | None:
-        """The version's estimator; of a segment with the segment's baselines instead of the whole's."""
-        if entry.version not in self._estimators:
-            found = super()._estimator(entry)
-            if self._segment and found is None:
-                candidate = entry.candidate
-                found = Estimator(
-                    model=candidate.model,
-                    run_id=candidate.run_id,
-                    task=self._version(candidate.model, entry.version)[1].task,
-                    reason="the version was trained before estimators were kept",
-                )
-            if self._segment and found is not None:
-                # The estimated figures of held-out rows are those of all segments: nothing to judge a segment's by.
-                baselines = found.segments.get(self._segment, {})
-                found = found.model_copy(update={"baselines": baselines, "estimated": {}})
-            self._estimators[entry.version] = found
-        return self._estimators[entry.version]
-
-    def _count(
-        self,
-        package: Package,
-        scheme: Scheme,
-        estimator: Estimator | None,
-        version: int,
-        day: date,
-        known: datetime | None,
-    ) -> DayCounts:
-        if day not in self._counted:
-            self._counted[day] = super()._count(package, scheme, estimator, version, day, known)
-        return self._counted[day]
+        found = super()._estimator(entry)
+        if not self._segment:
+            return found
+        if found is None:
+            found = Estimator(
+                model=entry.model,
+                run_id=entry.candidate.run_id,
+                task=self._version(entry.model, entry.version)[1].task,
+                reason="the version was trained before estimators were kept",
+            )
+        # The estimated figures of held-out rows are of all segments together: nothing to judge one segment's by.
+        return found.model_copy(update={"baselines": found.segments.get(self._segment, {}), "estimated": {}})
 
 
 def _stretches(days: Sequence[date], by: By) -> list[list[date]]:
