@@ -206,7 +206,8 @@ class _Chosen:
         named = {column: segment_names(column, values) for column, values in bank.segments.items()}
         column = next(column for column, names in named.items() if self._segment in names)
         places = segment_places(columns_of(package, frame)[column], bank.segments[column])
-        return frame.loc[places == named[column].index(self._segment)]
+        chosen: pandas.DataFrame = frame.loc[places == named[column].index(self._segment)]
+        return chosen
 
 
 class _OfSegment(Performance):
