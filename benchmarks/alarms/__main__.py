@@ -58,7 +58,7 @@ class Storm:
         )
         self.alarms = alarms
 
-    def send(self, message: Any, before: Any = None, *, delay: timedelta = timedelta(0), name: str = "") -> str:
+    def send(self, message: Any, before: Any = None, *, delay: timedelta = timedelta(0), name: str = "") -> str:  # noqa: ARG002
         """The queue, the receiver, and the dead letters."""
         if isinstance(message, Notification):
             self.keys[message.key] += 1

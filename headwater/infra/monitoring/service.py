@@ -7,6 +7,7 @@ from datetime import timedelta
 import pulumi
 
 import headwater.handlers.monitoring.compact
+from headwater.infra.monitoring.ask import Ask
 from headwater.infra.monitoring.dashboards import Dashboard, Metrics
 from headwater.infra.monitoring.feedback import Feedback
 from headwater.infra.monitoring.labels import Labels
@@ -65,4 +66,5 @@ class Monitoring(Component):
         self.feedback = Feedback(f"{name}-feedback", platform, serving=serving, opts=self._child)
         self.watch = ModelWatch(f"{name}-watch", platform, opts=self._child)
         Labels(f"{name}-label", platform, serving=serving, opts=self._child)
+        Ask(f"{name}-ask", platform, serving=serving, opts=self._child)
         self.register_outputs({"function": self.compact.name})

@@ -39,9 +39,9 @@ def test_every_command_of_the_issue_is_there() -> None:
     features compute; features get; features ingest; features materialise; features parity; features skew;
     ingestions list; ingestions show; ingestions quarantine; source list; source show; source reingest; runs stop;
     predictions list; monitor status; monitor drift; monitor quality; monitor segments; monitor explain;
-    monitor replay; monitor dashboards; monitor export; monitor token create; monitor token list;
-    monitor token revoke; labels upload; labels list; labels coverage; feedback list; feedback show;
-    feedback summary; feedback send; feedback rotate-key; alarms list; alarms show; alarms ack;
+    monitor replay; monitor performance; monitor errors; monitor dashboards; monitor export; monitor token create;
+    monitor token list; monitor token revoke; labels upload; labels list; labels coverage; feedback list;
+    feedback show; feedback summary; feedback send; feedback rotate-key; alarms list; alarms show; alarms ack;
     alarms unack; alarms snooze; alarms close; alarms mute; alarms unmute; alarms mutes; alarms route; alarms test;
     alarms send; alarms replay; new; init; check; lock; stack; verify;
     data list; data status; data commit; data log; data show; data diff;
