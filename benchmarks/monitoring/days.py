@@ -25,16 +25,16 @@ Columns = dict[str, Any]
 
 
 @cache
-def days() -> tuple[Columns, ...]:
-    """Columns of each day, about 930 rows."""
+def days(months: int = 6) -> tuple[Columns, ...]:
+    """Columns of each day of the year's first months, about 930 rows."""
     folder = data_folder()
     wanted = ["month", "day", "time_hour", "sched_dep_time", "distance", *CATEGORIES]
     flights = pandas.read_csv(folder / "flights.csv.zip", usecols=wanted)
     weather = pandas.read_csv(folder / "weather.csv", usecols=["origin", "time_hour", *NUMBERS[3:]])
-    both = flights[flights["month"] <= 6].merge(weather, how="left", on=["origin", "time_hour"])
+    both = flights[flights["month"] <= months].merge(weather, how="left", on=["origin", "time_hour"])
     both["hour"], both["minute"] = both["sched_dep_time"] // 100, both["sched_dep_time"] % 100
     found = [rows for _, rows in both.groupby(["month", "day"], sort=True)]
-    return tuple({name: rows[name].to_numpy() for name in (*NUMBERS, *CATEGORIES)} for rows in found[:DAYS])
+    return tuple({name: rows[name].to_numpy() for name in (*NUMBERS, *CATEGORIES)} for rows in found)
 
 
 def training_profile(train: Sequence[Columns]) -> Profile:
