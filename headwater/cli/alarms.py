@@ -180,7 +180,8 @@ def route_alarm(
 
 
 def test_receiver(
-    receiver: Annotated[str, typer.Argument(metavar="RECEIVER", help="Name of a receiver.")], stack: StackOption = None
+    receiver: Annotated[str, typer.Argument(metavar="RECEIVER", help="Name of a receiver.")],
+    stack: StackOption = None,  # noqa: PT028 - a command, called `test`
 ) -> Answer:
     """Send a test to a receiver, and say what became of it."""
     outcome = connect(stack).alarms.test(receiver)
