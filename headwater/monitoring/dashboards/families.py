@@ -49,7 +49,7 @@ SEVERITY = _family(
     "model_severity",
     "How soon a person should look: " + ", ".join(f"{n} {name}" for n, name in enumerate(SEVERITIES)) + ".",
 )
-ALARM = _family("model_alarm", "1 while the model is in alarm or its severity is PAGE, else 0.")
+ALARM = _family("model_alarm", "1 while somebody should look: the model's severity is TICKET or PAGE; else 0.")
 PREDICTIONS = _family("predictions", "Predictions of the last judged day.")
 WINDOW_END = _family("window_end_timestamp_seconds", "End of the last judged day, Unix time.", "seconds")
 LOOK = _family("look_timestamp_seconds", "When the model was last looked at, Unix time.", "seconds")
@@ -71,8 +71,8 @@ FAMILIES = (
 
 
 def is_alarming(status: Status) -> bool:
-    """Whether the model's one alarm is on."""
-    return status.state.value == "ALARM" or status.severity.value == "PAGE"
+    """Whether the model's one alarm is on: while its severity isn't NONE."""
+    return status.severity.value != "NONE"
 
 
 def measures(status: Status) -> Iterator[Measure]:

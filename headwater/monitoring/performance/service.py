@@ -228,6 +228,10 @@ class Performance:
             reason=reason,
         )
 
+    def task(self, model: str, version: int) -> str:
+        """``classification`` or ``regression``."""
+        return self._version(model, version)[1].task
+
     def score(self, model: str, version: int, day: date, counted: DayCounts, metric: Metric) -> ScoredEstimate | None:
         """Score a day's estimate by its labels, both of the labelled predictions; None if either can't be told.
 
