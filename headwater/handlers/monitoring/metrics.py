@@ -56,7 +56,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Answer:
         if event.get("routeKey") != METRICS.key:
             logger.append_keys(token=services().tokens.admit(given).name)
         kind = chosen(headers.get("accept", ""))
-        return _answer(HTTPStatus.OK, kind, exposition(services().statuses.all(), kind))
+        read = services().statuses.all()
+        for model, why in read.unreadable.items():
+            logger.error(f"the status of {model} can't be read: {why}", extra={"model": model})
+        return _answer(HTTPStatus.OK, kind, exposition(read.statuses, kind, read.unreadable))
     except TokenRefused as error:
         logger.info("a scrape was refused", extra={"reason": error.reason, "shows_token": bool(given)})
         answer = _error(error.http_status, error.reason, error.message, context.aws_request_id)

@@ -99,7 +99,7 @@ PANELS = (
     ),
     Panel(
         title="Alarm",
-        help="1 while the model is in alarm: the one alarm that it has.",
+        help="1 while somebody should look, by TICKET or PAGE: the one alarm that a model has.",
         unit=Unit.YES_NO,
         prometheus=(_latest(families.ALARM, "{{model}}@{{version}}"),),
         cloudwatch=(Metric("ModelAlarm", "Maximum"),),
