@@ -29,7 +29,7 @@ from headwater.storage.table import Table
 from headwater.training.estimating import baselines
 from tests.unit.lake.world import ARTIFACTS, LAKE, REGISTRY
 from tests.unit.monitoring.logs import BUCKET
-from tests.unit.monitoring.watched import MODEL, TIMES, Rows, Watched, bank_with, morning, rows_of
+from tests.unit.monitoring.watched import MODEL, Rows, Watched, bank_with, morning, rows_of
 
 HERE = "tests.unit.monitoring.performing"
 SALES = pa.DataFrameSchema(
@@ -103,16 +103,11 @@ class Performing:
         return number
 
     def day(self, day: date, *, version: int = 1, rows: Rows | None = None, **faults: Any) -> None:
-        """Log a day's predictions."""
+        """Log a day's predictions, in one request."""
         made = rows if rows is not None else rows_of(day.toordinal(), **faults)
-        self.watched.day(day, made, version=version)
-        named = []
-        for place, hour in enumerate(TIMES):
-            named += [
-                (f"{day}T{hour:02}-v{version}-{place}-0.{number}", row)
-                for number, row in enumerate(made[place :: len(TIMES)])
-            ]
-        self.ids[day], self.rows[day] = [name for name, _ in named], [row for _, row in named]
+        self.watched.request(day, 8, made, version=version, name="all")
+        self.ids[day] = [f"{day}T08-v{version}-all.{number}" for number in range(len(made))]
+        self.rows[day] = made
 
     def tell(self, day: date, at: datetime, *, wrong: float = 0.0, share: float = 1.0, **more: Any) -> None:
         """Write labels of a day's predictions; the first ``share`` of them."""
@@ -134,9 +129,7 @@ class Performing:
     def land(self, day: date, at: datetime, *, known: datetime | None = None, wrong: float = 0.0) -> None:
         """Have a file with a day's sales committed at a moment."""
         self.files += 1
-        lake = Lake(
-            declare.catalog([declare.Product(sources=(SOURCE,))]), bucket=LAKE, table=REGISTRY, now=lambda: at
-        )
+        lake = Lake(declare.catalog([declare.Product(sources=(SOURCE,))]), bucket=LAKE, table=REGISTRY, now=lambda: at)
         told = outcomes(self.rows[day], seed=day.toordinal(), wrong=wrong)
         lines = ["shop,amount,asked_at,known_at,bought"]
         lines += [
@@ -174,15 +167,13 @@ class Performing:
 
     def days(self, first: date, count: int, *, wrong: float = 0.0, labelled: bool = True, **more: Any) -> Status:
         """Let days pass whose labels are written at once; the status on the morning after the last one."""
-        status = None
+        last = first
         for place in range(count):
-            day = first + timedelta(days=place)
-            self.day(day, **more)
+            last = first + timedelta(days=place)
+            self.day(last, **more)
             if labelled:
-                self.tell(day, morning(day), wrong=wrong)
-            status = self.hour(morning(day))
-        assert status is not None
-        return status
+                self.tell(last, morning(last), wrong=wrong)
+        return self.hour(morning(last))
 
 
 def nothing(*_: Any) -> None:
