@@ -3,8 +3,8 @@
 ``python -m benchmarks.monitoring.hourly [--records 1000 4000 16000]`` logs an hour of requests of one instance each,
 twenty features, one column of segments, on mocked AWS in this process, writes a label of each, and prints the seconds
 of each step, how they grow, and what an hour of ten million predictions a day would cost on a 2 GB function (3 GB for
-counting and performance). Time that moto takes to answer is in it: S3 itself answers many requests at once. Judging is a
-day's, of which a model has one; performance is the joining of labels and the counting of a day's rows, which is done
+counting and performance). Time that moto takes to answer is in it: S3 itself answers many requests at once. Judging is
+a day's, of which a model has one; performance is the joining of labels and the counting of a day's rows, which is done
 for seven days, once a day and when labels came.
 """
 

@@ -174,6 +174,12 @@ PANELS = (
         limit=3 * HOUR,
     ),
     Panel(
+        title="Status can't be read",
+        help="1 for a model whose status another version of Headwater wrote, or that is damaged: nothing else is told.",
+        unit=Unit.YES_NO,
+        prometheus=(_latest(families.UNREADABLE, "{{model}}"),),
+    ),
+    Panel(
         title="Age of the last judged day",
         help="Time since the end of the last day that was judged: less than about a day while there is traffic.",
         unit=Unit.SECONDS,

@@ -10,6 +10,7 @@ import pytest
 from headwater import declare
 from headwater.lake.errors import LakeBusy
 from headwater.monitoring.dashboards.store import Statuses
+from headwater.monitoring.drift.bank import Bank
 from headwater.monitoring.drift.standing import State
 from headwater.monitoring.performance.service import Performance
 from headwater.monitoring.status import Severity
@@ -18,9 +19,10 @@ from headwater.monitoring.watch.records import WatchRecords
 from headwater.registry.types import DEFINITION_FILE
 from headwater.storage.table import Table
 from tests.unit.lake.world import REGISTRY
+from tests.unit.monitoring.data import scheme_of
 from tests.unit.monitoring.logs import HOUR
 from tests.unit.monitoring.performing import DECLARED, SOURCE, Performing
-from tests.unit.monitoring.watched import MODEL, TODAY, Watched, bank_with, morning, new_watched, rows_of
+from tests.unit.monitoring.watched import MODEL, SHOPS, TODAY, Watched, bank_with, morning, new_watched, rows_of
 
 DAY = timedelta(days=1)
 STUCK = {"amount": 0.25}
@@ -194,17 +196,18 @@ def test_a_version_without_an_estimator_is_judged_by_labels_alone(watched: Watch
 
 def test_a_regression_without_numbers_is_judged(watched: Watched) -> None:
     """Its only input is text, and its labels come from nobody but the API."""
-    declared = DECLARED.model_copy(
-        update={"task": "regression", "inputs": DECLARED.inputs[:1], "gates": (declare.Gate(metric="mae", at_most=9),)}
-    )
+    gates = (declare.Gate(metric="mae", at_most=9),)
+    changes = {"task": "regression", "gates": gates, "inputs": DECLARED.inputs[:1]}
+    declared = DECLARED.model_copy(update=changes)
+    bank = Bank(scheme=scheme_of({}, {"shop": SHOPS}, scores=[row["score"] for row in rows_of(0)]), windows=())
     product = declare.Product(sources=(SOURCE,), models=(declared,))
     watched.version(
-        bank_with(), more={DEFINITION_FILE: product.model_dump_json().encode()}, task="regression",
-        inputs=declared.inputs, columns=("shop",),
+        bank, more={DEFINITION_FILE: product.model_dump_json().encode()}, task="regression", columns=("shop",),
+        inputs=declared.inputs,
     )  # fmt: skip
     watched.serve(1)
     model = Performing(watched, declared)
-    rows = [{"shop": row["shop"], "amount": 0.0, "score": row["score"]} for row in rows_of(1)]
+    rows = [{"shop": row["shop"], "score": row["score"]} for row in rows_of(1)]
     model.day(TODAY, rows=rows)
     items = [
         {"prediction_id": name, "value": row["score"] + 1} for name, row in zip(model.ids[TODAY], rows, strict=True)
@@ -266,12 +269,11 @@ def test_a_look_whose_time_is_up_leaves_the_other_days_to_the_next(model: Perfor
     model.watched.watch().run(now)
     kept = []
     for _ in range(3):
-        left = iter([False] * 6)
+        left = iter([False] * 2)
         look, versions = model.look(), model.watched
         found = look(MODEL, 1, now, versions.store.judged(MODEL, 1), None, lambda left=left: next(left, True))
         kept.append((sum(versions.store.counts(MODEL, 1, day) is not None for day in model.rows), found.complete))
-    assert kept[-1] == (3, True)
-    assert not kept[0][1]
+    assert kept == [(1, False), (2, False), (3, True)]
 
 
 class Killed(BaseException):

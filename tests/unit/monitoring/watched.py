@@ -162,8 +162,8 @@ class Watched:
         """Log one request."""
         as_of = datetime(day.year, day.month, day.day, hour, 30, tzinfo=UTC)
         predictions = [
-            {"inputs": {"shop": row["shop"], "amount": row["amount"]}, "features": {}, "missing_features": [],
-             "probability": row["score"], "feature_age_seconds": None}
+            {"inputs": {name: row[name] for name in ("shop", "amount") if name in row}, "features": {},
+             "missing_features": [], "probability": row["score"], "feature_age_seconds": None}
             for row in rows
         ]  # fmt: skip
         self.log.write(
