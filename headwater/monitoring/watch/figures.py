@@ -56,7 +56,7 @@ class JudgedPerformance(Stored):
     """Why a figure is missing or old, a line each."""
 
     def says(self, other: JudgedPerformance | None) -> bool:
-        """Whether it says the same as another one, whenever that was known."""
+        """True if both say the same, whenever each was known."""
         return other is not None and other.model_copy(update={"known": self.known}) == self
 
 

@@ -112,7 +112,7 @@ class PerformanceLook:
                 realised, estimated, (f"performance is that of an earlier look: {error.message}",), error=error
             )
         except HeadwaterError as error:
-            # Something that a person can mend, and that leaves the others and this model's drift as they are.
+            # Something that a person can put right, and that leaves the others and this model's drift as they are.
             return Found(realised, estimated, (f"performance can't be judged: {error.message}",))
         except Exception as error:  # What was found of drift is written down all the same.
             note = f"performance is that of an earlier look: {type(error).__name__}, see the function's log"
@@ -169,7 +169,7 @@ class PerformanceLook:
         return Found(said.realised, said.estimated, said.notes, complete)
 
     def _signs_of(self, asked: _Asked, window: Sequence[JudgedDay], waiting: Sequence[JudgedDay]) -> dict[date, str]:
-        """What each day's counts follow from."""
+        """Each day's sign: what its counts follow from."""
         try:
             sources = self._definitions.product(asked.model, asked.version).models[0].examples.sources
         except NoDefinition:

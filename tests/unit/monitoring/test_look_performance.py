@@ -16,6 +16,7 @@ from headwater.monitoring.performance.service import Performance
 from headwater.monitoring.status import Severity
 from headwater.monitoring.watch.figures import JudgedPerformance
 from headwater.monitoring.watch.records import WatchRecords
+from headwater.monitoring.watching import Watching
 from headwater.registry.types import DEFINITION_FILE
 from headwater.storage.table import Table
 from tests.unit.lake.world import REGISTRY
@@ -63,6 +64,12 @@ def test_sales_that_land_late_restate_the_days_and_what_was_known_stays(model: P
     assert [one.labelled for one in history(model)] == [0, 80, 160]
     before = model.watched.store.performances(MODEL, 1, morning(TODAY + DAY) + 3 * HOUR)
     assert [one.labelled for one in before] == [80]
+    watched = model.watched
+    places = watched.registry, watched.log.store, watched.days, watched.store, watched.versions
+    asked = Watching(*places, now=morning(TODAY + 2 * DAY), known=morning(TODAY + DAY) + 3 * HOUR)
+    then = asked.status(MODEL).status
+    assert then is not None
+    assert then.realised == before[0].realised
 
 
 def test_rows_are_counted_again_only_when_something_changed(model: Performing, monkeypatch: pytest.MonkeyPatch) -> None:
