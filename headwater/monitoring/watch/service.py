@@ -145,7 +145,7 @@ class Watch:
         stop: Callable[[], bool],
         looked: Looked,
     ) -> tuple[Status | None, bool, Exception | None]:
-        """The status, whether all that is due was done, and what went wrong with performance."""
+        """The status, whether all days that are due were judged, and what went wrong with performance."""
         days, complete = Days(self._log, self._days, self._versions), True
         try:
             judge = VersionJudge(self._store, days, self._versions, model, version)
@@ -179,7 +179,9 @@ class Watch:
             model, version, now, ordered, running=(findings, rows), figures=(found.realised, found.estimated),
             notes=found.notes,
         )  # fmt: skip
-        return status, complete and found.complete, found.error
+        # What is removed, and noted as looked at, doesn't wait for performance.
+        looked.complete &= found.complete
+        return status, complete, found.error
 
     def _digests(
         self, days: Days, model: str, version: int, now: datetime, counted: Counted, *, whole: bool

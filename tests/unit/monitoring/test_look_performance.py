@@ -50,6 +50,7 @@ def test_without_labels_there_is_an_estimate_and_a_word_why_nothing_is_realised(
 
 
 def test_sales_that_land_late_restate_the_days_and_what_was_known_stays(model: Performing) -> None:
+    # IFCA-Advanced-Computing/frouros#42: the next label that came was taken for the next prediction's.
     model.days(TODAY, 2, labelled=False)
     model.land(TODAY, morning(TODAY + DAY) + HOUR)
     status = model.hour(morning(TODAY + DAY) + 2 * HOUR)

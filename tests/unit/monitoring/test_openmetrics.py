@@ -256,6 +256,8 @@ def test_only_what_lies_between_is_exported() -> None:
 
 
 def test_a_status_that_cannot_be_read_hides_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    # prometheus/mysqld_exporter#65, prometheus-community/postgres_exporter#440: one error ended the whole scrape.
+    # kbudde/rabbitmq_exporter#58: zeros stood for what couldn't be read.
     with new_world(monkeypatch):
         table = Table(REGISTRY)
         keep(table, [status("a"), status("b"), status("c"), unknown("d")])
