@@ -122,7 +122,12 @@ class Watching:
         judged = self._judged(model, served) if served is not None else []
         if served is None or not judged:
             return None
-        return status_of(model, served, self._known, judged)
+        windows = self._store.performances(model, served, self._known)
+        if not windows:
+            return status_of(model, served, self._known, judged)
+        last = windows[-1]
+        figures = last.realised, last.estimated
+        return status_of(model, served, self._known, judged, figures=figures, notes=last.notes)
 
     def version(self, model: str, version: int | None) -> int:
         """The version that is asked about, by default the one that serves, or served at the moment asked about.

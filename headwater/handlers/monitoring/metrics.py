@@ -53,7 +53,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Answer:
         if event.get("routeKey") != METRICS.key:
             logger.append_keys(token=services().tokens.admit(given).name)
         kind = chosen(headers.get("accept", ""))
-        return _fresh(of_text(HTTPStatus.OK, exposition(services().statuses.all(), kind), kind))
+        read = services().statuses.all()
+        for model, why in read.unreadable.items():
+            logger.error(f"the status of {model} can't be read: {why}", extra={"model": model})
+        return _fresh(of_text(HTTPStatus.OK, exposition(read.statuses, kind, read.unreadable), kind))
     except TokenRefused as error:
         logger.info("a scrape was refused", extra={"reason": error.reason, "shows_token": bool(given)})
         answer = _fresh(refusal(error.http_status, error.reason, error.message, context.aws_request_id))

@@ -62,9 +62,9 @@ class Monitoring(Component):
             f"/aws/lambda/{physical_name(function, 'function')}",
         )
         Metrics(f"{name}-metrics", platform, serving=serving, opts=self._child)
-        Dashboard(f"{name}-models", platform, opts=self._child)
         self.feedback = Feedback(f"{name}-feedback", platform, serving=serving, opts=self._child)
         self.watch = ModelWatch(f"{name}-watch", platform, opts=self._child)
+        Dashboard(f"{name}-models", platform, alarms=self.watch.alarms, opts=self._child)
         Labels(f"{name}-label", platform, serving=serving, opts=self._child)
         Ask(f"{name}-ask", platform, serving=serving, opts=self._child)
         self.register_outputs({"function": self.compact.name})

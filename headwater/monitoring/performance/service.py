@@ -75,7 +75,7 @@ class DayCounts(Value):
     losses: LossCounts | None = None
     """Expected losses of a regression's predictions; None without an estimator of them."""
     labelled_losses: LossCounts | None = None
-    """Those of the labelled predictions alone, which an estimate is scored by."""
+    """Expected losses of the labelled predictions alone, which an estimate is scored by."""
 
     @property
     def labelled(self) -> Counts:
@@ -185,7 +185,7 @@ class Performance:
         known: datetime | None = None,
         standing: EstimateStanding | None = None,
     ) -> PerformanceReport:
-        """What follows from the counts of some days, at least one; the parameters and errors are those of `report`."""
+        """Judge the counts of some days, at least one; the parameters and errors are those of `report`."""
         entry, package, scheme = self._version(model, version)
         estimator = self._estimator(entry)
         since, until = min(counted), max(counted)
@@ -227,6 +227,10 @@ class Performance:
             estimate=guess,
             reason=reason,
         )
+
+    def task(self, model: str, version: int) -> str:
+        """``classification`` or ``regression``."""
+        return self._version(model, version)[1].task
 
     def score(self, model: str, version: int, day: date, counted: DayCounts, metric: Metric) -> ScoredEstimate | None:
         """Score a day's estimate by its labels, both of the labelled predictions; None if either can't be told.

@@ -33,6 +33,7 @@ from headwater.monitoring.log.types import Progress as CompactionProgress
 from headwater.monitoring.performance.estimator import Estimator
 from headwater.monitoring.profiles.types import Scheme, WindowProfile
 from headwater.monitoring.status import Status as ModelStatus
+from headwater.monitoring.watch.figures import JudgedPerformance, KeptCounts, KeptStanding, ScoredDay
 from headwater.monitoring.watch.types import JudgedDay, KeptWindow
 from headwater.registry.types import AliasMove, Candidate, GoldenSet, ModelVersion, Package, Profile
 from headwater.schedules.types import Definition as ScheduleDefinition
@@ -62,6 +63,9 @@ KINDS: Mapping[str, type[Stored]] = {
     "GoldenSet": GoldenSet,
     "Ingestion": Ingestion,
     "JudgedDay": JudgedDay,
+    "JudgedPerformance": JudgedPerformance,
+    "KeptCounts": KeptCounts,
+    "KeptStanding": KeptStanding,
     "KeptWindow": KeptWindow,
     "LabelBatch": LabelBatch,
     "Materialisation": Materialisation,
@@ -79,6 +83,7 @@ KINDS: Mapping[str, type[Stored]] = {
     "ScheduleDefinition": ScheduleDefinition,
     "ScheduleState": ScheduleState,
     "Scheme": Scheme,
+    "ScoredDay": ScoredDay,
     "ScrapeToken": ScrapeToken,
     "SourceDefinition": SourceDefinition,
     "Statistics": Statistics,
