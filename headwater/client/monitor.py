@@ -242,9 +242,11 @@ class Monitor:
             from headwater.monitoring.days.versions import Versions
             from headwater.monitoring.labels.service import Labels
             from headwater.monitoring.performance.asking import Asking
+            from headwater.monitoring.watch.records import WatchRecords
 
             stack, table = self._description, Table(self._description.registry_table)
             registry, artifacts = Registry(table), ArtifactStore(stack.artifacts_bucket)
+            versions, records = Versions(registry, artifacts), WatchRecords(table)
             with Labels(
                 model,
                 registry=table,
@@ -252,7 +254,15 @@ class Monitor:
                 predictions_bucket=stack.predictions_bucket,
                 lake_bucket=stack.lake_bucket,
             ) as labels:
-                yield Asking(watching, registry, artifacts, Versions(registry, artifacts), labels, known=as_of)
+                yield Asking(
+                    watching,
+                    registry,
+                    artifacts,
+                    versions,
+                    labels,
+                    known=as_of,
+                    standing=lambda version: records.standing(model, version).standing,
+                )
 
     @contextmanager
     def _watching(self, as_of: datetime | None = None) -> Iterator[Watching]:

@@ -207,7 +207,8 @@ class Watching:
             running = day >= today
             if not running:
                 standing = standing.after(verdict)
-            found.append(WatchedDay(day=day, verdict=verdict, state=standing.state, running=running))
+            lasts = standing.lasts and not running
+            found.append(WatchedDay(day=day, verdict=verdict, state=standing.state, running=running, lasts=lasts))
         return tuple(found)
 
     def today(self, model: str) -> date:

@@ -66,6 +66,7 @@ class _Stack:
         from headwater.monitoring.days.versions import Versions
         from headwater.monitoring.labels.service import Labels
         from headwater.monitoring.performance.asking import Asking
+        from headwater.monitoring.watch.records import WatchRecords
         from headwater.registry.service import Registry
         from headwater.registry.store import ArtifactStore
         from headwater.storage.table import Table
@@ -80,8 +81,15 @@ class _Stack:
             predictions_bucket=settings.predictions_bucket,
             lake_bucket=settings.lake_bucket,
         ) as labels:
-            watching, versions = self.watching(known), Versions(registry, artifacts)
-            yield Asking(watching, registry, artifacts, versions, labels, known=known)
+            yield Asking(
+                self.watching(known),
+                registry,
+                artifacts,
+                Versions(registry, artifacts),
+                labels,
+                known=known,
+                standing=lambda version: WatchRecords(table).standing(model, version).standing,
+            )
 
 
 @entry

@@ -24,7 +24,7 @@ from headwater.monitoring.watch.judging import VersionJudge, last_day_over
 from headwater.monitoring.watch.performance import Found
 from headwater.monitoring.watch.store import WatchStore
 from headwater.monitoring.watch.types import JudgedDay, stood
-from headwater.monitoring.watch.words import of_findings, of_verdict
+from headwater.monitoring.watch.words import LASTING, of_findings, of_verdict
 from headwater.registry.service import PRODUCTION, Registry
 
 RECENT_DAYS = 4
@@ -235,6 +235,8 @@ def status_of(
         reason = of_verdict(verdict)
     else:
         reason = days[-1].counts.verdict.reason if days else "no day that is over has predictions of this version"
+    if standing and standing[-1].lasts:
+        reason = f"{LASTING}; {reason}"
     if findings:
         today = now.astimezone(UTC).date()
         since = since if state is State.ALARM else today
