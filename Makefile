@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 # scikit-learn and Pulumi anew: 8 seconds of CPU each.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check nightly setup lint lock reference wheels release pulumi prometheus clean
+.PHONY: demo test check nightly setup lint lock reference wheels release pulumi prometheus amtool clean
 demo: $(READY)
 	$(BIN)/headwater demo
 
@@ -45,6 +45,10 @@ pulumi:
 prometheus:
 	mkdir -p .headwater/prometheus
 	cd .headwater/prometheus && rm -f prometheus_*.deb && apt-get download prometheus && dpkg -x prometheus_*.deb .
+
+# Alertmanager's own answers about routes, for a test of ours; needs Go, two minutes once.
+amtool:
+	$(PYTHON) tools/amtool/build.py
 
 $(READY): requirements/dev.txt headwater/locks/pyspark.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Headwater needs Python >= 3.11, this is " + sys.version.split()[0] + ": make PYTHON=python3.11")'

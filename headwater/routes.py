@@ -70,6 +70,10 @@ FEEDBACK_PREFLIGHT = Route(
 )
 """Not the API's CORS configuration: that would answer for all routes, which no browser has a signature for."""
 WRITE_LABELS = Route("POST", "/models/{model}/labels")
+MODEL_STATUS = Route("GET", "/models/{model}/monitor/status")
+MODEL_DRIFT = Route("GET", "/models/{model}/monitor/drift")
+MODEL_QUALITY = Route("GET", "/models/{model}/monitor/quality")
+MODEL_PERFORMANCE = Route("GET", "/models/{model}/monitor/performance")
 LINEAGE = Route("GET", "/lineage")
 TAKE_EVENT = Route("POST", "/lineage")
 METRICS = Route("GET", "/metrics")

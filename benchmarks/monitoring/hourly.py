@@ -1,10 +1,11 @@
 """What an hour of predictions costs: compaction, counting and judging, for hours of several sizes.
 
 ``python -m benchmarks.monitoring.hourly [--records 1000 4000 16000]`` logs an hour of requests of one instance each,
-twenty features, one column of segments, on mocked AWS in this process, and prints the seconds of each step, how they
-grow, and what an hour of ten million predictions a day would cost on a 2 GB function. Seconds are the processor's, so
-that a busy machine changes little. moto answers in this process, so that S3's own work is in them. Judging is a day's,
-of which a model has one.
+twenty features, one column of segments, on mocked AWS in this process, writes a label of each, and prints the seconds
+of each step, how they grow, and what an hour of ten million predictions a day would cost on a 2 GB function (3 GB for
+counting and performance). Seconds are the processor's, so that a busy machine changes little. moto answers in this
+process, so that S3's own work is in them. Judging is a day's, of which a model has one; performance is the joining of
+labels and the counting of a day's rows, which is done for seven days, once a day and when labels came.
 """
 
 from __future__ import annotations
@@ -20,17 +21,18 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table as Shown
 
-from headwater.declare import category, number
+from headwater.declare import Product, category, number
 from headwater.monitoring.drift.bank import Bank, BankWindow
 from headwater.monitoring.log.service import Compaction
 from headwater.monitoring.profiles.counting import profile_of
-from headwater.registry.types import BANK_FILE, Package
+from headwater.registry.types import BANK_FILE, DEFINITION_FILE, ESTIMATE_FILE, Package
 from headwater.serving.types import record_key
 from headwater.storage.clients import client
 from headwater.storage.objects import Bucket
 from tests.unit.lake.world import ARTIFACTS
 from tests.unit.monitoring.data import scheme_of
 from tests.unit.monitoring.logs import BUCKET, record
+from tests.unit.monitoring.performing import DECLARED, SOURCE, Performing, estimator
 from tests.unit.monitoring.watched import MODEL, Watched, new_watched, package
 from tests.unit.registry.cases import candidate
 
@@ -39,8 +41,11 @@ SHOPS = tuple(f"shop {place}" for place in range(40))
 DAYS, ROWS = 90, 1_000
 DAY = date(2026, 4, 1)
 A_DAY = 10_000_000
-GET, PUT, SECOND, GIBIBYTES = 0.4e-6, 5e-6, 0.0000133334, 2
-"""Dollars of a GET, a PUT and a gibibyte-second (arm64); memory of the functions."""
+GET, PUT, SECOND = 0.4e-6, 5e-6, 0.0000133334
+"""Dollars of a GET, a PUT and a gibibyte-second (arm64)."""
+STEPS = ("compaction", "counting", "judging a day", "performance")
+LABEL = 0.3
+"""Scores above it are labelled 1."""
 
 
 def rows_of(seed: int, count: int) -> dict[str, Any]:
@@ -68,7 +73,10 @@ def version(watched: Watched) -> None:
     )
     bucket = Bucket(ARTIFACTS)
     at = bucket.put(f"runs/{MODEL}/run-1/package.json", described.model_dump_json().encode())
-    files = {BANK_FILE: bucket.put(f"runs/{MODEL}/run-1/bank.json.gz", bank.packed())}
+    product = Product(sources=(SOURCE,), models=(DECLARED,))
+    kept = {BANK_FILE: bank.packed(), DEFINITION_FILE: product.model_dump_json().encode(),
+            ESTIMATE_FILE: estimator().model_dump_json().encode()}  # fmt: skip
+    files = {name: bucket.put(f"runs/{MODEL}/run-1/{name}", body) for name, body in kept.items()}
     made = candidate("run-1", model=MODEL).model_copy(update={"package": at, "files": files})
     watched.registry.register(made)
     watched.registry.promote(MODEL, alias="production", to=1, expected=None)
@@ -97,8 +105,8 @@ def timed(work: Callable[[], Any]) -> float:
     return time.process_time() - start
 
 
-def measure(count: int) -> tuple[float, float, float]:
-    """Seconds of compaction, counting and judging."""
+def measure(count: int) -> tuple[float, float, float, float]:
+    """Seconds of compaction, counting, judging and performance."""
     with new_watched() as watched:
         version(watched)
         log_hour(count)
@@ -112,7 +120,17 @@ def measure(count: int) -> tuple[float, float, float]:
         watched.log.compact(midnight)
         judging = timed(lambda: report.append(watched.watch().run(midnight)))
         assert report[2].judged == 1
-        return compaction, counting, judging
+        model = Performing(watched)
+        scores = rows_of(count, count)["score"]
+        model.write(
+            [{"prediction_id": f"{place:08}-{count}.0", "value": int(scores[place] > LABEL)} for place in range(count)],
+            midnight,
+        )
+        judged = watched.store.judged(MODEL, 1)
+        look = model.look()
+        performance = timed(lambda: report.append(look(MODEL, 1, midnight, judged, None, lambda: False)))
+        assert report[3].realised.rows == count, report[3]
+        return compaction, counting, judging, performance
 
 
 def main() -> None:
@@ -120,7 +138,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--records", type=int, nargs="+", default=[1_000, 4_000, 16_000])
     given = parser.parse_args()
-    table = Shown("records", "compaction, s", "counting, s", "judging a day, s", "both, µs a record")
+    table = Shown("records", *(f"{name}, s" for name in STEPS), "first two, µs a record")
     points = []
     for count in given.records:
         seconds = measure(count)
@@ -130,13 +148,14 @@ def main() -> None:
     counts = np.asarray([point[0] for point in points], dtype=float)
     hour = A_DAY / 24
     total = 0.0
-    for name, place in (("compaction", 1), ("counting", 2)):
+    for name, place, gibibytes in (("compaction", 1, 2), ("counting", 2, 3), ("performance of a day's part", 4, 3)):
         seconds = np.asarray([point[place] for point in points])
         slope, base = np.polyfit(counts, seconds, 1) if len(points) > 1 else (seconds[0] / counts[0], 0.0)
         fitted = base + slope * counts
         worst = float(np.abs(fitted / seconds - 1).max())
-        dollars = (base + slope * hour) * GIBIBYTES * SECOND
-        total += dollars
+        dollars = (base + slope * hour) * gibibytes * SECOND
+        # Each of seven days is counted once a day.
+        total += dollars * (7 if place == 4 else 1)
         print(f"{name}: {base:.2f} s + {1e6 * slope:.0f} µs a record, within {worst:.0%} of what was measured; "
               f"{hour:,.0f} records take {base + slope * hour:.0f} s, ${dollars:.4f}")  # fmt: skip
     # Each record is read once, and each part of 100,000 is written and read, with two items of its index.

@@ -1,7 +1,9 @@
 """False alarms of performance, and losses that are found, by simulation.
 
-``python -m benchmarks.monitoring.limits [--windows 500]`` prints, for hold-outs of two sizes and days that differ or
-don't, the share of one-day windows that alarm: of an unchanged model, and of one whose labels are random in 40%.
+``python -m benchmarks.monitoring.limits [--windows 500] [--days 1]`` prints, for hold-outs of two sizes and days that
+differ or don't, the share of windows that alarm: of an unchanged model, and of one whose labels are random in 40%. Ten
+windows in a row are of one version, which has a baseline of its own: a second table says how unchanged versions share
+the false alarms. It takes about two minutes for days; the hourly look judges ``--days 7``.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ from headwater.monitoring.performance.types import Baseline
 from headwater.training.estimating import baselines
 
 DAY = date(2026, 1, 1)
-DAYS = 14
+DAYS, EACH = 14, 10
+"""Held-out days of a version, and windows that are judged beside them."""
 RATE, APART = 0.2, 1.2
 """Share of class 1, and how far apart the classes' scores are, in standard deviations."""
 
@@ -32,31 +35,47 @@ RATE, APART = 0.2, 1.2
 def main() -> None:
     """Simulate and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--windows", type=int, default=500)
+    parser.add_argument("--windows", type=int, default=500, help="a multiple of twenty")
+    parser.add_argument("--days", type=int, default=1, help="days of a window")
     given = parser.parse_args()
     table = Table("days differ", "held out", "rows", *(f"{metric}: alarm / found" for metric in CLASSIFICATION))
+    shared = Table("days differ", "held out", "rows", *(f"{metric}: any / 3+ / most" for metric in CLASSIFICATION))
     draw = np.random.default_rng(3)
     for spread in (0.0, 0.4):
         for held in (2000, 20_000):
             for rows in (100, 1000, 10_000):
                 windows = given.windows if rows < 10_000 else given.windows // 2
-                found = shares(draw, held, rows, spread, windows)
-                cells = (f"{found[metric][0]:.1%} / {found[metric][1]:.0%}" for metric in CLASSIFICATION)
-                table.add_row("yes" if spread else "no", f"{held:,}", f"{rows:,}", *cells)
-    Console(width=160).print(table)
+                found = alarms(draw, held, rows, spread, windows, given.days)
+                head = ("yes" if spread else "no", f"{held:,}", f"{rows:,}")
+                table.add_row(*head, *(f"{usual.mean():.1%} / {broken.mean():.0%}" for usual, broken in found.values()))
+                shared.add_row(*head, *(of_versions(usual) for usual, _ in found.values()))
+    console = Console(width=160)
+    console.print(table)
+    console.print(f"unchanged versions with any false alarm in {EACH} windows, with three or more, and the most of any")
+    console.print(shared)
 
 
-def shares(draw: Any, held: int, rows: int, spread: float, windows: int) -> dict[Metric, tuple[float, float]]:
-    """Shares of windows that alarm, unchanged and broken; each ten windows have a baseline of their own."""
-    counts = {metric: [0, 0] for metric in CLASSIFICATION}
+def of_versions(usual: Any) -> str:
+    """How versions share their false alarms."""
+    each = usual.reshape(-1, EACH).sum(axis=1)
+    return f"{(each > 0).mean():.0%} / {(each >= 3).mean():.0%} / {each.max()}"
+
+
+def alarms(draw: Any, held: int, rows: int, spread: float, windows: int, days: int) -> dict[Metric, tuple[Any, Any]]:
+    """Whether each window of so many rows a day alarms, of an unchanged model and of a broken one."""
+    found: dict[Metric, tuple[Any, Any]] = {
+        metric: (np.zeros(windows, dtype=bool), np.zeros(windows, dtype=bool)) for metric in CLASSIFICATION
+    }
     for place in range(windows):
-        if place % 10 == 0:
+        if place % EACH == 0:
             base = baseline(draw, held, spread)
         for side, lost in enumerate((0.0, 0.4)):
-            for metric, figure in realised.of_rows("classification", *day(draw, rows, spread, lost)).items():
-                one = judged(figure, base.get(metric), 0.0, since=DAY, until=DAY)
-                counts[metric][side] += one is not None and one.is_worse
-    return {metric: (usual / windows, broken / windows) for metric, (usual, broken) in counts.items()}
+            parts = [day(draw, rows, spread, lost) for _ in range(days)]
+            output, label = (np.concatenate([part[place_of] for part in parts]) for place_of in (0, 1))
+            for metric, figure in realised.of_rows("classification", output, label).items():
+                one = judged(figure, base.get(metric), 0.0, since=DAY, until=DAY, days=days)
+                found[metric][side][place] = one is not None and one.is_worse
+    return found
 
 
 def baseline(draw: Any, held: int, spread: float) -> Mapping[Metric, Baseline]:

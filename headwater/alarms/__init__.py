@@ -1,1 +1,1 @@
-"""Alarms and the people who hear of them: every event is kept, repeats are counted, and people are told once."""
+"""Alarms and the people who hear of them: routes, groups, mutes, and notifications that are sent once."""

@@ -2,15 +2,57 @@
 
 from __future__ import annotations
 
-from headwater.errors import HeadwaterError, InvalidRequest
+from headwater.errors import HeadwaterError, InvalidRequest, NotFound, Refused
 
 
 class NotificationFailed(HeadwaterError):
-    """A recipient couldn't be told; trying the event again tells only those who weren't."""
+    """A receiver couldn't be told.
+
+    Parameters
+    ----------
+    message : str
+        One line without secrets.
+    final : bool
+        Whether trying again can't help.
+    retry_after : float
+        Seconds that the receiver asked to be left alone.
+    """
+
+    def __init__(self, message: str, *, final: bool = False, retry_after: float = 0) -> None:
+        super().__init__(message)
+        self.final, self.retry_after = final, retry_after
 
 
 class InvalidWebhook(InvalidRequest):
     """A webhook's address isn't one that alarms may be sent to."""
+
+
+class InvalidAlarm(InvalidRequest):
+    """The document that was sent can't be read as alarms."""
+
+
+class InvalidMute(InvalidRequest):
+    """A mute is in the past, too long, or says nothing of why."""
+
+
+class NoSuchGroup(NotFound):
+    """No group of alarms has this id."""
+
+
+class NoSuchMute(NotFound):
+    """No mute has this id."""
+
+
+class NoSuchReceiver(NotFound):
+    """No receiver of the stack has this name."""
+
+
+class GroupChanged(Refused):
+    """The group isn't in the generation that the caller saw: read it again and decide anew."""
+
+
+class GroupRefused(Refused):
+    """The group's state doesn't allow what was asked."""
 
 
 class AlarmBusy(HeadwaterError):

@@ -1,24 +1,49 @@
-"""Alarm events and standings in the registry's table, and the topic that e-mail goes out by; calls AWS."""
+"""Alarms, groups, mutes and notifications in the registry's table, and the queue of timers; calls AWS.
+
+Items under ``ALARM#EVENTS#<name>`` (earlier versions: ``ALARM#<name>``): ``EVENT#<time>#<id>``.
+Items under ``ALARM#GROUP#<id>``: ``STATE``, ``TIMER``, ``MEMBER#<fingerprint>``, ``NOTIFY#<generation>#<receiver>``.
+Lists: ``ALARM#GROUPS``, ``ALARM#MUTES``, ``ALARM#SOURCES`` (alarms that inhibit others), ``ALARM#OPENED`` (when groups
+were opened).
+"""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from headwater.alarms.types import AlarmEvent, AlarmRecord, AlarmStanding
-from headwater.storage.clients import client
+from headwater.alarms.events import AlarmEvent
+from headwater.alarms.types import AlarmRecord, Group, Instance, Mute, Notification
+from headwater.declare.alarms import Alarms
+from headwater.storage.clients import client, error_code
 from headwater.storage.table import ABSENT, Table, WriteRefused
+
+QUEUE_NAME = "alarms"
+"""Name of the queue of timers, behind the stack's prefix."""
+DECLARED_KEY = "alarms/declared.json"
+"""Object of the artifacts bucket with the deployed routes and receivers: an environment has no room for them."""
+GROUPS, MUTES, SOURCES, OPENED = "ALARM#GROUPS", "ALARM#MUTES", "ALARM#SOURCES", "ALARM#OPENED"
+LONGEST_DELAY = timedelta(seconds=900)
+"""The longest that SQS holds a message back."""
+
+
+@dataclass(frozen=True)
+class Timer:
+    """When a group is looked at next."""
+
+    turn: int
+    due: datetime | None
 
 
 class AlarmStore:
-    """Items under ``ALARM#<name>``: ``STATE``, ``EVENT#<time>#<id>``, ``SENT#<event id>#<recipient>``."""
+    """Everything that the alarm manager remembers."""
 
-    def __init__(self, table: str) -> None:
-        self._table = Table(table)
+    def __init__(self, table: str | Table) -> None:
+        self._table = Table(table) if isinstance(table, str) else table
 
-    def standing(self, name: str) -> AlarmStanding | None:
-        """The alarm's standing; None before its first event."""
-        item = self._table.get(_alarm(name), "STATE")
-        return AlarmStanding.model_validate_json(item["document"]) if item else None
+    # Events and alarms.
 
     def record(self, event: AlarmEvent) -> AlarmRecord | None:
         """The recorded decision about ``event``; None if the event is new."""
@@ -26,66 +51,292 @@ class AlarmStore:
         return AlarmRecord.model_validate_json(item["document"]) if item else None
 
     def records(self, name: str) -> list[AlarmRecord]:
-        """Every event of the alarm, in the order in which they happened."""
-        found = self._table.query(_alarm(name), "EVENT#")
+        """Every event of the alarms with this name, in the order in which they happened."""
+        found = [*self._table.query(f"ALARM#{name}", "EVENT#"), *self._table.query(_alarm(name), "EVENT#")]
         return [AlarmRecord.model_validate_json(item["document"]) for item in found]
 
-    def decide(self, record: AlarmRecord, standing: AlarmStanding | None, before: AlarmStanding | None) -> bool:
-        """Keep ``record`` and, if given, the new ``standing``, both or none.
+    def keep(
+        self, record: AlarmRecord, members: Sequence[tuple[str, Instance, Instance | None]], *, is_source: bool
+    ) -> bool:
+        """Keep a new event together with what it makes of the alarm in its groups: all or nothing.
+
+        Parameters
+        ----------
+        record : AlarmRecord
+            The event.
+        members : sequence of (group, instance, instance before)
+            The alarm after the event, in each group.
+        is_source : bool
+            Whether alarms are inhibited by it.
 
         Returns
         -------
         bool
-            False if the event is kept already, the standing isn't ``before`` any more, or the answer was lost: read
-            again.
+            False if the event is kept already, another one came first, or the answer was lost: read again.
         """
         pk = _alarm(record.event.name)
-        writes = [self._put(pk, _event_key(record.event), record.model_dump_json(), record.event.id, None)]
-        if standing is not None:
-            replaced = before.event_id if before else None
-            writes.append(self._put(pk, "STATE", standing.model_dump_json(), standing.event_id, replaced))
+        writes = [self._put(pk, _event_key(record.event), record.model_dump_json(), version=1)]
+        for group, instance, before in members:
+            writes.append(self._member(_group(group), f"MEMBER#{instance.fingerprint}", instance, before))
+        if is_source and members:
+            _, instance, before = members[0]
+            document = {"pk": SOURCES, "sk": f"ID#{instance.fingerprint}", "document": instance.model_dump_json()}
+            writes.append(self._table.put(document))
+        return self._transact(writes)
+
+    def adopt(self, group: str, instance: Instance) -> None:
+        """Put an alarm into another group, unless the group has a newer state of it."""
+        key = f"MEMBER#{instance.fingerprint}"
+        while True:
+            item = self._table.get(_group(group), key)
+            before = Instance.model_validate_json(item["document"]) if item else None
+            if before is not None and (before.at, before.event_id) >= (instance.at, instance.event_id):
+                return
+            if self._table.write(self._member(_group(group), key, instance, before)):
+                return
+
+    def member(self, group: str, fingerprint: str) -> Instance | None:
+        """An alarm as a group knows it."""
+        item = self._table.get(_group(group), f"MEMBER#{fingerprint}")
+        return Instance.model_validate_json(item["document"]) if item else None
+
+    def members(self, group: str) -> list[Instance]:
+        """All alarms that were ever in a group."""
+        found = self._table.query(_group(group), "MEMBER#")
+        return [Instance.model_validate_json(item["document"]) for item in found]
+
+    def sources(self) -> list[Instance]:
+        """Alarms that inhibit others while they fire."""
+        return [Instance.model_validate_json(item["document"]) for item in self._table.query(SOURCES, "ID#")]
+
+    # Groups.
+
+    def group(self, id_: str) -> Group | None:
+        """A group; None if there never was one."""
+        item = self._table.get(_group(id_), "STATE")
+        return Group.model_validate_json(item["document"]) if item else None
+
+    def groups(self) -> Iterator[Group]:
+        """Every group that ever was."""
+        for item in self._table.query(GROUPS, "ID#"):
+            if (found := self.group(item["sk"].removeprefix("ID#"))) is not None:
+                yield found
+
+    def create(self, group: Group) -> bool:
+        """Keep a new group; False if there is one."""
+        writes = [
+            self._put(_group(group.id), "STATE", group.model_dump_json(), version=group.generation),
+            self._table.put({"pk": GROUPS, "sk": f"ID#{group.id}"}),
+        ]
+        return self._transact(writes)
+
+    def change(
+        self, group: Group, before: Group, notifications: Sequence[Notification] = (), *, opened: datetime | None = None
+    ) -> bool:
+        """Keep a group's next generation and its notifications, all or nothing.
+
+        Returns
+        -------
+        bool
+            False if the group isn't ``before`` any more, or the answer was lost: read again.
+        """
+        state: dict[str, Any] = {
+            "pk": _group(group.id),
+            "sk": "STATE",
+            "version": group.generation,
+            "document": group.model_dump_json(),
+        }
+        writes = [self._table.put(state, only_if="#version = :before", before=before.generation)]
+        writes += [self._put(*_notify_key(one), one.model_dump_json(), version=0) for one in notifications]
+        if opened is not None:
+            writes.append(self._table.put({"pk": OPENED, "sk": f"AT#{_stamp(opened)}#{group.id}"}))
+        return self._transact(writes)
+
+    def opened_since(self, since: datetime, *, most: int) -> int:
+        """How many groups were opened since then; counts no further than ``most``."""
+        found = set()
+        for item in self._table.query(OPENED, "AT#", after=f"AT#{_stamp(since)}"):
+            found.add(item["sk"].rpartition("#")[2])
+            if len(found) >= most:
+                break
+        return len(found)
+
+    # Timers.
+
+    def timer(self, group: str) -> Timer:
+        """When a group is looked at next."""
+        item = self._table.get(_group(group), "TIMER")
+        if item is None:
+            return Timer(0, None)
+        return Timer(item["turn"], datetime.fromisoformat(item["due"]) if item["due"] else None)
+
+    def set_timer(self, group: str, timer: Timer, before: Timer) -> bool:
+        """Set a group's timer if it still is ``before``; False if it isn't."""
+        due = timer.due.isoformat() if timer.due else None
+        item: dict[str, Any] = {"pk": _group(group), "sk": "TIMER", "turn": timer.turn, "due": due}
+        if before.turn == 0:
+            return self._table.write(self._table.put(item, only_if=ABSENT))
+        # Whoever sets it later in the same turn takes it over: a look too many harms nobody.
+        return self._table.write(self._table.put(item, only_if="#turn = :turn", turn=before.turn))
+
+    # Notifications.
+
+    def notification(self, group: str, generation: int, receiver: str) -> Notification | None:
+        """A notification to one receiver."""
+        item = self._table.get(_group(group), _notify(generation, receiver))
+        return Notification.model_validate_json(item["document"]) if item else None
+
+    def notifications(self, group: str, generation: int | None = None) -> list[Notification]:
+        """All notifications of a group, or of one generation, in their order."""
+        prefix = "NOTIFY#" if generation is None else _notify(generation, "")
+        return [Notification.model_validate_json(item["document"]) for item in self._table.query(_group(group), prefix)]
+
+    def keep_notification(self, notification: Notification) -> None:
+        """Keep a notification that belongs to no group."""
+        self._transact([self._put(*_notify_key(notification), notification.model_dump_json(), version=0)])
+
+    def change_notification(
+        self, after: Notification, before: Notification, instead: Notification | None = None
+    ) -> bool:
+        """Keep a notification's next version, and the one that is sent to the fallback receiver instead.
+
+        Returns
+        -------
+        bool
+            False if somebody else changed it meanwhile, or the answer was lost: read again.
+        """
+        pk, sk = _notify_key(after)
+        item: dict[str, Any] = {"pk": pk, "sk": sk, "version": after.version, "document": after.model_dump_json()}
+        writes = [self._table.put(item, only_if="#version = :before", before=before.version)]
+        if instead is not None and self.notification(*_parts(instead)) is None:
+            writes.append(self._put(*_notify_key(instead), instead.model_dump_json(), version=0))
+        return self._transact(writes)
+
+    # Mutes.
+
+    def mutes(self) -> tuple[Mute, ...]:
+        """Every mute, also those that are over."""
+        return tuple(Mute.model_validate_json(item["document"]) for item in self._table.query(MUTES, "ID#"))
+
+    def keep_mute(self, mute: Mute) -> None:
+        """Keep a mute, or what became of it."""
+        self._table.write(self._table.put({"pk": MUTES, "sk": f"ID#{mute.id}", "document": mute.model_dump_json()}))
+
+    def _member(self, pk: str, sk: str, instance: Instance, before: Instance | None) -> dict[str, Any]:
+        item = {"pk": pk, "sk": sk, "event_id": instance.event_id, "document": instance.model_dump_json()}
+        if before is None:
+            return self._table.put(item, only_if=ABSENT)
+        return self._table.put(item, only_if="event_id = :before", before=before.event_id)
+
+    def _put(self, pk: str, sk: str, document: str, *, version: int) -> dict[str, Any]:
+        return self._table.put({"pk": pk, "sk": sk, "version": version, "document": document}, only_if=ABSENT)
+
+    def _transact(self, writes: Sequence[dict[str, Any]]) -> bool:
         try:
             self._table.transact(writes)
         except WriteRefused:
             return False
         return True
 
-    def was_told(self, event: AlarmEvent, recipient: str) -> bool:
-        """Whether ``recipient`` was told of ``event``."""
-        return self._table.get(_alarm(event.name), _sent_key(event, recipient)) is not None
 
-    def mark_told(self, event: AlarmEvent, recipient: str) -> None:
-        """Remember that ``recipient`` was told of ``event``."""
-        self._table.write(self._table.put({"pk": _alarm(event.name), "sk": _sent_key(event, recipient)}))
+class Queue:
+    """The queue of timers and notifications; what is due in more than a quarter of an hour waits with the Scheduler.
 
-    def _put(self, pk: str, sk: str, document: str, event_id: str, before: str | None) -> dict[str, Any]:
-        item = {"pk": pk, "sk": sk, "event_id": event_id, "document": document}
-        if before is None:
-            return self._table.put(item, only_if=ABSENT)
-        return self._table.put(item, only_if="event_id = :before", before=before)
+    Parameters
+    ----------
+    url : str
+        The SQS queue.
+    schedule_group, role : str
+        The group of one-time schedules, and the role that lets the Scheduler send to the queue.
+    arn : str
+        The queue's.
+    """
+
+    def __init__(self, url: str, *, arn: str = "", schedule_group: str = "", role: str = "") -> None:
+        self._url, self._arn, self._schedule_group, self._role = url, arn, schedule_group, role
+
+    def send(self, message: dict[str, Any], *, delay: timedelta = timedelta(0), name: str = "") -> None:
+        """Deliver ``message`` after ``delay``, at least once; ``name`` is the schedule's, if it takes one."""
+        if delay <= LONGEST_DELAY or not (name and self._schedule_group):
+            # A message that comes too early is sent on by its handler.
+            message = {**message, "is_early": True} if delay > LONGEST_DELAY else message
+            seconds = min(max(0, -(-int(delay.total_seconds() * 1000) // 1000)), 900)
+            client("sqs").send_message(QueueUrl=self._url, MessageBody=json.dumps(message), DelaySeconds=seconds)
+            return
+        at = datetime.now(UTC) + delay
+        try:
+            client("scheduler").create_schedule(
+                Name=name,
+                GroupName=self._schedule_group,
+                ScheduleExpression=f"at({at:%Y-%m-%dT%H:%M:%S})",
+                FlexibleTimeWindow={"Mode": "OFF"},
+                ActionAfterCompletion="DELETE",
+                Target={"Arn": self._arn, "RoleArn": self._role, "Input": json.dumps(message)},
+            )
+        except client("scheduler").exceptions.ClientError as error:
+            if error_code(error) != "ConflictException":  # It was made before, and its answer was lost.
+                raise
 
 
-class NotificationTopic:
-    """The SNS topic that people subscribe to by e-mail; what reaches it is already free of repeats."""
+def declared_alarms(bucket: str) -> Alarms | None:
+    """The routes and receivers that were deployed; None if none were."""
+    s3 = client("s3")
+    try:
+        body = s3.get_object(Bucket=bucket, Key=DECLARED_KEY)["Body"].read()
+    except s3.exceptions.ClientError as error:
+        if error_code(error) in {"NoSuchKey", "NoSuchBucket"}:
+            return None
+        raise
+    return Alarms.model_validate_json(body)
 
-    def __init__(self, arn: str) -> None:
-        self.id = "topic"
-        self.name = arn.rpartition(":")[2]
-        self._arn = arn
-        self._sns = client("sns")
 
-    def tell(self, record: AlarmRecord) -> None:
-        """Publish ``record`` to the topic."""
-        self._sns.publish(TopicArn=self._arn, Subject=record.subject, Message=record.text)
+def alarms_queue(prefix: str) -> str | None:
+    """The URL of a stack's queue of timers, by the beginning of its resources' names; None if there is none."""
+    sqs = client("sqs")
+    try:
+        return str(sqs.get_queue_url(QueueName=f"{prefix}{QUEUE_NAME}")["QueueUrl"])
+    except sqs.exceptions.ClientError as error:
+        if error_code(error) in {"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"}:
+            return None
+        raise
+
+
+class DeadLetterQueue:
+    """The stack's queue of what was given up."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Leave ``message`` for people to look at."""
+        if self._url:
+            client("sqs").send_message(QueueUrl=self._url, MessageBody=json.dumps(message))
 
 
 def _alarm(name: str) -> str:
-    return f"ALARM#{name}"
+    return f"ALARM#EVENTS#{name}"
 
 
-def _sent_key(event: AlarmEvent, recipient: str) -> str:
-    return f"SENT#{event.id}#{recipient}"
+def _group(id_: str) -> str:
+    return f"ALARM#GROUP#{id_}"
+
+
+def _notify(generation: int, receiver: str) -> str:
+    return f"NOTIFY#{generation:08d}#{receiver}"
+
+
+def _notify_key(notification: Notification) -> tuple[str, str]:
+    group, generation, receiver = _parts(notification)
+    return _group(group), _notify(generation, receiver)
+
+
+def _parts(notification: Notification) -> tuple[str, int, str]:
+    return notification.notice.group, notification.notice.generation, notification.receiver
 
 
 def _event_key(event: AlarmEvent) -> str:
-    return f"EVENT#{event.at.isoformat(timespec='microseconds')}#{event.id}"
+    return f"EVENT#{_stamp(event.at)}#{event.id}"
+
+
+def _stamp(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="microseconds")

@@ -1,125 +1,33 @@
-"""Alarm events, the decisions about them, and the messages to people."""
+"""Alarms, their groups, mutes and notifications, as the registry keeps them."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Self
 
 from pydantic import AwareDatetime, Field
 
+from headwater.alarms.events import AlarmEvent, AlarmState
+from headwater.declare.matchers import Matchers, all_match
 from headwater.values import Stored, Value
 
-UNPARSED = "unparsed"
-"""The name under which messages are kept that are no CloudWatch alarm."""
-
-
-class AlarmState(StrEnum):
-    """CloudWatch's three states, and one for messages that aren't CloudWatch's."""
-
-    ALARM = "ALARM"
-    OK = "OK"
-    INSUFFICIENT_DATA = "INSUFFICIENT_DATA"
-    UNKNOWN = "UNKNOWN"
-
-
-class AlarmEvent(Value):
-    """One change of an alarm's state."""
-
-    name: str = Field(min_length=1)
-    state: AlarmState
-    previous: str = ""
-    at: AwareDatetime
-    """When the state changed (not when the message arrived)."""
-    reason: str = ""
-    description: str = ""
-    region: str = ""
-    account: str = ""
-    id: str
-    """The same for every delivery of the same change."""
-    problem: str = ""
-    """Why the message couldn't be read as an alarm; empty if it could."""
-
-    @classmethod
-    def parse(cls, message: str, *, message_id: str, received_at: datetime) -> Self:
-        """Read what CloudWatch publishes to SNS; anything else becomes an event called ``unparsed``, never an error.
-
-        Parameters
-        ----------
-        message : str
-            The notification's message: the alarm as JSON.
-        message_id : str
-            SNS's id of it, the same when it is delivered again.
-        received_at : datetime
-            When SNS published it, UTC.
-        """
-        try:
-            return cls._from_cloudwatch(json.loads(message))
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            return cls(
-                name=UNPARSED,
-                state=AlarmState.UNKNOWN,
-                at=received_at,
-                reason=message[:10_000],
-                id=_digest(message_id, message),
-                problem=f"{type(error).__name__}: {error}"[:500],
-            )
-
-    @classmethod
-    def _from_cloudwatch(cls, alarm: dict[str, Any]) -> Self:
-        at = datetime.fromisoformat(alarm["StateChangeTime"])
-        at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-        name, state = str(alarm["AlarmName"]), AlarmState(alarm["NewStateValue"])
-        return cls(
-            name=name,
-            state=state,
-            previous=str(alarm.get("OldStateValue") or ""),
-            at=at,
-            reason=str(alarm.get("NewStateReason") or "")[:10_000],
-            description=str(alarm.get("AlarmDescription") or ""),
-            region=str(alarm.get("Region") or ""),
-            account=str(alarm.get("AWSAccountId") or ""),
-            id=_digest(name, state.value, at.isoformat()),
-        )
+LONGEST_MUTE = timedelta(days=30)
 
 
 class Decision(StrEnum):
     """The decision about an event."""
 
     NOTIFIED = "NOTIFIED"
-    """People are told of an alarm (or of a message that couldn't be read)."""
+    """Format 1 only: people were told of an alarm at once."""
     RECOVERED = "RECOVERED"
-    """People who were told of an alarm are told that it is over."""
+    """Format 1 only: people were told that an alarm was over."""
     SUPPRESSED = "SUPPRESSED"
-    """People know already; counted."""
+    """Format 1 only: people knew already."""
     OUTDATED = "OUTDATED"
     """A later change of the same alarm came first."""
     RECORDED = "RECORDED"
-    """Nothing that anybody needs to hear."""
-
-    @property
-    def tells(self) -> bool:
-        """Whether recipients are told."""
-        return self in {Decision.NOTIFIED, Decision.RECOVERED}
-
-
-class AlarmStanding(Stored):
-    """The last known state of an alarm, and the state that people were last told."""
-
-    name: str
-    state: AlarmState
-    at: AwareDatetime
-    event_id: str
-    told: AlarmState | None = None
-    """The last state that people were told; None if they never heard of it."""
-    alarmed_at: AwareDatetime | None = None
-    """Time of the last event that they were told as an alarm."""
-    recovered_at: AwareDatetime | None = None
-    """Time of the last event that they were told as a recovery."""
-    suppressed: int = 0
-    """Events counted instead of sent since people were last told."""
+    """The event counts; the alarm's groups decide who hears of it."""
 
 
 class AlarmRecord(Stored):
@@ -128,43 +36,209 @@ class AlarmRecord(Stored):
     event: AlarmEvent
     decision: Decision
     suppressed: int = 0
-    """How many events before it were counted instead of sent."""
+    """Format 1 only: events before this one that were counted instead of sent."""
+
+
+class Instance(Stored):
+    """An alarm within a group: the newest that is known of it."""
+
+    fingerprint: str
+    labels: Mapping[str, str]
+    state: AlarmState
+    is_firing: bool
+    since: AwareDatetime
+    """When it began to fire, or was over."""
+    at: AwareDatetime
+    """Time of the newest event."""
+    event_id: str
+    reason: str = ""
+    description: str = ""
+    runbook: str = ""
+    ends_at: AwareDatetime | None = None
+    """When it is over unless it is told again."""
+    is_message: bool = False
+    """True for a message that is told once and has no end."""
 
     @property
-    def subject(self) -> str:
-        """One line, plain ASCII, at most 100 characters: what SNS takes as an e-mail's subject."""
-        words = {Decision.RECOVERED: "OK again"}.get(self.decision, self.event.state.value)
-        text = f"{words}: {self.event.name}".encode("ascii", "replace").decode()
-        return "".join(letter if letter.isprintable() else " " for letter in text)[:100]
+    def name(self) -> str:
+        """The alarm's name."""
+        return self.labels.get("alarmname", "")
+
+    def fires(self, now: datetime) -> bool:
+        """True if the alarm fires at ``now``."""
+        return self.is_firing and (self.ends_at is None or now < self.ends_at)
+
+
+class GroupStatus(StrEnum):
+    """The state of a group."""
+
+    PENDING = "PENDING"
+    """Its alarms wait to be told: the route's `group_wait`."""
+    OPEN = "OPEN"
+    ACKED = "ACKED"
+    """Somebody is at it: not told again until a new alarm comes, or the time is up."""
+    SNOOZED = "SNOOZED"
+    """Nobody wants to hear of it for a while, unless a new alarm comes."""
+    CLOSED = "CLOSED"
+    """Nothing fires."""
 
     @property
-    def text(self) -> str:
-        """A few lines for people."""
-        lines = [f"{self.event.name} is {self.event.state.value} since {self.event.at:%Y-%m-%d %H:%M:%S} UTC"]
-        if self.event.name == UNPARSED:
-            lines = [f"A message came that is no CloudWatch alarm ({self.event.problem})"]
-        lines += [line for line in (self.event.description, self.event.reason) if line]
-        if self.suppressed:
-            lines.append(f"{self.suppressed} changes before this one were counted and not sent.")
-        return "\n".join(lines)
-
-    def document(self) -> dict[str, Any]:
-        """The JSON that a webhook gets; ``text`` is what chat programs show."""
-        return {
-            "alarm": self.event.name,
-            "state": self.event.state.value,
-            "previous": self.event.previous,
-            "decision": self.decision.value,
-            "at": self.event.at.isoformat(),
-            "reason": self.event.reason,
-            "description": self.event.description,
-            "region": self.event.region,
-            "account": self.event.account,
-            "suppressed": self.suppressed,
-            "event_id": self.event.id,
-            "text": f"{self.subject}\n{self.text}",
-        }
+    def is_quiet(self) -> bool:
+        """Whether a person asked for quiet."""
+        return self in {GroupStatus.ACKED, GroupStatus.SNOOZED}
 
 
-def _digest(*parts: str) -> str:
-    return hashlib.sha256("|".join(parts).encode("utf-8", "replace")).hexdigest()[:24]
+class Group(Stored):
+    """Alarms that take the same route and share the labels it groups by; people hear of them together."""
+
+    id: str
+    route: str
+    """Id of the route."""
+    labels: Mapping[str, str]
+    generation: int = 0
+    """Raised by each change."""
+    status: GroupStatus = GroupStatus.PENDING
+    by: str = ""
+    """The person who acknowledged, snoozed or closed it last."""
+    until: AwareDatetime | None = None
+    """Until when it is ACKED or SNOOZED."""
+    note: str = ""
+    told: tuple[str, ...] = ()
+    """Fingerprints of alarms that people believe to fire."""
+    notified_at: AwareDatetime | None = None
+    notified_generation: int | None = None
+    """Generation of the newest notification."""
+    flushed_at: AwareDatetime | None = None
+    """When its alarms were looked at last."""
+    opened_at: AwareDatetime | None = None
+    """When people were first told since it was closed."""
+    recovered_at: AwareDatetime | None = None
+    """When a recovery was last told."""
+    in_digest: bool = False
+    """Whether people heard of it in the digest of a storm."""
+
+
+class Mute(Stored):
+    """Alarms that nobody is told of for a while; they are recorded all the same."""
+
+    id: str
+    match: Matchers
+    starts_at: AwareDatetime
+    ends_at: AwareDatetime
+    until_resolved: bool = False
+    """True if the mute holds only for alarms that fired when it was made, until each has resolved."""
+    author: str = Field(min_length=1, max_length=200)
+    reason: str = Field(min_length=1, max_length=1_000)
+    created_at: AwareDatetime
+    removed_by: str = ""
+
+    def hits(self, instance: Instance, now: datetime) -> bool:
+        """Whether nobody is told of ``instance`` at ``now``."""
+        return self.starts_at <= now < self.ends_at and self.concerns(instance)
+
+    def concerns(self, instance: Instance) -> bool:
+        """True if the mute is about ``instance``, whatever the time."""
+        return all_match(self.match, instance.labels) and not (self.until_resolved and instance.since > self.created_at)
+
+    @property
+    def words(self) -> str:
+        """As notifications say it once it is over."""
+        return f"still firing; muted by {self.author} until {self.ends_at:%Y-%m-%d %H:%M} UTC ({self.reason})"
+
+
+class Kind(StrEnum):
+    """Why people are told."""
+
+    FIRING = "FIRING"
+    """Alarms fire that people don't know of."""
+    UPDATED = "UPDATED"
+    """Some of the alarms are over."""
+    REMINDER = "REMINDER"
+    """Nothing changed for the route's `repeat_interval`, or a mute or an acknowledgement ran out."""
+    RECOVERED = "RECOVERED"
+    """All alarms are over."""
+    TEST = "TEST"
+    """Somebody tries the receiver."""
+
+
+class AlarmLine(Value):
+    """An alarm in a notification."""
+
+    labels: Mapping[str, str]
+    state: AlarmState
+    since: AwareDatetime
+    reason: str = ""
+    description: str = ""
+    runbook: str = ""
+    fingerprint: str
+
+    @property
+    def name(self) -> str:
+        """The alarm's name."""
+        return self.labels.get("alarmname", "")
+
+
+class Notice(Value):
+    """The content of a notification: the same for every receiver."""
+
+    group: str
+    generation: int
+    kind: Kind
+    labels: Mapping[str, str]
+    """The group's."""
+    firing: int
+    """How many alarms fire."""
+    resolved: int
+    """How many are over since people were last told."""
+    lines: tuple[AlarmLine, ...] = ()
+    """The first of them, those that fire first."""
+    note: str = ""
+    """Why people are told now, if the kind doesn't say."""
+    at: AwareDatetime
+    opened_at: AwareDatetime | None = None
+
+
+class DeliveryStatus(StrEnum):
+    """The state of a notification to one receiver."""
+
+    PENDING = "PENDING"
+    SENDING = "SENDING"
+    SENT = "SENT"
+    FAILED = "FAILED"
+    """Given up; the fallback receiver, if there is one, was told instead."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more happens."""
+        return self in {DeliveryStatus.SENT, DeliveryStatus.FAILED}
+
+
+class Notification(Stored):
+    """A notice on its way to one receiver."""
+
+    notice: Notice
+    receiver: str
+    status: DeliveryStatus = DeliveryStatus.PENDING
+    version: int = 0
+    """Raised by each change."""
+    previous: int | None = None
+    """Generation of the group's notification before: receivers hear of a group in order."""
+    attempts: int = 0
+    next_at: AwareDatetime | None = None
+    """Before when nobody else tries to send it."""
+    problem: str = ""
+    reference: str = ""
+    """The receiver's id of what it was sent, such as a message's."""
+    instead_of: tuple[str, ...] = ()
+    """Receivers that couldn't be told."""
+
+    @property
+    def key(self) -> str:
+        """Idempotency key: the same for every try."""
+        return f"{self.notice.group}-{self.notice.generation}-{self.receiver}"
+
+
+def hitting(mutes: tuple[Mute, ...], instance: Instance, now: datetime) -> Mute | None:
+    """The mute that lasts longest of those that hit ``instance``; None if none does."""
+    found = [mute for mute in mutes if mute.hits(instance, now)]
+    return max(found, key=lambda mute: mute.ends_at, default=None)

@@ -19,6 +19,7 @@ from headwater.declare import Catalog, FeatureView, Model, Source, load_catalog,
 from headwater.declare.locations import Problem, lines
 from headwater.errors import InvalidRequest
 from headwater.lake.database import connect
+from headwater.schedules.declared import schedule_problems
 from headwater.verification import RESERVED, is_reserved
 
 
@@ -81,9 +82,14 @@ def _found(bench: Bench, catalog: Catalog, scratch: Path) -> Iterator[Problem]:
     bench.connection.execute("SET enable_external_access = false")
     for view in catalog.views.values():
         yield from _of("feature view", view, partial(view_problems, bench, view))
+        if view.schedule is not None:
+            look = partial(schedule_problems, view.schedule, field="schedule", has_ledger=False)
+            yield from _of("feature view", view, look)
     for model in catalog.models.values():
         yield from _of("model", model, partial(model_problems, bench, model))
         yield from _of("model", model, partial(leak_problems, bench, model, catalog.views))
+        if model.retrain is not None:
+            yield from _of("model", model, partial(schedule_problems, model.retrain, field="retrain"))
     yield from _libraries(catalog)
 
 

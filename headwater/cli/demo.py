@@ -77,6 +77,7 @@ def _show(console: Console, outcome: Outcome, total: float, *, keep: bool) -> No
     show_card(console, outcome.card)
     _compare(console, outcome)
     _explain_correction(console, outcome)
+    _explain_summer(console, outcome)
     console.print(f"\nDone in {total:.0f} s. ", end="")
     if not keep:
         console.print("The local cloud is stopped.")
@@ -84,6 +85,8 @@ def _show(console: Console, outcome: Outcome, total: float, *, keep: bool) -> No
     console.print("The local cloud goes on; look around:\n")
     first = outcome.predictions[0]
     for step in (
+        "headwater monitor drift flight_delay",
+        "headwater monitor performance flight_delay --by week",
         "headwater models show flight_delay",
         "headwater runs list",
         "headwater ingestions list flights",
@@ -105,6 +108,26 @@ def _explain_correction(console: Console, outcome: Outcome) -> None:
     )
     if done.retrained is not None:
         console.print(f"Version {done.retrained} learnt from the corrected file and serves now.")
+
+
+def _explain_summer(console: Console, outcome: Outcome) -> None:
+    summer = outcome.summer
+    console.print(
+        f"\nThen came July: {summer.predictions:,} flights were asked about in {summer.requests:,} requests.",
+        soft_wrap=True,
+    )
+    for day in (summer.alarmed_on, next((day for day in summer.days if day.day == summer.sensor_found_on), None)):
+        if day is not None:
+            named = ", ".join(day.named[:3])
+            console.print(f"  {day.day}  {day.state}: {named}", markup=False, highlight=False)
+    for kind, figure in (("realised", summer.realised), ("estimated without outcomes", summer.estimated)):
+        if figure is not None:
+            console.print(
+                f"  {figure.metric} {figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f}, limit "
+                f"{figure.limit:.3f}) {kind}",
+                highlight=False,
+            )
+    console.print(f"  {summer.coverage:.0%} of the predictions have an outcome by now.", highlight=False)
 
 
 def _flights(outcome: Outcome) -> object:

@@ -10,7 +10,7 @@ import typer
 
 from headwater.cli.command import StackOption, commands, connect, group
 from headwater.cli.output import Answer, answered, note, table
-from headwater.cli.times import time_of
+from headwater.cli.times import day_of, time_of
 from headwater.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -79,19 +79,15 @@ def coverage(
     model: _ModelArgument,
     since: Annotated[
         str,
-        typer.Option(
-            "--since", help="First moment of the predictions' receipt, ISO 8601 with its time zone.", show_default=False
-        ),
+        typer.Option("--since", help="First day of the predictions' as_of, UTC: YYYY-MM-DD.", show_default=False),
     ],
-    until: Annotated[
-        str, typer.Option("--until", help="First moment that is no longer asked about.", show_default=False)
-    ],
+    until: Annotated[str, typer.Option("--until", help="Last day, UTC.", show_default=False)],
     as_of: _AsOf = None,
     stack: StackOption = None,
 ) -> Answer:
     """Show how many predictions have a label, how long labels took, and what is wrong with the others."""
-    first, last = _zoned("--since", since), _zoned("--until", until)
-    return answered(connect(stack).labels.coverage(model, first, last, known=_known(as_of)), _show_coverage)
+    first, last = day_of(since, "--since"), day_of(until, "--until")
+    return answered(connect(stack).labels.coverage(model, first, last, as_of=_known(as_of)), _show_coverage)
 
 
 def _show_upload(console: Console, found: UploadedLabels) -> None:
@@ -119,11 +115,11 @@ def _show_list(console: Console, found: tuple[WrittenLabel, ...]) -> None:
 
 def _show_coverage(console: Console, found: Coverage) -> None:
     console.print(
-        f"[bold]{found.model}[/bold] {found.since:%Y-%m-%d %H:%M} to {found.until:%Y-%m-%d %H:%M}, known "
+        f"[bold]{found.model}[/bold] {found.since:%Y-%m-%d} to {found.until - timedelta(days=1):%Y-%m-%d}, known "
         f"{found.known:%Y-%m-%d %H:%M} UTC"
     )
     if not found.predictions:
-        console.print("no prediction was received then")
+        console.print("no prediction was asked about then")
     else:
         _bars(console, found)
     for words, count in (

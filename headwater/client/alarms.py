@@ -1,18 +1,46 @@
-"""The states of the stack's alarms, and the last notifications."""
+"""The states of the stack's alarms, who hears of them, and the verbs of people who do."""
 
 from __future__ import annotations
 
-from datetime import datetime
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
-from headwater.alarms.store import AlarmStore
+from headwater.alarms.errors import NoSuchGroup, NoSuchMute, NoSuchReceiver
+from headwater.alarms.events import AlarmEvent, from_alertmanager, read_mark
+from headwater.alarms.muting import hits, new_mute
+from headwater.alarms.replay import Told, replay
+from headwater.alarms.routing import Router
+from headwater.alarms.service import AlarmManager, to_send
+from headwater.alarms.store import AlarmStore, Queue, alarms_queue, declared_alarms
+from headwater.alarms.types import (
+    DeliveryStatus,
+    Group,
+    GroupStatus,
+    Instance,
+    Kind,
+    Mute,
+    Notice,
+    Notification,
+    hitting,
+)
 from headwater.client.connection import Connection
+from headwater.client.people import me
+from headwater.client.waiting import wait_for
+from headwater.declare.alarms import Alarms as Declared
+from headwater.declare.matchers import LABEL_NAME
+from headwater.errors import InvalidRequest, NotFound
 from headwater.storage.clients import client
 from headwater.values import Value
 
+TEST_WITHIN = 60.0
+"""Seconds that a test of a receiver waits for its outcome."""
+
 
 class AlarmView(Value):
-    """One alarm: its state in CloudWatch, and the alarm manager's record of notifications."""
+    """One alarm: its state, and the group that people hear of it in."""
 
     name: str
     state: str
@@ -20,10 +48,50 @@ class AlarmView(Value):
     since: datetime | None
     reason: str
     description: str
-    told: str | None
-    """The last state that was sent to people; None if the alarm was never sent."""
-    suppressed: int
-    """State changes since then that were counted instead of sent."""
+    labels: Mapping[str, str]
+    """Empty before its first change."""
+    group: str | None
+    """Id of the group; None before the alarm's first change."""
+    status: str | None
+    """PENDING, OPEN, ACKED, SNOOZED or CLOSED."""
+    by: str
+    """The person who acknowledged or snoozed it."""
+    until: datetime | None
+    """Until when it is quiet: acknowledged, snoozed or muted."""
+    muted_by: str
+    """The person who muted it; empty: nobody."""
+    told: bool
+    """Whether people were told that it fires."""
+
+
+class GroupView(Value):
+    """A group with its alarms and what was told of it."""
+
+    group: Group
+    instances: tuple[Instance, ...]
+    notifications: tuple[Notification, ...]
+
+
+class RouteView(Value):
+    """A route that was looked at for an alarm."""
+
+    depth: int
+    matchers: str
+    matched: bool
+    taken: bool
+    receivers: tuple[str, ...]
+    """Receivers that a taken route leads to, given or inherited."""
+    group_by: tuple[str, ...]
+
+
+class TestOutcome(Value):
+    """The outcome of a test of a receiver."""
+
+    __test__ = False
+
+    receiver: str
+    status: DeliveryStatus
+    problem: str
 
 
 class Alarms:
@@ -33,24 +101,347 @@ class Alarms:
         self._connection, self._description = connection, connection.description
 
     def list(self) -> tuple[AlarmView, ...]:
-        """Every alarm of the stack, those that are going off first."""
+        """Every alarm of the stack and those that others sent to it, those that are going off first."""
         with self._connection.using():
-            store = AlarmStore(self._description.registry_table)
+            store, now = AlarmStore(self._description.registry_table), _now()
+            mutes = store.mutes()
+            known = {
+                instance.name: (group, instance) for group in store.groups() for instance in store.members(group.id)
+            }
             pages = (
                 client("cloudwatch").get_paginator("describe_alarms").paginate(AlarmNamePrefix=self._description.prefix)
             )
-            found = [_view(alarm, store) for page in pages for alarm in page["MetricAlarms"]]
+            found = []
+            for page in pages:
+                for alarm in page["MetricAlarms"]:
+                    short = alarm["AlarmName"].removeprefix(self._description.prefix)
+                    found.append(_view(alarm, known.pop(short, None), mutes, now))
+            found += [_foreign(group, instance, mutes, now) for group, instance in known.values()]
         return tuple(sorted(found, key=lambda alarm: (alarm.state != "ALARM", alarm.name)))
 
+    def show(self, group: str) -> GroupView:
+        """A group by its id (or an alarm's name, if it is in one group), its alarms and notifications.
 
-def _view(alarm: dict[str, Any], store: AlarmStore) -> AlarmView:
-    standing = store.standing(alarm["AlarmName"])
+        Raises
+        ------
+        NoSuchGroup
+            There is no such group.
+        """
+        with self._connection.using():
+            store = AlarmStore(self._description.registry_table)
+            found = self._find(store, group)
+            return GroupView(
+                group=found,
+                instances=tuple(store.members(found.id)),
+                notifications=tuple(store.notifications(found.id)),
+            )
+
+    def ack(
+        self, group: str, *, until: datetime | None = None, note: str = "", by: str | None = None,
+        generation: int | None = None,
+    ) -> Group:  # fmt: skip
+        """Say that somebody is at it: the group is quiet until a new alarm comes or the time is up.
+
+        Parameters
+        ----------
+        group : str
+            Id of the group, or the name of an alarm that is in one group.
+        until : datetime, optional
+            With its time zone; by default a day from now.
+        note : str
+            Kept with the group.
+        by : str, optional
+            By default the person at this machine.
+        generation : int, optional
+            The group's generation as it was seen: if it has another one by now, nothing is changed.
+
+        Raises
+        ------
+        NoSuchGroup
+            There is no such group.
+        GroupChanged
+            The group is in another generation.
+        GroupRefused
+            The group is closed, or the time is over.
+        """
+        with self._managed() as (manager, store):
+            id_ = self._find(store, group).id
+            return manager.acknowledge(id_, by=by or me(), until=until, note=note, generation=generation)
+
+    def snooze(
+        self, group: str, *, until: datetime, note: str = "", by: str | None = None, generation: int | None = None
+    ) -> Group:
+        """Be quiet about a group until a new alarm comes or the time is up; as `ack`."""
+        with self._managed() as (manager, store):
+            id_ = self._find(store, group).id
+            return manager.acknowledge(
+                id_, by=by or me(), until=until, note=note, generation=generation, status=GroupStatus.SNOOZED
+            )
+
+    def unack(self, group: str, *, by: str | None = None, generation: int | None = None) -> Group:
+        """Take back an acknowledgement or a snooze; raises as `ack` does."""
+        with self._managed() as (manager, store):
+            return manager.reopen(self._find(store, group).id, by=by or me(), generation=generation)
+
+    def close(self, group: str, *, by: str | None = None, generation: int | None = None) -> Group:
+        """Close a group of which nothing fires any more; raises as `ack` does."""
+        with self._managed() as (manager, store):
+            return manager.close(self._find(store, group).id, by=by or me(), generation=generation)
+
+    def mute(
+        self, match: Sequence[str], *, reason: str, starts_at: datetime | None = None, ends_at: datetime | None = None,
+        until_resolved: bool = False, by: str | None = None, preview: bool = False,
+    ) -> tuple[Mute, tuple[Instance, ...]]:  # fmt: skip
+        """Tell nobody of alarms for a while; they are recorded all the same.
+
+        Parameters
+        ----------
+        match : sequence of str
+            Matchers that must all hold, such as ``['model="flights"', 'kind=~"drift.*"']``.
+        reason : str
+            Why; people read it when the mute is over.
+        starts_at, ends_at : datetime, optional
+            With their time zones; by default from now on. At most 30 days.
+        until_resolved : bool
+            Whether it holds only for alarms that fire now, until each has resolved.
+        by : str, optional
+            By default the person at this machine.
+        preview : bool
+            Whether nothing is kept.
+
+        Returns
+        -------
+        (Mute, tuple of Instance)
+            The mute, and alarms that fire now and that it hits.
+
+        Raises
+        ------
+        InvalidMute
+            It is in the past, too long, hits everything, or says nothing of why.
+        InvalidMatcher
+            A matcher can't be read.
+        """
+        now = _now()
+        mute = new_mute(
+            match, author=by or me(), reason=reason, now=now, starts_at=starts_at, ends_at=ends_at,
+            until_resolved=until_resolved,
+        )  # fmt: skip
+        with self._managed() as (manager, _):
+            hit = tuple(hits(mute, manager.open_groups(), now))
+            if not preview:
+                manager.mute(mute)
+        return mute, hit
+
+    def unmute(self, id_: str, *, by: str | None = None) -> Mute:
+        """End a mute now: what it hit and still fires is told.
+
+        Raises
+        ------
+        NoSuchMute
+            There is no such mute, or it is over.
+        """
+        with self._managed() as (manager, store):
+            now = _now()
+            found = next((mute for mute in store.mutes() if mute.id == id_ and now < mute.ends_at), None)
+            if found is None:
+                raise NoSuchMute(f"there is no mute {id_!r} that isn't over", next_steps=["headwater alarms mutes"])
+            ended = found.model_copy(update={"ends_at": now, "removed_by": by or me()})
+            manager.mute(ended)
+            return ended
+
+    def mutes(self, *, over: bool = False) -> tuple[Mute, ...]:
+        """Mutes that hold or will hold; with ``over`` also those that are over."""
+        with self._connection.using():
+            found = AlarmStore(self._description.registry_table).mutes()
+        now = _now()
+        return tuple(sorted((m for m in found if over or now < m.ends_at), key=lambda mute: mute.ends_at))
+
+    def route(self, labels: Mapping[str, str], declared: Declared | None = None) -> tuple[RouteView, ...]:
+        """The routes that are looked at for an alarm with ``labels``, and those that take it.
+
+        Parameters
+        ----------
+        labels : mapping of str to str
+            Such as ``{"severity": "critical"}``.
+        declared : headwater.declare.alarms.Alarms, optional
+            Routes to look at; by default those that are deployed.
+        """
+        return explain_routes(declared or self._declared(), labels)
+
+    def test(self, receiver: str) -> TestOutcome:
+        """Send a test to a receiver and wait for what becomes of it.
+
+        Raises
+        ------
+        NoSuchReceiver
+            The stack has none of that name.
+        TookTooLong
+            Nothing is known within a minute.
+        """
+        declared = self._declared()
+        if declared.receiver(receiver) is None:
+            names = ", ".join(sorted(one.name for one in declared.receivers)) or "none"
+            raise NoSuchReceiver(f"stack {self._description.name!r} has no receiver {receiver!r}: there are {names}")
+        notice = Notice(
+            group=f"test-{uuid.uuid4().hex[:12]}", generation=0, kind=Kind.TEST, labels={}, firing=0, resolved=0,
+            note=f"{me()} tries the receiver {receiver} of stack {self._description.name}. Nothing is wrong.",
+            at=_now(),
+        )  # fmt: skip
+        notification = Notification(notice=notice, receiver=receiver)
+        with self._connection.using():
+            store = AlarmStore(self._description.registry_table)
+            store.keep_notification(notification)
+            self._queue().send(to_send(notification))
+
+            def over() -> Notification | None:
+                found = store.notification(notice.group, 0, receiver)
+                # A receiver that failed is tried again for hours: the first failure says enough.
+                return found if found and (found.status.is_over or found.attempts) else None
+
+            found = wait_for(over, what=f"the test of {receiver}", timeout=TEST_WITHIN)
+        return TestOutcome(receiver=receiver, status=found.status, problem=found.problem)
+
+    def send(self, body: Mapping[str, Any]) -> int:
+        """Hand alarms to the manager that Alertmanager, Grafana or Keep sent as a webhook (version 4); how many.
+
+        Raises
+        ------
+        InvalidAlarm
+            The body isn't of that form.
+        """
+        events = from_alertmanager(body, stack=f"{self._description.project}/{self._description.name}")
+        with self._connection.using():
+            queue = self._queue()
+            for event in events:
+                queue.send({"event": event.model_dump(mode="json")})
+        return len(events)
+
+    def replay(
+        self, *, since: datetime, until: datetime | None = None, declared: Declared | None = None
+    ) -> tuple[Told, ...]:
+        """Tell what people would have been told of the recorded events by other routes; nothing is sent.
+
+        Parameters
+        ----------
+        since, until : datetime
+            With their time zones; by default until now.
+        declared : headwater.declare.alarms.Alarms, optional
+            Routes to try; by default those that are deployed.
+        """
+        with self._connection.using():
+            events = list(self._events(AlarmStore(self._description.registry_table)))
+        end = until or _now()
+        wanted = [event for event in events if since <= event.at < end]
+        return tuple(replay(wanted, declared or self._declared(), until=end))
+
+    def _events(self, store: AlarmStore) -> Iterator[AlarmEvent]:
+        names = {instance.name for group in store.groups() for instance in store.members(group.id)}
+        for name in sorted(names):
+            for record in store.records(name):
+                yield record.event
+
+    def _find(self, store: AlarmStore, group: str) -> Group:
+        if (found := store.group(group)) is not None:
+            return found
+        short = group.removeprefix(self._description.prefix)
+        named = [one for one in store.groups() if any(instance.name == short for instance in store.members(one.id))]
+        open_ = [one for one in named if one.status is not GroupStatus.CLOSED] or named
+        if len(open_) != 1:
+            why = f"alarm {short!r} is in {len(open_)} groups: {', '.join(one.id for one in open_[:5])}"
+            raise NoSuchGroup(
+                why if open_ else f"there is no group and no alarm {group!r} that ever changed its state",
+                next_steps=["headwater alarms list"],
+            )
+        return open_[0]
+
+    def _declared(self) -> Declared:
+        with self._connection.using():
+            found = declared_alarms(self._description.artifacts_bucket)
+        if found is None:
+            raise NotFound(f"stack {self._description.name!r} has no alarm manager of this version: deploy it again")
+        return found
+
+    def _queue(self) -> Queue:
+        url = alarms_queue(self._description.prefix)
+        if url is None:
+            raise NotFound(f"stack {self._description.name!r} has no alarm manager of this version: deploy it again")
+        return Queue(url)
+
+    @contextmanager
+    def _managed(self) -> Iterator[tuple[AlarmManager, AlarmStore]]:
+        """The alarm manager in this process, by the caller's own permissions."""
+        declared = self._declared()
+        with self._connection.using():
+            store = AlarmStore(self._description.registry_table)
+            yield AlarmManager(store, self._queue(), declared), store
+
+
+def explain_routes(declared: Declared, labels: Mapping[str, str]) -> tuple[RouteView, ...]:
+    """The routes of ``declared`` that are looked at for an alarm with ``labels``, and those that take it."""
+    router = Router(declared)
+    return tuple(
+        RouteView(
+            depth=depth,
+            matchers=", ".join(map(str, leg.route.match)) or "the root",
+            matched=matched,
+            taken=taken,
+            receivers=leg.receivers if taken else (),
+            group_by=leg.group_by if taken else (),
+        )
+        for depth, leg, matched, taken in router.explain(labels)
+    )
+
+
+def labels_of(pairs: Sequence[str]) -> dict[str, str]:
+    """Labels written as ``name=value``; raises `InvalidRequest`."""
+    for pair in pairs:
+        name, sign, _ = pair.partition("=")
+        if not sign or not LABEL_NAME.fullmatch(name):
+            raise InvalidRequest(f"{pair!r} is no label: write LABEL=VALUE, such as severity=critical")
+    return {name: value for name, _, value in (pair.partition("=") for pair in pairs)}
+
+
+def _view(
+    alarm: Mapping[str, Any], known: tuple[Group, Instance] | None, mutes: tuple[Mute, ...], now: datetime
+) -> AlarmView:
+    said, _ = read_mark(alarm.get("AlarmDescription") or "")
     return AlarmView(
         name=alarm["AlarmName"],
         state=alarm["StateValue"],
         since=alarm.get("StateUpdatedTimestamp"),
         reason=alarm.get("StateReason") or "",
-        description=alarm.get("AlarmDescription") or "",
-        told=standing.told.value if standing and standing.told else None,
-        suppressed=standing.suppressed if standing else 0,
+        description=said,
+        **_people(known, mutes, now),
     )
+
+
+def _foreign(group: Group, instance: Instance, mutes: tuple[Mute, ...], now: datetime) -> AlarmView:
+    return AlarmView(
+        name=instance.name,
+        state="ALARM" if instance.fires(now) and not instance.is_message else "OK",
+        since=instance.since,
+        reason=instance.reason,
+        description=instance.description,
+        **_people((group, instance), mutes, now),
+    )
+
+
+def _people(known: tuple[Group, Instance] | None, mutes: tuple[Mute, ...], now: datetime) -> dict[str, Any]:
+    if known is None:
+        nothing = {"group": None, "status": None, "by": "", "until": None, "muted_by": "", "told": False}
+        return {"labels": {}, **nothing}
+    group, instance = known
+    mute = hitting(mutes, instance, now)
+    return {
+        "labels": dict(instance.labels),
+        "group": group.id,
+        "status": group.status.value,
+        "by": group.by if group.status.is_quiet else "",
+        "until": mute.ends_at if mute else group.until,
+        "muted_by": mute.author if mute else "",
+        "told": instance.fingerprint in group.told,
+    }
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

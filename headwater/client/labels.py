@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,6 +19,7 @@ from headwater.storage.table import Table
 if TYPE_CHECKING:
     import pandas
 
+    from headwater.monitoring.days.service import Days
     from headwater.monitoring.labels import service
     from headwater.monitoring.labels.coverage import Coverage, WrittenLabel
     from headwater.monitoring.labels.uploading import UploadedLabels
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 _TOGETHER = 500
 """Labels of a request."""
+MOST_DAYS = 400
+"""Days that one question may be about."""
+_COLUMNS = ("prediction_id", "version", "received_at", "as_of", "inputs")
 
 
 class LabelsRefused(ApiRefused):
@@ -153,31 +157,45 @@ class Labels:
         with self._connection.using(), self._labels(model) as labels:
             return labels.history(prediction, known, limit=limit)
 
-    def coverage(self, model: str, since: datetime, until: datetime, *, known: datetime | None = None) -> Coverage:
-        """How many of the predictions received in a stretch of time have a label, and when they had one.
+    def coverage(self, model: str, since: date, until: date, *, as_of: datetime | None = None) -> Coverage:
+        """How many of the predictions of some days have a label, and when they had one.
 
         Parameters
         ----------
         model : str
-        since, until : datetime
-            With their time zones; ``until`` itself isn't part of it.
-        known : datetime, optional
-            As known then; by default now.
+        since, until : date
+            First and last day, UTC, by the predictions' ``as_of``; those of all versions.
+        as_of : datetime, optional
+            Only predictions and labels that were received before this moment (with its time zone) count.
 
         Raises
         ------
-        BadRange, ModelNotRegistered, NoDefinition
+        InvalidRequest
+            The days aren't in order, or more than 400; ``as_of`` has no time zone.
+        ModelNotRegistered, NoDefinition
         InvalidExamples
             The SQL of the model's examples fails on the data of then.
         """
+        if as_of is not None and as_of.tzinfo is None:
+            raise InvalidRequest(f"as_of {as_of.isoformat()} has no time zone: give one, such as +00:00")
+        if not since <= until < since + timedelta(days=MOST_DAYS):
+            raise InvalidRequest(
+                f"{since} to {until}: expected 1 to {MOST_DAYS} days, the first one not after the last"
+            )
         with self._connection.using(), self._labels(model) as labels:
-            reader = self._reader()
-            columns = ["prediction_id", "version", "received_at", "as_of", "inputs"]
+            from headwater.monitoring.days.types import start_of
 
-            def frames(first: datetime, last: datetime) -> Iterator[pandas.DataFrame]:
-                return reader.frames(model, first, last, columns)
+            days, reader = self._days(as_of), self._reader()
 
-            return labels.coverage(frames(since, until), since, until, known, around=frames)
+            def frames() -> Iterator[pandas.DataFrame]:
+                for day, version in days.answered(model, since, until):
+                    yield from days.frames(model, version, day, _COLUMNS)
+
+            def around(first: datetime, last: datetime) -> Iterator[pandas.DataFrame]:
+                return reader.frames(model, first, last, _COLUMNS)
+
+            end = start_of(until) + timedelta(days=1)
+            return labels.coverage(frames(), start_of(since), end, as_of, around=around)
 
     def of(self, model: str, frame: pandas.DataFrame, *, known: datetime | None = None) -> pandas.DataFrame:
         """A frame of logged predictions (`Stack.predictions`) with the columns ``label``, ``label_source``,
@@ -207,6 +225,17 @@ class Labels:
             predictions_bucket=stack.predictions_bucket,
             lake_bucket=stack.lake_bucket,
         )
+
+    def _days(self, known: datetime | None) -> Days:
+        from headwater.monitoring.days.service import Days
+        from headwater.monitoring.days.store import DayStore
+        from headwater.monitoring.days.versions import Versions
+        from headwater.monitoring.log.store import CompactionStore
+
+        stack, table = self._connection.description, Table(self._connection.description.registry_table)
+        versions = Versions(Registry(table), ArtifactStore(stack.artifacts_bucket))
+        log, days = CompactionStore(stack.predictions_bucket, table), DayStore(stack.predictions_bucket, table)
+        return Days(log, days, versions, now=datetime.now(UTC), known=known)
 
     def _reader(self) -> Reader:
         from headwater.monitoring.log.reading import Reader

@@ -16,6 +16,8 @@ from headwater.storage.table import Table
 
 if TYPE_CHECKING:
     from headwater.monitoring.answers import Explanation, ModelStatus, Quality, Replay, Segments, Watched
+    from headwater.monitoring.performance.answers import By, ErrorsAnswer, PerformanceAnswer
+    from headwater.monitoring.performance.asking import Asking
     from headwater.monitoring.watching import Watching
 
 
@@ -165,6 +167,102 @@ class Monitor:
         """
         with self._watching(as_of) as watching:
             return watching.replay(model, since, until, version=version)
+
+    def performance(
+        self,
+        model: str,
+        version: int | None = None,
+        since: date | None = None,
+        until: date | None = None,
+        segment: str = "",
+        as_of: datetime | None = None,
+        *,
+        by: By = "day",
+    ) -> PerformanceAnswer:
+        """How good a version was: realised by labels and estimated without, beside its held-out rows.
+
+        Parameters
+        ----------
+        model : str
+        version : int, optional
+            By default the one that serves.
+        since, until : date, optional
+            First and last day, UTC, by the predictions' ``as_of``; by default the last seven that have predictions, or
+            28 by week.
+        segment : str
+            Such as ``carrier=UA``, of a declared column.
+        as_of : datetime, optional
+            Only predictions and labels that were received before this moment count.
+        by : {"day", "week"}
+            Weeks begin on Monday.
+
+        Raises
+        ------
+        ModelNotRegistered, VersionNotFound, AliasNotFound, NoSuchSegment
+        NoBank, NoDefinition
+            The version was trained before training kept its score bins, or how it was declared.
+        NoSuchDay
+            The version has no predictions on these days.
+        InvalidRequest
+            The days aren't in order, or more than 400; ``as_of`` has no time zone.
+        """
+        with self._asking(model, as_of) as asking:
+            return asking.performance(version=version, since=since, until=until, segment=segment, by=by)
+
+    def errors(
+        self,
+        model: str,
+        version: int | None = None,
+        since: date | None = None,
+        until: date | None = None,
+        *,
+        beside: int | None = None,
+        as_of: datetime | None = None,
+    ) -> ErrorsAnswer:
+        """The slices of labelled predictions that lose most.
+
+        Parameters
+        ----------
+        model : str
+        version : int, optional
+            By default the one that serves.
+        since, until : date, optional
+            As in `performance`.
+        beside : int, optional
+            Another version: the same slices among its predictions of the same days.
+        as_of : datetime, optional
+            As in `performance`, which raises the same errors.
+        """
+        with self._asking(model, as_of) as asking:
+            return asking.errors(version=version, since=since, until=until, beside=beside)
+
+    @contextmanager
+    def _asking(self, model: str, as_of: datetime | None) -> Iterator[Asking]:
+        with self._watching(as_of) as watching:
+            from headwater.monitoring.days.versions import Versions
+            from headwater.monitoring.labels.service import Labels
+            from headwater.monitoring.performance.asking import Asking
+            from headwater.monitoring.watch.records import WatchRecords
+
+            stack, table = self._description, Table(self._description.registry_table)
+            registry, artifacts = Registry(table), ArtifactStore(stack.artifacts_bucket)
+            versions, records = Versions(registry, artifacts), WatchRecords(table)
+            with Labels(
+                model,
+                registry=table,
+                artifacts=artifacts,
+                predictions_bucket=stack.predictions_bucket,
+                lake_bucket=stack.lake_bucket,
+            ) as labels:
+                yield Asking(
+                    watching,
+                    registry,
+                    artifacts,
+                    versions,
+                    labels,
+                    known=as_of,
+                    standing=lambda version: records.standing(model, version).standing,
+                )
 
     @contextmanager
     def _watching(self, as_of: datetime | None = None) -> Iterator[Watching]:

@@ -23,6 +23,7 @@ from headwater.client.monitor import Monitor
 from headwater.client.prediction_log import LoggedPredictions
 from headwater.client.predictions import Predictions, predict
 from headwater.client.runs import Run, Runs, train
+from headwater.client.schedules import Schedules
 from headwater.client.sources import Sources
 from headwater.storage.clients import Clients
 from headwater.versions.service import Versions
@@ -60,8 +61,10 @@ class Stack:
         Training runs: list, get, watch, stop.
     models : Models
         Registered models: list, show, serving, promote, rollback, training_set.
+    schedules : Schedules
+        Schedules: list, next, history, pause, resume, run, backfill.
     alarms : Alarms
-        Alarms: list.
+        Alarms: list, show, ack, unack, snooze, close, mute, unmute, mutes, route, test, send, replay.
     logs : Logs
         Logs of functions, tasks and machines: groups, read.
     infra : Infrastructure
@@ -83,6 +86,7 @@ class Stack:
         self.sources = Sources(connection)
         self.runs = Runs(connection)
         self.models = Models(connection)
+        self.schedules = Schedules(connection)
         self.alarms = Alarms(connection)
         self.logs = Logs(connection)
         self.infra = Infrastructure(connection)

@@ -20,7 +20,7 @@ from headwater.code.git import Git, GitFailed, without_credentials
 from headwater.code.secrets import secrets_in
 from headwater.code.types import MOST_NAMES, CodeState, Described, Limits, shortened
 
-DEPLOYED = ("pipelines", "functions", "infra", "requirements", "Pulumi.yaml")
+DEPLOYED = ("pipelines", "functions", "infra", "requirements", "alarms.py", "Pulumi.yaml")
 """The folders and files of a project that a deployment reads."""
 OF_HEADWATER = (".headwater", ".venv")
 """Made beside the project, and by a restore as a link: left out, whether git ignores them or not."""

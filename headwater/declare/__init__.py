@@ -7,13 +7,15 @@ every product, checks each name that one declaration uses of another, and is run
 from __future__ import annotations
 
 from headwater.declare.base import Declaration, InvalidProduct, Name, location_of
+from headwater.declare.calendars import Calendar, business_days, dates, holidays, last_of_month, weekdays
 from headwater.declare.inputs import OnDemand, RequestInput, category, number, timestamp
 from headwater.declare.models import LONGEST_BODY, MOST_INSTANCES, Model
 from headwater.declare.monitoring import MOST_SEGMENTS, Monitoring
 from headwater.declare.products import Catalog, Product, catalog, load_catalog, product_of
 from headwater.declare.references import Reference, resolve
+from headwater.declare.schedules import Schedule
 from headwater.declare.sources import LANDED, TIME_FORMATS, Source
-from headwater.declare.times import Duration, OptionalDuration, Schedule
+from headwater.declare.times import Duration, OptionalDuration
 from headwater.declare.training import (
     LOWER_IS_BETTER,
     Choice,
@@ -37,6 +39,7 @@ __all__ = [
     "MOST_SEGMENTS",
     "TIME_FORMATS",
     "Aggregations",
+    "Calendar",
     "Catalog",
     "Choice",
     "Declaration",
@@ -62,11 +65,15 @@ __all__ = [
     "Source",
     "Uniform",
     "Window",
+    "business_days",
     "catalog",
     "category",
     "count",
+    "dates",
     "distinct",
+    "holidays",
     "last",
+    "last_of_month",
     "load_catalog",
     "location_of",
     "maximum",
@@ -77,4 +84,5 @@ __all__ = [
     "resolve",
     "timestamp",
     "total",
+    "weekdays",
 ]

@@ -11,7 +11,7 @@ from headwater.declare.base import Declaration, InvalidProduct, Name, refuse_rep
 from headwater.declare.inputs import OnDemand, RequestInput
 from headwater.declare.monitoring import Monitoring
 from headwater.declare.references import Reference
-from headwater.declare.times import Schedule
+from headwater.declare.schedules import Schedule
 from headwater.declare.training import CLASSIFICATION_METRICS, Examples, Gate, Holdout, Metric, Search
 
 LONGEST_BODY = 256 * 1024

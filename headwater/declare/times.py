@@ -1,14 +1,12 @@
-"""When something runs again, and for how long a value stands."""
+"""How long a value stands: durations as products write them."""
 
 from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, StringConstraints, model_validator
-
-from headwater.declare.base import Declaration
+from pydantic import AfterValidator, BeforeValidator
 
 _WRITTEN = re.compile(
     "".join(f"(?:(?P<{unit}>[0-9]+){unit[0]})?" for unit in ("weeks", "days", "hours", "minutes", "seconds"))
@@ -56,22 +54,3 @@ else:
     Duration = Annotated[timedelta, BeforeValidator(_read), AfterValidator(_positive)]
     """A length of time as text: whole numbers with s, m, h, d or w, such as ``"24h"`` or ``"1h30m"``."""
     OptionalDuration = Duration | None
-
-
-class Schedule(Declaration):
-    """When something runs again, in EventBridge Scheduler's words: ``rate(7 days)`` or ``cron(0 6 ? * MON *)``."""
-
-    expression: Annotated[
-        str, StringConstraints(pattern=r"^(rate\([1-9]\d* (minute|minutes|hour|hours|day|days)\)|cron\([^)]+\))$")
-    ]
-    """EventBridge Scheduler's ``rate(...)`` or ``cron(...)``; cron takes six fields."""
-    timezone: str = "UTC"
-    """IANA time zone that a cron expression is read in."""
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.expression.startswith("cron(") and len(self.expression[5:-1].split()) != 6:
-            raise ValueError(
-                f"schedule {self.expression!r}: cron takes six fields (minute hour day month weekday year)"
-            )
-        return self

@@ -11,7 +11,8 @@ from pydantic import Field, model_validator
 
 from headwater.declare.base import Declaration, InvalidProduct, Name, refuse_repeats
 from headwater.declare.references import Reference, source_of
-from headwater.declare.times import Duration, OptionalDuration, Schedule
+from headwater.declare.schedules import Schedule
+from headwater.declare.times import Duration, OptionalDuration
 from headwater.declare.windows import Aggregations, Window
 
 LONGEST_TEXT = 1024

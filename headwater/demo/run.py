@@ -18,6 +18,7 @@ from headwater.client.waiting import wait_for
 from headwater.demo.correction import Correction, correct_and_go_back
 from headwater.demo.flights import Departure, departures, month_files
 from headwater.demo.narrating import Narrator
+from headwater.demo.summer import Summer, spend_july
 
 MODEL = "flight_delay"
 YEAR = 2013
@@ -55,6 +56,7 @@ class Outcome:
     logged: int
     """How many of the predictions are in the predictions bucket."""
     correction: Correction
+    summer: Summer
 
     def line(self, *, resources: int, api: str, seconds: dict[str, float]) -> dict[str, Any]:
         """The JSON of ``headwater demo --json``."""
@@ -68,11 +70,12 @@ class Outcome:
             "api": api,
             "seconds": seconds,
             "correction": asdict(self.correction),
+            "summer": {**asdict(self.summer), "sensor_found_on": self.summer.sensor_found_on},
         }
 
 
 def run(cloud: Stack, narrator: Narrator, *, months: Sequence[int], every: int = 1, retrain: bool = False) -> Outcome:
-    """Upload real flights, let the stack make a served model of them, ask it; then correct an upload and go back.
+    """Upload real flights, let the stack make a served model of them and ask it, correct an upload, and watch July.
 
     Parameters
     ----------
@@ -106,7 +109,8 @@ def run(cloud: Stack, narrator: Narrator, *, months: Sequence[int], every: int =
         timeout=INGESTION_TIMEOUT,
         retrain=(lambda: _train(cloud, narrator, "retrain")) if retrain else None,
     )
-    return Outcome(rows, card, predictions, logged, correction)
+    summer = spend_july(cloud, narrator, MODEL, every=every, timeout=INGESTION_TIMEOUT)
+    return Outcome(rows, card, predictions, logged, correction, summer)
 
 
 def _upload(cloud: Stack, narrator: Narrator, months: Sequence[int], every: int) -> int:

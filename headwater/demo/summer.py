@@ -9,11 +9,14 @@ from datetime import date, datetime
 from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from headwater.client import Stack
 from headwater.demo.flights import Departure, MonthFile, month_departures, month_files
 from headwater.demo.narrating import Narrator
+
+if TYPE_CHECKING:
+    from headwater.monitoring.status import PerformanceFigure
 
 YEAR, MONTH = 2013, 7
 SENSOR, STUCK_AT, BROKEN_ON = "humid", "61.03", date(YEAR, MONTH, 22)
@@ -34,6 +37,103 @@ class Asked:
     requests: int
 
 
+@dataclass(frozen=True)
+class SummerDay:
+    """A day of July as it is judged."""
+
+    day: str
+    predictions: int
+    p: float | None
+    state: str
+    named: tuple[str, ...]
+    """Features that explain the verdict, each with its channel, such as ``origin_weather__humid stuck``."""
+
+
+@dataclass(frozen=True)
+class Performance:
+    """The watched figure of a month, with its 95% interval."""
+
+    metric: str
+    value: float
+    low: float
+    high: float
+    limit: float
+
+
+@dataclass(frozen=True)
+class Summer:
+    """The outcome of July."""
+
+    predictions: int
+    requests: int
+    days: tuple[SummerDay, ...]
+    coverage: float
+    """Share of the predictions whose flight has landed; the others were cancelled or diverted."""
+    realised: Performance | None
+    estimated: Performance | None
+
+    @property
+    def alarmed_on(self) -> SummerDay | None:
+        """The first day of the alarm."""
+        return next((day for day in self.days if day.state == "ALARM"), None)
+
+    @property
+    def sensor_found_on(self) -> str | None:
+        """The first day on which the broken sensor is named as stuck."""
+        found = f"{VIEW}__{SENSOR} stuck"
+        return next((day.day for day in self.days if found in day.named), None)
+
+
+def spend_july(cloud: Stack, narrator: Narrator, model: str, *, every: int, timeout: float) -> Summer:
+    """Let the model answer for July, and watch it.
+
+    Parameters
+    ----------
+    cloud : Stack
+    narrator : Narrator
+    model : str
+    every : int
+        Every how many flights are uploaded; of these every third one is asked about.
+    timeout : float
+        Seconds that an ingestion may take.
+    """
+    _upload(cloud, narrator, every=every, timeout=timeout)
+    asked = _ask_in_bulk(cloud, narrator, model, every=every)
+    with narrator.stage("watch", "watching") as stage:
+        stage.update("each day beside the days of the training")
+        watched = cloud.monitor.drift(model, since=asked.since, until=asked.until)
+        stage.update("outcomes from the lake, by the model's own query")
+        judged = cloud.monitor.performance(model, since=asked.since, until=asked.until, by="week").whole
+        days = tuple(
+            SummerDay(
+                day=one.day.isoformat(),
+                predictions=one.verdict.rows,
+                p=one.verdict.p,
+                state=one.state.value,
+                named=tuple(f"{finding.feature} {finding.channel.value}" for finding in one.verdict.findings),
+            )
+            for one in watched.days
+        )
+        summer = Summer(
+            asked.predictions,
+            asked.requests,
+            days,
+            judged.coverage,
+            _figure(judged.report.realised),
+            _figure(judged.report.estimate),
+        )
+        alarm = summer.alarmed_on
+        stage.update(
+            f"{len(days)} days judged: {f'alarm from {alarm.day} on' if alarm else 'no alarm'}; "
+            f"{judged.coverage:.0%} of the predictions have an outcome"
+        )
+    return summer
+
+
+def _figure(found: PerformanceFigure | None) -> Performance | None:
+    return None if found is None else Performance(found.metric, found.value, found.low, found.high, found.limit)
+
+
 def break_sensor(weather: MonthFile) -> int:
     """Let the sensor say one value from `BROKEN_ON` on; how many rows changed."""
     with weather.path.open(newline="") as lines:
@@ -48,7 +148,7 @@ def break_sensor(weather: MonthFile) -> int:
     return len(broken)
 
 
-def upload_july(cloud: Stack, narrator: Narrator, *, every: int, timeout: float) -> None:
+def _upload(cloud: Stack, narrator: Narrator, *, every: int, timeout: float) -> None:
     """Upload July's weather, with a sensor that breaks, and its flights, with their landings."""
     with (
         TemporaryDirectory(prefix="headwater-demo-") as folder,
@@ -62,7 +162,7 @@ def upload_july(cloud: Stack, narrator: Narrator, *, every: int, timeout: float)
         stage.update(f"{rows:,} rows curated; in {broken:,} of them the {SENSOR} sensor is stuck at {STUCK_AT}")
 
 
-def ask_in_bulk(cloud: Stack, narrator: Narrator, model: str, *, every: int) -> Asked:
+def _ask_in_bulk(cloud: Stack, narrator: Narrator, model: str, *, every: int) -> Asked:
     """Ask the API about July's flights, hour by hour, each with the features as they were known two hours before."""
     flights = month_departures(YEAR, MONTH)[:: every * EACH]
     with narrator.stage("bulk", "predictions in bulk") as stage:

@@ -42,9 +42,9 @@ if TYPE_CHECKING:
     from headwater.infra.platform.state_machine import StateMachineArgs as StateMachineArgs
     from headwater.infra.platform.tables import Table as Table
     from headwater.infra.platform.tables import TableArgs as TableArgs
+    from headwater.infra.schedules import Schedules as Schedules
     from headwater.infra.serving import Serving as Serving
     from headwater.infra.training.machine import Training as Training
-    from headwater.infra.training.schedules import Schedules as Schedules
 
 # Pulumi starts a program in its own folder, and the program deploys what lies beside that: pipelines/ and functions/.
 with suppress(NoProject):
@@ -72,7 +72,7 @@ _MODULES = {
     "PrivateBucket": "platform.buckets",
     "PrivateBucketArgs": "platform.buckets",
     "Role": "platform.grants",
-    "Schedules": "training.schedules",
+    "Schedules": "schedules",
     "Serving": "serving",
     "Spark": "features.spark",
     "StateMachine": "platform.state_machine",

@@ -1,7 +1,9 @@
-"""The function behind the alarm topic, which decides who hears of an alarm."""
+"""The function behind the alarm topic, which decides who hears of an alarm, and its queue of timers."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -9,36 +11,58 @@ import pulumi
 import pulumi_aws as aws
 
 import headwater.handlers.alarms.manage
+from headwater.alarms.store import DECLARED_KEY
+from headwater.alarms.store import QUEUE_NAME as QUEUE
+from headwater.declare.alarms import Alarms, EventBus, configured_alarms, load_alarms, secrets_of
+from headwater.declare.base import InvalidProduct
 from headwater.infra.platform.alarm_topic import CAPABILITY, DeadLetters
 from headwater.infra.platform.component import Component
-from headwater.infra.platform.grants import Grant, Text, allow, policy_document, require_tls
+from headwater.infra.platform.config import Config
+from headwater.infra.platform.function import Function
+from headwater.infra.platform.grants import Grant, Role, Text, allow, merge, policy_document, require_tls, use_key
 from headwater.infra.platform.keys import ALARMS
 from headwater.infra.platform.platform import Platform
-from headwater.infra.platform.tags import physical_name, tags
+from headwater.infra.platform.tags import physical_name, prefix, tags
+from headwater.project import project
+
+TIMEOUT = timedelta(minutes=2)
+TRIES = 5
+DAILY = "rate(1 day)"
 
 
 class AlarmManager(Component):
-    """Records each alarm, counts repeats, and tells people once: by e-mail and webhooks.
+    """Records each alarm, groups alarms, and tells people by the routes of the project's ``alarms.py``.
 
-    Each e-mail address must confirm its subscription. What can't be delivered becomes a dead letter, which raises an
-    alarm of its own.
+    Without that file each alarm is told alone and at once, to the e-mail addresses and webhooks of the settings. Each
+    e-mail address must confirm its subscription. A notification that can't be delivered becomes a dead letter, which
+    raises an alarm of its own. Idle it costs nothing: timers are messages of a queue, or one-time schedules.
+
+    Parameters
+    ----------
+    alarms : Alarms, optional
+        Routes and receivers; by default those of ``alarms.py`` in the project's root.
     """
 
-    def __init__(self, name: str, platform: Platform, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        platform: Platform,
+        *,
+        alarms: Alarms | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
         super().__init__(name, platform, opts)
-        recipients = self._recipients(platform.config.alarm_emails, platform.dead_letters)
-        function = self._function(
-            "alarms-manage",
-            headwater.handlers.alarms.manage,
-            "control",
-            memory_mib=256,
-            timeout=timedelta(minutes=2),
-            uses=[platform.registry.write(ALARMS), recipients],
-            settings={
-                "webhooks": _webhooks(platform.config.alarm_webhooks),
-                "allow_http_webhooks": str(platform.config.alarm_allow_http_webhooks).lower(),
-                "repeat_after_seconds": int(platform.config.alarm_repeat_after.total_seconds()),
-            },
+        declared = alarms or declared_for(platform.config)
+        queue = self._queue(platform.dead_letters)
+        function = self._manage(platform, declared, queue)
+        aws.lambda_.EventSourceMapping(
+            name,
+            event_source_arn=queue.arn,
+            function_name=function.arn,
+            # One at a time: a receiver that hangs holds up no other.
+            batch_size=1,
+            tags=tags(capability=CAPABILITY),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[function]),
         )
         topic = platform.topic.topic
         permission = function.allow_invocation(name, service="sns", source_arn=topic.arn)
@@ -50,7 +74,93 @@ class AlarmManager(Component):
             redrive_policy=platform.dead_letters.redrive_policy(),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[permission]),
         )
+        audit = "alarms-audit"
+        description = "Finds groups of alarms whose timers were lost."
+        function.call_by_rule(audit, schedule=DAILY, target="audit", description=description, parent=self)
         self.register_outputs({})
+
+    def _manage(self, platform: Platform, declared: Alarms, queue: aws.sqs.Queue) -> Function:
+        content = declared.model_dump_json()
+        kept = aws.s3.BucketObjectv2(
+            "alarms-declared",
+            bucket=platform.artifacts.ready,
+            key=DECLARED_KEY,
+            content=content,
+            content_type="application/json",
+            tags=tags(capability=CAPABILITY),
+            opts=self._child,
+        )
+        group, role = self._schedules(queue)
+        receive = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:SendMessage"]
+        schedules = pulumi.Output.concat(platform.account.arn("scheduler", "schedule/"), group.name, "/*")
+        config = platform.config
+        return self._function(
+            "alarms-manage",
+            headwater.handlers.alarms.manage,
+            "control",
+            memory_mib=256,
+            timeout=TIMEOUT,
+            uses=[
+                platform.registry.write(ALARMS),
+                platform.artifacts.read(DECLARED_KEY),
+                allow(receive, queue.arn, settings={"alarms_queue_url": queue.url, "alarms_queue_arn": queue.arn}),
+                allow(
+                    ["scheduler:CreateSchedule"],
+                    schedules,
+                    wildcard="a schedule is made by who needs it, under a name that isn't known before",
+                    settings={"schedule_group": group.name},
+                ),
+                merge(role.pass_to("scheduler.amazonaws.com"), _setting("schedule_role_arn", role.ready)),
+                merge(platform.dead_letters.send(), _setting("dead_letters_url", platform.dead_letters.url)),
+                self._recipients(config.alarm_emails, platform.dead_letters),
+                _receivers(platform, declared),
+            ],
+            settings={
+                "declared_sha256": kept.id.apply(lambda _: hashlib.sha256(content.encode()).hexdigest()),
+                "stack": f"{pulumi.get_project()}/{pulumi.get_stack()}",
+                "prefix": prefix(),
+                "webhooks": _webhooks(config.alarm_webhooks),
+                "allow_http_webhooks": str(config.alarm_allow_http_webhooks).lower(),
+            },
+        )
+
+    def _queue(self, dead_letters: DeadLetters) -> aws.sqs.Queue:
+        queue = aws.sqs.Queue(
+            QUEUE,
+            name=physical_name(QUEUE, "queue"),
+            # Six times the function's timeout: no message is read twice.
+            visibility_timeout_seconds=int(TIMEOUT.total_seconds()) * 6,
+            sqs_managed_sse_enabled=True,
+            redrive_policy=dead_letters.arn.apply(
+                lambda arn: json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": TRIES})
+            ),
+            tags=tags(capability=CAPABILITY),
+            opts=self._child,
+        )
+        aws.sqs.QueuePolicy(
+            QUEUE,
+            queue_url=queue.url,
+            policy=policy_document([{**require_tls(queue.arn), "Action": "sqs:*"}]),
+            opts=self._child,
+        )
+        return queue
+
+    def _schedules(self, queue: aws.sqs.Queue) -> tuple[aws.scheduler.ScheduleGroup, Role]:
+        """The group of one-time schedules, and the role that lets them send to the queue."""
+        group = aws.scheduler.ScheduleGroup(
+            QUEUE, name=physical_name(QUEUE, "schedule group"), tags=tags(capability=CAPABILITY), opts=self._child
+        )
+        role = Role(
+            f"{QUEUE}-timers",
+            service="scheduler.amazonaws.com",
+            grants=[allow(["sqs:SendMessage"], queue.arn)],
+            capability=CAPABILITY,
+            trust_conditions={
+                "StringEquals": {"aws:SourceAccount": self._platform.account.id, "aws:SourceArn": group.arn}
+            },
+            opts=self._child,
+        )
+        return group, role
 
     def _recipients(self, emails: Sequence[str], dead_letters: DeadLetters) -> Grant:
         """To publish to the topic that e-mail goes out by; without addresses there is none."""
@@ -76,6 +186,65 @@ class AlarmManager(Component):
                 opts=self._child,
             )
         return allow(["sns:Publish"], topic.arn, settings={"notifications_topic_arn": topic.arn})
+
+
+def declared_for(config: Config) -> Alarms:
+    """The project's ``alarms.py``, or what the settings alone say.
+
+    Raises
+    ------
+    pulumi.RunError
+        The file is wrong; nothing is deployed.
+    """
+    try:
+        found = load_alarms(project())
+    except InvalidProduct as error:
+        raise pulumi.RunError(f"the alarms' routes have a problem; nothing was deployed: {error.message}") from None
+    if found is None:
+        return configured_alarms(
+            emails=len(config.alarm_emails),
+            webhooks=len(config.alarm_webhooks),
+            repeat_interval=config.alarm_repeat_after,
+        )
+    _check_settings(found, config)
+    return found
+
+
+def _check_settings(declared: Alarms, config: Config) -> None:
+    for receiver in declared.receivers:
+        if receiver.kind == "email" and not config.alarm_emails:
+            raise pulumi.RunError(
+                f"alarms.py: receiver {receiver.name!r} is e-mail, and the setting alarmEmails names nobody: "
+                "pulumi config set headwater:alarmEmails '[\"on-call@example.com\"]'"
+            )
+        if receiver.kind == "configured" and receiver.number > len(config.alarm_webhooks):
+            raise pulumi.RunError(
+                f"alarms.py: receiver {receiver.name!r} is number {receiver.number} of the setting alarmWebhooks, "
+                f"which names {len(config.alarm_webhooks)}"
+            )
+
+
+def _receivers(platform: Platform, declared: Alarms) -> Grant:
+    """To read the secrets of receivers, and to put events on their buses."""
+    account, grants = platform.account, []
+    secrets = sorted(secrets_of(declared))
+    parameters = [secret.removeprefix("ssm:") for secret in secrets if secret.startswith("ssm:")]
+    if parameters:
+        arns = [account.arn("ssm", f"parameter{name}") for name in parameters]
+        grants.append(allow(["ssm:GetParameter"], *arns))
+        grants.append(use_key(platform.config.kms_key_arn, "ssm", account.region, ["kms:Decrypt"]))
+    if named := [secret.partition(":")[2] for secret in secrets if secret.startswith("secretsmanager:")]:
+        arns = [account.arn("secretsmanager", f"secret:{name}-??????") for name in named]
+        wildcard = "Secrets Manager adds six characters to a secret's name"
+        grants.append(allow(["secretsmanager:GetSecretValue"], *arns, wildcard=wildcard))
+        grants.append(use_key(platform.config.kms_key_arn, "secretsmanager", account.region, ["kms:Decrypt"]))
+    if buses := sorted({one.bus for one in declared.receivers if isinstance(one, EventBus)}):
+        grants.append(allow(["events:PutEvents"], *(account.arn("events", f"event-bus/{bus}") for bus in buses)))
+    return merge(*grants)
+
+
+def _setting(name: str, value: Text) -> Grant:
+    return Grant(statements=(), settings={name: value})
 
 
 def _webhooks(addresses: Sequence[str]) -> Text:

@@ -32,6 +32,8 @@ class WatchedDay(Value):
     """The state that the verdicts so far make, of those that are shown."""
     running: bool = False
     """True of a day that isn't over: its hours differ from whole days', so that its verdict is no more than a look."""
+    lasts: bool = False
+    """True if the days up to this one are too unusual together, whatever each is alone."""
 
 
 class Watched(Value):

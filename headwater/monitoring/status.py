@@ -76,3 +76,20 @@ class Status(Stored):
     """None without labels, or with one class only."""
     estimated: PerformanceFigure | None = None
     """None if the version kept no estimator, or its estimates proved wrong."""
+    notes: tuple[str, ...] = ()
+    """Why a figure of performance is missing or old, a line each."""
+
+
+def deciding(realised: PerformanceFigure | None, estimated: PerformanceFigure | None) -> PerformanceFigure | None:
+    """The figure that says whether a model is worse: the realised one, and only without it the estimate."""
+    return realised or estimated
+
+
+def severity_of(
+    state: State, realised: PerformanceFigure | None = None, estimated: PerformanceFigure | None = None
+) -> Severity:
+    """How soon a person should look: performance alone makes a page of it, and drift alone never does."""
+    figure = deciding(realised, estimated)
+    if figure is not None and figure.is_worse:
+        return Severity.PAGE
+    return Severity.TICKET if state is State.ALARM else Severity.NONE

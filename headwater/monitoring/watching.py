@@ -122,7 +122,12 @@ class Watching:
         judged = self._judged(model, served) if served is not None else []
         if served is None or not judged:
             return None
-        return status_of(model, served, self._known, judged)
+        windows = self._store.performances(model, served, self._known)
+        if not windows:
+            return status_of(model, served, self._known, judged)
+        last = windows[-1]
+        figures = last.realised, last.estimated
+        return status_of(model, served, self._known, judged, figures=figures, notes=last.notes)
 
     def version(self, model: str, version: int | None) -> int:
         """The version that is asked about, by default the one that serves, or served at the moment asked about.
@@ -182,7 +187,7 @@ class Watching:
         number = self.version(model, version)
         bank, _ = self._versions.known(model, number)
         self.days.check_segment(model, number, segment)
-        days = self._days(model, number, since, until)
+        days = self.chosen(model, number, since, until)
         if segment and horizon > 1:
             raise InvalidRequest("a segment is judged day by day: leave horizon out")
         if segment:
@@ -197,25 +202,39 @@ class Watching:
 
     def _standing(self, model: str, verdicts: Sequence[tuple[date, Verdict]]) -> tuple[WatchedDay, ...]:
         standing, found = Standing(), []
-        progress = self._log.progress(model)
-        # A local cloud's clock may have been moved forward, beyond ours.
-        ahead = progress.through + timedelta(hours=1) if progress and self._known is None else self._moment
-        today = max(self._moment, ahead).astimezone(UTC).date()
+        today = self.today(model)
         for day, verdict in verdicts:
             running = day >= today
             if not running:
                 standing = standing.after(verdict)
-            found.append(WatchedDay(day=day, verdict=verdict, state=standing.state, running=running))
+            lasts = standing.lasts and not running
+            found.append(WatchedDay(day=day, verdict=verdict, state=standing.state, running=running, lasts=lasts))
         return tuple(found)
+
+    def today(self, model: str) -> date:
+        """The day, UTC, that isn't over yet."""
+        progress = self._log.progress(model)
+        # A local cloud's clock may have been moved forward, beyond ours.
+        ahead = progress.through + timedelta(hours=1) if progress and self._known is None else self._moment
+        return max(self._moment, ahead).astimezone(UTC).date()
 
     @property
     def _moment(self) -> datetime:
         return self._known or self._now
 
-    def _days(self, model: str, version: int, since: date | None, until: date | None) -> list[CountedDay]:
+    def chosen(
+        self, model: str, version: int, since: date | None, until: date | None, most: int = DAYS
+    ) -> list[CountedDay]:
+        """The days that a question is about: by default the last ``most`` that have predictions.
+
+        Raises
+        ------
+        InvalidRequest
+            The days aren't in order, or too many.
+        """
         if since is None:
-            return self.days.last(model, version, DAYS, until)
-        last = until or self._moment.astimezone(UTC).date()
+            return self.days.last(model, version, most, until)
+        last = until or self.today(model)
         if not since <= last < since + timedelta(days=LONGEST):
             raise InvalidRequest(f"{since} to {last}: expected 1 to {LONGEST} days, the first one not after the last")
         return self.days.counted(model, version, since, last)
@@ -262,7 +281,7 @@ class Watching:
         number = self.version(model, version)
         bank, _ = self._versions.known(model, number)
         usual, columns = usual_shares(bank), []
-        for one in self._days(model, number, since, until):
+        for one in self.chosen(model, number, since, until):
             profile = one.profile()
             columns += [
                 ColumnQuality(day=one.day, feature=feature, rows=profile.rows, shares=shares)
@@ -286,7 +305,7 @@ class Watching:
         """
         number = self.version(model, version)
         bank, _ = self._versions.known(model, number)
-        days = self._days(model, number, since, until)
+        days = self.chosen(model, number, since, until)
         if not days:
             raise NoSuchDay(f"version {number} of model {model!r} has no predictions on these days")
         first, last = days[0].day - timedelta(days=SEGMENT_DAYS), days[-1].day - timedelta(days=1)
@@ -363,7 +382,7 @@ class Watching:
         ModelNotRegistered, VersionNotFound, AliasNotFound, NoBank, InvalidRequest
         """
         number = self.version(model, version)
-        days = self._days(model, number, since, until)
+        days = self.chosen(model, number, since, until)
         judged = self._judged(model, number)
         then = {one.day: (one.counts, after.state) for one, after in zip(judged, stood(judged), strict=True)}
         found = []

@@ -66,6 +66,11 @@ class Table:
         values = {":pk": pk, ":prefix": prefix}
         return next(self._query("begins_with(sk, :prefix)", values, newest_first=True, page_size=1), None)
 
+    def newest_first(self, pk: str, prefix: str, *, page_size: int = 1000) -> Iterator[dict[str, Any]]:
+        """The items under ``pk`` whose ``sk`` starts with ``prefix``, from the last to the first."""
+        values = {":pk": pk, ":prefix": prefix}
+        return self._query("begins_with(sk, :prefix)", values, newest_first=True, page_size=page_size)
+
     def _query(
         self, condition: str, values: Mapping[str, str], *, newest_first: bool = False, page_size: int
     ) -> Iterator[dict[str, Any]]:

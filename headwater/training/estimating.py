@@ -10,19 +10,20 @@ import numpy
 from numpy.typing import NDArray
 
 from headwater.declare import Metric, Model
+from headwater.monitoring.days.counting import segment_places
+from headwater.monitoring.days.types import segment_names
 from headwater.monitoring.performance import estimated, realised
 from headwater.monitoring.performance.calibration import Calibration, calibration
 from headwater.monitoring.performance.distributions import Z, chi_square_quantile, t_quantile
 from headwater.monitoring.performance.estimator import Estimator
 from headwater.monitoring.performance.types import FEWEST_ROWS, Baseline, DayBaseline, Figures
 from headwater.training.dataset import Rows
+from headwater.training.describing import segment_columns, segments_of
 from headwater.training.losses import fit_losses, folds
 from headwater.training.types import ASKED
 
 FEWEST_DAYS = 3
 """Held-out days, below which nothing is said of how days differ."""
-MOST_VALUES = 31
-"""Values of a column that are segments of their own."""
 SPREAD_DOUBT = 0.25
 """Probability that days would differ less than they do, if their spread were as large as is assumed."""
 
@@ -139,21 +140,12 @@ def _of_days(metric: Metric, days: Sequence[Figures]) -> DayBaseline | None:
 
 
 def segment_rows(model: Model, train: Rows, held_out: Rows) -> dict[str, NDArray[Any]]:
-    """Positions of the held-out rows of each segment: a column's most frequent values in training, others, missing."""
+    """Positions of the held-out rows of each segment: those that predictions are counted by."""
     found = {}
-    for column in (name.replace(".", "__") for name in model.monitoring.segments):
-        if column not in model.categories:
-            continue
-        known = train.columns[column][train.columns[column] != ""]
-        counts = sorted(known.value_counts().items(), key=lambda entry: (-entry[1], str(entry[0])))
-        values = [str(name) for name, _ in counts[:MOST_VALUES]]
-        given = held_out.columns[column].to_numpy()
-        for value in values:
-            shown = f"\\{value}" if value.startswith(("(", "\\")) else value
-            found[f"{column}={shown}"] = numpy.flatnonzero(given == value)
-        missing = given == ""
-        found[f"{column}=(other)"] = numpy.flatnonzero(~missing & ~numpy.isin(given, values))
-        found[f"{column}=(missing)"] = numpy.flatnonzero(missing)
+    for column, values in segments_of(train, segment_columns(model)).items():
+        places = segment_places(held_out.columns[column].to_numpy(), values)
+        for place, name in enumerate(segment_names(column, values)):
+            found[name] = numpy.flatnonzero(places == place)
     return {name: rows for name, rows in found.items() if len(rows)}
 
 

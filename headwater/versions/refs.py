@@ -72,6 +72,11 @@ class Refs:
         """Every move of a ref, oldest first; also of a deleted ref."""
         return tuple(map(_move, self._pointer(kind, name).log()))
 
+    def newest(self, kind: Kind, name: str) -> RefMove | None:
+        """The last move of a ref, read alone; None if there was none."""
+        item = self._store.newest(self._pk, f"LOG#{kind}#{name}#")
+        return _move(item) if item else None
+
     def moves(self) -> tuple[RefMove, ...]:
         """Every move of every ref of the dataset."""
         return tuple(map(_move, self._store.query(self._pk, "LOG#")))

@@ -147,5 +147,5 @@ FLIGHT_DELAY = Model(
     holdout=Holdout(last="30d"),
     gates=(Gate(metric="roc_auc", at_least=0.70), Gate(metric="roc_auc", champion_margin=0.005)),
     # Not rate(7 days): that fires first when it is deployed, before there is any data.
-    retrain=Schedule(expression="cron(0 6 ? * MON *)"),
+    retrain=Schedule(cron="0 6 ? * MON *"),
 )

@@ -183,18 +183,29 @@ def test_containers_run_an_image_by_digest_that_nobody_can_move(graph: Graph) ->
         }
 
 
-def test_each_model_that_declares_it_is_trained_again_on_its_schedule(graph: Graph) -> None:
+def test_each_schedule_of_a_model_wakes_the_ledger_at_its_ticks(graph: Graph) -> None:
     from headwater.declare import load_catalog
+    from headwater.schedules.types import Definition
+    from headwater.schedules.waking import wake_of
 
-    declared = {model.name: model.retrain for model in load_catalog().models.values() if model.retrain}
+    declared = {f"retrain-{model.name}": model.retrain for model in load_catalog().models.values() if model.retrain}
     found = schedules(graph, "retraining")
     assert found.keys() == declared.keys()
+    kept = {one.plain_inputs["key"]: one.plain_inputs for one in graph.all("aws:s3/bucketObjectv2:BucketObjectv2")}
+    (wake,) = [one for one in graph.all(FUNCTION) if one.name == "retraining-wake"]
     for name, retrain in declared.items():
-        assert retrain is not None
-        assert found[name]["scheduleExpression"] == retrain.expression
-        assert json.loads(found[name]["target"]["input"]) == {
-            "model": name, "reason": "schedule", "started_by": {"how": "schedule"},
-        }  # fmt: skip
+        assert found[name]["scheduleExpression"] == wake_of(retrain).expression
+        assert found[name]["target"]["arn"] == graph.outputs(FUNCTION)[wake.name]["arn"]
+        told = {"schedule": name, "scheduled": "<aws.scheduler.scheduled-time>"}
+        assert json.loads(found[name]["target"]["input"]) == told
+        content = kept[f"stack/schedules/{name}.json"]["content"]
+        assert Definition.model_validate_json(content).schedule == retrain
+    (policy,) = [one for one in graph.all("aws:iam/rolePolicy:RolePolicy") if one.name == "retraining-wake"]
+    statements = json.loads(policy.plain_inputs["policy"])["Statement"]
+    allowed = {action for one in statements for action in one["Action"]}
+    assert "states:StartExecution" in allowed
+    # No schedule of this project replaces a run that is in progress.
+    assert "states:StopExecution" not in allowed
 
 
 def test_clients_find_the_outputs_by_the_stacks_name(graph: Graph, aws: Mapping[str, str]) -> None:
@@ -233,7 +244,7 @@ def schedules(graph: Graph, group: str) -> dict[str, Mapping[str, Any]]:
 def test_functions_run_from_the_bundles_that_were_uploaded(graph: Graph) -> None:
     keys = {uploaded["key"] for uploaded in graph.outputs("aws:s3/bucketObjectv2:BucketObjectv2").values()}
     functions = graph.outputs(FUNCTION)
-    assert len(functions) == 27
+    assert len(functions) == 32
     for function in functions.values():
         assert function["s3Key"] in keys
         assert function["s3Key"].startswith("code/")

@@ -51,6 +51,7 @@ def words() -> Mapping[str, Sequence[Callable[..., Any]]]:
     exported = [value for name in declare.__all__ if inspect.isfunction(value := getattr(declare, name))]
     return {
         "A window, the `aggregate` of a feature:": [one for one in exported if one.__module__.endswith(".windows")],
+        "A calendar, the `calendar` of a schedule:": [one for one in exported if one.__module__.endswith(".calendars")],
         "An input, of a model's `inputs`:": [one for one in exported if one.__module__.endswith(".inputs")],
         "Features of a view, for a model's `features`:": [FeatureView.all, FeatureView.select],
     }

@@ -26,19 +26,27 @@ from headwater.lineage.asking import DEEPEST
 from headwater.lineage.errors import AmbiguousNode, UnknownNode
 from headwater.lineage.messages import EventAnswer, LineageAnswer
 from headwater.lineage.openlineage.errors import EventTooLarge, InvalidEvent
+from headwater.monitoring import messages as monitoring
 from headwater.monitoring.dashboards.openmetrics import OPENMETRICS, TEXT
 from headwater.monitoring.dashboards.tokens import TokenRefused
+from headwater.monitoring.days.service import NoSuchSegment
+from headwater.monitoring.errors import NoBank
 from headwater.monitoring.feedback import errors as feedback_errors
 from headwater.monitoring.feedback import messages as feedback
 from headwater.monitoring.labels import messages as labels
 from headwater.monitoring.labels.errors import InvalidLabels, LabelsTooLarge, NoDefinition
-from headwater.registry.errors import ArtifactInvalid, ArtifactNotFound, ModelNotRegistered
+from headwater.monitoring.watching import NoSuchDay
+from headwater.registry.errors import AliasNotFound, ArtifactInvalid, ArtifactNotFound, ModelNotRegistered
 from headwater.registry.types import Alias
 from headwater.routes import (
     CARD,
     FEEDBACK,
     LINEAGE,
     METRICS,
+    MODEL_DRIFT,
+    MODEL_PERFORMANCE,
+    MODEL_QUALITY,
+    MODEL_STATUS,
     OPENAPI,
     PREDICT,
     SCRAPE,
@@ -65,7 +73,9 @@ TEXTS = (messages.PredictionBody, messages.PredictionAnswer, messages.Prediction
          messages.CardFeature, messages.ErrorAnswer, RequestInput, Streamed, lineage.LineageAnswer, lineage.GraphNode,
          lineage.GraphEdge, lineage.NodeData, lineage.EventAnswer, feedback.FeedbackBody,
          feedback.FeedbackAnswer, labels.LabelsBody, labels.LabelItem,
-         labels.LabelsAnswer, labels.LabelVerdict)  # fmt: skip
+         labels.LabelsAnswer, labels.LabelVerdict, monitoring.MonitorFinding, monitoring.DriftDay,
+         monitoring.DriftAnswer, monitoring.QualityShare, monitoring.QualityAnswer, monitoring.MetricFigure,
+         monitoring.PerformanceStretch, monitoring.ModelPerformance, monitoring.StatusAnswer)  # fmt: skip
 """The classes whose fields' docstrings become the schemas' descriptions."""
 _DESCRIPTION = f"""\
 Predictions, model cards, labels, feedback, streamed features, lineage and metrics of one Headwater stack.
@@ -95,6 +105,8 @@ class Operation:
     """Type of the body with a status from 400 on."""
     kinds: Sequence[str] = (_JSON,)
     """Media types of the body of success."""
+    has_tag: bool = False
+    """Whether the answer has an ETag, by which a caller that has it already is told so."""
     security: Sequence[Mapping[str, Any]] = ()
     """Of a route that is open to requests without a signature: what they show instead, in OpenAPI's words."""
 
@@ -206,6 +218,59 @@ OPERATIONS |= {
         status=HTTPStatus.CREATED,
     ),
 }
+_WINDOW: Mapping[str, tuple[str, dict[str, Any]]] = {
+    "from": ("First day, UTC, by the predictions' `as_of`; by default the last seven that have predictions.",
+             {"type": "string", "format": "date"}),
+    "to": ("Last day, UTC; at most 31 days.", {"type": "string", "format": "date"}),
+    "segment": ("One segment, such as `carrier=UA`.", {"type": "string"}),
+    "as_of": ("Only what was received before this moment counts; ISO 8601 with a time zone.",
+              {"type": "string", "format": "date-time"}),
+}  # fmt: skip
+
+
+def _question(
+    identity: str, summary: str, answer: Any, names: str, errors: Sequence[type[HeadwaterError]]
+) -> Operation:
+    return Operation(
+        identity,
+        summary,
+        answer,
+        (InvalidRequest, ModelNotRegistered, *errors),
+        query=[
+            {"name": name, "in": "query", "description": _WINDOW[name][0], "schema": _WINDOW[name][1]}
+            for name in names.split()
+        ],
+        has_tag=True,
+    )
+
+
+_NO_VERSION = (AliasNotFound, NoBank)
+OPERATIONS |= {
+    MODEL_STATUS: _question(
+        "modelStatus", "How a model is by the last hourly look.", monitoring.StatusAnswer, "as_of", ()
+    ),
+    MODEL_DRIFT: _question(
+        "modelDrift",
+        "Each day of the version that serves beside the days of its training.",
+        monitoring.DriftAnswer,
+        "from to segment as_of",
+        (*_NO_VERSION, NoSuchSegment),
+    ),
+    MODEL_QUALITY: _question(
+        "modelQuality",
+        "Shares of missing, unseen, infinite, frozen and outside values by day and column.",
+        monitoring.QualityAnswer,
+        "from to as_of",
+        _NO_VERSION,
+    ),
+    MODEL_PERFORMANCE: _question(
+        "modelPerformance",
+        "How good the version that serves was by day: realised by labels, and estimated without.",
+        monitoring.ModelPerformance,
+        "from to segment as_of",
+        (*_NO_VERSION, NoDefinition, NoSuchSegment, NoSuchDay),
+    ),
+}
 _EXPOSITION = tuple(kind.partition(";")[0] for kind in (OPENMETRICS, TEXT))
 OPERATIONS |= {
     METRICS: Operation(
@@ -237,6 +302,12 @@ OPERATIONS[FEEDBACK] = Operation(
     ),
     body=feedback.FeedbackBody,
 )
+_IF_NONE_MATCH = {
+    "name": "If-None-Match",
+    "in": "header",
+    "description": "ETags of answers that the caller has.",
+    "schema": {"type": "string"},
+}
 _NAMES = {
     "id": "A prediction: `<request_id>.<n>`, the first one of a request being 0.",
     "model": "A model that serves.",
@@ -313,6 +384,12 @@ def _operation(operation: Operation, route: Route, schemas: dict[str, Any]) -> d
             str(int(operation.status)): _content("Done.", _schema(operation.answer, schemas), operation.kinds)
         },
     }
+    if operation.has_tag:
+        made["parameters"].append(_IF_NONE_MATCH)
+        made["responses"]["304"] = {"description": "The answer is the one of `If-None-Match`; it has no body."}
+        made["responses"]["200"]["headers"] = {
+            "ETag": {"description": "Name of this very answer.", "schema": {"type": "string"}}
+        }
     if operation.body:
         made["requestBody"] = {"required": True, "content": {_JSON: {"schema": _schema(operation.body, schemas)}}}
     refusal, gateway = _schema(operation.refusal, schemas), _schema(GatewayError, schemas)

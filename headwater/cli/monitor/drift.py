@@ -68,6 +68,8 @@ def _show(console: Console, watched: Watched) -> None:
 
 
 def _row(day: WatchedDay) -> tuple[object, ...]:
+    from headwater.monitoring.watch.words import LASTING
+
     verdict = day.verdict
     state = "(running)" if day.running else day.state.value
     return (
@@ -75,5 +77,5 @@ def _row(day: WatchedDay) -> tuple[object, ...]:
         verdict.rows,
         p_of(verdict.p),
         state,
-        f"{verdict.outcome.value.lower()}: {verdict.reason}",
+        f"{verdict.outcome.value.lower()}: {verdict.reason}" + (f"; {LASTING}" if day.lasts else ""),
     )

@@ -57,7 +57,7 @@ def show_details(console: Console, found: ViewDetails) -> None:
         "entity": ", ".join(view.entity),
         "TTL": duration(view.ttl),
         "freshness": duration(view.freshness),
-        "schedule": view.schedule.expression if view.schedule else "",
+        "schedule": view.schedule.said if view.schedule else "",
         "materialised": f"{show(summary.materialised_at)} UTC" if summary.materialised_at else "",
         "newest event": f"{show(summary.newest_event)} UTC" if summary.newest_event else "",
         "entities": show(summary.entities),

@@ -1,16 +1,20 @@
-"""Every alarm's topic ends here: recorded, freed of repeats, and told to people."""
+"""Alarms that come by the topic, groups whose time has come, notifications that are to be sent, and a daily audit."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+import json
+from datetime import datetime
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from headwater.alarms.service import AlarmManager, Recipient
-from headwater.alarms.store import AlarmStore, NotificationTopic
-from headwater.alarms.types import AlarmEvent
-from headwater.alarms.webhooks import Webhook
+from headwater.alarms.channels.store import channels
+from headwater.alarms.delivery import Delivery
+from headwater.alarms.events import AlarmEvent
+from headwater.alarms.service import AlarmManager
+from headwater.alarms.store import AlarmStore, DeadLetterQueue, Queue, declared_alarms
+from headwater.declare.alarms import Alarms
+from headwater.errors import NotFound
 from headwater.handlers.observability import observe
 from headwater.settings import FunctionSettings, at_init
 
@@ -21,47 +25,126 @@ class Settings(FunctionSettings):
     """Environment of the manage function."""
 
     registry_table: str
+    artifacts_bucket: str
+    declared_sha256: str
+    """Hash of the declared routes: another one starts the function anew."""
+    stack: str
+    """The label ``stack`` of every alarm."""
+    prefix: str
+    """Beginning of the names of the stack's alarms."""
+    alarms_queue_url: str
+    alarms_queue_arn: str
+    dead_letters_url: str
+    schedule_group: str
+    schedule_role_arn: str
     notifications_topic_arn: str = ""
     """The topic that people subscribe to by e-mail; empty: nobody did."""
     webhooks: str = ""
     """Addresses, separated by white space."""
     allow_http_webhooks: bool = False
     """Whether webhooks without TLS are accepted."""
-    repeat_after_seconds: int = 4 * 60 * 60
+
+
+@at_init
+def settings() -> Settings:
+    """The environment."""
+    return Settings.from_environment()
+
+
+@at_init
+def declared() -> Alarms:
+    """Routes and receivers."""
+    found = declared_alarms(settings().artifacts_bucket)
+    if found is None:
+        raise NotFound(f"there are no routes in s3://{settings().artifacts_bucket}: deploy the stack again")
+    return found
+
+
+@at_init
+def queue() -> Queue:
+    """Timers and notifications."""
+    env = settings()
+    return Queue(
+        env.alarms_queue_url,
+        arn=env.alarms_queue_arn,
+        schedule_group=env.schedule_group,
+        role=env.schedule_role_arn,
+    )
 
 
 @at_init
 def manager() -> AlarmManager:
-    """The alarm manager with its recipients."""
-    settings = Settings.from_environment()
-    recipients: list[Recipient] = [
-        Webhook(url, insecure=settings.allow_http_webhooks) for url in settings.webhooks.split()
-    ]
-    if settings.notifications_topic_arn:
-        recipients.append(NotificationTopic(settings.notifications_topic_arn))
-    return AlarmManager(
-        AlarmStore(settings.registry_table),
-        recipients,
-        repeat_after=timedelta(seconds=settings.repeat_after_seconds),
+    """The alarm manager."""
+    return AlarmManager(AlarmStore(settings().registry_table), queue(), declared())
+
+
+@at_init
+def delivery() -> Delivery:
+    """The sending of notifications."""
+    env = settings()
+    ways = channels(
+        declared(),
+        topic_arn=env.notifications_topic_arn,
+        webhooks=env.webhooks.split(),
+        insecure=env.allow_http_webhooks,
     )
+    return Delivery(AlarmStore(env.registry_table), queue(), declared(), ways, DeadLetterQueue(env.dead_letters_url))
 
 
 @entry
 def handler(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
-    """Handle SNS's records; one recipient who can't be told makes the event come again, for that recipient alone."""
-    decisions = []
-    for entry_ in event["Records"]:
-        notice = entry_["Sns"]
-        alarm = AlarmEvent.parse(
-            notice["Message"],
-            message_id=notice["MessageId"],
-            received_at=datetime.fromisoformat(notice["Timestamp"]),
-        )
-        logger.append_keys(alarm=alarm.name, event_id=alarm.id)
-        if alarm.problem:
-            logger.error("a message is no CloudWatch alarm; kept as it came", extra={"problem": alarm.problem})
-        record = manager().handle(alarm)
-        logger.info("alarm handled", extra={"state": alarm.state.value, "decision": record.decision.value})
-        metrics.add_metric(f"Alarms{record.decision.value.capitalize()}", "Count", 1)
-        decisions.append({"alarm": alarm.name, "state": alarm.state.value, "decision": record.decision.value})
-    return {"handled": decisions}
+    """Handle SNS's records, one message of the queue, or the daily audit; what fails comes again."""
+    if event.get("source") == "aws.events":
+        return _audit()
+    handled = [
+        _alarm(record["Sns"]) if "Sns" in record else _message(json.loads(record["body"]))
+        for record in event["Records"]
+    ]
+    return {"handled": handled}
+
+
+def _audit() -> dict[str, Any]:
+    overdue = manager().audit()
+    if overdue:
+        logger.error("groups weren't looked at in time, and are now", extra={"groups": overdue})
+    metrics.add_metric("AlarmGroupsOverdue", "Count", len(overdue))
+    return {"overdue": overdue}
+
+
+def _alarm(notice: dict[str, Any]) -> dict[str, Any]:
+    env = settings()
+    alarm = AlarmEvent.parse(
+        notice["Message"],
+        message_id=notice["MessageId"],
+        received_at=datetime.fromisoformat(notice["Timestamp"]),
+        stack=env.stack,
+        prefix=env.prefix,
+    )
+    return _take(alarm)
+
+
+def _take(alarm: AlarmEvent) -> dict[str, Any]:
+    logger.append_keys(alarm=alarm.name, event_id=alarm.id)
+    if alarm.problem:
+        logger.error("a message is no CloudWatch alarm; kept as it came", extra={"problem": alarm.problem})
+    record = manager().handle(alarm)
+    logger.info("alarm taken", extra={"state": alarm.state.value, "decision": record.decision.value})
+    metrics.add_metric(f"Alarms{record.decision.value.capitalize()}", "Count", 1)
+    return {"alarm": alarm.name, "state": alarm.state.value, "decision": record.decision.value}
+
+
+def _message(message: dict[str, Any]) -> dict[str, Any]:
+    if "event" in message:
+        return _take(AlarmEvent.model_validate(message["event"]))
+    if "notify" in message:
+        told = message["notify"]
+        status = delivery().deliver(told["group"], told["generation"], told["receiver"])
+        logger.info("notification", extra={**told, "status": status})
+        if status is not None and status.is_over:
+            metrics.add_metric(f"AlarmNotifications{status.value.capitalize()}", "Count", 1)
+        return {**told, "status": status}
+    settled = manager().look(message["group"], message["turn"], is_early=message.get("is_early", False))
+    state = settled.group.status.value if settled else None
+    kind = settled.notice.kind.value if settled and settled.notice else None
+    logger.info("group looked at", extra={**message, "state": state, "kind": kind})
+    return {**message, "state": state, "kind": kind}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from headwater.handlers.lineage.answers import Answer, answer
+from headwater.handlers.answers import Answer, answer
 from headwater.handlers.lineage.settings import StackSettings
 from headwater.handlers.observability import observe
 from headwater.settings import at_init

@@ -9,7 +9,7 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from headwater.handlers.lineage.answers import Answer, answer
+from headwater.handlers.answers import Answer, answer
 from headwater.handlers.lineage.settings import StackSettings
 from headwater.handlers.observability import observe
 from headwater.lineage.foreign import Received, names_of

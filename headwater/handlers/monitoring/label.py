@@ -9,7 +9,7 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from headwater.handlers.lineage.answers import Answer, answer
+from headwater.handlers.answers import Answer, answer
 from headwater.handlers.observability import observe
 from headwater.monitoring.labels import requests
 from headwater.monitoring.labels.definitions import Definitions

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from headwater.handlers.answers import Answer, failure, of_text, refusal
 from headwater.handlers.observability import observe
 from headwater.monitoring.dashboards.openmetrics import chosen, exposition
 from headwater.monitoring.dashboards.tokens import ScrapeTokens, TokenRefused, bearer
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from headwater.monitoring.dashboards.store import Statuses
 
 logger, tracer, metrics, entry = observe("monitoring")
-
-Answer = dict[str, Any]
-"""A function's answer that API Gateway turns into an HTTP response (payload 2.0)."""
 
 
 class Settings(FunctionSettings):
@@ -56,30 +53,23 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Answer:
         if event.get("routeKey") != METRICS.key:
             logger.append_keys(token=services().tokens.admit(given).name)
         kind = chosen(headers.get("accept", ""))
-        return _answer(HTTPStatus.OK, kind, exposition(services().statuses.all(), kind))
+        read = services().statuses.all()
+        for model, why in read.unreadable.items():
+            logger.error(f"the status of {model} can't be read: {why}", extra={"model": model})
+        return _fresh(of_text(HTTPStatus.OK, exposition(read.statuses, kind, read.unreadable), kind))
     except TokenRefused as error:
         logger.info("a scrape was refused", extra={"reason": error.reason, "shows_token": bool(given)})
-        answer = _error(error.http_status, error.reason, error.message, context.aws_request_id)
+        answer = _fresh(refusal(error.http_status, error.reason, error.message, context.aws_request_id))
         # RFC 6750: who showed no token at all is told no error, only what to show.
         answer["headers"]["WWW-Authenticate"] = 'Bearer realm="headwater"' + ', error="invalid_token"' * bool(given)
         return answer
     except Exception as error:
         # Nothing of an unexpected error leaves the house; its stack goes to the log.
         logger.error("unexpected error", exc_info=error)
-        said = "the request failed; the function's log says why"
-        return _error(HTTPStatus.INTERNAL_SERVER_ERROR, "InternalError", said, context.aws_request_id)
+        return _fresh(failure(context.aws_request_id))
 
 
-def _error(status: int, reason: str, message: str, request_id: str) -> Answer:
-    return _answer(
-        status, "application/json", json.dumps({"reason": reason, "message": message, "request_id": request_id})
-    )
-
-
-def _answer(status: int, kind: str, body: str) -> Answer:
-    return {
-        "statusCode": int(status),
-        "headers": {"Content-Type": kind, "Cache-Control": "no-store"},
-        "body": body,
-        "isBase64Encoded": False,
-    }
+def _fresh(answer: Answer) -> Answer:
+    """The answer as nobody may keep it."""
+    answer["headers"]["Cache-Control"] = "no-store"
+    return answer

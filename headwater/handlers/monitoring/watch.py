@@ -9,8 +9,10 @@ from aws_lambda_powertools import single_metric
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from headwater.deployed import deployed_catalog
 from headwater.handlers.observability import NAMESPACE, observe
-from headwater.settings import FunctionSettings
+from headwater.monitoring.dashboards.cloudwatch import metrics_of
+from headwater.settings import LakeSettings
 
 if TYPE_CHECKING:
     from headwater.monitoring.status import Status
@@ -21,25 +23,27 @@ logger, tracer, metrics, entry = observe(CAPABILITY)
 
 RESERVE = 90_000
 """Milliseconds that are left when no more is begun: a part or a day that is under way takes less."""
-STATES = ("COLLECTING", "NORMAL", "SUSPECT", "ALARM")
-"""States as numbers: their positions."""
 
 
-class Settings(FunctionSettings):
+class Settings(LakeSettings):
     """Environment of the watch function."""
 
     predictions_bucket: str
-    registry_table: str
     artifacts_bucket: str
 
 
 def watch() -> Watch:
     """A look with nothing remembered: a version may have been registered since the last one."""
     # Imported here: the deployment reads `Settings` where DuckDB and NumPy needn't be installed.
+    from headwater.monitoring.days.service import Days
     from headwater.monitoring.days.store import DayStore
     from headwater.monitoring.days.versions import Versions
+    from headwater.monitoring.labels.service import Labels
+    from headwater.monitoring.labels.store import LabelStore
     from headwater.monitoring.log.store import CompactionStore
+    from headwater.monitoring.watch.performance import PerformanceLook
     from headwater.monitoring.watch.service import Watch
+    from headwater.monitoring.watch.signs import LabelSigns
     from headwater.monitoring.watch.store import WatchStore
     from headwater.registry.service import Registry
     from headwater.registry.store import ArtifactStore
@@ -47,18 +51,34 @@ def watch() -> Watch:
 
     settings = Settings.from_environment()
     bucket, table = settings.predictions_bucket, Table(settings.registry_table)
-    registry = Registry(table)
-    versions = Versions(registry, ArtifactStore(settings.artifacts_bucket))
+    registry, artifacts = Registry(table), ArtifactStore(settings.artifacts_bucket)
+    versions, store = Versions(registry, artifacts), WatchStore(bucket, table)
     log, days = CompactionStore(bucket, table), DayStore(bucket, table)
-    return Watch(registry, log, days, WatchStore(bucket, table), versions)
+
+    def labels(model: str, now: datetime) -> Labels:
+        return Labels(
+            model, registry=table, artifacts=artifacts, predictions_bucket=bucket, lake_bucket=settings.lake_bucket,
+            now=lambda: now,
+        )  # fmt: skip
+
+    performance = PerformanceLook(
+        registry,
+        artifacts,
+        store,
+        lambda: Days(log, days, versions),
+        labels,
+        LabelSigns(LabelStore(bucket, table), table),
+        deployed_catalog().models.get,
+    )
+    return Watch(registry, log, days, store, versions, performance)
 
 
 @entry
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Look at every model at the schedule's ``time``; ``complete`` says whether time was enough for all of it.
 
-    Of each model that predicted it writes three metrics: ``ModelAlarm``, 1 while somebody should look, ``ModelState``,
-    the position among `STATES`, and ``ModelDriftScore``, T of the last day that was judged.
+    Of each model that predicted it writes the metrics that dashboards ask for
+    (`headwater.monitoring.dashboards.cloudwatch.metrics_of`), such as ``ModelAlarm``, 1 while somebody should look.
     """
 
     def stop() -> bool:
@@ -88,14 +108,11 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 
 def _tell(status: Status) -> None:
-    values = {
-        "ModelAlarm": int(status.severity.value != "NONE"),
-        "ModelState": STATES.index(status.state.value),
-        **({} if status.score is None else {"ModelDriftScore": status.score}),
-    }
-    for name, value in values.items():
+    for name, value in metrics_of(status).items():
         with single_metric(name=name, unit=MetricUnit.NoUnit, value=value, namespace=NAMESPACE) as metric:
             metric.add_dimension("service", CAPABILITY)
             metric.add_dimension("model", status.model)
     if status.severity.value != "NONE":
         logger.warning(f"{status.model} {status.state.value}: {status.reason}", extra={"model": status.model})
+    for note in status.notes:
+        logger.info(f"{status.model}: {note}", extra={"model": status.model})

@@ -23,6 +23,7 @@ from headwater.infra.bundles.packages import (
     MAX_UNZIPPED_BYTES,
     PRUNED,
     SERVICES,
+    SERVICES_OF,
     BundleError,
     File,
     Target,
@@ -74,15 +75,19 @@ RECIPES: Sequence[Recipe] = (
         name="control",
         sources=(
             *_BASE,
-            *_of("alarms", "code", "features", "history", "images", "lake", "lineage", "serving", "versions"),
-            *_of("monitoring/__init__.py", "monitoring/feedback", "handlers/monitoring/__init__.py"),
-            *_of("handlers/monitoring/feedback.py"),
+            *_of("monitoring/__init__.py", "monitoring/feedback", "monitoring/labels"),
+            *_of(*(f"handlers/monitoring/{name}.py" for name in ("__init__", "feedback", "label"))),
+            *_of(
+                "alarms", "code", "features", "history", "images", "lake", "lineage", "schedules", "serving", "versions"
+            ),
             *_of(
                 *(
                     f"handlers/{name}"
-                    for name in ("alarms", "history", "images", "lake", "lineage", "registry", "serving")
+                    for name in ("alarms", "history", "images", "lake", "lineage", "registry", "schedules", "serving")
                 )
             ),
+            # Schedules start trainings, and do nothing else of them.
+            *_of(*(f"training/{name}.py" for name in ("__init__", "scheduled", "stopping", "store", "types"))),
         ),
     ),
     Recipe(name="serving", sources=(*_BASE, *_of("features", "serving", "handlers/serving"))),
@@ -210,7 +215,7 @@ def _check_services(recipe: Recipe, ours: Sequence[File]) -> None:
         if not file.name.endswith(".py"):
             continue
         for line, service in _clients(file.content):
-            if service not in SERVICES:
+            if service not in SERVICES_OF.get(recipe.name, SERVICES):
                 raise BundleError(
                     f"bundle {recipe.name!r}: {file.name} line {line} uses the AWS service {service!r}, "
                     f"which bundles leave out. Add it to SERVICES in headwater/infra/bundles/packages.py"

@@ -38,6 +38,8 @@ SERVICES = frozenset(
     {"cloudwatch", "codebuild", "dynamodb", "ecr", "lambda", "s3", "sns", "sqs", "ssm", "stepfunctions", "sts"}
     | {"xray"}  # the X-Ray SDK makes a client when it is imported
 )
+SERVICES_OF: Mapping[str, frozenset[str]] = {"control": SERVICES | {"events", "scheduler", "secretsmanager"}}
+"""Services of a bundle that has more of them: the alarm manager's."""
 # Parts that nothing imports when a package is used: test suites, onnxruntime's tools for making models and what they
 # need (protobuf), routers and their web pages, pydantic's former self.
 PRUNED = re.compile(
@@ -113,7 +115,7 @@ def pack_lock(
             return found
         site = Path(scratch, "site")
         _install(name, lock, target, site)
-        files = dict(_kept(site))
+        files = dict(_kept(name, site))
         _check_size(name, files, max_bytes)
         contents = [File.read(part, file) for part, file in files.items()]
         packed = append(Path(scratch, "packages.zip"), with_bytecode(contents, target), target.digest())
@@ -232,11 +234,12 @@ def _install(name: str, lock: str, target: Target, site: Path) -> None:
         )
 
 
-def _kept(site: Path) -> Iterator[tuple[str, Path]]:
+def _kept(bundle: str, site: Path) -> Iterator[tuple[str, Path]]:
+    services = SERVICES_OF.get(bundle, SERVICES)
     for path in site.rglob("*"):
         name = path.relative_to(site).as_posix()
         parts = name.split("/")
-        unused = parts[:2] == ["botocore", "data"] and len(parts) > 3 and parts[2] not in SERVICES
+        unused = parts[:2] == ["botocore", "data"] and len(parts) > 3 and parts[2] not in services
         if path.is_file() and not unused and not PRUNED.search(name):
             yield name, path
 

@@ -19,7 +19,7 @@ from headwater.infra.platform.uses import compute_features
 
 CAPABILITY = "features"
 # What became known since, and definitions that were deployed since: if there is nothing, a few reads.
-HOURLY = Schedule(expression="rate(1 hour)")
+HOURLY = Schedule(every="1h")
 
 
 class Materialisation(Component):
@@ -78,7 +78,8 @@ class Materialisation(Component):
             Start(
                 name=f"{name}-{called}",
                 called=called,
-                schedule=schedule,
+                expression=schedule.aws_expression,
+                timezone=schedule.place.key,
                 description=f"Brings the features of {called.replace('-', ' ')} online.",
                 event=event,
             )

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pulumi
 
 import headwater.handlers.monitoring.compact
+from headwater.infra.monitoring.ask import Ask
 from headwater.infra.monitoring.dashboards import Dashboard, Metrics
 from headwater.infra.monitoring.feedback import Feedback
 from headwater.infra.monitoring.labels import Labels
@@ -61,8 +62,9 @@ class Monitoring(Component):
             f"/aws/lambda/{physical_name(function, 'function')}",
         )
         Metrics(f"{name}-metrics", platform, serving=serving, opts=self._child)
-        Dashboard(f"{name}-models", platform, opts=self._child)
         self.feedback = Feedback(f"{name}-feedback", platform, serving=serving, opts=self._child)
         self.watch = ModelWatch(f"{name}-watch", platform, opts=self._child)
+        Dashboard(f"{name}-models", platform, alarms=self.watch.alarms, opts=self._child)
         Labels(f"{name}-label", platform, serving=serving, opts=self._child)
+        Ask(f"{name}-ask", platform, serving=serving, opts=self._child)
         self.register_outputs({"function": self.compact.name})

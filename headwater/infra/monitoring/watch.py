@@ -12,9 +12,14 @@ from headwater.infra.platform.component import Component
 from headwater.infra.platform.function import METRICS_NAMESPACE
 from headwater.infra.platform.keys import (
     COMPACTIONS,
+    CURATED,
+    LABELS,
     MODELS,
     PREDICTION_PROFILES,
     RUNS,
+    SOURCE_DATA,
+    STAGED,
+    VERSIONS,
     WATCHED,
 )
 from headwater.infra.platform.platform import Platform
@@ -28,9 +33,15 @@ _HOUR = timedelta(hours=1)
 class ModelWatch(Component):
     """A function that counts and judges each model's predictions once an hour, and an alarm for each declared model.
 
-    An alarm begins within minutes of the look that found something. It ends within the hour after the first look that
-    found the model normal: two hours are looked at, so that it doesn't end between two looks. Idle the function lists
-    the models, and their hours of the last three days.
+    An alarm is on while the model's severity is TICKET (what comes in has changed or is broken) or PAGE (its
+    performance is worse than its limit). It begins within minutes of the look that found something, and ends within the
+    hour after the first look that found nothing more: two hours are looked at, so that it doesn't end between two
+    looks. Idle the function lists the models, and their hours of the last three days.
+
+    Attributes
+    ----------
+    alarms : list of Output[str]
+        ARNs of the alarms, by the models' names.
     """
 
     def __init__(self, name: str, platform: Platform, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -39,32 +50,40 @@ class ModelWatch(Component):
             name,
             headwater.handlers.monitoring.watch,
             "data",
-            memory_mib=2048,
-            disk_mib=2048,
+            memory_mib=3008,
+            # Files of the sources that tell labels.
+            disk_mib=4096,
             uses=[
                 platform.predictions.read(),
                 platform.predictions.write(PREDICTION_PROFILES),
                 # Counts of parts that somebody deleted, because of a person in them.
                 platform.predictions.delete(PREDICTION_PROFILES),
-                platform.registry.read(COMPACTIONS, MODELS),
+                # Which batches of labels there are, and which commits of sources stood when.
+                platform.registry.read(COMPACTIONS, MODELS, LABELS, SOURCE_DATA),
                 platform.registry.write(WATCHED),
-                # Banks and packages.
+                # Counts of days that nothing follows from any more.
+                platform.registry.delete(WATCHED),
+                # The sources of models' examples, as they were committed.
+                platform.lake.read(CURATED, STAGED, VERSIONS),
+                # Banks, packages, definitions and estimators.
                 platform.artifacts.read(RUNS),
             ],
         )
-        description = "Counts predictions and judges the days that are over."
+        description = "Counts predictions, and judges the days that are over and how good they were."
         self.function.call_by_rule(name, schedule=HOURLY, target="watch", description=description, parent=self)
+        self.alarms = []
         for model in sorted(platform.products.models):
-            platform.topic.watch(
+            alarm = platform.topic.watch(
                 f"model-{model}",
                 capability=CAPABILITY,
                 namespace=METRICS_NAMESPACE,
                 metric="ModelAlarm",
                 dimensions={"service": CAPABILITY, "model": model},
                 threshold=Threshold(above=0, statistic="Maximum", period=_HOUR, bad_periods=1, periods=2),
-                description=f"The predictions of model {model} aren't as they should be: what comes in has changed or "
-                f"is broken, or the model is worse than its limit. headwater monitor status {model} says what and "
-                "since when.",
+                description=f"Somebody should look at model {model}. TICKET: what comes in has changed or is broken, "
+                "look by daylight. PAGE: realised performance, or without labels the estimated one, is worse than its "
+                f"limit. headwater monitor status {model} says which, why and since when.",
                 parent=self,
             )
+            self.alarms.append(alarm.arn)
         self.register_outputs({"function": self.function.name})

@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 
+from headwater.alarms.events import mark
 from headwater.infra.platform.buckets import Account
 from headwater.infra.platform.grants import Grant, Text, allow, policy_document, require_tls
 from headwater.infra.platform.tags import any_name, physical_name, tags
 
 CAPABILITY = "alarms"
+RUNBOOKS: Mapping[tuple[str, str], str] = MappingProxyType(
+    {
+        ("AWS/Lambda", "Errors"): "function-errors",
+        ("AWS/Lambda", "Throttles"): "function-throttles",
+        ("AWS/States", "ExecutionsFailed"): "execution-failed",
+        ("AWS/States", "ExecutionsTimedOut"): "execution-timed-out",
+    }
+)
+"""Pages of docs/runbooks that alarms of a kind share, by namespace and metric; others have one by their name."""
+CRITICAL = frozenset({"dead-letters", "serving-api-5xx"})
+"""Alarms that mean that users are failed, or that something was given up; the others are warnings."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +97,7 @@ class AlarmTopic(pulumi.ComponentResource):
         return aws.cloudwatch.MetricAlarm(
             name,
             name=physical_name(name, "other"),
-            alarm_description=description,
+            alarm_description=f"{description}{mark(_labels(name, namespace, metric, capability))}",
             namespace=namespace,
             metric_name=metric,
             dimensions=dict(dimensions),
@@ -116,6 +130,16 @@ class AlarmTopic(pulumi.ComponentResource):
                 description=description,
                 parent=parent,
             )
+
+
+def _labels(name: str, namespace: str, metric: str, capability: str) -> dict[str, str]:
+    """Labels of an alarm beside those that its dimensions tell: CloudWatch's messages leave out its tags."""
+    return {
+        "capability": capability,
+        "kind": re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", metric).lower(),
+        "severity": "critical" if name in CRITICAL else "warning",
+        "runbook": RUNBOOKS.get((namespace, metric), name),
+    }
 
 
 class DeadLetters(pulumi.ComponentResource):
@@ -154,7 +178,10 @@ class DeadLetters(pulumi.ComponentResource):
             policy=policy_document([*take, {**require_tls(self.queue.arn), "Action": "sqs:*"}]),
             opts=child,
         )
-        self.arn = pulumi.Output.all(self.queue.arn, policy.id).apply(lambda known: str(known[0]))
+        self.arn, self.url = (
+            pulumi.Output.all(self.queue.arn, policy.id).apply(lambda known: str(known[0])),
+            self.queue.url,
+        )
         topic.watch(
             name,
             capability=CAPABILITY,

@@ -113,11 +113,13 @@ class Config(BaseModel):
     alarm_emails: tuple[Email, ...] = ()
     """Each must confirm the subscription that AWS sends it."""
     alarm_webhooks: tuple[Webhook, ...] = ()
-    """Each gets a POST with ``{"text": ...}``, as Slack and Mattermost read it. May be a secret."""
+    """Each gets a POST with ``{"text": ...}``, as Slack and Mattermost read it. May be a secret. An ``alarms.py`` names
+    them by their number, or receivers of other kinds."""
     alarm_allow_http_webhooks: bool = False
     """Whether a webhook may be without TLS, such as one inside a private network."""
     alarm_repeat_hours: Annotated[float, Field(gt=0)] = 4
-    """An alarm that goes off again within this time is counted, not sent again."""
+    """Without an ``alarms.py``: an alarm that still fires is sent again after this time, and one that comes and goes
+    is sent once within it."""
 
     openlineage_url: Annotated[str, StringConstraints(pattern=r"^$|^https?://\S+$")] = ""
     """Where lineage goes as OpenLineage events, such as ``https://marquez.example.com/api/v1/lineage``; empty: the

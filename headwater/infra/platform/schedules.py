@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from headwater.declare import Schedule
 from headwater.infra.platform.grants import Grant, Role, Text
 from headwater.infra.platform.platform import Platform
 from headwater.infra.platform.tags import cut, physical_name, tags
@@ -23,10 +22,21 @@ class Start:
     """Name of the resource."""
     called: str
     """On AWS, within the group."""
-    schedule: Schedule
+    expression: str
+    """As EventBridge Scheduler takes it: ``cron(...)`` or ``rate(...)``."""
+    timezone: str
+    """IANA time zone that a cron expression is read in."""
+    window_minutes: int = 0
+    """Minutes within which it may start; 0: at once."""
     description: str
     event: Mapping[str, object]
     """Input of what is started."""
+
+
+def _window(minutes: int) -> aws.scheduler.ScheduleFlexibleTimeWindowArgs:
+    if not minutes:
+        return aws.scheduler.ScheduleFlexibleTimeWindowArgs(mode="OFF")
+    return aws.scheduler.ScheduleFlexibleTimeWindowArgs(mode="FLEXIBLE", maximum_window_in_minutes=minutes)
 
 
 def start_on_schedules(
@@ -70,9 +80,9 @@ def start_on_schedules(
             name=cut(start.called, 64),
             group_name=group.name,
             description=start.description,
-            schedule_expression=start.schedule.expression,
-            schedule_expression_timezone=start.schedule.timezone,
-            flexible_time_window={"mode": "OFF"},
+            schedule_expression=start.expression,
+            schedule_expression_timezone=start.timezone,
+            flexible_time_window=_window(start.window_minutes),
             target={
                 "arn": target,
                 "role_arn": starter.ready,

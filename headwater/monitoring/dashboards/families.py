@@ -49,7 +49,7 @@ SEVERITY = _family(
     "model_severity",
     "How soon a person should look: " + ", ".join(f"{n} {name}" for n, name in enumerate(SEVERITIES)) + ".",
 )
-ALARM = _family("model_alarm", "1 while the model is in alarm or its severity is PAGE, else 0.")
+ALARM = _family("model_alarm", "1 while somebody should look: the model's severity is TICKET or PAGE; else 0.")
 PREDICTIONS = _family("predictions", "Predictions of the last judged day.")
 WINDOW_END = _family("window_end_timestamp_seconds", "End of the last judged day, Unix time.", "seconds")
 LOOK = _family("look_timestamp_seconds", "When the model was last looked at, Unix time.", "seconds")
@@ -61,18 +61,21 @@ PERFORMANCE_LOW = _family("performance_low", "Lower end of the figure's 95% inte
 PERFORMANCE_HIGH = _family("performance_high", "Upper end of the figure's 95% interval.")
 PERFORMANCE_BASELINE = _family("performance_baseline", "The figure on the held-out rows of the training.")
 PERFORMANCE_LIMIT = _family("performance_limit", "An alarm goes off if the whole interval is worse than this.")
+UNREADABLE = _family(
+    "status_unreadable", "1 if the model's status can't be read, so that nothing else is told of it; else 0."
+)
 LABEL_COVERAGE = _family("label_coverage", "Share of the window's predictions that are labelled, 0 to 1.")
 
 FAMILIES = (
     STATE, SEVERITY, ALARM, PREDICTIONS, WINDOW_END, LOOK, DRIFT_P, DRIFT_SCORE, FEATURE_SCORE, PERFORMANCE,
-    PERFORMANCE_LOW, PERFORMANCE_HIGH, PERFORMANCE_BASELINE, PERFORMANCE_LIMIT, LABEL_COVERAGE,
+    PERFORMANCE_LOW, PERFORMANCE_HIGH, PERFORMANCE_BASELINE, PERFORMANCE_LIMIT, LABEL_COVERAGE, UNREADABLE,
 )  # fmt: skip
 """All families, in the order in which they are written."""
 
 
 def is_alarming(status: Status) -> bool:
-    """Whether the model's one alarm is on."""
-    return status.state.value == "ALARM" or status.severity.value == "PAGE"
+    """Whether the model's one alarm is on: while its severity isn't NONE."""
+    return status.severity.value != "NONE"
 
 
 def measures(status: Status) -> Iterator[Measure]:
@@ -103,6 +106,12 @@ def measures(status: Status) -> Iterator[Measure]:
                 yield measure(family, value, *labels)
     if status.realised is not None:
         yield measure(LABEL_COVERAGE, status.realised.coverage)
+    yield readable(status.model)
+
+
+def readable(model: str, is_readable: bool = True) -> Measure:
+    """Whether the model's status could be read."""
+    return Measure(UNREADABLE, (("model", model),), float(not is_readable))
 
 
 def _named(status: Status) -> Iterator[tuple[str, str, float]]:

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from headwater.errors import InvalidRequest
-from headwater.monitoring.dashboards.families import FAMILIES, Family, measures
+from headwater.monitoring.dashboards.families import FAMILIES, Family, Measure, measures, readable
 
 if TYPE_CHECKING:
     from headwater.monitoring.status import Status
@@ -64,7 +64,7 @@ def _quality(text: str) -> float:
     return value if 0 <= value <= 1 else 0.0
 
 
-def exposition(statuses: Iterable[Status], content_type: str = OPENMETRICS) -> str:
+def exposition(statuses: Iterable[Status], content_type: str = OPENMETRICS, unreadable: Iterable[str] = ()) -> str:
     """The statuses as gauges without times: a scrape has the time at which it is made.
 
     Parameters
@@ -73,12 +73,20 @@ def exposition(statuses: Iterable[Status], content_type: str = OPENMETRICS) -> s
         One a model.
     content_type : str
         `OPENMETRICS` or `TEXT`.
+    unreadable : iterable of str
+        Models whose statuses can't be read.
     """
     by_family: dict[Family, list[str]] = {}
+
+    def tell(measure: Measure) -> None:
+        line = f"{measure.family.name}{_labels(measure.labels)} {_number(measure.value)}\n"
+        by_family.setdefault(measure.family, []).append(line)
+
     for status in statuses:
         for measure in measures(status):
-            line = f"{measure.family.name}{_labels(measure.labels)} {_number(measure.value)}\n"
-            by_family.setdefault(measure.family, []).append(line)
+            tell(measure)
+    for model in unreadable:
+        tell(readable(model, False))
     is_openmetrics = content_type == OPENMETRICS
     text = "".join(
         _head(family, is_openmetrics) + "".join(by_family[family]) for family in FAMILIES if family in by_family

@@ -99,7 +99,7 @@ PANELS = (
     ),
     Panel(
         title="Alarm",
-        help="1 while the model is in alarm: the one alarm that it has.",
+        help="1 while somebody should look, by TICKET or PAGE: the one alarm that a model has.",
         unit=Unit.YES_NO,
         prometheus=(_latest(families.ALARM, "{{model}}@{{version}}"),),
         cloudwatch=(Metric("ModelAlarm", "Maximum"),),
@@ -172,6 +172,12 @@ PANELS = (
         unit=Unit.SECONDS,
         prometheus=(Query(f"time() - {families.LOOK.name}{SELECTED}", "{{model}}@{{version}}"),),
         limit=3 * HOUR,
+    ),
+    Panel(
+        title="Status can't be read",
+        help="1 for a model whose status another version of Headwater wrote, or that is damaged: nothing else is told.",
+        unit=Unit.YES_NO,
+        prometheus=(_latest(families.UNREADABLE, "{{model}}"),),
     ),
     Panel(
         title="Age of the last judged day",

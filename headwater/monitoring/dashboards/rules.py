@@ -39,7 +39,8 @@ RULES = (
         lasts="0s",
         severity="ticket",
         summary=f"Model {_MODEL} is in alarm",
-        description="Its requests have changed or are broken: two bad days of the last three, or an extreme one.",
+        description="Its requests have changed or are broken: two bad days of the last three, or an extreme one. Or "
+        "its performance is worse than its limit: then HeadwaterModelPage goes off as well.",
         command=f"headwater monitor status {_MODEL}",
     ),
     Rule(
@@ -59,6 +60,15 @@ RULES = (
         summary=f"Model {_MODEL} hasn't been looked at for {{{{ $value | humanizeDuration }}}}",
         description="The hourly function that watches models fails or isn't called: what else is told of it is old.",
         command="headwater alarms list",
+    ),
+    Rule(
+        name="HeadwaterStatusUnreadable",
+        expression=f"max by (model) ({families.UNREADABLE.name}) == 1",
+        lasts="5m",
+        severity="ticket",
+        summary=f"The status of model {_MODEL} can't be read",
+        description="Another version of Headwater wrote it, or it is damaged: nothing else is told of the model.",
+        command=f"headwater monitor status {_MODEL}",
     ),
     Rule(
         name="HeadwaterStaleWindow",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, cast
@@ -100,15 +100,23 @@ class PartCounter:
         for column, values in bank.segments.items():
             if column not in columns:
                 continue
-            places = _places(columns[column], values)
+            places = segment_places(columns[column], values)
             names = segment_names(column, values)
             for place in np.unique(places).tolist():
                 segments[names[place]] = counted(places == place, name)
         return empty.model_copy(update={"hours": by_hour, "segments": segments})
 
 
-def _places(given: Any, values: Sequence[str]) -> Any:
-    """The position of each row's segment among `segment_names`."""
+def segment_places(given: Any, values: Sequence[str]) -> Any:
+    """The position of each row's segment among `segment_names`.
+
+    Parameters
+    ----------
+    given : array, shape (n,)
+        A column's values; None, NaN and "" are missing.
+    values : sequence of str
+        Those that are segments of their own.
+    """
     places = {value: place for place, value in enumerate(values)}
     other, missing = len(values), len(values) + 1
     return np.asarray([missing if _is_gone(value) else places.get(value, other) for value in given], dtype=np.int64)
@@ -160,10 +168,30 @@ def columns_of_row(package: Package, inputs: str, features: str) -> dict[str, An
     return row
 
 
-def columns_of(package: Package, rows: Iterable[tuple[str, str]]) -> dict[str, list[Any]]:
-    """The model's columns of logged predictions, each given as the JSON texts of inputs and features."""
-    found = [columns_of_row(package, *texts) for texts in rows]
+def columns_of(package: Package, frame: pandas.DataFrame) -> dict[str, list[Any]]:
+    """The model's columns of logged predictions, as the graph saw them.
+
+    Parameters
+    ----------
+    package : Package
+    frame : DataFrame
+        With the columns ``inputs`` and ``features``, each the JSON that was logged.
+
+    Returns
+    -------
+    dict
+        A list of n values for each column. A row that the package can't encode has none in any (None).
+    """
+    found = [_row_or_nothing(package, *texts) for texts in zip(frame["inputs"], frame["features"], strict=True)]
     return {name: [row.get(name) for row in found] for name in package.columns}
+
+
+def _row_or_nothing(package: Package, inputs: str, features: str) -> Mapping[str, Any]:
+    try:
+        return columns_of_row(package, inputs, features)
+    except (InvalidInput, ValueError):
+        # One record that somebody wrote by hand doesn't hide how all others did; `PartDay.skipped` numbers it.
+        return {}
 
 
 def _number(name: str, value: Any) -> float:

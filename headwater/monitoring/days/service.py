@@ -139,6 +139,12 @@ class Days:
         live = {part.day for part in self._live_parts(model) if part.version == version}
         return sorted({one.day for one in self._standing(model, stored)} | live)
 
+    def answered(self, model: str, since: date, until: date) -> list[tuple[date, int]]:
+        """The days from ``since`` to ``until``, both included, with each version that answered on them; ascending."""
+        stored = self._standing(model, list(self._days.list_days(model, since, until)))
+        live = {(part.day, part.version) for part in self._live_parts(model) if since <= part.day <= until}
+        return sorted({(one.day, one.version) for one in stored} | live)
+
     def digests(
         self, model: str, version: int, since: date | None = None, until: date | None = None
     ) -> dict[date, str]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,11 +16,11 @@ from headwater.declare import Product
 from headwater.errors import InvalidRequest
 from headwater.json_values import dumps
 from headwater.monitoring.labels.checking import key_inputs, prediction_id
+from headwater.monitoring.labels.counting import WindowCount, columns_of_labels
 from headwater.monitoring.labels.coverage import HORIZONS, Coverage, DelayPoint, WrittenLabel
 from headwater.monitoring.labels.definitions import Definitions
 from headwater.monitoring.labels.lake import Found, LakeAnswer, LakeLabels
 from headwater.monitoring.labels.settling import Settled
-from headwater.monitoring.labels.spooling import spool, unspooled
 from headwater.monitoring.labels.store import BEGINNING, LabelStore
 from headwater.monitoring.labels.types import RETENTION, Label, micros, moment_of
 from headwater.monitoring.labels.written import WrittenAnswer, WrittenLabels
@@ -33,7 +31,6 @@ from headwater.storage.table import Table
 
 NEEDED = ("prediction_id", "version", "as_of", "inputs")
 """Columns of a frame that labels are joined to (`headwater.monitoring.log.records.COLUMNS`)."""
-LAKE, WRITTEN = "lake", "api"
 LOOKED = 31
 """Days of the log in which a prediction's record is looked for."""
 Frames = Iterable[pandas.DataFrame]
@@ -114,13 +111,27 @@ class Labels:
             The frame lacks a column, or ``known`` a time zone.
         ModelNotRegistered, NoDefinition, InvalidExamples
         """
-        lake, written = self._both(frame, self._moment(known))
-        return frame.assign(**_columns(lake, written))
+        lake, written = self.both(frame, self._moment(known))
+        return frame.assign(**columns_of_labels(lake, written))
 
     def of_all(self, frames: Frames, known: datetime | None = None) -> Iterator[pandas.DataFrame]:
         """`of` each frame; the lake's files are fetched once for all of them."""
         for frame in frames:
             yield self.of(frame, known)
+
+    @contextmanager
+    def counting(self, since: datetime, until: datetime, known: datetime | None = None) -> Iterator[CountedLabels]:
+        """`of` for the frames of a window, which are counted meanwhile: who needs both joins labels once.
+
+        Parameters
+        ----------
+        since, until : datetime
+            The window.
+        known : datetime, optional
+            By default now.
+        """
+        with TemporaryDirectory(prefix="headwater-labels-") as folder:
+            yield CountedLabels(self, WindowCount(self.model, since, until, self._moment(known), Path(folder)))
 
     def history(
         self, prediction: str | None = None, known: datetime | None = None, *, limit: int = 1000
@@ -193,7 +204,7 @@ class Labels:
         """
         moment = self._moment(known)
         with TemporaryDirectory(prefix="headwater-coverage-") as folder:
-            count = _Count(self.model, since, until, moment, Path(folder))
+            count = WindowCount(self.model, since, until, moment, Path(folder))
             watched = False
             for frame in frames:
                 if not len(frame):
@@ -202,13 +213,13 @@ class Labels:
                 if not watched:
                     written.watch_unmatched(since, until)
                     watched = True
-                count.add(frame, *self._both(frame, moment))
-            delay = self._delay(count)
+                count.add(frame, *self.both(frame, moment))
+            delay = self.delay(count)
             unmatched, expired, deleted = self._unmatched(count, watched, around)
             return count.coverage(delay, unmatched, expired, deleted)
 
     def _unmatched(
-        self, count: _Count, watched: bool, around: Callable[[datetime, datetime], Frames] | None
+        self, count: WindowCount, watched: bool, around: Callable[[datetime, datetime], Frames] | None
     ) -> tuple[int, int, int]:
         written = self._written
         if not watched or written is None:
@@ -218,6 +229,8 @@ class Labels:
         limit = count.known - RETENTION
         left, _ = written.unmatched(limit)
         for first, last in (
+            # What was received in the window may have been asked about another time, as a replay of July is.
+            (count.since, count.until),
             (count.since - RETENTION, count.since),
             (count.until, min(count.until + RETENTION, count.known)),
         ):
@@ -228,7 +241,8 @@ class Labels:
                 left, _ = written.unmatched(limit)
         return *written.unmatched(limit), len(written.gone)
 
-    def _delay(self, count: _Count) -> tuple[DelayPoint, ...]:
+    def delay(self, count: WindowCount) -> tuple[DelayPoint, ...]:
+        """How many of a window's counted predictions had a label at each time of `HORIZONS` after its end."""
         found = []
         for after in HORIZONS:
             known = count.until + after
@@ -245,7 +259,8 @@ class Labels:
 
     # -- both kinds ---------------------------------------------------------------------------------------------
 
-    def _both(self, frame: pandas.DataFrame, known: datetime) -> tuple[LakeAnswer, WrittenAnswer]:
+    def both(self, frame: pandas.DataFrame, known: datetime) -> tuple[LakeAnswer, WrittenAnswer]:
+        """The answers of the lake and of what was written about a frame's rows."""
         if lacking := [name for name in NEEDED if name not in frame]:
             raise InvalidRequest(f"labels are joined by {', '.join(NEEDED)}; the frame lacks {', '.join(lacking)}")
         frame = frame.reset_index(drop=True)
@@ -306,69 +321,30 @@ class Labels:
         return known
 
 
-@dataclass
-class _Count:
-    """A window's predictions as they are counted."""
+class CountedLabels:
+    """Labels of a window's frames, and how long labels took (`Labels.counting`)."""
 
-    model: str
-    since: datetime
-    until: datetime
-    known: datetime
-    folder: Path
-    predictions: int = 0
-    labelled: int = 0
-    sources: Counter[str] = field(default_factory=Counter)
-    classes: Counter[str] = field(default_factory=Counter)
-    states: Counter[str] = field(default_factory=Counter)
-    conflicts: int = 0
-    corrected: int = 0
-    early: int = 0
-    files: int = 0
+    def __init__(self, labels: Labels, count: WindowCount) -> None:
+        self._labels, self._count = labels, count
 
-    def add(self, frame: pandas.DataFrame, lake: LakeAnswer, written: WrittenAnswer) -> None:
-        """Count a frame."""
-        columns = _columns(lake, written)
-        label = columns["label"]
-        self.predictions += len(frame)
-        self.labelled += int((~numpy.isnan(label)).sum())
-        self.sources.update(pandas.Series(columns["label_source"]).dropna().tolist())
-        values = numpy.unique(label[~numpy.isnan(label)], return_counts=True)
-        if set(values[0]) <= {0.0, 1.0}:
-            self.classes.update({f"{value:g}": int(rows) for value, rows in zip(*values, strict=True)})
-        self.states.update(columns["label_state"].tolist())
-        self.conflicts += int(columns["label_conflict"].sum())
-        self.corrected += int((written.by_hand.told > 1).sum())
-        self.early += int(written.by_hand.early.sum())
-        spool(frame, written.by_hand.first, self.folder / f"{self.files}.parquet")
-        self.files += 1
+    def of(self, frame: pandas.DataFrame, known: datetime | None = None) -> pandas.DataFrame:
+        """As `Labels.of`, as known at the window's moment; each frame once.
 
-    def spooled(self) -> Iterator[tuple[pandas.DataFrame, Any]]:
-        """The frames again, each with when its predictions' first written labels were received."""
-        for number in range(self.files):
-            yield unspooled(self.folder / f"{number}.parquet")
+        Raises
+        ------
+        InvalidRequest
+            ``known`` is another moment.
+        """
+        if known not in (None, self._count.known):
+            raise InvalidRequest(f"the window is counted as known at {self._count.known}, not at {known}")
+        lake, written = self._labels.both(frame, self._count.known)
+        if len(frame):
+            self._count.add(frame, lake, written)
+        return frame.assign(**columns_of_labels(lake, written))
 
-    def coverage(self, delay: tuple[DelayPoint, ...], unmatched: int, expired: int, deleted: int) -> Coverage:
-        """The counts."""
-        return Coverage(
-            model=self.model,
-            since=self.since,
-            until=self.until,
-            known=self.known,
-            predictions=self.predictions,
-            labelled=self.labelled,
-            sources=dict(sorted(self.sources.items())),
-            classes=dict(sorted(self.classes.items())),
-            waiting=self.states[Found.WAITING.name],
-            ambiguous=self.states[Found.AMBIGUOUS.name],
-            invalid=self.states[Found.INVALID.name],
-            conflicts=self.conflicts,
-            corrected=self.corrected,
-            early=self.early,
-            unmatched=unmatched,
-            expired=expired,
-            deleted=deleted,
-            delay=delay,
-        )
+    def delay(self) -> tuple[DelayPoint, ...]:
+        """How many of the predictions so far had a label some time after the window's end."""
+        return self._labels.delay(self._count)
 
 
 def _written_label(row: tuple[Any, ...]) -> WrittenLabel:
@@ -394,30 +370,3 @@ def _meaning(product: Product) -> str:
     parts = [model.examples, *model.inputs, *sources]
     said = [model.task, *model.monitoring.labelled_by, *(part.model_dump_json() for part in parts)]
     return "\n".join(said)
-
-
-def _columns(lake: LakeAnswer, written: WrittenAnswer) -> dict[str, Any]:
-    """The columns that `Labels.of` adds."""
-    told = written.by_hand
-    by_hand = told.sources >= 0
-    label = numpy.where(by_hand, told.labels, lake.labels)
-    names = [f"{WRITTEN}:{name}" if name else WRITTEN for name in written.names]
-    in_lake = lake.found == Found.LABELLED
-    # The last name is that of what has no label.
-    codes = numpy.where(by_hand, told.sources, numpy.where(in_lake, len(names), len(names) + 1))
-    sources = numpy.array([*names, LAKE, None], dtype=object)
-    state = numpy.array([found.name for found in Found], dtype=object)
-    return {
-        "label": label,
-        "label_source": pandas.array(sources[codes], dtype="str"),
-        "labelled_at": _times(told.received, by_hand),
-        "observed_at": _times(told.observed, by_hand),
-        "label_conflict": told.conflict | (by_hand & in_lake & (told.labels != lake.labels)),
-        "label_state": pandas.array(state[numpy.where(by_hand, Found.LABELLED.value, lake.found)], dtype="str"),
-    }
-
-
-def _times(moments: Any, there: Any) -> Any:
-    values = moments.astype("datetime64[us]")
-    values[~there] = numpy.datetime64("NaT")
-    return pandas.DatetimeIndex(values).tz_localize("UTC")

@@ -80,6 +80,11 @@ class LabelStore:
                 return
             yield LabelBatch.model_validate_json(item["batch"])
 
+    def newest(self, model: str) -> LabelBatch | None:
+        """The batch that was received last; None if there is none."""
+        item = self._table.newest(PREFIX + model, _BATCH)
+        return LabelBatch.model_validate_json(item["batch"]) if item else None
+
     def bodies(self, batches: Sequence[LabelBatch]) -> Iterator[tuple[LabelBatch, bytes]]:
         """The bytes of batches, many read at once; one that somebody deleted is left out."""
         for first in range(0, len(batches), _TOGETHER):

@@ -19,6 +19,7 @@ def judged(
     *,
     since: date,
     until: date,
+    days: int | None = None,
     coverage: float = 1.0,
     adjusted: Figure | None = None,
 ) -> PerformanceFigure | None:
@@ -39,6 +40,8 @@ def judged(
         At least 0, in the metric's unit.
     since, until : date
         First and last day of the window.
+    days : int, optional
+        Days of it that have predictions; by default all.
     coverage : float
         Share of the window's predictions that are labelled.
     adjusted : Figure, optional
@@ -52,7 +55,7 @@ def judged(
     """
     if figure.value is None or figure.low is None or figure.high is None or baseline is None:
         return None
-    days = (until - since).days + 1
+    days = days or (until - since).days + 1
     value, allowed = _baseline(figure, baseline, days)
     limit = _limit(figure, value, allowed, tolerance)
     is_worse = _is_worse(figure, limit)

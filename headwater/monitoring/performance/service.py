@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import reduce
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pandas
@@ -16,13 +16,14 @@ from headwater.monitoring.drift.bank import Bank
 from headwater.monitoring.errors import NoBank
 from headwater.monitoring.performance import estimated
 from headwater.monitoring.performance.bias import Bias, bias
-from headwater.monitoring.performance.counts import Counts, count, merge
+from headwater.monitoring.performance.counts import ClassCounts, Counts, ErrorCounts, count, merge
 from headwater.monitoring.performance.estimated import LossCounts
 from headwater.monitoring.performance.estimator import Estimator, baseline_of
 from headwater.monitoring.performance.limits import judged
 from headwater.monitoring.performance.metrics import loss_of_rows
+from headwater.monitoring.performance.realised import of_counts
 from headwater.monitoring.performance.types import Figures
-from headwater.monitoring.performance.withdrawal import EstimateStanding
+from headwater.monitoring.performance.withdrawal import EstimateStanding, ScoredEstimate, scored, spread_of
 from headwater.monitoring.profiles.counting import count_numbers
 from headwater.monitoring.profiles.types import NumberCounts, Scheme
 from headwater.monitoring.slices.search import worst_slices
@@ -62,14 +63,31 @@ Columns = Callable[[Package, pandas.DataFrame], Mapping[str, Any]]
 """Gives the model's columns of logged predictions, as the graph saw them."""
 
 
-class DayCounts(NamedTuple):
-    """Counts of a day, or of any stretch of days: they add up."""
+class DayCounts(Value):
+    """Counts of a day, from which its performance follows, and which add up to those of a week."""
 
-    labelled: Counts
+    classes: ClassCounts | None = None
+    """Labelled predictions of a classifier."""
+    errors: ErrorCounts | None = None
+    """Labelled predictions of a regression; either this or ``classes`` is there."""
     scores: NumberCounts
     """Outputs of all predictions."""
-    losses: LossCounts | None
+    losses: LossCounts | None = None
     """Expected losses of a regression's predictions; None without an estimator of them."""
+    labelled_losses: LossCounts | None = None
+    """Expected losses of the labelled predictions alone, which an estimate is scored by."""
+
+    @property
+    def labelled(self) -> Counts:
+        """Counts of the labelled predictions."""
+        found = self.classes if self.classes is not None else self.errors
+        assert found is not None  # noqa: S101 - `Performance.count` fills one of them
+        return found
+
+    @property
+    def coverage(self) -> float:
+        """Share of the predictions that are labelled; 0 without predictions."""
+        return self.labelled.rows / self.scores.known if self.scores.known else 0.0
 
 
 class PerformanceReport(Value):
@@ -119,6 +137,8 @@ class Performance:
     ) -> None:
         self._registry, self._artifacts = registry, artifacts
         self._predictions, self._labels, self._columns = predictions, labels, columns
+        self._known: dict[tuple[str, int], tuple[ModelVersion, Package, Scheme]] = {}
+        self._estimators: dict[tuple[str, int], Estimator | None] = {}
 
     def report(
         self,
@@ -151,13 +171,31 @@ class Performance:
         NoBank
             The version was trained before training kept its score bins, or they are gone.
         """
+        counted = {day: self.counted(model, version, day, known) for day in _days(since, until)}
+        return self.judge(model, version, counted, metric=metric, tolerance=tolerance, known=known, standing=standing)
+
+    def judge(
+        self,
+        model: str,
+        version: int,
+        counted: Mapping[date, DayCounts],
+        *,
+        metric: Metric,
+        tolerance: float = 0.0,
+        known: datetime | None = None,
+        standing: EstimateStanding | None = None,
+    ) -> PerformanceReport:
+        """Judge the counts of some days, at least one; the parameters and errors are those of `report`."""
         entry, package, scheme = self._version(model, version)
         estimator = self._estimator(entry)
-        counted = [self._count(package, scheme, estimator, version, day, known) for day in _days(since, until)]
-        task = package.task
-        labelled = merge(task, scheme, (day.labelled for day in counted))
-        scores = reduce(NumberCounts.__add__, (day.scores for day in counted))
-        losses = reduce(LossCounts.__add__, (day.losses for day in counted if day.losses is not None), LossCounts())
+        since, until = min(counted), max(counted)
+        labelled = merge(package.task, scheme, (day.labelled for day in counted.values()))
+        scores = reduce(NumberCounts.__add__, (day.scores for day in counted.values()))
+        losses = reduce(
+            LossCounts.__add__, (day.losses for day in counted.values() if day.losses is not None), LossCounts()
+        )
+        # Days without predictions say nothing of how days differ.
+        days = max(1, sum(day.scores.known > 0 for day in counted.values()))
         found, reason = _estimated(estimator, scores, losses)
         if standing is not None and standing.withdrawn_on is not None:
             found, reason = {}, standing.reason
@@ -169,11 +207,14 @@ class Performance:
             tolerance,
             since=since,
             until=until,
+            days=days,
             coverage=compared.coverage,
             adjusted=compared.adjusted[metric] if compared.is_biased else None,
         )
         expected = baseline_of(entry, estimator, metric, estimated=True)
-        guess = judged(found[metric], expected, tolerance, since=since, until=until) if metric in found else None
+        guess = None
+        if metric in found:
+            guess = judged(found[metric], expected, tolerance, since=since, until=until, days=days)
         return PerformanceReport(
             model=model,
             version=version,
@@ -186,6 +227,28 @@ class Performance:
             estimate=guess,
             reason=reason,
         )
+
+    def task(self, model: str, version: int) -> str:
+        """``classification`` or ``regression``."""
+        return self._version(model, version)[1].task
+
+    def score(self, model: str, version: int, day: date, counted: DayCounts, metric: Metric) -> ScoredEstimate | None:
+        """Score a day's estimate by its labels, both of the labelled predictions; None if either can't be told.
+
+        How far the two are apart on held-out rows is known with an error too, and outcomes of a day differ from what
+        scores promise by more than chance: both widen what is no miss.
+        """
+        entry, _, _ = self._version(model, version)
+        estimator = self._estimator(entry)
+        rows = counted.labelled
+        found, _ = _estimated(estimator, rows.scores, counted.labelled_losses or LossCounts())
+        base, expected = (baseline_of(entry, estimator, metric, estimated=side) for side in (False, True))
+        if metric not in found or base is None or expected is None:
+            return None
+        return scored(
+            found[metric], of_counts(rows)[metric], since=day, until=day,
+            offset=expected.value - base.value, spread=spread_of(base),
+        )  # fmt: skip
 
     def errors(
         self,
@@ -212,6 +275,11 @@ class Performance:
         return worst_slices(columns, loss, edges=self._edges(entry), reference=reference)
 
     def _version(self, model: str, version: int) -> tuple[ModelVersion, Package, Scheme]:
+        if (model, version) not in self._known:
+            self._known[model, version] = self._read(model, version)
+        return self._known[model, version]
+
+    def _read(self, model: str, version: int) -> tuple[ModelVersion, Package, Scheme]:
         entry = self._registry.version(model, version)
         try:
             bank = Bank.unpacked(self._artifacts.read(entry.candidate.files[BANK_FILE]))
@@ -224,8 +292,11 @@ class Performance:
             ) from error
 
     def _estimator(self, entry: ModelVersion) -> Estimator | None:
-        at = entry.candidate.files.get(ESTIMATE_FILE)
-        return None if at is None else self._artifacts.load(at, Estimator)
+        key = entry.model, entry.version
+        if key not in self._estimators:
+            at = entry.candidate.files.get(ESTIMATE_FILE)
+            self._estimators[key] = None if at is None else self._artifacts.load(at, Estimator)
+        return self._estimators[key]
 
     def _edges(self, entry: ModelVersion) -> Mapping[str, Sequence[float]]:
         at = entry.candidate.files.get(PROFILE_FILE)
@@ -233,27 +304,49 @@ class Performance:
             return {}
         return {name: column.quantiles for name, column in self._artifacts.load(at, Profile).numbers.items()}
 
-    def _count(
+    def counted(self, model: str, version: int, day: date, known: datetime | None = None) -> DayCounts:
+        """Count a day's predictions and their labels; raises as `report` does."""
+        found = self.count(model, version, day, known)
+        assert found is not None  # noqa: S101 - nothing stops it
+        return found
+
+    def count(
         self,
-        package: Package,
-        scheme: Scheme,
-        estimator: Estimator | None,
+        model: str,
         version: int,
         day: date,
-        known: datetime | None,
-    ) -> DayCounts:
+        known: datetime | None = None,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> DayCounts | None:
+        """`counted`, unless ``stop`` says that time is up: then None."""
+        entry, package, scheme = self._version(model, version)
+        estimator = self._estimator(entry)
         direct = estimator.direct if estimator is not None else None
         counts = merge(package.task, scheme, [])
         scores = count_numbers("output", np.empty(0), scheme.scores, bin_sums=True)
-        losses = None if direct is None else LossCounts()
-        for frame in self._predictions.frames(package.model, version, day, WANTED):
+        losses, of_labelled = (None if direct is None else LossCounts() for _ in range(2))
+        for frame in self._predictions.frames(model, version, day, WANTED):
+            if stop():
+                return None
             joined = self._labels.of(frame, known)
             output = joined["output"].to_numpy(dtype="float64")
             scores = scores + count_numbers("output", output, scheme.scores, bin_sums=True)
+            # What was no number when it was answered can't be right or wrong.
+            usable = np.isfinite(output)
+            joined, output = joined[usable], output[usable]
             counts = counts + count(package.task, scheme, output, joined["label"])  # type: ignore[operator]
-            if direct is not None and losses is not None:
-                losses = losses + estimated.expected_losses(direct, self._columns(package, joined), output)
-        return DayCounts(counts, scores, losses)
+            if direct is not None and losses is not None and of_labelled is not None:
+                expected = direct.expected(self._columns(package, joined), output)
+                known_ones = joined["label"].notna().to_numpy()
+                losses = losses + estimated.counted(*expected)
+                of_labelled = of_labelled + estimated.counted(*(side[known_ones] for side in expected))
+        return DayCounts(
+            classes=counts if isinstance(counts, ClassCounts) else None,
+            errors=counts if isinstance(counts, ErrorCounts) else None,
+            scores=scores,
+            losses=losses,
+            labelled_losses=of_labelled,
+        )
 
     def _losses(
         self, package: Package, version: int, since: date, until: date, known: datetime | None

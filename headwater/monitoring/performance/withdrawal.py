@@ -6,6 +6,7 @@ can't know.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from datetime import date
 from functools import reduce
@@ -13,7 +14,8 @@ from functools import reduce
 from pydantic import Field
 
 from headwater.declare import Metric
-from headwater.monitoring.performance.types import Figure
+from headwater.monitoring.performance.distributions import Z
+from headwater.monitoring.performance.types import Baseline, Figure
 from headwater.values import Value
 
 MISSES = 3
@@ -30,6 +32,7 @@ class ScoredEstimate(Value):
     since: date
     until: date
     estimated: float
+    """Less what the estimate for the held-out rows was off by."""
     realised: float
     standard_error: float = Field(ge=0)
     """The difference's."""
@@ -82,28 +85,42 @@ def _third_miss(scored: Iterable[ScoredEstimate]) -> date | None:
     return None
 
 
+def spread_of(baseline: Baseline) -> float:
+    """How far a day's realised figure may be off an estimate for other reasons than chance in its labels.
+
+    That is the spread between held-out days, of which scores may see nothing, and what the held-out figure itself is
+    off by, which all days share: a standard deviation.
+    """
+    of_days = baseline.day.spread if baseline.day is not None else 0.0
+    known = baseline.low is not None and baseline.high is not None
+    width = baseline.high - baseline.low if known else 0.0  # type: ignore[operator]
+    return math.hypot(of_days, width / (2 * Z))
+
+
 def scored(
-    estimated: Figure, realised: Figure, *, since: date, until: date, spread: float = 0.0
+    estimated: Figure, realised: Figure, *, since: date, until: date, offset: float = 0.0, spread: float = 0.0
 ) -> ScoredEstimate | None:
     """Score an estimate; None if either figure is missing.
 
     Parameters
     ----------
     estimated, realised : Figure
-        Of the same window, whose labels have come.
+        Of the same predictions, whose labels have come.
     since, until : date
+    offset : float
+        By how much held-out rows were estimated higher than they were.
     spread : float
-        Standard deviation between days of the difference, as held-out days had it.
+        Standard deviation of the difference between days, beyond that of chance in a day's labels (`spread_of`).
     """
     if estimated.value is None or realised.value is None:
         return None
     # Both are of the same rows; the realised figure's own interval is that of chance in their labels, and more.
-    error = realised.width / (2 * 1.96)
+    error = realised.width / (2 * Z)
     return ScoredEstimate(
         metric=realised.metric,
         since=since,
         until=until,
-        estimated=estimated.value,
+        estimated=estimated.value - offset,
         realised=realised.value,
-        standard_error=(error**2 + spread**2) ** 0.5,
+        standard_error=math.hypot(error, spread),
     )

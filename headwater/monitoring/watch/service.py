@@ -19,11 +19,12 @@ from headwater.monitoring.drift.judging import Finding, Outcome
 from headwater.monitoring.drift.standing import State
 from headwater.monitoring.errors import NoBank
 from headwater.monitoring.log.store import CompactionStore
-from headwater.monitoring.status import PerformanceFigure, Severity, Status
+from headwater.monitoring.status import PerformanceFigure, Status, deciding, severity_of
 from headwater.monitoring.watch.judging import VersionJudge, last_day_over
+from headwater.monitoring.watch.performance import Found
 from headwater.monitoring.watch.store import WatchStore
 from headwater.monitoring.watch.types import JudgedDay, stood
-from headwater.monitoring.watch.words import of_findings, of_verdict
+from headwater.monitoring.watch.words import LASTING, of_findings, of_verdict
 from headwater.registry.service import PRODUCTION, Registry
 
 RECENT_DAYS = 4
@@ -31,16 +32,19 @@ RECENT_DAYS = 4
 
 
 class Performance(Protocol):
-    """How good a version's predictions were, realised and estimated; None where nothing is known."""
+    """How good a version's predictions were, realised and estimated."""
 
     def __call__(
-        self, model: str, version: int, now: datetime
-    ) -> tuple[PerformanceFigure | None, PerformanceFigure | None]: ...
+        self,
+        model: str,
+        version: int,
+        now: datetime,
+        judged: Sequence[JudgedDay],
+        before: Status | None,
+        stop: Callable[[], bool],
+    ) -> Found: ...
 
-
-def unknown(model: str, version: int, now: datetime) -> tuple[None, None]:  # noqa: ARG001
-    """No figures."""
-    return None, None
+    def sweep(self, model: str, version: int | None, judged: Sequence[JudgedDay]) -> None: ...
 
 
 @dataclass
@@ -66,7 +70,8 @@ class Watch:
     days : DayStore
     store : WatchStore
     versions : Versions
-    performance : callable, optional
+    performance : PerformanceLook, optional
+        Without it nothing is said of performance.
     """
 
     def __init__(
@@ -76,7 +81,7 @@ class Watch:
         days: DayStore,
         store: WatchStore,
         versions: Versions,
-        performance: Performance = unknown,
+        performance: Performance | None = None,
     ) -> None:
         self._registry, self._log, self._days, self._store = registry, log, days, store
         self._versions, self._performance = versions, performance
@@ -111,20 +116,23 @@ class Watch:
         complete = counted.complete
         version, before = self._registry.current(model, PRODUCTION), self._store.status(model)
         status: Status | None
+        error: Exception | None = None
         if version is None:
             status = before and Status(
                 model=model, version=before.version, at=now, state=State.COLLECTING, reason="no version serves"
             )
         else:
-            status, judged_all = self._serving(model, version, now, before, counted, stop, looked)
+            status, judged_all, error = self._serving(model, version, now, before, counted, stop, looked)
             complete &= judged_all
         looked.complete &= complete
         if complete and counted.whole:
-            self._sweep(model)
+            self._sweep(model, version)
             self._days.note_looked(model, now.astimezone(UTC).date())
         if status is not None:
             self._store.put_status(status)
             looked.statuses.append(status)
+        if error is not None:
+            raise error
         return status
 
     def _serving(
@@ -136,13 +144,17 @@ class Watch:
         counted: Counted,
         stop: Callable[[], bool],
         looked: Looked,
-    ) -> tuple[Status | None, bool]:
-        """The status, and whether all days that are due were judged."""
+    ) -> tuple[Status | None, bool, Exception | None]:
+        """The status, whether all days that are due were judged, and what went wrong with performance."""
         days, complete = Days(self._log, self._days, self._versions), True
         try:
             judge = VersionJudge(self._store, days, self._versions, model, version)
         except NoBank as error:
-            return Status(model=model, version=version, at=now, state=State.COLLECTING, reason=error.message), True
+            return (
+                Status(model=model, version=version, at=now, state=State.COLLECTING, reason=error.message),
+                True,
+                None,
+            )
         judged = {one.day: one for one in self._store.judged(model, version)}
         if counted.complete:
             whole = counted.whole or before is None or before.version != version
@@ -156,12 +168,20 @@ class Watch:
                 judged[day] = judge.judge(day, judged, now)
                 looked.judged += 1
             if before is None and not judged and not digests:
-                return None, complete
+                return None, complete, None
         ordered = [judged[day] for day in sorted(judged)]
         today = now.astimezone(UTC).date()
         findings, rows = judge.quality(today, ordered)
-        figures = self._performance(model, version, now)
-        return status_of(model, version, now, ordered, running=(findings, rows), figures=figures), complete
+        found = Found()
+        if self._performance is not None:
+            found = self._performance(model, version, now, ordered, before, stop)
+        status = status_of(
+            model, version, now, ordered, running=(findings, rows), figures=(found.realised, found.estimated),
+            notes=found.notes,
+        )  # fmt: skip
+        # What is removed, and noted as looked at, doesn't wait for performance.
+        looked.complete &= found.complete
+        return status, complete, found.error
 
     def _digests(
         self, days: Days, model: str, version: int, now: datetime, counted: Counted, *, whole: bool
@@ -174,8 +194,11 @@ class Watch:
             found |= days.digests(model, version, day, day)
         return found
 
-    def _sweep(self, model: str) -> None:
+    def _sweep(self, model: str, serving: int | None) -> None:
         """Remove windows of rows that a day no longer has: some of them may be of somebody who is forgotten."""
+        if self._performance is not None:
+            judged = self._store.judged(model, serving) if serving is not None else []
+            self._performance.sweep(model, serving, judged)
         kept = self._store.window_names(model)
         days = Days(self._log, self._days, self._versions)
         for version in {name.version for name in kept}:
@@ -193,6 +216,7 @@ def status_of(
     *,
     running: tuple[tuple[Finding, ...], int] = ((), 0),
     figures: tuple[PerformanceFigure | None, PerformanceFigure | None] = (None, None),
+    notes: tuple[str, ...] = (),
 ) -> Status:
     """How a version is, by what was said of its days, oldest first, and by the quality of the day that runs."""
     standing = stood(days)
@@ -211,17 +235,20 @@ def status_of(
         reason = of_verdict(verdict)
     else:
         reason = days[-1].counts.verdict.reason if days else "no day that is over has predictions of this version"
+    if standing and standing[-1].lasts:
+        reason = f"{LASTING}; {reason}"
     if findings:
         today = now.astimezone(UTC).date()
         since = since if state is State.ALARM else today
         state, reason = State.ALARM, f"today so far: {of_findings(findings)}"
         facts = {"day": today, "rows": rows, "score": None, "p": None, "findings": findings}
     realised, estimated = figures
-    worse = [figure for figure in figures if figure is not None and figure.is_worse]
-    severity = Severity.PAGE if worse else Severity.TICKET if state is State.ALARM else Severity.NONE
-    if worse:
-        reason = f"{worse[0].metric} {worse[0].value:.4g} is worse than its limit {worse[0].limit:.4g}; {reason}"
+    figure = deciding(realised, estimated)
+    if figure is not None and figure.is_worse:
+        kind = "realised" if realised else "estimated"
+        reason = f"{kind} {figure.metric} {figure.value:.4g} is worse than its limit {figure.limit:.4g}; {reason}"
+    severity = severity_of(state, realised, estimated)
     return Status.model_validate(
         {"model": model, "version": version, "at": now, "state": state, "since": since, "severity": severity,
-         "reason": reason, "realised": realised, "estimated": estimated, **facts}
+         "reason": reason, "realised": realised, "estimated": estimated, "notes": notes, **facts}
     )  # fmt: skip

@@ -102,6 +102,8 @@ class Stood(Value):
     day: date
     state: State
     since: date | None
+    lasts: bool = False
+    """True if the days up to this one are too unusual together, whatever each is alone."""
 
 
 def stood(days: Iterable[JudgedDay]) -> list[Stood]:
@@ -111,7 +113,7 @@ def stood(days: Iterable[JudgedDay]) -> list[Stood]:
     for one in known:
         standing = standing.after(one.counts.verdict)
         since = None if standing.since is None else known[standing.since].day
-        found.append(Stood(day=one.day, state=standing.state, since=since))
+        found.append(Stood(day=one.day, state=standing.state, since=since, lasts=standing.lasts))
     return found
 
 

@@ -8,6 +8,8 @@ from headwater.monitoring.drift.channels import Channel
 from headwater.monitoring.drift.judging import SUSPECT_LIMIT, Finding, Outcome, Verdict
 from headwater.monitoring.profiles.types import SCORES
 
+LASTING = "unusual for days on end"
+"""Said of days that are an alarm together."""
 NAMED = 3
 """Findings that a line names."""
 

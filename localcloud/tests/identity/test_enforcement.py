@@ -331,3 +331,32 @@ def test_calls_are_recorded_for_tests_of_least_privilege(cloud: Cloud, role: Mak
         ("s3:GetObject", f"arn:aws:s3:::{bucket}/a/1", True),
         ("s3:PutObject", f"arn:aws:s3:::{bucket}/k", False),
     ]
+
+
+def test_a_schedule_needs_its_own_arn_and_the_right_to_pass_its_role(cloud: Cloud, role: Make) -> None:
+    cloud.client("scheduler").create_schedule_group(Name="timers")
+    passed = role().arn
+    schedules = "arn:aws:scheduler:us-east-1:123456789012:schedule/timers/*"
+    asked = {
+        "Name": "one",
+        "GroupName": "timers",
+        "ScheduleExpression": "at(2099-01-01T00:00:00)",
+        "FlexibleTimeWindow": {"Mode": "OFF"},
+        "Target": {"Arn": "arn:aws:sqs:us-east-1:123456789012:q", "RoleArn": passed},
+    }
+    with refused("iam:PassRole"):
+        role(("scheduler:CreateSchedule", schedules)).client("scheduler").create_schedule(**asked)
+    with refused("scheduler:CreateSchedule"):
+        role(("iam:PassRole", passed)).client("scheduler").create_schedule(**asked)
+    both = role(("scheduler:CreateSchedule", schedules), ("iam:PassRole", passed))
+    assert both.client("scheduler").create_schedule(**asked)["ScheduleArn"].endswith("schedule/timers/one")
+
+
+def test_a_secret_is_read_by_the_arn_with_six_more_characters(cloud: Cloud, role: Make) -> None:
+    cloud.client("secretsmanager").create_secret(Name="pager", SecretString="k")
+    reader = role(
+        ("secretsmanager:GetSecretValue", "arn:aws:secretsmanager:us-east-1:123456789012:secret:pager-??????")
+    )
+    assert reader.client("secretsmanager").get_secret_value(SecretId="pager")["SecretString"] == "k"
+    with refused("secretsmanager:GetSecretValue"):
+        reader.client("secretsmanager").get_secret_value(SecretId="other")

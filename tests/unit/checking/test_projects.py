@@ -198,3 +198,28 @@ def test_a_library_that_the_container_lacks_is_named(check: Check, tmp_path: Pat
     (tmp_path / "ours.py").write_text("")
     (line,) = check({"booking/train.py": f"import ours\n{TRAIN}"})
     assert "the training container has only headwater, pipelines of this project" in line
+
+
+@pytest.mark.parametrize(
+    ("schedule", "words"),
+    [
+        ("Schedule(cron='0 6 * * ? 2020')", "model 'booking': retrain: schedule 'cron(0 6 * * ? 2020)' has no tick to"),
+        ("Schedule(cron='0 6 ? * SUN *', calendar=weekdays())", "has no tick to come on a day that its calendar"),
+        ("Schedule(every='1h', calendar=business_days('XX'))", "holidays('XX')"),
+        ("Schedule(every='1h', ends='2020-01-01', starts='2019-01-01')", ""),
+    ],
+)
+def test_a_schedule_that_never_fires_is_told_by_line(check: Check, schedule: str, words: str) -> None:
+    product = PRODUCT.replace("    holdout=", f"    retrain={schedule},\n    holdout=")
+    for word, text in {"source": "", "view": RATE, "feature": "rate", "examples": BEFORE}.items():
+        product = product.replace("{" + word + "}", text)
+    found = check({"booking/product.py": product})
+    assert [line for line in found if "retrain" in line] == ([line for line in found if words in line] if words else [])
+    if words:
+        assert any(line.startswith("pipelines/booking/product.py:") and words in line for line in found), found
+
+
+def test_a_views_schedule_takes_times_alone(check: Check) -> None:
+    view = RATE + "schedule=Schedule(every='1h', calendar=weekdays()),"
+    (found,) = check(view=view)
+    assert "feature view 'users': schedule: calendar can't be given here" in found

@@ -39,9 +39,11 @@ def test_every_command_of_the_issue_is_there() -> None:
     features compute; features get; features ingest; features materialise; features parity; features skew;
     ingestions list; ingestions show; ingestions quarantine; source list; source show; source reingest; runs stop;
     predictions list; monitor status; monitor drift; monitor quality; monitor segments; monitor explain;
-    monitor replay; monitor dashboards; monitor export; monitor token create; monitor token list;
-    monitor token revoke; labels upload; labels list; labels coverage; alarms list; feedback list; feedback show;
-    feedback summary; feedback send; feedback rotate-key; new; init; check; lock; stack; verify;
+    monitor replay; monitor performance; monitor errors; monitor dashboards; monitor export; monitor token create;
+    monitor token list; monitor token revoke; labels upload; labels list; labels coverage; feedback list;
+    feedback show; feedback summary; feedback send; feedback rotate-key; alarms list; alarms show; alarms ack;
+    alarms unack; alarms snooze; alarms close; alarms mute; alarms unmute; alarms mutes; alarms route; alarms test;
+    alarms send; alarms replay; new; init; check; lock; stack; verify;
     data list; data status; data commit; data log; data show; data diff;
     data ls; data blame; data revert; data merge; data reset; data tag; data moves; data branch create;
     data branch list; data branch delete; data hook add; data hook list; data hook remove; data checkout; data upload;
@@ -49,7 +51,8 @@ def test_every_command_of_the_issue_is_there() -> None:
     bootstrap; infra history; infra show; infra diff; infra at; infra sync; infra restore;
     lineage annotate; lineage at; lineage diff; lineage down; lineage export; lineage forget; lineage impact;
     lineage path; lineage rebuild; lineage search; lineage show; lineage sync; lineage up; lineage verify;
-    lineage why"""
+    lineage why;
+    schedule list; schedule next; schedule history; schedule pause; schedule resume; schedule run; schedule backfill"""
     assert {" ".join(path) for path in LEAVES} == {" ".join(name.split()) for name in wanted.split(";")}
 
 

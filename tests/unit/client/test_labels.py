@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -88,7 +89,7 @@ def test_labels_are_added_listed_and_joined(stand: Shop, stack: Stack, api: Fake
     assert (label.value, label.counts) == (1.0, True)
     frame = stack.predictions("buys", AT, AT + HOUR).frame()
     assert stack.labels.of("buys", frame)["label_state"].tolist() == ["LABELLED", "NOTHING", "NOTHING"]
-    assert stack.labels.coverage("buys", AT, AT + HOUR).labelled == 1
+    assert stack.labels.coverage("buys", AT.date(), AT.date()).labelled == 1
 
 
 def test_more_labels_than_a_request_carries_go_in_several(stand: Shop, stack: Stack, api: Fake) -> None:
@@ -123,7 +124,7 @@ def test_coverage_is_a_picture_that_fits_a_terminal(stand: Shop, stack: Stack) -
         *(f"n,{number},2026-03-01T06:30:00,2026-03-0{2 + number}T06:00:00,{number % 2}" for number in range(6)), at=AT
     )
     stand.write({"prediction_id": "r-0.0", "value": 1, "source": "clerk"}, {"prediction_id": "x.0", "value": 1}, at=AT)
-    words = ("labels", "coverage", "buys", "--since", "2026-03-01T05:00Z", "--until", "2026-03-01T06:00Z")
+    words = ("labels", "coverage", "buys", "--since", "2026-03-01", "--until", "2026-03-01")
     code, said = run(*words, "--as-of", "2026-03-20T00:00Z")
     assert code == 0
     assert "labelled                 6  75.0% ██████████████████████████████··········" in said
@@ -151,6 +152,17 @@ def test_history_is_listed_with_what_counts(stand: Shop, stack: Stack) -> None:
 
 
 def test_a_window_without_traffic_says_so(stack: Stack) -> None:
-    until = (AT + DAY).isoformat()
-    code, said = run("labels", "coverage", "buys", "--since", AT.isoformat(), "--until", until)
-    assert (code, "no prediction was received then" in said) == (0, True)
+    day = AT.date().isoformat()
+    code, said = run("labels", "coverage", "buys", "--since", day, "--until", day)
+    assert (code, "no prediction was asked about then" in said) == (0, True)
+    with pytest.raises(InvalidRequest, match="the first one not after the last"):
+        stack.labels.coverage("buys", AT.date(), (AT - DAY).date())
+    with pytest.raises(InvalidRequest, match="has no time zone"):
+        stack.labels.coverage("buys", AT.date(), AT.date(), as_of=AT.replace(tzinfo=None))
+
+
+def test_coverage_goes_by_the_days_that_were_asked_about(stand: Shop, stack: Stack) -> None:
+    one = logged("r-1", AT + 9 * DAY, shop="n", amount=1, seen_at="2026-03-01T06:30:00Z")
+    stand.log.write(replace(one, as_of=AT))
+    assert stack.labels.coverage("buys", AT.date(), AT.date()).predictions == 1
+    assert stack.labels.coverage("buys", (AT + 9 * DAY).date(), (AT + 9 * DAY).date()).predictions == 0

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from headwater.alarms.types import AlarmRecord, AlarmStanding
+from headwater.alarms.types import AlarmRecord, Group, Instance, Mute, Notification
 from headwater.code.types import CodeState
 from headwater.declare import Product
 from headwater.features.definitions import Definition as ViewDefinition
@@ -33,15 +33,21 @@ from headwater.monitoring.log.types import Progress as CompactionProgress
 from headwater.monitoring.performance.estimator import Estimator
 from headwater.monitoring.profiles.types import Scheme, WindowProfile
 from headwater.monitoring.status import Status as ModelStatus
+from headwater.monitoring.watch.figures import JudgedPerformance, KeptCounts, KeptStanding, ScoredDay
 from headwater.monitoring.watch.types import JudgedDay, KeptWindow
 from headwater.registry.types import AliasMove, Candidate, GoldenSet, ModelVersion, Package, Profile
+from headwater.schedules.types import Definition as ScheduleDefinition
+from headwater.schedules.types import Effective, ScheduleState, TickRecord
 from headwater.values import FormatTooNew, Stored
 from headwater.versions.types import Commit, RefMove, Root
 
 HERE = Path(__file__).parent
 KINDS: Mapping[str, type[Stored]] = {
     "AlarmRecord": AlarmRecord,
-    "AlarmStanding": AlarmStanding,
+    "AlarmGroup": Group,
+    "AlarmInstance": Instance,
+    "AlarmMute": Mute,
+    "AlarmNotification": Notification,
     "AliasMove": AliasMove,
     "Annotation": Annotation,
     "Bank": Bank,
@@ -53,9 +59,13 @@ KINDS: Mapping[str, type[Stored]] = {
     "DataVersion": DataVersion,
     "Feedback": Feedback,
     "Estimator": Estimator,
+    "Effective": Effective,
     "GoldenSet": GoldenSet,
     "Ingestion": Ingestion,
     "JudgedDay": JudgedDay,
+    "JudgedPerformance": JudgedPerformance,
+    "KeptCounts": KeptCounts,
+    "KeptStanding": KeptStanding,
     "KeptWindow": KeptWindow,
     "LabelBatch": LabelBatch,
     "Materialisation": Materialisation,
@@ -70,10 +80,14 @@ KINDS: Mapping[str, type[Stored]] = {
     "RefMove": RefMove,
     "Reingestion": Reingestion,
     "Root": Root,
+    "ScheduleDefinition": ScheduleDefinition,
+    "ScheduleState": ScheduleState,
     "Scheme": Scheme,
+    "ScoredDay": ScoredDay,
     "ScrapeToken": ScrapeToken,
     "SourceDefinition": SourceDefinition,
     "Statistics": Statistics,
+    "TickRecord": TickRecord,
     "UpdateContext": UpdateContext,
     "UpdateRecord": UpdateRecord,
     "ViewDefinition": ViewDefinition,

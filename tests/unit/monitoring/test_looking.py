@@ -13,7 +13,7 @@ import pytest
 from headwater.monitoring.drift.judging import Outcome, Verdict
 from headwater.monitoring.drift.standing import State
 from headwater.monitoring.log.service import Compaction
-from headwater.monitoring.status import PerformanceFigure, Severity, Status
+from headwater.monitoring.status import Severity, Status
 from headwater.monitoring.watch.store import WatchStore
 from headwater.monitoring.watch.types import MOST_SAID, JudgedDay, Said
 from headwater.storage.clients import client
@@ -214,19 +214,6 @@ def test_a_replay_of_a_month_is_judged_day_by_day(world: Watched) -> None:
     assert status is not None
     assert len(world.store.judged(MODEL, 1)) == 10
     assert (status.state, status.since) == (State.ALARM, TODAY + timedelta(days=9))
-
-
-def test_performance_makes_a_page_of_it(world: Watched) -> None:
-    figure = PerformanceFigure(
-        metric="roc_auc", value=0.6, low=0.58, high=0.62, baseline=0.7, limit=0.68, is_worse=True,
-        since=TODAY, until=TODAY, rows=80,
-    )  # fmt: skip
-    world.day(TODAY, rows_of(1))
-    world.log.compact(morning(TODAY))
-    looked = world.watch(performance=lambda *_: (None, figure)).run(morning(TODAY))
-    (status,) = looked.statuses
-    assert (status.state, status.severity, status.estimated) == (State.NORMAL, Severity.PAGE, figure)
-    assert status.reason.startswith("roc_auc 0.6 is worse than its limit 0.68")
 
 
 def test_one_model_that_fails_holds_no_other_back(world: Watched) -> None:

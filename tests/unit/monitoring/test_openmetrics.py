@@ -22,12 +22,14 @@ from headwater.monitoring.dashboards.openmetrics import (
     exposition,
     history,
 )
-from headwater.monitoring.dashboards.store import sample_of_day
+from headwater.monitoring.dashboards.store import Statuses, sample_of_day
 from headwater.monitoring.drift.channels import Channel
 from headwater.monitoring.drift.judging import Outcome, Verdict
 from headwater.monitoring.drift.standing import State
 from headwater.monitoring.status import Severity
-from tests.unit.monitoring.statuses import DAY, LOOKED, figure, finding, status, unknown
+from headwater.storage.table import Table
+from tests.unit.lake.world import REGISTRY, new_world
+from tests.unit.monitoring.statuses import DAY, LOOKED, figure, finding, keep, status, unknown
 
 openmetrics = pytest.importorskip("prometheus_client.openmetrics.parser", reason="prometheus-client isn't installed")
 older = pytest.importorskip("prometheus_client.parser", reason="prometheus-client isn't installed")
@@ -84,7 +86,7 @@ def test_what_is_not_known_is_not_told_and_the_end_always_is() -> None:
     # kubernetes-sigs/resource-state-metrics#18: no end, and the target is down.
     assert families(exposition([unknown()])).keys() == {
         "headwater_model_state", "headwater_model_severity", "headwater_model_alarm",
-        "headwater_look_timestamp_seconds",
+        "headwater_look_timestamp_seconds", "headwater_status_unreadable",
     }  # fmt: skip
     assert exposition([]) == "# EOF\n"
 
@@ -93,12 +95,12 @@ def test_what_is_not_known_is_not_told_and_the_end_always_is() -> None:
     ("state", "severity", "alarm"),
     [
         (State.NORMAL, Severity.NONE, 0),
-        (State.SUSPECT, Severity.TICKET, 0),
+        (State.SUSPECT, Severity.NONE, 0),
         (State.ALARM, Severity.TICKET, 1),
         (State.NORMAL, Severity.PAGE, 1),
     ],
 )
-def test_the_alarm_is_on_in_alarm_and_for_a_page(state: State, severity: Severity, alarm: int) -> None:
+def test_the_alarm_is_on_for_a_ticket_and_for_a_page(state: State, severity: Severity, alarm: int) -> None:
     values = series(exposition([status(state=state, severity=severity)]))
     assert values["headwater_model_alarm", (("model", "flights"), ("version", "12"))] == alarm
 
@@ -251,6 +253,25 @@ def test_only_what_lies_between_is_exported() -> None:
     found = list(between(days(5), LOOKED + day, LOOKED + 3 * day))
     assert {sample.at for sample in found} == {LOOKED + day, LOOKED + 2 * day}
     assert len(list(between(days(5), None, None))) == 10
+
+
+def test_a_status_that_cannot_be_read_hides_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    # prometheus/mysqld_exporter#65, prometheus-community/postgres_exporter#440: one error ended the whole scrape.
+    # kbudde/rabbitmq_exporter#58: zeros stood for what couldn't be read.
+    with new_world(monkeypatch):
+        table = Table(REGISTRY)
+        keep(table, [status("a"), status("b"), status("c"), unknown("d")])
+        table.write(table.put({"pk": "WATCH#b", "sk": "STATUS", "status": '{"format": 99}'}))
+        table.write(table.put({"pk": "WATCH#c", "sk": "STATUS", "status": "not JSON"}))
+        read = Statuses(table).all()
+        assert [one.model for one in read.statuses] == ["a", "d"]
+        assert read.unreadable.keys() == {"b", "c"}
+        for kind in (OPENMETRICS, TEXT):
+            text = exposition(read.statuses, kind, read.unreadable)
+            told = {model: f'headwater_status_unreadable{{model="{model}"}} {value}' in text.splitlines()
+                    for model, value in {"a": 0.0, "b": 1.0, "c": 1.0, "d": 0.0}.items()}  # fmt: skip
+            assert all(told.values()), told
+        assert {sample.status.model for sample in Statuses(table).samples()} == {"a", "d"}
 
 
 def test_a_figure_that_is_only_estimated_tells_no_coverage() -> None:

@@ -11,12 +11,12 @@ import numpy as np
 import pandas
 import pytest
 
+from headwater.monitoring.days.counting import columns_of
 from headwater.monitoring.errors import NoBank
 from headwater.monitoring.log.reading import Reader
 from headwater.monitoring.log.store import CompactionStore
 from headwater.monitoring.performance.service import Performance
 from headwater.monitoring.performance.withdrawal import EstimateStanding
-from headwater.monitoring.watching import columns_of
 from headwater.registry.store import ArtifactStore
 from headwater.registry.types import BANK_FILE, ESTIMATE_FILE
 from headwater.serving.store import PredictionStore

@@ -169,6 +169,7 @@ def test_promtool_takes_the_rules_and_fires_each_alert(tmp_path: Path) -> None:
         "headwater_look_timestamp_seconds" + model: "0x3000",
         "headwater_window_end_timestamp_seconds" + model: "0x3000",
         "headwater_label_coverage" + model: "0.1x3000",
+        'headwater_status_unreadable{model="flights"}': "1x3000",
         f'up{{job="{JOB}",instance="api:443"}}': "0x3000",
     }
     # A day of good values before, and after them all that is wrong; the last rule is for nothing at all.

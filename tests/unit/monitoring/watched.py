@@ -124,11 +124,15 @@ class Watched:
     log: Log
     registry: Registry
 
-    def version(self, bank: Bank | None, run_id: str = "run-1") -> int:
-        """Register a version with such a bank; None: with none."""
+    def version(
+        self, bank: Bank | None, run_id: str = "run-1", more: Mapping[str, bytes] | None = None, **changes: Any
+    ) -> int:
+        """Register a version with such a bank (None: with none) and ``more`` files; ``changes`` are its package's."""
         bucket = Bucket(ARTIFACTS)
-        at = bucket.put(f"runs/{MODEL}/{run_id}/package.json", package(run_id).model_dump_json().encode())
+        described = Package.model_validate({**dict(package(run_id)), **changes})
+        at = bucket.put(f"runs/{MODEL}/{run_id}/package.json", described.model_dump_json().encode())
         files = {} if bank is None else {BANK_FILE: bucket.put(f"runs/{MODEL}/{run_id}/bank.json.gz", bank.packed())}
+        files |= {name: bucket.put(f"runs/{MODEL}/{run_id}/{name}", body) for name, body in (more or {}).items()}
         made = candidate(run_id, model=MODEL).model_copy(update={"package": at, "files": files})
         return self.registry.register(made).version
 
@@ -158,8 +162,8 @@ class Watched:
         """Log one request."""
         as_of = datetime(day.year, day.month, day.day, hour, 30, tzinfo=UTC)
         predictions = [
-            {"inputs": {"shop": row["shop"], "amount": row["amount"]}, "features": {}, "missing_features": [],
-             "probability": row["score"], "feature_age_seconds": None}
+            {"inputs": {name: row[name] for name in ("shop", "amount") if name in row}, "features": {},
+             "missing_features": [], "probability": row["score"], "feature_age_seconds": None}
             for row in rows
         ]  # fmt: skip
         self.log.write(
@@ -187,10 +191,10 @@ class Watched:
         """The look at models."""
         return Watch(self.registry, self.log.store, self.days, self.store, self.versions, **more)
 
-    def hour(self, now: datetime) -> Status | None:
+    def hour(self, now: datetime, **more: Any) -> Status | None:
         """What runs in an hour: compaction, then the look; raises what went wrong."""
         self.log.compact(now)
-        looked = self.watch().run(now + timedelta(minutes=13))
+        looked = self.watch(**more).run(now + timedelta(minutes=13))
         for error in looked.failed.values():
             raise error
         return next((one for one in looked.statuses if one.model == MODEL), None)

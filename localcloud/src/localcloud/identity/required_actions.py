@@ -138,6 +138,27 @@ def _events(place: Place, operation: str, arguments: Arguments) -> Sequence[Requ
     raise CannotJudge(f"events:{operation}")
 
 
+def _schedules(place: Place, operation: str, arguments: Arguments) -> Sequence[RequiredAction]:
+    name = arguments.get("Name")
+    if not name or not operation.endswith("Schedule"):
+        raise CannotJudge(f"scheduler:{operation}")
+    group = arguments.get("GroupName") or arguments.get("groupName") or "default"
+    arn = f"arn:aws:scheduler:{place.region}:{place.account}:schedule/{group}/{name}"
+    required = [RequiredAction(f"scheduler:{operation}", arn)]
+    if role := (arguments.get("Target") or {}).get("RoleArn"):
+        # A schedule hands its target's role to the Scheduler.
+        required.append(RequiredAction("iam:PassRole", role, {"iam:passedtoservice": ["scheduler.amazonaws.com"]}))
+    return required
+
+
+def _secrets(place: Place, operation: str, arguments: Arguments) -> Sequence[RequiredAction]:
+    if not (name := str(arguments.get("SecretId") or "")):
+        raise CannotJudge(f"secretsmanager:{operation}")
+    # The service adds a hyphen and six characters to a secret's name; policies have question marks there.
+    arn = f"arn:aws:secretsmanager:{place.region}:{place.account}:secret:{name}-000000"
+    return [RequiredAction(f"secretsmanager:{operation}", name if name.startswith("arn:") else arn)]
+
+
 def _builds(place: Place, operation: str, arguments: Arguments) -> Sequence[RequiredAction]:
     names = arguments.get("ids") or [arguments.get("projectName") or arguments.get("id") or arguments.get("name")]
     if not names[0]:
@@ -204,6 +225,8 @@ _READERS: Mapping[str, Reader] = {
     "logs": _logs,
     "monitoring": _metrics,
     "events": _events,
+    "scheduler": _schedules,
+    "secretsmanager": _secrets,
     "codebuild": _builds,
     "ecs": _containers,
     "emr-serverless": _applications,

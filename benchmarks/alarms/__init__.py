@@ -1,0 +1,1 @@
+"""The alarm manager in a storm."""

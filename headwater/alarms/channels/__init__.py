@@ -1,0 +1,1 @@
+"""Ways to tell receivers of alarms: e-mail, chat programs, pagers, other alarm managers."""

@@ -1,0 +1,162 @@
+"""Channels that AWS is behind, e-mail by SNS and EventBridge, and where receivers' secrets are kept; calls AWS."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from headwater.alarms.channels.http import Address, post
+from headwater.alarms.channels.services import (
+    AlertmanagerChannel,
+    HttpChannel,
+    OpsgenieChannel,
+    PagerDutyChannel,
+    SlackChannel,
+    TeamsChannel,
+    WebhookChannel,
+)
+from headwater.alarms.delivery import Channel
+from headwater.alarms.errors import NotificationFailed
+from headwater.alarms.messages import document, subject, text, title
+from headwater.alarms.types import Notification
+from headwater.declare import alarms as declared
+from headwater.declare.alarms import Alarms
+from headwater.storage.clients import client, error_code
+
+REMEMBERED = 300.0
+"""Seconds that a secret is remembered: one that was changed counts five minutes later."""
+EVENT_BYTES = 200_000
+"""Characters of an event; EventBridge takes 256 KB."""
+_HTTP: Mapping[str, type[HttpChannel]] = {
+    "webhook": WebhookChannel,
+    "slack": SlackChannel,
+    "teams": TeamsChannel,
+    "pagerduty": PagerDutyChannel,
+    "opsgenie": OpsgenieChannel,
+    "alertmanager": AlertmanagerChannel,
+}
+
+
+class EmailChannel:
+    """The SNS topic that people subscribe to by e-mail."""
+
+    def __init__(self, arn: str, runbooks: str) -> None:
+        self._arn, self._runbooks = arn, runbooks
+
+    def send(self, notification: Notification, before: Notification | None) -> str:  # noqa: ARG002
+        """Publish to the topic."""
+        if not self._arn:
+            raise NotificationFailed("nobody gets e-mail: the setting alarmEmails is empty", final=True)
+        notice = notification.notice
+        body = text(notice, self._runbooks) or title(notice)
+        # SNS takes 256 KB, and mail programs less that is readable.
+        return str(
+            _aws(
+                lambda: client("sns").publish(TopicArn=self._arn, Subject=subject(notice), Message=body[:100_000])[
+                    "MessageId"
+                ]
+            )
+        )
+
+
+class EventBusChannel:
+    """An EventBridge bus."""
+
+    def __init__(self, bus: str, runbooks: str) -> None:
+        self._bus, self._runbooks = bus, runbooks
+
+    def send(self, notification: Notification, before: Notification | None) -> str:  # noqa: ARG002
+        """Put an event of the source ``headwater.alarms``."""
+        detail = {**document(notification.notice, self._runbooks), "idempotency_key": notification.key}
+        while len(json.dumps(detail)) > EVENT_BYTES and detail["alarms"]:
+            detail["alarms"] = detail["alarms"][: len(detail["alarms"]) // 2]
+        event = {
+            "EventBusName": self._bus,
+            "Source": "headwater.alarms",
+            "DetailType": "Alarm Notification",
+            "Detail": json.dumps(detail),
+        }
+        answer = _aws(lambda: client("events").put_events(Entries=[event]))
+        if answer["FailedEntryCount"]:
+            raise NotificationFailed(f"bus {self._bus}: {answer['Entries'][0].get('ErrorCode')}")
+        return str(answer["Entries"][0].get("EventId") or "")
+
+
+class ConfiguredWebhookChannel:
+    """An address of the setting `alarmWebhooks`, known to the function alone."""
+
+    def __init__(self, url: str, runbooks: str, *, insecure: bool) -> None:
+        self._address, self._runbooks = Address(url, allow_private=insecure), runbooks
+
+    def send(self, notification: Notification, before: Notification | None) -> str:  # noqa: ARG002
+        """POST the document."""
+        post(self._address, document(notification.notice, self._runbooks), {"Idempotency-Key": notification.key})
+        return ""
+
+
+def channels(
+    alarms: Alarms, *, topic_arn: str, webhooks: Sequence[str], insecure: bool, elsewhere: str = ""
+) -> dict[str, Channel]:
+    """A channel for each receiver.
+
+    Parameters
+    ----------
+    alarms : Alarms
+        Declared receivers.
+    topic_arn : str
+        The e-mail topic; empty: nobody gets e-mail.
+    webhooks : sequence of str
+        Addresses of the setting `alarmWebhooks`.
+    insecure : bool
+        Whether these may be without TLS.
+    elsewhere : str
+        Where every HTTP service is asked instead of at its own address, for tests.
+    """
+    made: dict[str, Channel] = {}
+    secrets = _Secrets()
+    for receiver in alarms.receivers:
+        if isinstance(receiver, declared.ConfiguredWebhook):
+            if receiver.number <= len(webhooks):
+                url = webhooks[receiver.number - 1]
+                made[receiver.name] = ConfiguredWebhookChannel(url, alarms.runbooks, insecure=insecure)
+        elif isinstance(receiver, declared.Email):
+            made[receiver.name] = EmailChannel(topic_arn, alarms.runbooks)
+        elif isinstance(receiver, declared.EventBus):
+            made[receiver.name] = EventBusChannel(receiver.bus, alarms.runbooks)
+        else:
+            made[receiver.name] = _HTTP[receiver.kind](receiver, secrets, alarms.runbooks, elsewhere)
+    return made
+
+
+class _Secrets:
+    """Secrets, read when they are first needed and then for a while."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[float, str]] = {}
+
+    def __call__(self, place: str) -> str:
+        """The secret kept at ``ssm:/path`` or ``secretsmanager:name``."""
+        at, value = self._known.get(place, (0.0, ""))
+        if not value or time.monotonic() - at > REMEMBERED:
+            value = _aws(lambda: self._read(place)).strip()
+            if not value:
+                raise NotificationFailed(f"{place} is empty", final=True)
+            self._known[place] = (time.monotonic(), value)
+        return value
+
+    def _read(self, place: str) -> str:
+        service, _, name = place.partition(":")
+        if service == "ssm":
+            return str(client("ssm").get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"])
+        return str(client("secretsmanager").get_secret_value(SecretId=name)["SecretString"])
+
+
+def _aws(call: Callable[[], Any]) -> Any:
+    try:
+        return call()
+    except Exception as error:  # AWS's own errors and the network's: tried again as any other receiver is.
+        code = error_code(error)
+        final = code in {"ParameterNotFound", "ResourceNotFoundException", "NotFound", "AccessDeniedException"}
+        raise NotificationFailed(f"AWS: {code or type(error).__name__}", final=final) from error

@@ -1,0 +1,302 @@
+"""The state machine of alarms and groups as functions: state and event in, state, notice and next look out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from headwater.alarms.errors import GroupRefused
+from headwater.alarms.events import AlarmEvent, AlarmState
+from headwater.alarms.routing import Leg
+from headwater.alarms.types import AlarmLine, Group, GroupStatus, Instance, Kind, Mute, Notice, hitting
+from headwater.declare.alarms import Inhibit
+from headwater.declare.matchers import Labels, all_match
+
+MOST_LINES = 50
+ACK_LASTS = timedelta(hours=24)
+LONGEST_REASON = 1_000
+
+
+def observe(event: AlarmEvent, before: Instance | None) -> Instance | None:
+    """The alarm after ``event``; None if a later event came first.
+
+    Times are those of the state changes, not of their messages: events may come twice and in any order.
+    """
+    if before is not None and (event.at, event.id) < (before.at, before.event_id):
+        return None
+    was = before is not None and before.is_firing
+    if event.state is AlarmState.INSUFFICIENT_DATA:
+        fires = was  # Silence neither raises an alarm nor ends one.
+    else:
+        fires = event.state in {AlarmState.ALARM, AlarmState.UNKNOWN}
+    return Instance(
+        fingerprint=event.fingerprint,
+        labels=event.all_labels,
+        state=event.state,
+        is_firing=fires,
+        since=before.since if before is not None and was == fires else event.at,
+        at=event.at,
+        event_id=event.id,
+        reason=event.reason[:LONGEST_REASON],
+        description=event.description,
+        runbook=event.runbook,
+        ends_at=event.ends_at,
+        is_message=event.is_message,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Situation:
+    """Everything that decides about a group at one time."""
+
+    now: datetime
+    leg: Leg
+    instances: Sequence[Instance]
+    mutes: tuple[Mute, ...] = ()
+    inhibit: tuple[Inhibit, ...] = ()
+    sources: Sequence[Instance] = ()
+    """Alarms anywhere in the stack that a rule of inhibition names as a source."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settled:
+    """The outcome of looking at a group."""
+
+    group: Group
+    notice: Notice | None = None
+    """People are told this."""
+    look_at: datetime | None = None
+    """When the group must be looked at again, if no event comes before."""
+
+
+@dataclass
+class _Sorted:
+    """Alarms of a group by what people may hear of them."""
+
+    audible: list[Instance] = field(default_factory=list)
+    silenced: list[Instance] = field(default_factory=list)
+    over: list[Instance] = field(default_factory=list)
+    """Alarms that people believe to fire, and that don't."""
+    looks: list[datetime] = field(default_factory=list)
+    """When one of them changes by itself."""
+    unmuted: list[Mute] = field(default_factory=list)
+    """Mutes that ended since the last look, of alarms that fire."""
+
+
+def settle(group: Group, seen: Situation) -> Settled:
+    """Decide whether people are told of a group now.
+
+    The rules are those of Alertmanager's documentation and of its `needsUpdate`: told are new alarms, the end of all,
+    the end of some, and what still fires after `repeat_interval`. A group that somebody acknowledged or snoozed is
+    quiet until a new alarm comes or the time is up. An alarm that nobody was told of has no end to be told.
+    """
+    found = _sort(group, seen)
+    told = set(group.told)
+    new = [instance for instance in found.audible if instance.fingerprint not in told]
+    ran_out = group.status.is_quiet and group.until is not None and group.until <= seen.now
+    quiet = group.status.is_quiet and not ran_out and not new
+    fires = found.audible or found.silenced
+    kind, note, wait = _decide(group, seen, found, new=bool(new), quiet=quiet, ran_out=ran_out)
+    status = GroupStatus.OPEN
+    if not fires:
+        status = GroupStatus.CLOSED if wait is None else GroupStatus.OPEN
+    elif quiet:
+        status = group.status
+    elif group.status is GroupStatus.PENDING and kind is None and not group.told:
+        status = GroupStatus.PENDING
+    looks = [*found.looks, *([wait] if wait else [])]
+    changes: dict[str, object] = {
+        "generation": group.generation + 1,
+        "status": status,
+        "flushed_at": seen.now,
+        "until": group.until if status.is_quiet else None,
+    }
+    if kind is not None:
+        changes |= {"notified_at": seen.now, "notified_generation": group.generation + 1}
+        changes["told"] = _told(found, told)
+        if not group.told or group.status is GroupStatus.CLOSED:
+            changes["opened_at"] = seen.now
+    if kind is Kind.RECOVERED:
+        changes |= {"recovered_at": seen.now, "told": ()}
+    elif status is GroupStatus.CLOSED:
+        messages = {instance.fingerprint for instance in seen.instances if instance.is_message}
+        changes["told"] = tuple(sorted(told & messages))
+    after = group.model_copy(update=changes)
+    if status.is_quiet and after.until is not None:
+        looks.append(after.until)
+    elif found.audible and after.notified_at is not None:
+        looks.append(after.notified_at + seen.leg.repeat_interval)
+    if any(hitting(seen.mutes, instance, seen.now) is None for instance in found.silenced):
+        looks.append(seen.now + seen.leg.group_interval)  # Nothing says when the alarm that inhibits is over.
+    notice = _notice(after, seen, found, kind, note) if kind is not None else None
+    if kind is not None and all(instance.is_message for instance in found.audible) and not found.silenced:
+        after = after.model_copy(update={"status": GroupStatus.CLOSED})
+    look_at = min((look for look in looks if look > seen.now), default=None)
+    return Settled(group=after, notice=notice, look_at=None if after.status is GroupStatus.CLOSED else look_at)
+
+
+def _decide(
+    group: Group, seen: Situation, found: _Sorted, *, new: bool, quiet: bool, ran_out: bool
+) -> tuple[Kind | None, str, datetime | None]:
+    """Why people are told now, in words, and until when a recovery is held back."""
+    note = "; ".join(dict.fromkeys(mute.words for mute in found.unmuted))
+    if new:
+        if group.status.is_quiet:
+            return Kind.FIRING, f"{note or 'a new alarm'}: {group.status.value.lower()} by {group.by} before", None
+        return Kind.FIRING, note, None
+    if not found.audible and not found.silenced:
+        if not found.over:
+            return None, "", None
+        held = group.recovered_at + seen.leg.recovery_interval if group.recovered_at else None
+        if held is not None and held > seen.now:
+            return None, "", held
+        return Kind.RECOVERED, "", None
+    if quiet or (not found.audible and not found.over):
+        return None, "", None
+    if found.over:
+        return Kind.UPDATED, note, None
+    if ran_out:
+        word = "acknowledged" if group.status is GroupStatus.ACKED else "snoozed"
+        return Kind.REMINDER, f"still firing; {word} by {group.by} until {group.until:%Y-%m-%d %H:%M} UTC", None
+    if note:
+        return Kind.REMINDER, note, None
+    if group.notified_at is not None and group.notified_at + seen.leg.repeat_interval <= seen.now:
+        return Kind.REMINDER, "still firing", None
+    return None, "", None
+
+
+def _sort(group: Group, seen: Situation) -> _Sorted:
+    found, told = _Sorted(), set(group.told)
+    since = group.flushed_at or seen.now
+    for instance in seen.instances:
+        known = instance.fingerprint in told
+        if not instance.fires(seen.now) or (instance.is_message and known):
+            if known and not instance.is_message:
+                found.over.append(instance)
+            continue
+        if instance.ends_at is not None:
+            found.looks.append(instance.ends_at)
+        mute = hitting(seen.mutes, instance, seen.now)
+        if mute is not None:
+            found.looks.append(mute.ends_at)
+        if mute is not None or inhibits(seen.inhibit, seen.sources, instance.labels, seen.now):
+            found.silenced.append(instance)
+            continue
+        found.audible.append(instance)
+        found.unmuted += [
+            mute for mute in seen.mutes
+            if since < mute.ends_at <= seen.now and mute.starts_at < mute.ends_at and mute.concerns(instance)
+            and instance.since < mute.ends_at
+        ]  # fmt: skip
+    return found
+
+
+def inhibits(rules: Sequence[Inhibit], sources: Sequence[Instance], labels: Labels, now: datetime) -> bool:
+    """Whether an alarm that fires silences one with ``labels``, by Alertmanager's rules."""
+    for rule in rules:
+        if not all_match(rule.target, labels):
+            continue
+        both = all_match(rule.source, labels)
+        for source in sources:
+            if not source.fires(now) or not all_match(rule.source, source.labels):
+                continue
+            if both and all_match(rule.target, source.labels):
+                continue
+            if all(source.labels.get(name, "") == labels.get(name, "") for name in rule.equal):
+                return True
+    return False
+
+
+def _told(found: _Sorted, told: set[str]) -> tuple[str, ...]:
+    kept = [instance.fingerprint for instance in found.silenced if instance.fingerprint in told]
+    return tuple(sorted({*(instance.fingerprint for instance in found.audible), *kept}))
+
+
+def _notice(group: Group, seen: Situation, found: _Sorted, kind: Kind, note: str) -> Notice:
+    newest = sorted(found.audible, key=lambda instance: (instance.since, instance.fingerprint), reverse=True)
+    shown = [*newest, *sorted(found.over, key=lambda instance: instance.fingerprint)][:MOST_LINES]
+    return Notice(
+        group=group.id,
+        generation=group.generation,
+        kind=kind,
+        labels=dict(group.labels),
+        firing=len(found.audible),
+        resolved=len(found.over),
+        lines=tuple(line_of(instance, seen.now) for instance in shown),
+        note=note,
+        at=seen.now,
+        opened_at=group.opened_at,
+    )
+
+
+def line_of(instance: Instance, now: datetime) -> AlarmLine:
+    """An alarm as a notification shows it."""
+    over = not instance.fires(now)
+    return AlarmLine(
+        labels=dict(instance.labels),
+        state=AlarmState.OK if over and instance.state is not AlarmState.UNKNOWN else instance.state,
+        since=instance.ends_at if over and instance.is_firing and instance.ends_at else instance.since,
+        reason=instance.reason,
+        description=instance.description,
+        runbook=instance.runbook,
+        fingerprint=instance.fingerprint,
+    )
+
+
+def acknowledge(group: Group, by: str, until: datetime, note: str, now: datetime, status: GroupStatus) -> Group:
+    """The group after somebody acknowledged or snoozed it until ``until``.
+
+    Raises
+    ------
+    GroupRefused
+        The group is closed, or the time is over already.
+    """
+    if group.status is GroupStatus.CLOSED:
+        raise GroupRefused(f"group {group.id} is CLOSED: nothing fires, so there is nothing to acknowledge or snooze")
+    if until <= now:
+        raise GroupRefused(f"until {until:%Y-%m-%d %H:%M} UTC is over; say a time after {now:%Y-%m-%d %H:%M} UTC")
+    return group.model_copy(
+        update={"generation": group.generation + 1, "status": status, "by": by, "until": until, "note": note}
+    )
+
+
+def reopen(group: Group, by: str) -> Group:
+    """The group after somebody took back an acknowledgement.
+
+    Raises
+    ------
+    GroupRefused
+        Nobody acknowledged or snoozed it.
+    """
+    if not group.status.is_quiet:
+        raise GroupRefused(f"group {group.id} is {group.status.value}: nobody acknowledged or snoozed it")
+    changes = {"generation": group.generation + 1, "status": GroupStatus.OPEN, "by": by, "until": None, "note": ""}
+    return group.model_copy(update=changes)
+
+
+def close(group: Group, by: str, instances: Sequence[Instance], now: datetime) -> Group:
+    """The group after somebody closed it.
+
+    Raises
+    ------
+    GroupRefused
+        An alarm of it still fires, or it is closed.
+    """
+    if firing := sorted(instance.name for instance in instances if instance.fires(now) and not instance.is_message):
+        raise GroupRefused(
+            f"group {group.id} can't be closed: {', '.join(firing[:5])} still fires",
+            next_steps=[f"headwater alarms ack {group.id}", f"headwater alarms snooze {group.id} --for 4h"],
+        )
+    if group.status is GroupStatus.CLOSED:
+        raise GroupRefused(f"group {group.id} is CLOSED already")
+    changes = {"generation": group.generation + 1, "status": GroupStatus.CLOSED, "by": by, "until": None, "told": ()}
+    return group.model_copy(update=changes)
+
+
+def look_after(group: Group | None, leg: Leg, now: datetime) -> datetime:
+    """When a group must be looked at because of an event that came ``now``."""
+    waited = now + leg.group_wait
+    if group is None or group.flushed_at is None or group.status is GroupStatus.CLOSED:
+        return waited
+    return max(waited, group.flushed_at + leg.group_interval)

@@ -1,0 +1,71 @@
+"""Alarms, groups and routes for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from headwater.cli.output import note, table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from headwater.client.alarms import AlarmView, GroupView, RouteView
+
+STYLES = {"ALARM": "bold red", "OK": "green"}
+
+
+def show_alarms(console: Console, found: Sequence[AlarmView]) -> None:
+    """The alarms, and why those go off that do."""
+    from rich.text import Text
+
+    rows = [
+        (
+            alarm.name,
+            Text(alarm.state, style=STYLES.get(alarm.state, "dim")),
+            alarm.since,
+            f"muted by {alarm.muted_by}" if alarm.muted_by else alarm.status,
+            alarm.by,
+            alarm.until,
+            alarm.group,
+        )
+        for alarm in found
+    ]
+    console.print(table(("alarm", "state", "since (UTC)", "group is", "by", "until (UTC)", "group"), rows))
+    going_off = [alarm for alarm in found if alarm.state == "ALARM"]
+    for alarm in going_off:
+        console.print(f"{alarm.name}: {alarm.reason}", markup=False)
+    note(f"{len(going_off)} of {len(found)} alarms are going off")
+
+
+def show_group(console: Console, found: GroupView) -> None:
+    """A group's state, its alarms, and what people were told."""
+    group = found.group
+    until = f" until {group.until:%Y-%m-%d %H:%M} UTC" if group.until else ""
+    by = f" by {group.by}" if group.by else ""
+    console.print(f"group {group.id}: {group.status.value}{by}{until}, generation {group.generation}", markup=False)
+    if group.note:
+        console.print(group.note, markup=False)
+    rows = [
+        (one.name, "fires" if one.is_firing else "over", one.since, one.fingerprint in group.told, one.reason[:120])
+        for one in found.instances
+    ]
+    console.print(table(("alarm", "state", "since (UTC)", "people know", "reason"), rows))
+    told = [
+        (one.notice.at, one.notice.kind.value, one.receiver, one.status.value, one.attempts, one.problem)
+        for one in found.notifications
+    ]
+    if told:
+        console.print(table(("told at (UTC)", "kind", "receiver", "state", "failed", "problem"), told))
+
+
+def show_routes(console: Console, found: Sequence[RouteView], *, explain: bool) -> None:
+    """The routes that take an alarm; with ``explain`` every route that was looked at."""
+    for route in found:
+        if not (explain or route.taken):
+            continue
+        mark = "->" if route.taken else "  " if route.matched else " x"
+        receivers = f"  {', '.join(route.receivers) or 'nobody'}" if route.taken else ""
+        grouped = f"  (grouped by {', '.join(route.group_by) or 'nothing'})" if route.taken else ""
+        console.print(f"{mark} {'  ' * route.depth}{{{route.matchers}}}{receivers}{grouped}", markup=False)

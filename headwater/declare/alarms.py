@@ -1,0 +1,342 @@
+"""Declarations of a project's ``alarms.py``: receivers, a tree of routes, and alarms that silence others."""
+
+from __future__ import annotations
+
+import re
+import runpy
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, StringConstraints, TypeAdapter, ValidationError, model_validator
+
+from headwater.declare.base import Declaration, InvalidProduct
+from headwater.declare.matchers import LABEL_NAME, Matchers
+from headwater.declare.times import Duration, OptionalDuration
+
+FILE = "alarms.py"
+"""The file in a project's root that declares ``alarms = Alarms(...)``."""
+
+GIVE_UP_AFTER = timedelta(hours=6)
+"""How long a receiver is tried."""
+ReceiverName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,47}$")]
+Secret = Annotated[
+    str, StringConstraints(pattern=r"^(ssm:/[A-Za-z0-9_./-]{1,1000}|secretsmanager:[A-Za-z0-9_/+=.@-]{1,512})$")
+]
+"""Where a secret is kept: ``ssm:/path`` (a SecureString parameter) or ``secretsmanager:name``; never the secret."""
+Address = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#@]+[^\s@]*$", max_length=2_000)]
+
+if TYPE_CHECKING:
+
+    class _Wait:
+        """Given as text, such as ``"30s"`` or ``"0s"``; None inherits."""
+
+        def __get__(self, instance: object, owner: Any = None) -> timedelta | None: ...
+        def __set__(self, instance: object, value: str | None) -> None: ...
+
+else:
+    _DURATION = TypeAdapter(Duration)
+
+    def _wait(given: Any) -> Any:
+        return timedelta(0) if given in ("0s", "PT0S", timedelta(0)) else _DURATION.validate_python(given)
+
+    _Wait = Annotated[timedelta, BeforeValidator(_wait)] | None
+
+
+class Receiver(Declaration):
+    """Somebody who is told of alarms."""
+
+    name: ReceiverName
+    fallback: ReceiverName | None = None
+    """Receiver that is told instead once this one couldn't be told for `GIVE_UP_AFTER`."""
+    send_resolved: bool = True
+    """Whether recoveries are sent."""
+
+
+class Email(Receiver):
+    """The stack's e-mail topic: addresses of the setting `alarmEmails`."""
+
+    kind: Literal["email"] = "email"
+
+
+class Webhook(Receiver):
+    """Any address: a JSON document by POST with an ``Idempotency-Key``, and signed if there is a `signing_secret`."""
+
+    kind: Literal["webhook"] = "webhook"
+    url: Address | None = None
+    """The address, if it holds no secret."""
+    url_secret: Secret | None = None
+    """Where the address is kept, if it is a secret."""
+    signing_secret: Secret | None = None
+    """Where the key of the header ``Headwater-Signature`` is kept (HMAC-SHA256)."""
+    allow_private: bool = False
+    """Whether the address may be http, or one of a private network."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Webhook:
+        return _one_address(self)
+
+
+class ConfiguredWebhook(Receiver):
+    """An address of the setting `alarmWebhooks`."""
+
+    kind: Literal["configured"] = "configured"
+    number: Annotated[int, Field(ge=1)] = 1
+    """Which of them; the first is 1."""
+
+
+class Slack(Receiver):
+    """Slack: an incoming webhook, or a bot's token and a channel, where one message of a group is kept up to date."""
+
+    kind: Literal["slack"] = "slack"
+    url_secret: Secret | None = None
+    """Where the incoming webhook's address is kept."""
+    token_secret: Secret | None = None
+    """Where the bot's token (scope ``chat:write``) is kept."""
+    channel: Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{8,20}$")] | None = None
+    """The channel's id, such as ``C0123456789``; goes with `token_secret`."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Slack:
+        if (self.url_secret is None) == (self.token_secret is None):
+            raise ValueError(f"receiver {self.name!r}: Slack takes either url_secret or token_secret with a channel")
+        if (self.token_secret is None) != (self.channel is None):
+            raise ValueError(
+                f"receiver {self.name!r}: token_secret and channel (its id, such as C0123456789) go together"
+            )
+        return self
+
+
+class Teams(Receiver):
+    """Microsoft Teams: the address of a workflow "When a Teams webhook request is received"."""
+
+    kind: Literal["teams"] = "teams"
+    url_secret: Secret
+
+
+class PagerDuty(Receiver):
+    """PagerDuty, Events API v2: an incident a group."""
+
+    kind: Literal["pagerduty"] = "pagerduty"
+    routing_key_secret: Secret
+    """Where the integration key is kept."""
+    region: Literal["us", "eu"] = "us"
+
+
+class Opsgenie(Receiver):
+    """Opsgenie, Alert API: an alert a group."""
+
+    kind: Literal["opsgenie"] = "opsgenie"
+    api_key_secret: Secret
+    region: Literal["us", "eu"] = "us"
+
+
+class Alertmanager(Receiver):
+    """Another Alertmanager, by its API v2: it gets each alarm with its labels."""
+
+    kind: Literal["alertmanager"] = "alertmanager"
+    url: Address
+    """Such as ``https://alertmanager.example.com``; ``/api/v2/alerts`` is added."""
+    allow_private: bool = False
+
+
+class EventBus(Receiver):
+    """An EventBridge bus of the account: an event ``headwater.alarms`` a notification."""
+
+    kind: Literal["eventbus"] = "eventbus"
+    bus: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._/-]{1,256}$")] = "default"
+
+
+AnyReceiver = Annotated[
+    Email | Webhook | ConfiguredWebhook | Slack | Teams | PagerDuty | Opsgenie | Alertmanager | EventBus,
+    Field(discriminator="kind"),
+]
+
+
+class Route(Declaration):
+    """A branch of the tree. What isn't given is the parent's; the root has Alertmanager's defaults."""
+
+    match: Matchers = ()
+    """Conditions that must all hold, such as ``['severity="critical"', 'model=~"flight.*"']``."""
+    receivers: tuple[ReceiverName, ...] = ()
+    continue_: bool = False
+    """Whether the routes after this one are looked at although it matched."""
+    group_by: tuple[str, ...] | None = None
+    """Labels that a group shares; ``("...",)`` groups by all labels, ``()`` puts all into one group."""
+    group_wait: _Wait = None  # type: ignore[assignment]
+    """How long a new group waits for more alarms before it is told. Alertmanager's default is 30 s."""
+    group_interval: OptionalDuration = None  # type: ignore[assignment]
+    """How long a group that was told waits until it tells of more; 5 minutes."""
+    repeat_interval: OptionalDuration = None  # type: ignore[assignment]
+    """After how long a group that still fires is told again; 4 hours."""
+    recovery_interval: _Wait = None  # type: ignore[assignment]
+    """Within how long at most one recovery of a group is told; a later one once it has lasted. 0, so each is."""
+    routes: tuple[Route, ...] = ()
+
+    @model_validator(mode="after")
+    def _check(self) -> Route:
+        for name in self.group_by or ():
+            if name != "..." and not LABEL_NAME.fullmatch(name):
+                raise ValueError(f"group_by {name!r} is no label: write names such as 'model', or '...' for all")
+        if self.group_by and "..." in self.group_by and len(self.group_by) > 1:
+            raise ValueError("group_by '...' means all labels: leave out the others")
+        if len(set(self.group_by or ())) != len(self.group_by or ()):
+            raise ValueError(f"group_by {self.group_by} names a label twice")
+        return self
+
+
+class Inhibit(Declaration):
+    """While an alarm that `source` matches fires, alarms that `target` matches aren't told.
+
+    As in Alertmanager both must have the same values of the labels in `equal`, and an alarm that both match silences
+    none of the kind.
+    """
+
+    source: Matchers = Field(min_length=1)
+    target: Matchers = Field(min_length=1)
+    equal: tuple[str, ...] = ()
+
+
+class Alarms(Declaration):
+    """Everything that a project says about alarms.
+
+    Raises
+    ------
+    ValueError
+        A route leads to a receiver that isn't declared, or fallbacks go round in a circle.
+    """
+
+    receivers: tuple[AnyReceiver, ...] = ()
+    route: Route = Route()
+    inhibit: tuple[Inhibit, ...] = ()
+    storm_groups: Annotated[int, Field(ge=1)] = 10
+    """More new groups than these within `storm_within` are told in one digest."""
+    runbooks: Annotated[str, StringConstraints(pattern=r"^\S*$")] = "docs/runbooks/"
+    """Beginning of the addresses of runbooks in notifications, such as ``https://github.com/…/docs/runbooks/``."""
+    storm_within: Duration = timedelta(minutes=10)  # type: ignore[assignment]
+
+    @model_validator(mode="after")
+    def _check(self) -> Alarms:
+        names = [receiver.name for receiver in self.receivers]
+        if repeated := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"receiver {', '.join(map(repr, repeated))} is declared more than once")
+        known = f"there are {', '.join(sorted(names))}" if names else "none is declared"
+        for route in every_route(self.route):
+            for name in route.receivers:
+                if name not in names:
+                    where = ", ".join(map(str, route.match)) or "the root"
+                    raise ValueError(f"the route {{{where}}} leads to receiver {name!r}: {known}")
+        if self.route.match:
+            raise ValueError("the root takes every alarm: it has no match; put routes with a match into its routes")
+        if self.route.continue_:
+            raise ValueError("the root has nothing after it: leave out continue_")
+        self._check_fallbacks(known)
+        self._check_groups(self.route, (), ())
+        return self
+
+    def _check_groups(self, route: Route, receivers: tuple[str, ...], group_by: tuple[str, ...]) -> None:
+        """Notifications list the first alarms of a group: another Alertmanager must get each of them."""
+        receivers = route.receivers or receivers
+        group_by = group_by if route.group_by is None else route.group_by
+        for name in receivers:
+            if isinstance(self.receiver(name), Alertmanager) and group_by != ("...",):
+                raise ValueError(
+                    f"a route leads to {name!r}, which is another Alertmanager and groups by itself: give the route "
+                    "group_by=('...',)"
+                )
+        for child in route.routes:
+            self._check_groups(child, receivers, group_by)
+
+    def _check_fallbacks(self, known: str) -> None:
+        fallbacks = {receiver.name: receiver.fallback for receiver in self.receivers}
+        for name in fallbacks:
+            seen, here = [name], fallbacks[name]
+            while here is not None:
+                if here not in fallbacks:
+                    raise ValueError(f"receiver {seen[-1]!r} falls back to {here!r}: {known}")
+                if here in seen:
+                    raise ValueError(f"fallbacks go round in a circle: {' -> '.join([*seen, here])}")
+                seen.append(here)
+                here = fallbacks[here]
+
+    def receiver(self, name: str) -> AnyReceiver | None:
+        """The receiver called ``name``; None if there is none (any more)."""
+        return next((receiver for receiver in self.receivers if receiver.name == name), None)
+
+
+def configured_alarms(*, emails: int, webhooks: int, repeat_interval: timedelta) -> Alarms:
+    """Routes of a project without an ``alarms.py``: each alarm alone, at once, to all that the settings name.
+
+    An alarm that comes and goes is told once within ``repeat_interval``, with one recovery: people keep the last word
+    "ALARM", never a wrong "OK".
+    """
+    receivers: list[AnyReceiver] = [Email(name="email")] if emails else []
+    receivers += [ConfiguredWebhook(name=f"webhook-{number}", number=number) for number in range(1, webhooks + 1)]
+    repeat: Any = repeat_interval
+    return Alarms(
+        receivers=tuple(receivers),
+        route=Route(
+            receivers=tuple(receiver.name for receiver in receivers),
+            group_by=("...",),
+            group_wait="0s",
+            group_interval="1s",
+            repeat_interval=repeat,
+            recovery_interval=repeat,
+        ),
+    )
+
+
+def every_route(route: Route) -> Iterator[Route]:
+    """A route and all below it."""
+    yield route
+    for child in route.routes:
+        yield from every_route(child)
+
+
+def secrets_of(declared: Alarms) -> frozenset[str]:
+    """Where the secrets of all receivers are kept."""
+    fields = [
+        value
+        for receiver in declared.receivers
+        for name, value in receiver.model_dump().items()
+        if name.endswith("_secret") and value
+    ]
+    return frozenset(fields)
+
+
+def load_alarms(root: Path) -> Alarms | None:
+    """Routes and receivers that the project's ``alarms.py`` declares; None if there is no such file.
+
+    Raises
+    ------
+    InvalidProduct
+        The file can't be imported, or what it declares is wrong: one line.
+    """
+    path = root / FILE
+    if not path.is_file():
+        return None
+    try:
+        found = runpy.run_path(str(path)).get("alarms")
+    except ValidationError as error:
+        raise InvalidProduct(f"{FILE}: {'; '.join(map(_words, error.errors()))}") from error
+    except Exception as error:
+        raise InvalidProduct(f"{FILE} can't be imported: {type(error).__name__}: {error}") from error
+    if not isinstance(found, Alarms):
+        raise InvalidProduct(f"{FILE} declares no alarms: write alarms = Alarms(receivers=[...], route=Route(...))")
+    return found
+
+
+def _words(error: Any) -> str:
+    where = ".".join(str(part) for part in error["loc"])
+    words = re.sub(r"^Value error, ", "", str(error["msg"]))
+    return f"{where}: {words}" if where else words
+
+
+def _one_address(receiver: Webhook) -> Webhook:
+    if (receiver.url is None) == (receiver.url_secret is None):
+        raise ValueError(f"receiver {receiver.name!r}: a webhook takes either url or url_secret")
+    if receiver.url and receiver.url.startswith("http://") and not receiver.allow_private:
+        host = receiver.url.split("/")[2]
+        raise ValueError(f"receiver {receiver.name!r}: {host} is asked without TLS: write https://, or allow_private")
+    return receiver

@@ -1,0 +1,212 @@
+"""Questions of the API about a model, checked, and their answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Protocol
+
+from headwater.errors import InvalidRequest
+from headwater.monitoring.drift.judging import Finding
+from headwater.monitoring.messages import (
+    DriftAnswer,
+    MetricFigure,
+    ModelPerformance,
+    MonitorFinding,
+    PerformanceStretch,
+    QualityAnswer,
+    StatusAnswer,
+)
+from headwater.monitoring.performance.answers import JudgedStretch
+from headwater.monitoring.performance.asking import Asking
+from headwater.monitoring.performance.types import Figure
+from headwater.monitoring.watching import Watching
+
+LONGEST = 31
+"""Days of a question: API Gateway waits 30 seconds. The command has no such limit."""
+
+
+class Stack(Protocol):
+    """What questions are asked of."""
+
+    def watching(self, known: datetime | None) -> Watching:
+        """Questions about predictions, as known at a moment."""
+        ...
+
+    def asking(self, model: str, known: datetime | None) -> AbstractContextManager[Asking]:
+        """Questions about a model's performance."""
+        ...
+
+
+def ask(stack: Stack, question: str, model: str, query: Mapping[str, str]) -> Mapping[str, Any]:
+    """Answer ``GET /models/{model}/monitor/{question}``.
+
+    Parameters
+    ----------
+    stack : Stack
+    question : {"status", "drift", "quality", "performance"}
+    model : str
+    query : mapping
+        ``from`` and ``to``: first and last day, UTC, by default the last seven that have predictions; ``segment``;
+        ``as_of``: ISO 8601 with a time zone.
+
+    Raises
+    ------
+    InvalidRequest
+        The message says what was given and what was expected.
+    ModelNotRegistered, AliasNotFound, NoBank, NoDefinition, NoSuchSegment, NoSuchDay
+    """
+    answer, parameters = _QUESTIONS[question]
+    if unknown := sorted(query.keys() - set(parameters)):
+        raise InvalidRequest(f"no parameter {', '.join(unknown)[:80]}: expected {', '.join(parameters)}")
+    return answer(stack, model, query)
+
+
+def _status(stack: Stack, model: str, query: Mapping[str, str]) -> StatusAnswer:
+    found = stack.watching(_moment(query)).status(model, days=1).status
+    if found is None:
+        return {
+            "model": model, "version": None, "at": None, "state": None, "since": None, "severity": None,
+            "reason": "not looked at yet", "day": None, "rows": 0, "p": None, "findings": [],
+        }  # fmt: skip
+    return {
+        "model": model,
+        "version": found.version,
+        "at": found.at.isoformat(),
+        "state": found.state.value,
+        "since": found.since.isoformat() if found.since else None,
+        "severity": found.severity.value,
+        "reason": found.reason,
+        "day": found.day.isoformat() if found.day else None,
+        "rows": found.rows,
+        "p": found.p,
+        "findings": [_finding(one) for one in found.findings],
+    }
+
+
+def _drift(stack: Stack, model: str, query: Mapping[str, str]) -> DriftAnswer:
+    since, until = _days(query)
+    found = stack.watching(_moment(query)).drift(model, since=since, until=until, segment=query.get("segment", ""))
+    return {
+        "model": model,
+        "version": found.version,
+        "segment": found.segment,
+        "days": [
+            {
+                "day": one.day.isoformat(),
+                "rows": one.verdict.rows,
+                "outcome": one.verdict.outcome.value,
+                "score": one.verdict.score,
+                "p": one.verdict.p,
+                "state": one.state.value,
+                "running": one.running,
+                "reason": one.verdict.reason,
+                "findings": [_finding(finding) for finding in one.verdict.findings],
+            }
+            for one in found.days
+        ],
+    }
+
+
+def _quality(stack: Stack, model: str, query: Mapping[str, str]) -> QualityAnswer:
+    since, until = _days(query)
+    found = stack.watching(_moment(query)).quality(model, since=since, until=until)
+    return {
+        "model": model,
+        "version": found.version,
+        "shares": [
+            {
+                "day": one.day.isoformat(),
+                "feature": one.feature,
+                "channel": channel.value,
+                "rows": one.rows,
+                "value": share.value,
+                "usual": list(share.usual) if share.usual else None,
+            }
+            for one in found.columns
+            for channel, share in one.shares.items()
+        ],
+    }
+
+
+def _performance(stack: Stack, model: str, query: Mapping[str, str]) -> ModelPerformance:
+    since, until = _days(query)
+    with stack.asking(model, _moment(query)) as asking:
+        found = asking.performance(since=since, until=until, segment=query.get("segment", ""), delay=False)
+    report = found.whole.report
+    return {
+        "model": model,
+        "version": found.version,
+        "segment": found.segment,
+        "metric": found.metric,
+        "tolerance": found.tolerance,
+        "days": [_stretch(one) for one in found.stretches],
+        "whole": _stretch(found.whole),
+        "realised": [_figure(one) for one in report.bias.raw.values()],
+        "adjusted": [_figure(one) for one in report.bias.adjusted.values()],
+        "estimated": [_figure(one) for one in report.estimated.values()],
+    }
+
+
+_QUESTIONS: Mapping[str, tuple[Callable[[Stack, str, Mapping[str, str]], Mapping[str, Any]], tuple[str, ...]]] = {
+    "status": (_status, ("as_of",)),
+    "drift": (_drift, ("from", "to", "segment", "as_of")),
+    "quality": (_quality, ("from", "to", "as_of")),
+    "performance": (_performance, ("from", "to", "segment", "as_of")),
+}
+
+
+def _stretch(one: JudgedStretch) -> PerformanceStretch:
+    report = one.report
+    return {
+        "since": one.since.isoformat(),
+        "until": one.until.isoformat(),
+        "running": one.running,
+        "predictions": one.predictions,
+        "coverage": one.coverage,
+        "realised": _figure(one.realised),
+        "limit": report.realised.limit if report.realised else None,
+        "estimated": _figure(one.estimated),
+        "estimate_limit": report.estimate.limit if report.estimate else None,
+        "is_worse": report.is_worse,
+        "verdict": one.verdict,
+    }
+
+
+def _figure(one: Figure) -> MetricFigure:
+    return {"metric": one.metric, "value": one.value, "low": one.low, "high": one.high, "reason": one.reason}
+
+
+def _finding(one: Finding) -> MonitorFinding:
+    return {"feature": one.feature, "channel": one.channel.value, "value": one.value, "usual": list(one.usual)}
+
+
+def _days(query: Mapping[str, str]) -> tuple[date | None, date | None]:
+    since, until = _day(query, "from"), _day(query, "to")
+    last = until or datetime.now(UTC).date()
+    if since is not None and not since <= last < since + timedelta(days=LONGEST):
+        raise InvalidRequest(f"{since} to {last}: expected 1 to {LONGEST} days, the first one not after the last")
+    return since, until
+
+
+def _day(query: Mapping[str, str], name: str) -> date | None:
+    text = query.get(name)
+    try:
+        return None if text is None else date.fromisoformat(text)
+    except ValueError as error:
+        raise InvalidRequest(f"{name} {text!r:.40} is no day: write it as 2026-03-01") from error
+
+
+def _moment(query: Mapping[str, str]) -> datetime | None:
+    text = query.get("as_of")
+    if text is None:
+        return None
+    try:
+        # A plus sign in a query that nobody quoted is a blank by now.
+        moment = datetime.fromisoformat(text.strip().replace(" ", "+") if "T" in text else text)
+    except ValueError as error:
+        raise InvalidRequest(f"as_of {text!r:.40} is no time: write it as 2026-03-01T12:00:00Z") from error
+    if moment.tzinfo is None:
+        raise InvalidRequest(f"as_of {text!r:.40} has no time zone: write {text[:40]}Z for UTC")
+    return moment.astimezone(UTC)

@@ -1,0 +1,249 @@
+"""Questions about how good a version was: by day or week, of a segment, as known at a moment, and where it is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date, datetime, timedelta
+
+import pandas
+
+from headwater.declare import Model
+from headwater.errors import InvalidRequest
+from headwater.monitoring.days.counting import columns_of, segment_places
+from headwater.monitoring.days.service import CountedDay, Days
+from headwater.monitoring.days.types import segment_names, start_of
+from headwater.monitoring.days.versions import Versions
+from headwater.monitoring.drift.bank import Bank
+from headwater.monitoring.labels.definitions import Definitions
+from headwater.monitoring.labels.service import Labels as ModelLabels
+from headwater.monitoring.performance.answers import By, ErrorsAnswer, JudgedStretch, PerformanceAnswer
+from headwater.monitoring.performance.estimator import Estimator
+from headwater.monitoring.performance.service import Columns, Labels, Performance, Predictions
+from headwater.monitoring.performance.withdrawal import EstimateStanding
+from headwater.monitoring.watching import DAYS, NoSuchDay, Watching
+from headwater.registry.service import Registry
+from headwater.registry.store import ArtifactStore
+from headwater.registry.types import ModelVersion, Package
+
+WEEKS = 4
+"""Weeks of days that are shown unless others are asked for."""
+
+
+class Asking:
+    """Answers questions about the performance of a model.
+
+    Parameters
+    ----------
+    watching : Watching
+        Its days, as known at ``known``.
+    registry : Registry
+    artifacts : ArtifactStore
+    versions : Versions
+    labels : headwater.monitoring.labels.service.Labels
+        Of the model.
+    known : datetime, optional
+        Only predictions and labels that were received before this moment count.
+    standing : callable, optional
+        Gives what is known of a version's estimates: those that were withdrawn aren't shown.
+    """
+
+    def __init__(
+        self,
+        watching: Watching,
+        registry: Registry,
+        artifacts: ArtifactStore,
+        versions: Versions,
+        labels: ModelLabels,
+        *,
+        known: datetime | None = None,
+        standing: Callable[[int], EstimateStanding | None] = lambda _: None,
+    ) -> None:
+        self._standing = standing
+        self._watching, self._registry, self._artifacts = watching, registry, artifacts
+        self._versions, self._labels, self._known = versions, labels, known
+
+    def performance(
+        self,
+        *,
+        version: int | None = None,
+        since: date | None = None,
+        until: date | None = None,
+        segment: str = "",
+        by: By = "day",
+        delay: bool = True,
+    ) -> PerformanceAnswer:
+        """How good a version was. Each day's predictions and labels are read and joined once.
+
+        Parameters
+        ----------
+        version : int, optional
+            By default the one that serves.
+        since, until : date, optional
+            First and last day, UTC; by default the last seven that have predictions, or 28 by week.
+        segment : str
+            Such as ``carrier=UA``: its predictions beside its own held-out rows.
+        by : {"day", "week"}
+            Weeks begin on Monday.
+        delay : bool
+            Whether to ask how long labels took: the lake is asked anew for each time.
+
+        Raises
+        ------
+        ModelNotRegistered, VersionNotFound, AliasNotFound, NoBank, NoDefinition, NoSuchSegment, InvalidRequest
+        NoSuchDay
+            The version has no predictions on these days.
+        """
+        model = self._labels.model
+        number = self._watching.version(model, version)
+        declared = self._declared(number)
+        self._watching.days.check_segment(model, number, segment)
+        days = [one.day for one in self._days(number, since, until, DAYS if by == "day" else 7 * WEEKS)]
+        start, end = start_of(days[0]), start_of(days[-1]) + timedelta(days=1)
+        with self._labels.counting(start, end, self._known) as labels:
+            predictions = _Chosen(self._watching.days, self._versions, segment)
+            performance = _OfSegment(self._registry, self._artifacts, predictions, labels, columns_of, segment=segment)
+            counted = {day: performance.counted(model, number, day, self._known) for day in days}
+            today, standing = self._watching.today(model), self._believed(number)
+
+            def judged(some: Sequence[date]) -> JudgedStretch:
+                report = performance.judge(
+                    model,
+                    number,
+                    {day: counted[day] for day in some},
+                    metric=declared.watched_metric,
+                    tolerance=declared.monitoring.tolerance,
+                    known=self._known,
+                    standing=standing,
+                )
+                return JudgedStretch(metric=declared.watched_metric, report=report, running=some[-1] >= today)
+
+            return PerformanceAnswer(
+                model=model,
+                version=number,
+                metric=declared.watched_metric,
+                tolerance=declared.monitoring.tolerance,
+                segment=segment,
+                by=by,
+                known=self._known,
+                stretches=tuple(judged(some) for some in _stretches(days, by)),
+                whole=judged(days),
+                delay=labels.delay() if delay else (),
+            )
+
+    def errors(
+        self,
+        *,
+        version: int | None = None,
+        since: date | None = None,
+        until: date | None = None,
+        beside: int | None = None,
+    ) -> ErrorsAnswer:
+        """The slices of labelled predictions that lose most; ``beside`` names a version to compare them with.
+
+        Raises
+        ------
+        ModelNotRegistered, VersionNotFound, AliasNotFound, NoBank, NoDefinition, InvalidRequest
+        NoSuchDay
+            The version has no predictions on these days.
+        """
+        model = self._labels.model
+        number = self._watching.version(model, version)
+        declared = self._declared(number)
+        if beside is not None:
+            self._registry.version(model, beside)
+        if beside == number:
+            raise InvalidRequest(f"beside {beside}: expected another version than the one that is asked about")
+        days = [one.day for one in self._days(number, since, until, DAYS)]
+        performance = Performance(self._registry, self._artifacts, self._watching.days, self._labels, columns_of)
+        return ErrorsAnswer(
+            model=model,
+            version=number,
+            since=days[0],
+            until=days[-1],
+            loss="log loss" if declared.task == "classification" else "squared error",
+            beside=beside,
+            known=self._known,
+            analysis=performance.errors(model, number, days[0], days[-1], known=self._known, beside=beside),
+        )
+
+    def _believed(self, version: int) -> EstimateStanding | None:
+        """Whether the version's estimates are believed, as it was known then."""
+        found = self._standing(version)
+        if found is None or found.withdrawn_on is None or self._known is None:
+            return found
+        return found if start_of(found.withdrawn_on) < self._known else None
+
+    def _declared(self, version: int) -> Model:
+        return Definitions(self._registry, self._artifacts).product(self._labels.model, version).models[0]
+
+    def _days(self, version: int, since: date | None, until: date | None, most: int) -> list[CountedDay]:
+        model = self._labels.model
+        found = self._watching.chosen(model, version, since, until, most)
+        if found:
+            return found
+        last = self._watching.days.last(model, version, 1) if since or until else []
+        raise NoSuchDay(
+            f"version {version} of model {model!r} has no predictions"
+            + (" on these days" if since or until else "")
+            + (f". The last day that has some is {last[0].day}" if last else "")
+        )
+
+
+class _Chosen:
+    """Predictions by day: all, or those of a segment."""
+
+    def __init__(self, days: Days, versions: Versions, segment: str) -> None:
+        self._days, self._versions, self._segment = days, versions, segment
+
+    def frames(
+        self, model: str, version: int, day: date, columns: Sequence[str] | None = None
+    ) -> Iterator[pandas.DataFrame]:
+        """The predictions of a day, each once."""
+        for frame in self._days.frames(model, version, day, columns):
+            yield self._of_segment(frame, *self._versions.known(model, version)) if self._segment else frame
+
+    def _of_segment(self, frame: pandas.DataFrame, bank: Bank, package: Package) -> pandas.DataFrame:
+        named = {column: segment_names(column, values) for column, values in bank.segments.items()}
+        column = next(column for column, names in named.items() if self._segment in names)
+        places = segment_places(columns_of(package, frame)[column], bank.segments[column])
+        chosen: pandas.DataFrame = frame.loc[places == named[column].index(self._segment)]
+        return chosen
+
+
+class _OfSegment(Performance):
+    """Performance beside the baselines of a segment; of the whole where that is empty."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        artifacts: ArtifactStore,
+        predictions: Predictions,
+        labels: Labels,
+        columns: Columns,
+        *,
+        segment: str = "",
+    ) -> None:
+        super().__init__(registry, artifacts, predictions, labels, columns)
+        self._segment = segment
+
+    def _estimator(self, entry: ModelVersion) -> Estimator | None:
+        found = super()._estimator(entry)
+        if not self._segment:
+            return found
+        if found is None:
+            found = Estimator(
+                model=entry.model,
+                run_id=entry.candidate.run_id,
+                task=self._version(entry.model, entry.version)[1].task,
+                reason="the version was trained before estimators were kept",
+            )
+        # The estimated figures of held-out rows are of all segments together: nothing to judge one segment's by.
+        return found.model_copy(update={"baselines": found.segments.get(self._segment, {}), "estimated": {}})
+
+
+def _stretches(days: Sequence[date], by: By) -> list[list[date]]:
+    """The days that have predictions, each by itself or week by week."""
+    found: dict[object, list[date]] = {}
+    for day in days:
+        found.setdefault(day if by == "day" else day.isocalendar()[:2], []).append(day)
+    return list(found.values())

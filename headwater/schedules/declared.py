@@ -1,0 +1,54 @@
+"""The schedules of a project's products, and what is wrong with them when they are deployed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from headwater.declare import Catalog, Schedule
+from headwater.schedules.days import check
+from headwater.schedules.errors import HolidaysUnknown
+from headwater.schedules.ticks import CALENDAR_HORIZON, upcoming
+from headwater.schedules.types import Definition, Work
+
+_LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+def definitions(catalog: Catalog) -> list[Definition]:
+    """A schedule for each model that declares ``retrain``, by name."""
+    return [
+        Definition(name=f"retrain-{name}", work=Work(kind="training", name=name), schedule=model.retrain)
+        for name, model in sorted(catalog.models.items())
+        if model.retrain is not None
+    ]
+
+
+def schedule_problems(schedule: Schedule, *, field: str, has_ledger: bool = True) -> Iterator[str]:
+    """Problems of a schedule as of now.
+
+    Parameters
+    ----------
+    schedule : Schedule
+    field : str
+        The field of the declaration that holds it.
+    has_ledger : bool
+        Whether its ticks go through the ledger; if not, EventBridge Scheduler alone starts what it is for.
+    """
+    if not has_ledger and (given := schedule.only_for_the_ledger):
+        yield f"{field}: {', '.join(given)} can't be given here: what starts takes cron or every, and zone, alone"
+        return
+    if schedule.calendar is not None:
+        try:
+            check(schedule.calendar)
+        except HolidaysUnknown as error:
+            steps = "".join(f"; {step}" for step in error.next_steps)
+            yield f"{field}: {error.message}{steps}"
+            return
+    now = datetime.now(UTC)
+    # One that has ended is no problem: whoever deploys again months later isn't held up.
+    start = (schedule.first or _LONG_AGO) if schedule.last is not None and schedule.last < now else now
+    if not upcoming(schedule, start, 1):
+        within = " between starts and ends" if schedule.last is not None else ""
+        if schedule.calendar is not None:
+            within += f" on a day that its calendar has, within {CALENDAR_HORIZON.days // 366} years"
+        yield f"{field}: schedule {schedule.said!r} has no tick to come{within}"

@@ -1,0 +1,139 @@
+"""The schedules that were deployed, and their ledger in the registry's table; the only calls to AWS here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from itertools import islice
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel
+
+from headwater.schedules.types import Definition, Effective, ScheduleState, TickRecord
+from headwater.storage.clients import client
+from headwater.storage.objects import Bucket, ObjectGone
+from headwater.storage.table import ABSENT, Table, WriteRefused
+
+DEFINITIONS = "stack/schedules/"
+"""The deployment keeps each schedule's definition in the artifacts bucket, as ``<name>.json``."""
+STATE, TICKS, DEFINED = "STATE", "TICK#", "DEFINITION#"
+MOST_TICKS = 90
+"""Ticks that are written in one transaction with the state; DynamoDB takes 100 items."""
+
+
+Entry = tuple[TickRecord, TickRecord | None]
+"""A tick as it is to be, and as it was; None if it wasn't."""
+
+
+class Deployed(NamedTuple):
+    """A definition that was deployed."""
+
+    definition: Definition
+    since: datetime
+    """When it was, UTC, in whole seconds."""
+
+
+class DeployedSchedules:
+    """The definitions in the artifacts bucket.
+
+    Parameters
+    ----------
+    bucket : str
+        The artifacts bucket.
+    """
+
+    def __init__(self, bucket: str) -> None:
+        self._name, self._bucket = bucket, Bucket(bucket)
+
+    def get(self, name: str) -> Deployed | None:
+        """The schedule of that name; None if it isn't deployed, or not any more."""
+        try:
+            answer = self._bucket.get(f"{DEFINITIONS}{name}.json")
+        except ObjectGone:
+            return None
+        return Deployed(Definition.model_validate_json(answer["Body"].read()), answer["LastModified"])
+
+    def names(self) -> list[str]:
+        """All names, sorted."""
+        pages = client("s3").get_paginator("list_objects_v2").paginate(Bucket=self._name, Prefix=DEFINITIONS)
+        keys = [entry["Key"] for page in pages for entry in page.get("Contents", ())]
+        return sorted(key.removeprefix(DEFINITIONS).removesuffix(".json") for key in keys)
+
+
+class Ledger:
+    """Items under ``SCHEDULE#<name>``: ``STATE``, ``TICK#<time>``, ``DEFINITION#<time>``.
+
+    Whatever changes goes through `write`: the state's write id in its condition makes writers wait for one another.
+    """
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def state(self, name: str) -> ScheduleState | None:
+        """The schedule's state; None before its first wake."""
+        item = self._table.get(_schedule(name), STATE)
+        return ScheduleState.model_validate_json(item["document"]) if item else None
+
+    def tick(self, name: str, key: str) -> TickRecord | None:
+        """One tick; None if it isn't in the ledger."""
+        item = self._table.get(_schedule(name), key)
+        return TickRecord.model_validate_json(item["document"]) if item else None
+
+    def ticks(self, name: str, *, after: str = "") -> Iterator[TickRecord]:
+        """Ticks in the order of their times, those later than the key ``after``."""
+        for item in self._table.query(_schedule(name), TICKS, after=after):
+            yield TickRecord.model_validate_json(item["document"])
+
+    def newest(self, name: str, number: int) -> list[TickRecord]:
+        """The last ticks, newest first."""
+        found = islice(self._table.newest_first(_schedule(name), TICKS, page_size=min(number, 1000)), number)
+        return [TickRecord.model_validate_json(item["document"]) for item in found]
+
+    def definitions(self, name: str) -> list[Effective]:
+        """Every definition that took effect, oldest first."""
+        found = self._table.query(_schedule(name), DEFINED)
+        return [Effective.model_validate_json(item["document"]) for item in found]
+
+    def write(
+        self,
+        state: ScheduleState,
+        before: ScheduleState | None,
+        *,
+        ticks: Sequence[Entry] = (),
+        defined: Effective | None = None,
+    ) -> bool:
+        """Write the state and ticks, all or nothing, unless the state or a tick isn't what it was before.
+
+        Returns
+        -------
+        bool
+            False if others wrote first, or nobody knows: read again. A state that is there with this one's write id
+            is this very write.
+        """
+        pk = _schedule(state.definition.name)
+        held = {"only_if": "write_id = :before", "before": before.write} if before else {"only_if": ABSENT}
+        writes = [self._put(pk, STATE, state, {"write_id": state.write}, **held)]
+        for record, was in ticks:
+            condition = {"only_if": "changed = :was", "was": _changed(was)} if was else {"only_if": ABSENT}
+            writes.append(self._put(pk, record.key, record, {"changed": _changed(record)}, **condition))
+        if defined is not None:
+            # The write id tells two definitions of the same second apart.
+            key = f"{DEFINED}{defined.since:%Y-%m-%dT%H:%M:%S.%f}Z#{state.write}"
+            writes.append(self._put(pk, key, defined, {}, only_if=ABSENT))
+        try:
+            self._table.transact(writes)
+        except WriteRefused:
+            return False
+        return True
+
+    def _put(self, pk: str, sk: str, value: BaseModel, more: dict[str, str], **condition: str) -> dict[str, Any]:
+        item = {"pk": pk, "sk": sk, "document": value.model_dump_json(), **more}
+        return self._table.put(item, **condition)
+
+
+def _schedule(name: str) -> str:
+    return f"SCHEDULE#{name}"
+
+
+def _changed(record: TickRecord) -> str:
+    return f"{record.status.value}#{record.attempt}#{record.run}"

@@ -1,0 +1,75 @@
+"""Training runs as the work of a schedule: started once for each tick, looked at, stopped."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from headwater.lake.refusal import one_line
+from headwater.registry.starting import LONGEST_PERSON, StartedBy
+from headwater.schedules.targets import Seen
+from headwater.schedules.types import TickRecord, Work
+from headwater.storage.executions import Executions
+from headwater.training.stopping import STOP_FILE, STOPPED, Stop
+from headwater.training.store import RunFiles
+
+_RUNNING = frozenset({"RUNNING", "PENDING_REDRIVE"})
+_LONGEST_MODEL = 44
+LONGEST_REASON = 300
+
+
+class ScheduledTraining:
+    """Starts trainings for ticks: executions of the training machine.
+
+    Parameters
+    ----------
+    training_arn : str
+        The machine's.
+    artifacts_bucket : str
+        Keeps who stopped a run.
+    """
+
+    def __init__(self, training_arn: str, artifacts_bucket: str) -> None:
+        self._machine, self._artifacts_bucket = Executions(training_arn), artifacts_bucket
+
+    def run_of(self, work: Work, tick: TickRecord) -> str:
+        """The run's id: the model, the tick's time, and what tells schedules, attempts and starts by hand apart."""
+        told = f"{tick.schedule} {tick.key} {tick.attempt}"
+        ending = hashlib.sha256(told.encode()).hexdigest()[:6]
+        return f"{work.name[:_LONGEST_MODEL]}-{tick.at:%Y%m%d-%H%M%S}-{ending}"
+
+    def start(self, work: Work, run: str, given: Mapping[str, Any]) -> None:
+        """Start the run; Step Functions takes an execution's name once."""
+        started_by = StartedBy(how="schedule", person=str(given.get("by") or "")[:LONGEST_PERSON])
+        self._machine.start(
+            run,
+            {
+                "model": work.name,
+                "reason": "schedule",
+                "started_by": started_by.model_dump(mode="json", exclude_defaults=True),
+                "tick": dict(given),
+            },
+        )
+
+    def look(self, work: Work, run: str) -> Seen | None:  # noqa: ARG002 -- of the protocol
+        """How the run stands."""
+        if (found := self._machine.describe(run)) is None:
+            return None
+        if found["status"] in _RUNNING:
+            return Seen("RUNNING")
+        if found["status"] == "SUCCEEDED":
+            return Seen("DONE")
+        said = ": ".join(filter(None, (str(found.get("error") or found["status"]), one_line(found.get("cause")))))
+        return Seen("FAILED", said[:LONGEST_REASON])
+
+    def stop(self, work: Work, run: str, why: str, at: datetime) -> None:
+        """Stop the run: nothing of it is registered afterwards."""
+        if (seen := self.look(work, run)) is None or seen.status != "RUNNING":
+            return
+        stop = Stop(by="its schedule", why=why, at=at)
+        # First the marker that registration checks: a running function isn't stopped with its execution. The container
+        # is, by Step Functions, which started it.
+        RunFiles(self._artifacts_bucket, work.name, run).put_first(STOP_FILE, stop)
+        self._machine.stop(run, error=STOPPED, cause=str(stop))

@@ -1,0 +1,130 @@
+"""`headwater alarms` as people type it: routes of the project, and one line for what can't be done."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from headwater.alarms.service import AlarmManager
+from headwater.alarms.store import DECLARED_KEY, AlarmStore
+from headwater.declare.alarms import Alarms, Email, Route
+from headwater.storage.clients import client
+from tests.unit.alarms.cases import Waiting, alarm
+from tests.unit.cli.conftest import Run
+
+FILE = """
+from headwater.declare.alarms import Alarms, Email, Route
+
+alarms = Alarms(
+    receivers=[Email(name="mail"), Email(name="night")],
+    route=Route(
+        receivers=["mail"],
+        routes=[
+            Route(match=['severity="critical"'], receivers=["night"], continue_=True, group_by=["model"]),
+            Route(match=['model=~"flight.*"']),
+        ],
+    ),
+)
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "Pulumi.yaml").write_text("name: headwater\n")
+    (tmp_path / "infra").mkdir()
+    (tmp_path / "alarms.py").write_text(FILE)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def group(stack: None) -> str:
+    """An alarm that fires, in its group."""
+    client("s3").create_bucket(Bucket="artifacts")
+    declared = Alarms(receivers=(Email(name="mail"),), route=Route(receivers=("mail",), group_wait="0s"))
+    client("s3").put_object(Bucket="artifacts", Key=DECLARED_KEY, Body=declared.model_dump_json())
+    client("sqs").create_queue(QueueName="headwater-dev-alarms")
+    queue = Waiting(lambda: datetime.now(UTC))
+    manager = AlarmManager(AlarmStore("registry"), queue, declared)
+    manager.handle(alarm("drift", datetime.now(UTC), model="flights"))
+    ((_, timer),) = queue.messages
+    manager.look(timer["group"], timer["turn"])
+    return str(timer["group"])
+
+
+def test_the_way_of_an_alarm_is_told_without_a_stack(run: Run, project: Path) -> None:
+    done = run("alarms", "route", "severity=critical", "model=flight_delay")
+    assert done.code == 0
+    assert [line.split() for line in done.out.splitlines()] == [
+        ["->", '{severity="critical"}', "night", "(grouped", "by", "model)"],
+        ["->", '{model=~"flight.*"}', "mail", "(grouped", "by", "alarmname)"],
+    ]
+
+
+def test_an_explanation_names_routes_that_did_not_match(run: Run, project: Path) -> None:
+    done = run("alarms", "route", "model=taxi", "--explain")
+    assert done.out.splitlines() == [
+        "-> {the root}  mail  (grouped by alarmname)",
+        ' x   {severity="critical"}',
+        ' x   {model=~"flight.*"}',
+    ]
+    assert run("alarms", "route", "model=taxi", "--json").json[0]["receivers"] == ["mail"]
+
+
+def test_a_label_without_a_value_and_a_wrong_file_are_refused(run: Run, project: Path) -> None:
+    done = run("alarms", "route", "severity")
+    assert (done.code, done.err.splitlines()[0]) == (
+        2, "error: 'severity' is no label: write LABEL=VALUE, such as severity=critical",
+    )  # fmt: skip
+    (project / "alarms.py").write_text("alarms = 1")
+    assert "alarms.py declares no alarms" in run("alarms", "route").err
+
+
+def test_people_acknowledge_show_and_list(run: Run, group: str) -> None:
+    done = run("alarms", "ack", "drift", "--for", "2h", "--note", "looking")
+    assert done.code == 0
+    assert done.err.startswith(f"group {group}: acknowledged until ")
+    shown = run("alarms", "show", group)
+    assert f"group {group}: ACKED by" in shown.out
+    assert "looking" in shown.out
+    assert run("alarms", "list", "--json").json[0]["status"] == "ACKED"
+    assert "open again" in run("alarms", "unack", group).err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["ack", "nothing"], 3, "no group and no alarm 'nothing'"),
+        (["ack", "drift", "--for", "soon"], 2, "--for 'soon' is no duration"),
+        (["ack", "drift", "--for", "1h", "--until", "2030-01-01"], 2, "--until and --for exclude each other"),
+        (["ack", "drift", "--until", "2020-01-01"], 5, "is over; say a time after"),
+        (["ack", "drift", "--generation", "7"], 5, "is in generation 1, not 7"),
+        (["snooze", "drift"], 2, "say for how long (--for 4h)"),
+        (["close", "drift"], 5, "can't be closed: drift still fires"),
+        (["unack", "drift"], 5, "nobody acknowledged or snoozed it"),
+        (["mute", "model=~(", "--reason", "r", "--for", "1h"], 2, "doesn't compile"),
+        (["mute", "model=a", "--reason", "r", "--until", "2020-01-01"], 2, "in the past"),
+        (["mute", "model=a", "--reason", "r", "--for", "40d"], 2, "at most 30 days"),
+        (["mute", "model=a", "--reason", "r"], 2, "a mute needs an end"),
+        (["unmute", "x"], 3, "no mute 'x'"),
+        (["test", "pager"], 3, "no receiver 'pager': there are mail"),
+        (["send", "/nothing"], 2, "can't be read as JSON"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(run: Run, group: str, arguments: list[str], code: int, words: str) -> None:
+    done = run("alarms", *arguments)
+    assert done.code == code, done.err
+    assert words in done.err.splitlines()[0]
+
+
+def test_a_mute_is_previewed_made_listed_and_ended(run: Run, group: str) -> None:
+    wanted = ["alarms", "mute", "model=flights", "--reason", "backfill", "--for", "1h"]
+    assert "would hit 1 alarm that fires now" in run(*wanted, "--preview").err
+    assert run("alarms", "mutes").out == ""
+    made = run(*wanted, "--json").json
+    assert [hit["labels"]["alarmname"] for hit in made["hits"]] == ["drift"]
+    assert "backfill" in run("alarms", "mutes").out
+    assert run("alarms", "unmute", made["mute"]["id"]).code == 0
+    assert run("alarms", "mutes").out == ""
