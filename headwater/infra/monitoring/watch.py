@@ -61,8 +61,6 @@ class ModelWatch(Component):
                 # Which batches of labels there are, and which commits of sources stood when.
                 platform.registry.read(COMPACTIONS, MODELS, LABELS, SOURCE_DATA),
                 platform.registry.write(WATCHED),
-                # Counts of days that nothing follows from any more.
-                platform.registry.delete(WATCHED),
                 # The sources of models' examples, as they were committed.
                 platform.lake.read(CURATED, STAGED, VERSIONS),
                 # Banks, packages, definitions and estimators.

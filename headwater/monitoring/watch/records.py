@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from contextlib import suppress
 from datetime import date, datetime
 from typing import Any
 
@@ -85,7 +84,7 @@ class WatchRecords:
     def counts(self, model: str, version: int, day: date) -> KeptCounts | None:
         """A day's counts as they were kept last; None if there are none."""
         item = self._table.get(PREFIX + model, f"{_COUNTS}v{version}#{day.isoformat()}")
-        return KeptCounts.unpacked(item["counts"]) if item else None
+        return KeptCounts.unpacked(item["counts"]) if item and item["counts"] else None
 
     def put_counts(self, kept: KeptCounts) -> None:
         """Keep a day's counts, unless later ones are kept."""
@@ -94,14 +93,15 @@ class WatchRecords:
         self._table.write(self._table.put(item, only_if="attribute_not_exists(pk) OR #at <= :at", at=at))
 
     def remove_counts(self, model: str, needed: Collection[tuple[int, date]]) -> None:
-        """Remove the counts of all versions and days but the ``needed`` ones."""
+        """Remove the counts of all versions and days but the ``needed`` ones.
+
+        Their items stay, empty: who may write them may delete nothing.
+        """
         for item in self._table.query(PREFIX + model, _COUNTS):
             version, day = item["sk"].removeprefix(f"{_COUNTS}v").split("#")
-            if (int(version), date.fromisoformat(day)) not in needed:
+            if item["counts"] and (int(version), date.fromisoformat(day)) not in needed:
                 # Another run may have counted the day anew meanwhile.
-                with suppress(WriteRefused):
-                    gone = self._table.delete(item["pk"], item["sk"], only_if="#at = :at", at=item["at"])
-                    self._table.transact([gone])
+                self._table.write(self._table.put({**item, "counts": ""}, only_if="#at = :at", at=item["at"]))
 
     def performances(self, model: str, version: int, known: datetime | None = None) -> list[JudgedPerformance]:
         """The judged windows of a version by their last days, each as known at a moment, by default as known last."""
