@@ -198,8 +198,10 @@ class Labels:
             return labels.coverage(frames(), start_of(since), end, as_of, around=around)
 
     def of(self, model: str, frame: pandas.DataFrame, *, known: datetime | None = None) -> pandas.DataFrame:
-        """A frame of logged predictions (`Stack.predictions`) with the columns ``label``, ``label_source``,
-        ``labelled_at``, ``observed_at``, ``label_conflict`` and ``label_state``.
+        """A frame of logged predictions (`Stack.predictions`) with its labels.
+
+        It gets the columns ``label``, ``label_source``, ``labelled_at``, ``observed_at``, ``label_conflict`` and
+        ``label_state``.
 
         Parameters
         ----------

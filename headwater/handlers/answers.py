@@ -37,7 +37,7 @@ def answer(
 
 
 def failure(request_id: str) -> Answer:
-    """What is said of an error of the inside: nothing of what it was."""
+    """The words for an unexpected error: they tell nothing of it."""
     said = "the request failed; the function's log says why"
     return refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "InternalError", said, request_id)
 

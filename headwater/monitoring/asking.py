@@ -28,7 +28,7 @@ LONGEST = 31
 
 
 class Stack(Protocol):
-    """What questions are asked of."""
+    """The parts that answer questions."""
 
     def watching(self, known: datetime | None) -> Watching:
         """Questions about predictions, as known at a moment."""

@@ -63,7 +63,7 @@ class QualityShare(TypedDict):
     feature: str
     """Column of the model; ``(scores)`` are its predictions."""
     channel: str
-    """What it is the share of: missing, unseen, infinite, frozen or range."""
+    """The rows that are counted: missing, unseen, infinite, frozen or range."""
     rows: int
     """Predictions of the day."""
     value: float
@@ -114,11 +114,11 @@ class PerformanceStretch(TypedDict):
     realised: MetricFigure
     """The watched metric of what is labelled."""
     limit: float | None
-    """What the realised figure is judged by; null without a figure to compare with."""
+    """The limit of the realised figure; null without a figure to compare with."""
     estimated: MetricFigure
     """The watched metric as it is estimated without labels."""
     estimate_limit: float | None
-    """What the estimate is judged by."""
+    """The limit of the estimate."""
     is_worse: bool
     """True if the realised figure, or without one the estimate, is worse than its limit."""
     verdict: str

@@ -147,6 +147,11 @@ def _delay(say: Callable[[str], None], found: PerformanceAnswer) -> None:
     if not found.delay or not found.whole.predictions:
         return
     say("")
+    if not any(point.labelled for point in found.delay):
+        last = found.delay[-1].after.days
+        if found.whole.coverage:
+            say(f"no label was known within {last} days after {found.whole.until}: the data came later")
+        return
     say(f"labelled, by the time after {found.whole.until}:")
     for point in found.delay:
         hours = int(point.after.total_seconds() // 3600)

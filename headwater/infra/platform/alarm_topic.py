@@ -25,6 +25,7 @@ RUNBOOKS: Mapping[tuple[str, str], str] = MappingProxyType(
         ("AWS/Lambda", "Throttles"): "function-throttles",
         ("AWS/States", "ExecutionsFailed"): "execution-failed",
         ("AWS/States", "ExecutionsTimedOut"): "execution-timed-out",
+        ("Headwater", "ModelAlarm"): "model-alarm",
     }
 )
 """Pages of docs/runbooks that alarms of a kind share, by namespace and metric; others have one by their name."""

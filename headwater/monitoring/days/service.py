@@ -100,7 +100,7 @@ class Days:
         known: datetime | None = None,
     ) -> None:
         self._log, self._days, self._versions = log, days, versions
-        self._reader, self._now, self._known = Reader(log), now, known
+        self._reader, self._now, self._known = Reader(log, keep=True), now, known
         self._live: dict[str, dict[datetime, list[PartDay]]] = {}
         self.torn: list[str] = []
         """Key and reason of each record that couldn't be read."""

@@ -25,7 +25,7 @@ _BLOCK, _DAYS, _YEARS = 7, 365, 400
 
 
 def surprise(p: float) -> float:
-    """What a day adds to the sum."""
+    """Measure how much a day adds to the sum."""
     return -math.log(p) - 1 - SLACK
 
 

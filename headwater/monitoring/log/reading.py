@@ -11,8 +11,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from shutil import rmtree
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any
+from weakref import finalize
 
 import duckdb
 import pandas
@@ -49,10 +51,17 @@ class Reader:
     Parameters
     ----------
     store : CompactionStore
+    keep : bool
+        Whether what isn't compacted yet is read once and kept on this disk as long as the reader lives: for questions
+        that come back to the same hours, which then see them as they were.
     """
 
-    def __init__(self, store: CompactionStore) -> None:
+    def __init__(self, store: CompactionStore, *, keep: bool = False) -> None:
         self._store = store
+        self._kept: dict[tuple[str, datetime], list[Path]] = {}
+        self._folder = Path(mkdtemp(prefix="headwater-kept-")) if keep else None
+        if self._folder is not None:
+            finalize(self, rmtree, self._folder, ignore_errors=True)
 
     def frames(
         self,
@@ -82,11 +91,27 @@ class Reader:
         chosen = check(since, until, columns)
         with scratch() as (connection, folder):
             for hour in self._hours(model, since, until):
-                paths = self._files(hour, connection, folder, [] if torn is None else torn)
-                if paths:
-                    yield from _query(connection, paths, chosen, since, until)
-                for path in paths:
-                    path.unlink()
+                with self._of_hour(hour, connection, folder, [] if torn is None else torn) as paths:
+                    if paths:
+                        yield from _query(connection, paths, chosen, since, until)
+
+    @contextmanager
+    def _of_hour(self, hour: _Hour, connection: Any, folder: Path, torn: list[str]) -> Iterator[list[Path]]:
+        """The hour's local files, which go again unless they are kept."""
+        place = hour.known.model, hour.known.hour
+        if place in self._kept:
+            yield self._kept[place]
+            return
+        if self._folder is not None and hour.pending:
+            folder = self._folder / str(len(self._kept))
+            folder.mkdir()
+            self._kept[place] = self._files(hour, connection, folder, torn)
+            yield self._kept[place]
+            return
+        paths = self._files(hour, connection, folder, torn)
+        yield paths
+        for path in paths:
+            path.unlink()
 
     def count(self, model: str, since: datetime, until: datetime) -> int:
         """How many predictions were received from ``since`` to before ``until``; raises `BadRange`.
