@@ -38,6 +38,7 @@ def test_real_flights_become_a_served_model_twice_with_the_same_figures(project:
         first = result.json
         assert list(first) == [
             "resources", "dataset_rows", "model", "version", "roc_auc", "predictions", "api", "seconds", "correction",
+            "summer",
         ]  # fmt: skip
         assert (first["model"], first["version"]) == ("flight_delay", 1)
         assert first["resources"] > 100
@@ -58,6 +59,7 @@ def test_real_flights_become_a_served_model_twice_with_the_same_figures(project:
         corrected = first["correction"]
         assert (corrected["file"], corrected["retrained"]) == ("flights-2013-02.csv", 2)
         assert corrected["rows_changed"] > 100
+        check_summer(first["summer"])
         before, after = (project.done("models", "show", "flight_delay", "--version", number) for number in ("1", "2"))
         assert (before["commits"]["flights"], after["commits"]["flights"]) == (
             corrected["commit_before"], corrected["commit"]
@@ -82,6 +84,18 @@ def test_real_flights_become_a_served_model_twice_with_the_same_figures(project:
         assert processes_of(project.home) == []
     finally:
         project.run("local", "down", "--yes")
+
+
+def check_summer(summer: dict[str, Any]) -> None:
+    """July was asked about in bulk: it isn't winter, one sensor breaks, and nearly every flight has landed."""
+    assert summer["predictions"] > 3_000
+    states = {day["day"]: day["state"] for day in summer["days"]}
+    assert len(states) >= 31
+    assert states["2013-07-31"] == "ALARM"
+    assert summer["sensor_found_on"] == "2013-07-22"
+    assert 0.9 < summer["coverage"] < 1
+    for figure in (summer["realised"], summer["estimated"]):
+        assert 0.6 < figure["low"] < figure["value"] < figure["high"] < 0.8
 
 
 def check_lineage(project: Project, first: dict[str, Any]) -> None:
