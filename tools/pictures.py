@@ -114,7 +114,7 @@ def ranks() -> None:
         assert verdict.p == (1 + int((scores >= verdict.score).sum())) / (len(scores) + 1)
     picture = Picture(360, "Scores of the reference days as a histogram, and where two new days lie")
     picture.text(20, 28, "How p follows from a rank", size=16, fill=INK, bold=True)
-    picture.text(250, 28, f"the scores T of {len(scores)} reference days, each measured beside all the others", size=12)
+    picture.text(280, 28, f"scores T of {len(scores)} reference days, each measured beside all the others", size=12)
     width, most, left, base = 0.2, 5.6, 60.0, 250.0
     bins, _ = np.histogram(scores, bins=np.arange(0, most + width, width))
 
@@ -138,8 +138,15 @@ def ranks() -> None:
         above = int((scores >= score).sum())
         x = across(score)
         picture.line(x, top + 26, x, base, colour, "5 3")
-        picture.text(x + 6, top + 10, words, fill=colour, bold=True, size=12)
-        picture.text(x + 6, top + 25, f"T {score:.2f}: p = (1 + {above}) / ({len(scores)} + 1) = {p:.3f}", fill=colour)
+        # What lies beyond the scale stands at its end, with its words to the left.
+        beyond = score > most
+        place_of_words = {"anchor": "end" if beyond else "start", "fill": colour}
+        at = x - 6 if beyond else x + 6
+        picture.text(at, top + 10, words, bold=True, size=12, **place_of_words)
+        told = (
+            f"T {score:.2f}{' (beyond the scale)' if beyond else ''}: p = (1 + {above}) / ({len(scores)} + 1) = {p:.3f}"
+        )
+        picture.text(at, top + 25, told, **place_of_words)
         print(f"ranks: {words}: T {score:.2f}, {above} of {len(scores)} at least as high, p {p:.4f}")
     limit = float(np.sort(scores)[-int(SUSPECT_LIMIT * (len(scores) + 1))])
     picture.rect(across(limit), base + 42, 730 - across(limit), 16, "#fed7d7")
