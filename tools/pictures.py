@@ -143,10 +143,10 @@ def ranks() -> None:
         place_of_words = {"anchor": "end" if beyond else "start", "fill": colour}
         at = x - 6 if beyond else x + 6
         picture.text(at, top + 10, words, bold=True, size=12, **place_of_words)
-        told = (
-            f"T {score:.2f}{' (beyond the scale)' if beyond else ''}: p = (1 + {above}) / ({len(scores)} + 1) = {p:.3f}"
-        )
+        told = f"T {score:.2f}: p = (1 + {above}) / ({len(scores)} + 1) = {p:.3f}"
         picture.text(at, top + 25, told, **place_of_words)
+        if beyond:
+            picture.text(at, top + 40, "beyond the scale", **place_of_words)
         print(f"ranks: {words}: T {score:.2f}, {above} of {len(scores)} at least as high, p {p:.4f}")
     limit = float(np.sort(scores)[-int(SUSPECT_LIMIT * (len(scores) + 1))])
     picture.rect(across(limit), base + 42, 730 - across(limit), 16, "#fed7d7")
