@@ -27,7 +27,8 @@ from headwater.infra.platform.platform import Platform
 CAPABILITY = "monitoring"
 # Some minutes behind compaction, UTC.
 HOURLY = "cron(20 * * * ? *)"
-_HOUR = timedelta(hours=1)
+# Short periods, so that an alarm goes off within minutes; an hour would have to be over first.
+_PERIOD, _LASTS = timedelta(minutes=5), timedelta(hours=2)
 
 
 class ModelWatch(Component):
@@ -77,7 +78,7 @@ class ModelWatch(Component):
                 namespace=METRICS_NAMESPACE,
                 metric="ModelAlarm",
                 dimensions={"service": CAPABILITY, "model": model},
-                threshold=Threshold(above=0, statistic="Maximum", period=_HOUR, bad_periods=1, periods=2),
+                threshold=Threshold(above=0, statistic="Maximum", period=_PERIOD, periods=_LASTS // _PERIOD),
                 description=f"Somebody should look at model {model}. TICKET: what comes in has changed or is broken, "
                 "look by daylight. PAGE: realised performance, or without labels the estimated one, is worse than its "
                 f"limit. headwater monitor status {model} says which, why and since when.",
