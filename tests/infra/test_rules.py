@@ -290,7 +290,7 @@ def test_each_declared_model_has_one_alarm_that_says_where_to_look(graph: Graph)
     for model, alarm in found.items():
         assert f"headwater monitor status {model} " in alarm["alarmDescription"]
         assert alarm["dimensions"] == {"service": "monitoring", "model": model}
-        assert (alarm["period"], alarm["evaluationPeriods"], alarm["datapointsToAlarm"]) == (3600, 2, 1)
+        assert (alarm["period"], alarm["evaluationPeriods"], alarm["datapointsToAlarm"]) == (300, 24, 1)
 
 
 def test_the_look_at_models_deletes_counts_alone_and_writes_no_log(graph: Graph) -> None:
