@@ -43,7 +43,7 @@ def test_status_shows_every_model_and_one_in_full(asked: Run) -> None:
     assert f"since {LAST:%-d %b}" in asked("monitor", "status", MODEL).out
     shown = asked("monitor", "status", MODEL)
     assert shown.out.startswith(f"{MODEL} v1 · {LAST:%-d %b %Y} · 80 predictions · score ")
-    row = next(line for line in shown.out.splitlines() if line.split()[:2] == ["amount", "frozen"])
+    row = next(line for line in shown.out.splitlines() if line.split()[:2] == ["amount", "stuck"])
     assert row.split()[2] == "100%"
     assert row.split()[-2:] == ["0.125", "0.25"]
     assert "state   NNA" in shown.out
@@ -64,7 +64,7 @@ def test_status_of_a_model_that_was_never_looked_at(asked: Run, world: Watched) 
 def test_drift_shows_days_and_their_features(asked: Run) -> None:
     shown = asked("monitor", "drift", MODEL)
     assert shown.code == 0, shown.err
-    assert f"{LAST} amount frozen 100% (usual " in shown.out
+    assert f"{LAST} amount stuck 100% (usual " in shown.out
     assert [day["day"] for day in asked("monitor", "drift", MODEL, "--json").json["days"]] == [
         f"{TODAY + timedelta(days=place)}" for place in range(3)
     ]

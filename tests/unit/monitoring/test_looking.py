@@ -48,8 +48,8 @@ def test_a_usual_day_is_normal_and_a_stuck_sensor_is_an_alarm_that_names_it(worl
     status = days_of(world, [STUCK], first=TODAY + timedelta(days=1))
     assert (status.state, status.severity) == (State.ALARM, Severity.TICKET)
     assert status.since == TODAY + timedelta(days=1)
-    assert status.reason.startswith("amount frozen 100% (usual ")
-    assert "stuck at 0.25" in status.reason
+    assert status.reason.startswith("amount stuck 100% (usual ")
+    assert "at 0.25" in status.reason
     status = days_of(world, [{}, {}], first=TODAY + timedelta(days=2))
     assert (status.state, status.severity) == (State.NORMAL, Severity.NONE)
     assert world.store.status(MODEL) == status

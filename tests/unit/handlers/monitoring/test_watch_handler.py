@@ -45,7 +45,7 @@ def test_one_alarm_a_model_goes_off_and_its_reason_is_told(
     by_name = {metric.name: metric for metric in found}
     assert by_name["ModelAlarm"].dimensions == {"service": "monitoring", "model": MODEL}
     assert [by_name["ModelAlarm"].values, by_name["ModelState"].values] == [(1.0,), (3.0,)]
-    assert f"{MODEL} ALARM: amount frozen 100%" in caplog.text
+    assert f"{MODEL} ALARM: amount stuck 100%" in caplog.text
     assert "has no version 9" in caplog.text
     again = watch.handler(EVENT, Context())
     assert again == {**answer, "rows": 0, "parts": 0, "judged": 0}
