@@ -128,12 +128,13 @@ def departures(day: date, count: int, *, first: time, last: time, data: Path | N
     return [_departure(rows[index * len(rows) // count]) for index in range(min(count, len(rows)))]
 
 
-def month_departures(year: int, month: int, *, data: Path | None = None) -> list[Departure]:
-    """Every flight of a month, by the time of its scheduled departure."""
+def month_departures(year: int, month: int, *, every: int = 1, data: Path | None = None) -> list[Departure]:
+    """The flights of a month that `month_files` writes, by the time of their scheduled departure."""
     with _lines(data or data_folder(), "flights") as lines:
         wanted = f"{year},{month},".encode()
         header = next(lines)
-        text = io.StringIO((header + b"".join(line for line in lines if line.startswith(wanted))).decode())
+        kept = (line for index, line in enumerate(lines) if index % every == 0 and line.startswith(wanted))
+        text = io.StringIO((header + b"".join(kept)).decode())
     found = [_departure(row) for row in csv.DictReader(text)]
     return sorted(found, key=lambda flight: (flight.scheduled, flight.flight, flight.inputs["origin"]))
 

@@ -164,7 +164,7 @@ def _upload(cloud: Stack, narrator: Narrator, *, every: int, timeout: float) -> 
 
 def _ask_in_bulk(cloud: Stack, narrator: Narrator, model: str, *, every: int) -> Asked:
     """Ask the API about July's flights, hour by hour, each with the features as they were known two hours before."""
-    flights = month_departures(YEAR, MONTH)[:: every * EACH]
+    flights = month_departures(YEAR, MONTH, every=every)[::EACH]
     with narrator.stage("bulk", "predictions in bulk") as stage:
         features = _features(cloud, model, flights)
         count = requests = 0

@@ -75,7 +75,7 @@ RECIPES: Sequence[Recipe] = (
         name="control",
         sources=(
             *_BASE,
-            *_of("monitoring/__init__.py", "monitoring/feedback", "monitoring/labels"),
+            *_of("monitoring/__init__.py", "monitoring/feedback", "monitoring/labels", "handlers/answers.py"),
             *_of(*(f"handlers/monitoring/{name}.py" for name in ("__init__", "feedback", "label"))),
             *_of(
                 "alarms", "code", "features", "history", "images", "lake", "lineage", "schedules", "serving", "versions"
@@ -99,6 +99,7 @@ RECIPES: Sequence[Recipe] = (
                 "code",
                 "deployed.py",
                 "features",
+                "handlers/answers.py",
                 "handlers/spark_steps.py",
                 "history",
                 "lake",

@@ -91,8 +91,8 @@ def test_a_version_s_commit_holds_what_was_learnt_from_and_with_what(world: Worl
     version = registered("run-1", "price")
     dataset = Versions(LAKE, REGISTRY).dataset("models/price")
     assert [entry.path for entry in dataset.files("v1")] == [
-        "bank.json.gz", "candidate.json", "data_version.json", "definition.json", "golden.json", "model.onnx",
-        "package.json", "profile.json", "requirements.txt",
+        "bank.json.gz", "candidate.json", "data_version.json", "definition.json", "estimate.json", "golden.json",
+        "model.onnx", "package.json", "profile.json", "requirements.txt",
     ]  # fmt: skip
     assert dataset.read("requirements.txt", "v1") == (FOLDER / "training.txt").read_bytes()
     head = Versions(LAKE, REGISTRY).dataset("sources/houses").resolve()
