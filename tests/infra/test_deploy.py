@@ -80,7 +80,7 @@ def test_a_setting_that_the_handler_does_not_declare_stops_the_deployment(
     aws: Mapping[str, str], program: Callable[..., Path]
 ) -> None:
     project = program('{"registry_tabel": "registry"}')
-    with pytest.raises(DeployError, match="no such setting: registry_tabel; not given: .*registry_table"):
+    with pytest.raises(DeployError, match=r"no such setting: registry_tabel; not given: .*registry_table"):
         deploy(project, "wrong", environment=aws)
 
 
