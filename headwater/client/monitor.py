@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 from headwater.client.connection import Connection
 from headwater.client.errors import needed
 from headwater.client.scrape_tokens import Tokens
-from headwater.registry.service import Registry
-from headwater.registry.store import ArtifactStore
 from headwater.storage.table import Table
 
 if TYPE_CHECKING:
     from headwater.monitoring.answers import Explanation, ModelStatus, Quality, Replay, Segments, Watched
     from headwater.monitoring.performance.answers import By, ErrorsAnswer, PerformanceAnswer
     from headwater.monitoring.performance.asking import Asking
+    from headwater.monitoring.stack import WatchedStack
     from headwater.monitoring.watching import Watching
 
 
@@ -238,49 +237,23 @@ class Monitor:
 
     @contextmanager
     def _asking(self, model: str, as_of: datetime | None) -> Iterator[Asking]:
-        with self._watching(as_of) as watching:
-            from headwater.monitoring.days.versions import Versions
-            from headwater.monitoring.labels.service import Labels
-            from headwater.monitoring.performance.asking import Asking
-            from headwater.monitoring.watch.records import WatchRecords
-
-            stack, table = self._description, Table(self._description.registry_table)
-            registry, artifacts = Registry(table), ArtifactStore(stack.artifacts_bucket)
-            versions, records = Versions(registry, artifacts), WatchRecords(table)
-            with Labels(
-                model,
-                registry=table,
-                artifacts=artifacts,
-                predictions_bucket=stack.predictions_bucket,
-                lake_bucket=stack.lake_bucket,
-            ) as labels:
-                yield Asking(
-                    watching,
-                    registry,
-                    artifacts,
-                    versions,
-                    labels,
-                    known=as_of,
-                    standing=lambda version: records.standing(model, version).standing,
-                )
+        with self._stack() as stack, stack.asking(model, as_of) as asking:
+            yield asking
 
     @contextmanager
     def _watching(self, as_of: datetime | None = None) -> Iterator[Watching]:
-        with needed("models are watched by NumPy and pandas, from predictions that DuckDB reads"), self._using():
-            from headwater.monitoring.days.store import DayStore
-            from headwater.monitoring.days.versions import Versions
-            from headwater.monitoring.log.store import CompactionStore
-            from headwater.monitoring.watch.store import WatchStore
-            from headwater.monitoring.watching import Watching
+        with self._stack() as stack:
+            yield stack.watching(as_of)
 
-            stack, table = self._description, Table(self._description.registry_table)
-            registry, bucket = Registry(table), stack.predictions_bucket
-            yield Watching(
-                registry,
-                CompactionStore(bucket, table),
-                DayStore(bucket, table),
-                WatchStore(bucket, table),
-                Versions(registry, ArtifactStore(stack.artifacts_bucket)),
-                now=datetime.now(UTC),
-                known=as_of,
+    @contextmanager
+    def _stack(self) -> Iterator[WatchedStack]:
+        with needed("models are watched by NumPy and pandas, from predictions that DuckDB reads"), self._using():
+            from headwater.monitoring.stack import WatchedStack
+
+            stack = self._description
+            yield WatchedStack(
+                registry_table=stack.registry_table,
+                artifacts_bucket=stack.artifacts_bucket,
+                predictions_bucket=stack.predictions_bucket,
+                lake_bucket=stack.lake_bucket,
             )

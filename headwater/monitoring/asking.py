@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from headwater.errors import InvalidRequest
 from headwater.monitoring.drift.judging import Finding
@@ -19,32 +18,19 @@ from headwater.monitoring.messages import (
     StatusAnswer,
 )
 from headwater.monitoring.performance.answers import JudgedStretch
-from headwater.monitoring.performance.asking import Asking
 from headwater.monitoring.performance.types import Figure
-from headwater.monitoring.watching import Watching
+from headwater.monitoring.stack import WatchedStack
 
 LONGEST = 31
 """Days of a question: API Gateway waits 30 seconds. The command has no such limit."""
 
 
-class Stack(Protocol):
-    """The parts that answer questions."""
-
-    def watching(self, known: datetime | None) -> Watching:
-        """Questions about predictions, as known at a moment."""
-        ...
-
-    def asking(self, model: str, known: datetime | None) -> AbstractContextManager[Asking]:
-        """Questions about a model's performance."""
-        ...
-
-
-def ask(stack: Stack, question: str, model: str, query: Mapping[str, str]) -> Mapping[str, Any]:
+def ask(stack: WatchedStack, question: str, model: str, query: Mapping[str, str]) -> Mapping[str, Any]:
     """Answer ``GET /models/{model}/monitor/{question}``.
 
     Parameters
     ----------
-    stack : Stack
+    stack : WatchedStack
     question : {"status", "drift", "quality", "performance"}
     model : str
     query : mapping
@@ -63,7 +49,7 @@ def ask(stack: Stack, question: str, model: str, query: Mapping[str, str]) -> Ma
     return answer(stack, model, query)
 
 
-def _status(stack: Stack, model: str, query: Mapping[str, str]) -> StatusAnswer:
+def _status(stack: WatchedStack, model: str, query: Mapping[str, str]) -> StatusAnswer:
     found = stack.watching(_moment(query)).status(model, days=1).status
     if found is None:
         return {
@@ -85,7 +71,7 @@ def _status(stack: Stack, model: str, query: Mapping[str, str]) -> StatusAnswer:
     }
 
 
-def _drift(stack: Stack, model: str, query: Mapping[str, str]) -> DriftAnswer:
+def _drift(stack: WatchedStack, model: str, query: Mapping[str, str]) -> DriftAnswer:
     since, until = _days(query)
     found = stack.watching(_moment(query)).drift(model, since=since, until=until, segment=query.get("segment", ""))
     return {
@@ -109,7 +95,7 @@ def _drift(stack: Stack, model: str, query: Mapping[str, str]) -> DriftAnswer:
     }
 
 
-def _quality(stack: Stack, model: str, query: Mapping[str, str]) -> QualityAnswer:
+def _quality(stack: WatchedStack, model: str, query: Mapping[str, str]) -> QualityAnswer:
     since, until = _days(query)
     found = stack.watching(_moment(query)).quality(model, since=since, until=until)
     return {
@@ -130,7 +116,7 @@ def _quality(stack: Stack, model: str, query: Mapping[str, str]) -> QualityAnswe
     }
 
 
-def _performance(stack: Stack, model: str, query: Mapping[str, str]) -> ModelPerformance:
+def _performance(stack: WatchedStack, model: str, query: Mapping[str, str]) -> ModelPerformance:
     since, until = _days(query)
     with stack.asking(model, _moment(query)) as asking:
         found = asking.performance(since=since, until=until, segment=query.get("segment", ""), delay=False)
@@ -149,7 +135,9 @@ def _performance(stack: Stack, model: str, query: Mapping[str, str]) -> ModelPer
     }
 
 
-_QUESTIONS: Mapping[str, tuple[Callable[[Stack, str, Mapping[str, str]], Mapping[str, Any]], tuple[str, ...]]] = {
+_QUESTIONS: Mapping[
+    str, tuple[Callable[[WatchedStack, str, Mapping[str, str]], Mapping[str, Any]], tuple[str, ...]]
+] = {
     "status": (_status, ("as_of",)),
     "drift": (_drift, ("from", "to", "segment", "as_of")),
     "quality": (_quality, ("from", "to", "as_of")),
