@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 from collections.abc import Callable, Mapping
@@ -77,6 +78,17 @@ def tagged(found: Answer, asked: str) -> Answer:
     if tag in known or known == ["*"]:
         return {"statusCode": int(HTTPStatus.NOT_MODIFIED), "headers": headers, "body": "", "isBase64Encoded": False}
     return {**found, "headers": {**found["headers"], **headers}}
+
+
+def body_of(event: Mapping[str, Any], refused: Callable[[str], HeadwaterError]) -> bytes:
+    """The bytes of a request's body; ``refused`` makes the error of one that isn't base64 although it says so."""
+    body = event.get("body") or ""
+    if not event.get("isBase64Encoded"):
+        return str(body).encode("utf-8", "surrogatepass")
+    try:
+        return base64.b64decode(body)
+    except ValueError as error:
+        raise refused(f"the body is not base64: {error}") from error
 
 
 def _dumped(body: Mapping[str, Any]) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 from http import HTTPStatus
 from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from headwater.handlers.answers import Answer, answer
+from headwater.handlers.answers import Answer, answer, body_of
 from headwater.handlers.lineage.settings import StackSettings
 from headwater.handlers.observability import observe
 from headwater.lineage.foreign import Received, names_of
@@ -33,7 +32,7 @@ def received() -> Received:
 @entry
 def handler(event: dict[str, Any], context: LambdaContext) -> Answer:
     """Check an event, keep it, and answer 201; the same event sent again is known."""
-    return answer(lambda: take(_body(event)), logger, context.aws_request_id, HTTPStatus.CREATED)
+    return answer(lambda: take(body_of(event, InvalidEvent)), logger, context.aws_request_id, HTTPStatus.CREATED)
 
 
 def take(body: bytes) -> EventAnswer:
@@ -43,13 +42,3 @@ def take(body: bytes) -> EventAnswer:
     metrics.add_metric("LineageEventsTaken", MetricUnit.Count, int(new))
     logger.info("event taken", extra={"event_id": found.id, "new": new})
     return {"id": found.id, "new": new}
-
-
-def _body(event: dict[str, Any]) -> bytes:
-    body = event.get("body") or ""
-    if not event.get("isBase64Encoded"):
-        return str(body).encode("utf-8", "surrogatepass")
-    try:
-        return base64.b64decode(body)
-    except ValueError as error:
-        raise InvalidEvent(f"the body is not base64: {error}") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import time
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from headwater.errors import HeadwaterError
+from headwater.handlers.answers import body_of
 from headwater.handlers.observability import observe
 from headwater.monitoring.feedback.errors import InvalidFeedback
 from headwater.monitoring.feedback.messages import FeedbackAnswer
@@ -64,7 +64,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Answer:
         return _answer(HTTPStatus.NO_CONTENT, "", PREFLIGHT)
     try:
         found = FEEDBACK.match(method, path)
-        return _json(HTTPStatus.OK, take(found["id"] if found else "", _body(event)))
+        return _json(
+            HTTPStatus.OK,
+            take(found["id"] if found else "", body_of(event, lambda _: InvalidFeedback("the body is not base64"))),
+        )
     except HeadwaterError as error:
         if error.http_status < HTTPStatus.INTERNAL_SERVER_ERROR:
             logger.info("feedback refused", extra={"reason": error.reason})
@@ -85,16 +88,6 @@ def take(prediction_id: str, body: bytes) -> FeedbackAnswer:
     logger.info("feedback taken", extra=said)
     at = feedback.received_at.isoformat()
     return {"prediction_id": prediction_id, "sequence": feedback.sequence, "received_at": at}
-
-
-def _body(event: dict[str, Any]) -> bytes:
-    body = event.get("body") or ""
-    if not event.get("isBase64Encoded"):
-        return str(body).encode("utf-8", "surrogatepass")
-    try:
-        return base64.b64decode(body)
-    except ValueError as error:
-        raise InvalidFeedback("the body is not base64") from error
 
 
 def _refused(status: int, reason: str, message: str, request_id: str) -> Answer:

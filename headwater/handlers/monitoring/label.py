@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 from http import HTTPStatus
 from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from headwater.handlers.answers import Answer, answer
+from headwater.handlers.answers import Answer, answer, body_of
 from headwater.handlers.observability import observe
 from headwater.monitoring.labels import requests
 from headwater.monitoring.labels.definitions import Definitions
@@ -53,19 +52,9 @@ def take(event: dict[str, Any]) -> LabelsAnswer:
     named = WRITE_LABELS.match(event["requestContext"]["http"]["method"], event["rawPath"])
     if named is None:
         raise InvalidLabels(f"{event['rawPath']}: expected {WRITE_LABELS.key}")
-    found = requests.answer(writer(), named["model"], _body(event))
+    found = requests.answer(writer(), named["model"], body_of(event, InvalidLabels))
     stored, refused = requests.taken(found)
     metrics.add_metric("LabelsTaken", MetricUnit.Count, stored)
     metrics.add_metric("LabelsRefused", MetricUnit.Count, refused)
     logger.info("labels", extra={"model": named["model"], "taken": stored, "refused": refused})
     return found
-
-
-def _body(event: dict[str, Any]) -> bytes:
-    body = event.get("body") or ""
-    if not event.get("isBase64Encoded"):
-        return str(body).encode("utf-8", "surrogatepass")
-    try:
-        return base64.b64decode(body)
-    except ValueError as error:
-        raise InvalidLabels(f"the body is not base64: {error}") from error
