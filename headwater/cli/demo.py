@@ -83,7 +83,7 @@ def _show(console: Console, outcome: Outcome, total: float, *, keep: bool) -> No
         console.print("The local cloud is stopped.")
         return
     console.print("The local cloud goes on; look around:\n")
-    first = outcome.predictions[0]
+    summer = outcome.summer
     for step in (
         "headwater monitor drift flight_delay",
         "headwater monitor performance flight_delay --by week",
@@ -91,7 +91,9 @@ def _show(console: Console, outcome: Outcome, total: float, *, keep: bool) -> No
         "headwater runs list",
         "headwater ingestions list flights",
         f"headwater models training-set flight_delay {outcome.card.version} --to training_set.parquet",
-        f"headwater predict flight_delay --as-of {first.asked} \\\n    --input '{json.dumps(first.inputs)}'",
+        f"headwater lineage why {(outcome.asked_again or outcome.predictions[0]).request_id}",
+        f"headwater predict flight_delay --as-of {summer.next_asked} \\\n"
+        f"    --input '{json.dumps(summer.next_inputs)}'",
         "headwater init my_model          # your own model",
         "headwater local stop             # stops everything and keeps it; down forgets it",
     ):

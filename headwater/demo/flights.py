@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -102,27 +102,38 @@ def correct(file: MonthFile, *, day: int, late_minutes: int) -> int:
 
     The demo's own invention, to have a correction: the real data need none.
     """
+    return change(
+        file,
+        lambda row: int(row["day"]) == day and row["arr_delay"] not in {"", "NA"},
+        lambda row: {"arr_delay": str(int(row["arr_delay"]) + late_minutes)},
+    )
+
+
+def change(
+    file: MonthFile, concerns: Callable[[Mapping[str, str]], bool], made: Callable[[Mapping[str, str]], dict[str, str]]
+) -> int:
+    """Give the rows that are concerned the fields that are made of them; how many they are."""
     with file.path.open(newline="") as lines:
         rows = list(csv.DictReader(lines))
-    wrong = [row for row in rows if int(row["day"]) == day and row["arr_delay"] not in {"", "NA"}]
-    for row in wrong:
-        row["arr_delay"] = str(int(row["arr_delay"]) + late_minutes)
+    wanted = [row for row in rows if concerns(row)]
+    for row in wanted:
+        row.update(made(row))
     with file.path.open("w", newline="") as out:
         writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    return len(wrong)
+    return len(wanted)
 
 
 def departures(day: date, count: int, *, first: time, last: time, data: Path | None = None) -> list[Departure]:
     """``count`` flights of ``day``, spread evenly over those scheduled from ``first`` to ``last``, New York's time."""
     earliest, latest = (moment.hour * 100 + moment.minute for moment in (first, last))
-    with _lines(data or data_folder(), "flights") as lines:
-        wanted = (",".join(map(str, (day.year, day.month, day.day))) + ",").encode()
-        header = next(lines)
-        text = io.StringIO((header + b"".join(line for line in lines if line.startswith(wanted))).decode())
     rows = sorted(
-        (row for row in csv.DictReader(text) if earliest <= int(row["sched_dep_time"]) <= latest),
+        (
+            row
+            for row in _flights(f"{day.year},{day.month},{day.day},", data=data)
+            if earliest <= int(row["sched_dep_time"]) <= latest
+        ),
         key=lambda row: (int(row["sched_dep_time"]), row["carrier"], int(row["flight"])),
     )
     return [_departure(rows[index * len(rows) // count]) for index in range(min(count, len(rows)))]
@@ -130,13 +141,16 @@ def departures(day: date, count: int, *, first: time, last: time, data: Path | N
 
 def month_departures(year: int, month: int, *, every: int = 1, data: Path | None = None) -> list[Departure]:
     """The flights of a month that `month_files` writes, by the time of their scheduled departure."""
-    with _lines(data or data_folder(), "flights") as lines:
-        wanted = f"{year},{month},".encode()
-        header = next(lines)
-        kept = (line for index, line in enumerate(lines) if index % every == 0 and line.startswith(wanted))
-        text = io.StringIO((header + b"".join(kept)).decode())
-    found = [_departure(row) for row in csv.DictReader(text)]
+    found = [_departure(row) for row in _flights(f"{year},{month},", every=every, data=data)]
     return sorted(found, key=lambda flight: (flight.scheduled, flight.flight, flight.inputs["origin"]))
+
+
+def _flights(begins: str, *, every: int = 1, data: Path | None = None) -> list[dict[str, str]]:
+    """The flights whose lines begin so, of every n-th in the file."""
+    with _lines(data or data_folder(), "flights") as lines:
+        header, wanted = next(lines), begins.encode()
+        kept = (line for index, line in enumerate(lines) if index % every == 0 and line.startswith(wanted))
+        return list(csv.DictReader(io.StringIO((header + b"".join(kept)).decode())))
 
 
 def _departure(row: dict[str, str]) -> Departure:

@@ -56,6 +56,8 @@ class Outcome:
     logged: int
     """How many of the predictions are in the predictions bucket."""
     correction: Correction
+    asked_again: FlightPrediction | None
+    """The first flight once more, answered by the version that learnt from the correction; None without one."""
     summer: Summer
 
     def line(self, *, resources: int, api: str, seconds: dict[str, float]) -> dict[str, Any]:
@@ -70,6 +72,7 @@ class Outcome:
             "api": api,
             "seconds": seconds,
             "correction": asdict(self.correction),
+            "asked_again": None if self.asked_again is None else asdict(self.asked_again),
             "summer": {**asdict(self.summer), "sensor_found_on": self.summer.sensor_found_on},
         }
 
@@ -97,7 +100,8 @@ def run(cloud: Stack, narrator: Narrator, *, months: Sequence[int], every: int =
     """
     rows = _upload(cloud, narrator, months, every)
     version = _train(cloud, narrator)
-    predictions = _ask(cloud, narrator, date(YEAR, max(months) + 1, 1), version)
+    day = date(YEAR, max(months) + 1, 1)
+    predictions = _ask(cloud, narrator, day, version)
     logged = _await_log(cloud, narrator, predictions)
     card = cloud.models.show(MODEL, version)
     correction = correct_and_go_back(
@@ -109,8 +113,10 @@ def run(cloud: Stack, narrator: Narrator, *, months: Sequence[int], every: int =
         timeout=INGESTION_TIMEOUT,
         retrain=(lambda: _train(cloud, narrator, "retrain")) if retrain else None,
     )
+    # Before July comes: afterwards the online store knows nothing of May any more.
+    again = None if correction.retrained is None else _predict(cloud, _early(day)[0], correction.retrained)
     summer = spend_july(cloud, narrator, MODEL, every=every, timeout=INGESTION_TIMEOUT)
-    return Outcome(rows, card, predictions, logged, correction, summer)
+    return Outcome(rows, card, predictions, logged, correction, again, summer)
 
 
 def _upload(cloud: Stack, narrator: Narrator, months: Sequence[int], every: int) -> int:
@@ -148,11 +154,14 @@ def _train(cloud: Stack, narrator: Narrator, key: str = "train") -> int:
 
 def _ask(cloud: Stack, narrator: Narrator, day: date, version: int) -> tuple[FlightPrediction, ...]:
     with narrator.stage("predict", "predictions") as stage:
-        flights = departures(day, ASKED_EARLY, first=EARLY[0], last=EARLY[1])
-        flights += departures(day, ASKED_AT_NOON, first=NOON[0], last=NOON[1])
+        flights = _early(day) + departures(day, ASKED_AT_NOON, first=NOON[0], last=NOON[1])
         found = tuple(_predict(cloud, flight, version) for flight in flights)
         stage.update(f"{len(found)} real flights of {day:%-d %B %Y}, asked two hours before departure")
     return found
+
+
+def _early(day: date) -> list[Departure]:
+    return departures(day, ASKED_EARLY, first=EARLY[0], last=EARLY[1])
 
 
 def _predict(cloud: Stack, flight: Departure, version: int) -> FlightPrediction:

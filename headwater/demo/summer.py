@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, time
 from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from headwater.client import Stack
-from headwater.demo.flights import Departure, MonthFile, month_departures, month_files
+from headwater.demo.flights import Departure, MonthFile, change, departures, month_departures, month_files
 from headwater.demo.narrating import Narrator
 
 if TYPE_CHECKING:
@@ -23,6 +22,7 @@ SENSOR, STUCK_AT, BROKEN_ON = "humid", "61.03", date(YEAR, MONTH, 22)
 """The hygrometers of all three airports say the same from that day on: the demo's own invention, for the real ones
 work. The value is an ordinary one, so that no data contract could refuse it."""
 VIEW = "origin_weather"
+EARLY = (time(6, 30), time(7))
 EACH = 3
 """Every third flight is asked about."""
 
@@ -71,6 +71,9 @@ class Summer:
     """Share of the predictions whose flight has landed; the others were cancelled or diverted."""
     realised: Performance | None
     estimated: Performance | None
+    next_inputs: dict[str, Any]
+    """Inputs of the first flight of August, whose features are online."""
+    next_asked: str
 
     @property
     def alarmed_on(self) -> SummerDay | None:
@@ -114,13 +117,16 @@ def spend_july(cloud: Stack, narrator: Narrator, model: str, *, every: int, time
             )
             for one in watched.days
         )
+        (following,) = departures(date(YEAR, MONTH + 1, 1), 1, first=EARLY[0], last=EARLY[1])
         summer = Summer(
-            asked.predictions,
-            asked.requests,
-            days,
-            judged.coverage,
-            _figure(judged.report.realised),
-            _figure(judged.report.estimate),
+            predictions=asked.predictions,
+            requests=asked.requests,
+            days=days,
+            coverage=judged.coverage,
+            realised=_figure(judged.report.realised),
+            estimated=_figure(judged.report.estimate),
+            next_inputs=following.inputs,
+            next_asked=following.as_of.isoformat(),
         )
         alarm = summer.alarmed_on
         stage.update(
@@ -136,16 +142,11 @@ def _figure(found: PerformanceFigure | None) -> Performance | None:
 
 def break_sensor(weather: MonthFile) -> int:
     """Let the sensor say one value from `BROKEN_ON` on; how many rows changed."""
-    with weather.path.open(newline="") as lines:
-        rows = list(csv.DictReader(lines))
-    broken = [row for row in rows if date(int(row["year"]), int(row["month"]), int(row["day"])) >= BROKEN_ON]
-    for row in broken:
-        row[SENSOR] = STUCK_AT
-    with weather.path.open("w", newline="") as out:
-        writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    return len(broken)
+    return change(
+        weather,
+        lambda row: date(int(row["year"]), int(row["month"]), int(row["day"])) >= BROKEN_ON,
+        lambda _: {SENSOR: STUCK_AT},
+    )
 
 
 def _upload(cloud: Stack, narrator: Narrator, *, every: int, timeout: float) -> None:

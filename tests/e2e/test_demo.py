@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import time
 from collections.abc import Callable
@@ -38,7 +37,7 @@ def test_real_flights_become_a_served_model_twice_with_the_same_figures(project:
         first = result.json
         assert list(first) == [
             "resources", "dataset_rows", "model", "version", "roc_auc", "predictions", "api", "seconds", "correction",
-            "summer",
+            "asked_again", "summer",
         ]  # fmt: skip
         assert (first["model"], first["version"]) == ("flight_delay", 1)
         assert first["resources"] > 100
@@ -101,11 +100,8 @@ def check_summer(summer: dict[str, Any]) -> None:
 def check_lineage(project: Project, first: dict[str, Any]) -> None:
     """Each prediction is traced to its own commit, a corrected file to what learnt from it, each moment to its logs."""
     corrected, asked = first["correction"], first["predictions"][0]
-    question = ("predict", "flight_delay", "--as-of", asked["asked"], "--input", json.dumps(asked["inputs"]))
-    # A warm function learns of a promotion within seconds, and writes its log after the answer.
-    answer = wait_for(lambda: found if (found := project.done(*question))["version"] == 2 else None)
     day = f"{datetime.now(UTC):%Y-%m-%d}"
-    named = ("lineage", "why", answer["request_id"], "--model", "flight_delay", "--day", day)
+    named = ("lineage", "why", first["asked_again"]["request_id"], "--model", "flight_delay", "--day", day)
     later = wait_for(lambda: found.json if (found := project.run(*named, "--json")).code == 0 else None)
     earlier = project.done("lineage", "why", asked["request_id"])
     commits = [{entry["source"]: entry["commit"] for entry in why["commits"]} for why in (earlier, later)]
