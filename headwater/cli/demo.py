@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from headwater.demo import Outcome
+    from headwater.demo.summer import Summer
 
 _MONTHS = ("January", "February", "March", "April")
 
@@ -40,6 +41,10 @@ def demo(
     retrain: Annotated[
         bool, typer.Option("--retrain/--no-retrain", help="Train a second version on the corrected upload, or don't.")
     ] = True,
+    summer: Annotated[
+        bool,
+        typer.Option("--summer/--no-summer", help="Go on to July: predictions in bulk, a broken sensor, or don't."),
+    ] = True,
     keep: Annotated[
         bool, typer.Option("--keep/--stop", help="Leave the local cloud running at the end, or stop it.")
     ] = True,
@@ -51,6 +56,7 @@ def demo(
     from headwater.cli.progress import Stages
     from headwater.client.description import LOCAL
     from headwater.demo import run
+    from headwater.demo.summer import has_july
     from headwater.project import home, project
 
     started = time.monotonic()
@@ -60,7 +66,9 @@ def demo(
     with interruptible(home()):
         up = bring_up(stages, project(), home(), port, engine=engine)
         cloud = connect(LOCAL)
-        outcome = run(cloud, stages, months=range(1, months + 1), every=every, retrain=retrain)
+        if has_july(cloud):
+            note("July of an earlier demo is in the lake: models learn from it too. headwater local down forgets it\n")
+        outcome = run(cloud, stages, months=range(1, months + 1), every=every, retrain=retrain, summer=summer)
     if not keep:
         stop(home())
     seconds = {**stages.seconds, "total": round(time.monotonic() - started, 2)}
@@ -77,23 +85,24 @@ def _show(console: Console, outcome: Outcome, total: float, *, keep: bool) -> No
     show_card(console, outcome.card)
     _compare(console, outcome)
     _explain_correction(console, outcome)
-    _explain_summer(console, outcome)
+    if outcome.summer is not None:
+        _explain_summer(console, outcome.summer)
     console.print(f"\nDone in {total:.0f} s. ", end="")
     if not keep:
         console.print("The local cloud is stopped.")
         return
     console.print("The local cloud goes on; look around:\n")
-    summer = outcome.summer
+    first, july = outcome.predictions[0], outcome.summer
+    inputs, asked = (july.next_inputs, july.next_asked) if july else (first.inputs, first.asked)
+    watched = ("headwater monitor drift flight_delay", "headwater monitor performance flight_delay --by week")
     for step in (
-        "headwater monitor drift flight_delay",
-        "headwater monitor performance flight_delay --by week",
+        *(watched if july else ()),
         "headwater models show flight_delay",
         "headwater runs list",
         "headwater ingestions list flights",
         f"headwater models training-set flight_delay {outcome.card.version} --to training_set.parquet",
-        f"headwater lineage why {(outcome.asked_again or outcome.predictions[0]).request_id}",
-        f"headwater predict flight_delay --as-of {summer.next_asked} \\\n"
-        f"    --input '{json.dumps(summer.next_inputs)}'",
+        f"headwater lineage why {(outcome.asked_again or first).request_id}",
+        f"headwater predict flight_delay --as-of {asked} \\\n    --input '{json.dumps(inputs)}'",
         "headwater init my_model          # your own model",
         "headwater local stop             # stops everything and keeps it; down forgets it",
     ):
@@ -112,8 +121,7 @@ def _explain_correction(console: Console, outcome: Outcome) -> None:
         console.print(f"Version {done.retrained} learnt from the corrected file and serves now.")
 
 
-def _explain_summer(console: Console, outcome: Outcome) -> None:
-    summer = outcome.summer
+def _explain_summer(console: Console, summer: Summer) -> None:
     console.print(
         f"\nThen came July: {summer.predictions:,} flights were asked about in {summer.requests:,} requests.",
         soft_wrap=True,

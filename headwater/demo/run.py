@@ -58,7 +58,8 @@ class Outcome:
     correction: Correction
     asked_again: FlightPrediction | None
     """The first flight once more, answered by the version that learnt from the correction; None without one."""
-    summer: Summer
+    summer: Summer | None
+    """None if it was left out."""
 
     def line(self, *, resources: int, api: str, seconds: dict[str, float]) -> dict[str, Any]:
         """The JSON of ``headwater demo --json``."""
@@ -73,11 +74,19 @@ class Outcome:
             "seconds": seconds,
             "correction": asdict(self.correction),
             "asked_again": None if self.asked_again is None else asdict(self.asked_again),
-            "summer": {**asdict(self.summer), "sensor_found_on": self.summer.sensor_found_on},
+            "summer": self.summer and {**asdict(self.summer), "sensor_found_on": self.summer.sensor_found_on},
         }
 
 
-def run(cloud: Stack, narrator: Narrator, *, months: Sequence[int], every: int = 1, retrain: bool = False) -> Outcome:
+def run(
+    cloud: Stack,
+    narrator: Narrator,
+    *,
+    months: Sequence[int],
+    every: int = 1,
+    retrain: bool = False,
+    summer: bool = True,
+) -> Outcome:
     """Upload real flights, let the stack make a served model of them and ask it, correct an upload, and watch July.
 
     Parameters
@@ -92,6 +101,8 @@ def run(cloud: Stack, narrator: Narrator, *, months: Sequence[int], every: int =
         Upload every n-th flight only.
     retrain : bool
         Train again on the corrected upload.
+    summer : bool
+        Go on to July.
 
     Raises
     ------
@@ -115,8 +126,8 @@ def run(cloud: Stack, narrator: Narrator, *, months: Sequence[int], every: int =
     )
     # Before July comes: afterwards the online store knows nothing of May any more.
     again = None if correction.retrained is None else _predict(cloud, _early(day)[0], correction.retrained)
-    summer = spend_july(cloud, narrator, MODEL, every=every, timeout=INGESTION_TIMEOUT)
-    return Outcome(rows, card, predictions, logged, correction, again, summer)
+    july = spend_july(cloud, narrator, MODEL, every=every, timeout=INGESTION_TIMEOUT) if summer else None
+    return Outcome(rows, card, predictions, logged, correction, again, july)
 
 
 def _upload(cloud: Stack, narrator: Narrator, months: Sequence[int], every: int) -> int:

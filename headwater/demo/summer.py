@@ -87,6 +87,11 @@ class Summer:
         return next((day.day for day in self.days if found in day.named), None)
 
 
+def has_july(cloud: Stack) -> bool:
+    """Whether a demo before this one uploaded July: then models learn from it too, and the figures are others."""
+    return any(one.file == f"flights-{YEAR}-{MONTH:02}.csv" for one in cloud.ingestions.list("flights"))
+
+
 def spend_july(cloud: Stack, narrator: Narrator, model: str, *, every: int, timeout: float) -> Summer:
     """Let the model answer for July, and watch it.
 
