@@ -31,7 +31,7 @@ DOLLARS: Mapping[str, float] = {
 """Dollars by unit: list prices of us-east-1 without the free tier, looked up in 2026. "Lambda GB-seconds" are those of
 x86_64, the dearer ones. EventBridge's rules, IAM and STS ask nothing for what is used here."""
 FREE: Mapping[str, float] = {"alarm metrics": 10, "custom metrics": 10, "SQS requests": 1e6}
-"""What an account has for nothing each month, for ever, of some units."""
+"""Amounts of some units that an account has for nothing each month, for ever."""
 
 
 def dollars(unit: str, amount: float) -> float:

@@ -20,11 +20,11 @@ BEGIN, END = "<!-- counted: python -m tools.reference costs -->", "<!-- /counted
 HOURS = 730
 """In a month."""
 CALL_SECONDS, CALL_LISTS, CALL_READS, CALL_LOG_BYTES = 3, 5, 10, 2_000
-"""What a call that finds nothing to do takes, its cold start included, asks S3 and DynamoDB, and logs: assumed."""
+"""Assumed of a call that finds nothing to do: its time with the cold start, requests to S3 and DynamoDB, its log."""
 POLLS = 650_000
 """Requests a month by which Lambda asks one queue: five pollers, 20 seconds each (docs/decisions/0126)."""
 METRICS_OF_A_MODEL = 6
-"""What the hourly look writes of a model that was ever asked, at most: `dashboards.cloudwatch.metrics_of`."""
+"""The hourly look writes so many of a model that was ever asked, at most: `dashboards.cloudwatch.metrics_of`."""
 STORED: Mapping[str, tuple[str, str, float]] = {
     "aws:s3/bucket:Bucket": ("S3: data, models, versions", "S3 GB-months", 10),
     "aws:dynamodb/table:Table": ("DynamoDB: storage, point-in-time recovery", "DynamoDB GB-months", 0.1),
@@ -48,7 +48,7 @@ NOTHING: Mapping[str, str] = {
     "aws:cloudwatch/dashboard:Dashboard": "CloudWatch dashboards (of three free ones)",
     "aws:ssm/parameter:Parameter": "SSM parameters (standard)",
 }
-"""What costs nothing while nobody uses it."""
+"""Types of resources that cost nothing while nobody uses them."""
 ALARM, MAPPING = "aws:cloudwatch/metricAlarm:MetricAlarm", "aws:lambda/eventSourceMapping:EventSourceMapping"
 # Settings of something else, that nobody pays for.
 PARTS = re.compile(
@@ -106,7 +106,8 @@ def _render(found: Sequence[Resource]) -> str:
     an_alarm, a_metric = DOLLARS["alarm metrics"], DOLLARS["custom metrics"]
     lines.append(
         f"With Spark (`headwater:spark`) {spark} alarms more: ${spark * an_alarm:.2f}. A model more: an alarm and up "
-        f"to {METRICS_OF_A_MODEL} metrics, ${an_alarm + METRICS_OF_A_MODEL * a_metric:.2f} once the free ones are used up."
+        f"to {METRICS_OF_A_MODEL} metrics, ${an_alarm + METRICS_OF_A_MODEL * a_metric:.2f} once the free ones are used "
+        "up."
     )
     return "\n".join([*lines[:-1], *_wrapped(lines[-1])])
 
