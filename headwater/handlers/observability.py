@@ -59,6 +59,7 @@ def observe(capability: str) -> Observability:
                 raise
             finally:
                 # Not `log_metrics`: it warns each time a handler has nothing to count.
+                _forget_zeros(metrics.provider.metric_set)
                 if metrics.provider.metric_set:
                     metrics.flush_metrics()
 
@@ -67,6 +68,12 @@ def observe(capability: str) -> Observability:
         return logger.inject_lambda_context(traced, clear_state=True)
 
     return Observability(logger, tracer, metrics, entry)
+
+
+def _forget_zeros(counted: dict[str, Any]) -> None:
+    """Leave out what is zero: a metric is paid for each hour in which it is written, and no alarm needs its zeros."""
+    for name in [name for name, metric in counted.items() if not any(metric["Value"])]:
+        del counted[name]
 
 
 class MetricLine:

@@ -15,7 +15,7 @@ from headwater.alarms.store import DECLARED_KEY
 from headwater.alarms.store import QUEUE_NAME as QUEUE
 from headwater.declare.alarms import Alarms, EventBus, configured_alarms, load_alarms, secrets_of
 from headwater.declare.base import InvalidProduct
-from headwater.infra.platform.alarm_topic import CAPABILITY, DeadLetters
+from headwater.infra.platform.alarm_topic import CAPABILITY, MAIL, DeadLetters
 from headwater.infra.platform.component import Component
 from headwater.infra.platform.config import Config
 from headwater.infra.platform.function import Function
@@ -164,28 +164,19 @@ class AlarmManager(Component):
 
     def _recipients(self, emails: Sequence[str], dead_letters: DeadLetters) -> Grant:
         """To publish to the topic that e-mail goes out by; without addresses there is none."""
-        if not emails:
+        topic = self._platform.topic.mail
+        if topic is None:
             return Grant(statements=(), settings={"notifications_topic_arn": ""})
-        name = "notifications"
-        topic = aws.sns.Topic(
-            name, name=physical_name(name, "other"), tags=tags(capability=CAPABILITY), opts=self._child
-        )
-        aws.sns.TopicPolicy(
-            name,
-            arn=topic.arn,
-            policy=policy_document([{**require_tls(topic.arn), "Action": "sns:Publish"}]),
-            opts=self._child,
-        )
         for number, address in enumerate(emails, start=1):
             aws.sns.TopicSubscription(
-                f"{name}-{number}",
-                topic=topic.arn,
+                f"{MAIL}-{number}",
+                topic=topic,
                 protocol="email",
                 endpoint=address,
                 redrive_policy=dead_letters.redrive_policy(),
                 opts=self._child,
             )
-        return allow(["sns:Publish"], topic.arn, settings={"notifications_topic_arn": topic.arn})
+        return allow(["sns:Publish"], topic, settings={"notifications_topic_arn": topic})
 
 
 def declared_for(config: Config) -> Alarms:

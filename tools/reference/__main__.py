@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import sys
 
-from tools.reference import policies
+from tools.reference import costs, policies
 from tools.reference.pages import ALL
 
 
 def main(wanted: list[str]) -> int:
     """Write the named pages, or all; 2 if one doesn't exist."""
-    known = [*(page.name for page in ALL), policies.NAME]
+    known = [*(page.name for page in ALL), policies.NAME, costs.NAME]
     if unknown := sorted(set(wanted) - set(known)):
         print(f"no page {', '.join(unknown)}: expected {', '.join(known)}", file=sys.stderr)
         return 2
     for page in ALL:
         if not wanted or page.name in wanted:
             page.write()
-    if not wanted or policies.NAME in wanted:
-        policies.write()
+    for deployed in (policies, costs):
+        if not wanted or deployed.NAME in wanted:
+            deployed.write()
     return 0
 
 

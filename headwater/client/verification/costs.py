@@ -13,6 +13,7 @@ from typing import Any
 
 from botocore.session import Session
 
+from headwater.client.prices import DOLLARS
 from headwater.client.verification.types import CostLine, Work
 from headwater.storage.clients import Clients, client
 from headwater.storage.executions import Executions
@@ -24,19 +25,6 @@ CALL_SECONDS = 10.0
 """The longest that a prediction took, its cold start included, with a margin."""
 TASK_MINUTES_AT_LEAST = 1
 S3_WRITES = frozenset({"PutObject", "ListObjectsV2", "ListObjectVersions", "ListObjects", "DeleteObjects"})
-DOLLARS: Mapping[str, float] = {
-    "API requests": 1.00e-6,
-    "Lambda requests": 0.20e-6,
-    "Lambda GB-seconds": 0.0000166667,
-    "Fargate vCPU-hours": 0.0405,
-    "Fargate GB-hours": 0.0044,
-    "public IPv4 hours": 0.005,
-    "state transitions": 25e-6,
-    "S3 writes and lists": 5e-6,
-    "S3 reads": 0.4e-6,
-    "DynamoDB units": 0.625e-6,
-}
-"""By unit; Lambda's is that of x86_64, the dearer one. EventBridge, IAM and STS ask nothing for what is used here."""
 _DYNAMODB = frozenset({"GetItem", "PutItem", "Query", "UpdateItem", "DeleteItem", "BatchGetItem", "TransactWriteItems"})
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from types import MappingProxyType
@@ -19,9 +19,10 @@ from headwater.infra.platform.grants import Grant, Text, allow, policy_document,
 from headwater.infra.platform.tags import any_name, physical_name, tags
 
 CAPABILITY = "alarms"
+MAIL = "notifications"
+THROTTLED = "functions-throttled"
 RUNBOOKS: Mapping[tuple[str, str], str] = MappingProxyType(
     {
-        ("AWS/Lambda", "Errors"): "function-errors",
         ("AWS/Lambda", "Throttles"): "function-throttles",
         ("AWS/States", "ExecutionsFailed"): "execution-failed",
         ("AWS/States", "ExecutionsTimedOut"): "execution-timed-out",
@@ -53,32 +54,39 @@ class AlarmTopic(pulumi.ComponentResource):
     than the rest of an idle stack, and an alarm holds names and numbers (docs/decisions/0012).
     """
 
-    def __init__(self, name: str, *, account: Account, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self, name: str, *, account: Account, by_mail: bool = False, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        """``by_mail``: whether there are addresses, and so a topic that e-mail goes out by."""
         super().__init__("headwater:index:AlarmTopic", name, {}, opts)
-        self._child = pulumi.ResourceOptions(parent=self)
-        self.topic = aws.sns.Topic(
-            name, name=physical_name(name, "other"), tags=tags(capability=CAPABILITY), opts=self._child
-        )
+        self._child, self._account = pulumi.ResourceOptions(parent=self), account
+        self.topic, self.arn = self._topic(name, self._child)
+        # It was the alarm manager's: made anew it would have the old one's name, and go with it.
+        moved = pulumi.Alias(parent=pulumi.create_urn("alarm-manager", "headwater:index:AlarmManager"))
+        by = pulumi.ResourceOptions(parent=self, aliases=[moved])
+        self.mail = self._topic(MAIL, by)[1] if by_mail else None
+        """ARN of the topic that e-mail goes out by."""
+        self.register_outputs({"arn": self.arn})
+
+    def _topic(self, name: str, opts: pulumi.ResourceOptions) -> tuple[aws.sns.Topic, pulumi.Output[str]]:
+        """A topic that takes alarms, and its ARN once it does."""
+        topic = aws.sns.Topic(name, name=physical_name(name, "other"), tags=tags(capability=CAPABILITY), opts=opts)
         from_alarms = {
             "Sid": "TakeAlarms",
             "Effect": "Allow",
             "Principal": {"Service": "cloudwatch.amazonaws.com"},
             "Action": "sns:Publish",
-            "Resource": [self.topic.arn],
+            "Resource": [topic.arn],
             "Condition": {
-                "StringEquals": {"aws:SourceAccount": account.id},
-                "ArnLike": {"aws:SourceArn": account.arn("cloudwatch", f"alarm:{any_name()}")},
+                "StringEquals": {"aws:SourceAccount": self._account.id},
+                "ArnLike": {"aws:SourceArn": self._account.arn("cloudwatch", f"alarm:{any_name()}")},
             },
         }
-        refuse_plain_text = {**require_tls(self.topic.arn), "Action": "sns:Publish"}
+        refuse_plain_text = {**require_tls(topic.arn), "Action": "sns:Publish"}
         policy = aws.sns.TopicPolicy(
-            name,
-            arn=self.topic.arn,
-            policy=policy_document([from_alarms, refuse_plain_text]),
-            opts=self._child,
+            name, arn=topic.arn, policy=policy_document([from_alarms, refuse_plain_text]), opts=opts
         )
-        self.arn = pulumi.Output.all(self.topic.arn, policy.id).apply(lambda known: str(known[0]))
-        self.register_outputs({"arn": self.arn})
+        return topic, pulumi.Output.all(topic.arn, policy.id).apply(lambda known: str(known[0]))
 
     def watch(
         self,
@@ -91,8 +99,12 @@ class AlarmTopic(pulumi.ComponentResource):
         threshold: Threshold,
         description: str,
         parent: pulumi.Resource,
+        also_tell: Sequence[Text] = (),
     ) -> aws.cloudwatch.MetricAlarm:
-        """An alarm on one metric; people read ``description``. No data is no alarm: an idle stack is a healthy one."""
+        """An alarm on one metric; people read ``description``. No data is no alarm: an idle stack is a healthy one.
+
+        ``also_tell`` are ARNs of topics beside this one.
+        """
         is_percentile = threshold.statistic.startswith("p")
         statistic: dict[str, Any] = {"extended_statistic" if is_percentile else "statistic": threshold.statistic}
         return aws.cloudwatch.MetricAlarm(
@@ -109,8 +121,8 @@ class AlarmTopic(pulumi.ComponentResource):
             threshold=threshold.above,
             comparison_operator="GreaterThanThreshold",
             treat_missing_data="notBreaching",
-            alarm_actions=[self.arn],
-            ok_actions=[self.arn],
+            alarm_actions=[self.arn, *also_tell],
+            ok_actions=[self.arn, *also_tell],
             tags=tags(capability=capability),
             opts=pulumi.ResourceOptions(parent=parent),
         )
@@ -131,6 +143,26 @@ class AlarmTopic(pulumi.ComponentResource):
                 description=description,
                 parent=parent,
             )
+
+    def watch_throttles(self, parent: pulumi.Resource) -> None:
+        """One alarm for all functions: throttled events wait for hours before they are dead letters.
+
+        Lambda writes the metric without a dimension, too: of all functions of the account in the region. They share its
+        concurrency.
+        """
+        self.watch_failures(
+            {
+                THROTTLED: (
+                    "Throttles",
+                    "A function of this account and region was throttled: it reached its own or the account's "
+                    "concurrency. The page says how to see which.",
+                )
+            },
+            namespace="AWS/Lambda",
+            dimensions={},
+            capability=CAPABILITY,
+            parent=parent,
+        )
 
 
 def _labels(name: str, namespace: str, metric: str, capability: str) -> dict[str, str]:
@@ -192,7 +224,10 @@ class DeadLetters(pulumi.ComponentResource):
             threshold=Threshold(above=0, statistic="Maximum", period=timedelta(minutes=5)),
             description="An event was given up on and lies in the dead-letter queue; its message says whose and why.",
             parent=self,
+            # An alarm manager that is broken can't tell of itself.
+            also_tell=[topic.mail] if topic.mail is not None else [],
         )
+        topic.watch_throttles(self)
         self.register_outputs({"arn": self.arn})
 
     def send(self) -> Grant:

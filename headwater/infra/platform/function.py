@@ -1,4 +1,4 @@
-"""A Lambda function with everything that belongs to one: role, logs, dead letters, traces, alarms."""
+"""A Lambda function with everything that belongs to one: role, logs, dead letters, traces."""
 
 from __future__ import annotations
 
@@ -52,8 +52,9 @@ class Function(pulumi.ComponentResource):
     """A handler, deployed.
 
     Its environment and its role come from what it uses. The handler's Settings class decides: a setting that is
-    missing, unknown or of the wrong type stops the deployment. An asynchronous event that the function fails on ends in
-    the stack's dead letters, and its errors and throttles raise alarms.
+    missing, unknown or of the wrong type stops the deployment. It has no alarm of its own: who calls it hears that it
+    failed. An asynchronous event that it fails on ends in the stack's dead letters, which are watched, like a state
+    machine's runs and the API's answers (docs/decisions/0130).
     """
 
     def __init__(self, name: str, args: FunctionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -110,7 +111,6 @@ class Function(pulumi.ComponentResource):
             destination_config={"on_failure": {"destination": platform.dead_letters.arn}},
             opts=self._child,
         )
-        self._watch(name, args)
         exemptions = []
         if platform.config.python != LATEST_PYTHON:
             reason = "functions run the Python that the locks are made for and tested with: the setting pythonVersion"
@@ -205,18 +205,6 @@ class Function(pulumi.ComponentResource):
             return {**environment, **powertools}
 
         return pulumi.Output.all(**declared).apply(checked)
-
-    def _watch(self, name: str, args: FunctionArgs) -> None:
-        logs = f"/aws/lambda/{physical_name(name, 'function')}"
-        alarms = {
-            f"{name}-errors": ("Errors", f"The function {name} failed. Its log group says why: {logs}"),
-            f"{name}-throttles": (
-                "Throttles",
-                f"The function {name} was throttled: it reached its own or the account's concurrency.",
-            ),
-        }
-        by, topic = {"FunctionName": self.name}, args.platform.topic
-        topic.watch_failures(alarms, namespace="AWS/Lambda", dimensions=by, capability=self.capability, parent=self)
 
 
 def _first_line(module: ModuleType) -> str:

@@ -43,7 +43,7 @@ class Platform:
         self.predictions = self._bucket("predictions", capability="serving", expiries=self._expiring_records())
         self.features = self._table("features", expires=True)
         self.registry = self._table("registry", is_sorted=True)
-        self.topic = AlarmTopic("alarms", account=self.account)
+        self.topic = AlarmTopic("alarms", account=self.account, by_mail=bool(config.alarm_emails))
         self.code = Bundles("code", config=config, bucket=self.artifacts, spark=self.spark).code
         """By the bundle's name."""
         self.code_state = DeployedCode("deployed-code", bucket=self.artifacts).state

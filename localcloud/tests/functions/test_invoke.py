@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from localcloud.cloud import Cloud
 from localcloud.functions import Functions
 
-from .conftest import Deploy, zipped
+from .conftest import Deploy, total, zipped
 
 ECHO = """
 def handler(event, context):
@@ -205,6 +205,9 @@ def handler(event, context):
     assert refused.value.response["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"
     assert function().error == ""
     assert function.counted("Throttles") == 1
+    # Without a dimension: of all functions.
+    assert total(cloud, "AWS/Lambda", "Throttles", {}) >= 1
+    assert total(cloud, "AWS/Lambda", "Invocations", {}) >= function.counted("Invocations")
 
 
 def test_a_dry_run_says_that_the_function_is_there_and_runs_nothing(cloud: Cloud, deploy: Deploy) -> None:

@@ -154,7 +154,7 @@ class Functions:
         name = function.name
         with self._lock:
             if function.reserved_concurrency is not None and self._in_flight[name] >= function.reserved_concurrency:
-                self._log.metric("Throttles", 1, FunctionName=name)
+                self._measure("Throttles", 1, name)
                 raise throttled()
             self._in_flight[name] += 1
         try:
@@ -162,10 +162,18 @@ class Functions:
         finally:
             with self._lock:
                 self._in_flight[name] -= 1
-        self._log.metric("Invocations", 1, FunctionName=name)
-        self._log.metric("Errors", 1 if outcome.function_error else 0, FunctionName=name)
-        self._log.metric("Duration", outcome.duration_ms, "Milliseconds", FunctionName=name)
+        self._measure("Invocations", 1, name)
+        self._measure("Errors", 1 if outcome.function_error else 0, name)
+        self._measure("Duration", outcome.duration_ms, name, "Milliseconds")
         return outcome
+
+    def _measure(self, metric: str, value: float, function: str, unit: str = "Count") -> None:
+        """Of the function, and without a dimension of all functions of the account in the region, as Lambda does.
+
+        Source: https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-view.html.
+        """
+        self._log.metric(metric, value, unit, FunctionName=function)
+        self._log.metric(metric, value, unit)
 
     def count(self, function: str, name: str) -> None:
         """Count something in AWS/Lambda."""
