@@ -83,7 +83,7 @@ def _found(bench: Bench, catalog: Catalog, scratch: Path) -> Iterator[Problem]:
     for view in catalog.views.values():
         yield from _of("feature view", view, partial(view_problems, bench, view))
         if view.schedule is not None:
-            look = partial(schedule_problems, view.schedule, field="schedule", has_ledger=False)
+            look = partial(schedule_problems, view.schedule, field="schedule", can_replace=False)
             yield from _of("feature view", view, look)
     for model in catalog.models.values():
         yield from _of("model", model, partial(model_problems, bench, model))

@@ -105,7 +105,8 @@ def resume(
 def run(name: NameArgument, stack: StackOption = None) -> Answer:
     """Start a run now, besides the schedule's ticks."""
     found = connect(stack).schedules.run(name)
-    note(f"started {found.run}; next: headwater runs watch {found.run}" if found.run else "it waits to be started")
+    follow = f"runs watch {found.run}" if found.schedule.startswith("retrain-") else f"schedule history {name}"
+    note(f"started {found.run}; next: headwater {follow}" if found.run else "it waits to be started")
     return Answer(found)
 
 

@@ -55,6 +55,8 @@ class Description(BaseModel):
     """The machine that lets Spark compute views; empty if the stack has none."""
     materialisation_arn: str = ""
     """Empty if the stack was deployed before there was that machine."""
+    regular_arn: str = ""
+    """The machine that calls functions regularly; empty if the stack was deployed before there was one."""
     predict_function: str
     api_url: str
     alarm_topic_arn: str

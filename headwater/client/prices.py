@@ -30,10 +30,15 @@ DOLLARS: Mapping[str, float] = {
 }
 """Dollars by unit: list prices of us-east-1 without the free tier, looked up in 2026. "Lambda GB-seconds" are those of
 x86_64, the dearer ones. EventBridge's rules, IAM and STS ask nothing for what is used here."""
-FREE: Mapping[str, float] = {"alarm metrics": 10, "custom metrics": 10, "SQS requests": 1e6}
+FREE: Mapping[str, float] = {
+    "alarm metrics": 10,
+    "custom metrics": 10,
+    "SQS requests": 1e6,
+    "state transitions": 4_000,
+}
 """Amounts of some units that an account has for nothing each month, for ever."""
 
 
 def dollars(unit: str, amount: float) -> float:
-    """What ``amount`` of a unit costs in a month beyond what is free."""
+    """The price of ``amount`` of a unit in a month, beyond what is free."""
     return max(0.0, amount - FREE.get(unit, 0)) * DOLLARS[unit]

@@ -9,10 +9,11 @@ from pydantic import AwareDatetime
 
 from headwater.client.connection import Connection
 from headwater.client.people import me
+from headwater.schedules.calls import ScheduledCall
 from headwater.schedules.service import Scheduler
 from headwater.schedules.store import DeployedSchedules, Ledger
 from headwater.schedules.ticks import upcoming
-from headwater.schedules.types import Definition, Pause, ScheduleState, TickRecord, Work
+from headwater.schedules.types import CALL, Definition, Pause, ScheduleState, TickRecord, Work
 from headwater.storage.table import Table
 from headwater.training.scheduled import ScheduledTraining
 from headwater.values import Value
@@ -70,7 +71,8 @@ class Schedules:
     @property
     def _scheduler(self) -> Scheduler:
         training = ScheduledTraining(self._description.training_arn, self._description.artifacts_bucket)
-        return Scheduler(self._ledger, self._deployed, {"training": training})
+        calls = ScheduledCall(self._description.regular_arn)
+        return Scheduler(self._ledger, self._deployed, {"training": training, CALL: calls})
 
     def list(self) -> tuple[ScheduleSummary, ...]:
         """Every schedule of the stack, by name."""

@@ -178,24 +178,6 @@ class Schedule(Declaration):
             return f"cron({self.cron_text})"
         return f"every {said_of(self.interval)}" if self.interval is not None else ""
 
-    @property
-    def aws_expression(self) -> str:
-        """The times as EventBridge Scheduler takes them, without what it can't express: calendars and the like."""
-        if self.interval is None:
-            return f"cron({self.cron_text})"
-        minutes = self.interval // MINUTE
-        for unit, length in (("day", 1440), ("hour", 60)):
-            if minutes % length == 0:
-                return f"rate({minutes // length} {unit}{'s' * (minutes != length)})"
-        return f"rate({minutes} minute{'s' * (minutes != 1)})"
-
-    @property
-    def only_for_the_ledger(self) -> tuple[str, ...]:
-        """Fields that say something which EventBridge Scheduler alone couldn't keep."""
-        plain = {"cron", "every", "zone", "expression", "timezone"}
-        fields = type(self).model_fields.items()
-        return tuple(name for name, field in fields if name not in plain and getattr(self, name) != field.default)
-
     def _utc(self, moment: datetime | None) -> datetime | None:
         if moment is None:
             return None

@@ -55,6 +55,7 @@ def describe(
             "training_arn": training.machine.arn,
             "spark_arn": machine_arn(platform.account) if platform.spark else "",
             "materialisation_arn": sharding.machine.arn,
+            "regular_arn": platform.regular.machine.arn,
             "predict_function": serving.predict.name,
             "api_url": serving.url,
             "alarm_topic_arn": platform.topic.arn,

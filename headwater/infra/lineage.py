@@ -11,6 +11,7 @@ import headwater.handlers.lineage.ask
 import headwater.handlers.lineage.index
 import headwater.handlers.lineage.take
 from headwater.code.types import STATES
+from headwater.declare import Schedule
 from headwater.history.store import GRAPHS
 from headwater.infra.platform.component import Component
 from headwater.infra.platform.grants import Grant, Setting, merge
@@ -33,7 +34,7 @@ from headwater.infra.serving import Serving
 from headwater.routes import LINEAGE as ASK
 from headwater.routes import TAKE_EVENT
 
-HOURLY = "rate(1 hour)"
+HOURLY = Schedule(cron="33 * * * ? *")
 """Whoever asks by the client brings the index up to date first: the hour only bounds how much is left to read then."""
 CAPABILITY = "lineage"
 TIMEOUT = timedelta(seconds=29)
@@ -110,8 +111,7 @@ class Lineage(Component):
             ],
             settings={**names, **secrets},
         )
-        description = "Indexes what was made from what, and tells other trackers."
-        index.call_by_rule(name, schedule=HOURLY, target="index", description=description, parent=self)
+        platform.regular.call(name, HOURLY, index)
         self._alarm_on_findings(
             f"{name}-undelivered",
             "LineageEventsUndelivered",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
 
 import pulumi
@@ -13,13 +12,12 @@ from headwater.infra.platform.component import Component
 from headwater.infra.platform.grants import Grant, allow
 from headwater.infra.platform.keys import RUNS, SCHEDULES
 from headwater.infra.platform.platform import Platform
-from headwater.infra.platform.schedules import Start, start_on_schedules
+from headwater.infra.platform.schedules import Starts, ended, waking
 from headwater.infra.platform.state_machine import ANY_EXECUTION, StateMachine
 from headwater.infra.platform.tags import tags
 from headwater.schedules.declared import definitions
 from headwater.schedules.store import DEFINITIONS
 from headwater.schedules.types import Definition
-from headwater.schedules.waking import wake_of
 
 CAPABILITY = "schedules"
 TIMEOUT = timedelta(minutes=2)
@@ -61,24 +59,19 @@ class Schedules(Component):
                 tags=tags(capability=CAPABILITY),
                 opts=self._child,
             )
-        group = start_on_schedules(
-            name,
-            platform,
-            [_start(definition) for definition in declared],
-            target=wake.arn,
-            grant=wake.invoke(),
-            role=name,
-            capability=CAPABILITY,
-            parent=self,
+        starts = Starts(
+            name, platform, target=wake.arn, grant=wake.invoke(), role=name, capability=CAPABILITY, parent=self
         )
+        for definition in declared:
+            starts.add(waking(definition.name, definition.schedule))
         wake.call_by_rule(
             f"{name}-ended",
-            pattern=machine.arn.apply(_ended),
+            pattern=machine.arn.apply(ended),
             target="wake",
             description="A run that a schedule started may have ended.",
             parent=self,
         )
-        self.register_outputs({"group": group.name})
+        self.register_outputs({"group": starts.group.name})
 
     def _stopping(self, platform: Platform, machine: StateMachine, declared: list[Definition]) -> list[Grant]:
         """To stop runs, if a schedule replaces the one that is in progress."""
@@ -90,27 +83,3 @@ class Schedules(Component):
             platform.artifacts.read(RUNS),
             platform.artifacts.write(RUNS),
         ]
-
-
-def _start(definition: Definition) -> Start:
-    wake = wake_of(definition.schedule)
-    return Start(
-        name=definition.name,
-        called=definition.name,
-        expression=wake.expression,
-        timezone=wake.zone,
-        window_minutes=wake.window_minutes,
-        description=f"Wakes the ledger of the schedule {definition.name}.",
-        # EventBridge Scheduler fills the time in that the wake was planned for.
-        event={"schedule": definition.name, "scheduled": "<aws.scheduler.scheduled-time>"},
-    )
-
-
-def _ended(machine_arn: str) -> str:
-    return json.dumps(
-        {
-            "source": ["aws.states"],
-            "detail-type": ["Step Functions Execution Status Change"],
-            "detail": {"stateMachineArn": [machine_arn], "status": ["SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"]},
-        }
-    )

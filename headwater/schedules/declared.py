@@ -23,7 +23,7 @@ def definitions(catalog: Catalog) -> list[Definition]:
     ]
 
 
-def schedule_problems(schedule: Schedule, *, field: str, has_ledger: bool = True) -> Iterator[str]:
+def schedule_problems(schedule: Schedule, *, field: str, can_replace: bool = True) -> Iterator[str]:
     """Problems of a schedule as of now.
 
     Parameters
@@ -31,11 +31,11 @@ def schedule_problems(schedule: Schedule, *, field: str, has_ledger: bool = True
     schedule : Schedule
     field : str
         The field of the declaration that holds it.
-    has_ledger : bool
-        Whether its ticks go through the ledger; if not, EventBridge Scheduler alone starts what it is for.
+    can_replace : bool
+        Whether a run can be stopped for the next one; a function can't.
     """
-    if not has_ledger and (given := schedule.only_for_the_ledger):
-        yield f"{field}: {', '.join(given)} can't be given here: what starts takes cron or every, and zone, alone"
+    if not can_replace and schedule.overlap == "replace":
+        yield f"{field}: overlap=\"replace\" can't be given here: a function that runs isn't stopped"
         return
     if schedule.calendar is not None:
         try:

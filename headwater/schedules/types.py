@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import AwareDatetime, Field
 
@@ -15,13 +16,20 @@ Origin = Literal["scheduled", "backfill", "manual"]
 BACKFILL: Origin = "backfill"
 
 
+CALL: Final = "call"
+
+
 class Work(Value):
     """The work that a tick starts."""
 
-    kind: Literal["training"]
-    """``training``: a training run."""
+    kind: Literal["training", "call"]
+    """``training``: a training run; ``call``: a call of a function."""
     name: str
-    """Name of the model."""
+    """Name of the model, or of the schedule that calls."""
+    function: str = ""
+    """ARN of the function to call."""
+    event: Mapping[str, str] = Field(default_factory=dict)
+    """The function's event; the tick's ``time`` is added."""
 
 
 class Definition(Stored):

@@ -6,17 +6,23 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 from localcloud.engine import deploy
-from localcloud.testing import cloud_beside
+from localcloud.testing import CloudBeside, cloud_beside
 
 from tests.infra.cases import CONFIG, ROOT, STACK, Graph
 from tests.infra.inventory import inventory
 
 
 @pytest.fixture(scope="package")
-def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
-    """The variables that lead to a cloud for these tests alone."""
-    with cloud_beside(tmp_path_factory.mktemp("infra")) as cloud:
-        yield cloud.environment()
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudBeside]:
+    """A cloud for these tests alone."""
+    with cloud_beside(tmp_path_factory.mktemp("infra")) as running:
+        yield running
+
+
+@pytest.fixture(scope="package")
+def aws(cloud: CloudBeside) -> Mapping[str, str]:
+    """The variables that lead there."""
+    return cloud.environment()
 
 
 @pytest.fixture(scope="package")

@@ -30,7 +30,6 @@ class _Stack:
             for one in policy.document("policy").get("Statement", [])
         ]
         """Role, actions and resources of each statement."""
-        self._defined = [_texts(machine.document("definition")) for machine in self.graph.all(MACHINE)]
         self._callers = {arn: list(self._calls(one)) for arn, one in self.functions.items()}
 
     def problems(self) -> Iterator[str]:
@@ -98,9 +97,9 @@ class _Stack:
 
     def _calls(self, function: Resource) -> Iterator[tuple[str, str]]:
         arn, name = function.get("arn"), function.get("name")
-        for texts in self._defined:
+        for machine in self.graph.all(MACHINE):
             # The alarms of the machine itself are asked for beside this.
-            if arn in texts:
+            if self._may_call(str(machine.get("roleArn")).rpartition("/")[2], arn):
                 yield "", ""
         for permission in self.graph.all(PERMISSION):
             if permission.get("function") in (arn, name):
@@ -151,10 +150,13 @@ class _Stack:
     def _waiting(self, arn: str) -> Iterator[str]:
         """The other functions whose role may invoke the function."""
         by_role = {str(one.get("role")).rpartition("/")[2]: callee for callee, one in self.functions.items()}
-        for role, actions, resources in self._allowed:
-            caller = by_role.get(role, "")
-            if caller and caller != arn and "lambda:InvokeFunction" in actions and arn in resources:
-                yield caller
+        yield from (caller for role, caller in by_role.items() if caller != arn and self._may_call(role, arn))
+
+    def _may_call(self, role: str, arn: str) -> bool:
+        return any(
+            whose == role and "lambda:InvokeFunction" in actions and arn in resources
+            for whose, actions, resources in self._allowed
+        )
 
     def _gives_up(self, function: Resource) -> Iterator[str]:
         """An asynchronous event must come to where an alarm looks, and the function's role must let it."""
@@ -171,12 +173,3 @@ class _Stack:
         for target in targets:
             if not any("sqs:SendMessage" in actions and target in resources for actions, resources in own):
                 yield f"{function.name}: its role may not send dead letters"
-
-
-def _texts(document: Any) -> set[str]:
-    """Every text in a document."""
-    if isinstance(document, str):
-        return {document}
-    if isinstance(document, dict):
-        return set().union(*map(_texts, document.values()))
-    return set().union(*map(_texts, document)) if isinstance(document, list) else set()

@@ -75,7 +75,7 @@ def changed(kind: str, **props: Any) -> Callable[[Resource], Resource | None]:
         (without(ALARM, metricName="Throttles"), "serving-predict: no alarm on its throttles"),
         (
             without(ALARM, metricName="ApproximateNumberOfMessagesVisible"),
-            "lake-sweep: lake-sweep: its dead letters aren't watched",
+            "lake-intake: uploads: its dead letters aren't watched",
         ),
         (changed(ALARM, actionsEnabled=False), "training: no alarm on ExecutionsFailed"),
         (without(SUBSCRIPTION), "training: no alarm on ExecutionsFailed"),
@@ -84,7 +84,7 @@ def changed(kind: str, **props: Any) -> Callable[[Resource], Resource | None]:
             "features-stream: an event that it failed on is kept nowhere that an alarm looks",
         ),
         (changed("aws:iam/rolePolicy:RolePolicy", policy="{}"), "lake-intake: its role may not send dead letters"),
-        (changed(MACHINE, definition="{}"), "lake-ingest: nothing in the stack calls it"),
+        (changed(MACHINE, roleArn="role/nobody"), "lake-ingest: nothing in the stack calls it"),
         (without(PERMISSION), "lineage-ask: nothing in the stack calls it"),
         (changed(PERMISSION, principal="iot.amazonaws.com"), "called by iot, and nothing says who hears of that"),
         (changed(QUEUE, redrivePolicy="{}"), "features-stream: features-stream: its dead letters aren't watched"),

@@ -214,16 +214,40 @@ def test_clients_find_the_outputs_by_the_stacks_name(graph: Graph, aws: Mapping[
     assert described == outputs
 
 
-def test_features_are_looked_at_each_hour_and_a_view_on_its_own_schedule(graph: Graph) -> None:
+def test_whatever_is_regular_is_called_by_the_ledger(graph: Graph) -> None:
     from headwater.declare import load_catalog
+    from headwater.schedules.types import CALL, Definition
+    from headwater.schedules.waking import wake_of
 
-    declared = {view.name: view.schedule for view in load_catalog().views.values() if view.schedule}
-    found = schedules(graph, "features-materialise")
-    assert found.keys() == {"all-views", *declared}
-    assert found["all-views"]["scheduleExpression"] == "rate(1 hour)"
-    assert json.loads(found["all-views"]["target"]["input"]) == {}
-    for name in declared:
-        assert json.loads(found[name]["target"]["input"]) == {"view": name}
+    found = schedules(graph, "regular")
+    functions = graph.outputs(FUNCTION)
+    views = {view.name: view.schedule for view in load_catalog().views.values() if view.schedule}
+    kept = {one.plain_inputs["key"]: one.plain_inputs for one in graph.all("aws:s3/bucketObjectv2:BucketObjectv2")}
+    called = {}
+    for name, given in found.items():
+        definition = Definition.model_validate_json(kept[f"stack/schedules/{name}.json"]["content"])
+        assert definition.work.kind == CALL
+        assert given["scheduleExpression"] == wake_of(definition.schedule).expression
+        assert given["target"]["arn"] == functions["regular-wake"]["arn"]
+        called[name] = definition.work
+    assert {f"materialise-{view}" for view in views} <= called.keys()
+    for view in views:
+        assert called[f"materialise-{view}"].event == {"view": view}
+    # Nothing else calls a function by the clock, but the watcher of those who tell of failures.
+    by_rule = {one.name for one in graph.all("aws:cloudwatch/eventRule:EventRule")
+               if one.plain_inputs.get("scheduleExpression")}  # fmt: skip
+    assert by_rule == {"alarms-audit"}
+    (machine,) = [one for one in graph.all("aws:sfn/stateMachine:StateMachine") if one.name == "regular"]
+    role = str(machine.plain_inputs["roleArn"]).rpartition("/")[2]
+    allowed = {
+        resource
+        for one in graph.all("aws:iam/rolePolicy:RolePolicy")
+        if one.plain_inputs["role"] == role
+        for statement in json.loads(one.plain_inputs["policy"])["Statement"]
+        if "lambda:InvokeFunction" in statement["Action"]
+        for resource in statement["Resource"]
+    }
+    assert allowed == {work.function for work in called.values()} <= {one["arn"] for one in functions.values()}
 
 
 def schedules(graph: Graph, group: str) -> dict[str, Mapping[str, Any]]:
@@ -236,7 +260,7 @@ def schedules(graph: Graph, group: str) -> dict[str, Mapping[str, Any]]:
 def test_functions_run_from_the_bundles_that_were_uploaded(graph: Graph) -> None:
     keys = {uploaded["key"] for uploaded in graph.outputs("aws:s3/bucketObjectv2:BucketObjectv2").values()}
     functions = graph.outputs(FUNCTION)
-    assert len(functions) == 32
+    assert len(functions) == 33
     for function in functions.values():
         assert function["s3Key"] in keys
         assert function["s3Key"].startswith("code/")

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from headwater.client.prices import DOLLARS, FREE, dollars
+from headwater.schedules.store import DEFINITIONS
+from headwater.schedules.types import CALL
 from tools.reference.stack import ROOT, resources
 
 if TYPE_CHECKING:
@@ -21,6 +23,10 @@ HOURS = 730
 """In a month."""
 CALL_SECONDS, CALL_LISTS, CALL_READS, CALL_LOG_BYTES = 3, 5, 10, 2_000
 """Assumed of a call that finds nothing to do: its time with the cold start, requests to S3 and DynamoDB, its log."""
+WAKE_SECONDS = 1
+TICK_TRANSITIONS, TICK_WRITES, TICK_READS = 2, 12, 20
+"""Of a tick: Step Functions counts the start as one; the ledger writes three transactions of two items, which are paid
+for twice."""
 POLLS = 650_000
 """Requests a month by which Lambda asks one queue: five pollers, 20 seconds each (docs/decisions/0126)."""
 METRICS_OF_A_MODEL = 6
@@ -49,6 +55,7 @@ NOTHING: Mapping[str, str] = {
     "aws:ssm/parameter:Parameter": "SSM parameters (standard)",
 }
 """Types of resources that cost nothing while nobody uses them."""
+FUNCTION, SCHEDULE = "aws:lambda/function:Function", "aws:scheduler/schedule:Schedule"
 ALARM, MAPPING = "aws:cloudwatch/metricAlarm:MetricAlarm", "aws:lambda/eventSourceMapping:EventSourceMapping"
 # Settings of something else, that nobody pays for.
 PARTS = re.compile(
@@ -98,7 +105,7 @@ def write() -> None:
 
 def _render(found: Sequence[Resource]) -> str:
     spark = sum(_alarm_metrics(one) for one in found if one.type == ALARM and _is_sparks(one))
-    free = Counter(one.type for one in found if one.type in NOTHING)
+    free = Counter(one.type for one in found if one.type in NOTHING and not _is_sparks(one))
     named = ", ".join(f"{free[kind]} {words}" for kind, words in NOTHING.items() if free[kind])
     lines = ["| what | how much | a month |", "|---|---|---|"]
     lines += [f"| {row.what} | {row.how} | ${row.cost:.2f} |" for row in _rows(found)]
@@ -134,18 +141,32 @@ def _rows(found: Sequence[Resource]) -> Iterator[Row]:
         f"{FREE['custom metrics']:.0f} free; a count of zero isn't written",
         {"custom metrics": metrics},
     )
-    calls, gb_calls, by_scheduler = _calls(found)
+    calls, gb_calls = _calls(found)
     yield Row(
         "calls by the clock, on arm64",
-        f"{calls:,.0f} calls of {CALL_SECONDS} s, {gb_calls * CALL_SECONDS:,.0f} GB-seconds; {CALL_LISTS} lists and "
+        f"{calls:,.0f} of {CALL_SECONDS} s, {gb_calls * CALL_SECONDS:,.0f} GB-seconds; {CALL_LISTS} lists and "
         f"{CALL_READS} reads each",
         {
             "Lambda requests": calls,
             "Lambda GB-seconds on arm64": gb_calls * CALL_SECONDS,
-            "scheduler calls": by_scheduler,
             "S3 writes and lists": calls * CALL_LISTS,
             "DynamoDB reads": calls * CALL_READS,
             "log GB written": calls * CALL_LOG_BYTES / 1e9,
+        },
+    )
+    wakes = _wakes(found)
+    yield Row(
+        "the ledger that makes them",
+        f"{wakes:,.0f} ticks: two wakes of {WAKE_SECONDS} s and 512 MB, {TICK_TRANSITIONS} state transitions, the "
+        f"first {FREE['state transitions']:,.0f} free, {TICK_WRITES} writes and {TICK_READS} reads each",
+        {
+            "scheduler calls": wakes,
+            "Lambda requests": 2 * wakes,
+            "Lambda GB-seconds on arm64": 2 * wakes * WAKE_SECONDS * 0.5,
+            "state transitions": wakes * TICK_TRANSITIONS,
+            "DynamoDB units": wakes * TICK_WRITES,
+            "DynamoDB reads": wakes * TICK_READS,
+            "log GB written": 3 * wakes * CALL_LOG_BYTES / 1e9,
         },
     )
     polled = sum(one.type == MAPPING for one in found)
@@ -174,23 +195,28 @@ def _alarm_metrics(alarm: Resource) -> int:
     return sum("metric" in query for query in queries) or 1
 
 
-def _calls(found: Sequence[Resource]) -> tuple[float, float, float]:
-    """Calls of functions by the clock in a month, their number times the functions' GB, and those by the scheduler."""
-    memory = {one.get("arn"): one.get("memorySize") / 1024 for one in found if one.type.endswith(":Function")
-              and one.type.startswith("aws:lambda")}  # fmt: skip
+def _calls(found: Sequence[Resource]) -> tuple[float, float]:
+    """Calls of functions by the clock in a month, and their number times the functions' GB."""
+    memory = {one.get("arn"): one.get("memorySize") / 1024 for one in found if one.type == FUNCTION}
     rules = {one.get("name"): one.get("scheduleExpression") for one in found if one.type.endswith(":EventRule")}
-    calls = gb_calls = by_scheduler = 0.0
+    calls = [
+        (calls_a_month(rules[one.get("rule")]), one.get("arn"))
+        for one in found
+        if one.type == "aws:cloudwatch/eventTarget:EventTarget" and rules.get(one.get("rule"))
+    ]
+    schedules = {one.get("name"): one.get("scheduleExpression") for one in found if one.type == SCHEDULE}
     for one in found:
-        if one.type == "aws:cloudwatch/eventTarget:EventTarget" and rules.get(one.get("rule")):
-            times, arn = calls_a_month(rules[one.get("rule")]), one.get("arn")
-        elif one.type == "aws:scheduler/schedule:Schedule":
-            times, arn = calls_a_month(one.get("scheduleExpression")), one.get("target", "arn")
-            by_scheduler += times
-        else:
-            continue
-        calls += times
-        gb_calls += times * memory[arn]
-    return calls, gb_calls, by_scheduler
+        # The deployed definitions of schedules: what a tick calls.
+        if one.type == "aws:s3/bucketObjectv2:BucketObjectv2" and one.get("key").startswith(DEFINITIONS):
+            work = one.document("content")["work"]
+            if work["kind"] == CALL:
+                calls.append((calls_a_month(schedules[work["name"]]), work["function"]))
+    return sum(times for times, _ in calls), sum(times * memory[arn] for times, arn in calls)
+
+
+def _wakes(found: Sequence[Resource]) -> float:
+    """Ticks of all schedules in a month."""
+    return sum(calls_a_month(one.get("scheduleExpression")) for one in found if one.type == SCHEDULE)
 
 
 def calls_a_month(expression: str) -> float:

@@ -10,9 +10,10 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from headwater.handlers.observability import observe
+from headwater.schedules.calls import ScheduledCall
 from headwater.schedules.service import Scheduler
 from headwater.schedules.store import DeployedSchedules, Ledger
-from headwater.schedules.types import ScheduleState
+from headwater.schedules.types import CALL, ScheduleState
 from headwater.settings import FunctionSettings, at_init
 from headwater.storage.table import Table
 from headwater.training.scheduled import ScheduledTraining
@@ -25,7 +26,10 @@ class Settings(FunctionSettings):
 
     registry_table: str
     artifacts_bucket: str
-    training_arn: str
+    training_arn: str = ""
+    """Where ticks start trainings."""
+    regular_arn: str = ""
+    """Where ticks call functions."""
 
 
 @at_init
@@ -34,7 +38,10 @@ def scheduler() -> Scheduler:
     return Scheduler(
         Ledger(Table(settings.registry_table)),
         DeployedSchedules(settings.artifacts_bucket),
-        {"training": ScheduledTraining(settings.training_arn, settings.artifacts_bucket)},
+        {
+            "training": ScheduledTraining(settings.training_arn, settings.artifacts_bucket),
+            CALL: ScheduledCall(settings.regular_arn),
+        },
     )
 
 

@@ -12,14 +12,13 @@ from headwater.infra.features.spark import start_spark
 from headwater.infra.platform.component import Component
 from headwater.infra.platform.keys import MODELS, RUNS, VIEWS
 from headwater.infra.platform.platform import Platform
-from headwater.infra.platform.schedules import Start, start_on_schedules
 from headwater.infra.platform.state_machine import StateMachine
 from headwater.infra.platform.tags import physical_name
 from headwater.infra.platform.uses import compute_features
 
 CAPABILITY = "features"
 # What became known since, and definitions that were deployed since: if there is nothing, a few reads.
-HOURLY = Schedule(every="1h")
+HOURLY = Schedule(cron="23 * * * ? *")
 
 
 class Materialisation(Component):
@@ -69,30 +68,8 @@ class Materialisation(Component):
         )
 
     def _schedule(self, name: str, platform: Platform) -> None:
-        own = {
-            view.name: (view.schedule, {"view": view.name})
-            for view in platform.products.views.values()
-            if view.schedule
-        }
-        starts = [
-            Start(
-                name=f"{name}-{called}",
-                called=called,
-                expression=schedule.aws_expression,
-                timezone=schedule.place.key,
-                description=f"Brings the features of {called.replace('-', ' ')} online.",
-                event=event,
-            )
-            # A view's name has no hyphen: nothing of it is called like this.
-            for called, (schedule, event) in {"all-views": (HOURLY, {}), **own}.items()
-        ]
-        start_on_schedules(
-            name,
-            platform,
-            starts,
-            target=self.function.arn,
-            grant=self.function.invoke(),
-            role=f"{name}-schedule",
-            capability=CAPABILITY,
-            parent=self,
-        )
+        platform.regular.call(name, HOURLY, self.function)
+        for view in platform.products.views.values():
+            if view.schedule:
+                called = f"materialise-{view.name}"
+                platform.regular.call(called, view.schedule, self.function, event={"view": view.name})

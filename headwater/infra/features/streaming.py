@@ -10,6 +10,7 @@ import pulumi_aws as aws
 
 import headwater.handlers.features.commit_stream
 import headwater.handlers.features.stream
+from headwater.declare import Schedule
 from headwater.infra.platform.component import Component
 from headwater.infra.platform.grants import allow, policy_document, require_tls
 from headwater.infra.platform.keys import ARRIVED, STREAMED, STREAMED_DATA
@@ -23,7 +24,7 @@ CAPABILITY = "features"
 TIMEOUT = timedelta(seconds=29)
 TRIES = 5
 # If nothing was streamed: one listing.
-HOURLY = "rate(1 hour)"
+HOURLY = Schedule(cron="13 * * * ? *")
 
 
 class Streaming(Component):
@@ -66,8 +67,7 @@ class Streaming(Component):
         ]
         handler = headwater.handlers.features.commit_stream
         collect = self._function(name, handler, "data", memory_mib=2048, disk_mib=2048, uses=uses)
-        description = "Makes commits of streamed features."
-        collect.call_by_rule(name, schedule=HOURLY, target="collect", description=description, parent=self)
+        platform.regular.call(name, HOURLY, collect)
 
     def _queue(self, name: str, platform: Platform) -> aws.sqs.Queue:
         queue = aws.sqs.Queue(

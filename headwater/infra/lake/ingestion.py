@@ -11,6 +11,7 @@ import headwater.handlers.lake.ingest
 import headwater.handlers.lake.intake
 import headwater.handlers.lake.refuse
 import headwater.handlers.lake.sweep
+from headwater.declare import Schedule
 from headwater.infra.containers.cluster import Containers
 from headwater.infra.lake.uploads import Uploads
 from headwater.infra.platform.component import Component
@@ -21,7 +22,7 @@ from headwater.infra.platform.uses import ingest_uploads
 
 LAKE = "lake"
 DEFINITION = Path(__file__).with_name("ingestion.asl.json")
-HOURLY = "rate(1 hour)"
+HOURLY = Schedule(cron="3 * * * ? *")
 BRIEFLY = timedelta(seconds=30)
 
 
@@ -45,8 +46,8 @@ class Ingestion(Component):
         uses, values = [containers.run()], {"FunctionLimitBytes": platform.config.function_limit_bytes}
         self.machine = self._machine(name, LAKE, DEFINITION, steps, uses=uses, values=values, setting="ingestion_arn")
         Uploads("uploads", platform, intake=self._intake(), opts=self._child)
-        description = "Finds uploads that no event told of."
-        self._sweep().call_by_rule("lake-sweep", schedule=HOURLY, target="sweep", description=description, parent=self)
+        # Finds uploads that no event told of.
+        platform.regular.call("lake-sweep", HOURLY, self._sweep())
         self.register_outputs({"arn": self.machine.arn})
 
     def _intake(self) -> Function:

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pulumi
 
 import headwater.handlers.monitoring.parity
+from headwater.declare import Schedule
 from headwater.infra.platform.component import Component
 from headwater.infra.platform.keys import ARRIVED, FEATURES, MODELS, RUNS, VIEWS
 from headwater.infra.platform.platform import Platform
@@ -15,7 +16,7 @@ from headwater.infra.platform.uses import read_sources
 
 CAPABILITY = "monitoring"
 # Not rate(1 day): that fires first when it is deployed, before there is any data.
-DAILY = "cron(40 5 * * ? *)"
+DAILY = Schedule(cron="40 5 * * ? *")
 
 
 class FeatureParity(Component):
@@ -38,8 +39,7 @@ class FeatureParity(Component):
         ]
         handler = headwater.handlers.monitoring.parity
         self.function = self._function(name, handler, "data", memory_mib=3008, disk_mib=4096, uses=uses)
-        description = "Compares online features with offline ones."
-        self.function.call_by_rule(name, schedule=DAILY, target="parity", description=description, parent=self)
+        platform.regular.call(name, DAILY, self.function)
         self._alarm_on_findings(
             f"{name}-differences",
             "FeatureParityDifferences",

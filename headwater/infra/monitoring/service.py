@@ -7,6 +7,7 @@ from datetime import timedelta
 import pulumi
 
 import headwater.handlers.monitoring.compact
+from headwater.declare import Schedule
 from headwater.infra.monitoring.ask import Ask
 from headwater.infra.monitoring.dashboards import Dashboard, Metrics
 from headwater.infra.monitoring.feedback import Feedback
@@ -20,7 +21,7 @@ from headwater.infra.serving import Serving
 
 CAPABILITY = "monitoring"
 # Some minutes after the hour, UTC: what its last requests logged is there.
-HOURLY = "cron(7 * * * ? *)"
+HOURLY = Schedule(cron="7 * * * ? *")
 
 
 class Monitoring(Component):
@@ -49,9 +50,7 @@ class Monitoring(Component):
                 platform.registry.delete(COMPACTIONS),
             ],
         )
-        self.compact.call_by_rule(
-            function, schedule=HOURLY, target="compact", description="Compacts the prediction log.", parent=self
-        )
+        platform.regular.call(function, HOURLY, self.compact)
         self._alarm_on_findings(
             f"{name}-torn",
             "QuarantinedPredictionRecords",

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pulumi
 
 import headwater.handlers.monitoring.skew
+from headwater.declare import Schedule
 from headwater.infra.platform.component import Component
 from headwater.infra.platform.keys import MODELS, RUNS, VIEWS
 from headwater.infra.platform.platform import Platform
@@ -15,7 +16,7 @@ from headwater.infra.platform.uses import compute_features
 
 CAPABILITY = "monitoring"
 # Some time after midnight, UTC: what the day's last requests logged is there.
-DAILY = "cron(10 6 * * ? *)"
+DAILY = Schedule(cron="10 6 * * ? *")
 ALARMING = 0.1
 """Share of a feature's predictions of a day that saw another value than training would have. Late materialisations make
 some each day; one in ten changes what a model answers."""
@@ -41,8 +42,7 @@ class FeatureSkew(Component):
         self.function = self._function(
             name, handler, "data", memory_mib=3008, disk_mib=4096, settings=settings, uses=uses
         )
-        description = "Measures training-serving skew of the day before."
-        self.function.call_by_rule(name, schedule=DAILY, target="skew", description=description, parent=self)
+        platform.regular.call(name, DAILY, self.function)
         self._alarm_on_findings(
             name,
             "FeatureSkew",

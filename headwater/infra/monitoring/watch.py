@@ -7,6 +7,7 @@ from datetime import timedelta
 import pulumi
 
 import headwater.handlers.monitoring.watch
+from headwater.declare import Schedule
 from headwater.infra.platform.alarm_topic import Threshold
 from headwater.infra.platform.component import Component
 from headwater.infra.platform.function import METRICS_NAMESPACE
@@ -26,7 +27,7 @@ from headwater.infra.platform.platform import Platform
 
 CAPABILITY = "monitoring"
 # Some minutes behind compaction, UTC.
-HOURLY = "cron(20 * * * ? *)"
+HOURLY = Schedule(cron="20 * * * ? *")
 # Short periods, so that an alarm goes off within minutes; an hour would have to be over first.
 _PERIOD, _LASTS = timedelta(minutes=5), timedelta(hours=2)
 
@@ -68,8 +69,7 @@ class ModelWatch(Component):
                 platform.artifacts.read(RUNS),
             ],
         )
-        description = "Counts predictions, and judges the days that are over and how good they were."
-        self.function.call_by_rule(name, schedule=HOURLY, target="watch", description=description, parent=self)
+        platform.regular.call(name, HOURLY, self.function)
         self.alarms = []
         for model in sorted(platform.products.models):
             alarm = platform.topic.watch(

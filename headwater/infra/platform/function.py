@@ -61,6 +61,7 @@ class Function(pulumi.ComponentResource):
         super().__init__("headwater:index:Function", name, {}, opts)
         self._child, self._platform = pulumi.ResourceOptions(parent=self), args.platform
         self._setting = args.setting or f"{name.replace('-', '_')}_function"
+        self.logical_name = name
         package, _, module = args.handler.__name__.rpartition(".")
         self.capability = args.capability or package.rpartition(".")[2] or module
         platform, labels = args.platform, tags(capability=self.capability)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import pulumi
 
@@ -14,6 +15,9 @@ from headwater.infra.platform.code_state import DeployedCode
 from headwater.infra.platform.config import Config
 from headwater.infra.platform.keys import QUARANTINE, SCRATCH, SHARDS
 from headwater.infra.platform.tables import Table, TableArgs
+
+if TYPE_CHECKING:
+    from headwater.infra.platform.regular import Regular
 
 
 class Platform:
@@ -48,6 +52,14 @@ class Platform:
         """By the bundle's name."""
         self.code_state = DeployedCode("deployed-code", bucket=self.artifacts).state
         self.dead_letters = DeadLetters("dead-letters", account=self.account, topic=self.topic)
+
+    @cached_property
+    def regular(self) -> Regular:
+        """What calls functions regularly; made when the first one wants it."""
+        # It stands on functions, which stand on the platform.
+        from headwater.infra.platform.regular import Regular
+
+        return Regular("regular", self)
 
     def _expiring_records(self) -> list[Expiry]:
         """Records by model, since the bucket's tables of them stay."""

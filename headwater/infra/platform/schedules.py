@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
 import pulumi_aws as aws
 
+from headwater.declare import Schedule
 from headwater.infra.platform.grants import Grant, Role, Text
 from headwater.infra.platform.platform import Platform
 from headwater.infra.platform.tags import cut, physical_name, tags
+from headwater.schedules.waking import wake_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,57 +41,90 @@ def _window(minutes: int) -> aws.scheduler.ScheduleFlexibleTimeWindowArgs:
     return aws.scheduler.ScheduleFlexibleTimeWindowArgs(mode="FLEXIBLE", maximum_window_in_minutes=minutes)
 
 
-def start_on_schedules(
-    name: str,
-    platform: Platform,
-    starts: Iterable[Start],
-    *,
-    target: Text,
-    grant: Grant,
-    role: str,
-    capability: str,
-    parent: pulumi.Resource,
-) -> aws.scheduler.ScheduleGroup:
+class Starts:
     """A group of schedules, and the role that they start ``target`` with; a start that fails becomes a dead letter.
 
     Parameters
     ----------
     name, role : str
         Of the group and of the role.
-    starts : iterable of Start
-        The schedules.
     target : text
         ARN of a function or a state machine.
     grant : Grant
         To start it.
     """
-    child, labels = pulumi.ResourceOptions(parent=parent), tags(capability=capability)
-    group = aws.scheduler.ScheduleGroup(name, name=physical_name(name, "schedule group"), tags=labels, opts=child)
-    starter = Role(
-        role,
-        service="scheduler.amazonaws.com",
-        grants=[grant, platform.dead_letters.send()],
-        capability=capability,
+
+    def __init__(
+        self,
+        name: str,
+        platform: Platform,
+        *,
+        target: Text,
+        grant: Grant,
+        role: str,
+        capability: str,
+        parent: pulumi.Resource,
+    ) -> None:
+        self._platform, self._target, self._parent = platform, target, parent
+        child, labels = pulumi.ResourceOptions(parent=parent), tags(capability=capability)
+        self.group = aws.scheduler.ScheduleGroup(
+            name, name=physical_name(name, "schedule group"), tags=labels, opts=child
+        )
         # EventBridge Scheduler passes the group as the source.
-        trust_conditions={"StringEquals": {"aws:SourceAccount": platform.account.id, "aws:SourceArn": group.arn}},
-        opts=child,
-    )
-    for start in starts:
+        trust: dict[str, dict[str, Text]] = {
+            "StringEquals": {"aws:SourceAccount": platform.account.id, "aws:SourceArn": self.group.arn}
+        }
+        self._starter = Role(
+            role,
+            service="scheduler.amazonaws.com",
+            grants=[grant, platform.dead_letters.send()],
+            capability=capability,
+            trust_conditions=trust,
+            opts=child,
+        )
+
+    def add(self, start: Start, *, after: Sequence[pulumi.Resource] = ()) -> None:
+        """One schedule more, once ``after`` is there."""
         aws.scheduler.Schedule(
             start.name,
             name=cut(start.called, 64),
-            group_name=group.name,
+            group_name=self.group.name,
             description=start.description,
             schedule_expression=start.expression,
             schedule_expression_timezone=start.timezone,
             flexible_time_window=_window(start.window_minutes),
             target={
-                "arn": target,
-                "role_arn": starter.ready,
+                "arn": self._target,
+                "role_arn": self._starter.ready,
                 "input": json.dumps(start.event),
                 "retry_policy": {"maximum_event_age_in_seconds": 3600, "maximum_retry_attempts": 10},
-                "dead_letter_config": {"arn": platform.dead_letters.arn},
+                "dead_letter_config": {"arn": self._platform.dead_letters.arn},
             },
-            opts=child,
+            opts=pulumi.ResourceOptions(parent=self._parent, depends_on=list(after)),
         )
-    return group
+
+
+def waking(name: str, schedule: Schedule) -> Start:
+    """The schedule that wakes the ledger of the schedule ``name``."""
+    wake = wake_of(schedule)
+    return Start(
+        name=name,
+        called=name,
+        expression=wake.expression,
+        timezone=wake.zone,
+        window_minutes=wake.window_minutes,
+        description=f"Wakes the ledger of the schedule {name}.",
+        # EventBridge Scheduler fills the time in that the wake was planned for.
+        event={"schedule": name, "scheduled": "<aws.scheduler.scheduled-time>"},
+    )
+
+
+def ended(machine_arn: str) -> str:
+    """The pattern of events that say that a run of a machine is over."""
+    return json.dumps(
+        {
+            "source": ["aws.states"],
+            "detail-type": ["Step Functions Execution Status Change"],
+            "detail": {"stateMachineArn": [machine_arn], "status": ["SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"]},
+        }
+    )

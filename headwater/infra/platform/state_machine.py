@@ -65,7 +65,7 @@ class StateMachine(pulumi.ComponentResource):
             tags=tags(capability=args.capability),
             opts=child,
         )
-        role = Role(
+        self.role = role = Role(
             name,
             service="states.amazonaws.com",
             grants=[LOG_DELIVERY, TRACING, used],
@@ -77,7 +77,7 @@ class StateMachine(pulumi.ComponentResource):
             name,
             name=physical_name(name, "state machine"),
             type="STANDARD",
-            definition=pulumi.Output.all(**used.settings).apply(lambda values: fill(text, values, file)),
+            definition=pulumi.Output.from_input(dict(used.settings)).apply(lambda values: fill(text, values, file)),
             role_arn=role.ready,
             logging_configuration={
                 "level": "ALL",

@@ -11,9 +11,10 @@ import socket
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +24,15 @@ from localcloud.provider import Aws
 
 _SERVE = """
 import json, sys
+from datetime import timedelta
 from pathlib import Path
 from localcloud import service_models
 service_models.share_with_moto()
 from localcloud.cloud import Cloud
 with Cloud(Path(sys.argv[1])) as cloud:
     print(json.dumps(cloud.environment()), flush=True)
-    sys.stdin.read()
+    for seconds in sys.stdin:
+        print(cloud.clock.advance(timedelta(seconds=float(seconds))).isoformat(), flush=True)
 """
 
 
@@ -60,10 +63,12 @@ class CloudBeside:
     ----------
     environment : mapping of str to str
         The variables that lead there.
+    ask : callable
+        Writes a line to the cloud's process; its answer.
     """
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self._aws = Aws(environment)
+    def __init__(self, environment: Mapping[str, str], ask: Callable[[str], str]) -> None:
+        self._aws, self._ask = Aws(environment), ask
         self.region = self._aws.region
         self.account_id = ACCOUNT_ID
 
@@ -74,6 +79,10 @@ class CloudBeside:
     def client(self, service: str) -> Any:
         """The boto3 client of a service."""
         return self._aws.client(service)
+
+    def advance(self, by: timedelta) -> datetime:
+        """Move the cloud's clock; its time then."""
+        return datetime.fromisoformat(self._ask(f"{by.total_seconds()}"))
 
 
 @contextmanager
@@ -95,7 +104,14 @@ def cloud_beside(directory: Path) -> Iterator[CloudBeside]:
             line = process.stdout.readline()
             if not line:
                 raise RuntimeError(log.read_text())
-            yield CloudBeside(json.loads(line))
+            into, out = process.stdin, process.stdout
+
+            def ask(told: str) -> str:
+                into.write(f"{told}\n")
+                into.flush()
+                return out.readline().strip()
+
+            yield CloudBeside(json.loads(line), ask)
         finally:
             process.stdin.close()
             process.stdout.close()

@@ -219,7 +219,7 @@ def test_a_schedule_that_never_fires_is_told_by_line(check: Check, schedule: str
         assert any(line.startswith("pipelines/booking/product.py:") and words in line for line in found), found
 
 
-def test_a_views_schedule_takes_times_alone(check: Check) -> None:
-    view = RATE + "schedule=Schedule(every='1h', calendar=weekdays()),"
-    (found,) = check(view=view)
-    assert "feature view 'users': schedule: calendar can't be given here" in found
+def test_a_views_schedule_knows_calendars_and_replaces_no_run(check: Check) -> None:
+    assert check(view=RATE + "schedule=Schedule(cron='0 6 * * ? *', calendar=weekdays(), roll='next'),") == []
+    (found,) = check(view=RATE + "schedule=Schedule(every='1h', overlap='replace'),")
+    assert "feature view 'users': schedule: overlap=\"replace\" can't be given here: a function that runs" in found

@@ -18,7 +18,7 @@ def test_the_form_of_0_1_means_the_same() -> None:
     )
     assert (old.said, old.place, old.interval) == (new.said, new.place, new.interval)
     rate = Schedule(expression="rate(7 days)")
-    assert (rate.interval, rate.aws_expression) == (timedelta(days=7), "rate(7 days)")
+    assert (rate.interval, rate.said) == (timedelta(days=7), "every 7d")
     assert Schedule.model_validate_json(old.model_dump_json()).said == old.said
 
 

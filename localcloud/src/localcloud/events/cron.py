@@ -1,8 +1,7 @@
 """AWS's dialect of cron: minutes, hours, day of month, month, day of week, year; with ``?``, ``L``, ``W`` and ``#``.
 
 After https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-pattern.html. Days of the week count
-from 1 = SUN; ranges may wrap around (``20-2``, ``SAT-MON``); exactly one of the two day fields is ``?``. cronsim, which
-the rest of the project uses, speaks Debian's dialect.
+from 1 = SUN; ranges may wrap around (``20-2``, ``SAT-MON``); exactly one of the two day fields is ``?``.
 """
 
 from __future__ import annotations
