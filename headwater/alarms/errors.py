@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from headwater.errors import HeadwaterError, InvalidRequest, NotFound, Refused
 
 
@@ -47,8 +49,26 @@ class NoSuchReceiver(NotFound):
     """No receiver of the stack has this name."""
 
 
-class GroupChanged(Refused):
+class _Changed(Refused):
+    """Somebody else was faster.
+
+    Parameters
+    ----------
+    generation : int
+        The generation by now.
+    """
+
+    def __init__(self, message: str, *, generation: int = 0, next_steps: Sequence[str] = ()) -> None:
+        super().__init__(message, next_steps=next_steps)
+        self.generation = generation
+
+
+class GroupChanged(_Changed):
     """The group isn't in the generation that the caller saw: read it again and decide anew."""
+
+
+class MuteChanged(_Changed):
+    """The mute isn't in the generation that the caller saw: read it again and decide anew."""
 
 
 class GroupRefused(Refused):

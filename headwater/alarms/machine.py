@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 
 from headwater.alarms.errors import GroupRefused
 from headwater.alarms.events import AlarmEvent, AlarmState
+from headwater.alarms.muting import Mute, hitting
 from headwater.alarms.routing import Leg
-from headwater.alarms.types import AlarmLine, Group, GroupStatus, Instance, Kind, Mute, Notice, hitting
+from headwater.alarms.types import AlarmLine, Group, GroupStatus, Instance, Kind, Notice
 from headwater.declare.alarms import Inhibit
 from headwater.declare.matchers import Labels, all_match
 
@@ -80,8 +81,8 @@ class _Sorted:
     """Alarms that people believe to fire, and that don't."""
     looks: list[datetime] = field(default_factory=list)
     """When one of them changes by itself."""
-    unmuted: list[Mute] = field(default_factory=list)
-    """Mutes that ended since the last look, of alarms that fire."""
+    unmuted: list[str] = field(default_factory=list)
+    """Words on mutes whose window ended since the last look, of alarms that fire."""
 
 
 def settle(group: Group, seen: Situation) -> Settled:
@@ -140,7 +141,7 @@ def _decide(
     group: Group, seen: Situation, found: _Sorted, *, new: bool, quiet: bool, ran_out: bool
 ) -> tuple[Kind | None, str, datetime | None]:
     """Why people are told now, in words, and until when a recovery is held back."""
-    note = "; ".join(dict.fromkeys(mute.words for mute in found.unmuted))
+    note = "; ".join(dict.fromkeys(found.unmuted))
     if new:
         if group.status.is_quiet:
             return Kind.FIRING, f"{note or 'a new alarm'}: {group.status.value.lower()} by {group.by} before", None
@@ -177,18 +178,17 @@ def _sort(group: Group, seen: Situation) -> _Sorted:
             continue
         if instance.ends_at is not None:
             found.looks.append(instance.ends_at)
-        mute = hitting(seen.mutes, instance, seen.now)
-        if mute is not None:
-            found.looks.append(mute.ends_at)
-        if mute is not None or inhibits(seen.inhibit, seen.sources, instance.labels, seen.now):
+        about = [mute for mute in seen.mutes if mute.concerns(instance)]
+        # Also windows that begin later: who was muted meanwhile is told at the end of each.
+        found.looks += [window[1] for mute in about if (window := mute.next_window(seen.now)) is not None]
+        if any(mute.window(seen.now) for mute in about) or inhibits(
+            seen.inhibit, seen.sources, instance.labels, seen.now
+        ):
             found.silenced.append(instance)
             continue
         found.audible.append(instance)
-        found.unmuted += [
-            mute for mute in seen.mutes
-            if since < mute.ends_at <= seen.now and mute.starts_at < mute.ends_at and mute.concerns(instance)
-            and instance.since < mute.ends_at
-        ]  # fmt: skip
+        ended = [(mute, mute.ended_between(since, seen.now)) for mute in about]
+        found.unmuted += [mute.words(end) for mute, end in ended if end is not None and instance.since < end]
     return found
 
 

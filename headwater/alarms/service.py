@@ -12,9 +12,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from headwater.alarms import machine
-from headwater.alarms.errors import AlarmBusy, GroupChanged, NoSuchGroup
+from headwater.alarms.errors import AlarmBusy, GroupChanged, MuteChanged, NoSuchGroup, NoSuchMute
 from headwater.alarms.events import AlarmEvent
 from headwater.alarms.machine import Settled, Situation
+from headwater.alarms.muting import Mute
 from headwater.alarms.routing import Leg, Router, digest
 from headwater.alarms.store import AlarmStore, Timer
 from headwater.alarms.types import (
@@ -24,7 +25,6 @@ from headwater.alarms.types import (
     GroupStatus,
     Instance,
     Kind,
-    Mute,
     Notice,
     Notification,
 )
@@ -320,6 +320,7 @@ class AlarmManager:
                 raise GroupChanged(
                     f"group {group_id} is in generation {group.generation}, not {generation}: somebody or something "
                     f"changed it; it is {group.status.value}" + (f" by {group.by}" if group.by else ""),
+                    generation=group.generation,
                     next_steps=[f"headwater alarms show {group_id}"],
                 )
             after = change(group)
@@ -331,11 +332,43 @@ class AlarmManager:
         raise AlarmBusy(f"group {group_id}: {_TRIES} times somebody else changed it")
 
     def mute(self, mute: Mute) -> None:
-        """Keep a mute, and look at the groups that it hits once it is over."""
-        self._store.keep_mute(mute)
+        """Keep a new mute, and look at the groups that it concerns at the end of its next window."""
+        if not self._store.keep_mute(mute) and self._store.mute(mute.id) != mute:
+            raise MuteChanged(f"there is a mute {mute.id} already: ask again")
+        self._look_after_mute(mute)
+
+    def unmute(self, id_: str, *, by: str, generation: int | None = None) -> Mute:
+        """End a mute now: what it hit and still fires is told.
+
+        Raises
+        ------
+        NoSuchMute
+            There is no such mute, or it is over.
+        MuteChanged
+            The mute is in another generation than the caller saw.
+        """
+        for _ in range(_TRIES):
+            found, now = self._store.mute(id_), self._now()
+            if found is None or found.ends_at <= now:
+                raise NoSuchMute(f"there is no mute {id_!r} that isn't over", next_steps=["headwater alarms mutes"])
+            if generation is not None and found.generation != generation:
+                raise MuteChanged(
+                    f"mute {id_} is in generation {found.generation}, not {generation}: somebody changed it",
+                    generation=found.generation,
+                )
+            changes = {"ends_at": now, "removed_by": by, "generation": found.generation + 1}
+            ended = found.model_copy(update=changes)
+            if self._store.keep_mute(ended, found) or self._store.mute(id_) == ended:
+                self._look_after_mute(ended)
+                return ended
+        raise AlarmBusy(f"mute {id_}: {_TRIES} times somebody else changed it")
+
+    def _look_after_mute(self, mute: Mute) -> None:
+        now = self._now()
+        window = mute.next_window(now)
         for group, instances in self.open_groups():
-            if any(mute.concerns(instance) for instance in instances if instance.fires(self._now())):
-                self._arm(group.id, max(self._now(), mute.ends_at))
+            if any(mute.concerns(instance) for instance in instances if instance.fires(now)):
+                self._arm(group.id, window[1] if window else now)
 
     def audit(self) -> list[str]:
         """Look once more at groups whose time is long over, and send what still waits; ids of the groups.

@@ -1,18 +1,15 @@
-"""Alarms, their groups, mutes and notifications, as the registry keeps them."""
+"""Alarms, their groups and notifications, as the registry keeps them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
 from pydantic import AwareDatetime, Field
 
 from headwater.alarms.events import AlarmEvent, AlarmState
-from headwater.declare.matchers import Matchers, all_match
 from headwater.values import Stored, Value
-
-LONGEST_MUTE = timedelta(days=30)
 
 
 class Decision(StrEnum):
@@ -118,34 +115,6 @@ class Group(Stored):
     """Whether people heard of it in the digest of a storm."""
 
 
-class Mute(Stored):
-    """Alarms that nobody is told of for a while; they are recorded all the same."""
-
-    id: str
-    match: Matchers
-    starts_at: AwareDatetime
-    ends_at: AwareDatetime
-    until_resolved: bool = False
-    """True if the mute holds only for alarms that fired when it was made, until each has resolved."""
-    author: str = Field(min_length=1, max_length=200)
-    reason: str = Field(min_length=1, max_length=1_000)
-    created_at: AwareDatetime
-    removed_by: str = ""
-
-    def hits(self, instance: Instance, now: datetime) -> bool:
-        """Whether nobody is told of ``instance`` at ``now``."""
-        return self.starts_at <= now < self.ends_at and self.concerns(instance)
-
-    def concerns(self, instance: Instance) -> bool:
-        """True if the mute is about ``instance``, whatever the time."""
-        return all_match(self.match, instance.labels) and not (self.until_resolved and instance.since > self.created_at)
-
-    @property
-    def words(self) -> str:
-        """As notifications say it once it is over."""
-        return f"still firing; muted by {self.author} until {self.ends_at:%Y-%m-%d %H:%M} UTC ({self.reason})"
-
-
 class Kind(StrEnum):
     """Why people are told."""
 
@@ -236,9 +205,3 @@ class Notification(Stored):
     def key(self) -> str:
         """Idempotency key: the same for every try."""
         return f"{self.notice.group}-{self.notice.generation}-{self.receiver}"
-
-
-def hitting(mutes: tuple[Mute, ...], instance: Instance, now: datetime) -> Mute | None:
-    """The mute that lasts longest of those that hit ``instance``; None if none does."""
-    found = [mute for mute in mutes if mute.hits(instance, now)]
-    return max(found, key=lambda mute: mute.ends_at, default=None)

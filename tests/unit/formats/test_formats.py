@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from headwater.alarms.types import AlarmRecord, Group, Instance, Mute, Notification
+from headwater.alarms.muting import Mute
+from headwater.alarms.types import AlarmRecord, Group, Instance, Notification
 from headwater.code.types import CodeState
 from headwater.declare import Product
 from headwater.features.definitions import Definition as ViewDefinition
