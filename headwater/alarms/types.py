@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime
 
 from headwater.alarms.events import AlarmEvent, AlarmState
 from headwater.values import Stored, Value
