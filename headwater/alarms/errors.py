@@ -50,13 +50,15 @@ class NoSuchReceiver(NotFound):
 
 
 class _Changed(Refused):
-    """Somebody else was faster.
+    """Somebody else was faster; as an answer of the API 412 with the generation by now as its ETag.
 
     Parameters
     ----------
     generation : int
         The generation by now.
     """
+
+    http_status = 412
 
     def __init__(self, message: str, *, generation: int = 0, next_steps: Sequence[str] = ()) -> None:
         super().__init__(message, next_steps=next_steps)
@@ -73,6 +75,36 @@ class MuteChanged(_Changed):
 
 class GroupRefused(Refused):
     """The group's state doesn't allow what was asked."""
+
+
+class InvalidAlarmRequest(InvalidRequest):
+    """The request's body or header isn't what the route takes; the message names the field."""
+
+
+class AlarmBodyTooLarge(HeadwaterError):
+    """The request's body is longer than such a request may be."""
+
+    http_status = 413
+
+
+class NoCondition(HeadwaterError):
+    """The request changes something and has no If-Match."""
+
+    http_status = 428
+
+
+class CallerUnknown(HeadwaterError):
+    """The request came without the identity that IAM gives to callers of this route."""
+
+    exit_code = 4
+    http_status = 403
+
+
+class LinkRefused(HeadwaterError):
+    """The link's token isn't genuine, is another group's, or has expired."""
+
+    exit_code = 4
+    http_status = 403
 
 
 class AlarmBusy(HeadwaterError):

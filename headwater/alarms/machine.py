@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from headwater.alarms import escalation
 from headwater.alarms.errors import GroupRefused
 from headwater.alarms.events import AlarmEvent, AlarmState
 from headwater.alarms.muting import Mute, hitting
@@ -69,6 +70,8 @@ class Settled:
     """People are told this."""
     look_at: datetime | None = None
     """When the group must be looked at again, if no event comes before."""
+    receivers: tuple[str, ...] = ()
+    """Receivers of the notice."""
 
 
 @dataclass
@@ -99,6 +102,10 @@ def settle(group: Group, seen: Situation) -> Settled:
     quiet = group.status.is_quiet and not ran_out and not new
     fires = found.audible or found.silenced
     kind, note, wait = _decide(group, seen, found, new=bool(new), quiet=quiet, ran_out=ran_out)
+    remind_at = _ack_reminder(group, seen.leg) if quiet and found.audible else None
+    if kind is None and remind_at is not None and remind_at <= seen.now:
+        until = f" until {group.until:%Y-%m-%d %H:%M} UTC" if group.until else ""
+        kind, note = Kind.REMINDER, f"still firing; acknowledged by {group.by}{until}"
     status = GroupStatus.OPEN
     if not fires:
         status = GroupStatus.CLOSED if wait is None else GroupStatus.OPEN
@@ -112,10 +119,13 @@ def settle(group: Group, seen: Situation) -> Settled:
         "status": status,
         "flushed_at": seen.now,
         "until": group.until if status.is_quiet else None,
+        "reminded_at": seen.now if quiet and kind is Kind.REMINDER else group.reminded_at if quiet else None,
     }
+    opened = False
     if kind is not None:
         changes |= {"notified_at": seen.now, "notified_generation": group.generation + 1}
         changes["told"] = _told(found, told)
+        opened = kind is not Kind.RECOVERED and (not group.told or group.status is GroupStatus.CLOSED)
         if not group.told or group.status is GroupStatus.CLOSED:
             changes["opened_at"] = seen.now
     if kind is Kind.RECOVERED:
@@ -123,7 +133,15 @@ def settle(group: Group, seen: Situation) -> Settled:
     elif status is GroupStatus.CLOSED:
         messages = {instance.fingerprint for instance in seen.instances if instance.is_message}
         changes["told"] = tuple(sorted(told & messages))
-    after = group.model_copy(update=changes)
+    after, also, why = escalation.advance(
+        group.model_copy(update=changes), seen.leg, seen.now, audible=bool(found.audible), opened=opened
+    )
+    if also:
+        after = after.model_copy(update={"notified_generation": after.generation})
+        kind, note = kind or Kind.ESCALATED, f"{note}; {why}" if note else why
+    looks += [after.chain_at] if after.chain_at is not None else []
+    if quiet and found.audible and (remind_at := _ack_reminder(after, seen.leg)) is not None:
+        looks.append(remind_at)
     if status.is_quiet and after.until is not None:
         looks.append(after.until)
     elif found.audible and after.notified_at is not None:
@@ -134,7 +152,22 @@ def settle(group: Group, seen: Situation) -> Settled:
     if kind is not None and all(instance.is_message for instance in found.audible) and not found.silenced:
         after = after.model_copy(update={"status": GroupStatus.CLOSED})
     look_at = min((look for look in looks if look > seen.now), default=None)
-    return Settled(group=after, notice=notice, look_at=None if after.status is GroupStatus.CLOSED else look_at)
+    look_at = None if after.status is GroupStatus.CLOSED else look_at
+    return Settled(group=after, notice=notice, look_at=look_at, receivers=_receivers(kind, seen.leg, group, also))
+
+
+def _receivers(kind: Kind | None, leg: Leg, before: Group, also: tuple[str, ...]) -> tuple[str, ...]:
+    """The route's receivers, those of a step, and at the end also those of earlier steps."""
+    named = () if kind in {None, Kind.ESCALATED} else leg.receivers
+    earlier = before.escalated_to if kind in {Kind.UPDATED, Kind.RECOVERED} else ()
+    return tuple(dict.fromkeys((*named, *also, *earlier)))
+
+
+def _ack_reminder(group: Group, leg: Leg) -> datetime | None:
+    last = group.reminded_at or group.acked_at
+    if group.status is not GroupStatus.ACKED or leg.ack_reminder is None or last is None:
+        return None
+    return last + leg.ack_reminder
 
 
 def _decide(
@@ -256,9 +289,11 @@ def acknowledge(group: Group, by: str, until: datetime, note: str, now: datetime
         raise GroupRefused(f"group {group.id} is CLOSED: nothing fires, so there is nothing to acknowledge or snooze")
     if until <= now:
         raise GroupRefused(f"until {until:%Y-%m-%d %H:%M} UTC is over; say a time after {now:%Y-%m-%d %H:%M} UTC")
-    return group.model_copy(
-        update={"generation": group.generation + 1, "status": status, "by": by, "until": until, "note": note}
-    )
+    changes = {
+        "generation": group.generation + 1, "status": status, "by": by, "until": until, "note": note, "acked_at": now,
+        "reminded_at": None,
+    }  # fmt: skip
+    return escalation.stopped(group.model_copy(update=changes))
 
 
 def reopen(group: Group, by: str) -> Group:
@@ -290,7 +325,10 @@ def close(group: Group, by: str, instances: Sequence[Instance], now: datetime) -
         )
     if group.status is GroupStatus.CLOSED:
         raise GroupRefused(f"group {group.id} is CLOSED already")
-    changes = {"generation": group.generation + 1, "status": GroupStatus.CLOSED, "by": by, "until": None, "told": ()}
+    changes = {
+        "generation": group.generation + 1, "status": GroupStatus.CLOSED, "by": by, "until": None, "told": (),
+        "chain": (), "chain_next": 0, "chain_at": None, "escalated_to": (),
+    }  # fmt: skip
     return group.model_copy(update=changes)
 
 

@@ -18,6 +18,7 @@ from headwater.alarms.machine import Settled, Situation
 from headwater.alarms.muting import Mute
 from headwater.alarms.routing import Leg, Router, digest
 from headwater.alarms.store import AlarmStore, Timer
+from headwater.alarms.storms import STORM, storm_leg
 from headwater.alarms.types import (
     AlarmRecord,
     Decision,
@@ -34,8 +35,6 @@ from headwater.declare.matchers import all_match
 _TRIES = 10
 OVERDUE = timedelta(hours=1)
 """How late a timer is before the daily audit takes it for lost."""
-STORM_WAIT = timedelta(minutes=1)
-"""How long the digest of a storm waits for more groups."""
 
 
 class Sender(Protocol):
@@ -196,9 +195,13 @@ class AlarmManager:
             if settled.group.in_digest:
                 # Before the group is kept: what the digest holds twice, it holds once.
                 self._forward(leg, instances)
-                settled = _with(settled, in_digest=settled.group.status is not GroupStatus.CLOSED)
+                settled = _with(
+                    settled, in_digest=settled.group.status is not GroupStatus.CLOSED, chain=(), chain_at=None
+                )
             else:
-                notifications = self._notifications(notice, leg, group.notified_generation)
+                notifications = self._notifications(settled, notice, group)
+                heard = {one.receiver: notice.generation for one in notifications}
+                settled = _with(settled, heard={**group.heard, **heard})
         opened = situation.now if settled.notice is not None and settled.group.opened_at == situation.now else None
         if group.route == STORM:
             opened = None
@@ -208,7 +211,7 @@ class AlarmManager:
         if group.route == STORM:
             root = self.router.route({})[-1]
             receivers = tuple(group.labels["receivers"].split(","))
-            return storm_leg(root, receivers)
+            return storm_leg(self.router.legs.get(group.labels.get("route", ""), root), receivers)
         return self.router.legs.get(group.route)
 
     def _here(self, group: Group, leg: Leg | None) -> Iterator[Instance]:
@@ -226,11 +229,13 @@ class AlarmManager:
                     self._store.adopt(moved, instance)
                     self._arm(moved, now + other.group_wait)
 
-    def _notifications(self, notice: Notice, leg: Leg, previous: int | None) -> list[Notification]:
+    def _notifications(self, settled: Settled, notice: Notice, before: Group) -> list[Notification]:
         made = []
-        for name in dict.fromkeys(leg.receivers):
+        for name in settled.receivers:
             receiver = self._declared.receiver(name)
             if receiver is None or receiver.send_resolved or notice.kind is not Kind.RECOVERED:
+                # Groups of earlier versions don't know who heard what.
+                previous = before.heard.get(name, before.notified_generation)
                 made.append(Notification(notice=notice, receiver=name, previous=previous))
         return made
 
@@ -254,7 +259,9 @@ class AlarmManager:
         if not leg.receivers:
             return
         labels = {"receivers": ",".join(leg.receivers)}
-        storm = digest(STORM, labels["receivers"])
+        if leg.escalation is not None:
+            labels["route"] = leg.id  # Whose steps the digest takes.
+        storm = digest(STORM, *labels.values())
         if (group := self._store.group(storm)) is None:
             self._store.create(Group(id=storm, route=STORM, labels=labels))
         for instance in instances:
@@ -297,7 +304,9 @@ class AlarmManager:
         changed = self._change(
             group_id, generation, lambda group: machine.acknowledge(group, by, end, note, self._now(), status)
         )
-        self._arm(group_id, end)
+        leg = self._leg(changed)
+        reminder = leg.ack_reminder if leg and status is GroupStatus.ACKED else None
+        self._arm(group_id, min(end, self._now() + reminder) if reminder else end)
         return changed
 
     def reopen(self, group_id: str, *, by: str, generation: int | None = None) -> Group:
@@ -395,18 +404,6 @@ class AlarmManager:
                 yield group, self._store.members(group.id)
 
 
-STORM = "storm"
-"""The route of digests."""
-
-
-def storm_leg(leg: Leg, receivers: tuple[str, ...]) -> Leg:
-    """The route that a digest takes to ``receivers``."""
-    return replace(
-        leg, id=STORM, receivers=receivers, group_by=(), group_wait=STORM_WAIT,
-        group_interval=max(leg.group_interval, timedelta(minutes=5)), recovery_interval=timedelta(0),
-    )  # fmt: skip
-
-
 def to_send(notification: Notification) -> dict[str, Any]:
     """The queue's message that lets a notification be sent."""
     notice = notification.notice
@@ -414,4 +411,4 @@ def to_send(notification: Notification) -> dict[str, Any]:
 
 
 def _with(settled: Settled, **changes: object) -> Settled:
-    return Settled(group=settled.group.model_copy(update=changes), notice=settled.notice, look_at=settled.look_at)
+    return replace(settled, group=settled.group.model_copy(update=changes))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
 from headwater.alarms.events import AlarmEvent, AlarmState
 from headwater.values import Stored, Value
@@ -85,6 +85,13 @@ class GroupStatus(StrEnum):
         return self in {GroupStatus.ACKED, GroupStatus.SNOOZED}
 
 
+class ChainStep(Value):
+    """A step of an escalation, as it was declared when the group was opened."""
+
+    after: timedelta
+    receivers: tuple[str, ...]
+
+
 class Group(Stored):
     """Alarms that take the same route and share the labels it groups by; people hear of them together."""
 
@@ -113,6 +120,19 @@ class Group(Stored):
     """When a recovery was last told."""
     in_digest: bool = False
     """Whether people heard of it in the digest of a storm."""
+    acked_at: AwareDatetime | None = None
+    reminded_at: AwareDatetime | None = None
+    """When people were last reminded of the acknowledgement."""
+    chain: tuple[ChainStep, ...] = ()
+    """Steps of the escalation, its repetitions among them."""
+    chain_next: int = 0
+    """Place of the next step."""
+    chain_at: AwareDatetime | None = None
+    """When the next step is due; None: nothing is waited for."""
+    escalated_to: tuple[str, ...] = ()
+    """Receivers that steps told since the group was opened: they hear of the end too."""
+    heard: Mapping[str, int] = Field(default_factory=dict)
+    """The newest generation that each receiver was told of."""
 
 
 class Kind(StrEnum):
@@ -124,6 +144,8 @@ class Kind(StrEnum):
     """Some of the alarms are over."""
     REMINDER = "REMINDER"
     """Nothing changed for the route's `repeat_interval`, or a mute or an acknowledgement ran out."""
+    ESCALATED = "ESCALATED"
+    """Nobody acknowledged it in time."""
     RECOVERED = "RECOVERED"
     """All alarms are over."""
     TEST = "TEST"
@@ -165,6 +187,8 @@ class Notice(Value):
     """Why people are told now, if the kind doesn't say."""
     at: AwareDatetime
     opened_at: AwareDatetime | None = None
+    ack_url: str = Field(default="", exclude=True)
+    """Where to acknowledge the group; made when it is sent, and kept nowhere: whoever has it may acknowledge."""
 
 
 class DeliveryStatus(StrEnum):
