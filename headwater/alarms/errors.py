@@ -65,6 +65,10 @@ class _Changed(Refused):
         self.generation = generation
 
 
+class NoSuchHeartbeat(NotFound):
+    """No heartbeat of this name is declared."""
+
+
 class GroupChanged(_Changed):
     """The group isn't in the generation that the caller saw: read it again and decide anew."""
 

@@ -1,0 +1,1 @@
+"""Who is alive: heartbeats that others send, and pings that the alarm manager sends."""
