@@ -72,8 +72,8 @@ class Pings:
             if before is None or before.due is None or before.due + OVERDUE < now:
                 turn = before.turn + 1 if before else 1
                 first = before or PingState(name=ping.name)
-                self._wake(ping.name, turn, now)
                 if self._store.keep_ping(first.model_copy(update={"turn": turn, "due": now}), before):
+                    self._wake(ping.name, turn, now)
                     begun.append(ping.name)
         return begun
 

@@ -45,7 +45,7 @@ class AliveStore:
         return self._keep(PINGS, after.name, after.turn, turn, after.model_dump_json())
 
     def _keep(self, pk: str, name: str, version: int, before: int | None, document: str) -> bool:
-        item = {"pk": pk, "sk": f"ID#{name}", "version": version, "document": document}
+        item: dict[str, str | int | None] = {"pk": pk, "sk": f"ID#{name}", "version": version, "document": document}
         if before is None:
             return self._table.write(self._table.put(item, only_if=ABSENT))
         return self._table.write(self._table.put(item, only_if="#version = :before", before=before))

@@ -26,9 +26,7 @@ class Alive(World):
         self.asked: list[str] = []
         self.deaf = False
         route = Route(receivers=("ann",), group_by=(), group_wait="0s", group_interval="1s", repeat_interval="30d")
-        super().__init__(
-            Alarms(receivers=(Email(name="ann"),), route=route, heartbeats=heartbeats, pings=pings)
-        )
+        super().__init__(Alarms(receivers=(Email(name="ann"),), route=route, heartbeats=heartbeats, pings=pings))
 
     def build(self) -> None:
         super().build()
