@@ -39,7 +39,7 @@ def add_to(app: typer.Typer) -> None:
     made = group("alarms", "The stack's alarms, and who hears of them.", app)
     commands(
         made, list_alarms, show_alarm, ack_group, unack_group, snooze_group, close_group, mute_alarms, unmute_alarms,
-        mutes_list, route_alarm, test_receiver, send_alarms, replay_events,
+        mutes_list, beat_heart, heartbeats_list, route_alarm, test_receiver, send_alarms, replay_events,
     )  # fmt: skip
 
 
@@ -181,6 +181,23 @@ def mutes_list(
         for one in found
     ]
     return listed(("mute", "matchers", "by", "from (UTC)", "holds", "reason"), rows, found)
+
+
+def beat_heart(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of a heartbeat that alarms.py declares.")],
+    stack: StackOption = None,
+) -> Answer:
+    """Say that something is alive: an alarm goes off when that isn't said in time."""
+    taken = connect(stack).alarms.beat(name)
+    until = f"{taken.due:%Y-%m-%d %H:%M:%S} UTC" if taken.due else "?"
+    return answered(taken, lambda _, found: note(f"{found.name} beat; somebody looks at {until}"))
+
+
+def heartbeats_list(stack: StackOption = None) -> Answer:
+    """List the heartbeats that are expected, those that are missed first."""
+    found = connect(stack).alarms.heartbeats()
+    rows = [(one.name, str(one.every), one.at, "missed" if one.missed_since else "", one.next_by) for one in found]
+    return listed(("heartbeat", "every", "last beat (UTC)", "", "next by (UTC)"), rows, found)
 
 
 def route_alarm(

@@ -8,6 +8,9 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from headwater.alarms.alive.heartbeats import Heartbeats
+from headwater.alarms.alive.store import AliveStore
+from headwater.alarms.alive.types import HeartbeatState
 from headwater.alarms.errors import NoSuchGroup, NoSuchReceiver
 from headwater.alarms.events import AlarmEvent, from_alertmanager, read_mark
 from headwater.alarms.muting import Mute, hits, hitting, new_mute
@@ -69,6 +72,19 @@ class GroupView(Value):
     group: Group
     instances: tuple[Instance, ...]
     notifications: tuple[Notification, ...]
+
+
+class HeartbeatView(Value):
+    """A heartbeat that is expected."""
+
+    name: str
+    every: timedelta
+    at: datetime | None
+    """The newest beat; None: there was none yet."""
+    missed_since: datetime | None
+    """Since when it is missed; None: it isn't."""
+    next_by: datetime | None
+    """By when the next beat must come; None: it is missed, or nobody waits for the first one yet."""
 
 
 class RouteView(Value):
@@ -256,6 +272,39 @@ class Alarms:
         now = _now()
         return tuple(sorted((m for m in found if over or now < m.ends_at), key=lambda mute: mute.ends_at))
 
+    def beat(self, name: str) -> HeartbeatState:
+        """Say that something is alive; an alarm goes off when that isn't said in time.
+
+        Parameters
+        ----------
+        name : str
+            A heartbeat that ``alarms.py`` declares.
+
+        Raises
+        ------
+        NoSuchHeartbeat
+            None of that name is expected.
+        """
+        with self._alive() as heartbeats:
+            return heartbeats.beat(name)
+
+    def heartbeats(self) -> tuple[HeartbeatView, ...]:
+        """The heartbeats that are expected, those that are missed first."""
+        declared = self._declared()
+        with self._connection.using():
+            known = {one.name: one for one in AliveStore(self._description.registry_table).heartbeats()}
+        found = []
+        for expected in declared.heartbeats:
+            state = known.get(expected.name)
+            found.append(
+                HeartbeatView(
+                    name=expected.name, every=expected.every, at=state.at if state else None,
+                    missed_since=state.missed_at if state else None,
+                    next_by=state.too_old(expected) if state and state.missed_at is None else None,
+                )
+            )  # fmt: skip
+        return tuple(sorted(found, key=lambda one: (one.missed_since is None, one.name)))
+
     def route(self, labels: Mapping[str, str], declared: Declared | None = None) -> tuple[RouteView, ...]:
         """The routes that are looked at for an alarm with ``labels``, and those that take it.
 
@@ -366,6 +415,13 @@ class Alarms:
         if url is None:
             raise NotFound(f"stack {self._description.name!r} has no alarm manager of this version: deploy it again")
         return Queue(url)
+
+    @contextmanager
+    def _alive(self) -> Iterator[Heartbeats]:
+        """The heartbeats in this process, by the caller's own permissions."""
+        declared, stack = self._declared(), f"{self._description.project}/{self._description.name}"
+        with self._connection.using():
+            yield Heartbeats(AliveStore(self._description.registry_table), self._queue(), declared, stack=stack)
 
     @contextmanager
     def _managed(self) -> Iterator[tuple[AlarmManager, AlarmStore]]:

@@ -87,8 +87,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Answer:
         body, seen[0] = _routed(key, event)
         return body
 
-    status = HTTPStatus.CREATED if key == routes.NEW_MUTE.key and not _preview(event) else HTTPStatus.OK
-    found = answer(_naming(call, seen), logger, context.aws_request_id, status)
+    found = answer(_naming(call, seen), logger, context.aws_request_id)
     if seen[0] is not None:
         found["headers"]["ETag"] = f'"{seen[0]}"'
     found["headers"]["Cache-Control"] = "no-store"
