@@ -92,7 +92,8 @@ def _state(group: Group, firing: int) -> str:
         return "Over: nothing fires."
     if group.status.is_quiet and group.until is not None:
         word = "Acknowledged" if group.status is GroupStatus.ACKED else "Snoozed"
-        return f"{word} by {group.by} until {group.until:%Y-%m-%d %H:%M}; {count}." + f" {group.note}".rstrip()
+        said = f" They say: {group.note}" if group.note else ""
+        return f"{word} by {group.by} until {group.until:%Y-%m-%d %H:%M}; {count}.{said}"
     return f"Nobody has acknowledged it; {count}."
 
 
