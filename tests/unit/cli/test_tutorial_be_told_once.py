@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.cli.conftest import Run
 
 from headwater.alarms.store import DECLARED_KEY
 from headwater.declare.alarms import Alarms, load_alarms
 from headwater.handlers.alarms import manage
 from headwater.storage.clients import client
 from tests.unit.alarms.cases import Host, hosting
+from tests.unit.cli.conftest import Run
 from tests.unit.handlers.alarms.test_manage import arn_of, forget
 from tests.unit.handlers.serving.cases import Context
 
@@ -72,12 +72,12 @@ def declared(stack: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host:
     return made
 
 
-def work() -> None:
-    """Do what the queue brings, also what it would bring a moment later."""
+def work(*, waits: bool) -> None:
+    """Do what the queue brings; if it ``waits`` also what it brings a moment later."""
     url = manage.settings().alarms_queue_url
     queue: Any = client("sqs")
     for _ in range(30):
-        found = queue.receive_message(QueueUrl=url, WaitTimeSeconds=1).get("Messages", [])
+        found = queue.receive_message(QueueUrl=url, WaitTimeSeconds=int(waits)).get("Messages", [])
         if not found:
             return
         for entry in found:
@@ -90,11 +90,11 @@ def test_a_reader_can_follow_the_page(run: Run, declared: Alarms, host: Host) ->
     for words in commands():
         done = run(*words)
         assert done.code == 0, (words, done.err)
-        work()
+        work(waits=words[1] == "send")
         told.append((words[1], done))
     texts = [str(body["text"]).splitlines()[0] for _, _, body in host.received]
     assert texts == ["ALARM: drift, late-feed (2 alarms)", "OK again: drift, late-feed (2 alarms)"]
-    assert "the page says so" if all(f"`{text}`" in PAGE.read_text() for text in texts) else pytest.fail(str(texts))
+    assert all(f"`{text}`" in PAGE.read_text() for text in texts), "the page says what is heard"
     assert any(name == "show" and "ACKED" in done.out for name, done in told)
     assert any(name == "heartbeats" and "nightly-export" in done.out for name, done in told)
     assert json.dumps([name for name, _ in told]).count("mute") == 3
