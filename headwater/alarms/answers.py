@@ -26,7 +26,7 @@ class AlarmAnswer(TypedDict):
     labels: Mapping[str, str]
     """Its labels."""
     firing: bool
-    """Whether it fires."""
+    """True while the alarm fires."""
     since: str
     """Since when, UTC."""
     reason: str
@@ -70,7 +70,7 @@ class GroupsAnswer(TypedDict):
     """Groups of alarms."""
 
     groups: list[GroupAnswer]
-    """Those that aren't closed, the newest first; 200 at most."""
+    """Groups that aren't closed, the newest first; 200 at most."""
     left_out: int
     """How many there are beyond these."""
 
@@ -89,7 +89,7 @@ class MuteAnswer(TypedDict):
     ends_at: str
     """Until when, UTC."""
     until_resolved: bool
-    """Whether it holds only for alarms that fired when it was made, until each has resolved."""
+    """True if the mute holds only for alarms that fired when it was made, until each has resolved."""
     cron: str | None
     """Beginnings of windows; null: it holds all the time."""
     zone: str | None

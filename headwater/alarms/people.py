@@ -20,7 +20,7 @@ Outcome = tuple[Mapping[str, Any], int | None]
 
 
 class People:
-    """What people and their programs may ask of the alarm manager.
+    """Questions and verbs of people and their programs.
 
     Parameters
     ----------

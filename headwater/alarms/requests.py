@@ -15,7 +15,7 @@ from headwater.declare.times import OptionalDuration
 from headwater.values import Value
 
 MOST_BYTES = 8_192
-"""Of a body."""
+"""Longest body."""
 LONGEST_NOTE = 1_000
 _TAG = re.compile(r'\s*(?:W/)?"([0-9]{1,9})"\s*')
 _Body = TypeVar("_Body", bound=Value)
@@ -59,7 +59,7 @@ class MuteBody(Value):
     ends_at: AwareDatetime | None = None
     """Until when: at most 30 days, or 366 for windows that come again (by default 90 days then)."""
     until_resolved: bool = False
-    """Whether it holds only for alarms that fire now, until each has resolved."""
+    """True if the mute holds only for alarms that fire now, until each has resolved."""
     cron: str | None = Field(default=None, max_length=200)
     """Beginnings of windows, as a schedule's ``cron``; the mute holds in these windows only."""
     zone: str = Field(default="UTC", max_length=100)

@@ -170,7 +170,7 @@ class Route(Declaration):
     recovery_interval: _Wait = None  # type: ignore[assignment]
     """Within how long at most one recovery of a group is told; a later one once it has lasted. 0, so each is."""
     escalation: Escalation | None = None
-    """Who is told while nobody acknowledges; None inherits."""
+    """Receivers that are told while nobody acknowledges; None inherits."""
     ack_reminder: OptionalDuration = None  # type: ignore[assignment]
     """How often the receivers are reminded of a group that somebody acknowledged and that still fires; by default
     never."""
@@ -218,7 +218,7 @@ class Alarms(Declaration):
     """Beginning of the addresses of runbooks in notifications, such as ``https://github.com/…/docs/runbooks/``."""
     storm_within: Duration = timedelta(minutes=10)  # type: ignore[assignment]
     heartbeats: tuple[Heartbeat, ...] = ()
-    """What must say regularly that it is alive."""
+    """Senders that must say regularly that they are alive."""
     pings: tuple[Ping, ...] = ()
     """Addresses outside that are asked regularly, so that somebody else hears when the stack is dead."""
 

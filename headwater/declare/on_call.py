@@ -36,7 +36,7 @@ class Step(Declaration):
 
 
 class Escalation(Declaration):
-    """Who is told while nobody acknowledges a group.
+    """Receivers that are told, step by step, while nobody acknowledges a group.
 
     A group keeps the steps that were declared when it was opened. An acknowledgement or a snooze stops them; they begin
     anew when it ends, is taken back or another alarm goes off. While all alarms of the group are muted they wait.

@@ -90,7 +90,7 @@ class MuteBody(BaseModel, extra="forbid"):
     ends_at: datetime | None = None
     """Until when: at most 30 days, or 366 for windows that come again (by default 90 days then)."""
     until_resolved: bool = False
-    """Whether it holds only for alarms that fire now, until each has resolved."""
+    """True if the mute holds only for alarms that fire now, until each has resolved."""
     cron: str | None = None
     """Beginnings of windows, as a schedule's ``cron``; the mute holds in these windows only."""
     zone: str = "UTC"

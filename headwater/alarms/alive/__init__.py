@@ -1,1 +1,1 @@
-"""Who is alive: heartbeats that others send, and pings that the alarm manager sends."""
+"""Signs of life: heartbeats that others send, and pings that the alarm manager sends."""

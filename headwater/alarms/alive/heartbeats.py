@@ -126,7 +126,7 @@ class Heartbeats:
                 self._forget(state, now)
 
     def _forget(self, state: HeartbeatState, now: datetime) -> HeartbeatState:
-        """It isn't declared any more: its alarm is over."""
+        """End the alarm of a heartbeat that isn't declared any more."""
         if state.missed_at is not None:
             self._tell(None, state, now, fires=False)
         after = self._changed(state, missed_at=None, due=None)

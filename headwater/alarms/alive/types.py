@@ -11,7 +11,7 @@ from headwater.values import Stored
 
 
 class HeartbeatState(Stored):
-    """What is known of one heartbeat."""
+    """One heartbeat as it is known."""
 
     name: str
     since: AwareDatetime
@@ -21,7 +21,7 @@ class HeartbeatState(Stored):
     missed_at: AwareDatetime | None = None
     """Since when it is missed; None: it isn't."""
     severity: str = "critical"
-    """Of the alarm that went off: its label says which alarm is over."""
+    """Severity of the alarm that went off: its label says which alarm is over."""
     due: AwareDatetime | None = None
     """When somebody looks; None: nobody needs to before the next beat."""
     turn: int = 0
@@ -36,7 +36,7 @@ class HeartbeatState(Stored):
 
 
 class PingState(Stored):
-    """What is known of the pings to one address."""
+    """The pings to one address as they are known."""
 
     name: str
     turn: int = 0

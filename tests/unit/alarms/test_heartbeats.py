@@ -110,7 +110,7 @@ def test_an_old_timer_and_one_that_comes_twice_change_nothing(world: Alive) -> N
     assert world.ann.heard == ["FIRING 1/0 heartbeat-missed"]
 
 
-def test_a_function_that_dies_between_note_and_alarm_raises_it_when_the_message_comes_again(
+def test_who_dies_between_note_and_alarm_raises_it_when_the_message_comes_again(
     world: Alive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.hearts.beat("nightly")
