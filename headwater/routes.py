@@ -82,3 +82,25 @@ SCRAPE = Route(
     "/metrics/scrape",
     open_because="Prometheus can't sign as AWS wants it: the function takes a token instead, and tells numbers alone",
 )
+ALARMS = Route("GET", "/alarms")
+ALARM = Route("GET", "/alarms/{group}")
+ACK = Route("POST", "/alarms/{group}/ack")
+UNACK = Route("POST", "/alarms/{group}/unack")
+SNOOZE = Route("POST", "/alarms/{group}/snooze")
+CLOSE = Route("POST", "/alarms/{group}/close")
+MUTES = Route("GET", "/mutes")
+NEW_MUTE = Route("POST", "/mutes")
+MUTE = Route("GET", "/mutes/{mute}")
+END_MUTE = Route("DELETE", "/mutes/{mute}")
+BEAT = Route("POST", "/heartbeats/{name}")
+ALARM_PAGE = Route(
+    "GET",
+    "/alarms/{group}/page",
+    open_because="who is woken at night has a phone and no AWS identity: the function asks for the link's token, and "
+    "opening the page changes nothing",
+)
+ALARM_PAGE_SENT = Route(
+    "POST",
+    ALARM_PAGE.path,
+    open_because="the page's form can't be signed as AWS wants it: it sends the link's token, and can only acknowledge",
+)

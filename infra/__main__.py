@@ -30,7 +30,7 @@ ingestion = infra.Ingestion("ingestion", platform, materialise=features.function
 training = infra.Training("training", platform, containers=containers, serving=serving)
 
 # May be left out.
-infra.AlarmManager("alarm-manager", platform)  # e-mails and webhooks
+infra.AlarmManager("alarm-manager", platform, serving=serving)  # e-mails, webhooks, and who is at it
 infra.Schedules("retraining", platform, machine=training.machine)  # a model's `retrain`
 infra.Streaming("features-stream", platform, serving=serving)  # rows by HTTP instead of files
 infra.FeatureParity("features-parity", platform)  # do online values equal offline ones?

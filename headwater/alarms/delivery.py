@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from headwater.alarms.errors import NotificationFailed
 from headwater.alarms.service import Sender, to_send
 from headwater.alarms.store import AlarmStore
-from headwater.alarms.types import DeliveryStatus, Notification
+from headwater.alarms.types import DeliveryStatus, Kind, Notice, Notification
 from headwater.declare.alarms import GIVE_UP_AFTER, Alarms
 
 LEASE = timedelta(minutes=2)
@@ -66,6 +66,8 @@ class Delivery:
         By the receiver's name.
     dead_letters : Letters
         Where notifications end that were given up.
+    link : callable
+        Where a notice's group can be acknowledged by a receiver; empty: nowhere.
     now, chance, pause : callable
         The time, UTC; a number from 0 to 1; waits for seconds.
     """
@@ -79,10 +81,12 @@ class Delivery:
         dead_letters: Letters,
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        link: Callable[[Notice, str], str] = lambda _notice, _receiver: "",
         chance: Callable[[], float] = random.random,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._store, self._queue, self._declared, self._channels = store, queue, declared, channels
+        self._link = link
         self._dead_letters, self._now, self._chance, self._pause = dead_letters, now, chance, pause
 
     def deliver(self, group: str, generation: int, receiver: str) -> DeliveryStatus | None:
@@ -115,12 +119,19 @@ class Delivery:
         try:
             if channel is None:
                 raise NotificationFailed(f"there is no receiver {claimed.receiver!r} any more", final=True)
-            reference = channel.send(claimed, before)
+            reference = channel.send(self._linked(claimed), before)
         except NotificationFailed as failure:
             return self._failed(claimed, failure)
         sent = _next(claimed, status=DeliveryStatus.SENT, next_at=None, reference=reference, problem="")
         self._keep(sent, claimed)
         return sent.status
+
+    def _linked(self, claimed: Notification) -> Notification:
+        notice = claimed.notice
+        if notice.kind in {Kind.RECOVERED, Kind.TEST}:
+            return claimed
+        linked = notice.model_copy(update={"ack_url": self._link(notice, claimed.receiver)})
+        return claimed.model_copy(update={"notice": linked})
 
     def _failed(self, claimed: Notification, failure: NotificationFailed) -> DeliveryStatus:
         now, attempts = self._now(), claimed.attempts + 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from headwater.errors import HeadwaterError, InvalidRequest, NotFound, Refused
 
 
@@ -47,12 +49,66 @@ class NoSuchReceiver(NotFound):
     """No receiver of the stack has this name."""
 
 
-class GroupChanged(Refused):
+class _Changed(Refused):
+    """Somebody else was faster; as an answer of the API 412 with the generation by now as its ETag.
+
+    Parameters
+    ----------
+    generation : int
+        The generation by now.
+    """
+
+    http_status = 412
+
+    def __init__(self, message: str, *, generation: int = 0, next_steps: Sequence[str] = ()) -> None:
+        super().__init__(message, next_steps=next_steps)
+        self.generation = generation
+
+
+class NoSuchHeartbeat(NotFound):
+    """No heartbeat of this name is declared."""
+
+
+class GroupChanged(_Changed):
     """The group isn't in the generation that the caller saw: read it again and decide anew."""
+
+
+class MuteChanged(_Changed):
+    """The mute isn't in the generation that the caller saw: read it again and decide anew."""
 
 
 class GroupRefused(Refused):
     """The group's state doesn't allow what was asked."""
+
+
+class InvalidAlarmRequest(InvalidRequest):
+    """The request's body or header isn't what the route takes; the message names the field."""
+
+
+class AlarmBodyTooLarge(HeadwaterError):
+    """The request's body is longer than such a request may be."""
+
+    http_status = 413
+
+
+class NoCondition(HeadwaterError):
+    """The request changes something and has no If-Match."""
+
+    http_status = 428
+
+
+class CallerUnknown(HeadwaterError):
+    """The request came without the identity that IAM gives to callers of this route."""
+
+    exit_code = 4
+    http_status = 403
+
+
+class LinkRefused(HeadwaterError):
+    """The link's token isn't genuine, is another group's, or has expired."""
+
+    exit_code = 4
+    http_status = 403
 
 
 class AlarmBusy(HeadwaterError):

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from headwater.alarms import escalation
 from headwater.alarms.errors import GroupRefused
 from headwater.alarms.events import AlarmEvent, AlarmState
+from headwater.alarms.muting import Mute, hitting
 from headwater.alarms.routing import Leg
-from headwater.alarms.types import AlarmLine, Group, GroupStatus, Instance, Kind, Mute, Notice, hitting
+from headwater.alarms.types import AlarmLine, Group, GroupStatus, Instance, Kind, Notice
 from headwater.declare.alarms import Inhibit
 from headwater.declare.matchers import Labels, all_match
 
@@ -68,6 +70,8 @@ class Settled:
     """People are told this."""
     look_at: datetime | None = None
     """When the group must be looked at again, if no event comes before."""
+    receivers: tuple[str, ...] = ()
+    """Receivers of the notice."""
 
 
 @dataclass
@@ -80,8 +84,8 @@ class _Sorted:
     """Alarms that people believe to fire, and that don't."""
     looks: list[datetime] = field(default_factory=list)
     """When one of them changes by itself."""
-    unmuted: list[Mute] = field(default_factory=list)
-    """Mutes that ended since the last look, of alarms that fire."""
+    unmuted: list[str] = field(default_factory=list)
+    """Words on mutes whose window ended since the last look, of alarms that fire."""
 
 
 def settle(group: Group, seen: Situation) -> Settled:
@@ -98,6 +102,10 @@ def settle(group: Group, seen: Situation) -> Settled:
     quiet = group.status.is_quiet and not ran_out and not new
     fires = found.audible or found.silenced
     kind, note, wait = _decide(group, seen, found, new=bool(new), quiet=quiet, ran_out=ran_out)
+    remind_at = _ack_reminder(group, seen.leg) if quiet and found.audible else None
+    if kind is None and remind_at is not None and remind_at <= seen.now:
+        until = f" until {group.until:%Y-%m-%d %H:%M} UTC" if group.until else ""
+        kind, note = Kind.REMINDER, f"still firing; acknowledged by {group.by}{until}"
     status = GroupStatus.OPEN
     if not fires:
         status = GroupStatus.CLOSED if wait is None else GroupStatus.OPEN
@@ -111,10 +119,13 @@ def settle(group: Group, seen: Situation) -> Settled:
         "status": status,
         "flushed_at": seen.now,
         "until": group.until if status.is_quiet else None,
+        "reminded_at": seen.now if quiet and kind is Kind.REMINDER else group.reminded_at if quiet else None,
     }
+    opened = False
     if kind is not None:
         changes |= {"notified_at": seen.now, "notified_generation": group.generation + 1}
         changes["told"] = _told(found, told)
+        opened = kind is not Kind.RECOVERED and (not group.told or group.status is GroupStatus.CLOSED)
         if not group.told or group.status is GroupStatus.CLOSED:
             changes["opened_at"] = seen.now
     if kind is Kind.RECOVERED:
@@ -122,7 +133,15 @@ def settle(group: Group, seen: Situation) -> Settled:
     elif status is GroupStatus.CLOSED:
         messages = {instance.fingerprint for instance in seen.instances if instance.is_message}
         changes["told"] = tuple(sorted(told & messages))
-    after = group.model_copy(update=changes)
+    after, also, why = escalation.advance(
+        group.model_copy(update=changes), seen.leg, seen.now, audible=bool(found.audible), opened=opened
+    )
+    if also:
+        after = after.model_copy(update={"notified_generation": after.generation})
+        kind, note = kind or Kind.ESCALATED, f"{note}; {why}" if note else why
+    looks += [after.chain_at] if after.chain_at is not None else []
+    if quiet and found.audible and (remind_at := _ack_reminder(after, seen.leg)) is not None:
+        looks.append(remind_at)
     if status.is_quiet and after.until is not None:
         looks.append(after.until)
     elif found.audible and after.notified_at is not None:
@@ -133,14 +152,29 @@ def settle(group: Group, seen: Situation) -> Settled:
     if kind is not None and all(instance.is_message for instance in found.audible) and not found.silenced:
         after = after.model_copy(update={"status": GroupStatus.CLOSED})
     look_at = min((look for look in looks if look > seen.now), default=None)
-    return Settled(group=after, notice=notice, look_at=None if after.status is GroupStatus.CLOSED else look_at)
+    look_at = None if after.status is GroupStatus.CLOSED else look_at
+    return Settled(group=after, notice=notice, look_at=look_at, receivers=_receivers(kind, seen.leg, group, also))
+
+
+def _receivers(kind: Kind | None, leg: Leg, before: Group, also: tuple[str, ...]) -> tuple[str, ...]:
+    """The route's receivers, those of a step, and at the end also those of earlier steps."""
+    named = () if kind in {None, Kind.ESCALATED} else leg.receivers
+    earlier = before.escalated_to if kind in {Kind.UPDATED, Kind.RECOVERED} else ()
+    return tuple(dict.fromkeys((*named, *also, *earlier)))
+
+
+def _ack_reminder(group: Group, leg: Leg) -> datetime | None:
+    last = group.reminded_at or group.acked_at
+    if group.status is not GroupStatus.ACKED or leg.ack_reminder is None or last is None:
+        return None
+    return last + leg.ack_reminder
 
 
 def _decide(
     group: Group, seen: Situation, found: _Sorted, *, new: bool, quiet: bool, ran_out: bool
 ) -> tuple[Kind | None, str, datetime | None]:
     """Why people are told now, in words, and until when a recovery is held back."""
-    note = "; ".join(dict.fromkeys(mute.words for mute in found.unmuted))
+    note = "; ".join(dict.fromkeys(found.unmuted))
     if new:
         if group.status.is_quiet:
             return Kind.FIRING, f"{note or 'a new alarm'}: {group.status.value.lower()} by {group.by} before", None
@@ -177,18 +211,17 @@ def _sort(group: Group, seen: Situation) -> _Sorted:
             continue
         if instance.ends_at is not None:
             found.looks.append(instance.ends_at)
-        mute = hitting(seen.mutes, instance, seen.now)
-        if mute is not None:
-            found.looks.append(mute.ends_at)
-        if mute is not None or inhibits(seen.inhibit, seen.sources, instance.labels, seen.now):
+        about = [mute for mute in seen.mutes if mute.concerns(instance)]
+        # Also windows that begin later: who was muted meanwhile is told at the end of each.
+        found.looks += [window[1] for mute in about if (window := mute.next_window(seen.now)) is not None]
+        if any(mute.window(seen.now) for mute in about) or inhibits(
+            seen.inhibit, seen.sources, instance.labels, seen.now
+        ):
             found.silenced.append(instance)
             continue
         found.audible.append(instance)
-        found.unmuted += [
-            mute for mute in seen.mutes
-            if since < mute.ends_at <= seen.now and mute.starts_at < mute.ends_at and mute.concerns(instance)
-            and instance.since < mute.ends_at
-        ]  # fmt: skip
+        ended = [(mute, mute.ended_between(since, seen.now)) for mute in about]
+        found.unmuted += [mute.words(end) for mute, end in ended if end is not None and instance.since < end]
     return found
 
 
@@ -256,9 +289,11 @@ def acknowledge(group: Group, by: str, until: datetime, note: str, now: datetime
         raise GroupRefused(f"group {group.id} is CLOSED: nothing fires, so there is nothing to acknowledge or snooze")
     if until <= now:
         raise GroupRefused(f"until {until:%Y-%m-%d %H:%M} UTC is over; say a time after {now:%Y-%m-%d %H:%M} UTC")
-    return group.model_copy(
-        update={"generation": group.generation + 1, "status": status, "by": by, "until": until, "note": note}
-    )
+    changes = {
+        "generation": group.generation + 1, "status": status, "by": by, "until": until, "note": note, "acked_at": now,
+        "reminded_at": None,
+    }  # fmt: skip
+    return escalation.stopped(group.model_copy(update=changes))
 
 
 def reopen(group: Group, by: str) -> Group:
@@ -290,7 +325,10 @@ def close(group: Group, by: str, instances: Sequence[Instance], now: datetime) -
         )
     if group.status is GroupStatus.CLOSED:
         raise GroupRefused(f"group {group.id} is CLOSED already")
-    changes = {"generation": group.generation + 1, "status": GroupStatus.CLOSED, "by": by, "until": None, "told": ()}
+    changes = {
+        "generation": group.generation + 1, "status": GroupStatus.CLOSED, "by": by, "until": None, "told": (),
+        "chain": (), "chain_next": 0, "chain_at": None, "escalated_to": (),
+    }  # fmt: skip
     return group.model_copy(update=changes)
 
 

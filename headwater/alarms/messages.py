@@ -12,6 +12,7 @@ _WORDS = {
     Kind.FIRING: "ALARM",
     Kind.UPDATED: "ALARM, in part over",
     Kind.REMINDER: "STILL ALARM",
+    Kind.ESCALATED: "NOT ACKNOWLEDGED",
     Kind.RECOVERED: "OK again",
     Kind.TEST: "TEST",
 }
@@ -53,10 +54,10 @@ def text(notice: Notice, runbooks: str) -> str:
         lines += [*_paragraph(line, runbooks), ""]
     if (left := notice.firing + notice.resolved - min(len(notice.lines), _SHOWN)) > 0:
         lines += [f"and {left} more", ""]
-    if notice.kind in {Kind.FIRING, Kind.UPDATED, Kind.REMINDER} and any(
+    if notice.kind in {Kind.FIRING, Kind.UPDATED, Kind.REMINDER, Kind.ESCALATED} and any(
         line.name != UNPARSED for line in notice.lines
     ):
-        lines.append(f"acknowledge: headwater alarms ack {notice.group}")
+        lines.append(f"acknowledge: {notice.ack_url or f'headwater alarms ack {notice.group}'}")
     return "\n".join(lines).strip()
 
 
@@ -89,6 +90,7 @@ def document(notice: Notice, runbooks: str) -> dict[str, Any]:
         "note": notice.note,
         "at": notice.at.isoformat(),
         "opened_at": _iso(notice.opened_at),
+        "acknowledge_url": notice.ack_url or None,
         "alarms": [
             {
                 "alarm": line.name,

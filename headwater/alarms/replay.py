@@ -77,7 +77,7 @@ class _Replay:
                     group=id_,
                     kind=notice.kind,
                     title=title(notice),
-                    receivers=leg.receivers,
+                    receivers=settled.receivers,
                     firing=notice.firing,
                     resolved=notice.resolved,
                 )

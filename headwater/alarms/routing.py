@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from headwater.declare.alarms import Alarms, Route
 from headwater.declare.matchers import Labels, Matcher, all_match
+from headwater.declare.on_call import Escalation
 
 ALL_LABELS = "..."
 """In ``group_by``: alarms are grouped by all their labels, so each stands alone."""
@@ -28,6 +29,8 @@ class Leg:
     group_interval: timedelta
     repeat_interval: timedelta
     recovery_interval: timedelta
+    escalation: Escalation | None = None
+    ack_reminder: timedelta | None = None
     route: Route
 
     @property
@@ -109,6 +112,8 @@ class Router:
             recovery_interval=(
                 inherited.recovery_interval if route.recovery_interval is None else route.recovery_interval
             ),
+            escalation=route.escalation or inherited.escalation,
+            ack_reminder=route.ack_reminder or inherited.ack_reminder,
             route=route,
         )
         yield leg

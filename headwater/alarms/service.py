@@ -12,11 +12,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from headwater.alarms import machine
-from headwater.alarms.errors import AlarmBusy, GroupChanged, NoSuchGroup
+from headwater.alarms.errors import AlarmBusy, GroupChanged, MuteChanged, NoSuchGroup, NoSuchMute
 from headwater.alarms.events import AlarmEvent
 from headwater.alarms.machine import Settled, Situation
+from headwater.alarms.muting import Mute
 from headwater.alarms.routing import Leg, Router, digest
 from headwater.alarms.store import AlarmStore, Timer
+from headwater.alarms.storms import STORM, storm_leg
 from headwater.alarms.types import (
     AlarmRecord,
     Decision,
@@ -24,7 +26,6 @@ from headwater.alarms.types import (
     GroupStatus,
     Instance,
     Kind,
-    Mute,
     Notice,
     Notification,
 )
@@ -34,8 +35,6 @@ from headwater.declare.matchers import all_match
 _TRIES = 10
 OVERDUE = timedelta(hours=1)
 """How late a timer is before the daily audit takes it for lost."""
-STORM_WAIT = timedelta(minutes=1)
-"""How long the digest of a storm waits for more groups."""
 
 
 class Sender(Protocol):
@@ -196,9 +195,13 @@ class AlarmManager:
             if settled.group.in_digest:
                 # Before the group is kept: what the digest holds twice, it holds once.
                 self._forward(leg, instances)
-                settled = _with(settled, in_digest=settled.group.status is not GroupStatus.CLOSED)
+                settled = _with(
+                    settled, in_digest=settled.group.status is not GroupStatus.CLOSED, chain=(), chain_at=None
+                )
             else:
-                notifications = self._notifications(notice, leg, group.notified_generation)
+                notifications = self._notifications(settled, notice, group)
+                heard = {one.receiver: notice.generation for one in notifications}
+                settled = _with(settled, heard={**group.heard, **heard})
         opened = situation.now if settled.notice is not None and settled.group.opened_at == situation.now else None
         if group.route == STORM:
             opened = None
@@ -208,7 +211,7 @@ class AlarmManager:
         if group.route == STORM:
             root = self.router.route({})[-1]
             receivers = tuple(group.labels["receivers"].split(","))
-            return storm_leg(root, receivers)
+            return storm_leg(self.router.legs.get(group.labels.get("route", ""), root), receivers)
         return self.router.legs.get(group.route)
 
     def _here(self, group: Group, leg: Leg | None) -> Iterator[Instance]:
@@ -226,11 +229,13 @@ class AlarmManager:
                     self._store.adopt(moved, instance)
                     self._arm(moved, now + other.group_wait)
 
-    def _notifications(self, notice: Notice, leg: Leg, previous: int | None) -> list[Notification]:
+    def _notifications(self, settled: Settled, notice: Notice, before: Group) -> list[Notification]:
         made = []
-        for name in dict.fromkeys(leg.receivers):
+        for name in settled.receivers:
             receiver = self._declared.receiver(name)
             if receiver is None or receiver.send_resolved or notice.kind is not Kind.RECOVERED:
+                # Groups of earlier versions don't know who heard what.
+                previous = before.heard.get(name, before.notified_generation)
                 made.append(Notification(notice=notice, receiver=name, previous=previous))
         return made
 
@@ -254,7 +259,9 @@ class AlarmManager:
         if not leg.receivers:
             return
         labels = {"receivers": ",".join(leg.receivers)}
-        storm = digest(STORM, labels["receivers"])
+        if leg.escalation is not None:
+            labels["route"] = leg.id  # Whose steps the digest takes.
+        storm = digest(STORM, *labels.values())
         if (group := self._store.group(storm)) is None:
             self._store.create(Group(id=storm, route=STORM, labels=labels))
         for instance in instances:
@@ -297,7 +304,9 @@ class AlarmManager:
         changed = self._change(
             group_id, generation, lambda group: machine.acknowledge(group, by, end, note, self._now(), status)
         )
-        self._arm(group_id, end)
+        leg = self._leg(changed)
+        reminder = leg.ack_reminder if leg and status is GroupStatus.ACKED else None
+        self._arm(group_id, min(end, self._now() + reminder) if reminder else end)
         return changed
 
     def reopen(self, group_id: str, *, by: str, generation: int | None = None) -> Group:
@@ -320,6 +329,7 @@ class AlarmManager:
                 raise GroupChanged(
                     f"group {group_id} is in generation {group.generation}, not {generation}: somebody or something "
                     f"changed it; it is {group.status.value}" + (f" by {group.by}" if group.by else ""),
+                    generation=group.generation,
                     next_steps=[f"headwater alarms show {group_id}"],
                 )
             after = change(group)
@@ -331,11 +341,43 @@ class AlarmManager:
         raise AlarmBusy(f"group {group_id}: {_TRIES} times somebody else changed it")
 
     def mute(self, mute: Mute) -> None:
-        """Keep a mute, and look at the groups that it hits once it is over."""
-        self._store.keep_mute(mute)
+        """Keep a new mute, and look at the groups that it concerns at the end of its next window."""
+        if not self._store.keep_mute(mute) and self._store.mute(mute.id) != mute:
+            raise MuteChanged(f"there is a mute {mute.id} already: ask again")
+        self._look_after_mute(mute)
+
+    def unmute(self, id_: str, *, by: str, generation: int | None = None) -> Mute:
+        """End a mute now: what it hit and still fires is told.
+
+        Raises
+        ------
+        NoSuchMute
+            There is no such mute, or it is over.
+        MuteChanged
+            The mute is in another generation than the caller saw.
+        """
+        for _ in range(_TRIES):
+            found, now = self._store.mute(id_), self._now()
+            if found is None or found.ends_at <= now:
+                raise NoSuchMute(f"there is no mute {id_!r} that isn't over", next_steps=["headwater alarms mutes"])
+            if generation is not None and found.generation != generation:
+                raise MuteChanged(
+                    f"mute {id_} is in generation {found.generation}, not {generation}: somebody changed it",
+                    generation=found.generation,
+                )
+            changes = {"ends_at": now, "removed_by": by, "generation": found.generation + 1}
+            ended = found.model_copy(update=changes)
+            if self._store.keep_mute(ended, found) or self._store.mute(id_) == ended:
+                self._look_after_mute(ended)
+                return ended
+        raise AlarmBusy(f"mute {id_}: {_TRIES} times somebody else changed it")
+
+    def _look_after_mute(self, mute: Mute) -> None:
+        now = self._now()
+        window = mute.next_window(now)
         for group, instances in self.open_groups():
-            if any(mute.concerns(instance) for instance in instances if instance.fires(self._now())):
-                self._arm(group.id, max(self._now(), mute.ends_at))
+            if any(mute.concerns(instance) for instance in instances if instance.fires(now)):
+                self._arm(group.id, window[1] if window else now)
 
     def audit(self) -> list[str]:
         """Look once more at groups whose time is long over, and send what still waits; ids of the groups.
@@ -362,18 +404,6 @@ class AlarmManager:
                 yield group, self._store.members(group.id)
 
 
-STORM = "storm"
-"""The route of digests."""
-
-
-def storm_leg(leg: Leg, receivers: tuple[str, ...]) -> Leg:
-    """The route that a digest takes to ``receivers``."""
-    return replace(
-        leg, id=STORM, receivers=receivers, group_by=(), group_wait=STORM_WAIT,
-        group_interval=max(leg.group_interval, timedelta(minutes=5)), recovery_interval=timedelta(0),
-    )  # fmt: skip
-
-
 def to_send(notification: Notification) -> dict[str, Any]:
     """The queue's message that lets a notification be sent."""
     notice = notification.notice
@@ -381,4 +411,4 @@ def to_send(notification: Notification) -> dict[str, Any]:
 
 
 def _with(settled: Settled, **changes: object) -> Settled:
-    return Settled(group=settled.group.model_copy(update=changes), notice=settled.notice, look_at=settled.look_at)
+    return replace(settled, group=settled.group.model_copy(update=changes))

@@ -15,7 +15,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from headwater.alarms.events import AlarmEvent
-from headwater.alarms.types import AlarmRecord, Group, Instance, Mute, Notification
+from headwater.alarms.muting import Mute
+from headwater.alarms.types import AlarmRecord, Group, Instance, Notification
 from headwater.declare.alarms import Alarms
 from headwater.storage.clients import client, error_code
 from headwater.storage.table import ABSENT, Table, WriteRefused
@@ -218,9 +219,30 @@ class AlarmStore:
         """Every mute, also those that are over."""
         return tuple(Mute.model_validate_json(item["document"]) for item in self._table.query(MUTES, "ID#"))
 
-    def keep_mute(self, mute: Mute) -> None:
-        """Keep a mute, or what became of it."""
-        self._table.write(self._table.put({"pk": MUTES, "sk": f"ID#{mute.id}", "document": mute.model_dump_json()}))
+    def mute(self, id_: str) -> Mute | None:
+        """A mute; None if there is none."""
+        item = self._table.get(MUTES, f"ID#{id_}")
+        return Mute.model_validate_json(item["document"]) if item else None
+
+    def keep_mute(self, mute: Mute, before: Mute | None = None) -> bool:
+        """Keep a new mute, or the next generation of ``before``.
+
+        Returns
+        -------
+        bool
+            False if somebody else changed it meanwhile, or the answer was lost: read again.
+        """
+        item: dict[str, Any] = {
+            "pk": MUTES,
+            "sk": f"ID#{mute.id}",
+            "version": mute.generation,
+            "document": mute.model_dump_json(),
+        }
+        if before is None:
+            return self._table.write(self._table.put(item, only_if=ABSENT))
+        # Mutes of earlier versions have none.
+        only_if = "#version = :before OR attribute_not_exists(#version)"
+        return self._table.write(self._table.put(item, only_if=only_if, before=before.generation))
 
     def _member(self, pk: str, sk: str, instance: Instance, before: Instance | None) -> dict[str, Any]:
         item = {"pk": pk, "sk": sk, "event_id": instance.event_id, "document": instance.model_dump_json()}

@@ -1,4 +1,4 @@
-"""Alarms, their groups, mutes and notifications, as the registry keeps them."""
+"""Alarms, their groups and notifications, as the registry keeps them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,7 @@ from enum import StrEnum
 from pydantic import AwareDatetime, Field
 
 from headwater.alarms.events import AlarmEvent, AlarmState
-from headwater.declare.matchers import Matchers, all_match
 from headwater.values import Stored, Value
-
-LONGEST_MUTE = timedelta(days=30)
 
 
 class Decision(StrEnum):
@@ -88,6 +85,13 @@ class GroupStatus(StrEnum):
         return self in {GroupStatus.ACKED, GroupStatus.SNOOZED}
 
 
+class ChainStep(Value):
+    """A step of an escalation, as it was declared when the group was opened."""
+
+    after: timedelta
+    receivers: tuple[str, ...]
+
+
 class Group(Stored):
     """Alarms that take the same route and share the labels it groups by; people hear of them together."""
 
@@ -116,34 +120,19 @@ class Group(Stored):
     """When a recovery was last told."""
     in_digest: bool = False
     """Whether people heard of it in the digest of a storm."""
-
-
-class Mute(Stored):
-    """Alarms that nobody is told of for a while; they are recorded all the same."""
-
-    id: str
-    match: Matchers
-    starts_at: AwareDatetime
-    ends_at: AwareDatetime
-    until_resolved: bool = False
-    """True if the mute holds only for alarms that fired when it was made, until each has resolved."""
-    author: str = Field(min_length=1, max_length=200)
-    reason: str = Field(min_length=1, max_length=1_000)
-    created_at: AwareDatetime
-    removed_by: str = ""
-
-    def hits(self, instance: Instance, now: datetime) -> bool:
-        """Whether nobody is told of ``instance`` at ``now``."""
-        return self.starts_at <= now < self.ends_at and self.concerns(instance)
-
-    def concerns(self, instance: Instance) -> bool:
-        """True if the mute is about ``instance``, whatever the time."""
-        return all_match(self.match, instance.labels) and not (self.until_resolved and instance.since > self.created_at)
-
-    @property
-    def words(self) -> str:
-        """As notifications say it once it is over."""
-        return f"still firing; muted by {self.author} until {self.ends_at:%Y-%m-%d %H:%M} UTC ({self.reason})"
+    acked_at: AwareDatetime | None = None
+    reminded_at: AwareDatetime | None = None
+    """When people were last reminded of the acknowledgement."""
+    chain: tuple[ChainStep, ...] = ()
+    """Steps of the escalation, its repetitions among them."""
+    chain_next: int = 0
+    """Place of the next step."""
+    chain_at: AwareDatetime | None = None
+    """When the next step is due; None: nothing is waited for."""
+    escalated_to: tuple[str, ...] = ()
+    """Receivers that steps told since the group was opened: they hear of the end too."""
+    heard: Mapping[str, int] = Field(default_factory=dict)
+    """The newest generation that each receiver was told of."""
 
 
 class Kind(StrEnum):
@@ -155,6 +144,8 @@ class Kind(StrEnum):
     """Some of the alarms are over."""
     REMINDER = "REMINDER"
     """Nothing changed for the route's `repeat_interval`, or a mute or an acknowledgement ran out."""
+    ESCALATED = "ESCALATED"
+    """Nobody acknowledged it in time."""
     RECOVERED = "RECOVERED"
     """All alarms are over."""
     TEST = "TEST"
@@ -196,6 +187,8 @@ class Notice(Value):
     """Why people are told now, if the kind doesn't say."""
     at: AwareDatetime
     opened_at: AwareDatetime | None = None
+    ack_url: str = Field(default="", exclude=True)
+    """Where to acknowledge the group; made when it is sent, and kept nowhere: whoever has it may acknowledge."""
 
 
 class DeliveryStatus(StrEnum):
@@ -236,9 +229,3 @@ class Notification(Stored):
     def key(self) -> str:
         """Idempotency key: the same for every try."""
         return f"{self.notice.group}-{self.notice.generation}-{self.receiver}"
-
-
-def hitting(mutes: tuple[Mute, ...], instance: Instance, now: datetime) -> Mute | None:
-    """The mute that lasts longest of those that hit ``instance``; None if none does."""
-    found = [mute for mute in mutes if mute.hits(instance, now)]
-    return max(found, key=lambda mute: mute.ends_at, default=None)

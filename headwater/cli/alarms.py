@@ -39,7 +39,7 @@ def add_to(app: typer.Typer) -> None:
     made = group("alarms", "The stack's alarms, and who hears of them.", app)
     commands(
         made, list_alarms, show_alarm, ack_group, unack_group, snooze_group, close_group, mute_alarms, unmute_alarms,
-        mutes_list, route_alarm, test_receiver, send_alarms, replay_events,
+        mutes_list, beat_heart, heartbeats_list, route_alarm, test_receiver, send_alarms, replay_events,
     )  # fmt: skip
 
 
@@ -105,11 +105,24 @@ def mute_alarms(
     until_resolved: Annotated[
         bool, typer.Option("--until-resolved", help="Only alarms that fire now, until each has resolved.")
     ] = False,
+    cron: Annotated[
+        str | None, typer.Option("--cron", metavar="CRON", help="Windows that begin then, such as '0 22 ? * * *'.")
+    ] = None,
+    lasts: Annotated[
+        str | None, typer.Option("--lasts", metavar="DURATION", help="How long each window lasts, such as 8h.")
+    ] = None,
+    zone: Annotated[str, typer.Option("--zone", metavar="ZONE", help="Time zone of the windows.")] = "UTC",
+    calendar: Annotated[
+        str | None,
+        typer.Option("--calendar", metavar="DAYS", help="Days of the windows: business-days:DE, free-days:DE, ..."),
+    ] = None,
     preview: Annotated[bool, typer.Option("--preview", help="Say what it would hit, and do nothing.")] = False,
     yes: YesOption = False,
     stack: StackOption = None,
 ) -> Answer:
-    """Tell nobody of alarms for a while, at most 30 days; they are recorded all the same."""
+    """Tell nobody of alarms for a while, at most 30 days, or in windows that come again."""
+    from headwater.alarms.muting import calendar_of
+
     alarms = connect(stack).alarms
     begin = time_in_utc(start, "--from") if start else None
     asked: dict[str, Any] = {
@@ -117,27 +130,37 @@ def mute_alarms(
         "starts_at": begin,
         "ends_at": _end(until, for_, begin),
         "until_resolved": until_resolved,
+        "cron": cron,
+        "zone": zone,
+        "calendar": calendar_of(calendar) if calendar else None,
+        "lasts": _duration(lasts, "--lasts") if lasts else None,
     }
     mute, hits = alarms.mute(match, preview=True, **asked)
     if not preview:
-        confirm(f"This hits {_count(hits)} now. Mute until {mute.ends_at:%Y-%m-%d %H:%M} UTC?", yes)
+        confirm(f"This hits {_count(hits)} now. Mute {mute.times}?", yes)
         mute, hits = alarms.mute(match, **asked)
     rows = [(hit.name, _labels(hit), hit.since) for hit in hits]
 
     def show(console: Console) -> None:
         if rows:
             console.print(table(("alarm", "labels", "since (UTC)"), rows))
-        done = "would hit" if preview else f"mute {mute.id} until {mute.ends_at:%Y-%m-%d %H:%M} UTC hits"
+        done = "would hit" if preview else f"mute {mute.id} {mute.times} hits"
         note(f"{done} {_count(hits)} that fires now")
+        if mute.schedule is not None and (window := mute.next_window(mute.created_at)) is not None:
+            note(f"its next window is from {window[0]:%Y-%m-%d %H:%M} to {window[1]:%Y-%m-%d %H:%M} UTC")
 
     return Answer({"mute": mute, "hits": hits, "preview": preview}, show)
 
 
 def unmute_alarms(
-    mute: Annotated[str, typer.Argument(metavar="MUTE", help="Id of the mute.")], stack: StackOption = None
+    mute: Annotated[str, typer.Argument(metavar="MUTE", help="Id of the mute.")],
+    generation: Annotated[
+        int | None, typer.Option("--generation", min=0, help="Only if the mute is still in this generation.")
+    ] = None,
+    stack: StackOption = None,
 ) -> Answer:
     """End a mute now; what it hit and still fires is told."""
-    ended = connect(stack).alarms.unmute(mute)
+    ended = connect(stack).alarms.unmute(mute, generation=generation)
     return answered(ended, lambda _, found: note(f"mute {found.id} is over"))
 
 
@@ -152,12 +175,29 @@ def mutes_list(
             ", ".join(map(str, one.match)),
             one.author,
             one.starts_at,
-            "resolved" if one.until_resolved else one.ends_at,
+            one.times,
             one.reason,
         )
         for one in found
     ]
-    return listed(("mute", "matchers", "by", "from (UTC)", "until (UTC)", "reason"), rows, found)
+    return listed(("mute", "matchers", "by", "from (UTC)", "holds", "reason"), rows, found)
+
+
+def beat_heart(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of a heartbeat that alarms.py declares.")],
+    stack: StackOption = None,
+) -> Answer:
+    """Say that something is alive: an alarm goes off when that isn't said in time."""
+    taken = connect(stack).alarms.beat(name)
+    until = f"{taken.due:%Y-%m-%d %H:%M:%S} UTC" if taken.due else "?"
+    return answered(taken, lambda _, found: note(f"{found.name} beat; somebody looks at {until}"))
+
+
+def heartbeats_list(stack: StackOption = None) -> Answer:
+    """List the heartbeats that are expected, those that are missed first."""
+    found = connect(stack).alarms.heartbeats()
+    rows = [(one.name, str(one.every), one.at, "missed" if one.missed_since else "", one.next_by) for one in found]
+    return listed(("heartbeat", "every", "last beat (UTC)", "", "next by (UTC)"), rows, found)
 
 
 def route_alarm(
@@ -253,7 +293,7 @@ def _end(until: str | None, for_: str | None, start: datetime | None = None) -> 
     return (start or datetime.now(UTC)) + _duration(for_) if for_ else None
 
 
-def _duration(text: str) -> timedelta:
+def _duration(text: str, option: str = "--for") -> timedelta:
     from pydantic import TypeAdapter, ValidationError
 
     from headwater.declare.times import Duration
@@ -261,7 +301,7 @@ def _duration(text: str) -> timedelta:
     try:
         read: timedelta = TypeAdapter[Any](Duration).validate_python(text)
     except ValidationError as error:
-        raise InvalidRequest(f"--for {text!r} is no duration: write such as 90s, 4h or 2d") from error
+        raise InvalidRequest(f"{option} {text!r} is no duration: write such as 90s, 4h or 2d") from error
     return read
 
 

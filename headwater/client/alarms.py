@@ -5,12 +5,15 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from headwater.alarms.errors import NoSuchGroup, NoSuchMute, NoSuchReceiver
+from headwater.alarms.alive.heartbeats import Heartbeats
+from headwater.alarms.alive.store import AliveStore
+from headwater.alarms.alive.types import HeartbeatState
+from headwater.alarms.errors import NoSuchGroup, NoSuchReceiver
 from headwater.alarms.events import AlarmEvent, from_alertmanager, read_mark
-from headwater.alarms.muting import hits, new_mute
+from headwater.alarms.muting import Mute, hits, hitting, new_mute
 from headwater.alarms.replay import Told, replay
 from headwater.alarms.routing import Router
 from headwater.alarms.service import AlarmManager, to_send
@@ -21,15 +24,14 @@ from headwater.alarms.types import (
     GroupStatus,
     Instance,
     Kind,
-    Mute,
     Notice,
     Notification,
-    hitting,
 )
 from headwater.client.connection import Connection
 from headwater.client.people import me
 from headwater.client.waiting import wait_for
 from headwater.declare.alarms import Alarms as Declared
+from headwater.declare.calendars import Calendar
 from headwater.declare.matchers import LABEL_NAME
 from headwater.errors import InvalidRequest, NotFound
 from headwater.storage.clients import client
@@ -70,6 +72,19 @@ class GroupView(Value):
     group: Group
     instances: tuple[Instance, ...]
     notifications: tuple[Notification, ...]
+
+
+class HeartbeatView(Value):
+    """A heartbeat that is expected."""
+
+    name: str
+    every: timedelta
+    at: datetime | None
+    """The newest beat; None: there was none yet."""
+    missed_since: datetime | None
+    """Since when it is missed; None: it isn't."""
+    next_by: datetime | None
+    """By when the next beat must come; None: it is missed, or nobody waits for the first one yet."""
 
 
 class RouteView(Value):
@@ -190,7 +205,8 @@ class Alarms:
 
     def mute(
         self, match: Sequence[str], *, reason: str, starts_at: datetime | None = None, ends_at: datetime | None = None,
-        until_resolved: bool = False, by: str | None = None, preview: bool = False,
+        until_resolved: bool = False, cron: str | None = None, zone: str = "UTC", calendar: Calendar | None = None,
+        lasts: timedelta | None = None, by: str | None = None, preview: bool = False,
     ) -> tuple[Mute, tuple[Instance, ...]]:  # fmt: skip
         """Tell nobody of alarms for a while; they are recorded all the same.
 
@@ -201,9 +217,13 @@ class Alarms:
         reason : str
             Why; people read it when the mute is over.
         starts_at, ends_at : datetime, optional
-            With their time zones; by default from now on. At most 30 days.
+            With their time zones; by default from now on. At most 30 days, or 366 with `cron`, by default 90 then.
         until_resolved : bool
             Whether it holds only for alarms that fire now, until each has resolved.
+        cron, zone, calendar : str, str, Calendar, optional
+            When windows begin in which it holds, as a `Schedule` has it: ``"0 22 ? * MON-FRI *"``.
+        lasts : datetime.timedelta, optional
+            Length of each window, by the clocks of its zone.
         by : str, optional
             By default the person at this machine.
         preview : bool
@@ -224,7 +244,7 @@ class Alarms:
         now = _now()
         mute = new_mute(
             match, author=by or me(), reason=reason, now=now, starts_at=starts_at, ends_at=ends_at,
-            until_resolved=until_resolved,
+            until_resolved=until_resolved, cron=cron, zone=zone, calendar=calendar, lasts=lasts,
         )  # fmt: skip
         with self._managed() as (manager, _):
             hit = tuple(hits(mute, manager.open_groups(), now))
@@ -232,22 +252,18 @@ class Alarms:
                 manager.mute(mute)
         return mute, hit
 
-    def unmute(self, id_: str, *, by: str | None = None) -> Mute:
+    def unmute(self, id_: str, *, by: str | None = None, generation: int | None = None) -> Mute:
         """End a mute now: what it hit and still fires is told.
 
         Raises
         ------
         NoSuchMute
             There is no such mute, or it is over.
+        MuteChanged
+            The mute is in another generation.
         """
-        with self._managed() as (manager, store):
-            now = _now()
-            found = next((mute for mute in store.mutes() if mute.id == id_ and now < mute.ends_at), None)
-            if found is None:
-                raise NoSuchMute(f"there is no mute {id_!r} that isn't over", next_steps=["headwater alarms mutes"])
-            ended = found.model_copy(update={"ends_at": now, "removed_by": by or me()})
-            manager.mute(ended)
-            return ended
+        with self._managed() as (manager, _):
+            return manager.unmute(id_, by=by or me(), generation=generation)
 
     def mutes(self, *, over: bool = False) -> tuple[Mute, ...]:
         """Mutes that hold or will hold; with ``over`` also those that are over."""
@@ -255,6 +271,39 @@ class Alarms:
             found = AlarmStore(self._description.registry_table).mutes()
         now = _now()
         return tuple(sorted((m for m in found if over or now < m.ends_at), key=lambda mute: mute.ends_at))
+
+    def beat(self, name: str) -> HeartbeatState:
+        """Say that something is alive; an alarm goes off when that isn't said in time.
+
+        Parameters
+        ----------
+        name : str
+            A heartbeat that ``alarms.py`` declares.
+
+        Raises
+        ------
+        NoSuchHeartbeat
+            None of that name is expected.
+        """
+        with self._alive() as heartbeats:
+            return heartbeats.beat(name)
+
+    def heartbeats(self) -> tuple[HeartbeatView, ...]:
+        """The heartbeats that are expected, those that are missed first."""
+        declared = self._declared()
+        with self._connection.using():
+            known = {one.name: one for one in AliveStore(self._description.registry_table).heartbeats()}
+        found = []
+        for expected in declared.heartbeats:
+            state = known.get(expected.name)
+            found.append(
+                HeartbeatView(
+                    name=expected.name, every=expected.every, at=state.at if state else None,
+                    missed_since=state.missed_at if state else None,
+                    next_by=state.too_old(expected) if state and state.missed_at is None else None,
+                )
+            )  # fmt: skip
+        return tuple(sorted(found, key=lambda one: (one.missed_since is None, one.name)))
 
     def route(self, labels: Mapping[str, str], declared: Declared | None = None) -> tuple[RouteView, ...]:
         """The routes that are looked at for an alarm with ``labels``, and those that take it.
@@ -368,6 +417,13 @@ class Alarms:
         return Queue(url)
 
     @contextmanager
+    def _alive(self) -> Iterator[Heartbeats]:
+        """The heartbeats in this process, by the caller's own permissions."""
+        declared, stack = self._declared(), f"{self._description.project}/{self._description.name}"
+        with self._connection.using():
+            yield Heartbeats(AliveStore(self._description.registry_table), self._queue(), declared, stack=stack)
+
+    @contextmanager
     def _managed(self) -> Iterator[tuple[AlarmManager, AlarmStore]]:
         """The alarm manager in this process, by the caller's own permissions."""
         declared = self._declared()
@@ -431,14 +487,14 @@ def _people(known: tuple[Group, Instance] | None, mutes: tuple[Mute, ...], now: 
         nothing = {"group": None, "status": None, "by": "", "until": None, "muted_by": "", "told": False}
         return {"labels": {}, **nothing}
     group, instance = known
-    mute = hitting(mutes, instance, now)
+    hit = hitting(mutes, instance, now)
     return {
         "labels": dict(instance.labels),
         "group": group.id,
         "status": group.status.value,
         "by": group.by if group.status.is_quiet else "",
-        "until": mute.ends_at if mute else group.until,
-        "muted_by": mute.author if mute else "",
+        "until": hit[1] if hit else group.until,
+        "muted_by": hit[0].author if hit else "",
         "told": instance.fingerprint in group.told,
     }
 

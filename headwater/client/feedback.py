@@ -18,9 +18,9 @@ from headwater.monitoring.feedback.types import Feedback as Entry
 from headwater.monitoring.feedback.types import Verdict, current
 from headwater.registry.service import Registry
 from headwater.routes import FEEDBACK
-from headwater.serving.feedback.store import KeyStore
 from headwater.serving.feedback.tokens import parameter_name
 from headwater.storage.clients import client
+from headwater.storage.signing import KeyStore
 from headwater.storage.table import Table
 
 DAYS = 30

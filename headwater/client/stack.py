@@ -64,7 +64,8 @@ class Stack:
     schedules : Schedules
         Schedules: list, next, history, pause, resume, run, backfill.
     alarms : Alarms
-        Alarms: list, show, ack, unack, snooze, close, mute, unmute, mutes, route, test, send, replay.
+        Alarms: list, show, ack, unack, snooze, close, mute, unmute, mutes, beat, heartbeats, route, test, send,
+        replay.
     logs : Logs
         Logs of functions, tasks and machines: groups, read.
     infra : Infrastructure

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import runpy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -13,6 +13,9 @@ from pydantic import BeforeValidator, Field, StringConstraints, TypeAdapter, Val
 
 from headwater.declare.base import Declaration, InvalidProduct
 from headwater.declare.matchers import LABEL_NAME, Matchers
+from headwater.declare.on_call import Address, Escalation, Heartbeat, Ping, Secret
+from headwater.declare.on_call import Name as ReceiverName
+from headwater.declare.on_call import Step as Step
 from headwater.declare.times import Duration, OptionalDuration
 
 FILE = "alarms.py"
@@ -20,12 +23,6 @@ FILE = "alarms.py"
 
 GIVE_UP_AFTER = timedelta(hours=6)
 """How long a receiver is tried."""
-ReceiverName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,47}$")]
-Secret = Annotated[
-    str, StringConstraints(pattern=r"^(ssm:/[A-Za-z0-9_./-]{1,1000}|secretsmanager:[A-Za-z0-9_/+=.@-]{1,512})$")
-]
-"""Where a secret is kept: ``ssm:/path`` (a SecureString parameter) or ``secretsmanager:name``; never the secret."""
-Address = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#@]+[^\s@]*$", max_length=2_000)]
 
 if TYPE_CHECKING:
 
@@ -172,6 +169,11 @@ class Route(Declaration):
     """After how long a group that still fires is told again; 4 hours."""
     recovery_interval: _Wait = None  # type: ignore[assignment]
     """Within how long at most one recovery of a group is told; a later one once it has lasted. 0, so each is."""
+    escalation: Escalation | None = None
+    """Receivers that are told while nobody acknowledges; None inherits."""
+    ack_reminder: OptionalDuration = None  # type: ignore[assignment]
+    """How often the receivers are reminded of a group that somebody acknowledged and that still fires; by default
+    never."""
     routes: tuple[Route, ...] = ()
 
     @model_validator(mode="after")
@@ -215,18 +217,23 @@ class Alarms(Declaration):
     runbooks: Annotated[str, StringConstraints(pattern=r"^\S*$")] = "docs/runbooks/"
     """Beginning of the addresses of runbooks in notifications, such as ``https://github.com/…/docs/runbooks/``."""
     storm_within: Duration = timedelta(minutes=10)  # type: ignore[assignment]
+    heartbeats: tuple[Heartbeat, ...] = ()
+    """Senders that must say regularly that they are alive."""
+    pings: tuple[Ping, ...] = ()
+    """Addresses outside that are asked regularly, so that somebody else hears when the stack is dead."""
 
     @model_validator(mode="after")
     def _check(self) -> Alarms:
         names = [receiver.name for receiver in self.receivers]
-        if repeated := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"receiver {', '.join(map(repr, repeated))} is declared more than once")
+        _check_once("receiver", names)
+        _check_once("heartbeat", [heartbeat.name for heartbeat in self.heartbeats])
+        _check_once("ping", [ping.name for ping in self.pings])
         known = f"there are {', '.join(sorted(names))}" if names else "none is declared"
         for route in every_route(self.route):
-            for name in route.receivers:
+            for verb, name in _receivers_of(route):
                 if name not in names:
                     where = ", ".join(map(str, route.match)) or "the root"
-                    raise ValueError(f"the route {{{where}}} leads to receiver {name!r}: {known}")
+                    raise ValueError(f"the route {{{where}}} {verb} receiver {name!r}: {known}")
         if self.route.match:
             raise ValueError("the root takes every alarm: it has no match; put routes with a match into its routes")
         if self.route.continue_:
@@ -239,7 +246,8 @@ class Alarms(Declaration):
         """Notifications list the first alarms of a group: another Alertmanager must get each of them."""
         receivers = route.receivers or receivers
         group_by = group_by if route.group_by is None else route.group_by
-        for name in receivers:
+        steps = route.escalation.steps if route.escalation else ()
+        for name in (*receivers, *(name for step in steps for name in step.receivers)):
             if isinstance(self.receiver(name), Alertmanager) and group_by != ("...",):
                 raise ValueError(
                     f"a route leads to {name!r}, which is another Alertmanager and groups by itself: give the route "
@@ -263,6 +271,10 @@ class Alarms(Declaration):
     def receiver(self, name: str) -> AnyReceiver | None:
         """The receiver called ``name``; None if there is none (any more)."""
         return next((receiver for receiver in self.receivers if receiver.name == name), None)
+
+    def heartbeat(self, name: str) -> Heartbeat | None:
+        """The heartbeat called ``name``; None if none is expected (any more)."""
+        return next((heartbeat for heartbeat in self.heartbeats if heartbeat.name == name), None)
 
 
 def configured_alarms(*, emails: int, webhooks: int, repeat_interval: timedelta) -> Alarms:
@@ -294,11 +306,22 @@ def every_route(route: Route) -> Iterator[Route]:
         yield from every_route(child)
 
 
+def _check_once(kind: str, names: Sequence[str]) -> None:
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"{kind} {', '.join(map(repr, repeated))} is declared more than once")
+
+
+def _receivers_of(route: Route) -> Iterator[tuple[str, str]]:
+    yield from (("leads to", name) for name in route.receivers)
+    for step in route.escalation.steps if route.escalation else ():
+        yield from (("escalates to", name) for name in step.receivers)
+
+
 def secrets_of(declared: Alarms) -> frozenset[str]:
-    """Where the secrets of all receivers are kept."""
+    """Where the secrets of all receivers and pings are kept."""
     fields = [
         value
-        for receiver in declared.receivers
+        for receiver in (*declared.receivers, *declared.pings)
         for name, value in receiver.model_dump().items()
         if name.endswith("_secret") and value
     ]

@@ -10,7 +10,10 @@ from datetime import timedelta
 import pulumi
 import pulumi_aws as aws
 
+import headwater.handlers.alarms.answer
 import headwater.handlers.alarms.manage
+from headwater import routes
+from headwater.alarms.links import parameter_name
 from headwater.alarms.store import DECLARED_KEY
 from headwater.alarms.store import QUEUE_NAME as QUEUE
 from headwater.declare.alarms import Alarms, EventBus, configured_alarms, load_alarms, secrets_of
@@ -23,11 +26,31 @@ from headwater.infra.platform.grants import Grant, Role, Text, allow, merge, pol
 from headwater.infra.platform.keys import ALARMS
 from headwater.infra.platform.platform import Platform
 from headwater.infra.platform.tags import physical_name, prefix, tags
+from headwater.infra.platform.uses import make_signing_keys, read_signing_keys
+from headwater.infra.serving import Serving
 from headwater.project import project
 
 TIMEOUT = timedelta(minutes=2)
 TRIES = 5
 DAILY = "rate(1 day)"
+# API Gateway waits 30 seconds at most.
+ANSWER_TIMEOUT = timedelta(seconds=29)
+ROUTES = {
+    "list": routes.ALARMS,
+    "show": routes.ALARM,
+    "ack": routes.ACK,
+    "unack": routes.UNACK,
+    "snooze": routes.SNOOZE,
+    "close": routes.CLOSE,
+    "mutes": routes.MUTES,
+    "new-mute": routes.NEW_MUTE,
+    "mute": routes.MUTE,
+    "end-mute": routes.END_MUTE,
+    "beat": routes.BEAT,
+    "page": routes.ALARM_PAGE,
+    "page-sent": routes.ALARM_PAGE_SENT,
+}
+"""Routes of people and their programs, by what their resources are called."""
 
 
 class AlarmManager(Component):
@@ -41,6 +64,9 @@ class AlarmManager(Component):
     ----------
     alarms : Alarms, optional
         Routes and receivers; by default those of ``alarms.py`` in the project's root.
+    serving : Serving, optional
+        The API that people and their programs ask by, and that the links of notifications lead to; without it there is
+        neither.
     """
 
     def __init__(
@@ -49,12 +75,16 @@ class AlarmManager(Component):
         platform: Platform,
         *,
         alarms: Alarms | None = None,
+        serving: Serving | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(name, platform, opts)
         declared = alarms or declared_for(platform.config)
         queue = self._queue(platform.dead_letters)
-        function = self._manage(platform, declared, queue)
+        kept, content = self._declared(platform, declared)
+        if serving is not None:
+            self._answer(platform, serving, queue, kept, content)
+        function = self._manage(platform, declared, queue, (kept, content), serving)
         aws.lambda_.EventSourceMapping(
             name,
             event_source_arn=queue.arn,
@@ -79,7 +109,8 @@ class AlarmManager(Component):
         function.call_by_rule(audit, schedule=DAILY, target="audit", description=description, parent=self)
         self.register_outputs({})
 
-    def _manage(self, platform: Platform, declared: Alarms, queue: aws.sqs.Queue) -> Function:
+    def _declared(self, platform: Platform, declared: Alarms) -> tuple[Grant, Text]:
+        """Lets functions read the routes, and starts them anew when these change."""
         content = declared.model_dump_json()
         kept = aws.s3.BucketObjectv2(
             "alarms-declared",
@@ -90,6 +121,36 @@ class AlarmManager(Component):
             tags=tags(capability=CAPABILITY),
             opts=self._child,
         )
+        return platform.artifacts.read(DECLARED_KEY), kept.id.apply(
+            lambda _: hashlib.sha256(content.encode()).hexdigest()
+        )
+
+    def _answer(self, platform: Platform, serving: Serving, queue: aws.sqs.Queue, kept: Grant, sha256: Text) -> None:
+        """The function behind people's routes. It sends nobody anything: it changes groups and mutes, and wakes."""
+        function = self._function(
+            "alarms-answer",
+            headwater.handlers.alarms.answer,
+            "control",
+            memory_mib=512,
+            timeout=ANSWER_TIMEOUT,
+            uses=[
+                platform.registry.write(ALARMS),
+                kept,
+                allow(["sqs:SendMessage"], queue.arn, settings={"alarms_queue_url": queue.url}),
+                read_signing_keys(platform, _link_key(), "link_key"),
+            ],
+            settings={"declared_sha256": sha256, "stack": f"{pulumi.get_project()}/{pulumi.get_stack()}"},
+        )
+        serving.routes("alarms-answer", ROUTES, function)
+
+    def _manage(
+        self,
+        platform: Platform,
+        declared: Alarms,
+        queue: aws.sqs.Queue,
+        kept: tuple[Grant, Text],
+        serving: Serving | None,
+    ) -> Function:
         group, role = self._schedules(queue)
         receive = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:SendMessage"]
         schedules = pulumi.Output.concat(platform.account.arn("scheduler", "schedule/"), group.name, "/*")
@@ -102,7 +163,7 @@ class AlarmManager(Component):
             timeout=TIMEOUT,
             uses=[
                 platform.registry.write(ALARMS),
-                platform.artifacts.read(DECLARED_KEY),
+                kept[0],
                 allow(receive, queue.arn, settings={"alarms_queue_url": queue.url, "alarms_queue_arn": queue.arn}),
                 allow(
                     ["scheduler:CreateSchedule"],
@@ -114,9 +175,11 @@ class AlarmManager(Component):
                 merge(platform.dead_letters.send(), _setting("dead_letters_url", platform.dead_letters.url)),
                 self._recipients(config.alarm_emails, platform.dead_letters),
                 _receivers(platform, declared),
+                *([make_signing_keys(platform, _link_key(), "link_key", "link_kms_key")] if serving else []),
             ],
             settings={
-                "declared_sha256": kept.id.apply(lambda _: hashlib.sha256(content.encode()).hexdigest()),
+                "declared_sha256": kept[1],
+                **({"api_url": serving.url} if serving else {}),
                 "stack": f"{pulumi.get_project()}/{pulumi.get_stack()}",
                 "prefix": prefix(),
                 "webhooks": _webhooks(config.alarm_webhooks),
@@ -232,6 +295,10 @@ def _receivers(platform: Platform, declared: Alarms) -> Grant:
     if buses := sorted({one.bus for one in declared.receivers if isinstance(one, EventBus)}):
         grants.append(allow(["events:PutEvents"], *(account.arn("events", f"event-bus/{bus}") for bus in buses)))
     return merge(*grants)
+
+
+def _link_key() -> str:
+    return parameter_name(pulumi.get_project(), pulumi.get_stack())
 
 
 def _setting(name: str, value: Text) -> Grant:

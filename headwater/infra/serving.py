@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import timedelta
 
 import pulumi
@@ -100,6 +101,12 @@ class Serving(Component):
         The stage throttles open routes like the others. Their function must itself tell who may have an answer.
         """
         self._route(name, route, function, self._integrate(name, function))
+
+    def routes(self, name: str, found: Mapping[str, Route], function: Function) -> None:
+        """The same for several routes, by what their resources are called behind ``name``."""
+        integration = self._integrate(name, function)
+        for suffix, route in found.items():
+            self._route(f"{name}-{suffix}", route, function, integration)
 
     def _integrate(self, name: str, function: Function) -> aws.apigatewayv2.Integration:
         return aws.apigatewayv2.Integration(

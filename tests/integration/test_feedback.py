@@ -11,9 +11,9 @@ import urllib3
 
 from headwater.client import Stack
 from headwater.routes import FEEDBACK
-from headwater.serving.feedback.store import KeyStore
 from headwater.serving.feedback.tokens import Signer, parameter_name
 from headwater.storage.clients import using
+from headwater.storage.signing import KeyStore
 from tests.projects import Project
 
 pytestmark = pytest.mark.cloud

@@ -64,6 +64,7 @@ from headwater.serving.errors import (
     RegistryUnavailable,
     UnknownModel,
 )
+from tools.reference import alarms
 from tools.reference.source import fields, markdown, summary
 
 SERVED = "headwater/serving/openapi.json"
@@ -75,10 +76,11 @@ TEXTS = (messages.PredictionBody, messages.PredictionAnswer, messages.Prediction
          feedback.FeedbackAnswer, labels.LabelsBody, labels.LabelItem,
          labels.LabelsAnswer, labels.LabelVerdict, monitoring.MonitorFinding, monitoring.DriftDay,
          monitoring.DriftAnswer, monitoring.QualityShare, monitoring.QualityAnswer, monitoring.MetricFigure,
-         monitoring.PerformanceStretch, monitoring.ModelPerformance, monitoring.StatusAnswer)  # fmt: skip
+         monitoring.PerformanceStretch, monitoring.ModelPerformance, monitoring.StatusAnswer,
+         *alarms.TEXTS)  # fmt: skip
 """The classes whose fields' docstrings become the schemas' descriptions."""
 _DESCRIPTION = f"""\
-Predictions, model cards, labels, feedback, streamed features, lineage and metrics of one Headwater stack.
+Predictions, model cards, labels, feedback, streamed features, lineage, metrics and alarms of one Headwater stack.
 
 Every request is signed with AWS Signature Version 4 (service `execute-api`, the stack's region), except where an
 operation has another security: the caller needs `execute-api:Invoke` on the route. `headwater predict` and the Python
@@ -302,6 +304,7 @@ OPERATIONS[FEEDBACK] = Operation(
     ),
     body=feedback.FeedbackBody,
 )
+OPERATIONS |= {route: Operation(**described._asdict()) for route, described in alarms.DESCRIBED.items()}
 _IF_NONE_MATCH = {
     "name": "If-None-Match",
     "in": "header",
@@ -312,6 +315,7 @@ _NAMES = {
     "id": "A prediction: `<request_id>.<n>`, the first one of a request being 0.",
     "model": "A model that serves.",
     "view": "A feature view that a product declares.",
+    **alarms.PATHS,
 }
 
 
@@ -396,6 +400,10 @@ def _operation(operation: Operation, route: Route, schemas: dict[str, Any]) -> d
     answers = made["responses"]
     for status, words in _failures(operation.errors):
         answers[str(status)] = _content(words, {"anyOf": [refusal, gateway]})
+        if operation.refusal is str:  # A page for people; API Gateway's own words stay JSON.
+            answers[str(status)]["content"] = {
+                _JSON: {"schema": gateway}, **{kind: {"schema": refusal} for kind in operation.kinds},
+            }  # fmt: skip
     answers["429"] = _content("Throttled; ask again later.", gateway)
     if route.open_because:
         made["security"] = list(operation.security)

@@ -18,11 +18,12 @@ from headwater.alarms.channels.services import (
     WebhookChannel,
 )
 from headwater.alarms.delivery import Channel
-from headwater.alarms.errors import NotificationFailed
+from headwater.alarms.errors import InvalidWebhook, NotificationFailed
 from headwater.alarms.messages import document, subject, text, title
 from headwater.alarms.types import Notification
 from headwater.declare import alarms as declared
 from headwater.declare.alarms import Alarms
+from headwater.declare.on_call import Ping
 from headwater.storage.clients import client, error_code
 
 REMEMBERED = 300.0
@@ -128,6 +129,21 @@ def channels(
         else:
             made[receiver.name] = _HTTP[receiver.kind](receiver, secrets, alarms.runbooks, elsewhere)
     return made
+
+
+def asking() -> Callable[[Ping], None]:
+    """Asks a ping's address once, by POST: services that wait for pings take it, and it is never redirected."""
+    secrets = _Secrets()
+
+    def ask(ping: Ping) -> None:
+        url = ping.url or secrets(ping.url_secret or "")
+        try:
+            address = Address(url, allow_private=ping.allow_private)
+        except InvalidWebhook as error:
+            raise NotificationFailed(error.message, final=True) from error
+        post(address, {"source": "headwater.alarms", "ping": ping.name})
+
+    return ask
 
 
 class _Secrets:

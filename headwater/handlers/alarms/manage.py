@@ -1,22 +1,30 @@
-"""Alarms that come by the topic, groups whose time has come, notifications that are to be sent, and a daily audit."""
+"""Alarms that come by the topic, groups whose time has come, notifications that are to be sent, heartbeats and pings
+that are due, and a daily audit."""
 
 from __future__ import annotations
 
 import json
+import time
 from datetime import datetime
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from headwater.alarms.channels.store import channels
+from headwater.alarms.alive.heartbeats import Heartbeats
+from headwater.alarms.alive.pings import Pings
+from headwater.alarms.alive.store import AliveStore
+from headwater.alarms.channels.store import asking, channels
 from headwater.alarms.delivery import Delivery
 from headwater.alarms.events import AlarmEvent
+from headwater.alarms.links import Links
 from headwater.alarms.service import AlarmManager
 from headwater.alarms.store import AlarmStore, DeadLetterQueue, Queue, declared_alarms
+from headwater.alarms.types import Notice
 from headwater.declare.alarms import Alarms
 from headwater.errors import NotFound
 from headwater.handlers.observability import observe
 from headwater.settings import FunctionSettings, at_init
+from headwater.storage.signing import KeyStore
 
 logger, tracer, metrics, entry = observe("alarms")
 
@@ -43,6 +51,12 @@ class Settings(FunctionSettings):
     """Addresses, separated by white space."""
     allow_http_webhooks: bool = False
     """Whether webhooks without TLS are accepted."""
+    api_url: str = ""
+    """The API's address, for links that acknowledge; empty: notifications have none."""
+    link_key: str = ""
+    """Name of the SSM parameter with the key that signs links."""
+    link_kms_key: str = ""
+    """ARN of the KMS key that encrypts it; empty: the account's own for SSM."""
 
 
 @at_init
@@ -79,6 +93,45 @@ def manager() -> AlarmManager:
 
 
 @at_init
+def heartbeats() -> Heartbeats:
+    """Heartbeats that are expected."""
+    return Heartbeats(AliveStore(settings().registry_table), queue(), declared(), stack=settings().stack)
+
+
+@at_init
+def pings() -> Pings:
+    """Pings to addresses outside."""
+    return Pings(AliveStore(settings().registry_table), queue(), declared(), asking())
+
+
+@at_init
+def links() -> Links | None:
+    """Links that acknowledge; None without an API."""
+    env = settings()
+    if not env.api_url:
+        return None
+    return Links(env.api_url, KeyStore(env.link_key, env.link_kms_key, pause=time.sleep))
+
+
+def link(notice: Notice, receiver: str) -> str:
+    """Where a receiver may acknowledge; empty if there is no such place, or no key to be had: the notice goes out."""
+    try:
+        made = links()
+        return made.to(notice, receiver) if made else ""
+    except Exception as error:
+        logger.error("no link could be made: the notification goes without", exc_info=error)
+        return ""
+
+
+@at_init
+def expected() -> list[str]:
+    """Heartbeats and pings that nobody waited for before this environment started: those of a new deployment."""
+    if not declared().heartbeats and not declared().pings:
+        return []
+    return [*heartbeats().expect(), *pings().expect()]
+
+
+@at_init
 def delivery() -> Delivery:
     """The sending of notifications."""
     env = settings()
@@ -88,12 +141,14 @@ def delivery() -> Delivery:
         webhooks=env.webhooks.split(),
         insecure=env.allow_http_webhooks,
     )
-    return Delivery(AlarmStore(env.registry_table), queue(), declared(), ways, DeadLetterQueue(env.dead_letters_url))
+    letters = DeadLetterQueue(env.dead_letters_url)
+    return Delivery(AlarmStore(env.registry_table), queue(), declared(), ways, letters, link=link)
 
 
 @entry
 def handler(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
     """Handle SNS's records, one message of the queue, or the daily audit; what fails comes again."""
+    expected()
     if event.get("source") == "aws.events":
         return _audit()
     handled = [
@@ -108,6 +163,8 @@ def _audit() -> dict[str, Any]:
     if overdue:
         logger.error("groups weren't looked at in time, and are now", extra={"groups": overdue})
     metrics.add_metric("AlarmGroupsOverdue", "Count", len(overdue))
+    if late := [*heartbeats().expect(), *pings().expect()]:
+        logger.error("timers of heartbeats or pings were lost, and are set now", extra={"names": late})
     return {"overdue": overdue}
 
 
@@ -136,6 +193,17 @@ def _take(alarm: AlarmEvent) -> dict[str, Any]:
 def _message(message: dict[str, Any]) -> dict[str, Any]:
     if "event" in message:
         return _take(AlarmEvent.model_validate(message["event"]))
+    if "heartbeat" in message:
+        beat = heartbeats().look(message["heartbeat"], message["turn"])
+        looked = {**message, "missed": bool(beat and beat.missed_at)}
+        logger.info("heartbeat looked at", extra=looked)
+        return looked
+    if "ping" in message:
+        problem = pings().send(message["ping"], message["turn"], is_early=message.get("is_early", False))
+        if problem:
+            logger.error("a ping wasn't answered", extra={**message, "problem": problem})
+            metrics.add_metric("AlarmPingsFailed", "Count", 1)
+        return {**message, "problem": problem}
     if "notify" in message:
         told = message["notify"]
         status = delivery().deliver(told["group"], told["generation"], told["receiver"])

@@ -19,9 +19,9 @@ from headwater.monitoring.feedback.messages import FeedbackAnswer
 from headwater.monitoring.feedback.service import FeedbackService
 from headwater.monitoring.feedback.store import FeedbackStore
 from headwater.routes import FEEDBACK
-from headwater.serving.feedback.store import KeyStore
 from headwater.serving.feedback.tokens import Verifier
 from headwater.settings import FunctionSettings, at_init
+from headwater.storage.signing import KeyStore
 from headwater.storage.table import Table
 
 logger, tracer, metrics, entry = observe("monitoring")

@@ -99,8 +99,8 @@ def report_stale(model: str, alias: str, error: Exception) -> None:
 @cache
 def signer() -> Signer:
     """The signer of feedback tokens: made, and its key fetched, for the first request that asks for one."""
-    from headwater.serving.feedback.store import KeyStore
     from headwater.serving.feedback.tokens import Signer
+    from headwater.storage.signing import KeyStore
 
     settings = Settings.from_environment()
     keys = KeyStore(settings.feedback_key, settings.feedback_kms_key, pause=time.sleep)

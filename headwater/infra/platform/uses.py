@@ -44,31 +44,39 @@ def ingest_uploads(platform: Platform) -> Grant:
 
 
 def verify_feedback(platform: Platform) -> Grant:
-    """To read the keys that sign feedback tokens.
-
-    The functions make the parameter themselves, so that no key stands in Pulumi's state. AWS's own key for SSM lets
-    whoever may read a parameter of the account decrypt it; a key of the user's doesn't.
-    """
-    name = parameter_name(pulumi.get_project(), pulumi.get_stack())
-    config, account = platform.config, platform.account
-    return merge(
-        allow(["ssm:GetParameter"], account.arn("ssm", f"parameter{name}"), settings={"feedback_key": name}),
-        use_key(config.kms_key_arn, "ssm", account.region, ["kms:Decrypt"]),
-    )
+    """To read the keys that sign feedback tokens."""
+    return read_signing_keys(platform, parameter_name(pulumi.get_project(), pulumi.get_stack()), "feedback_key")
 
 
 def sign_feedback(platform: Platform) -> Grant:
     """To read the keys that sign feedback tokens, and to make the first one; never to replace it."""
+    name = parameter_name(pulumi.get_project(), pulumi.get_stack())
+    return make_signing_keys(platform, name, "feedback_key", "feedback_kms_key")
+
+
+def read_signing_keys(platform: Platform, name: str, setting: str) -> Grant:
+    """To read the keys in the parameter called ``name``.
+
+    The functions make the parameter themselves, so that no key stands in Pulumi's state. AWS's own key for SSM lets
+    whoever may read a parameter of the account decrypt it; a key of the user's doesn't.
+    """
     config, account = platform.config, platform.account
-    reading = verify_feedback(platform)
-    name = reading.settings["feedback_key"]
     return merge(
-        reading,
+        allow(["ssm:GetParameter"], account.arn("ssm", f"parameter{name}"), settings={setting: name}),
+        use_key(config.kms_key_arn, "ssm", account.region, ["kms:Decrypt"]),
+    )
+
+
+def make_signing_keys(platform: Platform, name: str, setting: str, kms_setting: str) -> Grant:
+    """The same, and to make the first key; never to replace it."""
+    config, account = platform.config, platform.account
+    return merge(
+        read_signing_keys(platform, name, setting),
         allow(
             ["ssm:PutParameter"],
             account.arn("ssm", f"parameter{name}"),
             conditions={"StringNotEquals": {"ssm:Overwrite": "true"}},
-            settings={"feedback_kms_key": config.kms_key_arn},
+            settings={kms_setting: config.kms_key_arn},
         ),
         use_key(config.kms_key_arn, "ssm", account.region, ["kms:Encrypt"]),
     )

@@ -15,49 +15,16 @@ import hmac
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
+
+from headwater.storage.signing import Key, Keys, KnownKeys, NewestKey
 
 CODE_BYTES = 16
-REFRESH_SECONDS = 300.0
-"""How long a signer and a verifier believe that the newest key is the newest: the time a rotation takes to arrive."""
-_SOONEST_SECONDS = 5.0
-"""Unknown numbers of keys make a verifier ask no more often than this: anybody can send them."""
-_MOST_VERSIONS = 100
-"""Versions of a parameter that AWS keeps (`ParameterMaxVersionLimitExceeded` in the reference of SSM)."""
 _LABEL = "headwater feedback"
 _TOKEN = re.compile(
     r"v1\.([a-z][a-z0-9_-]{0,47})\.([0-9]{1,11})\.([0-9]{1,11})\.([1-9][0-9]{0,9})\.[A-Za-z0-9_-]{22}", re.ASCII
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """A key that signs tokens."""
-
-    number: int
-    """1, 2, ...: the version of the parameter that holds it."""
-    secret: bytes
-    oldest: int = 1
-    """Tokens of keys with a smaller number are refused; with 1 all verify until they expire."""
-
-    def __repr__(self) -> str:
-        # A key that is part of an error or a log line stays secret.
-        return f"Key(number={self.number})"
-
-
-class Keys(Protocol):
-    """Where keys are kept (`headwater.serving.feedback.store.KeyStore`)."""
-
-    def newest(self) -> Key | None:
-        """The key that signs; None if there is none yet."""
-
-    def create(self) -> Key:
-        """The first key, made now or by whoever was faster."""
-
-    def numbered(self, number: int) -> Key | None:
-        """The key of that number; None if there is none, or none any more."""
 
 
 class Held(NamedTuple):
@@ -80,20 +47,13 @@ class Signer:
     """
 
     def __init__(self, keys: Keys, valid_for: timedelta, *, seconds: Callable[[], float] = time.monotonic) -> None:
-        self._keys, self._valid_for, self._seconds = keys, valid_for, seconds
-        self._key: tuple[Key, float] | None = None
+        self._newest, self._valid_for = NewestKey(keys, seconds=seconds), valid_for
 
     def tokens(self, model: str, request_id: str, asked: datetime, count: int) -> list[str]:
         """A token for each of a request's ``count`` predictions, in their order."""
         key, at = self._newest(), int(asked.timestamp())
         text = f"v1.{model}.{at}.{at + int(self._valid_for.total_seconds())}.{key.number}"
         return [f"{text}.{_code(key, text, prediction_id(request_id, number))}" for number in range(count)]
-
-    def _newest(self) -> Key:
-        now = self._seconds()
-        if self._key is None or now - self._key[1] > REFRESH_SECONDS:
-            self._key = self._keys.newest() or self._keys.create(), now
-        return self._key[0]
 
 
 class Verifier:
@@ -115,9 +75,7 @@ class Verifier:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         seconds: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._keys, self._now, self._seconds = keys, now, seconds
-        self._newest: tuple[Key | None, float] | None = None
-        self._known: dict[int, Key | None] = {}
+        self._key, self._now = KnownKeys(keys, seconds=seconds), now
 
     def verify(self, token: str, prediction: str) -> Held | None:
         """The content of a token for a prediction; None if it isn't genuine, is another prediction's, or has expired.
@@ -134,30 +92,6 @@ class Verifier:
         if self._now().timestamp() >= int(found[3]):
             return None
         return Held(found[1], datetime.fromtimestamp(int(found[2]), UTC))
-
-    def _key(self, number: int) -> Key | None:
-        newest = self._refreshed(REFRESH_SECONDS)
-        if newest is None or number > newest.number:
-            # Made since the last look, or by nobody.
-            newest = self._refreshed(_SOONEST_SECONDS)
-        if newest is None or not max(newest.oldest, newest.number - _MOST_VERSIONS + 1) <= number <= newest.number:
-            return None
-        if number == newest.number:
-            return newest
-        if number not in self._known:
-            # A version never changes, and there are a hundred at most: each is asked for once.
-            self._known[number] = self._keys.numbered(number)
-        return self._known[number]
-
-    def _refreshed(self, after: float) -> Key | None:
-        now = self._seconds()
-        if self._newest is None or now - self._newest[1] > after:
-            newest = self._keys.newest()
-            if self._newest is not None and self._newest[0] != newest:
-                # If somebody deleted the parameter its versions began at 1 again.
-                self._known.clear()
-            self._newest = newest, now
-        return self._newest[0]
 
 
 def parameter_name(project: str, stack: str) -> str:

@@ -9,8 +9,9 @@ import pytest
 
 from headwater.alarms.errors import GroupChanged, GroupRefused, NoSuchGroup
 from headwater.alarms.events import UNPARSED, AlarmEvent
+from headwater.alarms.muting import Mute
 from headwater.alarms.store import AlarmStore
-from headwater.alarms.types import Decision, GroupStatus, Mute
+from headwater.alarms.types import Decision, GroupStatus
 from headwater.declare.alarms import Alarms, Email, Inhibit, Route, configured_alarms
 from tests.unit.alarms.cases import NOON, World, alarm, alertmanagers, event, message
 

@@ -108,6 +108,9 @@ def test_people_acknowledge_show_and_list(run: Run, group: str) -> None:
         (["mute", "model=a", "--reason", "r", "--until", "2020-01-01"], 2, "in the past"),
         (["mute", "model=a", "--reason", "r", "--for", "40d"], 2, "at most 30 days"),
         (["mute", "model=a", "--reason", "r"], 2, "a mute needs an end"),
+        (["mute", "model=a", "--reason", "r", "--cron", "0 22 ? * * *"], 2, "need a length"),
+        (["mute", "model=a", "--reason", "r", "--cron", "0 22 31 2 ? *", "--lasts", "1h"], 2, "it never fires"),
+        (["mute", "model=a", "--reason", "r", "--cron", "0 22 ? * * *", "--lasts", "x"], 2, "--lasts 'x' is no"),
         (["unmute", "x"], 3, "no mute 'x'"),
         (["test", "pager"], 3, "no receiver 'pager': there are mail"),
         (["send", "/nothing"], 2, "can't be read as JSON"),
@@ -128,3 +131,15 @@ def test_a_mute_is_previewed_made_listed_and_ended(run: Run, group: str) -> None
     assert "backfill" in run("alarms", "mutes").out
     assert run("alarms", "unmute", made["mute"]["id"]).code == 0
     assert run("alarms", "mutes").out == ""
+
+
+def test_a_mute_that_comes_again_says_when_its_next_window_is(run: Run, group: str) -> None:
+    wanted = ["alarms", "mute", "model=flights", "--reason", "night", "--cron", "0 22 ? * * 2099", "--lasts", "8h"]
+    again = ["--zone", "Europe/Berlin", "--calendar", "business-days:DE"]
+    refused = run(*wanted, *again)
+    assert "has no window before the mute ends" in refused.err
+    wanted[6] = "0 22 ? * * *"
+    done = run(*wanted, *again, "--yes")
+    assert done.code == 0, done.err
+    assert "cron(0 22 ? * * *) Europe/Berlin for 8h, until" in done.err
+    assert "its next window is from" in done.err

@@ -15,9 +15,9 @@ from headwater.client import Stack, connect
 from headwater.monitoring.feedback.service import FeedbackService
 from headwater.monitoring.feedback.store import FeedbackStore
 from headwater.registry.service import Registry
-from headwater.serving.feedback.store import KeyStore
 from headwater.serving.feedback.tokens import Signer, Verifier
 from headwater.storage.clients import client
+from headwater.storage.signing import KeyStore
 from headwater.storage.table import Table
 from tests.unit.cli.conftest import Run
 from tests.unit.client.conftest import OUTPUTS, describe

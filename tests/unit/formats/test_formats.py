@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 
-from headwater.alarms.types import AlarmRecord, Group, Instance, Mute, Notification
+from headwater.alarms.alive.types import HeartbeatState, PingState
+from headwater.alarms.muting import Mute
+from headwater.alarms.types import AlarmRecord, Group, Instance, Notification
 from headwater.code.types import CodeState
 from headwater.declare import Product
 from headwater.features.definitions import Definition as ViewDefinition
@@ -48,6 +50,8 @@ KINDS: Mapping[str, type[Stored]] = {
     "AlarmInstance": Instance,
     "AlarmMute": Mute,
     "AlarmNotification": Notification,
+    "AlarmHeartbeat": HeartbeatState,
+    "AlarmPing": PingState,
     "AliasMove": AliasMove,
     "Annotation": Annotation,
     "Bank": Bank,

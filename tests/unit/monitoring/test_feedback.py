@@ -26,8 +26,9 @@ from headwater.monitoring.feedback.service import MOST_ENTRIES, FeedbackService
 from headwater.monitoring.feedback.store import FeedbackStore
 from headwater.monitoring.feedback.summary import summarise, wilson
 from headwater.monitoring.feedback.types import Feedback, Verdict, current
-from headwater.serving.feedback.tokens import Key, Signer, Verifier
+from headwater.serving.feedback.tokens import Signer, Verifier
 from headwater.storage.clients import client
+from headwater.storage.signing import Key
 from headwater.storage.table import Table
 from tests.unit.registry.cases import TABLE, make_table, mocked_aws
 

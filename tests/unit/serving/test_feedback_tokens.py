@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headwater.serving.feedback.store import KeyStore
-from headwater.serving.feedback.tokens import REFRESH_SECONDS, Held, Key, Signer, Verifier
+from headwater.serving.feedback.tokens import Held, Signer, Verifier
 from headwater.storage.clients import client
+from headwater.storage.signing import REFRESH_SECONDS, Key, KeyStore
 from tests.unit.registry.cases import mocked_aws
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 500, tzinfo=UTC)

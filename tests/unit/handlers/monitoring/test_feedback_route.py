@@ -13,9 +13,9 @@ import pytest
 from headwater.handlers.monitoring import feedback
 from headwater.monitoring.feedback.store import FeedbackStore
 from headwater.routes import FEEDBACK
-from headwater.serving.feedback.store import KeyStore
 from headwater.serving.feedback.tokens import Signer
 from headwater.storage.clients import client
+from headwater.storage.signing import KeyStore
 from headwater.storage.table import Table
 from tests.contract import held
 from tests.unit.handlers.serving.cases import Context, post

@@ -11,9 +11,9 @@ import pytest
 
 from headwater.handlers.serving import predict
 from headwater.registry.service import Registry
-from headwater.serving.feedback.store import KeyStore
 from headwater.serving.feedback.tokens import Verifier
 from headwater.storage.clients import client
+from headwater.storage.signing import KeyStore
 from tests.unit.handlers.serving.cases import Context, post
 from tests.unit.handlers.serving.test_predict import B6, PATH, ask, logged, metrics
 from tests.unit.serving.cases import leave_run

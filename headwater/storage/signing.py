@@ -1,4 +1,4 @@
-"""Feedback's keys in SSM Parameter Store; the only module of this package that calls AWS.
+"""Keys that sign what is handed out: an SSM parameter whose versions are the keys; calls AWS.
 
 One SecureString holds them, and each of its versions is a key: a version never changes, rotating is one write that
 can't lose another one, and a key's number is that of its version. Nothing of it stands in Pulumi's state, in an
@@ -10,18 +10,54 @@ from __future__ import annotations
 import base64
 import json
 import os
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from botocore.exceptions import ClientError
 
-from headwater.serving.feedback.tokens import Key
 from headwater.storage.clients import client, error_code
 
+REFRESH_SECONDS = 300.0
+"""How long a signer and a verifier believe that the newest key is the newest: the time a rotation takes to arrive."""
+_SOONEST_SECONDS = 5.0
+"""Unknown numbers of keys make a verifier ask no more often than this: anybody can send them."""
+_MOST_VERSIONS = 100
+"""Versions of a parameter that AWS keeps (`ParameterMaxVersionLimitExceeded` in the reference of SSM)."""
 KEY_BYTES = 32
+DESCRIPTION = "Signs tokens that Headwater hands out, such as those for feedback; each version is a key."
 _TRIES = 10
 _ABSENT = frozenset({"ParameterNotFound", "ParameterVersionNotFound"})
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key that signs tokens."""
+
+    number: int
+    """1, 2, ...: the version of the parameter that holds it."""
+    secret: bytes
+    oldest: int = 1
+    """Tokens of keys with a smaller number are refused; with 1 all verify until they expire."""
+
+    def __repr__(self) -> str:
+        # A key that is part of an error or a log line stays secret.
+        return f"Key(number={self.number})"
+
+
+class Keys(Protocol):
+    """Where keys are kept (`KeyStore`)."""
+
+    def newest(self) -> Key | None:
+        """The key that signs; None if there is none yet."""
+
+    def create(self) -> Key:
+        """The first key, made now or by whoever was faster."""
+
+    def numbered(self, number: int) -> Key | None:
+        """The key of that number; None if there is none, or none any more."""
 
 
 class KeyUnavailable(Exception):
@@ -51,7 +87,8 @@ class KeyStore:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         pause: Callable[[float], None] = lambda _: None,
     ) -> None:
-        self._name, self._kms_key, self._now, self._pause = name, kms_key, now, pause
+        self._name, self._kms_key = name, kms_key
+        self._now, self._pause = now, pause
         self._ssm = client("ssm")
 
     def newest(self) -> Key | None:
@@ -122,7 +159,7 @@ class KeyStore:
         encrypted_by = kms_key or self._kms_key
         answer = self._ssm.put_parameter(
             Name=self._name,
-            Description="Signs the feedback tokens of predictions (headwater feedback rotate-key makes a new one).",
+            Description=DESCRIPTION,
             Value=json.dumps(document),
             Type="SecureString",
             Tier="Standard",
@@ -136,6 +173,69 @@ class KeyStore:
         filters = [{"Key": "Name", "Values": [self._name]}]
         found = self._ssm.describe_parameters(ParameterFilters=filters)["Parameters"]
         return str(found[0].get("KeyId", "")) if found else ""
+
+
+class NewestKey:
+    """The key that signs, fetched, or made, when it is first asked for.
+
+    Parameters
+    ----------
+    keys : Keys
+    seconds : callable
+        A clock that never goes back.
+    """
+
+    def __init__(self, keys: Keys, *, seconds: Callable[[], float] = time.monotonic) -> None:
+        self._keys, self._seconds = keys, seconds
+        self._key: tuple[Key, float] | None = None
+
+    def __call__(self) -> Key:
+        """The newest key, at most `REFRESH_SECONDS` old."""
+        now = self._seconds()
+        if self._key is None or now - self._key[1] > REFRESH_SECONDS:
+            self._key = self._keys.newest() or self._keys.create(), now
+        return self._key[0]
+
+
+class KnownKeys:
+    """Keys by their numbers, for whoever checks what they signed; none is made.
+
+    Parameters
+    ----------
+    keys : Keys
+    seconds : callable
+        A clock that never goes back.
+    """
+
+    def __init__(self, keys: Keys, *, seconds: Callable[[], float] = time.monotonic) -> None:
+        self._keys, self._seconds = keys, seconds
+        self._newest: tuple[Key | None, float] | None = None
+        self._known: dict[int, Key | None] = {}
+
+    def __call__(self, number: int) -> Key | None:
+        """The key of that number; None if nobody made it, or it doesn't count any more."""
+        newest = self._refreshed(REFRESH_SECONDS)
+        if newest is None or number > newest.number:
+            # Made since the last look, or by nobody.
+            newest = self._refreshed(_SOONEST_SECONDS)
+        if newest is None or not max(newest.oldest, newest.number - _MOST_VERSIONS + 1) <= number <= newest.number:
+            return None
+        if number == newest.number:
+            return newest
+        if number not in self._known:
+            # A version never changes, and there are a hundred at most: each is asked for once.
+            self._known[number] = self._keys.numbered(number)
+        return self._known[number]
+
+    def _refreshed(self, after: float) -> Key | None:
+        now = self._seconds()
+        if self._newest is None or now - self._newest[1] > after:
+            newest = self._keys.newest()
+            if self._newest is not None and self._newest[0] != newest:
+                # If somebody deleted the parameter its versions began at 1 again.
+                self._known.clear()
+            self._newest = newest, now
+        return self._newest[0]
 
 
 def _key(number: int, document: dict[str, Any]) -> Key:

@@ -1,0 +1,51 @@
+"""Heartbeats and pings in the registry's table; calls AWS.
+
+Items under ``ALARM#HEARTBEATS`` and ``ALARM#PINGS``: ``ID#<name>``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from headwater.alarms.alive.types import HeartbeatState, PingState
+from headwater.storage.table import ABSENT, Table
+
+HEARTBEATS, PINGS = "ALARM#HEARTBEATS", "ALARM#PINGS"
+
+
+class AliveStore:
+    """The newest beat of each heartbeat, and the newest ping to each address."""
+
+    def __init__(self, table: str | Table) -> None:
+        self._table = Table(table) if isinstance(table, str) else table
+
+    def heartbeat(self, name: str) -> HeartbeatState | None:
+        """A heartbeat; None if nobody waited for it yet."""
+        item = self._table.get(HEARTBEATS, f"ID#{name}")
+        return HeartbeatState.model_validate_json(item["document"]) if item else None
+
+    def heartbeats(self) -> Iterator[HeartbeatState]:
+        """Every heartbeat that was ever waited for."""
+        for item in self._table.query(HEARTBEATS, "ID#"):
+            yield HeartbeatState.model_validate_json(item["document"])
+
+    def keep_heartbeat(self, after: HeartbeatState, before: HeartbeatState | None) -> bool:
+        """Keep the next version; False if somebody else did first, or the answer was lost: read again."""
+        version = None if before is None else before.version
+        return self._keep(HEARTBEATS, after.name, after.version, version, after.model_dump_json())
+
+    def ping(self, name: str) -> PingState | None:
+        """The pings to an address; None before the first."""
+        item = self._table.get(PINGS, f"ID#{name}")
+        return PingState.model_validate_json(item["document"]) if item else None
+
+    def keep_ping(self, after: PingState, before: PingState | None) -> bool:
+        """Keep the next turn; False if somebody else did first, or the answer was lost: read again."""
+        turn = None if before is None else before.turn
+        return self._keep(PINGS, after.name, after.turn, turn, after.model_dump_json())
+
+    def _keep(self, pk: str, name: str, version: int, before: int | None, document: str) -> bool:
+        item: dict[str, str | int | None] = {"pk": pk, "sk": f"ID#{name}", "version": version, "document": document}
+        if before is None:
+            return self._table.write(self._table.put(item, only_if=ABSENT))
+        return self._table.write(self._table.put(item, only_if="#version = :before", before=before))
