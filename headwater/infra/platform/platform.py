@@ -55,7 +55,7 @@ class Platform:
 
     @cached_property
     def regular(self) -> Regular:
-        """What calls functions regularly; made when the first one wants it."""
+        """The machine and the ledger that call functions regularly; made when the first one wants it."""
         # It stands on functions, which stand on the platform.
         from headwater.infra.platform.regular import Regular
 
