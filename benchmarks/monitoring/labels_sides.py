@@ -78,7 +78,9 @@ def main() -> None:
             "observed_at": micros(AT) + 3_600_000_000 + np.arange(len(places)),
             "source": "clerk",
         })  # fmt: skip
-        found = {"ours": ours, "merge": merge, "rules": rules, "files": files}[given.side](frame, labels) | {"labels": len(labels)}
+        found = {"ours": ours, "merge": merge, "rules": rules, "files": files}[given.side](frame, labels) | {
+            "labels": len(labels)
+        }
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps({**found, "peak": peak}))
 
