@@ -91,6 +91,9 @@ class PerformanceAnswer(Value):
     whole: JudgedStretch
     delay: tuple[DelayPoint, ...] = ()
     """How many predictions of the whole had a label some time after its end."""
+    delay_reason: str = ""
+    """Why ``delay`` tells nothing (`headwater.monitoring.labels.coverage.why_no_delay`); empty if it tells something
+    or wasn't asked for."""
 
     def frame(self) -> pandas.DataFrame:
         """A row a stretch: predictions, coverage, realised and estimated with their intervals, limits, verdict."""
