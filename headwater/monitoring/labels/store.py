@@ -93,6 +93,16 @@ class LabelStore:
             for entry in page.get("Contents", ()):
                 yield entry["Key"], entry["ETag"].strip('"')
 
+    def version_of(self, batch: LabelBatch) -> str | None:
+        """The version of a batch's object in S3; None if somebody deleted it."""
+        try:
+            answer = self._s3.head_object(Bucket=self.bucket, Key=batch.key)
+        except ClientError as error:
+            if error_code(error) not in GONE:
+                raise
+            return None
+        return str(answer.get("VersionId") or "null")
+
     def bodies(self, batches: Sequence[LabelBatch]) -> Iterator[tuple[LabelBatch, bytes]]:
         """The bytes of batches, many read at once; one that somebody deleted is left out."""
         for first in range(0, len(batches), _TOGETHER):
