@@ -1,4 +1,4 @@
-"""What an answer about a model follows from, read without computing it: revisions, names and ETags, no rows.
+"""Fingerprints of what an answer about a model follows from: revisions, names and ETags are read for them, no rows.
 
 Equal fingerprints are equal answers. A fingerprint is read before its answer is computed: what changes meanwhile gives
 the next one another.

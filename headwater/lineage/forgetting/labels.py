@@ -14,7 +14,7 @@ from headwater.monitoring.labels.types import unpacked
 
 
 class MatchedLabels(NamedTuple):
-    """What a batch holds of an entity."""
+    """Labels of an entity in a batch."""
 
     rows: int
     others: int
@@ -42,11 +42,11 @@ class Labelled:
         self._is_of, self._names, self._predictions = is_of, set(names), set(predictions)
 
     def of_lines(self, body: bytes) -> MatchedLabels:
-        """Of a call's labels; raises ValueError, OSError or EOFError of what is no batch."""
+        """Match a call's labels; raises ValueError, OSError or EOFError of what is no batch."""
         return self._counted((label.prediction_id, label.keys, 1) for label in unpacked(body))
 
     def of_file(self, path: Path, scratch: Path) -> MatchedLabels:
-        """Of a Parquet file's labels; raises ValueError of what is none."""
+        """Match a Parquet file's labels; raises ValueError of what is none."""
         connection = connect(scratch)
         try:
             # Inputs repeat: each text is read once.
