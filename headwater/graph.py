@@ -39,7 +39,7 @@ ROLES: Mapping[Role, str] = {
     Role.RAN_ON: "a run used that image, that bundle of code or that infrastructure",
     Role.BUILT_FROM: "it was built from that tree of code",
     Role.DEPLOYED: "an update of the infrastructure brought it, or left it, in the stack",
-    Role.ANSWERED_BY: "a prediction is the answer of that model version",
+    Role.ANSWERED_BY: "a prediction, or all that a figure is of, is the answer of that model version",
 }
 
 
@@ -173,6 +173,8 @@ class NodeKind(NamedTuple):
     form: str
     """Such as ``model:<model>@<version>``."""
     description: str
+    indexed: bool = True
+    """Whether the index holds its nodes; those of other kinds are named whole, and read from their facts."""
 
 
 def _no_logs(_: Places) -> Iterable[Log[Told]]:

@@ -8,7 +8,7 @@ import hashlib
 import json
 import resource
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -58,7 +58,7 @@ def ids(rows: int) -> Any:
 def main() -> None:
     """Measure the wall clock."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("side", choices=["nothing", "ours", "merge", "rules"])
+    parser.add_argument("side", choices=["nothing", "ours", "merge", "rules", "files"])
     parser.add_argument("--rows", type=int, default=1_000_000)
     given = parser.parse_args()
     chance, names = np.random.default_rng(1), ids(given.rows)
@@ -78,7 +78,9 @@ def main() -> None:
             "observed_at": micros(AT) + 3_600_000_000 + np.arange(len(places)),
             "source": "clerk",
         })  # fmt: skip
-        found = {"ours": ours, "merge": merge, "rules": rules}[given.side](frame, labels) | {"labels": len(labels)}
+        found = {"ours": ours, "merge": merge, "rules": rules, "files": files}[given.side](frame, labels) | {
+            "labels": len(labels)
+        }
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps({**found, "peak": peak}))
 
@@ -128,9 +130,23 @@ def merge(frame: pandas.DataFrame, labels: pandas.DataFrame) -> dict[str, Any]:
 
 
 def rules(frame: pandas.DataFrame, labels: pandas.DataFrame) -> dict[str, Any]:
-    """The same answers as ours."""
+    """The same answers as ours, of labels in memory."""
+    return _ruled(frame, lambda: labels)
+
+
+def files(frame: pandas.DataFrame, labels: pandas.DataFrame) -> dict[str, Any]:
+    """The same answers as ours, of the same files."""
+    with TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        paths = [folder / batch.name for batch in _written(labels, folder)]
+        del labels
+        wanted = ["prediction_id", "value", "observed_at", "source"]
+        return _ruled(frame, lambda: pandas.concat([pandas.read_parquet(path, columns=wanted) for path in paths]))
+
+
+def _ruled(frame: pandas.DataFrame, read: Callable[[], pandas.DataFrame]) -> dict[str, Any]:
     start, cpu = time.perf_counter(), time.process_time()
-    ordered = labels.sort_values("observed_at", kind="stable")
+    ordered = read().sort_values("observed_at", kind="stable")
     by_source = ordered.drop_duplicates(["prediction_id", "source"], keep="last")
     differ = by_source.groupby("prediction_id", sort=False)["value"].nunique().gt(1).rename("conflict")
     latest = ordered.drop_duplicates("prediction_id", keep="last").merge(differ, on="prediction_id")

@@ -152,9 +152,11 @@ def _bars(console: Console, found: Coverage) -> None:
         console.print("labels " + ", ".join(f"{name}: {count:,}" for name, count in found.classes.items()))
     if len(found.classes) == 1:
         console.print("all labels are of one class: no figure of performance follows from them")
-    if found.delay:
+    if found.delay_reason:
+        console.print(f"no delay of labels is told: {found.delay_reason}", highlight=False, soft_wrap=True)
+    elif found.delay:
         console.print("labelled, by the time after the window's end:")
-    for point in found.delay:
+    for point in () if found.delay_reason else found.delay:
         console.print(_bar(_words(point.after), point.labelled, found.predictions))
 
 

@@ -98,7 +98,7 @@ class Resolver:
 
     def _whole(self, node: Node) -> Node:
         """The node whose version begins as the given one's."""
-        if node.kind == "prediction":
+        if not kinds()[node.kind].indexed:
             return node
         found = [known for known in self._index.versions(node.thing) if known.version.startswith(node.version)]
         if node in found or len(found) == 1:

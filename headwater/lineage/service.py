@@ -9,6 +9,7 @@ from headwater.errors import InvalidRequest
 from headwater.graph import Edge, Known, Node, Places
 from headwater.lineage.annotations import Annotation, Annotations
 from headwater.lineage.contributions import contributions
+from headwater.lineage.contributions import kinds as kinds_of_nodes
 from headwater.lineage.differences import Differences, VersionDifference
 from headwater.lineage.errors import UnknownNode
 from headwater.lineage.forgetting.report import DAYS as SEARCHED_DAYS
@@ -136,8 +137,8 @@ class LineageService:
         InvalidAnnotation
         """
         node = self.resolve(text)
-        # A prediction isn't in the index: its record says whether there is one.
-        if node.kind == "prediction" and not self._walker.edges(node, "UP"):
+        # What isn't in the index, as a prediction, has a record that says whether there is one.
+        if not kinds_of_nodes()[node.kind].indexed and not self._walker.edges(node, "UP"):
             raise UnknownNode(f"there is no record of {node.id}", next_steps=["headwater lineage why REQUEST_ID"])
         return self._annotations.add(node, text=note, owner=owner, by=by, write_id=write_id)
 

@@ -10,9 +10,9 @@ from pydantic import AwareDatetime
 
 from headwater.monitoring.drift.channels import Channel
 from headwater.monitoring.drift.explaining import Histogram, Share
-from headwater.monitoring.drift.judging import SUSPECT_LIMIT, Finding, Verdict
+from headwater.monitoring.drift.judging import SUSPECT_LIMIT, Finding, Outcome, Verdict
 from headwater.monitoring.drift.standing import State
-from headwater.monitoring.pictures import axes
+from headwater.monitoring.pictures import MOST_BARS, axes, by_day, nothing, pairs
 from headwater.monitoring.status import Status
 from headwater.monitoring.watch.types import JudgedDay, Stood
 from headwater.values import Value
@@ -20,6 +20,10 @@ from headwater.values import Value
 if TYPE_CHECKING:
     import pandas
     from matplotlib.figure import Figure
+
+
+_MOST_LINES = 10
+_UNUSUAL = (Outcome.SUSPICIOUS, Outcome.EXTREME)
 
 
 class WatchedDay(Value):
@@ -64,7 +68,7 @@ class Watched(Value):
 
     def plot(self) -> Figure:
         """-log10 p by day with its limit; needs matplotlib."""
-        return _plot_p([(one.day, one.verdict.p) for one in self.days], f"{self.model}@{self.version}")
+        return _plot_p([(one.day, one.verdict) for one in self.days], f"{self.model}@{self.version}")
 
 
 class ModelStatus(Value):
@@ -92,7 +96,7 @@ class ModelStatus(Value):
 
     def plot(self) -> Figure:
         """-log10 p by day with its limit; needs matplotlib."""
-        return _plot_p([(one.day, one.counts.verdict.p) for one in self.days], self.model)
+        return _plot_p([(one.day, one.counts.verdict) for one in self.days], self.model)
 
 
 class ColumnQuality(Value):
@@ -128,16 +132,22 @@ class Quality(Value):
         return _frame(rows, ["day", "feature", "channel", "rows", "value", "usual_low", "usual_high"])
 
     def plot(self) -> Figure:
-        """The largest shares above their usual ranges, by day; needs matplotlib."""
+        """The shares that were most above their usual ranges, by day; needs matplotlib."""
         figure, canvas = axes(f"{self.model}@{self.version}: quality", "day, UTC", "share above usual")
         lines: dict[str, list[tuple[date, float]]] = {}
         for one in self.columns:
             for channel, share in one.shares.items():
-                excess = share.value - (share.usual[1] if share.usual else 0.0)
-                lines.setdefault(f"{one.feature} {channel.value}", []).append((one.day, max(excess, 0.0)))
-        ordered = sorted(lines.items(), key=lambda entry: -max(value for _, value in entry[1]))
-        for name, points in ordered[:10]:
-            canvas.plot([day for day, _ in points], [value for _, value in points], marker=".", label=name)
+                if share.usual is not None:
+                    excess = max(share.value - share.usual[1], 0.0)
+                    lines.setdefault(f"{one.feature} {channel.value}", []).append((one.day, excess))
+        most = {name: max(value for _, value in points) for name, points in lines.items()}
+        shown = sorted((name for name in lines if most[name] > 0), key=lambda name: -most[name])[:_MOST_LINES]
+        for name in shown:
+            canvas.plot([day for day, _ in lines[name]], [value for _, value in lines[name]], marker=".", label=name)
+        if not shown:
+            nothing(canvas, "no share was above its usual range" if self.columns else "no predictions")
+            return figure
+        by_day(canvas, [one.day for one in self.columns])
         canvas.legend()
         return figure
 
@@ -176,14 +186,14 @@ class Segments(Value):
         )  # fmt: skip
 
     def plot(self) -> Figure:
-        """Shares now and before; needs matplotlib."""
-        figure, canvas = axes(f"{self.model}@{self.version}: segments", "", "share")
-        names = [one.segment for one in self.segments]
-        places = range(len(names))
-        canvas.bar([place - 0.2 for place in places], [one.share for one in self.segments], 0.4, label="now")
-        canvas.bar([place + 0.2 for place in places], [one.before or 0.0 for one in self.segments], 0.4, label="before")
-        canvas.set_xticks(list(places), names, rotation=90)
-        canvas.legend()
+        """Shares now and before of the largest segments; needs matplotlib."""
+        shown = sorted(self.segments, key=lambda one: -one.share)[:MOST_BARS]
+        figure, canvas = axes(f"{self.model}@{self.version}: segments", "share", "", bars=len(shown))
+        if not shown:
+            nothing(canvas, "no predictions of a declared segment")
+            return figure
+        pairs(canvas, [one.segment for one in shown], [one.share for one in shown], [one.before for one in shown],
+              "before")  # fmt: skip
         return figure
 
 
@@ -231,17 +241,15 @@ class Explanation(Value):
         """One feature's histogram, or all features' scores; needs matplotlib."""
         first = self.features[0] if self.features else None
         if first is None or first.histogram is None:
-            figure, canvas = axes(f"{self.model}@{self.version}, {self.day}", "score, -log10 of the probability", "")
-            names = [one.feature for one in reversed(self.features)]
-            canvas.barh(names, [one.score for one in reversed(self.features)])
+            shown = self.features[:MOST_BARS]
+            title = f"{self.model}@{self.version}, {self.day}"
+            figure, canvas = axes(title, "score, -log10 of the probability", "", bars=len(shown))
+            canvas.barh([one.feature for one in shown], [one.score for one in shown], 0.6)
+            canvas.invert_yaxis()
             return figure
-        figure, canvas = axes(f"{first.feature}, {self.day}", "", "share of the values")
         bars = first.histogram.bars
-        places = range(len(bars))
-        canvas.bar([place - 0.2 for place in places], [bar.now for bar in bars], 0.4, label="now")
-        canvas.bar([place + 0.2 for place in places], [bar.usual for bar in bars], 0.4, label="reference")
-        canvas.set_xticks(list(places), [bar.label for bar in bars], rotation=90)
-        canvas.legend()
+        figure, canvas = axes(f"{first.feature}, {self.day}", "share of the values", "", bars=len(bars))
+        pairs(canvas, [bar.label for bar in bars], [bar.now for bar in bars], [bar.usual for bar in bars], "reference")
         return figure
 
 
@@ -289,7 +297,7 @@ class Replay(Value):
 
     def plot(self) -> Figure:
         """-log10 p by today's rules with its limit; needs matplotlib."""
-        return _plot_p([(one.day, one.verdict.p) for one in self.days], f"{self.model}@{self.version}, replayed")
+        return _plot_p([(one.day, one.verdict) for one in self.days], f"{self.model}@{self.version}, replayed")
 
 
 def _beginnings(states: list[State]) -> int:
@@ -305,12 +313,25 @@ def _frame(rows: list[dict[str, Any]], columns: list[str]) -> pandas.DataFrame:
     return pandas.DataFrame(rows, columns=columns)
 
 
-def _plot_p(points: list[tuple[date, float | None]], title: str) -> Figure:
+def _plot_p(points: list[tuple[date, Verdict]], title: str) -> Figure:
+    """-log10 p by day: above the limit what is too unusual, in red what a verdict calls so (a line: by its quality)."""
     import math
 
     figure, canvas = axes(title, "day, UTC", "-log10 p")
-    known = [(day, -math.log10(p)) for day, p in points if p is not None]
-    canvas.plot([day for day, _ in known], [value for _, value in known], marker=".")
-    canvas.axhline(-math.log10(SUSPECT_LIMIT), linestyle="--", label="limit")
+    # A day without a p-value is a gap and no line.
+    heights = [math.nan if verdict.p is None else -math.log10(verdict.p) for _, verdict in points]
+    bad = [place for place, (_, verdict) in enumerate(points) if verdict.outcome in _UNUSUAL]
+    if all(map(math.isnan, heights)) and not bad:
+        nothing(canvas, "no day was judged beside its reference")
+        return figure
+    days = [day for day, _ in points]
+    canvas.plot(days, heights, marker=".")
+    canvas.axhline(-math.log10(SUSPECT_LIMIT), linestyle="--", color="gray", label=f"limit, p = {SUSPECT_LIMIT:.3f}")
+    if ranked := [place for place in bad if not math.isnan(heights[place])]:
+        canvas.plot([days[place] for place in ranked], [heights[place] for place in ranked], "o", color="tab:red",
+                    label="unusual")  # fmt: skip
+    for place in set(bad) - set(ranked):
+        canvas.axvline(days[place], color="tab:red", alpha=0.4)
+    by_day(canvas, days)
     canvas.legend()
     return figure

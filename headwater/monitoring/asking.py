@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from headwater.errors import InvalidRequest
 from headwater.monitoring.drift.judging import Finding
+from headwater.monitoring.fingerprints import fingerprint
 from headwater.monitoring.messages import (
     DriftAnswer,
     MetricFigure,
@@ -25,8 +26,25 @@ LONGEST = 31
 """Days of a question: API Gateway waits 30 seconds. The command has no such limit."""
 
 
-def ask(stack: WatchedStack, question: str, model: str, query: Mapping[str, str]) -> Mapping[str, Any]:
-    """Answer ``GET /models/{model}/monitor/{question}``.
+class Asked(NamedTuple):
+    """A question that was checked."""
+
+    fingerprint: str
+    """Equal of questions that have the same answer (`headwater.monitoring.fingerprints`)."""
+    answer: Callable[[], Told]
+    """Computes it."""
+
+
+class Told(NamedTuple):
+    """An answer."""
+
+    body: Mapping[str, Any]
+    until: datetime | None = None
+    """When time alone makes it another one."""
+
+
+def ask(stack: WatchedStack, question: str, model: str, query: Mapping[str, str]) -> Asked:
+    """``GET /models/{model}/monitor/{question}``, checked; its answer is computed when it is called for.
 
     Parameters
     ----------
@@ -42,11 +60,15 @@ def ask(stack: WatchedStack, question: str, model: str, query: Mapping[str, str]
     InvalidRequest
         The message says what was given and what was expected.
     ModelNotRegistered, AliasNotFound, NoBank, NoDefinition, NoSuchSegment, NoSuchDay
+        Some of them once the answer is called for.
     """
     answer, parameters = _QUESTIONS[question]
     if unknown := sorted(query.keys() - set(parameters)):
         raise InvalidRequest(f"no parameter {', '.join(unknown)[:80]}: expected {', '.join(parameters)}")
-    return answer(stack, model, query)
+    known = _moment(query)
+    _days(query)
+    found = fingerprint(stack, question, model, query, known, datetime.now(UTC))
+    return Asked(found, lambda: answer(stack, model, query))
 
 
 def _status(stack: WatchedStack, model: str, query: Mapping[str, str]) -> StatusAnswer:
@@ -116,12 +138,14 @@ def _quality(stack: WatchedStack, model: str, query: Mapping[str, str]) -> Quali
     }
 
 
-def _performance(stack: WatchedStack, model: str, query: Mapping[str, str]) -> ModelPerformance:
+def _performance(stack: WatchedStack, model: str, query: Mapping[str, str]) -> Told:
     since, until = _days(query)
     with stack.asking(model, _moment(query)) as asking:
         found = asking.performance(since=since, until=until, segment=query.get("segment", ""), delay=False)
+        # What was asked as of a moment stays, whatever becomes available.
+        until_then = asking.changes() if "as_of" not in query else None
     report = found.whole.report
-    return {
+    answer: ModelPerformance = {
         "model": model,
         "version": found.version,
         "segment": found.segment,
@@ -133,14 +157,13 @@ def _performance(stack: WatchedStack, model: str, query: Mapping[str, str]) -> M
         "adjusted": [_figure(one) for one in report.bias.adjusted.values()],
         "estimated": [_figure(one) for one in report.estimated.values()],
     }
+    return Told(answer, until_then)
 
 
-_QUESTIONS: Mapping[
-    str, tuple[Callable[[WatchedStack, str, Mapping[str, str]], Mapping[str, Any]], tuple[str, ...]]
-] = {
-    "status": (_status, ("as_of",)),
-    "drift": (_drift, ("from", "to", "segment", "as_of")),
-    "quality": (_quality, ("from", "to", "as_of")),
+_QUESTIONS: Mapping[str, tuple[Callable[[WatchedStack, str, Mapping[str, str]], Told], tuple[str, ...]]] = {
+    "status": (lambda *asked: Told(_status(*asked)), ("as_of",)),
+    "drift": (lambda *asked: Told(_drift(*asked)), ("from", "to", "segment", "as_of")),
+    "quality": (lambda *asked: Told(_quality(*asked)), ("from", "to", "as_of")),
     "performance": (_performance, ("from", "to", "segment", "as_of")),
 }
 

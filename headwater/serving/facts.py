@@ -44,6 +44,7 @@ FACTS = Contribution(
             "prediction",
             "prediction:<model>/<day>@<request id>",
             "an answered request, by its record in the prediction log; not indexed",
+            indexed=False,
         ),
     ],
     above={"prediction": _above},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy
@@ -52,28 +52,41 @@ def estimator(model: Model, run_id: str, train: Rows, held_out: Rows, prediction
 
     everything = numpy.arange(len(labels))
     facts["baselines"] = baselines(measured(everything), [measured(rows) for rows in days])
+    of_segments = segment_rows(model, train, held_out)
     facts["segments"] = {
         name: found
-        for name, rows in segment_rows(model, train, held_out).items()
+        for name, rows in of_segments.items()
         if (found := baselines(measured(rows), [measured(part) for part in _parts(rows, days)]))
     }
+
+    def expected(of: Callable[[NDArray[Any]], Figures], of_day: Callable[[NDArray[Any]], Figures]) -> None:
+        """Estimate all held-out rows and those of each segment: a segment's estimate is compared with its own."""
+        facts["estimated"] = baselines(of(everything), [of_day(rows) for rows in days])
+        facts["estimated_segments"] = {
+            name: found
+            for name, rows in of_segments.items()
+            if (found := baselines(of(rows), [of_day(part) for part in _parts(rows, days)]))
+        }
+
     if model.task == "classification":
         curve = calibration(outputs, labels)
         crossed = _crossed_probabilities(outputs, labels)
         facts["calibration"] = curve
-        facts["estimated"] = baselines(
-            estimated.of_outputs(curve, outputs),
-            [estimated.of_probabilities(outputs[rows], crossed[rows]) for rows in days],
+        expected(
+            lambda rows: estimated.of_outputs(curve, outputs[rows]),
+            lambda rows: estimated.of_probabilities(outputs[rows], crossed[rows]),
         )
     else:
         losses = fit_losses(model, held_out, outputs, labels)
         facts |= {"direct": losses.direct, "reason": losses.reason}
         if (direct := losses.direct) is not None:
             columns = {name: held_out.columns[name] for name in model.columns}
-            by_day = [estimated.counted(losses.absolute[rows], losses.squared[rows]) for rows in days]
-            facts["estimated"] = baselines(
-                estimated.of_losses(direct, estimated.counted(*direct.expected(columns, outputs))),
-                [estimated.of_losses(direct, counts) for counts in by_day],
+            of_rows = direct.expected(columns, outputs)
+            expected(
+                lambda rows: estimated.of_losses(direct, estimated.counted(*(side[rows] for side in of_rows))),
+                lambda rows: estimated.of_losses(
+                    direct, estimated.counted(losses.absolute[rows], losses.squared[rows])
+                ),
             )
     return Estimator.model_validate(facts)
 

@@ -144,14 +144,12 @@ def _short(value: float | None) -> str:
 
 
 def _delay(say: Callable[[str], None], found: PerformanceAnswer) -> None:
-    if not found.delay or not found.whole.predictions:
+    if found.delay_reason:
+        say("")
+        say(f"no delay of labels is told: {found.delay_reason}")
+    if not any(point.labelled for point in found.delay):
         return
     say("")
-    if not any(point.labelled for point in found.delay):
-        last = found.delay[-1].after.days
-        if found.whole.coverage:
-            say(f"no label was known within {last} days after {found.whole.until}: the data came later")
-        return
     say(f"labelled, by the time after {found.whole.until}:")
     for point in found.delay:
         hours = int(point.after.total_seconds() // 3600)

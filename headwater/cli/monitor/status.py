@@ -77,6 +77,8 @@ def _show(console: Console, found: ModelStatus) -> None:
     for kind, figure in (("estimated", now.estimated), ("realised", now.realised)):
         if figure is not None:
             console.print(_figure(kind, figure), markup=False, highlight=False, soft_wrap=True)
+    for line in now.notes:
+        console.print(f"note    {line}", markup=False, highlight=False, soft_wrap=True)
     if found.days:
         scores = [one.counts.verdict.score for one in found.days]
         first, last = found.days[0].day, found.days[-1].day

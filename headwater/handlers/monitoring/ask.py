@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from headwater.errors import NotFound
-from headwater.handlers.answers import Answer, answer, tagged
+from headwater.handlers.answers import Answer, dumped, guarded, still_true, tag_of, tagged, unchanged
 from headwater.handlers.observability import observe
 from headwater.routes import MODEL_DRIFT, MODEL_PERFORMANCE, MODEL_QUALITY, MODEL_STATUS
 from headwater.settings import FunctionSettings
@@ -28,19 +28,24 @@ class Settings(FunctionSettings):
 
 @entry
 def handler(event: dict[str, Any], context: LambdaContext) -> Answer:
-    """Answer one HTTP request, or say that the caller has the answer already."""
-    found = answer(lambda: _ask(event), logger, context.aws_request_id)
-    return tagged(found, (event.get("headers") or {}).get("if-none-match", ""))
+    """Answer one HTTP request, or say that the caller has the answer already: for that nothing is computed."""
+    return guarded(lambda: _ask(event), logger, context.aws_request_id)
 
 
-def _ask(event: dict[str, Any]) -> Mapping[str, Any]:
+def _ask(event: dict[str, Any]) -> Answer:
     # Imported here: the deployment reads `Settings` where DuckDB and NumPy needn't be installed.
     from headwater.monitoring.asking import ask
     from headwater.monitoring.stack import WatchedStack
 
     method, path = event["requestContext"]["http"]["method"], event["rawPath"]
+    known = (event.get("headers") or {}).get("if-none-match", "")
     for question, route in QUESTIONS.items():
         if (named := route.match(method, path)) is not None:
             stack = WatchedStack(**Settings.from_environment().model_dump())
-            return ask(stack, question, named["model"], event.get("queryStringParameters") or {})
+            asked = ask(stack, question, named["model"], event.get("queryStringParameters") or {})
+            if (tag := still_true(known, asked.fingerprint, datetime.now(UTC))) is not None:
+                return unchanged(tag)
+            found = asked.answer()
+            body = dumped(found.body)
+            return tagged(body, tag_of(asked.fingerprint, found.until, body), known)
     raise NotFound(f"{method} {path}: expected one of {', '.join(route.key for route in QUESTIONS.values())}")

@@ -33,7 +33,7 @@ from headwater.lineage.index import Index
 from headwater.lineage.walking import MOST_NODES, Walker
 from headwater.registry.errors import ModelNotRegistered
 from headwater.registry.service import Registry
-from headwater.serving.store import COMPACTED, PredictionStore
+from headwater.serving.store import COMPACTED, LABELLED, PredictionStore
 from headwater.storage.table import Table
 from headwater.training.types import TRAINING_SET_FILE
 from headwater.values import Pointer
@@ -121,6 +121,7 @@ class Erasure:
             self._through_views(search, views)
             search.through(self._training_sets())
             search.through_records(self._records(search, days))
+            search.through_labels(self._batches())
         search.insist(known=any(set(entity.values) <= set(keys) for view in views.by_name for keys in views.keys(view)))
         online = tuple(self._online(search, views))
         file_of = self._landed(search, sources)
@@ -236,6 +237,12 @@ class Erasure:
                     f"{parts:,} tables of predictions of {model} under {COMPACTED}{model}/ hold the same rows by hour"
                 )
 
+    def _batches(self) -> Iterator[Candidate]:
+        """Every version of a batch of written labels, of all days."""
+        if bucket := self._places.predictions_bucket:
+            for one in ObjectVersions(bucket).under(LABELLED):
+                yield Candidate("label", f"model {one.pointer.key.split('/')[1]}", one.pointer, one.size)
+
     # -- what it led to -----------------------------------------------------------------------------------------
 
     def _online(self, search: Search, views: _Views) -> Iterator[OnlineItem]:
@@ -343,6 +350,12 @@ class Erasure:
             search.notes.append("reasons in the registry (headwater ingestions) quote values of rejected rows")
         if "offline rows" in kinds:
             search.notes.append("features/statistics/ in the lake: counts of values, among them frequent texts")
+        if "prediction" in kinds:
+            search.notes.append("what end users said of these predictions (headwater feedback list)")
+        if self._places.predictions_bucket:
+            search.notes.append(
+                "labels that name a prediction by its id alone: those of predictions of days that weren't searched"
+            )
         if learnt:
             search.notes.append(
                 "the other files of runs and of models/ datasets: graphs know categories, golden.json holds examples"

@@ -45,13 +45,14 @@ class Held(Value):
     """A version of an object that holds rows of the entity."""
 
     kind: str
-    """``curated``, ``landed``, ``quarantined``, ``streamed``, ``arrived``, ``offline rows``, ``training set`` or
-    ``prediction``; ``file`` of a dataset that is no source's."""
+    """``curated``, ``landed``, ``quarantined``, ``streamed``, ``arrived``, ``offline rows``, ``training set``,
+    ``prediction`` or ``label``, a batch of written labels; ``file`` of a dataset that is no source's."""
     of: str
     """The dataset, view or model that it belongs to."""
     at: Pointer
     rows: int | None
-    """How many rows; of a prediction the instances; None of a landed file, whose rows were found where it led to."""
+    """How many rows; of a prediction the instances, of a batch the labels; None of a landed
+    file, whose rows were found where it led to."""
     commits: int = 0
     """How many commits hold the file."""
     refs: tuple[str, ...] = ()

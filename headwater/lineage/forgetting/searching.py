@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from headwater.features.errors import InvalidInput
 from headwater.features.inputs import entity_text
+from headwater.lineage.forgetting.labels import Labelled, MatchedLabels
 from headwater.lineage.forgetting.matching import Matched, Matcher, Unfit
 from headwater.lineage.forgetting.report import Entity, Held, InvalidEntity, Progress, Searched, UnknownColumn
 from headwater.lineage.forgetting.store import READERS, Listed, ObjectVersions, at_once
@@ -59,6 +60,8 @@ class Search:
     held: list[Held] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     """Everything that was not looked through, and why."""
+    predictions: set[str] = field(default_factory=set)
+    """Ids of the predictions that were found."""
     entities: dict[tuple[str, ...], set[tuple[str, ...]]] = field(default_factory=dict)
     """The entities that were found, by the names of their join keys."""
     _counts: dict[str, _Count] = field(default_factory=dict)
@@ -158,14 +161,57 @@ class Search:
         """Look through records of predictions, whose inputs name the entity."""
         for one, body in self._bodies(candidates):
             try:
-                predictions = [dict(each["inputs"]) for each in json.loads(body)["predictions"]]
+                record = json.loads(body)
+                request, predictions = record["request_id"], [dict(each["inputs"]) for each in record["predictions"]]
             except (ValueError, KeyError, TypeError):
                 self.notes.append(f"{_uri(one.at)}: no record of a prediction that can be read")
                 continue
             if any(self.entity.values.keys() <= inputs.keys() for inputs in predictions):
                 self._compared.add(one.kind)
-            if rows := sum(map(self._is_of, predictions)):
-                self.held.append(Held(kind=one.kind, of=one.of, at=one.at, rows=rows))
+            mine = [f"{request}.{place}" for place, inputs in enumerate(predictions) if self._is_of(inputs)]
+            if mine:
+                self.predictions.update(mine)
+                self.held.append(Held(kind=one.kind, of=one.of, at=one.at, rows=len(mine)))
+
+    def through_labels(self, candidates: Iterable[Candidate]) -> None:
+        """Look through batches of written labels, behind the predictions: a label may name one by its id alone."""
+        labelled, shared = Labelled(self._is_of, self.entity.values, self.predictions), 0
+        listed = list(candidates)
+        for one, found in (
+            *self._in_lines(labelled, [one for one in listed if not one.at.key.endswith(".parquet")]),
+            *self._in_files(labelled, [one for one in listed if one.at.key.endswith(".parquet")]),
+        ):
+            if found.named:
+                self._compared.add(one.kind)
+            if found.rows:
+                self.held.append(Held(kind=one.kind, of=one.of, at=one.at, rows=found.rows))
+                shared += found.others
+        if shared:
+            self.notes.append(
+                f"{shared:,} labels of others are in the same batches: write them down again before those are deleted "
+                "(headwater labels list shows them)"
+            )
+
+    def _in_lines(self, labelled: Labelled, listed: Sequence[Candidate]) -> Iterator[tuple[Candidate, MatchedLabels]]:
+        for one, body in self._bodies(listed):
+            try:
+                yield one, labelled.of_lines(body)
+            except (ValueError, OSError, EOFError, TypeError, AttributeError):
+                self.notes.append(f"{_uri(one.at)}: no batch of labels that can be read")
+
+    def _in_files(self, labelled: Labelled, listed: Sequence[Candidate]) -> Iterator[tuple[Candidate, MatchedLabels]]:
+        with TemporaryDirectory(prefix="headwater-forget-") as folder:
+            for one in listed:
+                path, count = Path(folder) / "labels.parquet", self._counts.setdefault(one.kind, _Count())
+                self.progress(1)
+                if not ObjectVersions(one.at.bucket).fetch(one.at, path):
+                    count.gone += 1
+                    continue
+                count.objects, count.size = count.objects + 1, count.size + one.size
+                try:
+                    yield one, labelled.of_file(path, Path(folder) / "spill")
+                except (ValueError, TypeError, AttributeError) as error:
+                    self.notes.append(f"{_uri(one.at)}: no batch of labels that can be read: {error}")
 
     def _bodies(self, candidates: Iterable[Candidate]) -> Iterator[tuple[Candidate, bytes]]:
         stores: dict[str, ObjectVersions] = {}

@@ -12,7 +12,7 @@ from typing import Any
 import numpy
 import pandas
 
-from headwater.monitoring.labels.coverage import Coverage, DelayPoint
+from headwater.monitoring.labels.coverage import Coverage, DelayPoint, why_no_delay
 from headwater.monitoring.labels.lake import Found, LakeAnswer
 from headwater.monitoring.labels.spooling import spool, unspooled
 from headwater.monitoring.labels.written import WrittenAnswer
@@ -82,6 +82,7 @@ class WindowCount:
             expired=expired,
             deleted=deleted,
             delay=delay,
+            delay_reason=why_no_delay(delay, self.labelled, self.until, self.known),
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from headwater.values import Value
@@ -53,11 +53,39 @@ class Coverage(Value):
     deleted: int
     """Batches of labels that somebody deleted."""
     delay: tuple[DelayPoint, ...]
+    delay_reason: str = ""
+    """Why ``delay`` tells nothing (`why_no_delay`); empty if it tells something."""
 
     @property
     def share(self) -> float | None:
         """Share of the predictions that have a label; None without predictions."""
         return self.labelled / self.predictions if self.predictions else None
+
+
+def why_no_delay(delay: Sequence[DelayPoint], labelled: int, until: datetime, known: datetime) -> str:
+    """Why a delay curve tells nothing, for people; empty if it tells something.
+
+    When a label was first seen is when a written one was received, or when the commit was made that brought a row of
+    the lake. Data that is loaded in one go later has no other time: it would be guessed.
+
+    Parameters
+    ----------
+    delay : sequence of DelayPoint
+    labelled : int
+        Predictions of the window that have a label by now.
+    until, known : datetime
+        The window's end, and the moment as of which is asked.
+    """
+    if any(point.labelled for point in delay) or not labelled:
+        return ""
+    if not delay:
+        return f"{known:%Y-%m-%d %H:%M} UTC is less than an hour after the window's end, {until:%Y-%m-%d %H:%M} UTC"
+    days = delay[-1].after / timedelta(days=1)
+    within = f"{days:g} days" if days > 1 else f"{days * 24:g} hours"
+    return (
+        f"no label was known within {within} after {until:%Y-%m-%d %H:%M} UTC: the labels were written, or the data "
+        "that holds them was committed, later. When each could have been seen first isn't in it"
+    )
 
 
 class WrittenLabel(Value):

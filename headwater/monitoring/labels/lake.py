@@ -24,7 +24,7 @@ from headwater.lake.service import Lake
 from headwater.lake.types import DataVersion, PinnedCommit, dataset_of
 from headwater.monitoring.labels.checking import LARGEST, key_inputs
 from headwater.monitoring.labels.keys import equal, from_columns, from_json
-from headwater.monitoring.labels.types import micros
+from headwater.monitoring.labels.types import micros, moment_of
 from headwater.monitoring.labels.written import microseconds
 from headwater.storage.table import Table
 from headwater.versions.refs import Refs
@@ -141,6 +141,20 @@ class LakeLabels:
         label: Any = found["label"]
         answer.labels[places] = numpy.ma.filled(label.astype("float64"), numpy.nan)
         return answer
+
+    def changes(self, known: datetime) -> datetime | None:
+        """When the next row of the sources that stood at ``known`` becomes available; None if all are, or none has
+        such a time. To be asked behind `of`, of the same moment: it reads the files that lie here."""
+        found = []
+        for source, declared in self._sources.items():
+            if self._connection is not None and declared.available_time is not None:
+                at = f"CAST({quoted(declared.available_time)} AS TIMESTAMPTZ)"
+                ((next_one,),) = self._connection.execute(
+                    f"SELECT epoch_us(min({at})) FROM {quoted(_whole(source))} "
+                    f"WHERE {at} > make_timestamptz({micros(known)})"
+                ).fetchall()
+                found += [] if next_one is None else [moment_of(next_one)]
+        return min(found, default=None)
 
     def _tables(self, version: DataVersion) -> duckdb.DuckDBPyConnection:
         """A database with the sources of a data version; the one that is open if it is the same."""

@@ -257,6 +257,14 @@ class Labels:
             found.append(DelayPoint(after=after, known=known, labelled=labelled))
         return tuple(found)
 
+    def changes(self, known: datetime | None = None) -> datetime | None:
+        """When time alone gives the next label: the lake holds rows back until their available time. None if never.
+
+        To be asked behind `of`, of the same moment.
+        """
+        moment = self._moment(known)
+        return min(filter(None, (lake.changes(moment) for lake in self._lakes.values())), default=None)
+
     # -- both kinds ---------------------------------------------------------------------------------------------
 
     def both(self, frame: pandas.DataFrame, known: datetime) -> tuple[LakeAnswer, WrittenAnswer]:
@@ -326,6 +334,11 @@ class CountedLabels:
 
     def __init__(self, labels: Labels, count: WindowCount) -> None:
         self._labels, self._count = labels, count
+
+    @property
+    def known(self) -> datetime:
+        """The window's moment."""
+        return self._count.known
 
     def of(self, frame: pandas.DataFrame, known: datetime | None = None) -> pandas.DataFrame:
         """As `Labels.of`, as known at the window's moment; each frame once.

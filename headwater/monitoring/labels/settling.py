@@ -90,7 +90,7 @@ def settle(met: Met, rows: int) -> Settled:
         made.observed[place] = made.received[place] = made.told[place] = 0
         made.early[place] = 1
     made.first[:] = made.received
-    several = counts[met.place] > 1
+    several = (counts > 1)[met.place]
     if several.any():
         _several(_once(met.some(several)), made)
     return made
@@ -98,6 +98,10 @@ def settle(met: Met, rows: int) -> Settled:
 
 def _once(met: Met) -> Met:
     """Each label once, as it was received first."""
+    order = numpy.lexsort((met.observed, met.place))
+    if (met.write < 0).all() and _starts(met.place[order], met.observed[order]).all():
+        # No two say that they were observed at one moment, so no two are the same.
+        return met
     has_id = met.write >= 0
     value, observed, source = (numpy.where(has_id, 0, part) for part in (met.value, met.observed, met.source))
     identity = (met.place, met.write, value, observed, source)
@@ -107,16 +111,19 @@ def _once(met: Met) -> Met:
 
 def _several(met: Met, made: Settled) -> None:
     """Settle the places of several labels."""
-    places, start = numpy.unique(met.place, return_index=True)
-    made.early[places] = numpy.add.reduceat(met.early.astype("int64"), start)
+    places = met.place
+    made.early[places] = 0
+    numpy.add.at(made.early, places[met.early], 1)
     made.labels[places], made.sources[places] = numpy.nan, -1
     for column in (made.observed, made.received, made.first, made.told):
         column[places] = 0
-    met = met.some(~met.early)
+    if met.early.any():
+        met = met.some(~met.early)
     if not len(met.place):
         return
-    observed = numpy.where(met.observed == UNKNOWN, met.received, met.observed)
-    order = numpy.lexsort((met.number, met.received, observed, met.place))
+    unknown = met.observed == UNKNOWN
+    observed = numpy.where(unknown, met.received, met.observed) if unknown.any() else met.observed
+    order = _by_time(met, observed)
     first = numpy.flatnonzero(_starts(met.place[order]))
     last = order[numpy.append(first[1:], len(order)) - 1]
     at = met.place[last]
@@ -124,8 +131,11 @@ def _several(met: Met, made: Settled) -> None:
     made.observed[at], made.received[at] = observed[last], met.received[last]
     made.first[at] = numpy.minimum.reduceat(met.received[order], first)
     made.told[at] = numpy.diff(numpy.append(first, len(order)))
+    if (met.source == met.source[0]).all():
+        # A source that corrects itself is in no conflict.
+        return
     # The latest label of each source.
-    order = numpy.lexsort((met.number, met.received, observed, met.source, met.place))
+    order = order[numpy.lexsort((met.source[order], met.place[order]))]
     starts = numpy.flatnonzero(_starts(met.place[order], met.source[order]))
     latest = order[numpy.append(starts[1:], len(order)) - 1]
     first = numpy.flatnonzero(_starts(met.place[latest]))
@@ -133,8 +143,18 @@ def _several(met: Met, made: Settled) -> None:
     made.conflict[at] = numpy.minimum.reduceat(value, first) != numpy.maximum.reduceat(value, first)
 
 
+def _by_time(met: Met, observed: Array) -> Array:
+    """The order of labels by place and then by observation; of equal moments by receipt and then by number."""
+    order: Array = numpy.lexsort((observed, met.place))
+    if not _starts(met.place[order], observed[order]).all():
+        order = numpy.lexsort((met.number, met.received, observed, met.place))
+    return order
+
+
 def _starts(*columns: Array) -> Array:
     """Where a group of equal sorted entries begins."""
     found: Array = numpy.ones(len(columns[0]), dtype=bool)
-    found[1:] = numpy.any([column[1:] != column[:-1] for column in columns], axis=0)
+    found[1:] = columns[0][1:] != columns[0][:-1]
+    for column in columns[1:]:
+        found[1:] |= column[1:] != column[:-1]
     return found

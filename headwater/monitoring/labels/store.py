@@ -9,6 +9,7 @@ from pathlib import Path
 from botocore.exceptions import ClientError
 
 from headwater.monitoring.labels.types import LabelBatch, words
+from headwater.serving.store import LABELLED
 from headwater.storage.clients import client, error_code
 from headwater.storage.http.connection import connection
 from headwater.storage.objects import GONE
@@ -84,6 +85,23 @@ class LabelStore:
         """The batch that was received last; None if there is none."""
         item = self._table.newest(PREFIX + model, _BATCH)
         return LabelBatch.model_validate_json(item["batch"]) if item else None
+
+    def stored(self, model: str) -> Iterator[tuple[str, str]]:
+        """Key and ETag of each batch that lies in the bucket, also of one that doesn't count."""
+        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=f"{LABELLED}{model}/")
+        for page in pages:
+            for entry in page.get("Contents", ()):
+                yield entry["Key"], entry["ETag"].strip('"')
+
+    def version_of(self, batch: LabelBatch) -> str | None:
+        """The version of a batch's object in S3; None if somebody deleted it."""
+        try:
+            answer = self._s3.head_object(Bucket=self.bucket, Key=batch.key)
+        except ClientError as error:
+            if error_code(error) not in GONE:
+                raise
+            return None
+        return str(answer.get("VersionId") or "null")
 
     def bodies(self, batches: Sequence[LabelBatch]) -> Iterator[tuple[LabelBatch, bytes]]:
         """The bytes of batches, many read at once; one that somebody deleted is left out."""

@@ -70,7 +70,9 @@ class WrittenLabels:
         first = max(since - RETENTION, BEGINNING + CLOCKS) if since > BEGINNING + RETENTION + CLOCKS else BEGINNING
         self.batches = list(store.batches(model, first, known))
         # Numbers whose order doesn't depend on which other batches were read.
-        self._first = {name: place << 32 for place, name in enumerate(sorted(batch.name for batch in self.batches))}
+        named = sorted((batch.name, micros(batch.received_at)) for batch in self.batches)
+        self._first = {name: place << 32 for place, (name, _) in enumerate(named)}
+        self._received: Array = numpy.array([received for _, received in named], dtype="int64")
         self.gone: list[str] = []
         """Batches that count and that somebody deleted."""
         self._load(store)
@@ -198,10 +200,11 @@ class WrittenLabels:
             return WrittenAnswer(self._names, Settled.nothing(rows))
         asked, places = microseconds(frame["as_of"]), numpy.arange(rows, dtype="int32")
         oldest = numpy.minimum(asked, microseconds(frame["received_at"])) if "received_at" in frame else asked
-        shown = {"place": places, "as_of": asked, "oldest": oldest - micros_of(RETENTION)}
-        connection.register("__frame", pandas.DataFrame({**shown, "prediction_id": frame["prediction_id"].array}))
+        columns = {"place": places, "prediction_id": frame["prediction_id"].array}
+        connection.register("__frame", pandas.DataFrame(columns, copy=False))
+        logged = pandas.DataFrame({"place": places, "as_of": asked, "inputs": frame["inputs"].array}, copy=False)
         try:
-            met = self._meet(pandas.DataFrame({**shown, "inputs": frame["inputs"].array}), inputs)
+            met = self._met(self._meet(logged, inputs), asked, oldest - micros_of(RETENTION))
         finally:
             connection.unregister("__frame")
         self.met = met.number
@@ -211,21 +214,15 @@ class WrittenLabels:
             connection.unregister("__struck")
         return WrittenAnswer(self._names, settle(met, rows))
 
-    def _meet(self, logged: pandas.DataFrame, inputs: Sequence[RequestInput]) -> Met:
-        """Each label of each prediction."""
+    def _meet(self, logged: pandas.DataFrame, inputs: Sequence[RequestInput]) -> dict[str, Any]:
+        """Each label of each prediction, by as few columns as tell it: what comes out of a join costs most of it."""
         connection = self._connection
-        # What is observed at its receipt can't be judged by a clock.
-        early = f"coalesce(l.observed_at < p.as_of - {micros_of(CLOCKS)}, false) AS early"
-        shown = (
-            f"SELECT p.place, l.value, coalesce(l.observed_at, {UNKNOWN + 1} - 1) AS observed, l.received, s.code AS "
-            f"source, {early}, l.number{', l.write_id' if self._has_ids else ''} FROM"
-        )
-        by_id = (
-            f"{shown} __labels l JOIN __frame p ON l.prediction_id = p.prediction_id AND l.received >= p.oldest "
-            "JOIN __sources s ON l.source = s.source"
-        )
+        shown = f"SELECT p.place, l.value, coalesce(l.observed_at, {UNKNOWN + 1} - 1) AS observed, l.number"
+        shown += f"{', s.code AS source' if len(self._names) > 1 else ''}{', l.write_id' if self._has_ids else ''} FROM"
+        sources = " JOIN __sources s ON l.source = s.source" if len(self._names) > 1 else ""
+        by_id = f"{shown} __labels l JOIN __frame p ON l.prediction_id = p.prediction_id{sources}"
         if not self._keys(inputs):
-            return _met(connection.execute(by_id).fetchnumpy())
+            return connection.execute(by_id).fetchnumpy()
         connection.register("__logged", logged)
         try:
             # Only what was asked about at a moment that some label names.
@@ -236,11 +233,33 @@ class WrittenLabels:
         finally:
             connection.unregister("__logged")
         from_json(connection, "__candidates", "__asked", inputs)
-        by_keys = (
-            f"{shown} __keyed l JOIN __asked p ON l.as_of = p.as_of AND l.received >= p.oldest "
-            f"AND {equal(inputs, 'l', 'p')} JOIN __sources s ON l.source = s.source"
+        by_keys = f"{shown} __keyed l JOIN __asked p ON l.as_of = p.as_of AND {equal(inputs, 'l', 'p')}{sources}"
+        return connection.execute(f"{by_id} UNION ALL {by_keys}").fetchnumpy()
+
+    def _met(self, found: dict[str, Any], asked: Array, oldest: Array) -> Met:
+        """The labels of a query that waited for their prediction no longer than labels wait.
+
+        Parameters
+        ----------
+        found : dict of array
+            As `_meet` gives them.
+        asked, oldest : array
+            Of each prediction the moment that it was asked about, and since when a label of it may be received.
+        """
+        place, value, observed, number = (
+            numpy.ma.getdata(found[name]) for name in ("place", "value", "observed", "number")
         )
-        return _met(connection.execute(f"{by_id} UNION ALL {by_keys}").fetchnumpy())
+        nobody: Any = numpy.full(len(place), -1, dtype="int32")
+        write = nobody
+        if "write_id" in found:
+            write = pandas.factorize(numpy.ma.filled(found["write_id"].astype(object), None))[0]
+        source = numpy.ma.getdata(found["source"]) if "source" in found else nobody + 1
+        received = self._received[number >> 32]
+        # What is observed at its receipt can't be judged by a clock.
+        early = (observed < asked[place] - micros_of(CLOCKS)) & (observed != UNKNOWN)
+        met = Met(place, value, observed, received, source, write, number, early)
+        waited = received < oldest[place]
+        return met.some(~waited) if waited.any() else met
 
     def _keys(self, inputs: Sequence[RequestInput]) -> bool:
         """Make the table ``__keyed`` of the labels that name a prediction by its inputs; whether there are any."""
@@ -252,16 +271,6 @@ class WrittenLabels:
             from_json(self._connection, "__by_keys", "__keyed", inputs)
             self._keyed = tuple(inputs)
         return bool(self._connection.execute("SELECT count(*) FROM __keyed").fetchall()[0][0])
-
-
-def _met(found: dict[str, Any]) -> Met:
-    """The arrays of a query for labels that meet predictions."""
-    write: Any = numpy.full(len(found["place"]), -1)
-    if "write_id" in found:
-        write = pandas.factorize(numpy.ma.filled(found["write_id"].astype(object), None))[0]
-    plain = {name: numpy.ma.getdata(found[name]) for name in ("place", "value", "observed", "received", "source",
-                                                               "number", "early")}  # fmt: skip
-    return Met(write=write, **plain)
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, rows: Iterable[tuple[Any, ...]]) -> None:

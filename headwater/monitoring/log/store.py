@@ -20,7 +20,7 @@ from headwater.monitoring.log.types import (
     parts_prefix,
     quarantine_prefix,
 )
-from headwater.serving.store import PredictionStore
+from headwater.serving.store import COMPACTED, PredictionStore
 from headwater.serving.types import RECORD_FORMAT, day_prefix, hour_prefix
 from headwater.storage.clients import client, error_code
 from headwater.storage.http.connection import connection
@@ -122,6 +122,10 @@ class CompactionStore:
         )
 
     # -- parts --------------------------------------------------------------------------------------------------
+
+    def stored_parts(self, model: str) -> Iterator[Listed]:
+        """All parts that lie in the bucket, by key, also those that don't count."""
+        return self._listed(Prefix=f"{COMPACTED}{model}/")
 
     def put(self, model: str, hour: datetime, part: Part, path: Path) -> None:
         """Store a part's bytes. It counts once it is noted."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import AwareDatetime
@@ -11,7 +12,7 @@ from headwater.declare import Metric
 from headwater.monitoring.labels.coverage import DelayPoint
 from headwater.monitoring.performance.service import PerformanceReport
 from headwater.monitoring.performance.types import Figure
-from headwater.monitoring.pictures import axes
+from headwater.monitoring.pictures import MOST_BARS, axes, by_day, nothing
 from headwater.monitoring.slices.types import ErrorAnalysis
 from headwater.values import Value
 
@@ -90,6 +91,9 @@ class PerformanceAnswer(Value):
     whole: JudgedStretch
     delay: tuple[DelayPoint, ...] = ()
     """How many predictions of the whole had a label some time after its end."""
+    delay_reason: str = ""
+    """Why ``delay`` tells nothing (`headwater.monitoring.labels.coverage.why_no_delay`); empty if it tells something
+    or wasn't asked for."""
 
     def frame(self) -> pandas.DataFrame:
         """A row a stretch: predictions, coverage, realised and estimated with their intervals, limits, verdict."""
@@ -113,17 +117,30 @@ class PerformanceAnswer(Value):
         what = f"{self.model}@{self.version}" + (f" {self.segment}" if self.segment else "")
         figure, canvas = axes(what, f"{self.by}, UTC", self.metric)
         frame = self.frame()
-        for name, marker, limit in (("realised", "o", "limit"), ("estimated", "x", "estimate_limit")):
+        known = frame[frame["realised"].notna() | frame["estimated"].notna()]
+        if not len(known):
+            nothing(canvas, "neither a label nor an estimate")
+            return figure
+        days = list(frame["since"])
+        # Beside each other: two figures of one stretch would hide each other.
+        apart = timedelta(days=0.06 * min(((b - a).days for a, b in pairwise(days)), default=1))
+        for name, marker, colour, side in (("realised", "o", "tab:blue", -1), ("estimated", "x", "tab:green", 1)):
             some = frame[frame[name].notna()]
             if not len(some):
                 continue
             around = [some[name] - some[f"{name}_low"], some[f"{name}_high"] - some[name]]
-            canvas.errorbar(some["since"], some[name], yerr=around, fmt=marker, capsize=3, label=name)
-            canvas.plot(some["since"], some[limit], linestyle="--", label=f"limit of {name}")
+            at = [datetime(day.year, day.month, day.day, tzinfo=UTC) + side * apart for day in some["since"]]
+            canvas.errorbar(at, some[name], yerr=around, fmt=marker, capsize=3, color=colour, label=name)
+            limited = some[some[_LIMITS[name]].notna()]
+            if len(limited):
+                canvas.plot(limited["since"], limited[_LIMITS[name]], linestyle="--" if side < 0 else ":", color=colour,
+                            marker="_", label=f"limit of {name}")  # fmt: skip
+        by_day(canvas, days)
         canvas.legend()
         return figure
 
 
+_LIMITS = {"realised": "limit", "estimated": "estimate_limit"}
 _COLUMNS = [
     "since",
     "until",
@@ -172,9 +189,15 @@ class ErrorsAnswer(Value):
 
     def plot(self) -> Drawing:
         """How much more than other rows each slice loses, with its interval; needs matplotlib."""
-        figure, canvas = axes(f"{self.model}@{self.version}, {self.since} to {self.until}", f"excess {self.loss}", "")
-        frame = self.frame().iloc[::-1]
+        frame = self.frame().iloc[:MOST_BARS]
+        title = f"{self.model}@{self.version}, {self.since} to {self.until}"
+        figure, canvas = axes(title, f"excess {self.loss}", "", bars=len(frame))
+        if not len(frame):
+            nothing(canvas, "no slice loses more than chance gives")
+            return figure
         around = [frame["excess"] - frame["low"], frame["high"] - frame["excess"]]
-        canvas.errorbar(frame["excess"], frame["slice"], xerr=around, fmt="o", capsize=3)
-        canvas.axvline(0, linestyle="--")
+        canvas.errorbar(frame["excess"], range(len(frame)), xerr=around, fmt="o", capsize=3)
+        canvas.axvline(0, linestyle="--", color="gray")
+        canvas.set_yticks(range(len(frame)), list(frame["slice"]))
+        canvas.set_ylim(len(frame) - 0.5, -0.5)
         return figure

@@ -14,6 +14,7 @@ from headwater.monitoring.days.service import CountedDay, Days
 from headwater.monitoring.days.types import segment_names, start_of
 from headwater.monitoring.days.versions import Versions
 from headwater.monitoring.drift.bank import Bank
+from headwater.monitoring.labels.coverage import why_no_delay
 from headwater.monitoring.labels.definitions import Definitions
 from headwater.monitoring.labels.service import Labels as ModelLabels
 from headwater.monitoring.performance.answers import By, ErrorsAnswer, JudgedStretch, PerformanceAnswer
@@ -103,6 +104,7 @@ class Asking:
             predictions = _Chosen(self._watching.days, self._versions, segment)
             performance = _OfSegment(self._registry, self._artifacts, predictions, labels, columns_of, segment=segment)
             counted = {day: performance.counted(model, number, day, self._known) for day in days}
+            among = len(self._watching.days.segments(model, number)) if segment else 1
             today, standing = self._watching.today(model), self._believed(number)
 
             def judged(some: Sequence[date]) -> JudgedStretch:
@@ -114,9 +116,11 @@ class Asking:
                     tolerance=declared.monitoring.tolerance,
                     known=self._known,
                     standing=standing,
+                    among=among,
                 )
                 return JudgedStretch(metric=declared.watched_metric, report=report, running=some[-1] >= today)
 
+            whole, curve = judged(days), labels.delay() if delay else ()
             return PerformanceAnswer(
                 model=model,
                 version=number,
@@ -126,9 +130,14 @@ class Asking:
                 by=by,
                 known=self._known,
                 stretches=tuple(judged(some) for some in _stretches(days, by)),
-                whole=judged(days),
-                delay=labels.delay() if delay else (),
+                whole=whole,
+                delay=curve,
+                delay_reason=why_no_delay(curve, whole.report.bias.labelled, end, labels.known) if delay else "",
             )
+
+    def changes(self) -> datetime | None:
+        """When time alone gives a label that `performance` just lacked; None if never. To be asked behind it."""
+        return self._labels.changes(self._known)
 
     def errors(
         self,
@@ -237,8 +246,8 @@ class _OfSegment(Performance):
                 task=self._version(entry.model, entry.version)[1].task,
                 reason="the version was trained before estimators were kept",
             )
-        # The estimated figures of held-out rows are of all segments together: nothing to judge one segment's by.
-        return found.model_copy(update={"baselines": found.segments.get(self._segment, {}), "estimated": {}})
+        own = found.segments.get(self._segment, {}), found.estimated_segments.get(self._segment, {})
+        return found.model_copy(update={"baselines": own[0], "estimated": own[1]})
 
 
 def _stretches(days: Sequence[date], by: By) -> list[list[date]]:

@@ -13,6 +13,11 @@ Z = NormalDist().inv_cdf(0.975)
 """Two sides of 2.5% are left out of an interval of 95%."""
 
 
+def among_quantile(figures: int) -> float:
+    """The normal quantile that is exceeded by any of so many figures as rarely as `Z` is by one, at most."""
+    return NormalDist().inv_cdf(1 - 0.025 / figures)
+
+
 def t_quantile(degrees: float) -> float:
     """97.5% quantile of Student's t; the normal one for infinitely many degrees of freedom.
 

@@ -27,6 +27,8 @@ class Estimator(Stored):
     """Estimated for the held-out rows, which is what estimates are compared with."""
     segments: Mapping[str, Mapping[Metric, Baseline]] = Field(default_factory=dict)
     """Realised on the held-out rows of each segment, such as ``carrier=UA``."""
+    estimated_segments: Mapping[str, Mapping[Metric, Baseline]] = Field(default_factory=dict)
+    """Estimated for the held-out rows of each segment; none of versions that were trained before it was kept."""
     calibration: Calibration | None = None
     """A classifier's curve; None if too few rows were held out to trust its scores as probabilities."""
     direct: DirectLoss | None = None
@@ -45,7 +47,8 @@ def baseline_of(
     """
     if estimator is not None:
         if segment:
-            return estimator.segments.get(segment, {}).get(metric)
+            kept = estimator.estimated_segments if estimated else estimator.segments
+            return kept.get(segment, {}).get(metric)
         return (estimator.estimated if estimated else estimator.baselines).get(metric)
     value = version.metrics.get(metric)
     if segment or estimated or value is None:

@@ -6,7 +6,7 @@ import math
 from datetime import date
 
 from headwater.declare import LOWER_IS_BETTER
-from headwater.monitoring.performance.distributions import Z
+from headwater.monitoring.performance.distributions import Z, among_quantile
 from headwater.monitoring.performance.metrics import worse_by
 from headwater.monitoring.performance.types import Baseline, Figure
 from headwater.monitoring.status import PerformanceFigure
@@ -22,6 +22,7 @@ def judged(
     days: int | None = None,
     coverage: float = 1.0,
     adjusted: Figure | None = None,
+    among: int = 1,
 ) -> PerformanceFigure | None:
     """Compare a figure with its baseline.
 
@@ -47,6 +48,9 @@ def judged(
     adjusted : Figure, optional
         The same figure as if all predictions were labelled; given if what is labelled isn't like the others. Then both
         must be worse.
+    among : int
+        Figures that are judged beside each other, as of 33 segments: the limit lies further away, so that chance makes
+        any of them worse as rarely as it would one (Bonferroni).
 
     Returns
     -------
@@ -57,11 +61,11 @@ def judged(
         return None
     days = days or (until - since).days + 1
     value, allowed = _baseline(figure, baseline, days)
-    limit = _limit(figure, value, allowed, tolerance)
+    limit = _limit(figure, value, allowed, tolerance, among)
     is_worse = _is_worse(figure, limit)
     corrected = adjusted is not None and adjusted.value is not None
     if corrected and adjusted is not None:
-        is_worse = is_worse and _is_worse(adjusted, _limit(adjusted, value, allowed, tolerance))
+        is_worse = is_worse and _is_worse(adjusted, _limit(adjusted, value, allowed, tolerance, among))
     return PerformanceFigure(
         metric=figure.metric,
         value=figure.value,
@@ -98,14 +102,14 @@ def _baseline(figure: Figure, baseline: Baseline, days: int) -> tuple[float, flo
     return baseline.value, math.hypot(half, of_days)
 
 
-def _limit(figure: Figure, value: float, allowed: float, tolerance: float) -> float:
-    half = _towards_better(figure)
+def _limit(figure: Figure, value: float, allowed: float, tolerance: float, among: int) -> float:
+    half, wider = _towards_better(figure), among_quantile(among) / Z
     if figure.metric == "accuracy":
         # Rows are counted whole: half a row either way is no difference.
         half += 0.5 / figure.rows
-        away = tolerance + math.hypot(half, allowed) - (half - 0.5 / figure.rows)
+        away = tolerance + wider * math.hypot(half, allowed) - (half - 0.5 / figure.rows)
     else:
-        away = tolerance + math.hypot(half, allowed) - half
+        away = tolerance + wider * math.hypot(half, allowed) - half
     return value + away if figure.metric in LOWER_IS_BETTER else value - away
 
 

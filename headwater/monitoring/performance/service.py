@@ -184,8 +184,12 @@ class Performance:
         tolerance: float = 0.0,
         known: datetime | None = None,
         standing: EstimateStanding | None = None,
+        among: int = 1,
     ) -> PerformanceReport:
-        """Judge the counts of some days, at least one; the parameters and errors are those of `report`."""
+        """Judge the counts of some days, at least one; the parameters and errors are those of `report`.
+
+        ``among`` is how many such figures are looked at beside each other, as of segments.
+        """
         entry, package, scheme = self._version(model, version)
         estimator = self._estimator(entry)
         since, until = min(counted), max(counted)
@@ -210,11 +214,12 @@ class Performance:
             days=days,
             coverage=compared.coverage,
             adjusted=compared.adjusted[metric] if compared.is_biased else None,
+            among=among,
         )
         expected = baseline_of(entry, estimator, metric, estimated=True)
         guess = None
         if metric in found:
-            guess = judged(found[metric], expected, tolerance, since=since, until=until, days=days)
+            guess = judged(found[metric], expected, tolerance, since=since, until=until, days=days, among=among)
         return PerformanceReport(
             model=model,
             version=version,

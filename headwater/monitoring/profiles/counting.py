@@ -13,12 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headwater.errors import InvalidRequest
-from headwater.monitoring.profiles.exact import ExactSum, squares, sums
-from headwater.monitoring.profiles.histograms import figures
+from headwater.monitoring.profiles.exact import squares, sums
 from headwater.monitoring.profiles.types import SCORES, CategoryCounts, NumberCounts, Scheme, WindowProfile
 
 MANY_ROWS = 100_000
-"""Rows from which on columns are counted side by side, and by a histogram instead of a sort."""
+"""Rows from which on columns are counted side by side."""
 UNSEEN = 32
 """Unseen words that a part's profile names."""
 LONGEST_NAME = 64
@@ -107,51 +106,39 @@ def _counted(
 
 def count_numbers(name: str, values: Any, edges: Sequence[float], *, bin_sums: bool = False) -> NumberCounts:
     """Count a column of numbers between edges."""
-    given, cuts = _as_float32(name, values), np.asarray(edges, dtype=np.float32)
-    known = given[~np.isnan(given)]
-    finite = known[np.isfinite(known)]
-    infinite, low = len(known) - len(finite), int((known == -np.inf).sum())
-    binned: list[ExactSum] = []
-    if len(finite) >= MANY_ROWS and not bin_sums:
-        found = figures(finite, cuts, -(-len(known) // NOTICEABLE))
-        upto, total, of_squares = found.upto, found.sum, found.squares
-        distinct, counts = _distinct(found.candidates)
-    else:
-        ordered = np.sort(finite)
-        upto = np.searchsorted(ordered, cuts)
-        distinct, counts = _distinct(ordered)
-        total, of_squares = sums(distinct, counts, [len(distinct)])[0], squares(distinct, counts)
-        if bin_sums and len(cuts):
-            binned = sums(distinct, counts, [*np.searchsorted(distinct, cuts).tolist(), len(distinct)])
+    # All of it follows from one sort, in which infinite values come first and last, and missing ones behind them.
+    ordered, cuts = np.sort(_as_float32(name, values)), np.asarray(edges, dtype=np.float32)
+    known, low = int(np.searchsorted(ordered, np.nan)), int(np.searchsorted(ordered, -np.inf, side="right"))
+    finite = ordered[low : np.searchsorted(ordered, np.inf)]
+    upto = np.searchsorted(finite, cuts)
     below, above = (int(upto[0]), len(finite) - int(upto[-1])) if len(cuts) else (0, len(finite))
+    infinite, binned = known - len(finite), []
+    if bin_sums and len(cuts):
+        binned = sums(finite, [*upto.tolist(), len(finite)])
     return NumberCounts(
-        missing=len(given) - len(known),
+        missing=len(ordered) - known,
         infinite=infinite,
         below=below + low,
         above=above + infinite - low,
         bins=tuple(np.diff(upto).tolist()),
-        top=_top(distinct, counts, len(known)),
-        sum=total,
-        squares=of_squares,
+        top=_top(finite, known),
+        sum=sums(finite, [len(finite)])[0],
+        squares=squares(finite),
         sums=(*binned[1:-1], binned[0], binned[-1]) if binned else (),
     )
 
 
-def _distinct(ordered: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Find the different values of sorted ones, and how often each is there."""
-    if not len(ordered):
-        return ordered, np.empty(0, dtype=np.int64)
-    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
-    return ordered[starts], np.diff(starts, append=len(ordered)).astype(np.int64)
-
-
-def _top(distinct: NDArray[np.float32], counts: NDArray[np.int64], known: int) -> tuple[tuple[float, int], ...]:
-    if not len(counts):
+def _top(ordered: NDArray[np.float32], known: int) -> tuple[tuple[float, int], ...]:
+    """The most frequent one of sorted values, if it is noticeable; of equally frequent ones the least."""
+    # A run of so many values has one at a multiple of that number.
+    found = np.unique(ordered[:: max(1, -(-known // NOTICEABLE))])
+    if not len(found):
         return ()
+    counts = np.searchsorted(ordered, found, side="right") - np.searchsorted(ordered, found)
     place = int(np.argmax(counts))
     most = int(counts[place])
     # Minus zero is zero.
-    return ((float(distinct[place]) + 0.0, most),) if most > 1 and most * NOTICEABLE >= known else ()
+    return ((float(found[place]) + 0.0, most),) if most > 1 and most * NOTICEABLE >= known else ()
 
 
 def _as_float32(name: str, values: Any) -> NDArray[np.float32]:

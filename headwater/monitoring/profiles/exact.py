@@ -20,6 +20,8 @@ ExactSum = tuple[int, int]
 ZERO: ExactSum = (0, 0)
 _DIGITS = 24
 """Bits of a float32's mantissa."""
+_CHUNK = 1 << 14
+"""Rows at a time, so that what is made of them stays in the processor's cache."""
 _EXPONENTS = np.arange(-126, 128)
 _POWERS = np.concatenate(
     [
@@ -51,7 +53,7 @@ def fraction(total: ExactSum) -> Fraction:
     return Fraction(mantissa << exponent) if exponent >= 0 else Fraction(mantissa, 1 << -exponent)
 
 
-def sums(values: NDArray[np.float32], counts: NDArray[np.int64], ends: Sequence[int]) -> list[ExactSum]:
+def sums(values: NDArray[np.float32], ends: Sequence[int]) -> list[ExactSum]:
     """Sum sorted values, bin by bin.
 
     Values of one binary order are multiples of one power of two and have 24 bits, so that float64 adds up to 2**29 of
@@ -60,9 +62,7 @@ def sums(values: NDArray[np.float32], counts: NDArray[np.int64], ends: Sequence[
     Parameters
     ----------
     values : array of float32, shape (n,)
-        Finite, ascending.
-    counts : array of int64, shape (n,)
-        Number of rows that have the value; at most 2**29 together.
+        Finite, ascending; at most 2**29.
     ends : sequence of int
         Positions in ``values`` where a bin ends, ascending, the last one being n.
     """
@@ -71,30 +71,34 @@ def sums(values: NDArray[np.float32], counts: NDArray[np.int64], ends: Sequence[
         return found
     inner = [end for end in ends if 0 < end < len(values)]
     starts = np.unique(np.concatenate([_orders(values), np.asarray(inner, dtype=np.int64)]))
-    totals = np.add.reduceat(values.astype(np.float64) * counts, starts)
+    totals = np.add.reduceat(values, starts, dtype=np.float64)
     bins = np.searchsorted(np.asarray(ends), starts, side="right")
     for place, total in zip(bins.tolist(), totals.tolist(), strict=True):
         found[place] = add(found[place], of_float(total))
     return found
 
 
-def squares(values: NDArray[np.float32], counts: NDArray[np.int64]) -> ExactSum:
-    """Sum the squares of sorted values; the parameters are those of `sums`."""
+def squares(values: NDArray[np.float32]) -> ExactSum:
+    """Sum the squares of sorted values, finite and at most 2**29."""
     found = ZERO
     if not len(values):
         return found
     starts = _orders(values).tolist()
     for start, end in zip(starts, [*starts[1:], len(values)], strict=True):
-        wide = values[start:end].astype(np.float64)
-        times = counts[start:end].astype(np.float64)
-        order = math.frexp(max(abs(wide[0]), abs(wide[-1])))[1]
+        order = math.frexp(max(abs(float(values[start])), abs(float(values[end - 1]))))[1]
         # A square has 48 bits, too many for a sum of many: its upper and its lower 24 bits are summed by themselves.
         # Adding and taking away a number this large rounds to the upper ones.
-        square = wide * wide
         large = math.ldexp(1.5, 2 * order - _DIGITS + 52)
-        upper = (square + large) - large
-        for part in (upper, square - upper):
-            found = add(found, of_float(float((part * times).sum())))
+        high = low = 0.0
+        for first in range(start, end, _CHUNK):
+            square = values[first : min(first + _CHUNK, end)].astype(np.float64)
+            square *= square
+            upper = square + large
+            upper -= large
+            square -= upper
+            high += float(upper.sum())
+            low += float(square.sum())
+        found = add(add(found, of_float(high)), of_float(low))
     return found
 
 

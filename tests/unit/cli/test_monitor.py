@@ -53,6 +53,19 @@ def test_status_shows_every_model_and_one_in_full(asked: Run) -> None:
     assert len(answer["days"]) == 3
 
 
+def test_status_says_why_a_figure_is_missing(asked: Run, world: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = world.store
+    before = store.status(MODEL)
+    assert before is not None
+    monkeypatch.setattr(
+        "headwater.monitoring.watch.store.WatchStore.status",
+        lambda *_: before.model_copy(update={"notes": ("no realised roc_auc: no label",)}),
+    )
+    shown = asked("monitor", "status", MODEL)
+    assert "note    no realised roc_auc: no label" in shown.out.splitlines()
+    assert asked("monitor", "status", MODEL, "--json").json["status"]["notes"] == ["no realised roc_auc: no label"]
+
+
 def test_status_of_a_model_that_was_never_looked_at(asked: Run, world: Watched) -> None:
     missing = asked("monitor", "status", "nobody")
     assert missing.code == 3

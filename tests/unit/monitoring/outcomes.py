@@ -88,6 +88,9 @@ def estimator() -> Estimator:
                                                             labels[shops == shop]))
                 for shop in "ns"
             },
+            "estimated_segments": {
+                f"shop={shop}": _baselines(estimated.of_outputs(curve, outputs[shops == shop])) for shop in "ns"
+            },
         }
     )  # fmt: skip
 

@@ -59,6 +59,26 @@ def test_the_delay_curve_says_what_was_known_then(stand: Shop) -> None:
         assert covered(stand, point.known).labelled == point.labelled
 
 
+def test_data_that_was_loaded_later_has_no_delays_and_says_why(stand: Shop) -> None:
+    """When each row could have been seen first isn't in it: a date in a row would be a guess."""
+    ask(stand, 1, 2)
+    stand.land(row(1, UNTIL), row(2, UNTIL), at=UNTIL + 60 * DAY)
+    found = covered(stand, UNTIL + 61 * DAY)
+    assert found.labelled == 2
+    assert {point.labelled for point in found.delay} == {0}
+    assert found.delay_reason.startswith(f"no label was known within 30 days after {UNTIL:%Y-%m-%d}")
+    assert "was committed, later" in found.delay_reason
+    early = covered(stand, UNTIL + HOUR / 2)
+    assert (early.delay, early.labelled, early.delay_reason) == ((), 0, "")
+
+
+def test_a_curve_of_a_window_that_just_ended_says_that_it_is_too_early(stand: Shop) -> None:
+    ask(stand, 1)
+    stand.write(label(1, prediction_id="r-1.0"), at=UNTIL)
+    assert "less than an hour after the window's end" in covered(stand, UNTIL + HOUR / 2).delay_reason
+    assert covered(stand, UNTIL + HOUR).delay_reason == ""
+
+
 def test_a_window_without_traffic_has_no_share(stand: Shop) -> None:
     found = covered(stand)
     assert (found.predictions, found.labelled, found.share, found.unmatched) == (0, 0, None, 0)

@@ -41,6 +41,15 @@ def test_a_row_is_known_from_its_available_time_on(stand: Shop) -> None:
     assert one(stand, paid) == (1.0, "LABELLED")
 
 
+def test_the_next_moment_is_told_at_which_time_alone_gives_a_label(stand: Shop) -> None:
+    stand.land(ROW, ROW.replace("T12:00:00", "T18:00:00"), at=AT)
+    first, second = (AT.replace(day=2, hour=hour, minute=0) for hour in (12, 18))
+    for known, expected in ((AT, first), (first, second), (second, None)):
+        with stand.labels() as labels:
+            labels.of(predictions(asked(shop="n", amount=3.5, seen_at=SEEN)), known)
+            assert labels.changes(known) == expected
+
+
 def test_a_row_is_known_from_its_commit_on(stand: Shop) -> None:
     stand.land(ROW, at=AT + 5 * DAY)
     assert one(stand, AT + 4 * DAY) == (None, "NOTHING")

@@ -54,6 +54,32 @@ def test_unchanged_models_alarm_in_at_most_one_of_forty_windows(rows: int, windo
     assert max(alarms(rows, windows).values()) <= limit
 
 
+def test_segments_judged_beside_each_other_alarm_no_more_than_one_figure() -> None:
+    """Any of twenty unchanged segments is worse in one of twenty looks at all of them, at most; without the correction
+    it would be every third look."""
+    draw, looks, segments = np.random.default_rng(7), 60, 20
+    found = {1: 0, segments: 0}
+    for _ in range(looks):
+        base = held_out(draw, 5000, 14, 0.0)["roc_auc"]
+        figures = [realised.of_rows("classification", *drawn(draw, 300))["roc_auc"] for _ in range(segments)]
+        for among in found:
+            pairs = (judged(one, base, 0.0, since=DAY, until=DAY, among=among) for one in figures)
+            found[among] += any(one is not None and one.is_worse for one in pairs)
+    assert found[segments] <= looks * 0.05 + 3.1 * math.sqrt(looks * 0.05 * 0.95)
+    assert found[1] > found[segments]
+
+
+def test_a_segment_that_lost_is_found_among_many() -> None:
+    draw = np.random.default_rng(8)
+    base = held_out(draw, 5000, 14, 0.0)["roc_auc"]
+    lost = realised.of_rows("classification", *drawn(draw, 2000, lost=0.6))["roc_auc"]
+    one, many = (judged(lost, base, 0.0, since=DAY, until=DAY, among=among) for among in (1, 264))
+    assert one is not None
+    assert many is not None
+    assert many.is_worse
+    assert many.limit < one.limit < one.baseline
+
+
 def test_days_of_other_base_rates_are_no_alarm() -> None:
     """Base rates from 11% to 35%: at most 5% a window; without the spread of days it would be every third."""
     assert max(alarms(2000, 300, spread=0.4).values()) <= 0.05 + 3.1 * math.sqrt(0.05 * 0.95 / 300)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from bisect import bisect_right
+from collections import Counter
 from fractions import Fraction
 from functools import reduce
 from typing import Any
@@ -13,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headwater.monitoring.drift.bank import MOST_WINDOWS, Bank, BankWindow, bank_of_days, stratum_of
-from headwater.monitoring.profiles.counting import MANY_ROWS, UncountableColumn, count_numbers, profile_of
+from headwater.monitoring.profiles.counting import UncountableColumn, count_numbers, profile_of
 from headwater.monitoring.profiles.exact import ZERO, add, exact, fraction, squares, sums
 from headwater.monitoring.profiles.types import (
     PartCountedTwice,
@@ -64,18 +66,21 @@ def test_counts_of_two_parts_are_those_of_all_rows(rows: list[tuple[Any, Any, fl
 @settings(max_examples=100, deadline=None)
 def test_sums_are_exact_for_every_finite_float32(pairs: list[tuple[float, int]]) -> None:
     found = dict(pairs)
-    values = np.sort(np.asarray(list(found), dtype=np.float32))
-    times = np.asarray([found[float(value)] for value in values], dtype=np.int64)
-    expected = sum((Fraction(float(v)) * int(n) for v, n in zip(values, times, strict=True)), Fraction(0))
-    assert fraction(sums(values, times, [len(values)])[0]) == expected
-    of_squares = sum((Fraction(float(v)) ** 2 * int(n) for v, n in zip(values, times, strict=True)), Fraction(0))
-    assert fraction(squares(values, times)) == of_squares
+    times = [1 + count % 5 for count in found.values()]
+    values = np.sort(np.repeat(np.asarray(list(found), dtype=np.float32), times))
+    plain = [Fraction(float(value)) for value in values]
+    assert fraction(sums(values, [len(values)])[0]) == sum(plain)
+    assert fraction(squares(values)) == sum(value**2 for value in plain)
+    half = len(values) // 2
+    assert [fraction(part) for part in sums(values, [half, half, len(values)])] == [
+        sum(plain[:half]), 0, sum(plain[half:])
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", ["spread", "atoms", "whole", "tiny and huge", "odd"])
-def test_a_histogram_counts_as_a_sort_does(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+def test_a_long_column_is_counted_as_plain_python_counts_it(kind: str) -> None:
     draw = np.random.default_rng(7)
-    normal = draw.normal(size=MANY_ROWS + 7)
+    normal = draw.normal(size=40_007)
     values = {
         "spread": normal,
         "atoms": np.where(draw.random(len(normal)) < 0.3, -0.0, np.where(normal > 0, normal, 0.1)),
@@ -83,10 +88,27 @@ def test_a_histogram_counts_as_a_sort_does(monkeypatch: pytest.MonkeyPatch, kind
         "tiny and huge": normal * 10.0 ** draw.integers(-44, 38, len(normal)),
         "odd": np.where(draw.random(len(normal)) < 0.1, draw.choice([np.nan, np.inf, -np.inf], len(normal)), normal),
     }[kind]
-    scheme = scheme_of({"x": values[np.isfinite(values)][:5_000]})
-    by_histogram = count_numbers("x", values, scheme.numbers["x"])
-    monkeypatch.setattr("headwater.monitoring.profiles.counting.MANY_ROWS", 10**9)
-    assert count_numbers("x", values, scheme.numbers["x"]) == by_histogram
+    edges = scheme_of({"x": values[np.isfinite(values)][:5_000]}).numbers["x"]
+    with np.errstate(over="ignore"):
+        single = [float(value) for value in values.astype(np.float32)]
+    known = [value for value in single if value == value]
+    finite = [value for value in known if abs(value) != float("inf")]
+    binned: list[list[float]] = [[] for _ in range(len(edges) + 1)]
+    for value in finite:
+        binned[bisect_right(edges, value)].append(value)
+    # Of equally frequent ones the least.
+    most, rows = min(Counter(finite).items(), key=lambda entry: (-entry[1], entry[0]))
+    found = count_numbers("x", values, edges, bin_sums=True)
+    assert (found.missing, found.infinite) == (len(single) - len(known), len(known) - len(finite))
+    assert found.below == len(binned[0]) + known.count(float("-inf"))
+    assert found.above == len(binned[-1]) + known.count(float("inf"))
+    assert found.bins == tuple(map(len, binned[1:-1]))
+    assert found.top == (((most, rows),) if rows * 64 >= len(known) else ())
+    assert fraction(found.sum) == sum(map(Fraction, finite))
+    assert fraction(found.squares) == sum(Fraction(value) ** 2 for value in finite)
+    assert [fraction(part) for part in found.sums] == [
+        sum(map(Fraction, some)) for some in (*binned[1:-1], binned[0], binned[-1])
+    ]
 
 
 def test_equal_sums_have_one_form() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from scipy import stats
 
 from headwater.errors import InvalidRequest
 from headwater.monitoring.drift.channels import Channel
-from headwater.monitoring.drift.judging import Outcome
+from headwater.monitoring.drift.judging import SUSPECT_LIMIT, Outcome
 from headwater.monitoring.drift.standing import State
 from headwater.monitoring.errors import NoBank
 from headwater.monitoring.watching import NoSuchDay, NoSuchFeature, Watching
@@ -182,6 +184,64 @@ def test_a_version_without_a_bank_says_what_to_do(world: Watched) -> None:
         asking(world).drift(MODEL, version=bare)
     with pytest.raises(VersionNotFound):
         asking(world).drift(MODEL, version=99)
+
+
+def drawn(figure: Any) -> Any:
+    """The axes of a figure that can be written."""
+    figure.savefig(BytesIO(), format="png", dpi=40)
+    (canvas,) = figure.axes
+    return canvas
+
+
+def names(ticks: Any) -> list[str]:
+    return [tick.get_text() for tick in ticks]
+
+
+def test_days_are_drawn_beside_their_limit_and_unusual_ones_stand_out(world: Watched) -> None:
+    found = asking(world)
+    for answer, title in (
+        (found.drift(MODEL), "buys@1"), (found.status(MODEL), "buys"),
+        (found.replay(MODEL, TODAY, LATE), "buys@1, replayed"),
+    ):  # fmt: skip
+        canvas = drawn(answer.plot())  # type: ignore[attr-defined]
+        line, limit, unusual = canvas.get_lines()
+        frame = answer.frame()  # type: ignore[attr-defined]
+        assert canvas.get_title() == title
+        assert line.get_ydata() == pytest.approx(-np.log10(frame["p"].to_numpy(dtype=float)), nan_ok=True)
+        assert limit.get_ydata()[0] == pytest.approx(-np.log10(SUSPECT_LIMIT))
+        outcome = frame["outcome"].isin(["SUSPICIOUS", "EXTREME"])
+        assert STUCK in list(unusual.get_xdata()) == list(frame["day"][outcome])
+        # A tick a day, and none at an hour.
+        assert names(canvas.get_xticklabels()) == [str(day) for day in list(frame["day"])]
+    nobody = found.drift(MODEL, since=TODAY - timedelta(days=9), until=TODAY - timedelta(days=8))
+    assert names(drawn(nobody.plot()).texts) == ["no day was judged beside its reference"]
+
+
+def test_shares_that_stay_usual_are_not_drawn(world: Watched) -> None:
+    canvas = drawn(asking(world).quality(MODEL).plot())
+    told = names(canvas.get_legend().get_texts())
+    assert told[:2] == ["amount frozen", "shop unseen"]
+    assert all(max(line.get_ydata()) > 0 for line in canvas.get_lines())
+    found = asking(world).quality(MODEL)
+    usual = found.model_copy(update={"columns": tuple(one for one in found.columns if not one.is_unusual)})
+    assert names(drawn(usual.plot()).texts) == ["no share was above its usual range"]
+
+
+def test_segments_and_features_are_bars_with_their_names(world: Watched) -> None:
+    found = asking(world).segments(MODEL)
+    canvas = drawn(found.plot())
+    assert names(canvas.get_yticklabels())[0] == max(found.segments, key=lambda one: one.share).segment
+    # There were no days before: no bar says zero of them.
+    assert names(canvas.get_legend().get_texts()) == ["now"]
+    features = drawn(asking(world).explain(MODEL, STUCK).plot())
+    assert names(features.get_yticklabels())[0] == "amount"
+    one = asking(world).explain(MODEL, LATE, feature="shop")
+    shown = drawn(one.plot())
+    assert names(shown.get_yticklabels())[-1] == "never seen in training"
+    widths = [bar.get_width() for bar in shown.patches]
+    histogram = one.features[0].histogram
+    assert histogram is not None
+    assert widths == [bar.now for bar in histogram.bars] + [bar.usual for bar in histogram.bars]
 
 
 def test_pictures_need_matplotlib_and_say_so(world: Watched, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,6 +82,25 @@ def test_segments_have_baselines_of_their_own_rows() -> None:
     assert found.segments["carrier=UA"]["brier"].day is not None
 
 
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_estimates_of_segments_have_baselines_of_their_own_rows(task: str) -> None:
+    found, rows, output = made(task)
+    assert set(found.estimated_segments) == set(found.segments)
+    mine = (rows.columns["carrier"] == "UA").to_numpy()
+    if found.calibration is not None:
+        again = estimated.of_outputs(found.calibration, output[mine])
+    else:
+        assert found.direct is not None
+        columns = {name: rows.columns[name][mine] for name in ("x", "carrier")}
+        again = estimated.of_losses(found.direct, estimated.expected_losses(found.direct, columns, output[mine]))
+    for metric, base in found.estimated_segments["carrier=UA"].items():
+        assert base.value == pytest.approx(again[metric].value, abs=1e-12)
+        assert base.day is not None
+    # Older versions have none: nothing is judged by the estimate of all.
+    assert baseline_of(None, found.model_copy(update={"estimated_segments": {}}), "brier", segment="carrier=UA",
+                       estimated=True) is None  # type: ignore[arg-type]  # fmt: skip
+
+
 def test_a_classifiers_estimates_are_those_of_its_held_out_rows() -> None:
     found, _, output = made("classification")
     assert found.calibration is not None

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from headwater.handlers.answers import answer as answered
-from headwater.handlers.answers import tagged
+from headwater.handlers.answers import still_true, tag_of
 from headwater.handlers.monitoring import ask
 from tests.contract import held
 from tests.unit.lake.invocation import Context
 from tests.unit.monitoring.logs import BUCKET
-from tests.unit.monitoring.outcomes import MODEL, TODAY, Outcomes, new_outcomes
+from tests.unit.monitoring.outcomes import MODEL, TIMES, TODAY, Outcomes, new_outcomes
+
+FIRST = f"{TODAY}T{TIMES[0]:02}-v1-0-0.0"
 
 
 @pytest.fixture(scope="module")
@@ -65,15 +68,60 @@ def test_status_drift_and_quality_are_those_of_the_commands(world: Outcomes) -> 
     assert {one["feature"] for one in shares} >= {"shop", "amount"}
 
 
-def test_an_answer_that_the_caller_has_isn_t_sent_again(world: Outcomes) -> None:
-    first = get("performance")
-    tag = first["headers"]["ETag"]
-    assert tag == get("performance")["headers"]["ETag"]
-    for known in (tag, f'"x", {tag}', f"W/{tag}", "*"):
-        again = get("performance", tag=known)
-        assert (again["statusCode"], again["body"], again["headers"]["ETag"]) == (304, "", tag)
-    assert get("performance", tag='"x"')["statusCode"] == 200
-    assert get("performance", tag=tag, segment="shop=s")["statusCode"] == 200
+@pytest.mark.parametrize("question", ["status", "drift", "quality", "performance"])
+def test_an_answer_that_the_caller_has_is_neither_sent_nor_computed_again(
+    world: Outcomes, monkeypatch: pytest.MonkeyPatch, question: str
+) -> None:
+    tag = get(question)["headers"]["ETag"]
+    assert tag == get(question)["headers"]["ETag"]
+    assert get(question, tag='"x"')["statusCode"] == 200
+    again = get(question, tag="*")
+    assert (again["statusCode"], again["body"], again["headers"]["ETag"]) == (304, "", tag)
+    # Another question isn't answered by its tag.
+    assert question == "status" or get(question, tag=tag, from_=f"{TODAY}", to=f"{TODAY}")["headers"]["ETag"] != tag
+
+    def computes(*_: Any, **__: Any) -> Any:
+        raise AssertionError("it is computed")
+
+    monkeypatch.setattr("headwater.monitoring.watching.Watching.status", computes)
+    monkeypatch.setattr("headwater.monitoring.days.service.Days.counted", computes)
+    monkeypatch.setattr("headwater.monitoring.days.service.Days.frames", computes)
+    for known in (tag, f'"x", {tag}', f"W/{tag}"):
+        again = get(question, tag=known)
+        assert (again["statusCode"], again["body"]) == (304, "")
+        assert again["headers"]["ETag"] == tag
+
+
+def test_what_an_answer_follows_from_changes_its_tag(world: Outcomes) -> None:
+    tags = [get("performance")["headers"]["ETag"]]
+    assert get("performance", tag=tags[0])["statusCode"] == 304
+    # A label more, whose prediction nobody knows: the body is the same, and is told so.
+    world.write([{"prediction_id": "nobody.0", "value": 1.0}], datetime.now(UTC))
+    again = get("performance", tag=tags[0])
+    assert again["statusCode"] == 304
+    tags.append(again["headers"]["ETag"])
+    assert tags[1] != tags[0]
+    assert tags[1].rpartition(".")[2] == tags[0].rpartition(".")[2]
+    # A correction of one that is known.
+    world.write([{"prediction_id": FIRST, "value": 1.0}], datetime.now(UTC))
+    world.write([{"prediction_id": FIRST, "value": 0.0}], datetime.now(UTC))
+    changed = get("performance", tag=tags[1])
+    tags.append(changed["headers"]["ETag"])
+    assert len(set(tags)) == 3
+    drift = get("drift")["headers"]["ETag"]
+    world.watched.registry.promote(MODEL, alias="staging", to=1, expected=None)
+    assert get("drift", tag=drift)["headers"]["ETag"] != drift
+
+
+def test_an_answer_holds_until_the_lake_gives_a_label_by_itself() -> None:
+    at = datetime(2026, 3, 1, tzinfo=UTC)
+    tag = tag_of("f", at + timedelta(hours=1), "{}")
+    assert still_true(tag, "f", at) == tag
+    assert still_true(tag, "f", at + timedelta(hours=1)) is None
+    assert still_true(tag, "g", at) is None
+    forever = tag_of("f", None, "{}")
+    assert still_true(f"W/{forever}", "f", at + timedelta(days=900)) == forever
+    assert [still_true(odd, "f", at) for odd in ("", "*", '"f"', '"f..', '"f.x.y"')] == [None] * 3 + ['"f..', None]
 
 
 @pytest.mark.parametrize(
@@ -104,5 +152,5 @@ def test_an_error_of_the_inside_has_no_tag_and_tells_nothing() -> None:
     def broken() -> dict[str, Any]:
         raise KeyError("secret")
 
-    found = tagged(answered(broken, ask.logger, "r"), "*")
+    found = answered(broken, ask.logger, "r")
     assert (found["statusCode"], "secret" in found["body"], "ETag" in found["headers"]) == (500, False, False)
