@@ -80,7 +80,7 @@ class WatchRecords:
         return self._table.write(self._table.put(item, only_if="#revision = :known", known=day.revision))
 
     def revisions(self, model: str) -> list[str]:
-        """Texts that change if anything is said anew: days with their revisions, windows, and whether estimates stand."""
+        """Texts that change if anything is said anew: days by revision, windows, and whether estimates stand."""
         days = self._table.query(PREFIX + model, "DAY#")
         found = [f"{item['sk']} {item['revision']}" for item in days]
         found += [str(item["sk"]) for item in self._table.query(PREFIX + model, _JUDGED)]
