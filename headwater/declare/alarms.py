@@ -45,6 +45,7 @@ class Receiver(Declaration):
     """Somebody who is told of alarms."""
 
     name: ReceiverName
+    """Name by which routes lead to it."""
     fallback: ReceiverName | None = None
     """Receiver that is told instead once this one couldn't be told for `GIVE_UP_AFTER`."""
     send_resolved: bool = True
@@ -110,6 +111,7 @@ class Teams(Receiver):
 
     kind: Literal["teams"] = "teams"
     url_secret: Secret
+    """Where the workflow's address is kept."""
 
 
 class PagerDuty(Receiver):
@@ -119,6 +121,7 @@ class PagerDuty(Receiver):
     routing_key_secret: Secret
     """Where the integration key is kept."""
     region: Literal["us", "eu"] = "us"
+    """PagerDuty's service region of the account."""
 
 
 class Opsgenie(Receiver):
@@ -126,7 +129,9 @@ class Opsgenie(Receiver):
 
     kind: Literal["opsgenie"] = "opsgenie"
     api_key_secret: Secret
+    """Where the integration's API key is kept."""
     region: Literal["us", "eu"] = "us"
+    """Opsgenie's service region of the account."""
 
 
 class Alertmanager(Receiver):
@@ -136,6 +141,7 @@ class Alertmanager(Receiver):
     url: Address
     """Such as ``https://alertmanager.example.com``; ``/api/v2/alerts`` is added."""
     allow_private: bool = False
+    """Whether the address may be http, or one of a private network."""
 
 
 class EventBus(Receiver):
@@ -143,6 +149,7 @@ class EventBus(Receiver):
 
     kind: Literal["eventbus"] = "eventbus"
     bus: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._/-]{1,256}$")] = "default"
+    """Name of the bus."""
 
 
 AnyReceiver = Annotated[
@@ -157,6 +164,7 @@ class Route(Declaration):
     match: Matchers = ()
     """Conditions that must all hold, such as ``['severity="critical"', 'model=~"flight.*"']``."""
     receivers: tuple[ReceiverName, ...] = ()
+    """Names of receivers; none: the parent's."""
     continue_: bool = False
     """Whether the routes after this one are looked at although it matched."""
     group_by: tuple[str, ...] | None = None
@@ -175,6 +183,7 @@ class Route(Declaration):
     """How often the receivers are reminded of a group that somebody acknowledged and that still fires; by default
     never."""
     routes: tuple[Route, ...] = ()
+    """Branches below this one, looked at in order."""
 
     @model_validator(mode="after")
     def _check(self) -> Route:
@@ -196,8 +205,11 @@ class Inhibit(Declaration):
     """
 
     source: Matchers = Field(min_length=1)
+    """Conditions that the alarm which silences meets."""
     target: Matchers = Field(min_length=1)
+    """Conditions that alarms which are silenced meet."""
     equal: tuple[str, ...] = ()
+    """Labels whose values both must share."""
 
 
 class Alarms(Declaration):
@@ -210,13 +222,17 @@ class Alarms(Declaration):
     """
 
     receivers: tuple[AnyReceiver, ...] = ()
+    """Everybody who can be told."""
     route: Route = Route()
+    """Root of the tree: takes what no route below takes."""
     inhibit: tuple[Inhibit, ...] = ()
+    """Alarms that silence others."""
     storm_groups: Annotated[int, Field(ge=1)] = 10
     """More new groups than these within `storm_within` are told in one digest."""
     runbooks: Annotated[str, StringConstraints(pattern=r"^\S*$")] = "docs/runbooks/"
     """Beginning of the addresses of runbooks in notifications, such as ``https://github.com/…/docs/runbooks/``."""
     storm_within: Duration = timedelta(minutes=10)  # type: ignore[assignment]
+    """Span that new groups are counted in."""
     heartbeats: tuple[Heartbeat, ...] = ()
     """Senders that must say regularly that they are alive."""
     pings: tuple[Ping, ...] = ()

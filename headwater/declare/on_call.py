@@ -70,6 +70,7 @@ class Ping(Declaration):
     """An address outside that is asked regularly, so that somebody else hears when the stack is dead."""
 
     name: Name
+    """Name in logs."""
     every: Duration = timedelta(minutes=15)  # type: ignore[assignment]
     """Time between two pings; at least a minute, at most 30 days."""
     url: Address | None = None

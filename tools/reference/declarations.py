@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from headwater import declare
-from headwater.declare import Declaration, FeatureView
+from headwater.declare import Declaration, FeatureView, alarms
 from tools.reference.source import bullet, fields, markdown, prose, summary
 
 _HEAD = """\
@@ -31,6 +31,15 @@ else is wrong, and a deployment refuses the same. Types that stand for text of a
 * `Duration`: whole numbers with `s`, `m`, `h`, `d` or `w` (seconds to weeks), the largest unit first: `"90s"`, `"24h"`,
   `"1h30m"`. Read as a `timedelta` of Python's `datetime`; positive. `OptionalDuration` may be None.
 """
+_ALARMS = """\
+## Alarms
+
+What a project's `alarms.py` is made of: `alarms = Alarms(...)`. All of it comes from `headwater.declare.alarms`
+([how to](../how-to/route-alarms.md), [on call](../how-to/on-call.md)). A `Secret` says where a secret is kept,
+`ssm:/path` or `secretsmanager:name`; a matcher is a text such as `model=~"flight.*"`.
+"""
+_KIND = "kind"
+"""Field that tells one class of receivers from another: nobody writes it."""
 _BOUNDS = (("ge", "at least"), ("gt", "above"), ("le", "at most"), ("lt", "below"))
 _LENGTHS = (("min_length", "at least {} long"), ("max_length", "at most {} long"))
 
@@ -44,6 +53,17 @@ def declarations() -> Sequence[type[Declaration]]:
         if isinstance(value, type) and issubclass(value, Declaration) and value is not Declaration
     }
     return [found.pop(name) for name in first] + list(found.values())
+
+
+def of_alarms() -> Sequence[type[Declaration]]:
+    """The classes of a project's ``alarms.py``, the whole first."""
+    found = [
+        value
+        for value in vars(alarms).values()
+        if isinstance(value, type) and issubclass(value, Declaration) and value is not Declaration
+    ]
+    first = [alarms.Alarms, alarms.Route, alarms.Escalation, alarms.Step]
+    return [*first, *(owner for owner in found if owner not in first)]
 
 
 def words() -> Mapping[str, Sequence[Callable[..., Any]]]:
@@ -66,6 +86,9 @@ def render() -> str:
     for owner in declarations():
         lines += [f"## {owner.__name__}", "", prose(owner.__doc__ or ""), ""]
         lines += [*_entries(owner), ""]
+    lines += [_ALARMS]
+    for owner in of_alarms():
+        lines += [f"### {owner.__name__}", "", prose(owner.__doc__ or ""), "", *_entries(owner), ""]
     return "\n".join(lines)
 
 
@@ -80,7 +103,7 @@ def _called(word: Callable[..., Any]) -> str:
 def undocumented() -> list[str]:
     """Classes, fields and functions without a text."""
     unsaid = [word.__name__ for found in words().values() for word in found if not word.__doc__]
-    return unsaid + [name for owner in declarations() for name in silent(owner)]
+    return unsaid + [name for owner in (*declarations(), *of_alarms()) for name in silent(owner)]
 
 
 def silent(owner: type) -> Iterator[str]:
@@ -88,11 +111,13 @@ def silent(owner: type) -> Iterator[str]:
     # A subclass without a docstring would show its parent's.
     if not vars(owner).get("__doc__"):
         yield owner.__name__
-    yield from (f"{owner.__name__}.{entry.name}" for entry in fields(owner) if not entry.text)
+    yield from (f"{owner.__name__}.{entry.name}" for entry in fields(owner) if not entry.text and entry.name != _KIND)
 
 
 def _entries(owner: type[Declaration]) -> Iterator[str]:
     for entry in fields(owner):
+        if entry.name == _KIND:
+            continue
         field = owner.model_fields[entry.name]
         facts = [f"`{entry.annotation}`"]
         facts += ["required"] if field.is_required() else [f"default `{entry.default}`"]
