@@ -260,7 +260,7 @@ def schedules(graph: Graph, group: str) -> dict[str, Mapping[str, Any]]:
 def test_functions_run_from_the_bundles_that_were_uploaded(graph: Graph) -> None:
     keys = {uploaded["key"] for uploaded in graph.outputs("aws:s3/bucketObjectv2:BucketObjectv2").values()}
     functions = graph.outputs(FUNCTION)
-    assert len(functions) == 33
+    assert len(functions) == 34
     for function in functions.values():
         assert function["s3Key"] in keys
         assert function["s3Key"].startswith("code/")
