@@ -31,7 +31,8 @@ training = infra.Training("training", platform, containers=containers, serving=s
 
 # May be left out.
 infra.AlarmManager("alarm-manager", platform)  # e-mails and webhooks
-infra.Schedules("retraining", platform, machine=training.machine)  # a model's `retrain`
+collectors = infra.Collectors("collectors", platform)  # rows from databases, addresses and buckets
+infra.Schedules("retraining", platform, machine=training.machine, collecting=collectors.machine)  # when both run
 infra.Streaming("features-stream", platform, serving=serving)  # rows by HTTP instead of files
 infra.FeatureParity("features-parity", platform)  # do online values equal offline ones?
 infra.FeatureSkew("features-skew", platform)  # do requests look like the training data?

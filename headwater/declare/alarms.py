@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Field, StringConstraints, TypeAdapter, Val
 
 from headwater.declare.base import Declaration, InvalidProduct
 from headwater.declare.matchers import LABEL_NAME, Matchers
+from headwater.declare.secrets import Secret
 from headwater.declare.times import Duration, OptionalDuration
 
 FILE = "alarms.py"
@@ -21,10 +22,6 @@ FILE = "alarms.py"
 GIVE_UP_AFTER = timedelta(hours=6)
 """How long a receiver is tried."""
 ReceiverName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,47}$")]
-Secret = Annotated[
-    str, StringConstraints(pattern=r"^(ssm:/[A-Za-z0-9_./-]{1,1000}|secretsmanager:[A-Za-z0-9_/+=.@-]{1,512})$")
-]
-"""Where a secret is kept: ``ssm:/path`` (a SecureString parameter) or ``secretsmanager:name``; never the secret."""
 Address = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#@]+[^\s@]*$", max_length=2_000)]
 
 if TYPE_CHECKING:

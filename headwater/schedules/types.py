@@ -18,10 +18,10 @@ BACKFILL: Origin = "backfill"
 class Work(Value):
     """The work that a tick starts."""
 
-    kind: Literal["training"]
-    """``training``: a training run."""
+    kind: Literal["training", "collecting"]
+    """``training``: a training run; ``collecting``: a collector's run."""
     name: str
-    """Name of the model."""
+    """Name of the model, or of the collector."""
 
 
 class Definition(Stored):

@@ -9,6 +9,7 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from headwater.collecting.scheduled import ScheduledCollection
 from headwater.handlers.observability import observe
 from headwater.schedules.service import Scheduler
 from headwater.schedules.store import DeployedSchedules, Ledger
@@ -26,6 +27,8 @@ class Settings(FunctionSettings):
     registry_table: str
     artifacts_bucket: str
     training_arn: str
+    collecting_arn: str = ""
+    """Empty if the stack has no collector."""
 
 
 @at_init
@@ -34,7 +37,10 @@ def scheduler() -> Scheduler:
     return Scheduler(
         Ledger(Table(settings.registry_table)),
         DeployedSchedules(settings.artifacts_bucket),
-        {"training": ScheduledTraining(settings.training_arn, settings.artifacts_bucket)},
+        {
+            "training": ScheduledTraining(settings.training_arn, settings.artifacts_bucket),
+            "collecting": ScheduledCollection(settings.collecting_arn),
+        },
     )
 
 

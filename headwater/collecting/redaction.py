@@ -1,0 +1,54 @@
+"""What goes wrong is told without secrets: drivers and services repeat addresses, passwords and tokens."""
+
+from __future__ import annotations
+
+import json
+import traceback
+from contextlib import suppress
+from urllib.parse import quote, quote_plus, unquote, urlsplit
+
+from headwater.collecting.types import LONGEST_REASON
+
+HIDDEN = "***"
+SHORTEST = 4
+"""Characters of a part of a secret that is hidden by itself: shorter ones would hide half of each sentence."""
+
+
+class Redaction:
+    """Remembers secrets as they are read, and takes them out of texts."""
+
+    def __init__(self) -> None:
+        self._secrets: set[str] = set()
+
+    def add(self, secret: str) -> str:
+        """Remember a secret, and what it consists of if it is an address or a header. Returns it."""
+        parts = {secret, *secret.split()}
+        try:
+            address = urlsplit(secret)
+            if address.scheme and address.netloc:
+                parts |= {address.netloc, address.password or "", unquote(address.password or "")}
+                parts |= {address.query, *(pair.partition("=")[2] for pair in address.query.split("&"))}
+        except ValueError:
+            pass
+        with suppress(ValueError):
+            kept = json.loads(secret)
+            parts |= {str(value) for value in kept.values()} if isinstance(kept, dict) else set()
+        for part in list(parts):
+            parts |= {quote(part), quote_plus(part), quote(part, safe=""), repr(part)[1:-1]}
+        self._secrets |= {part for part in parts if len(part) >= SHORTEST}
+        return secret
+
+    def __call__(self, text: str) -> str:
+        """``text`` without any of the secrets."""
+        for secret in sorted(self._secrets, key=len, reverse=True):
+            text = text.replace(secret, HIDDEN)
+        return text
+
+    def line(self, error: BaseException) -> str:
+        """An error in one line."""
+        words = " ".join(self(str(error)).split()) or type(error).__name__
+        return words if len(words) <= LONGEST_REASON else f"{words[: LONGEST_REASON - 3]}..."
+
+    def trace(self, error: BaseException) -> str:
+        """An error with its stack, for the log."""
+        return self("".join(traceback.format_exception(error)))
