@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import URL, Connection, create_engine, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError
 from sqlalchemy.pool import NullPool
 
 from headwater.collecting.databases.dialects import Dialect, MySQL, PostgreSQL
@@ -56,8 +56,24 @@ def connected(secret: str, seconds: float) -> Iterator[tuple[Connection, Dialect
             for statement in dialect.prepare(seconds):
                 connection.exec_driver_sql(statement)
             yield connection, dialect
+    except DBAPIError as error:
+        # Not chained: drivers repeat addresses, and the whole query.
+        raise CollectFailed(_said_by(error)) from None
     finally:
         engine.dispose()
+
+
+def _said_by(error: DBAPIError) -> str:
+    """What the database, or else its driver, says."""
+    given = error.orig.args if error.orig is not None else ()
+    match given:
+        case ({"M": message, "C": code, **more}, *_):
+            detail = f": {more['D']}" if "D" in more else ""
+            return f"the database says: {message}{detail} ({code})"
+        case (int(code), str(message), *_):
+            return f"the database says: {message} ({code})"
+    said = str(given[0] if given else error)
+    return f"the database can't be reached: {said}" if isinstance(error, InterfaceError) else said
 
 
 def _url_of(secret: str) -> URL:

@@ -20,8 +20,9 @@ from headwater.json_values import dumps, loads
 
 ROUNDS = 3
 """How often a list is read that changes while it is read."""
-_LINK = re.compile(r"<([^<>]*)>((?:\s*;\s*[^;,\"]+(?:=(?:\"[^\"]*\"|[^;,\"]*))?)*)")
-_NEXT = re.compile(r";\s*rel\s*=\s*(?:\"[^\"]*\bnext\b[^\"]*\"|next\b)", re.IGNORECASE)
+_PARAMETER = r"[^\s;,=\"<>]+(?:\s*=\s*(?:\"(?:[^\"\\]|\\.)*\"|[^\s;,\"]+))?"
+_LINK = re.compile(rf"<([^<>]*)>((?:\s*;\s*{_PARAMETER})*)")
+_PARAMETERS = re.compile(_PARAMETER)
 
 
 def read_http(reads: Http, request: Request, *, pause: Any = time.sleep) -> Iterator[Batch]:
@@ -147,8 +148,10 @@ def _by_token(paging: NextToken, page: Page, at: str, url: str) -> str | None:
 def next_link(header: str) -> str:
     """The address of ``rel="next"`` in a header ``Link``; empty without one."""
     for address, parameters in _LINK.findall(header):
-        if _NEXT.search(parameters):
-            return str(address)
+        for parameter in _PARAMETERS.findall(parameters):
+            name, _, value = parameter.partition("=")
+            if name.strip().lower() == "rel" and "next" in value.strip(' "').lower().split():
+                return str(address)
     return ""
 
 
