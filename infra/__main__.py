@@ -43,5 +43,11 @@ if config.state_bucket:
 
 # What `headwater` and the Python client read.
 infra.describe(
-    platform, ingestion=ingestion, training=training, serving=serving, containers=containers, sharding=sharding
+    platform,
+    ingestion=ingestion,
+    training=training,
+    serving=serving,
+    containers=containers,
+    sharding=sharding,
+    collecting=collectors.machine,
 )

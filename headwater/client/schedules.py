@@ -9,6 +9,7 @@ from pydantic import AwareDatetime
 
 from headwater.client.connection import Connection
 from headwater.client.people import me
+from headwater.collecting.scheduled import ScheduledCollection
 from headwater.schedules.service import Scheduler
 from headwater.schedules.store import DeployedSchedules, Ledger
 from headwater.schedules.ticks import upcoming
@@ -70,7 +71,8 @@ class Schedules:
     @property
     def _scheduler(self) -> Scheduler:
         training = ScheduledTraining(self._description.training_arn, self._description.artifacts_bucket)
-        return Scheduler(self._ledger, self._deployed, {"training": training})
+        collecting = ScheduledCollection(self._description.collecting_arn)
+        return Scheduler(self._ledger, self._deployed, {"training": training, "collecting": collecting})
 
     def list(self) -> tuple[ScheduleSummary, ...]:
         """Every schedule of the stack, by name."""

@@ -102,11 +102,11 @@ def test_a_role_of_the_other_account_is_assumed_with_its_external_id(exports: No
 
 
 def test_what_cant_be_read_is_told(exports: None) -> None:
+    reads = S3(bucket="absent-bucket", prefix="out/")
     with pytest.raises(CollectFailed, match="s3://absent-bucket/out/ can't be listed: NoSuchBucket"):
-        reads = S3(bucket="absent-bucket", prefix="out/")
         run(partial(buckets.read_bucket, reads), "run")
     put(a="12345", b="")
-    with pytest.raises(CollectFailed, match="out/a.csv has 5 bytes, more than max_object_bytes=4"):
+    with pytest.raises(CollectFailed, match=r"out/a.csv has 5 bytes, more than max_object_bytes=4"):
         collect("large", max_object_bytes=4)
-    with pytest.raises(CollectFailed, match="out/b.csv is empty"):
+    with pytest.raises(CollectFailed, match=r"out/b.csv is empty"):
         collect("empty", pattern="b*")

@@ -25,7 +25,7 @@ def orders(world: World, database: Database) -> Database:
 
 def add(database: Database, *ids: int, at: str = "now()") -> None:
     for number in ids:
-        database.run(f"INSERT INTO orders VALUES ({number}, {at}, 'n')")
+        database.run(f"INSERT INTO orders VALUES ({number}, {at}, 'n')")  # noqa: S608 -- a test's own
 
 
 def test_only_rows_that_are_new_land(orders: Database) -> None:
@@ -97,7 +97,7 @@ def test_a_row_that_is_changed_lands_again(orders: Database) -> None:
 def test_rows_without_a_cursor_are_refused_unless_they_are_to_be_left(orders: Database) -> None:
     add(orders, 1)
     add(orders, 2, at="NULL")
-    with pytest.raises(CollectFailed, match="rows have no value in cursor 'updated_at'.*null_cursors='leave'"):
+    with pytest.raises(CollectFailed, match=r"rows have no value in cursor 'updated_at'.*null_cursors='leave'"):
         orders.collect("first", **BY_TIME)
     assert landed() == {}
     orders.collect("second", **BY_TIME, null_cursors="leave")

@@ -105,7 +105,7 @@ def test_an_old_run_that_wakes_up_late_counts_no_more(world: World) -> None:
 
 def test_an_old_run_replaces_no_file_of_a_newer_one(world: World) -> None:
     def page(text: str) -> Callable[[Request], Iterator[Batch]]:
-        return lambda request: iter([Batch(rows=[{"row": text}], name="all")])
+        return lambda _: iter([Batch(rows=[{"row": text}], name="all")])
 
     def slow(request: Request) -> Iterator[Batch]:
         run(page("new"), "newer")
@@ -119,7 +119,7 @@ def test_a_pending_file_never_lands_over_a_newer_one(world: World) -> None:
     wire = wired("s3", "dynamodb")
 
     def page(text: str) -> Callable[[Request], Iterator[Batch]]:
-        return lambda request: iter([Batch(rows=[{"row": text}], name="all")])
+        return lambda _: iter([Batch(rows=[{"row": text}], name="all")])
 
     run(page("first"), "count")
     puts = iter(range(1000))

@@ -209,7 +209,7 @@ def test_no_redirect_is_followed(host: Host, status: int) -> None:
 
 
 def test_a_private_address_is_refused(host: Host) -> None:
-    with pytest.raises(CollectFailed, match="127.0.0.1 is an address of a private network; allow_private allows it"):
+    with pytest.raises(CollectFailed, match=r"127.0.0.1 is an address of a private network; allow_private allows it"):
         host.collect(url=f"https://127.0.0.1:{host.port}/rows", allow_private=False)
     assert host.asked == []
 
