@@ -15,6 +15,7 @@ import pytest
 
 from headwater.alarms.types import AlarmRecord, Group, Instance, Mute, Notification
 from headwater.code.types import CodeState
+from headwater.collecting.types import BatchRecord, CollectionRun, CollectorState, FileRecord
 from headwater.declare import Product
 from headwater.features.definitions import Definition as ViewDefinition
 from headwater.features.offline.statistics import Statistics
@@ -51,13 +52,17 @@ KINDS: Mapping[str, type[Stored]] = {
     "AliasMove": AliasMove,
     "Annotation": Annotation,
     "Bank": Bank,
+    "BatchRecord": BatchRecord,
     "Candidate": Candidate,
     "Checkpoint": Checkpoint,
     "CodeState": CodeState,
     "Commit": Commit,
+    "CollectionRun": CollectionRun,
+    "CollectorState": CollectorState,
     "CompactionProgress": CompactionProgress,
     "DataVersion": DataVersion,
     "Feedback": Feedback,
+    "FileRecord": FileRecord,
     "Estimator": Estimator,
     "Effective": Effective,
     "GoldenSet": GoldenSet,
