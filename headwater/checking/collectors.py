@@ -13,7 +13,7 @@ _PLACES = OURS - {"headwater"}
 
 
 def collector_problems(collector: Collector) -> Iterator[str]:
-    """What is wrong with a collector, besides what its declaration sees in itself."""
+    """Faults of a collector, besides those that its declaration sees in itself."""
     yield from schedule_problems(collector.schedule, field="schedule")
     if isinstance(collector.reads, Code):
         yield from _code_problems(collector.reads)

@@ -10,7 +10,7 @@ class CollectorNotFound(NotFound):
 
 
 class CollectFailed(HeadwaterError):
-    """What is fetched from can't be reached, or answers what the collector doesn't expect; nothing was lost."""
+    """The database, address or bucket can't be reached, or answers what nobody expects; nothing was lost."""
 
     http_status = 502
 

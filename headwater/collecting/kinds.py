@@ -10,7 +10,7 @@ from headwater.declare import S3, Code, Collector, Http, Sql, resolve
 
 
 def read_of(collector: Collector) -> Read:
-    """What fetches for a collector; raises `InvalidProduct` if a function of the project's can't be imported."""
+    """The function that fetches for a collector; raises `InvalidProduct` if one of the project's can't be imported."""
     reads = collector.reads
     match reads:
         case Sql():

@@ -1,4 +1,4 @@
-"""What goes wrong is told without secrets: drivers and services repeat addresses, passwords and tokens."""
+"""Errors are told without secrets: drivers and services repeat addresses, passwords and tokens."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from urllib.parse import quote, quote_plus, unquote, urlsplit
 from headwater.collecting.types import LONGEST_REASON
 
 HIDDEN = "***"
+_NO_SECRETS = frozenset({"dbname", "engine", "host", "port"})
+"""Parts of RDS's secrets in Secrets Manager that a message should name."""
 SHORTEST = 4
 """Characters of a part of a secret that is hidden by itself: shorter ones would hide half of each sentence."""
 
@@ -32,7 +34,8 @@ class Redaction:
             pass
         with suppress(ValueError):
             kept = json.loads(secret)
-            parts |= {str(value) for value in kept.values()} if isinstance(kept, dict) else set()
+            if isinstance(kept, dict):
+                parts |= {str(value) for name, value in kept.items() if name not in _NO_SECRETS}
         for part in list(parts):
             parts |= {quote(part), quote_plus(part), quote(part, safe=""), repr(part)[1:-1]}
         self._secrets |= {part for part in parts if len(part) >= SHORTEST}

@@ -31,7 +31,7 @@ _NOT_FIRST = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412
 
 
 class Commit(NamedTuple):
-    """What one conditional step writes."""
+    """The writes of one conditional step."""
 
     state: CollectorState
     before: CollectorState | None
@@ -42,7 +42,7 @@ class Commit(NamedTuple):
 
 
 class Landed(NamedTuple):
-    """What lies in landing."""
+    """An object in landing."""
 
     pointer: Pointer
     etag: str

@@ -1,4 +1,4 @@
-"""What collectors give and what is written down of them: requests, batches, the state with its cursor, runs."""
+"""Values of collectors, and those that are written down: requests, batches, the state with its cursor, runs."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ UNCHANGED = Unchanged()
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What a collector is asked for: an argument of each function of a user's."""
+    """The question to a collector: the argument of each function of a user's."""
 
     collector: str
     cursor: Any
-    """What the last batch that counts left, as JSON holds it; None at first and after a reset."""
+    """The cursor of the last batch that counts, as JSON holds it; None at first and after a reset."""
     memory: bytes
     """The last batch's memory, likewise; empty if it left none."""
     since: datetime | None
@@ -72,7 +72,7 @@ class Batch:
     cursor: Any = UNCHANGED
     """A JSON value."""
     memory: bytes | Unchanged = UNCHANGED
-    """What else the next run has to know, of any size: kept in S3. Goes with `cursor`."""
+    """Further knowledge for the next run, of any size: kept in S3. Goes with `cursor`."""
 
 
 Read = Callable[[Request], Iterable[Batch]]
@@ -86,16 +86,16 @@ class CollectorState(Stored):
     write: str
     """Id of the write that made it."""
     ticket: int = Field(default=0, ge=0)
-    """Of the run that holds the collector: a batch that moves the cursor counts only with the newest."""
+    """Number of the run that holds the collector: a batch that moves the cursor counts only with the newest."""
     run: str = ""
-    """That run's id."""
+    """Id of the run that holds it."""
     sequence: int = Field(default=0, ge=0)
     """Number of the last batch."""
     cursor: str | None = None
     """JSON text; None before the first batch that moves it."""
     memory: Pointer | None = None
     identity: str = ""
-    """What the cursor is of, in the declaration's words."""
+    """The table and column, or the address, that the cursor belongs to."""
     pending: tuple[int, ...] = ()
     """Batches that count and may not have landed yet."""
 
@@ -171,7 +171,7 @@ class CollectionRun(Stored):
 
 
 class Outcome(Value):
-    """What a call of the collect function answers."""
+    """The answer of a call of the collect function."""
 
     collector: str
     run_id: str

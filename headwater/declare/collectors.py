@@ -37,6 +37,7 @@ class Sql(Declaration):
     """
 
     kind: Literal["sql"] = "sql"
+    """Tells this form from the others where it is stored."""
     url_secret: Secret
     """Where the database's address is kept: ``postgresql://user:password@host/name`` or ``mysql://...``."""
     table: Annotated[str, Field(max_length=191)] | None = None
@@ -90,7 +91,7 @@ class Sql(Declaration):
 
     @property
     def identity(self) -> str:
-        """What a cursor is of: another table or column makes an old one meaningless."""
+        """Table and column of a cursor: others make an old one meaningless."""
         return f"{self.table or self.query} by {self.cursor}" if self.cursor else ""
 
     @property
@@ -103,12 +104,14 @@ class LinkHeader(Declaration):
     """The next page is the ``rel="next"`` of the header ``Link`` (RFC 8288)."""
 
     kind: Literal["link"] = "link"
+    """Tells this form from the others where it is stored."""
 
 
 class NextToken(Declaration):
     """Each page of JSON names the next one: by its address, or by a token that goes into a parameter."""
 
     kind: Literal["token"] = "token"
+    """Tells this form from the others where it is stored."""
     field: Annotated[str, Field(min_length=1)]
     """Where it stands in the page, such as ``meta.next``."""
     parameter: str = ""
@@ -123,11 +126,13 @@ class PageNumber(Declaration):
     """
 
     kind: Literal["number"] = "number"
+    """Tells this form from the others where it is stored."""
     parameter: Annotated[str, Field(min_length=1)] = "page"
+    """The parameter of the address that takes the page's number, or an offset."""
     first: int = 1
     """The first page's number, or with `step` the first offset."""
     step: Annotated[int, Field(ge=1)] = 1
-    """What is added for the next page: the page's size, if the parameter is an offset."""
+    """The step to the next page: the page's size, if the parameter is an offset."""
 
 
 Paging = Annotated[LinkHeader | NextToken | PageNumber, Field(discriminator="kind")]
@@ -141,14 +146,16 @@ class Http(Declaration):
     """
 
     kind: Literal["http"] = "http"
+    """Tells this form from the others where it is stored."""
     url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#@]+[^\s@]*$", max_length=2_000)]
     """The address, without a secret. ``{since:%Y-%m-%d}`` and ``{until:...}`` are the interval's ends, UTC, in a format
     of ``strftime``; without a format ISO 8601."""
     format: Literal["json", "jsonl", "csv"] = "json"
-    """What the address answers. CSV and JSON lines land as they come."""
+    """The form of the answers. CSV and JSON lines land as they come."""
     records: str = ""
     """Where the records stand in a page of JSON, such as ``data.items``; empty: the page is the list."""
     paging: Paging | None = None
+    """The way to the next page: `LinkHeader`, `NextToken` or `PageNumber`; None if there is one page."""
     headers: Mapping[str, str] = Field(default_factory=dict)
     """Headers without secrets."""
     secret_headers: Mapping[str, Secret] = Field(default_factory=dict)
@@ -193,7 +200,7 @@ class Http(Declaration):
 
     @property
     def identity(self) -> str:
-        """Where a validator (``ETag``) is of."""
+        """The address that a validator (``ETag``) belongs to."""
         return self.url
 
     @property
@@ -216,7 +223,9 @@ class S3(Declaration):
     """Objects under a prefix of a bucket, also of another account: each lands as a file, and again when it changes."""
 
     kind: Literal["s3"] = "s3"
+    """Tells this form from the others where it is stored."""
     bucket: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
+    """The bucket's name."""
     prefix: Annotated[str, Field(max_length=900)] = ""
     """Such as ``exports/orders/``."""
     pattern: Annotated[str, Field(min_length=1, max_length=200)] = "*"
@@ -226,7 +235,7 @@ class S3(Declaration):
     ) = None
     """A role of the other account that may be assumed."""
     external_id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_+=,.@:/-]+$")] | None = None
-    """What the role's trust policy asks for."""
+    """The external id that the role's trust policy asks for."""
     region: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,30}$")] | None = None
     """The bucket's region, if it isn't the stack's."""
     max_object_bytes: Annotated[int, Field(ge=1, le=5 * 2**30)] = 2**30
@@ -245,12 +254,12 @@ class S3(Declaration):
 
     @property
     def identity(self) -> str:
-        """Where the list of objects that landed is of."""
+        """The prefix whose objects have landed."""
         return f"s3://{self.bucket}/{self.prefix}"
 
     @property
     def secrets(self) -> frozenset[str]:
-        """It has none."""
+        """None."""
         return frozenset()
 
 
@@ -261,6 +270,7 @@ class Code(Declaration):
     """
 
     kind: Literal["code"] = "code"
+    """Tells this form from the others where it is stored."""
     function: Reference
     """``package.module:name``."""
     secret_names: Mapping[str, Secret] = Field(default_factory=dict)
@@ -301,7 +311,7 @@ class Collector(Declaration):
     schedule: Schedule
     """When it runs; its ledger of ticks is called ``collect-<name>``."""
     reads: Reads
-    """What is read: `Sql`, `Http`, `S3` or `Code`."""
+    """The origin: `Sql`, `Http`, `S3` or `Code`."""
     description: str = ""
     """One line for people."""
 

@@ -34,7 +34,7 @@ class Product(Declaration, Stored):
     models: tuple[Model, ...] = ()
     """The product's models."""
     collectors: tuple[Collector, ...] = ()
-    """What fetches rows for sources, also for those of other products."""
+    """The product's collectors; their sources may be those of other products."""
 
 
 class Catalog(Declaration):

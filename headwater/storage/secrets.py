@@ -30,6 +30,10 @@ class Secrets:
             self._known[place] = (time.monotonic(), value)
         return value
 
+    def forget(self) -> None:
+        """Read every secret anew: one may have been changed."""
+        self._known.clear()
+
 
 def _read(place: str) -> str:
     service, _, name = place.partition(":")

@@ -64,7 +64,7 @@ def connected(secret: str, seconds: float) -> Iterator[tuple[Connection, Dialect
 
 
 def _said_by(error: DBAPIError) -> str:
-    """What the database, or else its driver, says."""
+    """The words of the database, or else of its driver."""
     given = error.orig.args if error.orig is not None else ()
     match given:
         case ({"M": message, "C": code, **more}, *_):

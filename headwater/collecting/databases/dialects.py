@@ -1,4 +1,4 @@
-"""What PostgreSQL and MySQL do each in their own way: sessions, the rows' text, the cursor's type."""
+"""PostgreSQL and MySQL, as far as they differ: sessions, the rows' text, the cursor's type."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class Dialect(Protocol):
         """A name as SQL writes it."""
 
     def kind_of(self, code: int) -> tuple[Kind, str] | None:
-        """What cursor a column of a type can be, and the type's name; None if it can't be one."""
+        """The kind of cursor that a column of a type can be, and the type's name; None if it can't be one."""
 
     def selected(self, columns: Sequence[str], cursor: str | None) -> str:
-        """What to select from ``q`` for `row`."""
+        """Columns to select from ``q`` for `row`."""
 
     def row(self, values: Sequence[Any], columns: Sequence[Described]) -> tuple[str, str]:
         """A row as a line of JSON, and its cursor's value; empty without a cursor."""

@@ -34,7 +34,7 @@ class _Reading(NamedTuple):
     reads: Sql
     request: Request
     query: str
-    """What is read, as a table expression."""
+    """The rows to read, as a SELECT."""
     parameters: Mapping[str, Any]
     columns: Sequence[Any]
     """As the driver describes them."""

@@ -191,7 +191,7 @@ _MISSING = object()
 
 
 def _at(value: Any, path: str, *, missing: Any) -> Any:
-    """What stands at ``path``, such as ``data.items``."""
+    """The value at ``path``, such as ``data.items``."""
     for name in path.split("."):
         if not isinstance(value, dict) or name not in value:
             return missing

@@ -17,7 +17,7 @@ from headwater.storage.retries import jitter
 STEP_SECONDS = 30.0
 """For each step of a request: to connect, and until more of an answer comes."""
 TRIES = 5
-"""Of one request."""
+"""Tries of one request."""
 LONGEST_PAUSE = 60.0
 CHUNK = 2**18
 _AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})

@@ -9,6 +9,7 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from headwater.collecting.errors import CollectFailed
 from headwater.collecting.kinds import read_of
 from headwater.collecting.service import Collecting, Tick
 from headwater.collecting.store import CollectedFiles, CollectorStore
@@ -44,9 +45,14 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         now=lambda: datetime.now(UTC),
         pause=time.sleep,
     )
-    outcome = collecting.run(
-        event["run_id"], _tick(event["tick"]), seconds_left=lambda: context.get_remaining_time_in_millis() / 1000
-    )
+    try:
+        outcome = collecting.run(
+            event["run_id"], _tick(event["tick"]), seconds_left=lambda: context.get_remaining_time_in_millis() / 1000
+        )
+    except CollectFailed:
+        # A password may have been changed since it was read: the next try has the new one.
+        secrets.forget()
+        raise
     metrics.add_metric("RowsCollected", MetricUnit.Count, outcome.rows)
     logger.info("collected", extra={"outcome": outcome.model_dump(mode="json")})
     return outcome.model_dump(mode="json")
