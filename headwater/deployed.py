@@ -31,4 +31,5 @@ def deployed_catalog(package: str = "pipelines") -> Catalog:
         sources={**own.sources, **built_in.sources},
         views={**own.views, **built_in.views},
         models={**own.models, **built_in.models},
+        collectors=own.collectors,
     )

@@ -31,7 +31,8 @@ training = infra.Training("training", platform, containers=containers, serving=s
 
 # May be left out.
 infra.AlarmManager("alarm-manager", platform, serving=serving)  # e-mails, webhooks, and who is at it
-infra.Schedules("retraining", platform, machine=training.machine)  # a model's `retrain`
+collectors = infra.Collectors("collectors", platform)  # rows from databases, addresses and buckets
+infra.Schedules("retraining", platform, machine=training.machine, collecting=collectors.machine)  # when both run
 infra.Streaming("features-stream", platform, serving=serving)  # rows by HTTP instead of files
 infra.FeatureParity("features-parity", platform)  # do online values equal offline ones?
 infra.FeatureSkew("features-skew", platform)  # do requests look like the training data?
@@ -42,5 +43,11 @@ if config.state_bucket:
 
 # What `headwater` and the Python client read.
 infra.describe(
-    platform, ingestion=ingestion, training=training, serving=serving, containers=containers, sharding=sharding
+    platform,
+    ingestion=ingestion,
+    training=training,
+    serving=serving,
+    containers=containers,
+    sharding=sharding,
+    collecting=collectors.machine,
 )

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from headwater.locks import entries, lock, normal
 
-OURS = frozenset({"headwater", "pipelines"})
+OURS = frozenset({"headwater", "pipelines", "functions"})
 """The project's packages that exist where its products run."""
 
 

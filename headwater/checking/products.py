@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from headwater.checking.collectors import collector_problems
 from headwater.checking.leaks import leak_problems
 from headwater.checking.libraries import LAMBDA, library_problems
 from headwater.checking.models import model_problems
@@ -15,7 +16,7 @@ from headwater.checking.rows import Bench
 from headwater.checking.sources import source_problems
 from headwater.checking.views import view_problems
 from headwater.checking.words import said
-from headwater.declare import Catalog, FeatureView, Model, Source, load_catalog, location_of
+from headwater.declare import Catalog, Collector, FeatureView, Model, Source, load_catalog, location_of
 from headwater.declare.locations import Problem, lines
 from headwater.errors import InvalidRequest
 from headwater.lake.database import connect
@@ -90,6 +91,8 @@ def _found(bench: Bench, catalog: Catalog, scratch: Path) -> Iterator[Problem]:
         yield from _of("model", model, partial(leak_problems, bench, model, catalog.views))
         if model.retrain is not None:
             yield from _of("model", model, partial(schedule_problems, model.retrain, field="retrain"))
+    for collector in catalog.collectors.values():
+        yield from _of("collector", collector, partial(collector_problems, collector))
     yield from _libraries(catalog)
 
 
@@ -105,7 +108,9 @@ def _libraries(catalog: Catalog) -> Iterator[Problem]:
             yield from _of("feature view", view, partial(library_problems, module, LAMBDA, called=function))
 
 
-def _of(kind: str, declaration: Source | FeatureView | Model, check: Callable[[], Iterator[str]]) -> Iterator[Problem]:
+def _of(
+    kind: str, declaration: Source | FeatureView | Model | Collector, check: Callable[[], Iterator[str]]
+) -> Iterator[Problem]:
     """The problems that a check finds; a check that fails itself is one more, never a traceback."""
     where, location = f"{kind} {declaration.name!r}", location_of(declaration)
     try:

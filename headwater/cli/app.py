@@ -10,6 +10,7 @@ from headwater import __version__
 from headwater.cli import (
     alarms,
     bootstrap,
+    collect,
     data,
     demo,
     features,
@@ -73,6 +74,7 @@ for part in (
     infra,
     lineage,
     schedule,
+    collect,
     alarms,
     products,
     stack,

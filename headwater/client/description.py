@@ -51,6 +51,8 @@ class Description(BaseModel):
     registry_table: str
     ingestion_arn: str
     training_arn: str
+    collecting_arn: str = ""
+    """The machine that runs collectors; empty if the products declare none."""
     spark_arn: str = ""
     """The machine that lets Spark compute views; empty if the stack has none."""
     materialisation_arn: str = ""

@@ -9,6 +9,7 @@ from pydantic import AwareDatetime
 
 from headwater.client.connection import Connection
 from headwater.client.people import me
+from headwater.collecting.scheduled import ScheduledCollection
 from headwater.schedules.calls import ScheduledCall
 from headwater.schedules.service import Scheduler
 from headwater.schedules.store import DeployedSchedules, Ledger
@@ -71,8 +72,11 @@ class Schedules:
     @property
     def _scheduler(self) -> Scheduler:
         training = ScheduledTraining(self._description.training_arn, self._description.artifacts_bucket)
+        collecting = ScheduledCollection(self._description.collecting_arn)
         calls = ScheduledCall(self._description.regular_arn)
-        return Scheduler(self._ledger, self._deployed, {"training": training, CALL: calls})
+        return Scheduler(
+            self._ledger, self._deployed, {"training": training, "collecting": collecting, CALL: calls}
+        )
 
     def list(self) -> tuple[ScheduleSummary, ...]:
         """Every schedule of the stack, by name."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headwater.client.alarms import Alarms
+from headwater.client.collectors import Collectors
 from headwater.client.connection import Connection
 from headwater.client.description import Description
 from headwater.client.features.service import Features
@@ -63,6 +64,8 @@ class Stack:
         Registered models: list, show, serving, promote, rollback, training_set.
     schedules : Schedules
         Schedules: list, next, history, pause, resume, run, backfill.
+    collectors : Collectors
+        Collectors: list, show, history, run, wait, reset.
     alarms : Alarms
         Alarms: list, show, ack, unack, snooze, close, mute, unmute, mutes, beat, heartbeats, route, test, send,
         replay.
@@ -88,6 +91,7 @@ class Stack:
         self.runs = Runs(connection)
         self.models = Models(connection)
         self.schedules = Schedules(connection)
+        self.collectors = Collectors(connection, self.schedules)
         self.alarms = Alarms(connection)
         self.logs = Logs(connection)
         self.infra = Infrastructure(connection)

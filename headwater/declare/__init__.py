@@ -1,4 +1,4 @@
-"""The declarations of a model product: sources, feature views and models, in ``pipelines/<product>/product.py``.
+"""The declarations of a model product, in ``pipelines/<product>/product.py``: sources, collectors, views and models.
 
 Declarations are frozen values that can be imported without AWS and without any heavy library. `load_catalog` reads
 every product, checks each name that one declaration uses of another, and is run before anything is deployed.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from headwater.declare.base import Declaration, InvalidProduct, Name, location_of
 from headwater.declare.calendars import Calendar, business_days, dates, holidays, last_of_month, weekdays
+from headwater.declare.collectors import S3, Code, Collector, Http, LinkHeader, NextToken, PageNumber, Sql
 from headwater.declare.inputs import OnDemand, RequestInput, category, number, timestamp
 from headwater.declare.models import LONGEST_BODY, MOST_INSTANCES, Model
 from headwater.declare.monitoring import MOST_SEGMENTS, Monitoring
@@ -37,11 +38,14 @@ __all__ = [
     "LOWER_IS_BETTER",
     "MOST_INSTANCES",
     "MOST_SEGMENTS",
+    "S3",
     "TIME_FORMATS",
     "Aggregations",
     "Calendar",
     "Catalog",
     "Choice",
+    "Code",
+    "Collector",
     "Declaration",
     "Duration",
     "Examples",
@@ -49,20 +53,25 @@ __all__ = [
     "FeatureView",
     "Gate",
     "Holdout",
+    "Http",
     "Integers",
     "InvalidProduct",
+    "LinkHeader",
     "Metric",
     "Model",
     "Monitoring",
     "Name",
+    "NextToken",
     "OnDemand",
     "OptionalDuration",
+    "PageNumber",
     "Product",
     "Reference",
     "RequestInput",
     "Schedule",
     "Search",
     "Source",
+    "Sql",
     "Uniform",
     "Window",
     "business_days",

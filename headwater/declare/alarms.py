@@ -13,9 +13,10 @@ from pydantic import BeforeValidator, Field, StringConstraints, TypeAdapter, Val
 
 from headwater.declare.base import Declaration, InvalidProduct
 from headwater.declare.matchers import LABEL_NAME, Matchers
-from headwater.declare.on_call import Address, Escalation, Heartbeat, Ping, Secret
+from headwater.declare.on_call import Address, Escalation, Heartbeat, Ping
 from headwater.declare.on_call import Name as ReceiverName
 from headwater.declare.on_call import Step as Step
+from headwater.declare.secrets import Secret
 from headwater.declare.times import Duration, OptionalDuration
 
 FILE = "alarms.py"

@@ -9,13 +9,10 @@ from pydantic import Field, StringConstraints, model_validator
 
 from headwater.declare.base import Declaration
 from headwater.declare.schedules import said_of
+from headwater.declare.secrets import Secret
 from headwater.declare.times import Duration
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,47}$")]
-Secret = Annotated[
-    str, StringConstraints(pattern=r"^(ssm:/[A-Za-z0-9_./-]{1,1000}|secretsmanager:[A-Za-z0-9_/+=.@-]{1,512})$")
-]
-"""Where a secret is kept: ``ssm:/path`` (a SecureString parameter) or ``secretsmanager:name``; never the secret."""
 Address = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#@]+[^\s@]*$", max_length=2_000)]
 SHORTEST, LONGEST = timedelta(minutes=1), timedelta(days=30)
 

@@ -10,7 +10,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
 
+from pydantic import Field
+
 from headwater.declare.base import Declaration, InvalidProduct, location_of
+from headwater.declare.collectors import Collector
 from headwater.declare.locations import Location, Problem, lines, problems_of
 from headwater.declare.models import Model, refuse_large_request
 from headwater.declare.sources import LANDED, Source
@@ -18,7 +21,7 @@ from headwater.declare.views import FeatureView, refuse_large_items
 from headwater.values import Stored
 
 D = TypeVar("D")
-N = TypeVar("N", "Source", "FeatureView", "Model")
+N = TypeVar("N", "Source", "FeatureView", "Model", "Collector")
 
 
 class Product(Declaration, Stored):
@@ -30,6 +33,8 @@ class Product(Declaration, Stored):
     """The product's feature views; other products may use them."""
     models: tuple[Model, ...] = ()
     """The product's models."""
+    collectors: tuple[Collector, ...] = ()
+    """The product's collectors; their sources may be those of other products."""
 
 
 class Catalog(Declaration):
@@ -41,6 +46,8 @@ class Catalog(Declaration):
     """Every feature view by name, with the times of its source."""
     models: Mapping[str, Model]
     """Every model by name, with its text features."""
+    collectors: Mapping[str, Collector] = Field(default_factory=dict)
+    """Every collector by name."""
 
     def source(self, name: str) -> Source:
         """The source called ``name``; raises `InvalidProduct` if there is none."""
@@ -53,6 +60,10 @@ class Catalog(Declaration):
     def model(self, name: str) -> Model:
         """The model called ``name``; raises `InvalidProduct` if there is none."""
         return _known("model", self.models, name)
+
+    def collector(self, name: str) -> Collector:
+        """The collector called ``name``; raises `InvalidProduct` if there is none."""
+        return _known("collector", self.collectors, name)
 
     def views_of(self, source: str) -> tuple[FeatureView, ...]:
         """The feature views that are computed from ``source``."""
@@ -77,6 +88,7 @@ def catalog(products: Iterable[Product], problems: Iterable[Problem] = ()) -> Ca
     sources = _by_name("source", [source for product in products for source in product.sources], found)
     views = _by_name("feature view", [view for product in products for view in product.views], found)
     models = _by_name("model", [model for product in products for model in product.models], found)
+    collectors = _by_name("collector", [one for product in products for one in product.collectors], found)
     if LANDED in sources:
         with _noting(found, "source", sources[LANDED]):
             raise InvalidProduct(f"{LANDED!r} is what Source.sql calls the rows that were uploaded: give another name")
@@ -92,9 +104,12 @@ def catalog(products: Iterable[Product], problems: Iterable[Problem] = ()) -> Ca
         with _noting(found, "model", model):
             refuse_large_request(model)
             models[name] = _with_texts(model, sources, views)
+    for collector in collectors.values():
+        with _noting(found, "collector", collector):
+            _known("source", sources, collector.source)
     if found:
         raise InvalidProduct(lines(found))
-    return Catalog(sources=sources, views=views, models=models)
+    return Catalog(sources=sources, views=views, models=models, collectors=collectors)
 
 
 def _with_texts(model: Model, sources: Mapping[str, Source], views: Mapping[str, FeatureView]) -> Model:
@@ -149,13 +164,14 @@ def load_catalog(package: str = "pipelines") -> Catalog:
             problems += [Problem(name, "is missing")] if missing else problems_of(error, "", folders)
             continue
         products.append(product)
-        if not (product.sources or product.views or product.models):
-            problems.append(Problem(name, "declares nothing: give a Source, FeatureView or Model a name in the module"))
+        if not (product.sources or product.views or product.models or product.collectors):
+            said = "declares nothing: give a Source, FeatureView, Model or Collector a name in the module"
+            problems.append(Problem(name, said))
     return catalog(products, problems)
 
 
 def product_of(module: ModuleType) -> Product:
-    """All that a module declares: the sources, feature views and models that it has names for.
+    """All that a module declares: the sources, feature views, models and collectors that it has names for.
 
     One may stand by itself or in a list, a tuple or a dictionary. A name that begins with an underscore declares
     nothing, and what has several names is declared once.
@@ -166,11 +182,12 @@ def product_of(module: ModuleType) -> Product:
         sources=tuple(one for one in found if isinstance(one, Source)),
         views=tuple(one for one in found if isinstance(one, FeatureView)),
         models=tuple(one for one in found if isinstance(one, Model)),
+        collectors=tuple(one for one in found if isinstance(one, Collector)),
     )
 
 
-def _declared(value: object) -> Iterator[Source | FeatureView | Model]:
-    if isinstance(value, Source | FeatureView | Model):
+def _declared(value: object) -> Iterator[Source | FeatureView | Model | Collector]:
+    if isinstance(value, Source | FeatureView | Model | Collector):
         yield value
     elif isinstance(value, list | tuple | dict):
         for inner in value.values() if isinstance(value, dict) else value:
@@ -191,7 +208,7 @@ def _by_name(kind: str, declarations: Sequence[N], found: list[Problem]) -> dict
 
 
 @contextmanager
-def _noting(found: list[Problem], kind: str, declaration: Source | FeatureView | Model) -> Iterator[None]:
+def _noting(found: list[Problem], kind: str, declaration: Source | FeatureView | Model | Collector) -> Iterator[None]:
     """Collect the problems of a declaration in ``found`` and go on with the next one."""
     where = f"{kind} {declaration.name!r}"
     try:

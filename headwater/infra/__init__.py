@@ -13,6 +13,7 @@ from headwater.project import NoProject, make_importable, project
 
 if TYPE_CHECKING:
     from headwater.infra.alarms import AlarmManager as AlarmManager
+    from headwater.infra.collecting import Collectors as Collectors
     from headwater.infra.containers.cluster import Containers as Containers
     from headwater.infra.containers.network import Network as Network
     from headwater.infra.description import describe as describe
@@ -52,6 +53,7 @@ with suppress(NoProject):
 
 _MODULES = {
     "AlarmManager": "alarms",
+    "Collectors": "collecting",
     "Config": "platform.config",
     "Containers": "containers.cluster",
     "Distribution": "features.sharded_materialisation",

@@ -22,9 +22,10 @@ from headwater.infra.platform.alarm_topic import CAPABILITY, MAIL, DeadLetters
 from headwater.infra.platform.component import Component
 from headwater.infra.platform.config import Config
 from headwater.infra.platform.function import Function
-from headwater.infra.platform.grants import Grant, Role, Text, allow, merge, policy_document, require_tls, use_key
+from headwater.infra.platform.grants import Grant, Role, Text, allow, merge, policy_document, require_tls
 from headwater.infra.platform.keys import ALARMS
 from headwater.infra.platform.platform import Platform
+from headwater.infra.platform.secrets import read_secrets
 from headwater.infra.platform.tags import physical_name, prefix, tags
 from headwater.infra.platform.uses import make_signing_keys, read_signing_keys
 from headwater.infra.serving import Serving
@@ -280,18 +281,7 @@ def _check_settings(declared: Alarms, config: Config) -> None:
 
 def _receivers(platform: Platform, declared: Alarms) -> Grant:
     """To read the secrets of receivers, and to put events on their buses."""
-    account, grants = platform.account, []
-    secrets = sorted(secrets_of(declared))
-    parameters = [secret.removeprefix("ssm:") for secret in secrets if secret.startswith("ssm:")]
-    if parameters:
-        arns = [account.arn("ssm", f"parameter{name}") for name in parameters]
-        grants.append(allow(["ssm:GetParameter"], *arns))
-        grants.append(use_key(platform.config.kms_key_arn, "ssm", account.region, ["kms:Decrypt"]))
-    if named := [secret.partition(":")[2] for secret in secrets if secret.startswith("secretsmanager:")]:
-        arns = [account.arn("secretsmanager", f"secret:{name}-??????") for name in named]
-        wildcard = "Secrets Manager adds six characters to a secret's name"
-        grants.append(allow(["secretsmanager:GetSecretValue"], *arns, wildcard=wildcard))
-        grants.append(use_key(platform.config.kms_key_arn, "secretsmanager", account.region, ["kms:Decrypt"]))
+    account, grants = platform.account, [read_secrets(platform, secrets_of(declared))]
     if buses := sorted({one.bus for one in declared.receivers if isinstance(one, EventBus)}):
         grants.append(allow(["events:PutEvents"], *(account.arn("events", f"event-bus/{bus}") for bus in buses)))
     return merge(*grants)

@@ -22,6 +22,7 @@ from headwater.infra.lake.ingestion import Ingestion
 from headwater.infra.platform.buckets import PrivateBucket
 from headwater.infra.platform.grants import Text
 from headwater.infra.platform.platform import Platform
+from headwater.infra.platform.state_machine import StateMachine
 from headwater.infra.platform.tags import tags
 from headwater.infra.serving import Serving
 from headwater.infra.training.machine import Training
@@ -40,8 +41,15 @@ def describe(
     serving: Serving,
     containers: Containers,
     sharding: Distribution,
+    collecting: StateMachine | None = None,
 ) -> None:
-    """Export where everything is, and keep it in the SSM parameter ``/headwater/<project>/<stack>``."""
+    """Export where everything is, and keep it in the SSM parameter ``/headwater/<project>/<stack>``.
+
+    Parameters
+    ----------
+    collecting : StateMachine, optional
+        Runs collectors; without it nobody starts one by hand.
+    """
     products = platform.products
     publish(
         {
@@ -53,6 +61,7 @@ def describe(
             "registry_table": platform.registry.name,
             "ingestion_arn": ingestion.machine.arn,
             "training_arn": training.machine.arn,
+            "collecting_arn": collecting.arn if collecting else "",
             "spark_arn": machine_arn(platform.account) if platform.spark else "",
             "materialisation_arn": sharding.machine.arn,
             "regular_arn": platform.regular.machine.arn,

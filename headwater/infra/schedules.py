@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 import pulumi
@@ -24,17 +25,31 @@ TIMEOUT = timedelta(minutes=2)
 
 
 class Schedules(Component):
-    """A ledger of ticks for each model that declares ``retrain``, and one schedule on AWS that wakes it.
+    """A ledger of ticks for each model that declares ``retrain`` and each collector, and one schedule that wakes it.
 
     EventBridge Scheduler decides nothing: it wakes a function at least at each tick, and the function starts each tick
     at most once. The function also hears when a run ends. Idle none of it costs anything.
+
+    Parameters
+    ----------
+    machine : StateMachine
+        Trains.
+    collecting : StateMachine, optional
+        Runs collectors: `headwater.infra.collecting.Collectors.machine`.
     """
 
     def __init__(
-        self, name: str, platform: Platform, *, machine: StateMachine, opts: pulumi.ResourceOptions | None = None
+        self,
+        name: str,
+        platform: Platform,
+        *,
+        machine: StateMachine,
+        collecting: StateMachine | None = None,
+        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(name, platform, opts)
         declared = definitions(platform.products)
+        machines = _machines(platform, machine, collecting)
         wake = self._function(
             f"{name}-wake",
             headwater.handlers.schedules.wake,
@@ -44,9 +59,8 @@ class Schedules(Component):
             uses=[
                 platform.registry.write(SCHEDULES),
                 platform.artifacts.read(DEFINITIONS),
-                machine.start(),
-                machine.describe(),
-                *self._stopping(platform, machine, declared),
+                *(grant for one in machines.values() for grant in (one.start(), one.describe())),
+                *self._stopping(platform, machines, declared),
             ],
         )
         for definition in declared:
@@ -66,20 +80,37 @@ class Schedules(Component):
             starts.add(waking(definition.name, definition.schedule))
         wake.call_by_rule(
             f"{name}-ended",
-            pattern=machine.arn.apply(ended),
+            pattern=pulumi.Output.all(*(one.arn for one in machines.values())).apply(ended),
             target="wake",
             description="A run that a schedule started may have ended.",
             parent=self,
         )
         self.register_outputs({"group": starts.group.name})
 
-    def _stopping(self, platform: Platform, machine: StateMachine, declared: list[Definition]) -> list[Grant]:
+    def _stopping(
+        self, platform: Platform, machines: Mapping[str, StateMachine], declared: list[Definition]
+    ) -> list[Grant]:
         """To stop runs, if a schedule replaces the one that is in progress."""
-        if not any(definition.schedule.overlap == "replace" for definition in declared):
-            return []
-        runs = machine.arn.apply(lambda arn: arn.replace(":stateMachine:", ":execution:") + ":*")
-        return [
-            allow(["states:StopExecution"], runs, wildcard=ANY_EXECUTION),
-            platform.artifacts.read(RUNS),
-            platform.artifacts.write(RUNS),
-        ]
+        kinds = sorted({one.work.kind for one in declared if one.schedule.overlap == "replace"})
+        grants = []
+        for kind in kinds:
+            runs = machines[kind].arn.apply(lambda arn: arn.replace(":stateMachine:", ":execution:") + ":*")
+            grants.append(allow(["states:StopExecution"], runs, wildcard=ANY_EXECUTION))
+        return (
+            [*grants, platform.artifacts.read(RUNS), platform.artifacts.write(RUNS)] if "training" in kinds else grants
+        )
+
+
+def _machines(
+    platform: Platform, training: StateMachine, collecting: StateMachine | None
+) -> Mapping[str, StateMachine]:
+    """The machine for each kind of work."""
+    if collecting is not None:
+        return {"training": training, "collecting": collecting}
+    if names := sorted(platform.products.collectors):
+        raise pulumi.RunError(
+            f"the products declare collectors ({', '.join(names)}), and nothing runs them: infra/__main__.py needs "
+            'collectors = infra.Collectors("collectors", platform), and infra.Schedules(..., '
+            "collecting=collectors.machine)"
+        )
+    return {"training": training}

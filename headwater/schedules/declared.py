@@ -15,12 +15,17 @@ _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 def definitions(catalog: Catalog) -> list[Definition]:
-    """A schedule for each model that declares ``retrain``, by name."""
-    return [
+    """A schedule for each model that declares ``retrain``, by name, and then one for each collector."""
+    retraining = [
         Definition(name=f"retrain-{name}", work=Work(kind="training", name=name), schedule=model.retrain)
         for name, model in sorted(catalog.models.items())
         if model.retrain is not None
     ]
+    collecting = [
+        Definition(name=one.schedule_name, work=Work(kind="collecting", name=name), schedule=one.schedule)
+        for name, one in sorted(catalog.collectors.items())
+    ]
+    return [*retraining, *collecting]
 
 
 def schedule_problems(schedule: Schedule, *, field: str, can_replace: bool = True) -> Iterator[str]:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Literal, NamedTuple, Protocol
 
 from headwater.schedules.types import TickRecord, Work
+
+_RUNNING = frozenset({"RUNNING", "PENDING_REDRIVE"})
+_LONGEST_NAME = 44
+LONGEST_REASON = 300
 
 
 class Seen(NamedTuple):
@@ -31,3 +36,24 @@ class Target(Protocol):
 
     def stop(self, work: Work, run: str, why: str, at: datetime) -> None:
         """Stop the run; one that is over stays as it is."""
+
+
+def execution_of(work: Work, tick: TickRecord) -> str:
+    """The execution's name: the work, the tick's time, and what tells schedules, attempts and starts by hand apart."""
+    told = f"{tick.schedule} {tick.key} {tick.attempt}"
+    ending = hashlib.sha256(told.encode()).hexdigest()[:6]
+    return f"{work.name[:_LONGEST_NAME]}-{tick.at:%Y%m%d-%H%M%S}-{ending}"
+
+
+def seen_of(execution: Mapping[str, Any] | None, one_line: Callable[[Any], str]) -> Seen | None:
+    """How an execution of Step Functions stands, as it describes it; ``one_line`` shortens why it failed."""
+    if execution is None:
+        return None
+    if execution["status"] in _RUNNING:
+        return Seen("RUNNING")
+    if execution["status"] == "SUCCEEDED":
+        return Seen("DONE")
+    said = ": ".join(
+        filter(None, (str(execution.get("error") or execution["status"]), one_line(execution.get("cause"))))
+    )
+    return Seen("FAILED", said[:LONGEST_REASON])

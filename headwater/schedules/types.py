@@ -22,10 +22,10 @@ CALL: Final = "call"
 class Work(Value):
     """The work that a tick starts."""
 
-    kind: Literal["training", "call"]
-    """``training``: a training run; ``call``: a call of a function."""
+    kind: Literal["training", "collecting", "call"]
+    """``training``: a training run; ``collecting``: a collector's run; ``call``: a call of a function."""
     name: str
-    """Name of the model, or of the schedule that calls."""
+    """Name of the model, of the collector, or of the schedule that calls."""
     function: str = ""
     """ARN of the function to call."""
     event: Mapping[str, str] = Field(default_factory=dict)

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from headwater.lake.refusal import one_line
 from headwater.registry.starting import LONGEST_PERSON, StartedBy
-from headwater.schedules.targets import Seen
+from headwater.schedules.targets import Seen, execution_of, seen_of
 from headwater.schedules.types import TickRecord, Work
 from headwater.storage.executions import Executions
 from headwater.training.stopping import STOP_FILE, STOPPED, Stop
 from headwater.training.store import RunFiles
-
-_RUNNING = frozenset({"RUNNING", "PENDING_REDRIVE"})
-_LONGEST_MODEL = 44
-LONGEST_REASON = 300
 
 
 class ScheduledTraining:
@@ -36,9 +31,7 @@ class ScheduledTraining:
 
     def run_of(self, work: Work, tick: TickRecord) -> str:
         """The run's id: the model, the tick's time, and what tells schedules, attempts and starts by hand apart."""
-        told = f"{tick.schedule} {tick.key} {tick.attempt}"
-        ending = hashlib.sha256(told.encode()).hexdigest()[:6]
-        return f"{work.name[:_LONGEST_MODEL]}-{tick.at:%Y%m%d-%H%M%S}-{ending}"
+        return execution_of(work, tick)
 
     def start(self, work: Work, run: str, given: Mapping[str, Any]) -> None:
         """Start the run; Step Functions takes an execution's name once."""
@@ -55,14 +48,7 @@ class ScheduledTraining:
 
     def look(self, work: Work, run: str) -> Seen | None:  # noqa: ARG002 -- of the protocol
         """How the run stands."""
-        if (found := self._machine.describe(run)) is None:
-            return None
-        if found["status"] in _RUNNING:
-            return Seen("RUNNING")
-        if found["status"] == "SUCCEEDED":
-            return Seen("DONE")
-        said = ": ".join(filter(None, (str(found.get("error") or found["status"]), one_line(found.get("cause")))))
-        return Seen("FAILED", said[:LONGEST_REASON])
+        return seen_of(self._machine.describe(run), one_line)
 
     def stop(self, work: Work, run: str, why: str, at: datetime) -> None:
         """Stop the run: nothing of it is registered afterwards."""

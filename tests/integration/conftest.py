@@ -97,10 +97,51 @@ BAD = FeatureView(
 )
 '''
 
+TILLS_CONTRACT = '''"""What tills rang up."""
+
+import pandera.pandas as pa
+
+ROWS = pa.DataFrameSchema({"id": pa.Column(int), "amount": pa.Column(str)}, coerce=True)
+'''
+TILLS_PRODUCT = '''"""Rows that are collected: by a function, and from a database."""
+
+from headwater.declare import Code, Collector, Schedule, Source, Sql
+
+YEARLY = Schedule(cron="0 0 1 1 ? *")
+TILLS = Source(name="tills", contract=".contracts:ROWS", keys=("id",))
+SHOP = Source(name="shop", contract=".contracts:ROWS")
+COUNTED = Collector(
+    name="counted",
+    source="tills",
+    schedule=YEARLY,
+    reads=Code(function="functions.tills:collect", secret_names={"first": "ssm:/tills/first"}),
+)
+ORDERS = Collector(
+    name="orders",
+    source="shop",
+    schedule=YEARLY,
+    reads=Sql(url_secret="secretsmanager:tills/db", table="orders", cursor="id"),
+)
+'''
+TILLS_FUNCTION = '''"""Collects three rows a call, from a number on that is kept as a secret."""
+
+from collections.abc import Iterator
+
+from headwater.collecting.types import Batch, Request
+
+
+def collect(request: Request) -> Iterator[Batch]:
+    """Three more rows."""
+    last = request.cursor or int(request.secret("first"))
+    rows = [{"id": last + number, "amount": "1.10"} for number in (1, 2, 3)]
+    yield Batch(rows=rows, cursor=last + 3)
+'''
+
 
 @pytest.fixture(scope="package")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    """A project with a table unlike flights, a product broken on purpose, a view that is watched, and views for Spark.
+    """A project with a table unlike flights, a product broken on purpose, a view that is watched, views
+    for Spark, and collectors.
 
     It is deployed on a cloud of its own.
     """
@@ -109,6 +150,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     _product(made, "broken", contracts=BROKEN_CONTRACT, product=BROKEN_PRODUCT, train=BROKEN_TRAIN)
     _product(made, "large", contracts=LARGE_CONTRACT, product=LARGE_PRODUCT)
     _product(made, "watched", product=WATCHED_PRODUCT)
+    _product(made, "collected", contracts=TILLS_CONTRACT, product=TILLS_PRODUCT)
+    (made.root / "functions" / "tills.py").write_text(TILLS_FUNCTION)
     settings = made.root / "Pulumi.local.yaml"
     # Few entities in a test, and yet more than one shard.
     settings.write_text(settings.read_text().replace("config:\n", "config:\n  headwater:shardEntities: 1\n", 1))

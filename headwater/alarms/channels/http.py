@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import http.client
-import ipaddress
 import json
-import socket
-import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
-from functools import cache
 from typing import Any
-from urllib.parse import urlsplit
 
 from headwater.alarms.errors import InvalidWebhook, NotificationFailed
+from headwater.storage import outside
 
 TIMEOUT = 5.0
 """Seconds for each step of a request."""
@@ -24,37 +19,14 @@ _AGAIN = {408, 425, 429}
 
 
 @dataclass(frozen=True)
-class Address:
-    """Where to POST. Its path may hold a secret (chat programs do that), so only the host is ever named.
-
-    Parameters
-    ----------
-    url : str
-        The address.
-    allow_private : bool
-        Whether it may be without TLS, and in a private network.
-    """
-
-    url: str
-    allow_private: bool = False
+class Address(outside.Address):
+    """Where to POST; raises `InvalidWebhook` for an address that no webhook may have."""
 
     def __post_init__(self) -> None:
         try:
-            parts = urlsplit(self.url)
-            port = parts.port
-        except ValueError:
-            raise InvalidWebhook("the webhook's address can't be read") from None
-        schemes = {"https", "http"} if self.allow_private else {"https"}
-        if not parts.hostname or parts.scheme not in schemes or parts.username is not None or port == 0:
-            host = parts.hostname or "?"
-            raise InvalidWebhook(
-                f"the webhook on host {host!r} has scheme {parts.scheme!r}, expected an https:// address"
-            )
-
-    @property
-    def host(self) -> str:
-        """The host, which may be named."""
-        return urlsplit(self.url).hostname or "?"
+            super().__post_init__()
+        except outside.AddressRefused as error:
+            raise InvalidWebhook(f"the webhook's {error}") from None
 
 
 def post(address: Address, body: Any, headers: Mapping[str, str] | None = None, *, timeout: float = TIMEOUT) -> Any:
@@ -67,7 +39,6 @@ def post(address: Address, body: Any, headers: Mapping[str, str] | None = None, 
         is final.
     """
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    parts = urlsplit(address.url)
     sent = {
         "Content-Type": "application/json",
         "User-Agent": "headwater-alarms",
@@ -76,7 +47,7 @@ def post(address: Address, body: Any, headers: Mapping[str, str] | None = None, 
     }
     connection = _connect(address, timeout)
     try:
-        connection.request("POST", (parts.path or "/") + (f"?{parts.query}" if parts.query else ""), content, sent)
+        connection.request("POST", address.target, content, sent)
         with connection.getresponse() as answer:
             said = _read(answer, time.monotonic() + timeout)
     except (OSError, http.client.HTTPException) as error:
@@ -90,7 +61,7 @@ def post(address: Address, body: Any, headers: Mapping[str, str] | None = None, 
         f"{address.host}: HTTP {answer.status}"
         + (" (redirects aren't followed)" if 300 <= answer.status < 400 else ""),
         final=answer.status < 500 and answer.status not in _AGAIN,
-        retry_after=_seconds(answer.headers.get("Retry-After")),
+        retry_after=outside.retry_after(answer.headers.get("Retry-After")),
     )
 
 
@@ -108,53 +79,8 @@ def _json(said: bytes) -> Any:
         return None
 
 
-def _seconds(given: str | None) -> float:
-    """Seconds of a ``Retry-After``: a number of them, or a date."""
-    if not given:
-        return 0.0
-    try:
-        return (
-            max(0.0, float(given))
-            if given.strip().isdigit()
-            else parsedate_to_datetime(given).timestamp() - time.time()
-        )
-    except (ValueError, OverflowError):
-        return 0.0
-
-
 def _connect(address: Address, timeout: float) -> http.client.HTTPConnection:
-    """A connection to an address that was looked at: what its name means a moment later counts no more."""
-    parts = urlsplit(address.url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
-        found = socket.getaddrinfo(address.host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise NotificationFailed(f"{address.host}: {error}") from error
-    ip = str(found[0][4][0])
-    for entry in found:
-        if not address.allow_private and not _is_public(str(entry[4][0])):
-            raise NotificationFailed(
-                f"{address.host}: {entry[4][0]} is an address of a private network; allow_private allows it", final=True
-            )
-    if parts.scheme == "http":
-        return _pinned(http.client.HTTPConnection(address.host, port, timeout=timeout), ip)
-    return _pinned(http.client.HTTPSConnection(address.host, port, timeout=timeout, context=_tls()), ip)
-
-
-def _pinned(connection: http.client.HTTPConnection, ip: str) -> http.client.HTTPConnection:
-    def create(address: tuple[str, int], *args: Any) -> socket.socket:
-        return socket.create_connection((ip, address[1]), *args)
-
-    connection._create_connection = create  # type: ignore[attr-defined]
-    return connection
-
-
-def _is_public(ip: str) -> bool:
-    address = ipaddress.ip_address(ip.partition("%")[0])
-    mapped = getattr(address, "ipv4_mapped", None) or getattr(address, "sixtofour", None)
-    return (mapped or address).is_global and not address.is_multicast
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    return ssl.create_default_context()
+        return outside.connect(address, timeout)
+    except (outside.AddressRefused, outside.NoConnection) as error:
+        raise NotificationFailed(str(error), final=isinstance(error, outside.AddressRefused)) from error

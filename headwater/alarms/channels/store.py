@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -25,9 +24,8 @@ from headwater.declare import alarms as declared
 from headwater.declare.alarms import Alarms
 from headwater.declare.on_call import Ping
 from headwater.storage.clients import client, error_code
+from headwater.storage.secrets import Secrets
 
-REMEMBERED = 300.0
-"""Seconds that a secret is remembered: one that was changed counts five minutes later."""
 EVENT_BYTES = 200_000
 """Characters of an event; EventBridge takes 256 KB."""
 _HTTP: Mapping[str, type[HttpChannel]] = {
@@ -147,26 +145,17 @@ def asking() -> Callable[[Ping], None]:
 
 
 class _Secrets:
-    """Secrets, read when they are first needed and then for a while."""
+    """Secrets of receivers."""
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[float, str]] = {}
+        self._secrets = Secrets()
 
     def __call__(self, place: str) -> str:
         """The secret kept at ``ssm:/path`` or ``secretsmanager:name``."""
-        at, value = self._known.get(place, (0.0, ""))
-        if not value or time.monotonic() - at > REMEMBERED:
-            value = _aws(lambda: self._read(place)).strip()
-            if not value:
-                raise NotificationFailed(f"{place} is empty", final=True)
-            self._known[place] = (time.monotonic(), value)
+        value = str(_aws(lambda: self._secrets(place)))
+        if not value:
+            raise NotificationFailed(f"{place} is empty", final=True)
         return value
-
-    def _read(self, place: str) -> str:
-        service, _, name = place.partition(":")
-        if service == "ssm":
-            return str(client("ssm").get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"])
-        return str(client("secretsmanager").get_secret_value(SecretId=name)["SecretString"])
 
 
 def _aws(call: Callable[[], Any]) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from headwater.collecting.scheduled import ScheduledCollection
 from headwater.handlers.observability import observe
 from headwater.schedules.calls import ScheduledCall
 from headwater.schedules.service import Scheduler
@@ -28,6 +29,8 @@ class Settings(FunctionSettings):
     artifacts_bucket: str
     training_arn: str = ""
     """Where ticks start trainings."""
+    collecting_arn: str = ""
+    """Where ticks start collectors; empty if the stack has none."""
     regular_arn: str = ""
     """Where ticks call functions."""
 
@@ -41,6 +44,7 @@ def scheduler() -> Scheduler:
         {
             "training": ScheduledTraining(settings.training_arn, settings.artifacts_bucket),
             CALL: ScheduledCall(settings.regular_arn),
+            "collecting": ScheduledCollection(settings.collecting_arn),
         },
     )
 

@@ -86,8 +86,9 @@ RECIPES: Sequence[Recipe] = (
                     for name in ("alarms", "history", "images", "lake", "lineage", "registry", "schedules", "serving")
                 )
             ),
-            # Schedules start trainings, and do nothing else of them.
+            # Schedules start trainings and collectors, and do nothing else of them.
             *_of(*(f"training/{name}.py" for name in ("__init__", "scheduled", "stopping", "store", "types"))),
+            *_of(*(f"collecting/{name}.py" for name in ("__init__", "scheduled"))),
         ),
     ),
     Recipe(name="serving", sources=(*_BASE, *_of("features", "serving", "handlers/serving"))),
@@ -97,6 +98,7 @@ RECIPES: Sequence[Recipe] = (
             *_BASE,
             *_of(
                 "code",
+                "collecting",
                 "deployed.py",
                 "features",
                 "handlers/answers.py",
@@ -111,7 +113,10 @@ RECIPES: Sequence[Recipe] = (
                 "versions",
             ),
             *_of(
-                *(f"handlers/{name}" for name in ("features", "lake", "lineage", "monitoring", "registry", "training"))
+                *(
+                    f"handlers/{name}"
+                    for name in ("collecting", "features", "lake", "lineage", "monitoring", "registry", "training")
+                )
             ),
         ),
         of_project=("pipelines", "functions"),

@@ -35,10 +35,11 @@ COMMAND_LINE = frozenset(
 # botocore describes 440 services in 24 MB; bundles keep these. `headwater.infra.bundles.build` stops the build
 # when our code asks for another one, and the local cloud runs the very same zips.
 SERVICES = frozenset(
-    {"cloudwatch", "codebuild", "dynamodb", "ecr", "lambda", "s3", "sns", "sqs", "ssm", "stepfunctions", "sts"}
+    {"cloudwatch", "codebuild", "dynamodb", "ecr", "lambda", "s3", "secretsmanager", "sns", "sqs", "ssm"}
+    | {"stepfunctions", "sts"}
     | {"xray"}  # the X-Ray SDK makes a client when it is imported
 )
-SERVICES_OF: Mapping[str, frozenset[str]] = {"control": SERVICES | {"events", "scheduler", "secretsmanager"}}
+SERVICES_OF: Mapping[str, frozenset[str]] = {"control": SERVICES | {"events", "scheduler"}}
 """Services of a bundle that has more of them: the alarm manager's."""
 # Parts that nothing imports when a package is used: test suites, onnxruntime's tools for making models and what they
 # need (protobuf), routers and their web pages, pydantic's former self.

@@ -59,7 +59,8 @@ def digest_of(package: str, root: Path) -> str:
 
 
 def _files(package: str, root: Path) -> Iterator[tuple[str, Path]]:
-    for folder, beside in ((root / package, root), (root / "requirements", root), (LIBRARY, LIBRARY.parent)):
+    ours = ((root / name, root) for name in (package, "functions", "requirements"))
+    for folder, beside in (*ours, (LIBRARY, LIBRARY.parent)):
         for path in sorted(folder.rglob("*")):
             if path.is_file() and "__pycache__" not in path.parts:
                 yield path.relative_to(beside).as_posix(), path

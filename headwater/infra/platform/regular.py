@@ -62,7 +62,7 @@ class Regular(Component):
         )
         wake.call_by_rule(
             f"{name}-ended",
-            pattern=self.machine.arn.apply(ended),
+            pattern=self.machine.arn.apply(lambda arn: ended([arn])),
             target="wake",
             description="A regular call may have ended.",
             parent=self,

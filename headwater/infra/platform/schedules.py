@@ -119,12 +119,15 @@ def waking(name: str, schedule: Schedule) -> Start:
     )
 
 
-def ended(machine_arn: str) -> str:
-    """The pattern of events that say that a run of a machine is over."""
+def ended(machine_arns: Sequence[str]) -> str:
+    """The pattern of events that say that a run of one of the machines is over."""
     return json.dumps(
         {
             "source": ["aws.states"],
             "detail-type": ["Step Functions Execution Status Change"],
-            "detail": {"stateMachineArn": [machine_arn], "status": ["SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"]},
+            "detail": {
+                "stateMachineArn": list(machine_arns),
+                "status": ["SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"],
+            },
         }
     )

@@ -177,8 +177,8 @@ def test_only_https_is_accepted_and_a_refusal_names_no_path(url: str) -> None:
 
 
 def test_a_date_of_retry_after_is_read_too() -> None:
-    assert http._seconds("Wed, 21 Oct 2099 07:28:00 GMT") > 1e9
-    assert http._seconds("soon") == 0
+    assert http.outside.retry_after("Wed, 21 Oct 2099 07:28:00 GMT") > 1e9
+    assert http.outside.retry_after("soon") == 0
 
 
 def test_a_webhook_is_signed_and_carries_the_same_key_each_time(host: Host, secrets: None) -> None:

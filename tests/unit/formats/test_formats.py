@@ -17,6 +17,7 @@ from headwater.alarms.alive.types import HeartbeatState, PingState
 from headwater.alarms.muting import Mute
 from headwater.alarms.types import AlarmRecord, Group, Instance, Notification
 from headwater.code.types import CodeState
+from headwater.collecting.types import BatchRecord, CollectionRun, CollectorState, FileRecord
 from headwater.declare import Product
 from headwater.features.definitions import Definition as ViewDefinition
 from headwater.features.offline.statistics import Statistics
@@ -55,13 +56,17 @@ KINDS: Mapping[str, type[Stored]] = {
     "AliasMove": AliasMove,
     "Annotation": Annotation,
     "Bank": Bank,
+    "BatchRecord": BatchRecord,
     "Candidate": Candidate,
     "Checkpoint": Checkpoint,
     "CodeState": CodeState,
     "Commit": Commit,
+    "CollectionRun": CollectionRun,
+    "CollectorState": CollectorState,
     "CompactionProgress": CompactionProgress,
     "DataVersion": DataVersion,
     "Feedback": Feedback,
+    "FileRecord": FileRecord,
     "Estimator": Estimator,
     "Effective": Effective,
     "GoldenSet": GoldenSet,

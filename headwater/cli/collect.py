@@ -1,0 +1,144 @@
+"""`headwater collect`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from headwater.cli.command import StackOption, YesOption, commands, connect, group
+from headwater.cli.output import Answer, answered, confirm, note, table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from headwater.client.collectors import Collected, CollectorSummary
+    from headwater.collecting.types import CollectionRun
+
+NameArgument = Annotated[str, typer.Argument(help="Collector, such as orders.", show_default=False, metavar="NAME")]
+NumberOption = Annotated[int, typer.Option("--number", "-n", min=1, max=1000, help="Show that many at most.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    summary = "Collectors: rows that are fetched from databases, addresses and buckets by a schedule."
+    commands(group("collect", summary, app), list_collectors, show_collector, run, history, reset)
+
+
+def list_collectors(stack: StackOption = None) -> Answer:
+    """List the collectors: when each runs next, how far it is, and what its last run did."""
+    found = connect(stack).collectors.list()
+    if not found:
+        note("the stack has no collector: a product declares Collector(...)")
+    return answered(found, _show_list)
+
+
+def show_collector(name: NameArgument, number: NumberOption = 20, stack: StackOption = None) -> Answer:
+    """Show a collector's cursor, and its last batches with the files that they became."""
+    return answered(connect(stack).collectors.show(name, number=number), _show_batches)
+
+
+def run(
+    name: NameArgument,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until it has ended; fail if it fails.")] = False,
+    stack: StackOption = None,
+) -> Answer:
+    """Start a run now, besides the schedule's ticks."""
+    collectors = connect(stack).collectors
+    tick = collectors.run(name)
+    if not wait:
+        note(f"started {tick.run}; next: headwater collect history {name}" if tick.run else "it waits to be started")
+        return Answer(tick)
+    return answered((collectors.wait(name, tick),), _show_runs)
+
+
+def history(name: NameArgument, number: NumberOption = 20, stack: StackOption = None) -> Answer:
+    """Show the last runs, newest first: what each fetched, or why it failed."""
+    found = connect(stack).collectors.history(name, number=number)
+    if not found:
+        note(f"{name} hasn't run yet; next: headwater schedule next collect-{name}")
+    return answered(found, _show_runs)
+
+
+def reset(
+    name: NameArgument,
+    to: Annotated[
+        str | None,
+        typer.Option("--to", help="Cursor: the last value that counts as read. [default: none, all is read again]"),
+    ] = None,
+    yes: YesOption = False,
+    stack: StackOption = None,
+) -> Answer:
+    """Set the cursor, or forget it. What is read again lands again, beside what has landed."""
+    collectors = connect(stack).collectors
+    before = collectors.show(name, number=1).state
+    there = before.cursor if before and before.cursor else "none"
+    confirm(f"Set the cursor of {name} from {there} to {to or 'none'}, so that what follows is read again?", yes)
+    state = collectors.reset(name, cursor=_cursor(to))
+    note(f"next: headwater collect run {name}")
+    return Answer(state)
+
+
+def _cursor(text: str | None) -> Any:
+    """JSON if it is, else text."""
+    from headwater.json_values import loads
+
+    if text is None:
+        return None
+    try:
+        return loads(text)
+    except ValueError:
+        return text
+
+
+def _show_list(console: Console, found: Sequence[CollectorSummary]) -> None:
+    rows = [
+        (
+            one.name,
+            one.when,
+            one.next,
+            f"{one.last.status.value} {one.last.at:%Y-%m-%d %H:%M}, {one.last.rows:,} rows" if one.last else None,
+            _said(one.cursor),
+            one.paused or (f"{one.pending} batches pending" if one.pending else None),
+        )
+        for one in found
+    ]
+    if rows:
+        console.print(table(("collector", "when", "next (UTC)", "last run", "cursor", "now"), rows))
+
+
+def _show_runs(console: Console, found: Sequence[CollectionRun]) -> None:
+    rows = [
+        (f"{one.at:%Y-%m-%d %H:%M}", one.status.value, one.batches, f"{one.rows:,}", one.run, one.reason or None)
+        for one in found
+    ]
+    if rows:
+        console.print(table(("tick (UTC)", "status", "batches", "rows", "run", "why"), rows))
+
+
+def _show_batches(console: Console, found: Collected) -> None:
+    state = found.state
+    from headwater.json_values import loads
+
+    cursor = _said(loads(state.cursor)) if state and state.cursor else None
+    console.print(f"cursor {cursor or 'none'}", markup=False, highlight=False)
+    rows = [
+        (
+            one.sequence,
+            f"{one.at:%Y-%m-%d %H:%M}",
+            None if one.rows is None else f"{one.rows:,}",
+            one.file or None,
+            "landed" if one.landed else "replaced" if one.replaced else "pending" if one.file else None,
+        )
+        for one in found.batches
+    ]
+    if rows:
+        console.print(table(("batch", "at (UTC)", "rows", "file", "now"), rows))
+
+
+def _said(cursor: Any) -> str | None:
+    if isinstance(cursor, dict) and "value" in cursor:
+        return str(cursor["value"])
+    return None if cursor is None else str(cursor)[:60]

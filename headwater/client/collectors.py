@@ -1,0 +1,181 @@
+"""Collectors: how far each is, what its runs fetched, and how one is run and reset by hand."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+from headwater.client.connection import Connection
+from headwater.client.schedules import Schedules
+from headwater.client.waiting import wait_for
+from headwater.collecting.errors import CollectFailed, CollectorNotFound
+from headwater.collecting.service import reset
+from headwater.collecting.store import CollectorStore
+from headwater.collecting.types import BatchRecord, CollectionRun, CollectorState, RunStatus
+from headwater.errors import NotFound
+from headwater.json_values import loads
+from headwater.schedules.types import TickRecord, TickStatus
+from headwater.storage.table import Table
+from headwater.values import Value
+
+MOST_SHOWN = 1000
+_OVER = frozenset({TickStatus.DONE, TickStatus.FAILED, TickStatus.SKIPPED, TickStatus.MISSED})
+
+
+class CollectorSummary(Value):
+    """One collector in a list."""
+
+    name: str
+    when: str
+    """Such as ``cron(0 6 ? * MON *)`` or ``every 6h``."""
+    next: datetime | None
+    """The next tick, UTC; None if there is none, or while its schedule is paused without an end."""
+    paused: str
+    """The person who paused its schedule, until when and why; empty if it isn't paused."""
+    cursor: Any
+    """How far it is; None before its first batch, and if it has none."""
+    pending: int
+    """Batches that count and haven't landed yet."""
+    last: CollectionRun | None
+    """The newest run."""
+
+
+class Collected(Value):
+    """A collector and its last batches."""
+
+    name: str
+    state: CollectorState | None
+    """None before its first run."""
+    batches: tuple[BatchRecord, ...]
+    """The newest first."""
+
+
+class Collectors:
+    """The verbs on collectors; ``headwater.connect().collectors``."""
+
+    def __init__(self, connection: Connection, schedules: Schedules) -> None:
+        self._using, self._description, self._schedules = connection.using, connection.description, schedules
+
+    def _store(self, name: str) -> CollectorStore:
+        return CollectorStore(Table(self._description.registry_table), name)
+
+    def _known(self, name: str) -> CollectorStore:
+        store = self._store(name)
+        if store.state() is None:
+            try:
+                self._schedules.history(f"collect-{name}", number=1)
+            except NotFound:
+                names = [one.name for one in self.list()]
+                there = f"it has {', '.join(names)}" if names else "it has none"
+                raise CollectorNotFound(
+                    f"the stack has no collector {name!r}: {there}", next_steps=["headwater collect list"]
+                ) from None
+        return store
+
+    def list(self) -> tuple[CollectorSummary, ...]:
+        """Every collector of the stack, by name."""
+        scheduled = [one for one in self._schedules.list() if one.work.kind == "collecting"]
+        with self._using():
+            found = []
+            for one in scheduled:
+                store = self._store(one.work.name)
+                state, runs = store.state(), store.runs(1)
+                found.append(
+                    CollectorSummary(
+                        name=one.work.name,
+                        when=f"{one.when} {one.zone}",
+                        next=one.next,
+                        paused=one.paused,
+                        cursor=loads(state.cursor) if state and state.cursor else None,
+                        pending=len(state.pending) if state else 0,
+                        last=runs[0] if runs else None,
+                    )
+                )
+            return tuple(sorted(found, key=lambda summary: summary.name))
+
+    def show(self, name: str, *, number: int = 20) -> Collected:
+        """How far a collector is, and its last batches: files, rows, and which upload each became.
+
+        Raises
+        ------
+        CollectorNotFound
+        """
+        with self._using():
+            store = self._known(name)
+            batches = tuple(islice(store.batches(), min(number, MOST_SHOWN)))
+            return Collected(name=name, state=store.state(), batches=batches)
+
+    def history(self, name: str, *, number: int = 20) -> tuple[CollectionRun, ...]:
+        """A collector's last runs, newest first: what each fetched, or why it failed.
+
+        Raises
+        ------
+        CollectorNotFound
+        """
+        with self._using():
+            return tuple(self._known(name).runs(min(number, MOST_SHOWN)))
+
+    def run(self, name: str) -> TickRecord:
+        """Start a run now, outside of the schedule's ticks.
+
+        Raises
+        ------
+        CollectorNotFound
+        StillRuns
+            The schedule forbids two runs at once, and one is in progress.
+        """
+        with self._using():
+            self._known(name)
+        return self._schedules.run(f"collect-{name}")
+
+    def wait(self, name: str, tick: TickRecord, *, timeout: float = 3600.0) -> CollectionRun:
+        """Wait until a run has ended.
+
+        Parameters
+        ----------
+        name : str
+        tick : TickRecord
+            What `run` returned.
+        timeout : float
+            Seconds.
+
+        Raises
+        ------
+        CollectFailed
+            It failed.
+        TookTooLong
+        """
+
+        def look() -> CollectionRun | None:
+            with self._using():
+                runs = self._store(name).runs(MOST_SHOWN)
+            found = next((one for one in runs if one.run == tick.run), None)
+            if found is not None and found.status in {RunStatus.DONE, RunStatus.SUPERSEDED}:
+                return found
+            ticks = self._schedules.history(f"collect-{name}", number=MOST_SHOWN)
+            ended = next((one for one in ticks if one.run == tick.run and one.status in _OVER), None)
+            if ended is not None:
+                raise CollectFailed(
+                    (found.reason if found else "") or ended.reason or f"the run {tick.run} failed",
+                    next_steps=[f"headwater collect history {name}"],
+                )
+            return None
+
+        return wait_for(look, what=f"run {tick.run} of collector {name}", timeout=timeout)
+
+    def reset(self, name: str, *, cursor: Any = None) -> CollectorState:
+        """Set a collector's cursor, or forget it: the next run reads from there, or from the beginning.
+
+        What has landed stays. Rows that are read again land again, as files of their own; a source with ``keys`` counts
+        the newest of each.
+
+        Raises
+        ------
+        CollectorNotFound
+        BadCursor
+            JSON can't hold the cursor.
+        """
+        with self._using():
+            return reset(self._known(name), name, cursor, pause=time.sleep)

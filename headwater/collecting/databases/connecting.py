@@ -1,0 +1,116 @@
+"""A connection to a database by its address, encrypted unless the address says otherwise."""
+
+from __future__ import annotations
+
+import json
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import URL, Connection, create_engine, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError
+from sqlalchemy.pool import NullPool
+
+from headwater.collecting.databases.dialects import Dialect, MySQL, PostgreSQL
+from headwater.collecting.errors import CollectFailed
+
+CONNECT_SECONDS = 20.0
+_POSTGRESQL = frozenset({"postgresql", "postgres"})
+_MYSQL = frozenset({"mysql", "mariadb"})
+_MODES = ("disable", "require", "verify-full")
+_LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+@contextmanager
+def connected(secret: str, seconds: float) -> Iterator[tuple[Connection, Dialect]]:
+    """A connection whose transaction is ready to read, and its dialect.
+
+    Parameters
+    ----------
+    secret : str
+        ``postgresql://user:password@host:5432/name``, ``mysql://...``, or the JSON that Secrets Manager keeps for RDS.
+    seconds : float
+        After which the database is to give up.
+
+    Raises
+    ------
+    CollectFailed
+        It is no address of a database that is known.
+    """
+    url = _url_of(secret)
+    name = url.get_backend_name()
+    if name not in _POSTGRESQL | _MYSQL:
+        raise CollectFailed("the database's address begins with neither postgresql:// nor mysql://")
+    dialect: Dialect = PostgreSQL() if name in _POSTGRESQL else MySQL()
+    driver = "postgresql+pg8000" if name in _POSTGRESQL else "mysql+pymysql"
+    url, context = _encryption(url)
+    arguments: dict[str, Any] = {}
+    if name in _POSTGRESQL:
+        arguments = {"timeout": seconds, "application_name": "headwater", "ssl_context": context}
+    else:
+        arguments = {"connect_timeout": CONNECT_SECONDS, "read_timeout": seconds, "charset": "utf8mb4", "ssl": context}
+    engine = create_engine(url.set(drivername=driver), poolclass=NullPool, connect_args=arguments, hide_parameters=True)
+    try:
+        with engine.connect() as connection:
+            for statement in dialect.prepare(seconds):
+                connection.exec_driver_sql(statement)
+            yield connection, dialect
+    except DBAPIError as error:
+        # Not chained: drivers repeat addresses, and the whole query.
+        raise CollectFailed(_said_by(error)) from None
+    finally:
+        engine.dispose()
+
+
+def _said_by(error: DBAPIError) -> str:
+    """The words of the database, or else of its driver."""
+    given = error.orig.args if error.orig is not None else ()
+    match given:
+        case ({"M": message, "C": code, **more}, *_):
+            detail = f": {more['D']}" if "D" in more else ""
+            return f"the database says: {message}{detail} ({code})"
+        case (int(code), str(message), *_):
+            return f"the database says: {message} ({code})"
+    said = str(given[0] if given else error)
+    return f"the database can't be reached: {said}" if isinstance(error, InterfaceError) else said
+
+
+def _url_of(secret: str) -> URL:
+    if secret.startswith("{"):
+        try:
+            kept = json.loads(secret)
+            return URL.create(
+                "mysql" if str(kept["engine"]).startswith(("mysql", "maria", "aurora-mysql")) else "postgresql",
+                username=kept["username"],
+                password=kept["password"],
+                host=kept["host"],
+                port=int(kept["port"]) if kept.get("port") else None,
+                database=kept.get("dbname"),
+            )
+        except (ValueError, KeyError, TypeError):
+            raise CollectFailed(
+                "the secret is JSON, but not as Secrets Manager keeps it for RDS: expected engine, host, username, "
+                "password, and port and dbname"
+            ) from None
+    try:
+        return make_url(secret)
+    except (ArgumentError, ValueError):
+        raise CollectFailed(
+            "the secret is no address of a database: expected postgresql://user:password@host:5432/name, with "
+            "special characters of the password escaped (%40 for @)"
+        ) from None
+
+
+def _encryption(url: URL) -> tuple[URL, ssl.SSLContext | None]:
+    """The address without its ``sslmode``, which the drivers don't know, and what it means."""
+    mode = url.query.get("sslmode", "disable" if url.host in _LOCAL or not url.host else "require")
+    if mode not in _MODES:
+        raise CollectFailed(f"sslmode={mode!r} isn't known: expected one of {', '.join(_MODES)}")
+    url = url.difference_update_query(["sslmode"])
+    if mode == "disable":
+        return url, None
+    context = ssl.create_default_context()
+    if mode == "require":
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return url, context

@@ -1,0 +1,104 @@
+"""Batches that count land: each once, in their order, and never over a newer one."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from headwater.collecting.errors import CollectFailed, CollectorBusy
+from headwater.collecting.store import CollectedFiles, CollectorStore
+from headwater.collecting.types import BatchRecord
+from headwater.lake.types import LANDING
+from headwater.storage.objects import ObjectGone
+from headwater.storage.retries import tries
+
+_TRIES = 12
+_MOST = 50
+"""Batches that are written down as landed in one transaction."""
+
+
+class Landing:
+    """Lands what is pending; see `headwater.collecting.service.Collecting` for the arguments."""
+
+    def __init__(self, store: CollectorStore, files: CollectedFiles, pause: Callable[[float], None]) -> None:
+        self._store, self._files, self._pause = store, files, pause
+
+    def land_pending(self, folder: Path, here: Mapping[int, Path] | None = None) -> None:
+        """Land every batch that counts and hasn't landed.
+
+        Parameters
+        ----------
+        folder : Path
+            For files that have to be fetched.
+        here : mapping of int to Path
+            Files of batches that are on disk.
+
+        Raises
+        ------
+        CollectFailed
+            A file of that name isn't the collector's, or a staged file is gone.
+        CollectorBusy
+            Others kept coming first.
+        """
+        for _ in tries(_TRIES, self._pause):
+            before = self._store.state()
+            if before is None or not before.pending:
+                return
+            wanted = before.pending[:_MOST]
+            found = [self._land(self._batch(number), folder, here or {}) for number in wanted]
+            rest = before.pending[len(wanted) :]
+            state = before.model_copy(update={"pending": rest, "write": uuid.uuid4().hex})
+            there = None if self._store.settle(state, before, found) else self._store.state()
+            if there is None or there.write == state.write:
+                for batch in found:
+                    if batch.staged is not None:
+                        self._files.forget(batch.staged)
+                if not rest:
+                    return
+        raise CollectorBusy("others kept writing the collector first")
+
+    def _batch(self, number: int) -> BatchRecord:
+        batch = self._store.batch(number)
+        assert batch is not None  # noqa: S101 -- written in one transaction with the state
+        return batch
+
+    def _land(self, batch: BatchRecord, folder: Path, here: Mapping[int, Path]) -> BatchRecord:
+        """The batch as it is once its file has landed, now or by somebody before."""
+        if batch.staged is None:
+            return batch
+        key, mark = f"{LANDING}/{batch.source}/{batch.file}", f"{batch.collector}#{batch.sequence}"
+        for _ in tries(_TRIES, self._pause):
+            there = self._files.landed(key)
+            if there is not None and there.batch == mark:
+                return batch.model_copy(update={"landed": there.pointer})
+            if there is not None and not there.batch.startswith(f"{batch.collector}#"):
+                raise CollectFailed(
+                    f"s3://{there.pointer.bucket}/{key} isn't the collector's: somebody uploaded a file of that name. "
+                    "Upload it under another name and delete it there"
+                )
+            # Looked at after the object was: a newer batch that lands from now on changes the ETag.
+            if batch.replaces and self._is_old(batch):
+                return batch.model_copy(update={"replaced": True})
+            path = here.get(batch.sequence) or self._fetched(batch, folder)
+            over = there.etag if there is not None and batch.replaces else None
+            if (landed := self._files.land(key, path, batch=mark, over=over)) is not None:
+                return batch.model_copy(update={"landed": landed})
+        raise CollectorBusy(f"others kept writing {key} first")
+
+    def _is_old(self, batch: BatchRecord) -> bool:
+        newest = self._store.file(batch.file)
+        return newest is not None and newest.sequence != batch.sequence
+
+    def _fetched(self, batch: BatchRecord, folder: Path) -> Path:
+        path = folder / f"pending-{batch.sequence}"
+        if not path.exists():
+            assert batch.staged is not None  # noqa: S101 -- the caller looked
+            try:
+                self._files.fetch(batch.staged, path)
+            except ObjectGone as error:
+                landed = self._store.batch(batch.sequence)
+                if landed is None or (landed.landed is None and not landed.replaced):
+                    raise CollectFailed(f"batch {batch.sequence} counts, and its file is gone: {error}") from None
+                raise CollectorBusy("another run has landed the batch") from None
+        return path

@@ -1,0 +1,42 @@
+"""Runs of collectors as the work of a schedule: started once for each tick, looked at, stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from headwater.lake.refusal import one_line
+from headwater.schedules.targets import Seen, execution_of, seen_of
+from headwater.schedules.types import TickRecord, Work
+from headwater.storage.executions import Executions
+
+
+class ScheduledCollection:
+    """Starts collectors for ticks: executions of the collecting machine.
+
+    Parameters
+    ----------
+    collecting_arn : str
+        The machine's.
+    """
+
+    def __init__(self, collecting_arn: str) -> None:
+        self._machine = Executions(collecting_arn)
+
+    def run_of(self, work: Work, tick: TickRecord) -> str:
+        """The run's id."""
+        return execution_of(work, tick)
+
+    def start(self, work: Work, run: str, given: Mapping[str, Any]) -> None:
+        """Start the run; Step Functions takes an execution's name once."""
+        self._machine.start(run, {"collector": work.name, "tick": dict(given)})
+
+    def look(self, work: Work, run: str) -> Seen | None:  # noqa: ARG002 -- of the protocol
+        """How the run stands."""
+        return seen_of(self._machine.describe(run), one_line)
+
+    def stop(self, work: Work, run: str, why: str, at: datetime) -> None:  # noqa: ARG002 -- of the protocol
+        """Stop the run: a batch that it fetches afterwards moves no cursor once the next run has begun."""
+        if (seen := self.look(work, run)) is not None and seen.status == "RUNNING":
+            self._machine.stop(run, error="Stopped", cause=why)

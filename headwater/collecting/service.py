@@ -1,0 +1,335 @@
+"""One run of a collector: what counts is decided by one conditional step a batch, and lands after it.
+
+A batch is first staged, then counted: state, cursor and the batch's record are one transaction. Only then does it land,
+under a name that follows from its number, on condition that nothing is there. Whoever is killed in between leaves a
+batch that is pending, and the next run lands it first.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from headwater.collecting.errors import BadCursor, CollectFailed, CollectorBusy, CollectorMoved, DeclarationChanged
+from headwater.collecting.files import Fetched, fetched
+from headwater.collecting.landing import Landing
+from headwater.collecting.redaction import Redaction
+from headwater.collecting.store import CollectedFiles, CollectorStore, Commit
+from headwater.collecting.types import (
+    LONGEST_CURSOR,
+    Batch,
+    BatchRecord,
+    CollectionRun,
+    CollectorState,
+    FileRecord,
+    Outcome,
+    Read,
+    Request,
+    RunStatus,
+    Unchanged,
+)
+from headwater.declare import Code, Collector
+from headwater.errors import HeadwaterError
+from headwater.json_values import NotJson, dumps, json_value, loads
+from headwater.storage.objects import ObjectGone
+from headwater.storage.retries import tries
+from headwater.values import Value
+
+MARGIN = 90.0
+"""Seconds that are left when a run begins no further batch, and leaves the rest to the next call."""
+LONGEST_FILE = 500
+"""Characters of a file's name: S3 takes keys of 1,024 bytes."""
+_TRIES = 12
+
+
+class Tick(Value):
+    """The tick that a run stands for, as the ledger of ticks tells it."""
+
+    at: datetime
+    since: datetime | None = None
+
+
+class Collecting:
+    """Runs one collector.
+
+    Parameters
+    ----------
+    collector : Collector
+    read : callable
+        Fetches: of the collector's kind.
+    store : CollectorStore
+    files : CollectedFiles
+    secret : callable
+        Reads a secret by its reference.
+    now : callable
+        The time, UTC.
+    pause : callable
+        Called with seconds before another try.
+    """
+
+    def __init__(
+        self,
+        collector: Collector,
+        read: Read,
+        store: CollectorStore,
+        files: CollectedFiles,
+        *,
+        secret: Callable[[str], str],
+        now: Callable[[], datetime],
+        pause: Callable[[float], None],
+    ) -> None:
+        self._collector, self._read, self._store, self._files = collector, read, store, files
+        self._secret, self._now, self._pause = secret, now, pause
+        self._landing = Landing(store, files, pause)
+        self.redaction = Redaction()
+        """Knows the secrets that were read, once the run has read them."""
+
+    def run(self, run_id: str, tick: Tick, *, seconds_left: Callable[[], float]) -> Outcome:
+        """Fetch what is new, batch by batch; a run that is done is not run again.
+
+        Raises
+        ------
+        CollectFailed
+            In one line, without secrets. Batches before it count.
+        """
+        run = self._begun(run_id, tick)
+        if run.status is not RunStatus.RUNNING:
+            return _outcome(run)
+        try:
+            with TemporaryDirectory(prefix="headwater-collect-") as folder:
+                run = self._collected(run, tick, Path(folder), seconds_left)
+            return _outcome(run)
+        except CollectorMoved as error:
+            return _outcome(self._ended(run, RunStatus.SUPERSEDED, error.message))
+        except Exception as error:
+            failed = self._failure(error)
+            self._ended(run, RunStatus.FAILED, failed.message)
+        # Not chained: what is behind it repeats addresses with their passwords, and would be logged.
+        raise failed
+
+    def _failure(self, error: Exception) -> CollectFailed:
+        said, is_known = self.redaction.line(error), isinstance(error, HeadwaterError)
+        failed = CollectFailed(
+            f"collector {self._collector.name!r}: {said if is_known else f'{type(error).__name__}: {said}'}",
+            next_steps=[f"headwater collect history {self._collector.name}"],
+        )
+        if not is_known:
+            failed.add_note(self.redaction.trace(error))
+        return failed
+
+    def _collected(
+        self, run: CollectionRun, tick: Tick, folder: Path, seconds_left: Callable[[], float]
+    ) -> CollectionRun:
+        """The run after it has ended, or as it stands once the time is up."""
+        state = self._claim(run.run)
+        self._landing.land_pending(folder)
+        for batch in self._read(self._request(state, tick, folder, seconds_left)):
+            file = fetched(batch, folder)
+            run, number = self._count(batch, file, run, ticket=state.ticket)
+            if file is not None:
+                if number:
+                    self._landing.land_pending(folder, {number: file.path})
+                file.path.unlink(missing_ok=True)
+            if seconds_left() < MARGIN:
+                return run
+        return self._ended(run, RunStatus.DONE)
+
+    def _begun(self, run_id: str, tick: Tick) -> CollectionRun:
+        now = self._now()
+        run = CollectionRun(
+            collector=self._collector.name, run=run_id, at=tick.at, since=tick.since, started_at=now, changed_at=now
+        )
+        before = self._store.run(run.key)
+        if before is None or before.status is RunStatus.FAILED:
+            run = run if before is None else before.model_copy(update={"status": RunStatus.RUNNING, "reason": ""})
+            self._store.put_run(run)
+            return run
+        return before
+
+    def _ended(self, run: CollectionRun, status: RunStatus, reason: str = "") -> CollectionRun:
+        # Its last batch may be counted, and this run's caller not know of it.
+        run = self._store.run(run.key) or run
+        ended = run.model_copy(update={"status": status, "reason": reason, "changed_at": self._now()})
+        self._store.put_run(ended)
+        return ended
+
+    def _claim(self, run_id: str) -> CollectorState:
+        """Take the collector over: batches of runs before this one move its cursor no more."""
+        name, identity = self._collector.name, self._collector.reads.identity
+        for _ in tries(_TRIES, self._pause):
+            before = self._store.state() or None
+            state = before or CollectorState(collector=name, write="")
+            if state.cursor is not None and state.identity != identity:
+                raise DeclarationChanged(
+                    f"it reads {identity or 'without a cursor'}, and its cursor is of {state.identity or 'nothing'}",
+                    next_steps=[f"headwater collect reset {name}"],
+                )
+            claimed = {"ticket": state.ticket + 1, "run": run_id, "identity": identity, "write": _new_id()}
+            state = state.model_copy(update=claimed)
+            if self._store.commit(Commit(state, before)) or self._is_there(state):
+                return state
+        raise CollectorBusy("others kept writing the collector first")
+
+    def _request(self, state: CollectorState, tick: Tick, folder: Path, seconds_left: Callable[[], float]) -> Request:
+        reads = self._collector.reads
+        names = reads.secret_names if isinstance(reads, Code) else {}
+
+        def secret(name: str) -> str:
+            if (place := names.get(name, name)) not in reads.secrets:
+                raise CollectFailed(f"no secret {name!r} is declared: it has {', '.join(sorted(names)) or 'none'}")
+            return self.redaction.add(self._secret(place))
+
+        try:
+            memory = self._files.memory(state.memory) if state.memory else b""
+        except ObjectGone as error:
+            raise CollectFailed(f"its memory is gone ({error}): headwater collect reset {state.collector}") from None
+        (scratch := folder / "fetched").mkdir()
+        return Request(
+            collector=state.collector,
+            cursor=None if state.cursor is None else loads(state.cursor),
+            memory=memory,
+            since=tick.since,
+            until=tick.at,
+            secret=secret,
+            settings=reads.settings if isinstance(reads, Code) else {},
+            seconds_left=seconds_left,
+            folder=scratch,
+        )
+
+    def _count(
+        self, batch: Batch, file: Fetched | None, run: CollectionRun, *, ticket: int
+    ) -> tuple[CollectionRun, int]:
+        """The run with a batch that counts from now on, and the batch's number; 0 if it brings nothing new."""
+        moves, staged, memory = not isinstance(batch.cursor, Unchanged), None, None
+        cursor = _text_of(batch.cursor) if moves else None
+        for _ in tries(_TRIES, self._pause):
+            before = self._store.state()
+            assert before is not None  # noqa: S101 -- the claim made it
+            if moves and before.ticket != ticket:
+                raise CollectorMoved(f"run {before.run} took over")
+            name = self._name_of(batch, file, before.sequence + 1)
+            file = self._if_new(name, file, ticket) if batch.name else file
+            if file is None and (not moves or (cursor == before.cursor and isinstance(batch.memory, Unchanged))):
+                return run, 0
+            if file is not None and staged is None:
+                staged = self._files.stage(self._collector.name, f"{_new_id()}{file.suffix}", file.path)
+            if moves and memory is None and isinstance(batch.memory, bytes):
+                memory = self._files.remember(self._collector.name, batch.memory, _new_id())
+            record = self._record(before, file, name, run.run, replaces=bool(batch.name)).model_copy(
+                update={"staged": staged if file is not None else None, "cursor": cursor if moves else before.cursor}
+            )
+            counted = run.model_copy(
+                update={
+                    "batches": run.batches + 1,
+                    "rows": run.rows + (record.rows or 0),
+                    "size": run.size + record.size,
+                    "changed_at": record.at,
+                }
+            )
+            state = before.model_copy(
+                update={
+                    "write": _new_id(),
+                    "sequence": record.sequence,
+                    "cursor": record.cursor,
+                    "memory": memory or before.memory,
+                    "pending": before.pending if file is None else (*before.pending, record.sequence),
+                }
+            )
+            newest = None
+            if file is not None and batch.name:
+                newest = FileRecord(ticket=ticket, sequence=record.sequence, sha256=file.sha256)
+            if self._store.commit(Commit(state, before, record, newest, counted)) or self._is_there(state):
+                if memory is not None and before.memory is not None:
+                    self._files.forget(before.memory)
+                return counted, record.sequence
+        raise CollectorBusy("others kept writing the collector first")
+
+    def _name_of(self, batch: Batch, file: Fetched | None, sequence: int) -> str:
+        if file is None:
+            return ""
+        # The hash: a number may come again where the registry was lost and the lake was not.
+        name = batch.name or f"{sequence:08}-{file.sha256[:8]}"
+        if len(name) > LONGEST_FILE or not name.isprintable() or name.startswith("/"):
+            raise CollectFailed(f"a batch's name {name[:60]!r}: expected at most {LONGEST_FILE} printable characters")
+        return f"{self._collector.name}/{name}{file.suffix}"
+
+    def _if_new(self, name: str, file: Fetched | None, ticket: int) -> Fetched | None:
+        """The file, unless the newest of its name is the same; raises `CollectorMoved` if a later run replaced it."""
+        there = self._store.file(name) if file is not None else None
+        if there is None or file is None:
+            return file
+        if there.ticket > ticket:
+            raise CollectorMoved(f"a later run has replaced {name}")
+        return None if there.sha256 == file.sha256 else file
+
+    def _record(
+        self, before: CollectorState, file: Fetched | None, name: str, run_id: str, *, replaces: bool
+    ) -> BatchRecord:
+        return BatchRecord(
+            collector=self._collector.name,
+            sequence=before.sequence + 1,
+            source=self._collector.source,
+            file=name,
+            run=run_id,
+            rows=file.rows if file else 0,
+            size=file.size if file else 0,
+            sha256=file.sha256 if file else "",
+            replaces=replaces,
+            at=self._now(),
+        )
+
+    def _is_there(self, state: CollectorState) -> bool:
+        """Whether a write whose answer was lost came through."""
+        there = self._store.state()
+        return there is not None and there.write == state.write
+
+
+def reset(store: CollectorStore, collector: str, cursor: Any, *, pause: Callable[[float], None]) -> CollectorState:
+    """Set a collector's cursor, or forget it if ``cursor`` is None; what a run in progress fetches counts no more.
+
+    Raises
+    ------
+    BadCursor
+        JSON can't hold it, or it is too long.
+    CollectorBusy
+    """
+    for _ in tries(_TRIES, pause):
+        before = store.state()
+        state = before or CollectorState(collector=collector, write="")
+        given = {"cursor": None if cursor is None else _text_of(cursor), "memory": None, "identity": ""}
+        if cursor is not None:
+            given["identity"] = state.identity
+        state = state.model_copy(update={**given, "ticket": state.ticket + 1, "run": "", "write": _new_id()})
+        there = None if store.commit(Commit(state, before)) else store.state()
+        if there is None or there.write == state.write:
+            return state
+    raise CollectorBusy(f"collector {collector!r}: others kept writing it first")
+
+
+def _text_of(cursor: Any) -> str:
+    try:
+        text = dumps(json_value(cursor, "the cursor"))
+    except NotJson as error:
+        raise BadCursor(error.message) from None
+    if len(text) > LONGEST_CURSOR:
+        raise BadCursor(f"the cursor has {len(text):,} characters, at most {LONGEST_CURSOR:,}: put it into memory")
+    return text
+
+
+def _outcome(run: CollectionRun) -> Outcome:
+    return Outcome(
+        collector=run.collector,
+        run_id=run.run,
+        complete=run.status is not RunStatus.RUNNING,
+        status=run.status,
+        batches=run.batches,
+        rows=run.rows,
+    )
+
+
+def _new_id() -> str:
+    return uuid.uuid4().hex

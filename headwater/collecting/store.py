@@ -1,0 +1,209 @@
+"""A collector's items in the registry, and its files on their way to landing; the only calls to AWS of the core.
+
+Items under ``COLLECTOR#<name>``: ``STATE``, ``BATCH#<number>``, ``FILE#<name>``, ``RUN#<time>#<run>``. Files that were
+fetched lie under ``collected/files/`` of the lake until they count and have landed, memories under
+``collected/memory/``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from botocore.exceptions import ClientError
+from pydantic import BaseModel
+
+from headwater.collecting.types import BatchRecord, CollectionRun, CollectorState, FileRecord
+from headwater.storage.clients import client, error_code
+from headwater.storage.objects import Bucket, ObjectGone
+from headwater.storage.table import ABSENT, Table, WriteRefused
+from headwater.values import Pointer, Stored
+
+V = TypeVar("V", bound=Stored)
+
+STAGED, MEMORY = "collected/files/", "collected/memory/"
+STATE, BATCHES, FILES, RUNS = "STATE", "BATCH#", "FILE#", "RUN#"
+_BATCH = "collected"
+"""The object's metadata: which batch it is."""
+_NOT_FIRST = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"})
+
+
+class Commit(NamedTuple):
+    """The writes of one conditional step."""
+
+    state: CollectorState
+    before: CollectorState | None
+    batch: BatchRecord | None = None
+    file: FileRecord | None = None
+    """The record of the batch's file, if batches replace it."""
+    run: CollectionRun | None = None
+
+
+class Landed(NamedTuple):
+    """An object in landing."""
+
+    pointer: Pointer
+    etag: str
+    batch: str
+    """The batch that it is, as `CollectedFiles.land` was told; empty if somebody else uploaded it."""
+
+
+class CollectorStore:
+    """One collector's items."""
+
+    def __init__(self, table: Table, collector: str) -> None:
+        self._table, self._pk = table, f"COLLECTOR#{collector}"
+
+    def state(self) -> CollectorState | None:
+        """How far it is; None before its first run."""
+        return self._get(STATE, CollectorState)
+
+    def batch(self, sequence: int) -> BatchRecord | None:
+        """A batch that counts."""
+        return self._get(_batch_key(sequence), BatchRecord)
+
+    def file(self, name: str) -> FileRecord | None:
+        """The newest batch of a file that batches replace."""
+        return self._get(f"{FILES}{name}", FileRecord)
+
+    def run(self, key: str) -> CollectionRun | None:
+        """A run by its sort key."""
+        return self._get(key, CollectionRun)
+
+    def runs(self, number: int) -> list[CollectionRun]:
+        """The last runs, newest first."""
+        return [
+            CollectionRun.model_validate_json(item["document"])
+            for item in islice(self._table.newest_first(self._pk, RUNS, page_size=min(number, 1000)), number)
+        ]
+
+    def batches(self) -> Iterator[BatchRecord]:
+        """Every batch that counts, newest first."""
+        for item in self._table.newest_first(self._pk, BATCHES):
+            yield BatchRecord.model_validate_json(item["document"])
+
+    def commit(self, commit: Commit) -> bool:
+        """Write all or nothing, unless the state isn't what it was before.
+
+        Returns
+        -------
+        bool
+            False if others wrote first, or nobody knows: read again. A state that is there with this one's write id is
+            this very write.
+        """
+        state, before = commit.state, commit.before
+        held: dict[str, Any] = (
+            {"only_if": "write_id = :before", "before": before.write} if before else {"only_if": ABSENT}
+        )
+        writes = [self._put(STATE, state, {"write_id": state.write}, **held)]
+        if commit.batch is not None:
+            writes.append(self._put(_batch_key(commit.batch.sequence), commit.batch, only_if=ABSENT))
+            if commit.file is not None:
+                newer = f"{ABSENT} OR ticket <= :ticket"
+                more = {"ticket": commit.file.ticket}
+                writes.append(
+                    self._put(
+                        f"{FILES}{commit.batch.file}", commit.file, more, only_if=newer, ticket=commit.file.ticket
+                    )
+                )
+        if commit.run is not None:
+            writes.append(self._put(commit.run.key, commit.run))
+        try:
+            self._table.transact(writes)
+        except WriteRefused:
+            return False
+        return True
+
+    def settle(self, state: CollectorState, before: CollectorState, batches: Sequence[BatchRecord]) -> bool:
+        """Write a state and batches that have landed, on the same condition as `commit`."""
+        writes = [
+            self._put(STATE, state, {"write_id": state.write}, only_if="write_id = :before", before=before.write),
+            *(self._put(_batch_key(batch.sequence), batch) for batch in batches),
+        ]
+        try:
+            self._table.transact(writes)
+        except WriteRefused:
+            return False
+        return True
+
+    def put_run(self, run: CollectionRun) -> None:
+        """Write how a run stands; nothing depends on it."""
+        self._table.write(self._put(run.key, run))
+
+    def _get(self, sk: str, kind: type[V]) -> V | None:
+        item = self._table.get(self._pk, sk)
+        return kind.model_validate_json(item["document"]) if item else None
+
+    def _put(self, sk: str, value: BaseModel, more: dict[str, Any] | None = None, **condition: Any) -> dict[str, Any]:
+        return self._table.put(
+            {"pk": self._pk, "sk": sk, "document": value.model_dump_json(), **(more or {})}, **condition
+        )
+
+
+class CollectedFiles:
+    """Files on their way: staged first, landed once they count.
+
+    Parameters
+    ----------
+    bucket : str
+        The lake's.
+    """
+
+    def __init__(self, bucket: str) -> None:
+        self._bucket = Bucket(bucket)
+
+    def stage(self, collector: str, name: str, path: Path) -> Pointer:
+        """Keep a file that doesn't count yet."""
+        with path.open("rb") as body:
+            return self._bucket.put(f"{STAGED}{collector}/{name}", body)
+
+    def fetch(self, staged: Pointer, path: Path) -> None:
+        """Bring a staged file back to disk; raises `ObjectGone`."""
+        body = self._bucket.get(staged)["Body"]
+        with path.open("wb") as file:
+            while chunk := body.read(2**20):
+                file.write(chunk)
+
+    def landed(self, key: str) -> Landed | None:
+        """The newest version of ``key``; None if there is none."""
+        try:
+            found = self._bucket.head(key)
+        except ObjectGone:
+            return None
+        pointer = Pointer(bucket=self._bucket.name, key=key, version_id=found["VersionId"])
+        return Landed(pointer, found["ETag"], found.get("Metadata", {}).get(_BATCH, ""))
+
+    def land(self, key: str, path: Path, *, batch: str, over: str | None) -> Pointer | None:
+        """Put a file at ``key`` if its newest version has the ETag ``over``, or if there is none and ``over`` is None.
+
+        Returns
+        -------
+        Pointer or None
+            None if somebody else came first.
+        """
+        condition = {"IfNoneMatch": "*"} if over is None else {"IfMatch": over}
+        try:
+            with path.open("rb") as body:
+                return self._bucket.put(key, body, Metadata={_BATCH: batch}, **condition)
+        except ClientError as error:
+            if error_code(error) in _NOT_FIRST:
+                return None
+            raise
+
+    def remember(self, collector: str, memory: bytes, name: str) -> Pointer:
+        """Keep a batch's memory."""
+        return self._bucket.put(f"{MEMORY}{collector}/{name}", memory)
+
+    def memory(self, kept: Pointer) -> bytes:
+        """A batch's memory; raises `ObjectGone`."""
+        return self._bucket.read(kept)
+
+    def forget(self, pointer: Pointer) -> None:
+        """Delete a staged file that has landed, or a memory that a newer one replaced."""
+        client("s3").delete_object(Bucket=pointer.bucket, Key=pointer.key, VersionId=pointer.version_id)
+
+
+def _batch_key(sequence: int) -> str:
+    return f"{BATCHES}{sequence:012}"

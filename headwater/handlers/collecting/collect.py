@@ -1,0 +1,63 @@
+"""A collector's turn: fetch what is new where it is, batch by batch, and let it land as an upload does."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from headwater.collecting.errors import CollectFailed
+from headwater.collecting.kinds import read_of
+from headwater.collecting.service import Collecting, Tick
+from headwater.collecting.store import CollectedFiles, CollectorStore
+from headwater.declare import load_catalog
+from headwater.handlers.observability import observe
+from headwater.settings import LakeSettings, at_init
+from headwater.storage.secrets import Secrets
+from headwater.storage.table import Table
+
+logger, tracer, metrics, entry = observe("collecting")
+
+
+class Settings(LakeSettings):
+    """Environment of the collect function."""
+
+
+settings = at_init(Settings.from_environment)
+catalog = at_init(load_catalog)
+secrets = Secrets()
+
+
+@entry
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Go on with a run: ``{"collector", "run_id", "tick": {"tick", "interval"}}``; ``complete`` says if it is over."""
+    collector = catalog().collector(event["collector"])
+    logger.append_keys(collector=collector.name, source=collector.source, run_id=event["run_id"])
+    collecting = Collecting(
+        collector,
+        read_of(collector),
+        CollectorStore(Table(settings().registry_table), collector.name),
+        CollectedFiles(settings().lake_bucket),
+        secret=secrets,
+        now=lambda: datetime.now(UTC),
+        pause=time.sleep,
+    )
+    try:
+        outcome = collecting.run(
+            event["run_id"], _tick(event["tick"]), seconds_left=lambda: context.get_remaining_time_in_millis() / 1000
+        )
+    except CollectFailed:
+        # A password may have been changed since it was read: the next try has the new one.
+        secrets.forget()
+        raise
+    metrics.add_metric("RowsCollected", MetricUnit.Count, outcome.rows)
+    logger.info("collected", extra={"outcome": outcome.model_dump(mode="json")})
+    return outcome.model_dump(mode="json")
+
+
+def _tick(given: dict[str, Any]) -> Tick:
+    since = (given.get("interval") or [None])[0]
+    return Tick(at=datetime.fromisoformat(given["tick"]), since=datetime.fromisoformat(since) if since else None)
