@@ -74,9 +74,7 @@ class Schedules:
         training = ScheduledTraining(self._description.training_arn, self._description.artifacts_bucket)
         collecting = ScheduledCollection(self._description.collecting_arn)
         calls = ScheduledCall(self._description.regular_arn)
-        return Scheduler(
-            self._ledger, self._deployed, {"training": training, "collecting": collecting, CALL: calls}
-        )
+        return Scheduler(self._ledger, self._deployed, {"training": training, "collecting": collecting, CALL: calls})
 
     def list(self) -> tuple[ScheduleSummary, ...]:
         """Every schedule of the stack, by name."""
