@@ -56,6 +56,8 @@ class Description(BaseModel):
     materialisation_arn: str = ""
     """Empty if the stack was deployed before there was that machine."""
     predict_function: str
+    retraining_function: str = ""
+    """The function that keeps the models' retraining policies; empty if the stack was deployed before there was one."""
     api_url: str
     alarm_topic_arn: str
     cluster: str

@@ -9,8 +9,11 @@ from pydantic import AwareDatetime
 
 from headwater.client.connection import Connection
 from headwater.client.people import me
+from headwater.retraining.scheduled import PolicyTraining
+from headwater.retraining.store import PolicyFunction, RetrainStore
 from headwater.schedules.service import Scheduler
 from headwater.schedules.store import DeployedSchedules, Ledger
+from headwater.schedules.targets import Target
 from headwater.schedules.ticks import upcoming
 from headwater.schedules.types import Definition, Pause, ScheduleState, TickRecord, Work
 from headwater.storage.table import Table
@@ -69,7 +72,12 @@ class Schedules:
 
     @property
     def _scheduler(self) -> Scheduler:
-        training = ScheduledTraining(self._description.training_arn, self._description.artifacts_bucket)
+        told = self._description
+        plain = ScheduledTraining(told.training_arn, told.artifacts_bucket)
+        training: Target = plain
+        if told.retraining_function:
+            answers = RetrainStore(Table(told.registry_table))
+            training = PolicyTraining(plain, PolicyFunction(told.retraining_function).ask, answers)
         return Scheduler(self._ledger, self._deployed, {"training": training})
 
     def list(self) -> tuple[ScheduleSummary, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import runpy
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -20,7 +20,11 @@ FILE = "alarms.py"
 
 GIVE_UP_AFTER = timedelta(hours=6)
 """How long a receiver is tried."""
-ReceiverName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,47}$")]
+RETRAIN = "retrain:"
+ReceiverName = Annotated[
+    str, StringConstraints(pattern=rf"^({RETRAIN}[a-z][a-z0-9_]{{0,47}}|[a-z][a-z0-9_-]{{0,47}})$")
+]
+"""A receiver's name, or ``retrain:<model>``: the model's retraining policy, which needs no declaration."""
 Secret = Annotated[
     str, StringConstraints(pattern=r"^(ssm:/[A-Za-z0-9_./-]{1,1000}|secretsmanager:[A-Za-z0-9_/+=.@-]{1,512})$")
 ]
@@ -148,8 +152,25 @@ class EventBus(Receiver):
     bus: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._/-]{1,256}$")] = "default"
 
 
+class Retrain(Receiver):
+    """A model's retraining policy. Routes name it ``retrain:<model>``, and it is there without a declaration."""
+
+    kind: Literal["retrain"] = "retrain"
+
+    @model_validator(mode="after")
+    def _check(self) -> Retrain:
+        if not self.name.startswith(RETRAIN):
+            raise ValueError(f"receiver {self.name!r}: a model's retraining policy is called 'retrain:<model>'")
+        return self
+
+    @property
+    def model(self) -> str:
+        """The model's name."""
+        return self.name.removeprefix(RETRAIN)
+
+
 AnyReceiver = Annotated[
-    Email | Webhook | ConfiguredWebhook | Slack | Teams | PagerDuty | Opsgenie | Alertmanager | EventBus,
+    Email | Webhook | ConfiguredWebhook | Slack | Teams | PagerDuty | Opsgenie | Alertmanager | EventBus | Retrain,
     Field(discriminator="kind"),
 ]
 
@@ -218,6 +239,11 @@ class Alarms(Declaration):
 
     @model_validator(mode="after")
     def _check(self) -> Alarms:
+        named = {name for route in every_route(self.route) for name in route.receivers if name.startswith(RETRAIN)}
+        missing = sorted(named - {receiver.name for receiver in self.receivers})
+        made = tuple(Retrain(name=name) for name in missing)
+        # Frozen for everybody else.
+        object.__setattr__(self, "receivers", (*self.receivers, *made))
         names = [receiver.name for receiver in self.receivers]
         if repeated := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"receiver {', '.join(map(repr, repeated))} is declared more than once")
@@ -284,6 +310,34 @@ def configured_alarms(*, emails: int, webhooks: int, repeat_interval: timedelta)
             repeat_interval=repeat,
             recovery_interval=repeat,
         ),
+    )
+
+
+def with_retraining(declared: Alarms, models: Iterable[str]) -> Alarms:
+    """Routes that bring each model's alarms to its retraining policy too, and everywhere else as before.
+
+    A model whose policy some route leads to already is left to that route.
+    """
+    known = {name for route in every_route(declared.route) for name in route.receivers}
+    routes = tuple(
+        Route(
+            match=(f'alarmname="model-{model}"',),  # type: ignore[arg-type]
+            receivers=(RETRAIN + model,),
+            continue_=True,
+            group_by=("...",),
+            group_wait="0s",
+        )
+        for model in sorted(models)
+        if RETRAIN + model not in known
+    )
+    if not routes:
+        return declared
+    # A root takes only what nothing below it takes: the one of before becomes a route of the new one.
+    return declared.model_copy(
+        update={
+            "receivers": (*declared.receivers, *(Retrain(name=name) for one in routes for name in one.receivers)),
+            "route": Route(routes=(*routes, declared.route)),
+        }
     )
 
 

@@ -13,7 +13,15 @@ import pulumi_aws as aws
 import headwater.handlers.alarms.manage
 from headwater.alarms.store import DECLARED_KEY
 from headwater.alarms.store import QUEUE_NAME as QUEUE
-from headwater.declare.alarms import Alarms, EventBus, configured_alarms, load_alarms, secrets_of
+from headwater.declare.alarms import (
+    Alarms,
+    EventBus,
+    Retrain,
+    configured_alarms,
+    load_alarms,
+    secrets_of,
+    with_retraining,
+)
 from headwater.declare.base import InvalidProduct
 from headwater.infra.platform.alarm_topic import CAPABILITY, DeadLetters
 from headwater.infra.platform.component import Component
@@ -24,6 +32,7 @@ from headwater.infra.platform.keys import ALARMS
 from headwater.infra.platform.platform import Platform
 from headwater.infra.platform.tags import physical_name, prefix, tags
 from headwater.project import project
+from headwater.retraining.asking import FUNCTION as POLICY
 
 TIMEOUT = timedelta(minutes=2)
 TRIES = 5
@@ -52,7 +61,7 @@ class AlarmManager(Component):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(name, platform, opts)
-        declared = alarms or declared_for(platform.config)
+        declared = _with_retraining(alarms or declared_for(platform.config), platform)
         queue = self._queue(platform.dead_letters)
         function = self._manage(platform, declared, queue)
         aws.lambda_.EventSourceMapping(
@@ -210,6 +219,16 @@ def declared_for(config: Config) -> Alarms:
     return found
 
 
+def _with_retraining(declared: Alarms, platform: Platform) -> Alarms:
+    """The routes, and those that bring models' alarms to their retraining policies."""
+    models = platform.products.models
+    for receiver in declared.receivers:
+        if isinstance(receiver, Retrain) and receiver.model not in models:
+            there = ", ".join(sorted(models)) or "none"
+            raise pulumi.RunError(f"alarms.py: receiver {receiver.name!r}: there is no such model; there are {there}")
+    return with_retraining(declared, [name for name, model in models.items() if model.retraining.by_alarm])
+
+
 def _check_settings(declared: Alarms, config: Config) -> None:
     for receiver in declared.receivers:
         if receiver.kind == "email" and not config.alarm_emails:
@@ -238,6 +257,10 @@ def _receivers(platform: Platform, declared: Alarms) -> Grant:
         wildcard = "Secrets Manager adds six characters to a secret's name"
         grants.append(allow(["secretsmanager:GetSecretValue"], *arns, wildcard=wildcard))
         grants.append(use_key(platform.config.kms_key_arn, "secretsmanager", account.region, ["kms:Decrypt"]))
+    if any(isinstance(one, Retrain) for one in declared.receivers):
+        name = physical_name(POLICY, "function")
+        policy = account.arn("lambda", f"function:{name}")
+        grants.append(allow(["lambda:InvokeFunction"], policy, settings={"retraining_function": name}))
     if buses := sorted({one.bus for one in declared.receivers if isinstance(one, EventBus)}):
         grants.append(allow(["events:PutEvents"], *(account.arn("events", f"event-bus/{bus}") for bus in buses)))
     return merge(*grants)

@@ -22,9 +22,10 @@ from headwater.infra.lake.ingestion import Ingestion
 from headwater.infra.platform.buckets import PrivateBucket
 from headwater.infra.platform.grants import Text
 from headwater.infra.platform.platform import Platform
-from headwater.infra.platform.tags import tags
+from headwater.infra.platform.tags import physical_name, tags
 from headwater.infra.serving import Serving
 from headwater.infra.training.machine import Training
+from headwater.retraining.asking import FUNCTION
 
 CATALOG_KEY = "stack/catalog.json"
 ROOM = 1800
@@ -56,6 +57,7 @@ def describe(
             "spark_arn": machine_arn(platform.account) if platform.spark else "",
             "materialisation_arn": sharding.machine.arn,
             "predict_function": serving.predict.name,
+            "retraining_function": physical_name(FUNCTION, "function"),
             "api_url": serving.url,
             "alarm_topic_arn": platform.topic.arn,
             "cluster": containers.cluster.name,

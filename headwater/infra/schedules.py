@@ -11,11 +11,12 @@ import pulumi_aws as aws
 import headwater.handlers.schedules.wake
 from headwater.infra.platform.component import Component
 from headwater.infra.platform.grants import Grant, allow
-from headwater.infra.platform.keys import RUNS, SCHEDULES
+from headwater.infra.platform.keys import RETRAININGS, RUNS, SCHEDULES
 from headwater.infra.platform.platform import Platform
 from headwater.infra.platform.schedules import Start, start_on_schedules
 from headwater.infra.platform.state_machine import ANY_EXECUTION, StateMachine
 from headwater.infra.platform.tags import tags
+from headwater.infra.retraining import RetrainingPolicy
 from headwater.schedules.declared import definitions
 from headwater.schedules.store import DEFINITIONS
 from headwater.schedules.types import Definition
@@ -26,7 +27,7 @@ TIMEOUT = timedelta(minutes=2)
 
 
 class Schedules(Component):
-    """A ledger of ticks for each model that declares ``retrain``, and one schedule on AWS that wakes it.
+    """A ledger of ticks for each model that declares ``retrain``, what wakes it, and the retraining policy.
 
     EventBridge Scheduler decides nothing: it wakes a function at least at each tick, and the function starts each tick
     at most once. The function also hears when a run ends. Idle none of it costs anything.
@@ -37,6 +38,8 @@ class Schedules(Component):
     ) -> None:
         super().__init__(name, platform, opts)
         declared = definitions(platform.products)
+        # Ticks are reasons, and the policy decides.
+        policy = RetrainingPolicy(f"{name}-policy", platform, machine=machine, opts=self._child)
         wake = self._function(
             f"{name}-wake",
             headwater.handlers.schedules.wake,
@@ -45,8 +48,9 @@ class Schedules(Component):
             timeout=TIMEOUT,
             uses=[
                 platform.registry.write(SCHEDULES),
+                platform.registry.read(RETRAININGS),
                 platform.artifacts.read(DEFINITIONS),
-                machine.start(),
+                policy.function.invoke(),
                 machine.describe(),
                 *self._stopping(platform, machine, declared),
             ],

@@ -10,6 +10,8 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from headwater.handlers.observability import observe
+from headwater.retraining.scheduled import PolicyTraining
+from headwater.retraining.store import PolicyFunction, RetrainStore
 from headwater.schedules.service import Scheduler
 from headwater.schedules.store import DeployedSchedules, Ledger
 from headwater.schedules.types import ScheduleState
@@ -26,16 +28,18 @@ class Settings(FunctionSettings):
     registry_table: str
     artifacts_bucket: str
     training_arn: str
+    retraining_function: str
 
 
 @at_init
 def scheduler() -> Scheduler:
-    settings = Settings.from_environment()
-    return Scheduler(
-        Ledger(Table(settings.registry_table)),
-        DeployedSchedules(settings.artifacts_bucket),
-        {"training": ScheduledTraining(settings.training_arn, settings.artifacts_bucket)},
+    settings, table = Settings.from_environment(), Table(Settings.from_environment().registry_table)
+    training = PolicyTraining(
+        ScheduledTraining(settings.training_arn, settings.artifacts_bucket),
+        PolicyFunction(settings.retraining_function).ask,
+        RetrainStore(table),
     )
+    return Scheduler(Ledger(table), DeployedSchedules(settings.artifacts_bucket), {"training": training})
 
 
 @entry

@@ -86,8 +86,11 @@ RECIPES: Sequence[Recipe] = (
                     for name in ("alarms", "history", "images", "lake", "lineage", "registry", "schedules", "serving")
                 )
             ),
-            # Schedules start trainings, and do nothing else of them.
+            # Schedules ask the retraining policy, look at trainings and stop them.
             *_of(*(f"training/{name}.py" for name in ("__init__", "scheduled", "stopping", "store", "types"))),
+            *_of(
+                *(f"retraining/{name}.py" for name in ("__init__", "asking", "errors", "scheduled", "store", "types"))
+            ),
         ),
     ),
     Recipe(name="serving", sources=(*_BASE, *_of("features", "serving", "handlers/serving"))),
@@ -105,13 +108,17 @@ RECIPES: Sequence[Recipe] = (
                 "lake",
                 "lineage",
                 "monitoring",
+                "retraining",
                 "serving",
                 "training",
                 "verification",
                 "versions",
             ),
             *_of(
-                *(f"handlers/{name}" for name in ("features", "lake", "lineage", "monitoring", "registry", "training"))
+                *(
+                    f"handlers/{name}"
+                    for name in ("features", "lake", "lineage", "monitoring", "registry", "retraining", "training")
+                )
             ),
         ),
         of_project=("pipelines", "functions"),
