@@ -22,6 +22,7 @@ from headwater.client.models import Models
 from headwater.client.monitor import Monitor
 from headwater.client.prediction_log import LoggedPredictions
 from headwater.client.predictions import Predictions, predict
+from headwater.client.retraining import Retraining
 from headwater.client.runs import Run, Runs, train
 from headwater.client.schedules import Schedules
 from headwater.client.sources import Sources
@@ -63,6 +64,8 @@ class Stack:
         Registered models: list, show, serving, promote, rollback, training_set.
     schedules : Schedules
         Schedules: list, next, history, pause, resume, run, backfill.
+    retraining : Retraining
+        Retraining policies: status, why, run, pause, resume, policy.
     alarms : Alarms
         Alarms: list, show, ack, unack, snooze, close, mute, unmute, mutes, route, test, send, replay.
     logs : Logs
@@ -87,6 +90,7 @@ class Stack:
         self.runs = Runs(connection)
         self.models = Models(connection)
         self.schedules = Schedules(connection)
+        self.retraining = Retraining(connection)
         self.alarms = Alarms(connection)
         self.logs = Logs(connection)
         self.infra = Infrastructure(connection)

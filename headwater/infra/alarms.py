@@ -260,7 +260,7 @@ def _receivers(platform: Platform, declared: Alarms) -> Grant:
     if any(isinstance(one, Retrain) for one in declared.receivers):
         name = physical_name(POLICY, "function")
         policy = account.arn("lambda", f"function:{name}")
-        grants.append(allow(["lambda:InvokeFunction"], policy, settings={"retraining_function": name}))
+        grants.append(allow(["lambda:InvokeFunction"], policy, settings={"retraining_decide_function": name}))
     if buses := sorted({one.bus for one in declared.receivers if isinstance(one, EventBus)}):
         grants.append(allow(["events:PutEvents"], *(account.arn("events", f"event-bus/{bus}") for bus in buses)))
     return merge(*grants)

@@ -166,7 +166,8 @@ class Trainings:
             return None
         if found["status"] in _RUNNING:
             return Seen(None)
-        seconds = (found["stopDate"] - found["startDate"]).total_seconds()
+        # A run that is over has an end; one that Step Functions is just ending may not tell it yet.
+        seconds = (found["stopDate"] - found["startDate"]).total_seconds() if found.get("stopDate") else None
         if found["status"] != "SUCCEEDED":
             said = ": ".join(filter(None, (str(found.get("error") or found["status"]), one_line(found.get("cause")))))
             return Seen(Outcome.FAILED, seconds, said[:LONGEST_REASON])

@@ -39,7 +39,7 @@ class Settings(FunctionSettings):
     schedule_role_arn: str
     notifications_topic_arn: str = ""
     """The topic that people subscribe to by e-mail; empty: nobody did."""
-    retraining_function: str = ""
+    retraining_decide_function: str = ""
     """The function that keeps models' retraining policies; empty if no route leads to one."""
     webhooks: str = ""
     """Addresses, separated by white space."""
@@ -89,7 +89,7 @@ def delivery() -> Delivery:
         topic_arn=env.notifications_topic_arn,
         webhooks=env.webhooks.split(),
         insecure=env.allow_http_webhooks,
-        retraining=env.retraining_function,
+        retraining=env.retraining_decide_function,
     )
     return Delivery(AlarmStore(env.registry_table), queue(), declared(), ways, DeadLetterQueue(env.dead_letters_url))
 

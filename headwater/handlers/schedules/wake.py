@@ -28,7 +28,7 @@ class Settings(FunctionSettings):
     registry_table: str
     artifacts_bucket: str
     training_arn: str
-    retraining_function: str
+    retraining_decide_function: str
 
 
 @at_init
@@ -36,7 +36,7 @@ def scheduler() -> Scheduler:
     settings, table = Settings.from_environment(), Table(Settings.from_environment().registry_table)
     training = PolicyTraining(
         ScheduledTraining(settings.training_arn, settings.artifacts_bucket),
-        PolicyFunction(settings.retraining_function).ask,
+        PolicyFunction(settings.retraining_decide_function).ask,
         RetrainStore(table),
     )
     return Scheduler(Ledger(table), DeployedSchedules(settings.artifacts_bucket), {"training": training})

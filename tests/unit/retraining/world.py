@@ -14,10 +14,11 @@ from headwater.declare import Catalog, Model, Retraining
 from headwater.lake.types import DataVersion, PinnedCommit
 from headwater.retraining.service import Policies, Size
 from headwater.retraining.standing import key_of
-from headwater.retraining.store import RetrainStore, Seen
+from headwater.retraining.store import PolicyFunction, RetrainStore, Seen, Trainings
 from headwater.retraining.types import Ask, CurrentRun, Decision, Outcome, Phase, RetrainState, Standing
+from headwater.storage.table import Table
 from headwater.training.prepare import definition_of
-from tests.unit.registry.cases import make_table, mocked_aws
+from tests.unit.registry.cases import TABLE, make_table, mocked_aws
 from tests.unit.schedules.world import Faults, FaultyTable, Killed
 from tests.unit.training.products import BUYS, products
 
@@ -142,3 +143,19 @@ def new_world(monkeypatch: pytest.MonkeyPatch, **policy: Any) -> Iterator[World]
     with mocked_aws(monkeypatch):
         make_table()
         yield World(**policy)
+
+
+def answer_in_process(monkeypatch: pytest.MonkeyPatch, trainings: Trainings) -> None:
+    """Let the policy answer for a model ``delays`` without the function that is around it on a stack."""
+    catalog = products(BUYS.model_copy(update={"name": "delays"}))
+    table = Table(TABLE)
+    pinned = DataVersion(commits={"visits": PinnedCommit(commit=f"{1:064x}", revision=1)})
+
+    def standing(model: Model) -> Standing:
+        key = key_of(pinned.id, definition_of(catalog, model), None)
+        held = RetrainStore(table).holder(model.name, key)
+        found = {"key_run": held.run_id, "key_failed": held.failed} if held else {}
+        return Standing(data_version=pinned.id, pinned=pinned.model_dump_json(), key=key, **found)
+
+    policies = Policies(catalog, RetrainStore(table), trainings, standing, SIZE)
+    monkeypatch.setattr(PolicyFunction, "ask", lambda _, model, ask: policies.ask(model, ask))
