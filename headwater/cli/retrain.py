@@ -56,7 +56,7 @@ def why(
 
 
 def run(model: ModelArgument, why: WhyOption = "", yes: YesOption = False, stack: StackOption = None) -> Answer:
-    """Ask the policy for a training now: it refuses where nothing new would be learnt. `headwater train` asks nobody."""
+    """Ask the policy for a training now: it refuses where nothing new is to learn. `headwater train` asks nobody."""
     cloud = connect(stack)
     confirm(f"Retrain {model} of stack {cloud.description.name!r}, if its policy lets you?", yes)
     found = cloud.retraining.run(model, why=why)
