@@ -1,4 +1,4 @@
-"""What a training costs: the time that it took, by AWS's list prices of Fargate."""
+"""The cost of a training: the time that it took, by AWS's list prices of Fargate."""
 
 from __future__ import annotations
 

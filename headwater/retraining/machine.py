@@ -87,7 +87,7 @@ def has_new_data(state: RetrainState, standing: Standing) -> bool:
 def blocker(
     state: RetrainState, policy: Retraining, standing: Standing, kinds: Collection[Kind], now: datetime
 ) -> Blocked | None:
-    """What holds a training back; None: nothing does.
+    """The first thing that holds a training back; None: nothing does.
 
     Parameters
     ----------

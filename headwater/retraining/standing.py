@@ -1,4 +1,4 @@
-"""What a decision depends on, as it is now: the data, the champion, and what the monitor says of it."""
+"""Reads all that a decision depends on, as it is now: the data, the champion, and what the monitor says of it."""
 
 from __future__ import annotations
 
@@ -95,7 +95,9 @@ class StandingReader:
             return {}
         policy, figure = model.retraining, deciding(status.realised, status.estimated)
         found: dict[str, Any] = {"quality": self._quality(status, policy.clean_days)}
-        if status.state is State.ALARM and not all(map(_is_broken, status.findings)):
+        # An alarm of days that are unusual together names nothing.
+        only_broken = bool(status.findings) and all(map(_is_broken, status.findings))
+        if status.state is State.ALARM and not only_broken:
             found["drifted"] = status.reason
         if figure is not None and figure.is_worse:
             found["worse"] = status.reason
@@ -108,7 +110,7 @@ class StandingReader:
         return found
 
     def _quality(self, status: Status, days: int) -> str:
-        """What is broken in the day that runs, or the last days that were judged; empty if nothing is."""
+        """Broken values of the running day or of the last judged days, in words; empty if there are none."""
         if broken := tuple(filter(_is_broken, status.findings)):
             return _dated(status.day, broken)
         judged = self._watch.judged(status.model, status.version)
@@ -128,7 +130,8 @@ def _dated(day: date | None, findings: tuple[Finding, ...]) -> str:
 
 def learnt_by(definition: Product) -> str:
     """Hash of all that decides what a model learns: declarations that only say how it is run are left out."""
-    document = definition.model_dump(mode="json")
+    # As it is read back: a whole number of a search's range is kept as one with a point.
+    document = Product.model_validate_json(definition.model_dump_json()).model_dump(mode="json")
     for model in document["models"]:
         for name in _NOT_LEARNT:
             model.pop(name, None)

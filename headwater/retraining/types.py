@@ -33,7 +33,7 @@ class Outcome(StrEnum):
 
     PROMOTED = "PROMOTED"
     STAGED = "STAGED"
-    """It passed, and a person decides whether it serves."""
+    """Passed; a person decides whether it serves."""
     REJECTED = "REJECTED"
     FAILED = "FAILED"
     EXPIRED = "EXPIRED"
@@ -132,7 +132,7 @@ class RetrainState(Stored):
     armed: tuple[Armed, ...] = ()
     """Reasons that wait, the oldest first; also while it cools down."""
     blocked: Blocked | None = None
-    """What held the reasons back at the last look."""
+    """The obstacle that held the reasons back at the last look."""
     run: CurrentRun | None = None
     tokens: tuple[Token, ...] = ()
     """Trainings of the last 30 days, the oldest first, and the last one whatever its age."""
@@ -152,7 +152,7 @@ class RetrainState(Stored):
 
 
 class Verdict(StrEnum):
-    """What became of a reason, or of a training."""
+    """The fate of a reason, or of a training."""
 
     ARMED = "ARMED"
     BLOCKED = "BLOCKED"
@@ -179,7 +179,7 @@ class Decision(Stored):
     verdict: Verdict
     kind: Kind | None = None
     code: str = ""
-    """Of what blocked it."""
+    """`Blocked.code`, if something held it back."""
     words: str = ""
     run_id: str = ""
     ask_id: str = ""

@@ -8,7 +8,7 @@ for a regression the share of the champion's squared error that the challenger s
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy
 import pandas
@@ -20,7 +20,7 @@ from headwater.registry.types import GateOutcome
 from headwater.training.dataset import Rows
 from headwater.training.types import ASKED
 
-RULE = "challenger"
+RULE: Literal["challenger"] = "challenger"
 REPLICATES = 400
 LOW, HIGH = 0.025, 0.975
 NEWEST_DAYS = 7
