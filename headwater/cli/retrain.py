@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -108,7 +109,7 @@ def _show_status(console: Console, found: Sequence[RetrainState]) -> None:
     for one in found:
         if one.run is not None:
             console.print(f"{one.model}: run {one.run.run_id}, for {one.run.kind}: {one.run.why}", markup=False)
-        if one.pause is not None:
+        if one.pause is not None and one.pause.holds(datetime.now(UTC)):
             console.print(f"{one.model}: {one.pause}", markup=False)
         if one.blocked is not None:
             console.print(f"{one.model} waits: {one.blocked.words}", markup=False)

@@ -9,11 +9,19 @@ import pulumi
 
 import headwater.handlers.retraining.decide
 from headwater.infra.platform.component import Component
-from headwater.infra.platform.keys import MODELS, RETRAININGS, RUNS, WATCHED
+from headwater.infra.platform.keys import (
+    MODELS,
+    RETRAININGS,
+    RUNS,
+    SOURCE_DATA,
+    SOURCES,
+    STREAMED_DATA,
+    VERSIONS,
+    WATCHED,
+)
 from headwater.infra.platform.platform import Platform
 from headwater.infra.platform.state_machine import StateMachine
 from headwater.infra.platform.tags import physical_name
-from headwater.infra.platform.uses import read_sources
 from headwater.retraining.asking import FUNCTION
 
 CAPABILITY = "retraining"
@@ -41,8 +49,9 @@ class RetrainingPolicy(Component):
             memory_mib=1024,
             timeout=TIMEOUT,
             uses=[
-                read_sources(platform),
-                platform.registry.read(MODELS, WATCHED),
+                # Which commits there are, never what they hold.
+                platform.lake.read(VERSIONS),
+                platform.registry.read(SOURCE_DATA, STREAMED_DATA, SOURCES, MODELS, WATCHED),
                 platform.registry.write(RETRAININGS),
                 # The definitions that champions learnt by, and the data that a training is to work on.
                 platform.artifacts.read(RUNS),

@@ -114,7 +114,7 @@ def blocker(
 
 
 def _paused(state: RetrainState, now: datetime) -> Blocked | None:
-    if state.pause is None or (state.pause.until is not None and now >= state.pause.until):
+    if state.pause is None or not state.pause.holds(now):
         return None
     return Blocked(code="paused", words=str(state.pause))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Literal
 
@@ -107,6 +107,10 @@ class Pause(Value):
     until: AwareDatetime | None = None
     """None: until somebody resumes."""
     why: str = ""
+
+    def holds(self, now: datetime) -> bool:
+        """Whether nothing is started at ``now``."""
+        return self.until is None or now < self.until
 
     def __str__(self) -> str:
         until = f" until {self.until:%Y-%m-%d %H:%M} UTC" if self.until else ""
