@@ -60,6 +60,8 @@ class Description(BaseModel):
     regular_arn: str = ""
     """The machine that calls functions regularly; empty if the stack was deployed before there was one."""
     predict_function: str
+    retraining_function: str = ""
+    """The function that keeps the models' retraining policies; empty if the stack was deployed before there was one."""
     api_url: str
     alarm_topic_arn: str
     cluster: str

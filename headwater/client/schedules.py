@@ -10,9 +10,12 @@ from pydantic import AwareDatetime
 from headwater.client.connection import Connection
 from headwater.client.people import me
 from headwater.collecting.scheduled import ScheduledCollection
+from headwater.retraining.scheduled import PolicyTraining
+from headwater.retraining.store import PolicyFunction, RetrainStore
 from headwater.schedules.calls import ScheduledCall
 from headwater.schedules.service import Scheduler
 from headwater.schedules.store import DeployedSchedules, Ledger
+from headwater.schedules.targets import Target
 from headwater.schedules.ticks import upcoming
 from headwater.schedules.types import CALL, Definition, Pause, ScheduleState, TickRecord, Work
 from headwater.storage.table import Table
@@ -71,9 +74,13 @@ class Schedules:
 
     @property
     def _scheduler(self) -> Scheduler:
-        training = ScheduledTraining(self._description.training_arn, self._description.artifacts_bucket)
-        collecting = ScheduledCollection(self._description.collecting_arn)
-        calls = ScheduledCall(self._description.regular_arn)
+        told = self._description
+        plain = ScheduledTraining(told.training_arn, told.artifacts_bucket)
+        training: Target = plain
+        if told.retraining_function:
+            answers = RetrainStore(Table(told.registry_table))
+            training = PolicyTraining(plain, PolicyFunction(told.retraining_function).ask, answers)
+        collecting, calls = ScheduledCollection(told.collecting_arn), ScheduledCall(told.regular_arn)
         return Scheduler(self._ledger, self._deployed, {"training": training, "collecting": collecting, CALL: calls})
 
     def list(self) -> tuple[ScheduleSummary, ...]:

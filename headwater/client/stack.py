@@ -23,6 +23,7 @@ from headwater.client.models import Models
 from headwater.client.monitor import Monitor
 from headwater.client.prediction_log import LoggedPredictions
 from headwater.client.predictions import Predictions, predict
+from headwater.client.retraining import Retraining
 from headwater.client.runs import Run, Runs, train
 from headwater.client.schedules import Schedules
 from headwater.client.sources import Sources
@@ -66,6 +67,8 @@ class Stack:
         Schedules: list, next, history, pause, resume, run, backfill.
     collectors : Collectors
         Collectors: list, show, history, run, wait, reset.
+    retraining : Retraining
+        Retraining policies: status, why, run, pause, resume, policy.
     alarms : Alarms
         Alarms: list, show, ack, unack, snooze, close, mute, unmute, mutes, beat, heartbeats, route, test, send,
         replay.
@@ -92,6 +95,7 @@ class Stack:
         self.models = Models(connection)
         self.schedules = Schedules(connection)
         self.collectors = Collectors(connection, self.schedules)
+        self.retraining = Retraining(connection)
         self.alarms = Alarms(connection)
         self.logs = Logs(connection)
         self.infra = Infrastructure(connection)

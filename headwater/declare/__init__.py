@@ -14,6 +14,7 @@ from headwater.declare.models import LONGEST_BODY, MOST_INSTANCES, Model
 from headwater.declare.monitoring import MOST_SEGMENTS, Monitoring
 from headwater.declare.products import Catalog, Product, catalog, load_catalog, product_of
 from headwater.declare.references import Reference, resolve
+from headwater.declare.retraining import Retraining
 from headwater.declare.schedules import Schedule
 from headwater.declare.sources import LANDED, TIME_FORMATS, Source
 from headwater.declare.times import Duration, OptionalDuration
@@ -68,6 +69,7 @@ __all__ = [
     "Product",
     "Reference",
     "RequestInput",
+    "Retraining",
     "Schedule",
     "Search",
     "Source",

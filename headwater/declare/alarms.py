@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import runpy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -13,8 +13,7 @@ from pydantic import BeforeValidator, Field, StringConstraints, TypeAdapter, Val
 
 from headwater.declare.base import Declaration, InvalidProduct
 from headwater.declare.matchers import LABEL_NAME, Matchers
-from headwater.declare.on_call import Address, Escalation, Heartbeat, Ping
-from headwater.declare.on_call import Name as ReceiverName
+from headwater.declare.on_call import RETRAIN, Address, Escalation, Heartbeat, Ping, ReceiverName
 from headwater.declare.on_call import Step as Step
 from headwater.declare.secrets import Secret
 from headwater.declare.times import Duration, OptionalDuration
@@ -153,8 +152,25 @@ class EventBus(Receiver):
     """Name of the bus."""
 
 
+class Retrain(Receiver):
+    """A model's retraining policy. Routes name it ``retrain:<model>``, and it is there without a declaration."""
+
+    kind: Literal["retrain"] = "retrain"
+
+    @model_validator(mode="after")
+    def _check(self) -> Retrain:
+        if not self.name.startswith(RETRAIN):
+            raise ValueError(f"receiver {self.name!r}: a model's retraining policy is called 'retrain:<model>'")
+        return self
+
+    @property
+    def model(self) -> str:
+        """The model's name."""
+        return self.name.removeprefix(RETRAIN)
+
+
 AnyReceiver = Annotated[
-    Email | Webhook | ConfiguredWebhook | Slack | Teams | PagerDuty | Opsgenie | Alertmanager | EventBus,
+    Email | Webhook | ConfiguredWebhook | Slack | Teams | PagerDuty | Opsgenie | Alertmanager | EventBus | Retrain,
     Field(discriminator="kind"),
 ]
 
@@ -241,6 +257,11 @@ class Alarms(Declaration):
 
     @model_validator(mode="after")
     def _check(self) -> Alarms:
+        named = {name for route in every_route(self.route) for name in route.receivers if name.startswith(RETRAIN)}
+        missing = sorted(named - {receiver.name for receiver in self.receivers})
+        made = tuple(Retrain(name=name) for name in missing)
+        # Frozen for everybody else.
+        object.__setattr__(self, "receivers", (*self.receivers, *made))
         names = [receiver.name for receiver in self.receivers]
         _check_once("receiver", names)
         _check_once("heartbeat", [heartbeat.name for heartbeat in self.heartbeats])
@@ -313,6 +334,34 @@ def configured_alarms(*, emails: int, webhooks: int, repeat_interval: timedelta)
             repeat_interval=repeat,
             recovery_interval=repeat,
         ),
+    )
+
+
+def with_retraining(declared: Alarms, models: Iterable[str]) -> Alarms:
+    """Routes that bring each model's alarms to its retraining policy too, and everywhere else as before.
+
+    A model whose policy some route leads to already is left to that route.
+    """
+    known = {name for route in every_route(declared.route) for name in route.receivers}
+    routes = tuple(
+        Route(
+            match=(f'alarmname="model-{model}"',),  # type: ignore[arg-type]
+            receivers=(RETRAIN + model,),
+            continue_=True,
+            group_by=("...",),
+            group_wait="0s",
+        )
+        for model in sorted(models)
+        if RETRAIN + model not in known
+    )
+    if not routes:
+        return declared
+    # A root takes only what nothing below it takes: the one of before becomes a route of the new one.
+    return declared.model_copy(
+        update={
+            "receivers": (*declared.receivers, *(Retrain(name=name) for one in routes for name in one.receivers)),
+            "route": Route(routes=(*routes, declared.route)),
+        }
     )
 
 

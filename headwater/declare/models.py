@@ -11,6 +11,7 @@ from headwater.declare.base import Declaration, InvalidProduct, Name, refuse_rep
 from headwater.declare.inputs import OnDemand, RequestInput
 from headwater.declare.monitoring import Monitoring
 from headwater.declare.references import Reference
+from headwater.declare.retraining import Retraining
 from headwater.declare.schedules import Schedule
 from headwater.declare.training import CLASSIFICATION_METRICS, Examples, Gate, Holdout, Metric, Search
 
@@ -51,7 +52,9 @@ class Model(Declaration):
     gates: tuple[Gate, ...] = Field(min_length=1)
     """Rules for metrics on the held-out rows; a candidate that fails one is registered as REJECTED."""
     retrain: Schedule | None = None
-    """When the model is trained again; by default only when somebody starts it."""
+    """The ticks at which the model is trained again, unless its policy refuses; by default there are none."""
+    retraining: Retraining = Retraining()
+    """The policy by which the model is trained again: reasons beside `retrain`, what holds a training back, budget."""
     promotion: Literal["automatic", "manual"] = "automatic"
     """Whether a staged candidate that answers its golden requests becomes ``production`` by itself."""
     deterministic: bool = False
@@ -69,6 +72,11 @@ class Model(Declaration):
                 "own clue"
             )
         self._check_monitoring()
+        if self.retrain is not None and "schedule" not in self.retraining.reasons:
+            raise ValueError(
+                f"model {self.name!r}: retrain says when, and retraining.reasons leaves the schedule out "
+                f"({', '.join(self.retraining.reasons) or 'none'}): add 'schedule', or leave out retrain"
+            )
         for gate in self.gates:
             if (gate.metric in CLASSIFICATION_METRICS) != (self.task == "classification"):
                 raise ValueError(f"model {self.name!r}: {gate.metric} doesn't judge a {self.task}")

@@ -13,6 +13,11 @@ from headwater.declare.secrets import Secret
 from headwater.declare.times import Duration
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,47}$")]
+RETRAIN = "retrain:"
+ReceiverName = Annotated[
+    str, StringConstraints(pattern=rf"^({RETRAIN}[a-z][a-z0-9_]{{0,47}}|[a-z][a-z0-9_-]{{0,47}})$")
+]
+"""A receiver's name, or ``retrain:<model>``: the model's retraining policy, which needs no declaration."""
 Address = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#@]+[^\s@]*$", max_length=2_000)]
 SHORTEST, LONGEST = timedelta(minutes=1), timedelta(days=30)
 
@@ -23,7 +28,7 @@ class Step(Declaration):
     after: Duration
     """How long nobody acknowledged: since the group was told, since the step before, or since an acknowledgement ended.
     At least a minute, at most 30 days."""
-    receivers: tuple[Name, ...] = Field(min_length=1)
+    receivers: tuple[ReceiverName, ...] = Field(min_length=1)
     """Receivers that are told then."""
 
     @model_validator(mode="after")

@@ -172,19 +172,23 @@ def _ask_in_bulk(cloud: Stack, narrator: Narrator, model: str, *, every: int) ->
     """Ask the API about July's flights, hour by hour, each with the features as they were known two hours before."""
     flights = month_departures(YEAR, MONTH, every=every)[::EACH]
     with narrator.stage("bulk", "predictions in bulk") as stage:
-        features = _features(cloud, model, flights)
         count = requests = 0
-        for as_of, asked in _hours(list(zip(flights, features, strict=True))):
-            for first in range(0, len(asked), 100):
-                some = asked[first : first + 100]
-                cloud.predict(
-                    model, [flight.inputs for flight, _ in some], as_of=as_of, features=[row for _, row in some]
-                )
-                count, requests = count + len(some), requests + 1
+        for some in ask(cloud, model, flights):
+            count, requests = count + some, requests + 1
             stage.update(f"{count:,} of {len(flights):,} flights asked about")
         since, until = flights[0].as_of.date(), flights[-1].as_of.date()
         stage.update(f"{count:,} flights of July in {requests:,} requests, each as of two hours before its departure")
     return Asked(since, until, count, requests)
+
+
+def ask(cloud: Stack, model: str, flights: Sequence[Departure]) -> Iterator[int]:
+    """Ask about flights, each with the features as they were known then; how many flights each request had."""
+    features = _features(cloud, model, flights)
+    for as_of, asked in _hours(list(zip(flights, features, strict=True))):
+        for first in range(0, len(asked), 100):
+            some = asked[first : first + 100]
+            cloud.predict(model, [flight.inputs for flight, _ in some], as_of=as_of, features=[row for _, row in some])
+            yield len(some)
 
 
 def _features(cloud: Stack, model: str, flights: Sequence[Departure]) -> list[dict[str, float | str | None]]:

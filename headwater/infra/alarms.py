@@ -16,7 +16,15 @@ from headwater import routes
 from headwater.alarms.links import parameter_name
 from headwater.alarms.store import DECLARED_KEY
 from headwater.alarms.store import QUEUE_NAME as QUEUE
-from headwater.declare.alarms import Alarms, EventBus, configured_alarms, load_alarms, secrets_of
+from headwater.declare.alarms import (
+    Alarms,
+    EventBus,
+    Retrain,
+    configured_alarms,
+    load_alarms,
+    secrets_of,
+    with_retraining,
+)
 from headwater.declare.base import InvalidProduct
 from headwater.infra.platform.alarm_topic import CAPABILITY, MAIL, DeadLetters
 from headwater.infra.platform.component import Component
@@ -30,6 +38,7 @@ from headwater.infra.platform.tags import physical_name, prefix, tags
 from headwater.infra.platform.uses import make_signing_keys, read_signing_keys
 from headwater.infra.serving import Serving
 from headwater.project import project
+from headwater.retraining.asking import FUNCTION as POLICY
 
 TIMEOUT = timedelta(minutes=2)
 TRIES = 5
@@ -80,7 +89,7 @@ class AlarmManager(Component):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(name, platform, opts)
-        declared = alarms or declared_for(platform.config)
+        declared = _with_retraining(alarms or declared_for(platform.config), platform)
         queue = self._queue(platform.dead_letters)
         kept, content = self._declared(platform, declared)
         if serving is not None:
@@ -265,6 +274,16 @@ def declared_for(config: Config) -> Alarms:
     return found
 
 
+def _with_retraining(declared: Alarms, platform: Platform) -> Alarms:
+    """The routes, and those that bring models' alarms to their retraining policies."""
+    models = platform.products.models
+    for receiver in declared.receivers:
+        if isinstance(receiver, Retrain) and receiver.model not in models:
+            there = ", ".join(sorted(models)) or "none"
+            raise pulumi.RunError(f"alarms.py: receiver {receiver.name!r}: there is no such model; there are {there}")
+    return with_retraining(declared, [name for name, model in models.items() if model.retraining.by_alarm])
+
+
 def _check_settings(declared: Alarms, config: Config) -> None:
     for receiver in declared.receivers:
         if receiver.kind == "email" and not config.alarm_emails:
@@ -282,6 +301,10 @@ def _check_settings(declared: Alarms, config: Config) -> None:
 def _receivers(platform: Platform, declared: Alarms) -> Grant:
     """To read the secrets of receivers, and to put events on their buses."""
     account, grants = platform.account, [read_secrets(platform, secrets_of(declared))]
+    if any(isinstance(one, Retrain) for one in declared.receivers):
+        name = physical_name(POLICY, "function")
+        policy = account.arn("lambda", f"function:{name}")
+        grants.append(allow(["lambda:InvokeFunction"], policy, settings={"retraining_decide_function": name}))
     if buses := sorted({one.bus for one in declared.receivers if isinstance(one, EventBus)}):
         grants.append(allow(["events:PutEvents"], *(account.arn("events", f"event-bus/{bus}") for bus in buses)))
     return merge(*grants)

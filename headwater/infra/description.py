@@ -23,13 +23,14 @@ from headwater.infra.platform.buckets import PrivateBucket
 from headwater.infra.platform.grants import Text
 from headwater.infra.platform.platform import Platform
 from headwater.infra.platform.state_machine import StateMachine
-from headwater.infra.platform.tags import tags
+from headwater.infra.platform.tags import physical_name, tags
 from headwater.infra.serving import Serving
 from headwater.infra.training.machine import Training
+from headwater.retraining.asking import FUNCTION
 
 CATALOG_KEY = "stack/catalog.json"
-ROOM = 1800
-"""Characters for names in the parameter: what else is in it takes less than 2,300 of its 4,096 at the longest."""
+ROOM = 1700
+"""Characters for names in the parameter: what else is in it takes less than 2,400 of its 4,096 at the longest."""
 PARAMETER_BYTES = 4096
 
 
@@ -66,6 +67,7 @@ def describe(
             "materialisation_arn": sharding.machine.arn,
             "regular_arn": platform.regular.machine.arn,
             "predict_function": serving.predict.name,
+            "retraining_function": physical_name(FUNCTION, "function"),
             "api_url": serving.url,
             "alarm_topic_arn": platform.topic.arn,
             "cluster": containers.cluster.name,

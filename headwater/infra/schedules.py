@@ -11,11 +11,12 @@ import pulumi_aws as aws
 import headwater.handlers.schedules.wake
 from headwater.infra.platform.component import Component
 from headwater.infra.platform.grants import Grant, allow
-from headwater.infra.platform.keys import RUNS, SCHEDULES
+from headwater.infra.platform.keys import RETRAININGS, RUNS, SCHEDULES
 from headwater.infra.platform.platform import Platform
 from headwater.infra.platform.schedules import Starts, ended, waking
 from headwater.infra.platform.state_machine import ANY_EXECUTION, StateMachine
 from headwater.infra.platform.tags import tags
+from headwater.infra.retraining import RetrainingPolicy
 from headwater.schedules.declared import definitions
 from headwater.schedules.store import DEFINITIONS
 from headwater.schedules.types import Definition
@@ -25,7 +26,9 @@ TIMEOUT = timedelta(minutes=2)
 
 
 class Schedules(Component):
-    """A ledger of ticks for each model that declares ``retrain`` and each collector, and one schedule that wakes it.
+    """A ledger of ticks for models that declare ``retrain`` and for collectors, what wakes it, and the policy.
+
+    Of models a tick is a reason: the retraining policy decides.
 
     EventBridge Scheduler decides nothing: it wakes a function at least at each tick, and the function starts each tick
     at most once. The function also hears when a run ends. Idle none of it costs anything.
@@ -49,6 +52,7 @@ class Schedules(Component):
     ) -> None:
         super().__init__(name, platform, opts)
         declared = definitions(platform.products)
+        policy = RetrainingPolicy(f"{name}-policy", platform, machine=machine, opts=self._child)
         machines = _machines(platform, machine, collecting)
         wake = self._function(
             f"{name}-wake",
@@ -58,8 +62,11 @@ class Schedules(Component):
             timeout=TIMEOUT,
             uses=[
                 platform.registry.write(SCHEDULES),
+                platform.registry.read(RETRAININGS),
                 platform.artifacts.read(DEFINITIONS),
-                *(grant for one in machines.values() for grant in (one.start(), one.describe())),
+                policy.function.invoke(),
+                *(one.describe() for one in machines.values()),
+                *([collecting.start()] if collecting else []),
                 *self._stopping(platform, machines, declared),
             ],
         )

@@ -10,7 +10,7 @@ from headwater.values import Value
 
 LONGEST_PERSON, LONGEST_PROGRAM = 50, 100
 """Characters, each of which is up to 12 bytes of a machine's input."""
-How = Literal["command", "script", "notebook", "shell", "schedule", "verification"]
+How = Literal["command", "script", "notebook", "shell", "schedule", "policy", "verification"]
 STARTED_FILE = "started.json"
 
 
@@ -19,8 +19,8 @@ class StartedBy(Value):
 
     how: How
     """``command``: the `headwater` command; ``script``: a Python program; ``notebook``: a kernel of Jupyter, VS Code or
-    another; ``shell``: an interactive Python; ``schedule``: the model's ``retrain``; ``verification``: `headwater
-    verify`."""
+    another; ``shell``: an interactive Python; ``schedule``: the model's ``retrain``; ``policy``: its ``retraining``;
+    ``verification``: `headwater verify`."""
     person: Annotated[str, StringConstraints(max_length=LONGEST_PERSON)] = ""
     """The person's name on the machine; empty for a schedule."""
     program: Annotated[str, StringConstraints(max_length=LONGEST_PROGRAM)] = ""
@@ -30,6 +30,8 @@ class StartedBy(Value):
     """The git commit of the folder that it was started from; empty if there is none."""
     clean: bool | None = None
     """Whether that folder held nothing but the commit; None if that isn't known."""
+    reason: Annotated[str, Field(max_length=20)] = ""
+    """The reason of the retraining policy, such as ``drift``; empty if the policy wasn't asked."""
 
     @classmethod
     def read(cls, given: object) -> Self | None:
@@ -41,6 +43,8 @@ class StartedBy(Value):
 
     def __str__(self) -> str:
         who = " ".join(filter(None, (self.person, f"({self.how}{f' {self.program}' if self.program else ''})")))
+        if self.reason and self.reason != self.how:
+            who += f", {self.reason}"
         if not self.commit:
             return who
         return f"{who}, at {self.commit[:12]}{' with changes' if self.clean is False else ''}"

@@ -129,11 +129,13 @@ class GateOutcome(Value):
     """How a candidate stood before one rule."""
 
     metric: str
-    rule: Literal["at_least", "at_most", "champion_margin"]
+    rule: Literal["at_least", "at_most", "champion_margin", "challenger"]
+    """``challenger``: a paired comparison with the champion, of runs that the retraining policy started."""
     value: float | None
     """Value that the candidate reached; None if it couldn't be computed (then the gate is failed)."""
     limit: float
-    """Value to reach, in the metric's unit; for ``champion_margin`` the champion's figure with the margin."""
+    """Value to reach, in the metric's unit; for ``champion_margin`` the champion's figure with the margin; for
+    ``challenger`` the difference to the champion's."""
     passed: bool
     reason: str = ""
     """One line for people, such as ``roc_auc 0.701 is below 0.715``."""

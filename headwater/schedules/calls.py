@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from headwater.schedules.targets import Seen
+from headwater.schedules.targets import Seen, execution_of, seen_of
 from headwater.schedules.types import TickRecord, Work
 from headwater.storage.executions import Executions
-
-_RUNNING = frozenset({"RUNNING", "PENDING_REDRIVE"})
-_LONGEST_NAME, LONGEST_REASON = 44, 300
 
 
 class ScheduledCall:
@@ -29,10 +25,8 @@ class ScheduledCall:
         self._machine = Executions(regular_arn)
 
     def run_of(self, work: Work, tick: TickRecord) -> str:
-        """The run's id: the schedule, the tick's time, and what tells attempts and starts by hand apart."""
-        told = f"{tick.schedule} {tick.key} {tick.attempt}"
-        ending = hashlib.sha256(told.encode()).hexdigest()[:6]
-        return f"{work.name[:_LONGEST_NAME]}-{tick.at:%Y%m%d-%H%M%S}-{ending}"
+        """The run's id."""
+        return execution_of(work, tick)
 
     def start(self, work: Work, run: str, given: Mapping[str, Any]) -> None:
         """Call the function with the work's event and the tick's ``time``; a run's name is taken once."""
@@ -41,14 +35,7 @@ class ScheduledCall:
 
     def look(self, work: Work, run: str) -> Seen | None:  # noqa: ARG002 -- of the protocol
         """How the run stands."""
-        if (found := self._machine.describe(run)) is None:
-            return None
-        if found["status"] in _RUNNING:
-            return Seen("RUNNING")
-        if found["status"] == "SUCCEEDED":
-            return Seen("DONE")
-        said = ": ".join(filter(None, (str(found.get("error") or found["status"]), _message(found.get("cause")))))
-        return Seen("FAILED", said[:LONGEST_REASON])
+        return seen_of(self._machine.describe(run), _message)
 
     def stop(self, work: Work, run: str, why: str, at: datetime) -> None:
         """Raise: a function that was called runs to its end, so no schedule of calls replaces a run."""

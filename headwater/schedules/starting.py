@@ -62,7 +62,7 @@ class Starter:
             return (TickStatus.FAILED, f"there is no run {record.run} any more") if lost else (None, "")
         if found.status == "RUNNING":
             return None, ""
-        return (TickStatus.DONE if found.status == "DONE" else TickStatus.FAILED), found.reason
+        return TickStatus(found.status), found.reason
 
     def _start_next(self, state: ScheduleState) -> bool:
         """Start one tick that may be started; whether there was one."""

@@ -17,9 +17,10 @@ LONGEST_REASON = 300
 class Seen(NamedTuple):
     """How a run stands."""
 
-    status: Literal["RUNNING", "DONE", "FAILED"]
+    status: Literal["RUNNING", "DONE", "FAILED", "SKIPPED"]
+    """``SKIPPED``: there is none, for who runs it had a reason not to start it."""
     reason: str = ""
-    """Why it failed."""
+    """Why it failed or was skipped."""
 
 
 class Target(Protocol):

@@ -58,7 +58,7 @@ class TickStatus(StrEnum):
     DONE = "DONE"
     FAILED = "FAILED"
     SKIPPED = "SKIPPED"
-    """Not started for a reason that somebody gave: a pause, or an earlier run that still ran."""
+    """Not started for a reason: a pause, an earlier run that still ran, or the model's retraining policy."""
     MISSED = "MISSED"
     """Nobody came in its time, and the schedule doesn't catch up with it."""
 

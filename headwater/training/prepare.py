@@ -84,7 +84,7 @@ class Preparation:
             return done
         if started_by:
             files.put_first(STARTED_FILE, started_by)
-        definition = self.definition(model)
+        definition = definition_of(self._catalog, model)
         sources = [source.name for source in definition.sources]
         version, pinned = files.put_first(DATA_VERSION_FILE, self._lake.pin(sources, model.views))
         needed = {*model.examples.sources, *self._features.to_read(definition.views, version)}
@@ -111,11 +111,12 @@ class Preparation:
         files.put_value(PREPARED_FILE, prepared)
         return prepared
 
-    def definition(self, model: Model) -> Product:
-        """The model with the views and sources that its rows are made from, and no others."""
-        views = tuple(self._catalog.view(name) for name in model.views)
-        sources = sorted({*model.examples.sources, *(source for view in views for source in view.sources)})
-        return Product(sources=tuple(map(self._catalog.source, sources)), views=views, models=(model,))
+
+def definition_of(catalog: Catalog, model: Model) -> Product:
+    """The model with the views and sources that its rows are made from, and no others."""
+    views = tuple(catalog.view(name) for name in model.views)
+    sources = sorted({*model.examples.sources, *(source for view in views for source in view.sources)})
+    return Product(sources=tuple(map(catalog.source, sources)), views=views, models=(model,))
 
 
 def sha256(path: Path) -> str:

@@ -9,6 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
+import numpy
+
 from headwater.declare import Catalog, Model
 from headwater.registry.errors import AliasNotFound, ModelNotRegistered
 from headwater.registry.service import PRODUCTION, Registry
@@ -24,12 +26,14 @@ from headwater.registry.types import (
     PACKAGE_FILE,
     PROFILE_FILE,
     Candidate,
+    GateOutcome,
     ModelVersion,
     Output,
     Package,
     PackageFeature,
     Parity,
 )
+from headwater.training.challenger import judge_challenger
 from headwater.training.compiling import Graph, check_parity, compile_graph
 from headwater.training.dataset import Rows, load, split
 from headwater.training.describing import bank, golden, importance, profile, segment_columns
@@ -126,8 +130,10 @@ class Training:
         predictions = Graph(fitted.graph, fitted.output).predict(held_out.columns)
         metrics = measure(model.task, held_out.label, predictions)
         inputs_alone = self._inputs_alone(model, fitted.parameters, train, held_out)
-        champion, champion_metrics, no_champion = self._champion(model, held_out)
+        champion, answers, no_champion = self._champion(model, held_out)
+        champion_metrics = None if answers is None else measure(model.task, held_out.label, answers)
         gates = judge(model, metrics, champion_metrics, no_champion)
+        gates += self._beside(model, files, held_out, predictions, answers)
         leaks = suspect(model, train, held_out, metrics)
         self._progress("judged", {"metrics": metrics, "inputs_alone": inputs_alone, "champion": champion_metrics})
         for warning in leaks:
@@ -205,15 +211,19 @@ class Training:
 
     def _judge_anew(self, model: Model, files: RunFiles, done: Candidate, held_out: Rows) -> Candidate:
         """Compare a finished candidate with the version that serves now; unchanged if that is the one it was beside."""
-        champion, champion_metrics, no_champion = self._champion(model, held_out)
+        champion, answers, no_champion = self._champion(model, held_out)
         number = champion.version if champion else None
         if number == done.champion_version:
             return done
+        champion_metrics = None if answers is None else measure(model.task, held_out.label, answers)
+        package = self._artifacts.load(done.package, Package)
+        predictions = Graph.of(package, self._artifacts.read(package.onnx)).predict(held_out.columns)
+        gates = judge(model, done.metrics, champion_metrics, no_champion)
         candidate = done.model_copy(
             update={
                 "champion": champion_metrics,
                 "champion_version": number,
-                "gates": judge(model, done.metrics, champion_metrics, no_champion),
+                "gates": gates + self._beside(model, files, held_out, predictions, answers),
                 "judged_anew": done.judged_anew + 1,
                 "created_at": self._now(),
             }
@@ -274,8 +284,18 @@ class Training:
         pipeline = fit(model, parameters, train.columns[columns], train.label)
         return measure(model.task, held_out.label, predict(model, pipeline, held_out.columns[columns]))
 
-    def _champion(self, model: Model, held_out: Rows) -> tuple[ModelVersion | None, dict[str, float] | None, str]:
-        """The version that serves, its metrics on the same rows, and why there are none if there are none."""
+    @staticmethod
+    def _beside(
+        model: Model, files: RunFiles, held_out: Rows, predictions: Any, champion: Any
+    ) -> tuple[GateOutcome, ...]:
+        """How a challenger that the retraining policy asked for stands beside the champion, row by row."""
+        started = files.get_value(STARTED_FILE, StartedBy)
+        if champion is None or started is None or not started.reason:
+            return ()
+        return judge_challenger(model, started.reason, held_out, numpy.asarray(predictions), numpy.asarray(champion))
+
+    def _champion(self, model: Model, held_out: Rows) -> tuple[ModelVersion | None, Any, str]:
+        """The version that serves, its answers to the same rows, and why there are none if there are none."""
         try:
             version = self._registry.resolve(model.name, PRODUCTION)
         except (ModelNotRegistered, AliasNotFound):
@@ -287,8 +307,7 @@ class Training:
         if lacking or changed or package.task != model.task:
             why = f"columns {', '.join(lacking or changed)}" if lacking or changed else f"it is a {package.task}"
             return version, None, f"not compared with version {version.version}, which answers other rows ({why})"
-        predictions = graph.predict(held_out.columns)
-        return version, measure(model.task, held_out.label, predictions), ""
+        return version, graph.predict(held_out.columns), ""
 
     def _features(self, model: Model) -> tuple[PackageFeature, ...]:
         named = [reference.split(".", 1) for reference in model.features]

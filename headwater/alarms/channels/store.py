@@ -19,7 +19,7 @@ from headwater.alarms.channels.services import (
 from headwater.alarms.delivery import Channel
 from headwater.alarms.errors import InvalidWebhook, NotificationFailed
 from headwater.alarms.messages import document, subject, text, title
-from headwater.alarms.types import Notification
+from headwater.alarms.types import Kind, Notification
 from headwater.declare import alarms as declared
 from headwater.declare.alarms import Alarms
 from headwater.declare.on_call import Ping
@@ -28,6 +28,8 @@ from headwater.storage.secrets import Secrets
 
 EVENT_BYTES = 200_000
 """Characters of an event; EventBridge takes 256 KB."""
+ASKED = 300
+"""Characters of a reason to train, and of the answer that is kept."""
 _HTTP: Mapping[str, type[HttpChannel]] = {
     "webhook": WebhookChannel,
     "slack": SlackChannel,
@@ -95,9 +97,38 @@ class ConfiguredWebhookChannel:
         return ""
 
 
+class RetrainChannel:
+    """A model's retraining policy: it is asked once for each notification, and its answer is kept with that."""
+
+    def __init__(self, model: str, function: str) -> None:
+        self._model, self._function = model, function
+
+    def send(self, notification: Notification, before: Notification | None) -> str:  # noqa: ARG002
+        """Ask the policy; its decision in words."""
+        notice = notification.notice
+        if notice.kind is Kind.RECOVERED:
+            return "nothing to decide: the alarm is over"
+        if not self._function:
+            raise NotificationFailed("the stack has no retraining policy: deploy Schedules", final=True)
+        question: dict[str, Any] = {"model": self._model}
+        if notice.kind is not Kind.TEST:
+            why = next((line.reason for line in notice.lines if line.reason), title(notice))
+            question["ask"] = {"id": f"alarm:{notification.key}", "kind": "alarm", "why": why[:ASKED]}
+        payload = json.dumps(question).encode()
+        answer = _aws(lambda: client("lambda").invoke(FunctionName=self._function, Payload=payload))
+        said = json.loads(answer["Payload"].read())
+        if answer.get("FunctionError"):
+            raise NotificationFailed(f"the retraining policy failed: {str(said.get('errorMessage'))[:200]}")
+        if "refused" in said:
+            raise NotificationFailed(str(said["refused"]), final=True)
+        decision = said.get("decision")
+        return f"{decision['verdict']}: {decision['words']}"[:ASKED] if decision else "the policy is there"
+
+
 def channels(
-    alarms: Alarms, *, topic_arn: str, webhooks: Sequence[str], insecure: bool, elsewhere: str = ""
-) -> dict[str, Channel]:
+    alarms: Alarms, *, topic_arn: str, webhooks: Sequence[str], insecure: bool, retraining: str = "",
+    elsewhere: str = "",
+) -> dict[str, Channel]:  # fmt: skip
     """A channel for each receiver.
 
     Parameters
@@ -110,6 +141,8 @@ def channels(
         Addresses of the setting `alarmWebhooks`.
     insecure : bool
         Whether these may be without TLS.
+    retraining : str
+        The function that keeps the models' retraining policies; empty if there is none.
     elsewhere : str
         Where every HTTP service is asked instead of at its own address, for tests.
     """
@@ -122,6 +155,8 @@ def channels(
                 made[receiver.name] = ConfiguredWebhookChannel(url, alarms.runbooks, insecure=insecure)
         elif isinstance(receiver, declared.Email):
             made[receiver.name] = EmailChannel(topic_arn, alarms.runbooks)
+        elif isinstance(receiver, declared.Retrain):
+            made[receiver.name] = RetrainChannel(receiver.model, retraining)
         elif isinstance(receiver, declared.EventBus):
             made[receiver.name] = EventBusChannel(receiver.bus, alarms.runbooks)
         else:

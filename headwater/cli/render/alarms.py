@@ -41,6 +41,8 @@ def show_alarms(console: Console, found: Sequence[AlarmView]) -> None:
 
 def show_group(console: Console, found: GroupView) -> None:
     """A group's state, its alarms, and what people were told."""
+    from headwater.declare.on_call import RETRAIN
+
     group = found.group
     until = f" until {group.until:%Y-%m-%d %H:%M} UTC" if group.until else ""
     by = f" by {group.by}" if group.by else ""
@@ -58,6 +60,9 @@ def show_group(console: Console, found: GroupView) -> None:
     ]
     if told:
         console.print(table(("told at (UTC)", "kind", "receiver", "state", "failed", "problem"), told))
+    for one in found.notifications:
+        if one.receiver.startswith(RETRAIN) and one.reference:
+            console.print(f"{one.receiver} {one.notice.at:%Y-%m-%d %H:%M}: {one.reference}", markup=False)
 
 
 def show_routes(console: Console, found: Sequence[RouteView], *, explain: bool) -> None:

@@ -47,6 +47,8 @@ class Settings(FunctionSettings):
     schedule_role_arn: str
     notifications_topic_arn: str = ""
     """The topic that people subscribe to by e-mail; empty: nobody did."""
+    retraining_decide_function: str = ""
+    """The function that keeps models' retraining policies; empty if no route leads to one."""
     webhooks: str = ""
     """Addresses, separated by white space."""
     allow_http_webhooks: bool = False
@@ -140,6 +142,7 @@ def delivery() -> Delivery:
         topic_arn=env.notifications_topic_arn,
         webhooks=env.webhooks.split(),
         insecure=env.allow_http_webhooks,
+        retraining=env.retraining_decide_function,
     )
     letters = DeadLetterQueue(env.dead_letters_url)
     return Delivery(AlarmStore(env.registry_table), queue(), declared(), ways, letters, link=link)

@@ -11,9 +11,12 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from headwater.collecting.scheduled import ScheduledCollection
 from headwater.handlers.observability import observe
+from headwater.retraining.scheduled import PolicyTraining
+from headwater.retraining.store import PolicyFunction, RetrainStore
 from headwater.schedules.calls import ScheduledCall
 from headwater.schedules.service import Scheduler
 from headwater.schedules.store import DeployedSchedules, Ledger
+from headwater.schedules.targets import Target
 from headwater.schedules.types import CALL, ScheduleState
 from headwater.settings import FunctionSettings, at_init
 from headwater.storage.table import Table
@@ -28,7 +31,9 @@ class Settings(FunctionSettings):
     registry_table: str
     artifacts_bucket: str
     training_arn: str = ""
-    """Where ticks start trainings."""
+    """The machine that trains."""
+    retraining_decide_function: str = ""
+    """Who is asked whether a tick trains."""
     collecting_arn: str = ""
     """Where ticks start collectors; empty if the stack has none."""
     regular_arn: str = ""
@@ -38,15 +43,18 @@ class Settings(FunctionSettings):
 @at_init
 def scheduler() -> Scheduler:
     settings = Settings.from_environment()
-    return Scheduler(
-        Ledger(Table(settings.registry_table)),
-        DeployedSchedules(settings.artifacts_bucket),
-        {
-            "training": ScheduledTraining(settings.training_arn, settings.artifacts_bucket),
-            CALL: ScheduledCall(settings.regular_arn),
-            "collecting": ScheduledCollection(settings.collecting_arn),
-        },
+    table = Table(settings.registry_table)
+    training = PolicyTraining(
+        ScheduledTraining(settings.training_arn, settings.artifacts_bucket),
+        PolicyFunction(settings.retraining_decide_function).ask,
+        RetrainStore(table),
     )
+    targets: dict[str, Target] = {
+        "training": training,
+        "collecting": ScheduledCollection(settings.collecting_arn),
+        CALL: ScheduledCall(settings.regular_arn),
+    }
+    return Scheduler(Ledger(table), DeployedSchedules(settings.artifacts_bucket), targets)
 
 
 @entry

@@ -86,9 +86,12 @@ RECIPES: Sequence[Recipe] = (
                     for name in ("alarms", "history", "images", "lake", "lineage", "registry", "schedules", "serving")
                 )
             ),
-            # Schedules start trainings and collectors, and do nothing else of them.
+            # Schedules ask the retraining policy, start collectors, look at runs and stop them.
             *_of(*(f"training/{name}.py" for name in ("__init__", "scheduled", "stopping", "store", "types"))),
             *_of(*(f"collecting/{name}.py" for name in ("__init__", "scheduled"))),
+            *_of(
+                *(f"retraining/{name}.py" for name in ("__init__", "asking", "errors", "scheduled", "store", "types"))
+            ),
         ),
     ),
     Recipe(name="serving", sources=(*_BASE, *_of("features", "serving", "handlers/serving"))),
@@ -107,6 +110,7 @@ RECIPES: Sequence[Recipe] = (
                 "lake",
                 "lineage",
                 "monitoring",
+                "retraining",
                 "serving",
                 "training",
                 "verification",
@@ -115,7 +119,16 @@ RECIPES: Sequence[Recipe] = (
             *_of(
                 *(
                     f"handlers/{name}"
-                    for name in ("collecting", "features", "lake", "lineage", "monitoring", "registry", "training")
+                    for name in (
+                        "collecting",
+                        "features",
+                        "lake",
+                        "lineage",
+                        "monitoring",
+                        "registry",
+                        "retraining",
+                        "training",
+                    )
                 )
             ),
         ),

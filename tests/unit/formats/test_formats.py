@@ -39,6 +39,8 @@ from headwater.monitoring.status import Status as ModelStatus
 from headwater.monitoring.watch.figures import JudgedPerformance, KeptCounts, KeptStanding, ScoredDay
 from headwater.monitoring.watch.types import JudgedDay, KeptWindow
 from headwater.registry.types import AliasMove, Candidate, GoldenSet, ModelVersion, Package, Profile
+from headwater.retraining.types import Decision as RetrainDecision
+from headwater.retraining.types import RetrainState
 from headwater.schedules.types import Definition as ScheduleDefinition
 from headwater.schedules.types import Effective, ScheduleState, TickRecord
 from headwater.values import FormatTooNew, Stored
@@ -88,6 +90,8 @@ KINDS: Mapping[str, type[Stored]] = {
     "Progress": Progress,
     "RefMove": RefMove,
     "Reingestion": Reingestion,
+    "RetrainDecision": RetrainDecision,
+    "RetrainState": RetrainState,
     "Root": Root,
     "ScheduleDefinition": ScheduleDefinition,
     "ScheduleState": ScheduleState,

@@ -12,6 +12,7 @@ from moto.stepfunctions.models import stepfunctions_backends
 
 from headwater.declare import Schedule
 from headwater.handlers.schedules import wake
+from headwater.retraining.store import Trainings
 from headwater.schedules.store import Ledger
 from headwater.schedules.types import Definition, TickRecord, Work
 from headwater.storage.clients import client
@@ -20,6 +21,7 @@ from headwater.training.stopping import Stop
 from headwater.training.store import RunFiles
 from tests.unit.handlers.serving.cases import Context
 from tests.unit.registry.cases import TABLE, make_table, mocked_aws
+from tests.unit.retraining.world import answer_in_process
 from tests.unit.schedules.world import BUCKET, NAME, put_definition
 
 DAY = timedelta(days=1)
@@ -38,9 +40,12 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
             roleArn="arn:aws:iam::123456789012:role/any",
         )
         (made,) = stepfunctions_backends["123456789012"]["us-east-1"].state_machines
-        settings = wake.Settings.environment(registry_table=TABLE, artifacts_bucket=BUCKET, training_arn=made.arn)
+        settings = wake.Settings.environment(
+            registry_table=TABLE, artifacts_bucket=BUCKET, training_arn=made.arn, retraining_decide_function="decide"
+        )
         for name, value in settings.items():
             monkeypatch.setenv(name, value)
+        answer_in_process(monkeypatch, Trainings(made.arn, BUCKET))
         wake.scheduler.cache_clear()  # type: ignore[attr-defined]
         yield made
 
@@ -72,10 +77,27 @@ def test_a_wake_starts_one_training_however_often_it_comes(machine: Any) -> None
         assert handle(TOMORROW) == {"schedule": NAME, "running": 1, "waiting": 0}
     (execution,) = machine.executions
     given = json.loads(execution.execution_input)
-    assert (given["model"], given["reason"], given["started_by"]) == ("delays", "schedule", {"how": "schedule"})
+    assert (given["model"], given["reason"], given["started_by"]) == (
+        "delays",
+        "schedule",
+        {"how": "schedule", "reason": "schedule"},
+    )
     assert given["tick"]["interval"] == [(TOMORROW - DAY).isoformat(), TOMORROW.isoformat()]
     assert execution.name.startswith(f"delays-{TOMORROW:%Y%m%d-%H%M%S}-")
     assert len(execution.name) <= 80
+
+
+def test_a_tick_that_the_policy_refuses_is_skipped_with_its_reason(machine: Any) -> None:
+    deploy()
+    handle(TOMORROW)
+    handle(TOMORROW + DAY)
+    (execution,) = machine.executions
+    told_of(execution, "SUCCEEDED")
+    first, second, *_ = ticks()
+    assert (first.status.value, second.status.value) == ("DONE", "SKIPPED")
+    handle(TOMORROW + 2 * DAY)
+    assert ticks()[-1].reason == f"run {execution.name} trained on the very data that there is now beside this champion"
+    assert len(machine.executions) == 1
 
 
 def test_the_ledger_hears_that_a_training_has_ended(machine: Any) -> None:

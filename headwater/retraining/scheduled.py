@@ -1,0 +1,61 @@
+"""A schedule's ticks as reasons of the policy: it decides whether a training starts, and says why if none does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Protocol
+
+from headwater.retraining.asking import tick_ask
+from headwater.retraining.types import Ask, Decision, Verdict
+from headwater.schedules.targets import Seen
+from headwater.schedules.types import TickRecord, Work
+from headwater.training.scheduled import ScheduledTraining
+
+
+class Answers(Protocol):
+    """The decisions on events that came before; `headwater.retraining.store.RetrainStore` has them."""
+
+    def answer(self, model: str, ask_id: str) -> Decision | None: ...
+
+
+class PolicyTraining:
+    """Hands ticks over to the policy.
+
+    Parameters
+    ----------
+    training : ScheduledTraining
+        Looks at trainings and stops them.
+    ask : callable
+        Asks the policy of a model.
+    answers : Answers
+        What it answered before.
+    """
+
+    def __init__(self, training: ScheduledTraining, ask: Callable[[str, Ask], Decision], answers: Answers) -> None:
+        self._training, self._ask, self._answers = training, ask, answers
+
+    def run_of(self, work: Work, tick: TickRecord) -> str:
+        """The run's id, if the policy lets it start."""
+        return self._training.run_of(work, tick)
+
+    def start(self, work: Work, run: str, given: Mapping[str, Any]) -> None:
+        """Ask the policy once; it starts the run, or refuses."""
+        by_hand = str(given.get("by") or "")
+        why = f"{given.get('origin', 'scheduled')} tick of {given.get('tick', '')}"
+        tick = json.dumps(dict(given))
+        self._ask(work.name, Ask(id=tick_ask(run), kind="schedule", why=why, by=by_hand[:100], run=run, tick=tick))
+
+    def look(self, work: Work, run: str) -> Seen | None:
+        """How the run stands; SKIPPED if the policy refused it."""
+        if (seen := self._training.look(work, run)) is not None:
+            return seen
+        decision = self._answers.answer(work.name, tick_ask(run))
+        if decision is not None and decision.verdict is Verdict.REFUSED:
+            return Seen("SKIPPED", decision.words)
+        return None
+
+    def stop(self, work: Work, run: str, why: str, at: datetime) -> None:
+        """Stop the run."""
+        self._training.stop(work, run, why, at)
