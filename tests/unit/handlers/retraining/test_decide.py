@@ -75,8 +75,9 @@ def test_the_end_of_a_training_is_followed_and_rejections_keep_their_reasons(wor
     assert (last.outcome, last.reason) == ("REJECTED", "roc_auc 0.6 is below 0.7")
 
 
-def test_the_hourly_rule_and_ends_of_uploads_look_at_every_model(world: World) -> None:
-    for event in ({"time": "2026-03-02T00:40:00+00:00"}, {"source": "aws.states", "detail": {"input": '{"key": "landing/x"}'}}):
+def test_the_hourly_tick_and_ends_of_uploads_look_at_every_model(world: World) -> None:
+    upload = {"source": "aws.states", "detail": {"input": '{"key": "landing/x"}'}}
+    for event in ({"time": "2026-03-02T00:40:00+00:00"}, upload):
         assert handle(event) == {"models": {NAME: Phase.IDLE.value}}
 
 
