@@ -29,8 +29,8 @@ from headwater.infra.training.machine import Training
 from headwater.retraining.asking import FUNCTION
 
 CATALOG_KEY = "stack/catalog.json"
-ROOM = 1700
-"""Characters for names in the parameter: what else is in it takes less than 2,400 of its 4,096 at the longest."""
+ROOM = 1400
+"""Characters for names in the parameter: what else is in it takes less than 2,700 of its 4,096 at the longest."""
 PARAMETER_BYTES = 4096
 
 

@@ -42,13 +42,14 @@ SERVICES = frozenset(
 SERVICES_OF: Mapping[str, frozenset[str]] = {"control": SERVICES | {"events", "scheduler"}}
 """Services of a bundle that has more of them: the alarm manager's."""
 # Parts that nothing imports when a package is used: test suites, onnxruntime's tools for making models and what they
-# need (protobuf), routers and their web pages, pydantic's former self.
+# need (protobuf), routers and their web pages, pydantic's former self, SQLAlchemy's mapper and other databases.
 PRUNED = re.compile(
     r"(^|/)(__pycache__|tests?|_pyinstaller|f2py|distutils)/"
     r"|^onnxruntime/(tools|transformers|quantization|datasets|backend)/|^google/(protobuf|_upb)/"
     r"|^aws_lambda_powertools/event_handler/|^pydantic/v1/"
     r"|^aws_lambda_powertools/utilities/(auth_alpha|batch|data_masking|feature_flags|idempotency|kafka)/"
     r"|^aws_lambda_powertools/utilities/(parameters|parser|streaming|validation)/"
+    r"|^sqlalchemy/(orm|ext|testing)/|^sqlalchemy/dialects/(mssql|oracle|sqlite)/"
     r"|^bin/|^\.lock$"
     r"|\.(pyc|pyi|pyx|pxd|h|c|cpp|lib|a)$"
     r"|\.dist-info/(RECORD|REQUESTED|INSTALLER|direct_url\.json|uv_cache\.json)$"
