@@ -47,6 +47,8 @@ class Armed(Value):
     since: AwareDatetime
     why: str = ""
     """In words."""
+    over_since: AwareDatetime | None = None
+    """The first look of those that have found it no longer; None: the last look found it."""
 
 
 class Ask(Value):
