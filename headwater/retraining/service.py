@@ -19,6 +19,7 @@ from headwater.retraining.errors import NoSuchModel, RetrainingBusy
 from headwater.retraining.store import Claim, RetrainStore, Seen
 from headwater.retraining.types import (
     AT_ONCE,
+    BY_ALARM,
     Armed,
     Ask,
     Blocked,
@@ -174,7 +175,11 @@ class Policies:
         if gone := machine.over(state, policy, now):
             words = f"{', '.join(sorted(gone))}: over for a day, or no reason of the policy any more"
             return self._write(machine.disarm(state, gone), state, Verdict.DISARMED, words) or True
+        # One alarm stands for both, and it is told once: while a reason by it waits, so does the other.
+        alarms = any(one.kind in BY_ALARM for one in state.armed)
         for kind, is_there, why in (
+            ("performance", alarms and bool(standing.worse), standing.worse),
+            ("drift", alarms and bool(standing.drifted), standing.drifted),
             ("upload", machine.has_new_data(state, standing), "there are new rows"),
             ("labels", machine.has_new_labels(state, standing, policy), f"labelled until {standing.labels_until}"),
         ):

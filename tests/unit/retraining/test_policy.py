@@ -97,6 +97,18 @@ def test_a_figure_about_its_limit_is_retrained_for_though_the_alarm_is_told_once
     assert world.later(HOUR).phase is Phase.RUNNING
 
 
+def test_an_alarm_that_goes_on_for_its_other_reason_is_retrained_for(world: World) -> None:
+    world.worse()
+    world.ask("alarm")
+    labelled = {"labelled": 900, "coverage": 0.95}
+    world.standing = Standing(champion=1, champion_data="before", drifted="temp range 80%", **labelled)
+    world.later(HOUR / 2)
+    assert [one.kind for one in world.state.armed] == ["performance", "drift"]
+    world.later(2 * HOUR)
+    (run,) = world.runs.started.values()
+    assert (run.kind, run.why) == ("drift", "temp range 80%")
+
+
 def test_an_alarm_that_comes_late_is_refused(world: World) -> None:
     assert world.ask("alarm").code == "over"
 
