@@ -70,7 +70,7 @@ class Choice(Declaration):
 
 
 def _kind_of(given: Any) -> str | None:
-    # A kept range names no kind. A number of `Uniform` is kept with a point, be it whole, and one of `Integers` without.
+    # A kept range names no kind. Numbers of `Uniform` are kept with a point, whole ones too, those of `Integers` without.
     if isinstance(given, Declaration):
         return type(given).__name__
     if not isinstance(given, Mapping):

@@ -57,8 +57,10 @@ def answers(coming: list[Any], answer: Any) -> None:
 def test_status_shows_what_waits_and_what_holds_it_back(run: Run, decided: None) -> None:
     found = run("retrain", "status", MODEL)
     assert "ARMED" in found.out
-    assert "1 runs $0.02" in found.out
-    assert f"{MODEL} waits: what comes in is broken" in found.out.replace("\n", " ")
+    assert "1 run, $0.02" in found.out
+    lines = found.out.splitlines()
+    after = lines[lines.index(f"{MODEL} waits:") + 1]
+    assert after == "    what comes in is broken, and would be learnt: humid stuck 100%"
     assert max(map(len, found.out.splitlines())) <= 80
     (state,) = run("retrain", "status", MODEL, "--json").json
     assert (state["phase"], state["blocked"]["code"]) == ("ARMED", "quality")
