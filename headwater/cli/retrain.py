@@ -113,7 +113,7 @@ def _show_status(console: Console, found: Sequence[RetrainState]) -> None:
 
 
 def _notes(state: RetrainState) -> Iterator[tuple[str, str]]:
-    """What a row of the table has no room for."""
+    """Lines that a row of the table has no room for."""
     if state.run is not None:
         yield f"is trained by run {state.run.run_id} for {state.run.kind}:", state.run.why or "nobody said why"
     is_paused = state.pause is not None and state.pause.holds(datetime.now(UTC))

@@ -70,7 +70,7 @@ class Choice(Declaration):
 
 
 def _kind_of(given: Any) -> str | None:
-    # A kept range names no kind. Numbers of `Uniform` are kept with a point, whole ones too, those of `Integers` without.
+    # A kept range names no kind. The numbers of `Uniform` are kept with a point, whole ones too: 8.0 is no 8.
     if isinstance(given, Declaration):
         return type(given).__name__
     if not isinstance(given, Mapping):

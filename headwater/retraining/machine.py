@@ -93,7 +93,7 @@ def over(state: RetrainState, policy: Retraining, now: datetime) -> set[Kind]:
 
 
 def gone_quiet(state: RetrainState) -> Blocked | None:
-    """Why nothing is trained though reasons wait: none of them holds now; None if one does."""
+    """The obstacle that no reason that waits holds now; None if one does."""
     if not state.armed or holding(state):
         return None
     kinds = " and no ".join(one.kind for one in state.armed)

@@ -88,7 +88,8 @@ def test_an_alarm_retrains_once_the_feed_is_mended(project: Project, monkeypatch
     _, again = project.refused("retrain", "run", MODEL, "--yes")
     assert "the very data that there is now" in again["message"]
     tick = ticked(project)
-    assert (tick["status"], tick["reason"]) == ("SKIPPED", again["message"])
+    assert tick["status"] == "SKIPPED"
+    assert again["message"].endswith(tick["reason"])
     assert len(trainings(project)) == 2
     # The policy's own look is a schedule like all others.
     looks = {one["name"]: one["last"] for one in project.done("schedule", "list")}["retraining-decide"]
