@@ -136,7 +136,8 @@ def _show_why(console: Console, found: Sequence[Decision]) -> None:
     for one in found:
         head = Text(f"{one.at:%Y-%m-%d %H:%M}  ")
         head.append(one.verdict.value, style=_STYLES.get(one.verdict.value, "dim"))
-        head.append(f"  {one.kind or ''}{f' ({one.code})' if one.code else ''}")
+        head.append(f"  {one.kind}" if one.kind else "")
+        head.append(f" ({one.code})" if one.code else "")
         console.print(head)
         for words in filter(None, (one.run_id and f"run {one.run_id}", one.words)):
             console.print(indented(words))

@@ -82,6 +82,19 @@ def test_a_run_that_is_refused_exits_with_5_and_says_what_else_can_be_done(run: 
     assert found.json["next"][0] == "headwater retrain why delays"
 
 
+@pytest.mark.parametrize(
+    ("code", "helps"),
+    [
+        ("paused", "headwater retrain resume delays"),
+        ("quality", "headwater monitor quality delays"),
+        ("same-data", "headwater train delays  # asks nobody"),
+    ],
+)
+def test_a_refusal_says_what_helps_against_it(run: Run, function: list[Any], code: str, helps: str) -> None:
+    answers(function, {"decision": decision(Verdict.REFUSED, code=code, words="no").model_dump(mode="json")})
+    assert run("retrain", "run", MODEL, "--yes", "--json").json["next"] == ["headwater retrain why delays", helps]
+
+
 def test_a_run_that_starts_says_where_to_look(run: Run, function: list[Any]) -> None:
     answers(function, {"decision": decision(Verdict.REQUESTED, run_id="delays-person-1").model_dump(mode="json")})
     found = run("retrain", "run", MODEL, "--yes")
