@@ -21,7 +21,7 @@ _NEXT = {
     "running": "headwater runs list {model}",
     "quality": "headwater monitor quality {model}",
 }
-"""What helps against a refusal, by its code."""
+"""The command that helps against a refusal, by its code."""
 
 
 class Retraining:
