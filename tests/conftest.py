@@ -34,6 +34,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 TESTS = Path(__file__).parent
 BESIDE = (
     "terraform",
+    "e2e/test_retraining.py",
     "infra",
     "e2e/test_demo.py",
     "integration",

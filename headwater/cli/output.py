@@ -15,6 +15,7 @@ from headwater.errors import Refused
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.padding import Padding
 
     from headwater.cli.render.grid import Grid
 
@@ -160,6 +161,14 @@ def table(
         ],
         title=title,
     )
+
+
+def indented(words: str, by: int = 4) -> Padding:
+    """Words whose every line begins further right, for what is said of the line above."""
+    from rich.padding import Padding
+    from rich.text import Text
+
+    return Padding(Text(words), (0, 0, 0, by), expand=False)
 
 
 def show(value: object) -> str:

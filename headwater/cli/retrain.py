@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from headwater.cli.command import StackOption, YesOption, commands, connect, group
-from headwater.cli.output import Answer, answered, confirm, note, table
+from headwater.cli.output import Answer, answered, confirm, indented, note, table
 from headwater.cli.times import time_in_utc
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from rich.console import Console
 
@@ -107,19 +107,27 @@ def _show_status(console: Console, found: Sequence[RetrainState]) -> None:
     if rows:
         console.print(table(("model", "phase", "reasons", "cools until", "last", "30 days"), rows))
     for one in found:
-        if one.run is not None:
-            console.print(f"{one.model}: run {one.run.run_id}, for {one.run.kind}: {one.run.why}", markup=False)
-        if one.pause is not None and one.pause.holds(datetime.now(UTC)):
-            console.print(f"{one.model}: {one.pause}", markup=False)
-        if one.blocked is not None:
-            console.print(f"{one.model} waits: {one.blocked.words}", markup=False)
+        for what, words in _notes(one):
+            console.print(f"{one.model} {what}", markup=False)
+            console.print(indented(words))
+
+
+def _notes(state: RetrainState) -> Iterator[tuple[str, str]]:
+    """Lines that a row of the table has no room for."""
+    if state.run is not None:
+        yield f"is trained by run {state.run.run_id} for {state.run.kind}:", state.run.why or "nobody said why"
+    is_paused = state.pause is not None and state.pause.holds(datetime.now(UTC))
+    if is_paused:
+        yield "is held up:", str(state.pause)
+    if state.blocked is not None and not (is_paused and state.blocked.code == "paused"):
+        yield "waits:", state.blocked.words
 
 
 def _spent(state: RetrainState) -> str | None:
     if not state.tokens:
         return None
     dollars = sum(token.dollars or 0.0 for token in state.tokens)
-    return f"{len(state.tokens)} runs ${dollars:.2f}"
+    return f"{len(state.tokens)} run{'s' if len(state.tokens) > 1 else ''}, ${dollars:.2f}"
 
 
 def _show_why(console: Console, found: Sequence[Decision]) -> None:
@@ -128,10 +136,11 @@ def _show_why(console: Console, found: Sequence[Decision]) -> None:
     for one in found:
         head = Text(f"{one.at:%Y-%m-%d %H:%M}  ")
         head.append(one.verdict.value, style=_STYLES.get(one.verdict.value, "dim"))
-        head.append(f"  {one.kind or ''}{f' ({one.code})' if one.code else ''}")
+        head.append(f"  {one.kind}" if one.kind else "")
+        head.append(f" ({one.code})" if one.code else "")
         console.print(head)
         for words in filter(None, (one.run_id and f"run {one.run_id}", one.words)):
-            console.print(f"    {words}", markup=False)
+            console.print(indented(words))
 
 
 def _show_policy(console: Console, found: Retraining) -> None:

@@ -104,9 +104,14 @@ def resume(
 
 def run(name: NameArgument, stack: StackOption = None) -> Answer:
     """Start a run now, besides the schedule's ticks."""
+    from headwater.schedules.types import TickStatus
+
     found = connect(stack).schedules.run(name)
     follow = f"runs watch {found.run}" if found.schedule.startswith("retrain-") else f"schedule history {name}"
-    note(f"started {found.run}; next: headwater {follow}" if found.run else "it waits to be started")
+    if found.status is TickStatus.SKIPPED:
+        note(f"skipped: {found.reason}")
+    else:
+        note(f"started {found.run}; next: headwater {follow}" if found.run else "it waits to be started")
     return Answer(found)
 
 

@@ -15,6 +15,13 @@ from headwater.retraining.types import Ask, Decision, Pause, RetrainState, Verdi
 from headwater.storage.table import Table
 
 MOST_SHOWN = 1000
+_BY_HAND = "headwater train {model}  # asks nobody"
+_NEXT = {
+    "paused": "headwater retrain resume {model}",
+    "running": "headwater runs list {model}",
+    "quality": "headwater monitor quality {model}",
+}
+"""The command that helps against a refusal, by its code."""
 
 
 class Retraining:
@@ -80,7 +87,7 @@ class Retraining:
         if decision.verdict is Verdict.REFUSED:
             raise RetrainingRefused(
                 f"model {model!r} isn't retrained: {decision.words}",
-                next_steps=[f"headwater retrain why {model}", f"headwater train {model}  # asks nobody"],
+                next_steps=[f"headwater retrain why {model}", _NEXT.get(decision.code, _BY_HAND).format(model=model)],
             )
         return decision
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from headwater.declare.base import Declaration, Name
 from headwater.declare.times import OptionalDuration
@@ -69,10 +69,32 @@ class Choice(Declaration):
     """The values to choose among."""
 
 
+def _kind_of(given: Any) -> str | None:
+    # A kept range names no kind. The numbers of `Uniform` are kept with a point, whole ones too: 8.0 is no 8.
+    if isinstance(given, Declaration):
+        return type(given).__name__
+    if not isinstance(given, Mapping):
+        return None
+    if "values" in given:
+        return Choice.__name__
+    is_whole = all(type(given.get(name)) is int for name in ("low", "high"))
+    return Integers.__name__ if is_whole else Uniform.__name__
+
+
+Range = Annotated[
+    Annotated[Uniform, Tag("Uniform")] | Annotated[Integers, Tag("Integers")] | Annotated[Choice, Tag("Choice")],
+    Discriminator(
+        _kind_of,
+        custom_error_type="not_a_range",
+        custom_error_message="a parameter's range is a Uniform, an Integers or a Choice",
+    ),
+]
+
+
 class Search(Declaration):
     """A hyperparameter search: ``trials`` fits, judged on the last part of the training rows."""
 
-    space: Mapping[str, Uniform | Integers | Choice] = Field(default_factory=dict)
+    space: Mapping[str, Range] = Field(default_factory=dict)
     """Parameter name to its range; the train function gets a value for each in ``params``."""
     trials: Annotated[int, Field(ge=1, le=1000)] = 1
     """How many parameter sets are tried."""

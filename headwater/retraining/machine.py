@@ -29,6 +29,8 @@ MOST_FACTOR = 8
 LONGEST_USUAL = timedelta(hours=6)
 """A training is usual for so long until the first one is over: the machine's own limit."""
 LEAST_EXPIRY = timedelta(hours=1)
+KEPT = timedelta(days=1)
+"""A reason that holds no longer is kept so long, in case that it comes back."""
 NEXT_LABELS = timedelta(days=7)
 """A window of labels that shares no day with the one before ends so much later."""
 
@@ -56,19 +58,47 @@ def cooled(state: RetrainState, now: datetime) -> RetrainState:
     return state.model_copy(update={"phase": phase, "cool_until": None})
 
 
+def weighed(state: RetrainState, standing: Standing, now: datetime) -> RetrainState:
+    """The state in which each reason knows since when it holds no longer.
+
+    A figure about its limit is worse at one look and not at the next, while the alarm fires all the time and is told
+    once: so a reason is kept for `KEPT`.
+    """
+    absent = {kind for kind, found in (("performance", standing.worse), ("drift", standing.drifted)) if not found}
+    armed = tuple(
+        one.model_copy(update={"over_since": (one.over_since or now) if one.kind in absent else None})
+        for one in state.armed
+    )
+    return state if armed == state.armed else state.model_copy(update={"armed": armed, "blocked": None})
+
+
+def holding(state: RetrainState) -> tuple[Armed, ...]:
+    """The reasons that the last look found, the oldest first."""
+    return tuple(one for one in state.armed if one.over_since is None)
+
+
 def is_due(state: RetrainState, policy: Retraining, now: datetime) -> bool:
-    """Whether the reasons that wait have waited long enough."""
-    return state.phase is Phase.ARMED and now >= state.armed[0].since + policy.debounce
+    """Whether a reason that holds has waited long enough."""
+    held = holding(state)
+    return state.phase is Phase.ARMED and bool(held) and now >= held[0].since + policy.debounce
 
 
-def over(standing: Standing, policy: Retraining, armed: Collection[Armed]) -> set[Kind]:
-    """Reasons that hold no longer, or that the policy no longer has."""
-    gone: set[Kind] = {one.kind for one in armed if one.kind not in policy.reasons}
-    if not standing.worse:
-        gone.add("performance")
-    if not standing.drifted:
-        gone.add("drift")
-    return gone & {one.kind for one in armed}
+def over(state: RetrainState, policy: Retraining, now: datetime) -> set[Kind]:
+    """Reasons that are dropped: they haven't held for `KEPT`, or the policy no longer has them."""
+    return {
+        one.kind
+        for one in state.armed
+        if one.kind not in policy.reasons or (one.over_since is not None and now >= one.over_since + KEPT)
+    }
+
+
+def gone_quiet(state: RetrainState) -> Blocked | None:
+    """The obstacle that no reason that waits holds now; None if one does."""
+    if not state.armed or holding(state):
+        return None
+    kinds = " and no ".join(one.kind for one in state.armed)
+    until = max(one.over_since for one in state.armed if one.over_since is not None) + KEPT
+    return Blocked(code="over", words=f"the monitor finds no {kinds} now; dropped at {until:%Y-%m-%d %H:%M} UTC")
 
 
 def has_new_labels(state: RetrainState, standing: Standing, policy: Retraining) -> bool:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from headwater.retraining.asking import tick_ask
 from headwater.retraining.types import Ask, Decision, Verdict
 from headwater.schedules.targets import Seen
-from headwater.schedules.types import TickRecord, Work
+from headwater.schedules.types import BACKFILL, TickRecord, Work
 from headwater.training.scheduled import ScheduledTraining
 
 
@@ -43,9 +43,9 @@ class PolicyTraining:
     def start(self, work: Work, run: str, given: Mapping[str, Any]) -> None:
         """Ask the policy once; it starts the run, or refuses."""
         by_hand = str(given.get("by") or "")
-        why = f"{given.get('origin', 'scheduled')} tick of {given.get('tick', '')}"
         tick = json.dumps(dict(given))
-        self._ask(work.name, Ask(id=tick_ask(run), kind="schedule", why=why, by=by_hand[:100], run=run, tick=tick))
+        ask = Ask(id=tick_ask(run), kind="schedule", why=_said(given), by=by_hand[:100], run=run, tick=tick)
+        self._ask(work.name, ask)
 
     def look(self, work: Work, run: str) -> Seen | None:
         """How the run stands; SKIPPED if the policy refused it."""
@@ -59,3 +59,12 @@ class PolicyTraining:
     def stop(self, work: Work, run: str, why: str, at: datetime) -> None:
         """Stop the run."""
         self._training.stop(work, run, why, at)
+
+
+def _said(given: Mapping[str, Any]) -> str:
+    """A tick in words."""
+    at = f"{datetime.fromisoformat(given['tick']).astimezone(UTC):%Y-%m-%d %H:%M} UTC" if given.get("tick") else ""
+    if given.get("origin") == "manual":
+        by = f" by {given['by']}" if given.get("by") else ""
+        return f"the schedule was run by hand{by}, {at}"[:500]
+    return f"{'backfilled ' if given.get('origin') == BACKFILL else ''}tick of {at}"

@@ -19,6 +19,7 @@ from headwater.retraining.errors import NoSuchModel, RetrainingBusy
 from headwater.retraining.store import Claim, RetrainStore, Seen
 from headwater.retraining.types import (
     AT_ONCE,
+    BY_ALARM,
     Armed,
     Ask,
     Blocked,
@@ -169,10 +170,16 @@ class Policies:
         if last and last.outcome is Outcome.STAGED and last.run_id == standing.champion_run:
             promoted = machine.settled_late(state, last.run_id, Outcome.PROMOTED)
             return self._write(promoted, state, Verdict.PROMOTED, "a person promoted it", run_id=last.run_id) or True
-        if gone := machine.over(standing, policy, state.armed):
-            words = f"{', '.join(sorted(gone))}: over by now"
+        if (weighed := machine.weighed(state, standing, now)) != state:
+            return self._write(weighed, state) or True
+        if gone := machine.over(state, policy, now):
+            words = f"{', '.join(sorted(gone))}: over for a day, or no reason of the policy any more"
             return self._write(machine.disarm(state, gone), state, Verdict.DISARMED, words) or True
+        # One alarm stands for both, and it is told once: while a reason by it waits, so does the other.
+        alarms = any(one.kind in BY_ALARM for one in state.armed)
         for kind, is_there, why in (
+            ("performance", alarms and bool(standing.worse), standing.worse),
+            ("drift", alarms and bool(standing.drifted), standing.drifted),
             ("upload", machine.has_new_data(state, standing), "there are new rows"),
             ("labels", machine.has_new_labels(state, standing, policy), f"labelled until {standing.labels_until}"),
         ):
@@ -180,11 +187,13 @@ class Policies:
             if kind in policy.reasons and is_there and not there:
                 armed = machine.arm(state, kind, why, now)
                 return self._write(armed, state, Verdict.ARMED, why, kind=kind) or True
-        if not machine.is_due(state, policy, now):
-            return False
-        blocked = machine.blocker(state, policy, standing, [one.kind for one in state.armed], now)
+        blocked, held = machine.gone_quiet(state), machine.holding(state)
         if blocked is None:
-            first = state.armed[0]
+            if not machine.is_due(state, policy, now):
+                return False
+            blocked = machine.blocker(state, policy, standing, [one.kind for one in held], now)
+        if blocked is None:
+            first = held[0]
             self._request(state, state, standing, Ask(id=first.kind, kind=first.kind, why=first.why), armed=first)
             return True
         if state.blocked is None or state.blocked.code != blocked.code:

@@ -130,8 +130,7 @@ def _dated(day: date | None, findings: tuple[Finding, ...]) -> str:
 
 def learnt_by(definition: Product) -> str:
     """Hash of all that decides what a model learns: declarations that only say how it is run are left out."""
-    # As it is read back: a whole number of a search's range is kept as one with a point.
-    document = Product.model_validate_json(definition.model_dump_json()).model_dump(mode="json")
+    document = definition.model_dump(mode="json")
     for model in document["models"]:
         for name in _NOT_LEARNT:
             model.pop(name, None)

@@ -14,6 +14,8 @@ Kind = Literal["schedule", "upload", "drift", "performance", "labels", "person"]
 """Reasons to train; ``person``: somebody asked."""
 AT_ONCE: tuple[Kind, ...] = ("schedule", "person")
 """Kinds that are answered at once: neither debounce nor cool-down holds them back."""
+BY_ALARM: tuple[Kind, ...] = ("performance", "drift")
+"""Kinds that a model's alarm stands for, the stronger one first."""
 
 
 class Phase(StrEnum):
@@ -47,6 +49,8 @@ class Armed(Value):
     since: AwareDatetime
     why: str = ""
     """In words."""
+    over_since: AwareDatetime | None = None
+    """The first look of those that have found it no longer; None: the last look found it."""
 
 
 class Ask(Value):

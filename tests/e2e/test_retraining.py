@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
@@ -59,6 +59,10 @@ def test_an_alarm_retrains_once_the_feed_is_mended(project: Project, monkeypatch
     code, said = project.refused("retrain", "run", MODEL, "--yes")
     assert (code, said["reason"]) == (5, "RetrainingRefused")
     assert f"{SENSOR} stuck" in said["message"]
+    # So is a tick: it is the policy's to decide, and the ledger has its reason.
+    tick = ticked(project)
+    assert (tick["status"], tick["origin"]) == ("SKIPPED", "manual")
+    assert f"{SENSOR} stuck" in tick["reason"]
     assert len(trainings(project)) == 1
 
     # It is mended: the alarm still fires, for July isn't winter, and what is new is learnt.
@@ -83,7 +87,13 @@ def test_an_alarm_retrains_once_the_feed_is_mended(project: Project, monkeypatch
     # The same data are not trained again, whoever asks.
     _, again = project.refused("retrain", "run", MODEL, "--yes")
     assert "the very data that there is now" in again["message"]
+    tick = ticked(project)
+    assert tick["status"] == "SKIPPED"
+    assert again["message"].endswith(tick["reason"])
     assert len(trainings(project)) == 2
+    # The policy's own look is a schedule like all others.
+    looks = {one["name"]: one["last"] for one in project.done("schedule", "list")}["retraining-decide"]
+    assert looks is not None
 
 
 def client_of(project: Project, monkeypatch: pytest.MonkeyPatch) -> Stack:
@@ -120,6 +130,19 @@ def decided(cloud: Stack, code: str, *verdicts: str) -> Decision | None:
     """The newest decision with this code, and one of the verdicts if there are any."""
     found = cloud.retraining.why(MODEL, number=100)
     return next((one for one in found if one.code == code and (not verdicts or one.verdict in verdicts)), None)
+
+
+def ticked(project: Project) -> dict[str, Any]:
+    """The tick of a run that a person starts by the schedule, once it is known what became of it."""
+    started = project.done("schedule", "run", f"retrain-{MODEL}")
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        found: list[dict[str, Any]] = project.done("schedule", "history", f"retrain-{MODEL}")
+        tick = next(one for one in found if one["run"] == started["run"] or one["at"] == started["at"])
+        if tick["status"] not in {"DUE", "STARTED"}:
+            return tick
+        time.sleep(1)
+    raise AssertionError(project.run("schedule", "history", f"retrain-{MODEL}").out)
 
 
 def trainings(project: Project) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headwater.cli.output import note, table
+from headwater.cli.output import indented, note, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,7 +62,8 @@ def show_group(console: Console, found: GroupView) -> None:
         console.print(table(("told at (UTC)", "kind", "receiver", "state", "failed", "problem"), told))
     for one in found.notifications:
         if one.receiver.startswith(RETRAIN) and one.reference:
-            console.print(f"{one.receiver} {one.notice.at:%Y-%m-%d %H:%M}: {one.reference}", markup=False)
+            console.print(f"{one.receiver} answered at {one.notice.at:%Y-%m-%d %H:%M}:", markup=False)
+            console.print(indented(one.reference))
 
 
 def show_routes(console: Console, found: Sequence[RouteView], *, explain: bool) -> None:

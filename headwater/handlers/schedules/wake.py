@@ -33,7 +33,7 @@ class Settings(FunctionSettings):
     training_arn: str = ""
     """The machine that trains."""
     retraining_decide_function: str = ""
-    """Function that is asked whether a tick trains."""
+    """The function that is asked whether a tick trains."""
     collecting_arn: str = ""
     """Where ticks start collectors; empty if the stack has none."""
     regular_arn: str = ""

@@ -57,8 +57,10 @@ def answers(coming: list[Any], answer: Any) -> None:
 def test_status_shows_what_waits_and_what_holds_it_back(run: Run, decided: None) -> None:
     found = run("retrain", "status", MODEL)
     assert "ARMED" in found.out
-    assert "1 runs $0.02" in found.out
-    assert f"{MODEL} waits: what comes in is broken" in found.out.replace("\n", " ")
+    assert "1 run, $0.02" in found.out
+    lines = found.out.splitlines()
+    after = lines[lines.index(f"{MODEL} waits:") + 1]
+    assert after == "    what comes in is broken, and would be learnt: humid stuck 100%"
     assert max(map(len, found.out.splitlines())) <= 80
     (state,) = run("retrain", "status", MODEL, "--json").json
     assert (state["phase"], state["blocked"]["code"]) == ("ARMED", "quality")
@@ -78,6 +80,19 @@ def test_a_run_that_is_refused_exits_with_5_and_says_what_else_can_be_done(run: 
     assert found.code == 5
     assert found.json["message"] == "model 'delays' isn't retrained: 12 are labelled"
     assert found.json["next"][0] == "headwater retrain why delays"
+
+
+@pytest.mark.parametrize(
+    ("code", "helps"),
+    [
+        ("paused", "headwater retrain resume delays"),
+        ("quality", "headwater monitor quality delays"),
+        ("same-data", "headwater train delays  # asks nobody"),
+    ],
+)
+def test_a_refusal_says_what_helps_against_it(run: Run, function: list[Any], code: str, helps: str) -> None:
+    answers(function, {"decision": decision(Verdict.REFUSED, code=code, words="no").model_dump(mode="json")})
+    assert run("retrain", "run", MODEL, "--yes", "--json").json["next"] == ["headwater retrain why delays", helps]
 
 
 def test_a_run_that_starts_says_where_to_look(run: Run, function: list[Any]) -> None:

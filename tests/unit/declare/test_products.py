@@ -92,7 +92,7 @@ def test_two_declarations_of_one_name_are_told_with_both_lines(load: Load) -> No
 @pytest.mark.parametrize("text", ["", "_A = 1", "PRODUCT = 1"])
 def test_a_module_that_declares_nothing_is_refused(load: Load, text: str) -> None:
     assert refusal(load, shop=text) == (
-        "declared.shop.product: declares nothing: give a Source, FeatureView or Model a name in the module"
+        "declared.shop.product: declares nothing: give a Source, FeatureView, Model or Collector a name in the module"
     )
 
 

@@ -74,10 +74,39 @@ def test_an_alarm_that_is_over_before_the_debounce_trains_nothing(world: World) 
     world.worse()
     world.ask("alarm")
     world.standing = Standing(champion=1, champion_data="before")
+    state = world.later(2 * HOUR)
+    assert state.blocked is not None
+    assert state.blocked.words == "the monitor finds no performance now; dropped at 2026-03-03 02:00 UTC"
+    world.later(23 * HOUR)
+    assert world.phase is Phase.ARMED
     world.later(2 * HOUR)
-    assert world.phase is Phase.IDLE
+    assert (world.phase, world.state.armed, world.state.blocked) == (Phase.IDLE, (), None)
     assert not world.runs.started
-    assert world.log[-1] == "DISARMED"
+    assert world.log == ["ARMED", "BLOCKED over", "DISARMED"]
+
+
+def test_a_figure_about_its_limit_is_retrained_for_though_the_alarm_is_told_once(world: World) -> None:
+    # CloudWatch's alarm looks at two hours: it goes on firing while the monitor's figure comes and goes.
+    world.worse()
+    world.ask("alarm")
+    quiet, loud = Standing(champion=1, champion_data="before"), world.standing
+    world.standing = quiet
+    world.later(2 * HOUR)
+    assert world.phase is Phase.ARMED
+    world.standing = loud
+    assert world.later(HOUR).phase is Phase.RUNNING
+
+
+def test_an_alarm_that_goes_on_for_its_other_reason_is_retrained_for(world: World) -> None:
+    world.worse()
+    world.ask("alarm")
+    labelled = {"labelled": 900, "coverage": 0.95}
+    world.standing = Standing(champion=1, champion_data="before", drifted="temp range 80%", **labelled)
+    world.later(HOUR / 2)
+    assert [one.kind for one in world.state.armed] == ["performance", "drift"]
+    world.later(2 * HOUR)
+    (run,) = world.runs.started.values()
+    assert (run.kind, run.why) == ("drift", "temp range 80%")
 
 
 def test_an_alarm_that_comes_late_is_refused(world: World) -> None:
