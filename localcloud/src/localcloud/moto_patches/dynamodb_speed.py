@@ -78,7 +78,7 @@ def _copy(patches: Patches) -> None:
             made.value = list(value) if one.type in _SETS else copy.deepcopy(value)
         return made
 
-    def copied_item(self: Item, memo: dict[int, Any]) -> Item:
+    def copied_item(self: Item, _: dict[int, Any]) -> Item:
         made = Item.__new__(Item)
         made.hash_key = copied(self.hash_key)
         made.range_key = copied(self.range_key)
@@ -99,7 +99,7 @@ def _copy(patches: Patches) -> None:
     def plain_part(part: Any) -> Any:
         return plain(part) if type(part) is DynamoType else copy.deepcopy(part)
 
-    patches.set(DynamoType, "__deepcopy__", lambda self, memo: copied(self))
+    patches.set(DynamoType, "__deepcopy__", lambda self, _: copied(self))
     patches.set(DynamoType, "to_regular_json", plain)
     patches.set(Item, "__deepcopy__", copied_item)
 
