@@ -5,22 +5,21 @@ For one attribute of a DynamoDB item it asks for ten types by four names, each o
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from moto.core import responses
 from moto.core.serialize import (
     DEFAULT_ALIAS_PROVIDERS,
-    MISSING,
     AttributePickerContext,
     ResponseSerializer,
     XFormedAttributePicker,
 )
-from moto.core.utils import get_value
+from moto.core.utils import get_value, method_names_from_class
 
 from localcloud.moto_patches.patches import Patches
 
 _NAMES = "_localcloud_names"
+_MISSING = object()
 
 
 def apply(patches: Patches) -> None:
@@ -50,18 +49,18 @@ def _found(value: Any, names: tuple[str, ...]) -> Any:
         for name in names:
             if name in value:
                 return value[name]
-            if "." in name and (one := get_value(value, name, MISSING)) is not MISSING:
+            if "." in name and (one := get_value(value, name, _MISSING)) is not _MISSING:
                 return one
         return None
     for name in names:
-        if (one := get_value(value, name, MISSING)) is not MISSING:
+        if (one := get_value(value, name, _MISSING)) is not _MISSING:
             return one
     return None
 
 
 def _names(picker: XFormedAttributePicker, value: Any, key: str, shape: Any) -> tuple[str, ...]:
     """What moto's aliases come from: the shape, the shape around it, and the name of the object's class."""
-    remembered = vars(shape).setdefault(_NAMES, {})
+    remembered: dict[Any, tuple[str, ...]] = vars(shape).setdefault(_NAMES, {})
     of = (key, value.__class__.__name__, getattr(shape, "parent", None))
     if of not in remembered:
         names = picker.get_possible_keys(AttributePickerContext(obj=value, key=key, shape=shape))
@@ -71,14 +70,13 @@ def _names(picker: XFormedAttributePicker, value: Any, key: str, shape: Any) -> 
 
 def _methods(patches: Patches) -> None:
     """Moto looks through all members of a service's class for each call."""
-    look: Callable[[type], list[str]] = responses.method_names_from_class
     remembered: dict[tuple[type, tuple[int, ...]], list[str]] = {}
 
-    def method_names_from_class(kind: type) -> list[str]:
+    def names_of_methods(kind: type) -> list[str]:
         # The sizes tell when another patch gave a class a method that it hadn't.
         key = (kind, tuple(len(vars(one)) for one in kind.__mro__))
         if key not in remembered:
-            remembered[key] = look(kind)
+            remembered[key] = method_names_from_class(kind)
         return remembered[key]
 
-    patches.set(responses, "method_names_from_class", method_names_from_class)
+    patches.set(responses, "method_names_from_class", names_of_methods)

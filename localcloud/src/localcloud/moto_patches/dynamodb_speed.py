@@ -66,7 +66,7 @@ def _copy(patches: Patches) -> None:
     def copied(one: Any) -> Any:
         if type(one) is not DynamoType:
             return copy.deepcopy(one)
-        made = DynamoType.__new__(DynamoType)
+        made: DynamoType = object.__new__(DynamoType)
         made.type, value = one.type, one.value
         if one.type in _WHOLE:
             made.value = value
@@ -79,7 +79,7 @@ def _copy(patches: Patches) -> None:
         return made
 
     def copied_item(self: Item, _: dict[int, Any]) -> Item:
-        made = Item.__new__(Item)
+        made: Item = object.__new__(Item)
         made.hash_key = copied(self.hash_key)
         made.range_key = copied(self.range_key)
         made.attrs = LimitedSizeDict.__new__(LimitedSizeDict)
