@@ -17,6 +17,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 from localcloud.service_models import share
 
+from tests.crashing import described
+
 # Nearly every test makes a session and clients of its own; AWS's descriptions needn't be parsed for each.
 share()
 
@@ -62,6 +64,11 @@ def pytest_configure(config: pytest.Config) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
     config.add_cleanup(forget)
+
+
+def pytest_report_header() -> str:
+    """Which crash points the tests take today."""
+    return described()
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups

@@ -15,7 +15,8 @@ from headwater.monitoring.days.counting import WANTED, PartCounter
 from headwater.monitoring.days.store import DayStore
 from headwater.monitoring.days.types import PartIndex, PartName
 from headwater.monitoring.days.versions import Versions
-from headwater.monitoring.log.reading import part_frames, scratch
+from headwater.monitoring.log.reading import part_frames
+from headwater.monitoring.log.scratch import scratch
 from headwater.monitoring.log.store import CompactionStore
 from headwater.monitoring.log.types import CompactedHour, Part, hour_of
 

@@ -6,12 +6,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pandas
 
 from headwater.lake.database import literal
 from headwater.monitoring.labels.settling import Array
 from headwater.monitoring.labels.written import microseconds
+from headwater.monitoring.log.scratch import scratch
 
 
 def spool(frame: pandas.DataFrame, first: Array, path: Path) -> None:
@@ -22,14 +22,14 @@ def spool(frame: pandas.DataFrame, first: Array, path: Path) -> None:
             "inputs": frame["inputs"].array,
         }
     )  # fmt: skip
-    with duckdb.connect() as connection:
+    with scratch() as (connection, _):
         connection.register("__kept", kept)
         connection.execute(f"COPY __kept TO {literal(str(path))} (FORMAT parquet)")
 
 
 def unspooled(path: Path) -> tuple[pandas.DataFrame, Array]:
     """Read what `spool` wrote."""
-    with duckdb.connect() as connection:
+    with scratch() as (connection, _):
         found: dict[str, Any] = connection.execute(f"SELECT * FROM read_parquet({literal(str(path))})").fetchnumpy()
     frame = pandas.DataFrame({"version": found["version"], "inputs": pandas.array(found["inputs"].astype(object))})
     frame["as_of"] = pandas.DatetimeIndex(found["as_of"].astype("datetime64[us]")).tz_localize("UTC")

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from shutil import rmtree
-from tempfile import TemporaryDirectory, mkdtemp
+from tempfile import mkdtemp
 from typing import Any
 from weakref import finalize
 
@@ -20,14 +20,13 @@ import duckdb
 import pandas
 
 from headwater.errors import InvalidRequest
-from headwater.lake.database import connect, literal
+from headwater.lake.database import literal
 from headwater.monitoring.log.compaction import batches, ids_in, write_part
 from headwater.monitoring.log.records import COLUMNS, TIMES, Record, RecordKey, Torn, read
+from headwater.monitoring.log.scratch import scratch
 from headwater.monitoring.log.store import CompactionStore, Listed
 from headwater.monitoring.log.types import HOUR, CompactedHour, Progress, hour_of
 
-MEMORY = "1GB"
-"""DuckDB's share; what is more goes to disk."""
 _VECTORS = 20
 """Chunks of 2,048 rows in a frame."""
 _EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
@@ -293,11 +292,3 @@ def _id(listed: Listed) -> str:
         return RecordKey.parse(listed.key).request_id
     except Torn:
         return listed.key
-
-
-@contextmanager
-def scratch() -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
-    """A database of bounded memory, and a folder for parts; both are gone afterwards."""
-    with TemporaryDirectory(prefix="headwater-predictions-") as folder, connect(Path(folder, "spill")) as connection:
-        connection.execute(f"SET memory_limit = '{MEMORY}'")
-        yield connection, Path(folder)

@@ -11,13 +11,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import duckdb
 
-from headwater.lake.database import connect
 from headwater.monitoring.log.compaction import MOST_CHARACTERS, MOST_ROWS, batches, ids_in, quarantined, write_part
 from headwater.monitoring.log.records import LONGEST_REASON, Record, RecordKey, Torn, read
+from headwater.monitoring.log.scratch import scratch
 from headwater.monitoring.log.store import CompactionStore, Contended, Listed, Stop
 from headwater.monitoring.log.types import HOUR, LATE, CompactedHour, Part, Progress, digest_of, hour_of, hour_text
 
@@ -101,12 +100,10 @@ class Compaction:
         Contended
             Another compaction of the model goes on.
         """
-        with TemporaryDirectory(prefix="headwater-compaction-") as folder:
-            scratch = Path(folder)
-            with connect(scratch / "spill") as connection:
-                work = _Work(self, self._store, model, now, stop, report or Report(), connection, scratch)
-                work.all_due()
-                return work.report
+        with scratch() as (connection, folder):
+            work = _Work(self, self._store, model, now, stop, report or Report(), connection, folder)
+            work.all_due()
+            return work.report
 
     def again(self, model: str, hour: datetime) -> Report:
         """Compact what no part holds of one hour, as after a part was deleted because of a record in it.
@@ -116,12 +113,10 @@ class Compaction:
         Contended
             Another compaction works on the hour.
         """
-        with TemporaryDirectory(prefix="headwater-compaction-") as folder:
-            scratch = Path(folder)
-            with connect(scratch / "spill") as connection:
-                work = _Work(self, self._store, model, hour, never, Report(), connection, scratch)
-                work.one_hour(hour_of(hour))
-                return work.report
+        with scratch() as (connection, folder):
+            work = _Work(self, self._store, model, hour, never, Report(), connection, folder)
+            work.one_hour(hour_of(hour))
+            return work.report
 
     def batches(self, records: Iterable[Record]) -> Iterator[list[Record]]:
         """The records that go into a part each."""

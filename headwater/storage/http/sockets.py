@@ -8,6 +8,7 @@ asks for no compression. Errors are botocore's, so that callers needn't know who
 from __future__ import annotations
 
 import contextlib
+import functools
 import socket
 import ssl
 import time
@@ -233,6 +234,7 @@ def _close(idle: deque[tuple[socket.socket, float]]) -> None:
             idle.pop()[0].close()
 
 
+@functools.cache  # to read the authorities takes 15 ms of CPU
 def _tls(verify: bool | str) -> ssl.SSLContext:
     trusted = verify if isinstance(verify, str) else get_cert_path(verify)
     context = ssl.create_default_context(cafile=trusted)

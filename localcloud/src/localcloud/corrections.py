@@ -7,10 +7,12 @@ from localcloud.identity import moto_patches as bucket_policies
 from localcloud.limits import Limits
 from localcloud.moto_patches import (
     access_keys,
+    answers_speed,
     codebuild_projects,
     dynamodb_items,
     dynamodb_partiql,
     dynamodb_requests,
+    dynamodb_speed,
     dynamodb_tokens,
     dynamodb_transactions,
     s3_listings,
@@ -29,9 +31,11 @@ class MotoPatches:
     def __init__(self, cloud: CloudContext) -> None:
         self._patches = Patches()
         access_keys.apply(self._patches)
+        answers_speed.apply(self._patches)
         bucket_policies.apply(self._patches)
         dynamodb_items.apply(self._patches)
         dynamodb_partiql.apply(self._patches)
+        dynamodb_speed.apply(self._patches)
         dynamodb_tokens.apply(self._patches, cloud.clock.now)
         dynamodb_transactions.apply(self._patches)
         s3_parts.apply(self._patches)

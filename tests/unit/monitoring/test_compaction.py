@@ -13,6 +13,7 @@ from headwater.monitoring.log.service import Compaction, never
 from headwater.monitoring.log.store import CompactionStore
 from headwater.monitoring.log.types import part_name
 from headwater.storage.clients import client
+from tests.crashing import crash_points
 from tests.unit.monitoring.logs import AT, BUCKET, HOUR, LATER, Log, record
 
 
@@ -201,9 +202,7 @@ def test_a_run_that_is_killed_at_any_call_leaves_each_row_once(
     log: Log, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
     """https://github.com/apache/hudi/issues/9139: a compaction that commits in spite of write errors."""
-    number, killed = 0, True
-    while killed:
-        number += 1
+    for number in crash_points(1, f"compaction {when}"):
         model = f"buys-{number}"
         log.written.clear()
         log.write(*(record(f"r-{one}", model=model) for one in range(3)))
@@ -224,6 +223,8 @@ def test_a_run_that_is_killed_at_any_call_leaves_each_row_once(
         assert log.parts(model) == sorted(log.written)
         assert len(log.keys(f"quarantine/{model}/")) == 1
         log.assert_once(model)
+        if not killed:
+            break
     assert number > 10
 
 

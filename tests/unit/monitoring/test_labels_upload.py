@@ -16,6 +16,7 @@ from headwater.lake.errors import FileRefused
 from headwater.monitoring.labels import uploading
 from headwater.monitoring.labels.errors import InvalidLabels
 from headwater.monitoring.labels.uploading import BulkUpload, UploadedLabels
+from tests.crashing import crash_points
 from tests.unit.monitoring.labelling import AT, DAY, MODEL, NOW, Shop, asked, changed, keys_of, predictions
 from tests.unit.monitoring.test_written_labels import KEYS, Killed, fail_at
 
@@ -133,9 +134,7 @@ def test_an_upload_that_is_killed_anywhere_can_be_made_again(
     monkeypatch.setattr(uploading, "ROWS", 2)
     rows = "".join(f"k-{number}.0,{number % 2},2026-03-01T10:00:00Z,\n" for number in range(5))
     text = TEXT.splitlines()[0] + "\n" + rows
-    number, killed = 0, True
-    while killed:
-        number += 1
+    for number in crash_points(1, f"upload {when}"):
         model = changed(name=f"buys_{number}")
         stand.register(model)
         with monkeypatch.context() as patches:
@@ -152,4 +151,6 @@ def test_an_upload_that_is_killed_anywhere_can_be_made_again(
         with stand.labels(model.name) as labels:
             frame = labels.of(predictions(*(asked(f"k-{one}.0", **KEYS) for one in range(5))), NOW + DAY)
         assert frame["label"].tolist() == [0.0, 1.0, 0.0, 1.0, 0.0]
+        if not killed:
+            break
     assert number > 9

@@ -17,6 +17,7 @@ from headwater.monitoring.status import Severity, Status
 from headwater.monitoring.watch.store import WatchStore
 from headwater.monitoring.watch.types import MOST_SAID, JudgedDay, Said
 from headwater.storage.clients import client
+from tests.crashing import crash_points
 from tests.unit.monitoring.logs import BUCKET, HOUR, record
 from tests.unit.monitoring.watched import MODEL, TODAY, Watched, bank_with, morning, rows_of
 
@@ -259,9 +260,9 @@ class Killed(BaseException):
 def test_a_look_that_is_killed_at_any_call_is_made_up_for(
     world: Watched, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
-    number, killed, day = 0, True, TODAY
-    while killed:
-        number, day = number + 1, day + timedelta(days=1)
+    day = TODAY
+    for number in crash_points(1, f"look {when}"):
+        day += timedelta(days=1)
         world.day(day, rows_of(600))
         world.hour(morning(day))
         # The day is restated, and another one is new.
@@ -283,6 +284,8 @@ def test_a_look_that_is_killed_at_any_call_is_made_up_for(
         status = world.store.status(MODEL)
         assert status is not None
         assert (status.state, status.day) == (State.ALARM, day)
+        if not killed:
+            break
     assert number > 4
     world.watch().run(morning(day) + 24 * HOUR)
     kept = {(name.day, name.digest) for name in world.store.window_names(MODEL)}

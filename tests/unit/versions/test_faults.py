@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from headwater.versions.errors import NothingToCommit
+from tests.crashing import crash_points
 from tests.unit.versions.cases import LAKE, MUTATING, Fault, Killed, World, at_write, world
 
 RUNS = int(os.environ.get("HEADWATER_LOST_ANSWERS", "3"))
@@ -64,7 +65,9 @@ def losing(run: int) -> Callable[[str], Fault]:
 
 
 @pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)
-def test_whatever_answer_is_lost_or_wherever_it_crashes_the_outcome_is_the_same(verb: Verb, tmp_path: Path) -> None:
+def test_whatever_answer_is_lost_or_wherever_it_crashes_the_outcome_is_the_same(
+    verb: Verb, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     with world() as clean:
         prepare(clean)
         before = state(clean)
@@ -80,7 +83,7 @@ def test_whatever_answer_is_lost_or_wherever_it_crashes_the_outcome_is_the_same(
             assert state(lossy) == expected
     with world() as crashing:
         prepare(crashing)
-        for write in range(100):
+        for write in crash_points(0, request.node.name):
             crashing.restart(at_write(write, "kill"))
             try:
                 verb(crashing, tmp_path / "folder")
