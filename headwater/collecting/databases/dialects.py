@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar, Protocol
+
+from sqlalchemy import Connection
 
 from headwater.collecting.databases.cursors import CursorColumn, Kind, moment_of
 from headwater.json_values import dumps, loads
@@ -37,6 +40,9 @@ class Dialect(Protocol):
 
     def now(self, column: CursorColumn) -> str:
         """The time as a value of the cursor's type."""
+
+    def left_unread(self, connection: Connection) -> AbstractContextManager[None]:
+        """In which rows are streamed, so that whoever leaves it early needn't read the others."""
 
 
 class PostgreSQL:
@@ -92,6 +98,10 @@ class PostgreSQL:
         """The transaction's beginning."""
         return f"CAST(now() AS {column.type})"
 
+    def left_unread(self, connection: Connection) -> AbstractContextManager[None]:  # noqa: ARG002 -- of the protocol
+        """Nothing: rows are fetched by a cursor on the server."""
+        return nullcontext()
+
 
 class MySQL:
     """MySQL: the driver's values are written as JSON, exactly."""
@@ -112,9 +122,11 @@ class MySQL:
 
     def prepare(self, seconds: float) -> Sequence[str]:
         """A transaction that only reads, and sees one state of the data; TIMESTAMP is read as UTC."""
+        milliseconds = int(seconds * 1000)
         return (
             "SET SESSION time_zone = '+00:00'",
-            f"SET SESSION max_execution_time = {int(seconds * 1000)}",
+            # Each reads what the other takes for a comment: MySQL counts milliseconds, MariaDB seconds.
+            f"SET SESSION /*!50708 max_execution_time = {milliseconds} */ /*M! max_statement_time = {seconds:.3f} */",
             "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
             "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
         )
@@ -150,6 +162,18 @@ class MySQL:
     def now(self, column: CursorColumn) -> str:
         """The time in UTC."""
         return "UTC_DATE()" if column.kind == "date" else "UTC_TIMESTAMP(6)"
+
+    @contextmanager
+    def left_unread(self, connection: Connection) -> Iterator[None]:
+        """Hang up: PyMySQL would read a table to its end before it closes, which nobody has time for."""
+        try:
+            yield
+        except BaseException:
+            raw: Any = connection.connection.dbapi_connection
+            if raw is not None and raw._result is not None:
+                raw._result.unbuffered_active = False
+            connection.invalidate()
+            raise
 
 
 def _value(value: Any, *, is_json: bool) -> Any:
