@@ -42,7 +42,7 @@ from headwater.values import Value
 MARGIN = 90.0
 """Seconds that are left when a run begins no further batch, and leaves the rest to the next call."""
 LONGEST_FILE = 500
-"""Characters of a file's name: S3 takes keys of 1,024 bytes."""
+"""Bytes of a file's name, as UTF-8: S3 takes keys of 1,024 bytes, and DynamoDB sort keys of as many."""
 _TRIES = 12
 
 
@@ -136,6 +136,7 @@ class Collecting:
                 file.path.unlink(missing_ok=True)
             if seconds_left() < MARGIN:
                 return run
+        self._landing.sweep(state.collector, self._now())
         return self._ended(run, RunStatus.DONE)
 
     def _begun(self, run_id: str, tick: Tick) -> CollectionRun:
@@ -253,8 +254,12 @@ class Collecting:
             return ""
         # The hash: a number may come again where the registry was lost and the lake was not.
         name = batch.name or f"{sequence:08}-{file.sha256[:8]}"
-        if len(name) > LONGEST_FILE or not name.isprintable() or name.startswith("/"):
-            raise CollectFailed(f"a batch's name {name[:60]!r}: expected at most {LONGEST_FILE} printable characters")
+        # Half of a surrogate pair isn't printable, and has no bytes.
+        if not name.isprintable() or len(name.encode()) > LONGEST_FILE or name.startswith("/"):
+            raise CollectFailed(
+                f"a batch's name {name[:60]!r}: expected at most {LONGEST_FILE} bytes of printable characters, and no "
+                "slash at the beginning"
+            )
         return f"{self._collector.name}/{name}{file.suffix}"
 
     def _if_new(self, name: str, file: Fetched | None, ticket: int) -> Fetched | None:
