@@ -20,6 +20,7 @@ from headwater.collecting.landing import Landing
 from headwater.collecting.redaction import Redaction
 from headwater.collecting.store import CollectedFiles, CollectorStore, Commit
 from headwater.collecting.types import (
+    ANY,
     LONGEST_CURSOR,
     Batch,
     BatchRecord,
@@ -164,7 +165,7 @@ class Collecting:
         for _ in tries(_TRIES, self._pause):
             before = self._store.state() or None
             state = before or CollectorState(collector=name, write="")
-            if state.cursor is not None and state.identity != identity:
+            if state.cursor is not None and state.identity not in {identity, ANY}:
                 raise DeclarationChanged(
                     f"it reads {identity or 'without a cursor'}, and its cursor is of {state.identity or 'nothing'}",
                     next_steps=[f"headwater collect reset {name}"],
@@ -305,9 +306,9 @@ def reset(store: CollectorStore, collector: str, cursor: Any, *, pause: Callable
     for _ in tries(_TRIES, pause):
         before = store.state()
         state = before or CollectorState(collector=collector, write="")
-        given = {"cursor": None if cursor is None else _text_of(cursor), "memory": None, "identity": ""}
+        given = {"cursor": None, "memory": None, "identity": ""}
         if cursor is not None:
-            given["identity"] = state.identity
+            given |= {"cursor": _text_of(cursor), "identity": ANY}
         state = state.model_copy(update={**given, "ticket": state.ticket + 1, "run": "", "write": _new_id()})
         there = None if store.commit(Commit(state, before)) else store.state()
         if there is None or there.write == state.write:

@@ -35,8 +35,8 @@ class Dialect(Protocol):
     def row(self, values: Sequence[Any], columns: Sequence[Described]) -> tuple[str, str]:
         """A row as a line of JSON, and its cursor's value; empty without a cursor."""
 
-    def literal(self, column: CursorColumn) -> str:
-        """The parameter ``:lower`` as a value of the cursor's type."""
+    def literal(self, column: CursorColumn, parameter: str) -> str:
+        """A parameter as a value of the cursor's type."""
 
     def now(self, column: CursorColumn) -> str:
         """The time as a value of the cursor's type."""
@@ -88,11 +88,11 @@ class PostgreSQL:
         """As it came: a line break can stand between the parts of a value of type json alone."""
         return values[0].replace("\n", " ").replace("\r", " "), values[1] or ""
 
-    def literal(self, column: CursorColumn) -> str:
+    def literal(self, column: CursorColumn, parameter: str) -> str:
         """A cast of the text."""
         # Not as a number of any type: PostgreSQL would use no index.
         kind = "bigint" if column.is_whole else column.type
-        return f"CAST(CAST(:lower AS text) AS {kind})"
+        return f"CAST(CAST(:{parameter} AS text) AS {kind})"
 
     def now(self, column: CursorColumn) -> str:
         """The transaction's beginning."""
@@ -154,10 +154,10 @@ class MySQL:
         }
         return dumps(named), "" if last is None else moment_of(last)
 
-    def literal(self, column: CursorColumn) -> str:
+    def literal(self, column: CursorColumn, parameter: str) -> str:
         """A cast of the text."""
         cast = {"number": "DECIMAL(65, 20)", "date": "DATE", "timestamp": "DATETIME(6)"}[column.kind]
-        return f"CAST(:lower AS {cast})"
+        return f"CAST(:{parameter} AS {cast})"
 
     def now(self, column: CursorColumn) -> str:
         """The time in UTC."""

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -97,16 +98,18 @@ def _cursor_column(reading: _Reading, name: str) -> CursorColumn:
 def _by_cursor(reading: _Reading, column: CursorColumn) -> Iterator[Batch]:
     """Rows that haven't landed, in the order of the cursor, a file after the other."""
     _refuse_nulls(reading, column)
-    last = column.last(reading.request.cursor)
+    last, above = column.last(reading.request.cursor)
     overlap = reading.reads.overlap, reading.reads.overlap_by
     lower = None if last is None else column.before(column.point(last), *overlap)
-    with closing(_rows(reading, column, lower)) as rows:
-        yield from _files(reading, column, rows, last)
+    with closing(_rows(reading, column, lower, None if above is None else column.point(above))) as rows:
+        for batch, at in _files(reading, column, rows, last):
+            yield replace(batch, cursor=column.kept(at, above))
 
 
 def _files(
     reading: _Reading, column: CursorColumn, rows: Iterator[tuple[str, str]], last: str | None
-) -> Iterator[Batch]:
+) -> Iterator[tuple[Batch, str]]:
+    """Batches, each with the last cursor that it has."""
     reads, request, overlap = reading.reads, reading.request, (reading.reads.overlap, reading.reads.overlap_by)
     known, at, is_over = Known(request.memory), last, False
     while not is_over:
@@ -124,7 +127,7 @@ def _files(
             else:
                 is_over = True
         if moved and at is not None:
-            yield Batch(file=file.path, suffix=JSON_LINES, count=file.rows, cursor=column.kept(at), memory=known.dump())
+            yield Batch(file=file.path, suffix=JSON_LINES, count=file.rows, memory=known.dump()), at
 
 
 def _refuse_nulls(reading: _Reading, column: CursorColumn) -> None:
@@ -140,7 +143,7 @@ def _refuse_nulls(reading: _Reading, column: CursorColumn) -> None:
 
 
 def _rows(
-    reading: _Reading, column: CursorColumn | None, lower: Point | None
+    reading: _Reading, column: CursorColumn | None, lower: Point | None, above: Point | None = None
 ) -> Generator[tuple[str, str], None, None]:
     """Each row as a line of JSON with its cursor, streamed from one state of the data."""
     dialect, parameters = reading.dialect, dict(reading.parameters)
@@ -150,8 +153,11 @@ def _rows(
         quoted = f"q.{dialect.quoted(column.name)}"
         where = [f"{quoted} IS NOT NULL"]
         if lower is not None:
-            where.append(f"{quoted} >= {dialect.literal(column)}")
+            where.append(f"{quoted} >= {dialect.literal(column, 'lower')}")
             parameters["lower"] = column.text(lower)
+        if above is not None:
+            where.append(f"{quoted} > {dialect.literal(column, 'above')}")
+            parameters["above"] = column.text(above)
         if column.kind != "number":
             # A time to come would be the last cursor for as long, and nothing be read until then.
             where.append(f"{quoted} <= {dialect.now(column)}")

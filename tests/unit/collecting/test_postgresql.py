@@ -11,8 +11,9 @@ import pytest
 
 from headwater.collecting.databases import reading
 from headwater.collecting.errors import CollectFailed
+from headwater.collecting.service import reset
 from tests.unit.collecting.database import Database, records, told
-from tests.unit.collecting.world import landed, lines, versions
+from tests.unit.collecting.world import landed, lines, store, versions
 from tests.unit.lake.world import World
 
 BY_TIME: dict[str, Any] = {"table": "orders", "cursor": "updated_at"}
@@ -160,9 +161,6 @@ def test_a_cursor_keeps_its_microseconds_and_digits(world: World, database: Data
     for cursor in ("at", "n"):
         first = database.collect(f"{cursor}-1", table="points", cursor=cursor)
         assert (first.rows, database.collect(f"{cursor}-2", table="points", cursor=cursor).rows) == (1, 0)
-        from headwater.collecting.service import reset
-        from tests.unit.collecting.world import store
-
         reset(store(), "book", None, pause=lambda _: None)
 
 
@@ -267,3 +265,16 @@ def test_the_secret_may_be_as_secrets_manager_keeps_it_for_rds(orders: Database)
     kept |= {"password": "s3cret/p@ss", "dbname": "postgres"}
     url = json.dumps(kept).replace("{", "{{").replace("}", "}}")
     assert orders.collect("run", url=url, **BY_TIME).rows == 1
+
+
+def test_a_cursor_that_a_person_sets_is_where_reading_begins_for_good(orders: Database) -> None:
+    # Nothing up to it, though rows are read again from before the last cursor.
+    add(orders, *range(1, 6))
+    reset(store(), "book", 3, pause=lambda _: None)
+    assert orders.collect("first", table="orders", cursor="id").rows == 2
+    add(orders, 6)
+    assert orders.collect("second", table="orders", cursor="id").rows == 1
+    assert told() == [4, 5, 6]
+    reset(store(), "book", "now and then", pause=lambda _: None)
+    with pytest.raises(CollectFailed, match=r"cursor id \(bigint\) has the value 'now and then'"):
+        orders.collect("third", table="orders", cursor="id")
