@@ -46,7 +46,7 @@ SERVICES_OF: Mapping[str, frozenset[str]] = {"control": SERVICES | {"events", "s
 PRUNED = re.compile(
     r"(^|/)(__pycache__|tests?|_pyinstaller|f2py|distutils)/"
     r"|^onnxruntime/(tools|transformers|quantization|datasets|backend)/|^google/(protobuf|_upb)/"
-    r"|^aws_lambda_powertools/event_handler/|^pydantic/v1/"
+    r"|^aws_lambda_powertools/event_handler/|^pydantic/v1/|^sqlalchemy/testing/"
     r"|^aws_lambda_powertools/utilities/(auth_alpha|batch|data_masking|feature_flags|idempotency|kafka)/"
     r"|^aws_lambda_powertools/utilities/(parameters|parser|streaming|validation)/"
     r"|^bin/|^\.lock$"
