@@ -17,7 +17,7 @@ LONGEST_CURSOR = 50_000
 """Characters of a cursor's JSON; what is longer goes into a batch's `memory`."""
 LONGEST_REASON = 500
 ANY = "*"
-"""What a cursor belongs to that a person set: to whatever is read next."""
+"""The table or address of a cursor that a person set: whatever is read next."""
 
 
 class Unchanged:

@@ -45,7 +45,7 @@ def test_airbyte_15427_rows_of_one_time_are_not_lost_between_two_states(orders: 
     assert told() == list(range(1, 10))
 
 
-def test_airbyte_21500_a_row_that_moves_ahead_of_the_cursor_while_it_is_read_comes_in_the_next_run(
+def test_airbyte_21500_a_row_that_moves_ahead_of_the_cursor_lands_in_the_next_run(
     orders: Database,
 ) -> None:
     orders.run(
