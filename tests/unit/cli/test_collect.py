@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from moto.stepfunctions.models import stepfunctions_backends
 
+from headwater.client import connect
+from headwater.client.errors import TookTooLong
 from headwater.collecting.errors import CollectFailed
 from headwater.collecting.service import Tick
 from headwater.collecting.types import Batch, Request
@@ -107,7 +109,16 @@ def _narrow(_stderr: bool, _stream: int) -> Any:
     return Console(file=sys.stdout, width=80, force_terminal=True, color_system=None)
 
 
-def test_a_run_by_hand_is_started_and_waited_for(run: Run, machine: Any) -> None:
+def test_a_run_is_waited_for_until_it_has_ended(run: Run, machine: Any) -> None:
+    collectors = connect("dev").collectors
+    tick = collectors.run("book")
+    with pytest.raises(TookTooLong, match="the run of collector book: nothing came of it"):
+        collectors.wait("book", tick, timeout=0.1)
+    fetch(tick.run, [1, 2, 3])
+    assert collectors.wait("book", tick, timeout=1.0).rows == 3
+
+
+def test_a_run_by_hand_is_started_once(run: Run, machine: Any) -> None:
     done = run("collect", "run", "book")
     assert "next: headwater collect history book" in done.err
     (execution,) = machine.executions
