@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 # scikit-learn and Pulumi anew: 8 seconds of CPU each.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check nightly setup lint lock reference wheels release pulumi prometheus amtool clean
+.PHONY: demo test check nightly setup lint lock reference wheels release pulumi prometheus mariadb amtool clean
 demo: $(READY)
 	$(BIN)/headwater demo
 
@@ -48,6 +48,11 @@ pulumi:
 prometheus:
 	mkdir -p .headwater/prometheus
 	cd .headwater/prometheus && rm -f prometheus_*.deb && apt-get download prometheus && dpkg -x prometheus_*.deb .
+
+# A real MariaDB, for the tests of collectors that read MySQL; on Debian and Ubuntu.
+mariadb:
+	mkdir -p .headwater/mariadb
+	cd .headwater/mariadb && rm -f *.deb && apt-get download mariadb-server mariadb-server-core libaio1 liburing2 && for one in *.deb; do dpkg -x $$one .; done
 
 # Alertmanager's own answers about routes, for a test of ours; needs Go, two minutes once.
 amtool:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from headwater.cli.command import StackOption, YesOption, commands, connect, group
-from headwater.cli.output import Answer, answered, confirm, note, table
+from headwater.cli.output import Answer, answered, confirm, note, table, visible
+from headwater.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,6 +73,8 @@ def reset(
     stack: StackOption = None,
 ) -> Answer:
     """Set the cursor, or forget it. What is read again lands again, beside what has landed."""
+    if to is not None and not to.strip():
+        raise InvalidRequest("--to is empty: leave it out to read everything again")
     collectors = connect(stack).collectors
     before = collectors.show(name, number=1).state
     there = before.cursor if before and before.cursor else "none"
@@ -110,12 +113,12 @@ def _show_list(console: Console, found: Sequence[CollectorSummary]) -> None:
 
 
 def _show_runs(console: Console, found: Sequence[CollectionRun]) -> None:
-    rows = [
-        (f"{one.at:%Y-%m-%d %H:%M}", one.status.value, one.batches, f"{one.rows:,}", one.run, one.reason or None)
-        for one in found
-    ]
+    rows = [(f"{one.at:%Y-%m-%d %H:%M}", one.status.value, one.batches, one.rows, one.run) for one in found]
     if rows:
-        console.print(table(("tick (UTC)", "status", "batches", "rows", "run", "why"), rows))
+        console.print(table(("tick (UTC)", "status", "batches", "rows", "run"), rows, whole=["run"]))
+    for one in found:
+        if one.reason:
+            console.print(f"{one.at:%Y-%m-%d %H:%M}: {visible(one.reason)}", markup=False, highlight=False)
 
 
 def _show_batches(console: Console, found: Collected) -> None:
@@ -140,5 +143,5 @@ def _show_batches(console: Console, found: Collected) -> None:
 
 def _said(cursor: Any) -> str | None:
     if isinstance(cursor, dict) and "value" in cursor:
-        return str(cursor["value"])
-    return None if cursor is None else str(cursor)[:60]
+        cursor = cursor["value"]
+    return None if cursor is None else visible(str(cursor))[:60]

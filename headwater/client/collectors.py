@@ -149,21 +149,21 @@ class Collectors:
         """
 
         def look() -> CollectionRun | None:
+            ticks = self._schedules.history(f"collect-{name}", number=MOST_SHOWN)
+            # A tick that waits for another run has none yet.
+            now = next((one for one in ticks if one.key == tick.key), tick)
             with self._using():
-                runs = self._store(name).runs(MOST_SHOWN)
-            found = next((one for one in runs if one.run == tick.run), None)
+                found = next((one for one in self._store(name).runs(MOST_SHOWN) if one.run == now.run), None)
             if found is not None and found.status in {RunStatus.DONE, RunStatus.SUPERSEDED}:
                 return found
-            ticks = self._schedules.history(f"collect-{name}", number=MOST_SHOWN)
-            ended = next((one for one in ticks if one.run == tick.run and one.status in _OVER), None)
-            if ended is not None:
+            if now.status in _OVER:
                 raise CollectFailed(
-                    (found.reason if found else "") or ended.reason or f"the run {tick.run} failed",
+                    (found.reason if found else "") or now.reason or f"the run {now.run} is {now.status.value}",
                     next_steps=[f"headwater collect history {name}"],
                 )
             return None
 
-        return wait_for(look, what=f"run {tick.run} of collector {name}", timeout=timeout)
+        return wait_for(look, what=f"the run of collector {name}", timeout=timeout)
 
     def reset(self, name: str, *, cursor: Any = None) -> CollectorState:
         """Set a collector's cursor, or forget it: the next run reads from there, or from the beginning.

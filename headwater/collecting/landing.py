@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from headwater.collecting.errors import CollectFailed, CollectorBusy
@@ -13,6 +14,8 @@ from headwater.lake.types import LANDING
 from headwater.storage.objects import ObjectGone
 from headwater.storage.retries import tries
 
+LEFT_AFTER = timedelta(days=1)
+"""Age of a file that nothing names, after which it is deleted."""
 _TRIES = 12
 _MOST = 50
 """Batches that are written down as landed in one transaction."""
@@ -57,6 +60,19 @@ class Landing:
                 if not rest:
                     return
         raise CollectorBusy("others kept writing the collector first")
+
+    def sweep(self, collector: str, now: datetime) -> None:
+        """Delete what killed runs left: files and memories that nothing names, and that are too old to be counted yet.
+
+        A call lives fifteen minutes at most; what it wrote a day ago counts by now, or never will.
+        """
+        # Listed before the state is read: what is counted in between is younger, and not listed.
+        old = list(self._files.old(collector, now - LEFT_AFTER))
+        if old and (state := self._store.state()) is not None:
+            kept = {self._batch(number).staged for number in state.pending} | {state.memory}
+            for pointer in old:
+                if pointer not in kept:
+                    self._files.forget(pointer)
 
     def _batch(self, number: int) -> BatchRecord:
         batch = self._store.batch(number)

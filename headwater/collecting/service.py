@@ -20,6 +20,7 @@ from headwater.collecting.landing import Landing
 from headwater.collecting.redaction import Redaction
 from headwater.collecting.store import CollectedFiles, CollectorStore, Commit
 from headwater.collecting.types import (
+    ANY,
     LONGEST_CURSOR,
     Batch,
     BatchRecord,
@@ -42,7 +43,7 @@ from headwater.values import Value
 MARGIN = 90.0
 """Seconds that are left when a run begins no further batch, and leaves the rest to the next call."""
 LONGEST_FILE = 500
-"""Characters of a file's name: S3 takes keys of 1,024 bytes."""
+"""Bytes of a file's name, as UTF-8: S3 takes keys of 1,024 bytes, and DynamoDB sort keys of as many."""
 _TRIES = 12
 
 
@@ -136,6 +137,7 @@ class Collecting:
                 file.path.unlink(missing_ok=True)
             if seconds_left() < MARGIN:
                 return run
+        self._landing.sweep(state.collector, self._now())
         return self._ended(run, RunStatus.DONE)
 
     def _begun(self, run_id: str, tick: Tick) -> CollectionRun:
@@ -163,7 +165,7 @@ class Collecting:
         for _ in tries(_TRIES, self._pause):
             before = self._store.state() or None
             state = before or CollectorState(collector=name, write="")
-            if state.cursor is not None and state.identity != identity:
+            if state.cursor is not None and state.identity not in {identity, ANY}:
                 raise DeclarationChanged(
                     f"it reads {identity or 'without a cursor'}, and its cursor is of {state.identity or 'nothing'}",
                     next_steps=[f"headwater collect reset {name}"],
@@ -253,8 +255,12 @@ class Collecting:
             return ""
         # The hash: a number may come again where the registry was lost and the lake was not.
         name = batch.name or f"{sequence:08}-{file.sha256[:8]}"
-        if len(name) > LONGEST_FILE or not name.isprintable() or name.startswith("/"):
-            raise CollectFailed(f"a batch's name {name[:60]!r}: expected at most {LONGEST_FILE} printable characters")
+        # Half of a surrogate pair isn't printable, and has no bytes.
+        if not name.isprintable() or len(name.encode()) > LONGEST_FILE or name.startswith("/"):
+            raise CollectFailed(
+                f"a batch's name {name[:60]!r}: expected at most {LONGEST_FILE} bytes of printable characters, and no "
+                "slash at the beginning"
+            )
         return f"{self._collector.name}/{name}{file.suffix}"
 
     def _if_new(self, name: str, file: Fetched | None, ticket: int) -> Fetched | None:
@@ -300,9 +306,9 @@ def reset(store: CollectorStore, collector: str, cursor: Any, *, pause: Callable
     for _ in tries(_TRIES, pause):
         before = store.state()
         state = before or CollectorState(collector=collector, write="")
-        given = {"cursor": None if cursor is None else _text_of(cursor), "memory": None, "identity": ""}
+        given = {"cursor": None, "memory": None, "identity": ""}
         if cursor is not None:
-            given["identity"] = state.identity
+            given |= {"cursor": _text_of(cursor), "identity": ANY}
         state = state.model_copy(update={**given, "ticket": state.ticket + 1, "run": "", "write": _new_id()})
         there = None if store.commit(Commit(state, before)) else store.state()
         if there is None or there.write == state.write:

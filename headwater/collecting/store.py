@@ -8,6 +8,7 @@ fetched lie under ``collected/files/`` of the lake until they count and have lan
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -200,8 +201,17 @@ class CollectedFiles:
         """A batch's memory; raises `ObjectGone`."""
         return self._bucket.read(kept)
 
+    def old(self, collector: str, before: datetime) -> Iterator[Pointer]:
+        """Files and memories of a collector that were written before a time."""
+        pages = client("s3").get_paginator("list_object_versions")
+        for kind in (STAGED, MEMORY):
+            for page in pages.paginate(Bucket=self._bucket.name, Prefix=f"{kind}{collector}/"):
+                for one in page.get("Versions", ()):
+                    if one["LastModified"] < before:
+                        yield Pointer(bucket=self._bucket.name, key=one["Key"], version_id=one["VersionId"])
+
     def forget(self, pointer: Pointer) -> None:
-        """Delete a staged file that has landed, or a memory that a newer one replaced."""
+        """Delete a staged file that has landed, a memory that a newer one replaced, or what a killed run left."""
         client("s3").delete_object(Bucket=pointer.bucket, Key=pointer.key, VersionId=pointer.version_id)
 
 

@@ -16,6 +16,8 @@ from headwater.values import Pointer, Stored, Value
 LONGEST_CURSOR = 50_000
 """Characters of a cursor's JSON; what is longer goes into a batch's `memory`."""
 LONGEST_REASON = 500
+ANY = "*"
+"""The table or address of a cursor that a person set: whatever is read next."""
 
 
 class Unchanged:
@@ -95,7 +97,7 @@ class CollectorState(Stored):
     """JSON text; None before the first batch that moves it."""
     memory: Pointer | None = None
     identity: str = ""
-    """The table and column, or the address, that the cursor belongs to."""
+    """The table and column, or the address, that the cursor belongs to; `ANY` if a person set it."""
     pending: tuple[int, ...] = ()
     """Batches that count and may not have landed yet."""
 

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from localcloud.engine import ResourceState, preview
 
 from headwater.declare import Catalog
+from headwater.declare.collectors import LONGEST_NAME
 from headwater.infra.platform.tags import cut
 from tests.infra.cases import CONFIG, ROOT
+from tests.infra.test_collecting import COLLECTORS
 
 LONGEST = "s" + "o" * 12 + "-" + "l" * 13 + "g"  # 28 characters
 PROGRAM = f"""
@@ -79,7 +81,9 @@ def renamed(catalog: Catalog) -> Catalog:
     models = {long(name): model.model_copy(update={"name": long(name)}) for name, model in catalog.models.items()}
     views = {long(name): view.model_copy(update={"name": long(name)}) for name, view in catalog.views.items()}
     sources = {long(name): source.model_copy(update={"name": long(name)}) for name, source in catalog.sources.items()}
-    return catalog.model_copy(update={"models": models, "views": views, "sources": sources})
+    collector = COLLECTORS[0].model_copy(update={"name": long("c")[:LONGEST_NAME], "source": min(sources)})
+    collectors = {collector.name: collector}
+    return catalog.model_copy(update={"models": models, "views": views, "sources": sources, "collectors": collectors})
 
 
 @pytest.fixture(scope="package")

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.cloud
 
 def collected(project: Project, stack: Stack, name: str, source: str) -> int:
     """Run a collector by hand, and wait until what it fetched counts: the rows of the source."""
-    (run,) = project.done("collect", "run", name, "--wait", "--json").json
+    (run,) = project.done("collect", "run", name, "--wait")
     assert run["status"] == "DONE", run
     file = stack.collectors.show(name, number=1).batches[0].file
 
@@ -33,7 +33,7 @@ def test_what_a_projects_function_collects_counts_and_the_next_run_goes_on(proje
     deployed.clients("ssm").put_parameter(**secret)
     assert collected(project, deployed, "counted", "tills") == 3
     assert collected(project, deployed, "counted", "tills") == 6
-    assert "cursor 106" in project.done("collect", "show", "counted").out
+    assert "cursor 106" in project.run("collect", "show", "counted").out
     listed = {one.name: one for one in deployed.collectors.list()}
     assert listed["counted"].cursor == 106
     assert listed["counted"].last is not None
@@ -62,10 +62,9 @@ def test_rows_of_a_postgresql_count_with_all_their_digits(project: Project, depl
     session.run("INSERT INTO orders VALUES (3, 7)")
     assert collected(project, deployed, "orders", "shop") == 3
     session.close()
-    assert project.done("collect", "history", "orders", "--json").json[0]["rows"] == 1
+    assert project.done("collect", "history", "orders")[0]["rows"] == 1
 
 
-def test_what_fails_is_told_by_the_run_its_schedule_and_the_command(project: Project, deployed: Stack) -> None:
-    done = project.run("collect", "run", "absent")
-    assert done.code == 3
-    assert "the stack has no collector 'absent': it has counted, orders" in done.err
+def test_a_collector_that_isnt_there_is_told_with_those_that_are(project: Project, deployed: Stack) -> None:
+    code, said = project.refused("collect", "run", "absent")
+    assert (code, said["message"]) == (3, "the stack has no collector 'absent': it has counted, orders")

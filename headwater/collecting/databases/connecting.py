@@ -16,6 +16,8 @@ from headwater.collecting.databases.dialects import Dialect, MySQL, PostgreSQL
 from headwater.collecting.errors import CollectFailed
 
 CONNECT_SECONDS = 20.0
+GRACE = 5.0
+"""Seconds that a database is given to say that it gave up."""
 _POSTGRESQL = frozenset({"postgresql", "postgres"})
 _MYSQL = frozenset({"mysql", "mariadb"})
 _MODES = ("disable", "require", "verify-full")
@@ -45,11 +47,12 @@ def connected(secret: str, seconds: float) -> Iterator[tuple[Connection, Dialect
     dialect: Dialect = PostgreSQL() if name in _POSTGRESQL else MySQL()
     driver = "postgresql+pg8000" if name in _POSTGRESQL else "mysql+pymysql"
     url, context = _encryption(url)
-    arguments: dict[str, Any] = {}
+    # Longer than the database's own patience, so that its words come, and not those of a lost connection.
+    arguments, patience = dict[str, Any](), seconds + GRACE
     if name in _POSTGRESQL:
-        arguments = {"timeout": seconds, "application_name": "headwater", "ssl_context": context}
+        arguments = {"timeout": patience, "application_name": "headwater", "ssl_context": context}
     else:
-        arguments = {"connect_timeout": CONNECT_SECONDS, "read_timeout": seconds, "charset": "utf8mb4", "ssl": context}
+        arguments = {"connect_timeout": CONNECT_SECONDS, "read_timeout": patience, "charset": "utf8mb4", "ssl": context}
     engine = create_engine(url.set(drivername=driver), poolclass=NullPool, connect_args=arguments, hide_parameters=True)
     try:
         with engine.connect() as connection:

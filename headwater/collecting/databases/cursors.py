@@ -68,8 +68,8 @@ class CursorColumn(NamedTuple):
             return point - (OVERLAP_BY if overlap_by is None else overlap_by)
         return point - (OVERLAP if overlap is None else overlap)
 
-    def last(self, cursor: Any) -> str | None:
-        """The value of a cursor that was kept, or that somebody set; None if there is none.
+    def last(self, cursor: Any) -> tuple[str | None, str | None]:
+        """The value of a cursor that was kept, and the one that a person set and nothing up to which is read.
 
         Raises
         ------
@@ -77,18 +77,18 @@ class CursorColumn(NamedTuple):
             It is of a column of another type.
         """
         if cursor is None:
-            return None
-        if isinstance(cursor, Mapping):
+            return None, None
+        if isinstance(cursor, Mapping) and "value" in cursor:
             if cursor.get("type") != self.type:
                 raise DeclarationChanged(
                     f"cursor {self.name} is {self.type}, and was {cursor.get('type')} when it was last read"
                 )
-            return str(cursor["value"])
-        return str(cursor)
+            return str(cursor["value"]), cursor.get("above")
+        return str(cursor), str(cursor)
 
-    def kept(self, text: str) -> dict[str, str]:
+    def kept(self, text: str, above: str | None) -> dict[str, str]:
         """The cursor as it is kept."""
-        return {"type": self.type, "value": text}
+        return {"type": self.type, "value": text, **({} if above is None else {"above": above})}
 
 
 class Known:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar, Protocol
+
+from sqlalchemy import Connection
 
 from headwater.collecting.databases.cursors import CursorColumn, Kind, moment_of
 from headwater.json_values import dumps, loads
@@ -32,11 +35,14 @@ class Dialect(Protocol):
     def row(self, values: Sequence[Any], columns: Sequence[Described]) -> tuple[str, str]:
         """A row as a line of JSON, and its cursor's value; empty without a cursor."""
 
-    def literal(self, column: CursorColumn) -> str:
-        """The parameter ``:lower`` as a value of the cursor's type."""
+    def literal(self, column: CursorColumn, parameter: str) -> str:
+        """A parameter as a value of the cursor's type."""
 
     def now(self, column: CursorColumn) -> str:
         """The time as a value of the cursor's type."""
+
+    def left_unread(self, connection: Connection) -> AbstractContextManager[None]:
+        """In which rows are streamed, so that whoever leaves it early needn't read the others."""
 
 
 class PostgreSQL:
@@ -82,15 +88,19 @@ class PostgreSQL:
         """As it came: a line break can stand between the parts of a value of type json alone."""
         return values[0].replace("\n", " ").replace("\r", " "), values[1] or ""
 
-    def literal(self, column: CursorColumn) -> str:
+    def literal(self, column: CursorColumn, parameter: str) -> str:
         """A cast of the text."""
         # Not as a number of any type: PostgreSQL would use no index.
         kind = "bigint" if column.is_whole else column.type
-        return f"CAST(CAST(:lower AS text) AS {kind})"
+        return f"CAST(CAST(:{parameter} AS text) AS {kind})"
 
     def now(self, column: CursorColumn) -> str:
         """The transaction's beginning."""
         return f"CAST(now() AS {column.type})"
+
+    def left_unread(self, connection: Connection) -> AbstractContextManager[None]:  # noqa: ARG002 -- of the protocol
+        """Nothing: rows are fetched by a cursor on the server."""
+        return nullcontext()
 
 
 class MySQL:
@@ -112,9 +122,11 @@ class MySQL:
 
     def prepare(self, seconds: float) -> Sequence[str]:
         """A transaction that only reads, and sees one state of the data; TIMESTAMP is read as UTC."""
+        milliseconds = int(seconds * 1000)
         return (
             "SET SESSION time_zone = '+00:00'",
-            f"SET SESSION max_execution_time = {int(seconds * 1000)}",
+            # Each reads what the other takes for a comment: MySQL counts milliseconds, MariaDB seconds.
+            f"SET SESSION /*!50708 max_execution_time = {milliseconds} */ /*M! max_statement_time = {seconds:.3f} */",
             "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
             "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
         )
@@ -142,14 +154,26 @@ class MySQL:
         }
         return dumps(named), "" if last is None else moment_of(last)
 
-    def literal(self, column: CursorColumn) -> str:
+    def literal(self, column: CursorColumn, parameter: str) -> str:
         """A cast of the text."""
         cast = {"number": "DECIMAL(65, 20)", "date": "DATE", "timestamp": "DATETIME(6)"}[column.kind]
-        return f"CAST(:lower AS {cast})"
+        return f"CAST(:{parameter} AS {cast})"
 
     def now(self, column: CursorColumn) -> str:
         """The time in UTC."""
         return "UTC_DATE()" if column.kind == "date" else "UTC_TIMESTAMP(6)"
+
+    @contextmanager
+    def left_unread(self, connection: Connection) -> Iterator[None]:
+        """Hang up: PyMySQL would read a table to its end before it closes, which nobody has time for."""
+        try:
+            yield
+        except BaseException:
+            raw: Any = connection.connection.dbapi_connection
+            if raw is not None and raw._result is not None:
+                raw._result.unbuffered_active = False
+            connection.invalidate()
+            raise
 
 
 def _value(value: Any, *, is_json: bool) -> Any:

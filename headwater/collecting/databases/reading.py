@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -96,10 +98,20 @@ def _cursor_column(reading: _Reading, name: str) -> CursorColumn:
 def _by_cursor(reading: _Reading, column: CursorColumn) -> Iterator[Batch]:
     """Rows that haven't landed, in the order of the cursor, a file after the other."""
     _refuse_nulls(reading, column)
+    last, above = column.last(reading.request.cursor)
+    overlap = reading.reads.overlap, reading.reads.overlap_by
+    lower = None if last is None else column.before(column.point(last), *overlap)
+    with closing(_rows(reading, column, lower, None if above is None else column.point(above))) as rows:
+        for batch, at in _files(reading, column, rows, last):
+            yield replace(batch, cursor=column.kept(at, above))
+
+
+def _files(
+    reading: _Reading, column: CursorColumn, rows: Iterator[tuple[str, str]], last: str | None
+) -> Iterator[tuple[Batch, str]]:
+    """Batches, each with the last cursor that it has."""
     reads, request, overlap = reading.reads, reading.request, (reading.reads.overlap, reading.reads.overlap_by)
-    known, last = Known(request.memory), column.last(request.cursor)
-    rows = _rows(reading, column, None if last is None else column.before(column.point(last), *overlap))
-    at, is_over = last, False
+    known, at, is_over = Known(request.memory), last, False
     while not is_over:
         moved = False
         with LinesFile(request.folder) as file:
@@ -115,7 +127,7 @@ def _by_cursor(reading: _Reading, column: CursorColumn) -> Iterator[Batch]:
             else:
                 is_over = True
         if moved and at is not None:
-            yield Batch(file=file.path, suffix=JSON_LINES, count=file.rows, cursor=column.kept(at), memory=known.dump())
+            yield Batch(file=file.path, suffix=JSON_LINES, count=file.rows, memory=known.dump()), at
 
 
 def _refuse_nulls(reading: _Reading, column: CursorColumn) -> None:
@@ -130,7 +142,9 @@ def _refuse_nulls(reading: _Reading, column: CursorColumn) -> None:
         )
 
 
-def _rows(reading: _Reading, column: CursorColumn | None, lower: Point | None) -> Iterator[tuple[str, str]]:
+def _rows(
+    reading: _Reading, column: CursorColumn | None, lower: Point | None, above: Point | None = None
+) -> Generator[tuple[str, str], None, None]:
     """Each row as a line of JSON with its cursor, streamed from one state of the data."""
     dialect, parameters = reading.dialect, dict(reading.parameters)
     names = [entry[0] for entry in reading.columns]
@@ -139,14 +153,20 @@ def _rows(reading: _Reading, column: CursorColumn | None, lower: Point | None) -
         quoted = f"q.{dialect.quoted(column.name)}"
         where = [f"{quoted} IS NOT NULL"]
         if lower is not None:
-            where.append(f"{quoted} >= {dialect.literal(column)}")
+            where.append(f"{quoted} >= {dialect.literal(column, 'lower')}")
             parameters["lower"] = column.text(lower)
+        if above is not None:
+            where.append(f"{quoted} > {dialect.literal(column, 'above')}")
+            parameters["above"] = column.text(above)
         if column.kind != "number":
             # A time to come would be the last cursor for as long, and nothing be read until then.
             where.append(f"{quoted} <= {dialect.now(column)}")
         query += f" WHERE {' AND '.join(where)} ORDER BY {quoted}"
     streaming = {"stream_results": True, "yield_per": CHUNK}
-    with reading.connection.execute(text(query), parameters, execution_options=streaming) as result:
+    with (
+        reading.connection.execute(text(query), parameters, execution_options=streaming) as result,
+        dialect.left_unread(reading.connection),
+    ):
         for values in result:
             yield dialect.row(values, reading.columns)
 
@@ -154,8 +174,8 @@ def _rows(reading: _Reading, column: CursorColumn | None, lower: Point | None) -
 def _whole(reading: _Reading) -> Batch:
     """All rows as one file: of the tick's interval, or of the table."""
     request = reading.request
-    with LinesFile(request.folder) as file:
-        for line, _ in _rows(reading, None, None):
+    with LinesFile(request.folder) as file, closing(_rows(reading, None, None)) as rows:
+        for line, _ in rows:
             file.write(line)
             if file.rows % CHUNK == 0 and request.seconds_left() < ENOUGH:
                 raise CollectFailed(

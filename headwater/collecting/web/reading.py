@@ -93,7 +93,7 @@ def _pages(reads: Http, paging: LinkHeader | NextToken | PageNumber, requests: R
             first, pages = "", 0
             for page in _followed(reads, paging, requests, url):
                 first, pages = first or _digest(page), pages + 1
-                _write(file, records := _records(reads, page))
+                _write(file, records := _records(reads, page, may_be_null=pages > 1))
                 page.path.unlink()
                 if isinstance(paging, PageNumber) and not records:
                     break
@@ -170,8 +170,11 @@ def _json(page: Page) -> Any:
         raise CollectFailed(f"the answer ({kind}) is no JSON: {str(error)[:200]}") from None
 
 
-def _records(reads: Http, page: Page) -> Sequence[Mapping[str, Any]]:
+def _records(reads: Http, page: Page, *, may_be_null: bool = False) -> Sequence[Mapping[str, Any]]:
     found = _at(_json(page), reads.records, missing=_MISSING) if reads.records else _json(page)
+    if found is None and may_be_null:
+        # Behind the last page some hosts have one whose list is null. Of the first one nobody knows what it means.
+        return []
     if not isinstance(found, list):
         where = f"{reads.records!r} of the answer" if reads.records else "the answer"
         said = "isn't there" if found is _MISSING else f"is {_kind(found)}"

@@ -7,12 +7,34 @@ from itertools import count
 
 import pytest
 
-from tests.unit.collecting.database import Database
+from headwater.storage.clients import client
+from tests.unit.collecting import mariadb
+from tests.unit.collecting.database import Database, MariaDatabase
 from tests.unit.collecting.postgresql import postgresql, programs
 from tests.unit.collecting.web import Host, serving
-from tests.unit.lake.world import World
+from tests.unit.collecting.world import emptied
+from tests.unit.lake.world import ARTIFACTS, LAKE, World, new_world
 
 _SCHEMAS = count(1)
+
+
+@pytest.fixture(scope="package")
+def shared_world() -> Iterator[World]:
+    """One cloud for all tests here: to start one is most of what such a test takes."""
+    with pytest.MonkeyPatch.context() as patches, new_world(patches) as made:
+        yield made
+
+
+@pytest.fixture
+def world(shared_world: World) -> Iterator[World]:
+    """An empty stack."""
+    yield shared_world
+    # Others than those whose answers a test lost.
+    client.cache_clear()
+    emptied()
+    for bucket in {one["Name"] for one in client("s3").list_buckets()["Buckets"]} - {LAKE, ARTIFACTS}:
+        emptied(bucket)
+        client("s3").delete_bucket(Bucket=bucket)
 
 
 @pytest.fixture(scope="session")
@@ -28,6 +50,22 @@ def server() -> Iterator[int]:
 def database(server: int) -> Iterator[Database]:
     """An empty schema of it."""
     with Database.new(server, f"shop{next(_SCHEMAS)}") as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def maria_server() -> Iterator[int]:
+    """A MariaDB's port; skips where this machine has none."""
+    if mariadb.server() is None:
+        pytest.skip("there is no MariaDB on this machine: make mariadb")
+    with mariadb.mariadb() as port:
+        yield port
+
+
+@pytest.fixture
+def maria(maria_server: int) -> Iterator[MariaDatabase]:
+    """An empty database of it."""
+    with MariaDatabase.new(maria_server, f"shop{next(_SCHEMAS)}") as made:
         yield made
 
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import gzip
 import json
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from headwater.collecting.databases import reading
 from headwater.collecting.errors import CollectFailed
+from headwater.collecting.service import reset
 from tests.unit.collecting.database import Database, records, told
-from tests.unit.collecting.world import landed, lines, versions
+from tests.unit.collecting.world import landed, lines, store, versions
 from tests.unit.lake.world import World
 
-BY_TIME = {"table": "orders", "cursor": "updated_at"}
+BY_TIME: dict[str, Any] = {"table": "orders", "cursor": "updated_at"}
 
 
 @pytest.fixture
@@ -39,7 +41,7 @@ def test_only_rows_that_are_new_land(orders: Database) -> None:
 
 
 def test_rows_with_the_last_cursors_very_value_that_come_later_land_too(orders: Database) -> None:
-    # airbytehq/airbyte#14732, dlt-hub/dlt#2219: `>` loses them, `>=` doubles the others.
+    # airbytehq/airbyte#14732, dlt-hub/dlt#971: `>` loses them, `>=` doubles the others.
     add(orders, 1, 2, at="'2026-01-01T00:00:00Z'")
     orders.collect("first", **BY_TIME)
     add(orders, 3, at="'2026-01-01T00:00:00Z'")
@@ -153,15 +155,12 @@ def test_every_type_keeps_its_value(world: World, database: Database) -> None:
 
 
 def test_a_cursor_keeps_its_microseconds_and_digits(world: World, database: Database) -> None:
-    # meltano/sdk#1436, airbytehq/airbyte#8673: a cursor that is rounded loses rows or reads the last ones for ever.
+    # airbytehq/airbyte#9157 and #8904: a cursor that is rounded loses rows or reads the last ones for ever.
     database.run("CREATE TABLE points (at timestamp, n numeric)")
     database.run("INSERT INTO points VALUES ('2026-01-01 00:00:00.000001', 1.0000000000000000000001)")
     for cursor in ("at", "n"):
         first = database.collect(f"{cursor}-1", table="points", cursor=cursor)
         assert (first.rows, database.collect(f"{cursor}-2", table="points", cursor=cursor).rows) == (1, 0)
-        from headwater.collecting.service import reset
-        from tests.unit.collecting.world import store
-
         reset(store(), "book", None, pause=lambda _: None)
 
 
@@ -226,7 +225,7 @@ def test_rows_are_streamed_and_a_run_without_time_goes_on_where_it_was(
         ({"query": "WITH gone AS (DELETE FROM orders RETURNING *) SELECT * FROM gone"}, "must be at the top level"),
     ],
 )
-def test_what_the_database_refuses_is_one_line(orders: Database, reads: dict[str, str], said: str) -> None:
+def test_what_the_database_refuses_is_one_line(orders: Database, reads: dict[str, Any], said: str) -> None:
     with pytest.raises(CollectFailed, match=said) as failed:
         orders.collect("run", **reads)
     assert "\n" not in failed.value.message
@@ -266,3 +265,16 @@ def test_the_secret_may_be_as_secrets_manager_keeps_it_for_rds(orders: Database)
     kept |= {"password": "s3cret/p@ss", "dbname": "postgres"}
     url = json.dumps(kept).replace("{", "{{").replace("}", "}}")
     assert orders.collect("run", url=url, **BY_TIME).rows == 1
+
+
+def test_a_cursor_that_a_person_sets_is_where_reading_begins_for_good(orders: Database) -> None:
+    # Nothing up to it, though rows are read again from before the last cursor.
+    add(orders, *range(1, 6))
+    reset(store(), "book", 3, pause=lambda _: None)
+    assert orders.collect("first", table="orders", cursor="id").rows == 2
+    add(orders, 6)
+    assert orders.collect("second", table="orders", cursor="id").rows == 1
+    assert told() == [4, 5, 6]
+    reset(store(), "book", "now and then", pause=lambda _: None)
+    with pytest.raises(CollectFailed, match=r"cursor id \(bigint\) has the value 'now and then'"):
+        orders.collect("third", table="orders", cursor="id")

@@ -4,16 +4,32 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from headwater.collecting.errors import BadCursor, CollectFailed, DeclarationChanged
+from headwater.collecting.landing import LEFT_AFTER, Landing
 from headwater.collecting.service import MARGIN, Tick, reset
+from headwater.collecting.store import CollectedFiles
 from headwater.collecting.types import Batch, Request, RunStatus
 from headwater.declare import Collector, Schedule, Sql
 from headwater.storage.clients import client
-from tests.unit.collecting.world import COLLECTOR, START, Book, collecting, landed, lines, rows, run, store, versions
+from headwater.values import Pointer
+from tests.unit.collecting.world import (
+    COLLECTOR,
+    START,
+    Book,
+    collecting,
+    emptied,
+    landed,
+    lines,
+    rows,
+    run,
+    store,
+    versions,
+)
 from tests.unit.lake.world import LAKE, World
 from tests.unit.versions.cases import Killed, at_write, wired
 
@@ -48,7 +64,7 @@ def test_killed_at_any_call_the_next_run_has_every_row_once(world: World) -> Non
     calls = len(wire.calls)
     assert calls > 20
     for number in range(0, calls, 2):
-        _emptied()
+        emptied()
         seen = iter(range(1_000_000))
         wire.fault = lambda _, number=number, seen=seen: "kill" if next(seen) == number else None  # type: ignore[misc]
         with pytest.raises(Killed):
@@ -67,7 +83,7 @@ def test_an_answer_that_is_lost_at_any_write_doubles_no_row(world: World, fault:
     wire = wired("s3", "dynamodb")
     run(Book([1, 2, 3]).read, "count")
     for number in range(wire.writes):
-        _emptied()
+        emptied()
         wire.revive()
         wire.fault = at_write(number, fault)  # type: ignore[arg-type]
         try:
@@ -83,7 +99,7 @@ def test_a_second_run_between_any_two_calls_leaves_every_row_once(world: World) 
     wire = wired("s3", "dynamodb")
     run(Book([1, 2, 3]).read, "count")
     for number in range(0, len(wire.calls), 4):
-        _emptied()
+        emptied()
         wire.revive()
         wire.fault = _beside(number, lambda number=number: run(Book([1, 2, 3, 4]).read, f"twin-{number}"))  # type: ignore[misc]
         mine = run(Book([1, 2, 3]).read, f"mine-{number}")
@@ -208,12 +224,19 @@ def test_values_land_digit_by_digit(world: World) -> None:
         (Batch(rows=[{"row": 1}], cursor=object()), "the cursor: .* can't be sent exactly"),
         (Batch(rows=[{"row": 1}], cursor="x" * 60_000), "the cursor has 60,002 characters"),
         (Batch(rows=[{"row": 1}], name="a\nb"), "a batch's name"),
+        (Batch(rows=[{"row": 1}], name="\ud800"), "a batch's name"),
+        (Batch(rows=[{"row": 1}], name="ü" * 251), "expected at most 500 bytes"),
     ],
 )
 def test_what_a_function_gives_is_checked(world: World, batch: Batch, said: str) -> None:
     with pytest.raises(CollectFailed, match=said):
         run(lambda _: iter([batch]))
     assert landed() == {}
+
+
+def test_a_long_name_of_a_file_is_one_that_the_stores_take(world: World) -> None:
+    run(lambda _: iter([Batch(rows=[{"row": 1}], name="ü" * 250)]))
+    assert list(landed()) == [f"book/{'ü' * 250}.jsonl.gz"]
 
 
 def test_a_memory_of_any_size_is_kept_and_the_last_one_alone(world: World) -> None:
@@ -227,6 +250,38 @@ def test_a_memory_of_any_size_is_kept_and_the_last_one_alone(world: World) -> No
         run(read, f"run-{number}")
     assert [len(memory) for memory in seen] == [0, 100_000, 200_000]
     assert versions("collected/memory/") == 1
+
+
+def test_what_killed_runs_left_is_deleted_a_day_later_and_nothing_that_counts(world: World, tmp_path: Path) -> None:
+    files, landing = CollectedFiles(LAKE), Landing(store(), CollectedFiles(LAKE), lambda _: None)
+    wire, puts = wired("s3", "dynamodb"), iter(range(1000))
+    run(lambda _: iter([Batch(rows=[{"row": 1}], cursor=1, memory=b"kept")]), "first")
+    # The third write to S3 is the one to landing: the batch counts, and waits there.
+    wire.fault = lambda call: "kill" if call == "PutObject" and next(puts) == 2 else None
+    with pytest.raises(Killed):
+        run(lambda _: iter([Batch(rows=[{"row": 2}], cursor=2, memory=b"kept too")]), "killed")
+    wire.revive()
+    (path := tmp_path / "left").write_text("left")
+    left = [files.stage("book", "left", path), files.remember("book", b"left", "left")]
+    theirs = [files.stage("book2", "left", path), files.remember("book2", b"left", "left")]
+    landing.sweep("book", datetime.now(UTC))
+    assert all(_is_there(pointer) for pointer in (*left, *theirs))
+    landing.sweep("book", datetime.now(UTC) + LEFT_AFTER)
+    landing.sweep("book", datetime.now(UTC) + LEFT_AFTER)
+    assert [_is_there(pointer) for pointer in (*left, *theirs)] == [False, False, True, True]
+    seen: list[bytes] = []
+
+    def read(request: Request) -> Iterator[Batch]:
+        seen.append(request.memory)
+        return iter(())
+
+    run(read, "next")
+    assert (rows(), seen) == ([1, 2], [b"kept too"])
+
+
+def _is_there(pointer: Pointer) -> bool:
+    found = client("s3").list_object_versions(Bucket=pointer.bucket, Prefix=pointer.key).get("Versions", [])
+    return pointer.version_id in {one["VersionId"] for one in found}
 
 
 def test_a_file_of_somebody_else_is_not_taken_for_the_collectors(world: World) -> None:
@@ -277,15 +332,6 @@ def test_two_ticks_of_intervals_land_beside_each_other(world: World) -> None:
     assert rows() == [0, 1]
     assert {one.at - START for one in store().runs(5)} == {timedelta(0), timedelta(hours=1)}
     assert COLLECTOR.schedule_name == "collect-book"
-
-
-def _emptied() -> None:
-    """Forget everything: as if the collector had never run."""
-    s3, table = client("s3"), client("dynamodb")
-    for entry in s3.list_object_versions(Bucket=LAKE).get("Versions", []):
-        s3.delete_object(Bucket=LAKE, Key=entry["Key"], VersionId=entry["VersionId"])
-    for item in table.scan(TableName="registry")["Items"]:
-        table.delete_item(TableName="registry", Key={name: item[name] for name in ("pk", "sk")})
 
 
 def _beside(place: int, act: Callable[[], object]) -> Callable[[str], None]:

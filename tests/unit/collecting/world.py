@@ -86,3 +86,12 @@ def rows() -> list[int]:
 def versions(prefix: str = "landing/") -> int:
     """How many versions of objects there are."""
     return len(client("s3").list_object_versions(Bucket=LAKE, Prefix=prefix).get("Versions", []))
+
+
+def emptied(bucket: str = LAKE) -> None:
+    """Forget everything: as if the collector had never run."""
+    s3, table = client("s3"), client("dynamodb")
+    for entry in s3.list_object_versions(Bucket=bucket).get("Versions", []):
+        s3.delete_object(Bucket=bucket, Key=entry["Key"], VersionId=entry["VersionId"])
+    for item in table.scan(TableName=REGISTRY)["Items"]:
+        table.delete_item(TableName=REGISTRY, Key={name: item[name] for name in ("pk", "sk")})
