@@ -6,7 +6,7 @@ only what wakes the next one. The order within each is what makes that hold, and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
@@ -16,6 +16,7 @@ from headwater.alarms.errors import AlarmBusy, GroupChanged, MuteChanged, NoSuch
 from headwater.alarms.events import AlarmEvent
 from headwater.alarms.machine import Settled, Situation
 from headwater.alarms.muting import Mute
+from headwater.alarms.removed import removed
 from headwater.alarms.routing import Leg, Router, digest
 from headwater.alarms.store import AlarmStore, Timer
 from headwater.alarms.storms import STORM, storm_leg
@@ -396,6 +397,13 @@ class AlarmManager:
             if group.notified_at is not None and group.notified_at + OVERDUE < now:
                 self._resend(group.id)
         return found
+
+    def end_removed(self, existing: Callable[[Collection[str]], Collection[str]], *, prefix: str) -> list[str]:
+        """End the alarms that fire and that CloudWatch has no more; their names. See `headwater.alarms.removed`."""
+        ends = list(removed(self._store, self.open_groups(), existing, prefix=prefix, now=self._now()))
+        for event in ends:
+            self.handle(event)
+        return [event.name for event in ends]
 
     def open_groups(self) -> Iterator[tuple[Group, list[Instance]]]:
         """Groups that aren't closed, each with its alarms."""

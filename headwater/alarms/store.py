@@ -9,7 +9,7 @@ were opened).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -28,6 +28,7 @@ DECLARED_KEY = "alarms/declared.json"
 GROUPS, MUTES, SOURCES, OPENED = "ALARM#GROUPS", "ALARM#MUTES", "ALARM#SOURCES", "ALARM#OPENED"
 LONGEST_DELAY = timedelta(seconds=900)
 """The longest that SQS holds a message back."""
+_MOST_NAMES = 100
 
 
 @dataclass(frozen=True)
@@ -321,6 +322,19 @@ def alarms_queue(prefix: str) -> str | None:
         if error_code(error) in {"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"}:
             return None
         raise
+
+
+def deployed_alarms(names: Collection[str]) -> set[str]:
+    """Those of the names that CloudWatch has a metric's alarm of.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html: a hundred names a call.
+    """
+    cloudwatch, wanted, found = client("cloudwatch"), list(names), set()
+    for start in range(0, len(wanted), _MOST_NAMES):
+        some = wanted[start : start + _MOST_NAMES]
+        told = cloudwatch.describe_alarms(AlarmNames=some, MaxRecords=_MOST_NAMES)
+        found |= {alarm["AlarmName"] for alarm in told["MetricAlarms"]}
+    return found
 
 
 class DeadLetterQueue:

@@ -184,6 +184,12 @@ class AlarmManager(Component):
                 merge(role.pass_to("scheduler.amazonaws.com"), _setting("schedule_role_arn", role.ready)),
                 merge(platform.dead_letters.send(), _setting("dead_letters_url", platform.dead_letters.url)),
                 self._recipients(config.alarm_emails, platform.dead_letters),
+                # Whatever names it is given, IAM asks for all: aws-samples/amazon-cloudwatch-auto-alarms#1.
+                allow(
+                    ["cloudwatch:DescribeAlarms"],
+                    platform.account.arn("cloudwatch", "alarm:*"),
+                    wildcard="CloudWatch authorises a list of alarms by all of them",
+                ),
                 _receivers(platform, declared),
                 *([make_signing_keys(platform, _link_key(), "link_key", "link_kms_key")] if serving else []),
             ],

@@ -18,7 +18,7 @@ from headwater.alarms.delivery import Delivery
 from headwater.alarms.events import AlarmEvent
 from headwater.alarms.links import Links
 from headwater.alarms.service import AlarmManager
-from headwater.alarms.store import AlarmStore, DeadLetterQueue, Queue, declared_alarms
+from headwater.alarms.store import AlarmStore, DeadLetterQueue, Queue, declared_alarms, deployed_alarms
 from headwater.alarms.types import Notice
 from headwater.declare.alarms import Alarms
 from headwater.errors import NotFound
@@ -168,7 +168,10 @@ def _audit() -> dict[str, Any]:
     metrics.add_metric("AlarmGroupsOverdue", "Count", len(overdue))
     if late := [*heartbeats().expect(), *pings().expect()]:
         logger.error("timers of heartbeats or pings were lost, and are set now", extra={"names": late})
-    return {"overdue": overdue}
+    gone = [*manager().end_removed(deployed_alarms, prefix=settings().prefix)]
+    if gone:
+        logger.info("alarms that fired were taken away, and are over now", extra={"alarms": gone})
+    return {"overdue": overdue, "removed": gone}
 
 
 def _alarm(notice: dict[str, Any]) -> dict[str, Any]:

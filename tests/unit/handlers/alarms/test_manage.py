@@ -134,10 +134,40 @@ def test_an_event_that_a_client_sent_is_taken_as_one_of_the_topic(mailbox: str) 
     assert [subject for subject, _ in mails(mailbox)] == ["ALARM: disk"]
 
 
+DAILY: dict[str, Any] = {"source": "aws.events", "detail-type": "Scheduled Event"}
+
+
 def test_the_daily_rule_audits_and_finds_nothing_wrong(mailbox: str) -> None:
+    put_alarm("api-errors")
     handle(message("ALARM"))
     work()
-    assert manage.handler({"source": "aws.events", "detail-type": "Scheduled Event"}, Context()) == {"overdue": []}  # type: ignore[arg-type]
+    assert manage.handler(DAILY, Context()) == {"overdue": [], "removed": []}  # type: ignore[arg-type]
+
+
+def test_an_alarm_that_is_taken_away_while_it_fires_is_over_the_day_after(mailbox: str) -> None:
+    marked = {"AlarmDescription": 'Errors [headwater capability="serving"]'}
+    put_alarm("api-errors")
+    handle(message("ALARM", **marked))
+    handle(message("ALARM", name="gone", **marked))
+    handle(message("ALARM", name="somebody-elses"))
+    handle(message("ALARM", name="over", **marked))
+    handle(message("OK", 1, name="over", **marked))
+    event = {"name": "disk", "state": "ALARM", "at": "2013-05-01T12:00:00Z", "id": "1", "labels": {"host": "a"}}
+    manage.handler({"Records": [{"body": json.dumps({"event": event})}]}, Context())  # type: ignore[arg-type]
+    work()
+    # Alarms that the stack didn't deploy, and what a client sent, aren't the stack's to end.
+    assert manage.handler(DAILY, Context()) == {"overdue": [], "removed": ["gone"]}  # type: ignore[arg-type]
+    work()
+    firing = {one.name for _, members in manage.manager().open_groups() for one in members if one.is_firing}
+    assert firing == {"api-errors", "disk", "somebody-elses"}
+    assert manage.handler(DAILY, Context()) == {"overdue": [], "removed": []}  # type: ignore[arg-type]
+
+
+def put_alarm(name: str) -> None:
+    client("cloudwatch").put_metric_alarm(
+        AlarmName=f"headwater-dev-{name}", Namespace="n", MetricName="m", Statistic="Sum", Period=60,
+        EvaluationPeriods=1, Threshold=1, ComparisonOperator="GreaterThanThreshold",
+    )  # fmt: skip
 
 
 def test_a_name_that_no_mail_could_carry_is_made_plain(mailbox: str) -> None:

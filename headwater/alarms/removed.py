@@ -1,0 +1,57 @@
+"""Alarms that were taken away while they fired: CloudWatch tells of no end, so people would be reminded for ever."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Collection, Iterable, Iterator
+from datetime import datetime
+
+from headwater.alarms.events import AlarmEvent, AlarmState
+from headwater.alarms.store import AlarmStore
+from headwater.alarms.types import Group, Instance
+
+REASON = "The alarm was taken away: a deployment or a person removed it from CloudWatch while it fired."
+
+
+def removed(
+    store: AlarmStore,
+    open_groups: Iterable[tuple[Group, Collection[Instance]]],
+    existing: Callable[[Collection[str]], Collection[str]],
+    *,
+    prefix: str,
+    now: datetime,
+) -> Iterator[AlarmEvent]:
+    """The ends of the stack's own alarms that fire in a group and are no more; an end has one id, whenever it is made.
+
+    Parameters
+    ----------
+    store : AlarmStore
+        Knows each alarm's last event.
+    open_groups : iterable of (Group, collection of Instance)
+    existing : callable
+        Gives those of the names that CloudWatch has an alarm of.
+    prefix : str
+        Beginning of the names of the stack's alarms, which their events leave out.
+    now : datetime
+        When they are over.
+    """
+    firing = {one.fingerprint: one for _, members in open_groups for one in members if one.fires(now)}
+    told = [event for one in firing.values() if (event := _last(store, one)) is not None and _is_own(event)]
+    known = existing(sorted({prefix + event.name for event in told}))
+    for event in told:
+        if prefix + event.name not in known:
+            id_ = hashlib.sha256(f"removed {event.id}".encode()).hexdigest()[:24]
+            yield event.model_copy(
+                update={"state": AlarmState.OK, "previous": event.state, "at": now, "reason": REASON, "id": id_}
+            )
+
+
+def _is_own(event: AlarmEvent) -> bool:
+    """Whether it is of an alarm that the stack deployed: CloudWatch's, and marked by us."""
+    return bool(event.region and event.labels.get("capability"))
+
+
+def _last(store: AlarmStore, instance: Instance) -> AlarmEvent | None:
+    """The event that an alarm fires since, or was told again by."""
+    found = (record.event for record in store.records(instance.name))
+    return next((event for event in found if event.id == instance.event_id), None)
