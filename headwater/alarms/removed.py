@@ -47,7 +47,7 @@ def removed(
 
 
 def _is_own(event: AlarmEvent) -> bool:
-    """Whether it is of an alarm that the stack deployed: CloudWatch's, and marked by us."""
+    """True for an event of an alarm that the stack deployed: CloudWatch's, and marked by us."""
     return bool(event.region and event.labels.get("capability"))
 
 

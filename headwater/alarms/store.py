@@ -325,7 +325,7 @@ def alarms_queue(prefix: str) -> str | None:
 
 
 def deployed_alarms(names: Collection[str]) -> set[str]:
-    """Those of the names that CloudWatch has a metric's alarm of.
+    """The names, out of those given, that CloudWatch has a metric's alarm of.
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html: a hundred names a call.
     """
