@@ -5,11 +5,11 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 
-from headwater.checking.libraries import LAMBDA, OURS, library_problems
+from headwater.checking.libraries import LAMBDA, library_problems
 from headwater.declare import Code, Collector, InvalidProduct, resolve
 from headwater.schedules.declared import schedule_problems
 
-_PLACES = OURS - {"headwater"}
+_PLACES = LAMBDA.ours - {"headwater"}
 
 
 def collector_problems(collector: Collector) -> Iterator[str]:

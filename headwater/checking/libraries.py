@@ -13,20 +13,20 @@ from pathlib import Path
 
 from headwater.locks import entries, lock, normal
 
-OURS = frozenset({"headwater", "pipelines", "functions"})
-"""The project's packages that exist where its products run."""
-
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """A place where modules run, and the name of the lock of what is installed there (`headwater.locks`)."""
+    """A place where modules run."""
 
     name: str
     lock: str
+    """Name of the lock of what is installed there (`headwater.locks`)."""
+    ours: frozenset[str]
+    """The project's packages that are there."""
 
 
-TRAINING = Where("the training container", "training")
-LAMBDA = Where("the functions that read products", "data")
+TRAINING = Where("the training container", "training", frozenset({"headwater", "pipelines"}))
+LAMBDA = Where("the functions that read products", "data", frozenset({"headwater", "pipelines", "functions"}))
 
 
 def library_problems(module: str, where: Where, *, called: str | None) -> Iterator[str]:
@@ -49,7 +49,7 @@ def library_problems(module: str, where: Where, *, called: str | None) -> Iterat
     told: set[str] = set()
     for path, line, name in _needed(module, file, set(), called=called):
         top = name.partition(".")[0]
-        if top in told or top in sys.stdlib_module_names or top in OURS or normal(top) in locked:
+        if top in told or top in sys.stdlib_module_names or top in where.ours or normal(top) in locked:
             continue
         homes = _homes(top)
         if any(normal(home) in locked for home in homes):
@@ -59,7 +59,9 @@ def library_problems(module: str, where: Where, *, called: str | None) -> Iterat
         if homes:
             lacks = f"which is installed here and not in {where.name}"
         elif importlib.util.find_spec(top) is not None:
-            lacks = f"but {where.name} has only {', '.join(sorted(OURS))} of this project: move it below pipelines"
+            lacks = (
+                f"but {where.name} has only {', '.join(sorted(where.ours))} of this project: move it below pipelines"
+            )
         else:
             lacks = f"which is installed neither here nor in {where.name}"
         remedy = f". Add {homes[0]} to the group {where.lock!r} in pyproject.toml, run headwater lock" if homes else ""

@@ -96,7 +96,7 @@ def check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Check]:
         ({"booking/product.py": "raise SystemExit(3)"}, "pipelines/booking/product.py:1: SystemExit: 3"),
         (
             {"booking/product.py": "_A = 1"},
-            "pipelines.booking.product: declares nothing: give a Source, FeatureView or",
+            "pipelines.booking.product: declares nothing: give a Source, FeatureView, Model or Collector",
         ),
         (
             {"booking/product.py": "from headwater.declare import Source\n\nSource(\n    name='Clicks')"},
