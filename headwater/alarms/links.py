@@ -2,14 +2,12 @@
 
     v1.<receiver>.<expires>.<key number>.<code>
 
-``expires`` is in seconds since 1970. The code is HMAC-SHA256 (RFC 2104) over a label, the text before it and the
-group's id, cut to 16 bytes, in base64url without padding. The group isn't part of the token, because the path names it.
+``expires`` is in seconds since 1970. The code (`headwater.storage.signing.Key.code`) is about the group, which isn't
+part of the token, because the path names it.
 """
 
 from __future__ import annotations
 
-import base64
-import hmac
 import re
 import time
 from collections.abc import Callable
@@ -18,12 +16,11 @@ from datetime import UTC, datetime, timedelta
 from headwater.alarms.errors import LinkRefused
 from headwater.alarms.types import Notice
 from headwater.routes import ALARM_PAGE
-from headwater.storage.signing import Key, Keys, KnownKeys, NewestKey
+from headwater.storage.signing import Keys, KnownKeys, NewestKey
 
 VALID_FOR = timedelta(days=7)
 """How long a link opens its group, from when people were told."""
 _LABEL = "headwater alarm link"
-_CODE_BYTES = 16
 _TOKEN = re.compile(r"v1\.([a-z][a-z0-9_-]{0,47})\.([0-9]{1,11})\.([1-9][0-9]{0,9})\.[A-Za-z0-9_-]{22}", re.ASCII)
 
 
@@ -46,7 +43,7 @@ class Links:
         """The link for one receiver: the same for every try."""
         key = self._newest()
         text = f"v1.{receiver}.{int((notice.at + VALID_FOR).timestamp())}.{key.number}"
-        token = f"{text}.{_code(key, text, notice.group)}"
+        token = f"{text}.{key.code(_LABEL, text, notice.group)}"
         return f"{self._url}{ALARM_PAGE.url(group=notice.group)}?token={token}"
 
 
@@ -82,8 +79,7 @@ class LinkVerifier:
         found = _TOKEN.fullmatch(token)
         text, _, code = token.rpartition(".")
         key = self._key(int(found[3])) if found else None
-        # Texts are compared, not bits: base64 has several spellings of the same.
-        genuine = found and key and hmac.compare_digest(_code(key, text, group).encode(), code.encode())
+        genuine = found and key and key.made(code, _LABEL, text, group)
         if found and genuine and self._now().timestamp() < int(found[2]):
             return found[1]
         raise LinkRefused(
@@ -95,8 +91,3 @@ class LinkVerifier:
 def parameter_name(project: str, stack: str) -> str:
     """The name of the SSM parameter that holds a stack's keys."""
     return f"/headwater/{project}/{stack}/alarm-link-key"
-
-
-def _code(key: Key, text: str, group: str) -> str:
-    digest = hmac.digest(key.secret, f"{_LABEL}\n{text}\n{group}".encode("utf-8", "surrogatepass"), "sha256")
-    return base64.urlsafe_b64encode(digest[:_CODE_BYTES]).rstrip(b"=").decode()

@@ -8,6 +8,7 @@ environment or in a log.
 from __future__ import annotations
 
 import base64
+import hmac
 import json
 import os
 import time
@@ -27,6 +28,8 @@ _SOONEST_SECONDS = 5.0
 _MOST_VERSIONS = 100
 """Versions of a parameter that AWS keeps (`ParameterMaxVersionLimitExceeded` in the reference of SSM)."""
 KEY_BYTES = 32
+CODE_BYTES = 16
+"""128 bits of a token's code; RFC 2104, section 5, asks for 80 bits and half the hash."""
 DESCRIPTION = "Signs tokens that Headwater hands out, such as those for feedback; each version is a key."
 _TRIES = 10
 _ABSENT = frozenset({"ParameterNotFound", "ParameterVersionNotFound"})
@@ -41,6 +44,25 @@ class Key:
     secret: bytes
     oldest: int = 1
     """Tokens of keys with a smaller number are refused; with 1 all verify until they expire."""
+
+    def code(self, label: str, text: str, about: str) -> str:
+        """The code that ends a token: HMAC-SHA256 (RFC 2104), cut to `CODE_BYTES`, in base64url without padding.
+
+        Parameters
+        ----------
+        label : str
+            What such tokens are for: the code of one kind is none of another.
+        text : str
+            The token before its code.
+        about : str
+            The id of what the token is about, which isn't part of it, since whoever shows the token names it.
+        """
+        digest = hmac.digest(self.secret, f"{label}\n{text}\n{about}".encode("utf-8", "surrogatepass"), "sha256")
+        return base64.urlsafe_b64encode(digest[:CODE_BYTES]).rstrip(b"=").decode()
+
+    def made(self, code: str, label: str, text: str, about: str) -> bool:
+        """True for the code that `code` gives. Compared in constant time, and as text: base64 has several spellings."""
+        return hmac.compare_digest(self.code(label, text, about).encode(), code.encode())
 
     def __repr__(self) -> str:
         # A key that is part of an error or a log line stays secret.

@@ -2,25 +2,21 @@
 
     v1.<model>.<asked>.<expires>.<key number>.<code>
 
-``asked`` and ``expires`` are seconds since 1970; the prediction was received at ``asked``. The code is HMAC-SHA256
-(RFC 2104) over a label, the text before it and the prediction's id, cut to its first 16 bytes (128 bits; RFC 2104,
-section 5, asks for 80 bits and half the hash), in base64url without padding. The id isn't part of the token, because
-the request names it. Model and time are, so that the feedback route reads nothing to know them.
+``asked`` and ``expires`` are seconds since 1970; the prediction was received at ``asked``. The code
+(`headwater.storage.signing.Key.code`) is about the prediction, whose id isn't part of the token, because the request
+names it. Model and time are, so that the feedback route reads nothing to know them.
 """
 
 from __future__ import annotations
 
-import base64
-import hmac
 import re
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from headwater.storage.signing import Key, Keys, KnownKeys, NewestKey
+from headwater.storage.signing import Keys, KnownKeys, NewestKey
 
-CODE_BYTES = 16
 _LABEL = "headwater feedback"
 _TOKEN = re.compile(
     r"v1\.([a-z][a-z0-9_-]{0,47})\.([0-9]{1,11})\.([0-9]{1,11})\.([1-9][0-9]{0,9})\.[A-Za-z0-9_-]{22}", re.ASCII
@@ -53,7 +49,7 @@ class Signer:
         """A token for each of a request's ``count`` predictions, in their order."""
         key, at = self._newest(), int(asked.timestamp())
         text = f"v1.{model}.{at}.{at + int(self._valid_for.total_seconds())}.{key.number}"
-        return [f"{text}.{_code(key, text, prediction_id(request_id, number))}" for number in range(count)]
+        return [f"{text}.{key.code(_LABEL, text, prediction_id(request_id, number))}" for number in range(count)]
 
 
 class Verifier:
@@ -87,7 +83,7 @@ class Verifier:
             return None
         text, _, code = token.rpartition(".")
         key = self._key(int(found[4]))
-        if key is None or not hmac.compare_digest(_code(key, text, prediction).encode(), code.encode()):
+        if key is None or not key.made(code, _LABEL, text, prediction):
             return None
         if self._now().timestamp() >= int(found[3]):
             return None
@@ -102,8 +98,3 @@ def parameter_name(project: str, stack: str) -> str:
 def prediction_id(request_id: str, number: int) -> str:
     """The id of one of a request's predictions, counted from 0."""
     return f"{request_id}.{number}"
-
-
-def _code(key: Key, text: str, prediction: str) -> str:
-    digest = hmac.digest(key.secret, f"{_LABEL}\n{text}\n{prediction}".encode("utf-8", "surrogatepass"), "sha256")
-    return base64.urlsafe_b64encode(digest[:CODE_BYTES]).rstrip(b"=").decode()
