@@ -36,10 +36,10 @@ def removed(
         When they are over.
     """
     firing = {one.fingerprint: one for _, members in open_groups for one in members if one.fires(now)}
-    told = [event for one in firing.values() if (event := _last(store, one)) is not None and _is_own(event)]
-    known = existing(sorted({prefix + event.name for event in told}))
+    told = [known.event for one in firing.values() if (known := store.newest(one)) and _is_own(known.event)]
+    there = existing(sorted({prefix + event.name for event in told}))
     for event in told:
-        if prefix + event.name not in known:
+        if prefix + event.name not in there:
             id_ = hashlib.sha256(f"removed {event.id}".encode()).hexdigest()[:24]
             yield event.model_copy(
                 update={"state": AlarmState.OK, "previous": event.state, "at": now, "reason": REASON, "id": id_}
@@ -49,9 +49,3 @@ def removed(
 def _is_own(event: AlarmEvent) -> bool:
     """True for an event of an alarm that the stack deployed: CloudWatch's, and marked by us."""
     return bool(event.region and event.labels.get("capability"))
-
-
-def _last(store: AlarmStore, instance: Instance) -> AlarmEvent | None:
-    """The event that an alarm fires since, or was told again by."""
-    found = (record.event for record in store.records(instance.name))
-    return next((event for event in found if event.id == instance.event_id), None)

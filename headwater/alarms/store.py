@@ -49,7 +49,14 @@ class AlarmStore:
 
     def record(self, event: AlarmEvent) -> AlarmRecord | None:
         """The recorded decision about ``event``; None if the event is new."""
-        item = self._table.get(_alarm(event.name), _event_key(event))
+        return self._record(event.name, event.at, event.id)
+
+    def newest(self, instance: Instance) -> AlarmRecord | None:
+        """The record of an alarm's newest event; None if an earlier version kept it elsewhere."""
+        return self._record(instance.name, instance.at, instance.event_id)
+
+    def _record(self, name: str, at: datetime, event_id: str) -> AlarmRecord | None:
+        item = self._table.get(_alarm(name), _event_key(at, event_id))
         return AlarmRecord.model_validate_json(item["document"]) if item else None
 
     def records(self, name: str) -> list[AlarmRecord]:
@@ -77,7 +84,7 @@ class AlarmStore:
             False if the event is kept already, another one came first, or the answer was lost: read again.
         """
         pk = _alarm(record.event.name)
-        writes = [self._put(pk, _event_key(record.event), record.model_dump_json(), version=1)]
+        writes = [self._put(pk, _event_key(record.event.at, record.event.id), record.model_dump_json(), version=1)]
         for group, instance, before in members:
             writes.append(self._member(_group(group), f"MEMBER#{instance.fingerprint}", instance, before))
         if is_source and members:
@@ -370,8 +377,8 @@ def _parts(notification: Notification) -> tuple[str, int, str]:
     return notification.notice.group, notification.notice.generation, notification.receiver
 
 
-def _event_key(event: AlarmEvent) -> str:
-    return f"EVENT#{_stamp(event.at)}#{event.id}"
+def _event_key(at: datetime, event_id: str) -> str:
+    return f"EVENT#{_stamp(at)}#{event_id}"
 
 
 def _stamp(at: datetime) -> str:
