@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
 
 import pulumi
-import pulumi_aws as aws
 
-import headwater.handlers.schedules.wake
-from headwater.infra.platform.component import Component
 from headwater.infra.platform.grants import Grant, allow
-from headwater.infra.platform.keys import RETRAININGS, RUNS, SCHEDULES
+from headwater.infra.platform.keys import RETRAININGS, RUNS
+from headwater.infra.platform.ledger import Ledger
 from headwater.infra.platform.platform import Platform
-from headwater.infra.platform.schedules import Starts, ended, waking
+from headwater.infra.platform.schedules import waking
 from headwater.infra.platform.state_machine import ANY_EXECUTION, StateMachine
-from headwater.infra.platform.tags import tags
 from headwater.infra.retraining import RetrainingPolicy
 from headwater.schedules.declared import definitions
-from headwater.schedules.store import DEFINITIONS
 from headwater.schedules.types import Definition
 
-CAPABILITY = "schedules"
-TIMEOUT = timedelta(minutes=2)
 
-
-class Schedules(Component):
+class Schedules(Ledger):
     """A ledger of ticks for models that declare ``retrain`` and for collectors, what wakes it, and the policy.
 
     Of models a tick is a reason: the retraining policy decides.
@@ -54,16 +46,13 @@ class Schedules(Component):
         declared = definitions(platform.products)
         policy = RetrainingPolicy(f"{name}-policy", platform, machine=machine, opts=self._child)
         machines = _machines(platform, machine, collecting)
-        wake = self._function(
-            f"{name}-wake",
-            headwater.handlers.schedules.wake,
-            "control",
-            memory_mib=512,
-            timeout=TIMEOUT,
+        starts = self._keeper(
+            name,
+            role=name,
+            machines=[one.arn for one in machines.values()],
+            ended_means="A run that a schedule started may have ended.",
             uses=[
-                platform.registry.write(SCHEDULES),
                 platform.registry.read(RETRAININGS),
-                platform.artifacts.read(DEFINITIONS),
                 policy.function.invoke(),
                 *(one.describe() for one in machines.values()),
                 *([collecting.start()] if collecting else []),
@@ -71,27 +60,8 @@ class Schedules(Component):
             ],
         )
         for definition in declared:
-            aws.s3.BucketObjectv2(
-                f"{name}-{definition.name}",
-                bucket=platform.artifacts.ready,
-                key=f"{DEFINITIONS}{definition.name}.json",
-                content=definition.model_dump_json(),
-                content_type="application/json",
-                tags=tags(capability=CAPABILITY),
-                opts=self._child,
-            )
-        starts = Starts(
-            name, platform, target=wake.arn, grant=wake.invoke(), role=name, capability=CAPABILITY, parent=self
-        )
-        for definition in declared:
+            self._definition(f"{name}-{definition.name}", definition.name, definition.model_dump_json())
             starts.add(waking(definition.name, definition.schedule))
-        wake.call_by_rule(
-            f"{name}-ended",
-            pattern=pulumi.Output.all(*(one.arn for one in machines.values())).apply(ended),
-            target="wake",
-            description="A run that a schedule started may have ended.",
-            parent=self,
-        )
         self.register_outputs({"group": starts.group.name})
 
     def _stopping(

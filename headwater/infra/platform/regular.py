@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
 from pathlib import Path
 
 import pulumi
 import pulumi_aws as aws
 
-import headwater.handlers.schedules.wake
 from headwater.declare import Schedule
-from headwater.infra.platform.component import Component
 from headwater.infra.platform.function import Function
 from headwater.infra.platform.grants import policy_document
-from headwater.infra.platform.keys import SCHEDULES
+from headwater.infra.platform.ledger import CAPABILITY, Ledger
 from headwater.infra.platform.platform import Platform
-from headwater.infra.platform.schedules import Starts, ended, waking
-from headwater.infra.platform.tags import tags
-from headwater.schedules.store import DEFINITIONS
+from headwater.infra.platform.schedules import waking
 from headwater.schedules.types import CALL, Definition, Work
 
-CAPABILITY = "schedules"
 DEFINITION = Path(__file__).with_name("regular.asl.json")
-TIMEOUT = timedelta(minutes=2)
 
 
-class Regular(Component):
+class Regular(Ledger):
     """The function that keeps the ledger of regular calls, and the machine that makes them, a run for each.
 
     The machine's role may call the functions that were added, and no others; the wake function may start the machine.
@@ -38,34 +31,12 @@ class Regular(Component):
         self.machine = self._machine(
             name, CAPABILITY, DEFINITION, {}, uses=[], setting=setting, help_command="headwater schedule list"
         )
-        wake = self._function(
-            f"{name}-wake",
-            headwater.handlers.schedules.wake,
-            "control",
-            memory_mib=512,
-            timeout=TIMEOUT,
-            uses=[
-                platform.registry.write(SCHEDULES),
-                platform.artifacts.read(DEFINITIONS),
-                self.machine.start(),
-                self.machine.describe(),
-            ],
-        )
-        self._starts = Starts(
+        self._starts = self._keeper(
             name,
-            platform,
-            target=wake.arn,
-            grant=wake.invoke(),
             role=f"{name}-wakes",
-            capability=CAPABILITY,
-            parent=self,
-        )
-        wake.call_by_rule(
-            f"{name}-ended",
-            pattern=self.machine.arn.apply(lambda arn: ended([arn])),
-            target="wake",
-            description="A regular call may have ended.",
-            parent=self,
+            machines=[self.machine.arn],
+            ended_means="A regular call may have ended.",
+            uses=[self.machine.start(), self.machine.describe()],
         )
         self._callable: dict[str, aws.iam.RolePolicy] = {}
         self.register_outputs({"arn": self.machine.arn})
@@ -86,16 +57,8 @@ class Regular(Component):
                 name=name, work=Work(kind=CALL, name=name, function=arn, event=event or {}), schedule=schedule
             ).model_dump_json()
         )
-        kept = aws.s3.BucketObjectv2(
-            f"{name}-regularly",
-            bucket=self._platform.artifacts.ready,
-            key=f"{DEFINITIONS}{name}.json",
-            content=content,
-            content_type="application/json",
-            tags=tags(capability=CAPABILITY),
-            # What is woken for may be called by then.
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[policy]),
-        )
+        # What is woken for may be called by then.
+        kept = self._definition(f"{name}-regularly", name, content, after=[policy])
         self._starts.add(waking(name, schedule), after=[kept])
 
     def _allow(self, function: Function) -> aws.iam.RolePolicy:
