@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from moto.stepfunctions.models import stepfunctions_backends
 
 from headwater.client import connect
 from headwater.client.errors import TookTooLong
@@ -21,7 +20,7 @@ from headwater.storage.clients import client
 from tests.unit.cli.conftest import Run
 from tests.unit.client.conftest import OUTPUTS, describe
 from tests.unit.collecting.world import Book, collecting, rows, store
-from tests.unit.schedules.world import BUCKET, put_definition
+from tests.unit.schedules.world import BUCKET, make_artifacts, make_machine, put_definition
 
 ARN = "arn:aws:states:us-east-1:123456789012:stateMachine:headwater-dev-collecting"
 
@@ -29,17 +28,11 @@ ARN = "arn:aws:states:us-east-1:123456789012:stateMachine:headwater-dev-collecti
 @pytest.fixture
 def machine(stack: None) -> Any:
     describe("dev", {**OUTPUTS, "collecting_arn": ARN})
-    client("s3").create_bucket(Bucket=BUCKET)
-    client("s3").put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
-    client("stepfunctions").create_state_machine(
-        name="headwater-dev-collecting",
-        definition=json.dumps({"StartAt": "S", "States": {"S": {"Type": "Succeed"}}}),
-        roleArn="arn:aws:iam::123456789012:role/any",
-    )
+    make_artifacts()
+    made = make_machine("headwater-dev-collecting")
     put_definition(
         Definition(name="collect-book", work=Work(kind="collecting", name="book"), schedule=Schedule(every="1h"))
     )
-    (made,) = stepfunctions_backends["123456789012"]["us-east-1"].state_machines
     return made
 
 

@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from moto.stepfunctions.models import stepfunctions_backends
 
 from headwater.declare import Schedule, dates, weekdays
 from headwater.schedules.types import Definition, Work
 from headwater.storage.clients import client
 from tests.unit.cli.conftest import Run
-from tests.unit.schedules.world import BUCKET, put_definition
+from tests.unit.schedules.world import BUCKET, make_artifacts, make_machine, put_definition
 
 NAME = "retrain-delays"
 
 
 @pytest.fixture
 def machine(stack: None) -> Any:
-    client("s3").create_bucket(Bucket=BUCKET)
-    client("s3").put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
-    client("stepfunctions").create_state_machine(
-        name="headwater-dev-training",
-        definition=json.dumps({"StartAt": "S", "States": {"S": {"Type": "Succeed"}}}),
-        roleArn="arn:aws:iam::123456789012:role/any",
-    )
+    make_artifacts()
+    made = make_machine("headwater-dev-training")
     deploy(Schedule(cron="30 2 * * ? *", zone="Europe/Berlin"))
-    (made,) = stepfunctions_backends["123456789012"]["us-east-1"].state_machines
     return made
 
 

@@ -21,14 +21,13 @@ from headwater.registry.store import ArtifactStore
 from headwater.registry.types import DEFINITION_FILE
 from headwater.retraining.standing import StandingReader, key_of, learnt_by
 from headwater.retraining.store import RetrainStore
-from headwater.storage.clients import client
 from headwater.storage.table import Table
 from headwater.training.prepare import definition_of
 from headwater.training.store import RunFiles
 from tests.unit.registry.cases import TABLE, candidate, make_table, mocked_aws
+from tests.unit.schedules.world import BUCKET, make_artifacts
 from tests.unit.training.products import BUYS, products
 
-BUCKET = "artifacts"
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 CATALOG = products(BUYS)
 DATA = DataVersion(commits={"visits": PinnedCommit(commit="a" * 64, revision=1)})
@@ -68,8 +67,7 @@ class Stack:
 def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
     with mocked_aws(monkeypatch):
         make_table()
-        client("s3").create_bucket(Bucket=BUCKET)
-        client("s3").put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+        make_artifacts()
         yield Stack()
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from moto.stepfunctions.models import stepfunctions_backends
 
 from headwater.declare import Schedule
 from headwater.schedules.service import Scheduler
@@ -20,6 +22,23 @@ from tests.unit.registry.cases import TABLE, make_table, mocked_aws
 
 NAME, BUCKET = "retrain-delays", "artifacts"
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
+
+
+def make_artifacts() -> None:
+    """The versioned bucket of definitions and runs."""
+    client("s3").create_bucket(Bucket=BUCKET)
+    client("s3").put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+
+
+def make_machine(name: str) -> Any:
+    """A state machine that ends at once, as moto's Step Functions keeps it."""
+    client("stepfunctions").create_state_machine(
+        name=name,
+        definition=json.dumps({"StartAt": "S", "States": {"S": {"Type": "Succeed"}}}),
+        roleArn="arn:aws:iam::123456789012:role/any",
+    )
+    (made,) = stepfunctions_backends["123456789012"]["us-east-1"].state_machines
+    return made
 
 
 class Killed(BaseException):

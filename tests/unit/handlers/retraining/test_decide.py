@@ -13,13 +13,12 @@ from headwater.handlers.retraining import decide
 from headwater.retraining.service import Policies
 from headwater.retraining.store import Trainings
 from headwater.retraining.types import Phase
-from headwater.storage.clients import client
 from headwater.training.store import RunFiles
 from headwater.training.types import DATA_VERSION_FILE
 from tests.unit.handlers.serving.cases import Context
 from tests.unit.registry.cases import make_table, mocked_aws
 from tests.unit.retraining.world import NAME, SIZE, World
-from tests.unit.schedules.world import BUCKET
+from tests.unit.schedules.world import BUCKET, make_artifacts, make_machine
 
 
 @pytest.fixture
@@ -27,15 +26,10 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """A policy with moto's Step Functions behind it."""
     with mocked_aws(monkeypatch):
         make_table()
-        client("s3").create_bucket(Bucket=BUCKET)
-        client("s3").put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
-        client("stepfunctions").create_state_machine(
-            name="training",
-            definition=json.dumps({"StartAt": "S", "States": {"S": {"Type": "Succeed"}}}),
-            roleArn="arn:aws:iam::123456789012:role/any",
-        )
+        make_artifacts()
+        training = make_machine("training")
         made = World()
-        trainings = Trainings(machine().arn, BUCKET)
+        trainings = Trainings(training.arn, BUCKET)
         made.policies = Policies(made.catalog, made.store, trainings, made.read, SIZE, pause=lambda _: None)
         monkeypatch.setattr(decide, "policies", lambda: made.policies)
         yield made

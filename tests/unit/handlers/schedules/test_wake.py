@@ -8,21 +8,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from moto.stepfunctions.models import stepfunctions_backends
 
 from headwater.declare import Schedule
 from headwater.handlers.schedules import wake
 from headwater.retraining.store import Trainings
 from headwater.schedules.store import Ledger
 from headwater.schedules.types import Definition, TickRecord, Work
-from headwater.storage.clients import client
 from headwater.storage.table import Table
 from headwater.training.stopping import Stop
 from headwater.training.store import RunFiles
 from tests.unit.handlers.serving.cases import Context
 from tests.unit.registry.cases import TABLE, make_table, mocked_aws
 from tests.unit.retraining.world import answer_in_process
-from tests.unit.schedules.world import BUCKET, NAME, put_definition
+from tests.unit.schedules.world import BUCKET, NAME, make_artifacts, make_machine, put_definition
 
 DAY = timedelta(days=1)
 TOMORROW = datetime.now(UTC).replace(hour=6, minute=0, second=0, microsecond=0) + DAY
@@ -32,14 +30,8 @@ TOMORROW = datetime.now(UTC).replace(hour=6, minute=0, second=0, microsecond=0) 
 def machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     with mocked_aws(monkeypatch):
         make_table()
-        client("s3").create_bucket(Bucket=BUCKET)
-        client("s3").put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
-        client("stepfunctions").create_state_machine(
-            name="training",
-            definition=json.dumps({"StartAt": "S", "States": {"S": {"Type": "Succeed"}}}),
-            roleArn="arn:aws:iam::123456789012:role/any",
-        )
-        (made,) = stepfunctions_backends["123456789012"]["us-east-1"].state_machines
+        make_artifacts()
+        made = make_machine("training")
         settings = wake.Settings.environment(
             registry_table=TABLE, artifacts_bucket=BUCKET, training_arn=made.arn, retraining_decide_function="decide"
         )
