@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from localcloud.engine import Deployment, ResourceState
+from localcloud.engine import Deployment, ResourceState, preview
 
 ROOT = Path(__file__).resolve().parents[2]
 STACK = "local"
@@ -18,6 +18,42 @@ CONFIG = {
     # What a stack may leave out is there, too.
     "headwater:spark": "true",
 }
+
+
+def previewed(
+    folder: Path, stack: str, change: str, environment: Mapping[str, str], **config: str
+) -> list[ResourceState]:
+    """Everything of this project's stack as its program declares it, once ``change`` was made to its products.
+
+    Parameters
+    ----------
+    folder : Path
+        An empty one, for the project.
+    change : str
+        ``module:function`` that takes and gives a catalog; the program, a process of its own, imports it.
+    config : str
+        More of the settings.
+    """
+    module, _, function = change.partition(":")
+    (folder / "Pulumi.yaml").write_text("name: headwater\nruntime: python\n")
+    (folder / "infra").mkdir()
+    (ROOT / ".headwater").mkdir(exist_ok=True)
+    for part in ("pipelines", "functions", ".headwater"):
+        (folder / part).symlink_to(ROOT / part)
+    (folder / "__main__.py").write_text(
+        f"""
+import sys
+sys.path.insert(0, {str(ROOT)!r})
+import runpy
+from headwater.declare import load_catalog
+from headwater.infra.platform import products
+from {module} import {function} as change
+
+products.check_products = lambda: change(load_catalog())
+runpy.run_path({str(ROOT / "infra" / "__main__.py")!r})
+"""
+    )
+    return list(preview(folder, stack, environment=environment, config={**CONFIG, **config}).resources)
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from localcloud.engine import ResourceState, preview
+from localcloud.engine import ResourceState
 from localcloud.provider.values import UNKNOWN as UNKNOWN_TO_THE_ENGINE
 
 from headwater.declare import S3, Catalog, Code, Collector, Http, Schedule, Sql
@@ -18,7 +17,7 @@ from headwater.infra.platform.grants import Grant
 from headwater.infra.platform.secrets import read_secrets
 from headwater.infra.policies import UNKNOWN, judge, of_states
 from headwater.schedules.store import DEFINITIONS
-from tests.infra.cases import CONFIG, ROOT
+from tests.infra.cases import previewed
 from tests.infra.hearing import FUNCTION, MACHINE
 
 ROLE = "arn:aws:iam::222222222222:role/export"
@@ -45,17 +44,6 @@ COLLECTORS = (
         reads=Code(function="functions.own:collect", secret_names={"token": "ssm:/own/token"}),
     ),
 )
-PROGRAM = f"""
-import sys
-sys.path.insert(0, {str(ROOT)!r})
-import runpy
-from headwater.declare import load_catalog
-from headwater.infra.platform import products
-from tests.infra.test_collecting import collecting
-
-products.check_products = lambda: collecting(load_catalog())
-runpy.run_path({str(ROOT / "infra" / "__main__.py")!r})
-"""
 
 
 def collecting(catalog: Catalog) -> Catalog:
@@ -66,14 +54,8 @@ def collecting(catalog: Catalog) -> Catalog:
 @pytest.fixture(scope="module")
 def resources(aws: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) -> tuple[ResourceState, ...]:
     """Everything of a stack whose products have collectors, as its program declares it."""
-    project: Path = tmp_path_factory.mktemp("collecting")
-    (project / "Pulumi.yaml").write_text("name: headwater\nruntime: python\n")
-    (project / "infra").mkdir()
-    (ROOT / ".headwater").mkdir(exist_ok=True)
-    for part in ("pipelines", "functions", ".headwater"):
-        (project / part).symlink_to(ROOT / part)
-    (project / "__main__.py").write_text(PROGRAM)
-    return tuple(preview(project, "collecting", environment=aws, config=CONFIG).resources)
+    folder = tmp_path_factory.mktemp("collecting")
+    return tuple(previewed(folder, "collecting", "tests.infra.test_collecting:collecting", aws))
 
 
 @pytest.mark.cloud

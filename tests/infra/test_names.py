@@ -4,31 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from localcloud.engine import ResourceState, preview
+from localcloud.engine import ResourceState
 
 from headwater.declare import Catalog
 from headwater.declare.collectors import LONGEST_NAME
 from headwater.infra.platform.tags import cut
-from tests.infra.cases import CONFIG, ROOT
+from tests.infra.cases import previewed
 from tests.infra.test_collecting import COLLECTORS
 
 LONGEST = "s" + "o" * 12 + "-" + "l" * 13 + "g"  # 28 characters
-PROGRAM = f"""
-import sys
-sys.path.insert(0, {str(ROOT)!r})
-import runpy
-from headwater.declare import load_catalog
-from headwater.infra.platform import products
-from tests.infra.test_names import renamed
-
-products.check_products = lambda: renamed(load_catalog())
-runpy.run_path({str(ROOT / "infra" / "__main__.py")!r})
-"""
 NAME_LENGTH = 48
 
 # AWS's API references, as of 2026: input of the resource -> what its name may be.
@@ -89,15 +77,9 @@ def renamed(catalog: Catalog) -> Catalog:
 @pytest.fixture(scope="package")
 def longest(aws: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) -> list[ResourceState]:
     """Everything of a stack with the longest names, as its program declares it."""
-    project: Path = tmp_path_factory.mktemp("names")
-    (project / "Pulumi.yaml").write_text("name: headwater\nruntime: python\n")
-    (project / "infra").mkdir()
-    (ROOT / ".headwater").mkdir(exist_ok=True)
-    for part in ("pipelines", "functions", ".headwater"):
-        (project / part).symlink_to(ROOT / part)
-    (project / "__main__.py").write_text(PROGRAM)
-    made = preview(project, LONGEST, environment=aws, config={**CONFIG, "headwater:stateBucket": "state"})
-    return [resource for resource in made.resources if resource.custom and resource.type.startswith("aws:")]
+    config = {"headwater:stateBucket": "state"}
+    made = previewed(tmp_path_factory.mktemp("names"), LONGEST, "tests.infra.test_names:renamed", aws, **config)
+    return [resource for resource in made if resource.custom and resource.type.startswith("aws:")]
 
 
 def test_every_name_is_one_that_aws_takes(longest: list[ResourceState]) -> None:
