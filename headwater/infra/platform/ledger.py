@@ -21,7 +21,7 @@ TIMEOUT = timedelta(minutes=2)
 
 
 class Ledger(Component):
-    """What keeps a ledger of ticks: a function that is woken at each of them and hears when a run ends."""
+    """A keeper of a ledger of ticks: a function that is woken at each of them and hears when a run ends."""
 
     def _keeper(
         self, name: str, *, role: str, machines: Sequence[Text], ended_means: str, uses: Sequence[Grant]
