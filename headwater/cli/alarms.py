@@ -211,7 +211,7 @@ def route_alarm(
     stack: StackOption = None,
 ) -> Answer:
     """Say which receivers an alarm goes to, by this project's alarms.py or by the stack."""
-    from headwater.client.alarms import explain_routes, labels_of
+    from headwater.client.alarms.routes import explain_routes, labels_of
 
     given = labels_of(labels or [])
     declared = None if deployed else _project_alarms()

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from headwater.monitoring.drift.judging import Outcome, Verdict
 from headwater.monitoring.drift.standing import State
+from headwater.monitoring.drift.verdicts import Outcome, Verdict
 from headwater.monitoring.log.service import Compaction
 from headwater.monitoring.status import Severity, Status
 from headwater.monitoring.watch.store import WatchStore
