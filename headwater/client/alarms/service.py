@@ -13,6 +13,7 @@ from headwater.alarms.alive.store import AliveStore
 from headwater.alarms.alive.types import HeartbeatState
 from headwater.alarms.errors import NoSuchGroup, NoSuchReceiver
 from headwater.alarms.events import AlarmEvent, from_alertmanager
+from headwater.alarms.links import parameter_name
 from headwater.alarms.muting import Mute, hits, new_mute
 from headwater.alarms.replay import Told, replay
 from headwater.alarms.service import AlarmManager, to_send
@@ -35,6 +36,7 @@ from headwater.declare.alarms import Alarms as Declared
 from headwater.declare.calendars import Calendar
 from headwater.errors import NotFound
 from headwater.storage.clients import client
+from headwater.storage.signing import KeyStore
 from headwater.values import Value
 
 TEST_WITHIN = 60.0
@@ -324,6 +326,25 @@ class Alarms:
         end = until or _now()
         wanted = [event for event in events if since <= event.at < end]
         return tuple(replay(wanted, declared or self._declared(), until=end))
+
+    def rotate_key(self, *, revoke: bool = False) -> int:
+        """Make a new key for the links in notifications; the stack signs with it within five minutes.
+
+        Parameters
+        ----------
+        revoke : bool
+            Whether links that were sent before are refused (within five minutes): for a key that others may know. By
+            default they stay valid until they expire.
+
+        Returns
+        -------
+        int
+            The new key's number.
+        """
+        with self._connection.using():
+            return (
+                KeyStore(parameter_name(self._description.project, self._description.name)).rotate(revoke=revoke).number
+            )
 
     def _events(self, store: AlarmStore) -> Iterator[AlarmEvent]:
         names = {instance.name for group in store.groups() for instance in store.members(group.id)}

@@ -43,7 +43,7 @@ def test_every_command_of_the_issue_is_there() -> None:
     monitor token list; monitor token revoke; labels upload; labels list; labels coverage; feedback list;
     feedback show; feedback summary; feedback send; feedback rotate-key; alarms list; alarms show; alarms ack;
     alarms unack; alarms snooze; alarms close; alarms mute; alarms unmute; alarms mutes; alarms beat;
-    alarms heartbeats; alarms route; alarms test;
+    alarms heartbeats; alarms route; alarms test; alarms rotate-key;
     alarms send; alarms replay; new; init; check; lock; stack; verify;
     data list; data status; data commit; data log; data show; data diff;
     data ls; data blame; data revert; data merge; data reset; data tag; data moves; data branch create;

@@ -17,6 +17,7 @@ from headwater.collecting.types import Batch, Request, RunStatus
 from headwater.declare import Collector, Schedule, Sql
 from headwater.storage.clients import client
 from headwater.values import Pointer
+from tests.crashing import Killed
 from tests.unit.collecting.world import (
     COLLECTOR,
     START,
@@ -31,7 +32,7 @@ from tests.unit.collecting.world import (
     versions,
 )
 from tests.unit.lake.world import LAKE, World
-from tests.unit.versions.cases import Killed, at_write, wired
+from tests.unit.versions.cases import at_write, wired
 
 
 def test_rows_land_as_an_upload_of_the_source(world: World) -> None:
