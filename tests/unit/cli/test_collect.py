@@ -31,7 +31,11 @@ def machine(stack: None) -> Any:
     make_artifacts()
     made = make_machine("headwater-dev-collecting")
     put_definition(
-        Definition(name="collect-book", work=Work(kind="collecting", name="book"), schedule=Schedule(every="1h"))
+        Definition(
+            name="collect-book",
+            work=Work(kind="collecting", name="book", runs_in="container"),
+            schedule=Schedule(every="1h"),
+        )
     )
     return made
 
