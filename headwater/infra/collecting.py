@@ -46,16 +46,16 @@ class Collectors(Component):
         containers: Containers | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__(name, platform, opts)
         declared = [one for _, one in sorted(platform.products.collectors.items())]
         inside = [one for one in declared if one.runs_in == "container"]
-        self.machine: StateMachine | None = None
-        """None if no collector is declared."""
         if inside and containers is None:
             raise pulumi.RunError(
                 f"collectors are declared to run in containers ({', '.join(one.name for one in inside)}), and nothing "
                 'runs those: infra/__main__.py needs infra.Collectors("collectors", platform, containers=containers)'
             )
+        super().__init__(name, platform, opts)
+        self.machine: StateMachine | None = None
+        """None if no collector is declared."""
         if declared:
             uses: list[Grant] = []
             if inside and containers is not None:

@@ -1,4 +1,4 @@
-"""Who hears when a function, a task or a state machine fails, as the resources of a stack say: no name is known here."""
+"""Who hears when a function, a task or a machine fails, as the resources of a stack say: no name is known here."""
 
 from __future__ import annotations
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
+import pulumi
 import pytest
 from localcloud.engine import ResourceState
 from localcloud.provider.values import UNKNOWN as UNKNOWN_TO_THE_ENGINE
 
 from headwater.declare import S3, Catalog, Code, Collector, Http, Schedule, Sql
-from headwater.infra.collecting import _read_bucket
+from headwater.infra.collecting import Collectors, _read_bucket
 from headwater.infra.platform.grants import Grant
 from headwater.infra.platform.secrets import read_secrets
 from headwater.infra.policies import UNKNOWN, judge, of_states
@@ -124,3 +125,9 @@ def test_the_secrets_that_collectors_name_may_be_read_and_no_others() -> None:
         "ssm:GetParameter": [f"arn:aws:ssm:eu-central-1:1:parameter/{name}" for name in ("own/token", "shop/db")],
         "secretsmanager:GetSecretValue": ["arn:aws:secretsmanager:eu-central-1:1:secret:rain-??????"],
     }
+
+
+def test_a_program_that_gives_collectors_no_containers_is_told_what_it_lacks() -> None:
+    products = SimpleNamespace(collectors={one.name: one for one in COLLECTORS})
+    with pytest.raises(pulumi.RunError, match=r"run in containers \(ledger\), and nothing runs those: .*containers="):
+        Collectors("collectors", cast(Any, SimpleNamespace(products=products)))

@@ -186,7 +186,7 @@ def test_a_collector_runs_where_it_is_declared_to() -> None:
         assert compiled.evaluate({"states": {"input": {"collector": name}}}) is inside, name
 
 
-def test_a_container_that_collects_is_told_the_run_the_tick_and_when_it_was_asked_for() -> None:
+def test_a_container_that_collects_is_told_run_tick_and_when_it_was_asked_for() -> None:
     override = tasks("collecting")["CollectInContainer"]["Arguments"]["Overrides"]["ContainerOverrides"][0]
     assert override["Name"] == "collecting"
     (expression,) = expressions(override["Command"])
