@@ -50,7 +50,12 @@ def run(
     collectors = connect(stack).collectors
     tick = collectors.run(name)
     if not wait:
-        note(f"started {tick.run}; next: headwater collect history {name}" if tick.run else "it waits to be started")
+        place = f"in a {collectors.runs_in(name)}"
+        note(
+            f"started {tick.run} {place}; next: headwater collect history {name}"
+            if tick.run
+            else f"it waits to be started {place}"
+        )
         return Answer(tick)
     return answered((collectors.wait(name, tick),), _show_runs)
 

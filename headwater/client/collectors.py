@@ -138,6 +138,11 @@ class Collectors:
             self._known(name)
         return self._schedules.run(f"collect-{name}")
 
+    def runs_in(self, name: str) -> RunsIn:
+        """Where a collector runs, as it was deployed: in the function, or in a container."""
+        works = (one.work for one in self._schedules.list())
+        return next((one.runs_in for one in works if (one.kind, one.name) == ("collecting", name)), None) or "function"
+
     def wait(self, name: str, tick: TickRecord, *, timeout: float = 3600.0) -> CollectionRun:
         """Wait until a run has ended.
 

@@ -17,7 +17,7 @@ from headwater.collecting.databases.connecting import connected
 from headwater.collecting.databases.cursors import CursorColumn, Known, Point
 from headwater.collecting.databases.dialects import Dialect
 from headwater.collecting.errors import CollectFailed
-from headwater.collecting.files import JSON_LINES, LinesFile
+from headwater.collecting.files import JSON_LINES, MOST_BYTES, LinesFile
 from headwater.collecting.types import Batch, Request
 from headwater.declare import Sql
 
@@ -183,7 +183,14 @@ def _whole(reading: _Reading) -> Batch:
     with LinesFile(request.folder) as file, closing(_rows(reading, None, None)) as rows:
         for line, _ in rows:
             file.write(line)
-            if file.rows % CHUNK == 0 and request.seconds_left() < ENOUGH:
+            if file.rows % CHUNK:
+                continue
+            if file.written > MOST_BYTES:
+                raise CollectFailed(
+                    f"{file.rows:,} rows are {file.written:,} bytes, gzipped, S3 takes {MOST_BYTES:,} as one file, and "
+                    "there are more: declare a cursor, or read by :since and :until"
+                )
+            if request.seconds_left() < ENOUGH:
                 raise CollectFailed(
                     f"{file.rows:,} rows were read in the time of one call, and there are more: declare a cursor, or "
                     "runs_in='container', or read by :since and :until"

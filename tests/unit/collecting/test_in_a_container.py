@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from headwater.collecting.databases import reading
 from headwater.collecting.types import Batch, Request, RunStatus
 from headwater.container import task
 from headwater.container.task import COLLECTS_FOR
@@ -16,7 +17,7 @@ from headwater.storage.clients import client
 from tests.crashing import crash_points
 from tests.unit.collecting.database import Database, records, told
 from tests.unit.collecting.postgresql import PASSWORD, URL
-from tests.unit.collecting.world import Book, emptied, rows, store
+from tests.unit.collecting.world import Book, emptied, landed, rows, store
 from tests.unit.lake.world import READINGS_SOURCE, World
 from tests.unit.versions.cases import Killed, wired
 
@@ -109,6 +110,17 @@ def test_a_table_that_is_read_whole_has_hours(
     (bears,) = {timedelta(milliseconds=row["milliseconds"]) for row in records()}
     assert COLLECTS_FOR - timedelta(minutes=5) < bears < COLLECTS_FOR
     assert PASSWORD not in caplog.text
+
+
+def test_a_table_that_is_too_large_for_one_file_is_told_while_it_is_read(
+    world: World, database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(reading, "CHUNK", 1)
+    monkeypatch.setattr(reading, "MOST_BYTES", 5)
+    declared(monkeypatch, table(database, (database.port,)))
+    assert started() == 1
+    assert "1 rows are 10 bytes, gzipped, S3 takes 5 as one file, and there are more" in caplog.records[-1].getMessage()
+    assert landed() == {}
 
 
 def test_a_port_that_the_container_cannot_reach_is_told_in_a_line(
