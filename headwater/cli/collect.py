@@ -29,7 +29,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def list_collectors(stack: StackOption = None) -> Answer:
-    """List the collectors: when each runs next, how far it is, and what its last run did."""
+    """List the collectors: when and where each runs, how far it is, and what its last run did."""
     found = connect(stack).collectors.list()
     if not found:
         note("the stack has no collector: a product declares Collector(...)")
@@ -50,13 +50,18 @@ def run(
     collectors = connect(stack).collectors
     tick = collectors.run(name)
     if not wait:
-        note(f"started {tick.run}; next: headwater collect history {name}" if tick.run else "it waits to be started")
+        place = f"in a {collectors.runs_in(name)}"
+        note(
+            f"started {tick.run} {place}; next: headwater collect history {name}"
+            if tick.run
+            else f"it waits to be started {place}"
+        )
         return Answer(tick)
     return answered((collectors.wait(name, tick),), _show_runs)
 
 
 def history(name: NameArgument, number: NumberOption = 20, stack: StackOption = None) -> Answer:
-    """Show the last runs, newest first: what each fetched, or why it failed."""
+    """Show the last runs, newest first: where each ran, what it fetched, or why it failed."""
     found = connect(stack).collectors.history(name, number=number)
     if not found:
         note(f"{name} hasn't run yet; next: headwater schedule next collect-{name}")
@@ -100,7 +105,7 @@ def _show_list(console: Console, found: Sequence[CollectorSummary]) -> None:
     rows = [
         (
             one.name,
-            one.when,
+            one.when if one.runs_in == "function" else f"{one.when}, in a {one.runs_in}",
             one.next,
             f"{one.last.status.value} {one.last.at:%Y-%m-%d %H:%M}, {one.last.rows:,} rows" if one.last else None,
             _said(one.cursor),
@@ -113,9 +118,11 @@ def _show_list(console: Console, found: Sequence[CollectorSummary]) -> None:
 
 
 def _show_runs(console: Console, found: Sequence[CollectionRun]) -> None:
-    rows = [(f"{one.at:%Y-%m-%d %H:%M}", one.status.value, one.batches, one.rows, one.run) for one in found]
+    rows = [
+        (f"{one.at:%Y-%m-%d %H:%M}", one.status.value, one.runs_in, one.batches, one.rows, one.run) for one in found
+    ]
     if rows:
-        console.print(table(("tick (UTC)", "status", "batches", "rows", "run"), rows, whole=["run"]))
+        console.print(table(("tick (UTC)", "status", "in", "batches", "rows", "run"), rows, whole=["run"]))
     for one in found:
         if one.reason:
             console.print(f"{one.at:%Y-%m-%d %H:%M}: {visible(one.reason)}", markup=False, highlight=False)

@@ -14,6 +14,7 @@ from headwater.collecting.errors import CollectFailed, CollectorNotFound
 from headwater.collecting.service import reset
 from headwater.collecting.store import CollectorStore
 from headwater.collecting.types import BatchRecord, CollectionRun, CollectorState, RunStatus
+from headwater.declare.collectors import RunsIn
 from headwater.errors import NotFound
 from headwater.json_values import loads
 from headwater.schedules.types import TickRecord, TickStatus
@@ -28,6 +29,8 @@ class CollectorSummary(Value):
     """One collector in a list."""
 
     name: str
+    runs_in: RunsIn
+    """Where it runs: in the function, or in a container."""
     when: str
     """Such as ``cron(0 6 ? * MON *)`` or ``every 6h``."""
     next: datetime | None
@@ -85,6 +88,7 @@ class Collectors:
                 found.append(
                     CollectorSummary(
                         name=one.work.name,
+                        runs_in=one.work.runs_in or "function",
                         when=f"{one.when} {one.zone}",
                         next=one.next,
                         paused=one.paused,
@@ -108,14 +112,18 @@ class Collectors:
             return Collected(name=name, state=store.state(), batches=batches)
 
     def history(self, name: str, *, number: int = 20) -> tuple[CollectionRun, ...]:
-        """A collector's last runs, newest first: what each fetched, or why it failed.
+        """A collector's last runs, newest first: where each ran, what it fetched, or why it failed.
 
         Raises
         ------
         CollectorNotFound
         """
         with self._using():
-            return tuple(self._known(name).runs(min(number, MOST_SHOWN)))
+            found = tuple(self._known(name).runs(min(number, MOST_SHOWN)))
+        if not any(one.status is RunStatus.RUNNING for one in found):
+            return found
+        ticks = {one.run: one for one in self._schedules.history(f"collect-{name}", number=MOST_SHOWN) if one.run}
+        return tuple(_as_ended(one, ticks.get(one.run)) for one in found)
 
     def run(self, name: str) -> TickRecord:
         """Start a run now, outside of the schedule's ticks.
@@ -129,6 +137,11 @@ class Collectors:
         with self._using():
             self._known(name)
         return self._schedules.run(f"collect-{name}")
+
+    def runs_in(self, name: str) -> RunsIn:
+        """Where a collector runs, as it was deployed: in the function, or in a container."""
+        works = (one.work for one in self._schedules.list())
+        return next((one.runs_in for one in works if (one.kind, one.name) == ("collecting", name)), None) or "function"
 
     def wait(self, name: str, tick: TickRecord, *, timeout: float = 3600.0) -> CollectionRun:
         """Wait until a run has ended.
@@ -179,3 +192,10 @@ class Collectors:
         """
         with self._using():
             return reset(self._known(name), name, cursor, pause=time.sleep)
+
+
+def _as_ended(run: CollectionRun, tick: TickRecord | None) -> CollectionRun:
+    """A run as it is: one that was killed couldn't write down that it has failed, and its tick knows."""
+    if run.status is not RunStatus.RUNNING or tick is None or tick.status is not TickStatus.FAILED:
+        return run
+    return run.model_copy(update={"status": RunStatus.FAILED, "reason": tick.reason, "changed_at": tick.changed_at})

@@ -16,7 +16,7 @@ def read_of(collector: Collector) -> Read:
         case Sql():
             from headwater.collecting.databases.reading import read_sql
 
-            return partial(read_sql, reads)
+            return partial(read_sql, reads, ports=collector.reaches)
         case Http():
             from headwater.collecting.web.reading import read_http
 

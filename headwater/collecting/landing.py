@@ -64,7 +64,8 @@ class Landing:
     def sweep(self, collector: str, now: datetime) -> None:
         """Delete what killed runs left: files and memories that nothing names, and that are too old to be counted yet.
 
-        A call lives fifteen minutes at most; what it wrote a day ago counts by now, or never will.
+        A call lives fifteen minutes at most, a container twelve hours: what one wrote a day ago counts by now, or
+        never will.
         """
         # Listed before the state is read: what is counted in between is younger, and not listed.
         old = list(self._files.old(collector, now - LEFT_AFTER))

@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import AwareDatetime, Field
 
+from headwater.declare.collectors import RunsIn
 from headwater.values import Pointer, Stored, Value
 
 LONGEST_CURSOR = 50_000
@@ -155,6 +156,8 @@ class CollectionRun(Stored):
     """The tick's time, UTC."""
     since: AwareDatetime | None = None
     """Beginning of the tick's interval."""
+    runs_in: RunsIn = "function"
+    """Where it runs: in the function, or in a container."""
     status: RunStatus = RunStatus.RUNNING
     batches: int = 0
     rows: int = 0

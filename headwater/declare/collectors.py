@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from string import Formatter
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -25,6 +26,10 @@ INTERVAL = ("since", "until")
 _COLUMN = re.compile(r"[A-Za-z_][A-Za-z0-9_$]{0,62}")
 _TABLE = re.compile(r"[A-Za-z_][\w$]{0,62}(\.[A-Za-z_][\w$]{0,62}){0,2}")
 _PLACE = re.compile(r"(?<!:):(\w+)")
+HTTPS = 443
+DATABASE_PORTS = (5432, 3306)
+"""PostgreSQL's and MySQL's."""
+RunsIn = Literal["function", "container"]
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")
 
 
@@ -312,10 +317,42 @@ class Collector(Declaration):
     """When it runs; its ledger of ticks is called ``collect-<name>``."""
     reads: Reads
     """The origin: `Sql`, `Http`, `S3` or `Code`."""
+    runs_in: RunsIn = "function"
+    """``function``: fifteen minutes a call, outside of any VPC. ``container``: a Fargate task with eleven hours, the
+    CPU, memory and disk of a training, and the network of the settings ``vpcId`` and ``subnetIds``."""
+    ports: tuple[Annotated[int, Field(ge=1, le=65_535)], ...] = ()
+    """TCP ports that its container may reach besides 443; by default those that `reads` needs: 5432 and 3306 for `Sql`,
+    the address's for `Http`. Only with ``runs_in="container"``."""
     description: str = ""
     """One line for people."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.ports and self.runs_in != "container":
+            raise ValueError("Collector: ports goes with runs_in='container': a function reaches every port")
+        try:
+            _ = self.reaches
+        except ValueError as error:
+            raise ValueError(f"Collector: the address's port: {error}") from None
+        return self
 
     @property
     def schedule_name(self) -> str:
         """The name of its ledger of ticks."""
         return f"collect-{self.name}"
+
+    @property
+    def reaches(self) -> frozenset[int]:
+        """TCP ports that it may reach; empty: any, since it runs in a function."""
+        if self.runs_in == "function":
+            return frozenset()
+        own: tuple[int, ...]
+        match self.reads:
+            case Sql():
+                own = DATABASE_PORTS
+            case Http(url=url):
+                parts = urlsplit(url)
+                own = (parts.port or (HTTPS if parts.scheme == "https" else 80),)
+            case _:
+                own = ()
+        return frozenset({HTTPS, *(self.ports or own)})

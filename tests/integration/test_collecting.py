@@ -1,4 +1,5 @@
-"""Collectors through the deployed system: by the ledger of ticks, the machine, the function and the ingestion."""
+"""Collectors through the deployed system: by the ledger of ticks, the machine, the function or the container, and the
+ingestion."""
 
 from __future__ import annotations
 
@@ -6,9 +7,13 @@ import json
 from collections.abc import Iterator
 
 import pytest
+from localcloud.engine.state import without_secrets
 
 from headwater.client import Stack
+from headwater.client.description import STATE_BUCKET
 from headwater.client.waiting import wait_for
+from headwater.infra.policies import judge, of_states
+from tests.infra.hearing import POLICY, unheard
 from tests.projects import Project
 from tests.unit.collecting.postgresql import PASSWORD, connect, postgresql, programs
 
@@ -40,17 +45,18 @@ def test_what_a_projects_function_collects_counts_and_the_next_run_goes_on(proje
 
 
 @pytest.fixture
-def database(deployed: Stack) -> Iterator[int]:
+def database(deployed: Stack, database_port: int) -> Iterator[int]:
     if programs() is None:
         pytest.skip("there is no PostgreSQL on this machine: apt-get install postgresql")
-    with postgresql() as port:
+    with postgresql(database_port) as port:
         kept = {"engine": "postgres", "host": "127.0.0.1", "port": port, "username": "postgres", "password": PASSWORD}
-        name, text = "tills/db", json.dumps({**kept, "dbname": "postgres"})
-        secrets = deployed.clients("secretsmanager")
-        if name in {one["Name"] for one in secrets.list_secrets()["SecretList"]}:
-            secrets.put_secret_value(SecretId=name, SecretString=text)
-        else:
-            secrets.create_secret(Name=name, SecretString=text)
+        text, secrets = json.dumps({**kept, "dbname": "postgres"}), deployed.clients("secretsmanager")
+        there = {one["Name"] for one in secrets.list_secrets()["SecretList"]}
+        for name in ("tills/db", "tills/books"):
+            if name in there:
+                secrets.put_secret_value(SecretId=name, SecretString=text)
+            else:
+                secrets.create_secret(Name=name, SecretString=text)
         yield port
 
 
@@ -65,6 +71,35 @@ def test_rows_of_a_postgresql_count_with_all_their_digits(project: Project, depl
     assert project.done("collect", "history", "orders")[0]["rows"] == 1
 
 
+def test_a_table_is_read_whole_in_a_container(project: Project, deployed: Stack, database: int) -> None:
+    session = connect(database)
+    session.run("CREATE TABLE entries AS SELECT n AS id, n / 3.0 AS amount FROM generate_series(1, 4) n")
+    assert collected(project, deployed, "ledger", "books") == 4
+    session.close()
+    (run,) = project.done("collect", "history", "ledger")
+    assert (run["runs_in"], run["rows"]) == ("container", 4)
+    assert "in a container" in project.run("collect", "list").out
+    assert {one.name: one.runs_in for one in deployed.collectors.list()} == {
+        "counted": "function",
+        "ledger": "container",
+        "orders": "function",
+    }
+
+
+def test_what_was_deployed_for_collectors_is_heard_of_and_follows_every_rule(deployed: Stack) -> None:
+    key = f".pulumi/stacks/{deployed.description.project}/local.json"
+    body = deployed.clients("s3").get_object(Bucket=STATE_BUCKET, Key=key)["Body"].read()
+    resources = of_states(without_secrets("local", json.loads(body)))
+    assert {"collecting-collect", "collecting-task", "collectors"} <= {one.name for one in resources}
+    assert unheard(resources) == []
+    assert [str(violation) for violation in judge(resources).violations] == []
+    # Each reads the secrets of its own collectors alone.
+    policies = {one.name: json.dumps(one.document("policy")) for one in resources if one.type == POLICY}
+    secrets = ("tills/first", "tills/db", "tills/books")
+    for name, own in (("collecting-collect", secrets[:2]), ("collecting-task", secrets[2:]), ("containers-task", ())):
+        assert tuple(one for one in secrets if one in policies[name]) == own, name
+
+
 def test_a_collector_that_isnt_there_is_told_with_those_that_are(project: Project, deployed: Stack) -> None:
     code, said = project.refused("collect", "run", "absent")
-    assert (code, said["message"]) == (3, "the stack has no collector 'absent': it has counted, orders")
+    assert (code, said["message"]) == (3, "the stack has no collector 'absent': it has counted, ledger, orders")

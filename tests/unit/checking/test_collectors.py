@@ -75,7 +75,10 @@ def test_a_function_that_takes_the_request_has_no_problem(name: str) -> None:
 @pytest.mark.parametrize(
     ("function", "words"),
     [
-        ("tests.unit.checking.test_collectors:collector", "isn't deployed: it must be in functions/ or pipelines/"),
+        (
+            "tests.unit.checking.test_collectors:collector",
+            "the functions that read products: it must be in functions/ or pipelines/",
+        ),
         ("headwater.cli:main", "isn't deployed"),
         ("functions.tills:absent", "function: "),
         ("functions.absent:collect", "function: "),

@@ -31,7 +31,11 @@ def machine(stack: None) -> Any:
     make_artifacts()
     made = make_machine("headwater-dev-collecting")
     put_definition(
-        Definition(name="collect-book", work=Work(kind="collecting", name="book"), schedule=Schedule(every="1h"))
+        Definition(
+            name="collect-book",
+            work=Work(kind="collecting", name="book", runs_in="container"),
+            schedule=Schedule(every="1h"),
+        )
     )
     return made
 
@@ -113,7 +117,7 @@ def test_a_run_is_waited_for_until_it_has_ended(run: Run, machine: Any) -> None:
 
 def test_a_run_by_hand_is_started_once(run: Run, machine: Any) -> None:
     done = run("collect", "run", "book")
-    assert "next: headwater collect history book" in done.err
+    assert "in a container; next: headwater collect history book" in done.err
     (execution,) = machine.executions
     assert json.loads(execution.execution_input)["collector"] == "book"
     again = run("collect", "run", "book")
