@@ -1,0 +1,238 @@
+"""Reads the records of a Kinesis data stream, shard by shard, a parent to its end before its children."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from botocore.exceptions import ClientError
+
+from headwater.collecting.accounts import client_of
+from headwater.collecting.errors import CollectFailed, DeclarationChanged
+from headwater.collecting.streams.aggregation import Packed, unpacked
+from headwater.collecting.streams.rows import ENOUGH, NoRow, RowsFile, rows_of
+from headwater.collecting.streams.shards import Cursor, Position, Shard, cursor_of
+from headwater.collecting.types import Batch, Request
+from headwater.declare import Kinesis
+from headwater.storage.clients import error_code
+from headwater.storage.retries import tries
+
+PACE = 0.2
+"""Seconds between two calls of a shard: Kinesis takes five in a second, of all consumers together."""
+QUIET = timedelta(hours=1)
+"""A run that found nothing is written down if the last one that was is as old: the cursor must not outlive records."""
+SLACK = timedelta(minutes=5)
+"""How far arrival times and clocks may be apart."""
+_TRIES = 8
+_BUSY = frozenset(
+    {"ProvisionedThroughputExceededException", "LimitExceededException", "KMSThrottlingException",
+     "InternalFailureException", "ServiceUnavailable"}
+)  # fmt: skip
+_EXPIRED = "ExpiredIteratorException"
+
+
+class Page(NamedTuple):
+    """An answer of GetRecords."""
+
+    records: list[dict[str, Any]]
+    following: str | None
+    """The iterator behind it; None if the shard is closed and this its end."""
+    read_to: datetime
+    """All that arrived before is in this page, or was before it."""
+
+
+class Stream:
+    """A stream's calls; raises `CollectFailed` for what AWS refuses."""
+
+    def __init__(
+        self, reads: Kinesis, collector: str, now: Callable[[], datetime], pause: Callable[[float], None]
+    ) -> None:
+        self._client = client_of("kinesis", collector, reads.role_arn, reads.external_id, reads.region)
+        self._name, self._now, self._pause = reads.stream, now, pause
+        named = {"StreamARN" if reads.stream.startswith("arn:") else "StreamName": reads.stream}
+        summary = self._call("describe_stream_summary", **named)["StreamDescriptionSummary"]
+        self._arn: str = summary["StreamARN"]
+        self.created: datetime = summary["StreamCreationTimestamp"]
+        """When it was made."""
+        self.keeps = timedelta(hours=summary["RetentionPeriodHours"])
+        """How long it keeps records."""
+
+    def shards(self) -> dict[str, Shard]:
+        """All shards that may have records, closed ones too, in the order of their ids."""
+        found: dict[str, Shard] = {}
+        asked: dict[str, Any] = {"StreamARN": self._arn}
+        while True:
+            answer = self._call("list_shards", **asked)
+            found |= {shard.id: shard for shard in map(Shard.of, answer["Shards"])}
+            if not (token := answer.get("NextToken")):
+                return dict(sorted(found.items()))
+            asked = {"NextToken": token}
+
+    def iterator(self, shard: str, position: Position, start: datetime | None) -> str:
+        """The iterator behind a position; some records before it may come again."""
+        horizon = self._now() - self.keeps + SLACK
+        asked: dict[str, Any]
+        if position.after is not None and position.arrived is not None and position.arrived < horizon:
+            # Behind a record that is gone, AWS reads through all that time, answer by answer without a record.
+            asked = {"ShardIteratorType": "TRIM_HORIZON"}
+            if position.read_to is not None:
+                asked = {"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": position.read_to - SLACK}
+        elif position.after is not None:
+            asked = {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "StartingSequenceNumber": position.after}
+        elif start is not None:
+            # A time to come is refused, and clocks differ.
+            asked = {"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": min(start, self._now() - SLACK)}
+        else:
+            asked = {"ShardIteratorType": "TRIM_HORIZON"}
+        return str(self._call("get_shard_iterator", StreamARN=self._arn, ShardId=shard, **asked)["ShardIterator"])
+
+    def page(self, iterator: str) -> Page | None:
+        """The records behind an iterator; None if it has expired."""
+        asked_at = self._now()
+        answer = self._call("get_records", StreamARN=self._arn, ShardIterator=iterator)
+        if answer is None:
+            return None
+        behind = timedelta(milliseconds=answer.get("MillisBehindLatest", 0))
+        return Page(answer["Records"], answer.get("NextShardIterator"), asked_at - behind)
+
+    def _call(self, operation: str, **asked: Any) -> Any:
+        for _ in tries(_TRIES, self._pause, base=1, longest=10):
+            try:
+                return getattr(self._client, operation)(**asked)
+            except ClientError as error:
+                last = error
+                if error_code(error) == _EXPIRED:
+                    return None
+                if error_code(error) not in _BUSY:
+                    break
+        said = str(last.response.get("Error", {}).get("Message", ""))[:200]
+        raise CollectFailed(f"stream {self._name} can't be read: {error_code(last)}: {said}")
+
+
+def read_kinesis(
+    reads: Kinesis, request: Request, *, now: Callable[[], datetime], pause: Callable[[float], None]
+) -> Iterator[Batch]:
+    """Batches of what has arrived before the run began, in the order of each shard.
+
+    Raises
+    ------
+    CollectFailed
+        A record isn't JSON, or the stream refuses; after the last batch, if records may be lost.
+    DeclarationChanged
+        The stream was made anew since.
+    """
+    stream = Stream(reads, request.collector, now, pause)
+    with RowsFile(request.folder) as rows:
+        reading = _Reading(reads, request, stream, rows, now, pause)
+        yield from reading.batches()
+
+
+class _Reading:
+    """One call's reading."""
+
+    def __init__(
+        self,
+        reads: Kinesis,
+        request: Request,
+        stream: Stream,
+        rows: RowsFile,
+        now: Callable[[], datetime],
+        pause: Callable[[float], None],
+    ) -> None:
+        self._reads, self._request, self._stream, self._rows, self._pause = reads, request, stream, rows, pause
+        self._began = now()
+        self._skip = frozenset(reads.skip)
+        cursor = cursor_of(request.cursor, reads.start, request.until)
+        if cursor.created is not None and abs(cursor.created - stream.created) > timedelta(seconds=1):
+            raise DeclarationChanged(
+                f"stream {reads.stream} was made anew at {stream.created:%Y-%m-%d %H:%M:%S}Z, and the cursor is of one "
+                f"made at {cursor.created:%Y-%m-%d %H:%M:%S}Z",
+                next_steps=[f"headwater collect reset {request.collector}"],
+            )
+        self._listed = stream.shards()
+        cursor = cursor.reconciled(self._listed, self._began - stream.keeps, request.until)
+        self._before = self._cursor = replace(cursor, created=stream.created)
+
+    def batches(self) -> Iterator[Batch]:
+        done: set[str] = set()
+        while ready := self._cursor.ready(self._listed, done):
+            for shard in ready:
+                yield from self._shard(shard)
+                done.add(shard)
+            # What was split or merged has children by now.
+            self._listed = self._stream.shards()
+        if self._rows.rows or self._is_news():
+            yield self._batch()
+        if self._cursor.lost:
+            raise CollectFailed(self._cursor.lost)
+
+    def _batch(self) -> Batch:
+        return self._rows.batch(cursor=self._cursor.kept())
+
+    def _is_news(self) -> bool:
+        """Whether the cursor alone is worth to be written down."""
+        if not isinstance(self._request.cursor, Mapping) or "created" not in self._request.cursor:
+            return True
+        return not _alike(self._before, self._cursor) or self._cursor.lost_at is not None
+
+    def _shard(self, shard: str) -> Iterator[Batch]:
+        """Read a shard up to what has arrived before the run began, or to its end."""
+        start = None if self._cursor.position(shard).after else self._cursor.start
+        iterator: str | None = None
+        while True:
+            if self._request.seconds_left() < ENOUGH:
+                yield self._batch()
+            iterator = iterator or self._stream.iterator(shard, self._cursor.position(shard), start)
+            page = self._stream.page(iterator)
+            if page is None:
+                iterator = None
+                continue
+            for record in page.records:
+                yield from self._record(shard, record, start)
+            if page.following is None:
+                self._cursor = self._cursor.moved(shard, ended=True)
+                return
+            self._cursor = self._cursor.moved(shard, read_to=page.read_to)
+            if page.read_to >= self._began:
+                return
+            iterator = page.following
+            self._pause(PACE)
+
+    def _record(self, shard: str, record: Mapping[str, Any], start: datetime | None) -> Iterator[Batch]:
+        number, arrived = record["SequenceNumber"], record["ApproximateArrivalTimestamp"]
+        after = self._cursor.position(shard).after
+        is_old = int(number) <= int(after) if after is not None else start is not None and arrived < start
+        if is_old:
+            return
+        if number not in self._skip:
+            try:
+                for data in self._user_records(shard, record["Data"]):
+                    self._rows.write(rows_of(data))
+            except (NoRow, Packed) as error:
+                # What came before it counts.
+                yield self._batch()
+                raise CollectFailed(
+                    f"record {number} of shard {shard} is {error}. To leave it out declare skip=({number!r},)"
+                ) from None
+        self._cursor = self._cursor.moved(shard, after=number, arrived=arrived, read_to=arrived)
+        if self._rows.is_full(self._reads.batch_rows):
+            yield self._batch()
+
+    def _user_records(self, shard: str, data: bytes) -> Iterator[bytes]:
+        found = unpacked(data, self._listed[shard].hashes)
+        yield from [data] if found is None else found
+
+
+def _alike(one: Cursor, other: Cursor) -> bool:
+    """Whether two cursors differ in nothing but a little time."""
+    if one.shards.keys() != other.shards.keys():
+        return False
+    for shard, position in one.shards.items():
+        later = other.shards[shard]
+        if (position.after, position.ended) != (later.after, later.ended):
+            return False
+        if later.read_to is not None and (position.read_to is None or later.read_to - position.read_to > QUIET):
+            return False
+    return True
