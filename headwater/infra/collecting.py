@@ -7,7 +7,7 @@ from pathlib import Path
 import pulumi
 
 import headwater.handlers.collecting.collect
-from headwater.declare import S3, Collector
+from headwater.declare import S3, Collector, Kinesis, Sqs
 from headwater.infra.platform.component import Component
 from headwater.infra.platform.function import Function
 from headwater.infra.platform.grants import Grant, allow
@@ -15,6 +15,7 @@ from headwater.infra.platform.keys import COLLECTED, COLLECTORS, LANDING
 from headwater.infra.platform.platform import Platform
 from headwater.infra.platform.secrets import read_secrets
 from headwater.infra.platform.state_machine import StateMachine
+from headwater.infra.platform.streams import read_stream
 
 CAPABILITY = "collecting"
 DEFINITION = Path(__file__).with_name("collecting.asl.json")
@@ -56,6 +57,7 @@ class Collectors(Component):
                 self._platform.registry.write(COLLECTORS),
                 read_secrets(self._platform, {secret for one in declared for secret in one.reads.secrets}),
                 *(_read_bucket(self._platform, one.reads) for one in declared if isinstance(one.reads, S3)),
+                *(read_stream(self._platform, one.reads) for one in declared if isinstance(one.reads, Kinesis | Sqs)),
             ],
         )
 

@@ -12,12 +12,12 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from headwater.collecting.accounts import client_of
 from headwater.collecting.errors import CollectFailed
 from headwater.collecting.types import Batch, Request
 from headwater.declare import S3
 from headwater.lake.types import SUFFIXES
 from headwater.storage.clients import error_code
+from headwater.storage.roles import client_as
 
 MOST_OBJECTS = 500_000
 """Objects under the prefix that are remembered."""
@@ -32,7 +32,8 @@ def read_bucket(reads: S3, request: Request) -> Iterator[Batch]:
     The memory says which object landed with which ETag.
     """
     landed: dict[str, str] = json.loads(zlib.decompress(request.memory)) if request.memory else {}
-    s3 = client_of("s3", request.collector, reads.role_arn, reads.external_id, reads.region)
+    caller = f"headwater-{request.collector}"
+    s3 = client_as("s3", reads.role_arn, caller=caller, external_id=reads.external_id, region=reads.region)
     found = _listed(s3, reads)
     # Of objects that are gone nothing is remembered; one that comes back lands again, and replaces its file.
     landed = {key: etag for key, etag in landed.items() if key in found}

@@ -5,110 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
-from botocore.exceptions import ClientError
-
-from headwater.collecting.accounts import client_of
 from headwater.collecting.errors import CollectFailed, DeclarationChanged
 from headwater.collecting.streams.aggregation import Packed, unpacked
 from headwater.collecting.streams.rows import ENOUGH, NoRow, RowsFile, rows_of
-from headwater.collecting.streams.shards import Cursor, Position, Shard, cursor_of
+from headwater.collecting.streams.shards import Cursor, cursor_of
+from headwater.collecting.streams.store import Stream
 from headwater.collecting.types import Batch, Request
 from headwater.declare import Kinesis
-from headwater.storage.clients import error_code
-from headwater.storage.retries import tries
 
 PACE = 0.2
 """Seconds between two calls of a shard: Kinesis takes five in a second, of all consumers together."""
 QUIET = timedelta(hours=1)
 """A run that found nothing is written down if the last one that was is as old: the cursor must not outlive records."""
-SLACK = timedelta(minutes=5)
-"""How far arrival times and clocks may be apart."""
-_TRIES = 8
-_BUSY = frozenset(
-    {"ProvisionedThroughputExceededException", "LimitExceededException", "KMSThrottlingException",
-     "InternalFailureException", "ServiceUnavailable"}
-)  # fmt: skip
-_EXPIRED = "ExpiredIteratorException"
-
-
-class Page(NamedTuple):
-    """An answer of GetRecords."""
-
-    records: list[dict[str, Any]]
-    following: str | None
-    """The iterator behind it; None if the shard is closed and this its end."""
-    read_to: datetime
-    """All that arrived before is in this page, or was before it."""
-
-
-class Stream:
-    """A stream's calls; raises `CollectFailed` for what AWS refuses."""
-
-    def __init__(
-        self, reads: Kinesis, collector: str, now: Callable[[], datetime], pause: Callable[[float], None]
-    ) -> None:
-        self._client = client_of("kinesis", collector, reads.role_arn, reads.external_id, reads.region)
-        self._name, self._now, self._pause = reads.stream, now, pause
-        named = {"StreamARN" if reads.stream.startswith("arn:") else "StreamName": reads.stream}
-        summary = self._call("describe_stream_summary", **named)["StreamDescriptionSummary"]
-        self._arn: str = summary["StreamARN"]
-        self.created: datetime = summary["StreamCreationTimestamp"]
-        """When it was made."""
-        self.keeps = timedelta(hours=summary["RetentionPeriodHours"])
-        """How long it keeps records."""
-
-    def shards(self) -> dict[str, Shard]:
-        """All shards that may have records, closed ones too, in the order of their ids."""
-        found: dict[str, Shard] = {}
-        asked: dict[str, Any] = {"StreamARN": self._arn}
-        while True:
-            answer = self._call("list_shards", **asked)
-            found |= {shard.id: shard for shard in map(Shard.of, answer["Shards"])}
-            if not (token := answer.get("NextToken")):
-                return dict(sorted(found.items()))
-            asked = {"NextToken": token}
-
-    def iterator(self, shard: str, position: Position, start: datetime | None) -> str:
-        """The iterator behind a position; some records before it may come again."""
-        horizon = self._now() - self.keeps + SLACK
-        asked: dict[str, Any]
-        if position.after is not None and position.arrived is not None and position.arrived < horizon:
-            # Behind a record that is gone, AWS reads through all that time, answer by answer without a record.
-            asked = {"ShardIteratorType": "TRIM_HORIZON"}
-            if position.read_to is not None:
-                asked = {"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": position.read_to - SLACK}
-        elif position.after is not None:
-            asked = {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "StartingSequenceNumber": position.after}
-        elif start is not None:
-            # A time to come is refused, and clocks differ.
-            asked = {"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": min(start, self._now() - SLACK)}
-        else:
-            asked = {"ShardIteratorType": "TRIM_HORIZON"}
-        return str(self._call("get_shard_iterator", StreamARN=self._arn, ShardId=shard, **asked)["ShardIterator"])
-
-    def page(self, iterator: str) -> Page | None:
-        """The records behind an iterator; None if it has expired."""
-        asked_at = self._now()
-        answer = self._call("get_records", StreamARN=self._arn, ShardIterator=iterator)
-        if answer is None:
-            return None
-        behind = timedelta(milliseconds=answer.get("MillisBehindLatest", 0))
-        return Page(answer["Records"], answer.get("NextShardIterator"), asked_at - behind)
-
-    def _call(self, operation: str, **asked: Any) -> Any:
-        for _ in tries(_TRIES, self._pause, base=1, longest=10):
-            try:
-                return getattr(self._client, operation)(**asked)
-            except ClientError as error:
-                last = error
-                if error_code(error) == _EXPIRED:
-                    return None
-                if error_code(error) not in _BUSY:
-                    break
-        said = str(last.response.get("Error", {}).get("Message", ""))[:200]
-        raise CollectFailed(f"stream {self._name} can't be read: {error_code(last)}: {said}")
 
 
 def read_kinesis(

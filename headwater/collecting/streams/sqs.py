@@ -2,97 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from itertools import islice
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from headwater.collecting.accounts import client_of
 from headwater.collecting.errors import CollectFailed
 from headwater.collecting.streams.remembered import Remembered
 from headwater.collecting.streams.rows import ENOUGH, NoRow, RowsFile, rows_of
+from headwater.collecting.streams.store import Queue
 from headwater.collecting.types import Batch, Request
 from headwater.declare import Sqs
 from headwater.json_values import dumps
-from headwater.storage.clients import error_code
-from headwater.storage.retries import tries
 
-AT_ONCE = 10
-"""Messages of one call, which SQS allows."""
-HIDDEN_SECONDS = 900
-"""How long a message that was received is hidden: longer than a batch takes from its first message to its deletion."""
 BATCH_SECONDS = 300
 """Age of a batch after which no further message is added to it."""
 WAIT_SECONDS = 2
 """How long a call waits for messages: without waiting SQS asks some of its servers only, and finds none of a few."""
-_TRIES = 5
-_FULL = frozenset({"OverLimit", "AWS.SimpleQueueService.OverLimit"})
-
-
-class Queue:
-    """A queue's calls; raises `CollectFailed` for what AWS refuses."""
-
-    def __init__(self, reads: Sqs, collector: str, pause: Callable[[float], None]) -> None:
-        self._client = client_of("sqs", collector, reads.role_arn, reads.external_id, reads.region)
-        self._name, self._pause = reads.queue, pause
-        named = {"QueueName": reads.queue.rpartition(":")[2]}
-        if reads.queue.startswith("arn:"):
-            named["QueueOwnerAWSAccountId"] = reads.queue.split(":")[4]
-        self._url: str = self._call("get_queue_url", **named)["QueueUrl"]
-        wanted = ["MessageRetentionPeriod", "RedrivePolicy"]
-        found = self._call("get_queue_attributes", QueueUrl=self._url, AttributeNames=wanted).get("Attributes", {})
-        self.keeps = timedelta(seconds=int(found["MessageRetentionPeriod"]))
-        """How long it keeps a message."""
-        self.has_dead_letters = bool(found.get("RedrivePolicy"))
-        """Whether messages that nobody deletes go to another queue."""
-
-    def receive(self, wait: int) -> Sequence[Mapping[str, Any]] | None:
-        """Some messages, hidden from now on; None if too many are hidden already."""
-        try:
-            answer = self._call(
-                "receive_message",
-                QueueUrl=self._url,
-                MaxNumberOfMessages=AT_ONCE,
-                VisibilityTimeout=HIDDEN_SECONDS,
-                WaitTimeSeconds=wait,
-                MessageSystemAttributeNames=["SentTimestamp", "MessageGroupId"],
-            )
-        except CollectFailed as error:
-            if isinstance(error.__cause__, ClientError) and error_code(error.__cause__) in _FULL:
-                return None
-            raise
-        found: Sequence[Mapping[str, Any]] = answer.get("Messages", ())
-        return found
-
-    def delete(self, handles: Sequence[str]) -> None:
-        """Delete messages that have landed; one that somebody else has received by now comes again, and is known."""
-        self._by_tens("delete_message_batch", [{"ReceiptHandle": handle} for handle in handles])
-
-    def show(self, handles: Sequence[str]) -> None:
-        """Let messages be received again at once."""
-        entries = [{"ReceiptHandle": handle, "VisibilityTimeout": 0} for handle in handles]
-        self._by_tens("change_message_visibility_batch", entries)
-
-    def _by_tens(self, operation: str, entries: Sequence[Mapping[str, Any]]) -> None:
-        left = iter(entries)
-        while some := list(islice(left, AT_ONCE)):
-            for _ in tries(_TRIES, self._pause, base=0.2):
-                # Numbered: SQS refuses all of a call in which an id comes twice.
-                numbered = [{"Id": str(number), **entry} for number, entry in enumerate(some)]
-                failed = self._call(operation, QueueUrl=self._url, Entries=numbered).get("Failed", ())
-                some = [some[int(one["Id"])] for one in failed if not one.get("SenderFault")]
-                if not some:
-                    break
-
-    def _call(self, operation: str, **asked: Any) -> Any:
-        try:
-            return getattr(self._client, operation)(**asked)
-        except ClientError as error:
-            said = str(error.response.get("Error", {}).get("Message", ""))[:200]
-            raise CollectFailed(f"queue {self._name} can't be read: {error_code(error)}: {said}") from error
 
 
 def read_queue(

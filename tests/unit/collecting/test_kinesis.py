@@ -13,7 +13,6 @@ import pytest
 from botocore.exceptions import ClientError
 from localcloud.moto_patches import kinesis_shards
 
-from headwater.collecting.accounts import client_of
 from headwater.collecting.errors import CollectFailed
 from headwater.collecting.service import reset
 from headwater.collecting.store import Commit
@@ -22,6 +21,7 @@ from headwater.collecting.streams.rows import NoRow, rows_of
 from headwater.collecting.types import RunStatus
 from headwater.json_values import dumps, loads
 from headwater.storage.clients import client
+from headwater.storage.roles import client_as
 from tests.crashing import crash_points
 from tests.unit.collecting.streams import Stream, now, packed, told
 from tests.unit.collecting.world import landed, lines, store
@@ -349,7 +349,7 @@ def test_what_cant_be_read_is_told(aws_streams: None) -> None:
 
 def test_a_stream_of_another_account_is_read_by_its_arn_and_role(stream: Stream) -> None:
     role = "arn:aws:iam::222222222222:role/export"
-    theirs = client_of("kinesis", "theirs", role, None, None)
+    theirs = client_as("kinesis", role, caller="theirs")
     theirs.create_stream(StreamName="theirs", ShardCount=1)
     theirs.put_record(StreamName="theirs", Data=b'{"row": 7}', PartitionKey="k")
     asked: list[dict[str, object]] = []

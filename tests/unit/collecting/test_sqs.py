@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 from headwater.collecting.errors import CollectFailed
 from headwater.collecting.service import reset
 from headwater.collecting.streams import remembered, sqs
+from headwater.collecting.streams import store as calls_of_streams
 from headwater.collecting.streams.remembered import Remembered
 from headwater.collecting.types import RunStatus
 from headwater.storage.clients import client
@@ -69,7 +70,7 @@ def test_a_message_that_comes_again_lands_once_and_is_deleted(queue: Queue) -> N
 def test_a_message_that_comes_twice_to_one_batch_lands_once_and_is_deleted(
     queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqs, "AT_ONCE", 1)
+    monkeypatch.setattr(calls_of_streams, "AT_ONCE", 1)
     queue.send(1, 2)
     shown = iter([True, True])
 
