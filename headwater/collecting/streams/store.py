@@ -47,7 +47,7 @@ class Stream:
     def __init__(
         self, reads: Kinesis, collector: str, now: Callable[[], datetime], pause: Callable[[float], None]
     ) -> None:
-        self._client = _client("kinesis", reads, collector)
+        self._client = client_as("kinesis", reads.role_arn, **_as_whom(reads, collector))
         self._name, self._now, self._pause = reads.stream, now, pause
         named = {"StreamARN" if reads.stream.startswith("arn:") else "StreamName": reads.stream}
         summary = self._call("describe_stream_summary", **named)["StreamDescriptionSummary"]
@@ -112,7 +112,7 @@ class Queue:
     """A queue's calls; raises `CollectFailed` for what AWS refuses."""
 
     def __init__(self, reads: Sqs, collector: str, pause: Callable[[float], None]) -> None:
-        self._client = _client("sqs", reads, collector)
+        self._client = client_as("sqs", reads.role_arn, **_as_whom(reads, collector))
         self._name, self._pause = reads.queue, pause
         named = {"QueueName": reads.queue.rpartition(":")[2]}
         if reads.queue.startswith("arn:"):
@@ -170,9 +170,8 @@ class Queue:
             raise CollectFailed(f"queue {self._name} can't be read: {_said(error)}") from error
 
 
-def _client(service: str, reads: Kinesis | Sqs, collector: str) -> Any:
-    more = {"external_id": reads.external_id, "region": reads.region}
-    return client_as(service, reads.role_arn, caller=f"headwater-{collector}", **more)
+def _as_whom(reads: Kinesis | Sqs, collector: str) -> dict[str, Any]:
+    return {"caller": f"headwater-{collector}", "external_id": reads.external_id, "region": reads.region}
 
 
 def _said(error: ClientError) -> str:
