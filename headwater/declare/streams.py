@@ -25,7 +25,7 @@ SequenceNumber = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,128}$")]
 class Kinesis(Declaration):
     """Records of a Kinesis data stream, each a JSON object or several, one a line.
 
-    The cursor is the last sequence number of each shard. Records that Kinesis's producer library packed into one are
+    The cursor is the last sequence number of each shard. Records that a producer library packed into one are
     unpacked.
     """
 
@@ -39,6 +39,10 @@ class Kinesis(Declaration):
     """The form of the records."""
     skip: tuple[SequenceNumber, ...] = ()
     """Sequence numbers of records that can't be read and may be left out."""
+    strays: Literal["refuse", "leave", "land"] = "refuse"
+    """For rows that a producer packed into a record of another shard than theirs: the run fails; or they are left,
+    since Amazon's producer library (KPL) does so after a resharding and sends them again; or they land, since other
+    libraries do so always and send nothing again."""
     role_arn: RoleArn | None = None
     """A role of the other account that may be assumed."""
     external_id: ExternalId | None = None

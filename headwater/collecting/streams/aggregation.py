@@ -1,8 +1,8 @@
 """Records that Kinesis's producer library (KPL) packed into one.
 
 After https://github.com/awslabs/amazon-kinesis-producer/blob/master/aggregation-format.md: four magic bytes, a message
-of Protocol Buffers, its MD5. A user record whose hash key is none of the shard's was sent before a resharding was
-known; the producer library sends it again, to its own shard, and the client library (KCL) drops it here, as we do.
+of Protocol Buffers, its MD5. Its user records may have hash keys that are none of the shard's: KPL sends these again
+once it knows of a resharding, and the client library (KCL) drops them; other libraries never send them again.
 """
 
 from __future__ import annotations
@@ -21,6 +21,10 @@ class Packed(ValueError):
     """A packed record can't be unpacked."""
 
 
+class Stray(Packed):
+    """A packed record has a user record of another shard."""
+
+
 class HashRange(NamedTuple):
     """The hash keys of a shard, both ends part of it."""
 
@@ -28,8 +32,16 @@ class HashRange(NamedTuple):
     last: int
 
 
-def unpacked(data: bytes, hashes: HashRange) -> Sequence[bytes] | None:
-    """The user records of a packed record that are the shard's, in their order; None if it isn't a packed one.
+class UserRecord(NamedTuple):
+    """One record of those that were packed."""
+
+    data: bytes
+    is_stray: bool
+    """Whether its hash key is none of the shard's."""
+
+
+def unpacked(data: bytes, hashes: HashRange) -> Sequence[UserRecord] | None:
+    """The user records of a packed record, in their order; None if it isn't a packed one.
 
     Raises
     ------
@@ -48,11 +60,8 @@ def unpacked(data: bytes, hashes: HashRange) -> Sequence[bytes] | None:
     for field, value in _fields(body):
         if field in tables and isinstance(value, bytes):
             tables[field].append(value)
-    return [
-        data
-        for key, data in (_record(one, partition_keys, hash_keys) for one in records)
-        if hashes.first <= key <= hashes.last
-    ]
+    found = (_record(one, partition_keys, hash_keys) for one in records)
+    return [UserRecord(data, not hashes.first <= key <= hashes.last) for key, data in found]
 
 
 def _record(record: bytes, partition_keys: Sequence[bytes], hash_keys: Sequence[bytes]) -> tuple[int, bytes]:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from headwater.collecting.errors import CollectFailed, DeclarationChanged
-from headwater.collecting.streams.aggregation import Packed, unpacked
+from headwater.collecting.streams.aggregation import Packed, Stray, unpacked
 from headwater.collecting.streams.rows import ENOUGH, NoRow, RowsFile, rows_of
 from headwater.collecting.streams.shards import Cursor, cursor_of
 from headwater.collecting.streams.store import Stream
@@ -118,21 +118,31 @@ class _Reading:
             return
         if number not in self._skip:
             try:
-                for data in self._user_records(shard, record["Data"]):
-                    self._rows.write(rows_of(data))
+                # All of a record's rows or none: the cursor stands before it or behind it.
+                rows = [row for data in self._user_records(shard, record["Data"]) for row in rows_of(data)]
             except (NoRow, Packed) as error:
                 # What came before it counts.
                 yield self._batch()
-                raise CollectFailed(
-                    f"record {number} of shard {shard} is {error}. To leave it out declare skip=({number!r},)"
-                ) from None
+                hint = "" if isinstance(error, Stray) else f". To leave it out declare skip=({number!r},)"
+                raise CollectFailed(f"record {number} of shard {shard} is {error}{hint}") from None
+            self._rows.write(rows)
         self._cursor = self._cursor.moved(shard, after=number, arrived=arrived, read_to=arrived)
         if self._rows.is_full(self._reads.batch_rows):
             yield self._batch()
 
     def _user_records(self, shard: str, data: bytes) -> Iterator[bytes]:
         found = unpacked(data, self._listed[shard].hashes)
-        yield from [data] if found is None else found
+        if found is None:
+            yield data
+            return
+        for record in found:
+            if record.is_stray and self._reads.strays == "refuse":
+                raise Stray(
+                    "packed with rows of other shards: declare strays='leave' if its producer is Amazon's (KPL), which "
+                    "sends them again, or strays='land' if it is another one, which doesn't"
+                )
+            if not record.is_stray or self._reads.strays == "land":
+                yield record.data
 
 
 def _alike(one: Cursor, other: Cursor) -> bool:

@@ -15,12 +15,14 @@ from moto.kinesis.models import Stream as MotoStream
 from moto.sqs.models import sqs_backends
 
 from headwater.collecting.service import Tick
+from headwater.collecting.store import Commit
 from headwater.collecting.streams.kinesis import read_kinesis
 from headwater.collecting.streams.sqs import read_queue
 from headwater.collecting.types import Outcome
 from headwater.declare import Collector, Kinesis, Schedule, Sqs
+from headwater.json_values import dumps, loads
 from headwater.storage.clients import client
-from tests.unit.collecting.world import collecting, landed, lines
+from tests.unit.collecting.world import collecting, landed, lines, store
 
 ACCOUNT, REGION = "123456789012", "eu-central-1"
 
@@ -80,6 +82,13 @@ class Stream:
                 older(record, timedelta(**by))
             if hasattr(shard, "closed_at"):
                 shard.closed_at -= timedelta(**by)
+
+    def iterator(self) -> str:
+        """A new one of the first shard's beginning."""
+        made = client("kinesis").get_shard_iterator(
+            StreamName=self.name, ShardId="shardId-000000000000", ShardIteratorType="TRIM_HORIZON"
+        )
+        return str(made["ShardIterator"])
 
     def collect(self, name: str = "run", *, tick: datetime | None = None, left: Left = _long, **more: Any) -> Outcome:
         """Run the collector."""
@@ -169,3 +178,15 @@ def packed(records: Sequence[tuple[str, bytes]], *, explicit: int | None = None)
         inner = varint(1 << 3) + varint(index) + (varint(2 << 3) + varint(0) if explicit is not None else b"")
         body += text(3, inner + text(3, data))
     return b"\xf3\x89\x9a\xc2" + body + hashlib.md5(body, usedforsecurity=False).digest()
+
+
+def read_long_ago(hours: float) -> None:
+    """Let the collector have read so much earlier."""
+    state = store().state()
+    assert state is not None
+    assert state.cursor is not None
+    cursor = loads(state.cursor)
+    for position in cursor["shards"].values():
+        for name in {"arrived", "read_to"} & position.keys():
+            position[name] = (datetime.fromisoformat(position[name]) - timedelta(hours=hours)).isoformat()
+    assert store().commit(Commit(state.model_copy(update={"cursor": dumps(cursor), "write": f"old-{hours}"}), state))

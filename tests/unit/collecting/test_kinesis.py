@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import json
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import count
 
 import pytest
-from botocore.exceptions import ClientError
 from localcloud.moto_patches import kinesis_shards
 
 from headwater.collecting.errors import CollectFailed
 from headwater.collecting.service import reset
-from headwater.collecting.store import Commit
 from headwater.collecting.streams.aggregation import HashRange, Packed, unpacked
 from headwater.collecting.streams.rows import NoRow, rows_of
 from headwater.collecting.types import RunStatus
-from headwater.json_values import dumps, loads
 from headwater.storage.clients import client
 from headwater.storage.roles import client_as
 from tests.crashing import crash_points
-from tests.unit.collecting.streams import Stream, now, packed, told
+from tests.unit.collecting.streams import Stream, now, read_long_ago, told
 from tests.unit.collecting.world import landed, lines, store
 from tests.unit.versions.cases import Killed, wired
 
@@ -64,17 +59,6 @@ def test_shards_that_were_merged_are_both_read_before_their_child(aws_streams: N
     assert told()[-2:] == [10, 11]
 
 
-def test_what_is_split_again_while_it_is_read_is_read_by_the_same_run(stream: Stream) -> None:
-    stream.put(1, key="a")
-    stream.split()
-    stream.put(2, key="a")
-    stream.split(1)
-    stream.split(2)
-    stream.put(3, key="a")
-    stream.collect()
-    assert told() == [1, 2, 3]
-
-
 def test_closed_shards_that_are_gone_leave_the_cursor(stream: Stream) -> None:
     stream.put(1, key="a")
     stream.split()
@@ -87,21 +71,13 @@ def test_closed_shards_that_are_gone_leave_the_cursor(stream: Stream) -> None:
     assert "shardId-000000000000" not in _cursor()
 
 
-def test_children_of_a_parent_that_is_gone_are_read(stream: Stream) -> None:
-    stream.split()
-    stream.age(hours=25)
-    stream.put(1, 2, 3)
-    stream.collect()
-    assert sorted(told()) == [1, 2, 3]
-
-
 def test_records_that_are_gone_before_they_were_read_are_told_once_what_is_left_has_landed(stream: Stream) -> None:
     stream.put(1, 2)
     stream.collect("first")
     stream.put(3)
     stream.age(hours=30)
     stream.put(4)
-    _grown_old(hours=30)
+    read_long_ago(hours=30)
     tick = now()
     for name in ("second", "retried"):
         with pytest.raises(
@@ -132,7 +108,7 @@ def test_a_stream_that_is_quiet_for_longer_than_it_keeps_records_loses_none(stre
     for day in range(1, 4):
         stream.collect(f"quiet-{day}")
         stream.age(hours=20)
-        _grown_old(hours=20)
+        read_long_ago(hours=20)
     stream.put(2)
     assert stream.collect("last").status is RunStatus.DONE
     assert told() == [1, 2]
@@ -151,55 +127,6 @@ def test_a_quiet_run_is_written_down_by_the_hour_only(stream: Stream) -> None:
     last = store().state()
     assert last is not None
     assert last.sequence == before.sequence + 1
-
-
-@pytest.mark.parametrize("start", ["LATEST", "time"])
-def test_a_beginning_that_was_declared_holds_for_runs_that_find_nothing(stream: Stream, start: str) -> None:
-    stream.put(1)
-    stream.age(minutes=1)
-    begin = now()
-    given = "LATEST" if start == "LATEST" else begin
-    stream.collect("first", start=given, tick=begin)
-    stream.put(2)
-    stream.split()
-    stream.put(3)
-    stream.collect("second", start=given)
-    stream.collect("third", start=given)
-    assert told() == [2, 3]
-
-
-def test_an_iterator_that_expired_is_replaced_at_the_last_record(
-    stream: Stream, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(kinesis_shards, "MOST_RECORDS", 2)
-    stream.put(*range(1, 6))
-    expired = iter([False, True, False, True, True] + [False] * 9)
-    calls = []
-
-    def expire(params: dict[str, str], **_: object) -> None:
-        calls.append(params["ShardIterator"])
-        if next(expired):
-            name, shard, last, _made = base64.b64decode(params["ShardIterator"]).decode().split(":")
-            params["ShardIterator"] = base64.b64encode(f"{name}:{shard}:{last}:0".encode()).decode()
-
-    client("kinesis").meta.events.register("provide-client-params.kinesis.GetRecords", expire)
-    stream.collect(batch_rows=2)
-    assert told() == [1, 2, 3, 4, 5]
-    assert len(calls) == 6
-
-
-def test_a_stream_that_is_throttled_is_asked_again_after_pauses(stream: Stream) -> None:
-    stream.put(1, 2)
-    throttled = iter([True] * 4 + [False] * 50)
-
-    def throttle(**_: object) -> None:
-        if next(throttled):
-            raise ClientError({"Error": {"Code": "ProvisionedThroughputExceededException"}}, "GetRecords")
-
-    client("kinesis").meta.events.register("after-call.kinesis.GetRecords", throttle)
-    stream.collect()
-    assert told() == [1, 2]
-    assert len(stream.waited) == 4
 
 
 def test_a_run_ends_in_time_and_the_next_call_goes_on(stream: Stream, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -266,29 +193,6 @@ def test_a_record_that_is_no_object_is_named_and_what_came_before_it_counts(stre
     assert told() == [1, 2]
 
 
-def test_records_that_the_producer_library_packed_are_unpacked(stream: Stream) -> None:
-    rows = [(f"key-{number}", b'{"row": %d}' % number) for number in range(300)]
-    stream.put_bytes(packed(rows))
-    stream.put_bytes(packed([("k", b'{"row": 300}')], explicit=5))
-    stream.collect()
-    assert told() == list(range(301))
-
-
-def test_packed_rows_of_another_shard_are_left_to_it(stream: Stream) -> None:
-    # Put before its producer knew of the split: it sends what isn't the shard's again, to the other one.
-    stream.split()
-    rows = [(f"key-{number}", b'{"row": %d}' % number) for number in range(20)]
-    stream.put_bytes(packed(rows), "key-0")
-    stream.collect("first")
-    mine = told()
-    assert 0 < len(mine) < 20
-    for key, data in rows:
-        if json.loads(data)["row"] not in mine:
-            stream.put_bytes(data, key)
-    stream.collect("second")
-    assert sorted(told()) == list(range(20))
-
-
 @pytest.mark.parametrize(
     ("body", "said"),
     [
@@ -309,20 +213,6 @@ def test_bytes_that_only_begin_like_a_packed_record_are_none(stream: Stream) -> 
     stream.put_bytes(b"\xf3\x89\x9a\xc2" + b"x" * 40)
     with pytest.raises(CollectFailed, match=r"is no JSON: .* isn't UTF-8"):
         stream.collect()
-
-
-def test_a_stream_that_was_made_anew_is_refused_until_it_is_reset(stream: Stream) -> None:
-    stream.put(1)
-    stream.collect("first")
-    client("kinesis").delete_stream(StreamName=stream.name)
-    again = Stream()
-    again.moto.creation_datetime += timedelta(minutes=5)
-    again.put(2)
-    with pytest.raises(CollectFailed, match=r"stream clicks was made anew at .*Z, and the cursor is of one made at"):
-        again.collect("second")
-    reset(store(), "book", None, pause=lambda _: None)
-    again.collect("third")
-    assert told() == [1, 2]
 
 
 def test_a_reset_takes_a_time_a_place_or_a_sequence_number(stream: Stream) -> None:
@@ -385,15 +275,3 @@ def _cursor() -> str:
     state = store().state()
     assert state is not None
     return str(state.cursor)
-
-
-def _grown_old(hours: float) -> None:
-    """Let the collector have read so much earlier."""
-    state = store().state()
-    assert state is not None
-    assert state.cursor is not None
-    cursor = loads(state.cursor)
-    for position in cursor["shards"].values():
-        for name in {"arrived", "read_to"} & position.keys():
-            position[name] = (datetime.fromisoformat(position[name]) - timedelta(hours=hours)).isoformat()
-    assert store().commit(Commit(state.model_copy(update={"cursor": dumps(cursor), "write": f"old-{hours}"}), state))

@@ -12,8 +12,7 @@ from botocore.exceptions import ClientError
 
 from headwater.collecting.errors import CollectFailed
 from headwater.collecting.service import reset
-from headwater.collecting.streams import remembered, sqs
-from headwater.collecting.streams import store as calls_of_streams
+from headwater.collecting.streams import remembered
 from headwater.collecting.streams.remembered import Remembered
 from headwater.collecting.types import RunStatus
 from headwater.storage.clients import client
@@ -43,16 +42,6 @@ def test_messages_land_and_are_deleted(queue: Queue) -> None:
     assert queue.collect("second").batches == 0
 
 
-def test_no_message_is_deleted_before_it_has_landed(queue: Queue) -> None:
-    queue.send(1)
-    seen = []
-    client("sqs").meta.events.register(
-        "provide-client-params.sqs.DeleteMessageBatch", lambda **_: seen.append((told(), len(queue.left())))
-    )
-    queue.collect()
-    assert seen == [([1], 1)]
-
-
 def test_a_message_that_comes_again_lands_once_and_is_deleted(queue: Queue) -> None:
     queue.send(1, 2)
     wire = wired("sqs")
@@ -65,22 +54,6 @@ def test_a_message_that_comes_again_lands_once_and_is_deleted(queue: Queue) -> N
     queue.send(3)
     queue.collect("next")
     assert (told(), queue.left()) == ([1, 2, 3], [])
-
-
-def test_a_message_that_comes_twice_to_one_batch_lands_once_and_is_deleted(
-    queue: Queue, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(calls_of_streams, "AT_ONCE", 1)
-    queue.send(1, 2)
-    shown = iter([True, True])
-
-    def show(**_: object) -> None:
-        if next(shown, False):
-            queue.show()
-
-    client("sqs").meta.events.register("after-call.sqs.ReceiveMessage", show)
-    queue.collect()
-    assert (sorted(told()), queue.left()) == ([1, 2], [])
 
 
 def test_killed_at_any_call_every_message_lands_once(queue: Queue) -> None:
@@ -250,17 +223,6 @@ def test_a_queue_has_no_cursor_to_be_set(queue: Queue) -> None:
     queue.send(2)
     queue.collect("third")
     assert told() == [1, 2]
-
-
-def test_a_call_waits_for_messages_and_hides_them_for_longer_than_a_batch_takes(queue: Queue) -> None:
-    asked: list[dict[str, int]] = []
-    client("sqs").meta.events.register(
-        "provide-client-params.sqs.ReceiveMessage", lambda params, **_: asked.append(params)
-    )
-    queue.send(1)
-    queue.collect()
-    assert asked[0]["VisibilityTimeout"] > sqs.BATCH_SECONDS + 300
-    assert sqs.WAIT_SECONDS > 0
 
 
 def test_what_cant_be_read_is_told(queue: Queue) -> None:
