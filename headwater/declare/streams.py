@@ -1,4 +1,4 @@
-"""What collectors read of Kinesis data streams and SQS queues."""
+"""Kinesis data streams and SQS queues, as collectors read them."""
 
 from __future__ import annotations
 

@@ -103,9 +103,9 @@ import pandera.pandas as pa
 
 ROWS = pa.DataFrameSchema({"id": pa.Column(int), "amount": pa.Column(str)}, coerce=True)
 '''
-TILLS_PRODUCT = '''"""Rows that are collected: by a function, and from a database."""
+TILLS_PRODUCT = '''"""Rows that are collected: by a function, from a database, a stream and a queue."""
 
-from headwater.declare import Code, Collector, Schedule, Source, Sql
+from headwater.declare import Code, Collector, Kinesis, Schedule, Source, Sql, Sqs
 
 YEARLY = Schedule(cron="0 0 1 1 ? *")
 TILLS = Source(name="tills", contract=".contracts:ROWS", keys=("id",))
@@ -122,6 +122,10 @@ ORDERS = Collector(
     schedule=YEARLY,
     reads=Sql(url_secret="secretsmanager:tills/db", table="orders", cursor="id"),
 )
+WEB = Source(name="web", contract=".contracts:ROWS")
+RETURNED = Source(name="returned", contract=".contracts:ROWS")
+CLICKS = Collector(name="clicks", source="web", schedule=YEARLY, reads=Kinesis(stream="clicks"))
+RETURNS = Collector(name="returns", source="returned", schedule=YEARLY, reads=Sqs(queue="returns"))
 '''
 TILLS_FUNCTION = '''"""Collects three rows a call, from a number on that is kept as a secret."""
 

@@ -59,7 +59,7 @@ class Cursor:
     """When the stream was made; None if nobody looked yet."""
     shards: Mapping[str, Position] = field(default_factory=dict)
     lost: str = ""
-    """What was lost, to be said when the run ends."""
+    """Words about records that may be lost, for the end of the run; empty if there are none."""
     lost_at: datetime | None = None
     """The tick whose run found out: it says so and fails, and the next one goes on."""
 

@@ -71,7 +71,7 @@ def test_closed_shards_that_are_gone_leave_the_cursor(stream: Stream) -> None:
     assert "shardId-000000000000" not in _cursor()
 
 
-def test_records_that_are_gone_before_they_were_read_are_told_once_what_is_left_has_landed(stream: Stream) -> None:
+def test_records_that_are_gone_unread_are_told_once_what_is_left_has_landed(stream: Stream) -> None:
     stream.put(1, 2)
     stream.collect("first")
     stream.put(3)

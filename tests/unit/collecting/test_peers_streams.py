@@ -56,7 +56,7 @@ def test_pinot_7555_a_beginning_holds_for_runs_that_find_nothing(stream: Stream,
     assert told() == [2, 3]
 
 
-def test_redpanda_735_and_telegraf_19505_an_expired_iterator_is_replaced_at_the_last_record(
+def test_redpanda_735_and_telegraf_19505_an_expired_iterator_is_replaced(
     stream: Stream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(kinesis_shards, "MOST_RECORDS", 2)
@@ -180,7 +180,7 @@ def test_materialize_2288_records_of_an_answer_that_is_not_behind_land(stream: S
     assert (told(), behind) == ([1], [0])
 
 
-def test_kcl_445_and_qubole_87_answers_without_records_are_no_end_and_an_end_needs_none(
+def test_kcl_445_and_qubole_87_answers_without_records_are_no_end(
     stream: Stream,
 ) -> None:
     stream.put(1)
@@ -197,7 +197,7 @@ def test_kcl_445_and_qubole_87_answers_without_records_are_no_end_and_an_end_nee
     assert stream.collect("nothing").rows == 0
 
 
-def test_harlow_98_125_a_cursor_older_than_the_stream_keeps_records_does_not_get_stuck(stream: Stream) -> None:
+def test_harlow_98_and_125_a_cursor_older_than_all_records_does_not_get_stuck(stream: Stream) -> None:
     stream.put(1)
     stream.collect("first")
     stream.age(hours=30)
@@ -214,7 +214,7 @@ def test_harlow_98_125_a_cursor_older_than_the_stream_keeps_records_does_not_get
     assert [one["ShardIteratorType"] for one in asked] == ["TRIM_HORIZON"]
 
 
-def test_caterpillar_116_a_fifo_queue_that_gives_nothing_is_not_empty_before_what_it_gave_is_deleted(
+def test_caterpillar_116_a_fifo_queue_is_asked_again_once_its_messages_are_gone(
     aws_streams: None,
 ) -> None:
     queue = Queue("orders.fifo")
@@ -230,7 +230,7 @@ def test_vector_19711_and_beats_18752_what_cant_be_read_is_never_deleted(queue: 
     assert queue.left() == ["{"]
 
 
-def test_python_task_queue_12_and_redpanda_1948_a_call_waits_and_hides_for_longer_than_a_batch_takes(
+def test_python_task_queue_12_and_redpanda_1948_a_call_waits_and_hides_long(
     queue: Queue,
 ) -> None:
     asked: list[dict[str, int]] = []
