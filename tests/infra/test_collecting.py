@@ -102,11 +102,9 @@ def test_a_bucket_is_read_below_its_prefix_or_by_the_role_and_nothing_else() -> 
 
 
 def test_a_stream_and_a_queue_are_read_and_nothing_else() -> None:
+    ours, names = "arn:aws:kinesis:eu-central-1:1:stream/clicks", ("DescribeStreamSummary", "GetRecords")
     assert allowed(read_stream(platform(), Kinesis(stream="clicks", kms_key=KEY))) == {
-        **dict.fromkeys(
-            (f"kinesis:{name}" for name in ("DescribeStreamSummary", "GetRecords", "GetShardIterator", "ListShards")),
-            ["arn:aws:kinesis:eu-central-1:1:stream/clicks"],
-        ),
+        **{f"kinesis:{name}": [ours] for name in (*names, "GetShardIterator", "ListShards")},
         "kms:Decrypt": [KEY],
     }
     actions = ("ChangeMessageVisibility", "DeleteMessage", "GetQueueAttributes", "GetQueueUrl", "ReceiveMessage")

@@ -10,7 +10,7 @@ from typing import Any
 from headwater.collecting.errors import CollectFailed, DeclarationChanged
 from headwater.collecting.streams.aggregation import Packed, Stray, unpacked
 from headwater.collecting.streams.rows import ENOUGH, NoRow, RowsFile, rows_of
-from headwater.collecting.streams.shards import Cursor, cursor_of
+from headwater.collecting.streams.shards import MOST_SHARDS, Cursor, cursor_of
 from headwater.collecting.streams.store import Stream
 from headwater.collecting.types import Batch, Request
 from headwater.declare import Kinesis
@@ -62,6 +62,11 @@ class _Reading:
                 next_steps=[f"headwater collect reset {request.collector}"],
             )
         self._listed = stream.shards()
+        if len(self._listed) > MOST_SHARDS:
+            raise CollectFailed(
+                f"stream {reads.stream} has {len(self._listed):,} shards, closed ones too, and a cursor holds "
+                f"{MOST_SHARDS:,}: collect it by Firehose into a bucket, and read that one by S3(...)"
+            )
         cursor = cursor.reconciled(self._listed, self._began - stream.keeps, request.until)
         self._before = self._cursor = replace(cursor, created=stream.created)
 

@@ -71,15 +71,14 @@ class Stream:
     def iterator(self, shard: str, position: Position, start: datetime | None) -> str:
         """The iterator behind a position; some records before it may come again."""
         horizon = self._now() - self.keeps + SLACK
+        is_there = position.after is not None and position.arrived is not None and position.arrived >= horizon
         asked: dict[str, Any]
-        if position.after is not None and position.arrived is not None and position.arrived < horizon:
-            # Behind a record that is gone, AWS reads through all that time, answer by answer without a record.
-            asked = {"ShardIteratorType": "TRIM_HORIZON"}
-            if position.read_to is not None:
-                asked = {"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": position.read_to - SLACK}
-        elif position.after is not None:
+        if position.after is not None and (is_there or position.arrived is None):
             asked = {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "StartingSequenceNumber": position.after}
-        elif start is not None:
+        elif position.read_to is not None:
+            # Behind a record that is gone, AWS reads through all that time, answer by answer without a record.
+            asked = {"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": position.read_to - SLACK}
+        elif position.after is None and start is not None:
             # A time to come is refused, and clocks differ.
             asked = {"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": min(start, self._now() - SLACK)}
         else:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import count
+from random import Random
 
 import pytest
+from botocore.exceptions import ClientError
 from localcloud.moto_patches import kinesis_shards
 
 from headwater.collecting.errors import CollectFailed
 from headwater.collecting.service import reset
+from headwater.collecting.streams import kinesis
 from headwater.collecting.streams.aggregation import HashRange, Packed, unpacked
 from headwater.collecting.streams.rows import NoRow, rows_of
-from headwater.collecting.types import RunStatus
+from headwater.collecting.streams.shards import MOST_SHARDS, Cursor, Position, cursor_of
+from headwater.collecting.types import LONGEST_CURSOR, RunStatus
+from headwater.json_values import dumps
 from headwater.storage.clients import client
 from headwater.storage.roles import client_as
 from tests.crashing import crash_points
@@ -248,6 +253,60 @@ def test_a_stream_of_another_account_is_read_by_its_arn_and_role(stream: Stream)
     stream.collect(stream=arn, role_arn=role, external_id="shop-42")
     assert [(one["RoleArn"], one["ExternalId"]) for one in asked] == [(role, "shop-42")]
     assert told() == [7]
+
+
+def test_a_role_that_cant_be_assumed_is_told(stream: Stream) -> None:
+    def refuse(**_: object) -> None:
+        raise ClientError({"Error": {"Code": "AccessDenied"}}, "AssumeRole")
+
+    client("sts").meta.events.register("after-call.sts.AssumeRole", refuse)
+    with pytest.raises(CollectFailed, match="arn:aws:iam::222222222222:role/export can't be assumed: AccessDenied"):
+        stream.collect(role_arn="arn:aws:iam::222222222222:role/export")
+
+
+def test_a_cursor_holds_as_many_shards_as_are_allowed(stream: Stream, monkeypatch: pytest.MonkeyPatch) -> None:
+    number, at = "4" * 56, datetime(2026, 11, 1, 12, 0, 0, 123456, tzinfo=UTC)
+    position = Position(after=number, arrived=at, read_to=at)
+    shards = {f"shardId-{shard:012}": position for shard in range(MOST_SHARDS)}
+    cursor = Cursor(start=at, created=at, shards=shards, lost="w" * 400, lost_at=at)
+    assert len(dumps(cursor.kept())) <= LONGEST_CURSOR
+    milliseconds = at.replace(microsecond=123000)
+    (read,) = set(cursor_of(cursor.kept(), "LATEST", at).shards.values())
+    assert read == Position(after=number, arrived=milliseconds, read_to=milliseconds)
+    monkeypatch.setattr(kinesis, "MOST_SHARDS", 0)
+    with pytest.raises(CollectFailed, match="stream clicks has 1 shards, closed ones too, and a cursor holds 0"):
+        stream.collect()
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_split_merged_and_killed_each_row_lands_once_in_the_order_of_its_key(stream: Stream, seed: int) -> None:
+    random, wire, sent = Random(seed), wired("s3", "dynamodb", "kinesis"), 0
+    for step in range(25):
+        for _ in range(random.randrange(5)):
+            stream.put(sent, key=f"key-{sent % 3}")
+            sent += 1
+        _reshard(stream, random)
+        if random.random() < 0.5:
+            seen, last = count(), random.randrange(40)
+            wire.fault = lambda _, seen=seen, last=last: "kill" if next(seen) == last else None  # type: ignore[misc]
+            with suppress(Killed):
+                stream.collect(f"run-{step}", batch_rows=random.choice([1, 3, 100]))
+            wire.revive()
+    stream.collect("last")
+    rows = told()
+    assert sorted(rows) == list(range(sent))
+    for key in range(3):
+        assert [row for row in rows if row % 3 == key] == list(range(key, sent, 3))
+
+
+def _reshard(stream: Stream, random: Random) -> None:
+    """Split a shard, or merge two neighbours."""
+    open_ones = sorted((one.starting_hash, one._shard_id) for one in stream.moto.shards.values() if one.is_open)
+    place = random.randrange(len(open_ones))
+    if random.random() < 0.3:
+        stream.split(open_ones[place][1])
+    elif random.random() < 0.3 and place:
+        stream.merge(open_ones[place - 1][1], open_ones[place][1])
 
 
 def test_killed_at_any_call_every_record_lands_once(stream: Stream) -> None:
