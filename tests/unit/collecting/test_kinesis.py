@@ -119,6 +119,33 @@ def test_a_stream_that_is_quiet_for_longer_than_it_keeps_records_loses_none(stre
     assert told() == [1, 2]
 
 
+def test_a_record_that_is_about_to_go_does_not_land_again(stream: Stream) -> None:
+    stream.put(1)
+    stream.collect("first")
+    # Nobody knows whether the last record is still there: the shard is read from a time on, and gives it again.
+    stream.age(hours=23.95)
+    read_long_ago(hours=23.95)
+    stream.put(2)
+    assert stream.collect("second").rows == 1
+    assert told() == [1, 2]
+
+
+def test_a_child_of_a_shard_that_is_split_while_it_is_read_waits_for_its_end(stream: Stream) -> None:
+    stream.put(1, key="a")
+    answers = count()
+
+    def split(**_: object) -> None:
+        if next(answers) == 0:
+            stream.put(2, key="a")
+            stream.split()
+            stream.put(3, key="a")
+
+    client("kinesis").meta.events.register("after-call.kinesis.GetRecords", split)
+    stream.collect("first")
+    stream.collect("second")
+    assert told() == [1, 2, 3]
+
+
 def test_a_quiet_run_is_written_down_by_the_hour_only(stream: Stream) -> None:
     stream.put(1)
     stream.collect("first")
