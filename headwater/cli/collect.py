@@ -151,4 +151,10 @@ def _show_batches(console: Console, found: Collected) -> None:
 def _said(cursor: Any) -> str | None:
     if isinstance(cursor, dict) and "value" in cursor:
         cursor = cursor["value"]
+    elif isinstance(cursor, dict) and isinstance(cursor.get("shards"), dict):
+        shards = [one for one in cursor["shards"].values() if not one.get("ended")]
+        oldest = min((one["read_to"] for one in shards if one.get("read_to")), default=cursor.get("start"))
+        cursor = f"{len(shards):,} shards, read to {oldest}"
+    elif isinstance(cursor, dict) and "messages" in cursor:
+        cursor = f"{cursor['messages']:,} messages"
     return None if cursor is None else visible(str(cursor))[:60]

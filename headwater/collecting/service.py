@@ -183,6 +183,8 @@ class Collecting:
                 if number:
                     self._landing.land_pending(folder, {number: file.path})
                 file.path.unlink(missing_ok=True)
+            if batch.landed is not None:
+                batch.landed()
             if seconds_left() < MARGIN:
                 return run
         self._landing.sweep(state.collector, self._now())

@@ -76,6 +76,9 @@ class Batch:
     """A JSON value."""
     memory: bytes | Unchanged = UNCHANGED
     """Further knowledge for the next run, of any size: kept in S3. Goes with `cursor`."""
+    landed: Callable[[], None] | None = None
+    """Called once the batch counts and its file has landed: the origin, such as a queue, may forget its rows. Not
+    called if the process is killed before: the rows come again, and only `memory` can know them."""
 
 
 Read = Callable[[Request], Iterable[Batch]]

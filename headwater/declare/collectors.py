@@ -11,10 +11,12 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, StringConstraints, model_validator
 
+from headwater.declare.accounts import ExternalId, RoleArn
 from headwater.declare.base import Declaration, Name
 from headwater.declare.references import Reference
 from headwater.declare.schedules import Schedule
 from headwater.declare.secrets import Secret
+from headwater.declare.streams import Kinesis, Sqs
 from headwater.declare.times import OptionalDuration
 
 LONGEST_NAME = 40
@@ -235,11 +237,9 @@ class S3(Declaration):
     """Such as ``exports/orders/``."""
     pattern: Annotated[str, Field(min_length=1, max_length=200)] = "*"
     """Objects that count, by the rest of their keys, as shells match names: ``*.csv``."""
-    role_arn: (
-        Annotated[str, StringConstraints(pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$")] | None
-    ) = None
+    role_arn: RoleArn | None = None
     """A role of the other account that may be assumed."""
-    external_id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_+=,.@:/-]+$")] | None = None
+    external_id: ExternalId | None = None
     """The external id that the role's trust policy asks for."""
     region: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,30}$")] | None = None
     """The bucket's region, if it isn't the stack's."""
@@ -299,7 +299,7 @@ class Code(Declaration):
         return frozenset(self.secret_names.values())
 
 
-Reads = Annotated[Sql | Http | S3 | Code, Field(discriminator="kind")]
+Reads = Annotated[Sql | Http | S3 | Kinesis | Sqs | Code, Field(discriminator="kind")]
 
 
 class Collector(Declaration):
@@ -316,7 +316,7 @@ class Collector(Declaration):
     schedule: Schedule
     """When it runs; its ledger of ticks is called ``collect-<name>``."""
     reads: Reads
-    """The origin: `Sql`, `Http`, `S3` or `Code`."""
+    """The origin: `Sql`, `Http`, `S3`, `Kinesis`, `Sqs` or `Code`."""
     runs_in: RunsIn = "function"
     """``function``: fifteen minutes a call, outside of any VPC. ``container``: a Fargate task with eleven hours, the
     CPU, memory and disk of a training, and the network of the settings ``vpcId`` and ``subnetIds``."""

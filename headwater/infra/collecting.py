@@ -9,7 +9,7 @@ import pulumi
 
 import headwater.handlers.collecting.collect
 from headwater.container.task import CollectSettings
-from headwater.declare import S3, Collector
+from headwater.declare import S3, Collector, Kinesis, Sqs
 from headwater.infra.containers.cluster import Containers
 from headwater.infra.containers.tasks import Task
 from headwater.infra.platform.component import Component
@@ -19,6 +19,7 @@ from headwater.infra.platform.keys import COLLECTED, COLLECTORS, LANDING
 from headwater.infra.platform.platform import Platform
 from headwater.infra.platform.secrets import read_secrets
 from headwater.infra.platform.state_machine import StateMachine
+from headwater.infra.platform.streams import read_stream
 
 CAPABILITY = "collecting"
 DEFINITION = Path(__file__).with_name("collecting.asl.json")
@@ -103,6 +104,7 @@ def _uses(platform: Platform, declared: Sequence[Collector]) -> list[Grant]:
         platform.registry.write(COLLECTORS),
         read_secrets(platform, {secret for one in declared for secret in one.reads.secrets}),
         *(_read_bucket(platform, one.reads) for one in declared if isinstance(one.reads, S3)),
+        *(read_stream(platform, one.reads) for one in declared if isinstance(one.reads, Kinesis | Sqs)),
     ]
 
 

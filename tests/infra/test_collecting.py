@@ -12,16 +12,18 @@ import pytest
 from localcloud.engine import ResourceState
 from localcloud.provider.values import UNKNOWN as UNKNOWN_TO_THE_ENGINE
 
-from headwater.declare import S3, Catalog, Code, Collector, Http, Schedule, Sql
+from headwater.declare import S3, Catalog, Code, Collector, Http, Kinesis, Schedule, Sql, Sqs
 from headwater.infra.collecting import Collectors, _read_bucket
 from headwater.infra.platform.grants import Grant
 from headwater.infra.platform.secrets import read_secrets
+from headwater.infra.platform.streams import read_stream
 from headwater.infra.policies import UNKNOWN, judge, of_states
 from headwater.schedules.store import DEFINITIONS
 from tests.infra.cases import previewed
 from tests.infra.hearing import FUNCTION, MACHINE
 
 ROLE = "arn:aws:iam::222222222222:role/export"
+KEY = "arn:aws:kms:eu-central-1:123456789012:key/0a1b"
 HOURLY = Schedule(every="1h")
 COLLECTORS = (
     Collector(name="orders", source="weather", schedule=HOURLY, reads=Sql(url_secret="ssm:/shop/db", table="orders")),
@@ -38,6 +40,8 @@ COLLECTORS = (
         schedule=Schedule(every="1h", overlap="replace"),
         reads=S3(bucket="theirs", role_arn=ROLE),
     ),
+    Collector(name="clicks", source="weather", schedule=HOURLY, reads=Kinesis(stream="clicks", kms_key=KEY)),
+    Collector(name="returns", source="weather", schedule=HOURLY, reads=Sqs(queue="returns.fifo")),
     Collector(
         name="own",
         source="weather",
@@ -117,6 +121,19 @@ def test_a_bucket_is_read_below_its_prefix_or_by_the_role_and_nothing_else() -> 
         "s3:GetObject": ["arn:aws:s3:::exports/out/*"],
     }
     assert allowed(_read_bucket(platform(), S3(bucket="theirs", role_arn=ROLE))) == {"sts:AssumeRole": [ROLE]}
+
+
+def test_a_stream_and_a_queue_are_read_and_nothing_else() -> None:
+    ours, names = "arn:aws:kinesis:eu-central-1:1:stream/clicks", ("DescribeStreamSummary", "GetRecords")
+    assert allowed(read_stream(platform(), Kinesis(stream="clicks", kms_key=KEY))) == {
+        **{f"kinesis:{name}": [ours] for name in (*names, "GetShardIterator", "ListShards")},
+        "kms:Decrypt": [KEY],
+    }
+    actions = ("ChangeMessageVisibility", "DeleteMessage", "GetQueueAttributes", "GetQueueUrl", "ReceiveMessage")
+    theirs = "arn:aws:sqs:us-east-1:222222222222:returns"
+    assert allowed(read_stream(platform(), Sqs(queue=theirs))) == {f"sqs:{name}": [theirs] for name in actions}
+    for reads in (Kinesis(stream="clicks", role_arn=ROLE), Sqs(queue="returns", role_arn=ROLE)):
+        assert allowed(read_stream(platform(), reads)) == {"sts:AssumeRole": [ROLE]}
 
 
 def test_the_secrets_that_collectors_name_may_be_read_and_no_others() -> None:

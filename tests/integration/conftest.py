@@ -104,9 +104,9 @@ import pandera.pandas as pa
 
 ROWS = pa.DataFrameSchema({"id": pa.Column(int), "amount": pa.Column(str)}, coerce=True)
 '''
-TILLS_PRODUCT = '''"""Rows that are collected: by a function, and from a database, in a function and in a container."""
+TILLS_PRODUCT = '''"""Rows that are collected: by functions and a container, from databases, streams and queues."""
 
-from headwater.declare import Code, Collector, Schedule, Source, Sql
+from headwater.declare import Code, Collector, Kinesis, Schedule, Source, Sql, Sqs
 
 YEARLY = Schedule(cron="0 0 1 1 ? *")
 TILLS = Source(name="tills", contract=".contracts:ROWS", keys=("id",))
@@ -132,6 +132,10 @@ LEDGER = Collector(
     runs_in="container",
     ports=(DATABASE_PORT,),
 )
+WEB = Source(name="web", contract=".contracts:ROWS")
+RETURNED = Source(name="returned", contract=".contracts:ROWS")
+CLICKS = Collector(name="clicks", source="web", schedule=YEARLY, reads=Kinesis(stream="clicks"))
+RETURNS = Collector(name="returns", source="returned", schedule=YEARLY, reads=Sqs(queue="returns"))
 '''
 TILLS_FUNCTION = '''"""Collects three rows a call, from a number on that is kept as a secret."""
 

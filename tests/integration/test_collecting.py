@@ -80,9 +80,11 @@ def test_a_table_is_read_whole_in_a_container(project: Project, deployed: Stack,
     assert (run["runs_in"], run["rows"]) == ("container", 4)
     assert "in a container" in project.run("collect", "list").out
     assert {one.name: one.runs_in for one in deployed.collectors.list()} == {
+        "clicks": "function",
         "counted": "function",
         "ledger": "container",
         "orders": "function",
+        "returns": "function",
     }
 
 
@@ -100,6 +102,41 @@ def test_what_was_deployed_for_collectors_is_heard_of_and_follows_every_rule(dep
         assert tuple(one for one in secrets if one in policies[name]) == own, name
 
 
+def test_records_of_a_stream_count_through_a_split(project: Project, deployed: Stack) -> None:
+    kinesis = deployed.clients("kinesis")
+    kinesis.create_stream(StreamName="clicks", ShardCount=1)
+
+    def put(number: int) -> None:
+        data = json.dumps({"id": number, "amount": "1.10"}).encode()
+        kinesis.put_record(StreamName="clicks", Data=data, PartitionKey=str(number))
+
+    put(1)
+    assert collected(project, deployed, "clicks", "web") == 1
+    put(2)
+    kinesis.split_shard(StreamName="clicks", ShardToSplit="shardId-000000000000", NewStartingHashKey=str(2**127))
+    put(3)
+    put(4)
+    assert collected(project, deployed, "clicks", "web") == 4
+    assert "cursor 2 shards, read to " in project.run("collect", "show", "clicks").out
+
+
+def test_messages_of_a_queue_count_and_are_deleted(project: Project, deployed: Stack) -> None:
+    sqs = deployed.clients("sqs")
+    url = sqs.create_queue(QueueName="returns")["QueueUrl"]
+    for number in range(12):
+        sqs.send_message(QueueUrl=url, MessageBody=json.dumps({"id": number, "amount": "1.10"}))
+    assert collected(project, deployed, "returns", "returned") == 12
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    left = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+    assert [left[name] for name in names] == ["0", "0"]
+    sqs.send_message(QueueUrl=url, MessageBody="no json")
+    code, said = project.refused("collect", "run", "returns", "--wait")
+    assert (code, "of queue returns is no JSON" in said["message"]) == (1, True)
+
+
 def test_a_collector_that_isnt_there_is_told_with_those_that_are(project: Project, deployed: Stack) -> None:
     code, said = project.refused("collect", "run", "absent")
-    assert (code, said["message"]) == (3, "the stack has no collector 'absent': it has counted, ledger, orders")
+    assert (code, said["message"]) == (
+        3,
+        "the stack has no collector 'absent': it has clicks, counted, ledger, orders, returns",
+    )
