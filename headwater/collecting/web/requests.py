@@ -25,7 +25,7 @@ TRIES = 5
 """Tries of one request."""
 LONGEST_PAUSE = 60.0
 MOST_BYTES = 256 * 2**20
-"""Of all bodies of a run, unless it says another number."""
+"""The limit of all bodies of a run together, unless another one is given."""
 CHUNK = 2**18
 _AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 
