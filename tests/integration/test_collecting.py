@@ -67,4 +67,4 @@ def test_rows_of_a_postgresql_count_with_all_their_digits(project: Project, depl
 
 def test_a_collector_that_isnt_there_is_told_with_those_that_are(project: Project, deployed: Stack) -> None:
     code, said = project.refused("collect", "run", "absent")
-    assert (code, said["message"]) == (3, "the stack has no collector 'absent': it has counted, orders")
+    assert (code, said["message"]) == (3, "the stack has no collector 'absent': it has counted, orders, weather")
