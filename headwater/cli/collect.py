@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from headwater.client.collectors import Collected, CollectorSummary
-    from headwater.collecting.types import CollectionRun
+    from headwater.collecting.types import CollectionRun, CollectorSettings
 
 NameArgument = Annotated[str, typer.Argument(help="Collector, such as orders.", show_default=False, metavar="NAME")]
 NumberOption = Annotated[int, typer.Option("--number", "-n", min=1, max=1000, help="Show that many at most.")]
@@ -25,7 +25,7 @@ NumberOption = Annotated[int, typer.Option("--number", "-n", min=1, max=1000, he
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     summary = "Collectors: rows that are fetched from databases, addresses and buckets by a schedule."
-    commands(group("collect", summary, app), list_collectors, show_collector, run, history, reset)
+    commands(group("collect", summary, app), list_collectors, show_collector, run, history, set_setting, reset)
 
 
 def list_collectors(stack: StackOption = None) -> Answer:
@@ -66,6 +66,31 @@ def history(name: NameArgument, number: NumberOption = 20, stack: StackOption = 
     if not found:
         note(f"{name} hasn't run yet; next: headwater schedule next collect-{name}")
     return answered(found, _show_runs)
+
+
+def set_setting(
+    name: NameArgument,
+    given: Annotated[
+        list[str] | None,
+        typer.Argument(help="SETTING=VALUE, as often as needed.", show_default=False, metavar="SETTING=VALUE"),
+    ] = None,
+    unset: Annotated[
+        list[str] | None, typer.Option("--unset", help="Give a setting its declared value back.", metavar="SETTING")
+    ] = None,
+    stack: StackOption = None,
+) -> Answer:
+    """Give settings of a collector of the project's own values that only this stack has. No place for secrets."""
+    changes: dict[str, str | None] = dict.fromkeys(unset or ())
+    for entry in given or ():
+        setting, is_there, value = entry.partition("=")
+        if not is_there or setting in changes:
+            raise InvalidRequest(f"{entry!r}: expected SETTING=VALUE, each setting once")
+        changes[setting] = value
+    if not changes:
+        raise InvalidRequest("nothing to set: give SETTING=VALUE, or --unset SETTING")
+    settings = connect(stack).collectors.configure(name, changes)
+    note(f"next: headwater collect run {name}")
+    return answered(settings, _show_settings)
 
 
 def reset(
@@ -128,12 +153,21 @@ def _show_runs(console: Console, found: Sequence[CollectionRun]) -> None:
             console.print(f"{one.at:%Y-%m-%d %H:%M}: {visible(one.reason)}", markup=False, highlight=False)
 
 
+def _show_settings(console: Console, found: CollectorSettings) -> None:
+    if not found.settings:
+        console.print("every setting has its declared value")
+    for name, value in found.settings.items():
+        console.print(f"{name} = {visible(value)}", markup=False, highlight=False)
+
+
 def _show_batches(console: Console, found: Collected) -> None:
     state = found.state
     from headwater.json_values import loads
 
     cursor = _said(loads(state.cursor)) if state and state.cursor else None
     console.print(f"cursor {cursor or 'none'}", markup=False, highlight=False)
+    for name, value in found.settings.items():
+        console.print(f"{name} = {visible(value)} on this stack", markup=False, highlight=False)
     rows = [
         (
             one.sequence,

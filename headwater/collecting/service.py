@@ -19,6 +19,7 @@ from headwater.collecting.files import Fetched, fetched
 from headwater.collecting.kinds import read_of
 from headwater.collecting.landing import Landing
 from headwater.collecting.redaction import Redaction
+from headwater.collecting.settings import settings_of
 from headwater.collecting.store import CollectedFiles, CollectorStore, Commit
 from headwater.collecting.types import (
     ANY,
@@ -253,7 +254,7 @@ class Collecting:
             since=tick.since,
             until=tick.at,
             secret=secret,
-            settings=reads.settings if isinstance(reads, Code) else {},
+            settings=settings_of(reads, self._store) if isinstance(reads, Code) else {},
             seconds_left=seconds_left,
             folder=scratch,
         )

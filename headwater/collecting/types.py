@@ -17,6 +17,8 @@ from headwater.values import Pointer, Stored, Value
 LONGEST_CURSOR = 50_000
 """Characters of a cursor's JSON; what is longer goes into a batch's `memory`."""
 LONGEST_REASON = 500
+LONGEST_SETTING, MOST_SETTINGS = 2_000, 50
+"""Characters of a setting's value, and settings of a collector, that a stack has for itself."""
 ANY = "*"
 """The table or address of a cursor that a person set: whatever is read next."""
 
@@ -48,7 +50,7 @@ class Request:
     secret: Callable[[str], str]
     """The secret of a name that the collector declares, or of a reference such as ``ssm:/path``."""
     settings: Mapping[str, str] = field(default_factory=dict)
-    """The settings that the collector declares."""
+    """The settings that the collector declares, with the values that the stack has for itself."""
     seconds_left: Callable[[], float]
     """Until the function is stopped. Whoever yields its batches in time goes on in the next call."""
     folder: Path
@@ -138,6 +140,19 @@ class FileRecord(Stored):
     ticket: int
     sequence: int
     sha256: str
+
+
+class CollectorSettings(Stored):
+    """Values that a stack has for itself, instead of those that a collector of the project's own declares."""
+
+    collector: str
+    write: str
+    """Id of the write that made it."""
+    settings: Mapping[str, str] = Field(default_factory=dict)
+    """By name; a name that isn't here has the declared value."""
+    by: str = ""
+    """The person who set them last."""
+    at: AwareDatetime
 
 
 class RunStatus(StrEnum):

@@ -85,6 +85,7 @@ def test_a_table_is_read_whole_in_a_container(project: Project, deployed: Stack,
         "ledger": "container",
         "orders": "function",
         "returns": "function",
+        "weather": "function",
     }
 
 
@@ -138,5 +139,5 @@ def test_a_collector_that_isnt_there_is_told_with_those_that_are(project: Projec
     code, said = project.refused("collect", "run", "absent")
     assert (code, said["message"]) == (
         3,
-        "the stack has no collector 'absent': it has clicks, counted, ledger, orders, returns",
+        "the stack has no collector 'absent': it has clicks, counted, ledger, orders, returns, weather",
     )

@@ -59,6 +59,27 @@ def test_a_run_that_is_done_is_not_run_again(world: World) -> None:
     assert rows() == [1]
 
 
+def test_runs_beside_each_other_land_each_others_batches(world: World) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Landing, "land_pending", lambda *_: None)
+        run(lambda _: [Batch(rows=[{"row": number}], name=str(number)) for number in (1, 2)], "killed")
+    assert versions("landing/") == 0
+    fetch, raced = CollectedFiles.fetch, []
+
+    def late(files: CollectedFiles, staged: Pointer, path: Path) -> None:
+        if not raced:
+            raced.append(staged)
+            run(lambda _: [], "beside")
+        fetch(files, staged, path)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(CollectedFiles, "fetch", late)
+        assert run(lambda _: [], "second").status is RunStatus.DONE
+    state = store().state()
+    assert state is not None
+    assert (rows(), state.pending, versions("landing/"), versions("collected/")) == ([1, 2], (), 2, 0)
+
+
 def test_killed_at_any_call_the_next_run_has_every_row_once(world: World) -> None:
     wire = wired("s3", "dynamodb")
     run(Book([1, 2, 3]).read, "count")
