@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -17,13 +18,15 @@ from headwater.demo.summer import SENSOR, STUCK_AT, ask
 from headwater.retraining.errors import RetrainingRefused
 from headwater.retraining.types import Decision, Phase, Verdict
 from headwater.schedules.types import TickRecord, TickStatus
-from localcloud import daemon, snapshots
+from localcloud import daemon
+from tests.e2e.conftest import Winter
 from tests.projects import Project
 
 pytestmark = pytest.mark.cloud
 
-MODEL, YEAR, MONTH, EVERY = "flight_delay", 2013, 7, 3
-WINTER = "winter"
+MODEL, YEAR, MONTH = "flight_delay", 2013, 7
+EVERY = 3
+"""As the demo's slice."""
 HOUR = timedelta(hours=1)
 COMPACTED, LOOKED, DECIDED = "monitoring-compact", "monitoring-watch", "retraining-decide"
 MINUTES = {COMPACTED: 7, LOOKED: 20, DECIDED: 40}
@@ -35,24 +38,12 @@ BY_DRIFT = 'reasons=("schedule", "drift"), debounce="1s"'
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    """The flights project, deployed, with a model of January to April that serves: a snapshot is of that."""
-    made = Project.copy(tmp_path_factory.mktemp("retraining"))
+def project(winter: Winter, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A copy of the project for the demo's cloud, whose model has a policy."""
+    made = replace(Project.copy(tmp_path_factory.mktemp("retraining")), home=winter.project.home)
     text = product(made).read_text().replace("    Schedule,\n", "    Retraining,\n    Schedule,\n", 1)
     product(made).write_text(text.replace("    retrain=", f"{POLICY}Retraining(),\n    retrain=", 1))
-    declare(made, BY_PERFORMANCE)
-    try:
-        made.done("local", "up")
-        with pytest.MonkeyPatch.context() as patch:
-            stack = client_of(made, patch)
-            files = month_files(made.home, range(1, 5), every=EVERY)
-            for sent in [stack.upload(file.source, file.path) for file in files]:
-                stack.ingestions.wait(sent, timeout=PATIENCE)
-            assert stack.runs.watch(stack.train(MODEL).id, timeout=PATIENCE).version == 1
-        snapshots.save(made.home / "local", WINTER)
-        yield made
-    finally:
-        made.run("local", "down", "--yes")
+    return made
 
 
 def product(project: Project) -> Path:
@@ -158,13 +149,11 @@ class Summer:
 
 
 @pytest.fixture
-def summer(project: Project, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Summer]:
+def summer(winter: Winter, project: Project, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Summer]:
     """Let July begin, after winter as it was saved, under a policy."""
 
     def begin(policy: str) -> Summer:
-        home = project.home / "local"
-        snapshots.restore(home, WINTER)
-        daemon.up(home, port=None)
+        winter.again(project)
         declare(project, policy)
         project.done("local", "up")
         return Summer(project, monkeypatch)
@@ -184,14 +173,14 @@ def test_a_model_that_got_worse_is_trained_again_and_the_better_one_promoted(sum
     requested = july.decided()
     assert (requested.verdict, requested.kind) == (Verdict.REQUESTED, "performance")
     challenger = july.learnt(requested.run_id)
-    assert (challenger.version, challenger.reasons) == (2, ())
+    assert (challenger.version, challenger.reasons) == (3, ())
     assert "production" in challenger.aliases
     (state,) = july.stack.retraining.status(MODEL)
     assert (state.phase, state.factor, len(state.tokens)) == (Phase.COOLDOWN, 1, 1)
     assert (state.tokens[0].dollars or 0) > 0
     # The same data are not trained again.
     assert "the very data that there is now" in july.refusal()
-    assert len(july.stack.runs.list(MODEL)) == 2
+    assert len(july.stack.runs.list(MODEL)) == 3
 
 
 def test_requests_that_have_changed_are_learnt_but_not_from_a_broken_feed(summer: Callable[[str], Summer]) -> None:
@@ -206,7 +195,7 @@ def test_requests_that_have_changed_are_learnt_but_not_from_a_broken_feed(summer
     assert (blocked.verdict, blocked.code) == (Verdict.BLOCKED, "quality")
     assert f"{SENSOR} stuck" in blocked.words
     assert f"{SENSOR} stuck" in july.refusal()
-    assert len(july.stack.runs.list(MODEL)) == 1
+    assert len(july.stack.runs.list(MODEL)) == 2
 
     # It is mended: the alarm fires all the time, for July isn't winter, and what is new is learnt.
     july.upload()
@@ -215,10 +204,10 @@ def test_requests_that_have_changed_are_learnt_but_not_from_a_broken_feed(summer
     requested = july.decided()
     assert (requested.verdict, requested.kind) == (Verdict.REQUESTED, "drift")
     challenger = july.learnt(requested.run_id)
-    assert challenger.version == 2
+    assert challenger.version == 3
     (state,) = july.stack.retraining.status(MODEL)
     assert state.phase is Phase.COOLDOWN
-    assert len(july.stack.runs.list(MODEL)) == 2
+    assert len(july.stack.runs.list(MODEL)) == 3
     # The policy's own look is a schedule like all others.
     looks = {one.name: one.last for one in july.stack.schedules.list()}
     assert looks[DECIDED] is not None
