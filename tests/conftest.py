@@ -36,9 +36,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 TESTS = Path(__file__).parent
 BESIDE = (
     "terraform",
-    "e2e/test_retraining.py",
+    "e2e",
     "infra",
-    "e2e/test_demo.py",
     "integration",
     "unit/templates",
     "e2e/test_own_project.py",

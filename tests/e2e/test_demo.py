@@ -11,14 +11,12 @@ from typing import Any, TypeVar
 
 import pytest
 
+from tests.e2e.conftest import SLICE, Winter
 from tests.projects import ROOT, Project, processes_of
-from tests.pulumi_cli import pulumi_cli
 
 pytestmark = pytest.mark.cloud
 
 T = TypeVar("T")
-SLICE = ("--months", "4", "--every", "3")
-"""Every third flight of the demo's own months, judged on April as the demo's is; fewer months fail the model's gate."""
 
 
 @pytest.fixture
@@ -27,12 +25,9 @@ def project(tmp_path: Path) -> Project:
     return Project(ROOT, tmp_path / "home")
 
 
-def test_real_flights_become_a_served_model_twice_with_the_same_figures(project: Project) -> None:
-    # Where there is a Pulumi CLI it deploys the first time, and Headwater's own engine goes on from there.
-    engine, by = ("pulumi", "the Pulumi CLI 3.") if pulumi_cli() else ("embedded", "the embedded engine")
+def test_real_flights_become_a_served_model_twice_with_the_same_figures(winter: Winter) -> None:
+    project, result = winter.project, winter.told
     try:
-        result = project.run("demo", "--json", "--engine", engine, "--no-summer", *SLICE)
-        assert result.code == 0, result.err
         assert len(result.out.splitlines()) == 1
         first = result.json
         assert list(first) == [
@@ -53,7 +48,7 @@ def test_real_flights_become_a_served_model_twice_with_the_same_figures(project:
         weather = [any("weather" in name for name in entry["missing_features"]) for entry in first["predictions"]]
         assert weather == [False] * 11 + [True]
         assert "✓ training pipeline" in result.err
-        assert f"created (by {by}" in result.err
+        assert f"created (by {winter.engine}" in result.err
         # February was corrected: a new commit, a second version of it, and the first one's table as it was.
         corrected = first["correction"]
         assert (corrected["file"], corrected["retrained"]) == ("flights-2013-02.csv", 2)

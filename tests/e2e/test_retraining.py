@@ -1,161 +1,213 @@
-"""Both loops on a deployed stack: July's flights raise an alarm, a broken feed isn't learnt, and a mended one is."""
+"""Both loops on one deployed stack, by a model that learnt from winter: July makes it worse, and isn't like winter."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from datetime import date
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
 
 import pytest
 
 import headwater.client.description
 from headwater.client import Stack, connect
-from headwater.demo.flights import MonthFile, change, month_departures, month_files
+from headwater.client.models import ModelCard
+from headwater.client.waiting import wait_for
+from headwater.demo.flights import change, month_departures, month_files
 from headwater.demo.summer import SENSOR, STUCK_AT, ask
-from headwater.retraining.types import Decision
+from headwater.retraining.errors import RetrainingRefused
+from headwater.retraining.types import Decision, Phase, Verdict
+from headwater.schedules.types import TickRecord, TickStatus
+from localcloud import daemon
+from tests.e2e.conftest import Winter
 from tests.projects import Project
 
 pytestmark = pytest.mark.cloud
 
-T = TypeVar("T")
 MODEL, YEAR, MONTH = "flight_delay", 2013, 7
-EVERY, EACH = 3, 3
-BROKEN, MENDED, LAST = date(YEAR, MONTH, 12), date(YEAR, MONTH, 15), date(YEAR, MONTH, 24)
-POLICY = """retraining=Retraining(reasons=("schedule", "drift", "performance"), debounce="1s"),
-    retrain="""
-STEP = "2h"
-"""Of the clock: the monitor's look, and the policy's behind it."""
+EVERY = 3
+"""As the demo's slice."""
+HOUR = timedelta(hours=1)
+COMPACTED, LOOKED, DECIDED = "monitoring-compact", "monitoring-watch", "retraining-decide"
+MINUTES = {COMPACTED: 7, LOOKED: 20, DECIDED: 40}
+"""Of each hour, when the stack does it by itself."""
+PATIENCE = 180.0
+POLICY = "    retraining="
+BY_PERFORMANCE = 'reasons=("schedule", "performance"), debounce="1s", worse=1, windows=1'
+BY_DRIFT = 'reasons=("schedule", "drift"), debounce="1s"'
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Iterator[Project]:
-    """The flights project, whose model is retrained by its alarms."""
-    made = Project.copy(tmp_path)
-    product = made.root / "pipelines" / "flights" / "product.py"
-    text = product.read_text().replace("retrain=", POLICY, 1)
-    product.write_text(text.replace("    Schedule,\n", "    Retraining,\n    Schedule,\n", 1))
-    try:
-        yield made
-    finally:
-        made.run("local", "down", "--yes")
+@pytest.fixture(scope="module")
+def project(winter: Winter, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A copy of the project for the demo's cloud, whose model has a policy."""
+    made = replace(Project.copy(tmp_path_factory.mktemp("retraining")), home=winter.project.home)
+    text = product(made).read_text().replace("    Schedule,\n", "    Retraining,\n    Schedule,\n", 1)
+    product(made).write_text(text.replace("    retrain=", f"{POLICY}Retraining(),\n    retrain=", 1))
+    return made
 
 
-def test_an_alarm_retrains_once_the_feed_is_mended(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = project.done("demo", "--months", "4", "--every", str(EVERY), "--no-retrain", "--no-summer")
-    assert first["version"] == 1
-    cloud = client_of(project, monkeypatch)
-    policy = project.done("retrain", "policy", MODEL)
-    assert policy["reasons"] == ["schedule", "drift", "performance"]
-
-    # A sensor says one value: the alarm goes off, and nothing is learnt from it.
-    upload(cloud, project.home, is_broken=True)
-    count = ask_about(cloud, date(YEAR, MONTH, 1), MENDED)
-    assert count > 1_000
-    refused = settled(project, lambda: decided(cloud, "quality"))
-    assert refused.verdict in {"REFUSED", "BLOCKED"}
-    assert f"{SENSOR} stuck" in refused.words
-    code, said = project.refused("retrain", "run", MODEL, "--yes")
-    assert (code, said["reason"]) == (5, "RetrainingRefused")
-    assert f"{SENSOR} stuck" in said["message"]
-    # So is a tick: it is the policy's to decide, and the ledger has its reason.
-    tick = ticked(project)
-    assert (tick["status"], tick["origin"]) == ("SKIPPED", "manual")
-    assert f"{SENSOR} stuck" in tick["reason"]
-    assert len(trainings(project)) == 1
-
-    # It is mended: the alarm still fires, for July isn't winter, and what is new is learnt.
-    upload(cloud, project.home, is_broken=False)
-    assert ask_about(cloud, MENDED, LAST) > 900
-    # Records have the machine's clock: what is asked after the clock was moved is compacted a day later.
-    requested = settled(project, lambda: decided(cloud, "", "REQUESTED"), step="26h")
-    assert requested.kind in {"drift", "performance"}
-    assert len(trainings(project)) == 2
-    project.run("runs", "watch", requested.run_id)
-    over = settled(project, lambda: decided(cloud, "", "PROMOTED", "REJECTED"))
-    state = project.done("retrain", "status", MODEL)[0]
-    assert (state["phase"], len(state["tokens"])) == ("COOLDOWN", 1)
-    assert state["tokens"][0]["dollars"] > 0
-    card = project.done("models", "show", MODEL, "--version", "2")
-    if over.verdict == "REJECTED":
-        assert "champion" in " ".join(card["reasons"])
-        assert state["factor"] == 2
-    else:
-        assert "production" in card["aliases"]
-        assert state["factor"] == 1
-    # The same data are not trained again, whoever asks.
-    _, again = project.refused("retrain", "run", MODEL, "--yes")
-    assert "the very data that there is now" in again["message"]
-    tick = ticked(project)
-    assert tick["status"] == "SKIPPED"
-    assert again["message"].endswith(tick["reason"])
-    assert len(trainings(project)) == 2
-    # The policy's own look is a schedule like all others.
-    looks = {one["name"]: one["last"] for one in project.done("schedule", "list")}["retraining-decide"]
-    assert looks is not None
+def product(project: Project) -> Path:
+    return project.root / "pipelines" / "flights" / "product.py"
 
 
-def client_of(project: Project, monkeypatch: pytest.MonkeyPatch) -> Stack:
-    monkeypatch.chdir(project.root)
-    monkeypatch.setenv("HEADWATER_HOME", str(project.home))
+def declare(project: Project, policy: str) -> None:
+    """Let the model have another policy, once it is deployed."""
+    lines = product(project).read_text().splitlines(keepends=True)
+    told = f"{POLICY}Retraining({policy}),\n"
+    product(project).write_text("".join(told if line.startswith(POLICY) else line for line in lines))
+
+
+def client_of(project: Project, patch: pytest.MonkeyPatch) -> Stack:
+    patch.chdir(project.root)
+    patch.setenv("HEADWATER_HOME", str(project.home))
     for name in ("HEADWATER_STACK", "AWS_ENDPOINT_URL", "AWS_PROFILE"):
-        monkeypatch.delenv(name, raising=False)
+        patch.delenv(name, raising=False)
     return connect(headwater.client.description.LOCAL)
 
 
-def upload(cloud: Stack, folder: Path, *, is_broken: bool) -> None:
-    """July's weather and flights; the hygrometers of all airports say the same from one day on."""
-    weather, flights = month_files(folder, [MONTH], every=EVERY)
-    if is_broken:
-        break_from(weather, BROKEN)
-    for file in (weather, flights):
-        cloud.ingestions.wait(cloud.upload(file.source, file.path), timeout=300)
+class Summer:
+    """The stack that knows winter only, in July: what is asked of it, and its clock, moved from tick to tick."""
+
+    def __init__(self, project: Project, patch: pytest.MonkeyPatch) -> None:
+        self._project, self.stack = project, client_of(project, patch)
+        cloud = daemon.status(project.home / "local")
+        assert cloud is not None
+        self._cloud = cloud
+
+    def upload(self, *, broken: Sequence[int] = ()) -> None:
+        """July's weather and flights; on some days the hygrometers of all airports say the same."""
+        weather, flights = month_files(self._project.home, [MONTH], every=EVERY)
+        change(weather, lambda row: int(row["day"]) in broken, lambda _: {SENSOR: STUCK_AT})
+        for sent in [self.stack.upload(file.source, file.path) for file in (weather, flights)]:
+            self.stack.ingestions.wait(sent, timeout=PATIENCE)
+
+    def ask(self, days: Sequence[int], *, each: int = 1) -> int:
+        """Ask about every so manieth flight of some days of July; how many these are."""
+        flights = [one for one in month_departures(YEAR, MONTH, every=EVERY)[::each] if one.as_of.day in days]
+        return sum(ask(self.stack, MODEL, flights))
+
+    def looked(self) -> None:
+        """The hour is over: its records become tables, and the monitor looks at them."""
+        hour = self._hour + HOUR
+        self._reach(COMPACTED, hour)
+        self._reach(LOOKED, hour)
+
+    def answered(self) -> Decision:
+        """The policy's answer to the alarm, which goes off some minutes after the look."""
+        self._cloud.advance(timedelta(minutes=10))
+        return self._found(lambda one: one.ask_id.startswith("alarm:"), "an answer to the alarm")
+
+    def decided(self) -> Decision:
+        """The policy's newest decision, once it has looked by itself."""
+        self._reach(DECIDED, self._hour)
+        return self.stack.retraining.why(MODEL)[0]
+
+    def learnt(self, run_id: str) -> ModelCard:
+        """The challenger of a run, once the policy knows what became of it."""
+        run = self.stack.runs.watch(run_id, timeout=PATIENCE)
+        over = {Verdict.PROMOTED, Verdict.STAGED, Verdict.REJECTED, Verdict.FAILED}
+        self._found(lambda one: one.run_id == run_id and one.verdict in over, f"the end of run {run_id}")
+        return self.stack.models.show(MODEL, run.version)
+
+    def refusal(self) -> str:
+        """Why nothing is trained, whoever asks: a person is told so, and a tick is skipped for that reason."""
+        with pytest.raises(RetrainingRefused) as refused:
+            self.stack.retraining.run(MODEL)
+        schedule = f"retrain-{MODEL}"
+        tick = self._closed(schedule, self.stack.schedules.run(schedule).at)
+        assert (tick.status, tick.origin) == (TickStatus.SKIPPED, "manual")
+        assert refused.value.message.endswith(tick.reason)
+        return tick.reason
+
+    @property
+    def _now(self) -> datetime:
+        return datetime.fromisoformat(self._cloud.now())
+
+    @property
+    def _hour(self) -> datetime:
+        return self._now.replace(minute=0, second=0, microsecond=0)
+
+    def _reach(self, schedule: str, hour: datetime) -> None:
+        at = hour + timedelta(minutes=MINUTES[schedule])
+        self._cloud.advance(max(at + timedelta(seconds=1) - self._now, timedelta(0)))
+        assert self._closed(schedule, at).status is TickStatus.DONE
+
+    def _closed(self, schedule: str, at: datetime) -> TickRecord:
+        """A tick, once it is known what became of it."""
+
+        def look() -> TickRecord | None:
+            ticks = self.stack.schedules.history(schedule, number=5)
+            return next((one for one in ticks if one.at == at and not one.status.is_open), None)
+
+        return wait_for(look, what=f"the tick of {schedule} at {at}", timeout=PATIENCE)
+
+    def _found(self, wanted: Callable[[Decision], bool], what: str) -> Decision:
+        def look() -> Decision | None:
+            return next(filter(wanted, self.stack.retraining.why(MODEL, number=100)), None)
+
+        return wait_for(look, what=what, timeout=PATIENCE)
 
 
-def break_from(weather: MonthFile, day: date) -> None:
-    change(
-        weather,
-        lambda row: date(int(row["year"]), int(row["month"]), int(row["day"])) >= day,
-        lambda _: {SENSOR: STUCK_AT},
-    )
+@pytest.fixture
+def summer(winter: Winter, project: Project, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Summer]:
+    """Let July begin, after winter as it was saved, under a policy."""
+
+    def begin(policy: str) -> Summer:
+        winter.again(project)
+        declare(project, policy)
+        project.done("local", "up")
+        return Summer(project, monkeypatch)
+
+    return begin
 
 
-def ask_about(cloud: Stack, since: date, until: date) -> int:
-    flights = [one for one in month_departures(YEAR, MONTH, every=EVERY)[::EACH] if since <= one.as_of.date() < until]
-    return sum(ask(cloud, MODEL, flights))
+def test_a_model_that_got_worse_is_trained_again_and_the_better_one_promoted(summer: Callable[[str], Summer]) -> None:
+    july = summer(BY_PERFORMANCE)
+    assert july.stack.retraining.policy(MODEL).reasons == ("schedule", "performance")
+    july.upload()
+    assert july.ask(range(8, 15)) > 2_000
+    july.looked()
+    armed = july.answered()
+    assert (armed.verdict, armed.kind) == (Verdict.ARMED, "performance")
+    assert "realised roc_auc" in armed.words
+    requested = july.decided()
+    assert (requested.verdict, requested.kind) == (Verdict.REQUESTED, "performance")
+    challenger = july.learnt(requested.run_id)
+    assert (challenger.version, challenger.reasons) == (3, ())
+    assert "production" in challenger.aliases
+    (state,) = july.stack.retraining.status(MODEL)
+    assert (state.phase, state.factor, len(state.tokens)) == (Phase.COOLDOWN, 1, 1)
+    assert (state.tokens[0].dollars or 0) > 0
+    # The same data are not trained again.
+    assert "the very data that there is now" in july.refusal()
+    assert len(july.stack.runs.list(MODEL)) == 3
 
 
-def decided(cloud: Stack, code: str, *verdicts: str) -> Decision | None:
-    """The newest decision with this code, and one of the verdicts if there are any."""
-    found = cloud.retraining.why(MODEL, number=100)
-    return next((one for one in found if one.code == code and (not verdicts or one.verdict in verdicts)), None)
+def test_requests_that_have_changed_are_learnt_but_not_from_a_broken_feed(summer: Callable[[str], Summer]) -> None:
+    july = summer(BY_DRIFT)
+    assert july.stack.retraining.policy(MODEL).reasons == ("schedule", "drift")
+    # A sensor says one value: the alarm goes off, and nothing is learnt from it.
+    july.upload(broken=(11, 12))
+    assert july.ask(range(1, 13), each=3) > 1_000
+    july.looked()
+    assert july.answered().verdict is Verdict.ARMED
+    blocked = july.decided()
+    assert (blocked.verdict, blocked.code) == (Verdict.BLOCKED, "quality")
+    assert f"{SENSOR} stuck" in blocked.words
+    assert f"{SENSOR} stuck" in july.refusal()
+    assert len(july.stack.runs.list(MODEL)) == 2
 
-
-def ticked(project: Project) -> dict[str, Any]:
-    """The tick of a run that a person starts by the schedule, once it is known what became of it."""
-    started = project.done("schedule", "run", f"retrain-{MODEL}")
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        found: list[dict[str, Any]] = project.done("schedule", "history", f"retrain-{MODEL}")
-        tick = next(one for one in found if one["run"] == started["run"] or one["at"] == started["at"])
-        if tick["status"] not in {"DUE", "STARTED"}:
-            return tick
-        time.sleep(1)
-    raise AssertionError(project.run("schedule", "history", f"retrain-{MODEL}").out)
-
-
-def trainings(project: Project) -> list[str]:
-    return [run["id"] for run in project.done("runs", "list")]
-
-
-def settled(project: Project, look: Callable[[], T | None], step: str = STEP) -> T:
-    """What ``look`` finds while the clock is moved on by some hours."""
-    for _ in range(8):
-        project.done("local", "clock", "advance", step)
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:
-            if (found := look()) is not None:
-                return found
-            time.sleep(1)
-    raise AssertionError(project.run("retrain", "why", MODEL).out + project.run("alarms", "list").out)
+    # It is mended: the alarm fires all the time, for July isn't winter, and what is new is learnt.
+    july.upload()
+    assert july.ask(range(13, 16), each=3) > 200
+    july.looked()
+    requested = july.decided()
+    assert (requested.verdict, requested.kind) == (Verdict.REQUESTED, "drift")
+    challenger = july.learnt(requested.run_id)
+    assert challenger.version == 3
+    (state,) = july.stack.retraining.status(MODEL)
+    assert state.phase is Phase.COOLDOWN
+    assert len(july.stack.runs.list(MODEL)) == 3
+    # The policy's own look is a schedule like all others.
+    looks = {one.name: one.last for one in july.stack.schedules.list()}
+    assert looks[DECIDED] is not None

@@ -236,19 +236,18 @@ def stop(directory: Path) -> bool:
     if process is None:
         (directory / RECORD).unlink(missing_ok=True)
         return False
+    assert record is not None  # noqa: S101 -- there is a process of it
     with contextlib.suppress(psutil.NoSuchProcess):
         process.terminate()
-        try:
-            process.wait(_STOP_SECONDS)
-        except psutil.TimeoutExpired:
+        if not _ends(record, _STOP_SECONDS):
             # Its children end with it, whatever ends it.
             process.kill()
-            try:
-                process.wait(_STOP_SECONDS)
-            except psutil.TimeoutExpired:
+            if not _ends(record, _STOP_SECONDS):
                 raise LocalCloudError(
                     "did_not_stop", f"process {process.pid} of the local cloud doesn't end", "End it by hand"
-                ) from None
+                )
+        with contextlib.suppress(psutil.TimeoutExpired):
+            process.wait(0)  # if it is a child of ours
     (directory / RECORD).unlink(missing_ok=True)
     return True
 
@@ -349,6 +348,16 @@ def _process_of(record: Running) -> psutil.Process | None:
     except psutil.Error:
         return None
     return process if same else None
+
+
+def _ends(record: Running, within: float) -> bool:
+    """Whether the recorded process ends in so many seconds. A program that started it may never ask how it ended."""
+    deadline = time.monotonic() + within
+    while _process_of(record) is not None:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
 
 
 def _get(url: str, body: Any = None) -> dict[str, Any]:

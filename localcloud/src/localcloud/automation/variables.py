@@ -13,6 +13,9 @@ from localcloud.plugin import launcher
 
 _PASSPHRASE: Final = "PULUMI_CONFIG_PASSPHRASE"  # noqa: S105 - a variable's name
 
+_HOW: Final = frozenset({"PULUMI_EXPERIMENTAL", "PULUMI_SKIP_CHECKPOINTS"})
+"""How a CLI writes its state while it works, which a person may choose; where it works is ours to say."""
+
 
 def pulumi_variables(environment: Mapping[str, str], folder: Path) -> dict[str, str]:
     """What leads a Pulumi CLI to the local cloud: its state, its secrets, and PATH with our provider in front.
@@ -51,7 +54,8 @@ def backend_url(environment: Mapping[str, str]) -> str:
 
 def cli_environment(environment: Mapping[str, str], folder: Path, program: Path) -> dict[str, str]:
     """The whole environment of a CLI that we start ourselves: nothing of the person's own AWS or Pulumi settings."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PULUMI_"))}
+    foreign = ("AWS_", "PULUMI_")
+    inherited = {name: value for name, value in os.environ.items() if name in _HOW or not name.startswith(foreign)}
     variables = {**inherited, **environment, **pulumi_variables(environment, folder)}
     return {
         **variables,
