@@ -41,6 +41,8 @@ MODEL = "buys"
 AT = datetime(2026, 4, 1, 5, tzinfo=UTC)
 A_DAY = 10_000_000
 SIZES = (4_167, 12_000, 41_667, 100_000)
+GIBIBYTES, SECOND, GET, PUT = 2, 0.0000133334, 0.4e-6, 5e-6
+"""The function's memory, and dollars of a gibibyte-second (arm64), a GET, and a PUT or LIST."""
 _ID, _TIME = "00000000-0000-0000-0000-000000000000", "2026-04-01T05:59:59.999999+00:00"
 ETAG = "d41d8cd98f00b204e9800998ecf8427e"
 
@@ -156,6 +158,11 @@ def main() -> None:
     print(f"{base:.2f} s + {1e6 * slope:.0f} µs a record, within {worst:.0%} of what was measured (grows by the power "
           f"{power:.2f}); an hour of {A_DAY:,} a day, {hour:,.0f} records, takes {base + slope * hour:.0f} s, "
           f"{hour / counts.max():.1f} times the largest")  # fmt: skip
+    # Each record is read once and listed six times in its life; each part is written, with two items of its index.
+    requests = hour * GET + (6 * hour / PAGE + 6 * (hour / 100_000 + 1)) * PUT
+    computed = (base + slope * hour) * GIBIBYTES * SECOND
+    whole = requests + computed
+    print(f"${whole:.3f} an hour, of which requests ${requests:.3f}; ${24 * whole:.2f} a day")
     return None
 
 
