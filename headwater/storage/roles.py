@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import ClientError
 
 from headwater.errors import NotAllowed
@@ -36,16 +37,38 @@ def client_as(
     """
     if role_arn is None:
         return client.in_use.elsewhere(service, region) if region else client(service)
-    asked = {"ExternalId": external_id} if external_id else {}
-    try:
-        answer = client("sts").assume_role(RoleArn=role_arn, RoleSessionName=caller[:64], **asked)
-    except ClientError as error:
-        raise RoleRefused(f"{role_arn} can't be assumed: {error_code(error)}") from None
-    keys = answer["Credentials"]
+    asked = {"RoleArn": role_arn, "RoleSessionName": caller[:64]} | ({"ExternalId": external_id} if external_id else {})
+    keys = _Keys(client("sts"), asked)
 
     def session() -> Any:
         made = new_session(region)
-        made.set_credentials(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
+        made.register_component("credential_provider", keys)
         return made
 
     return Clients(session, endpoint_url=client.in_use.endpoint_url)(service)
+
+
+class _Keys:
+    """Keys of a role, which hold for an hour and are asked for again before they expire."""
+
+    def __init__(self, sts: Any, asked: dict[str, str]) -> None:
+        self._sts, self._asked = sts, asked
+
+    def load_credentials(self) -> RefreshableCredentials:
+        """As botocore asks a provider for them."""
+        made: RefreshableCredentials = RefreshableCredentials.create_from_metadata(
+            metadata=self._ask(), refresh_using=self._ask, method="assume-role"
+        )
+        return made
+
+    def _ask(self) -> dict[str, str]:
+        try:
+            keys = self._sts.assume_role(**self._asked)["Credentials"]
+        except ClientError as error:
+            raise RoleRefused(f"{self._asked['RoleArn']} can't be assumed: {error_code(error)}") from None
+        return {
+            "access_key": keys["AccessKeyId"],
+            "secret_key": keys["SecretAccessKey"],
+            "token": keys["SessionToken"],
+            "expiry_time": keys["Expiration"].isoformat(),
+        }

@@ -17,6 +17,8 @@ from headwater.json_values import dumps
 
 BATCH_SECONDS = 300
 """Age of a batch after which no further message is added to it."""
+LITTLE = 120.0
+"""Seconds that are left when this may be the last batch of a call."""
 WAIT_SECONDS = 2
 """How long a call waits for messages: without waiting SQS asks some of its servers only, and finds none of a few."""
 
@@ -76,11 +78,14 @@ class _Receiving:
             is_over = self._receive()
             self._queue.delete(list(self._known.values()))
             self._known.clear()
+            if is_over or self._request.seconds_left() < LITTLE:
+                # Visible at once: the run's next call or try fails likewise, instead of finding nothing.
+                self._queue.show([handle for handle, _ in self._invalid.values()])
             if self._taken:
                 yield self._batch()
             elif not is_over:
                 yield Batch()
-        self._leave()
+        self._refuse_invalid()
 
     def _batch(self) -> Batch:
         self._remembered.add(((id_, sent) for id_, (_, sent) in self._taken.items()), self._queue.keeps)
@@ -141,10 +146,8 @@ class _Receiving:
                     self._blocked.add(group)
         return sent_at
 
-    def _leave(self) -> None:
-        """Leave in the queue what can't be read; raises `CollectFailed` if it was declared that this must not be."""
-        # Visible at once: the next try fails likewise, instead of finding nothing.
-        self._queue.show([handle for handle, _ in self._invalid.values()])
+    def _refuse_invalid(self) -> None:
+        """Raise `CollectFailed` if messages can't be read, and it wasn't declared that they may be left."""
         bad = {id_: why for id_, (_, why) in self._invalid.items() if why}
         if bad and self._reads.invalid == "refuse":
             id_, why = next(iter(bad.items()))

@@ -282,6 +282,20 @@ def test_a_stream_of_another_account_is_read_by_its_arn_and_role(stream: Stream)
     assert told() == [7]
 
 
+def test_a_roles_keys_are_asked_for_again_before_they_expire(stream: Stream) -> None:
+    asked: list[object] = []
+
+    def expire(parsed: dict[str, dict[str, object]], **_: object) -> None:
+        asked.append(parsed)
+        parsed["Credentials"]["Expiration"] = now() + timedelta(hours=1 if len(asked) > 1 else 0.1)
+
+    client("sts").meta.events.register("after-call.sts.AssumeRole", expire)
+    theirs = client_as("kinesis", "arn:aws:iam::222222222222:role/export", caller="theirs")
+    for _ in range(3):
+        theirs.list_streams()
+    assert len(asked) == 2
+
+
 def test_a_role_that_cant_be_assumed_is_told(stream: Stream) -> None:
     def refuse(**_: object) -> None:
         raise ClientError({"Error": {"Code": "AccessDenied"}}, "AssumeRole")

@@ -166,6 +166,16 @@ def test_a_run_ends_in_time_and_the_next_call_goes_on(queue: Queue) -> None:
     assert told() == list(range(25))
 
 
+@pytest.mark.parametrize("left", [40.0, 80.0])
+def test_a_run_of_several_calls_fails_by_what_an_earlier_one_could_not_read(queue: Queue, left: float) -> None:
+    queue.send_body("bad")
+    queue.send(1)
+    assert not queue.collect(left=lambda: left).complete
+    with pytest.raises(CollectFailed, match="of queue orders is no JSON"):
+        queue.collect()
+    assert (told(), queue.left()) == ([1], ["bad"])
+
+
 def test_what_is_sent_while_a_run_reads_does_not_keep_it_for_ever(queue: Queue) -> None:
     queue.send(*range(3))
     # A sender that is as quick as the reader: who reads until the queue is empty would never end.
