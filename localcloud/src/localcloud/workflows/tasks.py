@@ -159,6 +159,9 @@ def _mend_ecs(patches: Patches, clients: _Clients) -> None:
         return resolver
 
     def wait_for(self: Any, env: Any, sync_resolver: Any, **others: Any) -> Any:
+        # Nobody answers by a token. moto waits for one beside the task, and takes the end of the first try's waiting
+        # for a timeout of the second.
+        others["callback_endpoint"] = None
         outcome = wait(self, env=env, sync_resolver=sync_resolver, **others)
         if not isinstance(outcome, dict):  # a timeout, or the execution was stopped
             sync_resolver.stop()
