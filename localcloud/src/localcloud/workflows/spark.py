@@ -71,8 +71,6 @@ class _JobRunTask(StateTaskServiceCallback):
         return resolve
 
     def _eval_sync(self, env: Any, sync_resolver: Any, **others: Any) -> Any:  # type: ignore[override]
-        # Nobody answers by a token, and moto takes the end of a first try's waiting for one for a second's timeout.
-        others["callback_endpoint"] = None
         outcome = super()._eval_sync(env=env, sync_resolver=sync_resolver, **others)
         if not isinstance(outcome, dict):  # a timeout, or the execution was stopped
             sync_resolver.stop()

@@ -82,6 +82,7 @@ def install(cloud: CloudContext, patches: Patches) -> None:
             patches.set(module, "boto_client_for", clients.client)
     patches.set(callback, "_DELAY_SECONDS_SYNC_CONDITION_CHECK", _POLL_SECONDS)
     patches.set(lambda_eval_utils, "LambdaFunctionErrorException", _LambdaError)
+    _mend_sync(patches)
     _mend_ecs(patches, clients)
     spark.install(patches, clients.client, _timestamps)
     patches.set(StateTaskService, "_normalise_parameters", _to_boto)
@@ -132,6 +133,17 @@ class _LambdaError(lambda_eval_utils.LambdaFunctionErrorException):
         super().__init__(function_error, payload)
 
 
+def _mend_sync(patches: Patches) -> None:
+    """A `.sync` state that is tried again waits again: nobody answers it by a token, but moto waits for one beside the
+    job, and takes the end of the first try's waiting for a timeout of the second."""
+    waits: Any = callback.StateTaskServiceCallback._eval_sync
+
+    def wait(self: Any, **given: Any) -> Any:
+        return waits(self, **(given | {"callback_endpoint": None}))
+
+    patches.set(callback.StateTaskServiceCallback, "_eval_sync", wait)
+
+
 def _mend_ecs(patches: Patches, clients: _Clients) -> None:
     """`ecs:runTask.sync` fails with its containers, and takes its task down when it is abandoned."""
     build: Any = StateTaskServiceEcs._build_sync_resolver
@@ -159,9 +171,6 @@ def _mend_ecs(patches: Patches, clients: _Clients) -> None:
         return resolver
 
     def wait_for(self: Any, env: Any, sync_resolver: Any, **others: Any) -> Any:
-        # Nobody answers by a token. moto waits for one beside the task, and takes the end of the first try's waiting
-        # for a timeout of the second.
-        others["callback_endpoint"] = None
         outcome = wait(self, env=env, sync_resolver=sync_resolver, **others)
         if not isinstance(outcome, dict):  # a timeout, or the execution was stopped
             sync_resolver.stop()
