@@ -95,6 +95,14 @@ def test_a_function_that_cannot_be_called_where_it_runs_is_told_in_a_line(functi
     assert "\n" not in problem
 
 
+@pytest.mark.usefixtures("functions")
+def test_a_function_that_runs_in_a_container_must_be_in_its_image() -> None:
+    told = collector(Code(function="functions.tills:collect")).model_copy(update={"runs_in": "container"})
+    assert list(collector_problems(told)) == [
+        "function 'functions.tills:collect' isn't deployed to the training container: it must be in pipelines/"
+    ]
+
+
 def test_a_schedule_that_never_fires_is_told() -> None:
     never = Schedule(cron="0 6 25 12 ? 2027", calendar=weekdays() - dates("2027-12-25"))
     (problem,) = collector_problems(collector(Http(url="https://rain.example.com/"), never))
