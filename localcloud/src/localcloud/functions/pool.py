@@ -10,8 +10,9 @@ from collections.abc import Callable
 from localcloud.functions.environment import Environment, EnvironmentGoneError
 from localcloud.functions.types import Function, Invocation, Outcome
 
-# AWS starts an environment for each waiting request at once. Here they share a few cores: two at a time come up sooner
-# than twenty together, and those that are up already take the next request.
+# AWS starts an environment for each waiting request at once. Here they share a few cores, and a start costs one of
+# them a second or more: who waits takes the next one that is free, and starts another only after waiting as long as a
+# start takes. Two at a time come up sooner than twenty together.
 _STARTING = max(2, os.cpu_count() or 2)
 
 
@@ -39,6 +40,8 @@ class Pool:
         self._starting: set[Environment] = set()
         self._launching = 0
         self._waiting = 0
+        self._start_takes: float | None = None
+        """Seconds of the last start; None until there was one."""
         self._retired = False
 
     def run(self, invocation: Invocation) -> Outcome:
@@ -87,13 +90,15 @@ class Pool:
             each.close()
 
     def _take(self) -> Environment:
+        began = time.monotonic()
         with self._changed:
             self._waiting += 1
         try:
             while True:
-                self._start_as_needed()
+                self._start_as_needed(began)
                 with self._changed:
-                    self._changed.wait_for(lambda: self._free or self._retired or self._wants_more())
+                    if not (self._free or self._retired or self._wants_more(began)):
+                        self._changed.wait(self._patience(began))
                     if self._retired:
                         raise PoolRetiredError
                     if self._free:
@@ -104,14 +109,23 @@ class Pool:
             with self._changed:
                 self._waiting -= 1
 
-    def _wants_more(self) -> bool:
+    def _wants_more(self, began: float) -> bool:
+        """Whether a request that has waited since ``began`` is worth another environment."""
         if self._free or (self.limit is not None and len(self._all) + self._launching >= max(self.limit, 1)):
             return False
-        return len(self._starting) + self._launching < min(self._waiting, _STARTING)
+        if not self._all and not self._launching:
+            return True
+        is_long = self._start_takes is not None and time.monotonic() >= began + self._start_takes
+        return is_long and len(self._starting) + self._launching < min(self._waiting, _STARTING)
 
-    def _start_as_needed(self) -> None:
+    def _patience(self, began: float) -> float | None:
+        """Seconds that a request goes on waiting for those that are there; None: until one of them changes."""
+        left = None if self._start_takes is None else began + self._start_takes - time.monotonic()
+        return left if left is not None and left > 0 else None
+
+    def _start_as_needed(self, began: float) -> None:
         with self._changed:
-            if self._retired or not self._wants_more():
+            if self._retired or not self._wants_more(began):
                 return
             self._launching += 1
         try:
@@ -134,6 +148,8 @@ class Pool:
                 return
             # A failed start is the answer of whoever waits for it, and of nobody who comes later.
             usable = environment.idle or (environment.failed and environment.closed and self._waiting > 0)
+            if environment in self._starting and environment.idle:
+                self._start_takes = time.monotonic() - environment.started
             if usable or environment.closed:
                 self._starting.discard(environment)
             if environment.closed:
