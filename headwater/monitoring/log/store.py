@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from headwater.monitoring.log.listing import objects
+from headwater.monitoring.log.listing import Page, asked
 from headwater.monitoring.log.types import (
     CompactedHour,
     Part,
@@ -91,18 +91,25 @@ class CompactionStore:
         """The bytes of records, many read at once; one that is gone by now is left out."""
         coming = iter(records)
         while some := list(islice(coming, _TOGETHER)):
-            asked = [(one.key, ()) for one in some]
-            for one, answer in zip(some, self._wire.request_all("GetObject", "GET", self.bucket, asked), strict=True):
+            wanted = [(one.key, ()) for one in some]
+            for one, answer in zip(some, self._wire.request_all("GetObject", "GET", self.bucket, wanted), strict=True):
                 if not isinstance(answer, ClientError):
                     yield one._replace(etag=answer.headers.get("etag", one.etag).strip('"')), answer.body
                 elif error_code(answer) not in GONE:
                     raise answer
 
     def _listed(self, prefix: str, delimiter: str = "") -> Iterator[Listed]:
-        return starmap(Listed, objects(self._wire, self.bucket, prefix, delimiter))
+        token = ""
+        while True:
+            query = asked(prefix, delimiter, token)
+            answer = self._wire.request("ListObjectsV2", "GET", self.bucket, query=query)
+            found, token = Page.read(answer.body.decode(), prefix)
+            yield from starmap(Listed, found)
+            if not token:
+                return
 
-    def _pages(self, **asked: str) -> Iterator[dict[str, Any]]:
-        yield from self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, **asked)
+    def _pages(self, **options: str) -> Iterator[dict[str, Any]]:
+        yield from self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, **options)
 
     # -- quarantine ---------------------------------------------------------------------------------------------
 
