@@ -14,9 +14,10 @@ from headwater.monitoring.days.counting import segment_places
 from headwater.monitoring.days.types import segment_names
 from headwater.monitoring.performance import estimated, realised
 from headwater.monitoring.performance.calibration import Calibration, calibration
-from headwater.monitoring.performance.distributions import Z, chi_square_quantile, t_quantile
+from headwater.monitoring.performance.distributions import chi_square_quantile, t_quantile
 from headwater.monitoring.performance.estimator import Estimator
 from headwater.monitoring.performance.types import FEWEST_ROWS, Baseline, DayBaseline, Figures
+from headwater.monitoring.shares import Z
 from headwater.training.dataset import Rows
 from headwater.training.describing import segment_columns, segments_of
 from headwater.training.losses import fit_losses, folds

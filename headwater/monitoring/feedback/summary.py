@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from datetime import date
 from itertools import groupby
 
 from headwater.monitoring.feedback.types import Feedback, Verdict, current
+from headwater.monitoring.shares import wilson
 from headwater.values import Value
 
-_Z = 1.959963984540054
 """The normal distribution's 97.5% quantile: intervals are of 95%."""
 
 
@@ -66,16 +65,6 @@ class FeedbackSummary(Value):
     """Days with predictions or feedback, the oldest first."""
 
 
-def wilson(right: int, of: int) -> tuple[float, float] | None:
-    """Wilson's score interval of 95% for a share (E. B. Wilson, J. Am. Stat. Assoc. 22, 1927); None of nothing."""
-    if not of:
-        return None
-    share, z2 = right / of, _Z**2
-    middle = (share + z2 / (2 * of)) / (1 + z2 / of)
-    half = _Z / (1 + z2 / of) * math.sqrt(share * (1 - share) / of + z2 / (4 * of * of))
-    return (0.0 if right == 0 else middle - half), (1.0 if right == of else middle + half)
-
-
 def summarise(
     model: str,
     since: date,
@@ -125,7 +114,7 @@ def _of(counts: Mapping[date, int] | None, day: date) -> int | None:
 
 def _day(day: date | None, counts: list[int], predictions: int | None, asked: int | None) -> FeedbackDay:
     right, wrong, disputed, corrected = counts
-    interval = wilson(right, right + wrong)
+    interval = wilson(right / (right + wrong), right + wrong) if right + wrong else None
     return FeedbackDay(
         day=day,
         right=right,

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Z = NormalDist().inv_cdf(0.975)
-"""Two sides of 2.5% are left out of an interval of 95%."""
+from headwater.monitoring.shares import Z
 
 
 def among_quantile(figures: int) -> float:

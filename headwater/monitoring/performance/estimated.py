@@ -20,12 +20,12 @@ from headwater.monitoring.performance.calibration import Calibration
 from headwater.monitoring.performance.cells import Cells, Floats, counts_of, sums_of
 from headwater.monitoring.performance.counts import LossSums
 from headwater.monitoring.performance.direct import DirectLoss
-from headwater.monitoring.performance.distributions import Z
 from headwater.monitoring.performance.metrics import of_task
 from headwater.monitoring.performance.pooled import MOST_EXACT, pooled
 from headwater.monitoring.performance.types import FEWEST_ROWS, Figure, Figures
 from headwater.monitoring.profiles.exact import fraction
 from headwater.monitoring.profiles.types import NumberCounts
+from headwater.monitoring.shares import Z
 from headwater.values import Value
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from headwater.declare import Metric
 from headwater.monitoring.performance.cells import Cells, Floats
-from headwater.monitoring.performance.distributions import Z, t_quantile
+from headwater.monitoring.performance.distributions import t_quantile
 from headwater.monitoring.performance.metrics import (
     RANKED,
     above,
@@ -16,6 +16,7 @@ from headwater.monitoring.performance.metrics import (
     row_losses,
 )
 from headwater.monitoring.performance.types import FEWEST_OF_A_CLASS, FEWEST_ROWS, Figure
+from headwater.monitoring.shares import Z, wilson
 
 
 def figure(metric: Metric, cells: Cells, rows: int) -> Figure:
@@ -67,14 +68,6 @@ def interval(metric: Metric, cells: Cells, value: float) -> tuple[float, float]:
     error = math.sqrt(mean_variance(cells, *row_losses(metric, cells.score), value))
     half = t_quantile(max(1.0, cells.rows - 1)) * error
     return max(0.0, value - half), value + half if metric == "log_loss" else min(1.0, value + half)
-
-
-def wilson(share: float, rows: float) -> tuple[float, float]:
-    """Interval of a share (E. Wilson, Journal of the American Statistical Association 22, 1927)."""
-    square = Z * Z
-    centre = (share + square / (2 * rows)) / (1 + square / rows)
-    half = Z / (1 + square / rows) * math.sqrt(share * (1 - share) / rows + square / (4 * rows * rows))
-    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def auc_variance(cells: Cells, value: float) -> float:

@@ -6,9 +6,10 @@ import math
 from datetime import date
 
 from headwater.declare import LOWER_IS_BETTER
-from headwater.monitoring.performance.distributions import Z, among_quantile
+from headwater.monitoring.performance.distributions import among_quantile
 from headwater.monitoring.performance.metrics import worse_by
 from headwater.monitoring.performance.types import Baseline, Figure
+from headwater.monitoring.shares import Z
 from headwater.monitoring.status import PerformanceFigure
 
 

@@ -16,6 +16,7 @@ from headwater.monitoring.performance.distributions import t_quantile
 from headwater.monitoring.performance.metrics import of_task
 from headwater.monitoring.performance.types import Figure, Figures
 from headwater.monitoring.profiles.exact import fraction
+from headwater.monitoring.shares import wilson
 
 
 def of_rows(task: str, output: Any, label: Any, weights: Any = None) -> Figures:
@@ -83,7 +84,7 @@ def _of_classes(metric: Metric, counts: ClassCounts, cells: Cells) -> Figure:
         return found
     if metric == "accuracy":
         share = counts.right / counts.rows
-        low, high = intervals.wilson(share, counts.rows)
+        low, high = wilson(share, counts.rows)
         return found.model_copy(update={"value": share, "low": low, "high": high})
     value, error = _mean(counts.log_loss if metric == "log_loss" else counts.brier, counts.rows)
     half = t_quantile(counts.rows - 1) * error

@@ -14,8 +14,8 @@ from functools import reduce
 from pydantic import Field
 
 from headwater.declare import Metric
-from headwater.monitoring.performance.distributions import Z
 from headwater.monitoring.performance.types import Baseline, Figure
+from headwater.monitoring.shares import Z
 from headwater.values import Value
 
 MISSES = 3

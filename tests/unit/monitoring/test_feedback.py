@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binomtest
 
 from headwater.errors import HeadwaterError
 from headwater.monitoring.feedback.errors import (
@@ -24,7 +23,7 @@ from headwater.monitoring.feedback.errors import (
 )
 from headwater.monitoring.feedback.service import MOST_ENTRIES, FeedbackService
 from headwater.monitoring.feedback.store import FeedbackStore
-from headwater.monitoring.feedback.summary import summarise, wilson
+from headwater.monitoring.feedback.summary import summarise
 from headwater.monitoring.feedback.types import Feedback, Verdict, current
 from headwater.serving.feedback.tokens import Signer, Verifier
 from headwater.storage.clients import client
@@ -354,14 +353,6 @@ def test_without_counts_there_is_no_coverage_and_without_words_no_share(world: W
     assert (found.predictions, found.coverage, found.asked, found.coverage_of_asked) == (None, None, None, None)
     nothing = summarise("delays", day, day, [], {}, {})
     assert (nothing.whole.share, nothing.whole.low, nothing.whole.coverage, nothing.days) == (None, None, None, ())
-
-
-@given(st.integers(0, 3000), st.integers(1, 3000))
-def test_the_interval_is_that_of_scipy(right: int, of: int) -> None:
-    right = min(right, of)
-    expected = binomtest(right, of).proportion_ci(method="wilson")
-    assert wilson(right, of) == pytest.approx((expected.low, expected.high), abs=1e-12)
-    assert wilson(0, 0) is None
 
 
 def test_refusals_say_nothing_of_what_a_comment_says(world: World) -> None:
