@@ -5,14 +5,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from localcloud.engine.state import without_secrets
 
 from headwater.client import Stack
 from headwater.client.description import STATE_BUCKET
 from headwater.client.waiting import wait_for
-from headwater.infra.policies import judge, of_states
+from headwater.infra.policies import judge
+from headwater.infra.policies.graph import Resource
 from tests.infra.hearing import POLICY, unheard
 from tests.projects import Project
 from tests.unit.collecting.postgresql import PASSWORD, connect, postgresql, programs
@@ -89,10 +90,22 @@ def test_a_table_is_read_whole_in_a_container(project: Project, deployed: Stack,
     }
 
 
+def as_rules_see(state: dict[str, Any]) -> Resource:
+    """A resource of Pulumi's checkpoint."""
+    return Resource(
+        type=state["type"],
+        name=state["urn"].split("::", 3)[3],
+        urn=state["urn"],
+        props={"id": state.get("id", ""), **state.get("inputs", {}), **state.get("outputs", {})},
+        parent=state.get("parent", ""),
+        property_dependencies=state.get("propertyDependencies", {}),
+    )
+
+
 def test_what_was_deployed_for_collectors_is_heard_of_and_follows_every_rule(deployed: Stack) -> None:
     key = f".pulumi/stacks/{deployed.description.project}/local.json"
     body = deployed.clients("s3").get_object(Bucket=STATE_BUCKET, Key=key)["Body"].read()
-    resources = of_states(without_secrets("local", json.loads(body)))
+    resources = [as_rules_see(one) for one in json.loads(body)["checkpoint"]["latest"]["resources"]]
     assert {"collecting-collect", "collecting-task", "collectors"} <= {one.name for one in resources}
     assert unheard(resources) == []
     assert [str(violation) for violation in judge(resources).violations] == []
