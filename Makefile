@@ -27,7 +27,7 @@ check: lint
 
 # What takes too long for every change: a thousand moves of each racing writer, two hundred runs with lost answers, and
 # a crash at every place (tests/crashing.py) instead of every third.
-CRASHING := $(shell grep -lr "import crash_points" tests --include='test_*.py')
+CRASHING := $(shell grep -lrE "import .*crash_points" tests --include='test_*.py')
 nightly: export HEADWATER_CRASH_STEP := 1
 nightly: $(READY)
 	HEADWATER_REF_MOVES=1000 HEADWATER_LOST_ANSWERS=200 $(BIN)/python -m pytest tests/unit/versions/test_refs.py $(CRASHING)

@@ -11,7 +11,7 @@ config = infra.Config.load()
 products = infra.check_products()  # pipelines/: names, contracts, queries and leaks, before anything is deployed
 platform = infra.Platform(config, products)
 
-# Where trainings and large ingestions run: Fargate, for minutes.
+# Where trainings, large ingestions and collectors that take hours run: Fargate.
 network = infra.Network("network", platform)
 images = infra.ImageRepository("training", platform)
 containers = infra.Containers("containers", platform, network=network, images=images)
@@ -31,7 +31,7 @@ training = infra.Training("training", platform, containers=containers, serving=s
 
 # May be left out.
 infra.AlarmManager("alarm-manager", platform, serving=serving)  # e-mails, webhooks, and who is at it
-collectors = infra.Collectors("collectors", platform)  # rows from databases, addresses and buckets
+collectors = infra.Collectors("collectors", platform, containers=containers)  # rows from databases, addresses, buckets
 infra.Schedules("retraining", platform, machine=training.machine, collecting=collectors.machine)  # when both run
 infra.Streaming("features-stream", platform, serving=serving)  # rows by HTTP instead of files
 infra.FeatureParity("features-parity", platform)  # do online values equal offline ones?

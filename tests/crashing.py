@@ -6,13 +6,20 @@ A run that fails names its places: pytest's first lines say the day, and HEADWAT
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import count
+from typing import Any
 from zlib import crc32
+
+import pytest
 
 STEP = int(os.environ.get("HEADWATER_CRASH_STEP", "3"))
 DAY = int(os.environ.get("HEADWATER_CRASH_DAY", datetime.now(UTC).toordinal()))
+
+
+class Killed(BaseException):
+    """The process is gone: nothing catches it, and nothing that it would have done afterwards happens."""
 
 
 def crash_points(first: int, of: str) -> Iterator[int]:
@@ -32,3 +39,34 @@ def described() -> str:
     """Which places these are, and how to have them again."""
     again = f"HEADWATER_CRASH_DAY={DAY} HEADWATER_CRASH_STEP={STEP}"
     return f"crash points: 1 of {STEP}, as with {again}; all of them in `make nightly`"
+
+
+def die_at(patches: pytest.MonkeyPatch, number: int, *calls: tuple[type, Sequence[str]], when: str = "before") -> None:
+    """Raise `Killed` at the n-th call of some methods from now on, before it is made or after it was.
+
+    Parameters
+    ----------
+    patches : pytest.MonkeyPatch
+        Undoes it.
+    number : int
+        The call, from 1 on; 0: none.
+    calls : tuples of a class and its methods' names
+    when : str
+        "before" or "after".
+    """
+    left = [number]
+    for owner, names in calls:
+        for name in names:
+            original = getattr(owner, name)
+
+            def call(*given: Any, _original: Any = original, **more: Any) -> Any:
+                left[0] -= 1
+                dies = left[0] == 0
+                if dies and when == "before":
+                    raise Killed
+                answer = _original(*given, **more)
+                if dies:
+                    raise Killed
+                return answer
+
+            patches.setattr(owner, name, call)

@@ -17,9 +17,10 @@ import numpy as np
 from benchmarks.monitoring.days import FIRST, Split, counted, days, start_of, training_profile
 from headwater.monitoring.drift.bank import Bank, BankWindow
 from headwater.monitoring.drift.channels import DISTANCES
-from headwater.monitoring.drift.judging import SUSPECT_LIMIT, Judge, Verdict
+from headwater.monitoring.drift.judging import SUSPECT_LIMIT, Judge
 from headwater.monitoring.drift.reference import FeatureReference
 from headwater.monitoring.drift.standing import Standing, State
+from headwater.monitoring.drift.verdicts import Verdict
 from headwater.monitoring.profiles.types import Scheme, WindowProfile
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "images"

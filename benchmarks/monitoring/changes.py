@@ -27,9 +27,10 @@ from rich.console import Console
 from rich.table import Table
 
 from headwater.monitoring.drift.bank import Bank, BankWindow
-from headwater.monitoring.drift.judging import LEAST_ROWS, Judge, Outcome
-from headwater.monitoring.drift.reference import LEAST_KNOWN, LEAST_WINDOWS
+from headwater.monitoring.drift.judging import Judge
+from headwater.monitoring.drift.reference import LEAST_KNOWN, LEAST_ROWS, LEAST_WINDOWS
 from headwater.monitoring.drift.standing import Standing, State
+from headwater.monitoring.drift.verdicts import Outcome
 from headwater.monitoring.profiles.counting import profile_of
 from headwater.monitoring.profiles.types import Scheme
 from headwater.registry.types import NumberProfile, Profile

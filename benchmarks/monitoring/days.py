@@ -13,7 +13,8 @@ import pandas
 
 from headwater.demo.flights import data_folder
 from headwater.monitoring.drift.bank import Bank, BankWindow
-from headwater.monitoring.drift.judging import Judge, Outcome, Verdict
+from headwater.monitoring.drift.judging import Judge
+from headwater.monitoring.drift.verdicts import Outcome, Verdict
 from headwater.monitoring.profiles.counting import profile_of
 from headwater.monitoring.profiles.types import Scheme, WindowProfile
 from headwater.registry.types import CategoryProfile, NumberProfile, Profile

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.monitoring.days import CORRUPTIONS, Split, is_found
-from headwater.monitoring.drift.judging import Outcome
+from headwater.monitoring.drift.verdicts import Outcome
 
 
 def main() -> None:

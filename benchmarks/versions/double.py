@@ -224,6 +224,8 @@ def _answer(bucket: Bucket, connection: socket.socket) -> bool:
     head, body = data[:end].decode("latin-1"), data[end + 4 :]
     method, target, _ = head.partition("\r\n")[0].split(" ")
     if method == "PUT":
+        if "100-continue" in head:
+            connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
         length = int(head.lower().partition("content-length: ")[2].partition("\r\n")[0])
         while len(body) < length:
             body += connection.recv(1 << 20)

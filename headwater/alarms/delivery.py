@@ -9,10 +9,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from headwater.alarms.errors import NotificationFailed
-from headwater.alarms.service import Sender, to_send
+from headwater.alarms.service import to_send
 from headwater.alarms.store import AlarmStore
+from headwater.alarms.timers import Sender
 from headwater.alarms.types import DeliveryStatus, Kind, Notice, Notification
-from headwater.declare.alarms import GIVE_UP_AFTER, Alarms
+from headwater.declare.alarms import Alarms
+from headwater.declare.receivers import GIVE_UP_AFTER
 
 LEASE = timedelta(minutes=2)
 """How long nobody else tries what somebody is sending: the function's time-out."""

@@ -106,13 +106,7 @@ def settle(group: Group, seen: Situation) -> Settled:
     if kind is None and remind_at is not None and remind_at <= seen.now:
         until = f" until {group.until:%Y-%m-%d %H:%M} UTC" if group.until else ""
         kind, note = Kind.REMINDER, f"still firing; acknowledged by {group.by}{until}"
-    status = GroupStatus.OPEN
-    if not fires:
-        status = GroupStatus.CLOSED if wait is None else GroupStatus.OPEN
-    elif quiet:
-        status = group.status
-    elif group.status is GroupStatus.PENDING and kind is None and not group.told:
-        status = GroupStatus.PENDING
+    status = _status(group, fires=bool(fires), quiet=quiet, told=kind is not None, waits=wait is not None)
     looks = [*found.looks, *([wait] if wait else [])]
     changes: dict[str, object] = {
         "generation": group.generation + 1,
@@ -154,6 +148,17 @@ def settle(group: Group, seen: Situation) -> Settled:
     look_at = min((look for look in looks if look > seen.now), default=None)
     look_at = None if after.status is GroupStatus.CLOSED else look_at
     return Settled(group=after, notice=notice, look_at=look_at, receivers=_receivers(kind, seen.leg, group, also))
+
+
+def _status(group: Group, *, fires: bool, quiet: bool, told: bool, waits: bool) -> GroupStatus:
+    """The group's status after a look: ``told`` if people hear of it now, ``waits`` if its end is told later."""
+    if not fires:
+        return GroupStatus.OPEN if waits else GroupStatus.CLOSED
+    if quiet:
+        return group.status
+    if group.status is GroupStatus.PENDING and not told and not group.told:
+        return GroupStatus.PENDING
+    return GroupStatus.OPEN
 
 
 def _receivers(kind: Kind | None, leg: Leg, before: Group, also: tuple[str, ...]) -> tuple[str, ...]:

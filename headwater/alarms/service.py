@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from headwater.alarms import machine
 from headwater.alarms.errors import AlarmBusy, GroupChanged, MuteChanged, NoSuchGroup, NoSuchMute
@@ -20,6 +20,7 @@ from headwater.alarms.removed import removed
 from headwater.alarms.routing import Leg, Router, digest
 from headwater.alarms.store import AlarmStore, Timer
 from headwater.alarms.storms import STORM, storm_leg
+from headwater.alarms.timers import TRIES, Sender, Timers
 from headwater.alarms.types import (
     AlarmRecord,
     Decision,
@@ -33,16 +34,8 @@ from headwater.alarms.types import (
 from headwater.declare.alarms import Alarms
 from headwater.declare.matchers import all_match
 
-_TRIES = 10
 OVERDUE = timedelta(hours=1)
 """How late a timer is before the daily audit takes it for lost."""
-
-
-class Sender(Protocol):
-    """The queue of timers and notifications."""
-
-    def send(self, message: dict[str, Any], *, delay: timedelta = ..., name: str = ...) -> None:
-        """Deliver a message after a delay, at least once."""
 
 
 class AlarmManager:
@@ -69,7 +62,7 @@ class AlarmManager:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._store, self._queue, self._declared, self._now = store, queue, declared, now
-        self.router = Router(declared)
+        self.router, self._timers = Router(declared), Timers(store, queue, now=now)
 
     # An event comes.
 
@@ -92,7 +85,7 @@ class AlarmManager:
     def _keep(self, event: AlarmEvent, groups: Sequence[str]) -> tuple[AlarmRecord, bool]:
         """The record of the event, and whether it is kept only now."""
         is_source = any(all_match(rule.source, event.all_labels) for rule in self._declared.inhibit)
-        for _ in range(_TRIES):
+        for _ in range(TRIES):
             if known := self._store.record(event):
                 return known, False
             members = []
@@ -105,34 +98,13 @@ class AlarmManager:
             record = AlarmRecord(event=event, decision=decision)
             if self._store.keep(record, members, is_source=is_source):
                 return record, True
-        raise AlarmBusy(f"alarm {event.name!r}: {_TRIES} times another event came first")
+        raise AlarmBusy(f"alarm {event.name!r}: {TRIES} times another event came first")
 
     def _look_for(self, event: AlarmEvent, leg: Leg, group_id: str, *, again: bool) -> None:
         group = self._store.group(group_id)
         if group is None:
             self._store.create(Group(id=group_id, route=leg.id, labels=leg.group_labels(event.all_labels)))
-        self._arm(group_id, machine.look_after(group, leg, self._now()), again=again)
-
-    def _arm(self, group: str, due: datetime, *, again: bool = False) -> None:
-        """See to it that the group is looked at by ``due``.
-
-        ``again`` sends the timer's message even if the timer is set: whoever set it may have died before.
-        """
-        for _ in range(_TRIES):
-            timer = self._store.timer(group)
-            if timer.due is not None and timer.due <= due:
-                if again:
-                    self._wake(group, timer)
-                return
-            after = Timer(timer.turn + 1, due)
-            if self._store.set_timer(group, after, timer):
-                self._wake(group, after)
-                return
-        raise AlarmBusy(f"group {group}: {_TRIES} times somebody else set its timer")
-
-    def _wake(self, group: str, timer: Timer) -> None:
-        delay = max(timedelta(0), (timer.due or self._now()) - self._now())
-        self._queue.send({"group": group, "turn": timer.turn}, delay=delay, name=f"{group}-{timer.turn}")
+        self._timers.arm(group_id, machine.look_after(group, leg, self._now()), again=again)
 
     # A group's time has come.
 
@@ -148,30 +120,30 @@ class AlarmManager:
         timer = self._store.timer(group_id)
         if timer.turn != turn:
             if timer.due is not None and turn < timer.turn:
-                self._wake(group_id, timer)  # Who set it may have died before waking us.
+                self._timers.wake(group_id, timer)  # Who set it may have died before waking us.
             return None
         now = self._now()
         if timer.due is not None:
             if timer.due > now and is_early:
-                self._wake(group_id, timer)
+                self._timers.wake(group_id, timer)
                 return None
             now = max(now, timer.due)
             # Before its alarms are read: an event that comes from now on sets a timer of its own.
             if not self._store.set_timer(group_id, Timer(turn, None), timer):
                 return self.look(group_id, turn, is_early=is_early)
-        for _ in range(_TRIES):
+        for _ in range(TRIES):
             if (group := self._store.group(group_id)) is None:
                 return None
             settled = self._settle(group, now)
             if settled is not None:
                 self._resend(group_id)
                 if settled.look_at is not None:
-                    self._arm(group_id, settled.look_at, again=True)
+                    self._timers.arm(group_id, settled.look_at, again=True)
                 else:
                     # Done: a second message of this turn counts no more.
                     self._store.set_timer(group_id, Timer(turn + 1, None), Timer(turn, None))
                 return settled
-        raise AlarmBusy(f"group {group_id}: {_TRIES} times somebody else changed it")
+        raise AlarmBusy(f"group {group_id}: {TRIES} times somebody else changed it")
 
     def _settle(self, group: Group, now: datetime) -> Settled | None:
         leg = self._leg(group)
@@ -228,7 +200,7 @@ class AlarmManager:
                     if self._store.group(moved) is None:
                         self._store.create(Group(id=moved, route=other.id, labels=other.group_labels(instance.labels)))
                     self._store.adopt(moved, instance)
-                    self._arm(moved, now + other.group_wait)
+                    self._timers.arm(moved, now + other.group_wait)
 
     def _notifications(self, settled: Settled, notice: Notice, before: Group) -> list[Notification]:
         made = []
@@ -267,7 +239,7 @@ class AlarmManager:
             self._store.create(Group(id=storm, route=STORM, labels=labels))
         for instance in instances:
             self._store.adopt(storm, instance)
-        self._arm(storm, machine.look_after(group, storm_leg(leg, leg.receivers), self._now()))
+        self._timers.arm(storm, machine.look_after(group, storm_leg(leg, leg.receivers), self._now()))
 
     # People.
 
@@ -307,13 +279,13 @@ class AlarmManager:
         )
         leg = self._leg(changed)
         reminder = leg.ack_reminder if leg and status is GroupStatus.ACKED else None
-        self._arm(group_id, min(end, self._now() + reminder) if reminder else end)
+        self._timers.arm(group_id, min(end, self._now() + reminder) if reminder else end)
         return changed
 
     def reopen(self, group_id: str, *, by: str, generation: int | None = None) -> Group:
         """Take back an acknowledgement or a snooze; raises as `acknowledge` does."""
         changed = self._change(group_id, generation, lambda group: machine.reopen(group, by))
-        self._arm(group_id, self._now())
+        self._timers.arm(group_id, self._now())
         return changed
 
     def close(self, group_id: str, *, by: str, generation: int | None = None) -> Group:
@@ -322,7 +294,7 @@ class AlarmManager:
         return self._change(group_id, generation, lambda group: machine.close(group, by, instances, self._now()))
 
     def _change(self, group_id: str, generation: int | None, change: Callable[[Group], Group]) -> Group:
-        for _ in range(_TRIES):
+        for _ in range(TRIES):
             group = self._store.group(group_id)
             if group is None:
                 raise NoSuchGroup(f"there is no group {group_id!r}", next_steps=["headwater alarms list"])
@@ -339,7 +311,7 @@ class AlarmManager:
             # An answer may have been lost: the change is then there already.
             if self._store.group(group_id) == after:
                 return after
-        raise AlarmBusy(f"group {group_id}: {_TRIES} times somebody else changed it")
+        raise AlarmBusy(f"group {group_id}: {TRIES} times somebody else changed it")
 
     def mute(self, mute: Mute) -> None:
         """Keep a new mute, and look at the groups that it concerns at the end of its next window."""
@@ -357,7 +329,7 @@ class AlarmManager:
         MuteChanged
             The mute is in another generation than the caller saw.
         """
-        for _ in range(_TRIES):
+        for _ in range(TRIES):
             found, now = self._store.mute(id_), self._now()
             if found is None or found.ends_at <= now:
                 raise NoSuchMute(f"there is no mute {id_!r} that isn't over", next_steps=["headwater alarms mutes"])
@@ -371,14 +343,14 @@ class AlarmManager:
             if self._store.keep_mute(ended, found) or self._store.mute(id_) == ended:
                 self._look_after_mute(ended)
                 return ended
-        raise AlarmBusy(f"mute {id_}: {_TRIES} times somebody else changed it")
+        raise AlarmBusy(f"mute {id_}: {TRIES} times somebody else changed it")
 
     def _look_after_mute(self, mute: Mute) -> None:
         now = self._now()
         window = mute.next_window(now)
         for group, instances in self.open_groups():
             if any(mute.concerns(instance) for instance in instances if instance.fires(now)):
-                self._arm(group.id, window[1] if window else now)
+                self._timers.arm(group.id, window[1] if window else now)
 
     def audit(self) -> list[str]:
         """Look once more at groups whose time is long over, and send what still waits; ids of the groups.
@@ -393,7 +365,7 @@ class AlarmManager:
                 is_over = group.flushed_at is None or group.flushed_at + OVERDUE < now
             if is_over:
                 found.append(group.id)
-                self._arm(group.id, now, again=True)
+                self._timers.arm(group.id, now, again=True)
             if group.notified_at is not None and group.notified_at + OVERDUE < now:
                 self._resend(group.id)
         return found

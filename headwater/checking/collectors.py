@@ -5,24 +5,23 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 
-from headwater.checking.libraries import LAMBDA, library_problems
+from headwater.checking.libraries import LAMBDA, TRAINING, Where, library_problems
 from headwater.declare import Code, Collector, InvalidProduct, resolve
 from headwater.schedules.declared import schedule_problems
-
-_PLACES = LAMBDA.ours - {"headwater"}
 
 
 def collector_problems(collector: Collector) -> Iterator[str]:
     """Faults of a collector, besides those that its declaration sees in itself."""
     yield from schedule_problems(collector.schedule, field="schedule")
     if isinstance(collector.reads, Code):
-        yield from _code_problems(collector.reads)
+        yield from _code_problems(collector.reads, TRAINING if collector.runs_in == "container" else LAMBDA)
 
 
-def _code_problems(reads: Code) -> Iterator[str]:
+def _code_problems(reads: Code, where: Where) -> Iterator[str]:
     module, _, name = reads.function.partition(":")
-    if module.partition(".")[0] not in _PLACES:
-        yield f"function {reads.function!r} isn't deployed: it must be in functions/ or pipelines/"
+    if module.partition(".")[0] not in (places := where.ours - {"headwater"}):
+        told = " or ".join(f"{place}/" for place in sorted(places))
+        yield f"function {reads.function!r} isn't deployed to {where.name}: it must be in {told}"
         return
     try:
         found = resolve(reads.function)
@@ -38,4 +37,4 @@ def _code_problems(reads: Code) -> Iterator[str]:
         yield f"function {reads.function!r} must take one argument, the request: {error}"
     except ValueError:
         pass
-    yield from library_problems(module, LAMBDA, called=name)
+    yield from library_problems(module, where, called=name)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from headwater.cli.command import StackOption, YesOption, commands, connect, group
+from headwater.cli.command import StackOption, YesOption, command, commands, connect, group
 from headwater.cli.output import Answer, answered, confirm, listed, note, table
 from headwater.cli.render.alarms import show_alarms, show_group, show_routes
 from headwater.cli.times import time_in_utc
@@ -41,6 +41,7 @@ def add_to(app: typer.Typer) -> None:
         made, list_alarms, show_alarm, ack_group, unack_group, snooze_group, close_group, mute_alarms, unmute_alarms,
         mutes_list, beat_heart, heartbeats_list, route_alarm, test_receiver, send_alarms, replay_events,
     )  # fmt: skip
+    command(made, "rotate-key")(rotate_key)
 
 
 def list_alarms(stack: StackOption = None) -> Answer:
@@ -211,7 +212,7 @@ def route_alarm(
     stack: StackOption = None,
 ) -> Answer:
     """Say which receivers an alarm goes to, by this project's alarms.py or by the stack."""
-    from headwater.client.alarms import explain_routes, labels_of
+    from headwater.client.alarms.routes import explain_routes, labels_of
 
     given = labels_of(labels or [])
     declared = None if deployed else _project_alarms()
@@ -266,6 +267,22 @@ def replay_events(
         declared=declared,
     )
     return answered(found, _show_told)
+
+
+def rotate_key(
+    revoke: Annotated[
+        bool, typer.Option("--revoke", help="Refuse the links that people have, which others may know.")
+    ] = False,
+    yes: YesOption = False,
+    stack: StackOption = None,
+) -> Answer:
+    """Make a new key for the links in notifications; those of earlier keys stay valid until they expire."""
+    cloud = connect(stack)
+    if revoke:
+        confirm("Nobody will be able to use a link that was sent before. Go on?", yes)
+    number = cloud.alarms.rotate_key(revoke=revoke)
+    note(f"key {number} signs links within five minutes{', and earlier ones are refused by then' if revoke else ''}")
+    return Answer({"key": number, "revoked": revoke})
 
 
 def _show_told(console: Console, found: Sequence[Told]) -> None:

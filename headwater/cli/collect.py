@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from headwater.client.collectors import Collected, CollectorSummary
-    from headwater.collecting.types import CollectionRun
+    from headwater.collecting.types import CollectionRun, CollectorSettings
 
 NameArgument = Annotated[str, typer.Argument(help="Collector, such as orders.", show_default=False, metavar="NAME")]
 NumberOption = Annotated[int, typer.Option("--number", "-n", min=1, max=1000, help="Show that many at most.")]
@@ -25,11 +25,11 @@ NumberOption = Annotated[int, typer.Option("--number", "-n", min=1, max=1000, he
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     summary = "Collectors: rows that are fetched from databases, addresses and buckets by a schedule."
-    commands(group("collect", summary, app), list_collectors, show_collector, run, history, reset)
+    commands(group("collect", summary, app), list_collectors, show_collector, run, history, set_setting, reset)
 
 
 def list_collectors(stack: StackOption = None) -> Answer:
-    """List the collectors: when each runs next, how far it is, and what its last run did."""
+    """List the collectors: when and where each runs, how far it is, and what its last run did."""
     found = connect(stack).collectors.list()
     if not found:
         note("the stack has no collector: a product declares Collector(...)")
@@ -50,17 +50,47 @@ def run(
     collectors = connect(stack).collectors
     tick = collectors.run(name)
     if not wait:
-        note(f"started {tick.run}; next: headwater collect history {name}" if tick.run else "it waits to be started")
+        place = f"in a {collectors.runs_in(name)}"
+        note(
+            f"started {tick.run} {place}; next: headwater collect history {name}"
+            if tick.run
+            else f"it waits to be started {place}"
+        )
         return Answer(tick)
     return answered((collectors.wait(name, tick),), _show_runs)
 
 
 def history(name: NameArgument, number: NumberOption = 20, stack: StackOption = None) -> Answer:
-    """Show the last runs, newest first: what each fetched, or why it failed."""
+    """Show the last runs, newest first: where each ran, what it fetched, or why it failed."""
     found = connect(stack).collectors.history(name, number=number)
     if not found:
         note(f"{name} hasn't run yet; next: headwater schedule next collect-{name}")
     return answered(found, _show_runs)
+
+
+def set_setting(
+    name: NameArgument,
+    given: Annotated[
+        list[str] | None,
+        typer.Argument(help="SETTING=VALUE, as often as needed.", show_default=False, metavar="SETTING=VALUE"),
+    ] = None,
+    unset: Annotated[
+        list[str] | None, typer.Option("--unset", help="Give a setting its declared value back.", metavar="SETTING")
+    ] = None,
+    stack: StackOption = None,
+) -> Answer:
+    """Give settings of a collector of the project's own values that only this stack has. No place for secrets."""
+    changes: dict[str, str | None] = dict.fromkeys(unset or ())
+    for entry in given or ():
+        setting, is_there, value = entry.partition("=")
+        if not is_there or setting in changes:
+            raise InvalidRequest(f"{entry!r}: expected SETTING=VALUE, each setting once")
+        changes[setting] = value
+    if not changes:
+        raise InvalidRequest("nothing to set: give SETTING=VALUE, or --unset SETTING")
+    settings = connect(stack).collectors.configure(name, changes)
+    note(f"next: headwater collect run {name}")
+    return answered(settings, _show_settings)
 
 
 def reset(
@@ -100,7 +130,7 @@ def _show_list(console: Console, found: Sequence[CollectorSummary]) -> None:
     rows = [
         (
             one.name,
-            one.when,
+            one.when if one.runs_in == "function" else f"{one.when}, in a {one.runs_in}",
             one.next,
             f"{one.last.status.value} {one.last.at:%Y-%m-%d %H:%M}, {one.last.rows:,} rows" if one.last else None,
             _said(one.cursor),
@@ -113,12 +143,21 @@ def _show_list(console: Console, found: Sequence[CollectorSummary]) -> None:
 
 
 def _show_runs(console: Console, found: Sequence[CollectionRun]) -> None:
-    rows = [(f"{one.at:%Y-%m-%d %H:%M}", one.status.value, one.batches, one.rows, one.run) for one in found]
+    rows = [
+        (f"{one.at:%Y-%m-%d %H:%M}", one.status.value, one.runs_in, one.batches, one.rows, one.run) for one in found
+    ]
     if rows:
-        console.print(table(("tick (UTC)", "status", "batches", "rows", "run"), rows, whole=["run"]))
+        console.print(table(("tick (UTC)", "status", "in", "batches", "rows", "run"), rows, whole=["run"]))
     for one in found:
         if one.reason:
             console.print(f"{one.at:%Y-%m-%d %H:%M}: {visible(one.reason)}", markup=False, highlight=False)
+
+
+def _show_settings(console: Console, found: CollectorSettings) -> None:
+    if not found.settings:
+        console.print("every setting has its declared value")
+    for name, value in found.settings.items():
+        console.print(f"{name} = {visible(value)}", markup=False, highlight=False)
 
 
 def _show_batches(console: Console, found: Collected) -> None:
@@ -127,6 +166,8 @@ def _show_batches(console: Console, found: Collected) -> None:
 
     cursor = _said(loads(state.cursor)) if state and state.cursor else None
     console.print(f"cursor {cursor or 'none'}", markup=False, highlight=False)
+    for name, value in found.settings.items():
+        console.print(f"{name} = {visible(value)} on this stack", markup=False, highlight=False)
     rows = [
         (
             one.sequence,
@@ -144,4 +185,10 @@ def _show_batches(console: Console, found: Collected) -> None:
 def _said(cursor: Any) -> str | None:
     if isinstance(cursor, dict) and "value" in cursor:
         cursor = cursor["value"]
+    elif isinstance(cursor, dict) and isinstance(cursor.get("shards"), dict):
+        shards = [one for one in cursor["shards"].values() if not one.get("ended")]
+        oldest = min((one["read_to"] for one in shards if one.get("read_to")), default=cursor.get("start"))
+        cursor = f"{len(shards):,} shards, read to {oldest}"
+    elif isinstance(cursor, dict) and "messages" in cursor:
+        cursor = f"{cursor['messages']:,} messages"
     return None if cursor is None else visible(str(cursor))[:60]

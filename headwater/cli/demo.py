@@ -32,7 +32,7 @@ def demo(
             "--months",
             min=1,
             max=4,
-            help="How many months of 2013 to upload, from January on; after less than three the model fails its gate.",
+            help="How many months of 2013 to take in, from January on; after less than three the model fails its gate.",
         ),
     ] = 4,
     every: Annotated[

@@ -145,9 +145,10 @@ def _show_list(console: Console, found: Sequence[ScheduleSummary]) -> None:
     rows = [
         (
             one.name,
-            f"{one.when} {one.zone}",
+            # A line of 80 columns holds them all: times of ticks are UTC anyway, and the last one was lately.
+            one.when if one.zone == "UTC" else f"{one.when} {one.zone}",
             one.next,
-            f"{one.last.status.value} {one.last.at:%Y-%m-%d %H:%M}" if one.last else None,
+            f"{one.last.status.value} {one.last.at:%m-%d %H:%M}" if one.last else None,
             one.paused or ", ".join(one.running) or None,
         )
         for one in found

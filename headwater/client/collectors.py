@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
+from pydantic import Field
+
 from headwater.client.connection import Connection
+from headwater.client.ingestions import SentFile
+from headwater.client.people import me
 from headwater.client.schedules import Schedules
 from headwater.client.waiting import wait_for
 from headwater.collecting.errors import CollectFailed, CollectorNotFound
 from headwater.collecting.service import reset
+from headwater.collecting.settings import configure
 from headwater.collecting.store import CollectorStore
-from headwater.collecting.types import BatchRecord, CollectionRun, CollectorState, RunStatus
+from headwater.collecting.types import BatchRecord, CollectionRun, CollectorSettings, CollectorState, RunStatus
+from headwater.declare.collectors import RunsIn
 from headwater.errors import NotFound
 from headwater.json_values import loads
 from headwater.schedules.types import TickRecord, TickStatus
@@ -28,6 +35,8 @@ class CollectorSummary(Value):
     """One collector in a list."""
 
     name: str
+    runs_in: RunsIn
+    """Where it runs: in the function, or in a container."""
     when: str
     """Such as ``cron(0 6 ? * MON *)`` or ``every 6h``."""
     next: datetime | None
@@ -50,6 +59,8 @@ class Collected(Value):
     """None before its first run."""
     batches: tuple[BatchRecord, ...]
     """The newest first."""
+    settings: Mapping[str, str] = Field(default_factory=dict)
+    """Values that the stack has for itself, instead of the declared ones."""
 
 
 class Collectors:
@@ -85,6 +96,7 @@ class Collectors:
                 found.append(
                     CollectorSummary(
                         name=one.work.name,
+                        runs_in=one.work.runs_in or "function",
                         when=f"{one.when} {one.zone}",
                         next=one.next,
                         paused=one.paused,
@@ -105,17 +117,44 @@ class Collectors:
         with self._using():
             store = self._known(name)
             batches = tuple(islice(store.batches(), min(number, MOST_SHOWN)))
-            return Collected(name=name, state=store.state(), batches=batches)
+            own = store.settings()
+            return Collected(name=name, state=store.state(), batches=batches, settings=own.settings if own else {})
 
-    def history(self, name: str, *, number: int = 20) -> tuple[CollectionRun, ...]:
-        """A collector's last runs, newest first: what each fetched, or why it failed.
+    def landed(self, name: str, file: str) -> SentFile | None:
+        """The upload that the newest batch of a file became; None if there is none, or it hasn't landed yet.
+
+        Parameters
+        ----------
+        name : str
+        file : str
+            As the batch is named, with its suffix, such as ``2013-01.jsonl.gz``.
 
         Raises
         ------
         CollectorNotFound
         """
         with self._using():
-            return tuple(self._known(name).runs(min(number, MOST_SHOWN)))
+            store = self._known(name)
+            newest = store.file(f"{name}/{file}")
+            batch = store.batch(newest.sequence) if newest else None
+        if batch is None or batch.landed is None:
+            return None
+        sent = SentFile(source=batch.source, file=batch.file, size=batch.size, run_id="", **batch.landed.model_dump())
+        return sent.model_copy(update={"run_id": sent.upload.id})
+
+    def history(self, name: str, *, number: int = 20) -> tuple[CollectionRun, ...]:
+        """A collector's last runs, newest first: where each ran, what it fetched, or why it failed.
+
+        Raises
+        ------
+        CollectorNotFound
+        """
+        with self._using():
+            found = tuple(self._known(name).runs(min(number, MOST_SHOWN)))
+        if not any(one.status is RunStatus.RUNNING for one in found):
+            return found
+        ticks = {one.run: one for one in self._schedules.history(f"collect-{name}", number=MOST_SHOWN) if one.run}
+        return tuple(_as_ended(one, ticks.get(one.run)) for one in found)
 
     def run(self, name: str) -> TickRecord:
         """Start a run now, outside of the schedule's ticks.
@@ -129,6 +168,11 @@ class Collectors:
         with self._using():
             self._known(name)
         return self._schedules.run(f"collect-{name}")
+
+    def runs_in(self, name: str) -> RunsIn:
+        """Where a collector runs, as it was deployed: in the function, or in a container."""
+        works = (one.work for one in self._schedules.list())
+        return next((one.runs_in for one in works if (one.kind, one.name) == ("collecting", name)), None) or "function"
 
     def wait(self, name: str, tick: TickRecord, *, timeout: float = 3600.0) -> CollectionRun:
         """Wait until a run has ended.
@@ -165,6 +209,26 @@ class Collectors:
 
         return wait_for(look, what=f"the run of collector {name}", timeout=timeout)
 
+    def configure(self, name: str, changes: Mapping[str, str | None]) -> CollectorSettings:
+        """Give settings of a collector of the project's own values of this stack's: runs that begin later have them.
+
+        Parameters
+        ----------
+        name : str
+        changes : mapping of str to str or None
+            By the names that the collector declares; None gives the declared value back. They are no place for
+            secrets.
+
+        Raises
+        ------
+        CollectorNotFound
+        BadSetting
+            A value has a line break, or there are too many or too long ones.
+        """
+        with self._using():
+            store = self._known(name)
+            return configure(store, name, changes, by=me(), now=datetime.now(UTC), pause=time.sleep)
+
     def reset(self, name: str, *, cursor: Any = None) -> CollectorState:
         """Set a collector's cursor, or forget it: the next run reads from there, or from the beginning.
 
@@ -179,3 +243,10 @@ class Collectors:
         """
         with self._using():
             return reset(self._known(name), name, cursor, pause=time.sleep)
+
+
+def _as_ended(run: CollectionRun, tick: TickRecord | None) -> CollectionRun:
+    """A run as it is: one that was killed couldn't write down that it has failed, and its tick knows."""
+    if run.status is not RunStatus.RUNNING or tick is None or tick.status is not TickStatus.FAILED:
+        return run
+    return run.model_copy(update={"status": RunStatus.FAILED, "reason": tick.reason, "changed_at": tick.changed_at})

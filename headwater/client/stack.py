@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from headwater.client.alarms import Alarms
+from headwater.client.alarms.service import Alarms
 from headwater.client.collectors import Collectors
 from headwater.client.connection import Connection
 from headwater.client.description import Description

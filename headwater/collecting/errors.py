@@ -29,5 +29,9 @@ class DeclarationChanged(Refused):
     """The collector reads something else than what its cursor is of."""
 
 
+class BadSetting(InvalidRequest):
+    """A setting that a stack would have for itself has no usable name or value."""
+
+
 class BadCursor(InvalidRequest):
     """A cursor isn't JSON, or is too long."""

@@ -38,6 +38,11 @@ class LinesFile:
         self.rows += 1
         self.size += len(data)
 
+    @property
+    def written(self) -> int:
+        """Bytes of the file until now, but for some kilobytes that are still to be compressed."""
+        return self._raw.tell()
+
     def __enter__(self) -> Self:
         return self
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
+from datetime import UTC, datetime
 from functools import partial
 from typing import assert_never
 
 from headwater.collecting.types import Read
-from headwater.declare import S3, Code, Collector, Http, Sql, resolve
+from headwater.declare import S3, Code, Collector, Http, Kinesis, Sql, Sqs, resolve
 
 
 def read_of(collector: Collector) -> Read:
@@ -16,7 +18,7 @@ def read_of(collector: Collector) -> Read:
         case Sql():
             from headwater.collecting.databases.reading import read_sql
 
-            return partial(read_sql, reads)
+            return partial(read_sql, reads, ports=collector.reaches)
         case Http():
             from headwater.collecting.web.reading import read_http
 
@@ -25,8 +27,20 @@ def read_of(collector: Collector) -> Read:
             from headwater.collecting.buckets.store import read_bucket
 
             return partial(read_bucket, reads)
+        case Kinesis():
+            from headwater.collecting.streams.kinesis import read_kinesis
+
+            return partial(read_kinesis, reads, now=_now, pause=time.sleep)
+        case Sqs():
+            from headwater.collecting.streams.sqs import read_queue
+
+            return partial(read_queue, reads, now=_now, pause=time.sleep)
         case Code():
             found: Read = resolve(reads.function)
             return found
         case _:
             assert_never(reads)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

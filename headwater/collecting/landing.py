@@ -64,7 +64,8 @@ class Landing:
     def sweep(self, collector: str, now: datetime) -> None:
         """Delete what killed runs left: files and memories that nothing names, and that are too old to be counted yet.
 
-        A call lives fifteen minutes at most; what it wrote a day ago counts by now, or never will.
+        A call lives fifteen minutes at most, a container twelve hours: what one wrote a day ago counts by now, or
+        never will.
         """
         # Listed before the state is read: what is counted in between is younger, and not listed.
         old = list(self._files.old(collector, now - LEFT_AFTER))
@@ -96,7 +97,8 @@ class Landing:
             # Looked at after the object was: a newer batch that lands from now on changes the ETag.
             if batch.replaces and self._is_old(batch):
                 return batch.model_copy(update={"replaced": True})
-            path = here.get(batch.sequence) or self._fetched(batch, folder)
+            if (path := here.get(batch.sequence) or self._fetched(batch, folder)) is None:
+                return self._batch(batch.sequence)
             over = there.etag if there is not None and batch.replaces else None
             if (landed := self._files.land(key, path, batch=mark, over=over)) is not None:
                 return batch.model_copy(update={"landed": landed})
@@ -106,7 +108,8 @@ class Landing:
         newest = self._store.file(batch.file)
         return newest is not None and newest.sequence != batch.sequence
 
-    def _fetched(self, batch: BatchRecord, folder: Path) -> Path:
+    def _fetched(self, batch: BatchRecord, folder: Path) -> Path | None:
+        """The staged file; None if a run beside this one has landed the batch by now, and deleted it."""
         path = folder / f"pending-{batch.sequence}"
         if not path.exists():
             assert batch.staged is not None  # noqa: S101 -- the caller looked
@@ -116,5 +119,5 @@ class Landing:
                 landed = self._store.batch(batch.sequence)
                 if landed is None or (landed.landed is None and not landed.replaced):
                     raise CollectFailed(f"batch {batch.sequence} counts, and its file is gone: {error}") from None
-                raise CollectorBusy("another run has landed the batch") from None
+                return None
         return path

@@ -8,16 +8,18 @@ batch that is pending, and the next run lands it first.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Self
 
 from headwater.collecting.errors import BadCursor, CollectFailed, CollectorBusy, CollectorMoved, DeclarationChanged
 from headwater.collecting.files import Fetched, fetched
+from headwater.collecting.kinds import read_of
 from headwater.collecting.landing import Landing
 from headwater.collecting.redaction import Redaction
+from headwater.collecting.settings import settings_of
 from headwater.collecting.store import CollectedFiles, CollectorStore, Commit
 from headwater.collecting.types import (
     ANY,
@@ -36,8 +38,10 @@ from headwater.collecting.types import (
 from headwater.declare import Code, Collector
 from headwater.errors import HeadwaterError
 from headwater.json_values import NotJson, dumps, json_value, loads
+from headwater.settings import LakeSettings
 from headwater.storage.objects import ObjectGone
 from headwater.storage.retries import tries
+from headwater.storage.table import Table
 from headwater.values import Value
 
 MARGIN = 90.0
@@ -52,6 +56,23 @@ class Tick(Value):
 
     at: datetime
     since: datetime | None = None
+
+    @classmethod
+    def given(cls, told: Mapping[str, Any]) -> Self:
+        """The tick in the ledger's words: ``{"tick", "interval", ...}``."""
+        since = (told.get("interval") or [None])[0]
+        return cls.model_validate({"at": told["tick"], "since": since})
+
+
+class Order(Value):
+    """One run of a collector, as the collecting machine asks for it."""
+
+    collector: str
+    run_id: str
+    tick: Mapping[str, Any]
+    """The ledger's words."""
+    started_at: datetime | None = None
+    """When the machine began to wait for the container; None for a function."""
 
 
 class Collecting:
@@ -89,8 +110,32 @@ class Collecting:
         self.redaction = Redaction()
         """Knows the secrets that were read, once the run has read them."""
 
-    def run(self, run_id: str, tick: Tick, *, seconds_left: Callable[[], float]) -> Outcome:
+    @classmethod
+    def from_settings(
+        cls,
+        collector: Collector,
+        settings: LakeSettings,
+        *,
+        secret: Callable[[str], str],
+        now: Callable[[], datetime],
+        pause: Callable[[float], None],
+    ) -> Self:
+        """The collector on the stack that ``settings`` lead to; it fetches in the way of its kind."""
+        store = CollectorStore(Table(settings.registry_table), collector.name)
+        files = CollectedFiles(settings.lake_bucket)
+        return cls(collector, read_of(collector), store, files, secret=secret, now=now, pause=pause)
+
+    def run(self, run_id: str, tick: Tick, *, seconds_left: Callable[[], float], is_last_call: bool = False) -> Outcome:
         """Fetch what is new, batch by batch; a run that is done is not run again.
+
+        Parameters
+        ----------
+        run_id : str
+        tick : Tick
+        seconds_left : callable
+            Until this process must have ended.
+        is_last_call : bool
+            Whether nobody goes on with the run: it fails if there is more than the time allows.
 
         Raises
         ------
@@ -103,6 +148,10 @@ class Collecting:
         try:
             with TemporaryDirectory(prefix="headwater-collect-") as folder:
                 run = self._collected(run, tick, Path(folder), seconds_left)
+            if is_last_call and run.status is RunStatus.RUNNING:
+                raise CollectFailed(
+                    f"its time is up after {run.batches:,} batches, which count: the next run goes on there"
+                )
             return _outcome(run)
         except CollectorMoved as error:
             return _outcome(self._ended(run, RunStatus.SUPERSEDED, error.message))
@@ -135,6 +184,8 @@ class Collecting:
                 if number:
                     self._landing.land_pending(folder, {number: file.path})
                 file.path.unlink(missing_ok=True)
+            if batch.landed is not None:
+                batch.landed()
             if seconds_left() < MARGIN:
                 return run
         self._landing.sweep(state.collector, self._now())
@@ -143,7 +194,13 @@ class Collecting:
     def _begun(self, run_id: str, tick: Tick) -> CollectionRun:
         now = self._now()
         run = CollectionRun(
-            collector=self._collector.name, run=run_id, at=tick.at, since=tick.since, started_at=now, changed_at=now
+            collector=self._collector.name,
+            run=run_id,
+            at=tick.at,
+            since=tick.since,
+            runs_in=self._collector.runs_in,
+            started_at=now,
+            changed_at=now,
         )
         before = self._store.run(run.key)
         if before is None or before.status is RunStatus.FAILED:
@@ -197,7 +254,7 @@ class Collecting:
             since=tick.since,
             until=tick.at,
             secret=secret,
-            settings=reads.settings if isinstance(reads, Code) else {},
+            settings=settings_of(reads, self._store) if isinstance(reads, Code) else {},
             seconds_left=seconds_left,
             folder=scratch,
         )

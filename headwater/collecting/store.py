@@ -1,7 +1,7 @@
 """A collector's items in the registry, and its files on their way to landing; the only calls to AWS of the core.
 
-Items under ``COLLECTOR#<name>``: ``STATE``, ``BATCH#<number>``, ``FILE#<name>``, ``RUN#<time>#<run>``. Files that were
-fetched lie under ``collected/files/`` of the lake until they count and have landed, memories under
+Items under ``COLLECTOR#<name>``: ``STATE``, ``SETTINGS``, ``BATCH#<number>``, ``FILE#<name>``, ``RUN#<time>#<run>``.
+Files that were fetched lie under ``collected/files/`` of the lake until they count and have landed, memories under
 ``collected/memory/``.
 """
 
@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, TypeVar
 from botocore.exceptions import ClientError
 from pydantic import BaseModel
 
-from headwater.collecting.types import BatchRecord, CollectionRun, CollectorState, FileRecord
+from headwater.collecting.types import BatchRecord, CollectionRun, CollectorSettings, CollectorState, FileRecord
 from headwater.storage.clients import client, error_code
 from headwater.storage.objects import Bucket, ObjectGone
 from headwater.storage.table import ABSENT, Table, WriteRefused
@@ -25,7 +25,7 @@ from headwater.values import Pointer, Stored
 V = TypeVar("V", bound=Stored)
 
 STAGED, MEMORY = "collected/files/", "collected/memory/"
-STATE, BATCHES, FILES, RUNS = "STATE", "BATCH#", "FILE#", "RUN#"
+STATE, SETTINGS, BATCHES, FILES, RUNS = "STATE", "SETTINGS", "BATCH#", "FILE#", "RUN#"
 _BATCH = "collected"
 """The object's metadata: which batch it is."""
 _NOT_FIRST = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"})
@@ -60,6 +60,17 @@ class CollectorStore:
     def state(self) -> CollectorState | None:
         """How far it is; None before its first run."""
         return self._get(STATE, CollectorState)
+
+    def settings(self) -> CollectorSettings | None:
+        """The values that the stack has for itself; None if nobody ever set one."""
+        return self._get(SETTINGS, CollectorSettings)
+
+    def set(self, settings: CollectorSettings, before: CollectorSettings | None) -> bool:
+        """Write the stack's own values, unless they aren't what they were before."""
+        held: dict[str, Any] = (
+            {"only_if": "write_id = :before", "before": before.write} if before else {"only_if": ABSENT}
+        )
+        return self._table.write(self._put(SETTINGS, settings, {"write_id": settings.write}, **held))
 
     def batch(self, sequence: int) -> BatchRecord | None:
         """A batch that counts."""

@@ -11,11 +11,14 @@ from typing import Any
 
 from pydantic import AwareDatetime, Field
 
+from headwater.declare.collectors import RunsIn
 from headwater.values import Pointer, Stored, Value
 
 LONGEST_CURSOR = 50_000
 """Characters of a cursor's JSON; what is longer goes into a batch's `memory`."""
 LONGEST_REASON = 500
+LONGEST_SETTING, MOST_SETTINGS = 2_000, 50
+"""Characters of a setting's value, and settings of a collector, that a stack has for itself."""
 ANY = "*"
 """The table or address of a cursor that a person set: whatever is read next."""
 
@@ -47,7 +50,7 @@ class Request:
     secret: Callable[[str], str]
     """The secret of a name that the collector declares, or of a reference such as ``ssm:/path``."""
     settings: Mapping[str, str] = field(default_factory=dict)
-    """The settings that the collector declares."""
+    """The settings that the collector declares, with the values that the stack has for itself."""
     seconds_left: Callable[[], float]
     """Until the function is stopped. Whoever yields its batches in time goes on in the next call."""
     folder: Path
@@ -75,6 +78,9 @@ class Batch:
     """A JSON value."""
     memory: bytes | Unchanged = UNCHANGED
     """Further knowledge for the next run, of any size: kept in S3. Goes with `cursor`."""
+    landed: Callable[[], None] | None = None
+    """Called once the batch counts and its file has landed: the origin, such as a queue, may forget its rows. Not
+    called if the process is killed before: the rows come again, and only `memory` can know them."""
 
 
 Read = Callable[[Request], Iterable[Batch]]
@@ -136,6 +142,19 @@ class FileRecord(Stored):
     sha256: str
 
 
+class CollectorSettings(Stored):
+    """Values that a stack has for itself, instead of those that a collector of the project's own declares."""
+
+    collector: str
+    write: str
+    """Id of the write that made it."""
+    settings: Mapping[str, str] = Field(default_factory=dict)
+    """By name; a name that isn't here has the declared value."""
+    by: str = ""
+    """The person who set them last."""
+    at: AwareDatetime
+
+
 class RunStatus(StrEnum):
     """How a run stands."""
 
@@ -155,6 +174,8 @@ class CollectionRun(Stored):
     """The tick's time, UTC."""
     since: AwareDatetime | None = None
     """Beginning of the tick's interval."""
+    runs_in: RunsIn = "function"
+    """Where it runs: in the function, or in a container."""
     status: RunStatus = RunStatus.RUNNING
     batches: int = 0
     rows: int = 0

@@ -3,12 +3,15 @@
 python -m headwater.container.task train <model> <run id>
 python -m headwater.container.task ingest '<upload as JSON>'
 python -m headwater.container.task reingest '<order as JSON>' <run id>
+python -m headwater.container.task collect '<order as JSON>'
 """
 
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,12 +24,18 @@ from headwater.lake.types import ReingestOrder, Upload
 from headwater.settings import LakeSettings
 
 if TYPE_CHECKING:
+    from headwater.collecting.service import Order
     from headwater.lake.service import Lake
 
 USAGE = (
     "usage: python -m headwater.container.task train <model> <run id> | ingest <upload as JSON> | "
-    "reingest <order as JSON> <run id>"
+    "reingest <order as JSON> <run id> | collect <order as JSON>"
 )
+
+COLLECTS_FOR = timedelta(hours=11)
+"""How long a run of a collector fetches: the machine stops the task half an hour later, so that a file still lands."""
+
+_SERVICES = {"train": "training", "collect": "collecting"}
 
 LOCK = Path(__file__).resolve().parents[2] / "requirements.txt"
 """The lock of the packages in the image."""
@@ -36,6 +45,13 @@ class Settings(LakeSettings):
     """Environment of the container."""
 
     artifacts_bucket: str
+    code_version: str = "unknown"
+    """The running code: the image's digest."""
+
+
+class CollectSettings(LakeSettings):
+    """Environment of the container that runs collectors."""
+
     code_version: str = "unknown"
     """The running code: the image's digest."""
 
@@ -85,6 +101,26 @@ def reingest(settings: Settings, logger: Logger, order: ReingestOrder, run_id: s
     logger.info("source made again", extra={"reingestion": done.model_dump(mode="json") if done else None})
 
 
+def collect(settings: CollectSettings, logger: Logger, order: Order) -> None:
+    """Run a collector to its end, as the function does in several calls."""
+    from headwater.collecting.service import Collecting, Tick
+    from headwater.storage.secrets import Secrets
+
+    collector = deployed_catalog().collector(order.collector)
+    logger.append_keys(collector=collector.name, source=collector.source)
+    deadline = (order.started_at or datetime.now(UTC)) + COLLECTS_FOR
+    collecting = Collecting.from_settings(
+        collector, settings, secret=Secrets(), now=lambda: datetime.now(UTC), pause=time.sleep
+    )
+    outcome = collecting.run(
+        order.run_id,
+        Tick.given(order.tick),
+        seconds_left=lambda: (deadline - datetime.now(UTC)).total_seconds(),
+        is_last_call=True,
+    )
+    logger.info("collected", extra={"outcome": outcome.model_dump(mode="json")})
+
+
 def _lake(settings: Settings) -> Lake:
     from headwater.lake.service import Lake
 
@@ -93,7 +129,7 @@ def _lake(settings: Settings) -> Lake:
 
 def main(arguments: Sequence[str]) -> int:
     """Do what the arguments say; 0 if it is done, 1 if it failed, 2 if they say nothing that is known."""
-    logger = Logger(service="training" if arguments[:1] == ["train"] else "lake")
+    logger = Logger(service=_SERVICES.get(next(iter(arguments), ""), "lake"))
     try:
         match list(arguments):
             case ["train", model, run_id]:
@@ -107,11 +143,18 @@ def main(arguments: Sequence[str]) -> int:
                 order = ReingestOrder.model_validate_json(text)
                 logger.append_keys(run_id=run_id, source=order.source)
                 reingest(Settings.from_environment(), logger, order, run_id)
+            case ["collect", text]:
+                from headwater.collecting.service import Order
+
+                asked = Order.model_validate_json(text)
+                logger.append_keys(run_id=asked.run_id, collector=asked.collector)
+                collect(CollectSettings.from_environment(), logger, asked)
             case _:
                 logger.error(USAGE)
                 return 2
     except HeadwaterError as error:
-        logger.error(f"{error.reason}: {error.message}")
+        traces = getattr(error, "__notes__", [])
+        logger.error(f"{error.reason}: {error.message}", extra={"traces": traces} if traces else {})
         return 1
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, entry['loc']))}: {entry['msg']}" for entry in error.errors())

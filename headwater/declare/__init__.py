@@ -17,6 +17,7 @@ from headwater.declare.references import Reference, resolve
 from headwater.declare.retraining import Retraining
 from headwater.declare.schedules import Schedule
 from headwater.declare.sources import LANDED, TIME_FORMATS, Source
+from headwater.declare.streams import Kinesis, Sqs
 from headwater.declare.times import Duration, OptionalDuration
 from headwater.declare.training import (
     LOWER_IS_BETTER,
@@ -57,6 +58,7 @@ __all__ = [
     "Http",
     "Integers",
     "InvalidProduct",
+    "Kinesis",
     "LinkHeader",
     "Metric",
     "Model",
@@ -74,6 +76,7 @@ __all__ = [
     "Search",
     "Source",
     "Sql",
+    "Sqs",
     "Uniform",
     "Window",
     "business_days",

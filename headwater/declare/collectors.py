@@ -7,13 +7,16 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from string import Formatter
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, StringConstraints, model_validator
 
+from headwater.declare.accounts import ExternalId, RoleArn
 from headwater.declare.base import Declaration, Name
 from headwater.declare.references import Reference
 from headwater.declare.schedules import Schedule
 from headwater.declare.secrets import Secret
+from headwater.declare.streams import Kinesis, Sqs
 from headwater.declare.times import OptionalDuration
 
 LONGEST_NAME = 40
@@ -25,6 +28,10 @@ INTERVAL = ("since", "until")
 _COLUMN = re.compile(r"[A-Za-z_][A-Za-z0-9_$]{0,62}")
 _TABLE = re.compile(r"[A-Za-z_][\w$]{0,62}(\.[A-Za-z_][\w$]{0,62}){0,2}")
 _PLACE = re.compile(r"(?<!:):(\w+)")
+HTTPS = 443
+DATABASE_PORTS = (5432, 3306)
+"""PostgreSQL's and MySQL's."""
+RunsIn = Literal["function", "container"]
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")
 
 
@@ -230,11 +237,9 @@ class S3(Declaration):
     """Such as ``exports/orders/``."""
     pattern: Annotated[str, Field(min_length=1, max_length=200)] = "*"
     """Objects that count, by the rest of their keys, as shells match names: ``*.csv``."""
-    role_arn: (
-        Annotated[str, StringConstraints(pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$")] | None
-    ) = None
+    role_arn: RoleArn | None = None
     """A role of the other account that may be assumed."""
-    external_id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_+=,.@:/-]+$")] | None = None
+    external_id: ExternalId | None = None
     """The external id that the role's trust policy asks for."""
     region: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,30}$")] | None = None
     """The bucket's region, if it isn't the stack's."""
@@ -294,7 +299,7 @@ class Code(Declaration):
         return frozenset(self.secret_names.values())
 
 
-Reads = Annotated[Sql | Http | S3 | Code, Field(discriminator="kind")]
+Reads = Annotated[Sql | Http | S3 | Kinesis | Sqs | Code, Field(discriminator="kind")]
 
 
 class Collector(Declaration):
@@ -311,11 +316,43 @@ class Collector(Declaration):
     schedule: Schedule
     """When it runs; its ledger of ticks is called ``collect-<name>``."""
     reads: Reads
-    """The origin: `Sql`, `Http`, `S3` or `Code`."""
+    """The origin: `Sql`, `Http`, `S3`, `Kinesis`, `Sqs` or `Code`."""
+    runs_in: RunsIn = "function"
+    """``function``: fifteen minutes a call, outside of any VPC. ``container``: a Fargate task with eleven hours, the
+    CPU, memory and disk of a training, and the network of the settings ``vpcId`` and ``subnetIds``."""
+    ports: tuple[Annotated[int, Field(ge=1, le=65_535)], ...] = ()
+    """TCP ports that its container may reach besides 443; by default those that `reads` needs: 5432 and 3306 for `Sql`,
+    the address's for `Http`. Only with ``runs_in="container"``."""
     description: str = ""
     """One line for people."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.ports and self.runs_in != "container":
+            raise ValueError("Collector: ports goes with runs_in='container': a function reaches every port")
+        try:
+            _ = self.reaches
+        except ValueError as error:
+            raise ValueError(f"Collector: the address's port: {error}") from None
+        return self
 
     @property
     def schedule_name(self) -> str:
         """The name of its ledger of ticks."""
         return f"collect-{self.name}"
+
+    @property
+    def reaches(self) -> frozenset[int]:
+        """TCP ports that it may reach; empty: any, since it runs in a function."""
+        if self.runs_in == "function":
+            return frozenset()
+        own: tuple[int, ...]
+        match self.reads:
+            case Sql():
+                own = DATABASE_PORTS
+            case Http(url=url):
+                parts = urlsplit(url)
+                own = (parts.port or (HTTPS if parts.scheme == "https" else 80),)
+            case _:
+                own = ()
+        return frozenset({HTTPS, *(self.ports or own)})

@@ -10,15 +10,17 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from headwater.client import Stack
+from headwater.client.ingestions import SentFile
 from headwater.client.models import ModelCard
 from headwater.client.predictions import Predictions
 from headwater.client.runs import Rejected
 from headwater.client.starting import starting
 from headwater.client.waiting import wait_for
-from headwater.demo.correction import Correction, correct_and_go_back
+from headwater.demo.correction import FLIGHTS, Correction, correct_and_go_back
 from headwater.demo.flights import Departure, departures, month_files
 from headwater.demo.narrating import Narrator
 from headwater.demo.summer import Summer, spend_july
+from headwater.demo.weather import COLLECTOR, SOURCE, collect
 
 MODEL = "flight_delay"
 YEAR = 2013
@@ -87,7 +89,7 @@ def run(
     retrain: bool = False,
     summer: bool = True,
 ) -> Outcome:
-    """Upload real flights, let the stack make a served model of them and ask it, correct an upload, and watch July.
+    """Upload real flights, collect the weather, let the stack make a served model and ask it; correct, and watch July.
 
     Parameters
     ----------
@@ -133,12 +135,19 @@ def run(
 def _upload(cloud: Stack, narrator: Narrator, months: Sequence[int], every: int) -> int:
     with TemporaryDirectory(prefix="headwater-demo-") as folder, narrator.stage("upload", "upload") as stage:
         files = month_files(Path(folder), months, every=every)
-        sent = []
-        for file in files:
+        flights = [file for file in files if file.source == FLIGHTS]
+        sent: list[SentFile] = []
+        for file in flights:
             stage.update(f"{file.path.name}: {file.rows:,} rows")
             sent.append(cloud.upload(file.source, file.path))
+        weather = [file for file in files if file.source == SOURCE]
+        collected = collect(cloud, weather, timeout=INGESTION_TIMEOUT, said=stage.update)
         size = sum(entry.size for entry in sent) / 1e6
-        stage.update(f"{len(sent)} files, {size:.1f} MB, put under s3://{cloud.description.lake_bucket}/landing/")
+        sent += collected
+        stage.update(
+            f"{len(flights)} files of flights, {size:.1f} MB, put under s3://{cloud.description.lake_bucket}/landing/, "
+            f"and {len(collected)} months of weather collected by ticks of collect-{COLLECTOR}"
+        )
     with narrator.stage("ingest", "ingestion and features") as stage:
         done = []
         for number, entry in enumerate(sent):

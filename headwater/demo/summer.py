@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from headwater.client import Stack
 from headwater.demo.flights import Departure, MonthFile, change, departures, month_departures, month_files
 from headwater.demo.narrating import Narrator
+from headwater.demo.weather import collect
 
 if TYPE_CHECKING:
     from headwater.monitoring.status import PerformanceFigure
@@ -155,14 +156,14 @@ def break_sensor(weather: MonthFile) -> int:
 
 
 def _upload(cloud: Stack, narrator: Narrator, *, every: int, timeout: float) -> None:
-    """Upload July's weather, with a sensor that breaks, and its flights, with their landings."""
+    """Collect July's weather, with a sensor that breaks, and upload its flights, with their landings."""
     with (
         TemporaryDirectory(prefix="headwater-demo-") as folder,
         narrator.stage("summer", "July's flights and weather") as stage,
     ):
         weather, flights = month_files(Path(folder), [MONTH], every=every)
         broken = break_sensor(weather)
-        sent = [cloud.upload(file.source, file.path) for file in (weather, flights)]
+        sent = [cloud.upload(flights.source, flights.path), *collect(cloud, [weather], timeout=timeout)]
         done = [cloud.ingestions.wait(one, timeout=timeout) for one in sent]
         rows = sum(one.rows_out for one in done)
         stage.update(f"{rows:,} rows curated; in {broken:,} of them the {SENSOR} sensor is stuck at {STUCK_AT}")

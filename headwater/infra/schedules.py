@@ -87,7 +87,7 @@ def _machines(
     if names := sorted(platform.products.collectors):
         raise pulumi.RunError(
             f"the products declare collectors ({', '.join(names)}), and nothing runs them: infra/__main__.py needs "
-            'collectors = infra.Collectors("collectors", platform), and infra.Schedules(..., '
+            'collectors = infra.Collectors("collectors", platform, containers=containers), and infra.Schedules(..., '
             "collecting=collectors.machine)"
         )
     return {"training": training}

@@ -10,8 +10,9 @@ from pydantic import AwareDatetime
 
 from headwater.monitoring.drift.channels import Channel
 from headwater.monitoring.drift.explaining import Histogram, Share
-from headwater.monitoring.drift.judging import SUSPECT_LIMIT, Finding, Outcome, Verdict
+from headwater.monitoring.drift.judging import SUSPECT_LIMIT
 from headwater.monitoring.drift.standing import State
+from headwater.monitoring.drift.verdicts import Finding, Outcome, Verdict
 from headwater.monitoring.pictures import MOST_BARS, axes, by_day, nothing, pairs
 from headwater.monitoring.status import Status
 from headwater.monitoring.watch.types import JudgedDay, Stood

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 
 from headwater.errors import InvalidRequest
-from headwater.monitoring.drift.judging import Finding
+from headwater.monitoring.drift.verdicts import Finding
 from headwater.monitoring.fingerprints import fingerprint
 from headwater.monitoring.messages import (
     DriftAnswer,

@@ -8,8 +8,8 @@ from enum import StrEnum
 from pydantic import AwareDatetime
 
 from headwater.declare import Metric
-from headwater.monitoring.drift.judging import Finding
 from headwater.monitoring.drift.standing import State
+from headwater.monitoring.drift.verdicts import Finding
 from headwater.values import Stored, Value
 
 

@@ -21,15 +21,15 @@ from headwater.monitoring.answers import (
 )
 from headwater.monitoring.days.service import CountedDay, Days
 from headwater.monitoring.days.store import DayStore
-from headwater.monitoring.days.types import start_of
 from headwater.monitoring.days.versions import Versions
-from headwater.monitoring.drift.bank import MOST_WINDOWS, Bank, BankWindow
+from headwater.monitoring.drift.bank import Bank
 from headwater.monitoring.drift.explaining import beside_usual, features_of, histogram, usual_shares
-from headwater.monitoring.drift.judging import Judge, Verdict
 from headwater.monitoring.drift.standing import Standing
+from headwater.monitoring.drift.verdicts import Verdict
 from headwater.monitoring.log.store import CompactionStore
-from headwater.monitoring.profiles.types import SCORES, WindowProfile, merge
+from headwater.monitoring.profiles.types import SCORES
 from headwater.monitoring.status import Status
+from headwater.monitoring.stretches import SEGMENT_DAYS, judge_of, verdicts_of_horizon, verdicts_of_segment
 from headwater.monitoring.watch.judging import VersionJudge
 from headwater.monitoring.watch.service import status_of
 from headwater.monitoring.watch.store import WatchStore
@@ -41,8 +41,6 @@ DAYS = 7
 """Days that are shown unless others are asked for."""
 LONGEST = 400
 """Days that one question may be about."""
-SEGMENT_DAYS = 60
-"""Earlier days of a segment that its last one is compared with."""
 
 
 class NoSuchDay(NotFound):
@@ -191,9 +189,9 @@ class Watching:
         if segment and horizon > 1:
             raise InvalidRequest("a segment is judged day by day: leave horizon out")
         if segment:
-            verdicts = self._of_segment(bank, model, number, days, segment)
+            verdicts = verdicts_of_segment(self.days, bank, model, number, days, segment)
         elif horizon > 1:
-            verdicts = self._of_horizon(bank, model, number, days, horizon)
+            verdicts = verdicts_of_horizon(self.days, bank, model, number, days, horizon)
         else:
             verdicts = self._of_days(model, number, days)
         return Watched(
@@ -243,29 +241,6 @@ class Watching:
         judge = VersionJudge(self._store, self.days, self._versions, model, version)
         judged = self._judged(model, version)
         return [(one.day, judge.said(one, one.day, judged, self._moment).verdict) for one in days]
-
-    def _of_horizon(
-        self, bank: Bank, model: str, version: int, days: Sequence[CountedDay], horizon: int
-    ) -> list[tuple[date, Verdict]]:
-        if not days:
-            return []
-        judge, found = Judge(bank, horizon=horizon), []
-        first = days[0].day - timedelta(days=horizon - 1)
-        profiles = {one.day: one.profile() for one in self.days.counted(model, version, first, days[-1].day)}
-        for one in days:
-            some = [profiles[day] for day in profiles if one.day - timedelta(days=horizon) < day <= one.day]
-            found.append((one.day, judge.judge(merge(bank.scheme, some))))
-        return found
-
-    def _of_segment(
-        self, bank: Bank, model: str, version: int, days: Sequence[CountedDay], segment: str
-    ) -> list[tuple[date, Verdict]]:
-        if not days:
-            return []
-        first = days[0].day - timedelta(days=SEGMENT_DAYS)
-        earlier = self.days.counted(model, version, first, days[0].day - timedelta(days=1))
-        judge = _judge_of(bank, [(one.day, one.profile(segment)) for one in earlier])
-        return [(one.day, judge.judge(one.profile(segment))) for one in days]
 
     # -- why ----------------------------------------------------------------------------------------------------
 
@@ -318,7 +293,7 @@ class Watching:
             then = sum(one.profile(segment).rows for one in outside)
             if not now and not then:
                 continue
-            judge = _judge_of(bank, [(one.day, one.profile(segment)) for one in before])
+            judge = judge_of(bank, [(one.day, one.profile(segment)) for one in before])
             found.append(
                 SegmentShare(
                     segment=segment,
@@ -399,12 +374,6 @@ class Watching:
                 )
             )
         return Replay(model=model, version=number, days=tuple(found))
-
-
-def _judge_of(bank: Bank, profiles: Sequence[tuple[date, WindowProfile]]) -> Judge:
-    """The judge by some days' profiles instead of training's."""
-    windows = tuple(BankWindow(start=start_of(day), profile=profile) for day, profile in profiles if profile.rows)
-    return Judge(bank.model_copy(update={"windows": windows[-MOST_WINDOWS:]}))
 
 
 def _feature(bank: Bank, model: str, feature: str | None) -> str | None:

@@ -13,8 +13,8 @@ from headwater.declare import Catalog, Model, Product
 from headwater.lake.errors import NoData, OlderDefinition
 from headwater.lake.types import DataVersion
 from headwater.monitoring.drift.channels import BROKEN
-from headwater.monitoring.drift.judging import Finding
 from headwater.monitoring.drift.standing import State
+from headwater.monitoring.drift.verdicts import Finding
 from headwater.monitoring.status import Status, deciding
 from headwater.monitoring.watch.records import WatchRecords
 from headwater.monitoring.watch.words import of_findings

@@ -22,7 +22,11 @@ def definitions(catalog: Catalog) -> list[Definition]:
         if model.retrain is not None
     ]
     collecting = [
-        Definition(name=one.schedule_name, work=Work(kind="collecting", name=name), schedule=one.schedule)
+        Definition(
+            name=one.schedule_name,
+            work=Work(kind="collecting", name=name, runs_in=one.runs_in),
+            schedule=one.schedule,
+        )
         for name, one in sorted(catalog.collectors.items())
     ]
     return [*retraining, *collecting]

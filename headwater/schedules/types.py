@@ -10,6 +10,7 @@ from typing import Final, Literal
 from pydantic import AwareDatetime, Field
 
 from headwater.declare import Schedule
+from headwater.declare.collectors import RunsIn
 from headwater.values import Stored, Value
 
 Origin = Literal["scheduled", "backfill", "manual"]
@@ -26,6 +27,8 @@ class Work(Value):
     """``training``: a training run; ``collecting``: a collector's run; ``call``: a call of a function."""
     name: str
     """Name of the model, of the collector, or of the schedule that calls."""
+    runs_in: RunsIn | None = None
+    """Where a collector runs; None for other work."""
     function: str = ""
     """ARN of the function to call."""
     event: Mapping[str, str] = Field(default_factory=dict)

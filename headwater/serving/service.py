@@ -71,19 +71,16 @@ class Serving:
         else:
             features, ages, looked = self._look_up(predictor, request.instances, as_of)
         numbers = predictor.predict(rows, features)
-        predictions: list[Prediction] = []
-        logged, missing_count = [], 0
-        for instance, row, age, number in zip(request.instances, features, ages, numbers, strict=True):
-            missing = [name for name, value in row.items() if value is None]
-            missing_count += len(missing)
-            given = {predictor.label: number, "missing_features": missing, "feature_age_seconds": age}
-            predictions.append(prediction := cast(Prediction, given))
-            logged.append({"inputs": instance, "features": row, **prediction})
+        predictions = _predictions(predictor.label, numbers, features, ages)
+        # Before tokens are put into the answer: those aren't written down.
+        logged = [
+            {"inputs": instance, "features": row, **prediction}
+            for instance, row, prediction in zip(request.instances, features, predictions, strict=True)
+        ]
         if request.explain:
             for place, prediction in enumerate(predictions):
                 prediction["views"] = explain(looked[place]) if looked else {}
         if request.feedback:
-            # After the log's entries were made: tokens aren't written down.
             tokens = self._tokens(model, request_id, received_at, len(predictions))
             for prediction, token in zip(predictions, tokens, strict=True):
                 prediction["feedback_token"] = token
@@ -108,7 +105,7 @@ class Serving:
             predictions=logged,
             looked=looked,
         )
-        return Answer(answer, record, missing_count)
+        return Answer(answer, record, sum(len(one["missing_features"]) for one in predictions))
 
     def card(self, model: str, alias: str = PRODUCTION) -> Card:
         """The card of the version that serves: its inputs and output, its data, and its metrics."""
@@ -173,3 +170,14 @@ class Serving:
             ]
             ages.append(max(found, default=None))
         return values, ages, looked
+
+
+def _predictions(
+    label: str, numbers: Sequence[float], features: Sequence[Features], ages: Sequence[float | None]
+) -> list[Prediction]:
+    """The answer for each instance, with the features that had no value."""
+    made: list[Prediction] = []
+    for row, age, number in zip(features, ages, numbers, strict=True):
+        missing = [name for name, value in row.items() if value is None]
+        made.append(cast(Prediction, {label: number, "missing_features": missing, "feature_age_seconds": age}))
+    return made

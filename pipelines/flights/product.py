@@ -2,6 +2,8 @@
 
 from headwater.declare import (
     Aggregations,
+    Code,
+    Collector,
     Examples,
     Feature,
     FeatureView,
@@ -48,6 +50,20 @@ WEATHER = Source(
     sql="SELECT *, time_hour + INTERVAL 1 HOUR AS known_at FROM landed",
     event_time="time_hour",
     available_time="known_at",
+)
+# The month before, on its first morning: by then the archive has the last evening too.
+COLLECT_WEATHER = Collector(
+    name="weather",
+    source="weather",
+    description="The airports' reports of a month, from the archive of the Iowa Environmental Mesonet.",
+    schedule=Schedule(cron="0 6 1 * ? *", zone="America/New_York"),
+    reads=Code(
+        function="functions.weather:collect",
+        settings={
+            "archive": "https://mesonet.agron.iastate.edu/cgi-bin/request/asos.py",
+            "allow_private": "no",
+        },
+    ),
 )
 
 

@@ -62,6 +62,7 @@ def test_real_flights_become_a_served_model_twice_with_the_same_figures(winter: 
         assert before["training_set_sha256"] == corrected["training_set_sha256"] != after["training_set_sha256"]
         assert not {"\x1b", "\r"} & set(result.err)
 
+        check_collected(project)
         check_lineage(project, first)
         following = project.start("local", "logs", "predict", "--follow")
         assert following.stdout is not None
@@ -79,6 +80,14 @@ def test_real_flights_become_a_served_model_twice_with_the_same_figures(winter: 
         assert processes_of(project.home) == []
     finally:
         project.run("local", "down", "--yes")
+
+
+def check_collected(project: Project) -> None:
+    """The weather came by the stack's own collector, which asks the archive itself again afterwards."""
+    runs = project.done("collect", "history", "weather")
+    assert [(run["status"], run["batches"]) for run in runs] == [("DONE", 1)] * 4
+    assert [run["rows"] for run in runs] == [2159, 2227, 2010, 2226]
+    assert project.done("collect", "show", "weather")["settings"] == {}
 
 
 def check_summer(summer: dict[str, Any]) -> None:

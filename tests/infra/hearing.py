@@ -1,4 +1,4 @@
-"""Who hears when a function or a state machine fails, as the resources of a stack say: no name is known here."""
+"""Who hears when a function, a task or a machine fails, as the resources of a stack say: no name is known here."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from headwater.infra.policies.graph import Graph, Resource
 FUNCTION, MACHINE = "aws:lambda/function:Function", "aws:sfn/stateMachine:StateMachine"
 ALARM, TOPIC, QUEUE = "aws:cloudwatch/metricAlarm:MetricAlarm", "aws:sns/topic:Topic", "aws:sqs/queue:Queue"
 SUBSCRIPTION, PERMISSION = "aws:sns/topicSubscription:TopicSubscription", "aws:lambda/permission:Permission"
+TASK = "aws:ecs/taskDefinition:TaskDefinition"
+CALLS = "lambda:InvokeFunction"
 POLICY, API = "aws:iam/rolePolicy:RolePolicy", "aws:apigatewayv2/api:Api"
 
 
@@ -37,6 +39,10 @@ class _Stack:
             yield from self._machine(machine)
         for api in self.graph.all(API):
             yield from self._api(api)
+        machines = [str(one.get("roleArn")).rpartition("/")[2] for one in self.graph.all(MACHINE)]
+        for task in self.graph.all(TASK):
+            if not any(self._may(role, "ecs:RunTask", task.get("arn")) for role in machines):
+                yield f"{task.name}: no state machine runs it, so nothing hears that it failed"
         for arn, function in self.functions.items():
             name = function.name
             if not self._callers[arn]:
@@ -99,7 +105,7 @@ class _Stack:
         arn, name = function.get("arn"), function.get("name")
         for machine in self.graph.all(MACHINE):
             # The alarms of the machine itself are asked for beside this.
-            if self._may_call(str(machine.get("roleArn")).rpartition("/")[2], arn):
+            if self._may(str(machine.get("roleArn")).rpartition("/")[2], CALLS, arn):
                 yield "", ""
         for permission in self.graph.all(PERMISSION):
             if permission.get("function") in (arn, name):
@@ -150,12 +156,11 @@ class _Stack:
     def _waiting(self, arn: str) -> Iterator[str]:
         """The other functions whose role may invoke the function."""
         by_role = {str(one.get("role")).rpartition("/")[2]: callee for callee, one in self.functions.items()}
-        yield from (caller for role, caller in by_role.items() if caller != arn and self._may_call(role, arn))
+        yield from (caller for role, caller in by_role.items() if caller != arn and self._may(role, CALLS, arn))
 
-    def _may_call(self, role: str, arn: str) -> bool:
+    def _may(self, role: str, action: str, arn: object) -> bool:
         return any(
-            whose == role and "lambda:InvokeFunction" in actions and arn in resources
-            for whose, actions, resources in self._allowed
+            whose == role and action in actions and arn in resources for whose, actions, resources in self._allowed
         )
 
     def _gives_up(self, function: Resource) -> Iterator[str]:

@@ -85,6 +85,7 @@ def changed(kind: str, **props: Any) -> Callable[[Resource], Resource | None]:
         ),
         (changed("aws:iam/rolePolicy:RolePolicy", policy="{}"), "lake-intake: its role may not send dead letters"),
         (changed(MACHINE, roleArn="role/nobody"), "lake-ingest: nothing in the stack calls it"),
+        (changed(MACHINE, roleArn="role/nobody"), "containers-task: no state machine runs it"),
         (without(PERMISSION), "lineage-ask: nothing in the stack calls it"),
         (changed(PERMISSION, principal="iot.amazonaws.com"), "called by iot, and nothing says who hears of that"),
         (changed(QUEUE, redrivePolicy="{}"), "features-stream: features-stream: its dead letters aren't watched"),

@@ -175,28 +175,32 @@ def test_containers_run_an_image_by_digest_that_nobody_can_move(graph: Graph) ->
         }
 
 
-def test_each_schedule_of_a_model_wakes_the_ledger_at_its_ticks(graph: Graph) -> None:
+def test_each_declared_schedule_wakes_the_ledger_at_its_ticks(graph: Graph) -> None:
     from headwater.declare import load_catalog
     from headwater.schedules.types import Definition
     from headwater.schedules.waking import wake_of
 
-    declared = {f"retrain-{model.name}": model.retrain for model in load_catalog().models.values() if model.retrain}
+    products = load_catalog()
+    declared = {f"retrain-{model.name}": model.retrain for model in products.models.values() if model.retrain}
+    declared |= {one.schedule_name: one.schedule for one in products.collectors.values()}
     found = schedules(graph, "retraining")
     assert found.keys() == declared.keys()
     kept = {one.plain_inputs["key"]: one.plain_inputs for one in graph.all("aws:s3/bucketObjectv2:BucketObjectv2")}
     (wake,) = [one for one in graph.all(FUNCTION) if one.name == "retraining-wake"]
-    for name, retrain in declared.items():
-        assert found[name]["scheduleExpression"] == wake_of(retrain).expression
+    for name, schedule in declared.items():
+        assert found[name]["scheduleExpression"] == wake_of(schedule).expression
         assert found[name]["target"]["arn"] == graph.outputs(FUNCTION)[wake.name]["arn"]
         told = {"schedule": name, "scheduled": "<aws.scheduler.scheduled-time>"}
         assert json.loads(found[name]["target"]["input"]) == told
         content = kept[f"stack/schedules/{name}.json"]["content"]
-        assert Definition.model_validate_json(content).schedule == retrain
+        assert Definition.model_validate_json(content).schedule == schedule
     (policy,) = [one for one in graph.all("aws:iam/rolePolicy:RolePolicy") if one.name == "retraining-wake"]
     statements = json.loads(policy.plain_inputs["policy"])["Statement"]
     allowed = {action for one in statements for action in one["Action"]}
-    # Ticks are reasons: the policy alone starts trainings.
-    assert "states:StartExecution" not in allowed
+    # Ticks are reasons: the policy alone starts trainings. Runs of collectors are started by the ledger.
+    started = {arn for one in statements if "states:StartExecution" in one["Action"] for arn in one["Resource"]}
+    machines = graph.outputs("aws:sfn/stateMachine:StateMachine")
+    assert started == {machines["collectors"]["arn"]}
     assert "lambda:InvokeFunction" in allowed
     # No schedule of this project replaces a run that is in progress.
     assert "states:StopExecution" not in allowed
@@ -262,7 +266,7 @@ def schedules(graph: Graph, group: str) -> dict[str, Mapping[str, Any]]:
 def test_functions_run_from_the_bundles_that_were_uploaded(graph: Graph) -> None:
     keys = {uploaded["key"] for uploaded in graph.outputs("aws:s3/bucketObjectv2:BucketObjectv2").values()}
     functions = graph.outputs(FUNCTION)
-    assert len(functions) == 35
+    assert len(functions) == 36
     for function in functions.values():
         assert function["s3Key"] in keys
         assert function["s3Key"].startswith("code/")

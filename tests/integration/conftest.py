@@ -9,6 +9,7 @@ import headwater.client.description
 from headwater.client import Stack, connect
 from headwater.templates import write
 from tests.projects import Project
+from tests.unit.collecting.postgresql import free_port
 
 BROKEN_CONTRACT = '''"""Any number of rooms."""
 
@@ -103,9 +104,9 @@ import pandera.pandas as pa
 
 ROWS = pa.DataFrameSchema({"id": pa.Column(int), "amount": pa.Column(str)}, coerce=True)
 '''
-TILLS_PRODUCT = '''"""Rows that are collected: by a function, and from a database."""
+TILLS_PRODUCT = '''"""Rows that are collected: by functions and a container, from databases, streams and queues."""
 
-from headwater.declare import Code, Collector, Schedule, Source, Sql
+from headwater.declare import Code, Collector, Kinesis, Schedule, Source, Sql, Sqs
 
 YEARLY = Schedule(cron="0 0 1 1 ? *")
 TILLS = Source(name="tills", contract=".contracts:ROWS", keys=("id",))
@@ -122,6 +123,19 @@ ORDERS = Collector(
     schedule=YEARLY,
     reads=Sql(url_secret="secretsmanager:tills/db", table="orders", cursor="id"),
 )
+BOOKS = Source(name="books", contract=".contracts:ROWS")
+LEDGER = Collector(
+    name="ledger",
+    source="books",
+    schedule=YEARLY,
+    reads=Sql(url_secret="secretsmanager:tills/books", table="entries"),
+    runs_in="container",
+    ports=(DATABASE_PORT,),
+)
+WEB = Source(name="web", contract=".contracts:ROWS")
+RETURNED = Source(name="returned", contract=".contracts:ROWS")
+CLICKS = Collector(name="clicks", source="web", schedule=YEARLY, reads=Kinesis(stream="clicks"))
+RETURNS = Collector(name="returns", source="returned", schedule=YEARLY, reads=Sqs(queue="returns"))
 '''
 TILLS_FUNCTION = '''"""Collects three rows a call, from a number on that is kept as a secret."""
 
@@ -139,7 +153,13 @@ def collect(request: Request) -> Iterator[Batch]:
 
 
 @pytest.fixture(scope="package")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+def database_port() -> int:
+    """Where a test's database will listen: a container's ports are declared."""
+    return free_port()
+
+
+@pytest.fixture(scope="package")
+def project(tmp_path_factory: pytest.TempPathFactory, database_port: int) -> Iterator[Project]:
     """A project with a table unlike flights, a product broken on purpose, a view that is watched, views
     for Spark, and collectors.
 
@@ -150,7 +170,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     _product(made, "broken", contracts=BROKEN_CONTRACT, product=BROKEN_PRODUCT, train=BROKEN_TRAIN)
     _product(made, "large", contracts=LARGE_CONTRACT, product=LARGE_PRODUCT)
     _product(made, "watched", product=WATCHED_PRODUCT)
-    _product(made, "collected", contracts=TILLS_CONTRACT, product=TILLS_PRODUCT)
+    tills = TILLS_PRODUCT.replace("DATABASE_PORT", str(database_port))
+    _product(made, "collected", contracts=TILLS_CONTRACT, product=tills)
     (made.root / "functions" / "tills.py").write_text(TILLS_FUNCTION)
     settings = made.root / "Pulumi.local.yaml"
     # Few entities in a test, and yet more than one shard.

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+import headwater.client.alarms
 import headwater.client.features
 from headwater.client.api import Api
 from headwater.client.connection import Connection
@@ -40,8 +41,8 @@ _INSIDE = Api | Connection | Machine
 
 
 def modules() -> Iterator[Any]:
-    """The client's modules and those of its features, by name."""
-    for package in (headwater.client, headwater.client.features):
+    """The client's modules and those of its alarms and features, by name."""
+    for package in (headwater.client, headwater.client.alarms, headwater.client.features):
         for entry in sorted(pkgutil.iter_modules(package.__path__), key=lambda entry: entry.name):
             yield importlib.import_module(f"{package.__name__}.{entry.name}")
 

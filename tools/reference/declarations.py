@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from headwater import declare
-from headwater.declare import Declaration, FeatureView, alarms
+from headwater.declare import Declaration, FeatureView, alarms, receivers
 from tools.reference.source import bullet, fields, markdown, prose, summary
 
 _HEAD = """\
@@ -59,7 +59,7 @@ def of_alarms() -> Sequence[type[Declaration]]:
     """The classes of a project's ``alarms.py``, the whole first."""
     found = [
         value
-        for value in vars(alarms).values()
+        for value in (vars(receivers) | vars(alarms)).values()
         if isinstance(value, type) and issubclass(value, Declaration) and value is not Declaration
     ]
     first = [alarms.Alarms, alarms.Route, alarms.Escalation, alarms.Step]

@@ -14,7 +14,8 @@ from headwater.alarms.alive.store import AliveStore
 from headwater.alarms.alive.types import HeartbeatState
 from headwater.alarms.errors import AlarmBusy, NoSuchHeartbeat
 from headwater.alarms.events import AlarmEvent, AlarmState
-from headwater.alarms.service import OVERDUE, Sender
+from headwater.alarms.service import OVERDUE
+from headwater.alarms.timers import Sender
 from headwater.declare.alarms import Alarms
 from headwater.declare.on_call import Heartbeat
 from headwater.declare.schedules import said_of

@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 from headwater.alarms.alive.store import AliveStore
 from headwater.alarms.alive.types import PingState
 from headwater.alarms.errors import NotificationFailed
-from headwater.alarms.service import OVERDUE, Sender
+from headwater.alarms.service import OVERDUE
+from headwater.alarms.timers import Sender
 from headwater.declare.alarms import Alarms
 from headwater.declare.on_call import Ping
 

@@ -15,7 +15,7 @@ from headwater.alarms.channels.http import Address, post
 from headwater.alarms.errors import InvalidWebhook, NotificationFailed
 from headwater.alarms.messages import document, plain, runbook, text, title
 from headwater.alarms.types import Kind, Notice, Notification
-from headwater.declare import alarms as declared
+from headwater.declare import receivers as declared
 
 Secrets = Callable[[str], str]
 """Reads a secret by where it is kept; raises `NotificationFailed`."""

@@ -20,7 +20,7 @@ from headwater.alarms.delivery import Channel
 from headwater.alarms.errors import InvalidWebhook, NotificationFailed
 from headwater.alarms.messages import document, subject, text, title
 from headwater.alarms.types import Kind, Notification
-from headwater.declare import alarms as declared
+from headwater.declare import receivers as declared
 from headwater.declare.alarms import Alarms
 from headwater.declare.on_call import Ping
 from headwater.storage.clients import client, error_code

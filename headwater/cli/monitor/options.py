@@ -11,7 +11,7 @@ import typer
 from headwater.cli.times import day_of, time_in_utc
 
 if TYPE_CHECKING:
-    from headwater.monitoring.drift.judging import Finding
+    from headwater.monitoring.drift.verdicts import Finding
 
 ModelArgument = Annotated[str, typer.Argument(help="Model that serves.", show_default=False)]
 VersionOption = Annotated[

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from headwater.client.alarms import AlarmView, GroupView, RouteView
+    from headwater.client.alarms.routes import RouteView
+    from headwater.client.alarms.views import AlarmView, GroupView
 
 STYLES = {"ALARM": "bold red", "OK": "green"}
 

@@ -16,7 +16,8 @@ from headwater.collecting.errors import CollectFailed
 from headwater.collecting.types import Batch, Request
 from headwater.declare import S3
 from headwater.lake.types import SUFFIXES
-from headwater.storage.clients import Clients, client, error_code, new_session
+from headwater.storage.clients import error_code
+from headwater.storage.roles import client_as
 
 MOST_OBJECTS = 500_000
 """Objects under the prefix that are remembered."""
@@ -31,7 +32,8 @@ def read_bucket(reads: S3, request: Request) -> Iterator[Batch]:
     The memory says which object landed with which ETag.
     """
     landed: dict[str, str] = json.loads(zlib.decompress(request.memory)) if request.memory else {}
-    s3 = _client(reads, request)
+    caller = f"headwater-{request.collector}"
+    s3 = client_as("s3", reads.role_arn, caller=caller, external_id=reads.external_id, region=reads.region)
     found = _listed(s3, reads)
     # Of objects that are gone nothing is remembered; one that comes back lands again, and replaces its file.
     landed = {key: etag for key, etag in landed.items() if key in found}
@@ -57,26 +59,6 @@ def read_bucket(reads: S3, request: Request) -> Iterator[Batch]:
 def _kept(landed: Mapping[str, str], last: str) -> Batch:
     memory = zlib.compress(json.dumps(landed).encode(), 6)
     return Batch(cursor={"objects": len(landed), "last": last, "sha256": sha256(memory).hexdigest()}, memory=memory)
-
-
-def _client(reads: S3, request: Request) -> Any:
-    """S3, as the role if there is one."""
-    if reads.role_arn is None:
-        return client.in_use.elsewhere("s3", reads.region) if reads.region else client("s3")
-    asked = {"ExternalId": reads.external_id} if reads.external_id else {}
-    try:
-        given = client("sts").assume_role(
-            RoleArn=reads.role_arn, RoleSessionName=f"headwater-{request.collector}"[:64], **asked
-        )["Credentials"]
-    except ClientError as error:
-        raise CollectFailed(f"{reads.role_arn} can't be assumed: {error_code(error)}") from None
-
-    def session() -> Any:
-        made = new_session(reads.region)
-        made.set_credentials(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
-        return made
-
-    return Clients(session, endpoint_url=client.in_use.endpoint_url)("s3")
 
 
 def _listed(s3: Any, reads: S3) -> Mapping[str, tuple[str, int]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,12 +20,15 @@ GRACE = 5.0
 """Seconds that a database is given to say that it gave up."""
 _POSTGRESQL = frozenset({"postgresql", "postgres"})
 _MYSQL = frozenset({"mysql", "mariadb"})
+DEFAULT_PORTS: Mapping[type, int] = {PostgreSQL: 5432, MySQL: 3306}
 _MODES = ("disable", "require", "verify-full")
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 @contextmanager
-def connected(secret: str, seconds: float) -> Iterator[tuple[Connection, Dialect]]:
+def connected(
+    secret: str, seconds: float, *, ports: frozenset[int] = frozenset()
+) -> Iterator[tuple[Connection, Dialect]]:
     """A connection whose transaction is ready to read, and its dialect.
 
     Parameters
@@ -34,17 +37,25 @@ def connected(secret: str, seconds: float) -> Iterator[tuple[Connection, Dialect
         ``postgresql://user:password@host:5432/name``, ``mysql://...``, or the JSON that Secrets Manager keeps for RDS.
     seconds : float
         After which the database is to give up.
+    ports : frozenset of int
+        Ports that can be reached; empty if all can.
 
     Raises
     ------
     CollectFailed
-        It is no address of a database that is known.
+        It is no address of a database that is known, or its port can't be reached.
     """
     url = _url_of(secret)
     name = url.get_backend_name()
     if name not in _POSTGRESQL | _MYSQL:
         raise CollectFailed("the database's address begins with neither postgresql:// nor mysql://")
     dialect: Dialect = PostgreSQL() if name in _POSTGRESQL else MySQL()
+    # Else it would time out, and nobody know why.
+    if ports and (port := url.port or DEFAULT_PORTS[type(dialect)]) not in ports:
+        raise CollectFailed(
+            f"the database's address has the port {port}, and the container reaches "
+            f"{', '.join(map(str, sorted(ports)))} alone: declare ports=({port},) of the collector"
+        )
     driver = "postgresql+pg8000" if name in _POSTGRESQL else "mysql+pymysql"
     url, context = _encryption(url)
     # Longer than the database's own patience, so that its words come, and not those of a lost connection.

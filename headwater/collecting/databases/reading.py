@@ -17,7 +17,7 @@ from headwater.collecting.databases.connecting import connected
 from headwater.collecting.databases.cursors import CursorColumn, Known, Point
 from headwater.collecting.databases.dialects import Dialect
 from headwater.collecting.errors import CollectFailed
-from headwater.collecting.files import JSON_LINES, LinesFile
+from headwater.collecting.files import JSON_LINES, MOST_BYTES, LinesFile
 from headwater.collecting.types import Batch, Request
 from headwater.declare import Sql
 
@@ -42,12 +42,18 @@ class _Reading(NamedTuple):
     """As the driver describes them."""
 
 
-def read_sql(reads: Sql, request: Request) -> Iterator[Batch]:
-    """Batches of a database's rows; raises `CollectFailed`."""
-    with connected(request.secret(reads.url_secret), max(30.0, request.seconds_left() - ENOUGH)) as (
-        connection,
-        dialect,
-    ):
+def read_sql(reads: Sql, request: Request, *, ports: frozenset[int] = frozenset()) -> Iterator[Batch]:
+    """Batches of a database's rows; raises `CollectFailed`.
+
+    Parameters
+    ----------
+    reads : Sql
+    request : Request
+    ports : frozenset of int
+        Ports that can be reached; empty if all can.
+    """
+    patience = max(30.0, request.seconds_left() - ENOUGH)
+    with connected(request.secret(reads.url_secret), patience, ports=ports) as (connection, dialect):
         reading = _described(connection, dialect, reads, request)
         if reads.cursor is not None:
             yield from _by_cursor(reading, _cursor_column(reading, reads.cursor))
@@ -177,10 +183,17 @@ def _whole(reading: _Reading) -> Batch:
     with LinesFile(request.folder) as file, closing(_rows(reading, None, None)) as rows:
         for line, _ in rows:
             file.write(line)
-            if file.rows % CHUNK == 0 and request.seconds_left() < ENOUGH:
+            if file.rows % CHUNK:
+                continue
+            if file.written > MOST_BYTES:
+                raise CollectFailed(
+                    f"{file.rows:,} rows are {file.written:,} bytes, gzipped, S3 takes {MOST_BYTES:,} as one file, and "
+                    "there are more: declare a cursor, or read by :since and :until"
+                )
+            if request.seconds_left() < ENOUGH:
                 raise CollectFailed(
                     f"{file.rows:,} rows were read in the time of one call, and there are more: declare a cursor, or "
-                    "read by :since and :until"
+                    "runs_in='container', or read by :since and :until"
                 )
     if not file.rows and not reading.reads.by_interval:
         raise CollectFailed("there are no rows, and no file can say so: what landed before still counts")

@@ -33,12 +33,11 @@ def read_http(reads: Http, request: Request, *, pause: Any = time.sleep) -> Iter
     secret_headers = {name: request.secret(place) for name, place in reads.secret_headers.items()}
     if bad := [name for name, value in secret_headers.items() if not value.isprintable()]:
         raise CollectFailed(f"the secret of header {bad[0]!r} has a line break")
-    requests = Requests(
-        folder=request.folder,
+    requests = Requests.of(
+        request,
         headers={**_accepted(reads), **reads.headers, **secret_headers},
         allow_private=reads.allow_private,
         max_bytes=reads.max_bytes,
-        seconds_left=request.seconds_left,
         pause=pause,
     )
     name = f"{request.until:%Y-%m-%dT%H%M%SZ}" if reads.by_interval else "all"

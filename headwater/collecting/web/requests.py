@@ -1,16 +1,21 @@
-"""GET requests to an address that a project named: bounded, tried again where that may help, never redirected."""
+"""GET requests to an address that a project named: bounded, tried again where that may help, never redirected.
+
+`Requests.of` is for functions of a project's own too.
+"""
 
 from __future__ import annotations
 
 import http.client
+import time
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 from urllib.parse import urljoin
 
 from headwater.collecting.errors import CollectFailed
+from headwater.collecting.types import Request
 from headwater.storage.outside import Address, AddressRefused, NoConnection, connect, retry_after
 from headwater.storage.retries import jitter
 
@@ -19,6 +24,8 @@ STEP_SECONDS = 30.0
 TRIES = 5
 """Tries of one request."""
 LONGEST_PAUSE = 60.0
+MOST_BYTES = 256 * 2**20
+"""The limit of all bodies of a run together, unless another one is given."""
 CHUNK = 2**18
 _AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 
@@ -64,6 +71,26 @@ class Requests:
     """Bytes of bodies so far."""
     pages: int = 0
     _origin: tuple[str, str, int] | None = field(default=None, init=False)
+
+    @classmethod
+    def of(
+        cls,
+        request: Request,
+        *,
+        headers: Mapping[str, str] | None = None,
+        allow_private: bool = False,
+        max_bytes: int = MOST_BYTES,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> Self:
+        """Requests of a collector's run, whose bodies go into its folder and whose time is that of its call."""
+        return cls(
+            folder=request.folder,
+            headers=headers or {},
+            allow_private=allow_private,
+            max_bytes=max_bytes,
+            seconds_left=request.seconds_left,
+            pause=pause,
+        )
 
     def get(self, url: str, more: Mapping[str, str] | None = None) -> Page:
         """GET an address, with further headers.

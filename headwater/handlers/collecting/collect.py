@@ -10,14 +10,11 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from headwater.collecting.errors import CollectFailed
-from headwater.collecting.kinds import read_of
-from headwater.collecting.service import Collecting, Tick
-from headwater.collecting.store import CollectedFiles, CollectorStore
+from headwater.collecting.service import Collecting, Order, Tick
 from headwater.declare import load_catalog
 from headwater.handlers.observability import observe
 from headwater.settings import LakeSettings, at_init
 from headwater.storage.secrets import Secrets
-from headwater.storage.table import Table
 
 logger, tracer, metrics, entry = observe("collecting")
 
@@ -34,20 +31,15 @@ secrets = Secrets()
 @entry
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Go on with a run: ``{"collector", "run_id", "tick": {"tick", "interval"}}``; ``complete`` says if it is over."""
-    collector = catalog().collector(event["collector"])
-    logger.append_keys(collector=collector.name, source=collector.source, run_id=event["run_id"])
-    collecting = Collecting(
-        collector,
-        read_of(collector),
-        CollectorStore(Table(settings().registry_table), collector.name),
-        CollectedFiles(settings().lake_bucket),
-        secret=secrets,
-        now=lambda: datetime.now(UTC),
-        pause=time.sleep,
+    order = Order.model_validate(event)
+    collector = catalog().collector(order.collector)
+    logger.append_keys(collector=collector.name, source=collector.source, run_id=order.run_id)
+    collecting = Collecting.from_settings(
+        collector, settings(), secret=secrets, now=lambda: datetime.now(UTC), pause=time.sleep
     )
     try:
         outcome = collecting.run(
-            event["run_id"], _tick(event["tick"]), seconds_left=lambda: context.get_remaining_time_in_millis() / 1000
+            order.run_id, Tick.given(order.tick), seconds_left=lambda: context.get_remaining_time_in_millis() / 1000
         )
     except CollectFailed:
         # A password may have been changed since it was read: the next try has the new one.
@@ -56,8 +48,3 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     metrics.add_metric("RowsCollected", MetricUnit.Count, outcome.rows)
     logger.info("collected", extra={"outcome": outcome.model_dump(mode="json")})
     return outcome.model_dump(mode="json")
-
-
-def _tick(given: dict[str, Any]) -> Tick:
-    since = (given.get("interval") or [None])[0]
-    return Tick(at=datetime.fromisoformat(given["tick"]), since=datetime.fromisoformat(since) if since else None)

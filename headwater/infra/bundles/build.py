@@ -246,9 +246,9 @@ _parsing = threading.Lock()
 
 @cache
 def _clients(source: bytes) -> tuple[tuple[int, str], ...]:
-    """The lines that call ``client("<service>")``; most sources are in several bundles."""
+    """The lines that call ``client("<service>")`` or ``client_as``; most sources are in several bundles."""
     found = []
-    if b"client(" not in source:
+    if b"client(" not in source and b"client_as(" not in source:
         return ()
     # Python 3.11 counts the parser's depth once for all threads, and fails when two of them parse at a time.
     with _parsing:
@@ -256,7 +256,7 @@ def _clients(source: bytes) -> tuple[tuple[int, str], ...]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
             called = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
-            if called == "client":
+            if called in {"client", "client_as"}:
                 found.append((node.lineno, str(node.args[0].value)))
     return tuple(found)
 

@@ -39,8 +39,11 @@ SERVICES = frozenset(
     | {"stepfunctions", "sts"}
     | {"xray"}  # the X-Ray SDK makes a client when it is imported
 )
-SERVICES_OF: Mapping[str, frozenset[str]] = {"control": SERVICES | {"events", "scheduler"}}
-"""Services of a bundle that has more of them: the alarm manager's."""
+SERVICES_OF: Mapping[str, frozenset[str]] = {
+    "control": SERVICES | {"events", "scheduler"},
+    "data": SERVICES | {"kinesis"},
+}
+"""Services of a bundle that has more of them: the alarm manager's, the collectors'."""
 # Parts that nothing imports when a package is used: test suites, onnxruntime's tools for making models and what they
 # need (protobuf), routers and their web pages, pydantic's former self, SQLAlchemy's mapper and other databases.
 PRUNED = re.compile(

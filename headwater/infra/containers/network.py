@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import pulumi
 import pulumi_aws as aws
@@ -16,6 +16,7 @@ from headwater.infra.policies import EXEMPTIONS, exempt
 
 CAPABILITY = "network"
 CIDR = "10.42.0.0/24"
+HTTPS = 443
 # Zones that say "Fargate is not supported in the requested availability zone" (AWS's user guides of ECS and EKS).
 WITHOUT_FARGATE = ("apne1-az3", "cac1-az3", "cnn1-az4", "use1-az3", "usw1-az2")
 SUBNETS = ("10.42.0.0/26", "10.42.0.64/26")
@@ -34,16 +35,23 @@ class Network(Component):
 
     def __init__(self, name: str, platform: Platform, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, platform, opts)
-        config, exemptions = platform.config, []
+        self._name, config, exemptions = name, platform.config, []
         self.subnet_ids = pulumi.Output.from_input(list(config.subnet_ids))
         vpc: Text = config.vpc_id
         if not config.vpc_id:
             vpc = self._own(name, platform.account)
             exemptions.append(
-                exempt("VPC7", "tasks run in it for minutes, nothing is let in, and HTTPS alone goes out")
+                exempt("VPC7", "tasks run in it for minutes or hours, nothing is let in, and named ports alone go out")
             )
-        self.security_group_id = self._security(name, vpc)
+        self._vpc = vpc
+        self.security_group_id = self._security(name, "Container tasks: nothing comes in, HTTPS goes out", [HTTPS])
         self.register_outputs({"vpc_id": vpc, EXEMPTIONS: exemptions})
+
+    def way_out(self, name: str, ports: Collection[int], *, capability: str) -> pulumi.Output[str]:
+        """Another security group, of tasks that may reach more ports than 443; a database can let in this one alone."""
+        told = ", ".join(map(str, sorted({HTTPS, *ports})))
+        description = f"Container tasks of {capability}: nothing comes in, TCP {told} goes out"
+        return self._security(f"{self._name}-{name}", description, sorted({HTTPS, *ports}))
 
     def _own(self, name: str, account: Account) -> pulumi.Output[str]:
         self.vpc = aws.ec2.Vpc(
@@ -116,22 +124,23 @@ class Network(Component):
             ids.append(pulumi.Output.all(subnet.id, association.id).apply(lambda known: str(known[0])))
         return ids
 
-    def _security(self, name: str, vpc: Text) -> pulumi.Output[str]:
+    def _security(self, name: str, description: str, ports: Sequence[int]) -> pulumi.Output[str]:
         group = aws.ec2.SecurityGroup(
             name,
             name=physical_name(name, "other"),
-            vpc_id=vpc,
-            description="Container tasks: nothing comes in, HTTPS goes out",
+            vpc_id=self._vpc,
+            description=description,
             ingress=[],
             # The resolver of the VPC isn't subject to security groups: no rule for DNS is needed.
             egress=[
                 {
-                    "description": "HTTPS to AWS",
+                    "description": "HTTPS to AWS" if port == HTTPS else f"TCP {port} to where a collector reads",
                     "protocol": "tcp",
-                    "from_port": 443,
-                    "to_port": 443,
+                    "from_port": port,
+                    "to_port": port,
                     "cidr_blocks": ["0.0.0.0/0"],
                 }
+                for port in ports
             ],
             tags=self._tags(name),
             opts=self._child,

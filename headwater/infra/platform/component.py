@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
@@ -60,13 +60,14 @@ class Component(pulumi.ComponentResource):
         *,
         uses: Sequence[Grant],
         values: Mapping[str, Setting] | None = None,
+        without: Collection[str] = (),
         setting: str = "",
         help_command: str = StateMachineArgs.help_command,
     ) -> StateMachine:
         """A state machine of this part; the arguments are those of `StateMachineArgs`."""
         args = StateMachineArgs(
             platform=self._platform, capability=capability, definition=definition, steps=steps, uses=uses,
-            values=values or {}, setting=setting, help_command=help_command,
+            values=values or {}, without=without, setting=setting, help_command=help_command,
         )  # fmt: skip
         return StateMachine(name, args, opts=self._child)
 

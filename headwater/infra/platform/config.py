@@ -84,7 +84,8 @@ class Config(BaseModel):
     vpc_id: Annotated[str, StringConstraints(pattern=r"^$|^vpc-[0-9a-f]+$")] = ""
     """A VPC to run containers in, with `subnetIds`, instead of one of the stack's own: an account may have five."""
     subnet_ids: tuple[Annotated[str, StringConstraints(pattern=r"^subnet-[0-9a-f]+$")], ...] = ()
-    """Subnets of `vpcId` with a way to S3, DynamoDB, ECR and CloudWatch Logs, in zones that have Fargate."""
+    """Subnets of `vpcId` with a way to S3, DynamoDB, ECR and CloudWatch Logs, in zones that have Fargate; for
+    collectors that run in containers also to their secrets and databases."""
 
     kms_key_arn: Annotated[str, StringConstraints(pattern=r"^$|^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/\S+$")] = ""
     """A key of yours for buckets and tables; empty: keys that AWS owns, which cost nothing. The bucket of access logs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,6 +38,8 @@ class StateMachineArgs:
     """Other things that it works with: the permission, and values for places."""
     values: Mapping[str, Setting] = field(default_factory=dict)
     """A value for each other place; one too many or too few stops the deployment."""
+    without: Collection[str] = ()
+    """States of the definition that this stack doesn't need: what leads to them goes with them."""
     setting: str = ""
     """Name of the setting that leads who starts it to the machine; by default ``<name>_arn``."""
     help_command: str = "headwater runs list"
@@ -72,7 +74,7 @@ class StateMachine(pulumi.ComponentResource):
             capability=args.capability,
             opts=child,
         )
-        text, file = args.definition.read_text(), args.definition.name
+        text, file = without(args.definition.read_text(), args.without), args.definition.name
         self.machine = aws.sfn.StateMachine(
             name,
             name=physical_name(name, "state machine"),
@@ -110,6 +112,25 @@ class StateMachine(pulumi.ComponentResource):
         """To see how a run stands."""
         runs = self.arn.apply(lambda arn: arn.replace(":stateMachine:", ":execution:") + ":*")
         return allow(["states:DescribeExecution"], runs, wildcard=ANY_EXECUTION, settings={self._setting: self.arn})
+
+
+def without(text: str, states: Collection[str]) -> str:
+    """A definition without some states. Choices that lead to one are left out; a Choice that is one, and that the
+    machine starts at, gives way to its default."""
+    if not states:
+        return text
+    definition = json.loads(text)
+    found = definition["States"]
+    while definition["StartAt"] in states:
+        definition["StartAt"] = found[definition["StartAt"]]["Default"]
+    definition["States"] = {
+        name: {**state, "Choices": [one for one in state["Choices"] if one["Next"] not in states]}
+        if "Choices" in state
+        else state
+        for name, state in found.items()
+        if name not in states
+    }
+    return json.dumps(definition)
 
 
 def fill(text: str, values: Mapping[str, object], file: str) -> str:

@@ -9,8 +9,8 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from headwater.monitoring.dashboards.openmetrics import Sample
-from headwater.monitoring.drift.judging import Verdict
 from headwater.monitoring.drift.standing import State
+from headwater.monitoring.drift.verdicts import Verdict
 from headwater.monitoring.status import Status, severity_of
 from headwater.monitoring.watch.figures import JudgedPerformance
 from headwater.monitoring.watch.records import WatchRecords

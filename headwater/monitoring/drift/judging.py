@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
-from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
@@ -18,79 +17,27 @@ import numpy as np
 
 from headwater.monitoring.drift import lasting
 from headwater.monitoring.drift.bank import Bank, stratum_of
-from headwater.monitoring.drift.channels import DISTANCES, QUALITY, Channel, Floats, at_least
-from headwater.monitoring.drift.reference import LEAST_KNOWN, LEAST_WINDOWS, FeatureReference, tail_scores, top_of
+from headwater.monitoring.drift.channels import DISTANCES, Floats
+from headwater.monitoring.drift.quality import detail_of, quality_findings, stuck_findings, words_of
+from headwater.monitoring.drift.reference import (
+    LEAST_KNOWN,
+    LEAST_ROWS,
+    LEAST_WINDOWS,
+    FeatureReference,
+    tail_scores,
+)
+from headwater.monitoring.drift.verdicts import ALL, Finding, Outcome, Verdict
 from headwater.monitoring.profiles.types import SCORES, CategoryCounts, NumberCounts, SchemeMismatch, WindowProfile
-from headwater.values import Value
 
-LEAST_ROWS = 50
-"""Rows of a window below which nothing is judged."""
 SUSPECT_LIMIT = 1 / 30
 EXTREME_LIMIT = 0.01
 FAR_ABOVE = 1.0
 """A score that exceeds all reference scores by this is ten times rarer than the rarest of them."""
-QUALITY_MARGIN = 0.05
-QUALITY_LIMIT = 0.001
 DISCOVERY_RATE = 0.1
-STUCK_SHARE, USUAL_SHARE = 0.95, 0.5
-"""A column is stuck if one value has the first share of its rows, and none had the second one in any usual window: a
-column that always says the same tells a model as little as a missing one."""
 NAMED_LIMIT = 0.1
 """p up to which a clean window still names its strongest feature: many such days in a row are an alarm."""
 TELLING = 3.0
 """Score from which on a channel explains the ones after it."""
-ALL = "all"
-"""Name of the stratum of all windows."""
-
-
-class Outcome(StrEnum):
-    """Result of judging one window."""
-
-    COLLECTING = "COLLECTING"
-    """Too few rows, or too few reference windows: nothing is known."""
-    CLEAN = "CLEAN"
-    SUSPICIOUS = "SUSPICIOUS"
-    EXTREME = "EXTREME"
-    """Enough for an alarm by itself."""
-
-
-class Finding(Value):
-    """A feature that explains a verdict."""
-
-    feature: str
-    """A column, or `SCORES`."""
-    channel: Channel
-    value: float
-    """A share; of shape the divergence beyond chance, in bits."""
-    usual: tuple[float, float]
-    """The 5% and the 95% quantile of the reference windows; of quality the least and the largest."""
-    score: float
-    """-log10 of the probability of such a value."""
-    detail: str = ""
-    """The value that it is stuck at, or the most frequent unseen word."""
-
-
-class Verdict(Value):
-    """Result of comparing one window with its reference, and the features that explain it."""
-
-    outcome: Outcome
-    reason: str
-    rows: int
-    windows: int
-    """Reference windows."""
-    stratum: str = ALL
-    horizon: int = 1
-    score: float | None = None
-    p: float | None = None
-    findings: tuple[Finding, ...] = ()
-    """The features named, the strongest first; none if the window is quite usual (p above `NAMED_LIMIT`)."""
-    scores: Mapping[str, float] = {}
-    """The largest score of each feature."""
-    unjudged: tuple[str, ...] = ()
-    """Features with too few values, here or in the reference."""
-    lasting_limit: float | None = None
-    """Sum of surprises (`headwater.monitoring.drift.lasting`) above which days together are an alarm; None: there are
-    too few reference windows, or windows of several days."""
 
 
 def benjamini_hochberg(values: Sequence[float]) -> list[float]:
@@ -187,7 +134,7 @@ class Judge:
         found = []
         for feature in self._features:
             if (counts := profile.counts(feature.name)) is not None:
-                found += _quality(feature, counts, len(self._features), expected)
+                found += quality_findings(feature, counts, len(self._features), expected)
         return tuple(sorted(found, key=lambda one: -one.score))
 
     def measured(self, profile: WindowProfile, start: datetime | None = None) -> dict[str, tuple[Finding, ...]]:
@@ -242,7 +189,7 @@ class _Comparison:
             counts = profile.counts(feature.name)
             if counts is None:
                 continue
-            self._quality += [*_quality(feature, counts, self._total), *_stuck(feature, counts)]
+            self._quality += [*quality_findings(feature, counts, self._total), *stuck_findings(feature, counts)]
             if feature.windows < LEAST_WINDOWS or counts.known < LEAST_KNOWN:
                 self._unjudged.append(feature.name)
             else:
@@ -262,7 +209,7 @@ class _Comparison:
                     value=distances[channel],
                     usual=(low, high),
                     score=float(tail_scores(known, np.asarray([distances[channel]]), scale)[0]),
-                    detail=_detail(channel, counts),
+                    detail=detail_of(channel, counts),
                 )
             )
         return found
@@ -276,7 +223,7 @@ class _Comparison:
         """Decide, and name the features."""
         if not self._distances:
             outcome = Outcome.EXTREME if self._quality else Outcome.COLLECTING
-            reason = _of_quality(self._quality) if self._quality else "no feature has enough values"
+            reason = words_of(self._quality) if self._quality else "no feature has enough values"
             return self._made(facts, outcome, reason, None, None, self._quality)
         score = max(one.score for found in self._distances.values() for one in found)
         table = np.asarray(self._usual)
@@ -289,7 +236,7 @@ class _Comparison:
         else:
             outcome = Outcome.SUSPICIOUS if p <= SUSPECT_LIMIT else Outcome.CLEAN
         named = self._named(drifted=p <= NAMED_LIMIT)
-        reason = _of_quality(self._quality) if self._quality else f"p {p:.3f}, limit {SUSPECT_LIMIT:.3f}"
+        reason = words_of(self._quality) if self._quality else f"p {p:.3f}, limit {SUSPECT_LIMIT:.3f}"
         return self._made(facts, outcome, reason, score, p, named)
 
     def _named(self, *, drifted: bool) -> list[Finding]:
@@ -325,57 +272,6 @@ class _Comparison:
         )
 
 
-def _quality(
-    feature: FeatureReference, counts: NumberCounts | CategoryCounts, features: int, expected: int = 0
-) -> list[Finding]:
-    """The channels of quality in which one of ``features`` columns breaks the rule."""
-    rows = max(counts.known + counts.missing, expected)
-    found = []
-    for channel in QUALITY:
-        count = int(getattr(counts, channel.value, 0))
-        usual = feature.quality[channel] / np.maximum(feature.rows, 1)
-        largest = float(usual.max(initial=0.0))
-        share = count / max(rows, 1)
-        if share <= largest + QUALITY_MARGIN or not feature.rows.sum():
-            continue
-        # No share is known to be nothing: of m rows without one, the next one may still be it.
-        p = at_least(count, rows, max(largest, 1 / (float(feature.rows.sum()) + 1)))
-        if p <= QUALITY_LIMIT / (features * len(QUALITY)):
-            found.append(
-                Finding(
-                    feature=feature.name,
-                    channel=channel,
-                    value=count / max(counts.known + counts.missing, 1),
-                    usual=(float(usual.min(initial=1.0)), largest),
-                    score=float(-np.log10(max(p, 1e-300))),
-                    detail=_detail(channel, counts),
-                )
-            )
-    return found
-
-
-def _stuck(feature: FeatureReference, counts: NumberCounts | CategoryCounts) -> list[Finding]:
-    """The column as stuck, if it is."""
-    enough = feature.known >= LEAST_KNOWN
-    if counts.known < LEAST_ROWS or enough.sum() < LEAST_WINDOWS:
-        return []
-    usual = feature.top[enough] / feature.known[enough]
-    largest, share = float(usual.max()), top_of(counts) / counts.known
-    if share < STUCK_SHARE or largest >= USUAL_SHARE:
-        return []
-    chance = at_least(top_of(counts), counts.known, largest)
-    return [
-        Finding(
-            feature=feature.name,
-            channel=Channel.STUCK,
-            value=share,
-            usual=(float(usual.min()), largest),
-            score=float(-np.log10(max(chance, 1e-300))),
-            detail=_detail(Channel.STUCK, counts),
-        )
-    ]
-
-
 def _largest(features: Sequence[FeatureReference]) -> Floats:
     """The largest score of each reference window beside the others."""
     largest = np.zeros(len(features[0].rows))
@@ -389,21 +285,3 @@ def _telling(found: Sequence[Finding]) -> Finding:
     """The channel that explains the others: what is stuck or out of range has another shape too."""
     strongest = max(found, key=lambda one: one.score)
     return next(one for one in found if one.score >= TELLING or one is strongest)
-
-
-def _of_quality(found: Sequence[Finding]) -> str:
-    return ", ".join(f"{one.feature} {one.channel.value} {one.value:.0%}" for one in found)
-
-
-def _most(counts: NumberCounts | CategoryCounts) -> str:
-    if isinstance(counts, NumberCounts):
-        return f"{counts.most[0]:g}" if counts.most else ""
-    return max(counts.names, key=lambda entry: entry[1])[0] if counts.names else ""
-
-
-def _detail(channel: Channel, counts: NumberCounts | CategoryCounts) -> str:
-    if channel in (Channel.FROZEN, Channel.STUCK):
-        return _most(counts)
-    if channel is Channel.UNSEEN and isinstance(counts, CategoryCounts) and counts.names:
-        return max(counts.names, key=lambda entry: (entry[1], entry[0]))[0]
-    return ""

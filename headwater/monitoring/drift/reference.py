@@ -21,6 +21,8 @@ from headwater.monitoring.drift.channels import (
 )
 from headwater.monitoring.profiles.types import CategoryCounts, NumberCounts
 
+LEAST_ROWS = 50
+"""Rows of a window below which nothing is judged."""
 LEAST_KNOWN = 20
 """Values of a window below which a feature has no distances."""
 LEAST_WINDOWS = 30

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 
 from headwater.monitoring.drift import lasting
-from headwater.monitoring.drift.judging import Outcome, Verdict
+from headwater.monitoring.drift.verdicts import Outcome, Verdict
 from headwater.values import Value
 
 OF_LAST = 3

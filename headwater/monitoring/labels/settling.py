@@ -31,6 +31,12 @@ class Met(NamedTuple):
         """Some of the entries."""
         return type(self)(*(column[which] for column in self))
 
+    def by_place(self) -> Self:
+        """The entries in the order of their places, those of one place as they were."""
+        # Sorted numbers of 64 bits give a stable order in a fraction of the time that a stable sort of it takes.
+        keys = (self.place.astype("int64") << 32) | numpy.arange(len(self.place))
+        return self.some(numpy.sort(keys) & 0xFFFFFFFF)
+
 
 class Settled(NamedTuple):
     """The labels that count, one entry a prediction, in their order."""
@@ -77,31 +83,41 @@ def settle(met: Met, rows: int) -> Settled:
     made = Settled.nothing(rows)
     if not len(met.place):
         return made
-    # What several labels stand at is written once more below.
     counts = numpy.bincount(met.place, minlength=rows)
-    made.labels[met.place] = met.value
-    made.observed[met.place] = numpy.where(met.observed == UNKNOWN, met.received, met.observed)
-    made.received[met.place] = met.received
-    made.sources[met.place] = met.source
+    # NumPy would convert other positions each time that they are used.
+    place = met.place.astype(numpy.intp, copy=False)
+    # What several labels stand at is written once more below.
+    made.labels[place] = met.value
+    made.observed[place] = _observed(met)
+    made.received[place] = met.received
+    made.sources[place] = met.source
     numpy.minimum(counts, 1, out=made.told)
     if met.early.any():
-        place = met.place[met.early]
-        made.labels[place], made.sources[place] = numpy.nan, -1
-        made.observed[place] = made.received[place] = made.told[place] = 0
-        made.early[place] = 1
+        early = place[met.early]
+        made.labels[early], made.sources[early] = numpy.nan, -1
+        made.observed[early] = made.received[early] = made.told[early] = 0
+        made.early[early] = 1
     made.first[:] = made.received
-    several = (counts > 1)[met.place]
-    if several.any():
-        _several(_once(met.some(several)), made)
+    several = numpy.flatnonzero((counts > 1)[place])
+    if len(several):
+        _several(_once(met.some(several).by_place()), made)
     return made
+
+
+def _observed(met: Met) -> Array:
+    """When each label was observed: at its receipt if it doesn't say."""
+    unknown = met.observed == UNKNOWN
+    return numpy.where(unknown, met.received, met.observed) if unknown.any() else met.observed
 
 
 def _once(met: Met) -> Met:
     """Each label once, as it was received first."""
-    order = numpy.lexsort((met.observed, met.place))
-    if (met.write < 0).all() and _starts(met.place[order], met.observed[order]).all():
+    if (met.write < 0).all() and _ascends(met.place, met.observed):
         # No two say that they were observed at one moment, so no two are the same.
         return met
+    order = numpy.lexsort((met.observed, met.place))
+    if (met.write < 0).all() and _starts(met.place[order], met.observed[order]).all():
+        return met.some(order)
     has_id = met.write >= 0
     value, observed, source = (numpy.where(has_id, 0, part) for part in (met.value, met.observed, met.source))
     identity = (met.place, met.write, value, observed, source)
@@ -121,21 +137,22 @@ def _several(met: Met, made: Settled) -> None:
         met = met.some(~met.early)
     if not len(met.place):
         return
-    unknown = met.observed == UNKNOWN
-    observed = numpy.where(unknown, met.received, met.observed) if unknown.any() else met.observed
-    order = _by_time(met, observed)
-    first = numpy.flatnonzero(_starts(met.place[order]))
-    last = order[numpy.append(first[1:], len(order)) - 1]
+    observed = _observed(met)
+    if not _ascends(met.place, observed):
+        order = numpy.lexsort((met.number, met.received, observed, met.place))
+        met, observed = met.some(order), observed[order]
+    first = numpy.flatnonzero(_starts(met.place))
+    last = numpy.append(first[1:], len(met.place)) - 1
     at = met.place[last]
     made.labels[at], made.sources[at] = met.value[last], met.source[last]
     made.observed[at], made.received[at] = observed[last], met.received[last]
-    made.first[at] = numpy.minimum.reduceat(met.received[order], first)
-    made.told[at] = numpy.diff(numpy.append(first, len(order)))
+    made.first[at] = numpy.minimum.reduceat(met.received, first)
+    made.told[at] = numpy.diff(numpy.append(first, len(met.place)))
     if (met.source == met.source[0]).all():
         # A source that corrects itself is in no conflict.
         return
     # The latest label of each source.
-    order = order[numpy.lexsort((met.source[order], met.place[order]))]
+    order = numpy.lexsort((met.source, met.place))
     starts = numpy.flatnonzero(_starts(met.place[order], met.source[order]))
     latest = order[numpy.append(starts[1:], len(order)) - 1]
     first = numpy.flatnonzero(_starts(met.place[latest]))
@@ -143,12 +160,10 @@ def _several(met: Met, made: Settled) -> None:
     made.conflict[at] = numpy.minimum.reduceat(value, first) != numpy.maximum.reduceat(value, first)
 
 
-def _by_time(met: Met, observed: Array) -> Array:
-    """The order of labels by place and then by observation; of equal moments by receipt and then by number."""
-    order: Array = numpy.lexsort((observed, met.place))
-    if not _starts(met.place[order], observed[order]).all():
-        order = numpy.lexsort((met.number, met.received, observed, met.place))
-    return order
+def _ascends(place: Array, observed: Array) -> bool:
+    """Whether labels are in the order of places, and those of one place were each observed after the one before."""
+    step = place[1:] - place[:-1]
+    return bool(((step > 0) | ((step == 0) & (observed[1:] > observed[:-1]))).all())
 
 
 def _starts(*columns: Array) -> Array:

@@ -256,10 +256,12 @@ class WrittenLabels:
         source = numpy.ma.getdata(found["source"]) if "source" in found else nobody + 1
         received = self._received[number >> 32]
         # What is observed at its receipt can't be judged by a clock.
-        early = (observed < asked[place] - micros_of(CLOCKS)) & (observed != UNKNOWN)
+        early = (observed < (asked - micros_of(CLOCKS))[place]) & (observed != UNKNOWN)
         met = Met(place, value, observed, received, source, write, number, early)
+        if self._received.min() >= oldest.max():
+            return met
         waited = received < oldest[place]
-        return met.some(~waited) if waited.any() else met
+        return met.some(numpy.flatnonzero(~waited)) if waited.any() else met
 
     def _keys(self, inputs: Sequence[RequestInput]) -> bool:
         """Make the table ``__keyed`` of the labels that name a prediction by its inputs; whether there are any."""

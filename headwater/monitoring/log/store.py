@@ -6,12 +6,13 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from itertools import islice
+from itertools import islice, starmap
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
+from headwater.monitoring.log.listing import Page, asked
 from headwater.monitoring.log.types import (
     CompactedHour,
     Part,
@@ -80,30 +81,35 @@ class CompactionStore:
 
     def of_hour(self, model: str, hour: datetime) -> Iterator[Listed]:
         """The records of an hour, by key."""
-        return self._listed(Prefix=hour_prefix(model, hour))
+        return self._listed(hour_prefix(model, hour))
 
     def of_day(self, model: str, day: date) -> Iterator[Listed]:
         """The records of a day whose keys have no hour, by key: those of an earlier version of Headwater."""
-        return self._listed(Prefix=day_prefix(model, day), Delimiter="/")
+        return self._listed(day_prefix(model, day), "/")
 
     def bodies(self, records: Iterable[Listed]) -> Iterator[tuple[Listed, bytes]]:
         """The bytes of records, many read at once; one that is gone by now is left out."""
         coming = iter(records)
         while some := list(islice(coming, _TOGETHER)):
-            asked = [(one.key, ()) for one in some]
-            for one, answer in zip(some, self._wire.request_all("GetObject", "GET", self.bucket, asked), strict=True):
+            wanted = [(one.key, ()) for one in some]
+            for one, answer in zip(some, self._wire.request_all("GetObject", "GET", self.bucket, wanted), strict=True):
                 if not isinstance(answer, ClientError):
                     yield one._replace(etag=answer.headers.get("etag", one.etag).strip('"')), answer.body
                 elif error_code(answer) not in GONE:
                     raise answer
 
-    def _listed(self, **asked: str) -> Iterator[Listed]:
-        for page in self._pages(**asked):
-            for entry in page.get("Contents", ()):
-                yield Listed(entry["Key"], entry["ETag"].strip('"'))
+    def _listed(self, prefix: str, delimiter: str = "") -> Iterator[Listed]:
+        token = ""
+        while True:
+            query = asked(prefix, delimiter, token)
+            answer = self._wire.request("ListObjectsV2", "GET", self.bucket, query=query)
+            found, token = Page.read(answer.body.decode(), prefix)
+            yield from starmap(Listed, found)
+            if not token:
+                return
 
-    def _pages(self, **asked: str) -> Iterator[dict[str, Any]]:
-        yield from self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, **asked)
+    def _pages(self, **options: str) -> Iterator[dict[str, Any]]:
+        yield from self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, **options)
 
     # -- quarantine ---------------------------------------------------------------------------------------------
 
@@ -125,7 +131,7 @@ class CompactionStore:
 
     def stored_parts(self, model: str) -> Iterator[Listed]:
         """All parts that lie in the bucket, by key, also those that don't count."""
-        return self._listed(Prefix=f"{COMPACTED}{model}/")
+        return self._listed(f"{COMPACTED}{model}/")
 
     def put(self, model: str, hour: datetime, part: Part, path: Path) -> None:
         """Store a part's bytes. It counts once it is noted."""

@@ -22,6 +22,7 @@ from headwater.monitoring.performance.counts import LossSums
 from headwater.monitoring.performance.direct import DirectLoss
 from headwater.monitoring.performance.distributions import Z
 from headwater.monitoring.performance.metrics import of_task
+from headwater.monitoring.performance.pooled import MOST_EXACT, pooled
 from headwater.monitoring.performance.types import FEWEST_ROWS, Figure, Figures
 from headwater.monitoring.profiles.exact import fraction
 from headwater.monitoring.profiles.types import NumberCounts
@@ -49,10 +50,19 @@ def of_scores(calibration: Calibration, scores: NumberCounts) -> Figures:
     return _figures(calibration, np.clip(means, 0.0, 1.0), counts[filled], scores.known)
 
 
-def of_outputs(calibration: Calibration, output: Floats) -> Figures:
-    """A classifier's metrics as the scores of rows promise them, each row by itself."""
-    scores, counts = np.unique(np.clip(output, 0.0, 1.0), return_counts=True)
-    return _figures(calibration, scores, counts.astype(np.float64), len(output))
+def of_outputs(calibration: Calibration, output: Floats, *, most_exact: int = MOST_EXACT) -> Figures:
+    """A classifier's metrics as the scores of rows promise them.
+
+    Parameters
+    ----------
+    calibration : Calibration
+        Of the model version.
+    output : array of float64, shape (n,)
+    most_exact : int
+        Rows up to which each row is taken by itself. Of more rows neighbouring scores are taken together (`pooled`);
+        figures differ by less than 1e-3, and by 1e-6 to 1e-4 without a calibration.
+    """
+    return _figures(calibration, *pooled(output, most_exact=most_exact), len(output))
 
 
 def of_probabilities(output: Floats, probability: Floats) -> Figures:

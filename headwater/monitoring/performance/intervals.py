@@ -12,9 +12,7 @@ from headwater.monitoring.performance.distributions import Z, t_quantile
 from headwater.monitoring.performance.metrics import (
     RANKED,
     above,
-    average_precision,
     of_cells,
-    roc_auc,
     row_losses,
 )
 from headwater.monitoring.performance.types import FEWEST_OF_A_CLASS, FEWEST_ROWS, Figure
@@ -64,7 +62,7 @@ def interval(metric: Metric, cells: Cells, value: float) -> tuple[float, float]:
     if metric in RANKED:
         ones = _effective(cells.positive, cells.positive_squares)
         zeros = _effective(cells.negative, cells.negative_squares)
-        error = math.sqrt(auc_variance(cells) if metric == "roc_auc" else precision_variance(cells))
+        error = math.sqrt(auc_variance(cells, value) if metric == "roc_auc" else precision_variance(cells, value))
         return on_logits(value, error, min(ones, zeros))
     error = math.sqrt(mean_variance(cells, *row_losses(metric, cells.score), value))
     half = t_quantile(max(1.0, cells.rows - 1)) * error
@@ -79,9 +77,8 @@ def wilson(share: float, rows: float) -> tuple[float, float]:
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
-def auc_variance(cells: Cells) -> float:
-    """Variance of the area under the ROC curve (E. DeLong et al., Biometrics 44, 1988)."""
-    value = roc_auc(cells)
+def auc_variance(cells: Cells, value: float) -> float:
+    """Variance of the area under the ROC curve, of its value (E. DeLong et al., Biometrics 44, 1988)."""
     ones, zeros = float(cells.positive.sum()), float(cells.negative.sum())
     of_ones = (np.cumsum(cells.negative) - cells.negative / 2) / zeros - value
     of_zeros = (above(cells.positive) - cells.positive / 2) / ones - value
@@ -97,9 +94,11 @@ def _of_one_class(weights: Floats, squares: Floats, deviations: Floats) -> float
     return float(squares @ deviations**2) / total**2 * rows / max(rows - 1, 1.0)
 
 
-def precision_variance(cells: Cells) -> float:
-    """Variance of the average precision, by its influence function: how much a row more at each score changes it."""
-    value = average_precision(cells)
+def precision_variance(cells: Cells, value: float) -> float:
+    """Variance of the average precision, of its value.
+
+    It follows from its influence function: how much a row more at each score changes it.
+    """
     ones, found, taken = float(cells.positive.sum()), above(cells.positive), above(cells.total)
     safe = np.where(taken > 0, taken, 1)
     # A row changes the precision at its own score and at all lower ones.

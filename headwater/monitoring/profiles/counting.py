@@ -24,6 +24,8 @@ LONGEST_NAME = 64
 """Characters of an unseen word that are kept."""
 NOTICEABLE = 64
 """A part's most frequent value is noted if at least every 64th row has it."""
+_NAN, _INFINITE = np.float32(np.nan), np.float32(np.inf)
+"""Looked up as any other float, they would have NumPy convert the column each time."""
 
 
 class UncountableColumn(InvalidRequest):
@@ -108,8 +110,8 @@ def count_numbers(name: str, values: Any, edges: Sequence[float], *, bin_sums: b
     """Count a column of numbers between edges."""
     # All of it follows from one sort, in which infinite values come first and last, and missing ones behind them.
     ordered, cuts = np.sort(_as_float32(name, values)), np.asarray(edges, dtype=np.float32)
-    known, low = int(np.searchsorted(ordered, np.nan)), int(np.searchsorted(ordered, -np.inf, side="right"))
-    finite = ordered[low : np.searchsorted(ordered, np.inf)]
+    known, low = int(np.searchsorted(ordered, _NAN)), int(np.searchsorted(ordered, -_INFINITE, side="right"))
+    finite = ordered[low : np.searchsorted(ordered, _INFINITE)]
     upto = np.searchsorted(finite, cuts)
     below, above = (int(upto[0]), len(finite) - int(upto[-1])) if len(cuts) else (0, len(finite))
     infinite, binned = known - len(finite), []

@@ -9,7 +9,9 @@ from headwater.monitoring.days.service import CountedDay, Days
 from headwater.monitoring.days.types import digest_of, start_of
 from headwater.monitoring.days.versions import Versions
 from headwater.monitoring.drift.bank import BankWindow
-from headwater.monitoring.drift.judging import LEAST_ROWS, Finding, Judge
+from headwater.monitoring.drift.judging import Judge
+from headwater.monitoring.drift.reference import LEAST_ROWS
+from headwater.monitoring.drift.verdicts import Finding
 from headwater.monitoring.profiles.types import WindowProfile
 from headwater.monitoring.watch.reference import extended, founding, joined
 from headwater.monitoring.watch.store import WatchStore, WindowName

@@ -12,8 +12,8 @@ from datetime import date
 
 from headwater.monitoring.drift.bank import MOST_WINDOWS, Bank, BankWindow
 from headwater.monitoring.drift.channels import BROKEN
-from headwater.monitoring.drift.judging import LEAST_ROWS, Outcome
-from headwater.monitoring.drift.reference import LEAST_WINDOWS
+from headwater.monitoring.drift.reference import LEAST_ROWS, LEAST_WINDOWS
+from headwater.monitoring.drift.verdicts import Outcome
 from headwater.monitoring.watch.types import JudgedDay
 
 BLOCK = 30

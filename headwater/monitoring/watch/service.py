@@ -15,8 +15,8 @@ from headwater.monitoring.days.keeping import Counted, Keeping
 from headwater.monitoring.days.service import Days
 from headwater.monitoring.days.store import DayStore
 from headwater.monitoring.days.versions import Versions
-from headwater.monitoring.drift.judging import Finding, Outcome
 from headwater.monitoring.drift.standing import State
+from headwater.monitoring.drift.verdicts import Finding, Outcome
 from headwater.monitoring.errors import NoBank
 from headwater.monitoring.log.store import CompactionStore
 from headwater.monitoring.status import PerformanceFigure, Status, deciding, severity_of

@@ -10,8 +10,8 @@ from typing import Self
 from pydantic import AwareDatetime
 
 from headwater.monitoring.drift.bank import BankWindow
-from headwater.monitoring.drift.judging import Outcome, Verdict
 from headwater.monitoring.drift.standing import Standing, State
+from headwater.monitoring.drift.verdicts import Outcome, Verdict
 from headwater.values import Stored, Value
 
 RESTATED = timedelta(days=3)

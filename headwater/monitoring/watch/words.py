@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from headwater.monitoring.drift.channels import Channel
-from headwater.monitoring.drift.judging import SUSPECT_LIMIT, Finding, Outcome, Verdict
+from headwater.monitoring.drift.judging import SUSPECT_LIMIT
+from headwater.monitoring.drift.verdicts import Finding, Outcome, Verdict
 from headwater.monitoring.profiles.types import SCORES
 
 LASTING = "unusual for days on end"

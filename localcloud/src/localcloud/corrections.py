@@ -15,6 +15,7 @@ from localcloud.moto_patches import (
     dynamodb_speed,
     dynamodb_tokens,
     dynamodb_transactions,
+    kinesis_shards,
     s3_listings,
     s3_notifications,
     s3_parts,
@@ -38,6 +39,7 @@ class MotoPatches:
         dynamodb_speed.apply(self._patches)
         dynamodb_tokens.apply(self._patches, cloud.clock.now)
         dynamodb_transactions.apply(self._patches)
+        kinesis_shards.apply(self._patches)
         s3_parts.apply(self._patches)
         s3_listings.apply(self._patches)
         s3_notifications.apply(self._patches)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -223,6 +224,22 @@ OTHERS: Sequence[tuple[str, str, str, Mapping[str, Any], str, str]] = [
         "send_message",
         {"QueueUrl": "http://localhost/123456789012/q", "MessageBody": "m"},
         "arn:aws:sqs:us-east-1:123456789012:q",
+        "AccessDeniedException",
+    ),
+    (
+        "kinesis:ListShards",
+        "kinesis",
+        "list_shards",
+        {"StreamName": "s"},
+        "arn:aws:kinesis:us-east-1:123456789012:stream/s",
+        "AccessDeniedException",
+    ),
+    (
+        "kinesis:GetRecords",
+        "kinesis",
+        "get_records",
+        {"ShardIterator": base64.b64encode(b"s:shardId-000000000000:0:0").decode()},
+        "arn:aws:kinesis:us-east-1:123456789012:stream/s",
         "AccessDeniedException",
     ),
     (

@@ -52,6 +52,21 @@ def test_a_container_that_fails_fails_the_state_with_the_task_as_its_cause(
     assert cause["StoppedReason"] == "Essential container in task exited"
 
 
+def test_a_container_that_fails_is_run_again_and_waited_for_as_the_first_one(
+    machines: Machines, fargate: Fargate, image: str
+) -> None:
+    definition = fargate.register(image)
+    retry = {"ErrorEquals": ["States.TaskFailed"], "IntervalSeconds": 1, "MaxAttempts": 2, "BackoffRate": 1}
+    ended = machines.run({"Run": run_task(fargate, definition, "fail", "3", TimeoutSeconds=600, Retry=[retry])})
+    assert ended["error"] == "States.TaskFailed"
+    ecs = fargate.cloud.client("ecs")
+    arns = ecs.list_tasks(
+        cluster=fargate.cluster, family=definition.split("/")[1].split(":")[0], desiredStatus="STOPPED"
+    )
+    found = ecs.describe_tasks(cluster=fargate.cluster, tasks=arns["taskArns"])["tasks"]
+    assert [one["containers"][0]["exitCode"] for one in found if one["taskDefinitionArn"] == definition] == [3, 3, 3]
+
+
 def test_a_container_that_cant_start_fails_the_state(machines: Machines, fargate: Fargate, image: str) -> None:
     missing = fargate.register(image.partition("@")[0] + ":nowhere")
     ended = machines.run({"Run": run_task(fargate, missing, "say")})

@@ -75,7 +75,10 @@ def test_a_function_that_takes_the_request_has_no_problem(name: str) -> None:
 @pytest.mark.parametrize(
     ("function", "words"),
     [
-        ("tests.unit.checking.test_collectors:collector", "isn't deployed: it must be in functions/ or pipelines/"),
+        (
+            "tests.unit.checking.test_collectors:collector",
+            "the functions that read products: it must be in functions/ or pipelines/",
+        ),
         ("headwater.cli:main", "isn't deployed"),
         ("functions.tills:absent", "function: "),
         ("functions.absent:collect", "function: "),
@@ -90,6 +93,14 @@ def test_a_function_that_cannot_be_called_where_it_runs_is_told_in_a_line(functi
     (problem,) = found(function)
     assert words in problem
     assert "\n" not in problem
+
+
+@pytest.mark.usefixtures("functions")
+def test_a_function_that_runs_in_a_container_must_be_in_its_image() -> None:
+    told = collector(Code(function="functions.tills:collect")).model_copy(update={"runs_in": "container"})
+    assert list(collector_problems(told)) == [
+        "function 'functions.tills:collect' isn't deployed to the training container: it must be in pipelines/"
+    ]
 
 
 def test_a_schedule_that_never_fires_is_told() -> None:

@@ -7,10 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from headwater.alarms.errors import LinkRefused
+from headwater.alarms.links import Links, LinkVerifier, parameter_name
 from headwater.alarms.service import AlarmManager
 from headwater.alarms.store import DECLARED_KEY, AlarmStore
+from headwater.alarms.types import Kind, Notice
 from headwater.declare.alarms import Alarms, Email, Route
 from headwater.storage.clients import client
+from headwater.storage.signing import KeyStore
 from tests.unit.alarms.cases import Waiting, alarm
 from tests.unit.cli.conftest import Run
 
@@ -143,3 +147,15 @@ def test_a_mute_that_comes_again_says_when_its_next_window_is(run: Run, group: s
     assert done.code == 0, done.err
     assert "cron(0 22 ? * * *) Europe/Berlin for 8h, until" in done.err
     assert "its next window is from" in done.err
+
+
+def test_a_rotation_keeps_links_valid_and_revoking_refuses_them(run: Run, stack: None) -> None:
+    keys = KeyStore(parameter_name("headwater", "dev"))
+    notice = Notice(group="g-1", generation=1, kind=Kind.FIRING, labels={}, firing=1, resolved=0, at=datetime.now(UTC))
+    token = Links("https://api.example.com", keys).to(notice, "mail").partition("token=")[2]
+    done = run("alarms", "rotate-key", "--json")
+    assert (done.json, "key 2 signs links within five minutes" in done.err) == ({"key": 2, "revoked": False}, True)
+    assert LinkVerifier(keys).admit(token, "g-1") == "mail"
+    assert run("alarms", "rotate-key", "--revoke", "--yes", "--json").json == {"key": 3, "revoked": True}
+    with pytest.raises(LinkRefused):
+        LinkVerifier(keys).admit(token, "g-1")

@@ -31,7 +31,11 @@ def machine(stack: None) -> Any:
     make_artifacts()
     made = make_machine("headwater-dev-collecting")
     put_definition(
-        Definition(name="collect-book", work=Work(kind="collecting", name="book"), schedule=Schedule(every="1h"))
+        Definition(
+            name="collect-book",
+            work=Work(kind="collecting", name="book", runs_in="container"),
+            schedule=Schedule(every="1h"),
+        )
     )
     return made
 
@@ -113,7 +117,7 @@ def test_a_run_is_waited_for_until_it_has_ended(run: Run, machine: Any) -> None:
 
 def test_a_run_by_hand_is_started_once(run: Run, machine: Any) -> None:
     done = run("collect", "run", "book")
-    assert "next: headwater collect history book" in done.err
+    assert "in a container; next: headwater collect history book" in done.err
     (execution,) = machine.executions
     assert json.loads(execution.execution_input)["collector"] == "book"
     again = run("collect", "run", "book")
@@ -138,9 +142,42 @@ def test_a_reset_sets_the_cursor_or_forgets_it(run: Run, machine: Any) -> None:
     assert "\\x1b[31m\\ud800" in run("collect", "show", "book").out
 
 
+def test_a_setting_of_the_stacks_own_is_set_shown_and_given_back(run: Run, machine: Any) -> None:
+    done = run("collect", "set", "book", "shelf=a=b", "page=")
+    assert (done.code, done.out) == (0, "page = \nshelf = a=b\n")
+    assert "next: headwater collect run book" in done.err
+    assert "shelf = a=b on this stack" in run("collect", "show", "book").out
+    kept = run("collect", "set", "book", "--unset", "shelf", "--json").json
+    assert (kept["settings"], kept["collector"], bool(kept["by"])) == ({"page": ""}, "book", True)
+    assert run("collect", "show", "book", "--json").json["settings"] == {"page": ""}
+    assert run("collect", "set", "book", "--unset", "page").out == "every setting has its declared value\n"
+
+
+def test_the_upload_that_a_file_became_can_be_waited_for(run: Run, machine: Any) -> None:
+    collectors = connect("dev").collectors
+    assert collectors.landed("book", "all.jsonl.gz") is None
+    tick = Tick(at=datetime(2026, 11, 1, 6, tzinfo=UTC))
+    for name, text in (("first", "a"), ("second", "b")):
+        collecting(lambda _, text=text: [Batch(rows=[{"row": text}], name="all")]).run(  # type: ignore[misc]
+            name, tick, seconds_left=lambda: 900.0
+        )
+    sent = collectors.landed("book", "all.jsonl.gz")
+    assert sent is not None
+    assert (sent.source, sent.file, sent.key) == ("readings", "book/all.jsonl.gz", "landing/readings/book/all.jsonl.gz")
+    newest = client("s3").head_object(Bucket=sent.bucket, Key=sent.key)
+    assert (sent.version_id, sent.size, sent.run_id) == (newest["VersionId"], newest["ContentLength"], sent.upload.id)
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
+        (("set", "page", "a=b"), 3, "the stack has no collector 'page'"),
+        (("set", "book"), 2, "nothing to set: give SETTING=VALUE"),
+        (("set", "book", "shelf"), 2, "'shelf': expected SETTING=VALUE, each setting once"),
+        (("set", "book", "a=1", "a=2"), 2, "'a=2': expected SETTING=VALUE, each setting once"),
+        (("set", "book", "a=1", "--unset", "a"), 2, "'a=1': expected SETTING=VALUE, each setting once"),
+        (("set", "book", "a=\x1b[31m"), 2, "a: expected at most 2,000 printable characters"),
+        (("set", "book", "a b=c"), 2, "'a b' is no name of a setting"),
         (("show", "page"), 3, "the stack has no collector 'page': it has book"),
         (("history", "page"), 3, "the stack has no collector 'page'"),
         (("run", "page"), 3, "the stack has no collector 'page'"),

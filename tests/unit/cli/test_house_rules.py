@@ -43,7 +43,7 @@ def test_every_command_of_the_issue_is_there() -> None:
     monitor token list; monitor token revoke; labels upload; labels list; labels coverage; feedback list;
     feedback show; feedback summary; feedback send; feedback rotate-key; alarms list; alarms show; alarms ack;
     alarms unack; alarms snooze; alarms close; alarms mute; alarms unmute; alarms mutes; alarms beat;
-    alarms heartbeats; alarms route; alarms test;
+    alarms heartbeats; alarms route; alarms test; alarms rotate-key;
     alarms send; alarms replay; new; init; check; lock; stack; verify;
     data list; data status; data commit; data log; data show; data diff;
     data ls; data blame; data revert; data merge; data reset; data tag; data moves; data branch create;
@@ -53,7 +53,7 @@ def test_every_command_of_the_issue_is_there() -> None:
     lineage annotate; lineage at; lineage diff; lineage down; lineage export; lineage forget; lineage impact;
     lineage path; lineage rebuild; lineage search; lineage show; lineage sync; lineage up; lineage verify;
     lineage why;
-    collect list; collect show; collect run; collect history; collect reset;
+    collect list; collect show; collect run; collect history; collect set; collect reset;
     schedule list; schedule next; schedule history; schedule pause; schedule resume; schedule run; schedule backfill;
     retrain status; retrain why; retrain run; retrain pause; retrain resume; retrain policy"""
     assert {" ".join(path) for path in LEAVES} == {" ".join(name.split()) for name in wanted.split(";")}

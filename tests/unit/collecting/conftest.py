@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import count
 
 import pytest
+from localcloud.moto_patches import corrected
 
 from headwater.storage.clients import client
 from tests.unit.collecting import mariadb
@@ -74,3 +75,15 @@ def host(world: World) -> Iterator[Host]:
     """A server of addresses, and an empty stack."""
     with serving() as made:
         yield made
+
+
+@pytest.fixture
+def aws_streams(world: World) -> Iterator[None]:
+    """An empty stack, with shards as Kinesis has them; streams and queues are gone afterwards."""
+    with corrected("kinesis_shards"):
+        yield
+        client.cache_clear()
+        for name in client("kinesis").list_streams()["StreamNames"]:
+            client("kinesis").delete_stream(StreamName=name)
+        for url in client("sqs").list_queues().get("QueueUrls", []):
+            client("sqs").delete_queue(QueueUrl=url)

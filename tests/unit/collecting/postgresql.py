@@ -27,9 +27,16 @@ def programs() -> Path | None:
     return next((folder for folder in folders if (folder / "postgres").exists()), None)
 
 
+def free_port() -> int:
+    """A port that nobody listens to."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
 @contextmanager
-def postgresql() -> Iterator[int]:
-    """The port of a server that has begun to answer."""
+def postgresql(port: int | None = None) -> Iterator[int]:
+    """The port of a server that has begun to answer: a free one, if none is given."""
     folder = programs()
     assert folder is not None
     # initdb refuses to be run by root.
@@ -43,9 +50,7 @@ def postgresql() -> Iterator[int]:
         data = f"{scratch}/data"
         options = ["-A", "scram-sha-256", "-U", "postgres", "--pwfile", str(secret), "-N", "-E", "UTF8", "--locale=C"]
         subprocess.run([folder / "initdb", "-D", data, *options], check=True, capture_output=True, cwd=scratch, **user)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = port or free_port()
         settings = ["-c", "fsync=off", "-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={scratch}"]
         server = subprocess.Popen(
             [folder / "postgres", "-D", data, "-p", str(port), *settings, "-c", "log_min_messages=panic"],

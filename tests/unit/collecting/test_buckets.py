@@ -11,9 +11,10 @@ from headwater.collecting.errors import CollectFailed
 from headwater.collecting.types import Outcome
 from headwater.declare import S3, Collector, Schedule
 from headwater.storage.clients import client
+from tests.crashing import Killed
 from tests.unit.collecting.world import landed, run, store, versions
 from tests.unit.lake.world import World
-from tests.unit.versions.cases import Killed, wired
+from tests.unit.versions.cases import wired
 
 ROLE = "arn:aws:iam::222222222222:role/export"
 

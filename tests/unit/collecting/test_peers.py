@@ -13,12 +13,13 @@ from headwater.collecting.errors import CollectFailed
 from headwater.collecting.service import reset
 from headwater.declare import NextToken, PageNumber
 from headwater.storage.clients import client
+from tests.crashing import Killed
 from tests.unit.collecting.database import Database, MariaDatabase, records, told
 from tests.unit.collecting.test_buckets import collect, exports, put
 from tests.unit.collecting.web import Answer, Host
 from tests.unit.collecting.world import landed, lines, store
 from tests.unit.lake.world import World
-from tests.unit.versions.cases import Killed, wired
+from tests.unit.versions.cases import wired
 
 __all__ = ["exports"]
 

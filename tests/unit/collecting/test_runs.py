@@ -17,6 +17,7 @@ from headwater.collecting.types import Batch, Request, RunStatus
 from headwater.declare import Collector, Schedule, Sql
 from headwater.storage.clients import client
 from headwater.values import Pointer
+from tests.crashing import Killed
 from tests.unit.collecting.world import (
     COLLECTOR,
     START,
@@ -31,7 +32,7 @@ from tests.unit.collecting.world import (
     versions,
 )
 from tests.unit.lake.world import LAKE, World
-from tests.unit.versions.cases import Killed, at_write, wired
+from tests.unit.versions.cases import at_write, wired
 
 
 def test_rows_land_as_an_upload_of_the_source(world: World) -> None:
@@ -56,6 +57,27 @@ def test_a_run_that_is_done_is_not_run_again(world: World) -> None:
     book.rows.append(2)
     assert run(book.read).rows == 1
     assert rows() == [1]
+
+
+def test_runs_beside_each_other_land_each_others_batches(world: World) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Landing, "land_pending", lambda *_: None)
+        run(lambda _: [Batch(rows=[{"row": number}], name=str(number)) for number in (1, 2)], "killed")
+    assert versions("landing/") == 0
+    fetch, raced = CollectedFiles.fetch, []
+
+    def late(files: CollectedFiles, staged: Pointer, path: Path) -> None:
+        if not raced:
+            raced.append(staged)
+            run(lambda _: [], "beside")
+        fetch(files, staged, path)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(CollectedFiles, "fetch", late)
+        assert run(lambda _: [], "second").status is RunStatus.DONE
+    state = store().state()
+    assert state is not None
+    assert (rows(), state.pending, versions("landing/"), versions("collected/")) == ([1, 2], (), 2, 0)
 
 
 def test_killed_at_any_call_the_next_run_has_every_row_once(world: World) -> None:

@@ -17,11 +17,12 @@ from headwater.features.offline.engine import DuckDB
 from headwater.features.offline.point_in_time import historical
 from headwater.features.offline.rows import add_streamed, compute
 from headwater.features.stream.lines import ENTITY, FEATURES, marks
+from tests.crashing import Killed
 from tests.unit.features.shop import SECOND, features, land
 from tests.unit.features.streams import WRITES, Row, amounts, check_parity, commit, stream, upload
 from tests.unit.features.test_point_in_time import is_known
 from tests.unit.lake.world import World, new_world
-from tests.unit.versions.cases import Fault, Killed, wired
+from tests.unit.versions.cases import Fault, wired
 
 # -- the oracle -------------------------------------------------------------------------------------------------------
 

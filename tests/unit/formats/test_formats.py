@@ -17,7 +17,7 @@ from headwater.alarms.alive.types import HeartbeatState, PingState
 from headwater.alarms.muting import Mute
 from headwater.alarms.types import AlarmRecord, Group, Instance, Notification
 from headwater.code.types import CodeState
-from headwater.collecting.types import BatchRecord, CollectionRun, CollectorState, FileRecord
+from headwater.collecting.types import BatchRecord, CollectionRun, CollectorSettings, CollectorState, FileRecord
 from headwater.declare import Product
 from headwater.features.definitions import Definition as ViewDefinition
 from headwater.features.offline.statistics import Statistics
@@ -64,6 +64,7 @@ KINDS: Mapping[str, type[Stored]] = {
     "CodeState": CodeState,
     "Commit": Commit,
     "CollectionRun": CollectionRun,
+    "CollectorSettings": CollectorSettings,
     "CollectorState": CollectorState,
     "CompactionProgress": CompactionProgress,
     "DataVersion": DataVersion,

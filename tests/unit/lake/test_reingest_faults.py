@@ -9,9 +9,10 @@ import pytest
 
 from headwater.declare import Source
 from headwater.lake.types import ReingestStatus
+from tests.crashing import Killed
 from tests.unit.lake.definitions import DOUBLED, OLD, ORDER, commits, fast, held, levels, uploaded
 from tests.unit.lake.world import HEADER, World
-from tests.unit.versions.cases import Killed, Wire, at_write, wired
+from tests.unit.versions.cases import Wire, at_write, wired
 
 
 def counted(world: World, *files: str) -> tuple[Wire, Callable[[int], Source]]:

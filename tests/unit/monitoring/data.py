@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from headwater.monitoring.drift.bank import Bank, BankWindow
-from headwater.monitoring.drift.judging import Judge, Verdict
+from headwater.monitoring.drift.judging import Judge
+from headwater.monitoring.drift.verdicts import Verdict
 from headwater.monitoring.profiles.counting import profile_of
 from headwater.monitoring.profiles.types import NumberCounts, Scheme, WindowProfile
 from headwater.registry.types import CategoryProfile, NumberProfile, Profile

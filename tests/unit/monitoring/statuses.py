@@ -7,8 +7,8 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from headwater.monitoring.drift.channels import Channel
-from headwater.monitoring.drift.judging import Finding
 from headwater.monitoring.drift.standing import State
+from headwater.monitoring.drift.verdicts import Finding
 from headwater.monitoring.status import PerformanceFigure, Severity, Status
 from headwater.storage.table import Table
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from contextvars import copy_context
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
@@ -13,7 +12,7 @@ from headwater.monitoring.log.service import Compaction, never
 from headwater.monitoring.log.store import CompactionStore
 from headwater.monitoring.log.types import part_name
 from headwater.storage.clients import client
-from tests.crashing import crash_points
+from tests.crashing import Killed, crash_points, die_at
 from tests.unit.monitoring.logs import AT, BUCKET, HOUR, LATER, Log, record
 
 
@@ -174,27 +173,7 @@ def test_time_that_is_up_leaves_the_rest_to_the_next_run(log: Log) -> None:
     log.assert_once()
 
 
-class Killed(Exception):
-    """The function ends here."""
-
-
-def fail_at(patches: pytest.MonkeyPatch, number: int, when: str) -> None:
-    """Let the n-th call to AWS from now on fail, before it is made or after it was."""
-    left = [number]
-    for name in ("put", "quarantine", "note", "advance", "fetch", "hour", "torn", "progress"):
-        original = getattr(CompactionStore, name)
-
-        def call(*given: Any, _original: Any = original, **more: Any) -> Any:
-            left[0] -= 1
-            dies = left[0] == 0
-            if dies and when == "before":
-                raise Killed
-            answer = _original(*given, **more)
-            if dies:
-                raise Killed
-            return answer
-
-        patches.setattr(CompactionStore, name, call)
+CALLS = ("put", "quarantine", "note", "advance", "fetch", "hour", "torn", "progress")
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
@@ -212,7 +191,7 @@ def test_a_run_that_is_killed_at_any_call_leaves_each_row_once(
         log.write(record("late", model=model), *(record(f"n-{one}", at, model=model) for one in range(3)))
         log.put(f"{model}/date={at:%Y-%m-%d}/hour={at:%H}/torn.json", "{")
         with monkeypatch.context() as patches:
-            fail_at(patches, number, when)
+            die_at(patches, number, (CompactionStore, CALLS), when=when)
             try:
                 Compaction(log.store, rows=2).compact(model, at + HOUR)
                 killed = False

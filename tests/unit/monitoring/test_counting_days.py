@@ -14,7 +14,7 @@ from headwater.monitoring.days.types import PartName
 from headwater.monitoring.log.service import Compaction
 from headwater.monitoring.profiles.types import WindowProfile
 from headwater.storage.clients import client
-from tests.crashing import crash_points
+from tests.crashing import Killed, crash_points, die_at
 from tests.unit.monitoring.logs import BUCKET, HOUR, record
 from tests.unit.monitoring.watched import (
     MODEL,
@@ -225,27 +225,7 @@ def test_a_value_that_looks_like_the_others_is_not_among_them(world: Watched) ->
     assert world.read().profile(MODEL, 2, TODAY, TODAY, "shop=(other)").rows == 0
 
 
-class Killed(Exception):
-    """The function ends here."""
-
-
-def fail_at(patches: pytest.MonkeyPatch, number: int, when: str) -> None:
-    """Let the n-th call of the store from now on fail, before it is made or after it was."""
-    left = [number]
-    for name in ("put", "put_index", "remove", "_forget", "note_counted"):
-        original = getattr(DayStore, name)
-
-        def call(*given: Any, _original: Any = original, **more: Any) -> Any:
-            left[0] -= 1
-            dies = left[0] == 0
-            if dies and when == "before":
-                raise Killed
-            answer = _original(*given, **more)
-            if dies:
-                raise Killed
-            return answer
-
-        patches.setattr(DayStore, name, call)
+CALLS = ("put", "put_index", "remove", "_forget", "note_counted")
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
@@ -267,7 +247,7 @@ def test_a_run_that_is_killed_at_any_call_counts_each_row_once(
         world.request(day, 3, rows_of(number, 5), name="more")
         world.log.compact(now + HOUR)
         with monkeypatch.context() as patches:
-            fail_at(patches, number, when)
+            die_at(patches, number, (DayStore, CALLS), when=when)
             try:
                 Keeping(world.log.store, world.days, world.versions).run(MODEL, now + HOUR)
                 killed = False

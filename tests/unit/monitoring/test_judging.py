@@ -10,9 +10,10 @@ import pytest
 
 from headwater.monitoring.drift.bank import Bank
 from headwater.monitoring.drift.channels import Channel
-from headwater.monitoring.drift.judging import Judge, Outcome, Verdict
+from headwater.monitoring.drift.judging import Judge
 from headwater.monitoring.drift.reference import leave_one_out, tail_scores
 from headwater.monitoring.drift.standing import Standing, State, standing
+from headwater.monitoring.drift.verdicts import Outcome, Verdict
 from headwater.monitoring.profiles.counting import profile_of
 from headwater.monitoring.profiles.types import SCORES, SchemeMismatch, merge
 from tests.unit.monitoring.data import DAY, bank_of, judged, scheme_of, usual

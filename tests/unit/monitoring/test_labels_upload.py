@@ -16,9 +16,9 @@ from headwater.lake.errors import FileRefused
 from headwater.monitoring.labels import uploading
 from headwater.monitoring.labels.errors import InvalidLabels
 from headwater.monitoring.labels.uploading import BulkUpload, UploadedLabels
-from tests.crashing import crash_points
+from tests.crashing import Killed, crash_points, die_at
 from tests.unit.monitoring.labelling import AT, DAY, MODEL, NOW, Shop, asked, changed, keys_of, predictions
-from tests.unit.monitoring.test_written_labels import KEYS, Killed, fail_at
+from tests.unit.monitoring.test_written_labels import CALLS, KEYS
 
 TEXT = (
     "prediction_id,value,observed_at,source\nr-1.0,1,2026-03-01T10:00:00Z,clerk\nr-2.0,0,2026-03-01T11:00:00+01:00,\n"
@@ -138,7 +138,7 @@ def test_an_upload_that_is_killed_anywhere_can_be_made_again(
         model = changed(name=f"buys_{number}")
         stand.register(model)
         with monkeypatch.context() as patches:
-            fail_at(patches, number, when)
+            die_at(patches, number, *CALLS, when=when)
             try:
                 upload(stand, tmp_path / "labels.csv", text, model)
                 killed = False

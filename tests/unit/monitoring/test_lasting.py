@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from headwater.monitoring.drift.channels import Channel
-from headwater.monitoring.drift.judging import Judge, Outcome, Verdict
+from headwater.monitoring.drift.judging import Judge
 from headwater.monitoring.drift.lasting import CAP, LEAST_WINDOWS, limit_of, ranks_of, surprise
 from headwater.monitoring.drift.standing import Standing, State, standing
+from headwater.monitoring.drift.verdicts import Outcome, Verdict
 from headwater.monitoring.profiles.counting import profile_of
 from tests.unit.monitoring.data import DAY, bank_of, judged, scheme_of, usual
 

@@ -20,7 +20,7 @@ from headwater.monitoring.watch.records import WatchRecords
 from headwater.monitoring.watching import Watching
 from headwater.registry.types import DEFINITION_FILE
 from headwater.storage.table import Table
-from tests.crashing import crash_points
+from tests.crashing import Killed, crash_points, die_at
 from tests.unit.lake.world import REGISTRY
 from tests.unit.monitoring.data import scheme_of
 from tests.unit.monitoring.logs import HOUR
@@ -287,10 +287,6 @@ def test_a_look_whose_time_is_up_leaves_the_other_days_to_the_next(model: Perfor
     assert kept == [(1, False), (2, False), (3, True)]
 
 
-class Killed(BaseException):
-    """The function ends here: nothing catches it."""
-
-
 WRITES = ("put_counts", "score", "put_performance", "put_status")
 
 
@@ -319,7 +315,7 @@ def test_a_look_that_is_killed_at_any_write_or_doubled_is_made_up_for(monkeypatc
             model.version()
             two_days(model)
             with monkeypatch.context() as patches:
-                _die_at(patches, number)
+                die_at(patches, number, (WatchRecords, WRITES))
                 killed = number == 0
                 try:
                     watched.watch(performance=model.look()).run(now)
@@ -332,20 +328,6 @@ def test_a_look_that_is_killed_at_any_write_or_doubled_is_made_up_for(monkeypatc
         if not killed:
             break
     assert number > 6
-
-
-def _die_at(patches: pytest.MonkeyPatch, number: int) -> None:
-    left = [number]
-    for name in WRITES:
-        original = getattr(WatchRecords, name)
-
-        def call(*given: Any, _original: Any = original, **more: Any) -> Any:
-            left[0] -= 1
-            if left[0] == 0:
-                raise Killed
-            return _original(*given, **more)
-
-        patches.setattr(WatchRecords, name, call)
 
 
 def test_history_has_each_judged_day_with_its_performance(model: Performing) -> None:

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from headwater.monitoring.drift.judging import Outcome, Verdict
 from headwater.monitoring.drift.standing import State
+from headwater.monitoring.drift.verdicts import Outcome, Verdict
 from headwater.monitoring.log.service import Compaction
 from headwater.monitoring.status import Severity, Status
 from headwater.monitoring.watch.store import WatchStore
 from headwater.monitoring.watch.types import MOST_SAID, JudgedDay, Said
 from headwater.storage.clients import client
-from tests.crashing import crash_points
+from tests.crashing import Killed, crash_points, die_at
 from tests.unit.monitoring.logs import BUCKET, HOUR, record
 from tests.unit.monitoring.watched import MODEL, TODAY, Watched, bank_with, morning, rows_of
 
@@ -252,8 +252,7 @@ def test_looks_at_once_say_the_same_as_one(world: Watched) -> None:
     assert len(world.store.window_names(MODEL)) == 2
 
 
-class Killed(BaseException):
-    """The function ends here: nothing catches it."""
+CALLS = ("put_status", "put_judged", "put_window", "remove_window")
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
@@ -271,7 +270,7 @@ def test_a_look_that_is_killed_at_any_call_is_made_up_for(
         world.day(day, rows_of(602, **STUCK))
         world.log.compact(morning(day))
         with monkeypatch.context() as patches:
-            _fail_at(patches, number, when)
+            die_at(patches, number, (WatchStore, CALLS), when=when)
             try:
                 world.watch().run(morning(day))
                 killed = False
@@ -290,24 +289,6 @@ def test_a_look_that_is_killed_at_any_call_is_made_up_for(
     world.watch().run(morning(day) + 24 * HOUR)
     kept = {(name.day, name.digest) for name in world.store.window_names(MODEL)}
     assert kept == {(one.day, one.now.digest) for one in world.store.judged(MODEL, 1)}
-
-
-def _fail_at(patches: pytest.MonkeyPatch, number: int, when: str) -> None:
-    left = [number]
-    for name in ("put_status", "put_judged", "put_window", "remove_window"):
-        original = getattr(WatchStore, name)
-
-        def call(*given: Any, _original: Any = original, **more: Any) -> Any:
-            left[0] -= 1
-            dies = left[0] == 0
-            if dies and when == "before":
-                raise Killed
-            answer = _original(*given, **more)
-            if dies:
-                raise Killed
-            return answer
-
-        patches.setattr(WatchStore, name, call)
 
 
 def said(hours: float, outcome: Outcome = Outcome.CLEAN) -> Said:

@@ -24,8 +24,8 @@ from headwater.monitoring.dashboards.openmetrics import (
 )
 from headwater.monitoring.dashboards.store import Statuses, sample_of_day
 from headwater.monitoring.drift.channels import Channel
-from headwater.monitoring.drift.judging import Outcome, Verdict
 from headwater.monitoring.drift.standing import State
+from headwater.monitoring.drift.verdicts import Outcome, Verdict
 from headwater.monitoring.status import Severity
 from headwater.storage.table import Table
 from tests.unit.lake.world import REGISTRY, new_world

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from headwater.monitoring.drift.channels import Channel, jensen_shannon, shown
-from headwater.monitoring.drift.judging import Judge, Outcome
+from headwater.monitoring.drift.judging import Judge
+from headwater.monitoring.drift.verdicts import Outcome
 from headwater.monitoring.profiles.counting import profile_of
 from headwater.monitoring.profiles.types import merge
 from tests.unit.monitoring.data import bank_of, counts, judged, scheme_of, usual

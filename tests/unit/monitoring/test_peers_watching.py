@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from headwater.errors import InvalidRequest
-from headwater.monitoring.drift.judging import Outcome
 from headwater.monitoring.drift.standing import State
+from headwater.monitoring.drift.verdicts import Outcome
 from headwater.monitoring.watching import Watching
 from tests.unit.monitoring.logs import HOUR
 from tests.unit.monitoring.watched import MODEL, TODAY, Watched, bank_with, morning, rows_of

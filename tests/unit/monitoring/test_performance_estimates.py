@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from headwater.monitoring.performance.calibration import Calibration, calibratio
 from headwater.monitoring.performance.direct import OUTPUT, DirectLoss
 from headwater.monitoring.performance.estimated import LossCounts
 from headwater.monitoring.performance.limits import judged
+from headwater.monitoring.performance.pooled import MOST_EXACT, pooled
 from headwater.monitoring.performance.types import Baseline, Figure
 from headwater.monitoring.performance.withdrawal import EstimateStanding, ScoredEstimate, scored, standing_of
 from headwater.monitoring.profiles.counting import count_numbers
@@ -77,6 +79,40 @@ def test_bins_estimate_what_rows_estimate() -> None:
     binned = estimated.of_scores(Calibration(), count_numbers("scores", output, scheme.scores, bin_sums=True))
     for metric, figure in estimated.of_outputs(Calibration(), output).items():
         assert binned[metric].value == pytest.approx(figure.value, abs=2e-3 if metric == "average_precision" else 2e-5)
+
+
+DRAWN: dict[str, Callable[[Any, int], Any]] = {
+    "usual": lambda draw, rows: draw.beta(0.7, 2.5, rows),
+    "rare": lambda draw, rows: draw.beta(0.5, 500, rows),
+    "half of them zero": lambda draw, rows: np.where(draw.random(rows) < 0.49, 0.0, draw.random(rows)),
+    "beyond 0 and 1": lambda draw, rows: draw.normal(0.5, 0.3, rows),
+}
+
+
+@pytest.mark.parametrize("scores", DRAWN.values(), ids=list(DRAWN))
+def test_many_rows_taken_together_estimate_what_each_of_them_does(scores: Callable[[Any, int], Any]) -> None:
+    draw = np.random.default_rng(7)
+    output = scores(draw, MOST_EXACT + 100_001)
+    curve = isotonic(output[:3000], (draw.random(3000) < 0.1 + 0.8 * output[:3000]) * 1.0)
+    each = estimated.of_outputs(curve, output, most_exact=len(output))
+    for metric, figure in estimated.of_outputs(curve, output).items():
+        assert figure.value == pytest.approx(each[metric].value, abs=1e-3)
+        assert (figure.low, figure.high) == pytest.approx((each[metric].low, each[metric].high), abs=1e-3)
+
+
+def test_scores_are_taken_together_in_order_and_none_is_lost() -> None:
+    output = np.random.default_rng(8).random(MOST_EXACT + 100_001)
+    scores, counts = pooled(output)
+    assert counts.sum() == len(output)
+    assert (np.diff(scores) > 0).all()
+    assert scores @ counts == pytest.approx(output.sum(), rel=1e-7)
+    assert len(scores) < len(output) / 50
+
+
+@pytest.mark.parametrize("scores", [lambda score: score.round(2), lambda score: np.where(score > 0.5, np.nan, score)])
+def test_scores_that_most_rows_share_or_that_are_none_are_taken_one_by_one(scores: Callable[[Any], Any]) -> None:
+    output = scores(np.random.default_rng(9).random(MOST_EXACT + 1))
+    np.testing.assert_equal(pooled(output), pooled(output, most_exact=len(output)))
 
 
 def test_an_estimates_interval_covers_the_figure_that_labels_give() -> None:

@@ -9,17 +9,10 @@ import pytest
 
 from headwater.monitoring.drift.bank import Bank
 from headwater.monitoring.drift.channels import Channel
-from headwater.monitoring.drift.judging import (
-    EXTREME_LIMIT,
-    FAR_ABOVE,
-    SUSPECT_LIMIT,
-    Finding,
-    Judge,
-    Outcome,
-    Verdict,
-)
+from headwater.monitoring.drift.judging import EXTREME_LIMIT, FAR_ABOVE, SUSPECT_LIMIT, Judge
 from headwater.monitoring.drift.reference import LEAST_WINDOWS
 from headwater.monitoring.drift.standing import Standing, State
+from headwater.monitoring.drift.verdicts import Finding, Outcome, Verdict
 from headwater.monitoring.watch.reference import BLOCK, extended, founding, joined
 from headwater.monitoring.watch.types import JudgedDay, Said
 from tests.unit.monitoring.data import bank_of, scheme_of, usual

@@ -13,8 +13,9 @@ from scipy import stats
 
 from headwater.errors import InvalidRequest
 from headwater.monitoring.drift.channels import Channel
-from headwater.monitoring.drift.judging import SUSPECT_LIMIT, Outcome
+from headwater.monitoring.drift.judging import SUSPECT_LIMIT
 from headwater.monitoring.drift.standing import State
+from headwater.monitoring.drift.verdicts import Outcome
 from headwater.monitoring.errors import NoBank
 from headwater.monitoring.watching import NoSuchDay, NoSuchFeature, Watching
 from headwater.registry.errors import AliasNotFound, ModelNotRegistered, VersionNotFound

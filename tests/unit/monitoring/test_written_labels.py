@@ -20,6 +20,7 @@ from headwater.monitoring.labels.store import LabelStore
 from headwater.registry.errors import ModelNotRegistered
 from headwater.storage.clients import client
 from headwater.storage.table import Table, WriteRefused
+from tests.crashing import Killed, die_at
 from tests.unit.monitoring.labelling import AT, DAY, NOW, Shop, asked, changed, keys_of, predictions
 from tests.unit.monitoring.logs import BUCKET
 
@@ -263,28 +264,7 @@ def test_a_batch_that_somebody_deleted_is_told_and_not_guessed(stand: Shop) -> N
 # -- faults -------------------------------------------------------------------------------------------------------
 
 
-class Killed(Exception):
-    """The function ends here."""
-
-
-def fail_at(patches: pytest.MonkeyPatch, number: int, when: str) -> None:
-    """Let the n-th call to AWS from now on fail, before it is made or after it was."""
-    left = [number]
-    for owner, names in ((LabelStore, ("put", "known", "put_file")), (Table, ("transact",))):
-        for name in names:
-            original = getattr(owner, name)
-
-            def call(*given: Any, _original: Any = original, **more: Any) -> Any:
-                left[0] -= 1
-                dies = left[0] == 0
-                if dies and when == "before":
-                    raise Killed
-                answer = _original(*given, **more)
-                if dies:
-                    raise Killed
-                return answer
-
-            patches.setattr(owner, name, call)
+CALLS = ((LabelStore, ("put", "known", "put_file")), (Table, ("transact",)))
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
@@ -298,7 +278,7 @@ def test_a_write_that_is_killed_anywhere_can_be_made_again(
         model = f"buys_{number}"
         stand.register(changed(name=model))
         with monkeypatch.context() as patches:
-            fail_at(patches, number, when)
+            die_at(patches, number, *CALLS, when=when)
             try:
                 stand.write(*items, model=model)
                 killed = False

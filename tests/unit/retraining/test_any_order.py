@@ -15,8 +15,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from headwater.declare.retraining import REASONS
 from headwater.retraining.machine import BUDGET_DAYS
 from headwater.retraining.types import Ask, Outcome, Phase, Standing
+from tests.crashing import Killed
 from tests.unit.retraining.world import NAME, World, new_world
-from tests.unit.schedules.world import Killed
 
 FAULTS = st.lists(st.sampled_from(["", "killed before", "killed after", "answer lost"]), max_size=4)
 RUNS = 4

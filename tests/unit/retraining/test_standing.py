@@ -12,8 +12,8 @@ from headwater.declare import Retraining
 from headwater.lake.errors import NoData
 from headwater.lake.types import DataVersion, PinnedCommit
 from headwater.monitoring.drift.channels import Channel
-from headwater.monitoring.drift.judging import Finding
 from headwater.monitoring.drift.standing import State
+from headwater.monitoring.drift.verdicts import Finding
 from headwater.monitoring.status import PerformanceFigure, Status
 from headwater.monitoring.watch.records import WatchRecords
 from headwater.registry.service import PRODUCTION, Registry

@@ -18,8 +18,9 @@ from headwater.retraining.store import PolicyFunction, RetrainStore, Seen, Train
 from headwater.retraining.types import Ask, CurrentRun, Decision, Outcome, Phase, RetrainState, Standing
 from headwater.storage.table import Table
 from headwater.training.prepare import definition_of
+from tests.crashing import Killed
 from tests.unit.registry.cases import TABLE, make_table, mocked_aws
-from tests.unit.schedules.world import Faults, FaultyTable, Killed
+from tests.unit.schedules.world import Faults, FaultyTable
 from tests.unit.training.products import BUYS, products
 
 NAME = BUYS.name

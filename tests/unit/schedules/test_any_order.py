@@ -14,7 +14,8 @@ from headwater.declare import Schedule
 from headwater.schedules.errors import NotPaused
 from headwater.schedules.ticks import ticks
 from headwater.schedules.types import TickStatus
-from tests.unit.schedules.world import NAME, Killed, World, new_world
+from tests.crashing import Killed
+from tests.unit.schedules.world import NAME, World, new_world
 
 ALL = Schedule(cron="0 0/2 * * ? *", missed="all(50)", overlap="allow")
 OTHERS = (

@@ -10,7 +10,8 @@ from headwater.declare import Schedule
 from headwater.errors import InvalidRequest
 from headwater.schedules.errors import BadRange, NotPaused, ScheduleNotFound, StillRuns
 from headwater.schedules.service import MOST_BACKFILLED
-from tests.unit.schedules.world import DAY, HOUR, MINUTE, NAME, Killed, World
+from tests.crashing import Killed
+from tests.unit.schedules.world import DAY, HOUR, MINUTE, NAME, World
 
 DAILY = Schedule(cron="0 6 * * ? *")
 

@@ -18,6 +18,7 @@ from headwater.schedules.targets import Seen
 from headwater.schedules.types import Definition, TickRecord, TickStatus, Work
 from headwater.storage.clients import client
 from headwater.storage.table import Table, WriteRefused
+from tests.crashing import Killed
 from tests.unit.registry.cases import TABLE, make_table, mocked_aws
 
 NAME, BUCKET = "retrain-delays", "artifacts"
@@ -39,10 +40,6 @@ def make_machine(name: str) -> Any:
     )
     (made,) = stepfunctions_backends["123456789012"]["us-east-1"].state_machines
     return made
-
-
-class Killed(BaseException):
-    """The function ended here: nothing after this was done."""
 
 
 class Faults:

@@ -21,16 +21,13 @@ from headwater.storage.clients import client
 from headwater.versions.dataset import Dataset
 from headwater.versions.service import Versions
 from headwater.versions.types import Entry
+from tests.crashing import Killed
 from tests.unit.registry.cases import TABLE, make_table, mocked_aws
 
 LAKE = "lake"
 Fault = Literal["throttle", "kill", "resend", "drop"] | None
 MUTATING = ("PutObject", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload", "DeleteObject",
             "TransactWriteItems")  # fmt: skip
-
-
-class Killed(BaseException):
-    """The process is gone: nothing that it would have done afterwards happens."""
 
 
 class Wire:

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from headwater.versions.errors import NothingToCommit
-from tests.crashing import crash_points
-from tests.unit.versions.cases import LAKE, MUTATING, Fault, Killed, World, at_write, world
+from tests.crashing import Killed, crash_points
+from tests.unit.versions.cases import LAKE, MUTATING, Fault, World, at_write, world
 
 RUNS = int(os.environ.get("HEADWATER_LOST_ANSWERS", "3"))
 """How often each verb is tried while answers are lost; `make nightly` asks for 200."""

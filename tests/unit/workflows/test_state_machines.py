@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,17 @@ import jsonata
 import pytest
 
 import headwater.infra
+from headwater.collecting.service import Order
+from headwater.container.task import COLLECTS_FOR
+from headwater.infra.platform.state_machine import without
 
 FILES = {path.name.split(".")[0]: path for path in Path(headwater.infra.__file__).parent.rglob("*.asl.json")}
-MACHINES = ("ingestion", "sharded_materialisation", "training")
+MACHINES = ("collecting", "ingestion", "sharded_materialisation", "training")
 CONTAINER = {"ClusterArn", "TaskDefinitionArn", "SubnetIds", "SecurityGroupId"}
+FEW = {"CollectFailed", "States.TaskFailed"}
+"""Failures of what a run works with: some minutes later they are for good."""
 PLACES = {
+    "collecting": {"CollectFunctionArn", "InContainers", *CONTAINER},
     "ingestion": {"IngestFunctionArn", "MaterialiseFunctionArn", "RefuseFunctionArn", "FunctionLimitBytes", *CONTAINER},
     "sharded_materialisation": {
         "SplitFunctionArn",
@@ -78,7 +85,9 @@ def test_every_task_is_bounded_retried_with_jitter_and_caught(name: str) -> None
     assert machine(name)["TimeoutSeconds"] > 0
     for key, task in (tasks(name) | children(name)).items():
         assert task["TimeoutSeconds"] <= machine(name)["TimeoutSeconds"], key
-        assert all(retry["JitterStrategy"] == "FULL" and retry["MaxAttempts"] >= 4 for retry in task["Retry"]), key
+        for retry in task["Retry"]:
+            assert retry["JitterStrategy"] == "FULL", key
+            assert retry["MaxAttempts"] >= (2 if FEW & {*retry["ErrorEquals"]} else 4), key
     for key, state in (tasks(name) | maps(name)).items():
         assert [caught["ErrorEquals"] for caught in state["Catch"]][-1] == ["States.ALL"], key
         assert state["Catch"][-1]["Next"] in ("Failed", "Refuse"), key
@@ -166,3 +175,39 @@ def test_a_map_over_shards_is_bounded_and_tolerates_no_failure() -> None:
     assert not re.search(r"\$(assignment|split)\b", json.dumps(each["ItemProcessor"]))
     (written,) = expressions(each["Output"])
     assert jsonata.Jsonata(written.replace("$states.result", "result")).evaluate({"result": [2, 0, 5]}) == 7
+
+
+def test_a_collector_runs_where_it_is_declared_to() -> None:
+    choice = machine("collecting")["States"]["ChooseWhere"]
+    assert (choice["Choices"][0]["Next"], choice["Default"]) == ("CollectInContainer", "Collect")
+    (expression,) = expressions(choice["Choices"][0]["Condition"])
+    compiled = jsonata.Jsonata(expression.replace("$states", "states").replace("${InContainers}", "orders,books"))
+    for name, inside in (("orders", True), ("books", True), ("order", False), ("rain", False)):
+        assert compiled.evaluate({"states": {"input": {"collector": name}}}) is inside, name
+
+
+def test_a_container_that_collects_is_told_run_tick_and_when_it_was_asked_for() -> None:
+    override = tasks("collecting")["CollectInContainer"]["Arguments"]["Overrides"]["ContainerOverrides"][0]
+    assert override["Name"] == "collecting"
+    (expression,) = expressions(override["Command"])
+    tick = {"tick": "2026-11-01T00:00:00+00:00", "interval": ["2026-10-31T00:00:00+00:00", "2026-11-01T00:00:00+00:00"]}
+    context = {"Execution": {"Name": "run-1"}, "State": {"EnteredTime": "2026-11-01T00:00:03.123Z"}}
+    states = {"input": {"collector": "orders", "tick": tick}, "context": context}
+    told = jsonata.Jsonata(expression.replace("$states", "states")).evaluate({"states": states})
+    order = Order.model_validate_json(told)
+    assert (order.collector, order.run_id, dict(order.tick)) == ("orders", "run-1", tick)
+    assert order.started_at == datetime(2026, 11, 1, 0, 0, 3, 123000, tzinfo=UTC)
+
+
+def test_a_container_gives_up_by_itself_before_it_is_stopped() -> None:
+    waits = timedelta(seconds=tasks("collecting")["CollectInContainer"]["TimeoutSeconds"])
+    assert COLLECTS_FOR + timedelta(minutes=30) <= waits < timedelta(seconds=machine("collecting")["TimeoutSeconds"])
+
+
+def test_a_machine_without_containers_is_as_if_there_were_none() -> None:
+    left = json.loads(without(text("collecting"), ("ChooseWhere", "CollectInContainer")))
+    assert (left["StartAt"], "ecs:" in json.dumps(left)) == ("Collect", False)
+    assert left["States"]["Collect"] == machine("collecting")["States"]["Collect"]
+    assert set(re.findall(r"\$\{(\w+)\}", json.dumps(left))) == {"CollectFunctionArn"}
+    chosen = json.loads(without(text("collecting"), ("CollectInContainer",)))["States"]["ChooseWhere"]
+    assert (chosen["Choices"], chosen["Default"]) == ([], "Collect")

@@ -5,6 +5,7 @@ After the Service Authorization Reference: https://docs.aws.amazon.com/service-a
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -84,6 +85,21 @@ def _queues(place: Place, operation: str, arguments: Arguments) -> Sequence[Requ
     return [
         RequiredAction("sqs:" + operation.removesuffix("Batch"), f"arn:aws:sqs:{place.region}:{place.account}:{name}")
     ]
+
+
+def _streams(place: Place, operation: str, arguments: Arguments) -> Sequence[RequiredAction]:
+    if operation in ("ListStreams", "DescribeLimits", "DescribeAccountSettings"):
+        return [RequiredAction(f"kinesis:{operation}", "*")]
+    name = arguments.get("StreamARN") or arguments.get("StreamName")
+    if not name and (iterator := arguments.get("ShardIterator")):
+        try:
+            name = base64.b64decode(str(iterator)).decode().split(":")[0]
+        except ValueError:
+            name = None
+    if not name:
+        raise CannotJudge(f"kinesis:{operation}")
+    arn = f"arn:aws:kinesis:{place.region}:{place.account}:stream/{name}"
+    return [RequiredAction(f"kinesis:{operation}", name if str(name).startswith("arn:") else arn)]
 
 
 def _parameters(place: Place, operation: str, arguments: Arguments) -> Sequence[RequiredAction]:
@@ -221,6 +237,7 @@ _READERS: Mapping[str, Reader] = {
     "dynamodb": dynamodb.required_actions,
     "lambda": _functions,
     "sqs": _queues,
+    "kinesis": _streams,
     "ssm": _parameters,
     "logs": _logs,
     "monitoring": _metrics,

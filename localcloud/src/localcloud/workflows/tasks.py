@@ -82,6 +82,7 @@ def install(cloud: CloudContext, patches: Patches) -> None:
             patches.set(module, "boto_client_for", clients.client)
     patches.set(callback, "_DELAY_SECONDS_SYNC_CONDITION_CHECK", _POLL_SECONDS)
     patches.set(lambda_eval_utils, "LambdaFunctionErrorException", _LambdaError)
+    _mend_sync(patches)
     _mend_ecs(patches, clients)
     spark.install(patches, clients.client, _timestamps)
     patches.set(StateTaskService, "_normalise_parameters", _to_boto)
@@ -130,6 +131,17 @@ class _LambdaError(lambda_eval_utils.LambdaFunctionErrorException):
         if "errorType" not in value:
             payload = json.dumps(value | {"errorType": "Lambda.Unknown"}, separators=(",", ":"))
         super().__init__(function_error, payload)
+
+
+def _mend_sync(patches: Patches) -> None:
+    """A `.sync` state that is tried again waits again: nobody answers it by a token, but moto waits for one beside the
+    job, and takes the end of the first try's waiting for a timeout of the second."""
+    waits: Any = callback.StateTaskServiceCallback._eval_sync
+
+    def wait(self: Any, **given: Any) -> Any:
+        return waits(self, **(given | {"callback_endpoint": None}))
+
+    patches.set(callback.StateTaskServiceCallback, "_eval_sync", wait)
 
 
 def _mend_ecs(patches: Patches, clients: _Clients) -> None:

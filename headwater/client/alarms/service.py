@@ -12,10 +12,10 @@ from headwater.alarms.alive.heartbeats import Heartbeats
 from headwater.alarms.alive.store import AliveStore
 from headwater.alarms.alive.types import HeartbeatState
 from headwater.alarms.errors import NoSuchGroup, NoSuchReceiver
-from headwater.alarms.events import AlarmEvent, from_alertmanager, read_mark
-from headwater.alarms.muting import Mute, hits, hitting, new_mute
+from headwater.alarms.events import AlarmEvent, from_alertmanager
+from headwater.alarms.links import parameter_name
+from headwater.alarms.muting import Mute, hits, new_mute
 from headwater.alarms.replay import Told, replay
-from headwater.alarms.routing import Router
 from headwater.alarms.service import AlarmManager, to_send
 from headwater.alarms.store import AlarmStore, Queue, alarms_queue, declared_alarms
 from headwater.alarms.types import (
@@ -27,76 +27,20 @@ from headwater.alarms.types import (
     Notice,
     Notification,
 )
+from headwater.client.alarms.routes import RouteView, explain_routes
+from headwater.client.alarms.views import AlarmView, GroupView, HeartbeatView, view_of, view_of_foreign
 from headwater.client.connection import Connection
 from headwater.client.people import me
 from headwater.client.waiting import wait_for
 from headwater.declare.alarms import Alarms as Declared
 from headwater.declare.calendars import Calendar
-from headwater.declare.matchers import LABEL_NAME
-from headwater.errors import InvalidRequest, NotFound
+from headwater.errors import NotFound
 from headwater.storage.clients import client
+from headwater.storage.signing import KeyStore
 from headwater.values import Value
 
 TEST_WITHIN = 60.0
 """Seconds that a test of a receiver waits for its outcome."""
-
-
-class AlarmView(Value):
-    """One alarm: its state, and the group that people hear of it in."""
-
-    name: str
-    state: str
-    """OK, ALARM or INSUFFICIENT_DATA."""
-    since: datetime | None
-    reason: str
-    description: str
-    labels: Mapping[str, str]
-    """Empty before its first change."""
-    group: str | None
-    """Id of the group; None before the alarm's first change."""
-    status: str | None
-    """PENDING, OPEN, ACKED, SNOOZED or CLOSED."""
-    by: str
-    """The person who acknowledged or snoozed it."""
-    until: datetime | None
-    """Until when it is quiet: acknowledged, snoozed or muted."""
-    muted_by: str
-    """The person who muted it; empty: nobody."""
-    told: bool
-    """Whether people were told that it fires."""
-
-
-class GroupView(Value):
-    """A group with its alarms and what was told of it."""
-
-    group: Group
-    instances: tuple[Instance, ...]
-    notifications: tuple[Notification, ...]
-
-
-class HeartbeatView(Value):
-    """A heartbeat that is expected."""
-
-    name: str
-    every: timedelta
-    at: datetime | None
-    """The newest beat; None: there was none yet."""
-    missed_since: datetime | None
-    """Since when it is missed; None: it isn't."""
-    next_by: datetime | None
-    """By when the next beat must come; None: it is missed, or nobody waits for the first one yet."""
-
-
-class RouteView(Value):
-    """A route that was looked at for an alarm."""
-
-    depth: int
-    matchers: str
-    matched: bool
-    taken: bool
-    receivers: tuple[str, ...]
-    """Receivers that a taken route leads to, given or inherited."""
-    group_by: tuple[str, ...]
 
 
 class TestOutcome(Value):
@@ -130,8 +74,8 @@ class Alarms:
             for page in pages:
                 for alarm in page["MetricAlarms"]:
                     short = alarm["AlarmName"].removeprefix(self._description.prefix)
-                    found.append(_view(alarm, known.pop(short, None), mutes, now))
-            found += [_foreign(group, instance, mutes, now) for group, instance in known.values()]
+                    found.append(view_of(alarm, known.pop(short, None), mutes, now))
+            found += [view_of_foreign(group, instance, mutes, now) for group, instance in known.values()]
         return tuple(sorted(found, key=lambda alarm: (alarm.state != "ALARM", alarm.name)))
 
     def show(self, group: str) -> GroupView:
@@ -383,6 +327,25 @@ class Alarms:
         wanted = [event for event in events if since <= event.at < end]
         return tuple(replay(wanted, declared or self._declared(), until=end))
 
+    def rotate_key(self, *, revoke: bool = False) -> int:
+        """Make a new key for the links in notifications; the stack signs with it within five minutes.
+
+        Parameters
+        ----------
+        revoke : bool
+            Whether links that were sent before are refused (within five minutes): for a key that others may know. By
+            default they stay valid until they expire.
+
+        Returns
+        -------
+        int
+            The new key's number.
+        """
+        with self._connection.using():
+            return (
+                KeyStore(parameter_name(self._description.project, self._description.name)).rotate(revoke=revoke).number
+            )
+
     def _events(self, store: AlarmStore) -> Iterator[AlarmEvent]:
         names = {instance.name for group in store.groups() for instance in store.members(group.id)}
         for name in sorted(names):
@@ -430,73 +393,6 @@ class Alarms:
         with self._connection.using():
             store = AlarmStore(self._description.registry_table)
             yield AlarmManager(store, self._queue(), declared), store
-
-
-def explain_routes(declared: Declared, labels: Mapping[str, str]) -> tuple[RouteView, ...]:
-    """The routes of ``declared`` that are looked at for an alarm with ``labels``, and those that take it."""
-    router = Router(declared)
-    return tuple(
-        RouteView(
-            depth=depth,
-            matchers=", ".join(map(str, leg.route.match)) or "the root",
-            matched=matched,
-            taken=taken,
-            receivers=leg.receivers if taken else (),
-            group_by=leg.group_by if taken else (),
-        )
-        for depth, leg, matched, taken in router.explain(labels)
-    )
-
-
-def labels_of(pairs: Sequence[str]) -> dict[str, str]:
-    """Labels written as ``name=value``; raises `InvalidRequest`."""
-    for pair in pairs:
-        name, sign, _ = pair.partition("=")
-        if not sign or not LABEL_NAME.fullmatch(name):
-            raise InvalidRequest(f"{pair!r} is no label: write LABEL=VALUE, such as severity=critical")
-    return {name: value for name, _, value in (pair.partition("=") for pair in pairs)}
-
-
-def _view(
-    alarm: Mapping[str, Any], known: tuple[Group, Instance] | None, mutes: tuple[Mute, ...], now: datetime
-) -> AlarmView:
-    said, _ = read_mark(alarm.get("AlarmDescription") or "")
-    return AlarmView(
-        name=alarm["AlarmName"],
-        state=alarm["StateValue"],
-        since=alarm.get("StateUpdatedTimestamp"),
-        reason=alarm.get("StateReason") or "",
-        description=said,
-        **_people(known, mutes, now),
-    )
-
-
-def _foreign(group: Group, instance: Instance, mutes: tuple[Mute, ...], now: datetime) -> AlarmView:
-    return AlarmView(
-        name=instance.name,
-        state="ALARM" if instance.fires(now) and not instance.is_message else "OK",
-        since=instance.since,
-        reason=instance.reason,
-        description=instance.description,
-        **_people((group, instance), mutes, now),
-    )
-
-
-def _people(known: tuple[Group, Instance] | None, mutes: tuple[Mute, ...], now: datetime) -> dict[str, Any]:
-    if known is None:
-        nothing = {"group": None, "status": None, "by": "", "until": None, "muted_by": "", "told": False}
-        return {"labels": {}, **nothing}
-    group, instance = known
-    hit = hitting(mutes, instance, now)
-    return {
-        "labels": dict(instance.labels),
-        "group": group.id,
-        "status": group.status.value,
-        "by": group.by if group.status.is_quiet else "",
-        "until": hit[1] if hit else group.until,
-        "muted_by": hit[0].author if hit else "",
-        "told": instance.fingerprint in group.told,
-    }
 
 
 def _now() -> datetime:

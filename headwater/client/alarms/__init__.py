@@ -1,0 +1,1 @@
+"""Alarms in the client: the verbs, and what they answer with."""

@@ -1,0 +1,1 @@
+"""Records of streams and messages of queues as files."""
