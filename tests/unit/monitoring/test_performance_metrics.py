@@ -20,7 +20,6 @@ from headwater.monitoring.performance.distributions import (
     chi_square_tail,
     t_quantile,
     t_tails,
-    wilson,
 )
 from headwater.monitoring.performance.intervals import auc_variance, precision_variance
 from headwater.monitoring.performance.metrics import (
@@ -32,6 +31,7 @@ from headwater.monitoring.performance.metrics import (
     of_task,
     roc_auc,
 )
+from headwater.monitoring.shares import wilson
 
 THEIRS = {
     "roc_auc": sk.roc_auc_score,
