@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -32,6 +33,8 @@ COMPACTED, LOOKED, DECIDED = "monitoring-compact", "monitoring-watch", "retraini
 MINUTES = {COMPACTED: 7, LOOKED: 20, DECIDED: 40}
 """Of each hour, when the stack does it by itself."""
 PATIENCE = 300.0
+DEBOUNCE = 1.1
+"""Seconds, a little more than those of the policies: before that a reason only waits."""
 POLICY = "    retraining="
 BY_PERFORMANCE = 'reasons=("schedule", "performance"), debounce="1s", worse=1, windows=1'
 BY_DRIFT = 'reasons=("schedule", "drift"), debounce="1s"'
@@ -97,7 +100,9 @@ class Summer:
     def answered(self) -> Decision:
         """The policy's answer to the alarm, which goes off some minutes after the look."""
         self._cloud.advance(timedelta(minutes=10))
-        return self._found(lambda one: one.ask_id.startswith("alarm:"), "an answer to the alarm")
+        answer = self._found(lambda one: one.ask_id.startswith("alarm:"), "an answer to the alarm")
+        time.sleep(DEBOUNCE)
+        return answer
 
     def decided(self) -> Decision:
         """The policy's newest decision, once it has looked by itself."""
