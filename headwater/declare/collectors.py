@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, StringConstraints, model_validator
 
-from headwater.declare.accounts import ExternalId, RoleArn
+from headwater.declare.accounts import AwsOrigin
 from headwater.declare.base import Declaration, Name
 from headwater.declare.references import Reference
 from headwater.declare.schedules import Schedule
@@ -226,7 +226,7 @@ class Http(Declaration):
         return "".join(found)
 
 
-class S3(Declaration):
+class S3(AwsOrigin):
     """Objects under a prefix of a bucket, also of another account: each lands as a file, and again when it changes."""
 
     kind: Literal["s3"] = "s3"
@@ -237,35 +237,15 @@ class S3(Declaration):
     """Such as ``exports/orders/``."""
     pattern: Annotated[str, Field(min_length=1, max_length=200)] = "*"
     """Objects that count, by the rest of their keys, as shells match names: ``*.csv``."""
-    role_arn: RoleArn | None = None
-    """A role of the other account that may be assumed."""
-    external_id: ExternalId | None = None
-    """The external id that the role's trust policy asks for."""
     region: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,30}$")] | None = None
     """The bucket's region, if it isn't the stack's."""
     max_object_bytes: Annotated[int, Field(ge=1, le=5 * 2**30)] = 2**30
     """A larger object fails the run."""
 
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.external_id is not None and self.role_arn is None:
-            raise ValueError("S3: external_id goes with role_arn")
-        return self
-
-    @property
-    def by_interval(self) -> bool:
-        """Objects are told apart by their keys."""
-        return False
-
     @property
     def identity(self) -> str:
         """The prefix whose objects have landed."""
         return f"s3://{self.bucket}/{self.prefix}"
-
-    @property
-    def secrets(self) -> frozenset[str]:
-        """None."""
-        return frozenset()
 
 
 class Code(Declaration):

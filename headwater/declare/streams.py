@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
-from headwater.declare.accounts import ExternalId, RoleArn
-from headwater.declare.base import Declaration
+from headwater.declare.accounts import AwsOrigin
 
 KeyArn = Annotated[str, StringConstraints(pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$")]
 """A key of KMS, by its ARN: an alias may point to another key tomorrow."""
@@ -22,13 +21,38 @@ _QUEUE_ARN = re.compile(_ARN.format("sqs", f"({_QUEUE})"))
 SequenceNumber = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,128}$")]
 
 
-class Kinesis(Declaration):
+class _Encrypted(AwsOrigin):
+    """A stream or a queue, which KMS may encrypt."""
+
+    kms_key: KeyArn | None = None
+    """The key that it is encrypted with, if it is a customer's own; without `role_arn`."""
+    _name: ClassVar[str]
+    """The field that has its name or ARN."""
+
+    @model_validator(mode="after")
+    def _check_key(self) -> Self:
+        if self.kms_key is not None and self.role_arn is not None:
+            raise ValueError(
+                f"{type(self).__name__}: kms_key is for a stream or queue that is read without a role: give the role "
+                "the right"
+            )
+        return self
+
+    @property
+    def region(self) -> str | None:
+        """The region of its ARN; None if it is the stack's."""
+        name = str(getattr(self, self._name))
+        return name.split(":")[3] if name.startswith("arn:") else None
+
+
+class Kinesis(_Encrypted):
     """Records of a Kinesis data stream, each a JSON object or several, one a line.
 
     The cursor is the last sequence number of each shard. Records that a producer library packed into one are
     unpacked.
     """
 
+    _name: ClassVar[str] = "stream"
     kind: Literal["kinesis"] = "kinesis"
     """Tells this form from the others where it is stored."""
     stream: str
@@ -43,12 +67,6 @@ class Kinesis(Declaration):
     """For rows that a producer packed into a record of another shard than theirs: the run fails; or they are left,
     since Amazon's producer library (KPL) does so after a resharding and sends them again; or they land, since other
     libraries do so always and send nothing again."""
-    role_arn: RoleArn | None = None
-    """A role of the other account that may be assumed."""
-    external_id: ExternalId | None = None
-    """The external id that the role's trust policy asks for."""
-    kms_key: KeyArn | None = None
-    """The key that the stream is encrypted with, if it is a customer's own; without `role_arn`."""
     batch_rows: Annotated[int, Field(ge=1, le=1_000_000)] = 200_000
     """Rows of a file, after which the cursor moves."""
 
@@ -56,36 +74,21 @@ class Kinesis(Declaration):
     def _check(self) -> Self:
         if not (re.fullmatch(_STREAM, self.stream) or _STREAM_ARN.fullmatch(self.stream)):
             raise ValueError(f"Kinesis: {self.stream[:200]!r} is neither a stream's name nor its ARN")
-        _check_role("Kinesis", self.role_arn, self.external_id, self.kms_key)
         return self
-
-    @property
-    def by_interval(self) -> bool:
-        """Records are told apart by their sequence numbers."""
-        return False
 
     @property
     def identity(self) -> str:
         """The stream that the sequence numbers are of."""
         return f"stream {self.stream}"
 
-    @property
-    def secrets(self) -> frozenset[str]:
-        """None."""
-        return frozenset()
 
-    @property
-    def region(self) -> str | None:
-        """The region of its ARN; None if it is the stack's."""
-        return _region(self.stream)
-
-
-class Sqs(Declaration):
+class Sqs(_Encrypted):
     """Messages of an SQS queue, each a JSON object or several, one a line; deleted once they have landed.
 
     A message that SQS delivers again is known by its id, and lands once.
     """
 
+    _name: ClassVar[str] = "queue"
     kind: Literal["sqs"] = "sqs"
     """Tells this form from the others where it is stored."""
     queue: str
@@ -98,12 +101,6 @@ class Sqs(Declaration):
     invalid: Literal["refuse", "leave"] = "refuse"
     """For bodies that can't be read, which stay in the queue: the run lands all others and fails, or leaves them to the
     queue's own dead-letter queue, which it must have."""
-    role_arn: RoleArn | None = None
-    """A role of the other account that may be assumed."""
-    external_id: ExternalId | None = None
-    """The external id that the role's trust policy asks for."""
-    kms_key: KeyArn | None = None
-    """The key that the queue is encrypted with, if it is a customer's own; without `role_arn`."""
     batch_rows: Annotated[int, Field(ge=1, le=MOST_MESSAGES)] = 50_000
     """Messages of a file, after which they are deleted from the queue."""
 
@@ -111,38 +108,9 @@ class Sqs(Declaration):
     def _check(self) -> Self:
         if not (re.fullmatch(_QUEUE, self.queue) or _QUEUE_ARN.fullmatch(self.queue)):
             raise ValueError(f"Sqs: {self.queue[:200]!r} is neither a queue's name nor its ARN")
-        _check_role("Sqs", self.role_arn, self.external_id, self.kms_key)
         return self
-
-    @property
-    def by_interval(self) -> bool:
-        """Messages are told apart by their ids."""
-        return False
 
     @property
     def identity(self) -> str:
         """The queue whose messages have landed."""
         return f"queue {self.queue}"
-
-    @property
-    def secrets(self) -> frozenset[str]:
-        """None."""
-        return frozenset()
-
-    @property
-    def region(self) -> str | None:
-        """The region of its ARN; None if it is the stack's."""
-        return _region(self.queue)
-
-
-def _check_role(kind: str, role_arn: str | None, external_id: str | None, kms_key: str | None) -> None:
-    if external_id is not None and role_arn is None:
-        raise ValueError(f"{kind}: external_id goes with role_arn")
-    if kms_key is not None and role_arn is not None:
-        raise ValueError(
-            f"{kind}: kms_key is for a stream or queue that is read without a role: give the role the right"
-        )
-
-
-def _region(name: str) -> str | None:
-    return name.split(":")[3] if name.startswith("arn:") else None

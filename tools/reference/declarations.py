@@ -8,7 +8,7 @@ from typing import Any
 
 from headwater import declare
 from headwater.declare import Declaration, FeatureView, alarms, receivers
-from tools.reference.source import bullet, fields, markdown, prose, summary
+from tools.reference.source import FieldText, bullet, fields, markdown, prose, summary
 
 _HEAD = """\
 <!-- Written by `make reference` from headwater/declare/: don't edit it. -->
@@ -111,11 +111,19 @@ def silent(owner: type) -> Iterator[str]:
     # A subclass without a docstring would show its parent's.
     if not vars(owner).get("__doc__"):
         yield owner.__name__
-    yield from (f"{owner.__name__}.{entry.name}" for entry in fields(owner) if not entry.text and entry.name != _KIND)
+    yield from (f"{owner.__name__}.{entry.name}" for entry in _fields(owner) if not entry.text and entry.name != _KIND)
+
+
+def _fields(owner: type) -> Iterator[FieldText]:
+    """The fields of a class, then those of its bases that have no section of their own."""
+    own = {Declaration, *declarations(), *of_alarms()} - {owner}
+    for base in owner.__mro__:
+        if issubclass(base, Declaration) and base not in own:
+            yield from fields(base)
 
 
 def _entries(owner: type[Declaration]) -> Iterator[str]:
-    for entry in fields(owner):
+    for entry in _fields(owner):
         if entry.name == _KIND:
             continue
         field = owner.model_fields[entry.name]
