@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from headwater.cli.command import StackOption, YesOption, command, commands, connect, group
+from headwater.cli.keys import RevokeOption, rotated
 from headwater.cli.output import Answer, answered, confirm, listed, note, table
 from headwater.cli.render.alarms import show_alarms, show_group, show_routes
 from headwater.cli.times import time_in_utc
@@ -269,20 +270,9 @@ def replay_events(
     return answered(found, _show_told)
 
 
-def rotate_key(
-    revoke: Annotated[
-        bool, typer.Option("--revoke", help="Refuse the links that people have, which others may know.")
-    ] = False,
-    yes: YesOption = False,
-    stack: StackOption = None,
-) -> Answer:
+def rotate_key(revoke: RevokeOption = False, yes: YesOption = False, stack: StackOption = None) -> Answer:
     """Make a new key for the links in notifications; those of earlier keys stay valid until they expire."""
-    cloud = connect(stack)
-    if revoke:
-        confirm("Nobody will be able to use a link that was sent before. Go on?", yes)
-    number = cloud.alarms.rotate_key(revoke=revoke)
-    note(f"key {number} signs links within five minutes{', and earlier ones are refused by then' if revoke else ''}")
-    return Answer({"key": number, "revoked": revoke})
+    return rotated(connect(stack).alarms.rotate_key, "links", revoke=revoke, yes=yes)
 
 
 def _show_told(console: Console, found: Sequence[Told]) -> None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from headwater.cli.command import StackOption, YesOption, command, commands, connect, group
-from headwater.cli.output import Answer, answered, as_json, confirm, note
+from headwater.cli.keys import RevokeOption, rotated
+from headwater.cli.output import Answer, answered, as_json, note
 from headwater.cli.times import day_of
 
 if TYPE_CHECKING:
@@ -109,20 +110,9 @@ def send(
     return Answer(sent)
 
 
-def rotate_key(
-    revoke: Annotated[
-        bool, typer.Option("--revoke", help="Refuse the tokens of earlier keys, which others may know.")
-    ] = False,
-    yes: YesOption = False,
-    stack: StackOption = None,
-) -> Answer:
+def rotate_key(revoke: RevokeOption = False, yes: YesOption = False, stack: StackOption = None) -> Answer:
     """Make a new key for tokens; those of earlier keys stay valid until they expire."""
-    cloud = connect(stack)
-    if revoke:
-        confirm("Nobody will be able to use a token that was given before. Go on?", yes)
-    number = cloud.feedback.rotate_key(revoke=revoke)
-    note(f"key {number} signs tokens within five minutes{', and earlier ones are refused by then' if revoke else ''}")
-    return Answer({"key": number, "revoked": revoke})
+    return rotated(connect(stack).feedback.rotate_key, "tokens", revoke=revoke, yes=yes)
 
 
 def _days(since: str | None, until: str | None) -> tuple[date | None, date | None]:
