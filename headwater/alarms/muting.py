@@ -151,22 +151,13 @@ def new_mute(
     matchers = tuple(Matcher.parse(text) for text in match)
     _check_words(matchers, author, reason)
     schedule = _schedule(cron, zone, calendar, lasts, until_resolved=until_resolved)
-    start = starts_at or now
-    longest = LONGEST_RECURRENCE if schedule else LONGEST_MUTE
-    end = ends_at or (start + RECURS_FOR if schedule else start + LONGEST_MUTE if until_resolved else None)
-    if end is None:
-        raise InvalidMute("a mute needs an end: say for how long, until when, or until the alarms have resolved")
-    if end <= now or end <= start:
-        raise InvalidMute(f"the mute would end at {end:%Y-%m-%d %H:%M} UTC: that is in the past, or before it starts")
-    if end - start > longest:
-        days = round((end - start).total_seconds() / 86_400, 1)
-        raise InvalidMute(f"the mute would last {days:g} days: at most {longest.days} days, then look again")
-    words = [*map(str, matchers), author, now.isoformat(), schedule.said if schedule else ""]
+    start, recurs = starts_at or now, schedule is not None
+    said = "|".join([*map(str, matchers), author, now.isoformat(), schedule.said if schedule else ""])
     made = Mute(
-        id=hashlib.sha256("|".join(words).encode()).hexdigest()[:10],
+        id=hashlib.sha256(said.encode()).hexdigest()[:10],
         match=matchers,
         starts_at=start,
-        ends_at=end,
+        ends_at=_end(start, ends_at, now, recurs=recurs, until_resolved=until_resolved),
         until_resolved=until_resolved,
         schedule=schedule,
         lasts=lasts,
@@ -177,6 +168,20 @@ def new_mute(
     if schedule is not None and lasts is not None:
         _check_windows(made, schedule, lasts)
     return made
+
+
+def _end(start: datetime, given: datetime | None, now: datetime, *, recurs: bool, until_resolved: bool) -> datetime:
+    """The end of a mute, given or by default; raises `InvalidMute` if it is none that a mute may have."""
+    end = given or (start + RECURS_FOR if recurs else start + LONGEST_MUTE if until_resolved else None)
+    if end is None:
+        raise InvalidMute("a mute needs an end: say for how long, until when, or until the alarms have resolved")
+    if end <= now or end <= start:
+        raise InvalidMute(f"the mute would end at {end:%Y-%m-%d %H:%M} UTC: that is in the past, or before it starts")
+    longest = LONGEST_RECURRENCE if recurs else LONGEST_MUTE
+    if end - start > longest:
+        days = round((end - start).total_seconds() / 86_400, 1)
+        raise InvalidMute(f"the mute would last {days:g} days: at most {longest.days} days, then look again")
+    return end
 
 
 def calendar_of(text: str) -> Calendar:

@@ -1,4 +1,4 @@
-"""What commands share that make new keys for signed links and tokens."""
+"""New keys for signed links and tokens: the shared part of the commands that make them."""
 
 from __future__ import annotations
 

@@ -46,13 +46,13 @@ def estimator(model: Model, run_id: str, train: Rows, held_out: Rows, prediction
     outputs = numpy.asarray(predictions, dtype="float64").ravel()
     labels = numpy.asarray(held_out.label, dtype="float64")
     days = _days(held_out)
-    facts: dict[str, Any] = {"model": model.name, "run_id": run_id, "task": model.task}
 
     def measured(rows: NDArray[Any]) -> Figures:
         return realised.of_rows(model.task, outputs[rows], labels[rows])
 
     everything = numpy.arange(len(labels))
-    facts["baselines"] = baselines(measured(everything), [measured(rows) for rows in days])
+    known = baselines(measured(everything), [measured(rows) for rows in days])
+    facts: dict[str, Any] = {"model": model.name, "run_id": run_id, "task": model.task, "baselines": known}
     of_segments = segment_rows(model, train, held_out)
     facts["segments"] = {
         name: found
@@ -82,12 +82,10 @@ def estimator(model: Model, run_id: str, train: Rows, held_out: Rows, prediction
         facts |= {"direct": losses.direct, "reason": losses.reason}
         if (direct := losses.direct) is not None:
             columns = {name: held_out.columns[name] for name in model.columns}
-            of_rows = direct.expected(columns, outputs)
+            of_rows, ours = direct.expected(columns, outputs), (losses.absolute, losses.squared)
             expected(
                 lambda rows: estimated.of_losses(direct, estimated.counted(*(side[rows] for side in of_rows))),
-                lambda rows: estimated.of_losses(
-                    direct, estimated.counted(losses.absolute[rows], losses.squared[rows])
-                ),
+                lambda rows: estimated.of_losses(direct, estimated.counted(*(side[rows] for side in ours))),
             )
     return Estimator.model_validate(facts)
 

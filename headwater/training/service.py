@@ -27,6 +27,7 @@ from headwater.registry.types import (
     PROFILE_FILE,
     Candidate,
     GateOutcome,
+    LeakWarning,
     ModelVersion,
     Output,
     Package,
@@ -136,8 +137,7 @@ class Training:
         gates += self._beside(model, files, held_out, predictions, answers)
         leaks = suspect(model, train, held_out, metrics)
         self._progress("judged", {"metrics": metrics, "inputs_alone": inputs_alone, "champion": champion_metrics})
-        for warning in leaks:
-            self._progress("warning", {"leak": str(warning)})
+        self._warn(leaks)
         package = self._package(model, files, fitted.graph, fitted.output, prepared, metrics)
         weights = importance(model, Graph(fitted.graph, fitted.output), held_out)
         described = self._describe(model, files, prepared, train, held_out, predictions, weights)
@@ -167,6 +167,10 @@ class Training:
         )
         files.put_value(CANDIDATE_FILE, candidate)
         return candidate
+
+    def _warn(self, leaks: tuple[LeakWarning, ...]) -> None:
+        for leak in leaks:
+            self._progress("warning", {"leak": str(leak)})
 
     @staticmethod
     def _describe(

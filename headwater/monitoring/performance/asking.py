@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 
 import pandas
@@ -19,7 +19,7 @@ from headwater.monitoring.labels.definitions import Definitions
 from headwater.monitoring.labels.service import Labels as ModelLabels
 from headwater.monitoring.performance.answers import By, ErrorsAnswer, JudgedStretch, PerformanceAnswer
 from headwater.monitoring.performance.estimator import Estimator
-from headwater.monitoring.performance.service import Columns, Labels, Performance, Predictions
+from headwater.monitoring.performance.service import Columns, DayCounts, Labels, Performance, Predictions
 from headwater.monitoring.performance.withdrawal import EstimateStanding
 from headwater.monitoring.watching import DAYS, NoSuchDay, Watching
 from headwater.registry.service import Registry
@@ -104,22 +104,7 @@ class Asking:
             predictions = _Chosen(self._watching.days, self._versions, segment)
             performance = _OfSegment(self._registry, self._artifacts, predictions, labels, columns_of, segment=segment)
             counted = {day: performance.counted(model, number, day, self._known) for day in days}
-            among = len(self._watching.days.segments(model, number)) if segment else 1
-            today, standing = self._watching.today(model), self._believed(number)
-
-            def judged(some: Sequence[date]) -> JudgedStretch:
-                report = performance.judge(
-                    model,
-                    number,
-                    {day: counted[day] for day in some},
-                    metric=declared.watched_metric,
-                    tolerance=declared.monitoring.tolerance,
-                    known=self._known,
-                    standing=standing,
-                    among=among,
-                )
-                return JudgedStretch(metric=declared.watched_metric, report=report, running=some[-1] >= today)
-
+            judged = self._judging(number, performance, counted, is_segment=bool(segment))
             whole, curve = judged(days), labels.delay() if delay else ()
             return PerformanceAnswer(
                 model=model,
@@ -134,6 +119,29 @@ class Asking:
                 delay=curve,
                 delay_reason=why_no_delay(curve, whole.report.bias.labelled, end, labels.known) if delay else "",
             )
+
+    def _judging(
+        self, version: int, performance: Performance, counted: Mapping[date, DayCounts], *, is_segment: bool
+    ) -> Callable[[Sequence[date]], JudgedStretch]:
+        """A function that judges some of the days that were counted, together."""
+        model, declared = self._labels.model, self._declared(version)
+        among = len(self._watching.days.segments(model, version)) if is_segment else 1
+        today, standing = self._watching.today(model), self._believed(version)
+
+        def judged(days: Sequence[date]) -> JudgedStretch:
+            report = performance.judge(
+                model,
+                version,
+                {day: counted[day] for day in days},
+                metric=declared.watched_metric,
+                tolerance=declared.monitoring.tolerance,
+                known=self._known,
+                standing=standing,
+                among=among,
+            )
+            return JudgedStretch(metric=declared.watched_metric, report=report, running=days[-1] >= today)
+
+        return judged
 
     def changes(self) -> datetime | None:
         """When time alone gives a label that `performance` just lacked; None if never. To be asked behind it."""

@@ -1,4 +1,11 @@
-"""Whether a figure is worse than it was on held-out rows by more than chance and the tolerance explain."""
+"""Whether a figure is worse than it was on held-out rows by more than chance and the tolerance explain.
+
+The figure is worse if its whole 95% interval is worse than the limit. The limit is the baseline less the tolerance
+and less what the baseline itself may be off by, so that figure and limit are both known to be apart: an interval of
+the difference, from the intervals of both sides (G. Zou, A. Donner, Statistics in Medicine 27, 2008). A baseline of
+few rows has a wide interval of its own, and days differ by more than rows: without both, a large window of an
+unchanged model would be worse than its baseline in nearly one of two cases.
+"""
 
 from __future__ import annotations
 
@@ -27,12 +34,6 @@ def judged(
 ) -> PerformanceFigure | None:
     """Compare a figure with its baseline.
 
-    The figure is worse if its whole 95% interval is worse than the limit. The limit is the baseline less the tolerance
-    and less what the baseline itself may be off by, so that figure and limit are both known to be apart: an interval of
-    the difference, from the intervals of both sides (G. Zou, A. Donner, Statistics in Medicine 27, 2008). A baseline of
-    few rows has a wide interval of its own, and days differ by more than rows: without both, a large window of an
-    unchanged model would be worse than its baseline in nearly one of two cases.
-
     Parameters
     ----------
     figure : Figure
@@ -53,10 +54,7 @@ def judged(
         Figures that are judged beside each other, as of 33 segments: the limit lies further away, so that chance makes
         any of them worse as rarely as it would one (Bonferroni).
 
-    Returns
-    -------
-    PerformanceFigure or None
-        None if there is no figure or no baseline.
+    Returns None if there is no figure or no baseline.
     """
     if figure.value is None or figure.low is None or figure.high is None or baseline is None:
         return None
@@ -79,10 +77,12 @@ def judged(
         until=until,
         rows=figure.rows,
         coverage=coverage,
-        adjusted=adjusted.value if adjusted is not None else None,
-        adjusted_low=adjusted.low if adjusted is not None else None,
-        adjusted_high=adjusted.high if adjusted is not None else None,
+        **_adjusted(adjusted),
     )
+
+
+def _adjusted(figure: Figure | None) -> dict[str, float | None]:
+    return {"adjusted": figure.value, "adjusted_low": figure.low, "adjusted_high": figure.high} if figure else {}
 
 
 def _baseline(figure: Figure, baseline: Baseline, days: int) -> tuple[float, float]:
