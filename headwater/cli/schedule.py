@@ -9,7 +9,7 @@ import typer
 
 from headwater.cli.command import StackOption, YesOption, commands, connect, group
 from headwater.cli.output import Answer, answered, confirm, note, show, table
-from headwater.cli.times import time_in_utc
+from headwater.cli.times import schedule_words, this_year, time_in_utc
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -145,10 +145,9 @@ def _show_list(console: Console, found: Sequence[ScheduleSummary]) -> None:
     rows = [
         (
             one.name,
-            # A line of 80 columns holds them all: times of ticks are UTC anyway, and the last one was lately.
-            one.when if one.zone == "UTC" else f"{one.when} {one.zone}",
-            one.next,
-            f"{one.last.status.value} {one.last.at:%m-%d %H:%M}" if one.last else None,
+            schedule_words(one.when, one.zone),
+            this_year(one.next) if one.next else None,
+            f"{one.last.status.value} {this_year(one.last.at)}" if one.last else None,
             one.paused or ", ".join(one.running) or None,
         )
         for one in found

@@ -43,3 +43,15 @@ def day_of(text: str, option: str = "", *, example: str = "2026-03-01") -> date:
 
 def _given(text: str, option: str) -> str:
     return f"{option} {text!r}".lstrip()
+
+
+def schedule_words(when: str, zone: str) -> str:
+    """A schedule's expression as people read it: ``cron(...)`` without its word, and the zone unless it is UTC."""
+    words = when.removeprefix("cron(").removesuffix(")") if when.startswith("cron(") else when
+    return words if zone == "UTC" else f"{words} {zone}"
+
+
+def this_year(at: datetime) -> str:
+    """A time in UTC, without its year if that is this one: a line of 80 columns has room for little."""
+    form = "%m-%d %H:%M" if at.year == datetime.now(UTC).year else "%Y-%m-%d %H:%M"
+    return at.strftime(form)
