@@ -148,6 +148,18 @@ def test_a_silent_process_with_the_right_start_time_is_not_taken_for_the_cloud(
         assert daemon.status(tmp_path) is None
 
 
+def test_a_starter_that_lives_on_and_never_asks_does_not_hold_up_the_end(running: Running, tmp_path: Path) -> None:
+    script = "import subprocess; print(subprocess.Popen(['sleep', '600']).pid, flush=True); input()"
+    command = [sys.executable, "-c", script]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as starter:
+        assert starter.stdout is not None
+        child = psutil.Process(int(starter.stdout.readline()))
+        write(tmp_path, replace(running, pid=child.pid, started=child.create_time()))
+        assert daemon.stop(tmp_path) is True
+        assert child.status() == psutil.STATUS_ZOMBIE
+        starter.communicate("\n")
+
+
 @pytest.mark.parametrize("record", ["", "{", "[]", '{"pid": 1}'])
 def test_a_damaged_record_is_no_record(tmp_path: Path, record: str) -> None:
     (tmp_path / "cloud.json").write_text(record)
