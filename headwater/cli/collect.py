@@ -131,14 +131,13 @@ def _show_list(console: Console, found: Sequence[CollectorSummary]) -> None:
     rows = [
         (
             one.name,
-            when if one.runs_in == "function" else f"{when}, in a {one.runs_in}",
+            schedule_words(one.when) + ("" if one.runs_in == "function" else f", in a {one.runs_in}"),
             f"{one.next:%Y-%m-%d %H:%M}" if one.next else None,
             f"{one.last.status.value} {one.last.at:%Y-%m-%d %H:%M}, {one.last.rows:,} rows" if one.last else None,
             _said(one.cursor),
             one.paused or (f"{one.pending} batches pending" if one.pending else None),
         )
         for one in found
-        for when in [schedule_words(*one.when.rsplit(" ", 1))]
     ]
     if rows:
         console.print(table(("collector", "when", "next (UTC)", "last run", "cursor", "now"), rows))

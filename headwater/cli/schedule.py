@@ -145,7 +145,7 @@ def _show_list(console: Console, found: Sequence[ScheduleSummary]) -> None:
     rows = [
         (
             one.name,
-            schedule_words(one.when, one.zone),
+            schedule_words(f"{one.when} {one.zone}"),
             this_year(one.next) if one.next else None,
             f"{one.last.status.value} {this_year(one.last.at)}" if one.last else None,
             one.paused or ", ".join(one.running) or None,

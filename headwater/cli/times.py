@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime
 
 from headwater.errors import InvalidRequest
@@ -45,10 +46,9 @@ def _given(text: str, option: str) -> str:
     return f"{option} {text!r}".lstrip()
 
 
-def schedule_words(when: str, zone: str) -> str:
-    """A schedule's expression as people read it: ``cron(...)`` without its word, and the zone unless it is UTC."""
-    words = when.removeprefix("cron(").removesuffix(")") if when.startswith("cron(") else when
-    return words if zone == "UTC" else f"{words} {zone}"
+def schedule_words(said: str) -> str:
+    """A schedule's expression and zone as people read them: ``cron(...)`` without its word, and no UTC."""
+    return re.sub(r"^cron\(([^)]*)\)", r"\1", said).removesuffix(" UTC")
 
 
 def this_year(at: datetime) -> str:

@@ -23,6 +23,7 @@ from headwater.collecting.types import BatchRecord, CollectionRun, CollectorSett
 from headwater.declare.collectors import RunsIn
 from headwater.errors import NotFound
 from headwater.json_values import loads
+from headwater.lake.types import Upload
 from headwater.schedules.types import TickRecord, TickStatus
 from headwater.storage.table import Table
 from headwater.values import Value
@@ -139,8 +140,8 @@ class Collectors:
             batch = store.batch(newest.sequence) if newest else None
         if batch is None or batch.landed is None:
             return None
-        sent = SentFile(source=batch.source, file=batch.file, size=batch.size, run_id="", **batch.landed.model_dump())
-        return sent.model_copy(update={"run_id": sent.upload.id})
+        upload = Upload(**batch.landed.model_dump(), size=batch.size, sequencer="0")
+        return SentFile.of(batch.source, batch.file, upload)
 
     def history(self, name: str, *, number: int = 20) -> tuple[CollectionRun, ...]:
         """A collector's last runs, newest first: where each ran, what it fetched, or why it failed.

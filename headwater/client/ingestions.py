@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import islice
 from pathlib import Path
+from typing import Self
 
 from headwater.client.connection import Connection
 from headwater.client.errors import AmbiguousUpload, BadTarget, BadUpload, IngestionFailed, UploadNotFound
@@ -37,6 +38,11 @@ class SentFile(Value):
     """Bytes."""
     run_id: str
     """Name of the ingestion run that the upload starts."""
+
+    @classmethod
+    def of(cls, source: str, file: str, upload: Upload) -> Self:
+        """The file of an upload."""
+        return cls(source=source, file=file, run_id=upload.id, **upload.model_dump(exclude={"sequencer"}))
 
     @property
     def upload(self) -> Upload:
@@ -77,7 +83,7 @@ def upload(connection: Connection, source: str, path: Path, name: str | None = N
     with path.open("rb") as body:
         answer = connection.clients("s3").put_object(Bucket=stack.lake_bucket, Key=key, Body=body)
     landed = Upload(bucket=stack.lake_bucket, key=key, version_id=answer["VersionId"], size=size, sequencer="0")
-    return SentFile(source=source, file=file, run_id=landed.id, **landed.model_dump(exclude={"sequencer"}))
+    return SentFile.of(source, file, landed)
 
 
 class Ingestions:
