@@ -24,7 +24,7 @@ from headwater.training.store import RunFiles
 from headwater.training.types import DATA_VERSION_FILE
 
 PREFIX = "RETRAIN#"
-_STATE, _LOG, _KEY, _ASK = "STATE", "LOG#", "KEY#", "ASK#"
+_STATE, LOG, _KEY, _ASK = "STATE", "LOG#", "KEY#", "ASK#"
 LONGEST_REASON = 300
 _RUNNING = frozenset({"RUNNING", "PENDING_REDRIVE"})
 
@@ -74,7 +74,7 @@ class RetrainStore:
 
     def log(self, model: str, number: int) -> list[Decision]:
         """The last decisions, newest first."""
-        found = islice(self._table.newest_first(PREFIX + model, _LOG, page_size=min(number, 1000)), number)
+        found = islice(self._table.newest_first(PREFIX + model, LOG, page_size=min(number, 1000)), number)
         return [Decision.model_validate_json(item["document"]) for item in found]
 
     def write(
@@ -99,7 +99,7 @@ class RetrainStore:
         writes = [self._table.put(item, **held)]
         if decision is not None:
             document = decision.model_dump_json()
-            key = f"{_LOG}{decision.at:%Y-%m-%dT%H:%M:%S.%f}Z#{decision.revision:08d}"
+            key = f"{LOG}{decision.at:%Y-%m-%dT%H:%M:%S.%f}Z#{decision.revision:08d}"
             writes.append(self._table.put({"pk": pk, "sk": key, "document": document}, only_if=ABSENT))
             if decision.ask_id:
                 answer: Item = {"pk": pk, "sk": _ASK + decision.ask_id, "document": document}
