@@ -155,13 +155,7 @@ class CollectorStore:
 
 
 class CollectedFiles:
-    """Files on their way: staged first, landed once they count.
-
-    Parameters
-    ----------
-    bucket : str
-        The lake's.
-    """
+    """Files on their way in the lake's bucket: staged first, landed once they count."""
 
     def __init__(self, bucket: str) -> None:
         self._bucket = Bucket(bucket)
