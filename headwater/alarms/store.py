@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -269,39 +269,37 @@ class AlarmStore:
         return True
 
 
+@dataclass(frozen=True)
 class Queue:
-    """The queue of timers and notifications; what is due in more than a quarter of an hour waits with the Scheduler.
+    """The queue of timers and notifications; what is due in more than a quarter of an hour waits with the Scheduler."""
 
-    Parameters
-    ----------
-    url : str
-        The SQS queue.
-    schedule_group, role : str
-        The group of one-time schedules, and the role that lets the Scheduler send to the queue.
-    arn : str
-        The queue's.
-    """
-
-    def __init__(self, url: str, *, arn: str = "", schedule_group: str = "", role: str = "") -> None:
-        self._url, self._arn, self._schedule_group, self._role = url, arn, schedule_group, role
+    url: str
+    """The SQS queue."""
+    _: KW_ONLY
+    arn: str = ""
+    """The queue's."""
+    schedule_group: str = ""
+    """The group of one-time schedules."""
+    role: str = ""
+    """Lets the Scheduler send to the queue."""
 
     def send(self, message: dict[str, Any], *, delay: timedelta = timedelta(0), name: str = "") -> None:
         """Deliver ``message`` after ``delay``, at least once; ``name`` is the schedule's, if it takes one."""
-        if delay <= LONGEST_DELAY or not (name and self._schedule_group):
+        if delay <= LONGEST_DELAY or not (name and self.schedule_group):
             # A message that comes too early is sent on by its handler.
             message = {**message, "is_early": True} if delay > LONGEST_DELAY else message
             seconds = min(max(0, -(-int(delay.total_seconds() * 1000) // 1000)), 900)
-            client("sqs").send_message(QueueUrl=self._url, MessageBody=json.dumps(message), DelaySeconds=seconds)
+            client("sqs").send_message(QueueUrl=self.url, MessageBody=json.dumps(message), DelaySeconds=seconds)
             return
         at = datetime.now(UTC) + delay
         try:
             client("scheduler").create_schedule(
                 Name=name,
-                GroupName=self._schedule_group,
+                GroupName=self.schedule_group,
                 ScheduleExpression=f"at({at:%Y-%m-%dT%H:%M:%S})",
                 FlexibleTimeWindow={"Mode": "OFF"},
                 ActionAfterCompletion="DELETE",
-                Target={"Arn": self._arn, "RoleArn": self._role, "Input": json.dumps(message)},
+                Target={"Arn": self.arn, "RoleArn": self.role, "Input": json.dumps(message)},
             )
         except client("scheduler").exceptions.ClientError as error:
             if error_code(error) != "ConflictException":  # It was made before, and its answer was lost.
@@ -344,16 +342,16 @@ def deployed_alarms(names: Collection[str]) -> set[str]:
     return found
 
 
+@dataclass(frozen=True)
 class DeadLetterQueue:
     """The stack's queue of what was given up."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    url: str
 
     def send(self, message: dict[str, Any]) -> None:
         """Leave ``message`` for people to look at."""
-        if self._url:
-            client("sqs").send_message(QueueUrl=self._url, MessageBody=json.dumps(message))
+        if self.url:
+            client("sqs").send_message(QueueUrl=self.url, MessageBody=json.dumps(message))
 
 
 def _alarm(name: str) -> str:

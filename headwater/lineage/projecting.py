@@ -57,12 +57,7 @@ class _Items:
 
 
 class Projection:
-    """Projects commits of uploads, materialisations, registered versions and moves of aliases.
-
-    Parameters
-    ----------
-    places : Places
-    """
+    """Projects commits of uploads, materialisations, registered versions and moves of aliases."""
 
     def __init__(self, places: Places) -> None:
         self._names = names_of(places)

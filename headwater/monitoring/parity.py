@@ -27,6 +27,7 @@ from enum import StrEnum
 
 import duckdb
 
+from headwater.clock import Clock, utc_now
 from headwater.declare import Catalog, FeatureView
 from headwater.errors import InvalidRequest, NotFound, Refused
 from headwater.features.catalog.lineage import sources_of
@@ -127,8 +128,6 @@ class Parity:
         The registry table.
     served : callable, optional
         The views and versions of their definitions that serving models look up (`Uses.served`).
-    now : callable
-        The time, UTC.
     sample : int
         Entities of a view that are compared.
     """
@@ -141,7 +140,7 @@ class Parity:
         registry: Table,
         *,
         served: Callable[[], Set[tuple[str, str]]] = frozenset,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        now: Clock = utc_now,
         sample: int = SAMPLE,
     ) -> None:
         self._catalog = catalog

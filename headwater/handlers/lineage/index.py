@@ -8,7 +8,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from headwater.handlers.lineage.settings import StackSettings
-from headwater.handlers.observability import observe
+from headwater.handlers.observability import observe, time_is_up
 from headwater.settings import at_init
 
 if TYPE_CHECKING:
@@ -55,10 +55,7 @@ def services() -> Services:
 @entry
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Bring the index up to date, then send events; ``complete`` says whether time was enough for all of it."""
-
-    def stop() -> bool:
-        return context.get_remaining_time_in_millis() < RESERVE
-
+    stop = time_is_up(context, RESERVE)
     indexed = services().lineage.catch_up(stop)
     metrics.add_metric("LineageFactsIndexed", MetricUnit.Count, indexed.facts)
     emitted = services().emitter.emit(stop)

@@ -9,7 +9,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from headwater.deployed import deployed_catalog
-from headwater.handlers.observability import observe
+from headwater.handlers.observability import observe, raise_first
 from headwater.retraining.asking import Question
 from headwater.retraining.errors import NoSuchModel
 from headwater.retraining.types import Outcome, RetrainState
@@ -78,11 +78,7 @@ def handler(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
     expired = sum(state.last is not None and state.last.outcome is Outcome.EXPIRED for state in states)
     if expired:
         metrics.add_metric("RetrainingsExpired", MetricUnit.Count, expired)
-    for model, error in failed.items():
-        logger.error(f"{model} can't be looked at", exc_info=error, extra={"model": model})
-    for error in failed.values():
-        # The other models are done; the run of the schedule tells of this one.
-        raise error
+    raise_first(logger, failed, "{model} can't be looked at")
     return {"models": {state.model: state.phase.value for state in states}}
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from shutil import rmtree
@@ -206,11 +207,13 @@ class Reader:
                 torn.append(f"{one.key}: {error}")
 
 
+@dataclass
 class _Hour:
     """An hour to read: the parts that count, and whether records beside them may be listed."""
 
-    def __init__(self, known: CompactedHour, pending: bool, flat: Sequence[Listed]) -> None:
-        self.known, self.pending, self.flat = known, pending, flat
+    known: CompactedHour
+    pending: bool
+    flat: Sequence[Listed]
 
 
 def check(since: datetime, until: datetime, columns: Sequence[str] | None) -> tuple[str, ...]:

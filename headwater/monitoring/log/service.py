@@ -8,7 +8,7 @@ same name, or lies there unread.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -60,22 +60,19 @@ def never() -> bool:
     return False
 
 
+@dataclass(frozen=True)
 class Compaction:
-    """Compacts the prediction log.
+    """Compacts the prediction log."""
 
-    Parameters
-    ----------
-    store : CompactionStore
-    rows, characters : int
-        The most that a part holds.
-    """
-
-    def __init__(self, store: CompactionStore, *, rows: int = MOST_ROWS, characters: int = MOST_CHARACTERS) -> None:
-        self._store, self._rows, self._characters = store, rows, characters
+    store: CompactionStore
+    _: KW_ONLY
+    rows: int = MOST_ROWS
+    """The most that a part holds, as ``characters``."""
+    characters: int = MOST_CHARACTERS
 
     def run(self, now: datetime, stop: Stop = never) -> Report:
         """Compact what is due of every model; hours that aren't over by ``now`` wait for theirs."""
-        report, models = Report(), self._store.log.models()
+        report, models = Report(), self.store.log.models()
         # Each hour another model is the first: no one starves if time is up each time.
         first = int(now.timestamp() // 3600) % len(models) if models else 0
         for model in (*models[first:], *models[:first]):
@@ -101,7 +98,7 @@ class Compaction:
             Another compaction of the model goes on.
         """
         with scratch() as (connection, folder):
-            work = _Work(self, self._store, model, now, stop, report or Report(), connection, folder)
+            work = _Work(self, self.store, model, now, stop, report or Report(), connection, folder)
             work.all_due()
             return work.report
 
@@ -114,13 +111,13 @@ class Compaction:
             Another compaction works on the hour.
         """
         with scratch() as (connection, folder):
-            work = _Work(self, self._store, model, hour, never, Report(), connection, folder)
+            work = _Work(self, self.store, model, hour, never, Report(), connection, folder)
             work.one_hour(hour_of(hour))
             return work.report
 
     def batches(self, records: Iterable[Record]) -> Iterator[list[Record]]:
         """The records that go into a part each."""
-        return batches(records, rows=self._rows, characters=self._characters)
+        return batches(records, rows=self.rows, characters=self.characters)
 
 
 @dataclass
