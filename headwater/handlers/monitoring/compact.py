@@ -9,7 +9,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from headwater.handlers.observability import observe, raise_first, time_is_up
-from headwater.settings import FunctionSettings, at_init
+from headwater.settings import FunctionSettings, at_init_from
 
 if TYPE_CHECKING:
     from headwater.monitoring.log.service import Compaction
@@ -27,14 +27,13 @@ class Settings(FunctionSettings):
     registry_table: str
 
 
-@at_init
-def compaction() -> Compaction:
+@at_init_from(Settings)
+def compaction(settings: Settings) -> Compaction:
     # Imported here: the deployment reads `Settings` where DuckDB needn't be installed.
     from headwater.monitoring.log.service import Compaction
     from headwater.monitoring.log.store import CompactionStore
     from headwater.storage.table import Table
 
-    settings = Settings.from_environment()
     return Compaction(CompactionStore(settings.predictions_bucket, Table(settings.registry_table)))
 
 
