@@ -102,8 +102,7 @@ class Annotations:
         raise WriteRefused(f"table {self.table.table}: others kept writing the annotation {made.write_id}")
 
     def _written(self, write_id: str) -> Annotation | None:
-        item = self.table.get(PREFIX, f"{_WRITE}{write_id}")
-        return Annotation.model_validate_json(item["document"]) if item else None
+        return self.table.document(PREFIX, f"{_WRITE}{write_id}", Annotation)
 
     def entries(self, after: str) -> Iterator[tuple[str, Callable[[], Told]]]:
         """See `headwater.graph.Log`."""

@@ -143,15 +143,9 @@ class Parity:
         now: Clock = utc_now,
         sample: int = SAMPLE,
     ) -> None:
-        self._catalog = catalog
-        self._lake = lake
-        self._online = online
-        self._registry = registry
-        self._served = served
-        self._now = now
-        self._sample = sample
-        self._features = Features(catalog, lake, now=now)
-        self._materialisations = Materialisations(registry)
+        self._catalog, self._lake, self._online, self._registry = catalog, lake, online, registry
+        self._served, self._now, self._sample = served, now, sample
+        self._features, self._materialisations = Features(catalog, lake, now=now), Materialisations(registry)
 
     def check(self) -> tuple[ViewParity, ...]:
         """Check every declared view that was ever materialised, and older definitions that a serving model looks up.

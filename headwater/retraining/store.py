@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
@@ -20,7 +19,7 @@ from headwater.retraining.errors import NoPolicy, RetrainingBusy, RetrainingRefu
 from headwater.retraining.types import Ask, CurrentRun, Decision, Outcome, RetrainState
 from headwater.storage.clients import client, error_code
 from headwater.storage.executions import Executions
-from headwater.storage.table import ABSENT, Item, Table, WriteRefused
+from headwater.storage.table import ABSENT, Item, Table
 from headwater.training.store import RunFiles
 from headwater.training.types import DATA_VERSION_FILE
 
@@ -55,13 +54,11 @@ class RetrainStore:
 
     def state(self, model: str) -> RetrainState:
         """The model's state; a new one if there is none."""
-        item = self.table.get(PREFIX + model, _STATE)
-        return RetrainState.model_validate_json(item["document"]) if item else RetrainState(model=model)
+        return self.table.document(PREFIX + model, _STATE, RetrainState) or RetrainState(model=model)
 
     def answer(self, model: str, ask_id: str) -> Decision | None:
         """The decision on an event that came before; None if it didn't."""
-        item = self.table.get(PREFIX + model, _ASK + ask_id)
-        return Decision.model_validate_json(item["document"]) if item else None
+        return self.table.document(PREFIX + model, _ASK + ask_id, Decision)
 
     def holder(self, model: str, key: str) -> Held | None:
         """The training that was requested for a key; None if there was none."""
@@ -70,8 +67,7 @@ class RetrainStore:
 
     def log(self, model: str, number: int) -> list[Decision]:
         """The last decisions, newest first."""
-        found = islice(self.table.newest_first(PREFIX + model, _LOG, page_size=min(number, 1000)), number)
-        return [Decision.model_validate_json(item["document"]) for item in found]
+        return self.table.last_documents(PREFIX + model, _LOG, Decision, number)
 
     def write(
         self,
@@ -105,11 +101,7 @@ class RetrainStore:
         if failed_key is not None:
             item = {"pk": pk, "sk": _KEY + failed_key.key, "run_id": failed_key.run_id, "failed": 1}
             writes.append(self.table.put(item, only_if="#run_id = :run", run=failed_key.run_id))
-        try:
-            self.table.transact(writes)
-        except WriteRefused:
-            return False
-        return True
+        return self.table.applied(writes)
 
     def _claim(self, pk: str, claim: Claim) -> dict[str, Any]:
         item: Item = {"pk": pk, "sk": _KEY + claim.key, "run_id": claim.run_id, "failed": 0}

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
 from headwater.schedules.types import Definition, Effective, ScheduleState, TickRecord
 from headwater.storage.objects import Bucket, ObjectGone
-from headwater.storage.table import ABSENT, Table, WriteRefused
+from headwater.storage.table import ABSENT, Table
 
 DEFINITIONS = "stack/schedules/"
 """The deployment keeps each schedule's definition in the artifacts bucket, as ``<name>.json``."""
@@ -64,28 +63,23 @@ class Ledger:
 
     def state(self, name: str) -> ScheduleState | None:
         """The schedule's state; None before its first wake."""
-        item = self.table.get(_schedule(name), STATE)
-        return ScheduleState.model_validate_json(item["document"]) if item else None
+        return self.table.document(_schedule(name), STATE, ScheduleState)
 
     def tick(self, name: str, key: str) -> TickRecord | None:
         """One tick; None if it isn't in the ledger."""
-        item = self.table.get(_schedule(name), key)
-        return TickRecord.model_validate_json(item["document"]) if item else None
+        return self.table.document(_schedule(name), key, TickRecord)
 
     def ticks(self, name: str, *, after: str = "") -> Iterator[TickRecord]:
         """Ticks in the order of their times, those later than the key ``after``."""
-        for item in self.table.query(_schedule(name), TICKS, after=after):
-            yield TickRecord.model_validate_json(item["document"])
+        return self.table.documents(_schedule(name), TICKS, TickRecord, after=after)
 
     def newest(self, name: str, number: int) -> list[TickRecord]:
         """The last ticks, newest first."""
-        found = islice(self.table.newest_first(_schedule(name), TICKS, page_size=min(number, 1000)), number)
-        return [TickRecord.model_validate_json(item["document"]) for item in found]
+        return self.table.last_documents(_schedule(name), TICKS, TickRecord, number)
 
     def definitions(self, name: str) -> list[Effective]:
         """Every definition that took effect, oldest first."""
-        found = self.table.query(_schedule(name), DEFINED)
-        return [Effective.model_validate_json(item["document"]) for item in found]
+        return list(self.table.documents(_schedule(name), DEFINED, Effective))
 
     def write(
         self,
@@ -113,11 +107,7 @@ class Ledger:
             # The write id tells two definitions of the same second apart.
             key = f"{DEFINED}{defined.since:%Y-%m-%dT%H:%M:%S.%f}Z#{state.write}"
             writes.append(self._put(pk, key, defined, {}, only_if=ABSENT))
-        try:
-            self.table.transact(writes)
-        except WriteRefused:
-            return False
-        return True
+        return self.table.applied(writes)
 
     def _put(self, pk: str, sk: str, value: BaseModel, more: dict[str, str], **condition: str) -> dict[str, Any]:
         item = {"pk": pk, "sk": sk, "document": value.model_dump_json(), **more}

@@ -120,13 +120,9 @@ class Finding:
         executions: Executions | None = None,
         now: Clock = utc_now,
     ) -> None:
-        self._registry = registry
-        self._lake = lake
-        self._declared = declared
-        self._executions = executions
-        self._now = now
-        self._definitions = Definitions(registry)
-        self._materialisations = Materialisations(registry)
+        self._registry, self._lake, self._declared = registry, lake, declared
+        self._executions, self._now = executions, now
+        self._definitions, self._materialisations = Definitions(registry), Materialisations(registry)
         self._uses = Uses(Registry(registry), artifacts)
 
     def list(self) -> tuple[ViewSummary, ...]:

@@ -83,8 +83,7 @@ class Materialisations:
         """
         pk, key = f"VIEW#{done.view}", f"{_of(done.version)}{done.revision:012}#{done.data_version[:12]}"
         for _ in tries(_TRIES, self.pause):
-            if known := self.store.get(pk, key):
-                before = Materialisation.model_validate_json(known["document"])
+            if before := self.store.document(pk, key, Materialisation):
                 # Rows that became available since may be newer.
                 now = {"last_at": done.last_at, "newest_event": done.newest_event, "entities": done.entities}
                 done = before.model_copy(update=now if done.last_at > before.last_at else {})
@@ -102,18 +101,12 @@ class Materialisations:
 
     def of(self, view: str, version: str) -> tuple[Materialisation, ...]:
         """The materialisations of a definition, from the oldest data to the newest."""
-        found = self.store.query(f"VIEW#{view}", _of(version))
-        return tuple(Materialisation.model_validate_json(item["document"]) for item in found)
+        return tuple(self.store.documents(f"VIEW#{view}", _of(version), Materialisation))
 
     def all(self, view: str) -> tuple[Materialisation, ...]:
         """Every materialisation of a view, whatever its definition, oldest first."""
-        found = self.store.query(f"VIEW#{view}", "MATERIALISATION#")
-        return tuple(
-            sorted(
-                (Materialisation.model_validate_json(item["document"]) for item in found),
-                key=lambda entry: (entry.at, entry.revision),
-            )
-        )
+        found = self.store.documents(f"VIEW#{view}", "MATERIALISATION#", Materialisation)
+        return tuple(sorted(found, key=lambda entry: (entry.at, entry.revision)))
 
 
 def _of(version: str) -> str:
