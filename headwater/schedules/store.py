@@ -16,8 +16,6 @@ from headwater.storage.table import ABSENT, Table
 DEFINITIONS = "stack/schedules/"
 """The deployment keeps each schedule's definition in the artifacts bucket, as ``<name>.json``."""
 STATE, TICKS, DEFINED = "STATE", "TICK#", "DEFINITION#"
-MOST_TICKS = 90
-"""Ticks that are written in one transaction with the state; DynamoDB takes 100 items."""
 
 
 Entry = tuple[TickRecord, TickRecord | None]
