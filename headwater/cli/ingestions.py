@@ -138,6 +138,7 @@ def _show_full(console: Console, found: IngestionView) -> None:
         ("source", entry.source or NOWHERE),
         ("file", entry.file),
         ("status", "SUPERSEDED" if entry.superseded else entry.status.value),
+        *([("fetched by", f"collector {entry.collected.replace('#', ', batch ')}")] if entry.collected else ()),
         ("landed version", entry.upload.version_id),
         ("bytes", f"{entry.upload.size:,}"),
         ("rows in", f"{entry.rows_in:,}"),

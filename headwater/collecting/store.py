@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 from pydantic import BaseModel
 
 from headwater.collecting.types import BatchRecord, CollectionRun, CollectorSettings, CollectorState, FileRecord
+from headwater.lake.types import COLLECTED
 from headwater.storage.clients import client, error_code
 from headwater.storage.objects import Bucket, ObjectGone
 from headwater.storage.table import ABSENT, Table
@@ -25,8 +26,6 @@ V = TypeVar("V", bound=Stored)
 
 STAGED, MEMORY = "collected/files/", "collected/memory/"
 STATE, SETTINGS, BATCHES, FILES, RUNS = "STATE", "SETTINGS", "BATCH#", "FILE#", "RUN#"
-_BATCH = "collected"
-"""The object's metadata: which batch it is."""
 _NOT_FIRST = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"})
 
 
@@ -166,7 +165,7 @@ class CollectedFiles:
         except ObjectGone:
             return None
         pointer = Pointer(bucket=self._bucket.name, key=key, version_id=found["VersionId"])
-        return Landed(pointer, found["ETag"], found.get("Metadata", {}).get(_BATCH, ""))
+        return Landed(pointer, found["ETag"], found.get("Metadata", {}).get(COLLECTED, ""))
 
     def land(self, key: str, path: Path, *, batch: str, over: str | None) -> Pointer | None:
         """Put a file at ``key`` if its newest version has the ETag ``over``, or if there is none and ``over`` is None.
@@ -179,7 +178,7 @@ class CollectedFiles:
         condition = {"IfNoneMatch": "*"} if over is None else {"IfMatch": over}
         try:
             with path.open("rb") as body:
-                return self._bucket.put(key, body, Metadata={_BATCH: batch}, **condition)
+                return self._bucket.put(key, body, Metadata={COLLECTED: batch}, **condition)
         except ClientError as error:
             if error_code(error) in _NOT_FIRST:
                 return None

@@ -24,6 +24,7 @@ from headwater.infra.platform.keys import (
     LINEAGE,
     MODELS,
     RECEIVED,
+    RETRAININGS,
     RUNS,
     SOURCES,
     VERSIONS,
@@ -125,7 +126,7 @@ class Lineage(Component):
 def read_facts(platform: Platform) -> Grant:
     """To read the logs of all capabilities, and what their entries lead to."""
     return merge(
-        platform.registry.read(DATASETS, SOURCES, VIEWS, MODELS, HISTORY, FOREIGN, ANNOTATIONS),
+        platform.registry.read(DATASETS, SOURCES, VIEWS, MODELS, RETRAININGS, HISTORY, FOREIGN, ANNOTATIONS),
         platform.lake.read(VERSIONS),
         platform.artifacts.read(RUNS, GRAPHS, STATES, RECEIVED),
     )

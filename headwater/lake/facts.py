@@ -15,11 +15,18 @@ from headwater.versions.types import Change, Commit
 
 _SOURCES = "sources/"
 _DATA_BUNDLE = "data"
+_BATCH = "batch"
 
 
 def landed_node(upload: Upload) -> Node:
     """The node of an uploaded file's version."""
     return Node("file", f"s3://{upload.bucket}/{upload.key}", upload.version_id)
+
+
+def batch_node(collected: str) -> Node:
+    """The node of a collector's batch, by `headwater.lake.types.Ingestion.collected`."""
+    collector, _, number = collected.rpartition("#")
+    return Node(_BATCH, collector, number)
 
 
 def definition_node(source: str, digest: str) -> Node:
@@ -53,6 +60,8 @@ def _tell(log: IngestionLog, dataset: Dataset, name: str, commit: Commit, change
             (Role.MADE_BY, code_node(found.code_version)),
         ]
         edges += [Edge(file, role, node, commit.time, commit.time, fact) for role, node in above if node is not None]
+        if found.collected:
+            edges.append(Edge(landed, Role.MADE_BY, batch_node(found.collected), commit.time, commit.time, fact))
         nodes.append(Known(landed, found.at, commit.time, fact, {"source": source, "file": found.file}))
         rows = {"rows": str(found.rows_out), "rejected": str(found.rows_rejected)}
         nodes.append(Known(file, commit.time, commit.time, fact, {"source": source, "file": found.file, **rows}))
@@ -88,6 +97,7 @@ FACTS = Contribution(
             "definition:<source or view>/<name>@<digest>",
             "a source or a feature view as it was declared",
         ),
+        NodeKind(_BATCH, "batch:<collector>@<number>", "a file that a collector fetched from where the data are"),
     ],
     logs=_logs,
 )

@@ -89,7 +89,9 @@ class Making:
                     update={"definition": definition.digest, "contract": f"{source.contract} {definition.digest}"}
                 )
                 landed = folder / "landed"
-                order = self._objects.fetch(landed_of(upload), landed)._replace(sequencer=upload.order)
+                order, collected = self._objects.fetch_landed(landed_of(upload), landed)
+                order = order._replace(sequencer=upload.order)
+                outcome = outcome.model_copy(update={"collected": collected})
                 done = curate(source, upload, landed, folder)
                 outcome = self._with_quarantine(outcome, done)
                 if done.refusal:

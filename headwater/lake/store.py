@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from pydantic import BaseModel
 
 from headwater.lake.errors import LakeBusy
-from headwater.lake.types import Definition, Ingestion, IngestionStatus, Order, Reingestion, Upload
+from headwater.lake.types import COLLECTED, Definition, Ingestion, IngestionStatus, Order, Reingestion, Upload
 from headwater.storage.clients import client, error_code
 from headwater.storage.objects import Bucket, ObjectGone
 from headwater.storage.table import ABSENT, Scalar, Table
@@ -40,12 +40,22 @@ class Objects:
 
     def fetch(self, pointer: Pointer, path: Path) -> Order:
         """Write the bytes that ``pointer`` names to ``path``. Returns when they landed; raises `VersionGone`."""
+        return self._fetch(pointer, path)[0]
+
+    def fetch_landed(self, pointer: Pointer, path: Path) -> tuple[Order, str]:
+        """Write an upload's bytes to ``path``. Returns when they landed and `Ingestion.collected`; raises
+        `VersionGone`."""
+        order, metadata = self._fetch(pointer, path)
+        return order, metadata.get(COLLECTED, "")
+
+    def _fetch(self, pointer: Pointer, path: Path) -> tuple[Order, Mapping[str, str]]:
         with _kept(pointer):
             answer = self._objects.get(pointer)
         with path.open("wb") as file:
             for chunk in answer["Body"].iter_chunks(1 << 20):
                 file.write(chunk)
-        return Order.of(answer["Metadata"], answer["LastModified"])
+        metadata = answer["Metadata"]
+        return Order.of(metadata, answer["LastModified"]), metadata
 
     def tail(self, pointer: Pointer, count: int) -> bytes:
         """The last ``count`` bytes of the object that ``pointer`` names, or all if there are fewer; raises

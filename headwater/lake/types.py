@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from headwater.declare import FeatureView
 
 LANDING = "landing"
+COLLECTED = "collected"
+"""The metadatum of an upload that says which batch of a collector it is (`Ingestion.collected`)."""
 STREAMED = "streamed"
 """Prefix of committed streamed rows, a folder for each view."""
 SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".jsonl", ".ndjson", ".json")
@@ -172,6 +174,8 @@ class Ingestion(Stored):
     """The rows' contract and a hash of the source's declaration."""
     code_version: str = ""
     """The code that ingested the upload: the hash of the functions' bundle, or the image's digest."""
+    collected: str = ""
+    """The batch of a collector that the upload is, as ``<collector>#<number>``; empty of other uploads."""
     curated: Pointer | None = None
     quarantine: Pointer | None = None
     commit: str | None = None

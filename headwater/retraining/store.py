@@ -24,7 +24,7 @@ from headwater.training.store import RunFiles
 from headwater.training.types import DATA_VERSION_FILE
 
 PREFIX = "RETRAIN#"
-_STATE, _LOG, _KEY, _ASK = "STATE", "LOG#", "KEY#", "ASK#"
+_STATE, LOG, _KEY, _ASK = "STATE", "LOG#", "KEY#", "ASK#"
 LONGEST_REASON = 300
 _RUNNING = frozenset({"RUNNING", "PENDING_REDRIVE"})
 
@@ -67,7 +67,7 @@ class RetrainStore:
 
     def log(self, model: str, number: int) -> list[Decision]:
         """The last decisions, newest first."""
-        return self.table.last_documents(PREFIX + model, _LOG, Decision, number)
+        return self.table.last_documents(PREFIX + model, LOG, Decision, number)
 
     def write(
         self,
@@ -91,7 +91,7 @@ class RetrainStore:
         writes = [self.table.put(item, **held)]
         if decision is not None:
             document = decision.model_dump_json()
-            key = f"{_LOG}{decision.at:%Y-%m-%dT%H:%M:%S.%f}Z#{decision.revision:08d}"
+            key = f"{LOG}{decision.at:%Y-%m-%dT%H:%M:%S.%f}Z#{decision.revision:08d}"
             writes.append(self.table.put({"pk": pk, "sk": key, "document": document}, only_if=ABSENT))
             if decision.ask_id:
                 answer: Item = {"pk": pk, "sk": _ASK + decision.ask_id, "document": document}

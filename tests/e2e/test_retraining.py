@@ -93,9 +93,13 @@ class Summer:
 
     def looked(self) -> None:
         """The hour is over: its records become tables, and the monitor looks at them."""
-        hour = self._hour + HOUR
-        self._reach(COMPACTED, hour)
-        self._reach(LOOKED, hour)
+        hour = self._hour
+        # Early in an hour the looks at the one before are still to come.
+        for schedule in (COMPACTED, LOOKED):
+            if hour + timedelta(minutes=MINUTES[schedule]) > self._now:
+                self._reach(schedule, hour)
+        self._reach(COMPACTED, hour + HOUR)
+        self._reach(LOOKED, hour + HOUR)
 
     def answered(self) -> Decision:
         """The policy's answer to the alarm, which goes off some minutes after the look."""
@@ -136,8 +140,13 @@ class Summer:
 
     def _reach(self, schedule: str, hour: datetime) -> None:
         at = hour + timedelta(minutes=MINUTES[schedule])
+        # While a run is on, the schedule's next tick is skipped.
+        wait_for(lambda: self._is_idle(schedule) or None, what=f"the end of {schedule}", timeout=PATIENCE)
         self._cloud.advance(max(at + timedelta(seconds=1) - self._now, timedelta(0)))
         assert self._closed(schedule, at).status is TickStatus.DONE
+
+    def _is_idle(self, schedule: str) -> bool:
+        return not any(one.status.is_open for one in self.stack.schedules.history(schedule, number=5))
 
     def _closed(self, schedule: str, at: datetime) -> TickRecord:
         """A tick, once it is known what became of it."""

@@ -29,7 +29,9 @@ OUTPUTS = frozenset({"file", "data"})
 _DATASET = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*(/[A-Za-z0-9][A-Za-z0-9_.-]*)*", re.ASCII)
 _OWN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/+-]{0,499}", re.ASCII)
 """Names and versions of Headwater's own nodes: hashes, numbers, versions of S3, names of runs."""
-_KINDS = ("definition", "view", "set", "run", "model", "image", "bundle", "code", "infra", "prediction")
+_KINDS = (
+    "definition", "batch", "view", "set", "run", "decision", "model", "image", "bundle", "code", "infra", "prediction"
+)  # fmt: skip
 _S3 = re.compile(r"s3[an]?://([^/]+)/?")
 _ESCAPED = frozenset({"Cc", "Cf", "Cn", "Co", "Zl", "Zp"})
 
