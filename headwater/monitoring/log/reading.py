@@ -23,7 +23,7 @@ import pandas
 from headwater.errors import InvalidRequest
 from headwater.lake.database import literal
 from headwater.monitoring.log.compaction import batches, ids_in, write_part
-from headwater.monitoring.log.records import COLUMNS, TIMES, Record, RecordKey, Torn, read
+from headwater.monitoring.log.records import COLUMNS, TIMES, Record, Torn, read, request_in
 from headwater.monitoring.log.scratch import scratch
 from headwater.monitoring.log.store import CompactionStore, Listed
 from headwater.monitoring.log.types import HOUR, CompactedHour, Progress, hour_of
@@ -192,7 +192,7 @@ class Reader:
             return paths
         held = {one for path in paths for one in ids_in(connection, path)}
         listed = [*self._store.of_hour(hour.known.model, hour.known.hour), *hour.flat]
-        fresh = {_id(one): one for one in listed}
+        fresh = {request_in(one.key): one for one in listed}
         records = self._read((one for name, one in fresh.items() if name not in held), torn)
         for number, batch in enumerate(batches(records)):
             paths.append(folder / f"pending-{number}.parquet")
@@ -288,10 +288,3 @@ def _within(since: datetime, until: datetime) -> str:
 
 def _touches(day: date, since: datetime, until: datetime) -> bool:
     return since.date() <= day <= until.astimezone(UTC).date()
-
-
-def _id(listed: Listed) -> str:
-    try:
-        return RecordKey.parse(listed.key).request_id
-    except Torn:
-        return listed.key

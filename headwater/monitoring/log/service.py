@@ -15,7 +15,7 @@ from pathlib import Path
 import duckdb
 
 from headwater.monitoring.log.compaction import MOST_CHARACTERS, MOST_ROWS, batches, ids_in, quarantined, write_part
-from headwater.monitoring.log.records import LONGEST_REASON, Record, RecordKey, Torn, read
+from headwater.monitoring.log.records import LONGEST_REASON, Record, Torn, read, request_in
 from headwater.monitoring.log.scratch import scratch
 from headwater.monitoring.log.store import CompactionStore, Contended, Listed, Stop
 from headwater.monitoring.log.types import HOUR, LATE, CompactedHour, Part, Progress, digest_of, hour_of, hour_text
@@ -216,10 +216,10 @@ class _Work:
         torn = self.store.torn(self.model, hour_text(hour))
         listed = [one for one in self.store.of_hour(self.model, hour) if one.torn_name not in torn]
         known = self.store.hour(self.model, hour)
-        if not whole and digest_of(map(_id, listed)) == known.digest:
+        if not whole and digest_of(request_in(one.key) for one in listed) == known.digest:
             return len(torn)
         held = self._held([known])
-        return len(torn) + self._add({hour: known}, (one for one in listed if _id(one) not in held), hour)
+        return len(torn) + self._add({hour: known}, (one for one in listed if request_in(one.key) not in held), hour)
 
     def _day(self, day: date, days: set[date]) -> None:
         """Compact the records of a day whose keys have no hour."""
@@ -234,7 +234,7 @@ class _Work:
             start = datetime(day.year, day.month, day.day, tzinfo=UTC)
             known = {one.hour: one for one in self.store.compacted(self.model, start, start + timedelta(days=1))}
             held = self._held(known.values())
-            return self._add(known, (one for one in listed if _id(one) not in held), start)
+            return self._add(known, (one for one in listed if request_in(one.key) not in held), start)
 
         self._look(look)
 
@@ -286,11 +286,3 @@ class _Work:
 
 def _until(days: Iterable[date], hour: datetime) -> tuple[date, ...]:
     return tuple(sorted(day for day in days if day <= hour.date()))
-
-
-def _id(listed: Listed) -> str:
-    """The request id that a key names; the whole key of what is no record's, which is always read."""
-    try:
-        return RecordKey.parse(listed.key).request_id
-    except Torn:
-        return listed.key
