@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 
 from headwater.clock import Clock, utc_now
 from headwater.errors import InvalidRequest
-from headwater.graph import Known, Node, Places
+from headwater.graph import Node, Places
 from headwater.lineage.annotations import Annotation, Annotations
 from headwater.lineage.contributions import contributions
 from headwater.lineage.contributions import kinds as kinds_of_nodes
@@ -40,6 +40,7 @@ class LineageService:
         self._places, self._now = places, now
         table = Table(places.registry_table)
         self.index = Index(table)
+        self.facts = self.index.facts
         self._annotations = Annotations(table, now=now)
         self._walker = Walker(self.index, contributions(), places)
         # What a part does, the service does.
@@ -66,10 +67,6 @@ class LineageService:
         if {one.kind, other.kind} != {"model"} or one.name != other.name:
             raise InvalidRequest(f"{one.id} and {other.id}: expected two versions of one model")
         return Differences(self._places).between(one.name, int(one.version), int(other.version))
-
-    def facts(self, node: Node) -> tuple[Known, ...]:
-        """The facts about a node itself, oldest first."""
-        return self.index.facts(node)
 
     def forget(
         self,
