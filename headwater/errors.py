@@ -48,7 +48,7 @@ class NotFound(HeadwaterError):
 
 
 class NotAllowed(HeadwaterError):
-    """AWS refused: the caller lacks a permission."""
+    """AWS, or a check of ours, refused: the caller lacks a permission."""
 
     exit_code = 4
     http_status = 403

@@ -14,6 +14,7 @@ from typing import Any, Self, TypeVar
 
 from headwater.values import Value
 
+S = TypeVar("S", bound="FunctionSettings")
 T = TypeVar("T")
 
 PREFIX = "HEADWATER_"
@@ -79,3 +80,8 @@ def at_init(build: Callable[[], T]) -> Callable[[], T]:
     if "AWS_LAMBDA_RUNTIME_API" in os.environ:
         once()
     return once
+
+
+def at_init_from(settings: type[S]) -> Callable[[Callable[[S], T]], Callable[[], T]]:
+    """`at_init`, of a service that is built from the handler's settings."""
+    return lambda build: at_init(lambda: build(settings.from_environment()))

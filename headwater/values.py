@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -63,6 +64,19 @@ class Stored(Value):
                 next_steps=['pip install --upgrade "headwater[local]"'],
             )
         return {**cls.upgraded(document, given), "format": newest}
+
+
+class Packed(Stored):
+    """A stored value that is kept as gzipped JSON."""
+
+    def packed(self) -> bytes:
+        """Its JSON, gzipped: equal values give the same bytes."""
+        return gzip.compress(self.model_dump_json().encode(), mtime=0)
+
+    @classmethod
+    def unpacked(cls, body: bytes) -> Self:
+        """Read what `packed` gave."""
+        return cls.model_validate_json(gzip.decompress(body))
 
 
 class Pointer(Value):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from dataclasses import KW_ONLY, dataclass
+from datetime import timedelta
 from typing import Any, Protocol
 
 from headwater.alarms.errors import NotificationFailed
@@ -13,6 +14,7 @@ from headwater.alarms.service import to_send
 from headwater.alarms.store import AlarmStore
 from headwater.alarms.timers import Sender
 from headwater.alarms.types import DeliveryStatus, Kind, Notice, Notification
+from headwater.clock import Clock, utc_now
 from headwater.declare.alarms import Alarms
 from headwater.declare.receivers import GIVE_UP_AFTER
 
@@ -50,74 +52,59 @@ class Letters(Protocol):
         """Leave it there."""
 
 
+@dataclass(frozen=True)
 class Delivery:
     """Sends notifications.
 
     A notification is sent again only if it isn't known whether it was sent: the function died between the receiver's
     answer and the note of it. The key of both tries is the same, and receivers that know such keys drop the second.
-
-    Parameters
-    ----------
-    store : AlarmStore
-        The outbox.
-    queue : Sender
-        Brings a notification back for its next try.
-    declared : Alarms
-        Receivers.
-    channels : mapping of str to Channel
-        By the receiver's name.
-    dead_letters : Letters
-        Where notifications end that were given up.
-    link : callable
-        Where a notice's group can be acknowledged by a receiver; empty: nowhere.
-    now, chance, pause : callable
-        The time, UTC; a number from 0 to 1; waits for seconds.
     """
 
-    def __init__(
-        self,
-        store: AlarmStore,
-        queue: Sender,
-        declared: Alarms,
-        channels: Mapping[str, Channel],
-        dead_letters: Letters,
-        *,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
-        link: Callable[[Notice, str], str] = lambda _notice, _receiver: "",
-        chance: Callable[[], float] = random.random,
-        pause: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._store, self._queue, self._declared, self._channels = store, queue, declared, channels
-        self._link = link
-        self._dead_letters, self._now, self._chance, self._pause = dead_letters, now, chance, pause
+    store: AlarmStore
+    """The outbox."""
+    queue: Sender
+    """Brings a notification back for its next try."""
+    declared: Alarms
+    """Receivers."""
+    channels: Mapping[str, Channel]
+    """By the receiver's name."""
+    dead_letters: Letters
+    """Where notifications end that were given up."""
+    _: KW_ONLY
+    now: Clock = utc_now
+    link: Callable[[Notice, str], str] = lambda _notice, _receiver: ""
+    """Where a notice's group can be acknowledged by a receiver; empty: nowhere."""
+    chance: Callable[[], float] = random.random
+    """Gives numbers from 0 to 1."""
+    pause: Callable[[float], None] = time.sleep
 
     def deliver(self, group: str, generation: int, receiver: str) -> DeliveryStatus | None:
         """Try once to send a notification; its state afterwards, None if there is none."""
-        notification = self._store.notification(group, generation, receiver)
+        notification = self.store.notification(group, generation, receiver)
         if notification is None or notification.status.is_over:
             return notification.status if notification else None
-        now = self._now()
+        now = self.now()
         before = self._before(notification)
         waits_until = notification.next_at
         if before is not None and not before.status.is_over:
             waits_until = max(filter(None, (waits_until, before.next_at, now + timedelta(seconds=5))))
         if waits_until is not None and waits_until > now:
-            self._queue.send(to_send(notification), delay=min(waits_until - now, timedelta(seconds=LONGEST_PAUSE)))
+            self.queue.send(to_send(notification), delay=min(waits_until - now, timedelta(seconds=LONGEST_PAUSE)))
             return notification.status
         claimed = _next(notification, status=DeliveryStatus.SENDING, next_at=now + LEASE)
-        if not self._store.change_notification(claimed, notification):
+        if not self.store.change_notification(claimed, notification):
             # Somebody else is at it, or has been; what to do then is known on the next look.
-            self._queue.send(to_send(notification), delay=timedelta(seconds=5))
+            self.queue.send(to_send(notification), delay=timedelta(seconds=5))
             return notification.status
         return self._send(claimed, before)
 
     def _before(self, notification: Notification) -> Notification | None:
         if notification.previous is None:
             return None
-        return self._store.notification(notification.notice.group, notification.previous, notification.receiver)
+        return self.store.notification(notification.notice.group, notification.previous, notification.receiver)
 
     def _send(self, claimed: Notification, before: Notification | None) -> DeliveryStatus:
-        channel = self._channels.get(claimed.receiver)
+        channel = self.channels.get(claimed.receiver)
         try:
             if channel is None:
                 raise NotificationFailed(f"there is no receiver {claimed.receiver!r} any more", final=True)
@@ -132,17 +119,15 @@ class Delivery:
         notice = claimed.notice
         if notice.kind in {Kind.RECOVERED, Kind.TEST}:
             return claimed
-        linked = notice.model_copy(update={"ack_url": self._link(notice, claimed.receiver)})
+        linked = notice.model_copy(update={"ack_url": self.link(notice, claimed.receiver)})
         return claimed.model_copy(update={"notice": linked})
 
     def _failed(self, claimed: Notification, failure: NotificationFailed) -> DeliveryStatus:
-        now, attempts = self._now(), claimed.attempts + 1
+        now, attempts = self.now(), claimed.attempts + 1
         if failure.final or now - claimed.notice.at >= GIVE_UP_AFTER:
             return self._give_up(claimed, failure.message)
         # Full jitter: receivers that many notifications wait for aren't asked by all at once.
-        pause = max(
-            self._chance() * min(LONGEST_PAUSE, 5.0 * 2**attempts), min(failure.retry_after, LONGEST_PAUSE), 1.0
-        )
+        pause = max(self.chance() * min(LONGEST_PAUSE, 5.0 * 2**attempts), min(failure.retry_after, LONGEST_PAUSE), 1.0)
         waiting = _next(
             claimed,
             status=DeliveryStatus.PENDING,
@@ -151,14 +136,14 @@ class Delivery:
             problem=failure.message,
         )
         self._keep(waiting, claimed)
-        self._queue.send(to_send(waiting), delay=timedelta(seconds=pause))
+        self.queue.send(to_send(waiting), delay=timedelta(seconds=pause))
         return waiting.status
 
     def _give_up(self, claimed: Notification, problem: str) -> DeliveryStatus:
         failed = _next(
             claimed, status=DeliveryStatus.FAILED, next_at=None, problem=problem, attempts=claimed.attempts + 1
         )
-        declared = self._declared.receiver(claimed.receiver)
+        declared = self.declared.receiver(claimed.receiver)
         fallback = declared.fallback if declared else None
         instead = None
         if fallback is not None and fallback not in claimed.instead_of:
@@ -166,10 +151,10 @@ class Delivery:
                 notice=claimed.notice, receiver=fallback, instead_of=(*claimed.instead_of, claimed.receiver)
             )
         # Before the note: given up and forgotten is worse than given up twice.
-        self._dead_letters.send({"source": "headwater.alarms", "problem": problem, **to_send(claimed)})
+        self.dead_letters.send({"source": "headwater.alarms", "problem": problem, **to_send(claimed)})
         self._keep(failed, claimed, instead)
         if instead is not None:
-            self._queue.send(to_send(instead))
+            self.queue.send(to_send(instead))
         return failed.status
 
     def _keep(self, after: Notification, before: Notification, instead: Notification | None = None) -> None:
@@ -177,14 +162,14 @@ class Delivery:
         problem = "somebody else changed it"
         for number in range(_NOTES):
             try:
-                if self._store.change_notification(after, before, instead):
+                if self.store.change_notification(after, before, instead):
                     return
                 notice = after.notice
-                if self._store.notification(notice.group, notice.generation, after.receiver) == after:
+                if self.store.notification(notice.group, notice.generation, after.receiver) == after:
                     return
             except Exception as error:  # Throttled, or the network: whatever it is, the receiver was asked already.
                 problem = f"{type(error).__name__}: {error}"
-            self._pause(self._chance() * min(2.0, 0.05 * 2**number))
+            self.pause(self.chance() * min(2.0, 0.05 * 2**number))
         raise NotificationFailed(f"{after.key} is {after.status.value}, which couldn't be noted: {problem}")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from headwater.errors import HeadwaterError, InvalidRequest, NotFound, Refused
+from headwater.errors import HeadwaterError, InvalidRequest, NotAllowed, NotFound, Refused
 
 
 class NotificationFailed(HeadwaterError):
@@ -97,18 +97,12 @@ class NoCondition(HeadwaterError):
     http_status = 428
 
 
-class CallerUnknown(HeadwaterError):
+class CallerUnknown(NotAllowed):
     """The request came without the identity that IAM gives to callers of this route."""
 
-    exit_code = 4
-    http_status = 403
 
-
-class LinkRefused(HeadwaterError):
+class LinkRefused(NotAllowed):
     """The link's token isn't genuine, is another group's, or has expired."""
-
-    exit_code = 4
-    http_status = 403
 
 
 class AlarmBusy(HeadwaterError):

@@ -24,12 +24,13 @@ _MARKED = re.compile(r"\n*\[headwater ([^\]]*)\]\s*$")
 
 
 class AlarmState(StrEnum):
-    """CloudWatch's three states, and one for messages that aren't CloudWatch's."""
+    """CloudWatch's three states, and one more."""
 
     ALARM = "ALARM"
     OK = "OK"
     INSUFFICIENT_DATA = "INSUFFICIENT_DATA"
     UNKNOWN = "UNKNOWN"
+    """Of messages that aren't CloudWatch's."""
 
 
 class AlarmEvent(Value):

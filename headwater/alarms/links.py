@@ -9,12 +9,11 @@ part of the token, because the path names it.
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from headwater.alarms.errors import LinkRefused
 from headwater.alarms.types import Notice
+from headwater.clock import Clock, utc_now
 from headwater.routes import ALARM_PAGE
 from headwater.storage.signing import Keys, KnownKeys, NewestKey
 
@@ -25,19 +24,10 @@ _TOKEN = re.compile(r"v1\.([a-z][a-z0-9_-]{0,47})\.([0-9]{1,11})\.([1-9][0-9]{0,
 
 
 class Links:
-    """Makes links. The key is fetched, or made, when the first one is.
+    """Makes links. The key is fetched, or made, when the first one is. ``url`` is the API's address."""
 
-    Parameters
-    ----------
-    url : str
-        The API's address.
-    keys : Keys
-    seconds : callable
-        A clock that never goes back.
-    """
-
-    def __init__(self, url: str, keys: Keys, *, seconds: Callable[[], float] = time.monotonic) -> None:
-        self._url, self._newest = url.rstrip("/"), NewestKey(keys, seconds=seconds)
+    def __init__(self, url: str, keys: Keys) -> None:
+        self._url, self._newest = url.rstrip("/"), NewestKey(keys)
 
     def to(self, notice: Notice, receiver: str) -> str:
         """The link for one receiver: the same for every try."""
@@ -48,25 +38,10 @@ class Links:
 
 
 class LinkVerifier:
-    """Checks links' tokens. It makes no key: without one no token is genuine.
+    """Checks links' tokens. It makes no key: without one no token is genuine."""
 
-    Parameters
-    ----------
-    keys : Keys
-    now : callable
-        The time, UTC.
-    seconds : callable
-        A clock that never goes back.
-    """
-
-    def __init__(
-        self,
-        keys: Keys,
-        *,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
-        seconds: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._key, self._now = KnownKeys(keys, seconds=seconds), now
+    def __init__(self, keys: Keys, *, now: Clock = utc_now) -> None:
+        self._key, self._now = KnownKeys(keys), now
 
     def admit(self, token: str, group: str) -> str:
         """The receiver that a genuine token for ``group`` was sent to.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from headwater.alarms import machine
@@ -31,6 +31,7 @@ from headwater.alarms.types import (
     Notice,
     Notification,
 )
+from headwater.clock import Clock, utc_now
 from headwater.declare.alarms import Alarms
 from headwater.declare.matchers import all_match
 
@@ -49,18 +50,9 @@ class AlarmManager:
         Wakes the manager: ``{"group", "turn"}`` at a group's time, ``{"notify": ...}`` to send a notification.
     declared : Alarms
         Routes, receivers and inhibition.
-    now : callable
-        The time, UTC.
     """
 
-    def __init__(
-        self,
-        store: AlarmStore,
-        queue: Sender,
-        declared: Alarms,
-        *,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
-    ) -> None:
+    def __init__(self, store: AlarmStore, queue: Sender, declared: Alarms, *, now: Clock = utc_now) -> None:
         self._store, self._queue, self._declared, self._now = store, queue, declared, now
         self.router, self._timers = Router(declared), Timers(store, queue, now=now)
 
@@ -267,11 +259,10 @@ class AlarmManager:
         Raises
         ------
         NoSuchGroup
-            There is no such group.
         GroupChanged
-            The group is in another generation.
+            It is in another generation.
         GroupRefused
-            The group is closed, or the time is over.
+            It is closed, or the time is over.
         """
         end = until or self._now() + machine.ACK_LASTS
         changed = self._change(

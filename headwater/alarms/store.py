@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,7 +19,7 @@ from headwater.alarms.muting import Mute
 from headwater.alarms.types import AlarmRecord, Group, Instance, Notification
 from headwater.declare.alarms import Alarms
 from headwater.storage.clients import client, error_code
-from headwater.storage.table import ABSENT, Table, WriteRefused
+from headwater.storage.table import ABSENT, Table
 
 QUEUE_NAME = "alarms"
 """Name of the queue of timers, behind the stack's prefix."""
@@ -56,13 +56,12 @@ class AlarmStore:
         return self._record(instance.name, instance.at, instance.event_id)
 
     def _record(self, name: str, at: datetime, event_id: str) -> AlarmRecord | None:
-        item = self._table.get(_alarm(name), _event_key(at, event_id))
-        return AlarmRecord.model_validate_json(item["document"]) if item else None
+        return self._table.document(_alarm(name), _event_key(at, event_id), AlarmRecord)
 
     def records(self, name: str) -> list[AlarmRecord]:
         """Every event of the alarms with this name, in the order in which they happened."""
-        found = [*self._table.query(f"ALARM#{name}", "EVENT#"), *self._table.query(_alarm(name), "EVENT#")]
-        return [AlarmRecord.model_validate_json(item["document"]) for item in found]
+        places = (f"ALARM#{name}", _alarm(name))
+        return [record for pk in places for record in self._table.documents(pk, "EVENT#", AlarmRecord)]
 
     def keep(
         self, record: AlarmRecord, members: Sequence[tuple[str, Instance, Instance | None]], *, is_source: bool
@@ -91,14 +90,13 @@ class AlarmStore:
             _, instance, before = members[0]
             document = {"pk": SOURCES, "sk": f"ID#{instance.fingerprint}", "document": instance.model_dump_json()}
             writes.append(self._table.put(document))
-        return self._transact(writes)
+        return self._table.applied(writes)
 
     def adopt(self, group: str, instance: Instance) -> None:
         """Put an alarm into another group, unless the group has a newer state of it."""
         key = f"MEMBER#{instance.fingerprint}"
         while True:
-            item = self._table.get(_group(group), key)
-            before = Instance.model_validate_json(item["document"]) if item else None
+            before = self._table.document(_group(group), key, Instance)
             if before is not None and (before.at, before.event_id) >= (instance.at, instance.event_id):
                 return
             if self._table.write(self._member(_group(group), key, instance, before)):
@@ -106,24 +104,21 @@ class AlarmStore:
 
     def member(self, group: str, fingerprint: str) -> Instance | None:
         """An alarm as a group knows it."""
-        item = self._table.get(_group(group), f"MEMBER#{fingerprint}")
-        return Instance.model_validate_json(item["document"]) if item else None
+        return self._table.document(_group(group), f"MEMBER#{fingerprint}", Instance)
 
     def members(self, group: str) -> list[Instance]:
         """All alarms that were ever in a group."""
-        found = self._table.query(_group(group), "MEMBER#")
-        return [Instance.model_validate_json(item["document"]) for item in found]
+        return list(self._table.documents(_group(group), "MEMBER#", Instance))
 
     def sources(self) -> list[Instance]:
         """Alarms that inhibit others while they fire."""
-        return [Instance.model_validate_json(item["document"]) for item in self._table.query(SOURCES, "ID#")]
+        return list(self._table.documents(SOURCES, "ID#", Instance))
 
     # Groups.
 
     def group(self, id_: str) -> Group | None:
         """A group; None if there never was one."""
-        item = self._table.get(_group(id_), "STATE")
-        return Group.model_validate_json(item["document"]) if item else None
+        return self._table.document(_group(id_), "STATE", Group)
 
     def groups(self) -> Iterator[Group]:
         """Every group that ever was."""
@@ -137,7 +132,7 @@ class AlarmStore:
             self._put(_group(group.id), "STATE", group.model_dump_json(), version=group.generation),
             self._table.put({"pk": GROUPS, "sk": f"ID#{group.id}"}),
         ]
-        return self._transact(writes)
+        return self._table.applied(writes)
 
     def change(
         self, group: Group, before: Group, notifications: Sequence[Notification] = (), *, opened: datetime | None = None
@@ -159,7 +154,7 @@ class AlarmStore:
         writes += [self._put(*_notify_key(one), one.model_dump_json(), version=0) for one in notifications]
         if opened is not None:
             writes.append(self._table.put({"pk": OPENED, "sk": f"AT#{_stamp(opened)}#{group.id}"}))
-        return self._transact(writes)
+        return self._table.applied(writes)
 
     def opened_since(self, since: datetime, *, most: int) -> int:
         """How many groups were opened since then; counts no further than ``most``."""
@@ -192,17 +187,16 @@ class AlarmStore:
 
     def notification(self, group: str, generation: int, receiver: str) -> Notification | None:
         """A notification to one receiver."""
-        item = self._table.get(_group(group), _notify(generation, receiver))
-        return Notification.model_validate_json(item["document"]) if item else None
+        return self._table.document(_group(group), _notify(generation, receiver), Notification)
 
     def notifications(self, group: str, generation: int | None = None) -> list[Notification]:
         """All notifications of a group, or of one generation, in their order."""
         prefix = "NOTIFY#" if generation is None else _notify(generation, "")
-        return [Notification.model_validate_json(item["document"]) for item in self._table.query(_group(group), prefix)]
+        return list(self._table.documents(_group(group), prefix, Notification))
 
     def keep_notification(self, notification: Notification) -> None:
         """Keep a notification that belongs to no group."""
-        self._transact([self._put(*_notify_key(notification), notification.model_dump_json(), version=0)])
+        self._table.applied([self._put(*_notify_key(notification), notification.model_dump_json(), version=0)])
 
     def change_notification(
         self, after: Notification, before: Notification, instead: Notification | None = None
@@ -219,18 +213,17 @@ class AlarmStore:
         writes = [self._table.put(item, only_if="#version = :before", before=before.version)]
         if instead is not None and self.notification(*_parts(instead)) is None:
             writes.append(self._put(*_notify_key(instead), instead.model_dump_json(), version=0))
-        return self._transact(writes)
+        return self._table.applied(writes)
 
     # Mutes.
 
     def mutes(self) -> tuple[Mute, ...]:
         """Every mute, also those that are over."""
-        return tuple(Mute.model_validate_json(item["document"]) for item in self._table.query(MUTES, "ID#"))
+        return tuple(self._table.documents(MUTES, "ID#", Mute))
 
     def mute(self, id_: str) -> Mute | None:
         """A mute; None if there is none."""
-        item = self._table.get(MUTES, f"ID#{id_}")
-        return Mute.model_validate_json(item["document"]) if item else None
+        return self._table.document(MUTES, f"ID#{id_}", Mute)
 
     def keep_mute(self, mute: Mute, before: Mute | None = None) -> bool:
         """Keep a new mute, or the next generation of ``before``.
@@ -261,47 +254,38 @@ class AlarmStore:
     def _put(self, pk: str, sk: str, document: str, *, version: int) -> dict[str, Any]:
         return self._table.put({"pk": pk, "sk": sk, "version": version, "document": document}, only_if=ABSENT)
 
-    def _transact(self, writes: Sequence[dict[str, Any]]) -> bool:
-        try:
-            self._table.transact(writes)
-        except WriteRefused:
-            return False
-        return True
 
-
+@dataclass(frozen=True)
 class Queue:
-    """The queue of timers and notifications; what is due in more than a quarter of an hour waits with the Scheduler.
+    """The queue of timers and notifications; what is due in more than a quarter of an hour waits with the Scheduler."""
 
-    Parameters
-    ----------
-    url : str
-        The SQS queue.
-    schedule_group, role : str
-        The group of one-time schedules, and the role that lets the Scheduler send to the queue.
-    arn : str
-        The queue's.
-    """
-
-    def __init__(self, url: str, *, arn: str = "", schedule_group: str = "", role: str = "") -> None:
-        self._url, self._arn, self._schedule_group, self._role = url, arn, schedule_group, role
+    url: str
+    """The SQS queue."""
+    _: KW_ONLY
+    arn: str = ""
+    """The queue's."""
+    schedule_group: str = ""
+    """The group of one-time schedules."""
+    role: str = ""
+    """Lets the Scheduler send to the queue."""
 
     def send(self, message: dict[str, Any], *, delay: timedelta = timedelta(0), name: str = "") -> None:
         """Deliver ``message`` after ``delay``, at least once; ``name`` is the schedule's, if it takes one."""
-        if delay <= LONGEST_DELAY or not (name and self._schedule_group):
+        if delay <= LONGEST_DELAY or not (name and self.schedule_group):
             # A message that comes too early is sent on by its handler.
             message = {**message, "is_early": True} if delay > LONGEST_DELAY else message
             seconds = min(max(0, -(-int(delay.total_seconds() * 1000) // 1000)), 900)
-            client("sqs").send_message(QueueUrl=self._url, MessageBody=json.dumps(message), DelaySeconds=seconds)
+            client("sqs").send_message(QueueUrl=self.url, MessageBody=json.dumps(message), DelaySeconds=seconds)
             return
         at = datetime.now(UTC) + delay
         try:
             client("scheduler").create_schedule(
                 Name=name,
-                GroupName=self._schedule_group,
+                GroupName=self.schedule_group,
                 ScheduleExpression=f"at({at:%Y-%m-%dT%H:%M:%S})",
                 FlexibleTimeWindow={"Mode": "OFF"},
                 ActionAfterCompletion="DELETE",
-                Target={"Arn": self._arn, "RoleArn": self._role, "Input": json.dumps(message)},
+                Target={"Arn": self.arn, "RoleArn": self.role, "Input": json.dumps(message)},
             )
         except client("scheduler").exceptions.ClientError as error:
             if error_code(error) != "ConflictException":  # It was made before, and its answer was lost.
@@ -344,16 +328,16 @@ def deployed_alarms(names: Collection[str]) -> set[str]:
     return found
 
 
+@dataclass(frozen=True)
 class DeadLetterQueue:
     """The stack's queue of what was given up."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    url: str
 
     def send(self, message: dict[str, Any]) -> None:
         """Leave ``message`` for people to look at."""
-        if self._url:
-            client("sqs").send_message(QueueUrl=self._url, MessageBody=json.dumps(message))
+        if self.url:
+            client("sqs").send_message(QueueUrl=self.url, MessageBody=json.dumps(message))
 
 
 def _alarm(name: str) -> str:

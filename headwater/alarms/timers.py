@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from headwater.alarms.errors import AlarmBusy
 from headwater.alarms.store import AlarmStore, Timer
+from headwater.clock import Clock
 
 TRIES = 10
 """How often a change is tried that somebody else came before."""
@@ -20,21 +21,15 @@ class Sender(Protocol):
         """Deliver a message after a delay, at least once."""
 
 
+@dataclass(frozen=True)
 class Timers:
-    """Sets the timers of groups, and sends the messages that run out with them.
+    """Sets the timers of groups, and sends the messages that run out with them."""
 
-    Parameters
-    ----------
-    store : AlarmStore
-        Keeps a timer a group.
-    queue : Sender
-        Takes ``{"group", "turn"}``, to be delivered at the timer's time.
-    now : callable
-        The time, UTC.
-    """
-
-    def __init__(self, store: AlarmStore, queue: Sender, *, now: Callable[[], datetime]) -> None:
-        self._store, self._queue, self._now = store, queue, now
+    store: AlarmStore
+    """Keeps a timer a group."""
+    queue: Sender
+    """Takes ``{"group", "turn"}``, to be delivered at the timer's time."""
+    now: Clock
 
     def arm(self, group: str, due: datetime, *, again: bool = False) -> None:
         """See to it that the group is looked at by ``due``.
@@ -47,18 +42,18 @@ class Timers:
             Somebody else set the timer each time.
         """
         for _ in range(TRIES):
-            timer = self._store.timer(group)
+            timer = self.store.timer(group)
             if timer.due is not None and timer.due <= due:
                 if again:
                     self.wake(group, timer)
                 return
             after = Timer(timer.turn + 1, due)
-            if self._store.set_timer(group, after, timer):
+            if self.store.set_timer(group, after, timer):
                 self.wake(group, after)
                 return
         raise AlarmBusy(f"group {group}: {TRIES} times somebody else set its timer")
 
     def wake(self, group: str, timer: Timer) -> None:
         """Send the timer's message, which comes when the timer is due."""
-        delay = max(timedelta(0), (timer.due or self._now()) - self._now())
-        self._queue.send({"group": group, "turn": timer.turn}, delay=delay, name=f"{group}-{timer.turn}")
+        delay = max(timedelta(0), (timer.due or self.now()) - self.now())
+        self.queue.send({"group": group, "turn": timer.turn}, delay=delay, name=f"{group}-{timer.turn}")

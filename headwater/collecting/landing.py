@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -21,11 +22,13 @@ _MOST = 50
 """Batches that are written down as landed in one transaction."""
 
 
+@dataclass(frozen=True)
 class Landing:
     """Lands what is pending; see `headwater.collecting.service.Collecting` for the arguments."""
 
-    def __init__(self, store: CollectorStore, files: CollectedFiles, pause: Callable[[float], None]) -> None:
-        self._store, self._files, self._pause = store, files, pause
+    store: CollectorStore
+    files: CollectedFiles
+    pause: Callable[[float], None]
 
     def land_pending(self, folder: Path, here: Mapping[int, Path] | None = None) -> None:
         """Land every batch that counts and hasn't landed.
@@ -44,19 +47,19 @@ class Landing:
         CollectorBusy
             Others kept coming first.
         """
-        for _ in tries(_TRIES, self._pause):
-            before = self._store.state()
+        for _ in tries(_TRIES, self.pause):
+            before = self.store.state()
             if before is None or not before.pending:
                 return
             wanted = before.pending[:_MOST]
             found = [self._land(self._batch(number), folder, here or {}) for number in wanted]
             rest = before.pending[len(wanted) :]
             state = before.model_copy(update={"pending": rest, "write": uuid.uuid4().hex})
-            there = None if self._store.settle(state, before, found) else self._store.state()
+            there = None if self.store.settle(state, before, found) else self.store.state()
             if there is None or there.write == state.write:
                 for batch in found:
                     if batch.staged is not None:
-                        self._files.forget(batch.staged)
+                        self.files.forget(batch.staged)
                 if not rest:
                     return
         raise CollectorBusy("others kept writing the collector first")
@@ -68,15 +71,15 @@ class Landing:
         never will.
         """
         # Listed before the state is read: what is counted in between is younger, and not listed.
-        old = list(self._files.old(collector, now - LEFT_AFTER))
-        if old and (state := self._store.state()) is not None:
+        old = list(self.files.old(collector, now - LEFT_AFTER))
+        if old and (state := self.store.state()) is not None:
             kept = {self._batch(number).staged for number in state.pending} | {state.memory}
             for pointer in old:
                 if pointer not in kept:
-                    self._files.forget(pointer)
+                    self.files.forget(pointer)
 
     def _batch(self, number: int) -> BatchRecord:
-        batch = self._store.batch(number)
+        batch = self.store.batch(number)
         assert batch is not None  # noqa: S101 -- written in one transaction with the state
         return batch
 
@@ -85,8 +88,8 @@ class Landing:
         if batch.staged is None:
             return batch
         key, mark = f"{LANDING}/{batch.source}/{batch.file}", f"{batch.collector}#{batch.sequence}"
-        for _ in tries(_TRIES, self._pause):
-            there = self._files.landed(key)
+        for _ in tries(_TRIES, self.pause):
+            there = self.files.landed(key)
             if there is not None and there.batch == mark:
                 return batch.model_copy(update={"landed": there.pointer})
             if there is not None and not there.batch.startswith(f"{batch.collector}#"):
@@ -100,12 +103,12 @@ class Landing:
             if (path := here.get(batch.sequence) or self._fetched(batch, folder)) is None:
                 return self._batch(batch.sequence)
             over = there.etag if there is not None and batch.replaces else None
-            if (landed := self._files.land(key, path, batch=mark, over=over)) is not None:
+            if (landed := self.files.land(key, path, batch=mark, over=over)) is not None:
                 return batch.model_copy(update={"landed": landed})
         raise CollectorBusy(f"others kept writing {key} first")
 
     def _is_old(self, batch: BatchRecord) -> bool:
-        newest = self._store.file(batch.file)
+        newest = self.store.file(batch.file)
         return newest is not None and newest.sequence != batch.sequence
 
     def _fetched(self, batch: BatchRecord, folder: Path) -> Path | None:
@@ -114,9 +117,9 @@ class Landing:
         if not path.exists():
             assert batch.staged is not None  # noqa: S101 -- the caller looked
             try:
-                self._files.fetch(batch.staged, path)
+                self.files.fetch(batch.staged, path)
             except ObjectGone as error:
-                landed = self._store.batch(batch.sequence)
+                landed = self.store.batch(batch.sequence)
                 if landed is None or (landed.landed is None and not landed.replaced):
                     raise CollectFailed(f"batch {batch.sequence} counts, and its file is gone: {error}") from None
                 return None

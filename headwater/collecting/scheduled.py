@@ -7,26 +7,16 @@ from datetime import datetime
 from typing import Any
 
 from headwater.lake.refusal import one_line
-from headwater.schedules.targets import Seen, execution_of, seen_of
-from headwater.schedules.types import TickRecord, Work
+from headwater.schedules.targets import Seen, seen_of
+from headwater.schedules.types import Work
 from headwater.storage.executions import Executions
 
 
 class ScheduledCollection:
-    """Starts collectors for ticks: executions of the collecting machine.
-
-    Parameters
-    ----------
-    collecting_arn : str
-        The machine's.
-    """
+    """Starts collectors for ticks: executions of the collecting machine."""
 
     def __init__(self, collecting_arn: str) -> None:
         self._machine = Executions(collecting_arn)
-
-    def run_of(self, work: Work, tick: TickRecord) -> str:
-        """The run's id."""
-        return execution_of(work, tick)
 
     def start(self, work: Work, run: str, given: Mapping[str, Any]) -> None:
         """Start the run; Step Functions takes an execution's name once."""

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Self
 
+from headwater.clock import Clock
 from headwater.collecting.errors import BadCursor, CollectFailed, CollectorBusy, CollectorMoved, DeclarationChanged
 from headwater.collecting.files import Fetched, fetched
 from headwater.collecting.kinds import read_of
@@ -75,40 +77,23 @@ class Order(Value):
     """When the machine began to wait for the container; None for a function."""
 
 
+@dataclass(frozen=True)
 class Collecting:
-    """Runs one collector.
+    """Runs one collector."""
 
-    Parameters
-    ----------
-    collector : Collector
-    read : callable
-        Fetches: of the collector's kind.
-    store : CollectorStore
-    files : CollectedFiles
-    secret : callable
-        Reads a secret by its reference.
-    now : callable
-        The time, UTC.
-    pause : callable
-        Called with seconds before another try.
-    """
-
-    def __init__(
-        self,
-        collector: Collector,
-        read: Read,
-        store: CollectorStore,
-        files: CollectedFiles,
-        *,
-        secret: Callable[[str], str],
-        now: Callable[[], datetime],
-        pause: Callable[[float], None],
-    ) -> None:
-        self._collector, self._read, self._store, self._files = collector, read, store, files
-        self._secret, self._now, self._pause = secret, now, pause
-        self._landing = Landing(store, files, pause)
-        self.redaction = Redaction()
-        """Knows the secrets that were read, once the run has read them."""
+    collector: Collector
+    read: Read
+    """Fetches: of the collector's kind."""
+    store: CollectorStore
+    files: CollectedFiles
+    _: KW_ONLY
+    secret: Callable[[str], str]
+    """Reads a secret by its reference."""
+    now: Clock
+    pause: Callable[[float], None]
+    """Called with seconds before another try."""
+    redaction: Redaction = field(default_factory=Redaction, init=False)
+    """Knows the secrets that were read, once the run has read them."""
 
     @classmethod
     def from_settings(
@@ -117,7 +102,7 @@ class Collecting:
         settings: LakeSettings,
         *,
         secret: Callable[[str], str],
-        now: Callable[[], datetime],
+        now: Clock,
         pause: Callable[[float], None],
     ) -> Self:
         """The collector on the stack that ``settings`` lead to; it fetches in the way of its kind."""
@@ -164,8 +149,8 @@ class Collecting:
     def _failure(self, error: Exception) -> CollectFailed:
         said, is_known = self.redaction.line(error), isinstance(error, HeadwaterError)
         failed = CollectFailed(
-            f"collector {self._collector.name!r}: {said if is_known else f'{type(error).__name__}: {said}'}",
-            next_steps=[f"headwater collect history {self._collector.name}"],
+            f"collector {self.collector.name!r}: {said if is_known else f'{type(error).__name__}: {said}'}",
+            next_steps=[f"headwater collect history {self.collector.name}"],
         )
         if not is_known:
             failed.add_note(self.redaction.trace(error))
@@ -175,52 +160,52 @@ class Collecting:
         self, run: CollectionRun, tick: Tick, folder: Path, seconds_left: Callable[[], float]
     ) -> CollectionRun:
         """The run after it has ended, or as it stands once the time is up."""
-        state = self._claim(run.run)
-        self._landing.land_pending(folder)
-        for batch in self._read(self._request(state, tick, folder, seconds_left)):
+        state, landing = self._claim(run.run), Landing(self.store, self.files, self.pause)
+        landing.land_pending(folder)
+        for batch in self.read(self._request(state, tick, folder, seconds_left)):
             file = fetched(batch, folder)
             run, number = self._count(batch, file, run, ticket=state.ticket)
             if file is not None:
                 if number:
-                    self._landing.land_pending(folder, {number: file.path})
+                    landing.land_pending(folder, {number: file.path})
                 file.path.unlink(missing_ok=True)
             if batch.landed is not None:
                 batch.landed()
             if seconds_left() < MARGIN:
                 return run
-        self._landing.sweep(state.collector, self._now())
+        landing.sweep(state.collector, self.now())
         return self._ended(run, RunStatus.DONE)
 
     def _begun(self, run_id: str, tick: Tick) -> CollectionRun:
-        now = self._now()
+        now = self.now()
         run = CollectionRun(
-            collector=self._collector.name,
+            collector=self.collector.name,
             run=run_id,
             at=tick.at,
             since=tick.since,
-            runs_in=self._collector.runs_in,
+            runs_in=self.collector.runs_in,
             started_at=now,
             changed_at=now,
         )
-        before = self._store.run(run.key)
+        before = self.store.run(run.key)
         if before is None or before.status is RunStatus.FAILED:
             run = run if before is None else before.model_copy(update={"status": RunStatus.RUNNING, "reason": ""})
-            self._store.put_run(run)
+            self.store.put_run(run)
             return run
         return before
 
     def _ended(self, run: CollectionRun, status: RunStatus, reason: str = "") -> CollectionRun:
         # Its last batch may be counted, and this run's caller not know of it.
-        run = self._store.run(run.key) or run
-        ended = run.model_copy(update={"status": status, "reason": reason, "changed_at": self._now()})
-        self._store.put_run(ended)
+        run = self.store.run(run.key) or run
+        ended = run.model_copy(update={"status": status, "reason": reason, "changed_at": self.now()})
+        self.store.put_run(ended)
         return ended
 
     def _claim(self, run_id: str) -> CollectorState:
         """Take the collector over: batches of runs before this one move its cursor no more."""
-        name, identity = self._collector.name, self._collector.reads.identity
-        for _ in tries(_TRIES, self._pause):
-            before = self._store.state() or None
+        name, identity = self.collector.name, self.collector.reads.identity
+        for _ in tries(_TRIES, self.pause):
+            before = self.store.state() or None
             state = before or CollectorState(collector=name, write="")
             if state.cursor is not None and state.identity not in {identity, ANY}:
                 raise DeclarationChanged(
@@ -229,21 +214,21 @@ class Collecting:
                 )
             claimed = {"ticket": state.ticket + 1, "run": run_id, "identity": identity, "write": _new_id()}
             state = state.model_copy(update=claimed)
-            if self._store.commit(Commit(state, before)) or self._is_there(state):
+            if self.store.commit(Commit(state, before)) or self._is_there(state):
                 return state
         raise CollectorBusy("others kept writing the collector first")
 
     def _request(self, state: CollectorState, tick: Tick, folder: Path, seconds_left: Callable[[], float]) -> Request:
-        reads = self._collector.reads
+        reads = self.collector.reads
         names = reads.secret_names if isinstance(reads, Code) else {}
 
         def secret(name: str) -> str:
             if (place := names.get(name, name)) not in reads.secrets:
                 raise CollectFailed(f"no secret {name!r} is declared: it has {', '.join(sorted(names)) or 'none'}")
-            return self.redaction.add(self._secret(place))
+            return self.redaction.add(self.secret(place))
 
         try:
-            memory = self._files.memory(state.memory) if state.memory else b""
+            memory = self.files.memory(state.memory) if state.memory else b""
         except ObjectGone as error:
             raise CollectFailed(f"its memory is gone ({error}): headwater collect reset {state.collector}") from None
         (scratch := folder / "fetched").mkdir()
@@ -254,7 +239,7 @@ class Collecting:
             since=tick.since,
             until=tick.at,
             secret=secret,
-            settings=settings_of(reads, self._store) if isinstance(reads, Code) else {},
+            settings=settings_of(reads, self.store) if isinstance(reads, Code) else {},
             seconds_left=seconds_left,
             folder=scratch,
         )
@@ -265,8 +250,8 @@ class Collecting:
         """The run with a batch that counts from now on, and the batch's number; 0 if it brings nothing new."""
         moves, staged, memory = not isinstance(batch.cursor, Unchanged), None, None
         cursor = _text_of(batch.cursor) if moves else None
-        for _ in tries(_TRIES, self._pause):
-            before = self._store.state()
+        for _ in tries(_TRIES, self.pause):
+            before = self.store.state()
             assert before is not None  # noqa: S101 -- the claim made it
             if moves and before.ticket != ticket:
                 raise CollectorMoved(f"run {before.run} took over")
@@ -275,9 +260,9 @@ class Collecting:
             if file is None and (not moves or (cursor == before.cursor and isinstance(batch.memory, Unchanged))):
                 return run, 0
             if file is not None and staged is None:
-                staged = self._files.stage(self._collector.name, f"{_new_id()}{file.suffix}", file.path)
+                staged = self.files.stage(self.collector.name, f"{_new_id()}{file.suffix}", file.path)
             if moves and memory is None and isinstance(batch.memory, bytes):
-                memory = self._files.remember(self._collector.name, batch.memory, _new_id())
+                memory = self.files.remember(self.collector.name, batch.memory, _new_id())
             record = self._record(before, file, name, run.run, replaces=bool(batch.name)).model_copy(
                 update={"staged": staged if file is not None else None, "cursor": cursor if moves else before.cursor}
             )
@@ -301,9 +286,9 @@ class Collecting:
             newest = None
             if file is not None and batch.name:
                 newest = FileRecord(ticket=ticket, sequence=record.sequence, sha256=file.sha256)
-            if self._store.commit(Commit(state, before, record, newest, counted)) or self._is_there(state):
+            if self.store.commit(Commit(state, before, record, newest, counted)) or self._is_there(state):
                 if memory is not None and before.memory is not None:
-                    self._files.forget(before.memory)
+                    self.files.forget(before.memory)
                 return counted, record.sequence
         raise CollectorBusy("others kept writing the collector first")
 
@@ -318,11 +303,11 @@ class Collecting:
                 f"a batch's name {name[:60]!r}: expected at most {LONGEST_FILE} bytes of printable characters, and no "
                 "slash at the beginning"
             )
-        return f"{self._collector.name}/{name}{file.suffix}"
+        return f"{self.collector.name}/{name}{file.suffix}"
 
     def _if_new(self, name: str, file: Fetched | None, ticket: int) -> Fetched | None:
         """The file, unless the newest of its name is the same; raises `CollectorMoved` if a later run replaced it."""
-        there = self._store.file(name) if file is not None else None
+        there = self.store.file(name) if file is not None else None
         if there is None or file is None:
             return file
         if there.ticket > ticket:
@@ -333,21 +318,21 @@ class Collecting:
         self, before: CollectorState, file: Fetched | None, name: str, run_id: str, *, replaces: bool
     ) -> BatchRecord:
         return BatchRecord(
-            collector=self._collector.name,
+            collector=self.collector.name,
             sequence=before.sequence + 1,
-            source=self._collector.source,
+            source=self.collector.source,
             file=name,
             run=run_id,
             rows=file.rows if file else 0,
             size=file.size if file else 0,
             sha256=file.sha256 if file else "",
             replaces=replaces,
-            at=self._now(),
+            at=self.now(),
         )
 
     def _is_there(self, state: CollectorState) -> bool:
         """Whether a write whose answer was lost came through."""
-        there = self._store.state()
+        there = self.store.state()
         return there is not None and there.write == state.write
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -20,7 +19,7 @@ from headwater.collecting.types import BatchRecord, CollectionRun, CollectorSett
 from headwater.lake.types import COLLECTED
 from headwater.storage.clients import client, error_code
 from headwater.storage.objects import Bucket, ObjectGone
-from headwater.storage.table import ABSENT, Table, WriteRefused
+from headwater.storage.table import ABSENT, Table
 from headwater.values import Pointer, Stored
 
 V = TypeVar("V", bound=Stored)
@@ -85,10 +84,7 @@ class CollectorStore:
 
     def runs(self, number: int) -> list[CollectionRun]:
         """The last runs, newest first."""
-        return [
-            CollectionRun.model_validate_json(item["document"])
-            for item in islice(self._table.newest_first(self._pk, RUNS, page_size=min(number, 1000)), number)
-        ]
+        return self._table.last_documents(self._pk, RUNS, CollectionRun, number)
 
     def batches(self) -> Iterator[BatchRecord]:
         """Every batch that counts, newest first."""
@@ -121,11 +117,7 @@ class CollectorStore:
                 )
         if commit.run is not None:
             writes.append(self._put(commit.run.key, commit.run))
-        try:
-            self._table.transact(writes)
-        except WriteRefused:
-            return False
-        return True
+        return self._table.applied(writes)
 
     def settle(self, state: CollectorState, before: CollectorState, batches: Sequence[BatchRecord]) -> bool:
         """Write a state and batches that have landed, on the same condition as `commit`."""
@@ -133,19 +125,14 @@ class CollectorStore:
             self._put(STATE, state, {"write_id": state.write}, only_if="write_id = :before", before=before.write),
             *(self._put(_batch_key(batch.sequence), batch) for batch in batches),
         ]
-        try:
-            self._table.transact(writes)
-        except WriteRefused:
-            return False
-        return True
+        return self._table.applied(writes)
 
     def put_run(self, run: CollectionRun) -> None:
         """Write how a run stands; nothing depends on it."""
         self._table.write(self._put(run.key, run))
 
     def _get(self, sk: str, kind: type[V]) -> V | None:
-        item = self._table.get(self._pk, sk)
-        return kind.model_validate_json(item["document"]) if item else None
+        return self._table.document(self._pk, sk, kind)
 
     def _put(self, sk: str, value: BaseModel, more: dict[str, Any] | None = None, **condition: Any) -> dict[str, Any]:
         return self._table.put(
@@ -154,13 +141,7 @@ class CollectorStore:
 
 
 class CollectedFiles:
-    """Files on their way: staged first, landed once they count.
-
-    Parameters
-    ----------
-    bucket : str
-        The lake's.
-    """
+    """Files on their way in the lake's bucket: staged first, landed once they count."""
 
     def __init__(self, bucket: str) -> None:
         self._bucket = Bucket(bucket)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from headwater.features.definitions import NAMES, Definition
 from headwater.features.online.records import Materialisation
 from headwater.graph import Contribution, Edge, Known, Log, Node, NodeKind, Places, Role, Told
 from headwater.lake.types import STREAMED, dataset_of
+from headwater.storage.logs import ItemLog
 from headwater.storage.table import Table
 from headwater.versions.dataset import Dataset
 from headwater.versions.facts import branches, commit_node
@@ -40,38 +39,26 @@ def edges_of_view(
         yield template._replace(below=node, role=Role.READ, above=commit_node(dataset_of(source), commit))
 
 
-@dataclass(frozen=True)
-class _Items:
-    """Items of a view in the registry, as a log: materialisations of older data may be recorded late."""
-
-    name: str
-    table: Table
-    view: str
-    prefix: str
-    tell: Callable[[str, dict[str, Any]], Told]
-    is_ordered: bool = False
-
-    def entries(self, after: str) -> Iterator[tuple[str, Callable[[], Told]]]:
-        """See `headwater.graph.Log`."""
-        for item in self.table.query(f"VIEW#{self.view}", self.prefix, after=after):
-            yield item["sk"], partial(self.tell, f"VIEW#{self.view}/{item['sk']}", item)
-
-
-def _tell_definition(fact: str, item: dict[str, Any]) -> Told:
+def _tell_definition(item: dict[str, Any]) -> Told:
     found = Definition.model_validate_json(item["document"])
     # The owner when it was first declared so: a later one is told by an annotation.
     owner = {"owner": found.view.owner} if found.view.owner else {}
     notes = {"features": ", ".join(feature.name for feature in found.view.features), **owner}
-    return Told(nodes=[Known(definition_node(found.view.name, found.version), found.at, found.at, fact, notes)])
+    node = definition_node(found.view.name, found.version)
+    return Told(nodes=[Known(node, found.at, found.at, _fact(item), notes)])
 
 
-def _tell_materialisation(fact: str, item: dict[str, Any]) -> Told:
+def _tell_materialisation(item: dict[str, Any]) -> Told:
     # A repeated run moves some fields of the record: only what the first run wrote is told.
     done = Materialisation.model_validate_json(item["document"])
-    node = view_node(done.view, done.version, done.data_version)
+    node, fact = view_node(done.view, done.version, done.data_version), _fact(item)
     template = Edge(node, Role.READ, node, done.at, done.at, fact)
     edges = list(edges_of_view(done.view, done.version, done.data_version, done.commits, template))
     return Told(edges, [Known(node, done.at, done.at, fact, {"rows": str(done.rows)})])
+
+
+def _fact(item: dict[str, Any]) -> str:
+    return f"{item['pk']}/{item['sk']}"
 
 
 def _tell_streamed(dataset: Dataset, name: str, commit: Commit, _: list[Change]) -> Told:
@@ -88,8 +75,12 @@ def _logs(places: Places) -> Iterator[Log[Told]]:
     table = Table(places.registry_table)
     for item in table.query(NAMES, "NAME#"):
         view = item["sk"].removeprefix("NAME#")
-        yield _Items(f"features/{view}/definitions", table, view, "DEFINITION#", _tell_definition)
-        yield _Items(f"features/{view}/materialisations", table, view, "MATERIALISATION#", _tell_materialisation)
+        # Materialisations of older data may be recorded late.
+        for name, tell in (("definition", _tell_definition), ("materialisation", _tell_materialisation)):
+            yield ItemLog(
+                name=f"features/{view}/{name}s", table=table, pk=f"VIEW#{view}", prefix=f"{name.upper()}#", tell=tell,
+                is_ordered=False,
+            )  # fmt: skip
     yield from branches(places, "features", _tell_streamed, prefix=f"{STREAMED}/")
 
 

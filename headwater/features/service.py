@@ -5,11 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from contextlib import suppress
+from dataclasses import KW_ONLY, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeAlias
 
 import duckdb
 
+from headwater.clock import Clock, utc_now
 from headwater.declare import Catalog, FeatureView
 from headwater.errors import InvalidRequest, NotFound, Refused
 from headwater.features.definitions import Definitions
@@ -40,40 +42,22 @@ if TYPE_CHECKING:
 AsOf: TypeAlias = "str | datetime | Mapping[str, str] | DataVersion"
 
 
+@dataclass(frozen=True)
 class Features:
-    """Computes, keeps and materialises feature views.
+    """Computes, keeps and materialises feature views."""
 
-    Parameters
-    ----------
-    catalog : Catalog
-    lake : Lake
-        Where the sources' rows come from and the offline rows are kept.
-    online : OnlineStore, optional
-        Where the newest values go; only `materialise` needs it.
-    served : callable, optional
-        The views and versions of their definitions that serving models look up (`Uses.served`).
-    spark : SparkRuns, optional
-        Starts Spark for views that outgrow one machine.
-    now : callable
-        The time, UTC: what becomes available later isn't materialised yet.
-    """
-
-    def __init__(
-        self,
-        catalog: Catalog,
-        lake: Lake,
-        *,
-        online: OnlineStore | None = None,
-        served: Callable[[], Set[tuple[str, str]]] = frozenset,
-        spark: SparkRuns | None = None,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
-    ) -> None:
-        self._catalog = catalog
-        self._lake = lake
-        self._online = online
-        self._served = served
-        self._spark = spark
-        self._now = now
+    catalog: Catalog
+    lake: Lake
+    """Where the sources' rows come from and the offline rows are kept."""
+    _: KW_ONLY
+    online: OnlineStore | None = None
+    """Where the newest values go; only `materialise` needs it."""
+    served: Callable[[], Set[tuple[str, str]]] = frozenset
+    """The views and versions of their definitions that serving models look up (`Uses.served`)."""
+    spark: SparkRuns | None = None
+    """Starts Spark for views that outgrow one machine."""
+    now: Clock = utc_now
+    """The time, UTC: what becomes available later isn't materialised yet."""
 
     def ensure(self, connection: duckdb.DuckDBPyConnection, view: FeatureView, version: DataVersion) -> str:
         """Make a table of the view's offline rows for ``version``, computing and keeping rows that aren't kept yet.
@@ -100,7 +84,7 @@ class Features:
             They can't be computed, or fail a check.
         """
         table = self._offline(connection, view, version.of(view), table_of(view))
-        keep_statistics(self._lake.objects, connection, view, version, table)
+        keep_statistics(self.lake.objects, connection, view, version, table)
         return table
 
     def _offline(
@@ -108,11 +92,11 @@ class Features:
     ) -> str:
         """Make a table of the rows for a data version that holds the parts of this view alone."""
         key, computed = offline_key(view, version), version.only(view.sources)
-        known = self._lake.objects.newest(key)
+        known = self.lake.objects.newest(key)
         # This file lives as long as the sources' files, so only the needed columns are read from it.
         path = scratch_of(connection) / f"{table}.parquet"
         if known is not None:
-            self._lake.objects.fetch(known, path)
+            self.lake.objects.fetch(known, path)
         else:
             if streamed_of(view.name) in version.commits:
                 rows = self._offline(connection, view, computed, f"__computed_{view.name}")
@@ -121,7 +105,7 @@ class Features:
                 compute(connection, view, table)
             write_parquet(connection, f"SELECT * FROM {quoted(table)}", path, encodings=2)
             connection.execute(f"DROP TABLE {quoted(table)}")
-            self._lake.objects.put(key, path)
+            self.lake.objects.put(key, path)
         connection.execute(
             f"CREATE OR REPLACE TEMP VIEW {quoted(table)} AS SELECT * EXCLUDE (file_row_number), "
             f"file_row_number AS {ROW} FROM read_parquet({literal(str(path))}, file_row_number = true)"
@@ -143,13 +127,13 @@ class Features:
         SparkFailed
             It couldn't compute them.
         """
-        parts = [(view, needed(self._lake.objects, view, version)) for view in views]
+        parts = [(view, needed(self.lake.objects, view, version)) for view in views]
         # All runs of Spark are started before the first of them is waited for or fails.
         left = [
             self._left_to_spark(view, used)
             for view, names in parts
             if not set(view.sources).isdisjoint(names)
-            and engine_for(view, self._lake.size(used := version.only(view.sources))) == "spark"
+            and engine_for(view, self.lake.size(used := version.only(view.sources))) == "spark"
         ]
         if left:
             raise left[0]
@@ -159,12 +143,12 @@ class Features:
         """The error that says that Spark computes the view. Starts the run unless it failed before or Spark isn't
         deployed."""
         where = f"feature view {view.name!r} is computed by Spark and its rows for data version {version.id[:12]}"
-        if self._spark is None:
+        if self.spark is None:
             return NeedsSpark(
                 f"{where} aren't kept yet; nothing starts Spark here", next_steps=["docs/how-to/outgrow-one-machine.md"]
             )
         try:
-            return WaitsForSpark(f"{where} aren't kept yet: run {self._spark.start(view, version)} computes them")
+            return WaitsForSpark(f"{where} aren't kept yet: run {self.spark.start(view, version)} computes them")
         except SparkFailed as failed:
             return failed
 
@@ -208,11 +192,11 @@ class Features:
         RevisionNotFound, NoData
             A source has no such commit, or no data.
         """
-        views = views_of(self._catalog, features)
+        views = views_of(self.catalog, features)
         if as_known_at is not None and as_known_at.tzinfo is None:
             as_known_at = as_known_at.replace(tzinfo=UTC)
         version = self._version(views, as_known_at if as_of is None else as_of)
-        with self._lake.tables(version, self.to_read(views.values(), version)) as connection:
+        with self.lake.tables(version, self.to_read(views.values(), version)) as connection:
             asked = take(connection, entity_rows, views, features)
             offline = {name: self.ensure(connection, view, version) for name, view in views.items()}
             joined = historical(connection, ENTITY_ROWS, views, offline, features, asked=asked, as_known_at=as_known_at)
@@ -225,14 +209,14 @@ class Features:
     def _version(self, views: Mapping[str, FeatureView], as_of: AsOf | None) -> DataVersion:
         sources = sorted({source for view in views.values() for source in view.sources})
         if as_of is None:
-            return self._lake.pin(sources, list(views))
+            return self.lake.pin(sources, list(views))
         if isinstance(as_of, DataVersion):
             if lacking := [source for source in sources if source not in as_of.commits]:
                 raise NoData(f"data version {as_of.id[:12]} pins no commit of source {', '.join(map(repr, lacking))}")
             return as_of
         if isinstance(as_of, datetime):
             as_of = f"{MAIN}@{{{as_of.isoformat()}}}"
-        return self._lake.at(sources, as_of, list(views))
+        return self.lake.at(sources, as_of, list(views))
 
     def materialise_source(self, source: str, options: MaterialiseOptions = AS_USUAL) -> list[Materialised]:
         """Materialise every view that reads ``source``. A view whose other sources have no data yet has to wait.
@@ -249,13 +233,13 @@ class Features:
 
     def _materialise(self, wanted: Callable[[FeatureView], bool], options: MaterialiseOptions) -> list[Materialised]:
         done: list[Materialised] = []
-        for view in filter(wanted, self._catalog.views.values()):
+        for view in filter(wanted, self.catalog.views.values()):
             if options.stop() and not options.is_late:
                 return [*done, Materialised(view=view.name, version=view.version, complete=False)]
             with suppress(NoData):
                 done.append(self.materialise_view(view.name, options=options))
-        declared = {(view.name, view.version) for view in self._catalog.views.values()}
-        for name, version in sorted(self._served() - declared):
+        declared = {(view.name, view.version) for view in self.catalog.views.values()}
+        for name, version in sorted(self.served() - declared):
             if options.stop() and not options.is_late:
                 return [*done, Materialised(view=name, version=version, complete=False)]
             try:
@@ -275,12 +259,12 @@ class Features:
 
         A view that waits for Spark is skipped: Spark's run materialises the view once the rows are kept.
         """
-        declared = self._catalog.views.get(name)
-        wanted = version or self._catalog.view(name).version
+        declared = self.catalog.views.get(name)
+        wanted = version or self.catalog.view(name).version
         try:
             if declared is not None and declared.version == wanted:
                 return self.materialise(name, options=options)
-            if (name, wanted) not in self._served():
+            if (name, wanted) not in self.served():
                 said = "this definition is neither declared nor served any more"
                 return Materialised(view=name, version=wanted, skipped=said)
             return self._materialiser.materialise(self._definitions.get(name, wanted), options)
@@ -311,8 +295,8 @@ class Features:
         InvalidView, ItemTooLarge
             The view can't be computed, or an entity's values don't fit an item.
         """
-        view = self._catalog.view(name)
-        self._definitions.remember(view, [self._catalog.source(source) for source in view.sources])
+        view = self.catalog.view(name)
+        self._definitions.remember(view, [self.catalog.source(source) for source in view.sources])
         return self._materialiser.materialise(view, options)
 
     def split(self, given: Assignment, *, shard_entities: int) -> Split:
@@ -323,20 +307,20 @@ class Features:
         NoData, InvalidView, NeedsSpark, UnknownViewVersion, DefinitionChanged
             The view's rows can't be had.
         """
-        view = self._definitions.view(self._catalog.views.get(given.view), given.view, given.version)
-        sharding = Sharding(self._registry, self._lake.objects)
-        return sharding.split(given, view, self._lake, self.ensure, self.to_read, shard_entities=shard_entities)
+        view = self._definitions.view(self.catalog.views.get(given.view), given.view, given.version)
+        sharding = Sharding(self._registry, self.lake.objects)
+        return sharding.split(given, view, self.lake, self.ensure, self.to_read, shard_entities=shard_entities)
 
     @property
     def _registry(self) -> Table:
-        return Table(self._lake.ingestion_log.table)
+        return Table(self.lake.ingestion_log.table)
 
     @property
     def _definitions(self) -> Definitions:
-        return Definitions(self._registry, now=self._now)
+        return Definitions(self._registry, now=self.now)
 
     @property
     def _materialiser(self) -> Materialiser:
-        if self._online is None:
+        if self.online is None:
             raise ValueError("these features were made without an online store")
-        return Materialiser(self._lake, self._online, self._registry, self.ensure, self.to_read, now=self._now)
+        return Materialiser(self.lake, self.online, self._registry, self.ensure, self.to_read, now=self.now)

@@ -74,12 +74,7 @@ def tag_of(fingerprint: str, until: datetime | None, body: str) -> str:
 def still_true(asked: str, fingerprint: str, now: datetime) -> str | None:
     """The one of the request's tags (its header If-None-Match) whose answer needn't be computed again; None without.
 
-    Parameters
-    ----------
-    asked : str
-    fingerprint : str
-        What an answer of now would follow from.
-    now : datetime
+    ``fingerprint`` says what an answer of now would follow from.
     """
     for tag in _tags(asked):
         said, _, rest = tag.strip('"').partition(".")

@@ -76,6 +76,22 @@ def _forget_zeros(counted: dict[str, Any]) -> None:
         del counted[name]
 
 
+def raise_first(logger: Logger, failed: Mapping[str, Exception], what: str) -> None:
+    """Log why each of the models ``failed``, and raise the first reason: the others are done, an alarm tells of this.
+
+    ``what`` are the log's words, with ``{model}`` in them.
+    """
+    for model, error in failed.items():
+        logger.error(what.format(model=model), exc_info=error, extra={"model": model})
+    for error in failed.values():
+        raise error
+
+
+def time_is_up(context: LambdaContext, reserve: int) -> Callable[[], bool]:
+    """Tells whether fewer than ``reserve`` milliseconds are left of an invocation."""
+    return lambda: bool(context.get_remaining_time_in_millis() < reserve)
+
+
 class MetricLine:
     """A line of metrics (EMF) that is written often: Powertools makes it once, then only values and time change.
 

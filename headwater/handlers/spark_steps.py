@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from headwater.declare import load_catalog
-from headwater.settings import LakeSettings, at_init
+from headwater.settings import LakeSettings, at_init_from
 
 if TYPE_CHECKING:
     from headwater.features.spark.runs import SparkSteps
@@ -15,10 +15,10 @@ class Settings(LakeSettings):
     """Environment of both functions."""
 
 
-@at_init
-def service() -> SparkSteps:
+@at_init_from(Settings)
+def service(settings: Settings) -> SparkSteps:
     """The steps before and after a job."""
     # Imported here: the deployment reads `Settings` where DuckDB needn't be installed.
     from headwater.features.spark.runs import SparkSteps
 
-    return SparkSteps.from_settings(load_catalog(), Settings.from_environment())
+    return SparkSteps.from_settings(load_catalog(), settings)

@@ -303,11 +303,10 @@ class IngestionLog:
         return self._document(source, f"REINGESTION#{run_id}", Reingestion)
 
     def _document(self, source: str, sk: str, kind: type[V]) -> V | None:
-        item = self._table.get(_source(source), sk)
-        return kind.model_validate_json(item["document"]) if item else None
+        return self._table.document(_source(source), sk, kind)
 
     def _documents(self, source: str, prefix: str, kind: type[V]) -> list[V]:
-        return [kind.model_validate_json(item["document"]) for item in self._table.query(_source(source), prefix)]
+        return list(self._table.documents(_source(source), prefix, kind))
 
 
 @contextmanager

@@ -7,11 +7,13 @@ import unicodedata
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
 from pydantic import AwareDatetime
 
+from headwater.clock import Clock, utc_now
 from headwater.errors import InvalidRequest
 from headwater.graph import Known, Node, Told
 from headwater.storage.table import ABSENT, Table, WriteRefused
@@ -45,23 +47,17 @@ class Annotation(Stored):
     """Identifies the write: another one with the same id is the same annotation."""
 
 
+@dataclass(frozen=True)
 class Annotations:
-    """Writes annotations, and is the log that lineage reads them from.
-
-    Parameters
-    ----------
-    table : Table
-        The registry table.
-    now : callable
-        The time, UTC.
-    """
+    """Writes annotations, and is the log that lineage reads them from."""
 
     name = "lineage/annotations"
     is_ordered = False
     """Two people's clocks differ: an annotation may appear below one that is there."""
 
-    def __init__(self, table: Table, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        self._table, self._now = table, now
+    table: Table
+    """The registry table."""
+    now: Clock = utc_now
 
     def add(
         self, node: Node, *, text: str = "", owner: str = "", by: str = "", write_id: str | None = None
@@ -92,7 +88,7 @@ class Annotations:
         write_id = uuid.uuid4().hex if write_id is None else write_id
         if not _WRITE_ID.fullmatch(write_id):
             raise InvalidAnnotation(f"write id {write_id[:80]!r}: expected up to 128 letters, digits, _ . : / and -")
-        made = Annotation(node=node.id, text=text, owner=owner, by=by, at=self._now(), write_id=write_id)
+        made = Annotation(node=node.id, text=text, owner=owner, by=by, at=self.now(), write_id=write_id)
         for _ in range(_TRIES):
             if (there := self._written(made.write_id)) is not None:
                 return there
@@ -101,17 +97,16 @@ class Annotations:
             items = [{"pk": PREFIX, "sk": sk, "document": document} for sk in keys]
             # Refused, the same write came first, or its answer was lost: the stored item tells.
             with suppress(WriteRefused):
-                self._table.transact([self._table.put(item, only_if=ABSENT) for item in items])
+                self.table.transact([self.table.put(item, only_if=ABSENT) for item in items])
                 return made
-        raise WriteRefused(f"table {self._table.table}: others kept writing the annotation {made.write_id}")
+        raise WriteRefused(f"table {self.table.table}: others kept writing the annotation {made.write_id}")
 
     def _written(self, write_id: str) -> Annotation | None:
-        item = self._table.get(PREFIX, f"{_WRITE}{write_id}")
-        return Annotation.model_validate_json(item["document"]) if item else None
+        return self.table.document(PREFIX, f"{_WRITE}{write_id}", Annotation)
 
     def entries(self, after: str) -> Iterator[tuple[str, Callable[[], Told]]]:
         """See `headwater.graph.Log`."""
-        for item in self._table.query(PREFIX, _LOG, after=after):
+        for item in self.table.query(PREFIX, _LOG, after=after):
             yield item["sk"], partial(_tell, item["document"])
 
 

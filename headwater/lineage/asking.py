@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 
+from headwater.clock import moment_asked
 from headwater.errors import InvalidRequest
 from headwater.graph import Edge, Node
 from headwater.lineage.index import Direction
@@ -40,7 +40,7 @@ def ask(service: LineageService, query: Mapping[str, str]) -> LineageAnswer:
     directions = _DIRECTIONS.get(query.get("direction", "BOTH").upper())
     if directions is None:
         raise InvalidRequest(f"direction {query['direction']!r}: expected {', '.join(_DIRECTIONS)}")
-    depth, moment = _depth(query.get("depth")), Moment(_time(query, "at"), _time(query, "known"))
+    depth, moment = _depth(query.get("depth")), Moment(moment_asked(query, "at"), moment_asked(query, "known"))
     kinds = [kind for kind in query.get("kind", "").split(",") if kind]
     node = service.resolve(query["nodeId"])
     walks = [
@@ -82,17 +82,3 @@ def _depth(text: str | None) -> int:
     if not (text.isascii() and text.isdecimal() and 1 <= len(text) <= 3 and 1 <= int(text) <= DEEPEST):
         raise InvalidRequest(f"depth {text[:20]!r}: expected a whole number from 1 to {DEEPEST}")
     return int(text)
-
-
-def _time(query: Mapping[str, str], name: str) -> datetime | None:
-    text = query.get(name)
-    if text is None:
-        return None
-    try:
-        # A plus sign in a query that nobody quoted is a blank by now.
-        time = datetime.fromisoformat(text.strip().replace(" ", "+") if "T" in text else text)
-    except ValueError as error:
-        raise InvalidRequest(f"{name} {text[:40]!r} is no time: write it as 2026-03-01T12:00:00Z") from error
-    if time.tzinfo is None:
-        raise InvalidRequest(f"{name} {text[:40]!r} has no time zone: write {text[:40]}Z for UTC")
-    return time.astimezone(UTC)

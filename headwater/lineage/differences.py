@@ -72,12 +72,7 @@ KINDS = ("definition", "parameter", "metric", "lock", "code", "infrastructure")
 
 
 class Differences:
-    """Compares versions.
-
-    Parameters
-    ----------
-    places : Places
-    """
+    """Compares versions."""
 
     def __init__(self, places: Places) -> None:
         table = Table(places.registry_table)

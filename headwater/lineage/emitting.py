@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Protocol
 
 import urllib3
@@ -45,17 +46,17 @@ class Emitted(Value):
     """Why sending stopped early; the next call goes on there."""
 
 
+@dataclass(frozen=True)
 class ToS3:
     """Keeps events under ``lineage/events/`` of the artifacts bucket, each once."""
 
     name = "s3"
 
-    def __init__(self, events: Events) -> None:
-        self._events = events
+    events: Events
 
     def send(self, event: OLEvent) -> bool:
         """See `Transport.send`."""
-        self._events.keep(event_key(event), event_body(event))
+        self.events.keep(event_key(event), event_body(event))
         return True
 
 

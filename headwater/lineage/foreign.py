@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
+from headwater.clock import Clock, utc_now
 from headwater.graph import Log, Places, Told
 from headwater.lineage.openlineage.naming import StackNames
 from headwater.lineage.openlineage.reading import Event, stored, told
@@ -27,16 +28,9 @@ def names_of(places: Places) -> StackNames:
 
 
 class Received:
-    """Takes events in.
+    """Takes events in."""
 
-    Parameters
-    ----------
-    places : Places
-    now : callable
-        The time, UTC.
-    """
-
-    def __init__(self, places: Places, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(self, places: Places, *, now: Clock = utc_now) -> None:
         self._table, self._events, self._now = Table(places.registry_table), Events(places.artifacts_bucket), now
 
     def take(self, event: Event) -> bool:

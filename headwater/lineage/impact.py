@@ -57,13 +57,7 @@ class Impact(Value):
 
 
 class Impacts:
-    """Finds what a node touched.
-
-    Parameters
-    ----------
-    walker : Walker
-    places : Places
-    """
+    """Finds what a node touched."""
 
     def __init__(self, walker: Walker, places: Places) -> None:
         self._walker, self._places = walker, places

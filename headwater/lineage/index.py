@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
@@ -39,29 +40,24 @@ class Cursor(Value):
     """Hash of the positions up to there, of a log in which an entry may appear below others."""
 
 
+@dataclass(frozen=True)
 class Index:
-    """Reads and writes the index.
+    """Reads and writes the index."""
 
-    Parameters
-    ----------
-    table : Table
-        The registry table.
-    """
-
-    def __init__(self, table: Table) -> None:
-        self._table = table
+    table: Table
+    """The registry table."""
 
     # -- writing ------------------------------------------------------------------------------------------------
 
     def add(self, told: Iterable[Told]) -> int:
         """Write what facts tell; the number of items. Writing it again changes nothing. Raises `WriteRefused`."""
         items = {(item["pk"], item["sk"]): item for each in told for item in items_of(each)}
-        self._table.put_all(items.values())
+        self.table.put_all(items.values())
         return len(items)
 
     def cursor(self, log: str) -> Cursor:
         """How far the index has read a log."""
-        item = self._table.get(PREFIX, _CURSOR + _fitting(log))
+        item = self.table.get(PREFIX, _CURSOR + _fitting(log))
         if item is None:
             return Cursor()
         try:
@@ -73,14 +69,14 @@ class Index:
     def advance(self, log: str, cursor: Cursor) -> None:
         """Note how far a log was read. Of two indexers the later write counts: the next one reads a part again."""
         item = {"pk": PREFIX, "sk": _CURSOR + _fitting(log), "log": log, "document": cursor.model_dump_json()}
-        self._table.put_all([item])
+        self.table.put_all([item])
 
     def clear(self) -> int:
         """Delete the whole index; the number of items. `Indexer.rebuild` makes it again."""
         keys = [(item["pk"], item["sk"]) for item in self.items() if not item.get("log", "").startswith(SENT)]
         # The list of things goes last: what is left of a deletion that was cut short is still found.
         keys.sort(key=lambda key: key[0] == PREFIX)
-        self._table.delete_all(keys)
+        self.table.delete_all(keys)
         return len(keys)
 
     # -- reading ------------------------------------------------------------------------------------------------
@@ -90,7 +86,7 @@ class Index:
 
         An edge that several facts tell is there several times; see `merged`.
         """
-        found = self._table.query(PREFIX + node.thing, f"{_fitting(node.version)}#{direction}#")
+        found = self.table.query(PREFIX + node.thing, f"{_fitting(node.version)}#{direction}#")
         return tuple(_edge(node, item) for item in found if item["of"] == node.version)
 
     def of_thing(self, thing: str, direction: Direction) -> tuple[Edge, ...]:
@@ -98,13 +94,13 @@ class Index:
         kind, _, name = thing.partition(":")
         return tuple(
             _edge(Node(kind, name, item["of"]), item)
-            for item in self._table.query(PREFIX + thing, "")
+            for item in self.table.query(PREFIX + thing, "")
             if _direction(item) == direction
         )
 
     def facts(self, node: Node) -> tuple[Known, ...]:
         """The facts about a node itself, oldest first."""
-        found = self._table.query(PREFIX + node.thing, f"{_fitting(node.version)}#FACT#")
+        found = self.table.query(PREFIX + node.thing, f"{_fitting(node.version)}#FACT#")
         return tuple(sorted((_known(node, item) for item in found if item["of"] == node.version), key=_when))
 
     def versions(self, thing: str) -> tuple[Node, ...]:
@@ -112,20 +108,20 @@ class Index:
         kind, _, name = thing.partition(":")
         return tuple(
             Node(kind, name, version)
-            for version in sorted({item["of"] for item in self._table.query(PREFIX + thing, "")})
+            for version in sorted({item["of"] for item in self.table.query(PREFIX + thing, "")})
         )
 
     def things(self, prefix: str = "") -> Iterator[str]:
         """Names of things that begin with ``prefix``, such as ``model:``, in order but for very long names."""
-        for item in self._table.query(PREFIX, _THINGS + prefix):
+        for item in self.table.query(PREFIX, _THINGS + prefix):
             yield item["thing"]
 
     def items(self) -> Iterator[dict[str, Any]]:
         """Every item of the index as it is stored."""
-        for item in self._table.query(PREFIX, ""):
+        for item in self.table.query(PREFIX, ""):
             yield item
             if "thing" in item:
-                yield from self._table.query(PREFIX + item["thing"], "")
+                yield from self.table.query(PREFIX + item["thing"], "")
 
 
 def items_of(told: Told) -> Iterator[Item]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
 
@@ -43,20 +44,15 @@ class Checked(Value):
 SHOWN = 20
 
 
+@dataclass(frozen=True)
 class Indexer:
-    """Reads the logs of all capabilities.
+    """Reads the logs of all capabilities."""
 
-    Parameters
-    ----------
-    index : Index
-    contributions : mapping
-        By the capability's name.
-    places : Places
-        Where the stack keeps its facts.
-    """
-
-    def __init__(self, index: Index, contributions: Mapping[str, Contribution], places: Places) -> None:
-        self._index, self._contributions, self._places = index, contributions, places
+    index: Index
+    contributions: Mapping[str, Contribution]
+    """By the capability's name."""
+    places: Places
+    """Where the stack keeps its facts."""
 
     def catch_up(self, stop: Callable[[], bool] = lambda: False, *, anew: bool = False) -> Caught:
         """Index every fact since the last call.
@@ -71,20 +67,20 @@ class Indexer:
         """
         facts = items = 0
         for telling, log in self._logs():
-            cursor = self._index.cursor(log.name)
+            cursor = self.index.cursor(log.name)
             if anew or cursor.telling != telling:
                 cursor = Cursor()
             for told, behind in news(log, cursor):
-                items += self._index.add(told)
+                items += self.index.add(told)
                 facts += len(told)
-                self._index.advance(log.name, behind.model_copy(update={"telling": telling}))
+                self.index.advance(log.name, behind.model_copy(update={"telling": telling}))
                 if stop():
                     return Caught(facts=facts, items=items, complete=False)
         return Caught(facts=facts, items=items)
 
     def rebuild(self) -> Caught:
         """Delete the index and make it again from the facts, byte for byte."""
-        self._index.clear()
+        self.index.clear()
         # Another indexer may have put back a cursor that it read before.
         return self.catch_up(anew=True)
 
@@ -98,7 +94,7 @@ class Indexer:
                 told |= {(item["pk"], item["sk"]): item for item in items_of(fact)}
                 gone |= set(fact.gone)
         count, unchecked, surplus = len(told), 0, []
-        for item in self._index.items():
+        for item in self.index.items():
             if "log" in item or told.pop((item["pk"], item["sk"]), None) == item:
                 continue
             # A name in the list of things has no fact: it stays as long as anything is known of the thing.
@@ -116,8 +112,8 @@ class Indexer:
         )
 
     def _logs(self) -> Iterator[tuple[int, Log[Told]]]:
-        for contribution in self._contributions.values():
-            for log in contribution.logs(self._places):
+        for contribution in self.contributions.values():
+            for log in contribution.logs(self.places):
                 yield contribution.telling, log
 
 

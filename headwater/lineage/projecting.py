@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from headwater.features.definitions import Definitions
@@ -29,6 +27,7 @@ from headwater.registry.errors import ArtifactInvalid, ArtifactNotFound
 from headwater.registry.service import Registry
 from headwater.registry.store import ArtifactStore
 from headwater.registry.types import AliasMove, ModelVersion, Package
+from headwater.storage.logs import ItemLog
 from headwater.storage.table import Table
 from headwater.versions.errors import Corrupt
 from headwater.versions.refs import datasets
@@ -39,30 +38,8 @@ _SOURCES = "sources/"
 Events = tuple[OLEvent, ...]
 
 
-@dataclass(frozen=True)
-class _Items:
-    """Items of the registry as a log of events."""
-
-    name: str
-    table: Table
-    pk: str
-    prefix: str
-    project: Callable[[dict[str, Any]], Events]
-    is_ordered: bool
-
-    def entries(self, after: str) -> Iterator[tuple[str, Callable[[], Events]]]:
-        """See `headwater.graph.Log`."""
-        for item in self.table.query(self.pk, self.prefix, after=after):
-            yield item["sk"], partial(self.project, item)
-
-
 class Projection:
-    """Projects commits of uploads, materialisations, registered versions and moves of aliases.
-
-    Parameters
-    ----------
-    places : Places
-    """
+    """Projects commits of uploads, materialisations, registered versions and moves of aliases."""
 
     def __init__(self, places: Places) -> None:
         self._names = names_of(places)
@@ -75,23 +52,21 @@ class Projection:
         """The log of each source, view and model."""
         for dataset in datasets(self._table):
             if dataset.startswith(_SOURCES):
-                prefix = f"LOG#branch#{MAIN}#"
-                yield _Items(dataset, self._table, f"DATA#{dataset}", prefix, self._ingestion, is_ordered=True)
-                source = dataset.removeprefix(_SOURCES)
-                yield _Items(
-                    f"refusals/{source}", self._table, f"SOURCE#{source}", "INGESTION#", self._refusal,
-                    is_ordered=False,
-                )  # fmt: skip
+                source, moves = dataset.removeprefix(_SOURCES), f"LOG#branch#{MAIN}#"
+                yield self._log(dataset, f"DATA#{dataset}", moves, self._ingestion, is_ordered=True)
+                yield self._log(f"refusals/{source}", f"SOURCE#{source}", "INGESTION#", self._refusal)
         for definition in self._definitions.all():
             view = definition.view.name
-            yield _Items(
-                f"views/{view}", self._table, f"VIEW#{view}", "MATERIALISATION#", self._materialisation,
-                is_ordered=False,
-            )  # fmt: skip
+            yield self._log(f"views/{view}", f"VIEW#{view}", "MATERIALISATION#", self._materialisation)
         for model in self._registry.models():
             pk = f"MODEL#{model}"
-            yield _Items(f"models/{model}", self._table, pk, "VERSION#", self._training, is_ordered=True)
-            yield _Items(f"aliases/{model}", self._table, pk, "LOG#", self._alias, is_ordered=False)
+            yield self._log(f"models/{model}", pk, "VERSION#", self._training, is_ordered=True)
+            yield self._log(f"aliases/{model}", pk, "LOG#", self._alias)
+
+    def _log(
+        self, name: str, pk: str, prefix: str, project: Callable[[dict[str, Any]], Events], *, is_ordered: bool = False
+    ) -> Log[Events]:
+        return ItemLog(name=name, table=self._table, pk=pk, prefix=prefix, tell=project, is_ordered=is_ordered)
 
     def _ingestion(self, item: Mapping[str, Any]) -> Events:
         if item["to"] is None:

@@ -21,13 +21,7 @@ _SHOWN, _LOOKED_AT = 8, 5000
 
 
 class Resolver:
-    """Finds nodes by what people call them.
-
-    Parameters
-    ----------
-    index : Index
-    places : Places
-    """
+    """Finds nodes by what people call them."""
 
     def __init__(self, index: Index, places: Places) -> None:
         self._index, self._places = index, places

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
-from datetime import UTC, date, datetime
+from collections.abc import Collection, Iterable
 
+from headwater.clock import Clock, utc_now
 from headwater.errors import InvalidRequest
-from headwater.graph import Edge, Known, Node, Places
+from headwater.graph import Node, Places
 from headwater.lineage.annotations import Annotation, Annotations
 from headwater.lineage.contributions import contributions
 from headwater.lineage.contributions import kinds as kinds_of_nodes
@@ -15,12 +15,12 @@ from headwater.lineage.errors import UnknownNode
 from headwater.lineage.forgetting.report import DAYS as SEARCHED_DAYS
 from headwater.lineage.forgetting.report import Entity, Forgetting, Progress
 from headwater.lineage.impact import Impact, Impacts
-from headwater.lineage.index import Direction, Index
-from headwater.lineage.indexer import Caught, Checked, Indexer
+from headwater.lineage.index import Index
+from headwater.lineage.indexer import Indexer
 from headwater.lineage.resolving import Resolver
-from headwater.lineage.standing import Moments, Stood
-from headwater.lineage.walking import MOST_NODES, NOW, Found, Moment, Walker
-from headwater.lineage.why import DAYS, Explaining, Why
+from headwater.lineage.standing import Moments
+from headwater.lineage.walking import NOW, Moment, Walker
+from headwater.lineage.why import Explaining
 from headwater.storage.table import Table
 
 SHALLOW = 1
@@ -34,46 +34,23 @@ class LineageService:
     ----------
     places : Places
         Where the stack keeps its facts.
-    now : callable
-        The time, UTC.
     """
 
-    def __init__(self, places: Places, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(self, places: Places, *, now: Clock = utc_now) -> None:
         self._places, self._now = places, now
         table = Table(places.registry_table)
         self.index = Index(table)
+        self.facts = self.index.facts
         self._annotations = Annotations(table, now=now)
-        self.indexer = Indexer(self.index, contributions(), places)
         self._walker = Walker(self.index, contributions(), places)
-        self._resolver = Resolver(self.index, places)
-        self._explaining = Explaining(places, now=now)
+        # What a part does, the service does.
+        resolver, indexer = Resolver(self.index, places), Indexer(self.index, contributions(), places)
+        self.resolve, self.files = resolver.resolve, resolver.file
+        self.walk, self.path = self._walker.walk, self._walker.path
+        self.at, self.why = Moments(places).at, Explaining(places, now=now).why
+        self.catch_up, self.rebuild, self.verify = indexer.catch_up, indexer.rebuild, indexer.check
 
     # -- questions ----------------------------------------------------------------------------------------------
-
-    def resolve(self, text: str) -> Node:
-        """See `Resolver.resolve`."""
-        return self._resolver.resolve(text)
-
-    def files(self, dataset: str, file: str, version: str = "") -> tuple[Node, ...]:
-        """See `Resolver.file`."""
-        return self._resolver.file(dataset, file, version)
-
-    def walk(
-        self,
-        node: Node,
-        direction: Direction,
-        *,
-        depth: int | None = SHALLOW,
-        moment: Moment = NOW,
-        kinds: Collection[str] = (),
-        most: int = MOST_NODES,
-    ) -> Found:
-        """See `Walker.walk`."""
-        return self._walker.walk(node, direction, depth=depth, moment=moment, kinds=kinds, most=most)
-
-    def path(self, one: Node, other: Node, moment: Moment = NOW) -> tuple[Edge, ...] | None:
-        """See `Walker.path`."""
-        return self._walker.path(one, other, moment)
 
     def impact(self, node: Node, moment: Moment = NOW) -> Impact:
         """See `Impacts.of`."""
@@ -90,26 +67,6 @@ class LineageService:
         if {one.kind, other.kind} != {"model"} or one.name != other.name:
             raise InvalidRequest(f"{one.id} and {other.id}: expected two versions of one model")
         return Differences(self._places).between(one.name, int(one.version), int(other.version))
-
-    def at(self, time: datetime) -> Stood:
-        """See `Moments.at`."""
-        return Moments(self._places).at(time)
-
-    def why(
-        self,
-        request: str,
-        *,
-        model: str | None = None,
-        day: date | datetime | None = None,
-        days: int = DAYS,
-        instance: int = 0,
-    ) -> Why:
-        """See `Explaining.why`."""
-        return self._explaining.why(request, model=model, day=day, days=days, instance=instance)
-
-    def facts(self, node: Node) -> tuple[Known, ...]:
-        """The facts about a node itself, oldest first."""
-        return self.index.facts(node)
 
     def forget(
         self,
@@ -150,17 +107,3 @@ class LineageService:
             for thing in self.index.things()
             if (not kinds or thing.partition(":")[0] in kinds) and all(word in thing.lower() for word in wanted)
         )
-
-    # -- the index ----------------------------------------------------------------------------------------------
-
-    def catch_up(self, stop: Callable[[], bool] = lambda: False) -> Caught:
-        """See `Indexer.catch_up`."""
-        return self.indexer.catch_up(stop)
-
-    def rebuild(self) -> Caught:
-        """See `Indexer.rebuild`."""
-        return self.indexer.rebuild()
-
-    def verify(self) -> Checked:
-        """See `Indexer.check`."""
-        return self.indexer.check()

@@ -57,12 +57,7 @@ class Stood(Value):
 
 
 class Moments:
-    """Replays the logs of aliases, branches and updates.
-
-    Parameters
-    ----------
-    places : Places
-    """
+    """Replays the logs of aliases, branches and updates."""
 
     def __init__(self, places: Places) -> None:
         self._places = places

@@ -23,13 +23,7 @@ _TAKEN = frozenset({"PreconditionFailed", "412", "ConditionalRequestConflict"})
 
 
 class Layouts:
-    """Layouts that were computed before.
-
-    Parameters
-    ----------
-    bucket : str
-        The artifacts bucket.
-    """
+    """Layouts that were computed before, in the artifacts bucket."""
 
     def __init__(self, bucket: str) -> None:
         self._bucket = Bucket(bucket)
@@ -56,13 +50,7 @@ class Layouts:
 
 
 class Events:
-    """OpenLineage events as objects, each written once.
-
-    Parameters
-    ----------
-    bucket : str
-        The artifacts bucket.
-    """
+    """OpenLineage events as objects of the artifacts bucket, each written once."""
 
     def __init__(self, bucket: str) -> None:
         self._bucket = Bucket(bucket)

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from pydantic import AwareDatetime
 
+from headwater.clock import Clock, utc_now
 from headwater.errors import HeadwaterError, InvalidRequest
 from headwater.features.online.records import Materialisation, Materialisations
 from headwater.graph import Node, Places
@@ -112,16 +113,9 @@ class Why(Value):
 
 
 class Explaining:
-    """Explains predictions.
+    """Explains predictions."""
 
-    Parameters
-    ----------
-    places : Places
-    now : callable
-        The time, UTC.
-    """
-
-    def __init__(self, places: Places, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(self, places: Places, *, now: Clock = utc_now) -> None:
         self._places, self._now = places, now
         self._table = Table(places.registry_table)
         self._registry = Registry(self._table)

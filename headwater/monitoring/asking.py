@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 
+from headwater.clock import moment_asked
 from headwater.errors import InvalidRequest
 from headwater.monitoring.drift.verdicts import Finding
 from headwater.monitoring.fingerprints import fingerprint
@@ -65,14 +66,14 @@ def ask(stack: WatchedStack, question: str, model: str, query: Mapping[str, str]
     answer, parameters = _QUESTIONS[question]
     if unknown := sorted(query.keys() - set(parameters)):
         raise InvalidRequest(f"no parameter {', '.join(unknown)[:80]}: expected {', '.join(parameters)}")
-    known = _moment(query)
+    known = moment_asked(query, "as_of")
     _days(query)
     found = fingerprint(stack, question, model, query, known, datetime.now(UTC))
     return Asked(found, lambda: answer(stack, model, query))
 
 
 def _status(stack: WatchedStack, model: str, query: Mapping[str, str]) -> StatusAnswer:
-    found = stack.watching(_moment(query)).status(model, days=1).status
+    found = stack.watching(moment_asked(query, "as_of")).status(model, days=1).status
     if found is None:
         return {
             "model": model, "version": None, "at": None, "state": None, "since": None, "severity": None,
@@ -95,7 +96,9 @@ def _status(stack: WatchedStack, model: str, query: Mapping[str, str]) -> Status
 
 def _drift(stack: WatchedStack, model: str, query: Mapping[str, str]) -> DriftAnswer:
     since, until = _days(query)
-    found = stack.watching(_moment(query)).drift(model, since=since, until=until, segment=query.get("segment", ""))
+    found = stack.watching(moment_asked(query, "as_of")).drift(
+        model, since=since, until=until, segment=query.get("segment", "")
+    )
     return {
         "model": model,
         "version": found.version,
@@ -119,7 +122,7 @@ def _drift(stack: WatchedStack, model: str, query: Mapping[str, str]) -> DriftAn
 
 def _quality(stack: WatchedStack, model: str, query: Mapping[str, str]) -> QualityAnswer:
     since, until = _days(query)
-    found = stack.watching(_moment(query)).quality(model, since=since, until=until)
+    found = stack.watching(moment_asked(query, "as_of")).quality(model, since=since, until=until)
     return {
         "model": model,
         "version": found.version,
@@ -140,7 +143,7 @@ def _quality(stack: WatchedStack, model: str, query: Mapping[str, str]) -> Quali
 
 def _performance(stack: WatchedStack, model: str, query: Mapping[str, str]) -> Told:
     since, until = _days(query)
-    with stack.asking(model, _moment(query)) as asking:
+    with stack.asking(model, moment_asked(query, "as_of")) as asking:
         found = asking.performance(since=since, until=until, segment=query.get("segment", ""), delay=False)
         # What was asked as of a moment stays, whatever becomes available.
         until_then = asking.changes() if "as_of" not in query else None
@@ -207,17 +210,3 @@ def _day(query: Mapping[str, str], name: str) -> date | None:
         return None if text is None else date.fromisoformat(text)
     except ValueError as error:
         raise InvalidRequest(f"{name} {text!r:.40} is no day: write it as 2026-03-01") from error
-
-
-def _moment(query: Mapping[str, str]) -> datetime | None:
-    text = query.get("as_of")
-    if text is None:
-        return None
-    try:
-        # A plus sign in a query that nobody quoted is a blank by now.
-        moment = datetime.fromisoformat(text.strip().replace(" ", "+") if "T" in text else text)
-    except ValueError as error:
-        raise InvalidRequest(f"as_of {text!r:.40} is no time: write it as 2026-03-01T12:00:00Z") from error
-    if moment.tzinfo is None:
-        raise InvalidRequest(f"as_of {text!r:.40} has no time zone: write {text[:40]}Z for UTC")
-    return moment.astimezone(UTC)

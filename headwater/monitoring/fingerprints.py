@@ -34,11 +34,8 @@ def fingerprint(
 
     Parameters
     ----------
-    stack : WatchedStack
-    question : {"status", "drift", "quality", "performance"}
-    model : str
-    query : mapping
-        Its parameters, as they were given.
+    stack, question, model, query
+        As of `headwater.monitoring.asking.ask`.
     known : datetime, optional
         The moment of ``as_of``.
     now : datetime

@@ -27,6 +27,7 @@ from enum import StrEnum
 
 import duckdb
 
+from headwater.clock import Clock, utc_now
 from headwater.declare import Catalog, FeatureView
 from headwater.errors import InvalidRequest, NotFound, Refused
 from headwater.features.catalog.lineage import sources_of
@@ -127,8 +128,6 @@ class Parity:
         The registry table.
     served : callable, optional
         The views and versions of their definitions that serving models look up (`Uses.served`).
-    now : callable
-        The time, UTC.
     sample : int
         Entities of a view that are compared.
     """
@@ -141,18 +140,12 @@ class Parity:
         registry: Table,
         *,
         served: Callable[[], Set[tuple[str, str]]] = frozenset,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        now: Clock = utc_now,
         sample: int = SAMPLE,
     ) -> None:
-        self._catalog = catalog
-        self._lake = lake
-        self._online = online
-        self._registry = registry
-        self._served = served
-        self._now = now
-        self._sample = sample
-        self._features = Features(catalog, lake, now=now)
-        self._materialisations = Materialisations(registry)
+        self._catalog, self._lake, self._online, self._registry = catalog, lake, online, registry
+        self._served, self._now, self._sample = served, now, sample
+        self._features, self._materialisations = Features(catalog, lake, now=now), Materialisations(registry)
 
     def check(self) -> tuple[ViewParity, ...]:
         """Check every declared view that was ever materialised, and older definitions that a serving model looks up.

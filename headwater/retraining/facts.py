@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Iterator
 from typing import Any
 
 from headwater.graph import Contribution, Edge, Known, Log, Node, NodeKind, Places, Role, Told
 from headwater.registry.service import Registry
 from headwater.retraining.store import LOG, PREFIX
 from headwater.retraining.types import Decision, Verdict
+from headwater.storage.logs import ItemLog
 from headwater.storage.table import Table
 from headwater.training.facts import run_node
 
@@ -18,25 +17,6 @@ from headwater.training.facts import run_node
 def decision_node(model: str, revision: int) -> Node:
     """The node of a decision of a model's retraining policy, by the revision of the policy's state after it."""
     return Node("decision", model, str(revision))
-
-
-@dataclass(frozen=True)
-class Decisions:
-    """The log of one model's policy. Its positions are times of several writers, whose clocks may differ."""
-
-    model: str
-    table: Table
-    is_ordered: bool = False
-
-    @property
-    def name(self) -> str:
-        """Name of the log."""
-        return f"retraining/{self.model}"
-
-    def entries(self, after: str) -> Iterator[tuple[str, Callable[[], Told]]]:
-        """See `headwater.graph.Log`."""
-        for item in self.table.query(PREFIX + self.model, LOG, after=after):
-            yield item["sk"], partial(_told, item)
 
 
 def _told(item: dict[str, Any]) -> Told:
@@ -53,7 +33,10 @@ def _told(item: dict[str, Any]) -> Told:
 def _logs(places: Places) -> Iterator[Log[Told]]:
     table = Table(places.registry_table)
     for model in Registry(table).models():
-        yield Decisions(model, table)
+        # Positions are times of several writers, whose clocks may differ.
+        yield ItemLog(
+            name=f"retraining/{model}", table=table, pk=PREFIX + model, prefix=LOG, tell=_told, is_ordered=False
+        )
 
 
 FACTS = Contribution(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 
+from headwater.clock import Clock, utc_now
 from headwater.retraining.errors import BadPause, NotPaused, RetrainingBusy
 from headwater.retraining.store import RetrainStore
 from headwater.retraining.types import Decision, Pause, RetrainState, Verdict
@@ -19,7 +19,7 @@ def pause(
     by: str,
     until: datetime | None = None,
     why: str = "",
-    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    now: Clock = utc_now,
 ) -> Pause:
     """Start nothing before ``until``; what runs goes on, and reasons wait.
 
@@ -36,9 +36,7 @@ def pause(
     return made
 
 
-def resume(
-    store: RetrainStore, model: str, *, by: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)
-) -> None:
+def resume(store: RetrainStore, model: str, *, by: str, now: Clock = utc_now) -> None:
     """End a pause; raises `NotPaused` if there is none."""
     if store.state(model).pause is None:
         raise NotPaused(f"retraining of {model} isn't paused")
@@ -46,7 +44,7 @@ def resume(
 
 
 def _change(
-    store: RetrainStore, model: str, held: Pause | None, verdict: Verdict, words: str, now: Callable[[], datetime]
+    store: RetrainStore, model: str, held: Pause | None, verdict: Verdict, words: str, now: Clock
 ) -> RetrainState:
     for _ in range(_TRIES):
         before = store.state(model)

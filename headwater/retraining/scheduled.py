@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from headwater.retraining.asking import tick_ask
 from headwater.retraining.types import Ask, Decision, Verdict
 from headwater.schedules.targets import Seen
-from headwater.schedules.types import BACKFILL, TickRecord, Work
+from headwater.schedules.types import BACKFILL, Work
 from headwater.training.scheduled import ScheduledTraining
 
 
@@ -20,45 +21,36 @@ class Answers(Protocol):
     def answer(self, model: str, ask_id: str) -> Decision | None: ...
 
 
+@dataclass(frozen=True)
 class PolicyTraining:
-    """Hands ticks over to the policy.
+    """Hands ticks over to the policy."""
 
-    Parameters
-    ----------
-    training : ScheduledTraining
-        Looks at trainings and stops them.
-    ask : callable
-        Asks the policy of a model.
-    answers : Answers
-        What it answered before.
-    """
-
-    def __init__(self, training: ScheduledTraining, ask: Callable[[str, Ask], Decision], answers: Answers) -> None:
-        self._training, self._ask, self._answers = training, ask, answers
-
-    def run_of(self, work: Work, tick: TickRecord) -> str:
-        """The run's id, if the policy lets it start."""
-        return self._training.run_of(work, tick)
+    training: ScheduledTraining
+    """Looks at trainings and stops them."""
+    ask: Callable[[str, Ask], Decision]
+    """Asks the policy of a model."""
+    answers: Answers
+    """What it answered before."""
 
     def start(self, work: Work, run: str, given: Mapping[str, Any]) -> None:
         """Ask the policy once; it starts the run, or refuses."""
         by_hand = str(given.get("by") or "")
         tick = json.dumps(dict(given))
         ask = Ask(id=tick_ask(run), kind="schedule", why=_said(given), by=by_hand[:100], run=run, tick=tick)
-        self._ask(work.name, ask)
+        self.ask(work.name, ask)
 
     def look(self, work: Work, run: str) -> Seen | None:
         """How the run stands; SKIPPED if the policy refused it."""
-        if (seen := self._training.look(work, run)) is not None:
+        if (seen := self.training.look(work, run)) is not None:
             return seen
-        decision = self._answers.answer(work.name, tick_ask(run))
+        decision = self.answers.answer(work.name, tick_ask(run))
         if decision is not None and decision.verdict is Verdict.REFUSED:
             return Seen("SKIPPED", decision.words)
         return None
 
     def stop(self, work: Work, run: str, why: str, at: datetime) -> None:
         """Stop the run."""
-        self._training.stop(work, run, why, at)
+        self.training.stop(work, run, why, at)
 
 
 def _said(given: Mapping[str, Any]) -> str:

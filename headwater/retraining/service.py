@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import datetime
 from typing import NamedTuple, Protocol
 
+from headwater.clock import Clock, utc_now
 from headwater.declare import Catalog, Model, Retraining
 from headwater.retraining import machine
 from headwater.retraining.costs import dollars_of
@@ -53,43 +55,26 @@ class Size(NamedTuple):
     memory_mib: float
 
 
+@dataclass(frozen=True)
 class Policies:
-    """The policies of all models.
+    """The policies of all models."""
 
-    Parameters
-    ----------
-    catalog : Catalog
-        The deployed products.
-    store : RetrainStore
-    trainings : Starts
-    standing : callable
-        How a model stands now.
-    size : Size
-        Of the container, for what a training costs.
-    now : callable
-        The time, UTC.
-    pause : callable
-        Called with seconds before a contended write is tried again.
-    """
-
-    def __init__(
-        self,
-        catalog: Catalog,
-        store: RetrainStore,
-        trainings: Starts,
-        standing: Callable[[Model], Standing],
-        size: Size,
-        *,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
-        pause: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._catalog, self._store, self._trainings, self._standing = catalog, store, trainings, standing
-        self._size, self._now, self._pause = size, now, pause
+    catalog: Catalog
+    """The deployed products."""
+    store: RetrainStore
+    trainings: Starts
+    standing: Callable[[Model], Standing]
+    """How a model stands now."""
+    size: Size
+    """Of the container, for what a training costs."""
+    now: Clock = utc_now
+    pause: Callable[[float], None] = time.sleep
+    """Called with seconds before a contended write is tried again."""
 
     @property
     def models(self) -> Collection[str]:
         """The models' names."""
-        return self._catalog.models.keys()
+        return self.catalog.models.keys()
 
     def policy(self, model: str) -> Retraining:
         """The policy of a model; raises `NoSuchModel`."""
@@ -98,7 +83,7 @@ class Policies:
     def look_at_all(self) -> tuple[list[RetrainState], dict[str, Exception]]:
         """Look at every model; the states, and by model why it couldn't be looked at."""
         states, failed = [], {}
-        for model in sorted(self._catalog.models):
+        for model in sorted(self.catalog.models):
             try:
                 states.append(self.look(model))
             except Exception as error:  # The others can be looked at all the same.
@@ -115,8 +100,8 @@ class Policies:
         """
         model = self._model(model_name)
         self._settle(model)
-        for _ in tries(_TRIES, self._pause):
-            if (known := self._store.answer(model.name, ask.id)) is not None:
+        for _ in tries(_TRIES, self.pause):
+            if (known := self.store.answer(model.name, ask.id)) is not None:
                 # Whoever died after the answer was written left the rest to the next look.
                 self.look(model.name)
                 return known
@@ -128,18 +113,18 @@ class Policies:
         """Follow the current training, take up reasons that are there by themselves, and start what is due."""
         model = self._model(model_name)
         self._settle(model)
-        if not _may_train(self._store.state(model.name), model.retraining):
-            return self._store.state(model.name)
-        for _ in tries(_TRIES, self._pause):
-            state = machine.cooled(before := self._store.state(model.name), self._now())
+        if not _may_train(self.store.state(model.name), model.retraining):
+            return self.store.state(model.name)
+        for _ in tries(_TRIES, self.pause):
+            state = machine.cooled(before := self.store.state(model.name), self.now())
             if state.phase is Phase.REQUESTED:
                 self._settle(model)
             if state.run is not None:
-                return self._store.state(model.name)
+                return self.store.state(model.name)
             if state != before:
                 self._write(state, before, Verdict.COOLED, words="the cool-down is over")
                 continue
-            standing = self._standing(model)
+            standing = self.standing(model)
             if not self._moved(model, state, standing):
                 return state
         raise RetrainingBusy(f"model {model.name!r}: others kept writing its retraining state first")
@@ -148,8 +133,8 @@ class Policies:
 
     def _answered(self, model: Model, ask: Ask) -> bool:
         """Write the answer to an event, unless others wrote first."""
-        before, policy = self._store.state(model.name), model.retraining
-        state, standing = machine.cooled(before, self._now()), self._standing(model)
+        before, policy = self.store.state(model.name), model.retraining
+        state, standing = machine.cooled(before, self.now()), self.standing(model)
         ask = _resolved(ask, policy, standing)
         if (refusal := _unfounded(ask, policy, standing)) is not None:
             return self._write(state, before, Verdict.REFUSED, ask=ask, blocked=refusal)
@@ -158,14 +143,14 @@ class Policies:
             words = ask.why
             if state.run is not None:
                 words = f"run {state.run.run_id} is in progress: looked at again when it is over"
-            return self._write(machine.arm(state, kind, ask.why, self._now()), before, Verdict.ARMED, words, ask=ask)
-        if (blocked := machine.blocker(state, policy, standing, (kind,), self._now())) is not None:
+            return self._write(machine.arm(state, kind, ask.why, self.now()), before, Verdict.ARMED, words, ask=ask)
+        if (blocked := machine.blocker(state, policy, standing, (kind,), self.now())) is not None:
             return self._write(state, before, Verdict.REFUSED, ask=ask, blocked=blocked)
         return self._request(state, before, standing, ask)
 
     def _moved(self, model: Model, state: RetrainState, standing: Standing) -> bool:
         """Whether something was written, or others did: then it is looked at anew."""
-        policy, now = model.retraining, self._now()
+        policy, now = model.retraining, self.now()
         last = state.last
         if last and last.outcome is Outcome.STAGED and last.run_id == standing.champion_run:
             promoted = machine.settled_late(state, last.run_id, Outcome.PROMOTED)
@@ -205,7 +190,7 @@ class Policies:
     def _request(
         self, state: RetrainState, before: RetrainState, standing: Standing, ask: Ask, armed: Armed | None = None
     ) -> bool:
-        now = self._now()
+        now = self.now()
         assert standing.data_version is not None  # noqa: S101 - without one it is blocked
         run = CurrentRun(
             run_id=ask.run or f"{state.model[:_LONGEST_MODEL]}-{ask.kind}-{standing.key[:16]}",
@@ -232,18 +217,18 @@ class Policies:
 
     def _settle(self, model: Model) -> None:
         """Start what was requested, and take down what became of what runs."""
-        for _ in tries(_TRIES, self._pause):
-            before, now = self._store.state(model.name), self._now()
+        for _ in tries(_TRIES, self.pause):
+            before, now = self.store.state(model.name), self.now()
             run = before.run
             if run is None:
                 self._settle_expired(before)
                 return
             if before.phase is Phase.REQUESTED:
                 # Started first and noted after: it is started once by its name, whoever comes again.
-                self._trainings.start(model.name, run)
+                self.trainings.start(model.name, run)
                 self._write(machine.started(before, now), before)
                 continue
-            seen = self._trainings.look(run.run_id)
+            seen = self.trainings.look(run.run_id)
             if seen is not None and seen.outcome is not None:
                 self._end(model, before, seen)
             elif now >= run.expires_at:
@@ -258,7 +243,7 @@ class Policies:
         run = before.run
         assert run is not None and seen.outcome is not None  # noqa: S101, PT018 - the caller looked
         after = machine.ended(
-            before, model.retraining, seen.outcome, self._now(),
+            before, model.retraining, seen.outcome, self.now(),
             seconds=seen.seconds, dollars=self._dollars(seen), reason=seen.reason,
         )  # fmt: skip
         failed = run if seen.outcome is Outcome.FAILED else None
@@ -269,7 +254,7 @@ class Policies:
         last = before.last
         if last is None or last.outcome is not Outcome.EXPIRED or last.seconds is not None:
             return
-        seen = self._trainings.look(last.run_id)
+        seen = self.trainings.look(last.run_id)
         if seen is None or seen.outcome is None or seen.seconds is None:
             return
         after = machine.settled_late(
@@ -281,7 +266,7 @@ class Policies:
     def _dollars(self, seen: Seen) -> float | None:
         if seen.seconds is None:
             return None
-        return dollars_of(seen.seconds, vcpus=self._size.vcpus, memory_mib=self._size.memory_mib)
+        return dollars_of(seen.seconds, vcpus=self.size.vcpus, memory_mib=self.size.memory_mib)
 
     # -- writes -------------------------------------------------------------------------------------------------
 
@@ -304,7 +289,7 @@ class Policies:
         if verdict is not None:
             decision = Decision(
                 model=state.model,
-                at=self._now(),
+                at=self.now(),
                 revision=after.revision,
                 verdict=verdict,
                 kind=kind or (_kind(ask) if ask else None),
@@ -313,11 +298,11 @@ class Policies:
                 run_id=run_id or (claim.run_id if claim else ""),
                 ask_id=ask.id if ask else "",
             )
-        return self._store.write(after, before, decision, claim=claim, failed_key=failed)
+        return self.store.write(after, before, decision, claim=claim, failed_key=failed)
 
     def _model(self, name: str) -> Model:
-        if (found := self._catalog.models.get(name)) is None:
-            known = ", ".join(sorted(self._catalog.models)) or "none"
+        if (found := self.catalog.models.get(name)) is None:
+            known = ", ".join(sorted(self.catalog.models)) or "none"
             raise NoSuchModel(f"the stack has no model {name!r}: it has {known}")
         return found
 

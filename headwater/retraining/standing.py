@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import date
 from typing import Any, Protocol
 
@@ -36,47 +37,33 @@ class Pins(Protocol):
     def pin(self, sources: Any, views: Any = ()) -> DataVersion: ...
 
 
+@dataclass(frozen=True)
 class StandingReader:
-    """Reads how a model stands.
+    """Reads how a model stands."""
 
-    Parameters
-    ----------
-    catalog : Catalog
-        The deployed products.
-    lake : Pins
-    registry : Registry
-    artifacts : ArtifactStore
-    watch : WatchRecords
-    store : RetrainStore
-    """
-
-    def __init__(
-        self,
-        catalog: Catalog,
-        lake: Pins,
-        registry: Registry,
-        artifacts: ArtifactStore,
-        watch: WatchRecords,
-        store: RetrainStore,
-    ) -> None:
-        self._catalog, self._lake, self._registry = catalog, lake, registry
-        self._artifacts, self._watch, self._store = artifacts, watch, store
+    catalog: Catalog
+    """The deployed products."""
+    lake: Pins
+    registry: Registry
+    artifacts: ArtifactStore
+    watch: WatchRecords
+    store: RetrainStore
 
     def __call__(self, model: Model) -> Standing:
         """How a model stands now."""
-        definition = definition_of(self._catalog, model)
-        number = self._registry.current(model.name, PRODUCTION)
-        champion = None if number is None else self._registry.version(model.name, number)
+        definition = definition_of(self.catalog, model)
+        number = self.registry.current(model.name, PRODUCTION)
+        champion = None if number is None else self.registry.version(model.name, number)
         found: dict[str, Any] = {"champion": number}
         if champion is not None:
             found |= {"champion_run": champion.run_id, "champion_data": self._learnt(champion, definition)}
             found |= self._monitored(model, champion.version)
         try:
-            data = self._lake.pin([source.name for source in definition.sources], model.views)
+            data = self.lake.pin([source.name for source in definition.sources], model.views)
         except (NoData, OlderDefinition) as error:
             return Standing(**found, no_data=error.message)
         key = key_of(data.id, definition, number)
-        held = self._store.holder(model.name, key)
+        held = self.store.holder(model.name, key)
         if held is not None:
             found |= {"key_run": held.run_id, "key_failed": held.failed}
         return Standing(**found, data_version=data.id, pinned=data.model_dump_json(), key=key)
@@ -84,13 +71,13 @@ class StandingReader:
     def _learnt(self, champion: ModelVersion, definition: Product) -> str | None:
         """The data that the champion learnt from; None if it learnt by another definition."""
         with suppress(KeyError, ArtifactNotFound, ArtifactInvalid):
-            its = self._artifacts.load(champion.candidate.files[DEFINITION_FILE], Product)
+            its = self.artifacts.load(champion.candidate.files[DEFINITION_FILE], Product)
             if learnt_by(its) == learnt_by(definition):
                 return champion.candidate.data_version
         return None
 
     def _monitored(self, model: Model, version: int) -> dict[str, Any]:
-        status = self._watch.status(model.name)
+        status = self.watch.status(model.name)
         if status is None or status.version != version:
             return {}
         policy, figure = model.retraining, deciding(status.realised, status.estimated)
@@ -101,7 +88,7 @@ class StandingReader:
             found["drifted"] = status.reason
         if figure is not None and figure.is_worse:
             found["worse"] = status.reason
-            windows = self._watch.performances(model.name, version)[-policy.windows :]
+            windows = self.watch.performances(model.name, version)[-policy.windows :]
             figures = [deciding(one.realised, one.estimated) for one in windows]
             found["worse_windows"] = sum(one is not None and one.is_worse for one in figures)
         if status.realised is not None:
@@ -113,7 +100,7 @@ class StandingReader:
         """Broken values of the running day or of the last judged days, in words; empty if there are none."""
         if broken := tuple(filter(_is_broken, status.findings)):
             return _dated(status.day, broken)
-        judged = self._watch.judged(status.model, status.version)
+        judged = self.watch.judged(status.model, status.version)
         for one in reversed(judged[-days:] if days else []):
             if broken := tuple(filter(_is_broken, one.counts.verdict.findings)):
                 return _dated(one.day, broken)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from itertools import islice
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
@@ -19,7 +19,7 @@ from headwater.retraining.errors import NoPolicy, RetrainingBusy, RetrainingRefu
 from headwater.retraining.types import Ask, CurrentRun, Decision, Outcome, RetrainState
 from headwater.storage.clients import client, error_code
 from headwater.storage.executions import Executions
-from headwater.storage.table import ABSENT, Item, Table, WriteRefused
+from headwater.storage.table import ABSENT, Item, Table
 from headwater.training.store import RunFiles
 from headwater.training.types import DATA_VERSION_FILE
 
@@ -45,37 +45,29 @@ class Held(NamedTuple):
     failed: bool
 
 
+@dataclass(frozen=True)
 class RetrainStore:
-    """Items under ``RETRAIN#<model>``: ``STATE``, ``LOG#<time>#<revision>``, ``KEY#<key>`` and ``ASK#<id>``.
+    """Items under ``RETRAIN#<model>``: ``STATE``, ``LOG#<time>#<revision>``, ``KEY#<key>`` and ``ASK#<id>``."""
 
-    Parameters
-    ----------
-    table : Table
-        The registry table.
-    """
-
-    def __init__(self, table: Table) -> None:
-        self._table = table
+    table: Table
+    """The registry table."""
 
     def state(self, model: str) -> RetrainState:
         """The model's state; a new one if there is none."""
-        item = self._table.get(PREFIX + model, _STATE)
-        return RetrainState.model_validate_json(item["document"]) if item else RetrainState(model=model)
+        return self.table.document(PREFIX + model, _STATE, RetrainState) or RetrainState(model=model)
 
     def answer(self, model: str, ask_id: str) -> Decision | None:
         """The decision on an event that came before; None if it didn't."""
-        item = self._table.get(PREFIX + model, _ASK + ask_id)
-        return Decision.model_validate_json(item["document"]) if item else None
+        return self.table.document(PREFIX + model, _ASK + ask_id, Decision)
 
     def holder(self, model: str, key: str) -> Held | None:
         """The training that was requested for a key; None if there was none."""
-        item = self._table.get(PREFIX + model, _KEY + key)
+        item = self.table.get(PREFIX + model, _KEY + key)
         return Held(item["run_id"], bool(item["failed"])) if item else None
 
     def log(self, model: str, number: int) -> list[Decision]:
         """The last decisions, newest first."""
-        found = islice(self._table.newest_first(PREFIX + model, LOG, page_size=min(number, 1000)), number)
-        return [Decision.model_validate_json(item["document"]) for item in found]
+        return self.table.last_documents(PREFIX + model, LOG, Decision, number)
 
     def write(
         self,
@@ -96,30 +88,26 @@ class RetrainStore:
         pk = PREFIX + state.model
         item: Item = {"pk": pk, "sk": _STATE, "revision": state.revision, "document": state.model_dump_json()}
         held = {"only_if": "#revision = :known", "known": before.revision} if before.revision else {"only_if": ABSENT}
-        writes = [self._table.put(item, **held)]
+        writes = [self.table.put(item, **held)]
         if decision is not None:
             document = decision.model_dump_json()
             key = f"{LOG}{decision.at:%Y-%m-%dT%H:%M:%S.%f}Z#{decision.revision:08d}"
-            writes.append(self._table.put({"pk": pk, "sk": key, "document": document}, only_if=ABSENT))
+            writes.append(self.table.put({"pk": pk, "sk": key, "document": document}, only_if=ABSENT))
             if decision.ask_id:
                 answer: Item = {"pk": pk, "sk": _ASK + decision.ask_id, "document": document}
-                writes.append(self._table.put(answer, only_if=ABSENT))
+                writes.append(self.table.put(answer, only_if=ABSENT))
         if claim is not None:
             writes.append(self._claim(pk, claim))
         if failed_key is not None:
             item = {"pk": pk, "sk": _KEY + failed_key.key, "run_id": failed_key.run_id, "failed": 1}
-            writes.append(self._table.put(item, only_if="#run_id = :run", run=failed_key.run_id))
-        try:
-            self._table.transact(writes)
-        except WriteRefused:
-            return False
-        return True
+            writes.append(self.table.put(item, only_if="#run_id = :run", run=failed_key.run_id))
+        return self.table.applied(writes)
 
     def _claim(self, pk: str, claim: Claim) -> dict[str, Any]:
         item: Item = {"pk": pk, "sk": _KEY + claim.key, "run_id": claim.run_id, "failed": 0}
         if not claim.failed:
-            return self._table.put(item, only_if=ABSENT)
-        return self._table.put(item, only_if="#run_id = :before AND #failed = :yes", before=claim.failed, yes=1)
+            return self.table.put(item, only_if=ABSENT)
+        return self.table.put(item, only_if="#run_id = :before AND #failed = :yes", before=claim.failed, yes=1)
 
 
 class Seen(NamedTuple):
@@ -181,17 +169,12 @@ class Trainings:
         return Seen(Outcome.STAGED, seconds, f"{version} waits for: headwater models promote")
 
 
+@dataclass(frozen=True)
 class PolicyFunction:
-    """The function that keeps the policy.
+    """The function that keeps the policy."""
 
-    Parameters
-    ----------
-    name : str
-        Its name on AWS.
-    """
-
-    def __init__(self, name: str) -> None:
-        self.name = name
+    name: str
+    """Its name on AWS."""
 
     def ask(self, model: str, ask: Ask) -> Decision:
         """Give a reason to train, and wait for the decision.

@@ -7,26 +7,16 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from headwater.schedules.targets import Seen, execution_of, seen_of
-from headwater.schedules.types import TickRecord, Work
+from headwater.schedules.targets import Seen, seen_of
+from headwater.schedules.types import Work
 from headwater.storage.executions import Executions
 
 
 class ScheduledCall:
-    """Starts calls for ticks: executions of the machine that calls functions.
-
-    Parameters
-    ----------
-    regular_arn : str
-        The machine's.
-    """
+    """Starts calls for ticks: executions of the machine that calls functions."""
 
     def __init__(self, regular_arn: str) -> None:
         self._machine = Executions(regular_arn)
-
-    def run_of(self, work: Work, tick: TickRecord) -> str:
-        """The run's id."""
-        return execution_of(work, tick)
 
     def start(self, work: Work, run: str, given: Mapping[str, Any]) -> None:
         """Call the function with the work's event and the tick's ``time``; a run's name is taken once."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import islice, takewhile
 from typing import Literal
 
+from headwater.clock import Clock, utc_now
 from headwater.errors import InvalidRequest
 from headwater.schedules.errors import BadRange, NotPaused, StillRuns
 from headwater.schedules.starting import Starter, with_open
@@ -37,8 +38,6 @@ class Scheduler:
         The definitions of the last deployment.
     targets : mapping of str to Target
         By the kind of work.
-    now : callable
-        The time, UTC.
     pause : callable
         Called with seconds before a contended write is tried again.
     """
@@ -49,7 +48,7 @@ class Scheduler:
         deployed: DeployedSchedules,
         targets: Mapping[str, Target],
         *,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        now: Clock = utc_now,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._ledger, self._now = ledger, now

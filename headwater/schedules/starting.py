@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
+from headwater.clock import Clock
 from headwater.schedules.errors import ScheduleBusy
 from headwater.schedules.store import Ledger
-from headwater.schedules.targets import Target
+from headwater.schedules.targets import Target, run_of
 from headwater.schedules.types import BACKFILL, Open, Origin, ScheduleState, TickRecord, TickStatus
 from headwater.storage.retries import tries
 
@@ -18,6 +20,7 @@ UNSEEN = timedelta(days=1)
 """How long a run that was started may be unknown to who runs it, before it counts as lost."""
 
 
+@dataclass(frozen=True)
 class Starter:
     """Starts and follows the runs of open ticks.
 
@@ -25,21 +28,16 @@ class Starter:
     between starts the same run once more, which is none.
     """
 
-    def __init__(
-        self,
-        ledger: Ledger,
-        targets: Mapping[str, Target],
-        *,
-        now: Callable[[], datetime],
-        pause: Callable[[float], None],
-    ) -> None:
-        self._ledger, self._targets, self._now, self._pause = ledger, targets, now, pause
+    ledger: Ledger
+    targets: Mapping[str, Target]
+    now: Clock
+    pause: Callable[[float], None]
 
     def advance(self, name: str) -> ScheduleState | None:
         """Go on until nothing can be started and every run was looked at; the state then, None if there is none."""
         seen: set[str] = set()
         while True:
-            state = self._ledger.state(name)
+            state = self.ledger.state(name)
             if state is None or not (self._settle(state, seen) or self._start_next(state)):
                 return state
 
@@ -58,7 +56,7 @@ class Starter:
     def _ended(self, state: ScheduleState, record: TickRecord) -> tuple[TickStatus | None, str]:
         found = self._target(state).look(state.definition.work, record.run)
         if found is None:
-            lost = self._now() - record.changed_at > UNSEEN
+            lost = self.now() - record.changed_at > UNSEEN
             return (TickStatus.FAILED, f"there is no run {record.run} any more") if lost else (None, "")
         if found.status == "RUNNING":
             return None, ""
@@ -77,43 +75,43 @@ class Starter:
             return True
         filled = [entry for entry in state.open if is_of(entry, BACKFILL)]
         due = next((entry for entry in filled if entry.status == "DUE"), None)
-        is_paused = state.pause is not None and state.pause.holds(max(self._now(), state.cursor))
+        is_paused = state.pause is not None and state.pause.holds(max(self.now(), state.cursor))
         if due is None or is_paused or sum(entry.status == "STARTED" for entry in filled) >= state.parallel:
             return False
         self._start(state, self._record(state, due))
         return True
 
     def _start(self, state: ScheduleState, record: TickRecord) -> None:
-        target, work = self._target(state), state.definition.work
-        run = target.run_of(work, record)
-        target.start(work, run, _given(record))
+        work = state.definition.work
+        run = run_of(work, record)
+        self._target(state).start(work, run, _given(record))
         self._move(record, TickStatus.STARTED, run=run)
 
     def _replace(self, state: ScheduleState, record: TickRecord, *, by: Open) -> None:
         why = f"replaced by the tick of {by.key.removeprefix('TICK#')}"
-        self._target(state).stop(state.definition.work, record.run, why, self._now())
+        self._target(state).stop(state.definition.work, record.run, why, self.now())
         self._move(record, TickStatus.FAILED, reason=why)
 
     def _move(self, record: TickRecord, status: TickStatus, **changes: Any) -> None:
         """Write a tick's new status and the state's open ticks together, unless somebody did."""
-        moved = record.model_copy(update={"status": status, "changed_at": self._now(), **changes})
-        for _ in tries(_TRIES, self._pause):
-            before, there = self._ledger.state(record.schedule), self._ledger.tick(record.schedule, record.key)
+        moved = record.model_copy(update={"status": status, "changed_at": self.now(), **changes})
+        for _ in tries(_TRIES, self.pause):
+            before, there = self.ledger.state(record.schedule), self.ledger.tick(record.schedule, record.key)
             if before is None or there is None or there.status is not record.status or there.attempt != record.attempt:
                 # Another one did, or this one did and the answer was lost.
                 return
             state = with_open(before.model_copy(update={"write": uuid.uuid4().hex}), [moved])
-            if self._ledger.write(state, before, ticks=[(moved, there)]):
+            if self.ledger.write(state, before, ticks=[(moved, there)]):
                 return
         raise ScheduleBusy(f"schedule {record.schedule!r}: others kept writing it first")
 
     def _record(self, state: ScheduleState, entry: Open) -> TickRecord:
-        record = self._ledger.tick(state.definition.name, entry.key)
+        record = self.ledger.tick(state.definition.name, entry.key)
         assert record is not None  # noqa: S101 -- written in one transaction with the state
         return record
 
     def _target(self, state: ScheduleState) -> Target:
-        return self._targets[state.definition.work.kind]
+        return self.targets[state.definition.work.kind]
 
 
 def is_of(entry: Open, lane: Origin) -> bool:

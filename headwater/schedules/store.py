@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
 from headwater.schedules.types import Definition, Effective, ScheduleState, TickRecord
-from headwater.storage.clients import client
 from headwater.storage.objects import Bucket, ObjectGone
-from headwater.storage.table import ABSENT, Table, WriteRefused
+from headwater.storage.table import ABSENT, Table
 
 DEFINITIONS = "stack/schedules/"
 """The deployment keeps each schedule's definition in the artifacts bucket, as ``<name>.json``."""
 STATE, TICKS, DEFINED = "STATE", "TICK#", "DEFINITION#"
-MOST_TICKS = 90
-"""Ticks that are written in one transaction with the state; DynamoDB takes 100 items."""
 
 
 Entry = tuple[TickRecord, TickRecord | None]
@@ -34,16 +31,10 @@ class Deployed(NamedTuple):
 
 
 class DeployedSchedules:
-    """The definitions in the artifacts bucket.
-
-    Parameters
-    ----------
-    bucket : str
-        The artifacts bucket.
-    """
+    """The definitions in the artifacts bucket."""
 
     def __init__(self, bucket: str) -> None:
-        self._name, self._bucket = bucket, Bucket(bucket)
+        self._bucket = Bucket(bucket)
 
     def get(self, name: str) -> Deployed | None:
         """The schedule of that name; None if it isn't deployed, or not any more."""
@@ -55,44 +46,38 @@ class DeployedSchedules:
 
     def names(self) -> list[str]:
         """All names, sorted."""
-        pages = client("s3").get_paginator("list_objects_v2").paginate(Bucket=self._name, Prefix=DEFINITIONS)
-        keys = [entry["Key"] for page in pages for entry in page.get("Contents", ())]
-        return sorted(key.removeprefix(DEFINITIONS).removesuffix(".json") for key in keys)
+        found = self._bucket.listed(DEFINITIONS)
+        return sorted(entry["Key"].removeprefix(DEFINITIONS).removesuffix(".json") for entry in found)
 
 
+@dataclass(frozen=True)
 class Ledger:
     """Items under ``SCHEDULE#<name>``: ``STATE``, ``TICK#<time>``, ``DEFINITION#<time>``.
 
     Whatever changes goes through `write`: the state's write id in its condition makes writers wait for one another.
     """
 
-    def __init__(self, table: Table) -> None:
-        self._table = table
+    table: Table
 
     def state(self, name: str) -> ScheduleState | None:
         """The schedule's state; None before its first wake."""
-        item = self._table.get(_schedule(name), STATE)
-        return ScheduleState.model_validate_json(item["document"]) if item else None
+        return self.table.document(_schedule(name), STATE, ScheduleState)
 
     def tick(self, name: str, key: str) -> TickRecord | None:
         """One tick; None if it isn't in the ledger."""
-        item = self._table.get(_schedule(name), key)
-        return TickRecord.model_validate_json(item["document"]) if item else None
+        return self.table.document(_schedule(name), key, TickRecord)
 
     def ticks(self, name: str, *, after: str = "") -> Iterator[TickRecord]:
         """Ticks in the order of their times, those later than the key ``after``."""
-        for item in self._table.query(_schedule(name), TICKS, after=after):
-            yield TickRecord.model_validate_json(item["document"])
+        return self.table.documents(_schedule(name), TICKS, TickRecord, after=after)
 
     def newest(self, name: str, number: int) -> list[TickRecord]:
         """The last ticks, newest first."""
-        found = islice(self._table.newest_first(_schedule(name), TICKS, page_size=min(number, 1000)), number)
-        return [TickRecord.model_validate_json(item["document"]) for item in found]
+        return self.table.last_documents(_schedule(name), TICKS, TickRecord, number)
 
     def definitions(self, name: str) -> list[Effective]:
         """Every definition that took effect, oldest first."""
-        found = self._table.query(_schedule(name), DEFINED)
-        return [Effective.model_validate_json(item["document"]) for item in found]
+        return list(self.table.documents(_schedule(name), DEFINED, Effective))
 
     def write(
         self,
@@ -120,15 +105,11 @@ class Ledger:
             # The write id tells two definitions of the same second apart.
             key = f"{DEFINED}{defined.since:%Y-%m-%dT%H:%M:%S.%f}Z#{state.write}"
             writes.append(self._put(pk, key, defined, {}, only_if=ABSENT))
-        try:
-            self._table.transact(writes)
-        except WriteRefused:
-            return False
-        return True
+        return self.table.applied(writes)
 
     def _put(self, pk: str, sk: str, value: BaseModel, more: dict[str, str], **condition: str) -> dict[str, Any]:
         item = {"pk": pk, "sk": sk, "document": value.model_dump_json(), **more}
-        return self._table.put(item, **condition)
+        return self.table.put(item, **condition)
 
 
 def _schedule(name: str) -> str:

@@ -26,9 +26,6 @@ class Seen(NamedTuple):
 class Target(Protocol):
     """Starts, looks at and stops the runs of one kind of work."""
 
-    def run_of(self, work: Work, tick: TickRecord) -> str:
-        """The id of the run that a tick starts: it follows from the tick and its attempt alone."""
-
     def start(self, work: Work, run: str, given: Mapping[str, Any]) -> None:
         """Start the run; one that was started before, under the same id, is not started again."""
 
@@ -39,8 +36,8 @@ class Target(Protocol):
         """Stop the run; one that is over stays as it is."""
 
 
-def execution_of(work: Work, tick: TickRecord) -> str:
-    """The execution's name: the work, the tick's time, and what tells schedules, attempts and starts by hand apart."""
+def run_of(work: Work, tick: TickRecord) -> str:
+    """The id of the run that a tick starts: the work, the tick's time, and what tells schedules and attempts apart."""
     told = f"{tick.schedule} {tick.key} {tick.attempt}"
     ending = hashlib.sha256(told.encode()).hexdigest()[:6]
     return f"{work.name[:_LONGEST_NAME]}-{tick.at:%Y%m%d-%H%M%S}-{ending}"

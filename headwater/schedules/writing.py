@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 from typing import NamedTuple
 
+from headwater.clock import Clock
 from headwater.schedules.errors import ScheduleBusy, ScheduleNotFound
 from headwater.schedules.planning import Planned, plan
 from headwater.schedules.starting import is_of, with_open
@@ -32,39 +34,31 @@ Change = Callable[[Turn], tuple[ScheduleState, list[Entry]]]
 """From a state to the next one, and the ticks that change with it."""
 
 
+@dataclass(frozen=True)
 class Writer:
     """Writes states and ticks; see `headwater.schedules.service.Scheduler` for the arguments."""
 
-    def __init__(
-        self,
-        ledger: Ledger,
-        deployed: DeployedSchedules,
-        *,
-        now: Callable[[], datetime],
-        pause: Callable[[float], None],
-    ) -> None:
-        self._ledger, self._deployed, self._now, self._pause = ledger, deployed, now, pause
+    ledger: Ledger
+    deployed: DeployedSchedules
+    now: Clock
+    pause: Callable[[float], None]
 
     def definition(self, name: str) -> Definition:
         """The definition that is deployed; raises `ScheduleNotFound`."""
-        if (found := self._deployed.get(name)) is None:
-            names = self._deployed.names()
+        if (found := self.deployed.get(name)) is None:
+            names = self.deployed.names()
             there = f"it has {', '.join(names)}" if names else "it has none"
             raise ScheduleNotFound(
                 f"the stack has no schedule {name!r}: {there}", next_steps=["headwater schedule list"]
             )
         return found.definition
 
-    def change(
-        self,
-        name: str,
-        change: Change,
-    ) -> ScheduleState:
+    def change(self, name: str, change: Change) -> ScheduleState:
         """Bring the ledger up to now, then write what ``change`` makes of the state, unless others came first."""
-        for _ in tries(_TRIES, self._pause):
-            now = self._now()
+        for _ in tries(_TRIES, self.pause):
+            now = self.now()
             self.catch_up(name, now)
-            before = self._ledger.state(name)
+            before = self.ledger.state(name)
             assert before is not None  # noqa: S101 -- the look before made one
             changed, entries = change(Turn(before, max(now, before.cursor)))
             state = changed.model_copy(update={"write": _new_id()})
@@ -74,8 +68,8 @@ class Writer:
 
     def catch_up(self, name: str, now: datetime) -> None:
         """Write every tick until ``now`` that isn't in the ledger, with what is done with it."""
-        for _ in tries(_TRIES, self._pause):
-            deployed, before = self._deployed.get(name), self._ledger.state(name)
+        for _ in tries(_TRIES, self.pause):
+            deployed, before = self.deployed.get(name), self.ledger.state(name)
             if deployed is None:
                 return
             new, since = deployed.definition, min(deployed.since, now)
@@ -105,7 +99,7 @@ class Writer:
         if covered is None and found and (before := previous(schedule, found[0].at)):
             covered = before.at
         planned, covered = plan(schedule, found, now=now, covered=covered, pause=state.pause, busy=self.busy(state))
-        records = _entries(name, planned, self._now())
+        records = _entries(name, planned, self.now())
         due = [record for record in records if record.status is TickStatus.DUE]
         changed = {"cursor": max(state.cursor, now), "covered": covered}
         return with_open(state.model_copy(update=changed), due), [(record, None) for record in records]
@@ -114,7 +108,7 @@ class Writer:
         """The run of the schedule's own that is in progress or about to start, in words; empty if there is none."""
         for entry in state.open:
             if is_of(entry, "scheduled"):
-                record = self._ledger.tick(state.definition.name, entry.key)
+                record = self.ledger.tick(state.definition.name, entry.key)
                 return (record.run if record else "") or f"the run of {entry.key.removeprefix('TICK#')}"
         return ""
 
@@ -126,9 +120,9 @@ class Writer:
         defined: Effective | None = None,
     ) -> bool:
         """Whether the write came first; if nobody knows, what is there now tells."""
-        if self._ledger.write(state, before, ticks=entries, defined=defined):
+        if self.ledger.write(state, before, ticks=entries, defined=defined):
             return True
-        there = self._ledger.state(state.definition.name)
+        there = self.ledger.state(state.definition.name)
         return there is not None and there.write == state.write
 
 

@@ -6,13 +6,16 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError, HTTPClientError
+from pydantic import BaseModel
 
 from headwater.storage.clients import client, error_code
 from headwater.storage.http.connection import connection
 from headwater.storage.retries import tries
+
+V = TypeVar("V", bound=BaseModel)
 
 Scalar = str | int | None
 Item = Mapping[str, Scalar]
@@ -60,6 +63,20 @@ class Table:
         # Strings compare by their bytes in UTF-8: nothing is between a text and the same with a NUL behind it.
         between = {":pk": pk, ":first": f"{after}\0", ":last": f"{prefix}\U0010ffff"}
         return self._query("sk BETWEEN :first AND :last", between, page_size=page_size)
+
+    def document(self, pk: str, sk: str, kind: type[V]) -> V | None:
+        """The value that an item keeps as JSON, its ``document``; None if there is no item."""
+        item = self.get(pk, sk)
+        return kind.model_validate_json(item["document"]) if item else None
+
+    def documents(self, pk: str, prefix: str, kind: type[V], *, after: str = "") -> Iterator[V]:
+        """The values of the items that `query` finds."""
+        return (kind.model_validate_json(item["document"]) for item in self.query(pk, prefix, after=after))
+
+    def last_documents(self, pk: str, prefix: str, kind: type[V], number: int) -> list[V]:
+        """The values of the last ``number`` items whose ``sk`` starts with ``prefix``, from the last on."""
+        found = islice(self.newest_first(pk, prefix, page_size=min(number, 1000)), number)
+        return [kind.model_validate_json(item["document"]) for item in found]
 
     def newest(self, pk: str, prefix: str) -> dict[str, Any] | None:
         """The last of those items; None if there is none."""
@@ -109,6 +126,14 @@ class Table:
             if error_code(error) == "TransactionCanceledException" or error_code(error) in _CONTENTION or unknown:
                 raise WriteRefused(str(error)) from error
             raise
+
+    def applied(self, writes: Sequence[Mapping[str, Any]]) -> bool:
+        """Whether `transact` was acknowledged; False: read again."""
+        try:
+            self.transact(writes)
+        except WriteRefused:
+            return False
+        return True
 
     def put_all(self, items: Iterable[Item]) -> None:
         """Write items, each of which replaces the one with its key, by the batch: none may depend on another.

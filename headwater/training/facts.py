@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -17,6 +16,7 @@ from headwater.registry.errors import ArtifactInvalid, ArtifactNotFound
 from headwater.registry.service import Registry
 from headwater.registry.store import ArtifactStore
 from headwater.registry.types import DEFINITION_FILE, ModelVersion, Package
+from headwater.storage.logs import ItemLog
 from headwater.storage.table import Table
 from headwater.versions.facts import commit_node
 
@@ -38,27 +38,8 @@ def set_node(sha256: str) -> Node:
     return Node("set", sha256)
 
 
-@dataclass(frozen=True)
-class Versions:
-    """The versions of one model, as a log: they are numbered without gaps."""
-
-    model: str
-    table: Table
-    artifacts: ArtifactStore
-    is_ordered: bool = True
-
-    @property
-    def name(self) -> str:
-        """Name of the log."""
-        return f"training/{self.model}"
-
-    def entries(self, after: str) -> Iterator[tuple[str, Callable[[], Told]]]:
-        """See `headwater.graph.Log`."""
-        for item in self.table.query(f"MODEL#{self.model}", _VERSION, after=after):
-            yield item["sk"], partial(self._told, item)
-
-    def _told(self, item: dict[str, Any]) -> Told:
-        return tell_version(ModelVersion.model_validate_json(item["document"]), self.artifacts)
+def _told(artifacts: ArtifactStore, item: dict[str, Any]) -> Told:
+    return tell_version(ModelVersion.model_validate_json(item["document"]), artifacts)
 
 
 def tell_version(entry: ModelVersion, artifacts: ArtifactStore) -> Told:
@@ -142,7 +123,11 @@ def _words(values: Mapping[str, object]) -> str:
 def _logs(places: Places) -> Iterator[Log[Told]]:
     table, artifacts = Table(places.registry_table), ArtifactStore(places.artifacts_bucket)
     for model in Registry(table).models():
-        yield Versions(model, table, artifacts)
+        # They are numbered without gaps.
+        yield ItemLog(
+            name=f"training/{model}", table=table, pk=f"MODEL#{model}", prefix=_VERSION,
+            tell=partial(_told, artifacts), is_ordered=True,
+        )  # fmt: skip
 
 
 FACTS = Contribution(

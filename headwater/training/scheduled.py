@@ -8,8 +8,8 @@ from typing import Any
 
 from headwater.lake.refusal import one_line
 from headwater.registry.starting import LONGEST_PERSON, StartedBy
-from headwater.schedules.targets import Seen, execution_of, seen_of
-from headwater.schedules.types import TickRecord, Work
+from headwater.schedules.targets import Seen, seen_of
+from headwater.schedules.types import Work
 from headwater.storage.executions import Executions
 from headwater.training.stopping import STOP_FILE, STOPPED, Stop
 from headwater.training.store import RunFiles
@@ -28,10 +28,6 @@ class ScheduledTraining:
 
     def __init__(self, training_arn: str, artifacts_bucket: str) -> None:
         self._machine, self._artifacts_bucket = Executions(training_arn), artifacts_bucket
-
-    def run_of(self, work: Work, tick: TickRecord) -> str:
-        """The run's id: the model, the tick's time, and what tells schedules, attempts and starts by hand apart."""
-        return execution_of(work, tick)
 
     def start(self, work: Work, run: str, given: Mapping[str, Any]) -> None:
         """Start the run; Step Functions takes an execution's name once."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from itertools import islice
+from typing import Any
 
 from headwater.graph import Contribution, Edge, Known, Log, Node, NodeKind, Places, Reads, Role, Told
+from headwater.storage.logs import ItemLog
 from headwater.storage.table import Table
 from headwater.versions.dataset import Dataset
 from headwater.versions.errors import Corrupt, DatasetNotFound, RevisionNotFound
@@ -36,47 +37,34 @@ def commit_node(dataset: str, commit: str) -> Node:
     return Node("data", dataset, commit)
 
 
-@dataclass(frozen=True)
-class Branch:
-    """The moves of one branch, as a log of commits.
-
-    Moves are numbered without gaps, and a deleted branch keeps its log.
-    """
-
-    name: str
-    """Name of the log."""
-    table: Table
-    dataset: Dataset
-    prefix: str
-    tell: TellCommit
-    is_ordered: bool = True
-
-    def entries(self, after: str) -> Iterator[tuple[str, Callable[[], Told]]]:
-        """See `headwater.graph.Log`."""
-        for item in self.table.query(f"DATA#{self.dataset.name}", self.prefix, after=after):
-            yield item["sk"], partial(self._told, item["to"])
-
-    def _told(self, commit: str | None) -> Told:
-        if commit is None:
-            return Told()
-        try:
-            found = self.dataset.commit_of(commit)
-            changes = list(islice(self.dataset.changes(commit), MOST_FILES + 1))
-        except (Corrupt, RevisionNotFound, DatasetNotFound):
-            # Gc has taken the commit: no branch or tag leads to it, and nothing that counts was made from it.
-            return Told(gone=[f"commit:{commit}"])
-        return self.tell(self.dataset, found.id, found.commit, changes)
+def _told(dataset: Dataset, tell: TellCommit, move: dict[str, Any]) -> Told:
+    """What a move of a branch tells of the commit that it points at."""
+    commit = move["to"]
+    if commit is None:
+        return Told()
+    try:
+        found = dataset.commit_of(commit)
+        changes = list(islice(dataset.changes(commit), MOST_FILES + 1))
+    except (Corrupt, RevisionNotFound, DatasetNotFound):
+        # Gc has taken the commit: no branch or tag leads to it, and nothing that counts was made from it.
+        return Told(gone=[f"commit:{commit}"])
+    return tell(dataset, found.id, found.commit, changes)
 
 
 def branches(places: Places, capability: str, tell: TellCommit, *, prefix: str = "") -> Iterator[Log[Told]]:
-    """The log of each branch of the datasets whose names begin with ``prefix``."""
+    """The log of each branch of the datasets whose names begin with ``prefix``.
+
+    Moves are numbered without gaps, and a deleted branch keeps its log.
+    """
     table = Table(places.registry_table)
     versions = Versions(places.lake_bucket, table)
     for name in datasets(table):
         if name.startswith(prefix):
             for branch in _branches(table, name):
-                log = f"{capability}/{name}/{branch}"
-                yield Branch(log, table, versions.dataset(name), f"{_MOVES}{branch}#", tell)
+                yield ItemLog(
+                    name=f"{capability}/{name}/{branch}", table=table, pk=f"DATA#{name}", prefix=f"{_MOVES}{branch}#",
+                    tell=partial(_told, versions.dataset(name), tell), is_ordered=True,
+                )  # fmt: skip
 
 
 def _branches(table: Table, dataset: str) -> Iterator[str]:

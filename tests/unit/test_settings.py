@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from headwater.settings import FunctionSettings, at_init
+from headwater.settings import FunctionSettings, at_init, at_init_from
 
 
 class Settings(FunctionSettings):
@@ -53,3 +53,13 @@ def test_a_service_is_built_in_the_init_phase_of_a_lambda(monkeypatch: pytest.Mo
     built = []
     at_init(lambda: built.append("service"))
     assert built == ["service"]
+
+
+def test_a_service_may_be_built_from_its_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    @at_init_from(Settings)
+    def service(settings: Settings) -> list[str]:
+        return [settings.registry_table]
+
+    monkeypatch.setenv("HEADWATER_REGISTRY_TABLE", "r")
+    assert service() == ["r"]
+    assert service() is service()

@@ -7,8 +7,9 @@ its time. Between two looks nothing runs.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from dataclasses import KW_ONLY, dataclass
+from datetime import datetime, timedelta
 
 from headwater.alarms.alive.store import AliveStore
 from headwater.alarms.alive.types import HeartbeatState
@@ -16,6 +17,7 @@ from headwater.alarms.errors import AlarmBusy, NoSuchHeartbeat
 from headwater.alarms.events import AlarmEvent, AlarmState
 from headwater.alarms.service import OVERDUE
 from headwater.alarms.timers import Sender
+from headwater.clock import Clock, utc_now
 from headwater.declare.alarms import Alarms
 from headwater.declare.on_call import Heartbeat
 from headwater.declare.schedules import said_of
@@ -25,32 +27,19 @@ MISSED = "heartbeat-missed"
 _TRIES = 10
 
 
+@dataclass(frozen=True)
 class Heartbeats:
-    """Takes beats, and looks after those that don't come.
+    """Takes beats, and looks after those that don't come."""
 
-    Parameters
-    ----------
-    store : AliveStore
-    queue : Sender
-        Brings ``{"heartbeat": ..., "turn": ...}`` at the time of a look, and events to the alarm manager.
-    declared : Alarms
-        Heartbeats that are expected.
-    stack : str
-        The label ``stack`` of the alarms.
-    now : callable
-        The time, UTC.
-    """
-
-    def __init__(
-        self,
-        store: AliveStore,
-        queue: Sender,
-        declared: Alarms,
-        *,
-        stack: str = "",
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
-    ) -> None:
-        self._store, self._queue, self._declared, self._stack, self._now = store, queue, declared, stack, now
+    store: AliveStore
+    queue: Sender
+    """Brings ``{"heartbeat": ..., "turn": ...}`` at the time of a look, and events to the alarm manager."""
+    declared: Alarms
+    """Heartbeats that are expected."""
+    _: KW_ONLY
+    stack: str = ""
+    """The label ``stack`` of the alarms."""
+    now: Clock = utc_now
 
     def beat(self, name: str) -> HeartbeatState:
         """Something is alive.
@@ -60,12 +49,12 @@ class Heartbeats:
         NoSuchHeartbeat
             No heartbeat of that name is declared.
         """
-        expected = self._declared.heartbeat(name)
+        expected = self.declared.heartbeat(name)
         if expected is None:
-            names = ", ".join(sorted(one.name for one in self._declared.heartbeats)) or "none"
+            names = ", ".join(sorted(one.name for one in self.declared.heartbeats)) or "none"
             raise NoSuchHeartbeat(f"no heartbeat {name!r} is expected: there are {names}; declare it in alarms.py")
         for _ in range(_TRIES):
-            before, now = self._store.heartbeat(name), self._now()
+            before, now = self.store.heartbeat(name), self.now()
             state = before or HeartbeatState(name=name, since=now)
             if state.missed_at is not None:
                 # Before it is noted: who dies in between leaves it missed, and the next beat says so again.
@@ -73,14 +62,14 @@ class Heartbeats:
             after = self._changed(state, at=max(now, state.at or now), missed_at=None)
             if after.due is None:
                 after = self._armed(after, after.too_old(expected))
-            if self._store.keep_heartbeat(after, before):
+            if self.store.keep_heartbeat(after, before):
                 return after
         raise AlarmBusy(f"heartbeat {name!r}: {_TRIES} times somebody else beat it")
 
     def look(self, name: str, turn: int) -> HeartbeatState | None:
         """Look whether a heartbeat was missed, when its timer has run out; None if that timer counts no more."""
         for _ in range(_TRIES):
-            before, expected, now = self._store.heartbeat(name), self._declared.heartbeat(name), self._now()
+            before, expected, now = self.store.heartbeat(name), self.declared.heartbeat(name), self.now()
             if before is None or turn < before.turn:
                 return None
             if expected is None:
@@ -95,7 +84,7 @@ class Heartbeats:
                 after = self._changed(
                     before, missed_at=too_old, due=None, turn=max(turn, before.turn), severity=expected.severity
                 )
-            if self._store.keep_heartbeat(after, before):
+            if self.store.keep_heartbeat(after, before):
                 if after.missed_at is not None:
                     self._tell(expected, after, after.missed_at, fires=True)
                 return after
@@ -106,18 +95,18 @@ class Heartbeats:
         return list(self._expected())
 
     def _expected(self) -> Iterator[str]:
-        now = self._now()
-        known = {state.name: state for state in self._store.heartbeats()}
-        for expected in self._declared.heartbeats:
+        now = self.now()
+        known = {state.name: state for state in self.store.heartbeats()}
+        for expected in self.declared.heartbeats:
             state = known.pop(expected.name, None)
             if state is None:
                 first = HeartbeatState(name=expected.name, since=now)
-                if self._store.keep_heartbeat(self._armed(first, first.too_old(expected)), None):
+                if self.store.keep_heartbeat(self._armed(first, first.too_old(expected)), None):
                     yield expected.name
             elif state.missed_at is None and state.due is None:
                 # It wasn't declared for a while.
                 again = self._changed(state, since=now)
-                if self._store.keep_heartbeat(self._armed(again, again.too_old(expected)), state):
+                if self.store.keep_heartbeat(self._armed(again, again.too_old(expected)), state):
                     yield expected.name
             elif state.due is not None and state.due + OVERDUE < now:
                 self.look(state.name, state.turn)
@@ -131,15 +120,15 @@ class Heartbeats:
         if state.missed_at is not None:
             self._tell(None, state, now, fires=False)
         after = self._changed(state, missed_at=None, due=None)
-        self._store.keep_heartbeat(after, state)
+        self.store.keep_heartbeat(after, state)
         return after
 
     def _armed(self, state: HeartbeatState, due: datetime) -> HeartbeatState:
         # Sent before it is kept: who dies in between leaves a timer that finds nothing to do, not one that is missing.
         after = state.model_copy(update={"due": due, "turn": state.turn + 1})
-        delay = max(timedelta(0), due - self._now())
+        delay = max(timedelta(0), due - self.now())
         message = {"heartbeat": state.name, "turn": after.turn}
-        self._queue.send(message, delay=delay, name=f"heartbeat-{state.name}-{after.turn}")
+        self.queue.send(message, delay=delay, name=f"heartbeat-{state.name}-{after.turn}")
         return after
 
     def _changed(self, state: HeartbeatState, **changes: object) -> HeartbeatState:
@@ -164,11 +153,11 @@ class Heartbeats:
                 "kind": "heartbeat",
                 "capability": "alarms",
                 "severity": state.severity,
-                **({"stack": self._stack} if self._stack else {}),
+                **({"stack": self.stack} if self.stack else {}),
             },
             runbook=MISSED,
         )
-        self._queue.send({"event": event.model_dump(mode="json")})
+        self.queue.send({"event": event.model_dump(mode="json")})
 
 
 def _digest(*parts: str) -> str:

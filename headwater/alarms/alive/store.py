@@ -21,13 +21,11 @@ class AliveStore:
 
     def heartbeat(self, name: str) -> HeartbeatState | None:
         """A heartbeat; None if nobody waited for it yet."""
-        item = self._table.get(HEARTBEATS, f"ID#{name}")
-        return HeartbeatState.model_validate_json(item["document"]) if item else None
+        return self._table.document(HEARTBEATS, f"ID#{name}", HeartbeatState)
 
     def heartbeats(self) -> Iterator[HeartbeatState]:
         """Every heartbeat that was ever waited for."""
-        for item in self._table.query(HEARTBEATS, "ID#"):
-            yield HeartbeatState.model_validate_json(item["document"])
+        return self._table.documents(HEARTBEATS, "ID#", HeartbeatState)
 
     def keep_heartbeat(self, after: HeartbeatState, before: HeartbeatState | None) -> bool:
         """Keep the next version; False if somebody else did first, or the answer was lost: read again."""
@@ -36,8 +34,7 @@ class AliveStore:
 
     def ping(self, name: str) -> PingState | None:
         """The pings to an address; None before the first."""
-        item = self._table.get(PINGS, f"ID#{name}")
-        return PingState.model_validate_json(item["document"]) if item else None
+        return self._table.document(PINGS, f"ID#{name}", PingState)
 
     def keep_ping(self, after: PingState, before: PingState | None) -> bool:
         """Keep the next turn; False if somebody else did first, or the answer was lost: read again."""

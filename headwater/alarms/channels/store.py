@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from headwater.alarms.channels.http import Address, post
@@ -40,48 +41,50 @@ _HTTP: Mapping[str, type[HttpChannel]] = {
 }
 
 
+@dataclass(frozen=True)
 class EmailChannel:
     """The SNS topic that people subscribe to by e-mail."""
 
-    def __init__(self, arn: str, runbooks: str) -> None:
-        self._arn, self._runbooks = arn, runbooks
+    arn: str
+    runbooks: str
 
     def send(self, notification: Notification, before: Notification | None) -> str:  # noqa: ARG002
         """Publish to the topic."""
-        if not self._arn:
+        if not self.arn:
             raise NotificationFailed("nobody gets e-mail: the setting alarmEmails is empty", final=True)
         notice = notification.notice
-        body = text(notice, self._runbooks) or title(notice)
+        body = text(notice, self.runbooks) or title(notice)
         # SNS takes 256 KB, and mail programs less that is readable.
         return str(
             _aws(
-                lambda: client("sns").publish(TopicArn=self._arn, Subject=subject(notice), Message=body[:100_000])[
+                lambda: client("sns").publish(TopicArn=self.arn, Subject=subject(notice), Message=body[:100_000])[
                     "MessageId"
                 ]
             )
         )
 
 
+@dataclass(frozen=True)
 class EventBusChannel:
     """An EventBridge bus."""
 
-    def __init__(self, bus: str, runbooks: str) -> None:
-        self._bus, self._runbooks = bus, runbooks
+    bus: str
+    runbooks: str
 
     def send(self, notification: Notification, before: Notification | None) -> str:  # noqa: ARG002
         """Put an event of the source ``headwater.alarms``."""
-        detail = {**document(notification.notice, self._runbooks), "idempotency_key": notification.key}
+        detail = {**document(notification.notice, self.runbooks), "idempotency_key": notification.key}
         while len(json.dumps(detail)) > EVENT_BYTES and detail["alarms"]:
             detail["alarms"] = detail["alarms"][: len(detail["alarms"]) // 2]
         event = {
-            "EventBusName": self._bus,
+            "EventBusName": self.bus,
             "Source": "headwater.alarms",
             "DetailType": "Alarm Notification",
             "Detail": json.dumps(detail),
         }
         answer = _aws(lambda: client("events").put_events(Entries=[event]))
         if answer["FailedEntryCount"]:
-            raise NotificationFailed(f"bus {self._bus}: {answer['Entries'][0].get('ErrorCode')}")
+            raise NotificationFailed(f"bus {self.bus}: {answer['Entries'][0].get('ErrorCode')}")
         return str(answer["Entries"][0].get("EventId") or "")
 
 
@@ -97,25 +100,26 @@ class ConfiguredWebhookChannel:
         return ""
 
 
+@dataclass(frozen=True)
 class RetrainChannel:
     """A model's retraining policy: it is asked once for each notification, and its answer is kept with that."""
 
-    def __init__(self, model: str, function: str) -> None:
-        self._model, self._function = model, function
+    model: str
+    function: str
 
     def send(self, notification: Notification, before: Notification | None) -> str:  # noqa: ARG002
         """Ask the policy; its decision in words."""
         notice = notification.notice
         if notice.kind is Kind.RECOVERED:
             return "nothing to decide: the alarm is over"
-        if not self._function:
+        if not self.function:
             raise NotificationFailed("the stack has no retraining policy: deploy Schedules", final=True)
-        question: dict[str, Any] = {"model": self._model}
+        question: dict[str, Any] = {"model": self.model}
         if notice.kind is not Kind.TEST:
             why = next((line.reason for line in notice.lines if line.reason), title(notice))
             question["ask"] = {"id": f"alarm:{notification.key}", "kind": "alarm", "why": why[:ASKED]}
         payload = json.dumps(question).encode()
-        answer = _aws(lambda: client("lambda").invoke(FunctionName=self._function, Payload=payload))
+        answer = _aws(lambda: client("lambda").invoke(FunctionName=self.function, Payload=payload))
         said = json.loads(answer["Payload"].read())
         if answer.get("FunctionError"):
             raise NotificationFailed(f"the retraining policy failed: {str(said.get('errorMessage'))[:200]}")

@@ -94,10 +94,7 @@ class CursorColumn(NamedTuple):
 class Known:
     """Rows that landed, as far back as they are read again, each as often as it was there.
 
-    Parameters
-    ----------
-    memory : bytes
-        What `dump` gave.
+    ``memory`` is what `dump` gave.
     """
 
     def __init__(self, memory: bytes) -> None:

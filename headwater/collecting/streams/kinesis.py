@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from headwater.clock import Clock
 from headwater.collecting.errors import CollectFailed, DeclarationChanged
 from headwater.collecting.streams.aggregation import Packed, Stray, unpacked
 from headwater.collecting.streams.rows import ENOUGH, NoRow, RowsFile, rows_of
@@ -21,9 +22,7 @@ QUIET = timedelta(hours=1)
 """A run that found nothing is written down if the last one that was is as old: the cursor must not outlive records."""
 
 
-def read_kinesis(
-    reads: Kinesis, request: Request, *, now: Callable[[], datetime], pause: Callable[[float], None]
-) -> Iterator[Batch]:
+def read_kinesis(reads: Kinesis, request: Request, *, now: Clock, pause: Callable[[float], None]) -> Iterator[Batch]:
     """Batches of what has arrived before the run began, in the order of each shard.
 
     Raises
@@ -48,7 +47,7 @@ class _Reading:
         request: Request,
         stream: Stream,
         rows: RowsFile,
-        now: Callable[[], datetime],
+        now: Clock,
         pause: Callable[[float], None],
     ) -> None:
         self._reads, self._request, self._stream, self._rows, self._pause = reads, request, stream, rows, pause

@@ -17,10 +17,7 @@ _ENTRY = struct.Struct(">16sI")
 class Remembered:
     """Digests of the ids of messages, each until the queue can't have the message any more.
 
-    Parameters
-    ----------
-    memory : bytes
-        What `dump` gave.
+    ``memory`` is what `dump` gave.
     """
 
     def __init__(self, memory: bytes) -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
+from headwater.clock import Clock
 from headwater.collecting.errors import CollectFailed
 from headwater.collecting.streams.remembered import Remembered
 from headwater.collecting.streams.rows import ENOUGH, NoRow, RowsFile, rows_of
@@ -27,7 +28,7 @@ def read_queue(
     reads: Sqs,
     request: Request,
     *,
-    now: Callable[[], datetime],
+    now: Clock,
     pause: Callable[[float], None],
     wait: int = WAIT_SECONDS,
 ) -> Iterator[Batch]:
@@ -56,9 +57,7 @@ def read_queue(
 class _Receiving:
     """One call's messages."""
 
-    def __init__(
-        self, reads: Sqs, request: Request, queue: Queue, rows: RowsFile, now: Callable[[], datetime], wait: int
-    ) -> None:
+    def __init__(self, reads: Sqs, request: Request, queue: Queue, rows: RowsFile, now: Clock, wait: int) -> None:
         self._reads, self._request, self._queue, self._rows, self._now = reads, request, queue, rows, now
         self._wait, self._began = wait, now()
         self._remembered = Remembered(request.memory)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
+from headwater.clock import Clock
 from headwater.collecting.errors import CollectFailed
 from headwater.collecting.streams.shards import Position, Shard
 from headwater.declare import Kinesis, Sqs
@@ -44,9 +45,7 @@ class Page(NamedTuple):
 class Stream:
     """A stream's calls; raises `CollectFailed` for what AWS refuses."""
 
-    def __init__(
-        self, reads: Kinesis, collector: str, now: Callable[[], datetime], pause: Callable[[float], None]
-    ) -> None:
+    def __init__(self, reads: Kinesis, collector: str, now: Clock, pause: Callable[[float], None]) -> None:
         self._client = client_as("kinesis", reads.role_arn, **_as_whom(reads, collector))
         self._name, self._now, self._pause = reads.stream, now, pause
         named = {"StreamARN" if reads.stream.startswith("arn:") else "StreamName": reads.stream}

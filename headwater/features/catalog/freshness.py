@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 
 from pydantic import AwareDatetime
 
+from headwater.clock import Clock, utc_now
 from headwater.declare import FeatureView
 from headwater.features.online.records import Materialisations
 from headwater.storage.table import Table
@@ -43,17 +44,9 @@ class Freshness:
         As they are declared now.
     registry : Table
         The registry table; one read a view.
-    now : callable
-        The time, UTC.
     """
 
-    def __init__(
-        self,
-        views: Iterable[FeatureView],
-        registry: Table,
-        *,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
-    ) -> None:
+    def __init__(self, views: Iterable[FeatureView], registry: Table, *, now: Clock = utc_now) -> None:
         self._views = [view for view in views if view.freshness is not None]
         self._materialisations = Materialisations(registry)
         self._now = now

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 from pydantic import computed_field
 
@@ -66,23 +67,19 @@ class Lineage(Value):
     uses: tuple[Use, ...]
 
 
+@dataclass(frozen=True)
 class Uses:
-    """Which model versions use which views, as their packages say.
+    """Which model versions use which views, as their packages say."""
 
-    Parameters
-    ----------
-    registry, artifacts : Registry, ArtifactStore
-    """
-
-    def __init__(self, registry: Registry, artifacts: ArtifactStore) -> None:
-        self._registry, self._artifacts = registry, artifacts
+    registry: Registry
+    artifacts: ArtifactStore
 
     def served(self) -> frozenset[tuple[str, str]]:
         """Each view and version of its definition that a model version with an alias looks up."""
         found = set()
-        for model in self._registry.models():
-            for number in set(self._registry.aliases(model).values()):
-                package = self._package(self._registry.version(model, number))
+        for model in self.registry.models():
+            for number in set(self.registry.aliases(model).values()):
+                package = self._package(self.registry.version(model, number))
                 features = package.features if package is not None else ()
                 found |= {(entry.view, entry.version) for entry in features if entry.version}
         return frozenset(found)
@@ -93,9 +90,9 @@ class Uses:
         Each registered version's package is read: a small file each, several at once.
         """
         found = []
-        for model in self._registry.models():
-            aliases = self._registry.aliases(model)
-            versions = sorted(self._registry.versions(model), key=lambda entry: -entry.version)
+        for model in self.registry.models():
+            aliases = self.registry.aliases(model)
+            versions = sorted(self.registry.versions(model), key=lambda entry: -entry.version)
             with ThreadPoolExecutor(READERS, thread_name_prefix="packages") as pool:
                 packages = pool.map(self._package, versions)
                 for entry, package in zip(versions, packages, strict=True):
@@ -105,7 +102,7 @@ class Uses:
 
     def _package(self, entry: ModelVersion) -> Package | None:
         try:
-            return self._artifacts.load(entry.package, Package)
+            return self.artifacts.load(entry.package, Package)
         except (ArtifactNotFound, ArtifactInvalid):
             # A version whose files are gone can't serve, so it is left out.
             return None

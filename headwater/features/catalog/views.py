@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from datetime import timedelta
 from difflib import get_close_matches
 from enum import StrEnum
 
 from pydantic import AwareDatetime
 
+from headwater.clock import Clock, utc_now
 from headwater.declare import Catalog, FeatureView, Product, catalog
 from headwater.features.catalog.differences import Difference, Side, compare
 from headwater.features.catalog.freshness import is_late
@@ -107,8 +108,6 @@ class Finding:
         Views that the stack declares; None if it doesn't tell.
     executions : Executions, optional
         Of the materialisation machine; None if the stack has none.
-    now : callable
-        The time, UTC.
     """
 
     def __init__(
@@ -119,15 +118,11 @@ class Finding:
         *,
         declared: Sequence[str] | None = None,
         executions: Executions | None = None,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        now: Clock = utc_now,
     ) -> None:
-        self._registry = registry
-        self._lake = lake
-        self._declared = declared
-        self._executions = executions
-        self._now = now
-        self._definitions = Definitions(registry)
-        self._materialisations = Materialisations(registry)
+        self._registry, self._lake, self._declared = registry, lake, declared
+        self._executions, self._now = executions, now
+        self._definitions, self._materialisations = Definitions(registry), Materialisations(registry)
         self._uses = Uses(Registry(registry), artifacts)
 
     def list(self) -> tuple[ViewSummary, ...]:

@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 FORMAT, WITH_TEXT = 1, 2
 _HEAD = struct.Struct(">BQQI")
 HEAD_BYTES, VALUE_BYTES = _HEAD.size, 4
-LARGEST_REVISION = 2**32 - 1
 EXACT = 2**24
 """Whole numbers up to this are exact in float32."""
 _SHIFT = 2**63

@@ -17,24 +17,16 @@ _LONGEST_VIEW = 24
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandOver:
-    """When a run is handed over, and to whom.
-
-    Attributes
-    ----------
-    executions : Executions
-        Of the materialisation machine.
-    above : int
-        Entities that one process writes; a run with more is handed over before anything is written.
-    unfinished : bool
-        Whether a run is handed over when time runs out, because no caller is waiting to call again.
-    at_once : bool
-        Whether every run is handed over, however small.
-    """
+    """When a run is handed over, and to whom."""
 
     executions: Executions
+    """Of the materialisation machine."""
     above: int
+    """Entities that one process writes; a run with more is handed over before anything is written."""
     unfinished: bool = False
+    """Whether a run is handed over when time runs out, because no caller is waiting to call again."""
     at_once: bool = False
+    """Whether every run is handed over, however small."""
 
     def start(self, view: str, version: str, run: Run) -> tuple[str, int]:
         """Start an execution for a run unless one is running. Returns the execution's name and the attempt's number.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
+from headwater.clock import Clock
 from headwater.declare import FeatureView
 from headwater.features.offline.rows import Ensure, ToRead
 from headwater.features.online.completing import complete
@@ -27,24 +28,16 @@ _ROUNDS = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MaterialiseOptions:
-    """Options of a materialisation.
-
-    Attributes
-    ----------
-    full : bool
-        Whether to write every entity, also unchanged ones. Needed after a table was restored from a backup.
-    progress : callable
-        Called with the view's name, how many entities are done and how many there are to do.
-    stop : callable
-        Returns True if the run should break off soon, because a function's time is running out.
-    hand_over : HandOver, optional
-        Starts executions for runs that are too large for this process.
-    """
+    """Options of a materialisation."""
 
     full: bool = False
+    """Whether to write every entity, also unchanged ones. Needed after a table was restored from a backup."""
     progress: Callable[[str, int, int], None] = lambda _view, _done, _all: None
+    """Called with the view's name, how many entities are done and how many there are to do."""
     stop: Callable[[], bool] = lambda: False
+    """Returns True if the run should break off soon, because a function's time is running out."""
     hand_over: HandOver | None = None
+    """Starts executions for runs that are too large for this process."""
 
     @property
     def is_late(self) -> bool:
@@ -55,43 +48,29 @@ class MaterialiseOptions:
 AS_USUAL = MaterialiseOptions()
 
 
+@dataclass(frozen=True)
 class Materialiser:
     """Materialises definitions of views.
 
     Concurrent, killed and late materialisations end with the online values of one undisturbed run, because an item
     only ever gives way to a newer value.
-
-    Parameters
-    ----------
-    lake : Lake
-    online : OnlineStore
-    registry : Table
-        The registry table.
-    ensure, to_read : callable
-        Make the table of a view's offline rows, and name the data that the table needs
-        (`headwater.features.service.Features`).
-    now : callable
-        The time, UTC.
     """
 
-    def __init__(
-        self,
-        lake: Lake,
-        online: OnlineStore,
-        registry: Table,
-        ensure: Ensure,
-        to_read: ToRead,
-        *,
-        now: Callable[[], datetime],
-    ) -> None:
-        self._lake, self._online, self._registry, self._now = lake, online, registry, now
-        self._ensure, self._to_read = ensure, to_read
+    lake: Lake
+    online: OnlineStore
+    registry: Table
+    """The registry table."""
+    ensure: Ensure
+    """Makes the table of a view's offline rows (`headwater.features.service.Features`)."""
+    to_read: ToRead
+    """Names the data that the table needs (as well)."""
+    now: Clock
 
     def materialise(self, view: FeatureView, options: MaterialiseOptions) -> Materialised:
         """Bring the view's values online; see `headwater.features.service.Features.materialise`."""
-        progress, written = ProgressOf(self._registry, view.name, view.version), 0
+        progress, written = ProgressOf(self.registry, view.name, view.version), 0
         for _ in range(_ROUNDS):
-            version, moment = self._lake.pin(view.sources, [view.name]), microseconds(self._now())
+            version, moment = self.lake.pin(view.sources, [view.name]), microseconds(self.now())
             if not options.full:
                 known = progress.read()
                 if known.is_done(version, moment):
@@ -99,7 +78,7 @@ class Materialiser:
                 if at_it := self._waits_for(view, version, known, options.hand_over):
                     return at_it.model_copy(update={"written": written})
             # Before anything is begun or fetched: rows that Spark has to compute aren't there yet.
-            parts = self._to_read([view], version)
+            parts = self.to_read([view], version)
             run = Run(
                 data_version=version.id,
                 revision=version.revision,
@@ -126,11 +105,11 @@ class Materialiser:
         raise RegistryBusy(f"feature view {view.name!r}: newer data kept coming; run it again")
 
     def _unchanged(self, view: FeatureView, version: DataVersion, moment: int, written: int) -> Materialised:
-        record = Materialisations(self._registry).newest(view.name, view.version)
+        record = Materialisations(self.registry).newest(view.name, view.version)
         rows, entities = (record.rows, record.entities) if record else (0, 0)
         if record is not None and record.data_version == version.id:
             last_at = EPOCH + timedelta(microseconds=moment)
-            Materialisations(self._registry).record(record.model_copy(update={"last_at": last_at}))
+            Materialisations(self.registry).record(record.model_copy(update={"last_at": last_at}))
         return Materialised(
             view=view.name, version=view.version, data_version=version.id, written=written, rows=rows, entities=entities
         )
@@ -179,15 +158,15 @@ class Materialiser:
         options: MaterialiseOptions,
     ) -> Materialised:
         to = options.hand_over
-        with self._lake.tables(version, parts) as connection:
-            counted = count(connection, view, self._ensure(connection, view, version), run)
-            due = find(connection, self._lake.objects, view, run, baselines)
+        with self.lake.tables(version, parts) as connection:
+            counted = count(connection, view, self.ensure(connection, view, version), run)
+            due = find(connection, self.lake.objects, view, run, baselines)
             if to and due > to.above:
                 return self._hand_over(view, run, progress, to)
             tracker = _Tracker(view, run, due, progress, options)
-            written = self._online.write(view.version, writes(connection, view, run.revision), written=tracker)
+            written = self.online.write(view.version, writes(connection, view, run.revision), written=tracker)
         if not tracker.stopped:
-            complete(self._registry, view.name, view.version, run, counted, written)
+            complete(self.registry, view.name, view.version, run, counted, written)
         else:
             progress.note(run, tracker.last)
             if to and options.is_late:

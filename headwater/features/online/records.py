@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 
 from pydantic import AwareDatetime
 
@@ -63,20 +64,14 @@ class Materialisation(Stored):
     """The same moment of the last run: rows that were available by then are online."""
 
 
+@dataclass(frozen=True)
 class Materialisations:
-    """The materialisations of each view.
+    """The materialisations of each view."""
 
-    Parameters
-    ----------
-    store : Table
-        The registry table.
-    pause : callable
-        Called with seconds before a contended write is tried again.
-    """
-
-    def __init__(self, store: Table, *, pause: Callable[[float], None] = time.sleep) -> None:
-        self._store = store
-        self._pause = pause
+    store: Table
+    """The registry table."""
+    pause: Callable[[float], None] = time.sleep
+    """Called with seconds before a contended write is tried again."""
 
     def record(self, done: Materialisation) -> Materialisation:
         """Store the record of a materialisation; a repeated one only moves `last_at`.
@@ -87,38 +82,31 @@ class Materialisations:
             The write was never acknowledged; materialising again is safe.
         """
         pk, key = f"VIEW#{done.view}", f"{_of(done.version)}{done.revision:012}#{done.data_version[:12]}"
-        for _ in tries(_TRIES, self._pause):
-            if known := self._store.get(pk, key):
-                before = Materialisation.model_validate_json(known["document"])
+        for _ in tries(_TRIES, self.pause):
+            if before := self.store.document(pk, key, Materialisation):
                 # Rows that became available since may be newer.
                 now = {"last_at": done.last_at, "newest_event": done.newest_event, "entities": done.entities}
                 done = before.model_copy(update=now if done.last_at > before.last_at else {})
-            write = self._store.put({"pk": pk, "sk": key, "document": done.model_dump_json()})
+            write = self.store.put({"pk": pk, "sk": key, "document": done.model_dump_json()})
             # A second write makes the same item.
             with suppress(WriteRefused):
-                self._store.transact([write])
+                self.store.transact([write])
                 return done
         raise RegistryBusy(f"feature view {done.view!r}: its materialisation couldn't be recorded in {_TRIES} tries")
 
     def newest(self, view: str, version: str) -> Materialisation | None:
         """The materialisation of a definition from the newest data; None if there was none."""
-        item = self._store.newest(f"VIEW#{view}", _of(version))
+        item = self.store.newest(f"VIEW#{view}", _of(version))
         return Materialisation.model_validate_json(item["document"]) if item else None
 
     def of(self, view: str, version: str) -> tuple[Materialisation, ...]:
         """The materialisations of a definition, from the oldest data to the newest."""
-        found = self._store.query(f"VIEW#{view}", _of(version))
-        return tuple(Materialisation.model_validate_json(item["document"]) for item in found)
+        return tuple(self.store.documents(f"VIEW#{view}", _of(version), Materialisation))
 
     def all(self, view: str) -> tuple[Materialisation, ...]:
         """Every materialisation of a view, whatever its definition, oldest first."""
-        found = self._store.query(f"VIEW#{view}", "MATERIALISATION#")
-        return tuple(
-            sorted(
-                (Materialisation.model_validate_json(item["document"]) for item in found),
-                key=lambda entry: (entry.at, entry.revision),
-            )
-        )
+        found = self.store.documents(f"VIEW#{view}", "MATERIALISATION#", Materialisation)
+        return tuple(sorted(found, key=lambda entry: (entry.at, entry.revision)))
 
 
 def _of(version: str) -> str:

@@ -12,6 +12,7 @@ import json
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Self
@@ -90,19 +91,14 @@ class Finished(Value):
     """False if other processes completed the run, or the run gave way to newer data."""
 
 
+@dataclass(frozen=True)
 class Sharding:
-    """The three steps of a run that is too large for one process.
+    """The three steps of a run that is too large for one process."""
 
-    Parameters
-    ----------
-    registry : Table
-        The registry table.
-    objects : Objects
-        The lake's.
-    """
-
-    def __init__(self, registry: Table, objects: Objects) -> None:
-        self._registry, self._objects = registry, objects
+    registry: Table
+    """The registry table."""
+    objects: Objects
+    """The lake's."""
 
     @classmethod
     def from_settings(cls, settings: LakeSettings) -> Self:
@@ -153,7 +149,7 @@ class Sharding:
         needed = to_read([view], run.version)
         with lake.tables(run.version, needed) as connection, TemporaryDirectory(prefix="headwater-split-") as scratch:
             counted = count(connection, view, ensure(connection, view, run.version), run)
-            due = find(connection, self._objects, view, run, baselines)
+            due = find(connection, self.objects, view, run, baselines)
             shards = [
                 Shard(view=view.name, version=view.version, run=given.run, rows=rows, entities=entities)
                 for rows, entities in self._shards(connection, due, shard_entities, folder, Path(scratch))
@@ -162,7 +158,7 @@ class Sharding:
                 raise MaterialisationStuck(f"feature view {view.name!r}: {found:,} of {due:,} entities are in shards")
             listed = Path(scratch, "manifest.json")
             listed.write_text(json.dumps([shard.model_dump(mode="json") for shard in shards]))
-            manifest = self._objects.put(f"{folder}/manifest.json", listed)
+            manifest = self.objects.put(f"{folder}/manifest.json", listed)
         return Split(shards=len(shards), entities=due, manifest=manifest, counted=counted)
 
     def _shards(
@@ -173,7 +169,7 @@ class Sharding:
             # Row numbers of a table are in the order in which it was made: that of the join keys.
             rows = f"SELECT * FROM {DUE} WHERE rowid >= {first} AND rowid < {first + size} ORDER BY rowid"
             entities = write_parquet(connection, rows, path, encodings=2)
-            yield self._objects.put(f"{folder}/{number:06}.parquet", path), entities
+            yield self.objects.put(f"{folder}/{number:06}.parquet", path), entities
             path.unlink()
 
     def write(self, shard: Shard, online: OnlineStore) -> Written:
@@ -190,7 +186,7 @@ class Sharding:
         """
         if self._progress(shard).read().wanted(shard.run) is None:
             return Written(needed=False)
-        view = Definitions(self._registry).definition(shard.view, shard.version).view
+        view = Definitions(self.registry).definition(shard.view, shard.version).view
         with self._rows(shard) as (connection, rows):
             return Written(written=online.write(shard.version, writes(connection, view, shard.run.revision, rows)))
 
@@ -198,7 +194,7 @@ class Sharding:
     def _rows(self, shard: Shard) -> Iterator[tuple[duckdb.DuckDBPyConnection, str]]:
         with TemporaryDirectory(prefix="headwater-shard-") as scratch:
             path = Path(scratch, "rows.parquet")
-            self._objects.fetch(shard.rows, path)
+            self.objects.fetch(shard.rows, path)
             connection = connect(Path(scratch, "spill"))
             try:
                 yield connection, f"read_parquet({literal(str(path))})"
@@ -209,7 +205,7 @@ class Sharding:
         """Record a run, all of whose shards are written, as completed; raises `RegistryBusy`."""
         run = self._progress(given).read().wanted(given.run) if split.manifest else None
         if run is not None:
-            complete(self._registry, given.view, given.version, run, split.counted, written)
+            complete(self.registry, given.view, given.version, run, split.counted, written)
         return Finished(
             view=given.view,
             version=given.version,
@@ -220,4 +216,4 @@ class Sharding:
         )
 
     def _progress(self, given: Assignment | Shard) -> ProgressOf:
-        return ProgressOf(self._registry, given.view, given.version)
+        return ProgressOf(self.registry, given.view, given.version)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Self
@@ -90,20 +91,15 @@ def run_name(view: FeatureView, version: DataVersion) -> str:
     return f"{view.name}-{hashlib.sha256(offline_key(view, version.only(view.sources)).encode()).hexdigest()[:20]}"
 
 
+@dataclass(frozen=True)
 class SparkSteps:
-    """The steps of a run before and after Spark.
+    """The steps of a run before and after Spark."""
 
-    Parameters
-    ----------
-    catalog : Catalog
-    lake : Lake
-        Holds what is read and what is kept.
-    definitions : Definitions
-        Of views that aren't declared any more.
-    """
-
-    def __init__(self, catalog: Catalog, lake: Lake, definitions: Definitions) -> None:
-        self._catalog, self._lake, self._definitions = catalog, lake, definitions
+    catalog: Catalog
+    lake: Lake
+    """Holds what is read and what is kept."""
+    definitions: Definitions
+    """Of views that aren't declared any more."""
 
     @classmethod
     def from_settings(cls, catalog: Catalog, settings: LakeSettings) -> Self:
@@ -119,12 +115,12 @@ class SparkSteps:
             The view was never declared like that.
         """
         view, version = self._view(order), order.data
-        if self._lake.objects.newest(offline_key(view, version)) is not None:
+        if self.lake.objects.newest(offline_key(view, version)) is not None:
             return None
         job = Job(
             sources={
-                source: Files(paths=tuple(map(url_of, pointers)), keys=self._catalog.source(source).keys)
-                for source, pointers in self._lake.files(version).items()
+                source: Files(paths=tuple(map(url_of, pointers)), keys=self.catalog.source(source).keys)
+                for source, pointers in self.lake.files(version).items()
             },
             views=(view,),
             offline=self._url(order, run, "offline"),
@@ -133,7 +129,7 @@ class SparkSteps:
         with TemporaryDirectory(prefix="headwater-job-") as scratch:
             path = Path(scratch, "job.json")
             path.write_text(job.model_dump_json())
-            return url_of(self._lake.objects.put(_key(order, run, "job.json"), path))
+            return url_of(self.lake.objects.put(_key(order, run, "job.json"), path))
 
     def keep(self, order: Order, run: str, failure: Mapping[str, Any] | None = None) -> int:
         """Keep the rows that Spark wrote as the view's rows. Returns their number.
@@ -165,7 +161,7 @@ class SparkSteps:
             pinned = [pointer for path in outcome.parts[view.name] if (pointer := pointer_of(path))]
             parts = [Path(scratch, f"{number:06}.parquet") for number in range(len(pinned))]
             with ThreadPoolExecutor(8, thread_name_prefix="parts") as pool:
-                list(pool.map(self._lake.objects.fetch, pinned, parts))
+                list(pool.map(self.lake.objects.fetch, pinned, parts))
             return self._keep(view, order.data, parts, Path(scratch))
 
     def _keep(self, view: FeatureView, version: DataVersion, parts: list[Path], scratch: Path) -> int:
@@ -180,24 +176,24 @@ class SparkSteps:
             check_values(DuckDB(connection), view, "rows")
             path = scratch / "rows.parquet"
             write_parquet(connection, "SELECT * FROM rows", path, encodings=2)
-            self._lake.objects.put(offline_key(view, version), path)
+            self.lake.objects.put(offline_key(view, version), path)
             return int(connection.execute("SELECT count(*) FROM rows").fetchall()[0][0])
 
     def _outcome(self, order: Order, run: str) -> Outcome | None:
-        found = self._lake.objects.newest(_key(order, run, "outcome.json"))
+        found = self.lake.objects.newest(_key(order, run, "outcome.json"))
         return None if found is None else Outcome.model_validate_json(self._read(found))
 
     def _read(self, pointer: Pointer) -> str:
         with TemporaryDirectory(prefix="headwater-outcome-") as scratch:
             path = Path(scratch, "outcome.json")
-            self._lake.objects.fetch(pointer, path)
+            self.lake.objects.fetch(pointer, path)
             return path.read_text()
 
     def _view(self, order: Order) -> FeatureView:
-        return self._definitions.view(self._catalog.views.get(order.view), order.view, order.version)
+        return self.definitions.view(self.catalog.views.get(order.view), order.view, order.version)
 
     def _url(self, order: Order, run: str, name: str) -> str:
-        return f"s3://{self._lake.objects.bucket}/{_key(order, run, name)}"
+        return f"s3://{self.lake.objects.bucket}/{_key(order, run, name)}"
 
 
 def _key(order: Order, run: str, name: str) -> str:

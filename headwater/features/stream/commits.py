@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import KW_ONLY, dataclass
 from functools import partial
 from itertools import groupby, islice
 from pathlib import Path
@@ -54,30 +55,17 @@ class StreamCommitResult(Value):
     """False if the call was stopped early."""
 
 
+@dataclass(frozen=True)
 class StreamCommitter:
-    """Commits arrived rows.
+    """Commits arrived rows."""
 
-    Parameters
-    ----------
-    lake : Lake
-    arrivals : Arrivals
-    most_calls, most_files : int
-        See `MOST_CALLS` and `MOST_FILES`.
-    pause : callable
-        Called with seconds before a contended commit is tried again.
-    """
-
-    def __init__(
-        self,
-        lake: Lake,
-        arrivals: Arrivals,
-        *,
-        most_calls: int = MOST_CALLS,
-        most_files: int = MOST_FILES,
-        pause: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._lake, self._arrivals, self._pause = lake, arrivals, pause
-        self._most_calls, self._most_files = most_calls, most_files
+    lake: Lake
+    arrivals: Arrivals
+    _: KW_ONLY
+    most_calls: int = MOST_CALLS
+    most_files: int = MOST_FILES
+    pause: Callable[[float], None] = time.sleep
+    """Called with seconds before a contended commit is tried again."""
 
     def commit_all(self, stop: Callable[[], bool] = lambda: False) -> tuple[StreamCommitResult, ...]:
         """Commit the arrived rows of every view, also of views that aren't declared any more.
@@ -95,7 +83,7 @@ class StreamCommitter:
             Others kept coming first.
         """
         done, failures = [], []
-        for view in self._arrivals.views():
+        for view in self.arrivals.views():
             try:
                 done.append(self.commit(view, stop))
             except HeadwaterError as error:
@@ -108,27 +96,27 @@ class StreamCommitter:
         """Commit the arrived rows of a view; see `commit_all`."""
         commits: list[str] = []
         calls = 0
-        for batch in self._batches(self._arrivals.waiting(view)):
+        for batch in self._batches(self.arrivals.waiting(view)):
             if stop():
                 return StreamCommitResult(view=view, calls=calls, commits=tuple(commits), complete=False)
             if (commit := self._commit(view, batch)) is not None:
                 commits.append(commit)
-            self._arrivals.delete(batch)
+            self.arrivals.delete(batch)
             calls += len(batch)
         return StreamCommitResult(view=view, calls=calls, commits=tuple(commits))
 
     def _batches(self, waiting: Iterable[Pointer]) -> Iterator[Sequence[Pointer]]:
         """Objects of one definition each: their rows have the same columns."""
         for _, alike in groupby(waiting, key=lambda pointer: pointer.key.rpartition("/")[0]):
-            while batch := list(islice(alike, self._most_calls)):
+            while batch := list(islice(alike, self.most_calls)):
                 yield batch
 
     def _commit(self, view: str, batch: Sequence[Pointer]) -> str | None:
         """Commit a batch's rows in one file; None if another process committed all of them meanwhile."""
         version = batch[0].key.split("/")[-2]
-        dataset = self._lake.versions.dataset(streamed_of(view))
+        dataset = self.lake.versions.dataset(streamed_of(view))
         small = self._small(dataset, version)
-        together = small if len(small) >= self._most_files else []
+        together = small if len(small) >= self.most_files else []
         # The write id names the objects' versions: a repeated call makes the same commit, rows sent again make another.
         named = json.dumps([[one.key, one.version_id] for one in batch])
         path = f"{version}/{hashlib.sha256(named.encode()).hexdigest()[:32]}.parquet"
@@ -137,7 +125,7 @@ class StreamCommitter:
             rows = self._write(batch, together, Path(scratch), file)
             if rows is None:
                 return None
-            written = self._lake.objects.put(f"{STREAMED}/{view}/{path}", file)
+            written = self.lake.objects.put(f"{STREAMED}/{view}/{path}", file)
         entry = dataset.pin(f"s3://{written.bucket}/{STREAMED}/{view}", path, written.version_id)
         made = partial(
             dataset.commit,
@@ -148,7 +136,7 @@ class StreamCommitter:
             author=AUTHOR,
             write_id=f"streamed-{view}-{path}",
         )
-        return insist(made, self._pause).id
+        return insist(made, self.pause).id
 
     def _small(self, dataset: Dataset, version: str) -> list[Entry]:
         try:
@@ -165,7 +153,7 @@ class StreamCommitter:
         wanted = {one.key: one for one in batch}
         files = [lines / f"{number}.jsonl" for number in range(len(wanted))]
         with ThreadPoolExecutor(_READERS, thread_name_prefix="arrivals") as pool:
-            there = list(pool.map(self._arrivals.fetch, wanted.values(), files))
+            there = list(pool.map(self.arrivals.fetch, wanted.values(), files))
         if not any(there):
             return None
         with files[there.index(True)].open(encoding="utf-8") as one:
@@ -185,7 +173,7 @@ class StreamCommitter:
             f"FROM read_json({literal(str(lines / '*.jsonl'))}, format = 'newline_delimited', columns = {{{columns}}})"
         )
         pointers = [Pointer(bucket=one.bucket, key=one.key, version_id=one.version_id) for one in together]
-        if paths := self._lake.objects.fetch_in_order(pointers, parts):
+        if paths := self.lake.objects.fetch_in_order(pointers, parts):
             names = ", ".join(literal(str(path)) for path in paths)
             query += f" UNION ALL BY NAME SELECT * FROM read_parquet([{names}], union_by_name = true)"
         order = ", ".join(quoted(name) for name in kinds)

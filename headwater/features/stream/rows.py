@@ -7,11 +7,13 @@ row is kept before it is online, so that predictions see no row that training wo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+from headwater.clock import Clock, utc_now
 from headwater.declare import Catalog, Feature, FeatureView
 from headwater.features.errors import InvalidInput, InvalidRows, Problem
 from headwater.features.inputs import entity_text, is_missing, is_text, local_time, shown, text_expectation
@@ -41,28 +43,16 @@ class Streamed(Value):
     """Entities whose online value changed; entities with a newer value don't count."""
 
 
+@dataclass(frozen=True)
 class Streaming:
-    """Takes rows of the views that are declared now.
+    """Takes rows of the views that are declared now."""
 
-    Parameters
-    ----------
-    catalog : Catalog
-    online : OnlineStore
-    arrivals : Arrivals
-        Where they lie until they are committed.
-    now : callable
-        The time, UTC.
-    """
-
-    def __init__(
-        self,
-        catalog: Catalog,
-        online: OnlineStore,
-        arrivals: Arrivals,
-        *,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
-    ) -> None:
-        self._catalog, self._online, self._arrivals, self._now = catalog, online, arrivals, now
+    catalog: Catalog
+    online: OnlineStore
+    """Where the newest values go."""
+    arrivals: Arrivals
+    """Where they lie until they are committed."""
+    now: Clock = utc_now
 
     def ingest(self, view: str, rows: Sequence[Mapping[str, Any]]) -> Streamed:
         """Keep rows and bring them online; if one is refused, none.
@@ -89,14 +79,14 @@ class Streaming:
         ItemTooLarge
             An entity's values don't fit an item; the rows are kept all the same.
         """
-        declared = self._catalog.view(view)
+        declared = self.catalog.view(view)
         if isinstance(rows, Mapping | str) or not isinstance(rows, Sequence) or not 1 <= len(rows) <= MOST_ROWS:
             given = f"{len(rows)} rows" if isinstance(rows, list | tuple) else type(rows).__name__
             raise InvalidRows(view, [Problem("rows", given, f"a list of 1 to {MOST_ROWS} objects")])
         problems: list[Problem] = []
         newest: dict[str, OnlineWrite] = {}
         kept: set[str] = set()
-        latest = microseconds(self._now() + AHEAD)
+        latest = microseconds(self.now() + AHEAD)
         for number, row in enumerate(rows):
             found = list(_problems(declared, row, latest))
             if found:
@@ -110,8 +100,8 @@ class Streaming:
         if problems:
             raise InvalidRows(view, problems)
         # Sorted, for the same rows in another order are the same rows.
-        self._arrivals.put(view, declared.version, "".join(sorted(kept)).encode())
-        written = self._online.write(declared.version, newest.values())
+        self.arrivals.put(view, declared.version, "".join(sorted(kept)).encode())
+        written = self.online.write(declared.version, newest.values())
         return Streamed(view=view, version=declared.version, rows=len(rows), written=written)
 
 

@@ -30,7 +30,7 @@ from headwater.alarms.store import AlarmStore, Queue, declared_alarms
 from headwater.errors import HeadwaterError, InvalidRequest, NotFound
 from headwater.handlers.answers import Answer, answer, body_of, of_text
 from headwater.handlers.observability import observe
-from headwater.settings import FunctionSettings, at_init
+from headwater.settings import FunctionSettings, at_init_from
 from headwater.storage.signing import KeyStore
 
 logger, tracer, metrics, entry = observe("alarms")
@@ -60,17 +60,16 @@ class Services(NamedTuple):
     links: LinkVerifier
 
 
-@at_init
-def services() -> Services:
+@at_init_from(Settings)
+def services(settings: Settings) -> Services:
     """The alarm manager's verbs."""
-    env = Settings.from_environment()
-    declared = declared_alarms(env.artifacts_bucket)
+    declared = declared_alarms(settings.artifacts_bucket)
     if declared is None:
-        raise NotFound(f"there are no routes in s3://{env.artifacts_bucket}: deploy the stack again")
-    store, queue = AlarmStore(env.registry_table), Queue(env.alarms_queue_url)
+        raise NotFound(f"there are no routes in s3://{settings.artifacts_bucket}: deploy the stack again")
+    store, queue = AlarmStore(settings.registry_table), Queue(settings.alarms_queue_url)
     manager = AlarmManager(store, queue, declared)
-    heartbeats = Heartbeats(AliveStore(env.registry_table), queue, declared, stack=env.stack)
-    links = LinkVerifier(KeyStore(env.link_key, pause=time.sleep))
+    heartbeats = Heartbeats(AliveStore(settings.registry_table), queue, declared, stack=settings.stack)
+    links = LinkVerifier(KeyStore(settings.link_key, pause=time.sleep))
     return Services(People(manager, store, heartbeats), manager, store, links)
 
 

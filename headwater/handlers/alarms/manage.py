@@ -61,10 +61,7 @@ class Settings(FunctionSettings):
     """ARN of the KMS key that encrypts it; empty: the account's own for SSM."""
 
 
-@at_init
-def settings() -> Settings:
-    """The environment."""
-    return Settings.from_environment()
+settings = at_init(Settings.from_environment)
 
 
 @at_init

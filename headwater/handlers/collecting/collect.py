@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
 from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from headwater.clock import utc_now
 from headwater.collecting.errors import CollectFailed
 from headwater.collecting.service import Collecting, Order, Tick
 from headwater.declare import load_catalog
@@ -34,9 +34,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     order = Order.model_validate(event)
     collector = catalog().collector(order.collector)
     logger.append_keys(collector=collector.name, source=collector.source, run_id=order.run_id)
-    collecting = Collecting.from_settings(
-        collector, settings(), secret=secrets, now=lambda: datetime.now(UTC), pause=time.sleep
-    )
+    collecting = Collecting.from_settings(collector, settings(), secret=secrets, now=utc_now, pause=time.sleep)
     try:
         outcome = collecting.run(
             order.run_id, Tick.given(order.tick), seconds_left=lambda: context.get_remaining_time_in_millis() / 1000

@@ -8,7 +8,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from headwater.handlers.observability import observe
-from headwater.settings import LakeSettings, at_init
+from headwater.settings import LakeSettings, at_init_from
 
 if TYPE_CHECKING:
     from headwater.features.stream.commits import StreamCommitter
@@ -23,15 +23,14 @@ class Settings(LakeSettings):
     """Environment of the collect function."""
 
 
-@at_init
-def collector() -> StreamCommitter:
+@at_init_from(Settings)
+def collector(settings: Settings) -> StreamCommitter:
     # Imported here: the deployment reads `Settings` where DuckDB needn't be installed.
     from headwater.declare import catalog
     from headwater.features.stream.commits import StreamCommitter
     from headwater.lake.service import Lake
     from headwater.lake.store import Arrivals
 
-    settings = Settings.from_environment()
     # Rows of a view that isn't declared any more are committed too: no declaration is asked for.
     lake = Lake.from_settings(catalog([]), settings)
     return StreamCommitter(lake, Arrivals(settings.lake_bucket))

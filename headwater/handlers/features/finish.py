@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from headwater.handlers.observability import observe
-from headwater.settings import LakeSettings, at_init
+from headwater.settings import LakeSettings, at_init_from
 
 if TYPE_CHECKING:
     from headwater.features.online.sharding import Sharding
@@ -19,12 +19,12 @@ class Settings(LakeSettings):
     """Environment of the finish function."""
 
 
-@at_init
-def service() -> Sharding:
+@at_init_from(Settings)
+def service(settings: Settings) -> Sharding:
     # Imported here: the deployment reads `Settings` where DuckDB needn't be installed.
     from headwater.features.online.sharding import Sharding
 
-    return Sharding.from_settings(Settings.from_environment())
+    return Sharding.from_settings(settings)
 
 
 @entry

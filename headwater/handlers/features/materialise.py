@@ -11,7 +11,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from headwater.declare import load_catalog
 from headwater.deployed import deployed_catalog
 from headwater.handlers.observability import observe
-from headwater.settings import LakeSettings, at_init
+from headwater.settings import LakeSettings, at_init, at_init_from
 
 if TYPE_CHECKING:
     from headwater.declare import Catalog
@@ -69,19 +69,19 @@ def products() -> Features:
     return _features(load_catalog())
 
 
-@at_init
-def freshness() -> Freshness:
+@at_init_from(Settings)
+def freshness(settings: Settings) -> Freshness:
     from headwater.features.catalog.freshness import Freshness
     from headwater.storage.table import Table
 
-    return Freshness(load_catalog().views.values(), Table(Settings.from_environment().registry_table))
+    return Freshness(load_catalog().views.values(), Table(settings.registry_table))
 
 
-@at_init
-def executions() -> Executions:
+@at_init_from(Settings)
+def executions(settings: Settings) -> Executions:
     from headwater.storage.executions import Executions
 
-    return Executions(Settings.from_environment().materialisation_arn)
+    return Executions(settings.materialisation_arn)
 
 
 @entry

@@ -8,7 +8,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from headwater.declare import load_catalog
 from headwater.handlers.observability import observe
-from headwater.settings import LakeSettings, at_init
+from headwater.settings import LakeSettings, at_init_from
 
 if TYPE_CHECKING:
     from headwater.features.service import Features
@@ -23,14 +23,14 @@ class Settings(LakeSettings):
     """Entities in a shard, but for the last."""
 
 
-@at_init
-def service() -> Features:
+@at_init_from(Settings)
+def service(settings: Settings) -> Features:
     # Imported here: the deployment reads `Settings` where DuckDB needn't be installed.
     from headwater.features.service import Features
     from headwater.lake.service import Lake
 
     catalog = load_catalog()
-    return Features(catalog, Lake.from_settings(catalog, Settings.from_environment()))
+    return Features(catalog, Lake.from_settings(catalog, settings))
 
 
 @entry

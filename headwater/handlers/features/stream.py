@@ -19,7 +19,7 @@ from headwater.handlers.observability import observe
 from headwater.json_values import loads
 from headwater.lake.store import Arrivals
 from headwater.routes import STREAM_ROWS
-from headwater.settings import FunctionSettings, at_init
+from headwater.settings import FunctionSettings, at_init_from
 
 logger, tracer, metrics, entry = observe("features")
 
@@ -33,9 +33,8 @@ class Settings(FunctionSettings):
     lake_bucket: str
 
 
-@at_init
-def service() -> Streaming:
-    settings = Settings.from_environment()
+@at_init_from(Settings)
+def service(settings: Settings) -> Streaming:
     return Streaming(deployed_catalog(), OnlineStore(settings.features_table), Arrivals(settings.lake_bucket))
 
 

@@ -8,7 +8,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from headwater.handlers.observability import observe
-from headwater.settings import LakeSettings, at_init
+from headwater.settings import LakeSettings, at_init_from
 
 if TYPE_CHECKING:
     from headwater.features.online.sharding import Sharding
@@ -23,13 +23,12 @@ class Settings(LakeSettings):
     features_table: str
 
 
-@at_init
-def service() -> tuple[Sharding, OnlineStore]:
+@at_init_from(Settings)
+def service(settings: Settings) -> tuple[Sharding, OnlineStore]:
     # Imported here: the deployment reads `Settings` where DuckDB needn't be installed.
     from headwater.features.online.sharding import Sharding
     from headwater.features.online.store import OnlineStore
 
-    settings = Settings.from_environment()
     return Sharding.from_settings(settings), OnlineStore(settings.features_table)
 
 

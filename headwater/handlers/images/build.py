@@ -10,7 +10,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from headwater.handlers.observability import observe
 from headwater.images.service import Images
 from headwater.images.types import BuildRequest
-from headwater.settings import FunctionSettings, at_init
+from headwater.settings import FunctionSettings, at_init_from
 
 logger, tracer, metrics, entry = observe("images")
 
@@ -25,10 +25,9 @@ class Settings(FunctionSettings):
     build_project: str
 
 
-@at_init
-def images() -> Images:
+@at_init_from(Settings)
+def images(settings: Settings) -> Images:
     """The repository and the project that builds into it."""
-    settings = Settings.from_environment()
     return Images(settings.repository_uri, settings.build_project)
 
 

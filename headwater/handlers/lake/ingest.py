@@ -14,7 +14,7 @@ from headwater.deployed import deployed_catalog
 from headwater.errors import HeadwaterError
 from headwater.handlers.observability import observe
 from headwater.lake.types import ReingestOrder, Upload
-from headwater.settings import LakeSettings, at_init
+from headwater.settings import LakeSettings, at_init_from
 
 if TYPE_CHECKING:
     from headwater.lake.service import Lake
@@ -29,12 +29,11 @@ class Settings(LakeSettings):
     """The hash of the bundle that this function is in."""
 
 
-@at_init
-def service() -> Lake:
+@at_init_from(Settings)
+def service(settings: Settings) -> Lake:
     # Imported here: the deployment reads `Settings` where DuckDB and pandas needn't be installed.
     from headwater.lake.service import Lake
 
-    settings = Settings.from_environment()
     return Lake.from_settings(deployed_catalog(), settings, code_version=settings.code_version)
 
 

@@ -9,7 +9,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from headwater.handlers.observability import observe
 from headwater.lake.types import Upload
-from headwater.settings import FunctionSettings, at_init
+from headwater.settings import FunctionSettings, at_init_from
 
 if TYPE_CHECKING:
     from headwater.lake.refusal import Refusals
@@ -23,11 +23,11 @@ class Settings(FunctionSettings):
     registry_table: str
 
 
-@at_init
-def service() -> Refusals:
+@at_init_from(Settings)
+def service(settings: Settings) -> Refusals:
     from headwater.lake.refusal import Refusals
 
-    return Refusals(Settings.from_environment().registry_table)
+    return Refusals(settings.registry_table)
 
 
 @entry

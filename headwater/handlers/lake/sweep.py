@@ -10,7 +10,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from headwater.handlers.observability import observe
 from headwater.lake.sweep import Sweep
-from headwater.settings import LakeSettings, at_init
+from headwater.settings import LakeSettings, at_init_from
 
 logger, tracer, metrics, entry = observe("lake")
 
@@ -22,9 +22,8 @@ class Settings(LakeSettings):
     """The ingestion state machine."""
 
 
-@at_init
-def service() -> Sweep:
-    settings = Settings.from_environment()
+@at_init_from(Settings)
+def service(settings: Settings) -> Sweep:
     return Sweep(settings.lake_bucket, settings.registry_table, settings.ingestion_arn)
 
 

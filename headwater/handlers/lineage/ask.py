@@ -9,7 +9,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from headwater.handlers.answers import Answer, answer
 from headwater.handlers.lineage.settings import StackSettings
 from headwater.handlers.observability import observe
-from headwater.settings import at_init
+from headwater.settings import at_init_from
 
 if TYPE_CHECKING:
     from headwater.lineage.service import LineageService
@@ -21,11 +21,11 @@ class Settings(StackSettings):
     """Environment of the ask function."""
 
 
-@at_init
-def service() -> LineageService:
+@at_init_from(Settings)
+def service(settings: Settings) -> LineageService:
     from headwater.lineage.service import LineageService
 
-    return LineageService(Settings.from_environment().places)
+    return LineageService(settings.places)
 
 
 @entry

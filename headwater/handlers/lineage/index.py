@@ -8,8 +8,8 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from headwater.handlers.lineage.settings import StackSettings
-from headwater.handlers.observability import observe
-from headwater.settings import at_init
+from headwater.handlers.observability import observe, time_is_up
+from headwater.settings import at_init_from
 
 if TYPE_CHECKING:
     from headwater.lineage.emitting import Emitter
@@ -36,15 +36,14 @@ class Services(NamedTuple):
     emitter: Emitter
 
 
-@at_init
-def services() -> Services:
+@at_init_from(Settings)
+def services(settings: Settings) -> Services:
     # Imported here: the deployment reads `Settings` where DuckDB needn't be installed.
     from headwater.lineage.emitting import Emitter, ToS3, ToUrl, Transport
     from headwater.lineage.projecting import Projection
     from headwater.lineage.service import LineageService
     from headwater.lineage.store import Events
 
-    settings = Settings.from_environment()
     lineage, places = LineageService(settings.places), settings.places
     transports: list[Transport] = [ToS3(Events(places.artifacts_bucket))]
     if settings.openlineage_url:
@@ -55,10 +54,7 @@ def services() -> Services:
 @entry
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Bring the index up to date, then send events; ``complete`` says whether time was enough for all of it."""
-
-    def stop() -> bool:
-        return context.get_remaining_time_in_millis() < RESERVE
-
+    stop = time_is_up(context, RESERVE)
     indexed = services().lineage.catch_up(stop)
     metrics.add_metric("LineageFactsIndexed", MetricUnit.Count, indexed.facts)
     emitted = services().emitter.emit(stop)

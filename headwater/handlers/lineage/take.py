@@ -15,7 +15,7 @@ from headwater.lineage.foreign import Received, names_of
 from headwater.lineage.messages import EventAnswer
 from headwater.lineage.openlineage.errors import InvalidEvent
 from headwater.lineage.openlineage.receiving import receive
-from headwater.settings import at_init
+from headwater.settings import at_init_from
 
 logger, tracer, metrics, entry = observe("lineage")
 
@@ -24,9 +24,9 @@ class Settings(StackSettings):
     """Environment of the take function."""
 
 
-@at_init
-def received() -> Received:
-    return Received(Settings.from_environment().places)
+@at_init_from(Settings)
+def received(settings: Settings) -> Received:
+    return Received(settings.places)
 
 
 @entry

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from headwater.handlers.observability import observe
-from headwater.settings import FunctionSettings, at_init
+from headwater.handlers.observability import observe, raise_first, time_is_up
+from headwater.settings import FunctionSettings, at_init_from
 
 if TYPE_CHECKING:
     from headwater.monitoring.log.service import Compaction
@@ -27,14 +27,13 @@ class Settings(FunctionSettings):
     registry_table: str
 
 
-@at_init
-def compaction() -> Compaction:
+@at_init_from(Settings)
+def compaction(settings: Settings) -> Compaction:
     # Imported here: the deployment reads `Settings` where DuckDB needn't be installed.
     from headwater.monitoring.log.service import Compaction
     from headwater.monitoring.log.store import CompactionStore
     from headwater.storage.table import Table
 
-    settings = Settings.from_environment()
     return Compaction(CompactionStore(settings.predictions_bucket, Table(settings.registry_table)))
 
 
@@ -45,11 +44,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     An alarm watches the metric ``QuarantinedPredictionRecords``: the records that lie in quarantine of the three hours
     before, and any older ones that came into it just now.
     """
-
-    def stop() -> bool:
-        return context.get_remaining_time_in_millis() < RESERVE
-
-    report = compaction().run(datetime.fromisoformat(event["time"]), stop)
+    report = compaction().run(datetime.fromisoformat(event["time"]), time_is_up(context, RESERVE))
     metrics.add_metric("QuarantinedPredictionRecords", MetricUnit.Count, report.alarming)
     metrics.add_metric("CompactedPredictions", MetricUnit.Count, report.rows)
     for reason in report.reasons:
@@ -62,9 +57,5 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         "complete": report.complete,
     }
     logger.info("compacted", extra=answer)
-    for model, error in report.failed.items():
-        logger.error(f"the log of {model} can't be compacted", exc_info=error, extra={"model": model})
-    for error in report.failed.values():
-        # The other models are done; the function's alarm tells of this one.
-        raise error
+    raise_first(logger, report.failed, "the log of {model} can't be compacted")
     return answer

@@ -20,7 +20,7 @@ from headwater.monitoring.feedback.service import FeedbackService
 from headwater.monitoring.feedback.store import FeedbackStore
 from headwater.routes import FEEDBACK
 from headwater.serving.feedback.tokens import Verifier
-from headwater.settings import FunctionSettings, at_init
+from headwater.settings import FunctionSettings, at_init_from
 from headwater.storage.signing import KeyStore
 from headwater.storage.table import Table
 
@@ -46,9 +46,8 @@ class Settings(FunctionSettings):
     """Name of the SSM parameter with the key that signs tokens."""
 
 
-@at_init
-def service() -> FeedbackService:
-    settings = Settings.from_environment()
+@at_init_from(Settings)
+def service(settings: Settings) -> FeedbackService:
     verifier = Verifier(KeyStore(settings.feedback_key, pause=time.sleep))
     return FeedbackService(FeedbackStore(Table(settings.registry_table)), verifier)
 

@@ -19,7 +19,7 @@ from headwater.monitoring.labels.writing import LabelWriter
 from headwater.registry.service import Registry
 from headwater.registry.store import ArtifactStore
 from headwater.routes import WRITE_LABELS
-from headwater.settings import FunctionSettings, at_init
+from headwater.settings import FunctionSettings, at_init_from
 from headwater.storage.table import Table
 
 logger, tracer, metrics, entry = observe("monitoring")
@@ -33,9 +33,8 @@ class Settings(FunctionSettings):
     registry_table: str
 
 
-@at_init
-def writer() -> LabelWriter:
-    settings = Settings.from_environment()
+@at_init_from(Settings)
+def writer(settings: Settings) -> LabelWriter:
     table = Table(settings.registry_table)
     definitions = Definitions(Registry(table), ArtifactStore(settings.artifacts_bucket))
     return LabelWriter(LabelStore(settings.predictions_bucket, table), definitions)

@@ -12,7 +12,7 @@ from headwater.handlers.observability import observe
 from headwater.monitoring.dashboards.openmetrics import chosen, exposition
 from headwater.monitoring.dashboards.tokens import ScrapeTokens, TokenRefused, bearer
 from headwater.routes import METRICS
-from headwater.settings import FunctionSettings, at_init
+from headwater.settings import FunctionSettings, at_init_from
 from headwater.storage.table import Table
 
 if TYPE_CHECKING:
@@ -34,12 +34,12 @@ class Services(NamedTuple):
     tokens: ScrapeTokens
 
 
-@at_init
-def services() -> Services:
+@at_init_from(Settings)
+def services(settings: Settings) -> Services:
     # Imported here: the deployment reads `Settings` where NumPy needn't be installed.
     from headwater.monitoring.dashboards.store import Statuses
 
-    table = Table(Settings.from_environment().registry_table)
+    table = Table(settings.registry_table)
     return Services(Statuses(table), ScrapeTokens(table))
 
 

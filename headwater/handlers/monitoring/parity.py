@@ -9,7 +9,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from headwater.declare import load_catalog
 from headwater.handlers.observability import observe
-from headwater.settings import LakeSettings, at_init
+from headwater.settings import LakeSettings, at_init_from
 
 if TYPE_CHECKING:
     from headwater.monitoring.parity import Parity
@@ -24,8 +24,8 @@ class Settings(LakeSettings):
     features_table: str
 
 
-@at_init
-def parity() -> Parity:
+@at_init_from(Settings)
+def parity(settings: Settings) -> Parity:
     # Imported here: the deployment reads `Settings` where DuckDB needn't be installed.
     from headwater.features.catalog.lineage import Uses
     from headwater.features.online.store import OnlineStore
@@ -35,7 +35,6 @@ def parity() -> Parity:
     from headwater.registry.store import ArtifactStore
     from headwater.storage.table import Table
 
-    settings = Settings.from_environment()
     catalog = load_catalog()
     registry = Table(settings.registry_table)
     uses = Uses(Registry(registry), ArtifactStore(settings.artifacts_bucket))

@@ -9,7 +9,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from headwater.handlers.observability import observe
-from headwater.settings import LakeSettings, at_init
+from headwater.settings import LakeSettings, at_init_from
 
 if TYPE_CHECKING:
     from headwater.monitoring.skew import SkewMeasure
@@ -38,15 +38,14 @@ class Services(NamedTuple):
     alarming_share: float
 
 
-@at_init
-def services() -> Services:
+@at_init_from(Settings)
+def services(settings: Settings) -> Services:
     # Imported here: the deployment reads `Settings` where DuckDB needn't be installed.
     from headwater.monitoring.skew import SkewMeasure
     from headwater.registry.store import ArtifactStore
     from headwater.serving.store import PredictionStore
     from headwater.storage.table import Table
 
-    settings = Settings.from_environment()
     artifacts = ArtifactStore(settings.artifacts_bucket)
     measure = SkewMeasure(Table(settings.registry_table), artifacts, settings.lake_bucket)
     return Services(measure, PredictionStore(settings.predictions_bucket), settings.alarming_share)

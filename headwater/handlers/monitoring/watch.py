@@ -10,7 +10,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from headwater.deployed import deployed_catalog
-from headwater.handlers.observability import NAMESPACE, observe
+from headwater.handlers.observability import NAMESPACE, observe, raise_first, time_is_up
 from headwater.monitoring.dashboards.cloudwatch import metrics_of
 from headwater.settings import LakeSettings
 
@@ -80,11 +80,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     Of each model that predicted it writes the metrics that dashboards ask for
     (`headwater.monitoring.dashboards.cloudwatch.metrics_of`), such as ``ModelAlarm``, 1 while somebody should look.
     """
-
-    def stop() -> bool:
-        return context.get_remaining_time_in_millis() < RESERVE
-
-    looked = watch().run(datetime.fromisoformat(event["time"]), stop)
+    looked = watch().run(datetime.fromisoformat(event["time"]), time_is_up(context, RESERVE))
     for status in looked.statuses:
         _tell(status)
     for model, counted in looked.counted.items():
@@ -99,11 +95,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         "complete": looked.complete,
     }
     logger.info("looked", extra=answer)
-    for model, error in looked.failed.items():
-        logger.error(f"{model} can't be looked at", exc_info=error, extra={"model": model})
-    for error in looked.failed.values():
-        # The other models are done; the function's alarm tells of this one.
-        raise error
+    raise_first(logger, looked.failed, "{model} can't be looked at")
     return answer
 
 

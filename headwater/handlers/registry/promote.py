@@ -12,7 +12,7 @@ from headwater.handlers.observability import observe
 from headwater.registry.errors import AliasMoved
 from headwater.registry.service import Registry
 from headwater.registry.types import Alias, RunId, VersionNumber
-from headwater.settings import FunctionSettings, at_init
+from headwater.settings import FunctionSettings, at_init_from
 from headwater.values import Value
 
 logger, tracer, metrics, entry = observe("registry")
@@ -42,10 +42,10 @@ class PromoteRequest(Value):
         return hashlib.sha256(f"{self.model}|{self.alias}|{self.to}|{self.expected}".encode()).hexdigest()[:32]
 
 
-@at_init
-def registry() -> Registry:
+@at_init_from(Settings)
+def registry(settings: Settings) -> Registry:
     """The model registry."""
-    return Registry.from_settings(Settings.from_environment())
+    return Registry.from_settings(settings)
 
 
 @entry

@@ -12,7 +12,7 @@ from headwater.registry.errors import ChampionMoved
 from headwater.registry.service import Registry
 from headwater.registry.store import ArtifactStore
 from headwater.registry.types import RunId
-from headwater.settings import LakeSettings, at_init
+from headwater.settings import LakeSettings, at_init_from
 from headwater.values import Value
 
 if TYPE_CHECKING:
@@ -34,13 +34,12 @@ class RegisterRequest(Value):
     run_id: RunId
 
 
-@at_init
-def service() -> Registration:
+@at_init_from(Settings)
+def service(settings: Settings) -> Registration:
     # Imported here: the deployment reads `Settings` where DuckDB needn't be installed.
     from headwater.training.registration import Registration
     from headwater.versions.service import Versions
 
-    settings = Settings.from_environment()
     return Registration(
         Registry.from_settings(settings),
         ArtifactStore(settings.artifacts_bucket),

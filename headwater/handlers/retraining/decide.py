@@ -9,11 +9,11 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from headwater.deployed import deployed_catalog
-from headwater.handlers.observability import observe
+from headwater.handlers.observability import observe, raise_first
 from headwater.retraining.asking import Question
 from headwater.retraining.errors import NoSuchModel
 from headwater.retraining.types import Outcome, RetrainState
-from headwater.settings import LakeSettings, at_init
+from headwater.settings import LakeSettings, at_init_from
 
 if TYPE_CHECKING:
     from headwater.retraining.service import Policies
@@ -31,8 +31,8 @@ class Settings(LakeSettings):
     """The container's size: what a training costs."""
 
 
-@at_init
-def policies() -> Policies:
+@at_init_from(Settings)
+def policies(settings: Settings) -> Policies:
     """The policies of all models."""
     # Imported here: the deployment reads `Settings` where DuckDB needn't be installed.
     from headwater.lake.service import Lake
@@ -44,7 +44,7 @@ def policies() -> Policies:
     from headwater.retraining.store import RetrainStore, Trainings
     from headwater.storage.table import Table
 
-    settings, catalog = Settings.from_environment(), deployed_catalog()
+    settings, catalog = settings, deployed_catalog()
     table = Table(settings.registry_table)
     store = RetrainStore(table)
     standing = StandingReader(
@@ -78,11 +78,7 @@ def handler(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
     expired = sum(state.last is not None and state.last.outcome is Outcome.EXPIRED for state in states)
     if expired:
         metrics.add_metric("RetrainingsExpired", MetricUnit.Count, expired)
-    for model, error in failed.items():
-        logger.error(f"{model} can't be looked at", exc_info=error, extra={"model": model})
-    for error in failed.values():
-        # The other models are done; the run of the schedule tells of this one.
-        raise error
+    raise_first(logger, failed, "{model} can't be looked at")
     return {"models": {state.model: state.phase.value for state in states}}
 
 

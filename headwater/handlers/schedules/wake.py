@@ -18,7 +18,7 @@ from headwater.schedules.service import Scheduler
 from headwater.schedules.store import DeployedSchedules, Ledger
 from headwater.schedules.targets import Target
 from headwater.schedules.types import CALL, ScheduleState
-from headwater.settings import FunctionSettings, at_init
+from headwater.settings import FunctionSettings, at_init_from
 from headwater.storage.table import Table
 from headwater.training.scheduled import ScheduledTraining
 
@@ -40,9 +40,8 @@ class Settings(FunctionSettings):
     """Where ticks call functions."""
 
 
-@at_init
-def scheduler() -> Scheduler:
-    settings = Settings.from_environment()
+@at_init_from(Settings)
+def scheduler(settings: Settings) -> Scheduler:
     table = Table(settings.registry_table)
     training = PolicyTraining(
         ScheduledTraining(settings.training_arn, settings.artifacts_bucket),

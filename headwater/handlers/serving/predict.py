@@ -31,7 +31,7 @@ from headwater.serving.requests import dump
 from headwater.serving.service import Serving
 from headwater.serving.store import PredictionStore
 from headwater.serving.types import PredictionRecord
-from headwater.settings import FunctionSettings, at_init
+from headwater.settings import FunctionSettings, at_init_from
 
 if TYPE_CHECKING:
     from headwater.serving.feedback.tokens import Signer
@@ -124,10 +124,9 @@ def feedback_tokens(model: str, request_id: str, at: datetime, count: int) -> Se
     return tokens
 
 
-@at_init
-def services() -> Services:
+@at_init_from(Settings)
+def services(settings: Settings) -> Services:
     """The predict path and the prediction log. Stands below what it calls: in a Lambda it is built right here."""
-    settings = Settings.from_environment()
     artifacts = ArtifactStore(settings.artifacts_bucket)
     models = ServingModels(
         Registry.from_settings(settings),

@@ -13,7 +13,7 @@ from headwater.registry.store import ArtifactStore
 from headwater.registry.types import RunId, VersionNumber
 from headwater.serving.staging import Staging
 from headwater.serving.store import PredictFunction
-from headwater.settings import FunctionSettings, at_init
+from headwater.settings import FunctionSettings, at_init_from
 from headwater.values import Value
 
 logger, tracer, metrics, entry = observe("serving")
@@ -36,10 +36,9 @@ class StageRequest(Value):
     """The run that asks, for the log. None: a person, or a run that began before this field was there."""
 
 
-@at_init
-def staging() -> Staging:
+@at_init_from(Settings)
+def staging(settings: Settings) -> Staging:
     """The registry, the golden requests and the function that must answer them."""
-    settings = Settings.from_environment()
     return Staging(
         Registry.from_settings(settings),
         ArtifactStore(settings.artifacts_bucket),

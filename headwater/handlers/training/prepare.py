@@ -10,7 +10,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from headwater.deployed import deployed_catalog
 from headwater.handlers.observability import observe
 from headwater.registry.starting import StartedBy
-from headwater.settings import LakeSettings, at_init
+from headwater.settings import LakeSettings, at_init_from
 
 if TYPE_CHECKING:
     from headwater.training.prepare import Preparation
@@ -26,12 +26,11 @@ class Settings(LakeSettings):
     """The machine that runs Spark; empty: there is none."""
 
 
-@at_init
-def service() -> Preparation:
+@at_init_from(Settings)
+def service(settings: Settings) -> Preparation:
     # Imported here: the deployment reads `Settings` where DuckDB needn't be installed.
     from headwater.training.prepare import Preparation
 
-    settings = Settings.from_environment()
     return Preparation.over(
         deployed_catalog(),
         lake_bucket=settings.lake_bucket,

@@ -65,7 +65,7 @@ _GROUND = _of(
     "declare",
     *(
         f"{name}.py"
-        for name in ("__init__", "errors", "graph", "json_values", "routes", "settings", "values", "version")
+        for name in ("__init__", "clock", "errors", "graph", "json_values", "routes", "settings", "values", "version")
     ),
 )
 _BASE = (*_GROUND, *_of("storage", "registry", "handlers/__init__.py", "handlers/observability.py"))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC
 
+from headwater.clock import Clock, utc_now
 from headwater.declare import FeatureView, Source
 from headwater.errors import NotFound
 from headwater.features.definitions import Definitions
@@ -74,8 +75,6 @@ class Erasure:
     walker : Walker
     features_table : str
         The online store; empty if nobody says which.
-    now : callable
-        The time, UTC.
     """
 
     def __init__(
@@ -85,7 +84,7 @@ class Erasure:
         walker: Walker,
         *,
         features_table: str = "",
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        now: Clock = utc_now,
     ) -> None:
         self._places, self._index, self._walker, self._now = places, index, walker, now
         self._features_table = features_table

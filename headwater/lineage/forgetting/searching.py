@@ -47,13 +47,7 @@ class _Count:
 
 @dataclass
 class Search:
-    """Searches for one entity, and remembers what it looked through and what it couldn't.
-
-    Parameters
-    ----------
-    entity : Entity
-    progress : callable
-    """
+    """Searches for one entity, and remembers what it looked through and what it couldn't."""
 
     entity: Entity
     progress: Progress

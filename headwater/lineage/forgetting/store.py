@@ -27,12 +27,7 @@ class Listed(NamedTuple):
 
 
 class ObjectVersions:
-    """Every version of a bucket's objects, also of those that were deleted or replaced.
-
-    Parameters
-    ----------
-    bucket : str
-    """
+    """Every version of a bucket's objects, also of those that were deleted or replaced."""
 
     def __init__(self, bucket: str) -> None:
         self.bucket = bucket
@@ -56,14 +51,7 @@ class ObjectVersions:
 
     def fetch(self, pointer: Pointer, path: Path) -> bool:
         """Write an object's version to a file; False if it was deleted."""
-        try:
-            answer = self._objects.get(pointer)
-        except ObjectGone:
-            return False
-        with path.open("wb") as file:
-            for chunk in answer["Body"].iter_chunks(1 << 20):
-                file.write(chunk)
-        return True
+        return self._objects.fetch(pointer, path)
 
     def read(self, pointer: Pointer) -> bytes | None:
         """The bytes of an object's version; None if it was deleted."""

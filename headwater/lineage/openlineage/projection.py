@@ -47,13 +47,10 @@ def ingestion_events(
 
     Parameters
     ----------
-    names : StackNames
-    ingestion : Ingestion
     definition : Definition, optional
         The source's definition at the time: its SQL, and its contract's columns.
     columns : ColumnLineage, optional
         From the landed columns to the curated ones (`columns.source_columns`).
-    context : RunContext
     """
     from headwater.lake.types import IngestionStatus, dataset_of
 
@@ -107,13 +104,10 @@ def materialisation_events(
 
     Parameters
     ----------
-    names : StackNames
-    done : Materialisation
     definition : Definition, optional
         The view's definition of that version: its features and its SQL.
     columns : ColumnLineage, optional
         From the sources' columns to the view's (`columns.view_columns`).
-    context : RunContext
     """
     from headwater.lake.types import dataset_of
 
@@ -159,13 +153,11 @@ def training_events(
 
     Parameters
     ----------
-    names : StackNames
     version : ModelVersion
     package : Package
         The version's ``package.json``.
     also_read : sequence of Node
         What else the run read, such as rows of views, beside the sources' commits and the training set.
-    context : RunContext
     """
     from headwater.lake.types import dataset_of
 

@@ -21,24 +21,16 @@ MOST_PASSING = 50_000
 
 @dataclass
 class Layering:
-    """Nodes and passing points in layers.
-
-    Attributes
-    ----------
-    layer : list of int
-        Layer of each item. Items below the number of nodes are nodes, those above are passing points.
-    paths : dict
-        The items on the way of each arc, from its left end to its right end.
-    turned : set
-        Arcs that close a cycle: drawn from right to left.
-    component : list of int
-        Which connected part of the graph each item belongs to.
-    """
+    """Nodes and passing points in layers."""
 
     layer: list[int]
+    """Layer of each item. Items below the number of nodes are nodes, those above are passing points."""
     paths: dict[Arc, list[int]] = field(default_factory=dict)
+    """The items on the way of each arc, from its left end to its right end."""
     turned: set[Arc] = field(default_factory=set)
+    """Arcs that close a cycle: drawn from right to left."""
     component: list[int] = field(default_factory=list)
+    """Which connected part of the graph each item belongs to."""
 
     def steps(self) -> list[Arc]:
         """Each pair of neighbouring items on a path, once, from left to right; straight edges have none."""

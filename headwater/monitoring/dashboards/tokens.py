@@ -6,12 +6,14 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from pydantic import AwareDatetime
 
+from headwater.clock import Clock, utc_now
 from headwater.errors import HeadwaterError, InvalidRequest, NotFound, Refused
 from headwater.storage.table import ABSENT, Table
 from headwater.values import Stored
@@ -70,19 +72,13 @@ class Created(NamedTuple):
     kept: ScrapeToken
 
 
+@dataclass(frozen=True)
 class ScrapeTokens:
-    """Makes, lists, revokes and checks tokens.
+    """Makes, lists, revokes and checks tokens."""
 
-    Parameters
-    ----------
-    table : Table
-        The registry table.
-    now : callable
-        The time, UTC.
-    """
-
-    def __init__(self, table: Table, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        self._table, self._now = table, now
+    table: Table
+    """The registry table."""
+    now: Clock = utc_now
 
     def create(self, name: str, *, days: int = DAYS, by: str = "") -> Created:
         """Make a token.
@@ -109,7 +105,7 @@ class ScrapeTokens:
             )
         if not 1 <= days <= MOST_DAYS:
             raise InvalidToken(f"{days} days: expected 1 to {MOST_DAYS}")
-        now, earlier = self._now(), self._find(name)
+        now, earlier = self.now(), self._find(name)
         if earlier and earlier.is_good(now):
             raise self._exists(earlier)
         token = f"headwater.{name}.{secrets.token_urlsafe(_BYTES)}"
@@ -125,7 +121,7 @@ class ScrapeTokens:
 
     def all(self) -> tuple[ScrapeToken, ...]:
         """All tokens by name, without their secrets, those that expired or were revoked too."""
-        return tuple(map(ScrapeToken.from_item, self._table.query(PREFIX, "")))
+        return tuple(map(ScrapeToken.from_item, self.table.query(PREFIX, "")))
 
     def revoke(self, name: str) -> ScrapeToken:
         """Make a token useless from now on; a second time changes nothing.
@@ -140,7 +136,7 @@ class ScrapeTokens:
                 raise TokenNotFound(f"there is no token {name!r}", next_steps=["headwater monitor token list"])
             if kept.revoked_at is not None:
                 return kept
-            revoked = kept.model_copy(update={"revoked_at": self._now()})
+            revoked = kept.model_copy(update={"revoked_at": self.now()})
             if self._write(revoked, replaces=kept):
                 return revoked
 
@@ -156,7 +152,7 @@ class ScrapeTokens:
         kept = self._find(read[1]) if read else None
         # Compared even where there is nothing to compare with, byte by byte in the same time for every hash.
         same = hmac.compare_digest(_hash(token), kept.sha256 if kept else _NOBODY)
-        if kept and same and kept.is_good(self._now()):
+        if kept and same and kept.is_good(self.now()):
             return kept
         raise TokenRefused(
             "expected a token that is known, not expired and not revoked, as Authorization: Bearer headwater...",
@@ -164,14 +160,14 @@ class ScrapeTokens:
         )
 
     def _find(self, name: str) -> ScrapeToken | None:
-        item = self._table.get(PREFIX, name)
+        item = self.table.get(PREFIX, name)
         return None if item is None else ScrapeToken.from_item(item)
 
     def _write(self, kept: ScrapeToken, *, replaces: ScrapeToken | None) -> bool:
         item: Mapping[str, Any] = {"pk": PREFIX, "sk": kept.name, **kept.model_dump(mode="json")}
         if replaces is None:
-            return self._table.write(self._table.put(item, only_if=ABSENT))
-        return self._table.write(self._table.put(item, only_if="#sha256 = :sha256", sha256=replaces.sha256))
+            return self.table.write(self.table.put(item, only_if=ABSENT))
+        return self.table.write(self.table.put(item, only_if="#sha256 = :sha256", sha256=replaces.sha256))
 
     def _exists(self, kept: ScrapeToken) -> TokenExists:
         return TokenExists(

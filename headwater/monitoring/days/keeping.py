@@ -44,28 +44,23 @@ class Counted:
     """Whether all hours were looked at."""
 
 
+@dataclass(frozen=True)
 class Keeping:
-    """Keeps the stored profiles of days as the log's parts are.
+    """Keeps the stored profiles of days as the log's parts are."""
 
-    Parameters
-    ----------
-    log : CompactionStore
-    days : DayStore
-    versions : Versions
-    """
-
-    def __init__(self, log: CompactionStore, days: DayStore, versions: Versions) -> None:
-        self._log, self._days, self._versions = log, days, versions
+    log: CompactionStore
+    days: DayStore
+    versions: Versions
 
     def run(self, model: str, now: datetime, stop: Callable[[], bool] = lambda: False) -> Counted:
         """Count what isn't counted yet of a model's hours."""
         report = Counted()
-        looked, today = self._days.looked(model), now.astimezone(UTC).date()
+        looked, today = self.days.looked(model), now.astimezone(UTC).date()
         report.whole = looked is None or looked < today
         since = FIRST if report.whole else hour_of(now - RECENT)
-        counted = self._days.counted(model, since, LAST)
+        counted = self.days.counted(model, since, LAST)
         counting: set[PartName] = set()
-        for hour in self._log.compacted(model, since, LAST):
+        for hour in self.log.compacted(model, since, LAST):
             counting |= {PartName(hour.hour, part.name) for part in hour.parts}
             if counted.get(hour.hour) == hour.revision:
                 continue
@@ -84,20 +79,20 @@ class Keeping:
                 if stop():
                     return False
                 self._part(hour, part, report)
-            self._remove(hour.model, self._days.indexed(hour.model, hour.hour) - _names(hour), report)
-            if self._days.note_counted(hour.model, hour.hour, hour.revision):
+            self._remove(hour.model, self.days.indexed(hour.model, hour.hour) - _names(hour), report)
+            if self.days.note_counted(hour.model, hour.hour, hour.revision):
                 return True
             # A part was added or taken away meanwhile, and another run has counted that.
-            hour = self._log.hour(hour.model, hour.hour)
+            hour = self.log.hour(hour.model, hour.hour)
         return False
 
     def _part(self, hour: CompactedHour, part: Part, report: Counted) -> None:
         name = PartName(hour.hour, part.name)
-        known = self._days.index(hour.model, name)
+        known = self.days.index(hour.model, name)
         if known is not None and known.complete:
             report.days |= {day for day, _, _ in known.days}
             return
-        counter = count_part(self._log, hour, part, self._versions)
+        counter = count_part(self.log, hour, part, self.versions)
         if counter is None:
             # Somebody deleted it; the compaction that makes it again raises the hour's revision.
             return
@@ -108,32 +103,32 @@ class Keeping:
             part=part.name,
             days=tuple((one.day, one.version, one.rows) for one in found),
         )
-        self._days.put_index(index)
+        self.days.put_index(index)
         for one in found:
-            self._days.put(one)
+            self.days.put(one)
             report.skipped += one.skipped
             report.reasons += [reason for reason in one.reasons if reason not in report.reasons]
-            reason = self._versions.why_not(hour.model, one.version)
+            reason = self.versions.why_not(hour.model, one.version)
             if reason and reason not in report.reasons:
                 report.reasons.append(reason)
-        self._days.put_index(index.model_copy(update={"complete": True}))
+        self.days.put_index(index.model_copy(update={"complete": True}))
         report.days |= {one.day for one in found}
         report.parts += 1
         report.rows += part.rows
 
     def _sweep(self, model: str, counting: set[PartName], report: Counted) -> None:
         """Remove what runs that were killed, or overtaken, left of parts that no longer count."""
-        left = self._days.indexed(model) - counting
+        left = self.days.indexed(model) - counting
         # A part that was noted since this run read the hours counts.
         hours = {part.hour for part in left}
-        counting = {name for hour in hours for name in _names(self._log.hour(model, hour))}
+        counting = {name for hour in hours for name in _names(self.log.hour(model, hour))}
         self._remove(model, left - counting, report)
 
     def _remove(self, model: str, parts: Iterable[PartName], report: Counted) -> None:
         for part in sorted(parts):
-            index = self._days.index(model, part)
+            index = self.days.index(model, part)
             report.days |= {day for day, _, _ in index.days} if index else set()
-            self._days.remove(model, part)
+            self.days.remove(model, part)
             report.removed += 1
 
 

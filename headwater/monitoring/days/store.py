@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
-from itertools import islice
-from typing import Any, NamedTuple
-
-from botocore.exceptions import ClientError
+from typing import NamedTuple
 
 from headwater.monitoring.days.types import (
     PartDay,
@@ -18,15 +15,11 @@ from headwater.monitoring.days.types import (
     profiles_prefix,
 )
 from headwater.monitoring.log.types import hour_text
-from headwater.storage.clients import client, error_code
-from headwater.storage.http.connection import connection
-from headwater.storage.objects import GONE, Bucket, ObjectGone
+from headwater.storage.objects import Bucket, ObjectGone
 from headwater.storage.table import Item, Table
 
 PREFIX = "WATCH#"
 _COUNTED, _PROGRESS = "COUNTED#", "COUNTED"
-_TOGETHER = 64
-"""Objects that are read or written at once."""
 
 
 class DayPart(NamedTuple):
@@ -39,19 +32,10 @@ class DayPart(NamedTuple):
 
 
 class DayStore:
-    """Stored profiles of days.
-
-    Parameters
-    ----------
-    bucket : str
-        The predictions bucket.
-    table : Table
-        The registry table.
-    """
+    """Stored profiles of days, in the predictions bucket and the registry table."""
 
     def __init__(self, bucket: str, table: Table) -> None:
         self._bucket, self._table = Bucket(bucket), table
-        self._s3, self._wire = client("s3"), connection("s3")
 
     # -- profiles -----------------------------------------------------------------------------------------------
 
@@ -61,21 +45,15 @@ class DayStore:
 
     def read(self, parts: Sequence[DayPart]) -> Iterator[PartDay]:
         """The counts that parts add to their days, many read at once; one that is gone by now is left out."""
-        coming = iter(parts)
-        while some := list(islice(coming, _TOGETHER)):
-            asked = [(one.key, ()) for one in some]
-            for answer in self._wire.request_all("GetObject", "GET", self._bucket.name, asked):
-                if not isinstance(answer, ClientError):
-                    yield PartDay.unpacked(answer.body)
-                elif error_code(answer) not in GONE:
-                    raise answer
+        for _, answer in self._bucket.read_all(parts, lambda one: one.key):
+            yield PartDay.unpacked(answer.body)
 
     def list_days(self, model: str, since: date | None = None, until: date | None = None) -> Iterator[DayPart]:
         """The stored profiles of a model's days, both ends included, by day, version and part."""
         prefix = profiles_prefix(model)
         after = f"{prefix}{since.isoformat()}/" if since else prefix
-        for key in self._keys(prefix, after):
-            found = _parse(key, prefix)
+        for entry in self._bucket.listed(prefix, after=after):
+            found = _parse(entry["Key"], prefix)
             if found is None:
                 continue
             if until is not None and found.day > until:
@@ -85,18 +63,12 @@ class DayStore:
     def list_day(self, model: str, day: date, version: int | None = None) -> list[DayPart]:
         """The stored profiles of one day, of one version or of all."""
         prefix = profiles_prefix(model)
-        found = (_parse(key, prefix) for key in self._keys(day_folder(model, day, version)))
+        found = (_parse(one["Key"], prefix) for one in self._bucket.listed(day_folder(model, day, version)))
         return [one for one in found if one is not None]
 
     def folders(self, model: str) -> list[date]:
         """The days that have stored profiles, oldest first; parts that no longer count may be all that a day has."""
-        prefix = profiles_prefix(model)
-        folders = (
-            entry["Prefix"][len(prefix) : -1]
-            for page in self._pages(Prefix=prefix, Delimiter="/")
-            for entry in page.get("CommonPrefixes", ())
-        )
-        return [date.fromisoformat(folder) for folder in folders]
+        return [date.fromisoformat(folder) for folder in self._bucket.folders(profiles_prefix(model))]
 
     # -- indexes of parts ---------------------------------------------------------------------------------------
 
@@ -115,7 +87,8 @@ class DayStore:
     def indexed(self, model: str, hour: datetime | None = None) -> set[PartName]:
         """The parts that somebody began to count, of one hour or of all."""
         folder = index_prefix(model)
-        names = (key[len(folder) :].removesuffix(".json") for key in self._keys(index_prefix(model, hour)))
+        listed = self._bucket.listed(index_prefix(model, hour))
+        names = (entry["Key"][len(folder) :].removesuffix(".json") for entry in listed)
         return {part for part in map(PartName.parse, names) if part is not None}
 
     def remove(self, model: str, part: PartName) -> None:
@@ -124,15 +97,9 @@ class DayStore:
         if index is not None:
             keys = [f"{day_folder(model, day, version)}{part.text}.json.gz" for day, version, _ in index.days]
             for key in keys:
-                self._forget(key)
+                self._bucket.forget(key)
         # The index is the last to go, and says until then what there is.
-        self._forget(f"{index_prefix(model)}{part.text}.json")
-
-    def _forget(self, key: str) -> None:
-        for page in self._s3.get_paginator("list_object_versions").paginate(Bucket=self._bucket.name, Prefix=key):
-            for entry in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
-                if entry["Key"] == key:
-                    self._s3.delete_object(Bucket=self._bucket.name, Key=key, VersionId=entry["VersionId"])
+        self._bucket.forget(f"{index_prefix(model)}{part.text}.json")
 
     # -- what was counted ---------------------------------------------------------------------------------------
 
@@ -162,17 +129,6 @@ class DayStore:
         item = {"pk": PREFIX + model, "sk": _PROGRESS, "day": day.isoformat()}
         earlier = "attribute_not_exists(pk) OR #day <= :day"
         self._table.write(self._table.put(item, only_if=earlier, day=day.isoformat()))
-
-    # -- keys ---------------------------------------------------------------------------------------------------
-
-    def _keys(self, prefix: str, after: str = "") -> Iterable[str]:
-        more = {"StartAfter": after} if after else {}
-        for page in self._pages(Prefix=prefix, **more):
-            for entry in page.get("Contents", ()):
-                yield entry["Key"]
-
-    def _pages(self, **asked: str) -> Iterator[dict[str, Any]]:
-        yield from self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket.name, **asked)
 
 
 def key_of(counted: PartDay) -> str:

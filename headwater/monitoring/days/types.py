@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
@@ -13,7 +12,7 @@ from pydantic import AwareDatetime, Field
 from headwater.monitoring.log.types import hour_text
 from headwater.monitoring.profiles.types import Count, WindowProfile
 from headwater.serving.store import PROFILES
-from headwater.values import Stored
+from headwater.values import Packed, Stored
 
 WHOLE = ""
 """The segment of all predictions."""
@@ -56,7 +55,7 @@ class PartName(NamedTuple):
             return None
 
 
-class PartDay(Stored):
+class PartDay(Packed):
     """Counts of one part's predictions of one version that were asked as of one day."""
 
     model: str
@@ -75,15 +74,6 @@ class PartDay(Stored):
     """Rows that couldn't be counted."""
     reasons: tuple[str, ...] = ()
     """Why not: id, column and value of the first ones."""
-
-    def packed(self) -> bytes:
-        """Its JSON, gzipped: the same counts give the same bytes."""
-        return gzip.compress(self.model_dump_json().encode(), mtime=0)
-
-    @classmethod
-    def unpacked(cls, body: bytes) -> Self:
-        """Read what `packed` gave."""
-        return cls.model_validate_json(gzip.decompress(body))
 
 
 class PartIndex(Stored):

@@ -13,13 +13,7 @@ Known = tuple[Bank, Package]
 
 
 class Versions:
-    """Reads what training left of model versions.
-
-    Parameters
-    ----------
-    registry : Registry
-    artifacts : ArtifactStore
-    """
+    """Reads what training left of model versions."""
 
     def __init__(self, registry: Registry, artifacts: ArtifactStore) -> None:
         self.registry, self._artifacts = registry, artifacts
@@ -41,11 +35,7 @@ class Versions:
                 found = Bank.unpacked(self._artifacts.read(at)), self._artifacts.load(entry.package, Package)
                 self._read[model, version] = found
         except (KeyError, ArtifactNotFound, ArtifactInvalid) as error:
-            raise NoBank(
-                f"version {version} of model {model!r} has no profiles of its training days: it was trained before "
-                "they were kept, or its files were deleted",
-                next_steps=[f"headwater train {model} --watch"],
-            ) from error
+            raise NoBank.of(model, version, "profiles of its training days") from error
         return found
 
     def get(self, model: str, version: int) -> Known | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Collection, Mapping
 from datetime import UTC, date, datetime
 from typing import Any, Self
@@ -12,7 +11,7 @@ from pydantic import AwareDatetime, Field
 
 from headwater.monitoring.profiles.counting import profile_of
 from headwater.monitoring.profiles.types import Scheme, SchemeMismatch, WindowProfile
-from headwater.values import Stored, Value
+from headwater.values import Packed, Value
 
 MOST_WINDOWS = 400
 """A year and a month of days: each season once."""
@@ -29,7 +28,7 @@ class BankWindow(Value):
     profile: WindowProfile
 
 
-class Bank(Stored):
+class Bank(Packed):
     """The scheme of a model version, its reference windows, ascending by start, and what stays as training found it."""
 
     scheme: Scheme
@@ -56,15 +55,6 @@ class Bank(Stored):
         kept = [entry for entry in self.windows if entry.start != window.start]
         ordered = sorted([*kept, window], key=lambda entry: entry.start)
         return self.model_copy(update={"windows": tuple(ordered[-MOST_WINDOWS:])})
-
-    def packed(self) -> bytes:
-        """Its JSON, gzipped: the same bank gives the same bytes."""
-        return gzip.compress(self.model_dump_json().encode(), mtime=0)
-
-    @classmethod
-    def unpacked(cls, body: bytes) -> Self:
-        """Read what `packed` gave."""
-        return cls.model_validate_json(gzip.decompress(body))
 
 
 def stratum_of(day: date, holidays: Collection[date] = ()) -> str:

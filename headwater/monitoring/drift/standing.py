@@ -19,9 +19,11 @@ class State(StrEnum):
     """How a model is."""
 
     COLLECTING = "COLLECTING"
+    """Too little is known of it."""
     NORMAL = "NORMAL"
     SUSPECT = "SUSPECT"
     ALARM = "ALARM"
+    """Two bad days of three, or an extreme one."""
 
 
 class Standing(Value):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headwater.errors import HeadwaterError, InvalidRequest, NotFound, Refused
+from headwater.errors import InvalidRequest, NotAllowed, NotFound, Refused
 
 
 class InvalidFeedback(InvalidRequest):
@@ -15,11 +15,8 @@ class FeedbackTooLarge(InvalidRequest):
     http_status = 413
 
 
-class TokenRefused(HeadwaterError):
+class TokenRefused(NotAllowed):
     """The token isn't genuine, is another prediction's, or has expired: which of these isn't told."""
-
-    exit_code = 4
-    http_status = 403
 
 
 class FeedbackConflict(Refused):

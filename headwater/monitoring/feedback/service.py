@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
 
+from headwater.clock import Clock, utc_now
 from headwater.monitoring.feedback.errors import FeedbackConflict, FeedbackFull, TokenRefused
 from headwater.monitoring.feedback.requests import Given, fields_of, given_by
 from headwater.monitoring.feedback.store import FeedbackStore
@@ -16,21 +17,13 @@ MOST_ENTRIES = 100
 REFUSED = "the token isn't one of this prediction, or it has expired"
 
 
+@dataclass(frozen=True)
 class FeedbackService:
-    """Checks tokens and keeps what their holders say.
+    """Checks tokens and keeps what their holders say."""
 
-    Parameters
-    ----------
-    store : FeedbackStore
-    verifier : Verifier
-    now : callable
-        The time, UTC.
-    """
-
-    def __init__(
-        self, store: FeedbackStore, verifier: Verifier, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    ) -> None:
-        self._store, self._verifier, self._now = store, verifier, now
+    store: FeedbackStore
+    verifier: Verifier
+    now: Clock = utc_now
 
     def take(self, prediction_id: str, body: bytes) -> tuple[Feedback, bool]:
         """Keep what a body says of a prediction; with it whether it is new.
@@ -45,7 +38,7 @@ class FeedbackService:
         InvalidFeedback, FeedbackTooLarge, FeedbackConflict, FeedbackFull
         """
         fields = fields_of(body)
-        held = self._verifier.verify(fields["token"], prediction_id)
+        held = self.verifier.verify(fields["token"], prediction_id)
         if held is None:
             raise TokenRefused(REFUSED)
         return self._keep(prediction_id, held, given_by(fields))
@@ -53,7 +46,7 @@ class FeedbackService:
     def _keep(self, prediction_id: str, held: Held, given: Given) -> tuple[Feedback, bool]:
         day = held.asked.date()
         while True:
-            history = self._store.of_prediction(held.model, day, prediction_id)
+            history = self.store.of_prediction(held.model, day, prediction_id)
             feedback = Feedback(
                 prediction_id=prediction_id,
                 model=held.model,
@@ -64,17 +57,17 @@ class FeedbackService:
                 corrected=given.corrected,
                 comment=given.comment,
                 write_id=given.write_id,
-                received_at=self._now(),
+                received_at=self.now(),
             )
             if (known := _known(history, feedback)) is not None:
                 return known, False
             if len(history) >= MOST_ENTRIES:
                 raise FeedbackFull(f"{MOST_ENTRIES} entries on prediction {prediction_id} are kept, and no more")
             if not history:
-                self._store.place_at(feedback)
+                self.store.place_at(feedback)
             # Somebody else may have taken the place, or this very write had come through and its answer was lost:
             # what is there now tells.
-            if self._store.add(feedback):
+            if self.store.add(feedback):
                 return feedback, True
 
 

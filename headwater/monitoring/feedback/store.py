@@ -9,6 +9,7 @@ ever overwritten.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
@@ -21,25 +22,20 @@ _AT = "AT"
 _DAY = timedelta(days=1)
 
 
+@dataclass(frozen=True)
 class FeedbackStore:
-    """The entries.
+    """The entries."""
 
-    Parameters
-    ----------
-    table : Table
-        The registry table.
-    """
-
-    def __init__(self, table: Table) -> None:
-        self._table = table
+    table: Table
+    """The registry table."""
 
     def of_prediction(self, model: str, day: date, prediction_id: str) -> list[Feedback]:
         """All that was said of a prediction: author by author, each in the order of receipt."""
-        return [_feedback(item) for item in self._table.query(f"{PREFIX}{model}", f"{day}#{prediction_id}#")]
+        return [_feedback(item) for item in self.table.query(f"{PREFIX}{model}", f"{day}#{prediction_id}#")]
 
     def place(self, prediction_id: str) -> tuple[str, date] | None:
         """Model and day of a prediction; None if nobody said anything of it."""
-        item = self._table.get(f"{PREFIX}OF#{prediction_id}", _AT)
+        item = self.table.get(f"{PREFIX}OF#{prediction_id}", _AT)
         return (item["model"], date.fromisoformat(item["day"])) if item else None
 
     def entries(self, model: str, since: date, until: date) -> Iterator[Feedback]:
@@ -50,7 +46,7 @@ class FeedbackStore:
         # Keys are text, so the days before are skipped by one that is smaller than the first, and greater than theirs.
         after = f"{since - _DAY}$"
         for century in sorted({str(since)[:2], str(until)[:2]}):
-            for item in self._table.query(f"{PREFIX}{model}", century, after=after):
+            for item in self.table.query(f"{PREFIX}{model}", century, after=after):
                 if item["sk"][:10] > str(until):
                     return
                 yield _feedback(item)
@@ -58,11 +54,11 @@ class FeedbackStore:
     def place_at(self, feedback: Feedback) -> None:
         """Note of which model and day a prediction is; noting it again changes nothing."""
         item = {"pk": f"{PREFIX}OF#{feedback.prediction_id}", "sk": _AT, "model": feedback.model}
-        self._table.write(self._table.put({**item, "day": str(feedback.day)}))
+        self.table.write(self.table.put({**item, "day": str(feedback.day)}))
 
     def add(self, feedback: Feedback) -> bool:
         """Keep an entry; False if there is one with its sequence already, which may be this very one."""
-        return self._table.write(self._table.put(_item(feedback), only_if=ABSENT))
+        return self.table.write(self.table.put(_item(feedback), only_if=ABSENT))
 
 
 def _item(feedback: Feedback) -> dict[str, Any]:

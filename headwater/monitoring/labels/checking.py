@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from math import isfinite
@@ -169,8 +169,3 @@ def _text(field: str, given: Any, longest: int) -> str | None:
 def problem(item: int, error: LabelRefused) -> dict[str, Any]:
     """A refusal as the answer has it."""
     return {"item": item, "field": error.field, "given": error.given, "expected": error.expected}
-
-
-def plural(items: Sequence[Any]) -> str:
-    """``1 label`` or ``2 labels``."""
-    return f"{len(items):,} label{'s' if len(items) != 1 else ''}"

@@ -11,13 +11,7 @@ from headwater.registry.types import DEFINITION_FILE, ModelVersion
 
 
 class Definitions:
-    """Declarations of a model's versions.
-
-    Parameters
-    ----------
-    registry : Registry
-    artifacts : ArtifactStore
-    """
+    """Declarations of a model's versions."""
 
     def __init__(self, registry: Registry, artifacts: ArtifactStore) -> None:
         self._registry, self._artifacts = registry, artifacts

@@ -10,7 +10,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from enum import IntEnum
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import duckdb
 import numpy
@@ -60,7 +60,7 @@ class LakeAnswer(NamedTuple):
 
 
 class LakeLabels:
-    """Labels of one declaration of a model. Close it, or use it as a context.
+    """Labels of one declaration of a model. Close it.
 
     Parameters
     ----------
@@ -89,12 +89,6 @@ class LakeLabels:
         self._version = ""
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._made: _Made | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def close(self) -> None:
         """Delete the sources' local files; the next question fetches them again."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,6 +13,7 @@ from typing import Any, Self
 import numpy
 import pandas
 
+from headwater.clock import Clock, utc_now
 from headwater.declare import Product
 from headwater.errors import InvalidRequest
 from headwater.json_values import dumps
@@ -61,7 +63,7 @@ class Labels:
         artifacts: ArtifactStore,
         predictions_bucket: str,
         lake_bucket: str,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        now: Clock = utc_now,
     ) -> None:
         self.model = model
         self._table, self._lake_bucket, self._now = registry, lake_bucket, now
@@ -113,11 +115,6 @@ class Labels:
         """
         lake, written = self.both(frame, self._moment(known))
         return frame.assign(**columns_of_labels(lake, written))
-
-    def of_all(self, frames: Frames, known: datetime | None = None) -> Iterator[pandas.DataFrame]:
-        """`of` each frame; the lake's files are fetched once for all of them."""
-        for frame in frames:
-            yield self.of(frame, known)
 
     @contextmanager
     def counting(self, since: datetime, until: datetime, known: datetime | None = None) -> Iterator[CountedLabels]:
@@ -329,16 +326,17 @@ class Labels:
         return known
 
 
+@dataclass(frozen=True)
 class CountedLabels:
     """Labels of a window's frames, and how long labels took (`Labels.counting`)."""
 
-    def __init__(self, labels: Labels, count: WindowCount) -> None:
-        self._labels, self._count = labels, count
+    labels: Labels
+    count: WindowCount
 
     @property
     def known(self) -> datetime:
         """The window's moment."""
-        return self._count.known
+        return self.count.known
 
     def of(self, frame: pandas.DataFrame, known: datetime | None = None) -> pandas.DataFrame:
         """As `Labels.of`, as known at the window's moment; each frame once.
@@ -348,16 +346,16 @@ class CountedLabels:
         InvalidRequest
             ``known`` is another moment.
         """
-        if known not in (None, self._count.known):
-            raise InvalidRequest(f"the window is counted as known at {self._count.known}, not at {known}")
-        lake, written = self._labels.both(frame, self._count.known)
+        if known not in (None, self.count.known):
+            raise InvalidRequest(f"the window is counted as known at {self.count.known}, not at {known}")
+        lake, written = self.labels.both(frame, self.count.known)
         if len(frame):
-            self._count.add(frame, lake, written)
+            self.count.add(frame, lake, written)
         return frame.assign(**columns_of_labels(lake, written))
 
     def delay(self) -> tuple[DelayPoint, ...]:
         """How many of the predictions so far had a label some time after the window's end."""
-        return self._labels.delay(self._count)
+        return self.labels.delay(self.count)
 
 
 def _written_label(row: tuple[Any, ...]) -> WrittenLabel:

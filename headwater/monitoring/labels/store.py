@@ -6,35 +6,22 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from botocore.exceptions import ClientError
-
 from headwater.monitoring.labels.types import LabelBatch, words
 from headwater.serving.store import LABELLED
-from headwater.storage.clients import client, error_code
-from headwater.storage.http.connection import connection
-from headwater.storage.objects import GONE
+from headwater.storage.clients import client
+from headwater.storage.objects import Bucket, ObjectGone
 from headwater.storage.table import ABSENT, Item, Table, WriteRefused
 
 PREFIX = "LABEL#"
 _BATCH, _NAME = "BATCH#", "NAME#"
-_TOGETHER = 64
-"""Batches that are read at once."""
 
 
 class LabelStore:
-    """Written labels.
-
-    Parameters
-    ----------
-    bucket : str
-        The predictions bucket.
-    table : Table
-        The registry table.
-    """
+    """Written labels, in the predictions bucket and the registry table."""
 
     def __init__(self, bucket: str, table: Table) -> None:
         self.bucket, self._table = bucket, table
-        self._s3, self._wire = client("s3"), connection("s3")
+        self._objects, self._s3 = Bucket(bucket), client("s3")
 
     def known(self, model: str, name: str) -> LabelBatch | None:
         """A batch that counts; None if there is none of that name."""
@@ -88,44 +75,24 @@ class LabelStore:
 
     def stored(self, model: str) -> Iterator[tuple[str, str]]:
         """Key and ETag of each batch that lies in the bucket, also of one that doesn't count."""
-        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=f"{LABELLED}{model}/")
-        for page in pages:
-            for entry in page.get("Contents", ()):
-                yield entry["Key"], entry["ETag"].strip('"')
+        for entry in self._objects.listed(f"{LABELLED}{model}/"):
+            yield entry["Key"], entry["ETag"].strip('"')
 
     def version_of(self, batch: LabelBatch) -> str | None:
         """The version of a batch's object in S3; None if somebody deleted it."""
         try:
-            answer = self._s3.head_object(Bucket=self.bucket, Key=batch.key)
-        except ClientError as error:
-            if error_code(error) not in GONE:
-                raise
+            return str(self._objects.head(batch.key).get("VersionId") or "null")
+        except ObjectGone:
             return None
-        return str(answer.get("VersionId") or "null")
 
     def bodies(self, batches: Sequence[LabelBatch]) -> Iterator[tuple[LabelBatch, bytes]]:
         """The bytes of batches, many read at once; one that somebody deleted is left out."""
-        for first in range(0, len(batches), _TOGETHER):
-            some = batches[first : first + _TOGETHER]
-            asked = [(batch.key, ()) for batch in some]
-            for batch, answer in zip(some, self._wire.request_all("GetObject", "GET", self.bucket, asked), strict=True):
-                if not isinstance(answer, ClientError):
-                    yield batch, answer.body
-                elif error_code(answer) not in GONE:
-                    raise answer
+        for batch, answer in self._objects.read_all(batches, lambda one: one.key):
+            yield batch, answer.body
 
     def fetch(self, batch: LabelBatch, path: Path) -> bool:
         """Write a batch's bytes to ``path``; False if somebody deleted the batch."""
-        try:
-            body = self._s3.get_object(Bucket=self.bucket, Key=batch.key)["Body"]
-        except ClientError as error:
-            if error_code(error) not in GONE:
-                raise
-            return False
-        with path.open("wb") as file:
-            for chunk in body.iter_chunks(1 << 20):
-                file.write(chunk)
-        return True
+        return self._objects.fetch(batch.key, path)
 
 
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)

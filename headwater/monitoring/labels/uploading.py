@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,6 +18,7 @@ from typing import Any
 import duckdb
 import pandera.pandas as pa
 
+from headwater.clock import Clock, utc_now
 from headwater.declare import Model, RequestInput, Source
 from headwater.lake.contract import Contract
 from headwater.lake.conversion import convert
@@ -88,13 +89,9 @@ class BulkUpload:
     store : LabelStore
     model : Model
         As the version that serves declares it.
-    now : callable
-        The time, UTC.
     """
 
-    def __init__(
-        self, store: LabelStore, model: Model, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    ) -> None:
+    def __init__(self, store: LabelStore, model: Model, *, now: Clock = utc_now) -> None:
         self._store, self._model, self._now = store, model, now
         self._keys = key_inputs(model)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from headwater.clock import Clock, utc_now
 from headwater.monitoring.labels.checking import checked
 from headwater.monitoring.labels.definitions import Definitions
 from headwater.monitoring.labels.errors import InvalidLabels, LabelRefused, LabelsTooLarge
@@ -13,21 +14,13 @@ from headwater.monitoring.labels.store import LabelStore
 from headwater.monitoring.labels.types import MOST_ITEMS, Label, LabelBatch, Verdict, Verdicts, packed
 
 
+@dataclass(frozen=True)
 class LabelWriter:
-    """Takes labels in, at most `MOST_ITEMS` at once.
+    """Takes labels in, at most `MOST_ITEMS` at once."""
 
-    Parameters
-    ----------
-    store : LabelStore
-    definitions : Definitions
-    now : callable
-        The time, UTC.
-    """
-
-    def __init__(
-        self, store: LabelStore, definitions: Definitions, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    ) -> None:
-        self._store, self._definitions, self._now = store, definitions, now
+    store: LabelStore
+    definitions: Definitions
+    now: Clock = utc_now
 
     def add(self, model: str, items: Sequence[Any]) -> Verdicts:
         """Take labels in; a call that is made twice changes nothing.
@@ -50,7 +43,7 @@ class LabelWriter:
                 f"labels: {len(items):,} are too many, expected 1 to {MOST_ITEMS}",
                 next_steps=["headwater labels upload MODEL FILE"],
             )
-        declared, now = self._definitions.current(model), self._now()
+        declared, now = self.definitions.current(model), self.now()
         verdicts: list[dict[str, Any]] = []
         taken: dict[Label, int] = {}
         for place, item in enumerate(items):
@@ -66,11 +59,11 @@ class LabelWriter:
             return Verdicts(verdicts, None)
         name, body = packed(taken)
         batch = LabelBatch(model=model, name=name, kind="json", labels=len(taken), received_at=now)
-        new = self._store.known(model, name) is None
+        new = self.store.known(model, name) is None
         if new:
             # The object comes first, so that the registry never names one that isn't there.
-            self._store.put(batch, body)
-            batch, new = self._store.note(batch)
+            self.store.put(batch, body)
+            batch, new = self.store.note(batch)
         if not new:
             for place in taken.values():
                 verdicts[place] = {"verdict": Verdict.KNOWN.value}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from shutil import rmtree
@@ -22,7 +23,7 @@ import pandas
 from headwater.errors import InvalidRequest
 from headwater.lake.database import literal
 from headwater.monitoring.log.compaction import batches, ids_in, write_part
-from headwater.monitoring.log.records import COLUMNS, TIMES, Record, RecordKey, Torn, read
+from headwater.monitoring.log.records import COLUMNS, TIMES, Record, Torn, read, request_in
 from headwater.monitoring.log.scratch import scratch
 from headwater.monitoring.log.store import CompactionStore, Listed
 from headwater.monitoring.log.types import HOUR, CompactedHour, Progress, hour_of
@@ -191,7 +192,7 @@ class Reader:
             return paths
         held = {one for path in paths for one in ids_in(connection, path)}
         listed = [*self._store.of_hour(hour.known.model, hour.known.hour), *hour.flat]
-        fresh = {_id(one): one for one in listed}
+        fresh = {request_in(one.key): one for one in listed}
         records = self._read((one for name, one in fresh.items() if name not in held), torn)
         for number, batch in enumerate(batches(records)):
             paths.append(folder / f"pending-{number}.parquet")
@@ -206,11 +207,13 @@ class Reader:
                 torn.append(f"{one.key}: {error}")
 
 
+@dataclass
 class _Hour:
     """An hour to read: the parts that count, and whether records beside them may be listed."""
 
-    def __init__(self, known: CompactedHour, pending: bool, flat: Sequence[Listed]) -> None:
-        self.known, self.pending, self.flat = known, pending, flat
+    known: CompactedHour
+    pending: bool
+    flat: Sequence[Listed]
 
 
 def check(since: datetime, until: datetime, columns: Sequence[str] | None) -> tuple[str, ...]:
@@ -285,10 +288,3 @@ def _within(since: datetime, until: datetime) -> str:
 
 def _touches(day: date, since: datetime, until: datetime) -> bool:
     return since.date() <= day <= until.astimezone(UTC).date()
-
-
-def _id(listed: Listed) -> str:
-    try:
-        return RecordKey.parse(listed.key).request_id
-    except Torn:
-        return listed.key

@@ -79,6 +79,14 @@ class RecordKey:
             ) from None
 
 
+def request_in(key: str) -> str:
+    """The request id that a key names; the whole key of what is no record's, which is always read."""
+    try:
+        return RecordKey.parse(key).request_id
+    except Torn:
+        return key
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """A record that can be read."""

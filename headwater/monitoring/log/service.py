@@ -8,14 +8,14 @@ same name, or lies there unread.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import duckdb
 
 from headwater.monitoring.log.compaction import MOST_CHARACTERS, MOST_ROWS, batches, ids_in, quarantined, write_part
-from headwater.monitoring.log.records import LONGEST_REASON, Record, RecordKey, Torn, read
+from headwater.monitoring.log.records import LONGEST_REASON, Record, Torn, read, request_in
 from headwater.monitoring.log.scratch import scratch
 from headwater.monitoring.log.store import CompactionStore, Contended, Listed, Stop
 from headwater.monitoring.log.types import HOUR, LATE, CompactedHour, Part, Progress, digest_of, hour_of, hour_text
@@ -60,22 +60,19 @@ def never() -> bool:
     return False
 
 
+@dataclass(frozen=True)
 class Compaction:
-    """Compacts the prediction log.
+    """Compacts the prediction log."""
 
-    Parameters
-    ----------
-    store : CompactionStore
-    rows, characters : int
-        The most that a part holds.
-    """
-
-    def __init__(self, store: CompactionStore, *, rows: int = MOST_ROWS, characters: int = MOST_CHARACTERS) -> None:
-        self._store, self._rows, self._characters = store, rows, characters
+    store: CompactionStore
+    _: KW_ONLY
+    rows: int = MOST_ROWS
+    """The most that a part holds, as ``characters``."""
+    characters: int = MOST_CHARACTERS
 
     def run(self, now: datetime, stop: Stop = never) -> Report:
         """Compact what is due of every model; hours that aren't over by ``now`` wait for theirs."""
-        report, models = Report(), self._store.log.models()
+        report, models = Report(), self.store.log.models()
         # Each hour another model is the first: no one starves if time is up each time.
         first = int(now.timestamp() // 3600) % len(models) if models else 0
         for model in (*models[first:], *models[:first]):
@@ -101,7 +98,7 @@ class Compaction:
             Another compaction of the model goes on.
         """
         with scratch() as (connection, folder):
-            work = _Work(self, self._store, model, now, stop, report or Report(), connection, folder)
+            work = _Work(self, self.store, model, now, stop, report or Report(), connection, folder)
             work.all_due()
             return work.report
 
@@ -114,13 +111,13 @@ class Compaction:
             Another compaction works on the hour.
         """
         with scratch() as (connection, folder):
-            work = _Work(self, self._store, model, hour, never, Report(), connection, folder)
+            work = _Work(self, self.store, model, hour, never, Report(), connection, folder)
             work.one_hour(hour_of(hour))
             return work.report
 
     def batches(self, records: Iterable[Record]) -> Iterator[list[Record]]:
         """The records that go into a part each."""
-        return batches(records, rows=self._rows, characters=self._characters)
+        return batches(records, rows=self.rows, characters=self.characters)
 
 
 @dataclass
@@ -219,10 +216,10 @@ class _Work:
         torn = self.store.torn(self.model, hour_text(hour))
         listed = [one for one in self.store.of_hour(self.model, hour) if one.torn_name not in torn]
         known = self.store.hour(self.model, hour)
-        if not whole and digest_of(map(_id, listed)) == known.digest:
+        if not whole and digest_of(request_in(one.key) for one in listed) == known.digest:
             return len(torn)
         held = self._held([known])
-        return len(torn) + self._add({hour: known}, (one for one in listed if _id(one) not in held), hour)
+        return len(torn) + self._add({hour: known}, (one for one in listed if request_in(one.key) not in held), hour)
 
     def _day(self, day: date, days: set[date]) -> None:
         """Compact the records of a day whose keys have no hour."""
@@ -237,7 +234,7 @@ class _Work:
             start = datetime(day.year, day.month, day.day, tzinfo=UTC)
             known = {one.hour: one for one in self.store.compacted(self.model, start, start + timedelta(days=1))}
             held = self._held(known.values())
-            return self._add(known, (one for one in listed if _id(one) not in held), start)
+            return self._add(known, (one for one in listed if request_in(one.key) not in held), start)
 
         self._look(look)
 
@@ -289,11 +286,3 @@ class _Work:
 
 def _until(days: Iterable[date], hour: datetime) -> tuple[date, ...]:
     return tuple(sorted(day for day in days if day <= hour.date()))
-
-
-def _id(listed: Listed) -> str:
-    """The request id that a key names; the whole key of what is no record's, which is always read."""
-    try:
-        return RecordKey.parse(listed.key).request_id
-    except Torn:
-        return listed.key

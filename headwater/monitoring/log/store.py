@@ -6,11 +6,9 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from itertools import islice, starmap
+from itertools import starmap
 from pathlib import Path
 from typing import Any, NamedTuple
-
-from botocore.exceptions import ClientError
 
 from headwater.monitoring.log.listing import Page, asked
 from headwater.monitoring.log.types import (
@@ -23,15 +21,13 @@ from headwater.monitoring.log.types import (
 )
 from headwater.serving.store import COMPACTED, PredictionStore
 from headwater.serving.types import RECORD_FORMAT, day_prefix, hour_prefix
-from headwater.storage.clients import client, error_code
+from headwater.storage.clients import client
 from headwater.storage.http.connection import connection
-from headwater.storage.objects import GONE
+from headwater.storage.objects import Bucket
 from headwater.storage.table import ABSENT, Item, Table, WriteRefused
 
 PREFIX = "COMPACT#"
 _HOUR, _PROGRESS = "HOUR#", "PROGRESS"
-_TOGETHER = 64
-"""Records that are read at once."""
 _TRIES = 5
 
 
@@ -52,30 +48,18 @@ class Contended(Exception):
 
 
 class CompactionStore:
-    """The prediction log's parts.
-
-    Parameters
-    ----------
-    bucket : str
-        The predictions bucket.
-    table : Table
-        The registry table.
-    """
+    """The prediction log's parts, in the predictions bucket and the registry table."""
 
     def __init__(self, bucket: str, table: Table) -> None:
         self.bucket, self._table = bucket, table
         self.log = PredictionStore(bucket)
-        self._s3, self._wire = client("s3"), connection("s3")
+        self._objects, self._s3, self._wire = Bucket(bucket), client("s3"), connection("s3")
 
     # -- the log ------------------------------------------------------------------------------------------------
 
     def hours(self, model: str, day: date) -> list[datetime]:
         """The hours of a day that have records of their own, oldest first."""
-        folders = [
-            entry["Prefix"][:-1].rpartition("hour=")[2]
-            for page in self._pages(Prefix=day_prefix(model, day), Delimiter="/")
-            for entry in page.get("CommonPrefixes", ())
-        ]
+        folders = [name.rpartition("hour=")[2] for name in self._objects.folders(day_prefix(model, day))]
         start = datetime(day.year, day.month, day.day, tzinfo=UTC)
         return sorted(start + timedelta(hours=int(hour)) for hour in folders if hour.isdigit() and int(hour) < 24)
 
@@ -89,14 +73,8 @@ class CompactionStore:
 
     def bodies(self, records: Iterable[Listed]) -> Iterator[tuple[Listed, bytes]]:
         """The bytes of records, many read at once; one that is gone by now is left out."""
-        coming = iter(records)
-        while some := list(islice(coming, _TOGETHER)):
-            wanted = [(one.key, ()) for one in some]
-            for one, answer in zip(some, self._wire.request_all("GetObject", "GET", self.bucket, wanted), strict=True):
-                if not isinstance(answer, ClientError):
-                    yield one._replace(etag=answer.headers.get("etag", one.etag).strip('"')), answer.body
-                elif error_code(answer) not in GONE:
-                    raise answer
+        for one, answer in self._objects.read_all(records, lambda one: one.key):
+            yield one._replace(etag=answer.headers.get("etag", one.etag).strip('"')), answer.body
 
     def _listed(self, prefix: str, delimiter: str = "") -> Iterator[Listed]:
         token = ""
@@ -108,15 +86,11 @@ class CompactionStore:
             if not token:
                 return
 
-    def _pages(self, **options: str) -> Iterator[dict[str, Any]]:
-        yield from self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, **options)
-
     # -- quarantine ---------------------------------------------------------------------------------------------
 
     def torn(self, model: str, hour: str) -> set[str]:
         """The `Listed.torn_name` of what lies in quarantine of an hour (``2026-03-01T05``) or a whole day."""
-        prefix = quarantine_prefix(model, hour)
-        return {Path(entry["Key"]).stem for page in self._pages(Prefix=prefix) for entry in page.get("Contents", ())}
+        return {Path(entry["Key"]).stem for entry in self._objects.listed(quarantine_prefix(model, hour))}
 
     def quarantine(self, model: str, hour: datetime, record: Listed, document: Mapping[str, Any]) -> None:
         """Keep a torn record with its reason; keeping it again changes nothing."""
@@ -140,16 +114,7 @@ class CompactionStore:
 
     def fetch(self, hour: CompactedHour, part: Part, path: Path) -> bool:
         """Write a part's bytes to ``path``; False if somebody deleted the part."""
-        try:
-            body = self._s3.get_object(Bucket=self.bucket, Key=hour.key(part))["Body"]
-        except ClientError as error:
-            if error_code(error) not in GONE:
-                raise
-            return False
-        with path.open("wb") as file:
-            for chunk in body.iter_chunks(1 << 20):
-                file.write(chunk)
-        return True
+        return self._objects.fetch(hour.key(part), path)
 
     def note(self, known: CompactedHour, part: Part, gone: Sequence[Part] = ()) -> CompactedHour:
         """Let a part count, and those of ``gone`` no longer, if no other was added since ``known`` was read.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
 from datetime import date, datetime, timedelta
 
 import pandas
@@ -30,38 +31,22 @@ WEEKS = 4
 """Weeks of days that are shown unless others are asked for."""
 
 
+@dataclass(frozen=True)
 class Asking:
-    """Answers questions about the performance of a model.
+    """Answers questions about the performance of a model."""
 
-    Parameters
-    ----------
-    watching : Watching
-        Its days, as known at ``known``.
-    registry : Registry
-    artifacts : ArtifactStore
-    versions : Versions
-    labels : headwater.monitoring.labels.service.Labels
-        Of the model.
-    known : datetime, optional
-        Only predictions and labels that were received before this moment count.
-    standing : callable, optional
-        Gives what is known of a version's estimates: those that were withdrawn aren't shown.
-    """
-
-    def __init__(
-        self,
-        watching: Watching,
-        registry: Registry,
-        artifacts: ArtifactStore,
-        versions: Versions,
-        labels: ModelLabels,
-        *,
-        known: datetime | None = None,
-        standing: Callable[[int], EstimateStanding | None] = lambda _: None,
-    ) -> None:
-        self._standing = standing
-        self._watching, self._registry, self._artifacts = watching, registry, artifacts
-        self._versions, self._labels, self._known = versions, labels, known
+    watching: Watching
+    """Its days, as known at ``known``."""
+    registry: Registry
+    artifacts: ArtifactStore
+    versions: Versions
+    labels: ModelLabels
+    """Of the model."""
+    _: KW_ONLY
+    known: datetime | None = None
+    """Only predictions and labels that were received before this moment count."""
+    standing: Callable[[int], EstimateStanding | None] = lambda _: None
+    """Gives what is known of a version's estimates: those that were withdrawn aren't shown."""
 
     def performance(
         self,
@@ -94,16 +79,16 @@ class Asking:
         NoSuchDay
             The version has no predictions on these days.
         """
-        model = self._labels.model
-        number = self._watching.version(model, version)
+        model = self.labels.model
+        number = self.watching.version(model, version)
         declared = self._declared(number)
-        self._watching.days.check_segment(model, number, segment)
+        self.watching.days.check_segment(model, number, segment)
         days = [one.day for one in self._days(number, since, until, DAYS if by == "day" else 7 * WEEKS)]
         start, end = start_of(days[0]), start_of(days[-1]) + timedelta(days=1)
-        with self._labels.counting(start, end, self._known) as labels:
-            predictions = _Chosen(self._watching.days, self._versions, segment)
-            performance = _OfSegment(self._registry, self._artifacts, predictions, labels, columns_of, segment=segment)
-            counted = {day: performance.counted(model, number, day, self._known) for day in days}
+        with self.labels.counting(start, end, self.known) as labels:
+            predictions = _Chosen(self.watching.days, self.versions, segment)
+            performance = _OfSegment(self.registry, self.artifacts, predictions, labels, columns_of, segment=segment)
+            counted = {day: performance.counted(model, number, day, self.known) for day in days}
             judged = self._judging(number, performance, counted, is_segment=bool(segment))
             whole, curve = judged(days), labels.delay() if delay else ()
             return PerformanceAnswer(
@@ -113,7 +98,7 @@ class Asking:
                 tolerance=declared.monitoring.tolerance,
                 segment=segment,
                 by=by,
-                known=self._known,
+                known=self.known,
                 stretches=tuple(judged(some) for some in _stretches(days, by)),
                 whole=whole,
                 delay=curve,
@@ -124,9 +109,9 @@ class Asking:
         self, version: int, performance: Performance, counted: Mapping[date, DayCounts], *, is_segment: bool
     ) -> Callable[[Sequence[date]], JudgedStretch]:
         """A function that judges some of the days that were counted, together."""
-        model, declared = self._labels.model, self._declared(version)
-        among = len(self._watching.days.segments(model, version)) if is_segment else 1
-        today, standing = self._watching.today(model), self._believed(version)
+        model, declared = self.labels.model, self._declared(version)
+        among = len(self.watching.days.segments(model, version)) if is_segment else 1
+        today, standing = self.watching.today(model), self._believed(version)
 
         def judged(days: Sequence[date]) -> JudgedStretch:
             report = performance.judge(
@@ -135,7 +120,7 @@ class Asking:
                 {day: counted[day] for day in days},
                 metric=declared.watched_metric,
                 tolerance=declared.monitoring.tolerance,
-                known=self._known,
+                known=self.known,
                 standing=standing,
                 among=among,
             )
@@ -145,7 +130,7 @@ class Asking:
 
     def changes(self) -> datetime | None:
         """When time alone gives a label that `performance` just lacked; None if never. To be asked behind it."""
-        return self._labels.changes(self._known)
+        return self.labels.changes(self.known)
 
     def errors(
         self,
@@ -163,15 +148,15 @@ class Asking:
         NoSuchDay
             The version has no predictions on these days.
         """
-        model = self._labels.model
-        number = self._watching.version(model, version)
+        model = self.labels.model
+        number = self.watching.version(model, version)
         declared = self._declared(number)
         if beside is not None:
-            self._registry.version(model, beside)
+            self.registry.version(model, beside)
         if beside == number:
             raise InvalidRequest(f"beside {beside}: expected another version than the one that is asked about")
         days = [one.day for one in self._days(number, since, until, DAYS)]
-        performance = Performance(self._registry, self._artifacts, self._watching.days, self._labels, columns_of)
+        performance = Performance(self.registry, self.artifacts, self.watching.days, self.labels, columns_of)
         return ErrorsAnswer(
             model=model,
             version=number,
@@ -179,26 +164,26 @@ class Asking:
             until=days[-1],
             loss="log loss" if declared.task == "classification" else "squared error",
             beside=beside,
-            known=self._known,
-            analysis=performance.errors(model, number, days[0], days[-1], known=self._known, beside=beside),
+            known=self.known,
+            analysis=performance.errors(model, number, days[0], days[-1], known=self.known, beside=beside),
         )
 
     def _believed(self, version: int) -> EstimateStanding | None:
         """Whether the version's estimates are believed, as it was known then."""
-        found = self._standing(version)
-        if found is None or found.withdrawn_on is None or self._known is None:
+        found = self.standing(version)
+        if found is None or found.withdrawn_on is None or self.known is None:
             return found
-        return found if start_of(found.withdrawn_on) < self._known else None
+        return found if start_of(found.withdrawn_on) < self.known else None
 
     def _declared(self, version: int) -> Model:
-        return Definitions(self._registry, self._artifacts).product(self._labels.model, version).models[0]
+        return Definitions(self.registry, self.artifacts).product(self.labels.model, version).models[0]
 
     def _days(self, version: int, since: date | None, until: date | None, most: int) -> list[CountedDay]:
-        model = self._labels.model
-        found = self._watching.chosen(model, version, since, until, most)
+        model = self.labels.model
+        found = self.watching.chosen(model, version, since, until, most)
         if found:
             return found
-        last = self._watching.days.last(model, version, 1) if since or until else []
+        last = self.watching.days.last(model, version, 1) if since or until else []
         raise NoSuchDay(
             f"version {version} of model {model!r} has no predictions"
             + (" on these days" if since or until else "")
@@ -206,24 +191,26 @@ class Asking:
         )
 
 
+@dataclass(frozen=True)
 class _Chosen:
     """Predictions by day: all, or those of a segment."""
 
-    def __init__(self, days: Days, versions: Versions, segment: str) -> None:
-        self._days, self._versions, self._segment = days, versions, segment
+    days: Days
+    versions: Versions
+    segment: str
 
     def frames(
         self, model: str, version: int, day: date, columns: Sequence[str] | None = None
     ) -> Iterator[pandas.DataFrame]:
         """The predictions of a day, each once."""
-        for frame in self._days.frames(model, version, day, columns):
-            yield self._of_segment(frame, *self._versions.known(model, version)) if self._segment else frame
+        for frame in self.days.frames(model, version, day, columns):
+            yield self._of_segment(frame, *self.versions.known(model, version)) if self.segment else frame
 
     def _of_segment(self, frame: pandas.DataFrame, bank: Bank, package: Package) -> pandas.DataFrame:
         named = {column: segment_names(column, values) for column, values in bank.segments.items()}
-        column = next(column for column, names in named.items() if self._segment in names)
+        column = next(column for column, names in named.items() if self.segment in names)
         places = segment_places(columns_of(package, frame)[column], bank.segments[column])
-        chosen: pandas.DataFrame = frame.loc[places == named[column].index(self._segment)]
+        chosen: pandas.DataFrame = frame.loc[places == named[column].index(self.segment)]
         return chosen
 
 

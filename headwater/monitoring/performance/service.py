@@ -290,11 +290,7 @@ class Performance:
             bank = Bank.unpacked(self._artifacts.read(entry.candidate.files[BANK_FILE]))
             return entry, self._artifacts.load(entry.package, Package), bank.scheme
         except (KeyError, ArtifactNotFound, ArtifactInvalid) as error:
-            raise NoBank(
-                f"version {version} of model {model!r} has no score bins: it was trained before they were kept, or its "
-                "files were deleted",
-                next_steps=[f"headwater train {model} --watch"],
-            ) from error
+            raise NoBank.of(model, version, "score bins") from error
 
     def _estimator(self, entry: ModelVersion) -> Estimator | None:
         key = entry.model, entry.version

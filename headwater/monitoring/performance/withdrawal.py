@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from datetime import date
-from functools import reduce
 
 from pydantic import Field
 
@@ -69,11 +68,6 @@ class EstimateStanding(Value):
         ordered = sorted([*kept, scored], key=lambda one: (one.until, one.since))[-MOST_SCORED:]
         withdrawn = self.withdrawn_on or _third_miss(ordered)
         return EstimateStanding(scored=tuple(ordered), withdrawn_on=withdrawn)
-
-
-def standing_of(history: Iterable[ScoredEstimate]) -> EstimateStanding:
-    """The standing after all windows, as they were scored."""
-    return reduce(EstimateStanding.after, history, EstimateStanding())
 
 
 def _third_miss(scored: Iterable[ScoredEstimate]) -> date | None:

@@ -32,13 +32,7 @@ class UncountableColumn(InvalidRequest):
     """A column holds what its kind can't: a number was expected and isn't one, or a text."""
 
 
-def profile_of(
-    scheme: Scheme,
-    columns: Mapping[str, Any],
-    *,
-    part: str,
-    scores: Any = None,
-) -> WindowProfile:
+def profile_of(scheme: Scheme, columns: Mapping[str, Any], *, part: str, scores: Any = None) -> WindowProfile:
     """Count the rows of one part.
 
     Parameters

@@ -24,16 +24,7 @@ NOTHING = digest_of(())
 
 
 class VersionJudge:
-    """Judges the days of a version.
-
-    Parameters
-    ----------
-    store : WatchStore
-    days : Days
-    versions : Versions
-    model : str
-    version : int
-    """
+    """Judges the days of a version."""
 
     def __init__(self, store: WatchStore, days: Days, versions: Versions, model: str, version: int) -> None:
         self._store, self._days, self._model, self._version = store, days, model, version

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
@@ -17,23 +18,18 @@ _COUNTS, _JUDGED, _STANDING, _SCORED = "COUNTS#", "PERF#", "ESTIMATES#", "SCORED
 TRIES = 5
 
 
+@dataclass(frozen=True)
 class WatchRecords:
-    """Keeps what is known of how models are.
+    """Keeps what is known of how models are."""
 
-    Parameters
-    ----------
-    table : Table
-        The registry table.
-    """
-
-    def __init__(self, table: Table) -> None:
-        self._table = table
+    table: Table
+    """The registry table."""
 
     # -- status -------------------------------------------------------------------------------------------------
 
     def status(self, model: str) -> Status | None:
         """How a model is by the last look; None if it was never looked at."""
-        item = self._table.get(PREFIX + model, _STATUS)
+        item = self.table.get(PREFIX + model, _STATUS)
         return Status.model_validate_json(item["status"]) if item else None
 
     def put_status(self, status: Status) -> bool:
@@ -41,17 +37,17 @@ class WatchRecords:
         at = _moment(status.at)
         item: Item = {"pk": PREFIX + status.model, "sk": _STATUS, "at": at, "status": status.model_dump_json()}
         later = "attribute_not_exists(pk) OR #at <= :at"
-        return self._table.write(self._table.put(item, only_if=later, at=at))
+        return self.table.write(self.table.put(item, only_if=later, at=at))
 
     # -- verdicts -----------------------------------------------------------------------------------------------
 
     def judged(self, model: str, version: int) -> list[JudgedDay]:
         """All that was said of a version's days, oldest day first."""
-        return [_judged(item) for item in self._table.query(PREFIX + model, _day_key(version))]
+        return [_judged(item) for item in self.table.query(PREFIX + model, _day_key(version))]
 
     def judged_day(self, model: str, version: int, day: date) -> JudgedDay | None:
         """The verdicts on a day; None if nothing was said of it."""
-        item = self._table.get(PREFIX + model, f"{_day_key(version)}{day.isoformat()}")
+        item = self.table.get(PREFIX + model, f"{_day_key(version)}{day.isoformat()}")
         return _judged(item) if item else None
 
     def versions(self, model: str) -> list[int]:
@@ -59,7 +55,7 @@ class WatchRecords:
         found: set[int] = set()
         after = ""
         while True:
-            item = next(self._table.query(PREFIX + model, "DAY#v", after=after, page_size=1), None)
+            item = next(self.table.query(PREFIX + model, "DAY#v", after=after, page_size=1), None)
             if item is None:
                 return sorted(found)
             version = int(item["sk"].split("#")[1].removeprefix("v"))
@@ -76,44 +72,44 @@ class WatchRecords:
             "judged": later.model_dump_json(),
         }
         if not day.revision:
-            return self._table.write(self._table.put(item, only_if=ABSENT))
-        return self._table.write(self._table.put(item, only_if="#revision = :known", known=day.revision))
+            return self.table.write(self.table.put(item, only_if=ABSENT))
+        return self.table.write(self.table.put(item, only_if="#revision = :known", known=day.revision))
 
     def revisions(self, model: str) -> list[str]:
         """Texts that change if anything is said anew: days by revision, windows, and whether estimates stand."""
-        days = self._table.query(PREFIX + model, "DAY#")
+        days = self.table.query(PREFIX + model, "DAY#")
         found = [f"{item['sk']} {item['revision']}" for item in days]
-        found += [str(item["sk"]) for item in self._table.query(PREFIX + model, _JUDGED)]
-        return found + [f"{item['sk']} {item['revision']}" for item in self._table.query(PREFIX + model, _STANDING)]
+        found += [str(item["sk"]) for item in self.table.query(PREFIX + model, _JUDGED)]
+        return found + [f"{item['sk']} {item['revision']}" for item in self.table.query(PREFIX + model, _STANDING)]
 
     # -- performance --------------------------------------------------------------------------------------------
 
     def counts(self, model: str, version: int, day: date) -> KeptCounts | None:
         """A day's counts as they were kept last; None if there are none."""
-        item = self._table.get(PREFIX + model, f"{_COUNTS}v{version}#{day.isoformat()}")
+        item = self.table.get(PREFIX + model, f"{_COUNTS}v{version}#{day.isoformat()}")
         return KeptCounts.unpacked(item["counts"]) if item and item["counts"] else None
 
     def put_counts(self, kept: KeptCounts) -> None:
         """Keep a day's counts, unless later ones are kept."""
         sk, at = f"{_COUNTS}v{kept.version}#{kept.day.isoformat()}", _moment(kept.known)
         item: Item = {"pk": PREFIX + kept.model, "sk": sk, "at": at, "counts": kept.packed()}
-        self._table.write(self._table.put(item, only_if="attribute_not_exists(pk) OR #at <= :at", at=at))
+        self.table.write(self.table.put(item, only_if="attribute_not_exists(pk) OR #at <= :at", at=at))
 
     def remove_counts(self, model: str, needed: Collection[tuple[int, date]]) -> None:
         """Remove the counts of all versions and days but the ``needed`` ones.
 
         Their items stay, empty: who may write them may delete nothing.
         """
-        for item in self._table.query(PREFIX + model, _COUNTS):
+        for item in self.table.query(PREFIX + model, _COUNTS):
             version, day = item["sk"].removeprefix(f"{_COUNTS}v").split("#")
             if item["counts"] and (int(version), date.fromisoformat(day)) not in needed:
                 # Another run may have counted the day anew meanwhile.
-                self._table.write(self._table.put({**item, "counts": ""}, only_if="#at = :at", at=item["at"]))
+                self.table.write(self.table.put({**item, "counts": ""}, only_if="#at = :at", at=item["at"]))
 
     def performances(self, model: str, version: int, known: datetime | None = None) -> list[JudgedPerformance]:
         """The judged windows of a version by their last days, each as known at a moment, by default as known last."""
         found: dict[date, JudgedPerformance] = {}
-        for item in self._table.query(PREFIX + model, f"{_JUDGED}v{version}#"):
+        for item in self.table.query(PREFIX + model, f"{_JUDGED}v{version}#"):
             one = JudgedPerformance.model_validate_json(item["judged"])
             if known is None or one.known <= known:
                 found[one.until] = one
@@ -122,22 +118,22 @@ class WatchRecords:
     def put_performance(self, judged: JudgedPerformance) -> bool:
         """Write down what is known of a window, if that is something else than before; whether it was."""
         pk, prefix = PREFIX + judged.model, f"{_JUDGED}v{judged.version}#{judged.until.isoformat()}#"
-        newest = self._table.newest(pk, prefix)
+        newest = self.table.newest(pk, prefix)
         if newest and judged.says(JudgedPerformance.model_validate_json(newest["judged"])):
             return False
         item: Item = {"pk": pk, "sk": f"{prefix}{_moment(judged.known)}", "judged": judged.model_dump_json()}
-        return self._table.write(self._table.put(item, only_if=ABSENT))
+        return self.table.write(self.table.put(item, only_if=ABSENT))
 
     def standing(self, model: str, version: int) -> KeptStanding:
         """Whether a version's estimates are believed."""
-        item = self._table.get(PREFIX + model, f"{_STANDING}v{version}")
+        item = self.table.get(PREFIX + model, f"{_STANDING}v{version}")
         if item is None:
             return KeptStanding(model=model, version=version)
         return KeptStanding.model_validate_json(item["standing"])
 
     def scored(self, model: str, version: int) -> list[ScoredDay]:
         """All estimates of a version that were scored, by day."""
-        items = self._table.query(PREFIX + model, f"{_SCORED}v{version}#")
+        items = self.table.query(PREFIX + model, f"{_SCORED}v{version}#")
         return [ScoredDay.model_validate_json(item["scored"]) for item in items]
 
     def score(self, scored: ScoredDay) -> KeptStanding:
@@ -146,7 +142,7 @@ class WatchRecords:
         sk = f"{_SCORED}v{scored.version}#{day}"
         for _ in range(TRIES):
             before = self.standing(scored.model, scored.version)
-            if self._table.get(pk, sk) is not None:
+            if self.table.get(pk, sk) is not None:
                 return before
             after = before.model_copy(
                 update={"standing": before.standing.after(scored.estimate), "revision": before.revision + 1}
@@ -156,12 +152,12 @@ class WatchRecords:
                 "standing": after.model_dump_json(),
             }  # fmt: skip
             if before.revision:
-                write = self._table.put(standing, only_if="#revision = :known", known=before.revision)
+                write = self.table.put(standing, only_if="#revision = :known", known=before.revision)
             else:
-                write = self._table.put(standing, only_if=ABSENT)
+                write = self.table.put(standing, only_if=ABSENT)
             entry: Item = {"pk": pk, "sk": sk, "scored": scored.model_dump_json()}
             try:
-                self._table.transact([self._table.put(entry, only_if=ABSENT), write])
+                self.table.transact([self.table.put(entry, only_if=ABSENT), write])
             except WriteRefused:
                 # Another run was faster, or the answer to our own write was lost: read again.
                 continue

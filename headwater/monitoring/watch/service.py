@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from typing import Protocol
 
 from headwater.monitoring.days.keeping import Counted, Keeping
 from headwater.monitoring.days.service import Days
@@ -21,7 +20,7 @@ from headwater.monitoring.errors import NoBank
 from headwater.monitoring.log.store import CompactionStore
 from headwater.monitoring.status import PerformanceFigure, Status, deciding, severity_of
 from headwater.monitoring.watch.judging import VersionJudge, last_day_over
-from headwater.monitoring.watch.performance import Found
+from headwater.monitoring.watch.performance import Found, PerformanceLook
 from headwater.monitoring.watch.store import WatchStore
 from headwater.monitoring.watch.types import JudgedDay, stood
 from headwater.monitoring.watch.words import LASTING, of_findings, of_verdict
@@ -29,22 +28,6 @@ from headwater.registry.service import PRODUCTION, Registry
 
 RECENT_DAYS = 4
 """Days by ``as_of`` that each look goes through; others if their parts changed, and all once a day."""
-
-
-class Performance(Protocol):
-    """How good a version's predictions were, realised and estimated."""
-
-    def __call__(
-        self,
-        model: str,
-        version: int,
-        now: datetime,
-        judged: Sequence[JudgedDay],
-        before: Status | None,
-        stop: Callable[[], bool],
-    ) -> Found: ...
-
-    def sweep(self, model: str, version: int | None, judged: Sequence[JudgedDay]) -> None: ...
 
 
 @dataclass
@@ -60,37 +43,22 @@ class Looked:
     """By model why it couldn't be looked at."""
 
 
+@dataclass(frozen=True)
 class Watch:
-    """Looks at models.
+    """Looks at models."""
 
-    Parameters
-    ----------
-    registry : Registry
-    log : CompactionStore
-    days : DayStore
-    store : WatchStore
-    versions : Versions
-    performance : PerformanceLook, optional
-        Without it nothing is said of performance.
-    """
-
-    def __init__(
-        self,
-        registry: Registry,
-        log: CompactionStore,
-        days: DayStore,
-        store: WatchStore,
-        versions: Versions,
-        performance: Performance | None = None,
-    ) -> None:
-        self._registry, self._log, self._days, self._store = registry, log, days, store
-        self._versions, self._performance = versions, performance
-        self._keeping = Keeping(log, days, versions)
+    registry: Registry
+    log: CompactionStore
+    days: DayStore
+    store: WatchStore
+    versions: Versions
+    performance: PerformanceLook | None = None
+    """Without it nothing is said of performance."""
 
     def run(self, now: datetime, stop: Callable[[], bool] = lambda: False) -> Looked:
         """Look at every model that predictions are kept of, or that was looked at before."""
         looked = Looked()
-        models = sorted({*self._log.log.models(), *self._registry.models()})
+        models = sorted({*self.log.log.models(), *self.registry.models()})
         # Each hour another model is the first: no one starves if time is up each time.
         first = int(now.timestamp() // 3600) % len(models) if models else 0
         for model in (*models[first:], *models[:first]):
@@ -111,10 +79,10 @@ class Watch:
         None if no version serves and none did when it was looked at last, or nothing was ever predicted.
         """
         looked = looked or Looked()
-        counted = self._keeping.run(model, now, stop)
+        counted = Keeping(self.log, self.days, self.versions).run(model, now, stop)
         looked.counted[model] = counted
         complete = counted.complete
-        version, before = self._registry.current(model, PRODUCTION), self._store.status(model)
+        version, before = self.registry.current(model, PRODUCTION), self.store.status(model)
         status: Status | None
         error: Exception | None = None
         if version is None:
@@ -127,9 +95,9 @@ class Watch:
         looked.complete &= complete
         if complete and counted.whole:
             self._sweep(model, version)
-            self._days.note_looked(model, now.astimezone(UTC).date())
+            self.days.note_looked(model, now.astimezone(UTC).date())
         if status is not None:
-            self._store.put_status(status)
+            self.store.put_status(status)
             looked.statuses.append(status)
         if error is not None:
             raise error
@@ -146,20 +114,20 @@ class Watch:
         looked: Looked,
     ) -> tuple[Status | None, bool, Exception | None]:
         """The status, whether all days that are due were judged, and what went wrong with performance."""
-        days, complete = Days(self._log, self._days, self._versions), True
+        days, complete = Days(self.log, self.days, self.versions), True
         try:
-            judge = VersionJudge(self._store, days, self._versions, model, version)
+            judge = VersionJudge(self.store, days, self.versions, model, version)
         except NoBank as error:
             return (
                 Status(model=model, version=version, at=now, state=State.COLLECTING, reason=error.message),
                 True,
                 None,
             )
-        judged = {one.day: one for one in self._store.judged(model, version)}
+        judged = {one.day: one for one in self.store.judged(model, version)}
         if counted.complete:
             whole = counted.whole or before is None or before.version != version
             digests = self._digests(days, model, version, now, counted, whole=whole)
-            progress = self._log.progress(model)
+            progress = self.log.progress(model)
             over = last_day_over(progress.through if progress else None, now)
             for day in judge.due(digests, over, judged, whole=whole) if over else ():
                 if stop():
@@ -173,8 +141,8 @@ class Watch:
         today = now.astimezone(UTC).date()
         findings, rows = judge.quality(today, ordered)
         found = Found()
-        if self._performance is not None:
-            found = self._performance(model, version, now, ordered, before, stop)
+        if self.performance is not None:
+            found = self.performance(model, version, now, ordered, before, stop)
         status = status_of(
             model, version, now, ordered, running=(findings, rows), figures=(found.realised, found.estimated),
             notes=found.notes,
@@ -196,16 +164,16 @@ class Watch:
 
     def _sweep(self, model: str, serving: int | None) -> None:
         """Remove windows of rows that a day no longer has: some of them may be of somebody who is forgotten."""
-        if self._performance is not None:
-            judged = self._store.judged(model, serving) if serving is not None else []
-            self._performance.sweep(model, serving, judged)
-        kept = self._store.window_names(model)
-        days = Days(self._log, self._days, self._versions)
+        if self.performance is not None:
+            judged = self.store.judged(model, serving) if serving is not None else []
+            self.performance.sweep(model, serving, judged)
+        kept = self.store.window_names(model)
+        days = Days(self.log, self.days, self.versions)
         for version in {name.version for name in kept}:
             digests = days.digests(model, version)
             for name in kept:
                 if name.version == version and digests.get(name.day) != name.digest:
-                    self._store.remove_window(name)
+                    self.store.remove_window(name)
 
 
 def status_of(

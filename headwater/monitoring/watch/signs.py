@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 
 from headwater.lake.types import dataset_of
@@ -16,28 +17,23 @@ COUNTING = "1"
 """Raised when the same rows and labels are counted otherwise than before."""
 
 
+@dataclass(frozen=True)
 class LabelSigns:
-    """Reads what labels of a model were written last, and which commits of sources stand.
+    """Reads what labels of a model were written last, and which commits of sources stand."""
 
-    Parameters
-    ----------
-    labels : LabelStore
-    registry : Table
-        The registry table.
-    """
-
-    def __init__(self, labels: LabelStore, registry: Table) -> None:
-        self._labels, self._registry = labels, registry
+    labels: LabelStore
+    registry: Table
+    """The registry table."""
 
     def of(self, model: str, sources: Iterable[str], now: datetime) -> tuple[str, ...]:
         """The newest batch of written labels, and the newest move of each source's data.
 
         What came after ``now`` isn't counted yet: its sign changes once it is.
         """
-        batch = self._labels.newest(model)
+        batch = self.labels.newest(model)
         found = [f"{batch.name}{_later(batch.received_at, now)}" if batch else "no batch"]
         for source in sources:
-            move = Refs(self._registry, dataset_of(source)).newest("branch", MAIN)
+            move = Refs(self.registry, dataset_of(source)).newest("branch", MAIN)
             found.append(f"{source} {move.sequence}{_later(move.at, now)}" if move else f"{source} none")
         return tuple(found)
 

@@ -4,21 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import date
-from itertools import islice
 from typing import NamedTuple
-
-from botocore.exceptions import ClientError
 
 from headwater.monitoring.drift.bank import BankWindow
 from headwater.monitoring.watch.records import WatchRecords
 from headwater.monitoring.watch.types import KeptWindow
 from headwater.serving.store import PROFILES
-from headwater.storage.clients import client, error_code
-from headwater.storage.http.connection import connection
-from headwater.storage.objects import GONE, Bucket
+from headwater.storage.objects import Bucket
 from headwater.storage.table import Table
-
-_TOGETHER = 64
 
 
 class WindowName(NamedTuple):
@@ -36,20 +29,11 @@ class WindowName(NamedTuple):
 
 
 class WatchStore(WatchRecords):
-    """Keeps what is known of how models are.
-
-    Parameters
-    ----------
-    bucket : str
-        The predictions bucket.
-    table : Table
-        The registry table.
-    """
+    """Keeps what is known of how models are, in the predictions bucket and the registry table."""
 
     def __init__(self, bucket: str, table: Table) -> None:
         super().__init__(table)
         self._bucket = Bucket(bucket)
-        self._s3, self._wire = client("s3"), connection("s3")
 
     # -- windows ------------------------------------------------------------------------------------------------
 
@@ -59,29 +43,19 @@ class WatchStore(WatchRecords):
 
     def windows(self, names: Sequence[WindowName]) -> Iterator[BankWindow]:
         """Judged windows, many read at once; those that are gone are left out."""
-        coming = iter(names)
-        while some := list(islice(coming, _TOGETHER)):
-            asked = [(name.key, ()) for name in some]
-            for answer in self._wire.request_all("GetObject", "GET", self._bucket.name, asked):
-                if not isinstance(answer, ClientError):
-                    yield KeptWindow.unpacked(answer.body).window
-                elif error_code(answer) not in GONE:
-                    raise answer
+        for _, answer in self._bucket.read_all(names, lambda name: name.key):
+            yield KeptWindow.unpacked(answer.body).window
 
     def window_names(self, model: str) -> list[WindowName]:
         """All windows that are kept of a model."""
         prefix = f"{PROFILES}{model}/windows/"
         found = []
-        for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket.name, Prefix=prefix):
-            for entry in page.get("Contents", ()):
-                version, _, name = entry["Key"][len(prefix) :].partition("/")
-                day, digest = name[:10], name[11:].removesuffix(".json.gz")
-                found.append(WindowName(model, int(version.removeprefix("v")), date.fromisoformat(day), digest))
+        for entry in self._bucket.listed(prefix):
+            version, _, name = entry["Key"][len(prefix) :].partition("/")
+            day, digest = name[:10], name[11:].removesuffix(".json.gz")
+            found.append(WindowName(model, int(version.removeprefix("v")), date.fromisoformat(day), digest))
         return found
 
     def remove_window(self, name: WindowName) -> None:
         """Remove a window, every version of it."""
-        pages = self._s3.get_paginator("list_object_versions").paginate(Bucket=self._bucket.name, Prefix=name.key)
-        for page in pages:
-            for entry in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
-                self._s3.delete_object(Bucket=self._bucket.name, Key=entry["Key"], VersionId=entry["VersionId"])
+        self._bucket.forget(name.key)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
-from typing import Self
 
 from pydantic import AwareDatetime
 
 from headwater.monitoring.drift.bank import BankWindow
 from headwater.monitoring.drift.standing import Standing, State
 from headwater.monitoring.drift.verdicts import Outcome, Verdict
-from headwater.values import Stored, Value
+from headwater.values import Packed, Stored, Value
 
 RESTATED = timedelta(days=3)
 """For so long after a day was judged for the first time, another verdict on it may change the model's state."""
@@ -117,16 +115,7 @@ def stood(days: Iterable[JudgedDay]) -> list[Stood]:
     return found
 
 
-class KeptWindow(Stored):
+class KeptWindow(Packed):
     """A judged day's counts, which others may be compared with later."""
 
     window: BankWindow
-
-    def packed(self) -> bytes:
-        """Its JSON, gzipped."""
-        return gzip.compress(self.model_dump_json().encode(), mtime=0)
-
-    @classmethod
-    def unpacked(cls, body: bytes) -> Self:
-        """Read what `packed` gave."""
-        return cls.model_validate_json(gzip.decompress(body))

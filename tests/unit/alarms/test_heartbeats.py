@@ -118,7 +118,7 @@ def test_who_dies_between_note_and_alarm_raises_it_when_the_message_comes_again(
     world.queue.messages.clear()
     world.time += timedelta(hours=2)
     with monkeypatch.context() as patch:
-        patch.setattr(world.hearts, "_tell", lambda *_, **__: 1 / 0)
+        patch.setattr(Heartbeats, "_tell", lambda *_, **__: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             world.handle(timer)
     world.handle(timer)

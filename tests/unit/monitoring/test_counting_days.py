@@ -14,6 +14,7 @@ from headwater.monitoring.days.types import PartName
 from headwater.monitoring.log.service import Compaction
 from headwater.monitoring.profiles.types import WindowProfile
 from headwater.storage.clients import client
+from headwater.storage.objects import Bucket
 from tests.crashing import Killed, crash_points, die_at
 from tests.unit.monitoring.logs import BUCKET, HOUR, record
 from tests.unit.monitoring.watched import (
@@ -225,7 +226,7 @@ def test_a_value_that_looks_like_the_others_is_not_among_them(world: Watched) ->
     assert world.read().profile(MODEL, 2, TODAY, TODAY, "shop=(other)").rows == 0
 
 
-CALLS = ("put", "put_index", "remove", "_forget", "note_counted")
+CALLS = ("put", "put_index", "remove", "note_counted")
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
@@ -247,7 +248,7 @@ def test_a_run_that_is_killed_at_any_call_counts_each_row_once(
         world.request(day, 3, rows_of(number, 5), name="more")
         world.log.compact(now + HOUR)
         with monkeypatch.context() as patches:
-            die_at(patches, number, (DayStore, CALLS), when=when)
+            die_at(patches, number, (DayStore, CALLS), (Bucket, ("forget",)), when=when)
             try:
                 Keeping(world.log.store, world.days, world.versions).run(MODEL, now + HOUR)
                 killed = False

@@ -199,5 +199,5 @@ def test_one_set_of_files_serves_all_frames(stand: Shop) -> None:
     stand.land(*(f"n,{number},2026-03-01T06:30:00,2026-03-02T12:00:00,{number % 2}" for number in range(40)))
     frames = [asked(f"r-{number}.0", shop="n", amount=number, seen_at=SEEN) for number in range(40)]
     labels = stand.labels()
-    found = [frame["label"].iloc[0] for frame in labels.of_all(predictions(row) for row in frames)]
+    found = [frame["label"].iloc[0] for frame in (labels.of(predictions(row)) for row in frames)]
     assert found == [number % 2 for number in range(40)]

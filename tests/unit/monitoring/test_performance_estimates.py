@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import date, timedelta
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from headwater.monitoring.performance.estimated import LossCounts
 from headwater.monitoring.performance.limits import judged
 from headwater.monitoring.performance.pooled import MOST_EXACT, pooled
 from headwater.monitoring.performance.types import Baseline, Figure
-from headwater.monitoring.performance.withdrawal import EstimateStanding, ScoredEstimate, scored, standing_of
+from headwater.monitoring.performance.withdrawal import EstimateStanding, ScoredEstimate, scored
 from headwater.monitoring.profiles.counting import count_numbers
 from headwater.training.losses import trees_of
 from tests.unit.monitoring.data import scheme_of
@@ -198,6 +199,10 @@ def miss(day: int, wrong: bool) -> ScoredEstimate:
     at = DAY + timedelta(days=day)
     return ScoredEstimate(metric="roc_auc", since=at, until=at, estimated=0.8, realised=0.7 if wrong else 0.79,
                           standard_error=0.01)  # fmt: skip
+
+
+def standing_of(history: Iterable[ScoredEstimate]) -> EstimateStanding:
+    return reduce(EstimateStanding.after, history, EstimateStanding())
 
 
 @pytest.mark.parametrize(

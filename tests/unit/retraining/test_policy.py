@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from headwater.retraining.errors import BadPause, NoSuchModel, NotPaused
@@ -300,7 +302,7 @@ def test_a_pause_holds_everything_up_until_it_is_over(world: World) -> None:
 
 
 def test_a_model_without_data_says_so(world: World) -> None:
-    world.policies._standing = lambda _: Standing(no_data="no data for source 'visits'")  # type: ignore[method-assign]
+    world.policies = replace(world.policies, standing=lambda _: Standing(no_data="no data for source 'visits'"))
     assert world.ask("person").words == "no data for source 'visits'"
 
 

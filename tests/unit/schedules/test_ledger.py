@@ -84,7 +84,7 @@ def test_a_tick_is_skipped_while_the_run_before_runs(world: World) -> None:
     world.deploy(DAILY)
     world.until(at("03T07:00"), end=False)
     assert world.works.ticks == ["02 06:00"]
-    assert world.record("03 06:00").reason.startswith("run delays-20260302T060000")
+    assert world.record("03 06:00").reason.startswith("run delays-20260302-060000-")
     world.until(at("04T07:00"))
     assert list(world.works.runs.values())[-1]["interval"][0] == "2026-03-02T06:00:00+00:00"
 
@@ -95,7 +95,8 @@ def test_runs_may_overlap_or_replace_one_another(world: World) -> None:
     assert len(world.works.running) == 2
     world.deploy(Schedule(cron="0 6 * * ? *", overlap="replace"))
     world.until(at("04T07:00"), end=False)
-    assert world.works.running == ["delays-20260304T060000.000000-1"]
+    (running,) = world.works.running
+    assert running.startswith("delays-20260304-060000-")
     assert world.record("03 06:00").reason == "replaced by the tick of 2026-03-04T06:00:00Z"
 
 

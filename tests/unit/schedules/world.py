@@ -79,9 +79,6 @@ class Works:
         self.states: dict[str, Seen] = {}
         self.most_at_once = 0
 
-    def run_of(self, work: Work, tick: TickRecord) -> str:
-        return f"{work.name}-{tick.at:%Y%m%dT%H%M%S.%f}-{tick.attempt}"
-
     def start(self, work: Work, run: str, given: Mapping[str, Any]) -> None:
         fault = self.faults.next()
         if fault == "killed before":
