@@ -61,4 +61,4 @@ def bootstrap(
 
 def _show(console: Console, made: Bootstrapped) -> None:
     for line in made.commands:
-        console.print(line, markup=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)

@@ -151,14 +151,14 @@ def _show_runs(console: Console, found: Sequence[CollectionRun]) -> None:
         console.print(table(("tick (UTC)", "status", "in", "batches", "rows", "run"), rows, whole=["run"]))
     for one in found:
         if one.reason:
-            console.print(f"{one.at:%Y-%m-%d %H:%M}: {visible(one.reason)}", markup=False, highlight=False)
+            console.print(f"{one.at:%Y-%m-%d %H:%M}: {visible(one.reason)}")
 
 
 def _show_settings(console: Console, found: CollectorSettings) -> None:
     if not found.settings:
         console.print("every setting has its declared value")
     for name, value in found.settings.items():
-        console.print(f"{name} = {visible(value)}", markup=False, highlight=False)
+        console.print(f"{name} = {visible(value)}")
 
 
 def _show_batches(console: Console, found: Collected) -> None:
@@ -166,9 +166,9 @@ def _show_batches(console: Console, found: Collected) -> None:
     from headwater.json_values import loads
 
     cursor = _said(loads(state.cursor)) if state and state.cursor else None
-    console.print(f"cursor {cursor or 'none'}", markup=False, highlight=False)
+    console.print(f"cursor {cursor or 'none'}")
     for name, value in found.settings.items():
-        console.print(f"{name} = {visible(value)} on this stack", markup=False, highlight=False)
+        console.print(f"{name} = {visible(value)} on this stack")
     rows = [
         (
             one.sequence,

@@ -117,7 +117,7 @@ def show_commit(name: DatasetArgument, revision: RevisionArgument = "main", stac
     def show(console: Any) -> None:
         for key, value in shown.items():
             if key != "changes":
-                console.print(f"{key:<10} {_pairs(value) if key == 'meta' else value}", markup=False)
+                console.print(f"{key:<10} {_pairs(value) if key == 'meta' else value}")
         if changes:
             console.print(table(("kind", "path"), [(change.kind, change.path) for change in changes]))
 

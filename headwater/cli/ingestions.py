@@ -154,9 +154,9 @@ def _show_full(console: Console, found: IngestionView) -> None:
     ]
     console.print(table(("ingestion", ""), facts))
     for reason in entry.reasons:
-        console.print(reason, markup=False, soft_wrap=True)
+        console.print(reason, soft_wrap=True)
     if entry.reasons_left_out:
-        console.print(f"and {entry.reasons_left_out:,} more rules", markup=False)
+        console.print(f"and {entry.reasons_left_out:,} more rules")
     if found.rejected:
         console.print(table(("row", "why"), [(row.row, "; ".join(row.reasons)) for row in found.rejected]))
     if (hidden := found.quarantined - len(found.rejected)) > 0 and found.rejected:
@@ -185,7 +185,7 @@ def _show(console: Console, found: Sequence[Ingestion]) -> None:
     console.print(table(("file", "id", "status", "rows", "rejected", "commit"), rows))
     for entry in found:
         for reason in entry.reasons[:SHOWN_REASONS]:
-            console.print(f"{entry.file}: {reason}", markup=False, soft_wrap=True)
+            console.print(f"{entry.file}: {reason}", soft_wrap=True)
         if (hidden := len(entry.reasons) + entry.reasons_left_out - SHOWN_REASONS) > 0:
             more = f"{entry.file}: and {hidden} more: headwater ingestions show {entry.upload.id[:SHORT]}"
-            console.print(more, markup=False, soft_wrap=True)
+            console.print(more, soft_wrap=True)

@@ -94,11 +94,11 @@ def _show_upload(console: Console, found: UploadedLabels) -> None:
     known = f", {found.known:,} were known" if found.known else ""
     console.print(f"{found.taken:,} labels of {found.rows:,} rows were taken{known}, {found.refused:,} were refused")
     for row in found.refused_rows:
-        console.print(f"  row {row.row:,}: {row.reason}", markup=False, soft_wrap=True)
+        console.print(f"  row {row.row:,}: {row.reason}", soft_wrap=True)
     if found.refused > len(found.refused_rows):
         console.print("all rules that refused rows:")
         for reason in found.reasons:
-            console.print(f"  {reason}", markup=False, soft_wrap=True)
+            console.print(f"  {reason}", soft_wrap=True)
 
 
 def _show_list(console: Console, found: tuple[WrittenLabel, ...]) -> None:
@@ -116,7 +116,8 @@ def _show_list(console: Console, found: tuple[WrittenLabel, ...]) -> None:
 def _show_coverage(console: Console, found: Coverage) -> None:
     console.print(
         f"[bold]{found.model}[/bold] {found.since:%Y-%m-%d} to {found.until - timedelta(days=1):%Y-%m-%d}, known "
-        f"{found.known:%Y-%m-%d %H:%M} UTC"
+        f"{found.known:%Y-%m-%d %H:%M} UTC",
+        markup=True,
     )
     if not found.predictions:
         console.print("no prediction was asked about then")
@@ -131,7 +132,7 @@ def _show_coverage(console: Console, found: Coverage) -> None:
         ("batches of labels were deleted", found.deleted),
     ):
         if count:
-            console.print(f"{count:>12,} {words}", highlight=False)
+            console.print(f"{count:>12,} {words}")
 
 
 def _bars(console: Console, found: Coverage) -> None:
@@ -147,13 +148,13 @@ def _bars(console: Console, found: Coverage) -> None:
         if count or words == "labelled":
             console.print(_bar(words, count, found.predictions))
     if found.sources:
-        console.print("from " + ", ".join(f"{name} {count:,}" for name, count in found.sources.items()), markup=False)
+        console.print("from " + ", ".join(f"{name} {count:,}" for name, count in found.sources.items()))
     if found.classes:
         console.print("labels " + ", ".join(f"{name}: {count:,}" for name, count in found.classes.items()))
     if len(found.classes) == 1:
         console.print("all labels are of one class: no figure of performance follows from them")
     if found.delay_reason:
-        console.print(f"no delay of labels is told: {found.delay_reason}", highlight=False, soft_wrap=True)
+        console.print(f"no delay of labels is told: {found.delay_reason}", soft_wrap=True)
     elif found.delay:
         console.print("labelled, by the time after the window's end:")
     for point in () if found.delay_reason else found.delay:

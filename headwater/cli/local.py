@@ -107,9 +107,7 @@ def env() -> Answer:
     from localcloud import control
 
     variables = environment(running(home()))
-    return Answer(
-        variables, lambda console: console.print(control.export_lines(variables), markup=False, soft_wrap=True)
-    )
+    return Answer(variables, lambda console: console.print(control.export_lines(variables), soft_wrap=True))
 
 
 def advance(
@@ -181,10 +179,10 @@ def _show_up(console: Console, made: Up) -> None:
 
 def _show_facts(console: Console, facts: dict[str, object]) -> None:
     for name, fact in facts.items():
-        console.print(f"{name:<11} {fact}", markup=False)
+        console.print(f"{name:<11} {fact}")
 
 
 def _show_lines(console: Console, lines: Sequence[LogLine]) -> None:
     for line in lines:
-        console.print(f"[dim]{line.at:%H:%M:%S} {line.group}[/dim] ", end="", soft_wrap=True)
-        console.print(line.message, markup=False, soft_wrap=True)
+        console.print(f"[dim]{line.at:%H:%M:%S} {line.group}[/dim] ", end="", soft_wrap=True, markup=True)
+        console.print(line.message, soft_wrap=True)

@@ -76,11 +76,13 @@ def is_terminal(stream: Any = None) -> bool:
 def _console(stderr: bool, _stream: int) -> Console:
     from rich.console import Console
 
-    # Without a terminal, wide enough that no table is cut: the reader is grep or a log.
-    stream = sys.stderr if stderr else sys.stdout
+    # A name may hold what Rich takes for markup or a smiley, and is printed as it is. Without a terminal wide
+    # enough that no table is cut: the reader is grep or a log.
+    is_screen = (sys.stderr if stderr else sys.stdout).isatty()
     return Console(
-        stderr=stderr, highlight=False, soft_wrap=not stream.isatty(), width=None if stream.isatty() else 200
-    )
+        stderr=stderr, markup=False, emoji=False, highlight=False, soft_wrap=not is_screen,
+        width=None if is_screen else 200,
+    )  # fmt: skip
 
 
 def data_console() -> Console:
@@ -95,8 +97,8 @@ def note_console() -> Console:
 
 def note(message: str) -> None:
     """Say something beside the data."""
-    # A file's name may hold what Rich takes for markup, and a path is copied whole.
-    note_console().print(message, markup=False, soft_wrap=True)
+    # A path is copied whole.
+    note_console().print(message, soft_wrap=True)
 
 
 def confirm(question: str, yes: bool) -> None:

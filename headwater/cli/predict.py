@@ -113,8 +113,8 @@ def _show(
         _show_views(console, answer.predictions)
     for prediction_id, token in tokens:
         # On a line of its own, for copying.
-        console.print(f"feedback on {prediction_id}", markup=False, soft_wrap=True)
-        console.print(f"  {token or 'no token could be made just now'}", markup=False, soft_wrap=True)
+        console.print(f"feedback on {prediction_id}", soft_wrap=True)
+        console.print(f"  {token or 'no token could be made just now'}", soft_wrap=True)
     note(f"{answer.model} version {answer.version} ({answer.alias}), request {answer.request_id}")
 
 

@@ -119,15 +119,15 @@ def _show_scaffold(console: Console, files: list[str], told: list[str], steps: l
     _show_written(console, "Written:", files, ())
     console.print()
     for line in told:
-        console.print(line, markup=False)
+        console.print(line)
     console.print("Edit product.py, contracts.py, train.py and sample.csv (its test learns from it), then:")
     for step in steps:
-        console.print(f"  {step}", markup=False, style="bold")
+        console.print(f"  {step}", style="bold")
 
 
 def _show_written(console: Console, head: str, files: Sequence[str], steps: Sequence[str]) -> None:
-    console.print(head, markup=False)
+    console.print(head)
     for file in files:
-        console.print(f"  {file}", markup=False)
+        console.print(f"  {file}")
     for step in steps:
-        console.print(f"  next: {step}", markup=False, style="bold")
+        console.print(f"  next: {step}", style="bold")

@@ -108,7 +108,7 @@ def _show_status(console: Console, found: Sequence[RetrainState]) -> None:
         console.print(table(("model", "phase", "reasons", "cools until", "last", "30 days"), rows))
     for one in found:
         for what, words in _notes(one):
-            console.print(f"{one.model} {what}", markup=False)
+            console.print(f"{one.model} {what}")
             console.print(indented(words))
 
 

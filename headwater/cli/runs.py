@@ -112,6 +112,6 @@ def _show(console: Console, runs: Sequence[Run]) -> None:
     console.print(table(("run", "model", "status", "outcome", "started (UTC)", "took"), rows))
     for run in runs:
         for warning in run.warnings:
-            console.print(f"{run.id}: {warning}; version {run.version} isn't promoted by itself", markup=False)
+            console.print(f"{run.id}: {warning}; version {run.version} isn't promoted by itself")
         if run.cause:
-            console.print(f"{run.id}: {run.cause}", markup=False, soft_wrap=True)
+            console.print(f"{run.id}: {run.cause}", soft_wrap=True)

@@ -55,7 +55,7 @@ def _show(console: Console, watched: Watched) -> None:
     if not watched.days:
         return
     what = f"{watched.model}@{watched.version}" + (f" {watched.segment}" if watched.segment else "")
-    console.print(f"{what} {watched.state.value}", markup=False, highlight=False)
+    console.print(f"{what} {watched.state.value}")
     if watched.horizon > 1:
         note(f"each day with the {watched.horizon - 1} before it; the alarm goes by single days")
     if watched.segment:
@@ -64,7 +64,7 @@ def _show(console: Console, watched: Watched) -> None:
     console.print(table(columns, [_row(day) for day in watched.days]))
     for day in watched.days:
         for finding in day.verdict.findings:
-            console.print(f"{day.day} {of_finding(finding)}", markup=False, soft_wrap=True)
+            console.print(f"{day.day} {of_finding(finding)}", soft_wrap=True)
 
 
 def _row(day: WatchedDay) -> tuple[object, ...]:

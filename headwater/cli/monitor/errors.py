@@ -49,18 +49,10 @@ def errors(
 def _show(console: Console, found: ErrorsAnswer) -> None:
     analysis = found.analysis
     known = "" if found.known is None else f", as known on {found.known:%Y-%m-%d %H:%M} UTC"
-    console.print(
-        f"{found.model}@{found.version} {found.since} to {found.until}{known}",
-        markup=False,
-        highlight=False,
-        soft_wrap=True,
-    )
+    console.print(f"{found.model}@{found.version} {found.since} to {found.until}{known}", soft_wrap=True)
     mean = "" if analysis.loss is None else f", mean {found.loss} {analysis.loss:.4g}"
     console.print(
-        f"{analysis.rows:,} labelled predictions{mean}; {analysis.searched:,} slices looked at",
-        markup=False,
-        highlight=False,
-        soft_wrap=True,
+        f"{analysis.rows:,} labelled predictions{mean}; {analysis.searched:,} slices looked at", soft_wrap=True
     )
     if analysis.reason:
         note(f"nothing was searched: {analysis.reason}")

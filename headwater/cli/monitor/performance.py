@@ -58,7 +58,7 @@ def performance(
 
 def _show(console: Console, found: PerformanceAnswer) -> None:
     def say(line: str) -> None:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)
 
     known = "" if found.known is None else f", as known on {found.known:%Y-%m-%d %H:%M} UTC"
     what = f"{found.model}@{found.version}" + (f" {found.segment}" if found.segment else "")

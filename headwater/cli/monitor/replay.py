@@ -37,7 +37,7 @@ def _show(console: Console, found: Replay) -> None:
         return
     columns = ("day (UTC)", "rows", "said then", "p", "state", "said now", "p", "state")
     console.print(table(columns, [_row(one) for one in found.days]))
-    console.print(f"alarms raised then {found.alarms_then}, by today's rules {found.alarms_now}", highlight=False)
+    console.print(f"alarms raised then {found.alarms_then}, by today's rules {found.alarms_now}")
 
 
 def _row(one: ReplayedDay) -> tuple[object, ...]:

@@ -41,7 +41,7 @@ def segments(
 def _show(console: Console, found: Segments) -> None:
     if not found.segments:
         return
-    console.print(f"{found.model}@{found.version} {found.since} to {found.until}", markup=False, highlight=False)
+    console.print(f"{found.model}@{found.version} {found.since} to {found.until}")
     columns = ("segment", "rows", "share", "before", "", "p", "its last day")
     console.print(table(columns, [_row(one) for one in found.segments]))
     note("segments raise no alarm: so many verdicts a day would raise some by chance")
