@@ -32,9 +32,7 @@ def add_to(app: typer.Typer) -> None:
 def list_collectors(stack: StackOption = None) -> Answer:
     """List the collectors: when and where each runs, how far it is, and what its last run did."""
     found = connect(stack).collectors.list()
-    if not found:
-        note("the stack has no collector: a product declares Collector(...)")
-    return answered(found, _show_list)
+    return answered(found, _show_list, nothing="the stack has no collector: a product declares Collector(...)")
 
 
 def show_collector(name: NameArgument, number: NumberOption = 20, stack: StackOption = None) -> Answer:
@@ -64,9 +62,7 @@ def run(
 def history(name: NameArgument, number: NumberOption = 20, stack: StackOption = None) -> Answer:
     """Show the last runs, newest first: where each ran, what it fetched, or why it failed."""
     found = connect(stack).collectors.history(name, number=number)
-    if not found:
-        note(f"{name} hasn't run yet; next: headwater schedule next collect-{name}")
-    return answered(found, _show_runs)
+    return answered(found, _show_runs, nothing=f"{name} hasn't run yet; next: headwater schedule next collect-{name}")
 
 
 def set_setting(
@@ -139,16 +135,14 @@ def _show_list(console: Console, found: Sequence[CollectorSummary]) -> None:
         )
         for one in found
     ]
-    if rows:
-        console.print(table(("collector", "when", "next (UTC)", "last run", "cursor", "now"), rows))
+    console.print(table(("collector", "when", "next (UTC)", "last run", "cursor", "now"), rows))
 
 
 def _show_runs(console: Console, found: Sequence[CollectionRun]) -> None:
     rows = [
         (f"{one.at:%Y-%m-%d %H:%M}", one.status.value, one.runs_in, one.batches, one.rows, one.run) for one in found
     ]
-    if rows:
-        console.print(table(("tick (UTC)", "status", "in", "batches", "rows", "run"), rows, whole=["run"]))
+    console.print(table(("tick (UTC)", "status", "in", "batches", "rows", "run"), rows, whole=["run"]))
     for one in found:
         if one.reason:
             console.print(f"{one.at:%Y-%m-%d %H:%M}: {visible(one.reason)}")

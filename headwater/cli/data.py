@@ -51,13 +51,12 @@ def list_datasets(stack: StackOption = None) -> Answer:
             rows.append((name, branches, None, None, "", None))
             continue
         rows.append((name, branches, tree.rows, tree.size, head.id[:12], head.commit.time))
-    if not rows:
-        note("no dataset yet; next: headwater data upload DATASET FOLDER -m MESSAGE")
     names = ("dataset", "branches", "files", "bytes", "commit", "time")
     return listed(
         ("dataset", "branches", "files", "bytes", "main", "committed (UTC)"),
         rows,
         [dict(zip(names, row, strict=True)) for row in rows],
+        nothing="no dataset yet; next: headwater data upload DATASET FOLDER -m MESSAGE",
     )
 
 

@@ -64,9 +64,7 @@ def list_feedback(
     found = connect(stack).feedback.list(model, first, last, history=history and not as_labels)
     if as_labels:
         return _labels(found)
-    if not found:
-        note(f"nobody said anything of {model}'s predictions of these days")
-    return answered(found, show_feedback)
+    return answered(found, show_feedback, nothing=f"nobody said anything of {model}'s predictions of these days")
 
 
 def show(prediction_id: PredictionArgument, stack: StackOption = None) -> Answer:

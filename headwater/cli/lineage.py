@@ -165,9 +165,8 @@ def show(node: NodeArgument, stack: StackOption = None) -> Answer:
     from headwater.cli.render.lineage import show_facts
 
     found = connect(stack).lineage.facts(node)
-    if not found:
-        note(f"nothing is known of {node} itself; its edges: headwater lineage up {node}")
-    return answered(found, show_facts)
+    nothing = f"nothing is known of {node} itself; its edges: headwater lineage up {node}"
+    return answered(found, show_facts, nothing=nothing)
 
 
 def annotate(
@@ -216,9 +215,7 @@ def search(
 ) -> Answer:
     """Search for things by name."""
     found = connect(stack).lineage.search(*words, kinds=kind or ())
-    if not found:
-        note("nothing is called that")
-    return listed(("thing",), [(thing,) for thing in found], list(found))
+    return listed(("thing",), [(thing,) for thing in found], list(found), nothing="nothing is called that")
 
 
 class Format(StrEnum):

@@ -65,10 +65,9 @@ def list_saved() -> Answer:
     from localcloud import snapshots
 
     found = snapshots.saved(_directory())
-    if not found:
-        note("none; save one: headwater local snapshot save NAME")
     rows = [(one.name, one.saved_at, as_size(one.size)) for one in found]
-    return listed(("snapshot", "saved (UTC)", "size"), rows, [one.data() for one in found])
+    nothing = "none; save one: headwater local snapshot save NAME"
+    return listed(("snapshot", "saved (UTC)", "size"), rows, [one.data() for one in found], nothing=nothing)
 
 
 def delete(name: NameArgument, yes: YesOption = False) -> Answer:

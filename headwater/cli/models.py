@@ -39,9 +39,8 @@ def list_models(stack: StackOption = None) -> Answer:
         )
         for entry in found
     ]
-    if not found:
-        note("no model was trained yet; next: headwater train MODEL --watch")
-    return listed(("model", "serves", "versions", "newest", "metrics", "registered (UTC)"), rows, found)
+    columns = ("model", "serves", "versions", "newest", "metrics", "registered (UTC)")
+    return listed(columns, rows, found, nothing="no model was trained yet; next: headwater train MODEL --watch")
 
 
 def show_model(

@@ -34,16 +34,21 @@ class Answer:
     """The exit code once the answer is printed: 1 if the command found a fault."""
 
 
-def answered(found: T, show: Callable[[Console, T], None]) -> Answer:
-    """An answer whose data ``show`` prints for people."""
+def answered(found: T, show: Callable[[Console, T], None], *, nothing: str = "") -> Answer:
+    """An answer whose data ``show`` prints for people. If nothing was found, ``nothing`` says so or what to do."""
+    if nothing and not found:
+        note(nothing)
+        return Answer(found)
     return Answer(found, lambda console: show(console, found))
 
 
-def listed(columns: Sequence[str], rows: Sequence[Sequence[object]], data: Any = None) -> Answer:
-    """An answer that is a table, and nothing for people if there are no rows.
+def listed(columns: Sequence[str], rows: Sequence[Sequence[object]], data: Any = None, *, nothing: str = "") -> Answer:
+    """An answer that is a table, and for people nothing but the note ``nothing`` if there are no rows.
 
     ``data`` is the JSON; by default an object for each row, by the columns' names.
     """
+    if nothing and not rows:
+        note(nothing)
     if data is None:
         data = [dict(zip(columns, row, strict=True)) for row in rows]
     return Answer(data, lambda console: console.print(table(columns, rows)) if rows else None)

@@ -39,9 +39,7 @@ def status(
 ) -> Answer:
     """Show where each model's policy stands: what waits, what holds it back, and what it spent in 30 days."""
     found = connect(stack).retraining.status(model)
-    if not found:
-        note("the stack has no model")
-    return answered(found, _show_status)
+    return answered(found, _show_status, nothing="the stack has no model")
 
 
 def why(
@@ -51,9 +49,8 @@ def why(
 ) -> Answer:
     """Show the last decisions, newest first: each reason to train, what became of it, and why."""
     found = connect(stack).retraining.why(model, number=number)
-    if not found:
-        note(f"nothing was decided about {model} yet; next: headwater retrain policy {model}")
-    return answered(found, _show_why)
+    nothing = f"nothing was decided about {model} yet; next: headwater retrain policy {model}"
+    return answered(found, _show_why, nothing=nothing)
 
 
 def run(model: ModelArgument, why: WhyOption = "", yes: YesOption = False, stack: StackOption = None) -> Answer:
@@ -104,8 +101,7 @@ def _show_status(console: Console, found: Sequence[RetrainState]) -> None:
         )
         for one in found
     ]
-    if rows:
-        console.print(table(("model", "phase", "reasons", "cools until", "last", "30 days"), rows))
+    console.print(table(("model", "phase", "reasons", "cools until", "last", "30 days"), rows))
     for one in found:
         for what, words in _notes(one):
             console.print(f"{one.model} {what}")

@@ -41,9 +41,7 @@ def add_to(app: typer.Typer) -> None:
 def list_schedules(stack: StackOption = None) -> Answer:
     """List the schedules: what each starts, when it runs next, and whether it is paused."""
     found = connect(stack).schedules.list()
-    if not found:
-        note("the stack has no schedule: a model declares retrain=Schedule(...)")
-    return answered(found, _show_list)
+    return answered(found, _show_list, nothing="the stack has no schedule: a model declares retrain=Schedule(...)")
 
 
 def next_ticks(
@@ -53,9 +51,7 @@ def next_ticks(
 ) -> Answer:
     """Show the next ticks, in the schedule's zone and in UTC, and what moves them."""
     found = connect(stack).schedules.next(name, number=number)
-    if not found:
-        note("nothing is to come")
-    return answered(found, _show_next)
+    return answered(found, _show_next, nothing="nothing is to come")
 
 
 def history(
@@ -65,9 +61,8 @@ def history(
 ) -> Answer:
     """Show the last ticks, newest first: run, skipped or missed, and why."""
     found = connect(stack).schedules.history(name, number=number)
-    if not found:
-        note(f"no tick of {name} has come yet; next: headwater schedule next {name}")
-    return answered(found, _show_history)
+    nothing = f"no tick of {name} has come yet; next: headwater schedule next {name}"
+    return answered(found, _show_history, nothing=nothing)
 
 
 def pause(
@@ -152,8 +147,7 @@ def _show_list(console: Console, found: Sequence[ScheduleSummary]) -> None:
         )
         for one in found
     ]
-    if rows:
-        console.print(table(("schedule", "when", "next (UTC)", "last", "now"), rows))
+    console.print(table(("schedule", "when", "next (UTC)", "last", "now"), rows))
 
 
 def _show_next(console: Console, found: Sequence[NextTick]) -> None:
@@ -161,9 +155,8 @@ def _show_next(console: Console, found: Sequence[NextTick]) -> None:
         (one.schedule, f"{one.local:%a %Y-%m-%d %H:%M %Z}", f"{one.at:%Y-%m-%d %H:%M}", "; ".join(one.notes))
         for one in found
     ]
-    if rows:
-        zones = {one.zone for one in found}
-        console.print(table(("schedule", zones.pop() if len(zones) == 1 else "in its zone", "UTC", "notes"), rows))
+    zones = {one.zone for one in found}
+    console.print(table(("schedule", zones.pop() if len(zones) == 1 else "in its zone", "UTC", "notes"), rows))
 
 
 def _show_history(console: Console, found: Sequence[TickRecord]) -> None:

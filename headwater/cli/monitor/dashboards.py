@@ -113,13 +113,12 @@ def create_token(
 def list_tokens(stack: StackOption = None) -> Answer:
     """List tokens: who made them, until when they are good, and whether they still are."""
     found, now = connect(stack).monitor.tokens.list(), datetime.now(UTC)
-    if not found:
-        note("there is no token; next: headwater monitor token create prometheus")
     rows = [
         (token.name, f"{token.created_at:%Y-%m-%d}", token.created_by, f"{token.expires_at:%Y-%m-%d}", _how(token, now))
         for token in found
     ]
-    return listed(("name", "created", "by", "expires", "is"), rows)
+    nothing = "there is no token; next: headwater monitor token create prometheus"
+    return listed(("name", "created", "by", "expires", "is"), rows, nothing=nothing)
 
 
 def revoke_token(name: NameArgument, stack: StackOption = None) -> Answer:

@@ -33,8 +33,7 @@ def show_feedback(console: Console, found: Sequence[Feedback]) -> None:
         )
         for one in found
     ]
-    if rows:
-        console.print(table(("day (UTC)", "prediction", "verdict", "corrected", "author", "comment"), rows))
+    console.print(table(("day (UTC)", "prediction", "verdict", "corrected", "author", "comment"), rows))
 
 
 def show_history(console: Console, found: Sequence[Feedback]) -> None:
