@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from headwater.client.collectors import Collected, CollectorSummary
     from headwater.collecting.types import CollectionRun, CollectorSettings
 
-NameArgument = Annotated[str, typer.Argument(help="Collector, such as orders.", show_default=False, metavar="NAME")]
+NameArgument = Annotated[str, typer.Argument(help="Collector, such as orders.", metavar="NAME")]
 NumberOption = Annotated[int, typer.Option("--number", "-n", min=1, max=1000, help="Show that many at most.")]
 
 
@@ -68,8 +68,7 @@ def history(name: NameArgument, number: NumberOption = 20, stack: StackOption = 
 def set_setting(
     name: NameArgument,
     given: Annotated[
-        list[str] | None,
-        typer.Argument(help="SETTING=VALUE, as often as needed.", show_default=False, metavar="SETTING=VALUE"),
+        list[str] | None, typer.Argument(help="SETTING=VALUE, as often as needed.", metavar="SETTING=VALUE")
     ] = None,
     unset: Annotated[
         list[str] | None, typer.Option("--unset", help="Give a setting its declared value back.", metavar="SETTING")

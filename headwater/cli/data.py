@@ -149,7 +149,7 @@ def diff(
 def ls(
     name: DatasetArgument,
     revision: RevisionArgument = "main",
-    path: Annotated[str, typer.Argument(help="Folder or file; by default all.", show_default=False)] = "",
+    path: Annotated[str, typer.Argument(help="Folder or file; by default all.")] = "",
     stack: StackOption = None,
 ) -> Answer:
     """List a commit's files in a folder."""
@@ -183,11 +183,10 @@ def revert(
 
 def merge(
     name: DatasetArgument,
-    source: Annotated[str, typer.Argument(help="Branch or other revision to bring in.", show_default=False)],
+    source: Annotated[str, typer.Argument(help="Branch or other revision to bring in.")],
     into: Annotated[str, typer.Option("--into", help="Branch that takes it.")] = "main",
     strategy: Annotated[
-        str | None,
-        typer.Option("--strategy", help="Whose version wins a conflict: ours (--into) or theirs.", show_default=False),
+        str | None, typer.Option("--strategy", help="Whose version wins a conflict: ours (--into) or theirs.")
     ] = None,
     message: MessageOption = "",
     stack: StackOption = None,

@@ -33,8 +33,8 @@ def add_to(app: typer.Typer) -> None:
 
 
 def upload(
-    source: Annotated[str, typer.Argument(help="Source that a product declares.", show_default=False)],
-    files: Annotated[list[Path], typer.Argument(help="CSV, Parquet or JSON lines.", show_default=False)],
+    source: Annotated[str, typer.Argument(help="Source that a product declares.")],
+    files: Annotated[list[Path], typer.Argument(help="CSV, Parquet or JSON lines.")],
     wait: Annotated[bool, typer.Option("--wait", "-w", help="Wait until they are ingested.")] = False,
     timeout: Annotated[float, typer.Option("--timeout", help="Seconds to wait, for all files together.")] = 900,
     stack: StackOption = None,
@@ -91,7 +91,7 @@ def upload(
 
 
 def list_ingestions(
-    source: Annotated[str | None, typer.Argument(help="Only this source's.", show_default=False)] = None,
+    source: Annotated[str | None, typer.Argument(help="Only this source's.")] = None,
     stack: StackOption = None,
 ) -> Answer:
     """List the ingestions of uploads, the newest first."""
@@ -99,9 +99,7 @@ def list_ingestions(
     return Answer([_data(entry) for entry in found], lambda console: _show(console, found))
 
 
-NameArgument = Annotated[
-    str, typer.Argument(help="An id that list shows, its first letters, or SOURCE/FILE.", show_default=False)
-]
+NameArgument = Annotated[str, typer.Argument(help="An id that list shows, its first letters, or SOURCE/FILE.")]
 
 
 def show_ingestion(name: NameArgument, stack: StackOption = None) -> Answer:
@@ -111,9 +109,7 @@ def show_ingestion(name: NameArgument, stack: StackOption = None) -> Answer:
 
 def quarantine(
     name: NameArgument,
-    to: Annotated[
-        Path, typer.Option("--to", "-o", help="File to write: .csv, .parquet or .jsonl.", show_default=False)
-    ],
+    to: Annotated[Path, typer.Option("--to", "-o", help="File to write: .csv, .parquet or .jsonl.")],
     stack: StackOption = None,
 ) -> Answer:
     """Write an upload's rejected rows to a file, as they landed, with their numbers and reasons."""

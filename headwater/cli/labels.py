@@ -21,10 +21,9 @@ if TYPE_CHECKING:
 
 _BAR = 40
 """Characters of a bar that stands for all predictions."""
-_ModelArgument = Annotated[str, typer.Argument(help="Registered model.", show_default=False)]
+_ModelArgument = Annotated[str, typer.Argument(help="Registered model.")]
 _AsOf = Annotated[
-    str | None,
-    typer.Option("--as-of", help="As known then, ISO 8601 with its time zone; by default now.", show_default=False),
+    str | None, typer.Option("--as-of", help="As known then, ISO 8601 with its time zone; by default now.")
 ]
 
 
@@ -40,8 +39,7 @@ def upload(
         Path,
         typer.Argument(
             help="CSV, JSON lines or Parquet: value, prediction_id or else as_of and the label keys; observed_at, "
-            "source, write_id.",
-            show_default=False,
+            "source, write_id."
         ),
     ],
     stack: StackOption = None,
@@ -59,8 +57,7 @@ def upload(
 def list_labels(
     model: _ModelArgument,
     prediction: Annotated[
-        str | None,
-        typer.Option("--prediction", help="Those of one prediction: <request id>.<instance>.", show_default=False),
+        str | None, typer.Option("--prediction", help="Those of one prediction: <request id>.<instance>.")
     ] = None,
     as_of: _AsOf = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="The newest so many.")] = 50,
@@ -77,11 +74,8 @@ def list_labels(
 
 def coverage(
     model: _ModelArgument,
-    since: Annotated[
-        str,
-        typer.Option("--since", help="First day of the predictions' as_of, UTC: YYYY-MM-DD.", show_default=False),
-    ],
-    until: Annotated[str, typer.Option("--until", help="Last day, UTC.", show_default=False)],
+    since: Annotated[str, typer.Option("--since", help="First day of the predictions' as_of, UTC: YYYY-MM-DD.")],
+    until: Annotated[str, typer.Option("--until", help="Last day, UTC.")],
     as_of: _AsOf = None,
     stack: StackOption = None,
 ) -> Answer:

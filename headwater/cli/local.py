@@ -111,7 +111,7 @@ def env() -> Answer:
 
 
 def advance(
-    by: Annotated[str, typer.Argument(help="Such as 90s, 15m, 6h or 7d.", show_default=False)],
+    by: Annotated[str, typer.Argument(help="Such as 90s, 15m, 6h or 7d.")],
 ) -> Answer:
     """Move the local cloud's clock forward: schedules and alarms that fall due on the way happen."""
     from headwater.cli.local_stack import advance_clock, duration
@@ -124,9 +124,7 @@ def advance(
 
 def logs(
     context: typer.Context,
-    function: Annotated[
-        str | None, typer.Argument(help="Part of a function's, task's or machine's name.", show_default=False)
-    ] = None,
+    function: Annotated[str | None, typer.Argument(help="Part of a function's, task's or machine's name.")] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
     since: Annotated[str, typer.Option("--since", help="How far back, such as 90s, 15m, 6h or 7d.")] = "1h",
 ) -> Answer:

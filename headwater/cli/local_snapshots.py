@@ -12,9 +12,7 @@ from headwater.cli.output import Answer, insist, listed, note
 if TYPE_CHECKING:
     from pathlib import Path
 
-NameArgument = Annotated[
-    str, typer.Argument(help="Up to 64 letters, digits, '.', '_' and '-'.", metavar="NAME", show_default=False)
-]
+NameArgument = Annotated[str, typer.Argument(help="Up to 64 letters, digits, '.', '_' and '-'.", metavar="NAME")]
 
 
 def add_to(local: typer.Typer) -> None:

@@ -25,16 +25,12 @@ def add_to(app: typer.Typer) -> None:
 
 
 def list_predictions(
-    model: Annotated[str, typer.Argument(help="Model that served.", show_default=False)],
+    model: Annotated[str, typer.Argument(help="Model that served.")],
     since: Annotated[
-        str,
-        typer.Option(
-            "--since", help="First moment, ISO 8601 with its time zone, such as 2026-03-01T12:00Z.", show_default=False
-        ),
+        str, typer.Option("--since", help="First moment, ISO 8601 with its time zone, such as 2026-03-01T12:00Z.")
     ],
     until: Annotated[
-        str | None,
-        typer.Option("--until", help="First moment that is no longer asked about; by default now.", show_default=False),
+        str | None, typer.Option("--until", help="First moment that is no longer asked about; by default now.")
     ] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="The most that are listed.")] = 50,
     stack: StackOption = None,

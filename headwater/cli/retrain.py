@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from headwater.declare import Retraining
     from headwater.retraining.types import Decision, RetrainState
 
-ModelArgument = Annotated[str, typer.Argument(help="Model whose policy it is.", show_default=False, metavar="MODEL")]
+ModelArgument = Annotated[str, typer.Argument(help="Model whose policy it is.", metavar="MODEL")]
 WhyOption = Annotated[str, typer.Option("--why", help="Kept with the decision.")]
 _STYLES = {
     "PROMOTED": "green", "REQUESTED": "cyan", "FAILED": "bold red", "EXPIRED": "bold red", "REJECTED": "yellow",
@@ -34,7 +34,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def status(
-    model: Annotated[str | None, typer.Argument(help="Model; by default all.", show_default=False)] = None,
+    model: Annotated[str | None, typer.Argument(help="Model; by default all.")] = None,
     stack: StackOption = None,
 ) -> Answer:
     """Show where each model's policy stands: what waits, what holds it back, and what it spent in 30 days."""

@@ -19,9 +19,7 @@ if TYPE_CHECKING:
     from headwater.client.schedules import NextTick, ScheduleSummary
     from headwater.schedules.types import TickRecord
 
-NameArgument = Annotated[
-    str, typer.Argument(help="Schedule, such as retrain-flight_delay.", show_default=False, metavar="NAME")
-]
+NameArgument = Annotated[str, typer.Argument(help="Schedule, such as retrain-flight_delay.", metavar="NAME")]
 _NO_STYLE = {"DONE": "green", "STARTED": "cyan", "FAILED": "bold red", "MISSED": "yellow"}
 
 
@@ -45,7 +43,7 @@ def list_schedules(stack: StackOption = None) -> Answer:
 
 
 def next_ticks(
-    name: Annotated[str | None, typer.Argument(help="Schedule; by default all.", show_default=False)] = None,
+    name: Annotated[str | None, typer.Argument(help="Schedule; by default all.")] = None,
     number: Annotated[int, typer.Option("--number", "-n", min=1, max=1000, help="Ticks to show.")] = 10,
     stack: StackOption = None,
 ) -> Answer:
@@ -68,8 +66,7 @@ def history(
 def pause(
     name: NameArgument,
     until: Annotated[
-        str | None,
-        typer.Option("--until", help="ISO 8601, UTC unless it has an offset. [default: until you resume]"),
+        str | None, typer.Option("--until", help="ISO 8601, UTC unless it has an offset. [default: until you resume]")
     ] = None,
     why: Annotated[str, typer.Option("--why", help="Shown in the history of the ticks that it skips.")] = "",
     stack: StackOption = None,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from headwater.client.sources import SourceView
     from headwater.lake.types import Reingestion
 
-SourceArgument = Annotated[str, typer.Argument(help="Source that a product declares.", show_default=False)]
+SourceArgument = Annotated[str, typer.Argument(help="Source that a product declares.")]
 
 
 def add_to(app: typer.Typer) -> None:

@@ -30,9 +30,7 @@ def drift(
     version: VersionOption = None,
     since: SinceOption = None,
     until: UntilOption = None,
-    segment: Annotated[
-        str, typer.Option("--segment", help="One segment, such as carrier=UA.", show_default=False)
-    ] = "",
+    segment: Annotated[str, typer.Option("--segment", help="One segment, such as carrier=UA.")] = "",
     horizon: Annotated[
         int, typer.Option("--horizon", min=1, max=31, help="Days that are judged together, such as 7.")
     ] = 1,

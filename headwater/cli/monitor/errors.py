@@ -32,8 +32,7 @@ def errors(
     since: SinceOption = None,
     until: UntilOption = None,
     beside: Annotated[
-        int | None,
-        typer.Option("--beside", help="Another version that answered on the same days.", show_default=False),
+        int | None, typer.Option("--beside", help="Another version that answered on the same days.")
     ] = None,
     as_of: AsOfOption = None,
     stack: StackOption = None,

@@ -23,10 +23,9 @@ SHOWN = 30
 
 def explain(
     model: ModelArgument,
-    day: Annotated[str, typer.Argument(help="Day of the predictions, UTC: YYYY-MM-DD.", show_default=False)],
+    day: Annotated[str, typer.Argument(help="Day of the predictions, UTC: YYYY-MM-DD.")],
     feature: Annotated[
-        str | None,
-        typer.Argument(help="One feature with its histogram, or predictions; by default all.", show_default=False),
+        str | None, typer.Argument(help="One feature with its histogram, or predictions; by default all.")
     ] = None,
     version: VersionOption = None,
     stack: StackOption = None,

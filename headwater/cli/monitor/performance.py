@@ -42,9 +42,7 @@ def performance(
     by: Annotated[
         Literal["day", "week"], typer.Option("--by", help="Stretches that are judged: days, or weeks from Monday.")
     ] = "day",
-    segment: Annotated[
-        str, typer.Option("--segment", help="One segment, such as carrier=UA.", show_default=False)
-    ] = "",
+    segment: Annotated[str, typer.Option("--segment", help="One segment, such as carrier=UA.")] = "",
     as_of: AsOfOption = None,
     stack: StackOption = None,
 ) -> Answer:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 def replay(
     model: ModelArgument,
-    since: Annotated[str, typer.Option("--since", help="First day, UTC: YYYY-MM-DD.", show_default=False)],
-    until: Annotated[str, typer.Option("--until", help="Last day, UTC.", show_default=False)],
+    since: Annotated[str, typer.Option("--since", help="First day, UTC: YYYY-MM-DD.")],
+    until: Annotated[str, typer.Option("--until", help="Last day, UTC.")],
     version: VersionOption = None,
     as_of: AsOfOption = None,
     stack: StackOption = None,

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def status(
-    model: Annotated[str | None, typer.Argument(help="One model in full; by default all.", show_default=False)] = None,
+    model: Annotated[str | None, typer.Argument(help="One model in full; by default all.")] = None,
     as_of: AsOfOption = None,
     stack: StackOption = None,
 ) -> Answer:
