@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 DatasetArgument = Annotated[str, typer.Argument(help="Dataset's name.")]
 RevisionArgument = Annotated[
-    str, typer.Argument(help="Branch, tag, commit's first digits, main~2 or main@{2026-11-01}.")
+    str, typer.Argument(help="Branch, tag, commit's first digits, main~2 or main@{2026-11-01}.", show_default=False)
 ]
 PathArgument = Annotated[str, typer.Argument(help="Path in the dataset.")]
 BranchOption = Annotated[str, typer.Option("--branch", "-b", help="Branch to work on.")]

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from headwater.client.infrastructure import Infrastructure
     from headwater.history.types import Resource, StackName, Update
 
-UpdateArgument = Annotated[str, typer.Argument(help="Id, four or more of its first characters, latest or latest~2.")]
+UpdateArgument = Annotated[
+    str, typer.Argument(help="Id, four or more of its first characters, latest or latest~2.", show_default=False)
+]
 OfOption = Annotated[
     str | None, typer.Option("--of", help="Another stack whose state lies in the same bucket: PROJECT/STACK.")
 ]

@@ -19,7 +19,7 @@ from headwater.errors import InvalidRequest
 if TYPE_CHECKING:
     from headwater.monitoring.dashboards.tokens import ScrapeToken
 
-OpenMetricsOption = Annotated[bool, typer.Option("--openmetrics", help="The format; there is one.")]
+OpenMetricsOption = Annotated[bool, typer.Option("--openmetrics", help="The format; there is one.", show_default=False)]
 NameArgument = Annotated[str, typer.Argument(help="Name of the token, such as prometheus.")]
 
 
