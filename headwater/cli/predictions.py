@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from headwater.cli.command import StackOption, commands, connect, group
-from headwater.cli.output import Answer, note, table
+from headwater.cli.output import Answer, answered, note, table
 from headwater.cli.times import time_of
 from headwater.errors import InvalidRequest
 
@@ -55,7 +55,7 @@ def list_predictions(
         note(f"the first {limit:,} are listed; {logged.count():,} were logged {span}. More: --limit")
     for reason in logged.torn:
         note(f"a record can't be read: {reason}")
-    return Answer(found, lambda console: _show(console, found))
+    return answered(found, _show)
 
 
 def _show(console: Console, rows: list[dict[str, Any]]) -> None:

@@ -10,6 +10,7 @@ from headwater.cli.command import StackOption, connect
 from headwater.cli.monitor.options import (
     AsOfOption,
     ModelArgument,
+    SegmentOption,
     SinceOption,
     UntilOption,
     VersionOption,
@@ -17,7 +18,7 @@ from headwater.cli.monitor.options import (
     moment_of,
     p_of,
 )
-from headwater.cli.output import Answer, note, table
+from headwater.cli.output import Answer, answered, note, table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,7 +31,7 @@ def drift(
     version: VersionOption = None,
     since: SinceOption = None,
     until: UntilOption = None,
-    segment: Annotated[str, typer.Option("--segment", help="One segment, such as carrier=UA.")] = "",
+    segment: SegmentOption = "",
     horizon: Annotated[
         int, typer.Option("--horizon", min=1, max=31, help="Days that are judged together, such as 7.")
     ] = 1,
@@ -44,7 +45,7 @@ def drift(
     )
     if not found.days:
         note(f"version {found.version} of {model} answered nothing on these days")
-    return Answer(found, lambda console: _show(console, found))
+    return answered(found, _show)
 
 
 def _show(console: Console, watched: Watched) -> None:

@@ -17,7 +17,7 @@ from headwater.cli.monitor.options import (
     moment_of,
     per_cent,
 )
-from headwater.cli.output import Answer, note, table
+from headwater.cli.output import Answer, answered, note, table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -42,7 +42,7 @@ def errors(
     found = connect(stack).monitor.errors(
         model, version=version, since=first, until=last, beside=beside, as_of=moment_of(as_of)
     )
-    return Answer(found, lambda console: _show(console, found))
+    return answered(found, _show)
 
 
 def _show(console: Console, found: ErrorsAnswer) -> None:

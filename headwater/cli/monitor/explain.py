@@ -8,7 +8,7 @@ import typer
 
 from headwater.cli.command import StackOption, connect
 from headwater.cli.monitor.options import ModelArgument, VersionOption, bar, per_cent, spark
-from headwater.cli.output import Answer, note, show, table
+from headwater.cli.output import Answer, answered, note, show, table
 from headwater.cli.times import day_of
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def explain(
 ) -> Answer:
     """Show a day feature by feature, the most unusual first, or one feature beside its reference."""
     found = connect(stack).monitor.explain(model, day_of(day, "day"), feature, version=version)
-    return Answer(found, lambda console: _show(console, found))
+    return answered(found, _show)
 
 
 def _show(console: Console, found: Explanation) -> None:

@@ -20,6 +20,7 @@ SinceOption = Annotated[
     typer.Option("--since", help="First day, UTC: YYYY-MM-DD. [default: the last seven days that have predictions]"),
 ]
 UntilOption = Annotated[str | None, typer.Option("--until", help="Last day, UTC.")]
+SegmentOption = Annotated[str, typer.Option("--segment", help="One segment, such as carrier=UA.")]
 AsOfOption = Annotated[
     str | None,
     typer.Option(

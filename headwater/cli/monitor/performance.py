@@ -12,6 +12,7 @@ from headwater.cli.monitor.intervals import Axis
 from headwater.cli.monitor.options import (
     AsOfOption,
     ModelArgument,
+    SegmentOption,
     SinceOption,
     UntilOption,
     VersionOption,
@@ -20,7 +21,7 @@ from headwater.cli.monitor.options import (
     moment_of,
     per_cent,
 )
-from headwater.cli.output import Answer, note, show, table
+from headwater.cli.output import Answer, answered, note, show, table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -42,7 +43,7 @@ def performance(
     by: Annotated[
         Literal["day", "week"], typer.Option("--by", help="Stretches that are judged: days, or weeks from Monday.")
     ] = "day",
-    segment: Annotated[str, typer.Option("--segment", help="One segment, such as carrier=UA.")] = "",
+    segment: SegmentOption = "",
     as_of: AsOfOption = None,
     stack: StackOption = None,
 ) -> Answer:
@@ -51,7 +52,7 @@ def performance(
     found = connect(stack).monitor.performance(
         model, version=version, since=first, until=last, segment=segment, as_of=moment_of(as_of), by=by
     )
-    return Answer(found, lambda console: _show(console, found))
+    return answered(found, _show)
 
 
 def _show(console: Console, found: PerformanceAnswer) -> None:

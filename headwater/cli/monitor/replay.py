@@ -8,7 +8,7 @@ import typer
 
 from headwater.cli.command import StackOption, connect
 from headwater.cli.monitor.options import AsOfOption, ModelArgument, VersionOption, moment_of, p_of
-from headwater.cli.output import Answer, note, table
+from headwater.cli.output import Answer, answered, note, table
 from headwater.cli.times import day_of
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def replay(
     """Judge days anew by today's rules, beside what was said of them then."""
     first, last = day_of(since, "--since"), day_of(until, "--until")
     found = connect(stack).monitor.replay(model, first, last, version=version, as_of=moment_of(as_of))
-    return Answer(found, lambda console: _show(console, found))
+    return answered(found, _show)
 
 
 def _show(console: Console, found: Replay) -> None:

@@ -15,7 +15,7 @@ from headwater.cli.monitor.options import (
     p_of,
     per_cent,
 )
-from headwater.cli.output import Answer, note, table
+from headwater.cli.output import Answer, answered, note, table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,7 +35,7 @@ def segments(
     found = connect(stack).monitor.segments(model, version=version, since=first, until=last)
     if not found.segments:
         note(f"version {found.version} of {model} counts by no segment: Monitoring(segments=...) declares some")
-    return Answer(found, lambda console: _show(console, found))
+    return answered(found, _show)
 
 
 def _show(console: Console, found: Segments) -> None:

@@ -16,7 +16,7 @@ from headwater.cli.monitor.options import (
     p_of,
     spark,
 )
-from headwater.cli.output import Answer, note, table
+from headwater.cli.output import Answer, answered, note, table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -36,11 +36,11 @@ def status(
         every = monitor.statuses(as_of=moment)
         if not every:
             note("no model is registered")
-        return Answer(every, lambda console: _show_all(console, every))
+        return answered(every, _show_all)
     found = monitor.status(model, as_of=moment)
     if found.status is None:
         note(f"{model} wasn't looked at yet; headwater monitor drift {model} counts what there is now")
-    return Answer(found, lambda console: _show(console, found))
+    return answered(found, _show)
 
 
 def _show_all(console: Console, every: tuple[ModelStatus, ...]) -> None:
