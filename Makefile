@@ -42,7 +42,7 @@ lint: $(READY)
 
 # The real Pulumi CLI, for `headwater local up --engine pulumi` and its tests; needs Go, some minutes once.
 pulumi:
-	$(PYTHON) tools/pulumi/build.py
+	$(PYTHON) -m tools.pulumi.build
 
 # Debian's Prometheus and promtool, unpacked and not installed, for the tests of metrics; needs apt-get.
 prometheus:
@@ -56,7 +56,7 @@ mariadb:
 
 # Alertmanager's own answers about routes, for a test of ours; needs Go, two minutes once.
 amtool:
-	$(PYTHON) tools/amtool/build.py
+	$(PYTHON) -m tools.amtool.build
 
 $(READY): requirements/dev.txt headwater/locks/pyspark.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Headwater needs Python >= 3.11, this is " + sys.version.split()[0] + ": make PYTHON=python3.11")'

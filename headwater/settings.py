@@ -34,13 +34,11 @@ class FunctionSettings(Value):
         """
         required = {name for name, field in cls.model_fields.items() if field.is_required()}
         unknown, missing = sorted(values.keys() - cls.model_fields.keys()), sorted(required - values.keys())
+        wrong = {"no such setting": unknown, "not given": missing}
         if unknown or missing:
             raise ValueError(
                 f"{cls.__module__}.{cls.__qualname__}: "
-                + "; ".join(
-                    [f"no such setting: {', '.join(unknown)}"] * bool(unknown)
-                    + [f"not given: {', '.join(missing)}"] * bool(missing)
-                )
+                + "; ".join(f"{what}: {', '.join(names)}" for what, names in wrong.items() if names)
                 + f". It declares {', '.join(cls.model_fields)}. Each use gives the setting that leads to its thing: "
                 "declare what the function uses, and use or give what it declares."
             )

@@ -28,17 +28,13 @@ def bootstrap(
         ),
     ] = "dev",
     bucket: Annotated[
-        str | None,
-        typer.Option(
-            "--bucket", help="Bucket's name. [default: headwater-state-<account>-<region>]", show_default=False
-        ),
+        str | None, typer.Option("--bucket", help="Bucket's name. [default: headwater-state-<account>-<region>]")
     ] = None,
     kms_key: Annotated[
         str | None,
         typer.Option(
             "--kms-key",
             help="Id, ARN or alias/NAME of the KMS key that encrypts the stack's secrets; a passphrase by default.",
-            show_default=False,
         ),
     ] = None,
 ) -> Answer:
@@ -61,4 +57,4 @@ def bootstrap(
 
 def _show(console: Console, made: Bootstrapped) -> None:
     for line in made.commands:
-        console.print(line, markup=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from headwater.client.collectors import Collected, CollectorSummary
     from headwater.collecting.types import CollectionRun, CollectorSettings
 
-NameArgument = Annotated[str, typer.Argument(help="Collector, such as orders.", show_default=False, metavar="NAME")]
+NameArgument = Annotated[str, typer.Argument(help="Collector, such as orders.", metavar="NAME")]
 NumberOption = Annotated[int, typer.Option("--number", "-n", min=1, max=1000, help="Show that many at most.")]
 
 
@@ -32,9 +32,7 @@ def add_to(app: typer.Typer) -> None:
 def list_collectors(stack: StackOption = None) -> Answer:
     """List the collectors: when and where each runs, how far it is, and what its last run did."""
     found = connect(stack).collectors.list()
-    if not found:
-        note("the stack has no collector: a product declares Collector(...)")
-    return answered(found, _show_list)
+    return answered(found, _show_list, nothing="the stack has no collector: a product declares Collector(...)")
 
 
 def show_collector(name: NameArgument, number: NumberOption = 20, stack: StackOption = None) -> Answer:
@@ -64,16 +62,13 @@ def run(
 def history(name: NameArgument, number: NumberOption = 20, stack: StackOption = None) -> Answer:
     """Show the last runs, newest first: where each ran, what it fetched, or why it failed."""
     found = connect(stack).collectors.history(name, number=number)
-    if not found:
-        note(f"{name} hasn't run yet; next: headwater schedule next collect-{name}")
-    return answered(found, _show_runs)
+    return answered(found, _show_runs, nothing=f"{name} hasn't run yet; next: headwater schedule next collect-{name}")
 
 
 def set_setting(
     name: NameArgument,
     given: Annotated[
-        list[str] | None,
-        typer.Argument(help="SETTING=VALUE, as often as needed.", show_default=False, metavar="SETTING=VALUE"),
+        list[str] | None, typer.Argument(help="SETTING=VALUE, as often as needed.", metavar="SETTING=VALUE")
     ] = None,
     unset: Annotated[
         list[str] | None, typer.Option("--unset", help="Give a setting its declared value back.", metavar="SETTING")
@@ -139,26 +134,24 @@ def _show_list(console: Console, found: Sequence[CollectorSummary]) -> None:
         )
         for one in found
     ]
-    if rows:
-        console.print(table(("collector", "when", "next (UTC)", "last run", "cursor", "now"), rows))
+    console.print(table(("collector", "when", "next (UTC)", "last run", "cursor", "now"), rows))
 
 
 def _show_runs(console: Console, found: Sequence[CollectionRun]) -> None:
     rows = [
         (f"{one.at:%Y-%m-%d %H:%M}", one.status.value, one.runs_in, one.batches, one.rows, one.run) for one in found
     ]
-    if rows:
-        console.print(table(("tick (UTC)", "status", "in", "batches", "rows", "run"), rows, whole=["run"]))
+    console.print(table(("tick (UTC)", "status", "in", "batches", "rows", "run"), rows, whole=["run"]))
     for one in found:
         if one.reason:
-            console.print(f"{one.at:%Y-%m-%d %H:%M}: {visible(one.reason)}", markup=False, highlight=False)
+            console.print(f"{one.at:%Y-%m-%d %H:%M}: {visible(one.reason)}")
 
 
 def _show_settings(console: Console, found: CollectorSettings) -> None:
     if not found.settings:
         console.print("every setting has its declared value")
     for name, value in found.settings.items():
-        console.print(f"{name} = {visible(value)}", markup=False, highlight=False)
+        console.print(f"{name} = {visible(value)}")
 
 
 def _show_batches(console: Console, found: Collected) -> None:
@@ -166,9 +159,9 @@ def _show_batches(console: Console, found: Collected) -> None:
     from headwater.json_values import loads
 
     cursor = _said(loads(state.cursor)) if state and state.cursor else None
-    console.print(f"cursor {cursor or 'none'}", markup=False, highlight=False)
+    console.print(f"cursor {cursor or 'none'}")
     for name, value in found.settings.items():
-        console.print(f"{name} = {visible(value)} on this stack", markup=False, highlight=False)
+        console.print(f"{name} = {visible(value)} on this stack")
     rows = [
         (
             one.sequence,

@@ -25,7 +25,6 @@ StackOption = Annotated[
         "-s",
         envvar="HEADWATER_STACK",
         help="Stack to talk to; by default the local cloud that runs in this project.",
-        show_default=False,
     ),
 ]
 PortOption = Annotated[
@@ -36,7 +35,6 @@ PortOption = Annotated[
         min=0,
         max=65535,
         help="Port of the local cloud on 127.0.0.1; 0 takes a free one. [default: 4610]",
-        show_default=False,
     ),
 ]
 

@@ -51,13 +51,12 @@ def list_datasets(stack: StackOption = None) -> Answer:
             rows.append((name, branches, None, None, "", None))
             continue
         rows.append((name, branches, tree.rows, tree.size, head.id[:12], head.commit.time))
-    if not rows:
-        note("no dataset yet; next: headwater data upload DATASET FOLDER -m MESSAGE")
     names = ("dataset", "branches", "files", "bytes", "commit", "time")
     return listed(
         ("dataset", "branches", "files", "bytes", "main", "committed (UTC)"),
         rows,
         [dict(zip(names, row, strict=True)) for row in rows],
+        nothing="no dataset yet; next: headwater data upload DATASET FOLDER -m MESSAGE",
     )
 
 
@@ -117,7 +116,7 @@ def show_commit(name: DatasetArgument, revision: RevisionArgument = "main", stac
     def show(console: Any) -> None:
         for key, value in shown.items():
             if key != "changes":
-                console.print(f"{key:<10} {_pairs(value) if key == 'meta' else value}", markup=False)
+                console.print(f"{key:<10} {_pairs(value) if key == 'meta' else value}")
         if changes:
             console.print(table(("kind", "path"), [(change.kind, change.path) for change in changes]))
 
@@ -150,7 +149,7 @@ def diff(
 def ls(
     name: DatasetArgument,
     revision: RevisionArgument = "main",
-    path: Annotated[str, typer.Argument(help="Folder or file; by default all.", show_default=False)] = "",
+    path: Annotated[str, typer.Argument(help="Folder or file; by default all.")] = "",
     stack: StackOption = None,
 ) -> Answer:
     """List a commit's files in a folder."""
@@ -184,11 +183,10 @@ def revert(
 
 def merge(
     name: DatasetArgument,
-    source: Annotated[str, typer.Argument(help="Branch or other revision to bring in.", show_default=False)],
+    source: Annotated[str, typer.Argument(help="Branch or other revision to bring in.")],
     into: Annotated[str, typer.Option("--into", help="Branch that takes it.")] = "main",
     strategy: Annotated[
-        str | None,
-        typer.Option("--strategy", help="Whose version wins a conflict: ours (--into) or theirs.", show_default=False),
+        str | None, typer.Option("--strategy", help="Whose version wins a conflict: ours (--into) or theirs.")
     ] = None,
     message: MessageOption = "",
     stack: StackOption = None,

@@ -24,7 +24,7 @@ from headwater.cli.data_options import (
 from headwater.cli.output import Answer, confirm, listed, note
 from headwater.cli.progress import counting
 
-FolderArgument = Annotated[Path, typer.Argument(help="Folder on this machine.", show_default=False)]
+FolderArgument = Annotated[Path, typer.Argument(help="Folder on this machine.")]
 
 
 def add_to(data: typer.Typer) -> None:
@@ -66,7 +66,7 @@ def upload(
 
 def import_prefix(
     name: DatasetArgument,
-    uri: Annotated[str, typer.Argument(help="s3://bucket/folder, of a bucket with versions.", show_default=False)],
+    uri: Annotated[str, typer.Argument(help="s3://bucket/folder, of a bucket with versions.")],
     message: MessageOption,
     branch: BranchOption = "main",
     meta: MetaOption = None,

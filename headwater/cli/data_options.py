@@ -13,16 +13,14 @@ if TYPE_CHECKING:
     from headwater.versions.dataset import Dataset
     from headwater.versions.writing import Committed
 
-DatasetArgument = Annotated[str, typer.Argument(help="Dataset's name.", show_default=False)]
+DatasetArgument = Annotated[str, typer.Argument(help="Dataset's name.")]
 RevisionArgument = Annotated[
     str, typer.Argument(help="Branch, tag, commit's first digits, main~2 or main@{2026-11-01}.", show_default=False)
 ]
-PathArgument = Annotated[str, typer.Argument(help="Path in the dataset.", show_default=False)]
+PathArgument = Annotated[str, typer.Argument(help="Path in the dataset.")]
 BranchOption = Annotated[str, typer.Option("--branch", "-b", help="Branch to work on.")]
-MessageOption = Annotated[str, typer.Option("--message", "-m", help="The commit's message.", show_default=False)]
-MetaOption = Annotated[
-    list[str] | None, typer.Option("--meta", help="Text kept with the commit, as key=value.", show_default=False)
-]
+MessageOption = Annotated[str, typer.Option("--message", "-m", help="The commit's message.")]
+MetaOption = Annotated[list[str] | None, typer.Option("--meta", help="Text kept with the commit, as key=value.")]
 LimitOption = Annotated[int, typer.Option("--limit", "-n", min=1, help="Show that many at most.")]
 
 

@@ -10,9 +10,9 @@ from headwater.cli.command import StackOption, YesOption, commands, group
 from headwater.cli.data_options import BranchOption, DatasetArgument, RevisionArgument, author, dataset
 from headwater.cli.output import Answer, confirm, listed, note
 
-NameArgument = Annotated[str, typer.Argument(help="Its name.", show_default=False)]
+NameArgument = Annotated[str, typer.Argument(help="Its name.")]
 KindOption = Annotated[bool, typer.Option("--tag", help="A tag is meant, not a branch.")]
-EventArgument = Annotated[str, typer.Argument(help="pre-commit or pre-merge.", show_default=False)]
+EventArgument = Annotated[str, typer.Argument(help="pre-commit or pre-merge.")]
 
 
 def add_to(data: typer.Typer) -> None:
@@ -50,7 +50,7 @@ def tag(
     name: DatasetArgument,
     tag_name: NameArgument,
     at: RevisionArgument = "main",
-    why: Annotated[str, typer.Option("--why", help="Reason, kept in the tag's log.", show_default=False)] = "",
+    why: Annotated[str, typer.Option("--why", help="Reason, kept in the tag's log.")] = "",
     stack: StackOption = None,
 ) -> Answer:
     """Give a commit a name that stays."""
@@ -86,7 +86,7 @@ def add_hook(
     name: DatasetArgument,
     event: EventArgument,
     hook: NameArgument,
-    target: Annotated[str, typer.Argument(help="Lambda function's ARN, or module:callable.", show_default=False)],
+    target: Annotated[str, typer.Argument(help="Lambda function's ARN, or module:callable.")],
     stack: StackOption = None,
 ) -> Answer:
     """Let a Lambda function or a Python callable judge every commit or merge."""

@@ -106,7 +106,7 @@ def _show(console: Console, outcome: Outcome, total: float, *, keep: bool) -> No
         "headwater init my_model          # your own model",
         "headwater local stop             # stops everything and keeps it; down forgets it",
     ):
-        console.print(f"  {step}", markup=False, style="bold", soft_wrap=True)
+        console.print(f"  {step}", style="bold", soft_wrap=True)
 
 
 def _explain_correction(console: Console, outcome: Outcome) -> None:
@@ -129,15 +129,14 @@ def _explain_summer(console: Console, summer: Summer) -> None:
     for day in (summer.alarmed_on, next((day for day in summer.days if day.day == summer.sensor_found_on), None)):
         if day is not None:
             named = ", ".join(day.named[:3])
-            console.print(f"  {day.day}  {day.state}: {named}", markup=False, highlight=False)
+            console.print(f"  {day.day}  {day.state}: {named}")
     for kind, figure in (("realised", summer.realised), ("estimated without outcomes", summer.estimated)):
         if figure is not None:
             console.print(
                 f"  {figure.metric} {figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f}, limit "
-                f"{figure.limit:.3f}) {kind}",
-                highlight=False,
+                f"{figure.limit:.3f}) {kind}"
             )
-    console.print(f"  {summer.coverage:.0%} of the predictions have an outcome by now.", highlight=False)
+    console.print(f"  {summer.coverage:.0%} of the predictions have an outcome by now.")
 
 
 def _flights(outcome: Outcome) -> object:
@@ -184,4 +183,4 @@ def _compare(console: Console, outcome: Outcome) -> None:
     alone = (card.inputs_alone or {}).get("roc_auc")
     beside = f", {alone:.4f} with the request's inputs alone" if alone is not None else ""
     figure = f"[bold]{card.metrics['roc_auc']:.4f}[/bold] with history features{beside}"
-    console.print(f"\nROC AUC on the last 30 days, which it never saw: {figure}")
+    console.print(f"\nROC AUC on the last 30 days, which it never saw: {figure}", markup=True)

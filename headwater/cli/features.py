@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from headwater.features.catalog.searching import Found
     from headwater.features.catalog.views import ViewSummary
 
-ViewArgument = Annotated[str, typer.Argument(help="Feature view's name.", show_default=False)]
+ViewArgument = Annotated[str, typer.Argument(help="Feature view's name.")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -51,7 +51,7 @@ def compute(
 
 
 def lineage(
-    name: Annotated[str, typer.Argument(help="Feature view, or view.feature.", show_default=False)],
+    name: Annotated[str, typer.Argument(help="Feature view, or view.feature.")],
     stack: StackOption = None,
 ) -> Answer:
     """Show the sources of a view or feature, and the model versions that use it."""
@@ -65,8 +65,7 @@ def stats(
     at: Annotated[
         str | None,
         typer.Argument(
-            help="First digits of a data version or of a definition's version; the last materialisation by default.",
-            show_default=False,
+            help="First digits of a data version or of a definition's version; the last materialisation by default."
         ),
     ] = None,
     stack: StackOption = None,
@@ -83,13 +82,10 @@ def diff(
         str | None,
         typer.Argument(
             help="First digits of a definition's version or of a data version; by default the last but one "
-            "materialisation.",
-            show_default=False,
+            "materialisation."
         ),
     ] = None,
-    after: Annotated[
-        str | None, typer.Argument(help="The same; by default the last materialisation.", show_default=False)
-    ] = None,
+    after: Annotated[str | None, typer.Argument(help="The same; by default the last materialisation.")] = None,
     stack: StackOption = None,
 ) -> Answer:
     """Show the changes in a view: in its definition, and in the spread of its values."""
@@ -99,7 +95,7 @@ def diff(
 
 
 def search(
-    words: Annotated[list[str], typer.Argument(help="Words to look for.", show_default=False)],
+    words: Annotated[list[str], typer.Argument(help="Words to look for.")],
     stack: StackOption = None,
 ) -> Answer:
     """Search names, descriptions, owners, entities and sources; the best match comes first."""
@@ -110,17 +106,13 @@ def get(
     view: ViewArgument,
     keys: Annotated[
         list[str],
-        typer.Argument(
-            metavar="KEY...", help="Entities; of several join keys the values with commas between.", show_default=False
-        ),
+        typer.Argument(metavar="KEY...", help="Entities; of several join keys the values with commas between."),
     ],
     features: Annotated[
-        list[str] | None,
-        typer.Option("--feature", "-f", help="Only this feature; may be given more than once.", show_default=False),
+        list[str] | None, typer.Option("--feature", "-f", help="Only this feature; may be given more than once.")
     ] = None,
     as_of: Annotated[
-        str | None,
-        typer.Option("--as-of", help="Time at which ages are judged, ISO 8601; now by default.", show_default=False),
+        str | None, typer.Option("--as-of", help="Time at which ages are judged, ISO 8601; now by default.")
     ] = None,
     stack: StackOption = None,
 ) -> Answer:
@@ -139,7 +131,7 @@ def get(
 
 def ingest(
     view: ViewArgument,
-    file: Annotated[Path, typer.Argument(help="Rows: .csv, .jsonl or .parquet.", show_default=False)],
+    file: Annotated[Path, typer.Argument(help="Rows: .csv, .jsonl or .parquet.")],
     stack: StackOption = None,
 ) -> Answer:
     """Stream a file's rows online through the API; exits with 1 if rows were refused."""
@@ -163,7 +155,7 @@ def ingest(
 
 
 def materialise(
-    view: Annotated[str | None, typer.Argument(help="Only this feature view.", show_default=False)] = None,
+    view: Annotated[str | None, typer.Argument(help="Only this feature view.")] = None,
     full: Annotated[
         bool, typer.Option("--full", help="Look at every entity, also at those that haven't changed.")
     ] = False,
@@ -190,7 +182,7 @@ def materialise(
 
 
 def parity(
-    view: Annotated[str | None, typer.Argument(help="Only this feature view.", show_default=False)] = None,
+    view: Annotated[str | None, typer.Argument(help="Only this feature view.")] = None,
     stack: StackOption = None,
 ) -> Answer:
     """Compare a sample of online items with the offline rows; exits with 1 if one differs."""
@@ -205,12 +197,9 @@ def parity(
 
 
 def skew(
-    model: Annotated[str, typer.Argument(help="Model that serves.", show_default=False)],
+    model: Annotated[str, typer.Argument(help="Model that serves.")],
     day: Annotated[
-        str | None,
-        typer.Option(
-            "--day", help="Day of the requests (UTC), as 2013-05-01; the last one by default.", show_default=False
-        ),
+        str | None, typer.Option("--day", help="Day of the requests (UTC), as 2013-05-01; the last one by default.")
     ] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Compare that many requests at most.")] = 1000,
     stack: StackOption = None,

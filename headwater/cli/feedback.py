@@ -19,14 +19,11 @@ if TYPE_CHECKING:
 
 SinceOption = Annotated[
     str | None,
-    typer.Option("--since", help="First day of the predictions, UTC: YYYY-MM-DD. [default: 29 days ago]",
-                 show_default=False),
+    typer.Option("--since", help="First day of the predictions, UTC: YYYY-MM-DD. [default: 29 days ago]")
 ]  # fmt: skip
-UntilOption = Annotated[str | None, typer.Option("--until", help="Last day, UTC. [default: today]", show_default=False)]
-ModelArgument = Annotated[str, typer.Argument(help="Model that serves.", show_default=False)]
-PredictionArgument = Annotated[
-    str, typer.Argument(help="Id of a prediction: <request_id>.<n>, the first one being 0.", show_default=False)
-]
+UntilOption = Annotated[str | None, typer.Option("--until", help="Last day, UTC. [default: today]")]
+ModelArgument = Annotated[str, typer.Argument(help="Model that serves.")]
+PredictionArgument = Annotated[str, typer.Argument(help="Id of a prediction: <request_id>.<n>, the first one being 0.")]
 
 
 class Verdict(StrEnum):
@@ -64,9 +61,7 @@ def list_feedback(
     found = connect(stack).feedback.list(model, first, last, history=history and not as_labels)
     if as_labels:
         return _labels(found)
-    if not found:
-        note(f"nobody said anything of {model}'s predictions of these days")
-    return answered(found, show_feedback)
+    return answered(found, show_feedback, nothing=f"nobody said anything of {model}'s predictions of these days")
 
 
 def show(prediction_id: PredictionArgument, stack: StackOption = None) -> Answer:
@@ -88,17 +83,16 @@ def summary(
 
 def send(
     prediction_id: PredictionArgument,
-    verdict: Annotated[Verdict, typer.Argument(help="Whether the prediction was right.", show_default=False)],
+    verdict: Annotated[Verdict, typer.Argument(help="Whether the prediction was right.")],
     token: Annotated[
-        str, typer.Option("--token", help="Its feedback_token; headwater predict --feedback shows it.",
-                          show_default=False)
+        str, typer.Option("--token", help="Its feedback_token; headwater predict --feedback shows it.")
     ],
     corrected: Annotated[
         str | None,
-        typer.Option("--corrected", help="What would have been right: JSON, or else text.", show_default=False),
+        typer.Option("--corrected", help="What would have been right: JSON, or else text.")
     ] = None,
-    comment: Annotated[str | None, typer.Option("--comment", help="In words.", show_default=False)] = None,
-    author: Annotated[str | None, typer.Option("--author", help="Who says so.", show_default=False)] = None,
+    comment: Annotated[str | None, typer.Option("--comment", help="In words.")] = None,
+    author: Annotated[str | None, typer.Option("--author", help="Who says so.")] = None,
     stack: StackOption = None,
 ) -> Answer:  # fmt: skip
     """Say what a prediction was worth, as an end user would, for trying."""
@@ -154,4 +148,4 @@ def _labels(found: tuple[Feedback, ...]) -> Answer:
     if disputed:
         note(f"left out: {disputed} predictions that authors correct in different ways")
     note(f"{len(labels)} corrections; whoever corrects isn't drawn by chance: look at them before they become labels")
-    return Answer(labels, lambda console: console.out("\n".join(map(as_json, labels)), highlight=False))
+    return Answer(labels, lambda console: console.out("\n".join(map(as_json, labels))))

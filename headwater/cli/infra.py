@@ -15,12 +15,10 @@ if TYPE_CHECKING:
     from headwater.history.types import Resource, StackName, Update
 
 UpdateArgument = Annotated[
-    str,
-    typer.Argument(help="Id, four or more of its first characters, latest or latest~2.", show_default=False),
+    str, typer.Argument(help="Id, four or more of its first characters, latest or latest~2.", show_default=False)
 ]
 OfOption = Annotated[
-    str | None,
-    typer.Option("--of", help="Another stack whose state lies in the same bucket: PROJECT/STACK.", show_default=False),
+    str | None, typer.Option("--of", help="Another stack whose state lies in the same bucket: PROJECT/STACK.")
 ]
 
 
@@ -73,9 +71,7 @@ def diff(
 
 
 def at(
-    time: Annotated[
-        str, typer.Argument(help="ISO 8601 with its time zone, such as 2026-03-01T12:00Z.", show_default=False)
-    ],
+    time: Annotated[str, typer.Argument(help="ISO 8601 with its time zone, such as 2026-03-01T12:00Z.")],
     of: OfOption = None,
     stack: StackOption = None,
 ) -> Answer:
@@ -97,9 +93,7 @@ def sync(
     exported: Annotated[
         Path | None,
         typer.Option(
-            "--history",
-            help="Output of `pulumi stack history --json` to add instead, of another backend; - is stdin.",
-            show_default=False,
+            "--history", help="Output of `pulumi stack history --json` to add instead, of another backend; - is stdin."
         ),
     ] = None,
     stack: StackOption = None,

@@ -33,8 +33,8 @@ def add_to(app: typer.Typer) -> None:
 
 
 def upload(
-    source: Annotated[str, typer.Argument(help="Source that a product declares.", show_default=False)],
-    files: Annotated[list[Path], typer.Argument(help="CSV, Parquet or JSON lines.", show_default=False)],
+    source: Annotated[str, typer.Argument(help="Source that a product declares.")],
+    files: Annotated[list[Path], typer.Argument(help="CSV, Parquet or JSON lines.")],
     wait: Annotated[bool, typer.Option("--wait", "-w", help="Wait until they are ingested.")] = False,
     timeout: Annotated[float, typer.Option("--timeout", help="Seconds to wait, for all files together.")] = 900,
     stack: StackOption = None,
@@ -91,7 +91,7 @@ def upload(
 
 
 def list_ingestions(
-    source: Annotated[str | None, typer.Argument(help="Only this source's.", show_default=False)] = None,
+    source: Annotated[str | None, typer.Argument(help="Only this source's.")] = None,
     stack: StackOption = None,
 ) -> Answer:
     """List the ingestions of uploads, the newest first."""
@@ -99,9 +99,7 @@ def list_ingestions(
     return Answer([_data(entry) for entry in found], lambda console: _show(console, found))
 
 
-NameArgument = Annotated[
-    str, typer.Argument(help="An id that list shows, its first letters, or SOURCE/FILE.", show_default=False)
-]
+NameArgument = Annotated[str, typer.Argument(help="An id that list shows, its first letters, or SOURCE/FILE.")]
 
 
 def show_ingestion(name: NameArgument, stack: StackOption = None) -> Answer:
@@ -111,9 +109,7 @@ def show_ingestion(name: NameArgument, stack: StackOption = None) -> Answer:
 
 def quarantine(
     name: NameArgument,
-    to: Annotated[
-        Path, typer.Option("--to", "-o", help="File to write: .csv, .parquet or .jsonl.", show_default=False)
-    ],
+    to: Annotated[Path, typer.Option("--to", "-o", help="File to write: .csv, .parquet or .jsonl.")],
     stack: StackOption = None,
 ) -> Answer:
     """Write an upload's rejected rows to a file, as they landed, with their numbers and reasons."""
@@ -155,9 +151,9 @@ def _show_full(console: Console, found: IngestionView) -> None:
     ]
     console.print(table(("ingestion", ""), facts))
     for reason in entry.reasons:
-        console.print(reason, markup=False, soft_wrap=True)
+        console.print(reason, soft_wrap=True)
     if entry.reasons_left_out:
-        console.print(f"and {entry.reasons_left_out:,} more rules", markup=False)
+        console.print(f"and {entry.reasons_left_out:,} more rules")
     if found.rejected:
         console.print(table(("row", "why"), [(row.row, "; ".join(row.reasons)) for row in found.rejected]))
     if (hidden := found.quarantined - len(found.rejected)) > 0 and found.rejected:
@@ -186,7 +182,7 @@ def _show(console: Console, found: Sequence[Ingestion]) -> None:
     console.print(table(("file", "id", "status", "rows", "rejected", "commit"), rows))
     for entry in found:
         for reason in entry.reasons[:SHOWN_REASONS]:
-            console.print(f"{entry.file}: {reason}", markup=False, soft_wrap=True)
+            console.print(f"{entry.file}: {reason}", soft_wrap=True)
         if (hidden := len(entry.reasons) + entry.reasons_left_out - SHOWN_REASONS) > 0:
             more = f"{entry.file}: and {hidden} more: headwater ingestions show {entry.upload.id[:SHORT]}"
-            console.print(more, markup=False, soft_wrap=True)
+            console.print(more, soft_wrap=True)

@@ -21,10 +21,9 @@ if TYPE_CHECKING:
 
 _BAR = 40
 """Characters of a bar that stands for all predictions."""
-_ModelArgument = Annotated[str, typer.Argument(help="Registered model.", show_default=False)]
+_ModelArgument = Annotated[str, typer.Argument(help="Registered model.")]
 _AsOf = Annotated[
-    str | None,
-    typer.Option("--as-of", help="As known then, ISO 8601 with its time zone; by default now.", show_default=False),
+    str | None, typer.Option("--as-of", help="As known then, ISO 8601 with its time zone; by default now.")
 ]
 
 
@@ -40,8 +39,7 @@ def upload(
         Path,
         typer.Argument(
             help="CSV, JSON lines or Parquet: value, prediction_id or else as_of and the label keys; observed_at, "
-            "source, write_id.",
-            show_default=False,
+            "source, write_id."
         ),
     ],
     stack: StackOption = None,
@@ -59,8 +57,7 @@ def upload(
 def list_labels(
     model: _ModelArgument,
     prediction: Annotated[
-        str | None,
-        typer.Option("--prediction", help="Those of one prediction: <request id>.<instance>.", show_default=False),
+        str | None, typer.Option("--prediction", help="Those of one prediction: <request id>.<instance>.")
     ] = None,
     as_of: _AsOf = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="The newest so many.")] = 50,
@@ -77,11 +74,8 @@ def list_labels(
 
 def coverage(
     model: _ModelArgument,
-    since: Annotated[
-        str,
-        typer.Option("--since", help="First day of the predictions' as_of, UTC: YYYY-MM-DD.", show_default=False),
-    ],
-    until: Annotated[str, typer.Option("--until", help="Last day, UTC.", show_default=False)],
+    since: Annotated[str, typer.Option("--since", help="First day of the predictions' as_of, UTC: YYYY-MM-DD.")],
+    until: Annotated[str, typer.Option("--until", help="Last day, UTC.")],
     as_of: _AsOf = None,
     stack: StackOption = None,
 ) -> Answer:
@@ -94,11 +88,11 @@ def _show_upload(console: Console, found: UploadedLabels) -> None:
     known = f", {found.known:,} were known" if found.known else ""
     console.print(f"{found.taken:,} labels of {found.rows:,} rows were taken{known}, {found.refused:,} were refused")
     for row in found.refused_rows:
-        console.print(f"  row {row.row:,}: {row.reason}", markup=False, soft_wrap=True)
+        console.print(f"  row {row.row:,}: {row.reason}", soft_wrap=True)
     if found.refused > len(found.refused_rows):
         console.print("all rules that refused rows:")
         for reason in found.reasons:
-            console.print(f"  {reason}", markup=False, soft_wrap=True)
+            console.print(f"  {reason}", soft_wrap=True)
 
 
 def _show_list(console: Console, found: tuple[WrittenLabel, ...]) -> None:
@@ -116,7 +110,8 @@ def _show_list(console: Console, found: tuple[WrittenLabel, ...]) -> None:
 def _show_coverage(console: Console, found: Coverage) -> None:
     console.print(
         f"[bold]{found.model}[/bold] {found.since:%Y-%m-%d} to {found.until - timedelta(days=1):%Y-%m-%d}, known "
-        f"{found.known:%Y-%m-%d %H:%M} UTC"
+        f"{found.known:%Y-%m-%d %H:%M} UTC",
+        markup=True,
     )
     if not found.predictions:
         console.print("no prediction was asked about then")
@@ -131,7 +126,7 @@ def _show_coverage(console: Console, found: Coverage) -> None:
         ("batches of labels were deleted", found.deleted),
     ):
         if count:
-            console.print(f"{count:>12,} {words}", highlight=False)
+            console.print(f"{count:>12,} {words}")
 
 
 def _bars(console: Console, found: Coverage) -> None:
@@ -147,13 +142,13 @@ def _bars(console: Console, found: Coverage) -> None:
         if count or words == "labelled":
             console.print(_bar(words, count, found.predictions))
     if found.sources:
-        console.print("from " + ", ".join(f"{name} {count:,}" for name, count in found.sources.items()), markup=False)
+        console.print("from " + ", ".join(f"{name} {count:,}" for name, count in found.sources.items()))
     if found.classes:
         console.print("labels " + ", ".join(f"{name}: {count:,}" for name, count in found.classes.items()))
     if len(found.classes) == 1:
         console.print("all labels are of one class: no figure of performance follows from them")
     if found.delay_reason:
-        console.print(f"no delay of labels is told: {found.delay_reason}", highlight=False, soft_wrap=True)
+        console.print(f"no delay of labels is told: {found.delay_reason}", soft_wrap=True)
     elif found.delay:
         console.print("labelled, by the time after the window's end:")
     for point in () if found.delay_reason else found.delay:

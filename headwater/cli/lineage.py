@@ -21,22 +21,18 @@ if TYPE_CHECKING:
 NodeArgument = Annotated[
     str,
     typer.Argument(
-        help="Node: flight_delay@2, flight_delay@production, sources/flights@main~1, or an id such as set:8c22.",
-        show_default=False,
+        help="Node: flight_delay@2, flight_delay@production, sources/flights@main~1, or an id such as set:8c22."
     ),
 ]
 DepthOption = Annotated[int, typer.Option("--depth", "-d", min=0, help="Edges to go; 0: all the way.")]
 KindOption = Annotated[
-    list[str] | None,
-    typer.Option("--kind", "-k", help="Show nodes of this kind only, such as model.", show_default=False),
+    list[str] | None, typer.Option("--kind", "-k", help="Show nodes of this kind only, such as model.")
 ]
 AtOption = Annotated[
-    str | None,
-    typer.Option("--at", help="Only what had come to be by then: ISO 8601 with its time zone.", show_default=False),
+    str | None, typer.Option("--at", help="Only what had come to be by then: ISO 8601 with its time zone.")
 ]
 KnownOption = Annotated[
-    str | None,
-    typer.Option("--known", help="Only what was written down by then: ISO 8601 likewise.", show_default=False),
+    str | None, typer.Option("--known", help="Only what was written down by then: ISO 8601 likewise.")
 ]
 
 
@@ -50,15 +46,10 @@ def add_to(app: typer.Typer) -> None:
 
 
 def why(
-    request: Annotated[str, typer.Argument(help="The request_id of an answer.", show_default=False)],
-    model: Annotated[
-        str | None, typer.Option("--model", help="Spares looking through all models.", show_default=False)
-    ] = None,
+    request: Annotated[str, typer.Argument(help="The request_id of an answer.")],
+    model: Annotated[str | None, typer.Option("--model", help="Spares looking through all models.")] = None,
     day: Annotated[
-        str | None,
-        typer.Option(
-            "--day", help="The request's day, UTC: YYYY-MM-DD, or its hour: YYYY-MM-DDTHH.", show_default=False
-        ),
+        str | None, typer.Option("--day", help="The request's day, UTC: YYYY-MM-DD, or its hour: YYYY-MM-DDTHH.")
     ] = None,
     days: Annotated[int, typer.Option("--days", min=1, max=366, help="Without --day: days to look through.")] = 14,
     instance: Annotated[int, typer.Option("--instance", "-i", min=0, help="Which of the request's instances.")] = 0,
@@ -115,20 +106,10 @@ def path(
 
 
 def impact(
-    thing: Annotated[
-        str, typer.Argument(help="Node, or the dataset of FILE, such as sources/flights.", show_default=False)
-    ],
-    file: Annotated[
-        str | None, typer.Argument(help="File as it was uploaded, or a path in the dataset.", show_default=False)
-    ] = None,
+    thing: Annotated[str, typer.Argument(help="Node, or the dataset of FILE, such as sources/flights.")],
+    file: Annotated[str | None, typer.Argument(help="File as it was uploaded, or a path in the dataset.")] = None,
     version: Annotated[
-        str,
-        typer.Option(
-            "--version",
-            "-v",
-            help="First characters of one S3 version of the file; by default all.",
-            show_default=False,
-        ),
+        str, typer.Option("--version", "-v", help="First characters of one S3 version of the file; by default all.")
     ] = "",
     at: AtOption = None,
     known: KnownOption = None,
@@ -149,9 +130,7 @@ def diff(one: NodeArgument, other: NodeArgument, stack: StackOption = None) -> A
 
 
 def at(
-    time: Annotated[
-        str, typer.Argument(help="ISO 8601 with its time zone, such as 2026-03-01T12:00Z.", show_default=False)
-    ],
+    time: Annotated[str, typer.Argument(help="ISO 8601 with its time zone, such as 2026-03-01T12:00Z.")],
     stack: StackOption = None,
 ) -> Answer:
     """Show what stood at a time: what served, from which data, on which infrastructure."""
@@ -165,17 +144,14 @@ def show(node: NodeArgument, stack: StackOption = None) -> Answer:
     from headwater.cli.render.lineage import show_facts
 
     found = connect(stack).lineage.facts(node)
-    if not found:
-        note(f"nothing is known of {node} itself; its edges: headwater lineage up {node}")
-    return answered(found, show_facts)
+    nothing = f"nothing is known of {node} itself; its edges: headwater lineage up {node}"
+    return answered(found, show_facts, nothing=nothing)
 
 
 def annotate(
     node: NodeArgument,
-    text: Annotated[str, typer.Argument(help="Note in one line.", show_default=False)] = "",
-    owner: Annotated[
-        str, typer.Option("--owner", help="Who owns the node: a person, a team, an address.", show_default=False)
-    ] = "",
+    text: Annotated[str, typer.Argument(help="Note in one line.")] = "",
+    owner: Annotated[str, typer.Option("--owner", help="Who owns the node: a person, a team, an address.")] = "",
     stack: StackOption = None,
 ) -> Answer:
     """Write a note on a node down, or who owns it; it can't be taken back."""
@@ -186,12 +162,10 @@ def annotate(
 
 def forget(
     key: Annotated[
-        list[str] | None,
-        typer.Option("--key", "-k", help="Join key as name=value; several name one entity.", show_default=False),
+        list[str] | None, typer.Option("--key", "-k", help="Join key as name=value; several name one entity.")
     ] = None,
     column: Annotated[
-        list[str] | None,
-        typer.Option("--column", "-c", help="Instead: source.column=value, of one source.", show_default=False),
+        list[str] | None, typer.Option("--column", "-c", help="Instead: source.column=value, of one source.")
     ] = None,
     days: Annotated[int, typer.Option("--days", min=0, help="Last days of the prediction log to look through.")] = 14,
     stack: StackOption = None,
@@ -210,15 +184,13 @@ def forget(
 
 
 def search(
-    words: Annotated[list[str], typer.Argument(help="Words that a name must have in it.", show_default=False)],
+    words: Annotated[list[str], typer.Argument(help="Words that a name must have in it.")],
     kind: KindOption = None,
     stack: StackOption = None,
 ) -> Answer:
     """Search for things by name."""
     found = connect(stack).lineage.search(*words, kinds=kind or ())
-    if not found:
-        note("nothing is called that")
-    return listed(("thing",), [(thing,) for thing in found], list(found))
+    return listed(("thing",), [(thing,) for thing in found], list(found), nothing="nothing is called that")
 
 
 class Format(StrEnum):
@@ -239,9 +211,7 @@ def export(
     form: Annotated[
         Format, typer.Option("--format", "-f", help="JSON, a picture (SVG), Graphviz (DOT) or the W3C's PROV-JSON.")
     ] = Format.JSON,
-    to: Annotated[
-        Path | None, typer.Option("--to", help="File to write; by default stdout.", show_default=False)
-    ] = None,
+    to: Annotated[Path | None, typer.Option("--to", help="File to write; by default stdout.")] = None,
     stack: StackOption = None,
 ) -> Answer:
     """Write the graph around a node, upwards and downwards, as a picture or for other tools."""

@@ -107,13 +107,11 @@ def env() -> Answer:
     from localcloud import control
 
     variables = environment(running(home()))
-    return Answer(
-        variables, lambda console: console.print(control.export_lines(variables), markup=False, soft_wrap=True)
-    )
+    return Answer(variables, lambda console: console.print(control.export_lines(variables), soft_wrap=True))
 
 
 def advance(
-    by: Annotated[str, typer.Argument(help="Such as 90s, 15m, 6h or 7d.", show_default=False)],
+    by: Annotated[str, typer.Argument(help="Such as 90s, 15m, 6h or 7d.")],
 ) -> Answer:
     """Move the local cloud's clock forward: schedules and alarms that fall due on the way happen."""
     from headwater.cli.local_stack import advance_clock, duration
@@ -126,9 +124,7 @@ def advance(
 
 def logs(
     context: typer.Context,
-    function: Annotated[
-        str | None, typer.Argument(help="Part of a function's, task's or machine's name.", show_default=False)
-    ] = None,
+    function: Annotated[str | None, typer.Argument(help="Part of a function's, task's or machine's name.")] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
     since: Annotated[str, typer.Option("--since", help="How far back, such as 90s, 15m, 6h or 7d.")] = "1h",
 ) -> Answer:
@@ -181,10 +177,10 @@ def _show_up(console: Console, made: Up) -> None:
 
 def _show_facts(console: Console, facts: dict[str, object]) -> None:
     for name, fact in facts.items():
-        console.print(f"{name:<11} {fact}", markup=False)
+        console.print(f"{name:<11} {fact}")
 
 
 def _show_lines(console: Console, lines: Sequence[LogLine]) -> None:
     for line in lines:
-        console.print(f"[dim]{line.at:%H:%M:%S} {line.group}[/dim] ", end="", soft_wrap=True)
-        console.print(line.message, markup=False, soft_wrap=True)
+        console.print(f"[dim]{line.at:%H:%M:%S} {line.group}[/dim] ", end="", soft_wrap=True, markup=True)
+        console.print(line.message, soft_wrap=True)

@@ -12,9 +12,7 @@ from headwater.cli.output import Answer, insist, listed, note
 if TYPE_CHECKING:
     from pathlib import Path
 
-NameArgument = Annotated[
-    str, typer.Argument(help="Up to 64 letters, digits, '.', '_' and '-'.", metavar="NAME", show_default=False)
-]
+NameArgument = Annotated[str, typer.Argument(help="Up to 64 letters, digits, '.', '_' and '-'.", metavar="NAME")]
 
 
 def add_to(local: typer.Typer) -> None:
@@ -65,10 +63,9 @@ def list_saved() -> Answer:
     from localcloud import snapshots
 
     found = snapshots.saved(_directory())
-    if not found:
-        note("none; save one: headwater local snapshot save NAME")
     rows = [(one.name, one.saved_at, as_size(one.size)) for one in found]
-    return listed(("snapshot", "saved (UTC)", "size"), rows, [one.data() for one in found])
+    nothing = "none; save one: headwater local snapshot save NAME"
+    return listed(("snapshot", "saved (UTC)", "size"), rows, [one.data() for one in found], nothing=nothing)
 
 
 def delete(name: NameArgument, yes: YesOption = False) -> Answer:

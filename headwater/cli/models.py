@@ -13,9 +13,9 @@ from headwater.cli.output import Answer, answered, confirm, listed, note
 if TYPE_CHECKING:
     from headwater.registry.types import AliasMove
 
-ModelArgument = Annotated[str, typer.Argument(help="Model's name.", show_default=False)]
+ModelArgument = Annotated[str, typer.Argument(help="Model's name.")]
 AliasOption = Annotated[str, typer.Option("--alias", "-a", help="Alias to move.")]
-WhyOption = Annotated[str, typer.Option("--why", help="Reason, kept in the alias's log.", show_default=False)]
+WhyOption = Annotated[str, typer.Option("--why", help="Reason, kept in the alias's log.")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -39,16 +39,13 @@ def list_models(stack: StackOption = None) -> Answer:
         )
         for entry in found
     ]
-    if not found:
-        note("no model was trained yet; next: headwater train MODEL --watch")
-    return listed(("model", "serves", "versions", "newest", "metrics", "registered (UTC)"), rows, found)
+    columns = ("model", "serves", "versions", "newest", "metrics", "registered (UTC)")
+    return listed(columns, rows, found, nothing="no model was trained yet; next: headwater train MODEL --watch")
 
 
 def show_model(
     model: ModelArgument,
-    version: Annotated[
-        int | None, typer.Option("--version", "-v", help="By default the one that serves.", show_default=False)
-    ] = None,
+    version: Annotated[int | None, typer.Option("--version", "-v", help="By default the one that serves.")] = None,
     stack: StackOption = None,
 ) -> Answer:
     """Show a version's card: its metrics beside the champion's, its gates, and where it came from."""
@@ -59,7 +56,7 @@ def show_model(
 
 def promote(
     model: ModelArgument,
-    version: Annotated[int, typer.Argument(help="Version that is to serve.", show_default=False)],
+    version: Annotated[int, typer.Argument(help="Version that is to serve.")],
     alias: AliasOption = "production",
     why: WhyOption = "",
     yes: YesOption = False,
@@ -82,10 +79,8 @@ def rollback(
 
 def training_set(
     model: ModelArgument,
-    version: Annotated[int, typer.Argument(help="Version whose table is wanted.", show_default=False)],
-    to: Annotated[
-        Path, typer.Option("--to", help="Parquet file to write; replaced if there is one.", show_default=False)
-    ],
+    version: Annotated[int, typer.Argument(help="Version whose table is wanted.")],
+    to: Annotated[Path, typer.Option("--to", help="Parquet file to write; replaced if there is one.")],
     stack: StackOption = None,
 ) -> Answer:
     """Make the table that a version learnt from again, from the commits that it pinned, byte for byte."""

@@ -34,16 +34,21 @@ class Answer:
     """The exit code once the answer is printed: 1 if the command found a fault."""
 
 
-def answered(found: T, show: Callable[[Console, T], None]) -> Answer:
-    """An answer whose data ``show`` prints for people."""
+def answered(found: T, show: Callable[[Console, T], None], *, nothing: str = "") -> Answer:
+    """An answer whose data ``show`` prints for people. If nothing was found, ``nothing`` says so or what to do."""
+    if nothing and not found:
+        note(nothing)
+        return Answer(found)
     return Answer(found, lambda console: show(console, found))
 
 
-def listed(columns: Sequence[str], rows: Sequence[Sequence[object]], data: Any = None) -> Answer:
-    """An answer that is a table, and nothing for people if there are no rows.
+def listed(columns: Sequence[str], rows: Sequence[Sequence[object]], data: Any = None, *, nothing: str = "") -> Answer:
+    """An answer that is a table, and for people nothing but the note ``nothing`` if there are no rows.
 
     ``data`` is the JSON; by default an object for each row, by the columns' names.
     """
+    if nothing and not rows:
+        note(nothing)
     if data is None:
         data = [dict(zip(columns, row, strict=True)) for row in rows]
     return Answer(data, lambda console: console.print(table(columns, rows)) if rows else None)
@@ -76,11 +81,13 @@ def is_terminal(stream: Any = None) -> bool:
 def _console(stderr: bool, _stream: int) -> Console:
     from rich.console import Console
 
-    # Without a terminal, wide enough that no table is cut: the reader is grep or a log.
-    stream = sys.stderr if stderr else sys.stdout
+    # A name may hold what Rich takes for markup or a smiley, and is printed as it is. Without a terminal wide
+    # enough that no table is cut: the reader is grep or a log.
+    is_screen = (sys.stderr if stderr else sys.stdout).isatty()
     return Console(
-        stderr=stderr, highlight=False, soft_wrap=not stream.isatty(), width=None if stream.isatty() else 200
-    )
+        stderr=stderr, markup=False, emoji=False, highlight=False, soft_wrap=not is_screen,
+        width=None if is_screen else 200,
+    )  # fmt: skip
 
 
 def data_console() -> Console:
@@ -95,8 +102,8 @@ def note_console() -> Console:
 
 def note(message: str) -> None:
     """Say something beside the data."""
-    # A file's name may hold what Rich takes for markup, and a path is copied whole.
-    note_console().print(message, markup=False, soft_wrap=True)
+    # A path is copied whole.
+    note_console().print(message, soft_wrap=True)
 
 
 def confirm(question: str, yes: bool) -> None:

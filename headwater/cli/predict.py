@@ -25,26 +25,18 @@ def add_to(app: typer.Typer) -> None:
 
 
 def predict(
-    model: Annotated[str, typer.Argument(help="Model that serves.", show_default=False)],
+    model: Annotated[str, typer.Argument(help="Model that serves.")],
     inputs: Annotated[
-        list[str] | None,
-        typer.Option("--input", "-i", help="One instance as JSON; may be given more than once.", show_default=False),
+        list[str] | None, typer.Option("--input", "-i", help="One instance as JSON; may be given more than once.")
     ] = None,
     file: Annotated[
-        Path | None,
-        typer.Option(
-            "--file", "-f", help="Instances: a JSON list, JSON lines, or CSV; - for stdin.", show_default=False
-        ),
+        Path | None, typer.Option("--file", "-f", help="Instances: a JSON list, JSON lines, or CSV; - for stdin.")
     ] = None,
     as_of: Annotated[
-        str | None,
-        typer.Option(
-            "--as-of", help="Time at which features are looked at, ISO 8601; now by default.", show_default=False
-        ),
+        str | None, typer.Option("--as-of", help="Time at which features are looked at, ISO 8601; now by default.")
     ] = None,
     alias: Annotated[
-        str | None,
-        typer.Option("--alias", "-a", help="Which version answers; production by default.", show_default=False),
+        str | None, typer.Option("--alias", "-a", help="Which version answers; production by default.")
     ] = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="Say of each feature view whether it had values, and how old they are.")
@@ -113,8 +105,8 @@ def _show(
         _show_views(console, answer.predictions)
     for prediction_id, token in tokens:
         # On a line of its own, for copying.
-        console.print(f"feedback on {prediction_id}", markup=False, soft_wrap=True)
-        console.print(f"  {token or 'no token could be made just now'}", markup=False, soft_wrap=True)
+        console.print(f"feedback on {prediction_id}", soft_wrap=True)
+        console.print(f"  {token or 'no token could be made just now'}", soft_wrap=True)
     note(f"{answer.model} version {answer.version} ({answer.alias}), request {answer.request_id}")
 
 

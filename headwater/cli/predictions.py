@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from headwater.cli.command import StackOption, commands, connect, group
-from headwater.cli.output import Answer, note, table
+from headwater.cli.output import Answer, answered, note, table
 from headwater.cli.times import time_of
 from headwater.errors import InvalidRequest
 
@@ -25,16 +25,12 @@ def add_to(app: typer.Typer) -> None:
 
 
 def list_predictions(
-    model: Annotated[str, typer.Argument(help="Model that served.", show_default=False)],
+    model: Annotated[str, typer.Argument(help="Model that served.")],
     since: Annotated[
-        str,
-        typer.Option(
-            "--since", help="First moment, ISO 8601 with its time zone, such as 2026-03-01T12:00Z.", show_default=False
-        ),
+        str, typer.Option("--since", help="First moment, ISO 8601 with its time zone, such as 2026-03-01T12:00Z.")
     ],
     until: Annotated[
-        str | None,
-        typer.Option("--until", help="First moment that is no longer asked about; by default now.", show_default=False),
+        str | None, typer.Option("--until", help="First moment that is no longer asked about; by default now.")
     ] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="The most that are listed.")] = 50,
     stack: StackOption = None,
@@ -59,7 +55,7 @@ def list_predictions(
         note(f"the first {limit:,} are listed; {logged.count():,} were logged {span}. More: --limit")
     for reason in logged.torn:
         note(f"a record can't be read: {reason}")
-    return Answer(found, lambda console: _show(console, found))
+    return answered(found, _show)
 
 
 def _show(console: Console, rows: list[dict[str, Any]]) -> None:

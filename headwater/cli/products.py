@@ -26,12 +26,8 @@ def add_to(app: typer.Typer) -> None:
 
 
 def new(
-    name: Annotated[
-        str, typer.Argument(help="Name, such as shop: every name on AWS begins with it.", show_default=False)
-    ],
-    folder: Annotated[
-        Path | None, typer.Option("--folder", help="Where to write it. [default: ./NAME]", show_default=False)
-    ] = None,
+    name: Annotated[str, typer.Argument(help="Name, such as shop: every name on AWS begins with it.")],
+    folder: Annotated[Path | None, typer.Option("--folder", help="Where to write it. [default: ./NAME]")] = None,
 ) -> Answer:
     """Write a new project: the Pulumi program, stacks, tests, a workflow for CI."""
     from headwater.templates import write_project
@@ -54,20 +50,16 @@ def lock() -> Answer:
 
 
 def init(
-    model: Annotated[str, typer.Argument(help="Name, such as house_price.", show_default=False)],
+    model: Annotated[str, typer.Argument(help="Name, such as house_price.")],
     task: Annotated[
         Literal["classification", "regression"],
         typer.Option("--task", "-t", help="The kind of answer; --from finds it by the label."),
     ] = "regression",
     file: Annotated[
-        Path | None,
-        typer.Option("--from", help="A CSV file of yours to declare, instead of houses.", show_default=False),
+        Path | None, typer.Option("--from", help="A CSV file of yours to declare, instead of houses.")
     ] = None,
     label: Annotated[
-        str | None,
-        typer.Option(
-            "--label", help="Of --from, the column to predict. [default: the last that can be]", show_default=False
-        ),
+        str | None, typer.Option("--label", help="Of --from, the column to predict. [default: the last that can be]")
     ] = None,
 ) -> Answer:
     """Write a new model product that passes its own checks, to be edited into your own."""
@@ -119,15 +111,15 @@ def _show_scaffold(console: Console, files: list[str], told: list[str], steps: l
     _show_written(console, "Written:", files, ())
     console.print()
     for line in told:
-        console.print(line, markup=False)
+        console.print(line)
     console.print("Edit product.py, contracts.py, train.py and sample.csv (its test learns from it), then:")
     for step in steps:
-        console.print(f"  {step}", markup=False, style="bold")
+        console.print(f"  {step}", style="bold")
 
 
 def _show_written(console: Console, head: str, files: Sequence[str], steps: Sequence[str]) -> None:
-    console.print(head, markup=False)
+    console.print(head)
     for file in files:
-        console.print(f"  {file}", markup=False)
+        console.print(f"  {file}")
     for step in steps:
-        console.print(f"  next: {step}", markup=False, style="bold")
+        console.print(f"  next: {step}", style="bold")

@@ -74,7 +74,8 @@ class Stages:
         from rich.markup import escape
 
         note_console().print(
-            f"{mark} {escape(stage.title):<{_WIDTH}} {seconds:6.1f} s   [dim]{escape(stage.detail)}[/dim]".rstrip()
+            f"{mark} {escape(stage.title):<{_WIDTH}} {seconds:6.1f} s   [dim]{escape(stage.detail)}[/dim]".rstrip(),
+            markup=True,
         )
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from headwater.declare import Retraining
     from headwater.retraining.types import Decision, RetrainState
 
-ModelArgument = Annotated[str, typer.Argument(help="Model whose policy it is.", show_default=False, metavar="MODEL")]
+ModelArgument = Annotated[str, typer.Argument(help="Model whose policy it is.", metavar="MODEL")]
 WhyOption = Annotated[str, typer.Option("--why", help="Kept with the decision.")]
 _STYLES = {
     "PROMOTED": "green", "REQUESTED": "cyan", "FAILED": "bold red", "EXPIRED": "bold red", "REJECTED": "yellow",
@@ -34,14 +34,12 @@ def add_to(app: typer.Typer) -> None:
 
 
 def status(
-    model: Annotated[str | None, typer.Argument(help="Model; by default all.", show_default=False)] = None,
+    model: Annotated[str | None, typer.Argument(help="Model; by default all.")] = None,
     stack: StackOption = None,
 ) -> Answer:
     """Show where each model's policy stands: what waits, what holds it back, and what it spent in 30 days."""
     found = connect(stack).retraining.status(model)
-    if not found:
-        note("the stack has no model")
-    return answered(found, _show_status)
+    return answered(found, _show_status, nothing="the stack has no model")
 
 
 def why(
@@ -51,9 +49,8 @@ def why(
 ) -> Answer:
     """Show the last decisions, newest first: each reason to train, what became of it, and why."""
     found = connect(stack).retraining.why(model, number=number)
-    if not found:
-        note(f"nothing was decided about {model} yet; next: headwater retrain policy {model}")
-    return answered(found, _show_why)
+    nothing = f"nothing was decided about {model} yet; next: headwater retrain policy {model}"
+    return answered(found, _show_why, nothing=nothing)
 
 
 def run(model: ModelArgument, why: WhyOption = "", yes: YesOption = False, stack: StackOption = None) -> Answer:
@@ -104,11 +101,10 @@ def _show_status(console: Console, found: Sequence[RetrainState]) -> None:
         )
         for one in found
     ]
-    if rows:
-        console.print(table(("model", "phase", "reasons", "cools until", "last", "30 days"), rows))
+    console.print(table(("model", "phase", "reasons", "cools until", "last", "30 days"), rows))
     for one in found:
         for what, words in _notes(one):
-            console.print(f"{one.model} {what}", markup=False)
+            console.print(f"{one.model} {what}")
             console.print(indented(words))
 
 

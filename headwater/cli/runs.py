@@ -28,7 +28,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def train(
-    model: Annotated[str, typer.Argument(help="Model to train.", show_default=False)],
+    model: Annotated[str, typer.Argument(help="Model to train.")],
     follow: Annotated[bool, typer.Option("--watch", "-w", help="Follow it to its end.")] = False,
     reason: Annotated[str, typer.Option("--reason", help="Why, kept with the run.")] = "by hand",
     timeout: TimeoutOption = 3600,
@@ -48,7 +48,7 @@ def train(
 
 
 def watch(
-    run: Annotated[str, typer.Argument(help="Run's id, as train and list give it.", show_default=False)],
+    run: Annotated[str, typer.Argument(help="Run's id, as train and list give it.")],
     timeout: TimeoutOption = 3600,
     stack: StackOption = None,
 ) -> Answer:
@@ -57,7 +57,7 @@ def watch(
 
 
 def list_runs(
-    model: Annotated[str | None, typer.Argument(help="Only this model's.", show_default=False)] = None,
+    model: Annotated[str | None, typer.Argument(help="Only this model's.")] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many, the newest first.")] = 20,
     stack: StackOption = None,
 ) -> Answer:
@@ -66,7 +66,7 @@ def list_runs(
 
 
 def stop(
-    run: Annotated[str, typer.Argument(help="Run's id, as train and list give it.", show_default=False)],
+    run: Annotated[str, typer.Argument(help="Run's id, as train and list give it.")],
     why: Annotated[str, typer.Option("--why", help="Kept with the run, beside your name.")] = "",
     yes: YesOption = False,
     stack: StackOption = None,
@@ -112,6 +112,6 @@ def _show(console: Console, runs: Sequence[Run]) -> None:
     console.print(table(("run", "model", "status", "outcome", "started (UTC)", "took"), rows))
     for run in runs:
         for warning in run.warnings:
-            console.print(f"{run.id}: {warning}; version {run.version} isn't promoted by itself", markup=False)
+            console.print(f"{run.id}: {warning}; version {run.version} isn't promoted by itself")
         if run.cause:
-            console.print(f"{run.id}: {run.cause}", markup=False, soft_wrap=True)
+            console.print(f"{run.id}: {run.cause}", soft_wrap=True)

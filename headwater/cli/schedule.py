@@ -19,9 +19,7 @@ if TYPE_CHECKING:
     from headwater.client.schedules import NextTick, ScheduleSummary
     from headwater.schedules.types import TickRecord
 
-NameArgument = Annotated[
-    str, typer.Argument(help="Schedule, such as retrain-flight_delay.", show_default=False, metavar="NAME")
-]
+NameArgument = Annotated[str, typer.Argument(help="Schedule, such as retrain-flight_delay.", metavar="NAME")]
 _NO_STYLE = {"DONE": "green", "STARTED": "cyan", "FAILED": "bold red", "MISSED": "yellow"}
 
 
@@ -41,21 +39,17 @@ def add_to(app: typer.Typer) -> None:
 def list_schedules(stack: StackOption = None) -> Answer:
     """List the schedules: what each starts, when it runs next, and whether it is paused."""
     found = connect(stack).schedules.list()
-    if not found:
-        note("the stack has no schedule: a model declares retrain=Schedule(...)")
-    return answered(found, _show_list)
+    return answered(found, _show_list, nothing="the stack has no schedule: a model declares retrain=Schedule(...)")
 
 
 def next_ticks(
-    name: Annotated[str | None, typer.Argument(help="Schedule; by default all.", show_default=False)] = None,
+    name: Annotated[str | None, typer.Argument(help="Schedule; by default all.")] = None,
     number: Annotated[int, typer.Option("--number", "-n", min=1, max=1000, help="Ticks to show.")] = 10,
     stack: StackOption = None,
 ) -> Answer:
     """Show the next ticks, in the schedule's zone and in UTC, and what moves them."""
     found = connect(stack).schedules.next(name, number=number)
-    if not found:
-        note("nothing is to come")
-    return answered(found, _show_next)
+    return answered(found, _show_next, nothing="nothing is to come")
 
 
 def history(
@@ -65,16 +59,14 @@ def history(
 ) -> Answer:
     """Show the last ticks, newest first: run, skipped or missed, and why."""
     found = connect(stack).schedules.history(name, number=number)
-    if not found:
-        note(f"no tick of {name} has come yet; next: headwater schedule next {name}")
-    return answered(found, _show_history)
+    nothing = f"no tick of {name} has come yet; next: headwater schedule next {name}"
+    return answered(found, _show_history, nothing=nothing)
 
 
 def pause(
     name: NameArgument,
     until: Annotated[
-        str | None,
-        typer.Option("--until", help="ISO 8601, UTC unless it has an offset. [default: until you resume]"),
+        str | None, typer.Option("--until", help="ISO 8601, UTC unless it has an offset. [default: until you resume]")
     ] = None,
     why: Annotated[str, typer.Option("--why", help="Shown in the history of the ticks that it skips.")] = "",
     stack: StackOption = None,
@@ -152,8 +144,7 @@ def _show_list(console: Console, found: Sequence[ScheduleSummary]) -> None:
         )
         for one in found
     ]
-    if rows:
-        console.print(table(("schedule", "when", "next (UTC)", "last", "now"), rows))
+    console.print(table(("schedule", "when", "next (UTC)", "last", "now"), rows))
 
 
 def _show_next(console: Console, found: Sequence[NextTick]) -> None:
@@ -161,9 +152,8 @@ def _show_next(console: Console, found: Sequence[NextTick]) -> None:
         (one.schedule, f"{one.local:%a %Y-%m-%d %H:%M %Z}", f"{one.at:%Y-%m-%d %H:%M}", "; ".join(one.notes))
         for one in found
     ]
-    if rows:
-        zones = {one.zone for one in found}
-        console.print(table(("schedule", zones.pop() if len(zones) == 1 else "in its zone", "UTC", "notes"), rows))
+    zones = {one.zone for one in found}
+    console.print(table(("schedule", zones.pop() if len(zones) == 1 else "in its zone", "UTC", "notes"), rows))
 
 
 def _show_history(console: Console, found: Sequence[TickRecord]) -> None:

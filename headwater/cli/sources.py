@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from headwater.client.sources import SourceView
     from headwater.lake.types import Reingestion
 
-SourceArgument = Annotated[str, typer.Argument(help="Source that a product declares.", show_default=False)]
+SourceArgument = Annotated[str, typer.Argument(help="Source that a product declares.")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -122,10 +122,10 @@ def _show_done(console: Console, done: Reingestion) -> None:
     console.print(table(("source", "outcome", "files", "rows before", "rows after", "commit"), rows))
     for kind, notes in (("refused", done.refused), ("gone", done.gone)):
         for entry in notes:
-            console.print(f"{kind}: {entry.file}: {entry.note}", markup=False, soft_wrap=True)
+            console.print(f"{kind}: {entry.file}: {entry.note}", soft_wrap=True)
     if (hidden := done.lost - len(done.refused) - len(done.gone)) > 0:
-        console.print(f"and {hidden:,} more", markup=False)
+        console.print(f"and {hidden:,} more")
     if done.still_refused:
-        console.print(f"{done.still_refused:,} files were refused before and are again", markup=False)
+        console.print(f"{done.still_refused:,} files were refused before and are again")
     if done.older:
         note(f"left: {_files(done.older)} of an older definition")

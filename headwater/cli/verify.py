@@ -60,8 +60,7 @@ def show(console: Console, report: Report) -> None:
         counts[entry.outcome.value] += 1
     console.print(
         f"{counts['ok']} checks of stack {report.stack} well, {counts['failed']} failed, {counts['skipped']} skipped, "
-        f"in {report.seconds:.0f} s; at most ${report.dollars:.4f}",
-        markup=False,
+        f"in {report.seconds:.0f} s; at most ${report.dollars:.4f}"
     )
     note(f"Prices: {report.prices}")
     note("What was put there stays until the next verification" if report.kept else "What stays:")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -30,7 +29,7 @@ from headwater.infra.platform.alarm_topic import CAPABILITY, MAIL, DeadLetters
 from headwater.infra.platform.component import Component
 from headwater.infra.platform.config import Config
 from headwater.infra.platform.function import Function
-from headwater.infra.platform.grants import Grant, Role, Text, allow, merge, policy_document, require_tls
+from headwater.infra.platform.grants import Grant, Role, Text, allow, merge
 from headwater.infra.platform.keys import ALARMS
 from headwater.infra.platform.platform import Platform
 from headwater.infra.platform.secrets import read_secrets
@@ -90,7 +89,7 @@ class AlarmManager(Component):
     ) -> None:
         super().__init__(name, platform, opts)
         declared = _with_retraining(alarms or declared_for(platform.config), platform)
-        queue = self._queue(platform.dead_letters)
+        queue = self._queue(QUEUE, capability=CAPABILITY, timeout=TIMEOUT, tries=TRIES)
         kept, content = self._declared(platform, declared)
         if serving is not None:
             self._answer(platform, serving, queue, kept, content)
@@ -141,7 +140,6 @@ class AlarmManager(Component):
             "alarms-answer",
             headwater.handlers.alarms.answer,
             "control",
-            memory_mib=512,
             timeout=ANSWER_TIMEOUT,
             uses=[
                 platform.registry.write(ALARMS),
@@ -202,27 +200,6 @@ class AlarmManager(Component):
                 "allow_http_webhooks": str(config.alarm_allow_http_webhooks).lower(),
             },
         )
-
-    def _queue(self, dead_letters: DeadLetters) -> aws.sqs.Queue:
-        queue = aws.sqs.Queue(
-            QUEUE,
-            name=physical_name(QUEUE, "queue"),
-            # Six times the function's timeout: no message is read twice.
-            visibility_timeout_seconds=int(TIMEOUT.total_seconds()) * 6,
-            sqs_managed_sse_enabled=True,
-            redrive_policy=dead_letters.arn.apply(
-                lambda arn: json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": TRIES})
-            ),
-            tags=tags(capability=CAPABILITY),
-            opts=self._child,
-        )
-        aws.sqs.QueuePolicy(
-            QUEUE,
-            queue_url=queue.url,
-            policy=policy_document([{**require_tls(queue.arn), "Action": "sqs:*"}]),
-            opts=self._child,
-        )
-        return queue
 
     def _schedules(self, queue: aws.sqs.Queue) -> tuple[aws.scheduler.ScheduleGroup, Role]:
         """The group of one-time schedules, and the role that lets them send to the queue."""

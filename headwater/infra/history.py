@@ -37,7 +37,7 @@ class InfrastructureHistory(Component):
             platform.registry.write(HISTORY),
         ]
         handler, timeout = headwater.handlers.history.record, timedelta(minutes=2)
-        function = self._function("history-record", handler, "control", memory_mib=512, timeout=timeout, uses=uses)
+        function = self._function("history-record", handler, "control", timeout=timeout, uses=uses)
         pattern = {
             "source": ["aws.s3"],
             "detail-type": ["Object Created"],

@@ -73,7 +73,6 @@ class Lineage(Component):
             f"{name}-take",
             headwater.handlers.lineage.take,
             "control",
-            memory_mib=512,
             timeout=TIMEOUT,
             uses=[
                 platform.registry.write(FOREIGN),

@@ -5,49 +5,30 @@ Prints the program's path. Tests hold `headwater.alarms.routing` to its answers,
 
 from __future__ import annotations
 
-import os
-import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+from tools.go_program import build_once, cached, wanted_version
+
 HERE = Path(__file__).resolve().parent
-PACKAGE = "github.com/prometheus/alertmanager/cmd/amtool"
+MODULE = "github.com/prometheus/alertmanager"
 
 
 def main() -> int:
     """Build it unless it is there."""
-    program = place()
-    if not program.is_file():
-        if (go := shutil.which("go")) is None:
-            print("building amtool needs Go on PATH", file=sys.stderr)
-            return 1
-        print("building amtool (two minutes the first time)", file=sys.stderr)
-        program.parent.mkdir(parents=True, exist_ok=True)
-        draft = program.with_name(f"amtool.{os.getpid()}")
-        try:
-            command = [go, "build", "-trimpath", "-ldflags", "-s -w", "-o", str(draft), PACKAGE]
-            if code := subprocess.run(command, cwd=HERE, check=False).returncode:
-                return code
-            draft.replace(program)
-        finally:
-            draft.unlink(missing_ok=True)
-    print(program)
-    return 0
+    return build_once(place(), _build, lacking="building amtool needs Go on PATH")
 
 
 def place() -> Path:
     """Where the program is, once it is built."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "headwater"
-    return cache / f"amtool-{wanted_version()}" / "amtool"
+    return cached("headwater", "amtool", wanted_version(HERE, MODULE))
 
 
-def wanted_version() -> str:
-    """The version that go.mod requires."""
-    wanted = re.search(r"^\s*github\.com/prometheus/alertmanager v(\S+)", (HERE / "go.mod").read_text(), re.MULTILINE)
-    assert wanted is not None, "go.mod requires no github.com/prometheus/alertmanager"
-    return wanted[1]
+def _build(go: str, program: Path) -> int:
+    print("building amtool (two minutes the first time)", file=sys.stderr)
+    command = [go, "build", "-trimpath", "-ldflags", "-s -w", "-o", str(program), f"{MODULE}/cmd/amtool"]
+    return subprocess.run(command, cwd=HERE, check=False).returncode
 
 
 if __name__ == "__main__":

@@ -5,47 +5,27 @@ Prints the program's path. Needs nothing but Go and a Python. `headwater local u
 
 from __future__ import annotations
 
-import os
-import re
-import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+from tools.go_program import build_once, cached, wanted_version
+
 HERE = Path(__file__).resolve().parent
-PACKAGE = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"
+MODULE = "github.com/pulumi/pulumi/pkg/v3"
+PACKAGE = f"{MODULE}/cmd/pulumi"
 VERSION_VARIABLE = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version"
 EVERY_SECONDS = 15.0  # between two lines of progress where there is no terminal
 
 
 def main() -> int:
     """Build it unless it is there."""
-    version = wanted_version()
+    version = wanted_version(HERE, MODULE)
     # The same place as in localcloud/automation/find.py, which must find it without this folder.
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "localcloud"
-    program = cache / f"pulumi-{version}" / "pulumi"
-    if not program.is_file():
-        if (go := shutil.which("go")) is None:
-            say("building the Pulumi CLI needs Go on PATH: install Go, or Pulumi itself")
-            return 1
-        program.parent.mkdir(parents=True, exist_ok=True)
-        draft = program.with_name(f"pulumi.{os.getpid()}")
-        try:
-            if code := build(go, version, draft):
-                return code
-            draft.replace(program)
-        finally:
-            draft.unlink(missing_ok=True)
-    print(program)
-    return 0
-
-
-def wanted_version() -> str:
-    """The version that go.mod requires."""
-    found = re.search(r"^\s*github\.com/pulumi/pulumi/pkg/v3 v(\S+)", (HERE / "go.mod").read_text(), re.MULTILINE)
-    assert found is not None, "go.mod requires no github.com/pulumi/pulumi/pkg/v3"
-    return found[1]
+    program = cached("localcloud", "pulumi", version)
+    lacking = "building the Pulumi CLI needs Go on PATH: install Go, or Pulumi itself"
+    return build_once(program, lambda go, draft: build(go, version, draft), lacking=lacking)
 
 
 def build(go: str, version: str, program: Path) -> int:

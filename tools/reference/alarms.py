@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -25,35 +25,22 @@ from headwater.alarms.errors import (
     NoSuchMute,
 )
 from headwater.declare.matchers import InvalidMatcher
-from headwater.errors import HeadwaterError, InvalidRequest
+from headwater.errors import InvalidRequest
 from headwater.routes import Route
-from headwater.serving.messages import ErrorAnswer
+from tools.reference.operation import Operation, parameter
 
 PATHS = {
     "group": "A group of alarms: its id.",
     "mute": "A mute: its id.",
     "name": "A heartbeat that `alarms.py` declares.",
 }
-IF_MATCH = {
-    "name": "If-Match",
-    "in": "header",
-    "required": True,
-    "description": "ETag of the generation that the caller saw, or `*` for whichever.",
-    "schema": {"type": "string"},
-}
-_TOKEN = {
-    "name": "token",
-    "in": "query",
-    "required": True,
-    "description": "Of the link in a notification.",
-    "schema": {"type": "string"},
-}
-_PREVIEW = {
-    "name": "preview",
-    "in": "query",
-    "description": "`true`: say what it would hit, and keep nothing.",
-    "schema": {"type": "boolean", "default": False},
-}
+IF_MATCH = parameter(
+    "If-Match", "ETag of the generation that the caller saw, or `*` for whichever.", within="header", required=True
+)
+_TOKEN = parameter("token", "Of the link in a notification.", required=True)
+_PREVIEW = parameter(
+    "preview", "`true`: say what it would hit, and keep nothing.", {"type": "boolean", "default": False}
+)
 _CHANGES = (InvalidAlarmRequest, NoSuchGroup, GroupRefused, GroupChanged, AlarmBodyTooLarge, NoCondition, AlarmBusy)
 _HTML = ("text/html",)
 
@@ -110,58 +97,44 @@ TEXTS = (
 """The classes whose fields' docstrings become the schemas' descriptions."""
 
 
-class Described(NamedTuple):
-    """An operation in words."""
-
-    identity: str
-    summary: str
-    answer: Any
-    errors: Sequence[type[HeadwaterError]]
-    body: Any = None
-    query: Sequence[Mapping[str, Any]] = ()
-    kinds: Sequence[str] = ("application/json",)
-    security: Sequence[Mapping[str, Any]] = ()
-    refusal: Any = ErrorAnswer
-
-
-DESCRIBED: Mapping[Route, Described] = {
-    routes.ALARMS: Described("alarms", "Groups of alarms that aren't closed.", answers.GroupsAnswer, ()),
-    routes.ALARM: Described("alarmGroup", "One group of alarms.", answers.GroupAnswer, (NoSuchGroup,)),
-    routes.ACK: Described(
+OPERATIONS: Mapping[Route, Operation] = {
+    routes.ALARMS: Operation("alarms", "Groups of alarms that aren't closed.", answers.GroupsAnswer, ()),
+    routes.ALARM: Operation("alarmGroup", "One group of alarms.", answers.GroupAnswer, (NoSuchGroup,)),
+    routes.ACK: Operation(
         "acknowledge", "Say that somebody is at it: quiet until a new alarm comes or the time is up.",
         answers.GroupAnswer, _CHANGES, body=QuietBody, query=(IF_MATCH,),
     ),
-    routes.SNOOZE: Described(
+    routes.SNOOZE: Operation(
         "snooze", "Be quiet for a while, or until a new alarm comes.", answers.GroupAnswer, _CHANGES,
         body=QuietBody, query=(IF_MATCH,),
     ),
-    routes.UNACK: Described(
+    routes.UNACK: Operation(
         "unacknowledge", "Take back an acknowledgement or a snooze.", answers.GroupAnswer, _CHANGES,
         body=ChangeBody, query=(IF_MATCH,),
     ),
-    routes.CLOSE: Described(
+    routes.CLOSE: Operation(
         "closeGroup", "Close a group of which nothing fires.", answers.GroupAnswer, _CHANGES,
         body=ChangeBody, query=(IF_MATCH,),
     ),
-    routes.MUTES: Described("mutes", "Mutes that hold or will hold.", answers.MutesAnswer, ()),
-    routes.MUTE: Described("mute", "One mute.", answers.MuteAnswer, (NoSuchMute,)),
-    routes.NEW_MUTE: Described(
+    routes.MUTES: Operation("mutes", "Mutes that hold or will hold.", answers.MutesAnswer, ()),
+    routes.MUTE: Operation("mute", "One mute.", answers.MuteAnswer, (NoSuchMute,)),
+    routes.NEW_MUTE: Operation(
         "newMute", "Tell nobody of alarms for a while, or in windows that come again.", answers.NewMuteAnswer,
         (InvalidMute, InvalidMatcher, InvalidAlarmRequest, AlarmBodyTooLarge, AlarmBusy), body=MuteBody,
         query=(_PREVIEW,),
     ),
-    routes.END_MUTE: Described(
+    routes.END_MUTE: Operation(
         "endMute", "End a mute now; what it hit and still fires is told.", answers.MuteAnswer,
         (InvalidAlarmRequest, NoSuchMute, MuteChanged, NoCondition, AlarmBusy), query=(IF_MATCH,),
     ),
-    routes.BEAT: Described(
+    routes.BEAT: Operation(
         "beat", "Say that something is alive.", answers.BeatAnswer, (NoSuchHeartbeat, AlarmBusy)
     ),
-    routes.ALARM_PAGE: Described(
+    routes.ALARM_PAGE: Operation(
         "alarmPage", "The page behind a notification's link; opening it changes nothing.", str, (LinkRefused,),
         query=(_TOKEN,), kinds=_HTML, refusal=str,
     ),
-    routes.ALARM_PAGE_SENT: Described(
+    routes.ALARM_PAGE_SENT: Operation(
         "alarmPageSent", "The page's form: acknowledges the group.", str,
         (LinkRefused, AlarmBodyTooLarge, InvalidRequest),
         kinds=_HTML, refusal=str,

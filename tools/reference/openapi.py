@@ -21,19 +21,16 @@ from headwater.lineage import messages as lineage
 from headwater.monitoring import messages as monitoring
 from headwater.monitoring.feedback import messages as feedback
 from headwater.monitoring.labels import messages as labels
-from headwater.routes import (
-    Route,
-)
+from headwater.routes import Route
 from headwater.serving import messages
 from tools.reference import alarms
+from tools.reference.operation import JSON, Operation, parameter
 from tools.reference.operations import (
     IF_NONE_MATCH,
-    JSON,
     OPERATIONS,
     PATH_NAMES,
     GatewayError,
     OpenLineageEvent,
-    Operation,
     RowProblem,
     RowsBody,
     RowsError,
@@ -119,10 +116,7 @@ def undocumented() -> list[str]:
 
 
 def _operation(operation: Operation, route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
-    named = [
-        {"name": name, "in": "path", "required": True, "description": PATH_NAMES[name], "schema": {"type": "string"}}
-        for name in route.parameters
-    ]
+    named = [parameter(name, PATH_NAMES[name], within="path", required=True) for name in route.parameters]
     made: dict[str, Any] = {
         "operationId": operation.identity,
         "summary": operation.summary,

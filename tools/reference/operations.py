@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
@@ -58,31 +57,9 @@ from headwater.serving.errors import (
     UnknownModel,
 )
 from tools.reference import alarms
+from tools.reference.operation import Operation, parameter
 
-JSON = "application/json"
 _PREDICTION_ERRORS = (UnknownModel, ArtifactNotFound, ArtifactInvalid, ArtifactCorrupted, RegistryUnavailable)
-
-
-@dataclass(frozen=True)
-class Operation:
-    """What one route does."""
-
-    identity: str
-    summary: str
-    answer: Any
-    """Type of the body of success."""
-    errors: Sequence[type[HeadwaterError]]
-    body: Any = None
-    query: Sequence[Mapping[str, Any]] = ()
-    status: int = HTTPStatus.OK
-    refusal: Any = messages.ErrorAnswer
-    """Type of the body with a status from 400 on."""
-    kinds: Sequence[str] = (JSON,)
-    """Media types of the body of success."""
-    has_tag: bool = False
-    """Whether the answer has an ETag, by which a caller that has it already is told so."""
-    security: Sequence[Mapping[str, Any]] = ()
-    """Of a route that is open to requests without a signature: what they show instead, in OpenAPI's words."""
 
 
 class RowsBody(BaseModel):
@@ -129,12 +106,7 @@ class GatewayError(BaseModel):
     """In words."""
 
 
-_ALIAS = {
-    "name": "alias",
-    "in": "query",
-    "description": "Which version answers.",
-    "schema": {**TypeAdapter(Alias).json_schema(), "default": "production"},
-}
+_ALIAS = parameter("alias", "Which version answers.", {**TypeAdapter(Alias).json_schema(), "default": "production"})
 OPERATIONS: dict[Route, Operation] = {
     PREDICT: Operation(
         "predict",
@@ -178,10 +150,7 @@ OPERATIONS |= {
         "The graph around a node, in Marquez' shape, from the index, which is up to an hour behind.",
         LineageAnswer,
         (InvalidRequest, InvalidNode, UnknownNode, AmbiguousNode),
-        query=[
-            {"name": name, "in": "query", "required": name == "nodeId", "description": words, "schema": schema}
-            for name, (words, schema) in _QUERY.items()
-        ],
+        query=[parameter(name, *said, required=name == "nodeId") for name, said in _QUERY.items()],
     ),
     TAKE_EVENT: Operation(
         "takeEvent",
@@ -210,10 +179,7 @@ def _question(
         summary,
         answer,
         (InvalidRequest, ModelNotRegistered, *errors),
-        query=[
-            {"name": name, "in": "query", "description": _WINDOW[name][0], "schema": _WINDOW[name][1]}
-            for name in names.split()
-        ],
+        query=[parameter(name, *_WINDOW[name]) for name in names.split()],
         has_tag=True,
     )
 
@@ -276,13 +242,8 @@ OPERATIONS[FEEDBACK] = Operation(
     ),
     body=feedback.FeedbackBody,
 )
-OPERATIONS |= {route: Operation(**described._asdict()) for route, described in alarms.DESCRIBED.items()}
-IF_NONE_MATCH = {
-    "name": "If-None-Match",
-    "in": "header",
-    "description": "ETags of answers that the caller has.",
-    "schema": {"type": "string"},
-}
+OPERATIONS |= alarms.OPERATIONS
+IF_NONE_MATCH = parameter("If-None-Match", "ETags of answers that the caller has.", within="header")
 PATH_NAMES = {
     "id": "A prediction: `<request_id>.<n>`, the first one of a request being 0.",
     "model": "A model that serves.",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from headwater.monitoring.dashboards.tokens import ScrapeToken
 
 OpenMetricsOption = Annotated[bool, typer.Option("--openmetrics", help="The format; there is one.", show_default=False)]
-NameArgument = Annotated[str, typer.Argument(help="Name of the token, such as prometheus.", show_default=False)]
+NameArgument = Annotated[str, typer.Argument(help="Name of the token, such as prometheus.")]
 
 
 class Grafana(StrEnum):
@@ -39,14 +39,10 @@ def add_to(monitor: typer.Typer) -> None:
 
 def dashboards(
     grafana: Annotated[
-        Grafana | None,
-        typer.Option("--grafana", help="Grafana's dashboard, of one source's numbers.", show_default=False),
+        Grafana | None, typer.Option("--grafana", help="Grafana's dashboard, of one source's numbers.")
     ] = None,
     rules: Annotated[bool, typer.Option("--rules", help="Prometheus' alerting rules.")] = False,
-    to: Annotated[
-        Path | None,
-        typer.Option("--to", help="Folder to write files into; by default stdout.", show_default=False),
-    ] = None,
+    to: Annotated[Path | None, typer.Option("--to", help="Folder to write files into; by default stdout.")] = None,
 ) -> Answer:
     """Print or write dashboards and alerting rules; with --to alone all of them. CloudWatch's is part of the stack."""
     wanted = {_file(grafana)} if grafana else set()
@@ -71,17 +67,11 @@ def dashboards(
 
 def export(
     since: Annotated[
-        str | None,
-        typer.Option("--since", help="First moment, ISO 8601; UTC without a time zone.", show_default=False),
+        str | None, typer.Option("--since", help="First moment, ISO 8601; UTC without a time zone.")
     ] = None,
-    until: Annotated[
-        str | None,
-        typer.Option("--until", help="First moment that is no longer exported.", show_default=False),
-    ] = None,
+    until: Annotated[str | None, typer.Option("--until", help="First moment that is no longer exported.")] = None,
     openmetrics: OpenMetricsOption = True,  # noqa: ARG001
-    to: Annotated[
-        Path | None, typer.Option("--to", help="File to write; by default stdout.", show_default=False)
-    ] = None,
+    to: Annotated[Path | None, typer.Option("--to", help="File to write; by default stdout.")] = None,
     stack: StackOption = None,
 ) -> Answer:
     """Write the models' statuses with their times, for promtool tsdb create-blocks-from openmetrics."""
@@ -113,13 +103,12 @@ def create_token(
 def list_tokens(stack: StackOption = None) -> Answer:
     """List tokens: who made them, until when they are good, and whether they still are."""
     found, now = connect(stack).monitor.tokens.list(), datetime.now(UTC)
-    if not found:
-        note("there is no token; next: headwater monitor token create prometheus")
     rows = [
         (token.name, f"{token.created_at:%Y-%m-%d}", token.created_by, f"{token.expires_at:%Y-%m-%d}", _how(token, now))
         for token in found
     ]
-    return listed(("name", "created", "by", "expires", "is"), rows)
+    nothing = "there is no token; next: headwater monitor token create prometheus"
+    return listed(("name", "created", "by", "expires", "is"), rows, nothing=nothing)
 
 
 def revoke_token(name: NameArgument, stack: StackOption = None) -> Answer:

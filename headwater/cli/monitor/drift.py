@@ -10,6 +10,7 @@ from headwater.cli.command import StackOption, connect
 from headwater.cli.monitor.options import (
     AsOfOption,
     ModelArgument,
+    SegmentOption,
     SinceOption,
     UntilOption,
     VersionOption,
@@ -17,7 +18,7 @@ from headwater.cli.monitor.options import (
     moment_of,
     p_of,
 )
-from headwater.cli.output import Answer, note, table
+from headwater.cli.output import Answer, answered, note, table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,9 +31,7 @@ def drift(
     version: VersionOption = None,
     since: SinceOption = None,
     until: UntilOption = None,
-    segment: Annotated[
-        str, typer.Option("--segment", help="One segment, such as carrier=UA.", show_default=False)
-    ] = "",
+    segment: SegmentOption = "",
     horizon: Annotated[
         int, typer.Option("--horizon", min=1, max=31, help="Days that are judged together, such as 7.")
     ] = 1,
@@ -46,7 +45,7 @@ def drift(
     )
     if not found.days:
         note(f"version {found.version} of {model} answered nothing on these days")
-    return Answer(found, lambda console: _show(console, found))
+    return answered(found, _show)
 
 
 def _show(console: Console, watched: Watched) -> None:
@@ -55,7 +54,7 @@ def _show(console: Console, watched: Watched) -> None:
     if not watched.days:
         return
     what = f"{watched.model}@{watched.version}" + (f" {watched.segment}" if watched.segment else "")
-    console.print(f"{what} {watched.state.value}", markup=False, highlight=False)
+    console.print(f"{what} {watched.state.value}")
     if watched.horizon > 1:
         note(f"each day with the {watched.horizon - 1} before it; the alarm goes by single days")
     if watched.segment:
@@ -64,7 +63,7 @@ def _show(console: Console, watched: Watched) -> None:
     console.print(table(columns, [_row(day) for day in watched.days]))
     for day in watched.days:
         for finding in day.verdict.findings:
-            console.print(f"{day.day} {of_finding(finding)}", markup=False, soft_wrap=True)
+            console.print(f"{day.day} {of_finding(finding)}", soft_wrap=True)
 
 
 def _row(day: WatchedDay) -> tuple[object, ...]:

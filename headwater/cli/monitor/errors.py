@@ -17,7 +17,7 @@ from headwater.cli.monitor.options import (
     moment_of,
     per_cent,
 )
-from headwater.cli.output import Answer, note, table
+from headwater.cli.output import Answer, answered, note, table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -32,8 +32,7 @@ def errors(
     since: SinceOption = None,
     until: UntilOption = None,
     beside: Annotated[
-        int | None,
-        typer.Option("--beside", help="Another version that answered on the same days.", show_default=False),
+        int | None, typer.Option("--beside", help="Another version that answered on the same days.")
     ] = None,
     as_of: AsOfOption = None,
     stack: StackOption = None,
@@ -43,24 +42,16 @@ def errors(
     found = connect(stack).monitor.errors(
         model, version=version, since=first, until=last, beside=beside, as_of=moment_of(as_of)
     )
-    return Answer(found, lambda console: _show(console, found))
+    return answered(found, _show)
 
 
 def _show(console: Console, found: ErrorsAnswer) -> None:
     analysis = found.analysis
     known = "" if found.known is None else f", as known on {found.known:%Y-%m-%d %H:%M} UTC"
-    console.print(
-        f"{found.model}@{found.version} {found.since} to {found.until}{known}",
-        markup=False,
-        highlight=False,
-        soft_wrap=True,
-    )
+    console.print(f"{found.model}@{found.version} {found.since} to {found.until}{known}", soft_wrap=True)
     mean = "" if analysis.loss is None else f", mean {found.loss} {analysis.loss:.4g}"
     console.print(
-        f"{analysis.rows:,} labelled predictions{mean}; {analysis.searched:,} slices looked at",
-        markup=False,
-        highlight=False,
-        soft_wrap=True,
+        f"{analysis.rows:,} labelled predictions{mean}; {analysis.searched:,} slices looked at", soft_wrap=True
     )
     if analysis.reason:
         note(f"nothing was searched: {analysis.reason}")

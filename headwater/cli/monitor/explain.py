@@ -8,7 +8,7 @@ import typer
 
 from headwater.cli.command import StackOption, connect
 from headwater.cli.monitor.options import ModelArgument, VersionOption, bar, per_cent, spark
-from headwater.cli.output import Answer, note, show, table
+from headwater.cli.output import Answer, answered, note, show, table
 from headwater.cli.times import day_of
 
 if TYPE_CHECKING:
@@ -23,25 +23,24 @@ SHOWN = 30
 
 def explain(
     model: ModelArgument,
-    day: Annotated[str, typer.Argument(help="Day of the predictions, UTC: YYYY-MM-DD.", show_default=False)],
+    day: Annotated[str, typer.Argument(help="Day of the predictions, UTC: YYYY-MM-DD.")],
     feature: Annotated[
-        str | None,
-        typer.Argument(help="One feature with its histogram, or predictions; by default all.", show_default=False),
+        str | None, typer.Argument(help="One feature with its histogram, or predictions; by default all.")
     ] = None,
     version: VersionOption = None,
     stack: StackOption = None,
 ) -> Answer:
     """Show a day feature by feature, the most unusual first, or one feature beside its reference."""
     found = connect(stack).monitor.explain(model, day_of(day, "day"), feature, version=version)
-    return Answer(found, lambda console: _show(console, found))
+    return answered(found, _show)
 
 
 def _show(console: Console, found: Explanation) -> None:
     verdict = found.verdict
     hours = [float(found.hours.get(hour, 0)) for hour in range(24)]
     line = f"{found.model}@{found.version} {found.day} · {verdict.rows:,} predictions · {verdict.outcome.value}"
-    console.print(f"{line}: {verdict.reason}", markup=False, highlight=False, soft_wrap=True)
-    console.print(f"by hour, UTC  {spark(hours, max(hours, default=1.0) or 1.0)}", markup=False, highlight=False)
+    console.print(f"{line}: {verdict.reason}", soft_wrap=True)
+    console.print(f"by hour, UTC  {spark(hours, max(hours, default=1.0) or 1.0)}")
     if len(found.features) == 1 and found.features[0].histogram is not None:
         _show_one(console, found.features[0])
         return
@@ -93,7 +92,7 @@ def _show_one(console: Console, one: FeatureExplained) -> None:
         if channel not in told
     ]
     weight = "" if one.importance is None else f", importance {one.importance:.3f}"
-    console.print(f"{_name(one.feature)}{weight}", markup=False, highlight=False)
+    console.print(f"{_name(one.feature)}{weight}")
     console.print(table(("channel", "now", "usual", "score"), rows))
     bars = one.histogram.bars
     most = max([max(entry.now, entry.usual) for entry in bars], default=1.0) or 1.0
@@ -103,8 +102,6 @@ def _show_one(console: Console, one: FeatureExplained) -> None:
         console.print(
             f"{name:>{label}} {bar(entry.now / most, WIDTH):{WIDTH}} {per_cent(entry.now):>5}  usual "
             f"{per_cent(entry.usual):>5}",
-            markup=False,
-            highlight=False,
             soft_wrap=True,
         )
     figures = one.histogram.shown
@@ -112,7 +109,7 @@ def _show_one(console: Console, one: FeatureExplained) -> None:
     known = [f"{label} {show(value)}" for name, label in names.items()
              if (value := getattr(figures, name)) is not None]  # fmt: skip
     if known:
-        console.print(f"shown, never decides: {', '.join(known)}", markup=False, highlight=False)
+        console.print(f"shown, never decides: {', '.join(known)}")
 
 
 def _range(usual: tuple[float, float]) -> str:

@@ -13,25 +13,19 @@ from headwater.cli.times import day_of, time_in_utc
 if TYPE_CHECKING:
     from headwater.monitoring.drift.verdicts import Finding
 
-ModelArgument = Annotated[str, typer.Argument(help="Model that serves.", show_default=False)]
-VersionOption = Annotated[
-    int | None, typer.Option("--version", "-v", help="By default the one that serves.", show_default=False)
-]
+ModelArgument = Annotated[str, typer.Argument(help="Model that serves.")]
+VersionOption = Annotated[int | None, typer.Option("--version", "-v", help="By default the one that serves.")]
 SinceOption = Annotated[
     str | None,
-    typer.Option(
-        "--since",
-        help="First day, UTC: YYYY-MM-DD. [default: the last seven days that have predictions]",
-        show_default=False,
-    ),
+    typer.Option("--since", help="First day, UTC: YYYY-MM-DD. [default: the last seven days that have predictions]"),
 ]
-UntilOption = Annotated[str | None, typer.Option("--until", help="Last day, UTC.", show_default=False)]
+UntilOption = Annotated[str | None, typer.Option("--until", help="Last day, UTC.")]
+SegmentOption = Annotated[str, typer.Option("--segment", help="One segment, such as carrier=UA.")]
 AsOfOption = Annotated[
     str | None,
     typer.Option(
         "--as-of",
         help="Answer as it was known and said at this moment, such as 2026-07-05T08:00Z; UTC unless it has an offset.",
-        show_default=False,
     ),
 ]
 

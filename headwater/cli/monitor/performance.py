@@ -12,6 +12,7 @@ from headwater.cli.monitor.intervals import Axis
 from headwater.cli.monitor.options import (
     AsOfOption,
     ModelArgument,
+    SegmentOption,
     SinceOption,
     UntilOption,
     VersionOption,
@@ -20,7 +21,7 @@ from headwater.cli.monitor.options import (
     moment_of,
     per_cent,
 )
-from headwater.cli.output import Answer, note, show, table
+from headwater.cli.output import Answer, answered, note, show, table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -42,9 +43,7 @@ def performance(
     by: Annotated[
         Literal["day", "week"], typer.Option("--by", help="Stretches that are judged: days, or weeks from Monday.")
     ] = "day",
-    segment: Annotated[
-        str, typer.Option("--segment", help="One segment, such as carrier=UA.", show_default=False)
-    ] = "",
+    segment: SegmentOption = "",
     as_of: AsOfOption = None,
     stack: StackOption = None,
 ) -> Answer:
@@ -53,12 +52,12 @@ def performance(
     found = connect(stack).monitor.performance(
         model, version=version, since=first, until=last, segment=segment, as_of=moment_of(as_of), by=by
     )
-    return Answer(found, lambda console: _show(console, found))
+    return answered(found, _show)
 
 
 def _show(console: Console, found: PerformanceAnswer) -> None:
     def say(line: str) -> None:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)
 
     known = "" if found.known is None else f", as known on {found.known:%Y-%m-%d %H:%M} UTC"
     what = f"{found.model}@{found.version}" + (f" {found.segment}" if found.segment else "")

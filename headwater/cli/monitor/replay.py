@@ -8,7 +8,7 @@ import typer
 
 from headwater.cli.command import StackOption, connect
 from headwater.cli.monitor.options import AsOfOption, ModelArgument, VersionOption, moment_of, p_of
-from headwater.cli.output import Answer, note, table
+from headwater.cli.output import Answer, answered, note, table
 from headwater.cli.times import day_of
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 def replay(
     model: ModelArgument,
-    since: Annotated[str, typer.Option("--since", help="First day, UTC: YYYY-MM-DD.", show_default=False)],
-    until: Annotated[str, typer.Option("--until", help="Last day, UTC.", show_default=False)],
+    since: Annotated[str, typer.Option("--since", help="First day, UTC: YYYY-MM-DD.")],
+    until: Annotated[str, typer.Option("--until", help="Last day, UTC.")],
     version: VersionOption = None,
     as_of: AsOfOption = None,
     stack: StackOption = None,
@@ -28,7 +28,7 @@ def replay(
     """Judge days anew by today's rules, beside what was said of them then."""
     first, last = day_of(since, "--since"), day_of(until, "--until")
     found = connect(stack).monitor.replay(model, first, last, version=version, as_of=moment_of(as_of))
-    return Answer(found, lambda console: _show(console, found))
+    return answered(found, _show)
 
 
 def _show(console: Console, found: Replay) -> None:
@@ -37,7 +37,7 @@ def _show(console: Console, found: Replay) -> None:
         return
     columns = ("day (UTC)", "rows", "said then", "p", "state", "said now", "p", "state")
     console.print(table(columns, [_row(one) for one in found.days]))
-    console.print(f"alarms raised then {found.alarms_then}, by today's rules {found.alarms_now}", highlight=False)
+    console.print(f"alarms raised then {found.alarms_then}, by today's rules {found.alarms_now}")
 
 
 def _row(one: ReplayedDay) -> tuple[object, ...]:

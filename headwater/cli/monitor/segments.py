@@ -15,7 +15,7 @@ from headwater.cli.monitor.options import (
     p_of,
     per_cent,
 )
-from headwater.cli.output import Answer, note, table
+from headwater.cli.output import Answer, answered, note, table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,13 +35,13 @@ def segments(
     found = connect(stack).monitor.segments(model, version=version, since=first, until=last)
     if not found.segments:
         note(f"version {found.version} of {model} counts by no segment: Monitoring(segments=...) declares some")
-    return Answer(found, lambda console: _show(console, found))
+    return answered(found, _show)
 
 
 def _show(console: Console, found: Segments) -> None:
     if not found.segments:
         return
-    console.print(f"{found.model}@{found.version} {found.since} to {found.until}", markup=False, highlight=False)
+    console.print(f"{found.model}@{found.version} {found.since} to {found.until}")
     columns = ("segment", "rows", "share", "before", "", "p", "its last day")
     console.print(table(columns, [_row(one) for one in found.segments]))
     note("segments raise no alarm: so many verdicts a day would raise some by chance")

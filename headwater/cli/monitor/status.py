@@ -16,7 +16,7 @@ from headwater.cli.monitor.options import (
     p_of,
     spark,
 )
-from headwater.cli.output import Answer, note, table
+from headwater.cli.output import Answer, answered, note, table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def status(
-    model: Annotated[str | None, typer.Argument(help="One model in full; by default all.", show_default=False)] = None,
+    model: Annotated[str | None, typer.Argument(help="One model in full; by default all.")] = None,
     as_of: AsOfOption = None,
     stack: StackOption = None,
 ) -> Answer:
@@ -36,11 +36,11 @@ def status(
         every = monitor.statuses(as_of=moment)
         if not every:
             note("no model is registered")
-        return Answer(every, lambda console: _show_all(console, every))
+        return answered(every, _show_all)
     found = monitor.status(model, as_of=moment)
     if found.status is None:
         note(f"{model} wasn't looked at yet; headwater monitor drift {model} counts what there is now")
-    return Answer(found, lambda console: _show(console, found))
+    return answered(found, _show)
 
 
 def _show_all(console: Console, every: tuple[ModelStatus, ...]) -> None:
@@ -69,24 +69,24 @@ def _show(console: Console, found: ModelStatus) -> None:
     now = found.status
     if now is None:
         return
-    console.print(_headline(now), markup=False, highlight=False, soft_wrap=True)
+    console.print(_headline(now), soft_wrap=True)
     if now.findings:
         console.print(table(FINDINGS, findings_rows(now.findings, found.importance)))
     else:
-        console.print(now.reason, markup=False, highlight=False, soft_wrap=True)
+        console.print(now.reason, soft_wrap=True)
     for kind, figure in (("estimated", now.estimated), ("realised", now.realised)):
         if figure is not None:
-            console.print(_figure(kind, figure), markup=False, highlight=False, soft_wrap=True)
+            console.print(_figure(kind, figure), soft_wrap=True)
     for line in now.notes:
-        console.print(f"note    {line}", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"note    {line}", soft_wrap=True)
     if found.days:
         scores = [one.counts.verdict.score for one in found.days]
         first, last = found.days[0].day, found.days[-1].day
-        console.print(f"score   {spark(scores, MOST)}  {first} to {last}", markup=False, highlight=False)
+        console.print(f"score   {spark(scores, MOST)}  {first} to {last}")
         letters = "".join(after.state.value[0] for after in found.stood)
-        console.print(f"state   {letters}  Collecting, Normal, Suspect, Alarm", markup=False, highlight=False)
+        console.print(f"state   {letters}  Collecting, Normal, Suspect, Alarm")
         if restated := [one.day.isoformat() for one in found.days if one.is_restated]:
-            console.print(f"judged otherwise since, by rows that came late: {', '.join(restated)}", highlight=False)
+            console.print(f"judged otherwise since, by rows that came late: {', '.join(restated)}")
     if now.findings:
         feature = now.findings[0].feature.strip("()")
         note(f"headwater monitor explain {now.model} {now.day} {feature} shows how it differs")

@@ -36,7 +36,7 @@ def show_alarms(console: Console, found: Sequence[AlarmView]) -> None:
     console.print(table(("alarm", "state", "since (UTC)", "group is", "by", "until (UTC)", "group"), rows))
     going_off = [alarm for alarm in found if alarm.state == "ALARM"]
     for alarm in going_off:
-        console.print(f"{alarm.name}: {alarm.reason}", markup=False)
+        console.print(f"{alarm.name}: {alarm.reason}")
     note(f"{len(going_off)} of {len(found)} alarms are going off")
 
 
@@ -47,9 +47,9 @@ def show_group(console: Console, found: GroupView) -> None:
     group = found.group
     until = f" until {group.until:%Y-%m-%d %H:%M} UTC" if group.until else ""
     by = f" by {group.by}" if group.by else ""
-    console.print(f"group {group.id}: {group.status.value}{by}{until}, generation {group.generation}", markup=False)
+    console.print(f"group {group.id}: {group.status.value}{by}{until}, generation {group.generation}")
     if group.note:
-        console.print(group.note, markup=False)
+        console.print(group.note)
     rows = [
         (one.name, "fires" if one.is_firing else "over", one.since, one.fingerprint in group.told, one.reason[:120])
         for one in found.instances
@@ -63,7 +63,7 @@ def show_group(console: Console, found: GroupView) -> None:
         console.print(table(("told at (UTC)", "kind", "receiver", "state", "failed", "problem"), told))
     for one in found.notifications:
         if one.receiver.startswith(RETRAIN) and one.reference:
-            console.print(f"{one.receiver} answered at {one.notice.at:%Y-%m-%d %H:%M}:", markup=False)
+            console.print(f"{one.receiver} answered at {one.notice.at:%Y-%m-%d %H:%M}:")
             console.print(indented(one.reference))
 
 
@@ -75,4 +75,4 @@ def show_routes(console: Console, found: Sequence[RouteView], *, explain: bool) 
         mark = "->" if route.taken else "  " if route.matched else " x"
         receivers = f"  {', '.join(route.receivers) or 'nobody'}" if route.taken else ""
         grouped = f"  (grouped by {', '.join(route.group_by) or 'nothing'})" if route.taken else ""
-        console.print(f"{mark} {'  ' * route.depth}{{{route.matchers}}}{receivers}{grouped}", markup=False)
+        console.print(f"{mark} {'  ' * route.depth}{{{route.matchers}}}{receivers}{grouped}")

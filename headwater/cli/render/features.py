@@ -50,7 +50,7 @@ def sparkline(counts: Sequence[int]) -> str:
 def show_details(console: Console, found: ViewDetails) -> None:
     """A view: what it says, its features, definitions and users."""
     view, summary = found.definition.view, found.summary
-    console.print(f"[bold]{view.name}[/bold] version {found.definition.version}: {summary.state.value}")
+    console.print(f"[bold]{view.name}[/bold] version {found.definition.version}: {summary.state.value}", markup=True)
     facts = {
         "description": view.description,
         "owner": view.owner,
@@ -66,16 +66,15 @@ def show_details(console: Console, found: ViewDetails) -> None:
     }
     for name, fact in facts.items():
         if fact:
-            console.print(f"{name:<13} {fact}", markup=False)
+            console.print(f"{name:<13} {fact}")
     for source in found.sources:
         behind = ", newer than what was materialised" if source.behind else ""
         console.print(
             f"{'source':<13} {source.source} ({source.contract or 'contract not kept'}), commit "
-            f"{(source.commit or 'none')[:SHORT]}{behind}",
-            markup=False,
+            f"{(source.commit or 'none')[:SHORT]}{behind}"
         )
     for run in found.in_progress:
-        console.print(f"{'under way':<13} {in_progress(run)}", markup=False)
+        console.print(f"{'under way':<13} {in_progress(run)}")
     rows = [
         (
             feature.name,
@@ -135,16 +134,14 @@ def show_statistics(console: Console, found: ViewStatistics) -> None:
     record, seen = found.materialisation, found.statistics
     console.print(
         f"{record.view} definition {record.version}, data version {record.data_version[:SHORT]}, materialised "
-        f"{show(record.at)} UTC",
-        markup=False,
+        f"{show(record.at)} UTC"
     )
     if seen is None:
         note("no statistics were kept of it")
         return
     console.print(
         f"{seen.rows:,} rows of {seen.entities:,} entities, events from {show(seen.first_event)} to "
-        f"{show(seen.last_event)} UTC",
-        markup=False,
+        f"{show(seen.last_event)} UTC"
     )
     numbers = [(name, entry) for name, entry in seen.features.items() if not entry.top]
     if numbers:
@@ -162,14 +159,14 @@ def show_statistics(console: Console, found: ViewStatistics) -> None:
 def show_difference(console: Console, found: Difference) -> None:
     """Changed fields, changed SQL, then each feature before and after."""
     for name, side in (("before", found.before), ("after", found.after)):
-        console.print(f"{name:<7} {_side(side)}", markup=False)
+        console.print(f"{name:<7} {_side(side)}")
     if found.definition or found.sql:
         console.print()
     for change in found.definition:
-        console.print(f"{change.field}: {show(change.before) or '-'} -> {show(change.after) or '-'}", markup=False)
+        console.print(f"{change.field}: {show(change.before) or '-'} -> {show(change.after) or '-'}")
     styles = {"+": "green", "-": "red", "@": "cyan"}
     for line in found.sql:
-        console.print(line, markup=False, style=styles.get(line[:1], ""))
+        console.print(line, style=styles.get(line[:1], ""))
     if found.before.version == found.after.version:
         note("the definition is the same")
     if not found.features:
@@ -196,7 +193,7 @@ def _show_sql(console: Console, sql: str) -> None:
     if console.is_terminal:
         console.print(Padding(Syntax(text, "sql", background_color="default", word_wrap=True), (1, 0, 0, 2)))
     else:
-        console.print("\n" + "\n".join(f"  {line}" for line in text.splitlines()), markup=False)
+        console.print("\n" + "\n".join(f"  {line}" for line in text.splitlines()))
 
 
 def _numbers(entry: FeatureStatistics) -> tuple[object, ...]:

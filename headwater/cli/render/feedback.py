@@ -33,14 +33,13 @@ def show_feedback(console: Console, found: Sequence[Feedback]) -> None:
         )
         for one in found
     ]
-    if rows:
-        console.print(table(("day (UTC)", "prediction", "verdict", "corrected", "author", "comment"), rows))
+    console.print(table(("day (UTC)", "prediction", "verdict", "corrected", "author", "comment"), rows))
 
 
 def show_history(console: Console, found: Sequence[Feedback]) -> None:
     """A block an entry, the last one first."""
     first = found[0]
-    console.print(f"{first.prediction_id} of {first.model}, asked for on {first.day}", markup=False, soft_wrap=True)
+    console.print(f"{first.prediction_id} of {first.model}, asked for on {first.day}", soft_wrap=True)
     last: set[str] = set()
     for one in found:
         replaced = "" if one.author_key not in last else ", replaced since"
@@ -48,15 +47,15 @@ def show_history(console: Console, found: Sequence[Feedback]) -> None:
         author = visible(one.author) or "nobody named"
         corrected = f", corrected to {_corrected(one)}" if one.corrected is not None else ""
         words = f"{show(one.received_at)}  {one.verdict.value}{corrected}  by {author} ({one.sequence}{replaced})"
-        console.print(words, markup=False, soft_wrap=True)
+        console.print(words, soft_wrap=True)
         if one.comment:
-            console.print(f"    {visible(one.comment)}", markup=False, soft_wrap=True)
+            console.print(f"    {visible(one.comment)}", soft_wrap=True)
 
 
 def show_summary(console: Console, found: FeedbackSummary) -> None:
     """The whole in words, then a line a day."""
     whole = found.whole
-    console.print(f"{found.model}, predictions of {found.since} to {found.until}", markup=False)
+    console.print(f"{found.model}, predictions of {found.since} to {found.until}")
     of = [
         f"{rated} of {count:,} {what}"
         for rated, count, what in (
@@ -66,14 +65,13 @@ def show_summary(console: Console, found: FeedbackSummary) -> None:
         if count
     ]
     console.print(
-        f"feedback on {whole.rated:,} prediction{'s' * (whole.rated != 1)}{': ' if of else ''}{', '.join(of)}",
-        markup=False,
+        f"feedback on {whole.rated:,} prediction{'s' * (whole.rated != 1)}{': ' if of else ''}{', '.join(of)}"
     )
     if whole.rated:
         agreed = whole.right + whole.wrong
         right = f"right {_percent(whole.share)} ({_interval(whole)}) of {agreed:,}; " if agreed else ""
         words = f"{right}authors disagree about {whole.disputed:,}; {whole.corrected:,} corrected"
-        console.print(words, markup=False)
+        console.print(words)
     console.print("who tells isn't drawn by chance: this is no accuracy", style="dim")
     rows = [
         (f"{day.day}", _bar(day), _percent(day.share), _interval(day), day.rated, _percent(day.coverage),

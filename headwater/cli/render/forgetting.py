@@ -19,10 +19,10 @@ _COMMANDS, _NODES = 12, 8
 
 def show_forgetting(console: Console, found: Forgetting) -> None:
     """Where the entity's data lies, what removing it does, what wasn't looked through, and the commands."""
-    console.print(str(found.entity), markup=False, style="bold", soft_wrap=True)
+    console.print(str(found.entity), style="bold", soft_wrap=True)
     looked = sum(each.objects for each in found.searched)
     if found.is_empty:
-        console.print(f"  nothing was found in {looked:,} objects", markup=False)
+        console.print(f"  nothing was found in {looked:,} objects")
     else:
         console.print(table(("where", "what", "objects", "rows", "commits", "now in"), list(_places(found))))
         _show_consequences(console, found)
@@ -33,12 +33,12 @@ def show_forgetting(console: Console, found: Forgetting) -> None:
             rows.add("gone", f"{gone:,} versions were deleted before")
         rows.add("not searched", *(f"* {note}" for note in found.unsearched))
     if found.commands:
-        console.print("To remove it (nobody has run these; read docs/how-to/forget-a-person.md first):", markup=False)
+        console.print("To remove it (nobody has run these; read docs/how-to/forget-a-person.md first):")
         for line in found.commands[:_COMMANDS]:
             # A command is copied whole.
-            console.print(f"  {line}", markup=False, soft_wrap=True)
+            console.print(f"  {line}", soft_wrap=True)
         if (left := len(found.commands) - _COMMANDS) > 0:
-            console.print(f"  … and {left:,} more: --json has them under commands", markup=False)
+            console.print(f"  … and {left:,} more: --json has them under commands")
 
 
 def _places(found: Forgetting) -> Iterator[Sequence[object]]:
@@ -68,7 +68,7 @@ def _show_consequences(console: Console, found: Forgetting) -> None:
         elif found.sets or found.versions:
             rows.add("", "none of these can be made again from its commits then")
     for each in found.serving:
-        console.print(f"! {each.model}@{each.version} serves, and learnt from them", markup=False, style="yellow")
+        console.print(f"! {each.model}@{each.version} serves, and learnt from them", style="yellow")
 
 
 def _commits(commits: Sequence[HoldingCommit]) -> Iterator[str]:

@@ -44,7 +44,7 @@ def show_history(console: Console, updates: Sequence[Update], of: int) -> None:
     console.print(table(columns, rows))
     for update in updates:
         for line in _oddities(update):
-            console.print(f"{update.id[:_SHORT]}: {line}", markup=False)
+            console.print(f"{update.id[:_SHORT]}: {line}")
     if len(updates) < of:
         note(f"{len(updates)} of {of} updates; more with --limit")
 
@@ -70,13 +70,13 @@ def show_card(console: Console, card: UpdateCard) -> None:
     }
     for name, fact in facts.items():
         if fact:
-            console.print(f"{name:<10} {fact}", markup=False)
+            console.print(f"{name:<10} {fact}")
     for key, value in sorted(update.config.items()):
-        console.print(f"{'config':<10} {key} = {_value(value)}", markup=False)
+        console.print(f"{'config':<10} {key} = {_value(value)}")
     for key in update.secret_config:
-        console.print(f"{'config':<10} {key} = [secret]", markup=False)
+        console.print(f"{'config':<10} {key} = [secret]")
     for line in _oddities(update):
-        console.print(f"{'note':<10} {line}", markup=False)
+        console.print(f"{'note':<10} {line}")
     if card.changes is not None:
         console.print()
         show_difference(console, card.changes)
@@ -88,17 +88,17 @@ def show_difference(console: Console, found: Difference) -> None:
     """The added, removed and changed resources, each changed property with its two values."""
     for sign, style, resources in (("+", "green", found.added), ("-", "red", found.removed)):
         for each in resources:
-            console.print(f"{sign} {each.type} {each.name}{_condemned(each)}", style=style, markup=False)
+            console.print(f"{sign} {each.type} {each.name}{_condemned(each)}", style=style)
     for change in found.changed:
-        console.print(f"~ {change.type} {change.name}", style="yellow", markup=False)
+        console.print(f"~ {change.type} {change.name}", style="yellow")
         for part in change.properties:
-            console.print(f"    {part.path}: {_value(part.before)} -> {_value(part.after)}", markup=False)
+            console.print(f"    {part.path}: {_value(part.before)} -> {_value(part.after)}")
         for path in change.secrets:
-            console.print(f"    {path}: \\[secret] on both sides, which can't be compared", markup=True)
+            console.print(f"    {path}: [secret] on both sides, which can't be compared")
     for change in found.undecided:
         secrets = ", ".join(change.secrets)
         console.print(f"? {change.type} {change.name}: equal but for secrets, which can't be compared: {secrets}",
-                      style="dim", markup=False)  # fmt: skip
+                      style="dim")  # fmt: skip
     note(
         f"{len(found.added)} added, {len(found.removed)} removed, {len(found.changed)} changed, {found.same} the same"
         + (f", {len(found.undecided)} with secrets that can't be compared" if found.undecided else "")
@@ -109,9 +109,9 @@ def show_standing(console: Console, found: Standing) -> None:
     """The resources that existed, and since which update."""
     update = found.update
     console.print(f"at {show(found.at)} UTC: what update {update.id[:_SHORT]} left "
-                  f"({update.kind}, {update.result}, {show(update.ended_at)} UTC)", markup=False)  # fmt: skip
+                  f"({update.kind}, {update.result}, {show(update.ended_at)} UTC)")  # fmt: skip
     if found.during is not None:
-        console.print(f"update {found.during.id[:_SHORT]} was under way: some of its changes were made", markup=False)
+        console.print(f"update {found.during.id[:_SHORT]} was under way: some of its changes were made")
     console.print(_resources(found.resources))
     kinds = Counter(each.type for each in found.resources if each.custom)
     note(f"{sum(kinds.values())} resources of {len(kinds)} types")
@@ -124,7 +124,7 @@ def show_plan(console: Console, plan: RestorePlan, commands: Iterable[str]) -> N
     else:
         note("what exists now, or what existed then, isn't known: the preview will tell the difference")
     for line in commands:
-        console.print(line, markup=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)
 
 
 def difference_data(found: Difference) -> dict[str, Any]:

@@ -40,7 +40,7 @@ def show_why(console: Console, why: Why) -> None:
     """One screen from a prediction to everything that made it."""
     which = f" (instance {why.instance} of {why.instances})" if why.instances > 1 else ""
     answer = ", ".join(f"{name} {show(value)}" for name, value in why.answer.items())
-    console.print(f"[bold]{why.model}@{why.version}[/bold] answered {answer}{which}", highlight=False)
+    console.print(f"[bold]{why.model}@{why.version}[/bold] answered {answer}{which}", markup=True)
     with Rows(console) as rows:
         rows.add("asked", f"{_moment(why.received_at)}, as of {_moment(why.as_of)}", _words(why.inputs))
         for value in why.values:
@@ -55,7 +55,7 @@ def show_why(console: Console, why: Why) -> None:
         if why.update is not None:
             rows.add("infra", _update(why.update))
     for note in why.notes:
-        console.print(f"! {note}", markup=False, style="yellow")
+        console.print(f"! {note}", style="yellow")
 
 
 def _since(why: Why) -> str:
@@ -85,9 +85,9 @@ def show_part(console: Console, part: Part, *, down: bool) -> None:
 
 def show_path(console: Console, steps: Sequence[Step]) -> None:
     """A way between two nodes, from what was made last."""
-    console.print(short(steps[0].below) if steps else "the same node", markup=False, style="bold")
+    console.print(short(steps[0].below) if steps else "the same node", style="bold")
     for step in steps:
-        console.print(f"  {step.role.replace('_', ' ')} {short(step.above)}", markup=False)
+        console.print(f"  {step.role.replace('_', ' ')} {short(step.above)}")
 
 
 def show_impacts(console: Console, impacts: Sequence[Impact]) -> None:
@@ -99,7 +99,7 @@ def show_impacts(console: Console, impacts: Sequence[Impact]) -> None:
 
 
 def _show_impact(console: Console, impact: Impact) -> None:
-    console.print(short(impact.node), markup=False, style="bold", soft_wrap=True)
+    console.print(short(impact.node), style="bold", soft_wrap=True)
     lists = (("commits", impact.commits), ("views", impact.views), ("sets", impact.sets), ("others", impact.others))
     with Rows(console) as rows:
         for name, nodes in lists:
@@ -114,7 +114,7 @@ def _show_impact(console: Console, impact: Impact) -> None:
 def show_versions(console: Console, difference: VersionDifference) -> None:
     """From one version of a model to another."""
     console.print(
-        f"[bold]{difference.model}[/bold] from version {difference.before} to {difference.after}", highlight=False
+        f"[bold]{difference.model}[/bold] from version {difference.before} to {difference.after}", markup=True
     )
     with Rows(console) as rows:
         for data in difference.data:
@@ -148,7 +148,7 @@ def show_stood(console: Console, stood: Stood) -> None:
 def show_facts(console: Console, facts: Sequence[NodeFact]) -> None:
     """Print the facts about a node itself."""
     for fact in facts:
-        console.print(short(fact.node), markup=False, style="bold", soft_wrap=True)
+        console.print(short(fact.node), style="bold", soft_wrap=True)
         with Rows(console) as rows:
             rows.add("since", _moment(fact.at))
             for name, value in fact.notes.items():

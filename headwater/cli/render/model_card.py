@@ -15,24 +15,25 @@ if TYPE_CHECKING:
 def show_card(console: Console, card: ModelCard) -> None:
     """Print who it is, how it was judged and where it came from."""
     aliases = f", serves as {' and '.join(card.aliases)}" if card.aliases else ""
-    console.print(f"[bold]{card.model}[/bold] version {card.version} of {card.versions}: {card.status}{aliases}")
+    console.print(
+        f"[bold]{card.model}[/bold] version {card.version} of {card.versions}: {card.status}{aliases}", markup=True
+    )
     for reason in card.reasons:
-        console.print(f"  rejected: {reason}", markup=False, style="red")
+        console.print(f"  rejected: {reason}", style="red")
     console.print(_metrics(card))
     for gate in card.gates:
         rule = gate.rule.replace("_", " ")
         reached = gate.reason or f"{gate.metric} {show(gate.value)}, {rule} {show(gate.limit)}"
-        console.print(f"{_mark(gate.passed)} gate: {reached}")
+        console.print(f"{_mark(gate.passed)} gate: {reached}", markup=True)
     parity = card.parity
     difference = f"at most {parity.largest_difference:.1g} on {parity.rows:,} rows"
-    console.print(f"{_mark(parity.passed)} parity: ONNX differs from scikit-learn by {difference}")
+    console.print(f"{_mark(parity.passed)} parity: ONNX differs from scikit-learn by {difference}", markup=True)
     for warning in card.warnings:
-        console.print(f"! {warning}", markup=False, style="yellow")
+        console.print(f"! {warning}", style="yellow")
     if card.warnings:
         console.print(
             f"  It isn't promoted by itself. If the score is honest: headwater models promote {card.model} "
-            f'{card.version} --why "..."',
-            markup=False,
+            f'{card.version} --why "..."'
         )
     facts = {
         "registered": show(card.registered_at) + " UTC",
@@ -48,9 +49,9 @@ def show_card(console: Console, card: ModelCard) -> None:
     console.print()
     for name, fact in facts.items():
         if fact:
-            console.print(f"{name:<13} {fact}", markup=False)
+            console.print(f"{name:<13} {fact}")
     for move in card.log[-5:]:
-        console.print(f"{'production':<13} -> {move.to} at {show(move.at)} UTC {move.why}".rstrip(), markup=False)
+        console.print(f"{'production':<13} -> {move.to} at {show(move.at)} UTC {move.why}".rstrip())
 
 
 def _mark(passed: bool) -> str:

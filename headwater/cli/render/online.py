@@ -94,8 +94,7 @@ def show_skew(console: Console, found: Skew) -> None:
     versions = ", ".join(map(str, found.versions))
     console.print(
         f"{found.model} (version {versions}) on {found.day}: {found.predictions:,} predictions of {found.requests:,} "
-        "requests that looked features up",
-        markup=False,
+        "requests that looked features up"
     )
     rows = [
         (

@@ -71,9 +71,7 @@ class Distribution(Component):
         handler, timeout = headwater.handlers.features.finish, timedelta(minutes=1)
         # Its registry's rows alone say what is complete; the class wants a bucket all the same.
         uses, settings = [self._platform.registry.write(VIEWS)], {"lake_bucket": self._platform.lake.ready}
-        return self._function(
-            "features-finish", handler, "data", memory_mib=512, timeout=timeout, settings=settings, uses=uses
-        )
+        return self._function("features-finish", handler, "data", timeout=timeout, settings=settings, uses=uses)
 
 
 def _run_map(platform: Platform, machine: str) -> Grant:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
 
 import pulumi
@@ -12,10 +11,10 @@ import headwater.handlers.features.commit_stream
 import headwater.handlers.features.stream
 from headwater.declare import Schedule
 from headwater.infra.platform.component import Component
-from headwater.infra.platform.grants import allow, policy_document, require_tls
+from headwater.infra.platform.grants import allow
 from headwater.infra.platform.keys import ARRIVED, STREAMED, STREAMED_DATA
 from headwater.infra.platform.platform import Platform
-from headwater.infra.platform.tags import physical_name, tags
+from headwater.infra.platform.tags import tags
 from headwater.infra.platform.uses import commit_datasets
 from headwater.infra.serving import Serving
 from headwater.routes import STREAM_ROWS
@@ -38,7 +37,7 @@ class Streaming(Component):
         self, name: str, platform: Platform, *, serving: Serving, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__(name, platform, opts)
-        self.queue = self._queue(name, platform)
+        self.queue = self._queue(name, capability=CAPABILITY, timeout=TIMEOUT, tries=TRIES)
         receive = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
         uses = [platform.features.write_batches(), platform.lake.write(ARRIVED), allow(receive, self.queue.arn)]
         handler = headwater.handlers.features.stream
@@ -68,24 +67,3 @@ class Streaming(Component):
         handler = headwater.handlers.features.commit_stream
         collect = self._function(name, handler, "data", memory_mib=2048, disk_mib=2048, uses=uses)
         platform.regular.call(name, HOURLY, collect)
-
-    def _queue(self, name: str, platform: Platform) -> aws.sqs.Queue:
-        queue = aws.sqs.Queue(
-            name,
-            name=physical_name(name, "queue"),
-            # Six times the function's timeout: no message is read twice.
-            visibility_timeout_seconds=int(TIMEOUT.total_seconds()) * 6,
-            sqs_managed_sse_enabled=True,
-            redrive_policy=platform.dead_letters.arn.apply(
-                lambda arn: json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": TRIES})
-            ),
-            tags=tags(capability=CAPABILITY),
-            opts=self._child,
-        )
-        aws.sqs.QueuePolicy(
-            name,
-            queue_url=queue.url,
-            policy=policy_document([{**require_tls(queue.arn), "Action": "sqs:*"}]),
-            opts=self._child,
-        )
-        return queue

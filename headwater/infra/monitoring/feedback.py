@@ -32,7 +32,6 @@ class Feedback(Component):
             name,
             headwater.handlers.monitoring.feedback,
             "control",
-            memory_mib=512,
             timeout=TIMEOUT,
             uses=[platform.registry.write(KEYS), verify_feedback(platform)],
         )

@@ -31,7 +31,6 @@ class Labels(Component):
             name,
             headwater.handlers.monitoring.label,
             "control",
-            memory_mib=512,
             timeout=TIMEOUT,
             uses=[
                 platform.registry.read(MODELS),

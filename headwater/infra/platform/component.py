@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
 
 import pulumi
+import pulumi_aws as aws
 
 from headwater.infra.platform.alarm_topic import Threshold
 from headwater.infra.platform.function import MAX_TIMEOUT, METRICS_NAMESPACE, Function, FunctionArgs
-from headwater.infra.platform.grants import Grant, Setting
+from headwater.infra.platform.grants import Grant, Setting, policy_document, require_tls
 from headwater.infra.platform.platform import Platform
 from headwater.infra.platform.state_machine import StateMachine, StateMachineArgs
+from headwater.infra.platform.tags import physical_name, tags
 
 _PERIOD = timedelta(minutes=5)
 
@@ -32,7 +35,7 @@ class Component(pulumi.ComponentResource):
         handler: ModuleType,
         bundle: str,
         *,
-        memory_mib: int,
+        memory_mib: int = 512,
         uses: Sequence[Grant],
         timeout: timedelta = MAX_TIMEOUT,
         disk_mib: int = 512,
@@ -70,6 +73,24 @@ class Component(pulumi.ComponentResource):
             values=values or {}, without=without, setting=setting, help_command=help_command,
         )  # fmt: skip
         return StateMachine(name, args, opts=self._child)
+
+    def _queue(self, name: str, *, capability: str, timeout: timedelta, tries: int) -> aws.sqs.Queue:
+        """A queue in front of a function: what it fails on ``tries`` times lies among the stack's dead letters."""
+        queue = aws.sqs.Queue(
+            name,
+            name=physical_name(name, "queue"),
+            # Six times the function's timeout: no message is read twice.
+            visibility_timeout_seconds=int(timeout.total_seconds()) * 6,
+            sqs_managed_sse_enabled=True,
+            redrive_policy=self._platform.dead_letters.arn.apply(
+                lambda arn: json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": tries})
+            ),
+            tags=tags(capability=capability),
+            opts=self._child,
+        )
+        policy = policy_document([{**require_tls(queue.arn), "Action": "sqs:*"}])
+        aws.sqs.QueuePolicy(name, queue_url=queue.url, policy=policy, opts=self._child)
+        return queue
 
     def _alarm_on_findings(
         self, name: str, metric: str, *, service: str, lasts: timedelta, description: str, above: float = 0

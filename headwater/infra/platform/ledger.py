@@ -44,7 +44,6 @@ class Ledger(Component):
             f"{name}-wake",
             headwater.handlers.schedules.wake,
             "control",
-            memory_mib=512,
             timeout=TIMEOUT,
             uses=[platform.registry.write(SCHEDULES), platform.artifacts.read(DEFINITIONS), *uses],
         )

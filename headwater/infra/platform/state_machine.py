@@ -143,14 +143,10 @@ def fill(text: str, values: Mapping[str, object], file: str) -> str:
     """
     places = set(_PLACE.findall(text))
     missing, unused = sorted(places - values.keys()), sorted(values.keys() - places)
+    wrong = {"no value for": missing, "no place for": unused}
     if missing or unused:
-        raise InvalidDefinition(
-            f"{file}: "
-            + "; ".join(
-                [f"no value for {', '.join(missing)}"] * bool(missing)
-                + [f"no place for {', '.join(unused)}"] * bool(unused)
-            )
-        )
+        problems = "; ".join(f"{what} {', '.join(names)}" for what, names in wrong.items() if names)
+        raise InvalidDefinition(f"{file}: {problems}")
     filled = _PLACE.sub(lambda place: json.dumps(str(values[place[1]]))[1:-1], text)
     try:
         return json.dumps(json.loads(filled), separators=(",", ":"))

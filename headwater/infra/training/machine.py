@@ -68,7 +68,7 @@ class Training(Component):
         ]
         handler, timeout = headwater.handlers.registry.register, timedelta(minutes=2)
         # The trees of commits are Parquet files.
-        return self._function("registry-register", handler, "data", memory_mib=512, timeout=timeout, uses=uses)
+        return self._function("registry-register", handler, "data", timeout=timeout, uses=uses)
 
     def _stage(self, serving: Serving) -> Function:
         registry = self._platform.registry
@@ -80,9 +80,9 @@ class Training(Component):
             serving.predict.invoke(),
         ]
         handler, timeout = headwater.handlers.serving.stage, timedelta(minutes=5)
-        return self._function("serving-stage", handler, "control", memory_mib=512, timeout=timeout, uses=uses)
+        return self._function("serving-stage", handler, "control", timeout=timeout, uses=uses)
 
     def _promote(self) -> Function:
         handler, timeout = headwater.handlers.registry.promote, timedelta(minutes=1)
         uses = [self._platform.registry.write(MODELS)]
-        return self._function("registry-promote", handler, "control", memory_mib=512, timeout=timeout, uses=uses)
+        return self._function("registry-promote", handler, "control", timeout=timeout, uses=uses)

@@ -31,21 +31,16 @@ class MotoPatches:
 
     def __init__(self, cloud: CloudContext) -> None:
         self._patches = Patches()
-        access_keys.apply(self._patches)
-        answers_speed.apply(self._patches)
-        bucket_policies.apply(self._patches)
-        dynamodb_items.apply(self._patches)
-        dynamodb_partiql.apply(self._patches)
-        dynamodb_speed.apply(self._patches)
+        for module in (
+            access_keys, answers_speed, bucket_policies, dynamodb_items, dynamodb_partiql, dynamodb_speed
+        ):  # fmt: skip
+            module.apply(self._patches)
         dynamodb_tokens.apply(self._patches, cloud.clock.now)
-        dynamodb_transactions.apply(self._patches)
-        kinesis_shards.apply(self._patches)
-        s3_parts.apply(self._patches)
-        s3_listings.apply(self._patches)
-        s3_notifications.apply(self._patches)
-        sqs_attributes.apply(self._patches)
-        codebuild_projects.apply(self._patches)
-        vpc_endpoints.apply(self._patches)
+        for module in (
+            dynamodb_transactions, kinesis_shards, s3_parts, s3_listings, s3_notifications, sqs_attributes,
+            codebuild_projects, vpc_endpoints,
+        ):  # fmt: skip
+            module.apply(self._patches)
         cloud.dispatcher.add(dynamodb_requests.answer)  # in DynamoDB's own words, before the general ones
         cloud.dispatcher.add(Limits())
         cloud.dispatcher.add(s3_subresources.answer)

@@ -30,12 +30,17 @@ class Result(NamedTuple):
 Run = Callable[..., Result]
 
 
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
-    """Runs the command in this process, far from any stack of the person who tests."""
+@pytest.fixture(autouse=True)
+def nothing_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No stack of the person who runs the tests is ever touched."""
     monkeypatch.setenv("HEADWATER_HOME", str(tmp_path / "home"))
     for name in ("HEADWATER_STACK", "HEADWATER_DEBUG", "HEADWATER_PORT", "AWS_ENDPOINT_URL", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs the command in this process."""
 
     def run(*arguments: str) -> Result:
         capsys.readouterr()
@@ -43,6 +48,14 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp
         out, err = capsys.readouterr()
         return Result(code, out, err)
 
+    return run
+
+
+@pytest.fixture
+def asked(run: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs the command on the stack dev, for a terminal of 80 columns."""
+    monkeypatch.setenv("HEADWATER_STACK", "dev")
+    monkeypatch.setenv("COLUMNS", "80")
     return run
 
 

@@ -3,50 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
-
 from headwater.cli.output import as_json, visible
 from headwater.cli.render.feedback import show_history, show_summary
-from headwater.client import Stack, connect
+from headwater.client import Stack
 from headwater.monitoring.feedback.service import FeedbackService
 from headwater.monitoring.feedback.store import FeedbackStore
-from headwater.registry.service import Registry
 from headwater.serving.feedback.tokens import Signer, Verifier
 from headwater.storage.clients import client
 from headwater.storage.signing import KeyStore
 from headwater.storage.table import Table
 from tests.unit.cli.conftest import Run
-from tests.unit.client.conftest import OUTPUTS, describe
 from tests.unit.lake.world import REGISTRY
-from tests.unit.monitoring.logs import Log, new_log, record
+from tests.unit.monitoring.logs import Log, record
 from tests.unit.monitoring.test_feedback import HOSTILE
 
 KEY = "/headwater/headwater/dev/feedback-key"
 NOW = datetime.now(UTC).replace(microsecond=0)
 DAY = timedelta(days=1)
-
-
-@pytest.fixture
-def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[Log]:
-    with new_log() as made:
-        # Of a registered model nothing but its name is asked.
-        monkeypatch.setattr(Registry, "versions", _versions)
-        yield made
-
-
-def _versions(registry: Registry, model: str) -> list[object]:
-    return []
-
-
-@pytest.fixture
-def stack(log: Log, run: Run, monkeypatch: pytest.MonkeyPatch) -> Stack:
-    describe("dev", {**OUTPUTS, "region": "eu-central-1"})
-    monkeypatch.setenv("HEADWATER_STACK", "dev")
-    return connect("dev")
 
 
 def token(prediction: str, asked: datetime = NOW) -> str:
@@ -60,7 +36,7 @@ def say(verdict: str, prediction: str, asked: datetime = NOW, **more: Any) -> No
     service.take(prediction, json.dumps(body).encode())
 
 
-def test_the_list_has_each_author_s_last_word_and_the_history_all(stack: Stack, run: Run) -> None:
+def test_the_list_has_each_author_s_last_word_and_the_history_all(logging_stack: Stack, run: Run) -> None:
     none = run("feedback", "list", "buys")
     assert (none.out, "nobody said anything of buys's predictions" in none.err) == ("", True)
     say("right", "r-1.0", author="ann")
@@ -80,7 +56,7 @@ def test_the_list_has_each_author_s_last_word_and_the_history_all(stack: Stack, 
     assert (unknown.code, "nobody said anything of prediction 'r-9.0'" in unknown.err) == (3, True)
 
 
-def test_hostile_words_reach_no_terminal_and_come_out_of_json_as_they_were(stack: Stack, run: Run) -> None:
+def test_hostile_words_reach_no_terminal_and_come_out_of_json_as_they_were(logging_stack: Stack, run: Run) -> None:
     # NetBox #3469, jfinal_cms #32: what visitors wrote was run by whoever read it; mlflow #17164: it broke printing.
     say("wrong", "r-1.0", author=HOSTILE[:100], comment=HOSTILE, corrected=HOSTILE)
     for shown in (run("feedback", "list", "buys").out, run("feedback", "show", "r-1.0").out):
@@ -98,7 +74,7 @@ def test_hostile_words_reach_no_terminal_and_come_out_of_json_as_they_were(stack
     assert as_json({"a": "\u00e9\U0001f600"}) == '{"a": "\u00e9\U0001f600"}'
 
 
-def test_corrections_become_labels_by_a_person_who_sees_what_is_left_out(stack: Stack, run: Run) -> None:
+def test_corrections_become_labels_by_a_person_who_sees_what_is_left_out(logging_stack: Stack, run: Run) -> None:
     say("wrong", "r-1.0", author="ann", corrected=12.5)
     say("wrong", "r-2.0", author="ann", corrected=1)
     say("wrong", "r-2.0", author="bob", corrected=2)
@@ -126,7 +102,7 @@ def count_asked(at: datetime, count: int, model: str = "buys") -> None:
     }])  # fmt: skip
 
 
-def test_the_summary_never_shows_a_share_without_its_coverage(log: Log, stack: Stack, run: Run) -> None:
+def test_the_summary_never_shows_a_share_without_its_coverage(log: Log, logging_stack: Stack, run: Run) -> None:
     log.write(record("r-1", NOW, instances=10), record("r-0", NOW - DAY, instances=10))
     count_asked(NOW, 4)
     count_asked(NOW, 1)
@@ -144,7 +120,7 @@ def test_the_summary_never_shows_a_share_without_its_coverage(log: Log, stack: S
     assert "this is no accuracy" in shown
 
 
-def test_what_is_shown_fits_a_terminal_of_80_columns(log: Log, stack: Stack) -> None:
+def test_what_is_shown_fits_a_terminal_of_80_columns(log: Log, logging_stack: Stack) -> None:
     from io import StringIO
 
     from rich.console import Console
@@ -154,16 +130,16 @@ def test_what_is_shown_fits_a_terminal_of_80_columns(log: Log, stack: Stack) -> 
     for number in range(10):
         say("right", f"r-1.{number}")
     screen = Console(file=StringIO(), width=80, force_terminal=True, color_system=None)
-    show_summary(screen, stack.feedback.summary("buys"))
+    show_summary(screen, logging_stack.feedback.summary("buys"))
     shown: str = screen.file.getvalue()  # type: ignore[attr-defined]
     assert max(map(len, shown.splitlines())) <= 80
     (line,) = [line for line in shown.splitlines() if line.strip().startswith(str(NOW.date()))]
     assert "100.0%" in line
     assert line.count("\u2588") == 14
-    show_history(screen, stack.feedback.show("r-1.3"))
+    show_history(screen, logging_stack.feedback.show("r-1.3"))
 
 
-def test_a_rotation_says_from_when_on_and_revoking_refuses_what_was_given(stack: Stack, run: Run) -> None:
+def test_a_rotation_says_from_when_on_and_revoking_refuses_what_was_given(logging_stack: Stack, run: Run) -> None:
     old = token("r-1.0")
     done = run("feedback", "rotate-key", "--json")
     assert (done.json, "key 2 signs tokens within five minutes" in done.err) == ({"key": 2, "revoked": False}, True)
@@ -173,7 +149,7 @@ def test_a_rotation_says_from_when_on_and_revoking_refuses_what_was_given(stack:
     assert Verifier(KeyStore(KEY)).verify(token("r-1.0"), "r-1.0") is not None
 
 
-def test_no_key_is_shown_or_kept_where_others_read(stack: Stack, run: Run) -> None:
+def test_no_key_is_shown_or_kept_where_others_read(logging_stack: Stack, run: Run) -> None:
     run("feedback", "rotate-key")
     secret = json.loads(client("ssm").get_parameter(Name=KEY, WithDecryption=True)["Parameter"]["Value"])["key"]
     done = run("feedback", "rotate-key", "--json")

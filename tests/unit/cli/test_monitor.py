@@ -15,6 +15,9 @@ from tests.unit.monitoring.watched import MODEL, TODAY, Watched, bank_with, morn
 LAST = TODAY + timedelta(days=2)
 
 
+pytestmark = pytest.mark.usefixtures("world")
+
+
 @pytest.fixture(scope="module")
 def world() -> Iterator[Watched]:
     """Three days of which the last is broken."""
@@ -27,13 +30,6 @@ def world() -> Iterator[Watched]:
             made.hour(morning(day))
         describe("dev", {**OUTPUTS, "region": "eu-central-1"})
         yield made
-
-
-@pytest.fixture
-def asked(world: Watched, run: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
-    monkeypatch.setenv("HEADWATER_STACK", "dev")
-    monkeypatch.setenv("COLUMNS", "80")
-    return run
 
 
 def test_status_shows_every_model_and_one_in_full(asked: Run) -> None:

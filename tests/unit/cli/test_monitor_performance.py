@@ -19,6 +19,9 @@ DAYS = [TODAY + timedelta(days=place) for place in range(3)]
 EMPTY = TODAY - timedelta(days=20)
 
 
+pytestmark = pytest.mark.usefixtures("world")
+
+
 @pytest.fixture(scope="module")
 def world() -> Iterator[Outcomes]:
     """Three days: a usual one, one on which a shop went otherwise, and one of which half is labelled."""
@@ -32,13 +35,6 @@ def world() -> Iterator[Outcomes]:
         made.day(DAYS[0] - timedelta(days=8), 40, version=3, labelled=0.0)
         describe("dev", {**OUTPUTS, "region": "eu-central-1"})
         yield made
-
-
-@pytest.fixture
-def asked(world: Outcomes, run: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
-    monkeypatch.setenv("HEADWATER_STACK", "dev")
-    monkeypatch.setenv("COLUMNS", "80")
-    return run
 
 
 def test_each_day_is_shown_beside_its_limit_on_one_axis(asked: Run) -> None:

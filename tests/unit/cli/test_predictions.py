@@ -3,38 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
-import pytest
-
-from headwater.client import Stack, connect
-from headwater.registry.service import Registry
+from headwater.client import Stack
 from headwater.serving.types import record_key
 from tests.unit.cli.conftest import Run
-from tests.unit.client.conftest import OUTPUTS, describe
-from tests.unit.monitoring.logs import AT, HOUR, Log, new_log, record
+from tests.unit.monitoring.logs import AT, HOUR, Log, record
 
 
-@pytest.fixture
-def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[Log]:
-    with new_log() as made:
-        # Of a registered model nothing but its name is asked.
-        monkeypatch.setattr(Registry, "versions", _versions)
-        yield made
-
-
-def _versions(registry: Registry, model: str) -> list[object]:
-    return []
-
-
-@pytest.fixture
-def stack(log: Log, run: Run, monkeypatch: pytest.MonkeyPatch) -> Stack:
-    describe("dev", {**OUTPUTS, "region": "eu-central-1"})
-    monkeypatch.setenv("HEADWATER_STACK", "dev")
-    return connect("dev")
-
-
-def test_the_command_lists_what_was_logged_and_says_when_nothing_was(log: Log, stack: Stack, run: Run) -> None:
+def test_the_command_lists_what_was_logged_and_says_when_nothing_was(log: Log, logging_stack: Stack, run: Run) -> None:
     log.write(record("r-1", instances=3), record("r-2", AT + HOUR))
     log.put(record_key("buys", AT, "half"), "{")
     asked = ("predictions", "list", "buys", "--since", "2026-03-01T00:00Z", "--until", "2026-03-02T00:00+00:00")

@@ -3,46 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 
 import pandas
 import pytest
 
-from headwater.client import Stack, connect
+from headwater.client import Stack
 from headwater.client.errors import BadTarget
 from headwater.monitoring.log.reading import BadRange, NoSuchColumn
 from headwater.monitoring.log.records import COLUMNS
 from headwater.registry.errors import ModelNotRegistered
-from headwater.registry.service import Registry
-from tests.unit.client.conftest import OUTPUTS, describe
-from tests.unit.monitoring.logs import AT, HOUR, LATER, Log, new_log, record
+from tests.unit.monitoring.logs import AT, HOUR, LATER, Log, record
 
 EMPTY = datetime(2020, 1, 1, tzinfo=UTC)
 
 
-@pytest.fixture
-def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[Log]:
-    with new_log() as made:
-        # Of a registered model nothing but its name is asked.
-        monkeypatch.setattr(Registry, "versions", _versions)
-        yield made
-
-
-def _versions(registry: Registry, model: str) -> list[object]:
-    if model.startswith("unknown"):
-        raise ModelNotRegistered(f"no model {model!r}")
-    return []
-
-
-@pytest.fixture
-def stack(log: Log, monkeypatch: pytest.MonkeyPatch) -> Stack:
-    describe("dev", {**OUTPUTS, "region": "eu-central-1"})
-    monkeypatch.setenv("HEADWATER_STACK", "dev")
-    return connect("dev")
-
-
-def test_a_frame_equals_the_records_compacted_or_not(log: Log, stack: Stack) -> None:
+def test_a_frame_equals_the_records_compacted_or_not(log: Log, logging_stack: Stack) -> None:
     records = [record(f"r-{number}", AT + number * timedelta(minutes=17), instances=3) for number in range(9)]
     log.write(*records)
     expected = [
@@ -53,35 +29,37 @@ def test_a_frame_equals_the_records_compacted_or_not(log: Log, stack: Stack) -> 
     for now in (None, AT + HOUR, AT + 2 * HOUR, AT + 9 * HOUR):
         if now:
             log.compact(now)
-        frame = stack.predictions("buys", AT, AT + 9 * HOUR).frame()
+        frame = logging_stack.predictions("buys", AT, AT + 9 * HOUR).frame()
         assert tuple(frame.columns) == tuple(COLUMNS)
         read = zip(frame.received_at, frame.prediction_id, frame.output, frame.inputs, strict=True)
         assert [(at, name, output, json.dumps(json.loads(text))) for at, name, output, text in read] == expected
-        assert stack.predictions("buys", AT, AT + 9 * HOUR).count() == len(expected)
-        part = stack.predictions("buys", AT + timedelta(minutes=17), AT + HOUR)
+        assert logging_stack.predictions("buys", AT, AT + 9 * HOUR).count() == len(expected)
+        part = logging_stack.predictions("buys", AT + timedelta(minutes=17), AT + HOUR)
         assert part.count() == len(part.frame()) == 9
 
 
-def test_columns_types_and_time_zones_are_the_same_with_and_without_rows(log: Log, stack: Stack) -> None:
+def test_columns_types_and_time_zones_are_the_same_with_and_without_rows(log: Log, logging_stack: Stack) -> None:
     log.write(record("r-1"))
     log.compact()
-    full = stack.predictions("buys", AT, LATER).frame()
-    none = stack.predictions("buys", EMPTY, EMPTY + HOUR).frame()
+    full = logging_stack.predictions("buys", AT, LATER).frame()
+    none = logging_stack.predictions("buys", EMPTY, EMPTY + HOUR).frame()
     assert len(none) == 0
     pandas.testing.assert_series_equal(full.dtypes, none.dtypes)
     assert str(full.received_at.dtype) == "datetime64[us, UTC]"
     assert str(full.version.dtype) == "int64"
     tokyo = timezone(timedelta(hours=9))
-    chosen = stack.predictions("buys", AT.astimezone(tokyo), LATER.astimezone(tokyo), columns=["output", "received_at"])
+    chosen = logging_stack.predictions(
+        "buys", AT.astimezone(tokyo), LATER.astimezone(tokyo), columns=["output", "received_at"]
+    )
     assert chosen.frame().to_dict("records") == [{"output": 0.25, "received_at": AT}]
-    assert list(stack.predictions("buys", EMPTY, EMPTY + HOUR)) == []
-    assert stack.predictions("buys", EMPTY, EMPTY + HOUR).count() == 0
+    assert list(logging_stack.predictions("buys", EMPTY, EMPTY + HOUR)) == []
+    assert logging_stack.predictions("buys", EMPTY, EMPTY + HOUR).count() == 0
 
 
-def test_frames_are_small_however_many_predictions_an_hour_has(log: Log, stack: Stack) -> None:
+def test_frames_are_small_however_many_predictions_an_hour_has(log: Log, logging_stack: Stack) -> None:
     log.write(*(record(f"r-{number:04}", instances=100) for number in range(450)))
     log.compact(AT + HOUR, rows=20_000)
-    logged = stack.predictions("buys", AT, LATER, columns=["instance"])
+    logged = logging_stack.predictions("buys", AT, LATER, columns=["instance"])
     sizes = [len(frame) for frame in logged.frames()]
     assert sum(sizes) == logged.count() == 45_000
     assert max(sizes) <= 40_960
@@ -90,7 +68,7 @@ def test_frames_are_small_however_many_predictions_an_hour_has(log: Log, stack: 
     assert len(logged.frame(most_rows=45_000)) == 45_000
 
 
-def test_an_hour_that_is_settled_is_not_listed(log: Log, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_hour_that_is_settled_is_not_listed(log: Log, logging_stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     log.write(record("r-1"), record("r-2", AT + HOUR))
     log.compact(AT + 26 * HOUR)
 
@@ -99,19 +77,19 @@ def test_an_hour_that_is_settled_is_not_listed(log: Log, stack: Stack, monkeypat
 
     for name in ("of_hour", "of_day", "bodies", "hours"):
         monkeypatch.setattr(f"headwater.monitoring.log.store.CompactionStore.{name}", listed)
-    assert len(stack.predictions("buys", AT, AT + 2 * HOUR).frame()) == 2
+    assert len(logging_stack.predictions("buys", AT, AT + 2 * HOUR).frame()) == 2
     monkeypatch.setattr("headwater.monitoring.log.store.CompactionStore.fetch", listed)
-    assert stack.predictions("buys", AT - timedelta(minutes=30), AT + timedelta(minutes=90)).count() == 2
+    assert logging_stack.predictions("buys", AT - timedelta(minutes=30), AT + timedelta(minutes=90)).count() == 2
 
 
-def test_times_and_columns_that_cannot_be_are_refused(stack: Stack) -> None:
+def test_times_and_columns_that_cannot_be_are_refused(logging_stack: Stack) -> None:
     with pytest.raises(BadRange, match=r"since 2026-03-01T05:30:00 has no time zone"):
-        stack.predictions("buys", AT.replace(tzinfo=None), LATER)
+        logging_stack.predictions("buys", AT.replace(tzinfo=None), LATER)
     with pytest.raises(BadRange, match="isn't before until"):
-        stack.predictions("buys", LATER, LATER)
+        logging_stack.predictions("buys", LATER, LATER)
     with pytest.raises(NoSuchColumn, match=r"no column 'probability'\. They have prediction_id"):
-        stack.predictions("buys", AT, LATER, columns=["output", "probability"])
+        logging_stack.predictions("buys", AT, LATER, columns=["output", "probability"])
     with pytest.raises(NoSuchColumn, match="expected a list"):
-        stack.predictions("buys", AT, LATER, columns="output")
+        logging_stack.predictions("buys", AT, LATER, columns="output")
     with pytest.raises(ModelNotRegistered):
-        stack.predictions("unknown", AT, LATER)
+        logging_stack.predictions("unknown", AT, LATER)

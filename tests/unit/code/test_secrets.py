@@ -9,7 +9,7 @@ import pytest
 
 from headwater.code.secrets import FILE_RULE, RULES, secrets_in
 from headwater.code.service import describe
-from tests.unit.code.repositories import alone, commit, git, put, repository
+from tests.unit.code.repositories import commit, git, put, repository
 
 # Put together here, so that no scanner takes this page for a leak. None of them was ever valid.
 SECRETS = {
@@ -52,11 +52,6 @@ HARMLESS = [
     ("pemdas.py", "x = 1"),
     ("requirements.txt", "--hash=sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"),
 ]
-
-
-@pytest.fixture(autouse=True)
-def nobodys_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    alone(monkeypatch)
 
 
 def test_every_rule_has_an_example() -> None:

@@ -9,17 +9,7 @@ import pytest
 from headwater.code.git import Git, GitFailed, without_credentials
 from headwater.code.service import describe, head_of, start_of
 from headwater.code.types import Limits
-from tests.unit.code.repositories import alone, commit, git, put, repository
-
-
-@pytest.fixture(autouse=True)
-def nobodys_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    alone(monkeypatch)
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    return repository(tmp_path / "flights")
+from tests.unit.code.repositories import commit, git, put, repository
 
 
 def without_commit(project: Path, reason: str) -> None:

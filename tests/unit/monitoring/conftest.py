@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.monitoring.labelling import Shop, new_shop
 from tests.unit.monitoring.logs import Log, new_log
-from tests.unit.monitoring.watched import Watched, new_watched
+from tests.unit.monitoring.watched import Watched, bank_with, new_watched
 
 
 @pytest.fixture
@@ -19,6 +19,14 @@ def log() -> Iterator[Log]:
 def watched() -> Iterator[Watched]:
     with new_watched() as made:
         yield made
+
+
+@pytest.fixture
+def served(watched: Watched) -> Watched:
+    """A model whose first version serves, with its bank."""
+    watched.version(bank_with())
+    watched.serve(1)
+    return watched
 
 
 @pytest.fixture

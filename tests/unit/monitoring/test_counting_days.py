@@ -41,20 +41,13 @@ def bare(profile: WindowProfile) -> dict[str, Any]:
     return found
 
 
-@pytest.fixture
-def world(watched: Watched) -> Watched:
-    watched.version(bank_with())
-    watched.serve(1)
-    return watched
-
-
-def test_a_day_s_profile_is_that_of_its_rows_and_so_is_each_segment_s(world: Watched) -> None:
+def test_a_day_s_profile_is_that_of_its_rows_and_so_is_each_segment_s(served: Watched) -> None:
     rows = rows_of(1)
     rows[0]["shop"], rows[1]["shop"] = "elsewhere", None
-    world.day(TODAY, rows)
-    report = keep(world, morning(TODAY))
+    served.day(TODAY, rows)
+    report = keep(served, morning(TODAY))
     assert (report.parts, report.rows, report.skipped) == (4, 80, 0)
-    scheme, days = bank_with().scheme, world.read()
+    scheme, days = bank_with().scheme, served.read()
     assert bare(days.profile(MODEL, 1, TODAY, TODAY)) == bare(counted(scheme, rows))
     for segment, shops in (("shop=n", ("n",)), ("shop=(other)", ("w", "elsewhere")), ("shop=(missing)", (None,))):
         some = [row for row in rows if row["shop"] in shops]
@@ -65,12 +58,12 @@ def test_a_day_s_profile_is_that_of_its_rows_and_so_is_each_segment_s(world: Wat
         days.profile(MODEL, 1, TODAY, TODAY, "shop=x")
 
 
-def test_days_go_by_as_of_and_not_by_receipt(world: Watched) -> None:
+def test_days_go_by_as_of_and_not_by_receipt(served: Watched) -> None:
     received = datetime(2026, 7, 1, 9, 30, tzinfo=UTC)
     for place in range(5):
-        world.day(TODAY + timedelta(days=place), rows_of(place), received=received, name="replay")
-    keep(world, received + HOUR)
-    days = world.read()
+        served.day(TODAY + timedelta(days=place), rows_of(place), received=received, name="replay")
+    keep(served, received + HOUR)
+    days = served.read()
     assert days.days(MODEL, 1) == [TODAY + timedelta(days=place) for place in range(5)]
     assert days.profile(MODEL, 1, TODAY, TODAY + timedelta(days=1)).rows == 160
     (frame,) = days.frames(MODEL, 1, TODAY, ["prediction_id", "received_at", "output"])
@@ -80,150 +73,150 @@ def test_days_go_by_as_of_and_not_by_receipt(world: Watched) -> None:
     assert {hour: profile.rows for hour, profile in hours.items()} == {2: 20, 8: 20, 14: 20, 20: 20}
 
 
-def test_counting_again_changes_nothing(world: Watched) -> None:
-    world.day(TODAY, rows_of(1))
-    keep(world, morning(TODAY))
-    keys = {key: world.log.body(key) for key in world.log.keys("profiles/")}
+def test_counting_again_changes_nothing(served: Watched) -> None:
+    served.day(TODAY, rows_of(1))
+    keep(served, morning(TODAY))
+    keys = {key: served.log.body(key) for key in served.log.keys("profiles/")}
     for hours in (0, 1, 2, 30):
-        assert keep(world, morning(TODAY) + hours * HOUR).parts == 0
-    assert {key: world.log.body(key) for key in world.log.keys("profiles/")} == keys
+        assert keep(served, morning(TODAY) + hours * HOUR).parts == 0
+    assert {key: served.log.body(key) for key in served.log.keys("profiles/")} == keys
 
 
 @pytest.mark.parametrize("late", [2, 24, 31 * 24])
-def test_late_records_are_added_to_their_day(world: Watched, late: int) -> None:
+def test_late_records_are_added_to_their_day(served: Watched, late: int) -> None:
     """A record of a request that came a month ago, as from a machine that was off."""
-    world.day(TODAY, rows_of(1))
-    keep(world, morning(TODAY))
-    world.request(TODAY, 2, rows_of(2, 10), name="late")
+    served.day(TODAY, rows_of(1))
+    keep(served, morning(TODAY))
+    served.request(TODAY, 2, rows_of(2, 10), name="late")
     # The hour is looked at again then, and the day's look at all hours finds it.
     now = datetime(TODAY.year, TODAY.month, TODAY.day, 3, 7, tzinfo=UTC) + (late + 1) * HOUR
-    keep(world, now)
-    keep(world, now + 24 * HOUR)
-    assert world.read().profile(MODEL, 1, TODAY, TODAY).rows == 90
-    assert sum(len(frame) for frame in world.read().frames(MODEL, 1, TODAY)) == 90
+    keep(served, now)
+    keep(served, now + 24 * HOUR)
+    assert served.read().profile(MODEL, 1, TODAY, TODAY).rows == 90
+    assert sum(len(frame) for frame in served.read().frames(MODEL, 1, TODAY)) == 90
 
 
-def test_a_record_that_is_logged_twice_counts_once(world: Watched) -> None:
+def test_a_record_that_is_logged_twice_counts_once(served: Watched) -> None:
     for _ in range(2):
-        world.day(TODAY, rows_of(1))
-    keep(world, morning(TODAY))
-    world.day(TODAY, rows_of(1))
-    keep(world, morning(TODAY) + 24 * HOUR)
-    assert world.read().profile(MODEL, 1, TODAY, TODAY).rows == 80
+        served.day(TODAY, rows_of(1))
+    keep(served, morning(TODAY))
+    served.day(TODAY, rows_of(1))
+    keep(served, morning(TODAY) + 24 * HOUR)
+    assert served.read().profile(MODEL, 1, TODAY, TODAY).rows == 80
 
 
 @pytest.mark.parametrize("year", [1970, 2090])
-def test_a_clock_that_is_wrong_makes_a_day_of_its_own(world: Watched, year: int) -> None:
+def test_a_clock_that_is_wrong_makes_a_day_of_its_own(served: Watched, year: int) -> None:
     wrong = date(year, 1, 1)
-    world.day(TODAY, rows_of(1))
-    world.day(wrong, rows_of(2), received=datetime(TODAY.year, TODAY.month, TODAY.day, 5, tzinfo=UTC), name="wrong")
-    keep(world, morning(TODAY))
-    assert world.read().days(MODEL, 1) == sorted([TODAY, wrong])
-    assert world.read().profile(MODEL, 1, TODAY, TODAY).rows == 80
+    served.day(TODAY, rows_of(1))
+    served.day(wrong, rows_of(2), received=datetime(TODAY.year, TODAY.month, TODAY.day, 5, tzinfo=UTC), name="wrong")
+    keep(served, morning(TODAY))
+    assert served.read().days(MODEL, 1) == sorted([TODAY, wrong])
+    assert served.read().profile(MODEL, 1, TODAY, TODAY).rows == 80
 
 
-def test_a_deleted_part_s_counts_go_with_every_version_of_them(world: Watched) -> None:
-    world.request(TODAY, 2, rows_of(1, 30), name="stays")
-    world.request(TODAY, 2, rows_of(2, 30), name="goes")
-    keep(world, morning(TODAY))
-    before = world.log.keys("profiles/")
-    (part,) = world.log.keys("compact/")
+def test_a_deleted_part_s_counts_go_with_every_version_of_them(served: Watched) -> None:
+    served.request(TODAY, 2, rows_of(1, 30), name="stays")
+    served.request(TODAY, 2, rows_of(2, 30), name="goes")
+    keep(served, morning(TODAY))
+    before = served.log.keys("profiles/")
+    (part,) = served.log.keys("compact/")
     at = datetime(TODAY.year, TODAY.month, TODAY.day, 2, 30, tzinfo=UTC)
     client("s3").delete_object(Bucket=BUCKET, Key=part)
     client("s3").delete_object(Bucket=BUCKET, Key=record(f"{TODAY}T02-v1-goes", at).key)
-    Compaction(world.log.store).again(MODEL, at)
+    Compaction(served.log.store).again(MODEL, at)
     # What no longer counts is ignored before anybody removes it.
-    assert world.read().days(MODEL, 1) == []
+    assert served.read().days(MODEL, 1) == []
     now = morning(TODAY) + HOUR
-    assert world.read(now=now).profile(MODEL, 1, TODAY, TODAY).rows == 30
-    report = keep(world, now)
+    assert served.read(now=now).profile(MODEL, 1, TODAY, TODAY).rows == 30
+    report = keep(served, now)
     assert (report.parts, report.removed) == (1, 1)
-    assert world.read().profile(MODEL, 1, TODAY, TODAY).rows == 30
+    assert served.read().profile(MODEL, 1, TODAY, TODAY).rows == 30
     left = client("s3").list_object_versions(Bucket=BUCKET, Prefix="profiles/")
     there = {entry["Key"] for entry in (*left.get("Versions", ()), *left.get("DeleteMarkers", ()))}
     assert not there & set(before)
 
 
-def test_what_a_run_that_was_overtaken_left_is_swept(world: Watched) -> None:
-    world.day(TODAY, rows_of(1))
-    keep(world, morning(TODAY))
-    hour = next(world.log.store.compacted(MODEL, morning(TODAY) - 30 * HOUR, morning(TODAY)))
-    index = world.days.index(MODEL, PartName(hour.hour, hour.parts[0].name))
+def test_what_a_run_that_was_overtaken_left_is_swept(served: Watched) -> None:
+    served.day(TODAY, rows_of(1))
+    keep(served, morning(TODAY))
+    hour = next(served.log.store.compacted(MODEL, morning(TODAY) - 30 * HOUR, morning(TODAY)))
+    index = served.days.index(MODEL, PartName(hour.hour, hour.parts[0].name))
     assert index is not None
-    (stored,) = world.days.read([one for one in world.days.list_day(MODEL, TODAY) if one.part.hour == hour.hour])
-    world.days.put_index(index.model_copy(update={"part": "f" * 64}))
-    world.days.put(stored.model_copy(update={"part": "f" * 64}))
-    assert world.read().profile(MODEL, 1, TODAY, TODAY).rows == 80
-    assert keep(world, morning(TODAY) + 24 * HOUR).removed == 1
-    assert not [key for key in world.log.keys("profiles/") if "f" * 64 in key]
+    (stored,) = served.days.read([one for one in served.days.list_day(MODEL, TODAY) if one.part.hour == hour.hour])
+    served.days.put_index(index.model_copy(update={"part": "f" * 64}))
+    served.days.put(stored.model_copy(update={"part": "f" * 64}))
+    assert served.read().profile(MODEL, 1, TODAY, TODAY).rows == 80
+    assert keep(served, morning(TODAY) + 24 * HOUR).removed == 1
+    assert not [key for key in served.log.keys("profiles/") if "f" * 64 in key]
 
 
-def test_predictions_of_a_minute_ago_are_counted_and_not_stored(world: Watched) -> None:
-    world.day(TODAY, rows_of(1))
+def test_predictions_of_a_minute_ago_are_counted_and_not_stored(served: Watched) -> None:
+    served.day(TODAY, rows_of(1))
     now = datetime(TODAY.year, TODAY.month, TODAY.day, 14, 40, tzinfo=UTC)
-    assert world.read().days(MODEL, 1) == []
-    days = world.read(now=now)
+    assert served.read().days(MODEL, 1) == []
+    days = served.read(now=now)
     assert days.profile(MODEL, 1, TODAY, TODAY).rows == 80
     assert sum(len(frame) for frame in days.frames(MODEL, 1, TODAY)) == 80
-    keep(world, now)
-    assert world.log.keys("profiles/")
-    assert world.read(now=now).profile(MODEL, 1, TODAY, TODAY).rows == 80
-    assert world.read().profile(MODEL, 1, TODAY, TODAY).rows == 40
+    keep(served, now)
+    assert served.log.keys("profiles/")
+    assert served.read(now=now).profile(MODEL, 1, TODAY, TODAY).rows == 80
+    assert served.read().profile(MODEL, 1, TODAY, TODAY).rows == 40
 
 
-def test_what_was_known_at_a_moment_is_what_was_received_before(world: Watched) -> None:
-    world.day(TODAY, rows_of(1))
-    keep(world, morning(TODAY))
+def test_what_was_known_at_a_moment_is_what_was_received_before(served: Watched) -> None:
+    served.day(TODAY, rows_of(1))
+    keep(served, morning(TODAY))
     for hour, minute, rows in ((2, 0, 0), (2, 30, 0), (2, 31, 20), (3, 0, 20), (20, 59, 80)):
         known = datetime(TODAY.year, TODAY.month, TODAY.day, hour, minute, tzinfo=UTC)
-        days = world.read(now=morning(TODAY), known=known)
+        days = served.read(now=morning(TODAY), known=known)
         assert days.profile(MODEL, 1, TODAY, TODAY).rows == rows
         assert sum(len(frame) for frame in days.frames(MODEL, 1, TODAY)) == rows
 
 
-def test_a_version_without_a_bank_is_numbered_and_named_once(world: Watched) -> None:
-    world.version(None, "bare")
-    world.day(TODAY, rows_of(1), version=2)
-    world.day(TODAY, rows_of(2), version=7)
-    report = keep(world, morning(TODAY))
+def test_a_version_without_a_bank_is_numbered_and_named_once(served: Watched) -> None:
+    served.version(None, "bare")
+    served.day(TODAY, rows_of(1), version=2)
+    served.day(TODAY, rows_of(2), version=7)
+    report = keep(served, morning(TODAY))
     assert [reason.partition(":")[0] for reason in report.reasons] == [
         "version 2 of model 'buys' has no profiles of its training days",
         "model 'buys' has no version 7; its versions are 1 to 2",
     ]
-    assert keep(world, morning(TODAY) + HOUR).reasons == []
-    assert sum(len(frame) for frame in world.read().frames(MODEL, 2, TODAY)) == 80
-    assert world.read().days(MODEL, 7) == [TODAY]
+    assert keep(served, morning(TODAY) + HOUR).reasons == []
+    assert sum(len(frame) for frame in served.read().frames(MODEL, 2, TODAY)) == 80
+    assert served.read().days(MODEL, 7) == [TODAY]
 
 
-def test_a_row_that_cannot_be_counted_is_named_and_holds_no_other_back(world: Watched) -> None:
-    world.day(TODAY, [*rows_of(1), {"shop": "n", "amount": "a lot", "score": 0.5}])
-    report = keep(world, morning(TODAY))
+def test_a_row_that_cannot_be_counted_is_named_and_holds_no_other_back(served: Watched) -> None:
+    served.day(TODAY, [*rows_of(1), {"shop": "n", "amount": "a lot", "score": 0.5}])
+    report = keep(served, morning(TODAY))
     assert report.skipped == 1
     assert report.reasons[0].startswith(f"{TODAY}T02-v1-0-0.20: amount: 'a lot'")
-    (day,) = world.read().counted(MODEL, 1, TODAY, TODAY)
+    (day,) = served.read().counted(MODEL, 1, TODAY, TODAY)
     assert (day.rows, day.skipped, day.profile().rows) == (81, 1, 80)
 
 
-def test_a_thousand_values_of_a_declared_column_are_at_most_33_segments(world: Watched) -> None:
+def test_a_thousand_values_of_a_declared_column_are_at_most_33_segments(served: Watched) -> None:
     shops = tuple(f"shop {number}" for number in range(31))
-    world.version(bank_with(segments={"shop": shops}), "wide")
+    served.version(bank_with(segments={"shop": shops}), "wide")
     rows = [{**row, "shop": f"shop {place}"} for place, row in enumerate(rows_of(1, 1_000))]
-    world.day(TODAY, rows, version=2)
-    keep(world, morning(TODAY))
-    segments = world.read().segments(MODEL, 2)
+    served.day(TODAY, rows, version=2)
+    keep(served, morning(TODAY))
+    segments = served.read().segments(MODEL, 2)
     assert len(segments) == 33
-    found = {name: world.read().profile(MODEL, 2, TODAY, TODAY, name).rows for name in segments}
+    found = {name: served.read().profile(MODEL, 2, TODAY, TODAY, name).rows for name in segments}
     assert sum(found.values()) == 1_000
     assert (found["shop=(other)"], found["shop=shop 3"]) == (969, 1)
 
 
-def test_a_value_that_looks_like_the_others_is_not_among_them(world: Watched) -> None:
-    world.version(bank_with(segments={"shop": ("(other)", "n")}), "odd")
+def test_a_value_that_looks_like_the_others_is_not_among_them(served: Watched) -> None:
+    served.version(bank_with(segments={"shop": ("(other)", "n")}), "odd")
     rows = [{**row, "shop": "(other)"} for row in rows_of(1, 40)]
-    world.day(TODAY, rows, version=2)
-    keep(world, morning(TODAY))
-    assert world.read().profile(MODEL, 2, TODAY, TODAY, "shop=\\(other)").rows == 40
-    assert world.read().profile(MODEL, 2, TODAY, TODAY, "shop=(other)").rows == 0
+    served.day(TODAY, rows, version=2)
+    keep(served, morning(TODAY))
+    assert served.read().profile(MODEL, 2, TODAY, TODAY, "shop=\\(other)").rows == 40
+    assert served.read().profile(MODEL, 2, TODAY, TODAY, "shop=(other)").rows == 0
 
 
 CALLS = ("put", "put_index", "remove", "note_counted")
@@ -231,44 +224,44 @@ CALLS = ("put", "put_index", "remove", "note_counted")
 
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_run_that_is_killed_at_any_call_counts_each_row_once(
-    world: Watched, monkeypatch: pytest.MonkeyPatch, when: str
+    served: Watched, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
     day = TODAY
     for number in crash_points(1, f"count {when}"):
         day += timedelta(days=1)
-        world.request(day, 2, rows_of(number, 6), name="stays")
-        world.request(day, 2, rows_of(number, 6), name="goes")
+        served.request(day, 2, rows_of(number, 6), name="stays")
+        served.request(day, 2, rows_of(number, 6), name="goes")
         now = datetime(day.year, day.month, day.day, 3, 7, tzinfo=UTC)
-        keep(world, now)
+        keep(served, now)
         # A part is deleted and made again, and another hour comes.
-        hour = world.log.store.hour(MODEL, now.replace(hour=2, minute=0))
+        hour = served.log.store.hour(MODEL, now.replace(hour=2, minute=0))
         client("s3").delete_object(Bucket=BUCKET, Key=hour.key(hour.parts[0]))
         client("s3").delete_object(Bucket=BUCKET, Key=record(f"{day}T02-v1-goes", now - HOUR).key)
-        Compaction(world.log.store).again(MODEL, now - HOUR)
-        world.request(day, 3, rows_of(number, 5), name="more")
-        world.log.compact(now + HOUR)
+        Compaction(served.log.store).again(MODEL, now - HOUR)
+        served.request(day, 3, rows_of(number, 5), name="more")
+        served.log.compact(now + HOUR)
         with monkeypatch.context() as patches:
             die_at(patches, number, (DayStore, CALLS), (Bucket, ("forget",)), when=when)
             try:
-                Keeping(world.log.store, world.days, world.versions).run(MODEL, now + HOUR)
+                Keeping(served.log.store, served.days, served.versions).run(MODEL, now + HOUR)
                 killed = False
             except Killed:
                 killed = True
-        assert world.read(now=now + HOUR).profile(MODEL, 1, day, day).rows == 11
-        keep(world, now + HOUR)
-        assert world.read().profile(MODEL, 1, day, day).rows == 11
-        assert not [key for key in world.log.keys(f"profiles/{MODEL}/") if hour.parts[0].name in key]
+        assert served.read(now=now + HOUR).profile(MODEL, 1, day, day).rows == 11
+        keep(served, now + HOUR)
+        assert served.read().profile(MODEL, 1, day, day).rows == 11
+        assert not [key for key in served.log.keys(f"profiles/{MODEL}/") if hour.parts[0].name in key]
         if not killed:
             break
     assert number > 10
 
 
-def test_time_that_is_up_leaves_the_rest_to_the_next_run(world: Watched) -> None:
-    world.day(TODAY, rows_of(1))
-    world.log.compact(morning(TODAY))
+def test_time_that_is_up_leaves_the_rest_to_the_next_run(served: Watched) -> None:
+    served.day(TODAY, rows_of(1))
+    served.log.compact(morning(TODAY))
     asked = iter([False, False, True])
-    keeping = Keeping(world.log.store, world.days, world.versions)
+    keeping = Keeping(served.log.store, served.days, served.versions)
     report = keeping.run(MODEL, morning(TODAY), lambda: next(asked, True))
     assert (report.complete, report.parts) == (False, 2)
-    assert keep(world, morning(TODAY)).parts == 2
-    assert world.read().profile(MODEL, 1, TODAY, TODAY).rows == 80
+    assert keep(served, morning(TODAY)).parts == 2
+    assert served.read().profile(MODEL, 1, TODAY, TODAY).rows == 80
