@@ -12,7 +12,13 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
-from localcloud.cloud import Cloud
+
+from localcloud import service_models
+
+# Before moto comes: what clients and moto read of AWS's services is read once.
+service_models.share_with_moto()
+
+from localcloud.cloud import Cloud  # noqa: E402
 
 # A busy machine must not fail a property: no test asserts a time.
 settings.register_profile("localcloud", deadline=None, suppress_health_check=[HealthCheck.too_slow])

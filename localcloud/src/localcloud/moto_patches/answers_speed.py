@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from moto import settings
 from moto.core import responses
+from moto.core.base_backend import BaseBackend
 from moto.core.serialize import (
     DEFAULT_ALIAS_PROVIDERS,
     AttributePickerContext,
@@ -23,7 +25,7 @@ _MISSING = object()
 
 
 def apply(patches: Patches) -> None:
-    """Let moto remember the names by which it looks for a member, and which calls a service has."""
+    """Let moto remember the names by which it looks for a member, which calls a service has, and where it answers."""
     carefully = ResponseSerializer.get_value
 
     def pick(self: ResponseSerializer, value: Any, key: str, shape: Any) -> Any:
@@ -42,6 +44,7 @@ def apply(patches: Patches) -> None:
 
     patches.set(ResponseSerializer, "get_value", pick)
     _methods(patches)
+    _urls(patches)
 
 
 def _found(value: Any, names: tuple[str, ...]) -> Any:
@@ -80,3 +83,18 @@ def _methods(patches: Patches) -> None:
         return remembered[key]
 
     patches.set(responses, "method_names_from_class", names_of_methods)
+
+
+def _urls(patches: Patches) -> None:
+    """Moto makes a service's addresses anew for each request, and for S3 it executes a module from its file."""
+    slowly = vars(BaseBackend)["urls"].fget
+    remembered: dict[tuple[Any, ...], dict[str, Any]] = {}
+
+    def urls(self: BaseBackend) -> dict[str, Any]:
+        # All that they depend on: moto reads it from the environment each time.
+        key = (type(self), tuple(settings.get_s3_custom_endpoints()), settings.enable_iso_regions())
+        if key not in remembered:
+            remembered[key] = slowly(self)
+        return remembered[key]
+
+    patches.set(BaseBackend, "urls", property(urls))
