@@ -3,12 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, date, datetime
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 
-from headwater.errors import Refused
+from headwater.errors import InvalidRequest, Refused
 from headwater.version import __version__
+
+FIRST_YEAR, LAST_YEAR = 1000, 8999
+"""Years of the days and times that people may ask about: at the ends of what Python counts, a day more is none."""
+
+
+def check_year(given: date, said: str) -> None:
+    """Raise InvalidRequest unless the year of ``given`` is one that people may ask about; ``said`` begins the words."""
+    if not FIRST_YEAR <= given.year <= LAST_YEAR:
+        raise InvalidRequest(f"{said}: expected a year from {FIRST_YEAR} to {LAST_YEAR}")
+
+
+def in_utc(at: datetime, name: str) -> datetime:
+    """A moment that somebody gave, as UTC: what is kept and shown says so, whatever offset it came with.
+
+    Raises
+    ------
+    InvalidRequest
+        It has no time zone, or lies before the year 1 or after 9999 in UTC; the message begins with ``name``.
+    """
+    if at.tzinfo is None:
+        raise InvalidRequest(f"{name} {at.isoformat()} has no time zone: give it one, such as {at.isoformat()}+00:00")
+    try:
+        return at.astimezone(UTC)
+    except OverflowError as error:
+        raise InvalidRequest(f"{name} {at.isoformat()} is before the year 1 or after 9999 in UTC") from error
 
 
 class FormatTooNew(Refused):

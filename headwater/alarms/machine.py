@@ -14,6 +14,7 @@ from headwater.alarms.routing import Leg
 from headwater.alarms.types import AlarmLine, Group, GroupStatus, Instance, Kind, Notice
 from headwater.declare.alarms import Inhibit
 from headwater.declare.matchers import Labels, all_match
+from headwater.values import in_utc
 
 MOST_LINES = 50
 ACK_LASTS = timedelta(hours=24)
@@ -292,6 +293,7 @@ def acknowledge(group: Group, by: str, until: datetime, note: str, now: datetime
     """
     if group.status is GroupStatus.CLOSED:
         raise GroupRefused(f"group {group.id} is CLOSED: nothing fires, so there is nothing to acknowledge or snooze")
+    until = in_utc(until, "until")
     if until <= now:
         raise GroupRefused(f"until {until:%Y-%m-%d %H:%M} UTC is over; say a time after {now:%Y-%m-%d %H:%M} UTC")
     changes = {

@@ -11,6 +11,7 @@ from headwater.lineage.index import Direction
 from headwater.lineage.messages import GraphEdge, GraphNode, LineageAnswer
 from headwater.lineage.service import SHALLOW, LineageService
 from headwater.lineage.walking import Found, Moment
+from headwater.values import check_year
 
 DEEPEST, MOST_NODES = 50, 1000
 """Edges that a question may go, and nodes of an answer: API Gateway waits 30 seconds and takes 6 MB."""
@@ -94,5 +95,6 @@ def _time(query: Mapping[str, str], name: str) -> datetime | None:
     except ValueError as error:
         raise InvalidRequest(f"{name} {text[:40]!r} is no time: write it as 2026-03-01T12:00:00Z") from error
     if time.tzinfo is None:
-        raise InvalidRequest(f"{name} {text[:40]!r} has no time zone: write {text[:40]}Z for UTC")
+        raise InvalidRequest(f"{name} {text[:40]!r} has no time zone: write {time.isoformat()}Z for UTC")
+    check_year(time, f"{name} {text[:40]!r}")
     return time.astimezone(UTC)

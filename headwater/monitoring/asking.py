@@ -21,6 +21,7 @@ from headwater.monitoring.messages import (
 from headwater.monitoring.performance.answers import JudgedStretch
 from headwater.monitoring.performance.types import Figure
 from headwater.monitoring.stack import WatchedStack
+from headwater.values import check_year
 
 LONGEST = 31
 """Days of a question: API Gateway waits 30 seconds. The command has no such limit."""
@@ -203,10 +204,14 @@ def _days(query: Mapping[str, str]) -> tuple[date | None, date | None]:
 
 def _day(query: Mapping[str, str], name: str) -> date | None:
     text = query.get(name)
+    if text is None:
+        return None
     try:
-        return None if text is None else date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError as error:
         raise InvalidRequest(f"{name} {text!r:.40} is no day: write it as 2026-03-01") from error
+    check_year(day, f"{name} {text!r:.40}")
+    return day
 
 
 def _moment(query: Mapping[str, str]) -> datetime | None:
@@ -219,5 +224,6 @@ def _moment(query: Mapping[str, str]) -> datetime | None:
     except ValueError as error:
         raise InvalidRequest(f"as_of {text!r:.40} is no time: write it as 2026-03-01T12:00:00Z") from error
     if moment.tzinfo is None:
-        raise InvalidRequest(f"as_of {text!r:.40} has no time zone: write {text[:40]}Z for UTC")
+        raise InvalidRequest(f"as_of {text!r:.40} has no time zone: write {moment.isoformat()}Z for UTC")
+    check_year(moment, f"as_of {text!r:.40}")
     return moment.astimezone(UTC)

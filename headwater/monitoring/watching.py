@@ -36,6 +36,7 @@ from headwater.monitoring.watch.store import WatchStore
 from headwater.monitoring.watch.types import JudgedDay, stood
 from headwater.registry.errors import AliasNotFound
 from headwater.registry.service import PRODUCTION, Registry
+from headwater.values import in_utc
 
 DAYS = 7
 """Days that are shown unless others are asked for."""
@@ -77,8 +78,7 @@ class Watching:
         now: datetime,
         known: datetime | None = None,
     ) -> None:
-        if known is not None and known.tzinfo is None:
-            raise InvalidRequest(f"as_of {known.isoformat()} has no time zone: give one, such as +00:00")
+        known = None if known is None else in_utc(known, "as_of")
         self._registry, self._log, self._store, self._versions = registry, log, store, versions
         self._now, self._known = now, known
         self.days = Days(log, days, versions, now=now, known=known)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from headwater.retraining.errors import BadPause, NotPaused, RetrainingBusy
 from headwater.retraining.store import RetrainStore
 from headwater.retraining.types import Decision, Pause, RetrainState, Verdict
+from headwater.values import in_utc
 
 _TRIES = 10
 
@@ -29,6 +30,7 @@ def pause(
         ``until`` is past.
     RetrainingBusy
     """
+    until = None if until is None else in_utc(until, "until")
     if until is not None and until <= now():
         raise BadPause(f"a pause until {until:%Y-%m-%d %H:%M} UTC is over already: give a later time")
     made = Pause(by=by, since=now(), until=until, why=why)

@@ -16,6 +16,7 @@ from headwater.schedules.targets import Target
 from headwater.schedules.ticks import SECOND, Tick, previous, ticks
 from headwater.schedules.types import BACKFILL, Definition, Pause, ScheduleState, TickRecord, TickStatus, tick_key
 from headwater.schedules.writing import Change, Turn, Writer
+from headwater.values import in_utc
 
 MOST_BACKFILLED = 500
 """Ticks that one backfill takes."""
@@ -93,6 +94,8 @@ class Scheduler:
         InvalidRequest
             ``until`` is past.
         """
+
+        until = None if until is None else in_utc(until, "until")
 
         def change(turn: Turn) -> tuple[ScheduleState, list[Entry]]:
             if until is not None and until <= turn.now:

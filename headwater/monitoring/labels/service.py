@@ -28,6 +28,7 @@ from headwater.registry.service import Registry
 from headwater.registry.store import ArtifactStore
 from headwater.serving.store import PredictionStore
 from headwater.storage.table import Table
+from headwater.values import in_utc
 
 NEEDED = ("prediction_id", "version", "as_of", "inputs")
 """Columns of a frame that labels are joined to (`headwater.monitoring.log.records.COLUMNS`)."""
@@ -324,9 +325,7 @@ class Labels:
         if known is None:
             self._asked = self._asked or self._now()
             return self._asked
-        if known.tzinfo is None:
-            raise InvalidRequest(f"known {known.isoformat()} has no time zone: write {known.isoformat()}+00:00 for UTC")
-        return known
+        return in_utc(known, "known")
 
 
 class CountedLabels:
