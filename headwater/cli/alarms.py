@@ -303,7 +303,10 @@ def _end(until: str | None, for_: str | None, start: datetime | None = None) -> 
         raise InvalidRequest("--until and --for exclude each other")
     if until:
         return time_in_utc(until, "--until")
-    return (start or datetime.now(UTC)) + _duration(for_) if for_ else None
+    try:
+        return (start or datetime.now(UTC)) + _duration(for_) if for_ else None
+    except OverflowError as error:
+        raise InvalidRequest(f"--for {for_!r} is longer than time is counted: write such as 4h or 2d") from error
 
 
 def _duration(text: str, option: str = "--for") -> timedelta:

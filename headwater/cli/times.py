@@ -6,7 +6,6 @@ import re
 from datetime import UTC, date, datetime
 
 from headwater.errors import InvalidRequest
-from headwater.values import check_year
 
 
 def time_of(text: str, option: str = "") -> datetime:
@@ -21,7 +20,7 @@ def time_of(text: str, option: str = "") -> datetime:
         found = datetime.fromisoformat(text)
     except ValueError as error:
         raise InvalidRequest(f"{_given(text, option)} is no time: write it as 2026-03-01T12:00:00Z") from error
-    check_year(found, _given(text, option))
+    _check_year(found, _given(text, option))
     return found
 
 
@@ -57,8 +56,15 @@ def day_of(text: str, option: str = "", *, example: str = "2026-03-01") -> date:
         found = date.fromisoformat(text)
     except ValueError as error:
         raise InvalidRequest(f"{_given(text, option)} is no day: write it as {example}") from error
-    check_year(found, _given(text, option))
+    _check_year(found, _given(text, option))
     return found
+
+
+def _check_year(found: date, said: str) -> None:
+    # Imported when a time was given: --help does without pydantic.
+    from headwater.values import check_year
+
+    check_year(found, said)
 
 
 def _given(text: str, option: str) -> str:

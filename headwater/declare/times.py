@@ -12,9 +12,6 @@ _WRITTEN = re.compile(
     "".join(f"(?:(?P<{unit}>[0-9]+){unit[0]})?" for unit in ("weeks", "days", "hours", "minutes", "seconds"))
 )
 
-LONGEST = timedelta(days=2_000_000)
-"""Five thousand years: a moment of ours and this are still a moment that Python counts."""
-
 
 def _read(given: Any) -> Any:
     """A duration as products write it; as it is kept (``PT6H``), or a timedelta, is left to pydantic."""
@@ -27,12 +24,9 @@ def _read(given: Any) -> Any:
             "first, such as '90s', '24h', '7d' or '1h30m'"
         )
     try:
-        read = timedelta(**{unit: int(number) for unit, number in found.groupdict("0").items()})
-    except (OverflowError, ValueError):
-        read = timedelta.max
-    if read > LONGEST:
-        raise ValueError(f"{given[:40]!r} is longer than any duration may be: write at most '{LONGEST.days}d'")
-    return read
+        return timedelta(**{unit: int(number) for unit, number in found.groupdict("0").items()})
+    except (OverflowError, ValueError) as error:
+        raise ValueError(f"{given[:40]!r} is longer than any duration may be: write at most '999999999d'") from error
 
 
 def _positive(duration: timedelta) -> timedelta:

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 
+from headwater.alarms.requests import QuietBody
 from headwater.cli.times import day_of, time_in_utc, time_with_zone
 from headwater.errors import InvalidRequest
 from headwater.monitoring.asking import _day, _moment
@@ -58,3 +59,9 @@ def test_a_moment_of_a_program_needs_a_zone_and_becomes_utc() -> None:
         in_utc(datetime(2026, 12, 2, 9), "until")  # noqa: DTZ001 - a time without a zone is what is tried
     with pytest.raises(InvalidRequest, match="before the year 1 or after 9999"):
         in_utc(datetime(1, 1, 1, tzinfo=TOKYO), "until")
+
+
+def test_a_program_that_is_quiet_for_longer_than_time_is_counted_is_refused() -> None:
+    body = QuietBody.model_validate({"lasts": "999999999d"})
+    with pytest.raises(InvalidRequest, match="longer than time is counted"):
+        body.end(datetime(2026, 12, 1, tzinfo=UTC))

@@ -53,7 +53,7 @@ def test_a_duration_of_nothing_is_refused(text: str) -> None:
         count(over=text)
 
 
-@pytest.mark.parametrize("text", ["2000001d", "9999999999d", "9" * 5000 + "s"])
+@pytest.mark.parametrize("text", ["9999999999d", "9" * 5000 + "s"])
 def test_a_duration_that_no_clock_could_measure_is_refused(text: str) -> None:
     with pytest.raises(ValidationError, match="longer than any duration may be"):
         count(over=text)
