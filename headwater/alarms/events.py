@@ -163,6 +163,8 @@ def from_alertmanager(body: Mapping[str, Any], *, stack: str = "") -> list[Alarm
 
 
 def _from_alert(number: int, alert: Any, stack: str) -> AlarmEvent:
+    if not isinstance(alert, Mapping) or not isinstance(alert.get("labels"), Mapping) or not alert.get("startsAt"):
+        raise InvalidAlarm(f"alerts[{number}]: expected an object with 'labels', an object too, and 'startsAt'")
     try:
         labels = _checked({str(name): str(value) for name, value in alert["labels"].items() if value != ""})
         resolved = alert.get("status") == "resolved"
@@ -182,8 +184,8 @@ def _from_alert(number: int, alert: Any, stack: str) -> AlarmEvent:
             labels={**_filled(stack=stack), **labels},
             ends_at=None if resolved else ends,
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InvalidAlarm(f"alerts[{number}] can't be read: {type(error).__name__}: {error}") from error
+    except (TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise InvalidAlarm(f"alerts[{number}] can't be read: {error}") from error
 
 
 def _checked(labels: dict[str, str]) -> dict[str, str]:
@@ -221,7 +223,10 @@ def _end(given: Any) -> datetime | None:
 
 def _time(given: Any) -> datetime:
     # Go writes nanoseconds, Python reads microseconds.
-    at = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", str(given)))
+    try:
+        at = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", str(given)))
+    except ValueError:
+        raise ValueError(f"{str(given)[:60]!r} is no time: write it as 2026-03-01T12:00:00Z") from None
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 

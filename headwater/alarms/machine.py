@@ -12,6 +12,7 @@ from headwater.alarms.events import AlarmEvent, AlarmState
 from headwater.alarms.muting import Mute, hitting
 from headwater.alarms.routing import Leg
 from headwater.alarms.types import AlarmLine, Group, GroupStatus, Instance, Kind, Notice
+from headwater.clock import in_utc
 from headwater.declare.alarms import Inhibit
 from headwater.declare.matchers import Labels, all_match
 
@@ -292,6 +293,7 @@ def acknowledge(group: Group, by: str, until: datetime, note: str, now: datetime
     """
     if group.status is GroupStatus.CLOSED:
         raise GroupRefused(f"group {group.id} is CLOSED: nothing fires, so there is nothing to acknowledge or snooze")
+    until = in_utc(until, "until")
     if until <= now:
         raise GroupRefused(f"until {until:%Y-%m-%d %H:%M} UTC is over; say a time after {now:%Y-%m-%d %H:%M} UTC")
     changes = {

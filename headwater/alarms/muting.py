@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, Field, ValidationError
 from headwater.alarms.errors import InvalidMute
 from headwater.alarms.types import Group, Instance
 from headwater.alarms.windows import Window, gap_between, last_window, next_window, window_at
+from headwater.clock import in_utc
 from headwater.declare.calendars import Calendar, business_days, holidays, weekdays
 from headwater.declare.matchers import Matcher, Matchers, all_match
 from headwater.declare.schedules import Schedule, said_of
@@ -151,7 +152,8 @@ def new_mute(
     matchers = tuple(Matcher.parse(text) for text in match)
     _check_words(matchers, author, reason)
     schedule = _schedule(cron, zone, calendar, lasts, until_resolved=until_resolved)
-    start, recurs = starts_at or now, schedule is not None
+    start, recurs = in_utc(starts_at, "starts_at") if starts_at else now, schedule is not None
+    ends_at = in_utc(ends_at, "ends_at") if ends_at else None
     said = "|".join([*map(str, matchers), author, now.isoformat(), schedule.said if schedule else ""])
     made = Mute(
         id=hashlib.sha256(said.encode()).hexdigest()[:10],
@@ -210,8 +212,9 @@ def calendar_of(text: str) -> Calendar:
                 return every_day & holidays(country, subdivision or None)
             case "weekdays":
                 return weekdays(*value.split(","))  # type: ignore[arg-type]
-    except ValidationError as error:
-        raise InvalidMute(f"calendar {text!r}: {_first(error)}") from None
+    except ValidationError:
+        # What it says is about a pattern; an example tells more.
+        pass
     raise InvalidMute(f"calendar {text!r}: write business-days:DE, free-days:DE, holidays:DE-BY or weekdays:SAT,SUN")
 
 

@@ -37,7 +37,10 @@ class QuietBody(Value):
         """Until when; None if the body doesn't say."""
         if self.until is not None and self.lasts is not None:
             raise InvalidAlarmRequest("until and lasts exclude each other")
-        return now + self.lasts if self.lasts is not None else self.until
+        try:
+            return now + self.lasts if self.lasts is not None else self.until
+        except OverflowError as error:
+            raise InvalidAlarmRequest(f"lasts {self.lasts}: longer than time is counted") from error
 
 
 class ChangeBody(Value):

@@ -64,11 +64,13 @@ def _program() -> Any:
 
 def _fail(error: BaseException, *, wants_json: bool, wants_debug: bool) -> int:
     from headwater.cli.failures import Failure, failure
-    from headwater.cli.output import as_json
+    from headwater.cli.output import as_json, harmless
 
     if callable(words := getattr(error, "format_message", None)):
         # Typer's own errors: what was typed can't be understood.
-        failed = Failure("Usage", words() or "no command given", (_help_for(error),), 2)
+        # Pydantic, which Typer has check the values, says before its words what kind they are of.
+        said = (words() or "no command given").replace(": Value error, ", ": ")
+        failed = Failure("Usage", said, (_help_for(error),), 2)
     else:
         failed = failure(error)
     if wants_debug:
@@ -78,7 +80,7 @@ def _fail(error: BaseException, *, wants_json: bool, wants_debug: bool) -> int:
     if wants_json:
         print(as_json(failed.data()), flush=True)  # noqa: T201 (stdout is where data goes)
         return failed.exit_code
-    for index, line in enumerate(failed.message.splitlines()):
+    for index, line in enumerate(harmless(failed.message).splitlines()):
         print(f"error: {line}" if index == 0 else f"       {line}", file=sys.stderr)  # noqa: T201
     for step in failed.next:
         print(f"  next: {step}", file=sys.stderr)  # noqa: T201

@@ -147,7 +147,7 @@ def mute_alarms(
         if rows:
             console.print(table(("alarm", "labels", "since (UTC)"), rows))
         done = "would hit" if preview else f"mute {mute.id} {mute.times} hits"
-        note(f"{done} {_count(hits)} that fires now")
+        note(f"{done} {_count(hits)} that fire{'s' if len(hits) == 1 else ''} now")
         if mute.schedule is not None and (window := mute.next_window(mute.created_at)) is not None:
             note(f"its next window is from {window[0]:%Y-%m-%d %H:%M} to {window[1]:%Y-%m-%d %H:%M} UTC")
 
@@ -182,6 +182,8 @@ def mutes_list(
         )
         for one in found
     ]
+    if not found:
+        note("no mute was made" if over else "no mute holds or is to come; --all shows those that are over")
     return listed(("mute", "matchers", "by", "from (UTC)", "holds", "reason"), rows, found)
 
 
@@ -199,6 +201,8 @@ def heartbeats_list(stack: StackOption = None) -> Answer:
     """List the heartbeats that are expected, those that are missed first."""
     found = connect(stack).alarms.heartbeats()
     rows = [(one.name, str(one.every), one.at, "missed" if one.missed_since else "", one.next_by) for one in found]
+    if not found:
+        note("no heartbeat is expected: alarms.py declares Alarms(heartbeats=[Heartbeat(...)])")
     return listed(("heartbeat", "every", "last beat (UTC)", "", "next by (UTC)"), rows, found)
 
 
@@ -239,17 +243,20 @@ def send_alarms(
     stack: StackOption = None,
 ) -> Answer:
     """Hand alarms of Alertmanager, Grafana or Keep to the stack."""
-    import json
     import sys
     from pathlib import Path
 
+    from headwater.json_values import loads
+
     try:
-        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
-        body = json.loads(text)
+        # A file of Windows begins with a byte order mark.
+        body = loads(sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8-sig"))
+    except RecursionError as error:
+        raise InvalidRequest(f"{file} can't be read as JSON: nested too deep") from error
     except (OSError, ValueError) as error:
         raise InvalidRequest(f"{file} can't be read as JSON: {error}") from error
     count = connect(stack).alarms.send(body)
-    return Answer({"sent": count}, lambda _: note(f"{count} alarms sent"))
+    return Answer({"sent": count}, lambda _: note(f"{count} alarm{'s' if count != 1 else ''} sent"))
 
 
 def replay_events(
@@ -262,11 +269,10 @@ def replay_events(
 ) -> Answer:
     """Say what people would have been told of the recorded events; nothing is sent."""
     declared = None if deployed else _project_alarms()
-    found = connect(stack).alarms.replay(
-        since=time_in_utc(since, "--since"),
-        until=time_in_utc(until, "--until") if until else None,
-        declared=declared,
-    )
+    first, last = time_in_utc(since, "--since"), time_in_utc(until, "--until") if until else None
+    if last is not None and first >= last:
+        raise InvalidRequest(f"--since {since!r} isn't before --until {until!r}")
+    found = connect(stack).alarms.replay(since=first, until=last, declared=declared)
     return answered(found, _show_told)
 
 
@@ -297,7 +303,10 @@ def _end(until: str | None, for_: str | None, start: datetime | None = None) -> 
         raise InvalidRequest("--until and --for exclude each other")
     if until:
         return time_in_utc(until, "--until")
-    return (start or datetime.now(UTC)) + _duration(for_) if for_ else None
+    try:
+        return (start or datetime.now(UTC)) + _duration(for_) if for_ else None
+    except OverflowError as error:
+        raise InvalidRequest(f"--for {for_!r} is longer than time is counted: write such as 4h or 2d") from error
 
 
 def _duration(text: str, option: str = "--for") -> timedelta:

@@ -148,4 +148,4 @@ def _labels(found: tuple[Feedback, ...]) -> Answer:
     if disputed:
         note(f"left out: {disputed} predictions that authors correct in different ways")
     note(f"{len(labels)} corrections; whoever corrects isn't drawn by chance: look at them before they become labels")
-    return Answer(labels, lambda console: console.out("\n".join(map(as_json, labels))))
+    return Answer(labels, lambda console: console.out("".join(f"{as_json(one)}\n" for one in labels), end=""))

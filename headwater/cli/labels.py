@@ -10,8 +10,7 @@ import typer
 
 from headwater.cli.command import StackOption, commands, connect, group
 from headwater.cli.output import Answer, answered, note, table
-from headwater.cli.times import day_of, time_of
-from headwater.errors import InvalidRequest
+from headwater.cli.times import day_of, time_with_zone
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -168,11 +167,4 @@ def _words(after: timedelta) -> str:
 
 
 def _known(text: str | None) -> datetime | None:
-    return None if text is None else _zoned("--as-of", text)
-
-
-def _zoned(option: str, text: str) -> datetime:
-    found = time_of(text, option)
-    if found.tzinfo is None:
-        raise InvalidRequest(f"{option} {text!r} has no time zone: write {text}Z for UTC")
-    return found
+    return None if text is None else time_with_zone(text, "--as-of")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -80,11 +81,18 @@ def is_terminal(stream: Any = None) -> bool:
 @cache
 def _console(stderr: bool, _stream: int) -> Console:
     from rich.console import Console
+    from rich.text import Text
+
+    class Harmless(Console):
+        """A console on which no text of strangers moves the cursor, or names the window."""
+
+        def render_str(self, text: str, **options: Any) -> Text:
+            return super().render_str(harmless(text), **options)
 
     # A name may hold what Rich takes for markup or a smiley, and is printed as it is. Without a terminal wide
     # enough that no table is cut: the reader is grep or a log.
     is_screen = (sys.stderr if stderr else sys.stdout).isatty()
-    return Console(
+    return Harmless(
         stderr=stderr, markup=False, emoji=False, highlight=False, soft_wrap=not is_screen,
         width=None if is_screen else 200,
     )  # fmt: skip
@@ -134,6 +142,19 @@ def insist(question: str, yes: bool, instead: str) -> None:
     confirm(question, yes)
 
 
+def harmless(text: str) -> str:
+    """Text in which what a terminal would obey, such as a colour that somebody put into a reason, is escaped.
+
+    Line breaks and tabs stay, as does everything that people write.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        one.encode("unicode_escape").decode() if unicodedata.category(one) == "Cc" and one not in "\n\t" else one
+        for one in text
+    )
+
+
 def visible(text: str) -> str:
     """Text of strangers on one line: what a terminal would obey, or nobody would see, is escaped as Python does."""
     return "".join(one if one.isprintable() and one != "\\" else one.encode("unicode_escape").decode() for one in text)
@@ -158,7 +179,7 @@ def table(
     rows = [list(row) for row in rows]
     return Grid(
         columns=columns,
-        rows=[[cell if isinstance(cell, Text) else Text(show(cell)) for cell in row] for row in rows],
+        rows=[[cell if isinstance(cell, Text) else Text(harmless(show(cell))) for cell in row] for row in rows],
         numbers=[
             bool(rows) and all(isinstance(row[place], int | float) for row in rows) for place in range(len(columns))
         ],

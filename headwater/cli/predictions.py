@@ -9,8 +9,7 @@ import typer
 
 from headwater.cli.command import StackOption, commands, connect, group
 from headwater.cli.output import Answer, answered, note, table
-from headwater.cli.times import time_of
-from headwater.errors import InvalidRequest
+from headwater.cli.times import time_with_zone
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -36,8 +35,8 @@ def list_predictions(
     stack: StackOption = None,
 ) -> Answer:
     """List logged predictions, oldest first; --json has inputs and features too, as they were logged."""
-    first = _zoned("--since", since)
-    last = _zoned("--until", until) if until is not None else datetime.now(UTC)
+    first = time_with_zone(since, "--since")
+    last = time_with_zone(until, "--until") if until is not None else datetime.now(UTC)
     cloud = connect(stack)
     logged = cloud.predictions(model, first, last)
     rows: list[dict[str, Any]] = []
@@ -77,10 +76,3 @@ def _plain(row: dict[str, Any]) -> dict[str, Any]:
         name: value.to_pydatetime() if hasattr(value, "to_pydatetime") else None if value != value else value
         for name, value in row.items()
     }
-
-
-def _zoned(option: str, text: str) -> datetime:
-    found = time_of(text, option)
-    if found.tzinfo is None:
-        raise InvalidRequest(f"{option} {text!r} has no time zone: write {text}Z for UTC")
-    return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime
 
+from headwater.clock import check_year
 from headwater.errors import InvalidRequest
 
 
@@ -14,18 +15,34 @@ def time_of(text: str, option: str = "") -> datetime:
     Raises
     ------
     InvalidRequest
-        It is no time; the message begins with ``option``.
+        It is no time, or of a year that nobody means; the message begins with ``option``.
     """
     try:
-        return datetime.fromisoformat(text)
+        found = datetime.fromisoformat(text)
     except ValueError as error:
         raise InvalidRequest(f"{_given(text, option)} is no time: write it as 2026-03-01T12:00:00Z") from error
+    check_year(found, _given(text, option))
+    return found
 
 
 def time_in_utc(text: str, option: str = "") -> datetime:
-    """The same; UTC unless it has an offset."""
+    """The same as UTC: so it is read without an offset, and so it is kept and shown."""
     found = time_of(text, option)
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def time_with_zone(text: str, option: str) -> datetime:
+    """The same as UTC, for where a time without an offset might be meant otherwise.
+
+    Raises
+    ------
+    InvalidRequest
+        It is no time, or has no offset.
+    """
+    found = time_of(text, option)
+    if found.tzinfo is None:
+        raise InvalidRequest(f"{_given(text, option)} has no time zone: write {found.isoformat()}Z for UTC")
+    return found.astimezone(UTC)
 
 
 def day_of(text: str, option: str = "", *, example: str = "2026-03-01") -> date:
@@ -34,12 +51,14 @@ def day_of(text: str, option: str = "", *, example: str = "2026-03-01") -> date:
     Raises
     ------
     InvalidRequest
-        It is no day; the message begins with ``option`` and ends with the ``example``.
+        It is no day, or of a year that nobody means; the message begins with ``option``.
     """
     try:
-        return date.fromisoformat(text)
+        found = date.fromisoformat(text)
     except ValueError as error:
         raise InvalidRequest(f"{_given(text, option)} is no day: write it as {example}") from error
+    check_year(found, _given(text, option))
+    return found
 
 
 def _given(text: str, option: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 
-from headwater.clock import moment_asked
+from headwater.clock import check_year, moment_asked
 from headwater.errors import InvalidRequest
 from headwater.monitoring.drift.verdicts import Finding
 from headwater.monitoring.fingerprints import fingerprint
@@ -206,7 +206,11 @@ def _days(query: Mapping[str, str]) -> tuple[date | None, date | None]:
 
 def _day(query: Mapping[str, str], name: str) -> date | None:
     text = query.get(name)
+    if text is None:
+        return None
     try:
-        return None if text is None else date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError as error:
         raise InvalidRequest(f"{name} {text!r:.40} is no day: write it as 2026-03-01") from error
+    check_year(day, f"{name} {text!r:.40}")
+    return day

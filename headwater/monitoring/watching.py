@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
+from headwater.clock import in_utc
 from headwater.errors import InvalidRequest, NotFound
 from headwater.monitoring.answers import (
     ColumnQuality,
@@ -77,8 +78,7 @@ class Watching:
         now: datetime,
         known: datetime | None = None,
     ) -> None:
-        if known is not None and known.tzinfo is None:
-            raise InvalidRequest(f"as_of {known.isoformat()} has no time zone: give one, such as +00:00")
+        known = None if known is None else in_utc(known, "as_of")
         self._registry, self._log, self._store, self._versions = registry, log, store, versions
         self._now, self._known = now, known
         self.days = Days(log, days, versions, now=now, known=known)

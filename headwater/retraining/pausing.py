@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from headwater.clock import Clock, utc_now
+from headwater.clock import Clock, in_utc, utc_now
 from headwater.retraining.errors import BadPause, NotPaused, RetrainingBusy
 from headwater.retraining.store import RetrainStore
 from headwater.retraining.types import Decision, Pause, RetrainState, Verdict
@@ -29,6 +29,7 @@ def pause(
         ``until`` is past.
     RetrainingBusy
     """
+    until = None if until is None else in_utc(until, "until")
     if until is not None and until <= now():
         raise BadPause(f"a pause until {until:%Y-%m-%d %H:%M} UTC is over already: give a later time")
     made = Pause(by=by, since=now(), until=until, why=why)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from itertools import islice, takewhile
 from typing import Literal
 
-from headwater.clock import Clock, utc_now
+from headwater.clock import Clock, in_utc, utc_now
 from headwater.errors import InvalidRequest
 from headwater.schedules.errors import BadRange, NotPaused, StillRuns
 from headwater.schedules.starting import Starter, with_open
@@ -92,6 +92,8 @@ class Scheduler:
         InvalidRequest
             ``until`` is past.
         """
+
+        until = None if until is None else in_utc(until, "until")
 
         def change(turn: Turn) -> tuple[ScheduleState, list[Entry]]:
             if until is not None and until <= turn.now:

@@ -41,8 +41,12 @@ def explain_routes(declared: Alarms, labels: Mapping[str, str]) -> tuple[RouteVi
 
 def labels_of(pairs: Sequence[str]) -> dict[str, str]:
     """Labels written as ``name=value``; raises `InvalidRequest`."""
+    found: dict[str, str] = {}
     for pair in pairs:
-        name, sign, _ = pair.partition("=")
+        name, sign, value = pair.partition("=")
         if not sign or not LABEL_NAME.fullmatch(name):
             raise InvalidRequest(f"{pair!r} is no label: write LABEL=VALUE, such as severity=critical")
-    return {name: value for name, _, value in (pair.partition("=") for pair in pairs)}
+        if name in found:
+            raise InvalidRequest(f"{pair!r}: {name} is {found[name]!r} already; an alarm has each label once")
+        found[name] = value
+    return found

@@ -13,7 +13,7 @@ from typing import Any, Self
 import numpy
 import pandas
 
-from headwater.clock import Clock, utc_now
+from headwater.clock import Clock, in_utc, utc_now
 from headwater.declare import Product
 from headwater.errors import InvalidRequest
 from headwater.json_values import dumps
@@ -321,9 +321,7 @@ class Labels:
         if known is None:
             self._asked = self._asked or self._now()
             return self._asked
-        if known.tzinfo is None:
-            raise InvalidRequest(f"known {known.isoformat()} has no time zone: write {known.isoformat()}+00:00 for UTC")
-        return known
+        return in_utc(known, "known")
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -118,12 +118,70 @@ def test_people_acknowledge_show_and_list(run: Run, group: str) -> None:
         (["unmute", "x"], 3, "no mute 'x'"),
         (["test", "pager"], 3, "no receiver 'pager': there are mail"),
         (["send", "/nothing"], 2, "can't be read as JSON"),
+        (["mute", "model=a", "--reason", "r", "--for", "999999999d"], 2, "is longer than time is"),
+        (["mute", "model=a", "--reason", "r", "--for", "1h", "--from", "9999-12-31T23:30Z"], 2, "from 1000 to 8999"),
+        (
+            ["mute", "model=a", "--reason", "r", "--cron", "0 22 ? * * *", "--lasts", "8h", "--calendar", "free-days"],
+            2,
+            "calendar 'free-days': write business-days:DE",
+        ),
+        (["replay", "--since", "2026-11-30", "--until", "2026-11-01"], 2, "isn't before --until '2026-11-01'"),
+        (["route", "a=1", "a=2"], 2, "a is '1' already; an alarm has each label once"),
     ],
 )
 def test_what_cannot_be_done_is_one_line(run: Run, group: str, arguments: list[str], code: int, words: str) -> None:
     done = run("alarms", *arguments)
     assert done.code == code, done.err
     assert words in done.err.splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "can't be read as JSON"),
+        ("[" * 100_000, "nested too deep"),
+        ('{"alerts": [{"status": "firing"}]}', "alerts[0]: expected an object with 'labels', an object too, and 'sta"),
+        ('{"alerts": [{"labels": {"alertname": "x", "n": NaN}, "startsAt": "2026-11-01T12:00:00Z"}]}', "NaN"),
+        ('{"alerts": [{"labels": {"alertname": "x"}, "startsAt": "yesterday"}]}', "'yesterday' is no time: write it"),
+    ],
+)
+def test_a_file_that_is_no_webhook_is_refused_in_the_words_of_people(
+    run: Run, group: str, tmp_path: Path, text: str, words: str
+) -> None:
+    (tmp_path / "alarms.json").write_text(text)
+    done = run("alarms", "send", str(tmp_path / "alarms.json"))
+    assert (done.code, len(done.err.splitlines())) == (2, 1)
+    assert words in done.err
+    assert "Error" not in done.err
+
+
+def test_a_webhook_that_windows_wrote_begins_with_a_byte_order_mark(run: Run, group: str, tmp_path: Path) -> None:
+    (tmp_path / "alarms.json").write_text('{"version": "4", "alerts": []}', encoding="utf-8-sig")
+    assert run("alarms", "send", str(tmp_path / "alarms.json")).err == "0 alarms sent\n"
+
+
+@pytest.mark.parametrize("verb", [["ack", "drift"], ["snooze", "drift"], ["mute", "model=flights", "--reason", "r"]])
+def test_a_time_with_an_offset_is_kept_and_said_in_utc(run: Run, group: str, verb: list[str]) -> None:
+    end = datetime.now(UTC).replace(microsecond=0) + timedelta(days=2)
+    there = end.astimezone(timezone(timedelta(hours=9)))
+    done = run("alarms", *verb, "--until", there.isoformat())
+    assert f"until {end:%Y-%m-%d %H:%M} UTC" in done.err
+    kept = run("alarms", "mutes", "--json").json[0]["ends_at"] if verb[0] == "mute" else AlarmStore("registry")
+    assert (kept if isinstance(kept, str) else kept.group(group).until) in {f"{end:%Y-%m-%dT%H:%M:%SZ}", end}
+
+
+def test_who_lists_nothing_is_told_so(run: Run, group: str) -> None:
+    assert "no mute holds or is to come" in run("alarms", "mutes").err
+    assert "no heartbeat is expected" in run("alarms", "heartbeats").err
+
+
+def test_a_reason_can_not_colour_the_terminal_of_who_reads_it(run: Run, group: str) -> None:
+    run("alarms", "mute", "model=flights", "--reason", "\x1b[31mred\x1b]0;title\x07", "--for", "1h")
+    run("alarms", "ack", "drift", "--note", "\x1b[2Jgone")
+    said = run("alarms", "mutes").out + run("alarms", "show", "drift").out
+    assert "\x1b" not in said
+    assert r"\x1b[31mred" in said
+    assert r"\x1b[2Jgone" in said
 
 
 def test_a_mute_is_previewed_made_listed_and_ended(run: Run, group: str) -> None:
