@@ -24,7 +24,7 @@ from headwater.declare.collectors import RunsIn
 from headwater.errors import NotFound
 from headwater.json_values import loads
 from headwater.lake.types import Upload
-from headwater.schedules.types import TickRecord, TickStatus
+from headwater.schedules.types import TickRecord, TickStatus, Work
 from headwater.storage.table import Table
 from headwater.values import Value
 
@@ -172,8 +172,13 @@ class Collectors:
 
     def runs_in(self, name: str) -> RunsIn:
         """Where a collector runs, as it was deployed: in the function, or in a container."""
+        work = self._work(name)
+        return (work.runs_in if work else None) or "function"
+
+    def _work(self, name: str) -> Work | None:
+        """A collector as it was deployed."""
         works = (one.work for one in self._schedules.list())
-        return next((one.runs_in for one in works if (one.kind, one.name) == ("collecting", name)), None) or "function"
+        return next((one for one in works if (one.kind, one.name) == ("collecting", name)), None)
 
     def wait(self, name: str, tick: TickRecord, *, timeout: float = 3600.0) -> CollectionRun:
         """Wait until a run has ended.
@@ -224,11 +229,14 @@ class Collectors:
         ------
         CollectorNotFound
         BadSetting
-            A value has a line break, or there are too many or too long ones.
+            The collector declares no such name, a value has a line break, or there are too many or too long ones.
         """
         with self._using():
             store = self._known(name)
-            return configure(store, name, changes, by=me(), now=datetime.now(UTC), pause=time.sleep)
+        work, now = self._work(name), datetime.now(UTC)
+        declared = work.settings if work else None
+        with self._using():
+            return configure(store, name, changes, declared=declared, by=me(), now=now, pause=time.sleep)
 
     def reset(self, name: str, *, cursor: Any = None) -> CollectorState:
         """Set a collector's cursor, or forget it: the next run reads from there, or from the beginning.

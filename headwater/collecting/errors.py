@@ -30,7 +30,7 @@ class DeclarationChanged(Refused):
 
 
 class BadSetting(InvalidRequest):
-    """A setting that a stack would have for itself has no usable name or value."""
+    """A setting that a stack would have for itself has no usable name or value, or isn't declared."""
 
 
 class BadCursor(InvalidRequest):

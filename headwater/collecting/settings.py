@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 
 from headwater.collecting.errors import BadSetting, CollectFailed, CollectorBusy
@@ -34,21 +34,30 @@ def configure(
     collector: str,
     changes: Mapping[str, str | None],
     *,
+    declared: Collection[str] | None = None,
     by: str,
     now: datetime,
     pause: Callable[[float], None],
 ) -> CollectorSettings:
     """Give settings of a collector values of the stack's own; None gives the declared value back.
 
+    Parameters
+    ----------
+    declared : collection of str, optional
+        Names that the collector declares; by default nobody knows them, and a run says which one it lacks.
+
     Raises
     ------
     BadSetting
-        A name or value can't be one, or there are too many.
+        A name or value can't be one, the collector declares no such name, or there are too many.
     CollectorBusy
     """
     for name, value in changes.items():
         if not _NAME.fullmatch(name):
             raise BadSetting(f"{name[:60]!r} is no name of a setting")
+        if value is not None and declared is not None and name not in declared:
+            names = f"it has {', '.join(sorted(declared))}" if declared else "it declares none"
+            raise BadSetting(f"collector {collector!r} has no setting {name!r}: {names}")
         if value is not None and (not value.isprintable() or len(value) > LONGEST_SETTING):
             raise BadSetting(f"{name}: expected at most {LONGEST_SETTING:,} printable characters, got {len(value):,}")
     for _ in tries(_TRIES, pause):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from headwater.declare import Catalog, Schedule
+from headwater.declare import Catalog, Code, Collector, Schedule
 from headwater.schedules.days import check
 from headwater.schedules.errors import HolidaysUnknown
 from headwater.schedules.ticks import CALENDAR_HORIZON, upcoming
@@ -24,12 +24,16 @@ def definitions(catalog: Catalog) -> list[Definition]:
     collecting = [
         Definition(
             name=one.schedule_name,
-            work=Work(kind="collecting", name=name, runs_in=one.runs_in),
+            work=Work(kind="collecting", name=name, runs_in=one.runs_in, settings=_settings(one)),
             schedule=one.schedule,
         )
         for name, one in sorted(catalog.collectors.items())
     ]
     return [*retraining, *collecting]
+
+
+def _settings(collector: Collector) -> tuple[str, ...]:
+    return tuple(sorted(collector.reads.settings)) if isinstance(collector.reads, Code) else ()
 
 
 def schedule_problems(schedule: Schedule, *, field: str, can_replace: bool = True) -> Iterator[str]:

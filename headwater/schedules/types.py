@@ -29,6 +29,8 @@ class Work(Value):
     """Name of the model, of the collector, or of the schedule that calls."""
     runs_in: RunsIn | None = None
     """Where a collector runs; None for other work."""
+    settings: tuple[str, ...] | None = None
+    """Names of the settings that a collector declares; None for other work, and of earlier deployments."""
     function: str = ""
     """ARN of the function to call."""
     event: Mapping[str, str] = Field(default_factory=dict)

@@ -33,7 +33,7 @@ def machine(stack: None) -> Any:
     put_definition(
         Definition(
             name="collect-book",
-            work=Work(kind="collecting", name="book", runs_in="container"),
+            work=Work(kind="collecting", name="book", runs_in="container", settings=("page", "shelf")),
             schedule=Schedule(every="1h"),
         )
     )
@@ -153,6 +153,15 @@ def test_a_setting_of_the_stacks_own_is_set_shown_and_given_back(run: Run, machi
     assert run("collect", "set", "book", "--unset", "page").out == "every setting has its declared value\n"
 
 
+def test_a_setting_that_the_collector_does_not_declare_is_refused(run: Run, machine: Any) -> None:
+    done = run("collect", "set", "book", "pages=3")
+    assert (done.code, done.out) == (2, "")
+    assert "collector 'book' has no setting 'pages': it has page, shelf" in done.err
+    # One that an earlier declaration had can still be taken back.
+    assert run("collect", "set", "book", "--unset", "pages").code == 0
+    assert run("collect", "show", "book", "--json").json["settings"] == {}
+
+
 def test_the_upload_that_a_file_became_can_be_waited_for(run: Run, machine: Any) -> None:
     collectors = connect("dev").collectors
     assert collectors.landed("book", "all.jsonl.gz") is None
@@ -176,7 +185,7 @@ def test_the_upload_that_a_file_became_can_be_waited_for(run: Run, machine: Any)
         (("set", "book", "shelf"), 2, "'shelf': expected SETTING=VALUE, each setting once"),
         (("set", "book", "a=1", "a=2"), 2, "'a=2': expected SETTING=VALUE, each setting once"),
         (("set", "book", "a=1", "--unset", "a"), 2, "'a=1': expected SETTING=VALUE, each setting once"),
-        (("set", "book", "a=\x1b[31m"), 2, "a: expected at most 2,000 printable characters"),
+        (("set", "book", "page=\x1b[31m"), 2, "page: expected at most 2,000 printable characters"),
         (("set", "book", "a b=c"), 2, "'a b' is no name of a setting"),
         (("show", "page"), 3, "the stack has no collector 'page': it has book"),
         (("history", "page"), 3, "the stack has no collector 'page'"),
