@@ -11,14 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from headwater.monitoring.log.listing import Page, asked
-from headwater.monitoring.log.types import (
-    CompactedHour,
-    Part,
-    Progress,
-    hour_text,
-    parts_prefix,
-    quarantine_prefix,
-)
+from headwater.monitoring.log.types import CompactedHour, Part, Progress, hour_text, parts_prefix, quarantine_prefix
 from headwater.serving.store import COMPACTED, PredictionStore
 from headwater.serving.types import RECORD_FORMAT, day_prefix, hour_prefix
 from headwater.storage.clients import client
