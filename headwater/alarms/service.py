@@ -21,16 +21,7 @@ from headwater.alarms.routing import Leg, Router, digest
 from headwater.alarms.store import AlarmStore, Timer
 from headwater.alarms.storms import STORM, storm_leg
 from headwater.alarms.timers import TRIES, Sender, Timers
-from headwater.alarms.types import (
-    AlarmRecord,
-    Decision,
-    Group,
-    GroupStatus,
-    Instance,
-    Kind,
-    Notice,
-    Notification,
-)
+from headwater.alarms.types import AlarmRecord, Decision, Group, GroupStatus, Instance, Kind, Notice, Notification
 from headwater.clock import Clock, utc_now
 from headwater.declare.alarms import Alarms
 from headwater.declare.matchers import all_match

@@ -150,7 +150,7 @@ class AlarmStore:
             "version": group.generation,
             "document": group.model_dump_json(),
         }
-        writes = [self._table.put(state, only_if="#version = :before", before=before.generation)]
+        writes = [self._table.put_over(state, "version", before.generation)]
         writes += [self._put(*_notify_key(one), one.model_dump_json(), version=0) for one in notifications]
         if opened is not None:
             writes.append(self._table.put({"pk": OPENED, "sk": f"AT#{_stamp(opened)}#{group.id}"}))
@@ -178,10 +178,8 @@ class AlarmStore:
         """Set a group's timer if it still is ``before``; False if it isn't."""
         due = timer.due.isoformat() if timer.due else None
         item: dict[str, Any] = {"pk": _group(group), "sk": "TIMER", "turn": timer.turn, "due": due}
-        if before.turn == 0:
-            return self._table.write(self._table.put(item, only_if=ABSENT))
         # Whoever sets it later in the same turn takes it over: a look too many harms nobody.
-        return self._table.write(self._table.put(item, only_if="#turn = :turn", turn=before.turn))
+        return self._table.write(self._table.put_over(item, "turn", before.turn or None))
 
     # Notifications.
 
@@ -210,7 +208,7 @@ class AlarmStore:
         """
         pk, sk = _notify_key(after)
         item: dict[str, Any] = {"pk": pk, "sk": sk, "version": after.version, "document": after.model_dump_json()}
-        writes = [self._table.put(item, only_if="#version = :before", before=before.version)]
+        writes = [self._table.put_over(item, "version", before.version)]
         if instead is not None and self.notification(*_parts(instead)) is None:
             writes.append(self._put(*_notify_key(instead), instead.model_dump_json(), version=0))
         return self._table.applied(writes)
@@ -247,9 +245,7 @@ class AlarmStore:
 
     def _member(self, pk: str, sk: str, instance: Instance, before: Instance | None) -> dict[str, Any]:
         item = {"pk": pk, "sk": sk, "event_id": instance.event_id, "document": instance.model_dump_json()}
-        if before is None:
-            return self._table.put(item, only_if=ABSENT)
-        return self._table.put(item, only_if="event_id = :before", before=before.event_id)
+        return self._table.put_over(item, "event_id", before.event_id if before else None)
 
     def _put(self, pk: str, sk: str, document: str, *, version: int) -> dict[str, Any]:
         return self._table.put({"pk": pk, "sk": sk, "version": version, "document": document}, only_if=ABSENT)

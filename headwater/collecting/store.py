@@ -23,6 +23,7 @@ from headwater.storage.table import ABSENT, Table
 from headwater.values import Pointer, Stored
 
 V = TypeVar("V", bound=Stored)
+W = TypeVar("W", CollectorState, CollectorSettings)
 
 STAGED, MEMORY = "collected/files/", "collected/memory/"
 STATE, SETTINGS, BATCHES, FILES, RUNS = "STATE", "SETTINGS", "BATCH#", "FILE#", "RUN#"
@@ -65,10 +66,7 @@ class CollectorStore:
 
     def set(self, settings: CollectorSettings, before: CollectorSettings | None) -> bool:
         """Write the stack's own values, unless they aren't what they were before."""
-        held: dict[str, Any] = (
-            {"only_if": "write_id = :before", "before": before.write} if before else {"only_if": ABSENT}
-        )
-        return self._table.write(self._put(SETTINGS, settings, {"write_id": settings.write}, **held))
+        return self._table.write(self._put_over(SETTINGS, settings, before))
 
     def batch(self, sequence: int) -> BatchRecord | None:
         """A batch that counts."""
@@ -101,10 +99,7 @@ class CollectorStore:
             this very write.
         """
         state, before = commit.state, commit.before
-        held: dict[str, Any] = (
-            {"only_if": "write_id = :before", "before": before.write} if before else {"only_if": ABSENT}
-        )
-        writes = [self._put(STATE, state, {"write_id": state.write}, **held)]
+        writes = [self._put_over(STATE, state, before)]
         if commit.batch is not None:
             writes.append(self._put(_batch_key(commit.batch.sequence), commit.batch, only_if=ABSENT))
             if commit.file is not None:
@@ -122,7 +117,7 @@ class CollectorStore:
     def settle(self, state: CollectorState, before: CollectorState, batches: Sequence[BatchRecord]) -> bool:
         """Write a state and batches that have landed, on the same condition as `commit`."""
         writes = [
-            self._put(STATE, state, {"write_id": state.write}, only_if="write_id = :before", before=before.write),
+            self._put_over(STATE, state, before),
             *(self._put(_batch_key(batch.sequence), batch) for batch in batches),
         ]
         return self._table.applied(writes)
@@ -133,6 +128,10 @@ class CollectorStore:
 
     def _get(self, sk: str, kind: type[V]) -> V | None:
         return self._table.document(self._pk, sk, kind)
+
+    def _put_over(self, sk: str, value: W, before: W | None) -> dict[str, Any]:
+        item = {"pk": self._pk, "sk": sk, "document": value.model_dump_json(), "write_id": value.write}
+        return self._table.put_over(item, "write_id", before.write if before else None)
 
     def _put(self, sk: str, value: BaseModel, more: dict[str, Any] | None = None, **condition: Any) -> dict[str, Any]:
         return self._table.put(

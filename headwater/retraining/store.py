@@ -87,8 +87,7 @@ class RetrainStore:
         """
         pk = PREFIX + state.model
         item: Item = {"pk": pk, "sk": _STATE, "revision": state.revision, "document": state.model_dump_json()}
-        held = {"only_if": "#revision = :known", "known": before.revision} if before.revision else {"only_if": ABSENT}
-        writes = [self.table.put(item, **held)]
+        writes = [self.table.put_over(item, "revision", before.revision or None)]
         if decision is not None:
             document = decision.model_dump_json()
             key = f"{LOG}{decision.at:%Y-%m-%dT%H:%M:%S.%f}Z#{decision.revision:08d}"

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from pydantic import BaseModel
 
 from headwater.schedules.types import Definition, Effective, ScheduleState, TickRecord
 from headwater.storage.objects import Bucket, ObjectGone
-from headwater.storage.table import ABSENT, Table
+from headwater.storage.table import ABSENT, Item, Table
 
 DEFINITIONS = "stack/schedules/"
 """The deployment keeps each schedule's definition in the artifacts bucket, as ``<name>.json``."""
@@ -96,20 +96,20 @@ class Ledger:
             is this very write.
         """
         pk = _schedule(state.definition.name)
-        held = {"only_if": "write_id = :before", "before": before.write} if before else {"only_if": ABSENT}
-        writes = [self._put(pk, STATE, state, {"write_id": state.write}, **held)]
+        item = _item(pk, STATE, state, write_id=state.write)
+        writes = [self.table.put_over(item, "write_id", before.write if before else None)]
         for record, was in ticks:
-            condition = {"only_if": "changed = :was", "was": _changed(was)} if was else {"only_if": ABSENT}
-            writes.append(self._put(pk, record.key, record, {"changed": _changed(record)}, **condition))
+            item = _item(pk, record.key, record, changed=_changed(record))
+            writes.append(self.table.put_over(item, "changed", _changed(was) if was else None))
         if defined is not None:
             # The write id tells two definitions of the same second apart.
             key = f"{DEFINED}{defined.since:%Y-%m-%dT%H:%M:%S.%f}Z#{state.write}"
-            writes.append(self._put(pk, key, defined, {}, only_if=ABSENT))
+            writes.append(self.table.put(_item(pk, key, defined), only_if=ABSENT))
         return self.table.applied(writes)
 
-    def _put(self, pk: str, sk: str, value: BaseModel, more: dict[str, str], **condition: str) -> dict[str, Any]:
-        item = {"pk": pk, "sk": sk, "document": value.model_dump_json(), **more}
-        return self.table.put(item, **condition)
+
+def _item(pk: str, sk: str, value: BaseModel, **more: str) -> Item:
+    return {"pk": pk, "sk": sk, "document": value.model_dump_json(), **more}
 
 
 def _schedule(name: str) -> str:

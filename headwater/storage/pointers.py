@@ -131,11 +131,9 @@ class LoggedPointer:
         return None
 
     def _set(self, proposal: Proposal) -> dict[str, Any]:
-        entry, unmoved = proposal.entry, f"#{self._target} = :before"
+        entry = proposal.entry
         if entry["to"] is None:
-            return self._table.delete(self._pk, self._sk, only_if=unmoved, before=entry["before"])
+            return self._table.delete(self._pk, self._sk, only_if=f"#{self._target} = :before", before=entry["before"])
         item: dict[str, Scalar] = {"pk": self._pk, "sk": self._sk, **proposal.fields, self._target: entry["to"]}
         item |= {name: entry[name] for name in ("sequence", "write_id")}
-        if entry["before"] is None:
-            return self._table.put(item, only_if=ABSENT)
-        return self._table.put(item, only_if=unmoved, before=entry["before"])
+        return self._table.put_over(item, self._target, entry["before"])

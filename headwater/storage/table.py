@@ -176,6 +176,12 @@ class Table:
         """A write that replaces the item if ``only_if`` holds; ``values`` are its ``:placeholders``."""
         return {"Put": {"TableName": self.table, "Item": _marshal(item), **_condition(only_if, values)}}
 
+    def put_over(self, item: Item, field: str, before: Scalar) -> dict[str, Any]:
+        """A write that replaces the item if its ``field`` still is ``before``; None: a new one, if there is none."""
+        if before is None:
+            return self.put(item, only_if=ABSENT)
+        return self.put(item, only_if=f"#{field} = :before", before=before)
+
     def delete(self, pk: str, sk: str, *, only_if: str, **values: Scalar) -> dict[str, Any]:
         """A write that removes the item if ``only_if`` holds."""
         key = _marshal({"pk": pk, "sk": sk})

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from headwater.alarms.alive.types import HeartbeatState, PingState
-from headwater.storage.table import ABSENT, Table
+from headwater.storage.table import Table
 
 HEARTBEATS, PINGS = "ALARM#HEARTBEATS", "ALARM#PINGS"
 
@@ -43,6 +43,4 @@ class AliveStore:
 
     def _keep(self, pk: str, name: str, version: int, before: int | None, document: str) -> bool:
         item: dict[str, str | int | None] = {"pk": pk, "sk": f"ID#{name}", "version": version, "document": document}
-        if before is None:
-            return self._table.write(self._table.put(item, only_if=ABSENT))
-        return self._table.write(self._table.put(item, only_if="#version = :before", before=before))
+        return self._table.write(self._table.put_over(item, "version", before))

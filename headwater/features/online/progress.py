@@ -15,7 +15,7 @@ from typing import Any
 from headwater.lake.types import DataVersion, PinnedCommit
 from headwater.registry.errors import RegistryBusy
 from headwater.storage.retries import tries
-from headwater.storage.table import ABSENT, Scalar, Table, WriteRefused
+from headwater.storage.table import Scalar, Table, WriteRefused
 from headwater.values import Stored, Value
 
 _TRIES = 12
@@ -206,11 +206,7 @@ class ProgressOf:
                 "document": changed.model_dump_json(exclude_defaults=True),
                 "count": count + 1,
             }
-            write = (
-                self._store.put(item, only_if="#count = :count", count=count)
-                if count
-                else self._store.put(item, only_if=ABSENT)
-            )
+            write = self._store.put_over(item, "count", count or None)
             # Refused, another one was first, or our answer was lost: then the change is there already.
             with suppress(WriteRefused):
                 self._store.transact([write])

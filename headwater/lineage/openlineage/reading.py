@@ -17,12 +17,7 @@ from typing import Any, NamedTuple, Self
 from headwater import json_values
 from headwater.graph import Edge, Known, Node, Role, Told
 from headwater.lineage.openlineage.moments import moment
-from headwater.lineage.openlineage.naming import (
-    DatasetName,
-    StackNames,
-    foreign_dataset,
-    foreign_run,
-)
+from headwater.lineage.openlineage.naming import DatasetName, StackNames, foreign_dataset, foreign_run
 
 RECEIVED = "lineage/in"
 """Prefix of received events."""

@@ -15,7 +15,7 @@ from pydantic import AwareDatetime
 
 from headwater.clock import Clock, utc_now
 from headwater.errors import HeadwaterError, InvalidRequest, NotFound, Refused
-from headwater.storage.table import ABSENT, Table
+from headwater.storage.table import Table
 from headwater.values import Stored
 
 PREFIX = "SCRAPE#"
@@ -165,9 +165,7 @@ class ScrapeTokens:
 
     def _write(self, kept: ScrapeToken, *, replaces: ScrapeToken | None) -> bool:
         item: Mapping[str, Any] = {"pk": PREFIX, "sk": kept.name, **kept.model_dump(mode="json")}
-        if replaces is None:
-            return self.table.write(self.table.put(item, only_if=ABSENT))
-        return self.table.write(self.table.put(item, only_if="#sha256 = :sha256", sha256=replaces.sha256))
+        return self.table.write(self.table.put_over(item, "sha256", replaces.sha256 if replaces else None))
 
     def _exists(self, kept: ScrapeToken) -> TokenExists:
         return TokenExists(

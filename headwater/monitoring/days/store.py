@@ -6,14 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
 from typing import NamedTuple
 
-from headwater.monitoring.days.types import (
-    PartDay,
-    PartIndex,
-    PartName,
-    day_folder,
-    index_prefix,
-    profiles_prefix,
-)
+from headwater.monitoring.days.types import PartDay, PartIndex, PartName, day_folder, index_prefix, profiles_prefix
 from headwater.monitoring.log.types import hour_text
 from headwater.storage.objects import Bucket, ObjectGone
 from headwater.storage.table import Item, Table

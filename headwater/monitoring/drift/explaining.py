@@ -7,13 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from headwater.monitoring.drift.bank import Bank
-from headwater.monitoring.drift.channels import (
-    Channel,
-    ShownStatistics,
-    cells_of,
-    equal_mass,
-    shown,
-)
+from headwater.monitoring.drift.channels import Channel, ShownStatistics, cells_of, equal_mass, shown
 from headwater.monitoring.drift.reference import outside_of, top_of
 from headwater.monitoring.profiles.types import SCORES, CategoryCounts, NumberCounts, WindowProfile, merge
 from headwater.values import Value

@@ -19,13 +19,7 @@ from headwater.monitoring.drift import lasting
 from headwater.monitoring.drift.bank import Bank, stratum_of
 from headwater.monitoring.drift.channels import DISTANCES, Floats
 from headwater.monitoring.drift.quality import detail_of, quality_findings, stuck_findings, words_of
-from headwater.monitoring.drift.reference import (
-    LEAST_KNOWN,
-    LEAST_ROWS,
-    LEAST_WINDOWS,
-    FeatureReference,
-    tail_scores,
-)
+from headwater.monitoring.drift.reference import LEAST_KNOWN, LEAST_ROWS, LEAST_WINDOWS, FeatureReference, tail_scores
 from headwater.monitoring.drift.verdicts import ALL, Finding, Outcome, Verdict
 from headwater.monitoring.profiles.types import SCORES, CategoryCounts, NumberCounts, SchemeMismatch, WindowProfile
 

@@ -11,14 +11,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from headwater.monitoring.drift.channels import (
-    DISTANCES,
-    Channel,
-    Floats,
-    cells_of,
-    equal_mass,
-    shape_distance,
-)
+from headwater.monitoring.drift.channels import DISTANCES, Channel, Floats, cells_of, equal_mass, shape_distance
 from headwater.monitoring.profiles.types import CategoryCounts, NumberCounts
 
 LEAST_ROWS = 50

@@ -11,20 +11,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from headwater.monitoring.log.listing import Page, asked
-from headwater.monitoring.log.types import (
-    CompactedHour,
-    Part,
-    Progress,
-    hour_text,
-    parts_prefix,
-    quarantine_prefix,
-)
+from headwater.monitoring.log.types import CompactedHour, Part, Progress, hour_text, parts_prefix, quarantine_prefix
 from headwater.serving.store import COMPACTED, PredictionStore
 from headwater.serving.types import RECORD_FORMAT, day_prefix, hour_prefix
 from headwater.storage.clients import client
 from headwater.storage.http.connection import connection
 from headwater.storage.objects import Bucket
-from headwater.storage.table import ABSENT, Item, Table, WriteRefused
+from headwater.storage.table import Item, Table, WriteRefused
 
 PREFIX = "COMPACT#"
 _HOUR, _PROGRESS = "HOUR#", "PROGRESS"
@@ -134,7 +127,9 @@ class CompactionStore:
             if other.name != part.name
         ]
         try:
-            self._table.transact([self._put_after(head, revision), self._table.put(entry), *left])
+            self._table.transact(
+                [self._table.put_over(head, "revision", revision or None), self._table.put(entry), *left]
+            )
         except WriteRefused as error:
             raise Contended(str(error)) from error
         return known.model_copy(update={"revision": revision + 1, "parts": parts, "expected": len(parts)})
@@ -192,15 +187,9 @@ class CompactionStore:
             "revision": later.revision,
             "progress": later.model_dump_json(),
         }
-        if not self._table.write(self._put_after(item, progress.revision)):
+        if not self._table.write(self._table.put_over(item, "revision", progress.revision or None)):
             raise Contended(f"another compaction of {progress.model} goes on")
         return later
-
-    def _put_after(self, item: Item, revision: int) -> dict[str, Any]:
-        """A write that counts if the item is still of ``revision``; 0: if there is none."""
-        if not revision:
-            return self._table.put(item, only_if=ABSENT)
-        return self._table.put(item, only_if="#revision = :known", known=revision)
 
 
 def _before(sk: str) -> str:

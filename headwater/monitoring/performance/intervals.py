@@ -9,12 +9,7 @@ import numpy as np
 from headwater.declare import Metric
 from headwater.monitoring.performance.cells import Cells, Floats
 from headwater.monitoring.performance.distributions import t_quantile
-from headwater.monitoring.performance.metrics import (
-    RANKED,
-    above,
-    of_cells,
-    row_losses,
-)
+from headwater.monitoring.performance.metrics import RANKED, above, of_cells, row_losses
 from headwater.monitoring.performance.types import FEWEST_OF_A_CLASS, FEWEST_ROWS, Figure
 from headwater.monitoring.shares import Z, wilson
 

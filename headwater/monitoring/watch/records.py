@@ -71,9 +71,7 @@ class WatchRecords:
             "revision": later.revision,
             "judged": later.model_dump_json(),
         }
-        if not day.revision:
-            return self.table.write(self.table.put(item, only_if=ABSENT))
-        return self.table.write(self.table.put(item, only_if="#revision = :known", known=day.revision))
+        return self.table.write(self.table.put_over(item, "revision", day.revision or None))
 
     def revisions(self, model: str) -> list[str]:
         """Texts that change if anything is said anew: days by revision, windows, and whether estimates stand."""
@@ -151,10 +149,7 @@ class WatchRecords:
                 "pk": pk, "sk": f"{_STANDING}v{scored.version}", "revision": after.revision,
                 "standing": after.model_dump_json(),
             }  # fmt: skip
-            if before.revision:
-                write = self.table.put(standing, only_if="#revision = :known", known=before.revision)
-            else:
-                write = self.table.put(standing, only_if=ABSENT)
+            write = self.table.put_over(standing, "revision", before.revision or None)
             entry: Item = {"pk": pk, "sk": sk, "scored": scored.model_dump_json()}
             try:
                 self.table.transact([self.table.put(entry, only_if=ABSENT), write])

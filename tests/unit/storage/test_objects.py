@@ -71,3 +71,8 @@ def test_values_are_read_out_of_their_items(monkeypatch: pytest.MonkeyPatch) -> 
         assert [note.text for note in table.last_documents("P", "N#", Note, 2)] == ["2", "1"]
         assert not table.applied([table.put({"pk": "P", "sk": "N#0"}, only_if=ABSENT)])
         assert table.applied([table.put({"pk": "P", "sk": "N#3"}, only_if=ABSENT)])
+        held = {"pk": "P", "sk": "N#4", "version": 1}
+        assert table.write(table.put_over(held, "version", None))
+        assert not table.write(table.put_over(held, "version", None))
+        assert table.write(table.put_over(held | {"version": 2}, "version", 1))
+        assert not table.write(table.put_over(held | {"version": 2}, "version", 1))
