@@ -11,7 +11,6 @@ from headwater.declare.base import Declaration, refuse_repeats
 from headwater.declare.times import Duration
 
 Reason = Literal["schedule", "upload", "drift", "performance", "labels"]
-REASONS: tuple[Reason, ...] = ("schedule", "upload", "drift", "performance", "labels")
 LONGEST_WAIT = timedelta(days=90)
 MOST_WINDOWS = 30
 

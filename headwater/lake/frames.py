@@ -21,7 +21,6 @@ from headwater.lake.reading import ROW
 
 _NULLABLE = {numpy.dtype(kind): pandas.api.types.pandas_dtype(kind.capitalize().replace("Ui", "UI"))
              for kind in ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")}  # fmt: skip
-_Maker = Callable[[Any, Column], Any]
 
 
 def frame_of(

@@ -282,11 +282,6 @@ class _Writer:
             self._pending.popleft().result()
 
 
-def edits_of(changes: Iterable[Change]) -> Iterator[Edit]:
-    """The edits that lead from where the changes start to where they end."""
-    return ((change.path, change.after) for change in changes)
-
-
 def sorted_edits(edits: Iterable[Edit]) -> list[Edit]:
     """Sort edits by path; of several edits of one path the last counts."""
     return sorted(dict(edits).items())

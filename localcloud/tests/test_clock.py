@@ -48,14 +48,6 @@ def test_the_clock_never_goes_back() -> None:
         clock.advance(timedelta(seconds=-1))
 
 
-def test_listeners_hear_of_the_whole_move() -> None:
-    clock = Clock()
-    moves: list[timedelta] = []
-    clock.on_advance(lambda before, after: moves.append(after - before))
-    clock.advance(timedelta(days=7))
-    assert moves == [timedelta(days=7)]
-
-
 def test_a_long_way_with_too_many_stops_ends_with_one_catching_up(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

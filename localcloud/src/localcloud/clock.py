@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -35,7 +34,6 @@ class Clock:
         # One thread at a time keeps appointments or moves the clock, so that nothing is done twice or out of order.
         self._keeping = threading.RLock()
         self._appointments: list[Appointments] = []
-        self._listeners: list[Callable[[datetime, datetime], None]] = []
 
     @property
     def offset(self) -> timedelta:
@@ -67,8 +65,7 @@ class Clock:
         if by < timedelta(0):
             raise ValueError(f"the clock can't go back: asked to advance by {by}")
         with self._keeping:
-            before = self.now()
-            after = before + by
+            after = self.now() + by
             for _ in range(MOST_STOPS):
                 due = self._next_due()
                 if due is None or due > after:
@@ -79,8 +76,6 @@ class Clock:
                 logger.warning("advanced by %s with more than %d things due: the rest is done once", by, MOST_STOPS)
             self._move_to(after)
             self._run_due(after)
-        for listener in tuple(self._listeners):
-            listener(before, after)
         return after
 
     def keep(self, appointments: Appointments) -> None:
@@ -118,10 +113,6 @@ class Clock:
         with self._changed:
             self._offset += max(moment - (datetime.now(UTC) + self._offset), timedelta(0))
             self._changed.notify_all()
-
-    def on_advance(self, listener: Callable[[datetime, datetime], None]) -> None:
-        """Call ``listener(before, after)`` whenever the clock is moved by hand."""
-        self._listeners.append(listener)
 
     def wait_until(self, moment: datetime, stopped: threading.Event) -> bool:
         """Block until ``moment`` has come by this clock, or ``stopped`` is set; True if it has come."""

@@ -6,13 +6,14 @@ import itertools
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
+from typing import get_args
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from headwater.declare.retraining import REASONS
+from headwater.declare.retraining import Reason
 from headwater.retraining.machine import BUDGET_DAYS
 from headwater.retraining.types import Ask, Outcome, Phase, Standing
 from tests.crashing import Killed
@@ -29,7 +30,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self._context = new_world(self.patch, reasons=REASONS, runs=RUNS, dollars=2.0)
+        self._context = new_world(self.patch, reasons=get_args(Reason), runs=RUNS, dollars=2.0)
         self.world: World = self._context.__enter__()
         self.events: list[Ask] = []
 

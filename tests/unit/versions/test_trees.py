@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from headwater.versions.errors import Corrupt
 from headwater.versions.merging import merged
 from headwater.versions.ranges import Codec, Cut, describe
-from headwater.versions.tree import EMPTY, Edit, Trees, edits_of, range_key
+from headwater.versions.tree import EMPTY, Edit, Trees, range_key
 from headwater.versions.types import Entry, Root
 from tests.unit.versions.cases import entry
 
@@ -112,7 +112,7 @@ def test_a_diff_is_what_differs_and_leads_from_one_to_the_other(one: dict[str, i
         path for path in one.keys() | other.keys() if one.get(path) != other.get(path)
     )
     assert list(TREES.diff(before, after, checked=True)) == changes
-    assert TREES.apply(before, edits_of(changes)) == after
+    assert TREES.apply(before, [(change.path, change.after) for change in changes]) == after
     assert TREES.apply(after, [(change.path, change.before) for change in changes]) == before
 
 

@@ -12,8 +12,6 @@ from moto.cloudwatch.models import CloudWatchBackend
 from localcloud.alarms.expressions import NotUnderstood, compute
 from localcloud.alarms.metrics import Metrics, Series, floor, statistic_of
 
-_SIMPLE = ("SampleCount", "Average", "Sum", "Minimum", "Maximum")
-
 
 def metric_statistics(backend: CloudWatchBackend, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """The answer to GetMetricStatistics."""

@@ -10,7 +10,7 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
 import psutil
 from botocore.exceptions import BotoCoreError, ClientError
@@ -20,25 +20,6 @@ from localcloud.engine.errors import StateError
 from localcloud.provider.aws import Aws
 
 _STACKS = ".pulumi/stacks/"
-
-
-class Backend(Protocol):
-    """Keeps one stack's checkpoint and history, and lets one update at a time touch them."""
-
-    def load(self) -> Any | None:
-        """The checkpoint as last saved; None if there is no such stack."""
-
-    def save(self, checkpoint: Mapping[str, Any]) -> None:
-        """Replace the checkpoint."""
-
-    def record(self, update: Mapping[str, Any], checkpoint: Mapping[str, Any]) -> None:
-        """Add an update to the history."""
-
-    def lock(self) -> None:
-        """Begin an update; raises `StateError` if another one is under way."""
-
-    def unlock(self) -> None:
-        """End the update."""
 
 
 class BucketBackend:
