@@ -30,7 +30,7 @@ class AlarmState(StrEnum):
     OK = "OK"
     INSUFFICIENT_DATA = "INSUFFICIENT_DATA"
     UNKNOWN = "UNKNOWN"
-    """Of messages that aren't CloudWatch's."""
+    """The state of messages that aren't CloudWatch's."""
 
 
 class AlarmEvent(Value):

@@ -30,7 +30,7 @@ class PolicyTraining:
     ask: Callable[[str, Ask], Decision]
     """Asks the policy of a model."""
     answers: Answers
-    """What it answered before."""
+    """Answers that it gave before."""
 
     def start(self, work: Work, run: str, given: Mapping[str, Any]) -> None:
         """Ask the policy once; it starts the run, or refuses."""

@@ -66,7 +66,7 @@ class Policies:
     standing: Callable[[Model], Standing]
     """How a model stands now."""
     size: Size
-    """Of the container, for what a training costs."""
+    """Size of the container, for what a training costs."""
     now: Clock = utc_now
     pause: Callable[[float], None] = time.sleep
     """Called with seconds before a contended write is tried again."""

@@ -21,7 +21,7 @@ class ItemLog(Generic[T]):
     pk: str
     prefix: str
     tell: Callable[[dict[str, Any]], T]
-    """What an item tells."""
+    """Reads the facts out of an item."""
     is_ordered: bool
 
     def entries(self, after: str) -> Iterator[tuple[str, Callable[[], T]]]:

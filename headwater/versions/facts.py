@@ -38,7 +38,7 @@ def commit_node(dataset: str, commit: str) -> Node:
 
 
 def _told(dataset: Dataset, tell: TellCommit, move: dict[str, Any]) -> Told:
-    """What a move of a branch tells of the commit that it points at."""
+    """The facts of the commit that a branch was moved to."""
     commit = move["to"]
     if commit is None:
         return Told()

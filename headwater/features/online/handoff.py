@@ -20,7 +20,7 @@ class HandOver:
     """When a run is handed over, and to whom."""
 
     executions: Executions
-    """Of the materialisation machine."""
+    """Executions of the materialisation machine."""
     above: int
     """Entities that one process writes; a run with more is handed over before anything is written."""
     unfinished: bool = False

@@ -99,7 +99,7 @@ class SparkSteps:
     lake: Lake
     """Holds what is read and what is kept."""
     definitions: Definitions
-    """Of views that aren't declared any more."""
+    """Definitions of views that aren't declared any more."""
 
     @classmethod
     def from_settings(cls, catalog: Catalog, settings: LakeSettings) -> Self:

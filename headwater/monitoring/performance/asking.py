@@ -41,7 +41,7 @@ class Asking:
     artifacts: ArtifactStore
     versions: Versions
     labels: ModelLabels
-    """Of the model."""
+    """Labels of the model."""
     _: KW_ONLY
     known: datetime | None = None
     """Only predictions and labels that were received before this moment count."""
