@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
 
 import pulumi
@@ -10,7 +9,7 @@ import pulumi
 import headwater.handlers.history.record
 from headwater.history.store import GRAPHS
 from headwater.history.types import HISTORY_PREFIX
-from headwater.infra.platform.buckets import Account
+from headwater.infra.platform.buckets import Account, created_under
 from headwater.infra.platform.component import Component
 from headwater.infra.platform.grants import Grant, allow, merge
 from headwater.infra.platform.keys import HISTORY
@@ -38,17 +37,9 @@ class InfrastructureHistory(Component):
         ]
         handler, timeout = headwater.handlers.history.record, timedelta(minutes=2)
         function = self._function("history-record", handler, "control", timeout=timeout, uses=uses)
-        pattern = {
-            "source": ["aws.s3"],
-            "detail-type": ["Object Created"],
-            "detail": {
-                "bucket": {"name": [state_bucket]},
-                "object": {"key": [{"prefix": HISTORY_PREFIX}]},
-            },
-        }
         rule = function.call_by_rule(
             name,
-            pattern=json.dumps(pattern),
+            pattern=created_under(state_bucket, HISTORY_PREFIX),
             target="record",
             description="Pulumi's backend wrote a file of an update.",
             parent=self,

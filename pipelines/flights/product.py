@@ -1,12 +1,9 @@
-"""Flights out of New York: what is uploaded, what is known of airports and carriers, and the model that asks."""
+"""Flights out of New York: what is uploaded and collected, and the model that asks."""
 
 from headwater.declare import (
-    Aggregations,
     Code,
     Collector,
     Examples,
-    Feature,
-    FeatureView,
     Gate,
     Holdout,
     Integers,
@@ -16,13 +13,10 @@ from headwater.declare import (
     Source,
     Uniform,
     category,
-    count,
-    mean,
     number,
     timestamp,
 )
-
-OWNER = "flights team"
+from pipelines.flights.views import AIRPORT_WEATHER, DELAYS, OWNER
 
 FLIGHTS = Source(
     name="flights",
@@ -59,67 +53,9 @@ COLLECT_WEATHER = Collector(
     schedule=Schedule(cron="0 6 1 * ? *", zone="America/New_York"),
     reads=Code(
         function="functions.weather:collect",
-        settings={
-            "archive": "https://mesonet.agron.iastate.edu/cgi-bin/request/asos.py",
-            "allow_private": "no",
-        },
+        settings={"archive": "https://mesonet.agron.iastate.edu/cgi-bin/request/asos.py", "allow_private": "no"},
     ),
 )
-
-
-def lately(hours: int) -> tuple[Feature, ...]:
-    """How late flights were in the last hours. Delays are whole minutes: sums of them are exact in any order."""
-    over, last = f"{hours}h", f"last {hours} hours"
-    late, delay, flights = mean("arr_delay > 15", over=over), mean("arr_delay", over=over), count(over=over)
-    share = f"Share of flights that arrived more than 15 minutes late, {last}"
-    landed = f"Flights that landed in the {last}"
-    return (
-        Feature(name=f"late_rate_{over}", description=share, aggregate=late, minimum=0, maximum=1),
-        Feature(name=f"mean_delay_{over}", description=f"Mean arrival delay in minutes, {last}", aggregate=delay),
-        Feature(name=f"flights_{over}", description=landed, kind="integer", aggregate=flights, minimum=1),
-    )
-
-
-def delays(entity: str, description: str) -> FeatureView:
-    """How late the flights were that share ``entity`` and landed lately: a row for each landing."""
-    return FeatureView(
-        name=f"{entity}_delays",
-        description=description,
-        owner=OWNER,
-        entity=(entity,),
-        sources=("flights",),
-        aggregate=Aggregations(where="arr_delay IS NOT NULL", event_time="landed_at", available_time="landed_at"),
-        features=(*lately(6), *lately(24)),
-        ttl="24h",
-    )
-
-
-ORIGIN = delays("origin", "Flights that left this airport.")
-CARRIER = delays("carrier", "This airline's flights out of New York.")
-DEST = delays("dest", "Flights from New York to this airport.")
-AIRPORT_WEATHER = FeatureView(
-    name="origin_weather",
-    description="The last observation at the airport of departure, known an hour after it was made.",
-    owner=OWNER,
-    entity=("origin",),
-    sources=("weather",),
-    sql="""
-        SELECT origin, time_hour AS event_time, known_at AS available_time,
-            temp, dewp, humid, wind_speed, precip, pressure, visib
-        FROM weather
-    """,
-    features=(
-        Feature(name="temp", description="Degrees Fahrenheit"),
-        Feature(name="dewp", description="Dew point, degrees Fahrenheit"),
-        Feature(name="humid", description="Relative humidity, per cent"),
-        Feature(name="wind_speed", description="Miles an hour"),
-        Feature(name="precip", description="Inches in the hour"),
-        Feature(name="pressure", description="Millibars at sea level"),
-        Feature(name="visib", description="Visibility in miles"),
-    ),
-    ttl="6h",
-)
-
 FLIGHT_DELAY = Model(
     name="flight_delay",
     description="Will this flight arrive more than 15 minutes late? Asked two hours before its scheduled departure.",
@@ -133,9 +69,7 @@ FLIGHT_DELAY = Model(
         timestamp("sched_dep", "Scheduled departure", timezone="America/New_York"),
     ),
     features=(
-        *ORIGIN.all(),
-        *CARRIER.all(),
-        *DEST.all(),
+        *(feature for view in DELAYS for feature in view.all()),
         *AIRPORT_WEATHER.select("dewp", "humid", "wind_speed", "precip", "pressure", "visib"),
     ),
     examples=Examples(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
 
 import pulumi
 
+from headwater.infra.platform.buckets import created_under
 from headwater.infra.platform.component import Component
 from headwater.infra.platform.function import Function
 from headwater.infra.platform.keys import LANDING
@@ -22,7 +22,7 @@ class Uploads(Component):
         super().__init__(name, platform, opts)
         rule = intake.call_by_rule(
             name,
-            pattern=platform.lake.name.apply(_created_under_landing),
+            pattern=platform.lake.name.apply(lambda lake: created_under(lake, LANDING)),
             target="intake",
             description="A file was uploaded for ingestion.",
             parent=self,
@@ -30,13 +30,3 @@ class Uploads(Component):
             retries=185,
         )
         self.register_outputs({"rule_arn": rule.arn})
-
-
-def _created_under_landing(bucket: str) -> str:
-    return json.dumps(
-        {
-            "source": ["aws.s3"],
-            "detail-type": ["Object Created"],
-            "detail": {"bucket": {"name": [bucket]}, "object": {"key": [{"prefix": LANDING}]}},
-        }
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -186,6 +187,12 @@ class PrivateBucket(pulumi.ComponentResource):
     def _below(self, prefixes: Sequence[str], actions: Sequence[str]) -> Grant:
         arns = [object_arns(self.arn, prefix) for prefix in prefixes or ("",)]
         return allow(actions, *arns, wildcard=_BELOW_A_PREFIX, settings=self._settings)
+
+
+def created_under(bucket: str, prefix: str) -> str:
+    """The pattern of EventBridge's events that an object was created."""
+    detail = {"bucket": {"name": [bucket]}, "object": {"key": [{"prefix": prefix}]}}
+    return json.dumps({"source": ["aws.s3"], "detail-type": ["Object Created"], "detail": detail})
 
 
 def _abort_unfinished_uploads() -> aws.s3.BucketLifecycleConfigurationRuleArgsDict:

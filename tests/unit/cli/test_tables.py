@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 import headwater.cli
-from headwater.cli.output import table
+from headwater.cli.output import data_console, note, table
 
 WORDS = st.lists(st.text("abcdefghij-_.0123456789", min_size=1, max_size=30), max_size=6).map(" ".join)
 
@@ -72,3 +72,10 @@ def test_a_word_longer_than_the_terminal_is_folded_and_nothing_is_lost() -> None
 def test_cells_in_whole_columns_stay_on_one_line(width: int) -> None:
     said = shown(["a", "b", "c"], [["x", "two words", "many words that may be broken " * 3]], width, whole=("b",))
     assert "two words" in said
+
+
+def test_what_looks_like_markup_or_a_smiley_is_printed_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    name = "s3://lake/a:x:b/[bold]c[/bold] 'd' 12"
+    data_console().print(name)
+    note(name)
+    assert capsys.readouterr() == (f"{name}\n", f"{name}\n")
