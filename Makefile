@@ -12,11 +12,12 @@ unexport PYTHONDONTWRITEBYTECODE
 demo: $(READY)
 	$(BIN)/headwater demo
 
-# Both suites side by side, so that the cores have work while a test waits; the local cloud's is told when it has ended.
+# Both suites side by side, and more processes than cores, so that the cores have work while a test waits; the local
+# cloud's is told when it has ended.
 test: $(READY)
 	@mkdir -p .headwater; log=$$PWD/.headwater/localcloud-tests.log; \
 	(cd localcloud && exec ../$(BIN)/python -m pytest --numprocesses=1) >"$$log" 2>&1 & beside=$$!; \
-	$(BIN)/python -m pytest; root=$$?; \
+	$(BIN)/python -m pytest --numprocesses=3; root=$$?; \
 	wait $$beside; cloud=$$?; \
 	echo "== localcloud"; cat "$$log"; \
 	exit $$((root > cloud ? root : cloud))

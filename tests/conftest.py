@@ -1,8 +1,8 @@
 """How the tests share the machine: what shares a cloud shares a process.
 
-Moto's state belongs to its process, and every `mock_aws` wipes it, which takes seconds once many of moto's services are
-loaded. So the tests that mock AWS are one group of pytest-xdist, which begins first; whatever has its cloud in a
-process beside follows, the longest first.
+Moto's state belongs to its process, and every `mock_aws` wipes it. So the unit tests of one folder are one group of
+pytest-xdist, one after the other in one process, and folders with little to do are a group together. Whatever has its
+cloud in a process beside is a group of its own, too.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ share()
 settings.register_profile("headwater", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("headwater")
 
+# A test process holds millions of objects: whoever looks through the new ones often looks through all too often.
+gc.set_threshold(10_000, 20, 20)
+
 # Before scikit-learn loads OpenMP: threads that spin while they wait are slowest where others want the cores, too.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
@@ -35,20 +38,25 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TESTS = Path(__file__).parent
-BESIDE = (
-    "terraform",
+ORDER = (
     "e2e",
+    "terraform",
+    "unit/monitoring",
+    "unit",
     "infra",
     "integration",
-    "unit/templates",
+    "unit/lineage",
+    "unit/lake",
+    "unit/features",
     "e2e/test_own_project.py",
+    "unit/versions",
     "pulumi",
     "unit/features/test_spark.py",
+    "unit/templates",
     "infra/test_bundles.py",
 )
-"""Tests that start processes for all that they need, the longest first: what ends last decides. Terraform's provider
-mostly waits, so it begins, while all other processes have work."""
-ORDER = ("unit", *BESIDE)
+"""The groups, the longest first: what ends last decides. Terraform's provider mostly waits, so it begins, while all
+other processes have work. A process is given its next group before its last two tests, so a short one comes last."""
 
 IMAGES = "LOCALCLOUD_IMAGE_CACHE"
 
@@ -84,7 +92,6 @@ def pytest_collection_finish() -> None:
     """Let the garbage collector pass over what was imported, which stays: it was 5% of the unit tests' work."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(10_000, 20, 20)
 
 
 def _group(where: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import boto3
@@ -76,6 +78,19 @@ def test_a_session_of_http_is_made_when_it_is_first_used_as_it_was_asked_for() -
     with pytest.raises(AttributeError, match="no_such_thing"):
         _ = session.no_such_thing
     URLLib3Session().close()
+
+
+def test_threads_that_use_a_session_of_http_first_never_find_half_of_it() -> None:
+    with ThreadPoolExecutor(8) as threads:
+        for _ in range(50):
+            session, together = URLLib3Session(), Barrier(8)
+
+            def classes(session: Any = session, together: Barrier = together) -> Any:
+                together.wait()
+                return session._manager.pool_classes_by_scheme
+
+            found = [one.result() for one in [threads.submit(classes) for _ in range(8)]]
+            assert all(one is session._pool_classes_by_scheme for one in found)
 
 
 def test_who_asks_is_told_of_each_client() -> None:

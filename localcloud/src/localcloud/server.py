@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import json
 import logging
 import os
@@ -23,6 +24,7 @@ from localcloud.persistence.errors import StateUnusable
 def serve(directory: Path, port: int, region: str) -> None:
     """Serve a cloud until SIGTERM or SIGINT; the record is there while it answers."""
     service_models.share_with_moto()
+    gc.set_threshold(10_000, 20, 20)
     from localcloud.admin import Admin
     from localcloud.cloud import Cloud
 
@@ -37,6 +39,8 @@ def serve(directory: Path, port: int, region: str) -> None:
     except StateUnusable as error:
         sys.stderr.write(f"the state of the local cloud can't be used: {error}\n")
         sys.exit(STATE_UNUSABLE)
+    gc.collect()
+    gc.freeze()  # moto's modules and AWS's descriptions stay: there is no garbage among them
     with contextlib.closing(cloud):
         (directory / STATE / PORT).write_text(str(cloud.port))
         (directory / STATE / REGION).write_text(region)

@@ -156,8 +156,12 @@ def _connect_when_asked() -> None:
     def attribute(self: Any, name: str) -> Any:
         with lock:
             if later in vars(self):
-                arguments, more = vars(self).pop(later)
-                begin(self, *arguments, **more)
+                arguments, more = vars(self)[later]
+                made = object.__new__(type(self))
+                begin(made, *arguments, **more)
+                # All at once: another thread must not find one that is half made.
+                vars(self).update(vars(made))
+                del vars(self)[later]
         return object.__getattribute__(self, name)
 
     URLLib3Session.__init__ = initialise  # type: ignore[method-assign]

@@ -23,13 +23,16 @@ from localcloud.account import ACCOUNT_ID
 from localcloud.provider import Aws
 
 _SERVE = """
-import json, sys
+import gc, json, sys
 from datetime import timedelta
 from pathlib import Path
 from localcloud import service_models
 service_models.share_with_moto()
+gc.set_threshold(10_000, 20, 20)
 from localcloud.cloud import Cloud
 with Cloud(Path(sys.argv[1])) as cloud:
+    gc.collect()
+    gc.freeze()
     print(json.dumps(cloud.environment()), flush=True)
     for seconds in sys.stdin:
         print(cloud.clock.advance(timedelta(seconds=float(seconds))).isoformat(), flush=True)

@@ -5,6 +5,7 @@ For one attribute of a DynamoDB item it asks for ten types by four names, each o
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from moto import settings
@@ -17,6 +18,7 @@ from moto.core.serialize import (
     XFormedAttributePicker,
 )
 from moto.core.utils import get_value, method_names_from_class
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 
 from localcloud.moto_patches.patches import Patches
 
@@ -45,6 +47,7 @@ def apply(patches: Patches) -> None:
     patches.set(ResponseSerializer, "get_value", pick)
     _methods(patches)
     _urls(patches)
+    _services(patches)
 
 
 def _found(value: Any, names: tuple[str, ...]) -> Any:
@@ -98,3 +101,9 @@ def _urls(patches: Patches) -> None:
         return remembered[key]
 
     patches.set(BaseBackend, "urls", property(urls))
+
+
+def _services(patches: Patches) -> None:
+    """Moto's server looks for each request through the folders of its package, and tries the patterns of 150 hosts."""
+    server: Any = DomainDispatcherApplication
+    patches.set(server, "get_backend_for_host", lru_cache(1000)(server.get_backend_for_host))
