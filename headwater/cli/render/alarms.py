@@ -24,8 +24,7 @@ def show_alarms(console: Console, found: Sequence[AlarmView]) -> None:
 
     rows = [
         (
-            # As matchers and `alarms ack` know it, without the stack that CloudWatch's name begins with.
-            alarm.labels.get("alarmname") or alarm.name,
+            _name(alarm),
             Text(alarm.state, style=STYLES.get(alarm.state, "dim")),
             this_year(alarm.since) if alarm.since else None,
             _group_is(alarm),
@@ -36,8 +35,14 @@ def show_alarms(console: Console, found: Sequence[AlarmView]) -> None:
     console.print(table(("alarm", "state", "since (UTC)", "group is", "group"), rows))
     going_off = [alarm for alarm in found if alarm.state == "ALARM"]
     for alarm in going_off:
-        console.print(f"{alarm.name}: {alarm.reason}", markup=False)
+        if alarm.reason:
+            console.print(f"{_name(alarm)}: {alarm.reason}", markup=False)
     note(f"{len(going_off)} of {len(found)} alarms are going off")
+
+
+def _name(alarm: AlarmView) -> str:
+    """As matchers and `alarms ack` know it, without the stack that CloudWatch's name begins with."""
+    return alarm.labels.get("alarmname") or alarm.name
 
 
 def _group_is(alarm: AlarmView) -> str | None:
