@@ -46,7 +46,7 @@ def _name(alarm: AlarmView) -> str:
 
 
 def _group_is(alarm: AlarmView) -> str | None:
-    """What people do about it, and until when: ``ACKED by ann until 12-01 04:08``."""
+    """The state of its group, and until when: ``ACKED by ann until 12-01 04:08``."""
     words = f"muted by {alarm.muted_by}" if alarm.muted_by else alarm.status
     if words is None:
         return None

@@ -213,9 +213,7 @@ def test_the_29th_of_february_comes_every_fourth_year_airflow_38174_dagster_1625
         ("0 0 29 2 2 *", r"\?"),
     ],
 )
-def test_days_that_never_come_or_mean_two_things_are_refused_dagster_26238_26537_temporal_4288(
-    cron: str, words: str
-) -> None:
+def test_days_that_never_come_or_are_two_are_refused_dagster_26238_26537(cron: str, words: str) -> None:
     with pytest.raises(ValidationError, match=words):
         Schedule(cron=cron)
 
