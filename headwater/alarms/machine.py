@@ -254,7 +254,7 @@ def _told(found: _Sorted, told: set[str]) -> tuple[str, ...]:
 
 def _notice(group: Group, seen: Situation, found: _Sorted, kind: Kind, note: str) -> Notice:
     newest = sorted(found.audible, key=lambda instance: (instance.since, instance.fingerprint), reverse=True)
-    shown = [*newest, *sorted(found.over, key=lambda instance: instance.fingerprint)][:MOST_LINES]
+    shown = [*newest, *sorted(found.over, key=lambda instance: (instance.name, instance.fingerprint))][:MOST_LINES]
     return Notice(
         group=group.id,
         generation=group.generation,

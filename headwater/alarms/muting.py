@@ -231,6 +231,11 @@ def hits(mute: Mute, groups: Iterable[tuple[Group, Sequence[Instance]]], now: da
 def _check_words(matchers: Matchers, author: str, reason: str) -> None:
     if not matchers or all(matcher.matches({}) for matcher in matchers):
         raise InvalidMute("a mute needs a matcher that an alarm without labels doesn't meet, such as 'model=flights'")
+    if slow := next((matcher for matcher in matchers if matcher.may_take_for_ever), None):
+        raise InvalidMute(
+            f"{slow}: a repetition within a repetition, such as (a+)+, may take for ever on a text that it doesn't "
+            "match: repeat once"
+        )
     if not reason.strip() or len(reason) > 1_000:
         raise InvalidMute("a mute needs a reason of at most 1,000 characters: people read it once it is over")
     if not author.strip() or len(author) > 200:

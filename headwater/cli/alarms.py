@@ -199,8 +199,10 @@ def beat_heart(
 
 def heartbeats_list(stack: StackOption = None) -> Answer:
     """List the heartbeats that are expected, those that are missed first."""
+    from headwater.declare.schedules import said_of
+
     found = connect(stack).alarms.heartbeats()
-    rows = [(one.name, str(one.every), one.at, "missed" if one.missed_since else "", one.next_by) for one in found]
+    rows = [(one.name, said_of(one.every), one.at, "missed" if one.missed_since else "", one.next_by) for one in found]
     if not found:
         note("no heartbeat is expected: alarms.py declares Alarms(heartbeats=[Heartbeat(...)])")
     return listed(("heartbeat", "every", "last beat (UTC)", "", "next by (UTC)"), rows, found)

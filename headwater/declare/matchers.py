@@ -19,6 +19,8 @@ _MATCHER = re.compile(r"\s*([a-zA-Z_][a-zA-Z0-9_]*)\s*(=~|!~|!=|=)\s*(.*?)\s*", 
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _ESCAPED = {r"\"": '"', r"\\": "\\", r"\n": "\n"}
 _BARE = re.compile(r"[^\"{},=!~\s\\][^\"{},\s]*|")
+_PART = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\{[0-9]*,?[0-9]*\}|.", re.DOTALL)
+_UNBOUNDED = re.compile(r"[*+]|\{[0-9]*,\}")
 LONGEST = 1_000
 """Characters of a matcher."""
 
@@ -69,7 +71,7 @@ class Matcher(BaseModel):
         if made.operator in {Operator.MATCHES, Operator.MATCHES_NOT}:
             try:
                 re.compile(value)
-            except re.error as error:
+            except (re.error, OverflowError, RecursionError) as error:
                 raise InvalidMatcher(f"{text[:80]!r}: the regular expression doesn't compile: {error}") from error
         return made
 
@@ -82,6 +84,14 @@ class Matcher(BaseModel):
             return value != self.value
         return (self._pattern.fullmatch(value) is not None) == (self.operator is Operator.MATCHES)
 
+    @property
+    def may_take_for_ever(self) -> bool:
+        """Whether its expression repeats repetitions, such as ``(a+)+``.
+
+        Asked of what is new, not of what is kept: a mute of before must stay readable, if only to be ended.
+        """
+        return self.operator in {Operator.MATCHES, Operator.MATCHES_NOT} and _repeats_repetitions(self.value)
+
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
         return re.compile(self.value)
@@ -90,6 +100,27 @@ class Matcher(BaseModel):
         """As Alertmanager's configuration writes it."""
         escaped = self.value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
         return f'{self.name}{self.operator.value}"{escaped}"'
+
+
+def _repeats_repetitions(pattern: str) -> bool:
+    """Whether a group that is repeated without a bound holds something that is, too.
+
+    Python tries every way of splitting a text between the two, which Alertmanager's engine never does: a single such
+    mute would keep every alarm from everybody.
+    """
+    open_groups = [False]
+    parts = _PART.findall(pattern)
+    for part, after in zip(parts, [*parts[1:], ""], strict=True):
+        if part == "(":
+            open_groups.append(False)
+        elif part == ")" and len(open_groups) > 1:
+            within = open_groups.pop()
+            if within and _UNBOUNDED.fullmatch(after):
+                return True
+            open_groups[-1] |= within
+        elif _UNBOUNDED.fullmatch(part):
+            open_groups[-1] = True
+    return False
 
 
 def _matcher(given: Any) -> Any:

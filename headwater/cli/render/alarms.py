@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from headwater.cli.output import indented, note, table
+from headwater.cli.times import this_year
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,21 +24,34 @@ def show_alarms(console: Console, found: Sequence[AlarmView]) -> None:
 
     rows = [
         (
-            alarm.name,
+            _name(alarm),
             Text(alarm.state, style=STYLES.get(alarm.state, "dim")),
-            alarm.since,
-            f"muted by {alarm.muted_by}" if alarm.muted_by else alarm.status,
-            alarm.by,
-            alarm.until,
+            this_year(alarm.since) if alarm.since else None,
+            _group_is(alarm),
             alarm.group,
         )
         for alarm in found
     ]
-    console.print(table(("alarm", "state", "since (UTC)", "group is", "by", "until (UTC)", "group"), rows))
+    console.print(table(("alarm", "state", "since (UTC)", "group is", "group"), rows))
     going_off = [alarm for alarm in found if alarm.state == "ALARM"]
     for alarm in going_off:
-        console.print(f"{alarm.name}: {alarm.reason}")
+        if alarm.reason:
+            console.print(f"{_name(alarm)}: {alarm.reason}")
     note(f"{len(going_off)} of {len(found)} alarms are going off")
+
+
+def _name(alarm: AlarmView) -> str:
+    """As matchers and `alarms ack` know it, without the stack that CloudWatch's name begins with."""
+    return alarm.labels.get("alarmname") or alarm.name
+
+
+def _group_is(alarm: AlarmView) -> str | None:
+    """The state of its group, and until when: ``ACKED by ann until 12-01 04:08``."""
+    words = f"muted by {alarm.muted_by}" if alarm.muted_by else alarm.status
+    if words is None:
+        return None
+    by = f" by {alarm.by}" if alarm.by and not alarm.muted_by else ""
+    return f"{words}{by}" + (f" until {this_year(alarm.until)}" if alarm.until else "")
 
 
 def show_group(console: Console, found: GroupView) -> None:

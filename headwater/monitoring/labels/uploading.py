@@ -137,7 +137,11 @@ class BulkUpload:
         reasons = Reasons(connection, "refused")
         reasons.add(Reason(entry.row, entry.reason, entry.rule) for entry in (*landed.malformed, *landed.misfits))
         columns = contract.columns(landed.columns)
-        convert(connection, columns, landed.types, source, reasons, cells, delimited=upload.suffix in DELIMITED)
+        types = dict(landed.types)
+        if self._model.task == "classification":
+            _numbers_of_truths(connection, types)
+        convert(connection, columns, types, source, reasons, cells, delimited=upload.suffix in DELIMITED)
+        self._say_in_words(connection, reasons)
         self._fill(connection)
         self._judge(connection, reasons, now)
         ((rows,),) = connection.execute("SELECT count(*) FROM typed").fetchall()
@@ -200,7 +204,7 @@ class BulkUpload:
         )
         future = f"make_timestamptz({micros(now + CLOCKS)})"
         right = "value IN (0, 1)" if self._model.task == "classification" else f"abs(value) <= {LARGEST}"
-        wanted = "0 or 1" if self._model.task == "classification" else "a finite number"
+        wanted = self._wanted()
         rules = [
             ("value", f"NOT coalesce({right}, false)", wanted),
             (
@@ -238,6 +242,18 @@ class BulkUpload:
             ).fetchall()
             rule = f"{column}: expected {expected}"
             reasons.add(Reason(row, f"{rule}, not {'nothing' if text is None else text}", rule) for row, text in found)
+
+    def _wanted(self) -> str:
+        return "0 or 1, or true or false" if self._model.task == "classification" else "a finite number"
+
+    def _say_in_words(self, connection: duckdb.DuckDBPyConnection, reasons: Reasons) -> None:
+        """Name what is expected of a value as the API does, instead of the type that it is kept in."""
+        known, told = "value: expected float64", f"value: expected {self._wanted()}"
+        connection.execute(
+            f"UPDATE {reasons.table} SET reason = replace(reason, $1, $2), rule = replace(rule, $1, $2) "
+            "WHERE starts_with(reason, $1)",
+            [known, told],
+        )
 
     def _keep(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Make the table ``kept`` of what is stored, numbered from 0."""
@@ -286,6 +302,17 @@ class BulkUpload:
             if progress is not None:
                 progress(taken + known, rows)
         return taken, known
+
+
+def _numbers_of_truths(connection: duckdb.DuckDBPyConnection, types: dict[str, str]) -> None:
+    """Make 1 and 0 of a classifier's labels that are written true and false, as the API takes them."""
+    kind = next((str(row[1]) for row in connection.execute("DESCRIBE raw").fetchall() if row[0] == "value"), "")
+    if kind == "BOOLEAN":
+        connection.execute("ALTER TABLE raw ALTER value TYPE DOUBLE USING CAST(CAST(value AS INTEGER) AS DOUBLE)")
+        types.pop("value", None)
+    elif kind == "VARCHAR":
+        for word, number in (("true", "1"), ("false", "0")):
+            connection.execute(f"UPDATE raw SET value = '{number}' WHERE lower(trim(value)) = '{word}'")
 
 
 def keys_as_text(keys: Sequence[str]) -> list[str]:

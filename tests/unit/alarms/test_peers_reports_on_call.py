@@ -8,13 +8,17 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from headwater.alarms.errors import InvalidMute
 from headwater.alarms.muting import calendar_of, new_mute
 from headwater.alarms.types import GroupStatus
 from headwater.declare.alarms import Heartbeat
+from headwater.declare.matchers import InvalidMatcher, Matcher
 from tests.unit.alarms.cases import NOON, World
 from tests.unit.alarms.test_escalation import escalating
 from tests.unit.alarms.test_heartbeats import Alive
 from tests.unit.alarms.test_manager import mute
+
+DAY = timedelta(days=1)
 
 
 def test_an_acknowledgement_that_meets_the_end_does_not_open_the_group_again(world: World) -> None:
@@ -129,3 +133,37 @@ def test_a_mute_that_is_ended_before_it_begins_never_holds(world: World) -> None
     world.fire("a")
     world.run(minutes=1)
     assert world.ann.heard == ["FIRING 1/0 a"]
+
+
+def test_a_mute_that_would_be_refused_today_still_holds_and_can_be_ended(world: World) -> None:
+    """prometheus/alertmanager#2415: a silence from before a check could neither be changed nor expired."""
+    with pytest.raises(InvalidMute, match="may take for ever"):
+        new_mute(["alarmname=~(a+)+"], author="Ann", reason="r", now=world.time, ends_at=world.time + timedelta(days=1))
+    old = mute(world, 600, match=('alarmname=~"(a+)+"',))
+    world.manager.mute(old)
+    world.fire("a")
+    world.run(minutes=5)
+    assert world.ann.heard == []
+    world.manager.unmute(old.id, by="Ann")
+    world.run(minutes=5)
+    assert world.ann.heard == ["FIRING 1/0 a"]
+
+
+def test_a_comma_and_quotes_in_a_value_are_matched_as_they_are() -> None:
+    """prometheus/alertmanager#1393, #1841: accepted, and "bad matcher format" ever after."""
+    for value in ("gum,latency", 'a "b", c', "back\\slash", "{a=b}"):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+        made = Matcher.parse(f'tags="{escaped}"')
+        assert made.matches({"tags": value})
+        assert Matcher.parse(str(made)) == made
+    with pytest.raises(InvalidMatcher, match="put the value 'gum,latency' in double quotes"):
+        Matcher.parse("tags=gum,latency")
+
+
+def test_a_mute_may_begin_in_the_past_and_says_when_it_did(world: World) -> None:
+    """prometheus/alertmanager#2371: the start that was given became now, without a word."""
+    start = world.time - timedelta(days=1)
+    made = new_mute(["a=b"], author="Ann", reason="r", now=world.time, starts_at=start, ends_at=world.time + DAY)
+    assert made.starts_at == start
+    with pytest.raises(InvalidMute, match="at most 30 days"):
+        new_mute(["a=b"], author="A", reason="r", now=world.time, starts_at=start - 30 * DAY, ends_at=world.time + DAY)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from headwater.alarms.routing import Router, fingerprint
 from headwater.declare.alarms import Alarms, Email, Route, Webhook, load_alarms
 from headwater.declare.base import InvalidProduct
-from headwater.declare.matchers import InvalidMatcher, Matcher
+from headwater.declare.matchers import InvalidMatcher, Matcher, Operator
 from tools.amtool.build import place
 
 NAMES = ("severity", "model", "kind")
@@ -128,6 +128,24 @@ def test_a_matcher_is_read_as_it_is_written(matcher: Matcher) -> None:
 def test_what_is_no_matcher_is_refused(text: str, words: str) -> None:
     with pytest.raises(InvalidMatcher, match=words):
         Matcher.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "slow"),
+    [
+        ("(a+)+$", True),
+        ("((x|y*)z)*", True),
+        ("(?:a{2,})+", True),
+        ("flight.*|x[+*)]+(ab)+", False),
+        (r"(a\+)*b+", False),
+        ("(a{2,3})+(b*)?", False),
+        ("(a+)(b+)", False),
+        ("((", False),
+    ],
+)
+def test_an_expression_that_repeats_repetitions_is_known(pattern: str, slow: bool) -> None:
+    assert Matcher(name="a", operator=Operator.MATCHES, value=pattern).may_take_for_ever is slow
+    assert not Matcher(name="a", operator=Operator.EQUAL, value=pattern).may_take_for_ever
 
 
 @pytest.mark.parametrize(

@@ -118,6 +118,7 @@ def test_people_acknowledge_show_and_list(run: Run, group: str) -> None:
         (["unmute", "x"], 3, "no mute 'x'"),
         (["test", "pager"], 3, "no receiver 'pager': there are mail"),
         (["send", "/nothing"], 2, "can't be read as JSON"),
+        (["mute", 'model=~"(a+)+$"', "--reason", "r", "--for", "1h"], 2, "may take for ever"),
         (["mute", "model=a", "--reason", "r", "--for", "999999999d"], 2, "is longer than time is"),
         (["mute", "model=a", "--reason", "r", "--for", "1h", "--from", "9999-12-31T23:30Z"], 2, "from 1000 to 8999"),
         (

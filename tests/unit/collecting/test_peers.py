@@ -46,6 +46,13 @@ def test_airbyte_15427_rows_of_one_time_are_not_lost_between_two_states(orders: 
     assert told() == list(range(1, 10))
 
 
+def test_meltano_sdk_2154_a_table_of_one_time_is_not_read_again_by_each_run(orders: Database) -> None:
+    orders.run("INSERT INTO orders SELECT n, '2026-01-01' FROM generate_series(1, 9) n")
+    assert orders.collect("first", **TABLE, batch_rows=4).rows == 9
+    assert orders.collect("second", **TABLE, batch_rows=4).rows == 0
+    assert told() == list(range(1, 10))
+
+
 def test_airbyte_21500_a_row_that_moves_ahead_of_the_cursor_lands_in_the_next_run(
     orders: Database,
 ) -> None:

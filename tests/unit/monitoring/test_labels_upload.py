@@ -57,6 +57,26 @@ def test_json_lines_and_gzip_are_read(stand: Shop, tmp_path: Path) -> None:
     assert upload(stand, tmp_path / "labels.csv.gz", gzip.compress(TEXT.encode())).taken == 2
 
 
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        ("labels.csv", "prediction_id,value\nr-1.0,True\nr-2.0,FALSE\n"),
+        ("labels.jsonl", '{"prediction_id": "r-1.0", "value": true}\n{"prediction_id": "r-2.0", "value": false}\n'),
+        ("labels.parquet", ""),
+    ],
+)
+def test_a_classifiers_labels_may_be_truths_as_the_api_takes_them(
+    stand: Shop, tmp_path: Path, name: str, body: str
+) -> None:
+    path = tmp_path / name
+    if name.endswith(".parquet"):
+        duckdb.sql("SELECT 'r-1.0' AS prediction_id, true AS value UNION ALL SELECT 'r-2.0', false").write_parquet(
+            str(path)
+        )
+    assert upload(stand, path, body or path.read_bytes()).taken == 2
+    assert [row["label"] for row in stand.of(asked(**KEYS), asked("r-2.0", **KEYS))] == [1.0, 0.0]
+
+
 def test_parquet_names_predictions_by_inputs_of_its_own_types(stand: Shop, tmp_path: Path) -> None:
     path = tmp_path / "labels.parquet"
     with duckdb.connect() as connection:
@@ -83,8 +103,8 @@ def test_keys_of_a_csv_file_meet_the_inputs_that_were_logged(stand: Shop, tmp_pa
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
-        ("r-1.0,2,,", "value: expected 0 or 1, not 2.0"),
-        ("r-1.0,yes,,", "value: expected float64, not 'yes'"),
+        ("r-1.0,2,,", "value: expected 0 or 1, or true or false, not 2.0"),
+        ("r-1.0,yes,,", "value: expected 0 or 1, or true or false, not 'yes'"),
         ("r-1.0,,,", "value"),
         ("r-1,1,,", "prediction_id: expected <request id>.<instance>, not r-1"),
         (",1,,", "as_of: expected a moment, as there is no prediction_id, not nothing"),

@@ -108,6 +108,15 @@ def test_a_constant_stream_has_not_drifted() -> None:
     assert judged([{"x": [1.0] * 500}] * 40, {"x": [1.0] * 500}).outcome is Outcome.CLEAN
 
 
+def test_a_category_of_one_value_has_not_drifted_whatever_the_number_of_rows() -> None:
+    """evidentlyai/evidently#1929: p was NaN of a flag that is always "0", and unequal numbers of rows were an error."""
+    for rows in (500, 50):
+        windows = [{"flag": ["0"] * 500, "x": fresh(n)} for n in range(40)]
+        verdict = judged(windows, {"flag": ["0"] * rows, "x": fresh(99)[:rows]})
+        assert verdict.p is not None
+        assert not [finding for finding in verdict.findings if finding.feature == "flag"]
+
+
 def test_a_divergence_is_a_number_between_nothing_and_one() -> None:
     """scipy/scipy#20083 and #19436: NaN of shares that are nearly equal, infinite of one that is nearly nothing."""
     for left, right in (([0.027501475, 0.055202297], [0.027537677, 0.055334348]), ([0, 1], [5e-324, 1])):

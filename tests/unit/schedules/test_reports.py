@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from pydantic import ValidationError
 
 from headwater.declare import Schedule
 from headwater.schedules.errors import ScheduleNotFound
-from headwater.schedules.ticks import previous, ticks
+from headwater.schedules.ticks import previous, ticks, upcoming
 from tests.unit.schedules.world import DAY, HOUR, MINUTE, NAME, World
 
 NEW_YORK, BERLIN = "America/New_York", "Europe/Berlin"
@@ -190,3 +191,43 @@ def test_a_misspelt_name_is_told_with_those_that_exist(world: World) -> None:
     world.deploy(Schedule(every="1h"))
     with pytest.raises(ScheduleNotFound, match=f"no schedule 'retrain': it has {NAME}"):
         world.scheduler.backfill("retrain", at("2026-03-01"), at("2026-03-02"), by="Ann")
+
+
+def test_the_29th_of_february_comes_every_fourth_year_airflow_38174_dagster_16259(world: World) -> None:
+    leap = Schedule(cron="0 0 29 2 ? *")
+    assert [f"{tick.at:%Y-%m-%d}" for tick in upcoming(leap, at("2026-12-01"), 3)] == [
+        "2028-02-29", "2032-02-29", "2036-02-29",
+    ]  # fmt: skip
+    world.now = at("2028-02-28T12:00")
+    world.deploy(leap)
+    world.until(at("2028-03-02"), step=DAY / 4)
+    assert world.works.ticks == ["29 00:00"]
+
+
+@pytest.mark.parametrize(
+    ("cron", "words"),
+    [
+        ("0 0 30 2 ? *", "it never fires"),
+        ("0 0 29 2 ? 2027", "it never fires"),
+        ("0 10 3-20 * MON-FRI *", r"\?"),
+        ("0 0 29 2 2 *", r"\?"),
+    ],
+)
+def test_days_that_never_come_or_are_two_are_refused_dagster_26238_26537(cron: str, words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        Schedule(cron=cron)
+
+
+def test_a_backfill_starts_nothing_between_its_range_and_now_airflow_47886(world: World) -> None:
+    world.deploy(Schedule(cron="0 6 * * ? *"))
+    world.scheduler.backfill(NAME, at("2026-01-01"), at("2026-01-03"), by="Ann", parallel=5)
+    world.until(at("2026-03-03T12:00"))
+    assert world.works.ticks == ["01 06:00", "02 06:00", "02 06:00", "03 06:00"]
+
+
+def test_a_range_that_is_filled_twice_minutes_apart_runs_once_airflow_47670(world: World) -> None:
+    world.deploy(Schedule(every="1d"))
+    for _ in range(2):
+        world.scheduler.backfill(NAME, at("2026-02-01"), at("2026-02-03"), by="Ann", parallel=5)
+        world.until(world.now + 2 * MINUTE, step=MINUTE)
+    assert world.works.ticks == ["01 00:00", "02 00:00"]
