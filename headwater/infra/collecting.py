@@ -75,14 +75,8 @@ class Collectors(Component):
         self.register_outputs({"arn": self.machine.arn if self.machine else ""})
 
     def _collect(self, declared: Sequence[Collector]) -> Function:
-        return self._function(
-            "collecting-collect",
-            headwater.handlers.collecting.collect,
-            "data",
-            memory_mib=2048,
-            disk_mib=4096,
-            uses=_uses(self._platform, declared),
-        )
+        handler, uses = headwater.handlers.collecting.collect, _uses(self._platform, declared)
+        return self._function("collecting-collect", handler, "data", memory_mib=2048, disk_mib=4096, uses=uses)
 
     def _task(self, declared: Sequence[Collector], containers: Containers) -> Task:
         return containers.another(

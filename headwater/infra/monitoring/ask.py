@@ -28,22 +28,15 @@ class Ask(Component):
     ) -> None:
         super().__init__(name, platform, opts)
         handler = headwater.handlers.monitoring.ask
-        function = self._function(
-            name,
-            handler,
-            "data",
-            memory_mib=3008,
-            disk_mib=2048,
-            timeout=TIMEOUT,
-            uses=[
-                platform.predictions.read(),
-                platform.registry.read(MODELS, COMPACTIONS, WATCHED, LABELS),
-                # Banks, packages, declarations and estimators.
-                platform.artifacts.read(RUNS),
-                # Labels are what the model's own examples say of its sources.
-                read_sources(platform),
-            ],
-        )
+        uses = [
+            platform.predictions.read(),
+            platform.registry.read(MODELS, COMPACTIONS, WATCHED, LABELS),
+            # Banks, packages, declarations and estimators.
+            platform.artifacts.read(RUNS),
+            # Labels are what the model's own examples say of its sources.
+            read_sources(platform),
+        ]
+        function = self._function(name, handler, "data", memory_mib=3008, disk_mib=2048, timeout=TIMEOUT, uses=uses)
         for question, route in handler.QUESTIONS.items():
             serving.route(f"{name}-{question}", route, function)
         self.register_outputs({"function": function.name})

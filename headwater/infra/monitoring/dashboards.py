@@ -32,14 +32,8 @@ class Metrics(Component):
         self, name: str, platform: Platform, *, serving: Serving, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__(name, platform, opts)
-        self.function = self._function(
-            name,
-            headwater.handlers.monitoring.metrics,
-            "data",
-            memory_mib=1024,
-            timeout=TIMEOUT,
-            uses=[platform.registry.read(MODELS, WATCHED, SCRAPE_TOKENS)],
-        )
+        handler, uses = headwater.handlers.monitoring.metrics, [platform.registry.read(MODELS, WATCHED, SCRAPE_TOKENS)]
+        self.function = self._function(name, handler, "data", memory_mib=1024, timeout=TIMEOUT, uses=uses)
         serving.route(name, METRICS, self.function)
         serving.route(f"{name}-scrape", SCRAPE, self.function)
         self.register_outputs({"function": self.function.name})

@@ -28,13 +28,9 @@ class Feedback(Component):
         self, name: str, platform: Platform, *, serving: Serving, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__(name, platform, opts)
-        self.function = self._function(
-            name,
-            headwater.handlers.monitoring.feedback,
-            "control",
-            timeout=TIMEOUT,
-            uses=[platform.registry.write(KEYS), verify_feedback(platform)],
-        )
+        uses = [platform.registry.write(KEYS), verify_feedback(platform)]
+        handler = headwater.handlers.monitoring.feedback
+        self.function = self._function(name, handler, "control", timeout=TIMEOUT, uses=uses)
         serving.route(name, FEEDBACK, self.function)
         serving.route(f"{name}-preflight", FEEDBACK_PREFLIGHT, self.function)
         self.register_outputs({"function": self.function.name})

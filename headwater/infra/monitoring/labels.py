@@ -27,17 +27,13 @@ class Labels(Component):
         self, name: str, platform: Platform, *, serving: Serving, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__(name, platform, opts)
-        function = self._function(
-            name,
-            headwater.handlers.monitoring.label,
-            "control",
-            timeout=TIMEOUT,
-            uses=[
-                platform.registry.read(MODELS),
-                platform.registry.write(LABELS),
-                platform.artifacts.read(RUNS),
-                platform.predictions.write(WRITTEN_LABELS),
-            ],
-        )
+        uses = [
+            platform.registry.read(MODELS),
+            platform.registry.write(LABELS),
+            platform.artifacts.read(RUNS),
+            platform.predictions.write(WRITTEN_LABELS),
+        ]
+        handler = headwater.handlers.monitoring.label
+        function = self._function(name, handler, "control", timeout=TIMEOUT, uses=uses)
         serving.route(name, WRITE_LABELS, function)
         self.register_outputs({"function": function.name})

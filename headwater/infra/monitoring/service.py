@@ -36,20 +36,15 @@ class Monitoring(Component):
         super().__init__(name, platform, opts)
         self._serving = serving
         function = f"{name}-compact"
-        self.compact = self._function(
-            function,
-            headwater.handlers.monitoring.compact,
-            "data",
-            memory_mib=2048,
-            disk_mib=2048,
-            uses=[
-                platform.predictions.read(),
-                platform.predictions.write(COMPACTED_PREDICTIONS, TORN_PREDICTIONS),
-                platform.registry.write(COMPACTIONS),
-                # Items of parts that somebody deleted.
-                platform.registry.delete(COMPACTIONS),
-            ],
-        )
+        uses = [
+            platform.predictions.read(),
+            platform.predictions.write(COMPACTED_PREDICTIONS, TORN_PREDICTIONS),
+            platform.registry.write(COMPACTIONS),
+            # Items of parts that somebody deleted.
+            platform.registry.delete(COMPACTIONS),
+        ]
+        handler = headwater.handlers.monitoring.compact
+        self.compact = self._function(function, handler, "data", memory_mib=2048, disk_mib=2048, uses=uses)
         platform.regular.call(function, HOURLY, self.compact)
         self._alarm_on_findings(
             f"{name}-torn",

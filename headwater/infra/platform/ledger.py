@@ -40,13 +40,9 @@ class Ledger(Component):
             Of the function, beside the ledger and the definitions.
         """
         platform = self._platform
-        wake = self._function(
-            f"{name}-wake",
-            headwater.handlers.schedules.wake,
-            "control",
-            timeout=TIMEOUT,
-            uses=[platform.registry.write(SCHEDULES), platform.artifacts.read(DEFINITIONS), *uses],
-        )
+        uses = [platform.registry.write(SCHEDULES), platform.artifacts.read(DEFINITIONS), *uses]
+        handler = headwater.handlers.schedules.wake
+        wake = self._function(f"{name}-wake", handler, "control", timeout=TIMEOUT, uses=uses)
         wake.call_by_rule(
             f"{name}-ended",
             pattern=pulumi.Output.all(*machines).apply(ended),
