@@ -118,6 +118,12 @@ class BulkUpload:
             connection = connect(folder / "spill")
             try:
                 return self._upload(connection, path, folder, progress)
+            except FileRefused as error:
+                # What a source may declare a file of labels can't: it is written as one form says.
+                fault = re.sub(r"[:;,] (if the header comes later, )?declare .*", "", error.message)
+                if fault == error.message:
+                    raise
+                raise FileRefused(f"{fault}: write it as UTF-8, with the columns' names in its first line") from error
             finally:
                 connection.close()
 

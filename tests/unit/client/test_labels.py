@@ -113,7 +113,7 @@ def test_a_file_is_uploaded_and_refused_rows_are_named(stand: Shop, stack: Stack
     code, said = run("labels", "upload", "buys", str(path))
     assert code == 1
     assert "2 labels of 3 rows were taken, 1 were refused" in said
-    assert "row 2: value: expected float64, not 'maybe'" in said
+    assert "row 2: value: expected 0 or 1, or true or false, not 'maybe'" in said
     code, said = run("labels", "upload", "buys", str(path), "--json")
     assert (json.loads(said)["taken"], json.loads(said)["known"]) == (0, 2)
 

@@ -134,6 +134,15 @@ def test_a_file_without_what_labels_need_is_refused_whole(stand: Shop, tmp_path:
     assert keys_of() == []
 
 
+@pytest.mark.parametrize(
+    "body", ["prediction_id,value\n".encode("utf-16"), b"\n", b"prediction_id,value\nr-1.0,\xe9\n"]
+)
+def test_nobody_is_told_to_declare_what_a_file_of_labels_can_not(stand: Shop, tmp_path: Path, body: bytes) -> None:
+    with pytest.raises(FileRefused, match="write it as UTF-8, with the columns' names in its first line") as refused:
+        upload(stand, tmp_path / "labels.csv", body)
+    assert "declare" not in refused.value.message
+
+
 def test_a_key_called_like_a_column_has_a_name_of_its_own(stand: Shop, tmp_path: Path) -> None:
     model = changed(
         inputs=(declare.category("source"), declare.timestamp("seen_at")),

@@ -132,7 +132,7 @@ def test_an_answer_holds_until_the_lake_gives_a_label_by_itself() -> None:
         ("performance", {"from_": "2026-03-09", "to": "2026-03-02"}, 400, "first one not after the last"),
         ("drift", {"from_": "2026-01-01", "to": "2026-03-02"}, 400, "expected 1 to 31 days"),
         ("quality", {"from_": "March"}, 400, "is no day"),
-        ("performance", {"as_of": "2026-03-05"}, 400, "has no time zone: write 2026-03-05Z"),
+        ("performance", {"as_of": "2026-03-05"}, 400, "has no time zone: write 2026-03-05T00:00:00Z"),
         ("performance", {"from_": "2026-01-05", "to": "2026-01-06"}, 404, "has no predictions on these days"),
         ("status", {"segment": "shop=s"}, 400, "no parameter segment: expected as_of"),
     ],
