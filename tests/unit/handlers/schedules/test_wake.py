@@ -23,7 +23,8 @@ from tests.unit.retraining.world import answer_in_process
 from tests.unit.schedules.world import BUCKET, NAME, make_artifacts, make_machine, put_definition
 
 DAY = timedelta(days=1)
-TOMORROW = datetime.now(UTC).replace(hour=6, minute=0, second=0, microsecond=0) + DAY
+# The first tick from now on, before six o'clock as well: an earlier one would be missed.
+NEXT = (datetime.now(UTC) - timedelta(hours=6)).replace(hour=6, minute=0, second=0, microsecond=0) + DAY
 
 
 @pytest.fixture
@@ -66,7 +67,7 @@ def ticks() -> list[TickRecord]:
 def test_a_wake_starts_one_training_however_often_it_comes(machine: Any) -> None:
     deploy()
     for _ in range(3):
-        assert handle(TOMORROW) == {"schedule": NAME, "running": 1, "waiting": 0}
+        assert handle(NEXT) == {"schedule": NAME, "running": 1, "waiting": 0}
     (execution,) = machine.executions
     given = json.loads(execution.execution_input)
     assert (given["model"], given["reason"], given["started_by"]) == (
@@ -74,27 +75,27 @@ def test_a_wake_starts_one_training_however_often_it_comes(machine: Any) -> None
         "schedule",
         {"how": "schedule", "reason": "schedule"},
     )
-    assert given["tick"]["interval"] == [(TOMORROW - DAY).isoformat(), TOMORROW.isoformat()]
-    assert execution.name.startswith(f"delays-{TOMORROW:%Y%m%d-%H%M%S}-")
+    assert given["tick"]["interval"] == [(NEXT - DAY).isoformat(), NEXT.isoformat()]
+    assert execution.name.startswith(f"delays-{NEXT:%Y%m%d-%H%M%S}-")
     assert len(execution.name) <= 80
 
 
 def test_a_tick_that_the_policy_refuses_is_skipped_with_its_reason(machine: Any) -> None:
     deploy()
-    handle(TOMORROW)
-    handle(TOMORROW + DAY)
+    handle(NEXT)
+    handle(NEXT + DAY)
     (execution,) = machine.executions
     told_of(execution, "SUCCEEDED")
     first, second, *_ = ticks()
     assert (first.status.value, second.status.value) == ("DONE", "SKIPPED")
-    handle(TOMORROW + 2 * DAY)
+    handle(NEXT + 2 * DAY)
     assert ticks()[-1].reason == f"run {execution.name} trained on the very data that there is now beside this champion"
     assert len(machine.executions) == 1
 
 
 def test_the_ledger_hears_that_a_training_has_ended(machine: Any) -> None:
     deploy()
-    handle(TOMORROW)
+    handle(NEXT)
     (execution,) = machine.executions
     assert told_of(execution, "SUCCEEDED") == {"schedule": NAME, "running": 0, "waiting": 0}
     (tick,) = ticks()
@@ -105,7 +106,7 @@ def test_the_ledger_hears_that_a_training_has_ended(machine: Any) -> None:
 
 def test_a_training_that_failed_leaves_its_cause(machine: Any) -> None:
     deploy()
-    handle(TOMORROW)
+    handle(NEXT)
     (execution,) = machine.executions
     execution.error = "NoData"
     execution.cause = '{"errorMessage": "nothing was\\nuploaded", "errorType": "NoData"}'
@@ -115,8 +116,8 @@ def test_a_training_that_failed_leaves_its_cause(machine: Any) -> None:
 
 def test_a_training_is_replaced_and_registers_nothing(machine: Any) -> None:
     deploy(overlap="replace")
-    handle(TOMORROW)
-    handle(TOMORROW + DAY)
+    handle(NEXT)
+    handle(NEXT + DAY)
     first, second = machine.executions
     assert (first.status, second.status) == ("ABORTED", "RUNNING")
     stopped = RunFiles(BUCKET, "delays", first.name).get_value("stopped.json", Stop)
@@ -125,5 +126,5 @@ def test_a_training_is_replaced_and_registers_nothing(machine: Any) -> None:
 
 
 def test_a_late_wake_of_a_schedule_that_is_gone_is_no_error(machine: Any) -> None:
-    assert handle(TOMORROW) == {"schedule": NAME, "running": 0, "waiting": 0}
+    assert handle(NEXT) == {"schedule": NAME, "running": 0, "waiting": 0}
     assert machine.executions == []
