@@ -94,6 +94,12 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure() -> None:
+    """Let the interpreter's own last look find them: libraries in C++ tell what they miss then."""
+    gc.unfreeze()
+
+
 def _group(where: str) -> str:
     """The longest name in `ORDER` that the path begins with."""
     found = [name for name in ORDER if f"{where}/".startswith(f"{name}/")]
