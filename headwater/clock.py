@@ -36,7 +36,7 @@ def moment_asked(query: Mapping[str, str], name: str) -> datetime | None:
     except ValueError as error:
         raise InvalidRequest(f"{name} {text[:40]!r} is no time: write it as 2026-03-01T12:00:00Z") from error
     if time.tzinfo is None:
-        raise InvalidRequest(f"{name} {text[:40]!r} has no time zone: write {text[:40]}Z for UTC")
+        raise InvalidRequest(f"{name} {text[:40]!r} has no time zone: write {time.isoformat()}Z for UTC")
     check_year(time, f"{name} {text[:40]!r}")
     return time.astimezone(UTC)
 

@@ -25,6 +25,9 @@ def seam(title: str) -> dict[str, set[str]]:
 def imported(folder: Path) -> Iterator[tuple[str, str, str]]:
     """Where which name of which module of the local cloud is used."""
     for file in folder.rglob("*.py"):
+        # What a benchmark installs beside itself isn't ours.
+        if any(part.startswith(".") for part in file.relative_to(folder).parts):
+            continue
         text = file.read_text()
         if "localcloud" not in text:
             continue

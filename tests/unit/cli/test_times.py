@@ -9,9 +9,9 @@ import pytest
 
 from headwater.alarms.requests import QuietBody
 from headwater.cli.times import day_of, time_in_utc, time_with_zone
-from headwater.clock import in_utc
+from headwater.clock import in_utc, moment_asked
 from headwater.errors import InvalidRequest
-from headwater.monitoring.asking import _day, _moment
+from headwater.monitoring.asking import _day
 
 TOKYO = timezone(timedelta(hours=9))
 
@@ -25,6 +25,8 @@ def test_a_time_is_utc_whatever_offset_it_was_written_with() -> None:
 def test_the_advice_for_a_time_without_a_zone_is_a_time_that_is_taken() -> None:
     with pytest.raises(InvalidRequest, match="write 2026-12-01T00:00:00Z for UTC"):
         time_with_zone("2026-12-01", "--as-of")
+    with pytest.raises(InvalidRequest, match="write 2026-12-01T00:00:00Z for UTC"):
+        moment_asked({"as_of": "2026-12-01"}, "as_of")
     assert time_with_zone("2026-12-01T00:00:00Z", "--as-of").year == 2026
 
 
@@ -35,7 +37,7 @@ def test_the_advice_for_a_time_without_a_zone_is_a_time_that_is_taken() -> None:
         time_in_utc,
         lambda text: day_of(text[:10]),
         lambda text: _day({"to": text[:10]}, "to"),
-        lambda text: _moment({"as_of": text if "T" in text else f"{text}T00:00Z"}),
+        lambda text: moment_asked({"as_of": text if "T" in text else f"{text}T00:00Z"}, "as_of"),
     ],
 )
 def test_a_year_at_the_end_of_time_is_refused_before_anybody_counts_with_it(
