@@ -153,7 +153,6 @@ def new_mute(
     _check_words(matchers, author, reason)
     schedule = _schedule(cron, zone, calendar, lasts, until_resolved=until_resolved)
     start, recurs = in_utc(starts_at, "starts_at") if starts_at else now, schedule is not None
-    ends_at = in_utc(ends_at, "ends_at") if ends_at else None
     said = "|".join([*map(str, matchers), author, now.isoformat(), schedule.said if schedule else ""])
     made = Mute(
         id=hashlib.sha256(said.encode()).hexdigest()[:10],
@@ -174,7 +173,8 @@ def new_mute(
 
 def _end(start: datetime, given: datetime | None, now: datetime, *, recurs: bool, until_resolved: bool) -> datetime:
     """The end of a mute, given or by default; raises `InvalidMute` if it is none that a mute may have."""
-    end = given or (start + RECURS_FOR if recurs else start + LONGEST_MUTE if until_resolved else None)
+    by_default = start + RECURS_FOR if recurs else start + LONGEST_MUTE if until_resolved else None
+    end = in_utc(given, "ends_at") if given else by_default
     if end is None:
         raise InvalidMute("a mute needs an end: say for how long, until when, or until the alarms have resolved")
     if end <= now or end <= start:
