@@ -113,7 +113,10 @@ def env() -> Answer:
 def advance(
     by: Annotated[str, typer.Argument(help="Such as 90s, 15m, 6h or 7d.")],
 ) -> Answer:
-    """Move the local cloud's clock forward: schedules and alarms that fall due on the way happen."""
+    """Move the local cloud's clock forward: schedules and alarms that fall due on the way happen.
+
+    What they start goes on afterwards, and a tick is skipped while the run of the one before is on.
+    """
     from headwater.cli.local_stack import advance_clock, duration
     from headwater.project import home
 

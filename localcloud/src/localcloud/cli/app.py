@@ -109,7 +109,10 @@ def advance(
     by: Annotated[str, typer.Argument(help="Such as 90s, 15m, 6h or 7d.", show_default=False)],
     directory: DirectoryOption = DIRECTORY,
 ) -> Answer:
-    """Move the cloud's clock forward: schedules and alarms that fall due on the way happen."""
+    """Move the cloud's clock forward: schedules and alarms that fall due on the way happen.
+
+    What they start goes on afterwards.
+    """
     from localcloud import control
 
     now = control.running(directory).advance(control.duration(by))
