@@ -61,7 +61,9 @@ def _tell(log: IngestionLog, dataset: Dataset, name: str, commit: Commit, change
         ]
         edges += [Edge(file, role, node, commit.time, commit.time, fact) for role, node in above if node is not None]
         if found.collected:
-            edges.append(Edge(landed, Role.MADE_BY, batch_node(found.collected), commit.time, commit.time, fact))
+            batch = batch_node(found.collected)
+            edges.append(Edge(landed, Role.MADE_BY, batch, commit.time, commit.time, fact))
+            nodes.append(Known(batch, found.at, commit.time, fact, {"source": source, "file": found.file}))
         nodes.append(Known(landed, found.at, commit.time, fact, {"source": source, "file": found.file}))
         rows = {"rows": str(found.rows_out), "rejected": str(found.rows_rejected)}
         nodes.append(Known(file, commit.time, commit.time, fact, {"source": source, "file": found.file, **rows}))

@@ -68,6 +68,8 @@ def test_a_model_leads_to_the_batch_it_learnt_from_and_the_decision_to_train_it(
     assert model in service.walk(BATCH, "DOWN", depth=None).nodes
     (about,) = service.facts(DECISION)
     assert about.notes == {"reason": "drift", "said": "requests drift"}
+    (about,) = service.facts(BATCH)
+    assert about.notes == {"source": "visits", "file": made.file}
     # A decision not to train is no node.
     assert not [
         node for node in service.walk(model, "UP", depth=None).nodes if node.kind == "decision" and node != DECISION
