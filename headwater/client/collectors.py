@@ -232,10 +232,9 @@ class Collectors:
             The collector declares no such name, a value has a line break, or there are too many or too long ones.
         """
         with self._using():
-            store = self._known(name)
-        work, now = self._work(name), datetime.now(UTC)
-        declared = work.settings if work else None
-        with self._using():
+            store, work = self._known(name), self._work(name)
+            declared = work.settings if work else None
+            now = datetime.now(UTC)
             return configure(store, name, changes, declared=declared, by=me(), now=now, pause=time.sleep)
 
     def reset(self, name: str, *, cursor: Any = None) -> CollectorState:

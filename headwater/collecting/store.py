@@ -152,10 +152,7 @@ class CollectedFiles:
 
     def fetch(self, staged: Pointer, path: Path) -> None:
         """Bring a staged file back to disk; raises `ObjectGone`."""
-        body = self._bucket.get(staged)["Body"]
-        with path.open("wb") as file:
-            while chunk := body.read(2**20):
-                file.write(chunk)
+        self._bucket.download(staged, path)
 
     def landed(self, key: str) -> Landed | None:
         """The newest version of ``key``; None if there is none."""

@@ -50,10 +50,7 @@ class Objects:
 
     def _fetch(self, pointer: Pointer, path: Path) -> tuple[Order, Mapping[str, str]]:
         with _kept(pointer):
-            answer = self._objects.get(pointer)
-        with path.open("wb") as file:
-            for chunk in answer["Body"].iter_chunks(1 << 20):
-                file.write(chunk)
+            answer = self._objects.download(pointer, path)
         metadata = answer["Metadata"]
         return Order.of(metadata, answer["LastModified"]), metadata
 
@@ -164,12 +161,7 @@ class Arrivals:
 
     def views(self) -> tuple[str, ...]:
         """The views that have arrived rows, in order."""
-        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=ARRIVED, Delimiter="/")
-        return tuple(
-            entry["Prefix"].removeprefix(ARRIVED).rstrip("/")
-            for page in pages
-            for entry in page.get("CommonPrefixes", ())
-        )
+        return tuple(self._objects.folders(ARRIVED))
 
     def waiting(self, view: str) -> Iterator[Pointer]:
         """The arrived objects of a view, every version, by key. Objects may be deleted while this iterates."""
@@ -183,11 +175,7 @@ class Arrivals:
 
     def fetch(self, pointer: Pointer, path: Path) -> bool:
         """Write a call's rows to a file; False if they were committed and deleted meanwhile."""
-        try:
-            path.write_bytes(self._objects.read(pointer))
-        except ObjectGone:
-            return False
-        return True
+        return self._objects.fetch(pointer, path)
 
     def delete(self, pointers: Sequence[Pointer]) -> None:
         """Delete committed objects for ever; a missing object is no error.

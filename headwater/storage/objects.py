@@ -59,13 +59,18 @@ class Bucket:
     def fetch(self, what: str | Pointer, path: Path) -> bool:
         """Write the bytes of an object to a file; False if it is gone."""
         try:
-            body = self.get(what)["Body"]
+            self.download(what, path)
         except ObjectGone:
             return False
-        with path.open("wb") as file:
-            for chunk in body.iter_chunks(1 << 20):
-                file.write(chunk)
         return True
+
+    def download(self, what: str | Pointer, path: Path) -> dict[str, Any]:
+        """Write the bytes of an object to a file, a piece at a time; S3's answer. Raises `ObjectGone`."""
+        answer = self.get(what)
+        with path.open("wb") as file:
+            for chunk in answer["Body"].iter_chunks(1 << 20):
+                file.write(chunk)
+        return answer
 
     def get(self, what: str | Pointer, **more: Any) -> dict[str, Any]:
         """S3's answer to GetObject, its ``Body`` unread; raises `ObjectGone`."""
